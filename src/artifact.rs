@@ -1,0 +1,153 @@
+//! Exactly what must exist: the desired side of a plan.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::material::SecretBytes;
+use crate::report::Failure;
+
+/// Everything a configuration promises, one entry per delivery.
+#[derive(Debug)]
+pub struct Desired {
+    /// In the order of the configuration.
+    pub deliveries: Vec<Wanted>,
+}
+
+/// One delivery, whole or not at all: a failed input leaves no artifact of it.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Its name.
+    pub delivery: String,
+    /// What must exist, or why that is not known.
+    pub artifacts: Result<Vec<Artifact>, Failure>,
+}
+
+/// One thing that must exist.
+#[derive(Debug)]
+pub enum Artifact {
+    /// One file, or managed lines in one.
+    File(FileArtifact),
+    /// A folder of files that changes as one.
+    FileSet(FileSetArtifact),
+    /// A Kubernetes Secret.
+    Secret(SecretArtifact),
+    /// A ServiceAccount that pulls with a Secret.
+    PullSecret(PullSecretLink),
+}
+
+/// One file at one path.
+#[derive(Debug)]
+pub struct FileArtifact {
+    /// Absolute, or relative to the working folder; already joined with the configuration's folder.
+    pub path: PathBuf,
+    /// What it holds.
+    pub body: FileBody,
+    /// How it is exposed.
+    pub access: Access,
+}
+
+/// What a file must hold.
+#[derive(Debug)]
+pub enum FileBody {
+    /// These bytes and no others.
+    Whole(SecretBytes),
+    /// These variables; every other byte of an existing `.env` file stays. The text is `NAME=…` ready to be written.
+    Lines(Vec<EnvLine>),
+}
+
+/// One managed line of a `.env` file.
+#[derive(Debug)]
+pub struct EnvLine {
+    /// The variable.
+    pub name: String,
+    /// Its value, not yet quoted.
+    pub value: SecretBytes,
+    /// The whole line as it is written, quoted, without its newline.
+    pub line: SecretBytes,
+}
+
+/// A folder of files, switched by one `..data` link.
+#[derive(Debug)]
+pub struct FileSetArtifact {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Name to content; names are plain file names.
+    pub files: BTreeMap<String, SecretBytes>,
+    /// How the files are exposed.
+    pub access: Access,
+}
+
+/// Mode, owner and the demands on the place of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Mode of the file, `0o400` unless configured.
+    pub mode: u32,
+    /// Mode of folders that are created for it, `0o700` unless configured.
+    pub dir_mode: u32,
+    /// Owner, where configured.
+    pub uid: Option<u32>,
+    /// Group, where configured.
+    pub gid: Option<u32>,
+    /// Whether missing folders are created.
+    pub create_dirs: bool,
+    /// Whether a place that is not in memory is refused.
+    pub require_tmpfs: bool,
+    /// Whether a file that was not written by us may be taken over.
+    pub adopt: bool,
+    /// Whether the content may be written in place where a rename is impossible (a bind-mounted file).
+    pub in_place: bool,
+}
+
+/// Namespace and name of a Kubernetes object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl std::fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// One Kubernetes Secret.
+#[derive(Debug)]
+pub struct SecretArtifact {
+    /// Where.
+    pub at: ObjectName,
+    /// Its `type`.
+    pub kind: String,
+    /// Key to decoded value.
+    pub data: BTreeMap<String, SecretBytes>,
+    /// Labels beside the owner mark.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether it is to be immutable.
+    pub immutable: bool,
+    /// What may be done about an object that stands in the way.
+    pub conflict: Conflict,
+}
+
+/// What a target allows when something stands in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Conflict {
+    /// Take over an object that has no owner mark.
+    pub adopt: bool,
+    /// Delete and create anew where type or immutability forbid an update.
+    pub recreate: bool,
+    /// Take fields that another field manager owns.
+    pub force: bool,
+}
+
+/// A Secret's name in a ServiceAccount's `imagePullSecrets`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullSecretLink {
+    /// The ServiceAccount.
+    pub account: ObjectName,
+    /// The Secret's name.
+    pub secret: String,
+}

@@ -1,0 +1,43 @@
+//! One pass from declaration to effect. Every mode calls this and nothing else.
+
+use crate::apply::{self, Applied};
+use crate::config::{Config, Target};
+use crate::observe;
+use crate::plan::{self, Plan};
+use crate::render;
+use crate::report::Failure;
+use crate::source;
+use crate::world::World;
+
+/// Fetches, renders, looks and decides.
+pub async fn plan(config: &Config, world: &World, now: jiff::Timestamp) -> Plan {
+    let fetched = source::fetch_all(config, world).await;
+    let namespace = own_namespace(config, world).await;
+    let desired = render::desired(config, &fetched, &namespace, now);
+    let observed = observe::observe(&desired, world).await;
+    plan::plan(desired, observed)
+}
+
+/// The whole pass.
+pub async fn run(config: &Config, world: &World, now: jiff::Timestamp) -> Applied {
+    apply::apply(plan(config, world, now).await, world).await
+}
+
+/// Asked for only when some target leaves its namespace out.
+async fn own_namespace(config: &Config, world: &World) -> Result<String, Failure> {
+    let needed = config
+        .deliveries
+        .iter()
+        .flat_map(|delivery| &delivery.to)
+        .any(|target| match target {
+            Target::Secret(secret) => secret.at.namespace.is_none(),
+            Target::File(_) | Target::Files(_) => false,
+        });
+    if !needed {
+        return Ok(String::new());
+    }
+    world
+        .kubernetes()
+        .await
+        .map(|cluster| cluster.namespace.clone())
+}

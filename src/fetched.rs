@@ -1,0 +1,33 @@
+//! What all sources of one pass gave.
+
+use std::collections::BTreeMap;
+
+use crate::config::Source;
+use crate::material::Material;
+use crate::report::Failure;
+
+/// What all sources of a configuration gave.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    materials: BTreeMap<Source, Result<Material, Failure>>,
+}
+
+impl Fetched {
+    /// What one source gave.
+    pub fn get(&self, source: &Source) -> Result<&Material, Failure> {
+        self.materials
+            .get(source)
+            .expect("fetch_all reads every source of the configuration")
+            .as_ref()
+            .map_err(Failure::clone)
+    }
+
+    /// One entry per distinct source.
+    pub fn from_parts(
+        materials: impl IntoIterator<Item = (Source, Result<Material, Failure>)>,
+    ) -> Self {
+        Self {
+            materials: materials.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! keyferry carries secrets from where they are kept to where they are used.
+//!
+//! ```text
+//! keyferry.yaml ──config──► Config
+//!   I/O   source::fetch_all ──► Material ──► render::desired ──► Desired ──┐          pure
+//!   I/O   observe::observe  ──► Observed ──────────────────────────────────┤
+//!   I/O   apply::apply ◄── Plan { steps with reasons } ◄── plan::plan ─────┘          pure
+//! ```
+//!
+//! A module uses lower rings only (`tests/it/tidy.rs` holds the list):
+//!
+//! | ring | modules | |
+//! |---|---|---|
+//! | 4 | `main`, `cli` | arguments, logs, exit code |
+//! | 3 | `mode`, `cycle` | when to make a pass; the one path of a pass |
+//! | 2 | `source`, `observe`, `apply` over `world`, over `vault`, `kubernetes`, `disk` | all I/O |
+//! | 1 | `plan`, `render`, `envelope`, `config` | pure: no clock, no file, no network |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report` | plain types |
+
+pub mod apply;
+pub mod artifact;
+pub mod config;
+pub mod cycle;
+pub mod disk;
+pub mod envelope;
+pub mod fetched;
+pub mod kubernetes;
+pub mod material;
+pub mod observe;
+pub mod observed;
+pub mod plan;
+pub mod render;
+pub mod report;
+pub mod source;
+pub mod vault;
+pub mod world;

@@ -1,0 +1,71 @@
+//! What exists now: the observed side of a plan.
+
+use std::collections::BTreeMap;
+
+use crate::material::SecretBytes;
+use crate::report::Failure;
+
+/// What stands at one artifact's place.
+#[derive(Debug)]
+pub enum Observed {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File(FileState),
+    /// A folder.
+    FileSet(FileSetState),
+    /// A Secret.
+    Secret(SecretState),
+    /// A ServiceAccount, and whether it names the Secret already.
+    PullSecret {
+        /// Whether the Secret is in its list.
+        linked: bool,
+    },
+    /// Something that is not ours to change: what it is.
+    Foreign(String),
+    /// It could not be seen.
+    Unknown(Failure),
+}
+
+/// A regular file as it stands.
+#[derive(Debug)]
+pub struct FileState {
+    /// Its bytes, or nothing when it is larger than anything we write.
+    pub bytes: Option<SecretBytes>,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// A folder of files as readers see it.
+#[derive(Debug, Default)]
+pub struct FileSetState {
+    /// What readers find behind the visible names.
+    pub files: BTreeMap<String, FileState>,
+    /// Why it must be laid anew although the contents are equal: leftovers of a killed run, a missing link.
+    pub damage: Option<String>,
+}
+
+/// A Secret as it stands.
+#[derive(Debug)]
+pub struct SecretState {
+    /// Its `uid`, for preconditions.
+    pub uid: String,
+    /// Its `resourceVersion`.
+    pub resource_version: String,
+    /// Its `type`.
+    pub kind: String,
+    /// Key to decoded value.
+    pub data: BTreeMap<String, SecretBytes>,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// All annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether it is immutable.
+    pub immutable: bool,
+    /// Whether it carries our owner mark.
+    pub ours: bool,
+}

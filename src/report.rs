@@ -1,0 +1,137 @@
+//! What came of a pass, and what it means to the caller: classes, exit codes, failures.
+
+use std::fmt;
+
+/// Why something failed. It alone decides retry, exit code and metric label; the lowest code of a pass wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Configuration or usage, found before any I/O to a provider.
+    Usage,
+    /// Login refused, or policy or RBAC refuses.
+    Denied,
+    /// A source or field is absent, deleted, destroyed or empty.
+    Missing,
+    /// Nothing decrypts it, its integrity check failed, or it is malformed.
+    Corrupt,
+    /// A foreign object, a safety rule, a size; or the API server rejects it.
+    Refused,
+    /// Provider or API server unreachable, sealed, overloaded; or the deadline is spent.
+    Unavailable,
+    /// A file could not be written.
+    Sink,
+    /// A defect of ours.
+    Bug,
+}
+
+impl Class {
+    /// The process exit code of this class.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::Denied => 3,
+            Self::Missing => 4,
+            Self::Corrupt => 5,
+            Self::Refused => 6,
+            Self::Unavailable => 7,
+            Self::Sink => 8,
+            Self::Bug => 70,
+        }
+    }
+
+    /// The word for this class in logs, reports and the termination log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Denied => "denied",
+            Self::Missing => "missing",
+            Self::Corrupt => "corrupt",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Sink => "sink",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One failure as a person meets it: what and where, why, and the next move. Never a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What decides retry and exit code.
+    pub class: Class,
+    /// Object and step, lower case, no period.
+    pub what: String,
+    /// The next move.
+    pub hint: Option<String>,
+    /// Whether this is a definitive absence: the only failure that `optional: true` forgives.
+    pub absent: bool,
+}
+
+impl Failure {
+    /// A failure without a hint yet.
+    pub fn new(class: Class, what: impl Into<String>) -> Self {
+        Self {
+            class,
+            what: what.into(),
+            hint: None,
+            absent: false,
+        }
+    }
+
+    /// The same failure, known to be a definitive absence.
+    #[must_use]
+    pub fn absent(mut self) -> Self {
+        self.absent = true;
+        self
+    }
+
+    /// The same failure with the next move.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What an error of any module tells beside its text.
+pub trait Fault: std::error::Error {
+    /// What decides retry and exit code.
+    fn class(&self) -> Class;
+    /// The next move, where there is one.
+    fn hint(&self) -> Option<String>;
+    /// Whether it is a definitive absence.
+    fn absent(&self) -> bool {
+        false
+    }
+}
+
+impl<E: Fault> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut what = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            what.push_str(": ");
+            what.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self {
+            class: error.class(),
+            what,
+            hint: error.hint(),
+            absent: error.absent(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path.

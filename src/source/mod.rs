@@ -1,0 +1,34 @@
+//! Fetching: each distinct source is read once in a pass, all at once, and gives a [`Material`] or says why not.
+
+pub mod age;
+pub mod keys;
+pub mod secret;
+
+use crate::config::{Config, Source};
+use crate::fetched::Fetched;
+use crate::material::Material;
+use crate::report::Failure;
+use crate::world::World;
+
+/// Reads every source once, all at once.
+pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
+    let mut distinct: Vec<&Source> = config
+        .deliveries
+        .iter()
+        .flat_map(|delivery| delivery.from.iter().map(|from| &from.source))
+        .collect();
+    distinct.sort();
+    distinct.dedup();
+    let reads = distinct
+        .into_iter()
+        .map(|source| async move { (source.clone(), fetch(source, config, world).await) });
+    Fetched::from_parts(futures_util::future::join_all(reads).await)
+}
+
+async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {
+    match source {
+        Source::Vault(read) => world.vault(&read.server)?.read(read).await,
+        Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,
+        Source::Secret(at) => secret::fetch(at, world).await,
+    }
+}

@@ -1,0 +1,65 @@
+//! The outside as one pass sees it: Vault sessions, the Kubernetes client, the clock's end. The seam for tests.
+//!
+//! Nothing here is made before it is needed: a configuration without Kubernetes never looks for a kubeconfig.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::kubernetes::{self, Kubernetes};
+use crate::report::{Class, Failure};
+use crate::vault::Session;
+
+/// Everything with a side effect that sources, observers and appliers share.
+pub struct World {
+    /// With it, every file target must lie beneath.
+    pub root: Option<PathBuf>,
+    /// When all waiting ends.
+    pub deadline: Instant,
+    vaults: BTreeMap<String, Session>,
+    kubernetes: OnceCell<Kubernetes>,
+}
+
+impl World {
+    /// A world for this configuration; nothing is connected yet.
+    pub fn new(config: &Config, root: Option<PathBuf>, patience: Duration) -> Self {
+        let deadline = Instant::now() + patience;
+        let vaults = config
+            .vaults
+            .values()
+            .map(|server| (server.name.clone(), Session::new(server.clone(), deadline)))
+            .collect();
+        Self {
+            root,
+            deadline,
+            vaults,
+            kubernetes: OnceCell::new(),
+        }
+    }
+
+    /// The session with a named Vault server.
+    pub fn vault(&self, server: &str) -> Result<&Session, Failure> {
+        self.vaults.get(server).ok_or_else(|| {
+            Failure::new(
+                Class::Usage,
+                format!("no vault server `{server}` is configured"),
+            )
+        })
+    }
+
+    /// The cluster, found on first use: in a pod by its ServiceAccount, else by kubeconfig.
+    pub async fn kubernetes(&self) -> Result<&Kubernetes, Failure> {
+        self.kubernetes
+            .get_or_try_init(|| kubernetes::connect(self.deadline))
+            .await
+    }
+
+    /// Ends what this pass opened: revokes each token that fetched no leased data. Warns and never fails.
+    pub async fn close(self) {
+        futures_util::future::join_all(self.vaults.into_values().map(Session::close)).await;
+    }
+}
