@@ -1,1 +1,6 @@
 //! Everything that needs no server of others.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stack;
