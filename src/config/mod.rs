@@ -3,6 +3,13 @@
 //! [`raw`] is the shape as written (serde and JSON Schema come from it), [`check`] turns it into the
 //! types below and names file, line and column of what is wrong, [`load`] reads and merges files.
 
+mod at;
+pub mod check;
+pub mod expand;
+pub mod load;
+pub mod problem;
+pub mod raw;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
