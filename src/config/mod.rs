@@ -379,3 +379,22 @@ pub fn resolve(at: &SecretRef, own_namespace: &str) -> ObjectName {
         name: at.name.clone(),
     }
 }
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Vault(read) => write!(f, "vault {}", read.path),
+            Self::Age { file, .. } => write!(f, "age file {}", file.display()),
+            Self::Secret(at) => write!(f, "secret {at}"),
+        }
+    }
+}
+
+impl std::fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}

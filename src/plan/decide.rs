@@ -15,10 +15,17 @@ type Decision = (Action, Vec<KeyChange>);
 pub(super) fn added(artifact: &Artifact) -> Vec<KeyChange> {
     let key = |(name, value): (&String, &SecretBytes)| key(name, value.len(), Change::Added);
     match artifact {
-        Artifact::File(FileArtifact { body: FileBody::Lines(lines), .. }) => {
-            lines.iter().map(|line| key((&line.name, &line.value))).collect()
-        }
-        Artifact::File(FileArtifact { body: FileBody::Whole(bytes), .. }) => {
+        Artifact::File(FileArtifact {
+            body: FileBody::Lines(lines),
+            ..
+        }) => lines
+            .iter()
+            .map(|line| key((&line.name, &line.value)))
+            .collect(),
+        Artifact::File(FileArtifact {
+            body: FileBody::Whole(bytes),
+            ..
+        }) => {
             vec![whole(bytes, Change::Added)]
         }
         Artifact::FileSet(set) => set.files.iter().map(key).collect(),
@@ -28,7 +35,11 @@ pub(super) fn added(artifact: &Artifact) -> Vec<KeyChange> {
 }
 
 fn key(name: &str, size: usize, change: Change) -> KeyChange {
-    KeyChange { key: name.to_owned(), size: Some(size), change }
+    KeyChange {
+        key: name.to_owned(),
+        size: Some(size),
+        change,
+    }
 }
 
 fn whole(bytes: &SecretBytes, change: Change) -> KeyChange {
@@ -41,7 +52,9 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
         return mismatch(artifact);
     };
     let keys = match &file.body {
-        FileBody::Whole(bytes) if state.bytes.as_ref() == Some(bytes) => vec![whole(bytes, Change::Same)],
+        FileBody::Whole(bytes) if state.bytes.as_ref() == Some(bytes) => {
+            vec![whole(bytes, Change::Same)]
+        }
         FileBody::Whole(bytes) => vec![whole(bytes, Change::Changed)],
         FileBody::Lines(lines) => {
             let Some(old) = &state.bytes else {
@@ -71,8 +84,11 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
 }
 
 fn too_large(file: &FileArtifact) -> Failure {
-    Failure::new(Class::Refused, format!("file {} is too large to be edited", file.path.display()))
-        .hint("an env file has at most 16 MiB")
+    Failure::new(
+        Class::Refused,
+        format!("file {} is too large to be edited", file.path.display()),
+    )
+    .hint("an env file has at most 16 MiB")
 }
 
 /// Whether mode and owner are as configured.
@@ -87,7 +103,10 @@ pub(super) fn file_set(artifact: &Artifact, state: &FileSetState) -> Decision {
     let Artifact::FileSet(set) = artifact else {
         return mismatch(artifact);
     };
-    let contents = state.files.iter().map(|(name, file)| (name.as_str(), file.bytes.as_ref()));
+    let contents = state
+        .files
+        .iter()
+        .map(|(name, file)| (name.as_str(), file.bytes.as_ref()));
     let keys = compare(&set.files, &contents.collect());
     let action = if keys.iter().any(|key| key.change != Change::Same) {
         Action::Update(Reason::Content)
@@ -106,22 +125,31 @@ pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
     let Artifact::Secret(secret) = artifact else {
         return mismatch(artifact);
     };
-    let contents = state.data.iter().map(|(name, value)| (name.as_str(), Some(value)));
+    let contents = state
+        .data
+        .iter()
+        .map(|(name, value)| (name.as_str(), Some(value)));
     let keys = compare(&secret.data, &contents.collect());
     if !state.ours && !secret.conflict.adopt {
         return (Action::Refuse(not_ours(secret)), keys);
     }
     let content = keys.iter().any(|key| key.change != Change::Same);
-    let metadata = !(covers(&state.labels, &secret.labels) && covers(&state.annotations, &secret.annotations));
+    let metadata =
+        !(covers(&state.labels, &secret.labels) && covers(&state.annotations, &secret.annotations));
     let reason = if state.kind != secret.kind {
-        Some(Reason::Type { from: state.kind.clone() })
+        Some(Reason::Type {
+            from: state.kind.clone(),
+        })
     } else if state.immutable && (content || !secret.immutable) {
         Some(Reason::Immutable)
     } else {
         None
     };
     let action = match reason {
-        Some(reason) if secret.conflict.recreate => Action::Recreate { reason, uid: state.uid.clone() },
+        Some(reason) if secret.conflict.recreate => Action::Recreate {
+            reason,
+            uid: state.uid.clone(),
+        },
         Some(reason) => Action::Refuse(needs_recreate(secret, &reason)),
         None if content => Action::Update(Reason::Content),
         None if !state.ours => Action::Update(Reason::Adopt),
@@ -132,20 +160,28 @@ pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
 }
 
 fn not_ours(secret: &SecretArtifact) -> Failure {
-    Failure::new(Class::Refused, format!("secret {} exists and was not made by keyferry", secret.at))
-        .hint("say `adopt: true` on this target to take it over, or choose another name")
+    Failure::new(
+        Class::Refused,
+        format!("secret {} exists and was not made by keyferry", secret.at),
+    )
+    .hint("say `adopt: true` on this target to take it over, or choose another name")
 }
 
 fn needs_recreate(secret: &SecretArtifact, reason: &Reason) -> Failure {
     Failure::new(
         Class::Refused,
-        format!("secret {} cannot be changed to {}: {reason}", secret.at, secret.kind),
+        format!(
+            "secret {} cannot be changed to {}: {reason}",
+            secret.at, secret.kind
+        ),
     )
     .hint("say `recreate: true` on this target to delete it and create it anew")
 }
 
 fn covers(there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
-    wanted.iter().all(|(name, value)| there.get(name) == Some(value))
+    wanted
+        .iter()
+        .all(|(name, value)| there.get(name) == Some(value))
 }
 
 /// Key by key; a content that is not held (too large) counts as different.
@@ -153,7 +189,11 @@ fn compare(
     wanted: &BTreeMap<String, SecretBytes>,
     there: &BTreeMap<&str, Option<&SecretBytes>>,
 ) -> Vec<KeyChange> {
-    let names: BTreeSet<&str> = wanted.keys().map(String::as_str).chain(there.keys().copied()).collect();
+    let names: BTreeSet<&str> = wanted
+        .keys()
+        .map(String::as_str)
+        .chain(there.keys().copied())
+        .collect();
     names
         .into_iter()
         .map(|name| {
@@ -164,13 +204,20 @@ fn compare(
                 (Some(_), Some(_)) => Change::Changed,
                 (None, _) => Change::Removed,
             };
-            KeyChange { key: name.to_owned(), size: value.map(SecretBytes::len), change }
+            KeyChange {
+                key: name.to_owned(),
+                size: value.map(SecretBytes::len),
+                change,
+            }
         })
         .collect()
 }
 
 /// The observer looked at something else than the artifact: a defect of ours.
 fn mismatch(artifact: &Artifact) -> Decision {
-    let failure = Failure::new(Class::Bug, format!("{artifact} was observed as something else"));
+    let failure = Failure::new(
+        Class::Bug,
+        format!("{artifact} was observed as something else"),
+    );
     (Action::Refuse(failure), Vec::new())
 }

@@ -131,7 +131,10 @@ impl Plan {
 
     /// The lowest class of all that cannot be done.
     pub fn worst(&self) -> Option<Class> {
-        let unknown = self.deliveries.iter().filter_map(|delivery| delivery.steps.as_ref().err());
+        let unknown = self
+            .deliveries
+            .iter()
+            .filter_map(|delivery| delivery.steps.as_ref().err());
         let refused = self.steps().filter_map(|step| match &step.action {
             Action::Refuse(failure) => Some(failure),
             Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
@@ -140,7 +143,9 @@ impl Plan {
     }
 
     fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.deliveries.iter().flat_map(|delivery| delivery.steps.iter().flatten())
+        self.deliveries
+            .iter()
+            .flat_map(|delivery| delivery.steps.iter().flatten())
     }
 }
 
@@ -169,14 +174,23 @@ impl Action {
 pub fn plan(desired: Desired, observed: Vec<Vec<Observed>>) -> Plan {
     let deliveries = desired.deliveries.into_iter().zip(observed);
     Plan {
-        deliveries: deliveries.map(|(wanted, observed)| delivery(wanted, observed)).collect(),
+        deliveries: deliveries
+            .map(|(wanted, observed)| delivery(wanted, observed))
+            .collect(),
     }
 }
 
 fn delivery(wanted: Wanted, observed: Vec<Observed>) -> DeliveryPlan {
-    let Wanted { delivery, artifacts } = wanted;
+    let Wanted {
+        delivery,
+        artifacts,
+    } = wanted;
     let steps = artifacts.map(|artifacts| {
-        artifacts.into_iter().zip(observed).map(|(artifact, observed)| step(artifact, observed)).collect()
+        artifacts
+            .into_iter()
+            .zip(observed)
+            .map(|(artifact, observed)| step(artifact, observed))
+            .collect()
     });
     DeliveryPlan { delivery, steps }
 }
@@ -192,10 +206,17 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
         Observed::PullSecret { linked: true } => (Action::Keep, Vec::new()),
         Observed::PullSecret { linked: false } => (Action::Update(Reason::NotLinked), Vec::new()),
     };
-    Step { artifact, action, keys }
+    Step {
+        artifact,
+        action,
+        keys,
+    }
 }
 
 fn foreign(artifact: &Artifact, what: &str) -> Failure {
-    Failure::new(Class::Refused, format!("{artifact} is not ours to change: {what}"))
-        .hint("move it away, or give this target another place")
+    Failure::new(
+        Class::Refused,
+        format!("{artifact} is not ours to change: {what}"),
+    )
+    .hint("move it away, or give this target another place")
 }

@@ -35,7 +35,12 @@ fn text(plan: &Plan) -> String {
             Err(failure) => line(&mut out, "fail", "", &reason_of(failure)),
             Ok(steps) => {
                 for step in steps {
-                    line(&mut out, step.action.word(), &step.artifact.to_string(), &why(step));
+                    line(
+                        &mut out,
+                        step.action.word(),
+                        &step.artifact.to_string(),
+                        &why(step),
+                    );
                     for key in step.keys.iter().filter(|key| key.change != Change::Same) {
                         let _ = writeln!(out, "             {}", key_line(key));
                     }
@@ -54,7 +59,11 @@ fn text(plan: &Plan) -> String {
 }
 
 fn line(out: &mut String, word: &str, place: &str, why: &str) {
-    let separator = if place.is_empty() || why.is_empty() { "" } else { ": " };
+    let separator = if place.is_empty() || why.is_empty() {
+        ""
+    } else {
+        ": "
+    };
     let _ = writeln!(out, "  {word:<9}{place}{separator}{why}");
 }
 
@@ -92,8 +101,15 @@ fn reason_of(failure: &Failure) -> String {
 
 fn count(plan: &Plan) -> (usize, usize) {
     let changes = plan.steps().filter(|step| step.action.is_change()).count();
-    let refused = plan.steps().filter(|step| matches!(step.action, Action::Refuse(_))).count();
-    let unknown = plan.deliveries.iter().filter(|delivery| delivery.steps.is_err()).count();
+    let refused = plan
+        .steps()
+        .filter(|step| matches!(step.action, Action::Refuse(_)))
+        .count();
+    let unknown = plan
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.steps.is_err())
+        .count();
     (changes, refused + unknown)
 }
 
@@ -122,7 +138,9 @@ fn step_document(step: &Step) -> Value {
     });
     match &step.action {
         Action::Keep | Action::Create => {}
-        Action::Update(reason) | Action::Recreate { reason, .. } => document["reason"] = json!(reason.to_string()),
+        Action::Update(reason) | Action::Recreate { reason, .. } => {
+            document["reason"] = json!(reason.to_string())
+        }
         Action::Refuse(failure) => document["failure"] = failure_document(failure),
     }
     document
@@ -142,7 +160,8 @@ fn word(change: Change) -> &'static str {
 }
 
 fn markdown(plan: &Plan) -> String {
-    let mut out = String::from("| delivery | target | action | keys | why |\n|---|---|---|---|---|\n");
+    let mut out =
+        String::from("| delivery | target | action | keys | why |\n|---|---|---|---|---|\n");
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
         match steps {
             Err(failure) => row(&mut out, [delivery, "", "fail", "", &reason_of(failure)]),
@@ -150,7 +169,16 @@ fn markdown(plan: &Plan) -> String {
                 for step in steps {
                     let changed = step.keys.iter().filter(|key| key.change != Change::Same);
                     let keys: Vec<String> = changed.map(key_line).collect();
-                    row(&mut out, [delivery, &step.artifact.to_string(), step.action.word(), &keys.join("<br>"), &why(step)]);
+                    row(
+                        &mut out,
+                        [
+                            delivery,
+                            &step.artifact.to_string(),
+                            step.action.word(),
+                            &keys.join("<br>"),
+                            &why(step),
+                        ],
+                    );
                 }
             }
         }
