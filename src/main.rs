@@ -177,7 +177,10 @@ fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
 
 fn invalid(problems: &Problems) -> Ended {
     let _ = writeln!(std::io::stderr().lock(), "{problems}");
-    Ended::Failed(Failed::whole(Failure::new(Class::Usage, problems.line())))
+    Ended::Failed(Failed::whole(Failure::new(
+        problems.class(),
+        problems.line(),
+    )))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -10,6 +10,7 @@ use super::check::{self, Parts};
 use super::problem::{Problem, Problems, nearest};
 use super::raw::RawConfig;
 use super::{Config, Location};
+use crate::report::Class;
 
 /// What the loader may ask of the outside: passed in, so that the rest stays pure.
 pub struct Outside<'a> {
@@ -93,6 +94,7 @@ fn unreadable(name: &str, error: &io::Error) -> Problem {
         },
         what: format!("the configuration cannot be read: {error}"),
         hint: Some("name a file or a folder with --config, or KEYFERRY_CONFIG".to_owned()),
+        class: Class::Usage,
     }
 }
 
@@ -141,7 +143,12 @@ fn problem(name: &str, error: &serde_saphyr::Error) -> Problem {
             Some("`keyferry schema` prints what is allowed where".to_owned()),
         ),
     };
-    Problem { at, what, hint }
+    Problem {
+        at,
+        what,
+        hint,
+        class: Class::Usage,
+    }
 }
 
 fn instead(word: &str, known: &[&str]) -> String {

@@ -9,6 +9,8 @@ pub mod expand;
 pub mod load;
 pub mod problem;
 pub mod raw;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ use std::fmt;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::Location;
+use crate::report::Class;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Problem {
     pub what: String,
     /// The next move.
     pub hint: Option<String>,
+    /// Almost always usage; refused where a safety rule forbids what was meant.
+    pub class: Class,
 }
 
 /// All that is wrong, with the text of the files for the snippets. A configuration holds no secret, so its lines may be shown.
@@ -28,6 +31,12 @@ pub struct Problems {
 }
 
 impl Problems {
+    /// The class of the whole: the lowest of all.
+    pub fn class(&self) -> Class {
+        let classes = self.list.iter().map(|problem| problem.class);
+        classes.min().unwrap_or(Class::Usage)
+    }
+
     /// The first problem on one line, for the last line of a run and the termination log.
     pub fn line(&self) -> String {
         let Some(first) = self.list.first() else {
@@ -155,6 +164,7 @@ mod tests {
                 },
                 what: "unknown key `frm`".into(),
                 hint: Some("did you mean `from`?".into()),
+                class: Class::Usage,
             }],
             texts: [("k.yaml".to_owned(), text)].into(),
         };

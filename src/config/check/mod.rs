@@ -13,6 +13,8 @@ use super::expand::expand;
 use super::load::Outside;
 use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery};
+use crate::report::Class;
+
 use super::{AgeKey, ComputedField, Config, Delivery, Keys, Location, Source, VaultServer};
 
 /// The name of the server that sources use when they name none.
@@ -22,6 +24,8 @@ const DEFAULT_SERVER: &str = "default";
 #[derive(Debug, Default)]
 pub struct Parts {
     vaults: Vec<VaultServer>,
+    /// Servers that were declared, but not rightly: naming them is no second mistake.
+    broken_vaults: Vec<String>,
     keys: Vec<(AgeKey, Location)>,
     deliveries: Vec<Delivery>,
 }
@@ -46,11 +50,12 @@ pub fn check(
         keys,
         deliveries,
     } = raw;
-    if let Some(vault) = vault {
-        parts.vaults.extend(checker.server(DEFAULT_SERVER, vault));
-    }
-    for (name, vault) in vaults {
-        parts.vaults.extend(checker.server(&name, vault));
+    let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
+    for (name, vault) in default.into_iter().chain(vaults) {
+        match checker.server(&name, vault) {
+            Some(server) => parts.vaults.push(server),
+            None => parts.broken_vaults.push(name),
+        }
     }
     for key in keys.age {
         let at = checker.at(&key);
@@ -67,6 +72,7 @@ pub fn check(
 pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let Parts {
         vaults,
+        broken_vaults,
         keys,
         deliveries,
     } = parts;
@@ -84,7 +90,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         }
     }
     for (server, at) in mentioned(&deliveries, &keys) {
-        if !servers.contains_key(server) {
+        if !servers.contains_key(server) && !broken_vaults.iter().any(|name| name == server) {
             problems.push(unknown_server(server, at, &servers));
         }
     }
@@ -136,6 +142,7 @@ fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultS
         at: at.clone(),
         what,
         hint: Some(hint),
+        class: Class::Usage,
     }
 }
 
@@ -144,6 +151,7 @@ fn twice(kind: &str, name: &str, first: &Location, second: &Location) -> Problem
         at: second.clone(),
         what: format!("{kind} `{name}` is declared twice"),
         hint: Some(format!("the first is at {first}; rename one")),
+        class: Class::Usage,
     }
 }
 
@@ -169,6 +177,7 @@ impl Checker<'_> {
             at,
             what: what.into(),
             hint: Some(hint.into()),
+            class: Class::Usage,
         });
     }
 

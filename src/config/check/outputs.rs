@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::problem::Problem;
 use super::super::{Delivery, FileFormat, Location, SecretRef, Target};
 use super::target::normal;
+use crate::report::Class;
 
 /// What one target occupies.
 enum Place<'a> {
@@ -41,6 +42,7 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
                 hint: Some(format!(
                     "the other is at {first}; give one of them another place"
                 )),
+                class: Class::Usage,
             });
         }
     }

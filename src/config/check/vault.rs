@@ -1,12 +1,14 @@
 //! Vault servers, identities and the keys that open files.
 
 use super::super::at::At;
+use super::super::problem::Problem;
 use super::super::raw::{
     RawAgeKey, RawAppRole, RawAuth, RawGithubActions, RawJwtAuth, RawKubernetesAuth,
     RawSecretKeyRef, RawToken, RawVault,
 };
 use super::super::{AgeKey, JwtSource, Location, SecretRef, VaultAuth, VaultServer};
 use super::{Checker, DEFAULT_SERVER};
+use crate::report::Class;
 
 /// Where a pod finds its ServiceAccount token when no other is projected.
 const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -60,15 +62,21 @@ impl Checker<'_> {
     }
 
     fn address(&mut self, text: String, at: Location, allow_plaintext: bool) -> Option<String> {
-        let (what, hint) = match Address::parse(&text) {
-            Err(what) => (what, "write it as https://host:8200"),
+        let (class, what, hint) = match Address::parse(&text) {
+            Err(what) => (Class::Usage, what, "write it as https://host:8200"),
             Ok(address) if address.plain && !address.loopback && !allow_plaintext => (
+                Class::Refused,
                 format!("`{text}` would send tokens and values in clear text"),
                 "use https://, or say `allowPlaintext: true`",
             ),
             Ok(_) => return Some(text.trim_end_matches('/').to_owned()),
         };
-        self.problem(at, what, hint);
+        self.problems.push(Problem {
+            at,
+            what,
+            hint: Some(hint.to_owned()),
+            class,
+        });
         None
     }
 
