@@ -1,1 +1,3 @@
 //! Everything that needs no server of others.
+
+mod tidy;
