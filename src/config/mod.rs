@@ -160,6 +160,8 @@ pub struct Delivery {
     pub fields: Vec<ComputedField>,
     /// Fields that must be there and not be empty.
     pub require: Vec<String>,
+    /// The only fields that reach the targets, in this order; all where it is empty.
+    pub deliver: Vec<String>,
     /// Whether empty values may be delivered.
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.

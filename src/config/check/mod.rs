@@ -231,6 +231,7 @@ impl Checker<'_> {
             from,
             fields,
             require,
+            deliver,
             allow_empty,
             to,
         } = written.value;
@@ -258,6 +259,10 @@ impl Checker<'_> {
                 .collect(),
             fields,
             require: require
+                .iter()
+                .map(|field| self.name(field, "this field"))
+                .collect(),
+            deliver: deliver
                 .iter()
                 .map(|field| self.name(field, "this field"))
                 .collect(),
