@@ -9,7 +9,7 @@ use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 use super::check::{self, Parts};
 use super::problem::{Problem, Problems, nearest};
 use super::raw::RawConfig;
-use super::{Config, Location};
+use super::{AgeKey, Config, Location};
 use crate::report::Class;
 
 /// What the loader may ask of the outside: passed in, so that the rest stays pure.
@@ -50,7 +50,10 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
             },
         }
     }
-    let config = check::merge(parts, &mut found.list);
+    let mut config = check::merge(parts, &mut found.list);
+    if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
+        config.keys.age.push(AgeKey::File(file.into()));
+    }
     if found.list.is_empty() {
         Ok(config)
     } else {

@@ -22,6 +22,8 @@ pub struct RawConfig {
     pub keys: RawKeys,
     /// What is carried where.
     pub deliveries: Vec<At<RawDelivery>>,
+    /// Encrypted Kubernetes manifests that are applied as what they say they are.
+    pub manifests: Vec<At<RawManifests>>,
 }
 
 /// A Vault or OpenBao server and our identity there.
@@ -120,6 +122,64 @@ pub struct RawToken {
 pub struct RawKeys {
     /// age identities, all tried.
     pub age: Vec<At<RawAgeKey>>,
+    /// Private keys of the sealed-secrets controller, all tried.
+    pub sealed: Vec<At<RawSealedKey>>,
+    /// The only recipients that files may be encrypted to; `check --keys` names files that break this.
+    pub recipients: Vec<At<String>>,
+}
+
+/// Exactly one place of sealing keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSealedKey {
+    /// PEM file, or a backup made by `kubectl get secret -o yaml`.
+    pub file: Option<At<String>>,
+    /// Secrets of the controller's namespace.
+    pub secret: Option<At<RawSealedKeySecret>>,
+    /// `path#field` in Vault.
+    pub vault: Option<At<String>>,
+    /// Which of `vaults`, for `vault`.
+    pub server: Option<At<String>>,
+}
+
+/// Sealing keys in a cluster.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSealedKeySecret {
+    /// Namespace of the controller; `kube-system` unless said.
+    pub namespace: Option<At<String>>,
+    /// All Secrets with this label; `sealedsecrets.bitnami.com/sealed-secrets-key=active` unless `name` is given.
+    pub selector: Option<At<String>>,
+    /// One Secret, so that no list right is needed.
+    pub name: Option<At<String>>,
+}
+
+/// Exactly one kind of encrypted manifests, applied in the namespaces that are allowed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawManifests {
+    /// SOPS files with Secrets; `*` stands for any part of a file's name.
+    pub sops: Option<At<String>>,
+    /// SealedSecret files; `*` stands for any part of a file's name.
+    pub sealed: Option<At<String>>,
+    /// Namespaces that manifests may name; only our own unless said.
+    #[serde(default)]
+    pub namespaces: Vec<At<String>>,
+    /// Delete what this configuration once created and no longer lists.
+    #[serde(default)]
+    pub prune: bool,
+    /// Take over Secrets that carry no owner mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// Delete and create anew where type or immutability forbid an update.
+    #[serde(default)]
+    pub recreate: bool,
+    /// Take fields that another field manager owns.
+    #[serde(default)]
+    pub force: bool,
+    /// SOPS: accept values that its checksum does not protect.
+    #[serde(default)]
+    pub allow_unauthenticated: bool,
 }
 
 /// Exactly one place of age identities.
@@ -192,6 +252,15 @@ pub struct RawFrom {
     pub write: Option<At<BTreeMap<String, serde_json::Value>>>,
     /// An age file.
     pub age: Option<At<String>>,
+    /// A SOPS file.
+    pub sops: Option<At<String>>,
+    /// sops: accept values that its checksum does not protect.
+    #[serde(default)]
+    pub allow_unauthenticated: bool,
+    /// A file with SealedSecrets; `FILE#NAME` where it holds several.
+    pub sealed: Option<At<String>>,
+    /// A SealedSecret object of the cluster.
+    pub sealed_secret: Option<At<RawSecretRef>>,
     /// What the file holds, where its name does not tell.
     pub format: Option<At<RawDocumentFormat>>,
     /// A Kubernetes Secret.
@@ -235,6 +304,8 @@ pub enum RawDocumentFormat {
     Json,
     /// YAML documents.
     Yaml,
+    /// Sections of `name = value`.
+    Ini,
     /// One field `content`.
     Raw,
 }

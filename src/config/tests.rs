@@ -95,11 +95,11 @@ fn what_is_meant_must_be_clear() {
         ("", "c/k.yaml:3:5: delivery `a` has no source"),
         (
             "    from: [{}]\n",
-            "c/k.yaml:4:12: a source needs exactly one of vault, age, secret, and here are 0",
+            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, secret, and here are 0",
         ),
         (
             "    from: [{vault: kv/a, age: b.age}]\n",
-            "c/k.yaml:4:12: a source needs exactly one of vault, age, secret, and here are 2",
+            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, secret, and here are 2",
         ),
         (
             "    from: [{age: b.age, version: 3}]\n",

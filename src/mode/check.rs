@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::once::verdict;
-use crate::config::{Config, Delivery, Source, Target};
+use crate::config::{Config, Delivery, Target};
 use crate::cycle;
 use crate::outcome::Failed;
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
@@ -61,10 +61,7 @@ pub async fn run(
 
 /// Whether every source is a file here.
 fn is_local(delivery: &Delivery) -> bool {
-    delivery.from.iter().all(|from| match from.source {
-        Source::Age { .. } => true,
-        Source::Vault(_) | Source::Secret(_) => false,
-    })
+    delivery.from.iter().all(|from| from.source.is_local())
 }
 
 async fn opened(config: &Config, world: &World, mut lines: String) -> (Ended, String) {

@@ -1,5 +1,6 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
+mod manifests;
 mod outputs;
 mod source;
 mod target;
@@ -15,7 +16,10 @@ use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
-use super::{AgeKey, ComputedField, Config, Delivery, Keys, Location, Source, VaultServer};
+use super::{
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, VaultRead,
+    VaultServer,
+};
 
 /// The name of the server that sources use when they name none.
 const DEFAULT_SERVER: &str = "default";
@@ -26,8 +30,11 @@ pub struct Parts {
     vaults: Vec<VaultServer>,
     /// Servers that were declared, but not rightly: naming them is no second mistake.
     broken_vaults: Vec<String>,
-    keys: Vec<(AgeKey, Location)>,
+    age: Vec<(AgeKey, Location)>,
+    sealed: Vec<(SealedKey, Location)>,
+    recipients: Vec<String>,
     deliveries: Vec<Delivery>,
+    manifests: Vec<ManifestSet>,
 }
 
 /// Checks one file and adds what it declares.
@@ -49,6 +56,7 @@ pub fn check(
         vaults,
         keys,
         deliveries,
+        manifests,
     } = raw;
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
@@ -59,7 +67,21 @@ pub fn check(
     }
     for key in keys.age {
         let at = checker.at(&key);
-        parts.keys.extend(checker.age_key(key).map(|key| (key, at)));
+        parts.age.extend(checker.age_key(key).map(|key| (key, at)));
+    }
+    for key in keys.sealed {
+        let at = checker.at(&key);
+        parts
+            .sealed
+            .extend(checker.sealed_key(key).map(|key| (key, at)));
+    }
+    for recipient in &keys.recipients {
+        parts
+            .recipients
+            .push(checker.name(recipient, "the recipient"));
+    }
+    for set in manifests {
+        parts.manifests.extend(checker.manifests(set));
     }
     for delivery in deliveries {
         let delivery = checker.delivery(delivery);
@@ -73,8 +95,11 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let Parts {
         vaults,
         broken_vaults,
-        keys,
+        age,
+        sealed,
+        recipients,
         deliveries,
+        manifests,
     } = parts;
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
@@ -89,7 +114,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(twice("delivery", &delivery.name, first, &delivery.at));
         }
     }
-    for (server, at) in mentioned(&deliveries, &keys) {
+    for (server, at) in mentioned(&deliveries, &age, &sealed) {
         if !servers.contains_key(server) && !broken_vaults.iter().any(|name| name == server) {
             problems.push(unknown_server(server, at, &servers));
         }
@@ -98,28 +123,33 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     Config {
         vaults: servers,
         keys: Keys {
-            age: keys.into_iter().map(|(key, _)| key).collect(),
+            age: age.into_iter().map(|(key, _)| key).collect(),
+            sealed: sealed.into_iter().map(|(key, _)| key).collect(),
+            recipients,
         },
         deliveries,
+        manifests,
     }
 }
 
+/// Every server that something reads from, and where that was written.
 fn mentioned<'a>(
     deliveries: &'a [Delivery],
-    keys: &'a [(AgeKey, Location)],
+    age: &'a [(AgeKey, Location)],
+    sealed: &'a [(SealedKey, Location)],
 ) -> impl Iterator<Item = (&'a str, &'a Location)> {
-    let sources = deliveries
-        .iter()
-        .flat_map(|delivery| &delivery.from)
-        .filter_map(|from| match &from.source {
-            Source::Vault(read) => Some((read.server.as_str(), &from.at)),
-            Source::Age { .. } | Source::Secret(_) => None,
-        });
-    let keys = keys.iter().filter_map(|(key, at)| match key {
-        AgeKey::Vault { read, .. } => Some((read.server.as_str(), at)),
+    let sources = deliveries.iter().flat_map(|delivery| &delivery.from);
+    let sources = sources.filter_map(|from| Some((from.source.vault()?, &from.at)));
+    let age = age.iter().filter_map(|(key, at)| match key {
+        AgeKey::Vault { read, .. } => Some((read, at)),
         AgeKey::File(_) | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => None,
     });
-    sources.chain(keys)
+    let sealed = sealed.iter().filter_map(|(key, at)| match key {
+        SealedKey::Vault { read, .. } => Some((read, at)),
+        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
+    });
+    let reads = sources.chain(age).chain(sealed);
+    reads.map(|(read, at): (&VaultRead, &Location)| (read.server.as_str(), at))
 }
 
 fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultServer>) -> Problem {

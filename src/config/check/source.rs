@@ -16,6 +16,10 @@ impl Checker<'_> {
             version,
             write,
             age,
+            sops,
+            allow_unauthenticated,
+            sealed,
+            sealed_secret,
             format,
             secret,
             prefix,
@@ -35,7 +39,7 @@ impl Checker<'_> {
                 "remove them",
             );
         }
-        if age.is_none() && format.is_some() {
+        if age.is_none() && sops.is_none() && format.is_some() {
             self.problem(
                 at.clone(),
                 "`format` is of use only beside a file",
@@ -56,18 +60,41 @@ impl Checker<'_> {
                 })
             }));
         }
+        if allow_unauthenticated && sops.is_none() {
+            self.problem(
+                at.clone(),
+                "`allowUnauthenticated` is of use only beside `sops`",
+                "remove it",
+            );
+        }
         if let Some(file) = age {
             let path = self.path(&file);
-            let format = format.map_or_else(
-                || by_inner_name(&path),
-                |format| document_format(format.value),
-            );
+            let format = document_format(format.as_ref(), &path);
             sources.push(Source::Age { file: path, format });
+        }
+        if let Some(file) = sops {
+            let path = self.path(&file);
+            sources.push(Source::Sops {
+                format: document_format(format.as_ref(), &path),
+                file: path,
+                allow_unauthenticated,
+            });
+        }
+        if let Some(written) = sealed {
+            sources.push(self.sealed(&written));
+        }
+        if let Some(object) = sealed_secret {
+            sources.push(Source::SealedObject(self.secret_ref(object)));
         }
         if let Some(secret) = secret {
             sources.push(Source::Secret(self.secret_ref(secret)));
         }
-        let source = self.only(&at, "a source", "vault, age, secret", sources)?;
+        let source = self.only(
+            &at,
+            "a source",
+            "vault, sops, sealed, sealedSecret, age, secret",
+            sources,
+        )?;
         Some(From {
             source,
             prefix,
@@ -86,6 +113,18 @@ impl Checker<'_> {
             flatten: flatten.map(|joiner| joiner.value),
             at,
         })
+    }
+
+    fn sealed(&mut self, written: &At<String>) -> Source {
+        let text = self.name(written, "this path");
+        let (file, object) = match text.rsplit_once('#') {
+            Some((file, object)) => (file, Some(object.to_owned())),
+            None => (text.as_str(), None),
+        };
+        Source::Sealed {
+            file: self.base.join(file),
+            object,
+        }
     }
 
     /// A Vault path in one spelling: without `/v1/` and outer slashes.
@@ -150,17 +189,19 @@ impl Checker<'_> {
     }
 }
 
-fn document_format(written: RawDocumentFormat) -> DocumentFormat {
-    match written {
-        RawDocumentFormat::Dotenv => DocumentFormat::Dotenv,
-        RawDocumentFormat::Json => DocumentFormat::Json,
-        RawDocumentFormat::Yaml => DocumentFormat::Yaml,
-        RawDocumentFormat::Raw => DocumentFormat::Raw,
+/// What was said, or what the name tells: `x.env.age` holds what `x.env` holds.
+fn document_format(written: Option<&At<RawDocumentFormat>>, path: &Path) -> DocumentFormat {
+    match written.map(|written| written.value) {
+        Some(RawDocumentFormat::Dotenv) => DocumentFormat::Dotenv,
+        Some(RawDocumentFormat::Json) => DocumentFormat::Json,
+        Some(RawDocumentFormat::Yaml) => DocumentFormat::Yaml,
+        Some(RawDocumentFormat::Ini) => DocumentFormat::Ini,
+        Some(RawDocumentFormat::Raw) => DocumentFormat::Raw,
+        None => by_inner_name(path),
     }
 }
 
-/// `x.env.age` holds what `x.env` holds.
-fn by_inner_name(path: &Path) -> DocumentFormat {
+pub(super) fn by_inner_name(path: &Path) -> DocumentFormat {
     let name = path
         .file_name()
         .unwrap_or_default()
@@ -171,6 +212,7 @@ fn by_inner_name(path: &Path) -> DocumentFormat {
         Some("env") => DocumentFormat::Dotenv,
         Some("json") => DocumentFormat::Json,
         Some("yaml" | "yml") => DocumentFormat::Yaml,
+        Some("ini") => DocumentFormat::Ini,
         _ => DocumentFormat::Raw,
     }
 }

@@ -3,15 +3,21 @@
 use super::super::at::At;
 use super::super::problem::Problem;
 use super::super::raw::{
-    RawAgeKey, RawAppRole, RawAuth, RawGithubActions, RawJwtAuth, RawKubernetesAuth,
-    RawSecretKeyRef, RawToken, RawVault,
+    RawAgeKey, RawAppRole, RawAuth, RawGithubActions, RawJwtAuth, RawKubernetesAuth, RawSealedKey,
+    RawSealedKeySecret, RawSecretKeyRef, RawToken, RawVault,
 };
-use super::super::{AgeKey, JwtSource, Location, SecretRef, VaultAuth, VaultServer};
+use super::super::{
+    AgeKey, JwtSource, Location, SealedKey, SecretRef, VaultAuth, VaultRead, VaultServer,
+};
 use super::{Checker, DEFAULT_SERVER};
 use crate::report::Class;
 
 /// Where a pod finds its ServiceAccount token when no other is projected.
 const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// Where the sealed-secrets controller usually runs, and how it marks its keys.
+const CONTROLLER_NAMESPACE: &str = "kube-system";
+const CONTROLLER_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key=active";
 
 impl Checker<'_> {
     pub(super) fn server(&mut self, name: &str, written: At<RawVault>) -> Option<VaultServer> {
@@ -181,7 +187,8 @@ impl Checker<'_> {
             keys.push(AgeKey::Passphrase(self.path(&file)));
         }
         if let Some(vault) = vault {
-            keys.extend(self.vault_key(&vault, server.as_ref()));
+            let found = self.vault_field(&vault, server.as_ref());
+            keys.extend(found.map(|(read, field)| AgeKey::Vault { read, field }));
         } else if let Some(server) = server {
             let at = self.at(&server);
             self.problem(at, "`server` is of use only beside `vault`", "remove it");
@@ -209,7 +216,12 @@ impl Checker<'_> {
         )
     }
 
-    fn vault_key(&mut self, written: &At<String>, server: Option<&At<String>>) -> Option<AgeKey> {
+    /// `path#field`.
+    fn vault_field(
+        &mut self,
+        written: &At<String>,
+        server: Option<&At<String>>,
+    ) -> Option<(VaultRead, String)> {
         let at = self.at(written);
         let text = self.text(written);
         let Some((path, field)) = text.split_once('#').filter(|(_, field)| !field.is_empty())
@@ -221,10 +233,66 @@ impl Checker<'_> {
             );
             return None;
         };
-        Some(AgeKey::Vault {
-            field: field.to_owned(),
-            read: self.vault_read(path, &at, server.map(|server| server.value.clone()))?,
-        })
+        let read = self.vault_read(path, &at, server.map(|server| server.value.clone()))?;
+        Some((read, field.to_owned()))
+    }
+
+    pub(super) fn sealed_key(&mut self, written: At<RawSealedKey>) -> Option<SealedKey> {
+        let at = self.at(&written);
+        let RawSealedKey {
+            file,
+            secret,
+            vault,
+            server,
+        } = written.value;
+        let mut keys = Vec::new();
+        if let Some(file) = file {
+            keys.push(SealedKey::File(self.path(&file)));
+        }
+        if let Some(secret) = secret {
+            keys.push(self.sealed_key_secret(secret));
+        }
+        if let Some(vault) = vault {
+            let found = self.vault_field(&vault, server.as_ref());
+            keys.extend(found.map(|(read, field)| SealedKey::Vault { read, field }));
+        } else if let Some(server) = server {
+            let at = self.at(&server);
+            self.problem(at, "`server` is of use only beside `vault`", "remove it");
+        }
+        self.only(&at, "a key", "file, secret, vault", keys)
+    }
+
+    fn sealed_key_secret(&mut self, written: At<RawSealedKeySecret>) -> SealedKey {
+        let at = self.at(&written);
+        let RawSealedKeySecret {
+            namespace,
+            selector,
+            name,
+        } = written.value;
+        let namespace = namespace.map_or_else(
+            || CONTROLLER_NAMESPACE.to_owned(),
+            |namespace| self.object_name(&namespace, "the namespace"),
+        );
+        if let (Some(_), Some(_)) = (&selector, &name) {
+            self.problem(
+                at,
+                "`selector` and `name` exclude each other",
+                "keep one of them",
+            );
+        }
+        match name {
+            Some(name) => SealedKey::Secret(SecretRef {
+                namespace: Some(namespace),
+                name: self.object_name(&name, "the Secret's name"),
+            }),
+            None => SealedKey::Selector {
+                namespace,
+                selector: selector.map_or_else(
+                    || CONTROLLER_LABEL.to_owned(),
+                    |selector| self.text(&selector),
+                ),
+            },
+        }
     }
 
     pub(super) fn default_server(server: Option<String>) -> String {
