@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
+mod schema;
 mod stack;
 mod tidy;
