@@ -1,0 +1,102 @@
+//! A certificate authority of one test: real servers serve what it issues, clients are given its file.
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_RSA_SHA256, date_time_ymd,
+};
+use rustls::pki_types::PrivateKeyDer;
+
+/// A fresh authority; its key lives only in this process.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate with its key, both PEM.
+pub(crate) struct Identity {
+    /// The leaf certificate.
+    pub(crate) certificate: String,
+    /// Its PKCS#8 key.
+    pub(crate) key: String,
+}
+
+impl Authority {
+    /// Makes a new one.
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names are no bad names");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "keyferry test authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let key = KeyPair::generate().expect("a key can be made");
+        let pem = params
+            .self_signed(&key)
+            .expect("a certificate can sign itself")
+            .pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    /// The certificate that clients trust.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A server certificate for `names` (IP addresses are recognised).
+    pub(crate) fn issue(&self, names: &[&str]) -> Identity {
+        self.sign(leaf(names))
+    }
+
+    /// The same, valid only in the year 2000.
+    pub(crate) fn issue_expired(&self, names: &[&str]) -> Identity {
+        let mut params = leaf(names);
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(2000, 12, 31);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().expect("a key can be made");
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("our authority can sign")
+            .pem();
+        Identity {
+            certificate,
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+fn leaf(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("the names of a test are good names");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "keyferry test server");
+    params
+}
+
+/// An RSA key with its own certificate, as the sealed-secrets controller makes them for itself.
+pub(crate) fn sealing_key() -> Identity {
+    let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key can be made");
+    let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).expect("a key is PKCS#8");
+    let der = PrivateKeyDer::try_from(der.as_ref().to_vec()).expect("PKCS#8 is known");
+    let key = KeyPair::from_der_and_sign_algo(&der, &PKCS_RSA_SHA256).expect("an RSA key can sign");
+    let certificate = leaf(&["sealed-secrets"])
+        .self_signed(&key)
+        .expect("a certificate can sign itself");
+    Identity {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    }
+}
