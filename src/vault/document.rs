@@ -1,10 +1,9 @@
 //! JSON of an answer as a [`Node`]: numbers keep their spelling, order is kept, and text goes from the body straight
-//! into memory that is wiped. Parsed by hand on top of `RawValue`, because `serde_json` unescapes into a buffer of its own.
+//! into memory that is wiped. Read by hand, because `serde_json` unescapes into a buffer of its own and turns numbers
+//! into floats; what is read here it has found to be well formed.
 
 use std::collections::HashSet;
-use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -17,52 +16,108 @@ const DEPTH: usize = 64;
 
 /// The tree of a JSON value that lies `above` levels deep in its document.
 pub(super) fn node(json: &RawValue, above: usize) -> Result<Node, Cause> {
-    let text = json.get();
-    match text.as_bytes().first() {
-        Some(b'{' | b'[') if above >= DEPTH => Err(Limit::Deep.into()),
-        Some(b'{') => map(text, above + 1),
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| malformed())?;
-            let items = items.into_iter().map(|item| node(item, above + 1));
-            Ok(Node::List(items.collect::<Result<_, _>>()?))
+    Reader { rest: json.get() }.value(above)
+}
+
+/// What is still to be read.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self, above: usize) -> Result<Node, Cause> {
+        match self.peek() {
+            Some(b'{' | b'[') if above >= DEPTH => Err(Limit::Deep.into()),
+            Some(b'{') => self.map(above + 1),
+            Some(b'[') => self.list(above + 1),
+            Some(b'"') => Ok(Node::Text(self.text()?)),
+            Some(_) => self.word(),
+            None => Err(malformed()),
         }
-        Some(b'"') => Ok(Node::Text(unescape(text).ok_or_else(malformed)?)),
-        Some(b't') => Ok(Node::Bool(true)),
-        Some(b'f') => Ok(Node::Bool(false)),
-        Some(b'n') | None => Ok(Node::Null),
-        Some(_) => Ok(Node::Number(SecretBytes::from(text))),
-    }
-}
-
-fn map(text: &str, depth: usize) -> Result<Node, Cause> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let entries = reader.deserialize_map(Entries).map_err(|_| malformed())?;
-    let names: HashSet<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
-    if names.len() < entries.len() {
-        return Err(Cause::not_vault("a name stands twice in one mapping"));
-    }
-    let entries = entries
-        .into_iter()
-        .map(|(name, json)| Ok((name, node(json, depth)?)));
-    Ok(Node::Map(entries.collect::<Result<_, Cause>>()?))
-}
-
-/// The names of a mapping in order, each with its value unparsed.
-struct Entries;
-
-impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<(String, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a mapping")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn map(&mut self, depth: usize) -> Result<Node, Cause> {
         let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+        while self.another(b'{', b'}')? {
+            let name = self.text()?;
+            let name = name.expose_str().ok_or_else(malformed)?.to_owned();
+            if !self.take(b':') {
+                return Err(malformed());
+            }
+            entries.push((name, self.value(depth)?));
         }
-        Ok(entries)
+        let names: HashSet<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+        if names.len() < entries.len() {
+            return Err(Cause::not_vault("a name stands twice in one mapping"));
+        }
+        Ok(Node::Map(entries))
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Node, Cause> {
+        let mut items = Vec::new();
+        while self.another(b'[', b']')? {
+            items.push(self.value(depth)?);
+        }
+        Ok(Node::List(items))
+    }
+
+    /// Steps over what stands before the next item, or over the end.
+    fn another(&mut self, open: u8, close: u8) -> Result<bool, Cause> {
+        if self.take(open) {
+            return Ok(!self.take(close));
+        }
+        if self.take(b',') {
+            return Ok(true);
+        }
+        if self.take(close) {
+            return Ok(false);
+        }
+        Err(malformed())
+    }
+
+    fn text(&mut self) -> Result<SecretBytes, Cause> {
+        self.peek();
+        let mut escaped = false;
+        let end = self.rest.bytes().skip(1).position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        let literal = self.step(end.ok_or_else(malformed)? + 2)?;
+        unescape(literal).ok_or_else(malformed)
+    }
+
+    /// A number, a truth value or `null`.
+    fn word(&mut self) -> Result<Node, Cause> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
+        match self.step(end)? {
+            "" => Err(malformed()),
+            "null" => Ok(Node::Null),
+            "true" => Ok(Node::Bool(true)),
+            "false" => Ok(Node::Bool(false)),
+            number => Ok(Node::Number(SecretBytes::from(number))),
+        }
+    }
+
+    /// The next byte that is no white space.
+    fn peek(&mut self) -> Option<u8> {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.rest.bytes().next()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        if is_next {
+            self.rest = &self.rest[1..];
+        }
+        is_next
+    }
+
+    fn step(&mut self, length: usize) -> Result<&'a str, Cause> {
+        let (before, after) = self.rest.split_at_checked(length).ok_or_else(malformed)?;
+        self.rest = after;
+        Ok(before)
     }
 }
 
@@ -70,8 +125,8 @@ fn malformed() -> Cause {
     Cause::not_vault("malformed JSON")
 }
 
-/// The bytes that a JSON string means; nothing for half a surrogate pair. The parser has seen that it is well formed.
-pub(super) fn unescape(literal: &str) -> Option<SecretBytes> {
+/// The bytes that a JSON string means; nothing for half a surrogate pair.
+fn unescape(literal: &str) -> Option<SecretBytes> {
     let mut rest = literal.strip_prefix('"')?.strip_suffix('"')?;
     // No escape is shorter than what it means, so this never grows.
     let mut bytes = Zeroizing::new(Vec::with_capacity(rest.len()));
@@ -118,6 +173,10 @@ fn unicode_escape(text: &str) -> Option<(char, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::super::reasons::Trouble;
     use super::*;
 
@@ -197,11 +256,45 @@ mod tests {
         }
     }
 
-    proptest::proptest! {
+    fn expected(value: &Value) -> Node {
+        match value {
+            Value::Null => Node::Null,
+            Value::Bool(value) => Node::Bool(*value),
+            Value::Number(value) => number(&value.to_string()),
+            Value::String(value) => text(value),
+            Value::Array(items) => Node::List(items.iter().map(expected).collect()),
+            Value::Object(entries) => Node::Map(
+                entries
+                    .iter()
+                    .map(|(name, value)| (name.clone(), expected(value)))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 40, 5, |inner| {
+            prop_oneof![
+                collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                collection::hash_map(".*", inner, 0..5)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
         #[test]
-        fn any_text_survives(value in ".*") {
-            let json = serde_json::to_string(&value).expect("text");
-            proptest::prop_assert_eq!(parse(&json).expect("text"), text(&value));
+        fn any_document_is_read_as_what_it_says(value in any_value()) {
+            for json in [serde_json::to_string(&value), serde_json::to_string_pretty(&value)] {
+                prop_assert_eq!(parse(&json.expect("JSON")).expect("well formed"), expected(&value));
+            }
         }
     }
 }

@@ -26,7 +26,8 @@ impl Call {
         };
         let request = endpoint.request(ANYWHERE).map_err(|_| unusable())?;
         let (head, body) = request.into_parts();
-        let target = format!("/v1{}", beneath_host(&head.uri));
+        // An endpoint whose query is empty leaves its `?` behind; one in a path would be encoded.
+        let target = format!("/v1{}", beneath_host(&head.uri).trim_end_matches('?'));
         Ok(Self {
             method: head.method,
             target: target.parse().map_err(|_| unusable())?,

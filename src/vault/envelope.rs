@@ -76,6 +76,10 @@ fn parse(body: &[u8]) -> Result<Wire<'_>, &'static str> {
     if text.trim().is_empty() {
         return Err("empty");
     }
+    // A list would be taken for the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err("no JSON of its form");
+    }
     let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| "no JSON of its form")?;
     let known = wire.request_id.is_some()
         || wire.data.is_some()
@@ -233,3 +237,6 @@ pub(super) fn entry<'a>(tree: &'a Node, name: &str) -> Option<&'a Node> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

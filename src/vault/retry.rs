@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use tokio::time::Instant;
 
 use super::error::Cause;
@@ -14,6 +15,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// What a server may make us wait.
 const ASKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// A wrong day of the week does not make a date useless.
+static DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// Counts the tries of one request and waits between them.
 pub(super) struct Pace {
@@ -73,7 +77,7 @@ pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
         // More digits than a u64 holds still mean: long.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
-        let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+        let at = DATE.parse_timestamp(value).ok()?;
         Duration::try_from(at.duration_since(now)).unwrap_or_default()
     };
     Some(wait.clamp(ASKED.0, ASKED.1))
@@ -97,6 +101,7 @@ mod tests {
             ("Wed, 21 Oct 2015 07:28:09 GMT", Some(9)),
             ("Wed, 21 Oct 2015 07:27:00 GMT", Some(1)),
             ("Wed, 21 Oct 2026 07:28:00 GMT", Some(60)),
+            ("Mon, 21 Oct 2026 07:28:00 GMT", Some(60)),
             ("", None),
             ("-1", None),
             ("1.5", None),

@@ -125,7 +125,8 @@ impl Trust {
             );
         }
         match error {
-            CertificateError::UnknownIssuer => (
+            // A CA of the same name and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                 format!("the certificate is signed by none of {roots}"),
                 "name the CA that signed it with `caFile`",
             ),

@@ -64,18 +64,24 @@ impl Transport {
     /// A way to `https://host:port`; nothing is opened or read yet.
     pub(super) fn new(address: &str, trust: Trust, allow_plaintext: bool) -> Result<Self, Setup> {
         let unusable = |why| Setup::Address {
-            address: address.to_owned(),
+            // A password before an `@` is not ours to show.
+            address: match address.rsplit_once('@') {
+                Some((_, host)) => format!("…@{host}"),
+                None => address.to_owned(),
+            },
             why,
         };
         let uri: Uri = address.parse().map_err(|_| unusable("it is no URL"))?;
+        let more = uri.path().len() > 1 || uri.query().is_some() || address.contains('@');
         let http::uri::Parts {
             scheme, authority, ..
         } = uri.into_parts();
         let (Some(scheme), Some(authority)) = (scheme, authority) else {
             return Err(unusable("it lacks scheme or host"));
         };
-        if authority.as_str().contains('@') {
-            return Err(unusable("it holds a user name"));
+        let has_port = authority.as_str().len() > authority.host().len();
+        if more || (has_port && authority.port_u16().is_none()) {
+            return Err(unusable("it holds more than scheme, host and port"));
         }
         if scheme == Scheme::HTTP {
             if !allow_plaintext && !is_loopback(authority.host()) {
