@@ -2,4 +2,4 @@
 
 mod read;
 
-pub use read::{DiskError, read_small};
+pub use read::{DiskError, read_public, read_small};

@@ -87,8 +87,19 @@ impl Fault for DiskError {
 /// Reads a file of at most 1 MiB; `what` names it in messages (`token file`). Links are followed: projected
 /// volumes consist of them. Warns when more than the owner may read it.
 pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
-    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become ours.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let (bytes, mode) = read(path, what)?;
+    if mode.intersects(Mode::RGRP | Mode::ROTH) {
+        tracing::warn!(path = %path.display(), "{what} is readable by others than its owner");
+    }
+    Ok(bytes)
+}
+
+/// The same for a file that everybody may read: a CA, an encrypted file.
+pub fn read_public(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
+    read(path, what).map(|(bytes, _)| bytes)
+}
+
+fn read(path: &Path, what: &str) -> Result<(SecretBytes, Mode), DiskError> {
     let failed = |errno: Errno| match errno {
         Errno::NOENT | Errno::NOTDIR => DiskError::Absent {
             what: what.to_owned(),
@@ -100,6 +111,12 @@ pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
             errno,
         },
     };
+    let too_large = || DiskError::TooLarge {
+        what: what.to_owned(),
+        path: path.to_owned(),
+    };
+    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become ours.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
     let stat = rustix::fs::fstat(&file).map_err(failed)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
@@ -110,18 +127,14 @@ pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
             kind: kind_word(kind),
         });
     }
-    let too_large = || DiskError::TooLarge {
-        what: what.to_owned(),
-        path: path.to_owned(),
-    };
     let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
     if size > LIMIT {
         return Err(too_large());
     }
-    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RGRP | Mode::ROTH) {
-        tracing::warn!(path = %path.display(), "{what} is readable by others than its owner");
-    }
-    read_all(&file, size).map_err(failed)?.ok_or_else(too_large)
+    let bytes = read_all(&file, size)
+        .map_err(failed)?
+        .ok_or_else(too_large)?;
+    Ok((bytes, Mode::from_raw_mode(stat.st_mode)))
 }
 
 /// All bytes; nothing when the file grew beyond the cap while it was read.
