@@ -122,6 +122,8 @@ pub(super) enum Limit {
     Large,
     #[error("the answer is nested deeper than 64 levels")]
     Deep,
+    #[error("the answer holds more than 100000 values")]
+    Many,
 }
 
 /// Vault will not.
