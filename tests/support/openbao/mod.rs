@@ -126,6 +126,11 @@ impl OpenBao {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The plain listener's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The authority of a TLS server.
     pub(crate) fn ca_file(&self) -> PathBuf {
         self.scratch.path().join("ca.crt")
