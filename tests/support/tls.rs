@@ -1,5 +1,7 @@
 //! A certificate authority of one test: real servers serve what it issues, clients are given its file.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
@@ -23,9 +25,13 @@ impl Authority {
     /// Makes a new one.
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are no bad names");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "keyferry test authority");
+        // Two of one name would be told apart by their keys only, and fail with another error than strangers do.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "keyferry test authority {}",
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![
             KeyUsagePurpose::KeyCertSign,

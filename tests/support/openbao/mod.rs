@@ -131,6 +131,11 @@ impl OpenBao {
         self.port
     }
 
+    /// The TLS listener's port, of a server that has one.
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.tls_port.expect("this server was started with TLS")
+    }
+
     /// The authority of a TLS server.
     pub(crate) fn ca_file(&self) -> PathBuf {
         self.scratch.path().join("ca.crt")
