@@ -77,7 +77,8 @@ impl OpenBao {
 
     /// Any of the above.
     pub(crate) fn start_with(settings: &Settings) -> Self {
-        let bao = first_that_starts("bao server", || Self::attempt(settings));
+        let bao = first_that_starts("bao server", || Self::attempt(settings))
+            .unwrap_or_else(|why| panic!("{why}"));
         bao.post(
             "sys/mounts/kv",
             &json!({"type": "kv", "options": {"version": "2"}}),
