@@ -7,3 +7,4 @@ mod cli;
 mod schema;
 mod stack;
 mod tidy;
+mod vault_stub;
