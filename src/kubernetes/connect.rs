@@ -35,6 +35,18 @@ pub async fn connect(deadline: Instant) -> Result<Kubernetes, Failure> {
     Ok(open(surroundings, deadline).await?)
 }
 
+/// Connects to the cluster that one kubeconfig names, wherever this process runs.
+pub async fn connect_with(kubeconfig: PathBuf, deadline: Instant) -> Result<Kubernetes, Failure> {
+    let surroundings = Surroundings {
+        kubeconfig: vec![kubeconfig],
+        service: None,
+        pod: POD.into(),
+        pod_namespace: None,
+        home: None,
+    };
+    Ok(open(surroundings, deadline).await?)
+}
+
 /// What tells where the cluster is. Read once, so that the search itself can be tested.
 pub(super) struct Surroundings {
     /// `KUBECONFIG`, split; empty when it is not set.

@@ -20,7 +20,7 @@ pub(crate) mod secret;
 mod status;
 mod subject;
 
-pub use connect::connect;
+pub use connect::{connect, connect_with};
 pub use error::Error;
 pub use subject::{Claim, Claims, Kind, Subject};
 
