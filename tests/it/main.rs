@@ -1,1 +1,8 @@
 //! Everything that needs no server of others.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cli;
+mod schema;
+mod tidy;

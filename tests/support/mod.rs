@@ -10,9 +10,12 @@
     reason = "each test binary, and the bench, uses its own part of this"
 )]
 
+pub(crate) mod canary;
 pub(crate) mod cluster;
 pub(crate) mod http;
 pub(crate) mod openbao;
 pub(crate) mod process;
+pub(crate) mod run;
+pub(crate) mod stub;
 pub(crate) mod tls;
 pub(crate) mod tools;
