@@ -62,6 +62,10 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where a cluster is found is a convention of the environment, and is looked for only if one is needed"
+    )]
     fn of_this_process() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let list = std::env::var_os("KUBECONFIG").unwrap_or_default();

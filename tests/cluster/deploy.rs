@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keyferry::config::load::{Outside, load};
 use keyferry::report::Class;
 use serde_json::{Value, json};
 
@@ -310,6 +311,31 @@ fn hooks_come_in_the_order_that_they_need_each_other() {
     assert!(of("Role") < of("RoleBinding") && of("ServiceAccount") < of("RoleBinding"));
     assert!(of("RoleBinding") < of("Job") && of("ConfigMap") < of("Job"));
     assert_eq!(objects.len(), 5, "each object has been looked at");
+}
+
+#[test]
+fn the_configurations_are_what_keyferry_reads() {
+    for kit in KITS {
+        let objects = objects(kit);
+        let map = objects
+            .iter()
+            .find(|object| object["kind"] == "ConfigMap")
+            .expect("a ConfigMap");
+        let text = map["data"]["keyferry.yaml"]
+            .as_str()
+            .expect("a configuration");
+        let outside = Outside {
+            env: &|_| None,
+            read: &|_| Ok(text.to_owned()),
+            list: &|_| Ok(None),
+            root: None,
+        };
+        let config = match load(&["keyferry.yaml".into()], &outside) {
+            Ok(config) => config,
+            Err(problems) => panic!("{kit}: {problems:?}"),
+        };
+        assert_eq!(config.deliveries.len(), 1, "{kit}");
+    }
 }
 
 #[test]

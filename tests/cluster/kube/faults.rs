@@ -1,8 +1,7 @@
 //! An API server in trouble, and what stands between it and us: policies, webhooks, namespaces on their way out.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use keyferry::artifact::SecretArtifact;
@@ -12,6 +11,7 @@ use serde_json::json;
 use super::{Job, PATIENCE, pairs, refused};
 use crate::support::cluster::Cluster;
 use crate::support::process::{Scratch, eventually, poll};
+use crate::support::stub::{Reply, Stub};
 
 #[tokio::test]
 async fn row_70_a_namespace_that_is_ending_or_gone_is_named() {
@@ -45,115 +45,78 @@ async fn row_70_a_namespace_that_is_ending_or_gone_is_named() {
     );
 }
 
-/// A server that gives each connection the next answer, and the last one for ever. An empty answer is a reset connection.
-struct Stub {
-    kubeconfig: Scratch,
-    asked: Arc<Mutex<Vec<Instant>>>,
-}
-
-impl Stub {
-    fn with(answers: &[&str]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answers, seen): (Vec<String>, _) = (
-            answers.iter().map(|&a| a.to_owned()).collect(),
-            Arc::clone(&asked),
-        );
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.expect("a connection");
-                let number = {
-                    let mut seen = seen.lock().expect("no panic before");
-                    seen.push(Instant::now());
-                    seen.len() - 1
-                };
-                let answer = answers
-                    .get(number)
-                    .or(answers.last())
-                    .expect("one answer at least");
-                if answer.is_empty() {
-                    // Ended with unread bytes: the kernel sends a reset.
-                    stream.peek(&mut [0]).expect("a request");
-                    continue;
-                }
-                let mut request = [0; 64 << 10];
-                let size = stream.read(&mut request).expect("a request");
-                assert!(size > 0, "a request is not empty");
-                stream
-                    .write_all(answer.as_bytes())
-                    .expect("the answer is sent");
-            }
-        });
-        let kubeconfig = Scratch::new("stub");
-        kubeconfig.write(
-            "kubeconfig",
-            format!("current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"),
-        );
-        Self { kubeconfig, asked }
-    }
-
-    async fn job(&self, patience: Duration) -> Job {
-        let kubeconfig = self.kubeconfig.path().join("kubeconfig");
-        Job {
-            namespace: "stub".to_owned(),
-            world: super::world(kubeconfig, patience).await,
-        }
-    }
-
-    fn asked(&self) -> Vec<Instant> {
-        self.asked.lock().expect("no panic before").clone()
+/// A job whose API server is a stub.
+async fn job_of(stub: &Stub, patience: Duration) -> Job {
+    let scratch = Scratch::new("stub");
+    let text = format!(
+        "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: '{}'}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n",
+        stub.url()
+    );
+    let kubeconfig = scratch.write("kubeconfig", text);
+    Job {
+        namespace: "stub".to_owned(),
+        world: super::world(kubeconfig, patience).await,
     }
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-    )
+fn stored() -> Reply {
+    let labels = json!({"app.kubernetes.io/managed-by": "keyferry"});
+    let metadata = json!({"uid": "u", "resourceVersion": "2", "labels": labels});
+    Reply::json(200, &json!({"metadata": metadata, "type": "Opaque"}))
 }
-
-const STORED: &str = r#"{"metadata":{"uid":"u","resourceVersion":"2","labels":{"app.kubernetes.io/managed-by":"keyferry"}},"type":"Opaque"}"#;
 
 #[tokio::test]
 async fn row_71_what_passes_is_tried_again_and_retry_after_is_honoured() {
-    let good = answer("200 OK", "", STORED);
-    let details =
-        r#"{"message":"etcdserver: request timed out","details":{"retryAfterSeconds":1}}"#;
-    let rows = [
+    type Bad = fn() -> Reply;
+    let rows: [(&str, Bad, u64); 7] = [
         (
             "429 flow control",
-            answer(
-                "429 Too Many Requests",
-                "Retry-After: 1\r\n",
-                "Too many requests",
-            ),
+            || Reply::text(429, "text/plain", "Too many requests").with("Retry-After", "1"),
             1000,
         ),
-        ("500", answer("500 Internal Server Error", "", "{}"), 0),
+        ("500", || Reply::json(500, &json!({})), 0),
         (
             "500 with a wait in its body",
-            answer("500 Internal Server Error", "", details),
+            || Reply::json(500, &json!({"details": {"retryAfterSeconds": 1}})),
             1000,
         ),
-        ("503", answer("503 Service Unavailable", "", "<html>"), 0),
-        ("504", answer("504 Gateway Timeout", "", "{}"), 0),
-        ("reset", String::new(), 0),
+        (
+            "503 of a proxy",
+            || Reply::text(503, "text/html", "<html>"),
+            0,
+        ),
+        ("504", || Reply::json(504, &json!({})), 0),
+        ("broken connection", || Reply::Raw(Vec::new()), 0),
         (
             "cut short",
-            "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{".to_owned(),
+            || Reply::Cut {
+                length: 999,
+                body: b"{".to_vec(),
+            },
             0,
         ),
     ];
     for (name, bad, wait) in rows {
-        let stub = Stub::with(&[&bad, &good]);
-        let job = stub.job(PATIENCE).await;
-        job.create(&job.app(&[]))
-            .await
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let asked = stub.asked();
-        assert_eq!(asked.len(), 2, "{name}: one more request, no storm");
-        let waited = asked[1] - asked[0];
+        let first = AtomicBool::new(true);
+        let stub = Stub::start(move |_| {
+            if first.swap(false, Ordering::SeqCst) {
+                bad()
+            } else {
+                stored()
+            }
+        });
+        let job = job_of(&stub, PATIENCE).await;
+        let start = Instant::now();
+        let outcome = job.create(&job.app(&[])).await;
+        outcome.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let want = "PATCH /api/v1/namespaces/stub/secrets/app?fieldManager=keyferry";
+        assert_eq!(
+            stub.calls(),
+            [want, want],
+            "{name}: one more request, no storm"
+        );
+        let waited = start.elapsed();
         assert!(
             waited >= Duration::from_millis(wait),
             "{name}: waited {waited:?}"
@@ -163,16 +126,20 @@ async fn row_71_what_passes_is_tried_again_and_retry_after_is_honoured() {
 
 #[tokio::test]
 async fn row_71_trouble_that_lasts_ends_at_the_deadline_with_its_cause() {
-    let long = answer("429 Too Many Requests", "Retry-After: 1000000\r\n", "");
-    let rows = [
-        (answer("503 Service Unavailable", "", "{}"), "answered 503"),
-        (long, "answered 429"),
-        (String::new(), "cannot be reached"),
+    type Bad = fn() -> Reply;
+    let rows: [(Bad, &str); 4] = [
+        (|| Reply::json(503, &json!({})), "answered 503"),
+        (
+            || Reply::text(429, "text/plain", "").with("Retry-After", "1000000"),
+            "answered 429",
+        ),
+        (|| Reply::Raw(Vec::new()), "cannot be reached"),
+        (|| Reply::Hang, "no answer within"),
     ];
     for (bad, said) in rows {
-        let stub = Stub::with(&[&bad]);
+        let stub = Stub::start(move |_| bad());
         let patience = Duration::from_millis(1500);
-        let job = stub.job(patience).await;
+        let job = job_of(&stub, patience).await;
         let start = Instant::now();
         let outcome = job.create(&job.app(&[("a", "1")])).await;
         refused(
@@ -185,57 +152,38 @@ async fn row_71_trouble_that_lasts_ends_at_the_deadline_with_its_cause() {
             "{said}"
         );
         assert!(
-            stub.asked().len() < 30,
+            stub.calls().len() < 30,
             "{said}: {} requests",
-            stub.asked().len()
+            stub.calls().len()
         );
     }
 }
 
 #[tokio::test]
-async fn row_71_what_does_not_answer_or_is_no_api_server_is_unavailable() {
-    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let port = silent.local_addr().expect("bound").port();
-    let stub = Stub::with(&[&answer("200 OK", "", "<html>hello</html>")]);
-    let kubeconfig = stub.kubeconfig.path().join("kubeconfig");
-    let text = std::fs::read_to_string(&kubeconfig).expect("written");
-    let start = text.find("127.0.0.1:").expect("an address") + "127.0.0.1:".len();
-    let end = start + text[start..].find('\'').expect("its end");
-    let hanging = stub.kubeconfig.write(
-        "silent",
-        format!("{}{port}{}", &text[..start], &text[end..]),
-    );
-    let job = Job {
-        namespace: "stub".to_owned(),
-        world: super::world(hanging, Duration::from_secs(1)).await,
-    };
-    let app = job.app(&[("a", "1")]);
-    let begin = Instant::now();
-    refused(
-        job.create(&app).await,
-        Class::Unavailable,
-        &["no answer within"],
-    );
-    assert!(begin.elapsed() < Duration::from_secs(3));
-
-    let job = stub.job(PATIENCE).await;
-    refused(
-        job.create(&app).await,
-        Class::Unavailable,
-        &["not an answer of a Kubernetes API server"],
-    );
-    let redirect = Stub::with(&[&answer(
-        "307 Temporary Redirect",
-        "Location: https://192.0.2.1/\r\n",
-        "",
-    )]);
-    let job = redirect.job(PATIENCE).await;
-    refused(
-        job.create(&app).await,
-        Class::Unavailable,
-        &["redirect refused (307)"],
-    );
-    assert_eq!(redirect.asked().len(), 1);
+async fn row_71_what_is_no_api_server_is_said_at_once() {
+    type Odd = fn() -> Reply;
+    let rows: [(Odd, &str); 3] = [
+        (
+            || Reply::text(200, "text/html", "<html>hello</html>"),
+            "it is not a Secret",
+        ),
+        (|| Reply::Endless, "more than 4194304 bytes"),
+        (
+            || Reply::text(307, "text/plain", "").with("Location", "https://192.0.2.1/"),
+            "redirect refused (307)",
+        ),
+    ];
+    for (odd, said) in rows {
+        let stub = Stub::start(move |_| odd());
+        let job = job_of(&stub, PATIENCE).await;
+        let outcome = job.create(&job.app(&[("a", "1")])).await;
+        refused(
+            outcome,
+            Class::Unavailable,
+            &["not an answer of a Kubernetes API server", said],
+        );
+        assert_eq!(stub.calls().len(), 1, "{said}");
+    }
 }
 
 #[tokio::test]
