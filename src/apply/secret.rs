@@ -108,55 +108,55 @@ async fn create(cluster: &Kubernetes, wanted: &SecretArtifact) -> Result<(), Err
     }
 }
 
+/// Changes what is there, if it may be changed and is not as wanted.
 async fn update(
     cluster: &Kubernetes,
     wanted: &SecretArtifact,
     stored: Stored,
 ) -> Result<(), Error> {
-    if let Some(finalizers) = stored.deleting() {
-        let finalizers = finalizers.to_vec();
-        return Err(Error::BeingDeleted {
-            subject: subject(wanted),
-            finalizers,
-        });
-    }
-    let adopting = !stored.ours();
-    if adopting && !wanted.conflict.adopt {
-        return Err(Error::NotOurs(subject(wanted)));
-    }
-    if stored.kind() != wanted.kind {
-        let (from, to) = (stored.kind().to_owned(), wanted.kind.clone());
-        return Err(Error::OtherType {
-            subject: subject(wanted),
-            from,
-            to,
-        });
-    }
-    let stored = if adopting {
-        cluster.disown(wanted, stored).await?
-    } else {
+    check_standing(&stored, wanted)?;
+    let stored = if stored.ours() {
         stored
+    } else {
+        cluster.disown(wanted, stored).await?
     };
     let (uid, version) = (stored.uid().to_owned(), stored.version().to_owned());
     if differences(&stored.seen(wanted), wanted).is_empty() {
         return Ok(());
     }
-    let basis = Basis::Object {
-        uid: &uid,
-        version: &version,
-    };
-    let force = wanted.conflict.force;
-    verify(
-        cluster
-            .apply(&Apply {
-                wanted,
-                basis,
-                marked: true,
-                force,
-            })
-            .await?,
+    let apply = Apply {
         wanted,
-    )
+        basis: Basis::Object {
+            uid: &uid,
+            version: &version,
+        },
+        marked: true,
+        force: wanted.conflict.force,
+    };
+    verify(cluster.apply(&apply).await?, wanted)
+}
+
+/// The rules of the plan once more: what stands there now may not be what the plan saw.
+fn check_standing(stored: &Stored, wanted: &SecretArtifact) -> Result<(), Error> {
+    let subject = subject(wanted);
+    if let Some(finalizers) = stored.deleting() {
+        let finalizers = finalizers.to_vec();
+        return Err(Error::BeingDeleted {
+            subject,
+            finalizers,
+        });
+    }
+    if !stored.ours() && !wanted.conflict.adopt {
+        return Err(Error::NotOurs(subject));
+    }
+    if stored.kind() != wanted.kind {
+        return Err(Error::OtherType {
+            subject,
+            from: stored.kind().to_owned(),
+            to: wanted.kind.clone(),
+        });
+    }
+    Ok(())
 }
 
 /// What was stored must be what was sent: a mutating webhook that rewrites a value would have it rewritten in each pass.

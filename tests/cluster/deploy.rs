@@ -1,6 +1,7 @@
 //! What `deploy/` holds is accepted by a real API server where Pod Security `restricted` is enforced, without a warning.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use keyferry::config::load::{Outside, load};
 use keyferry::report::Class;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 use crate::support::http::{Answer, Client};
+use crate::support::process::eventually;
 
 const KITS: [&str; 3] = ["argocd-job", "cronjob", "init"];
 
@@ -166,12 +168,41 @@ fn every_manifest_is_accepted_under_restricted_pod_security() {
             "the API's token is mounted only where the API is used: {kit}"
         );
     }
+    rights_are_no_more_than_said(&api.cluster);
     // The same namespace refuses what is only a little less careful, or all of the above would show nothing.
     let workload = workload("argocd-job");
     let mut careless = template(&workload).expect("a workload").clone();
     careless["spec"]["securityContext"]["seccompProfile"] = Value::Null;
     let answer = api.pod("careless", &careless);
     assert_eq!(answer.status, 403, "{}", answer.json());
+}
+
+/// As the server itself lists them, without those that everyone has for asking about oneself.
+fn rights_are_no_more_than_said(cluster: &Cluster) {
+    let one = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["archpad-registry-secret"], "verbs": ["get", "create", "patch"]}]);
+    for (account, want) in [
+        ("registry-secret-sync", one),
+        ("arch-repo-service", json!([])),
+    ] {
+        let token = cluster.token("platform", account, "");
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+        let rights = || {
+            let question = json!({"spec": {"namespace": "platform"}});
+            let (_, answer) = cluster.request_as(&token, "POST", path, Some(&question));
+            let rules = answer["status"]["resourceRules"].as_array().cloned();
+            let about_oneself = |rule: &Value| {
+                let group = rule["apiGroups"][0].as_str().unwrap_or_default();
+                group == "authorization.k8s.io" || group == "authentication.k8s.io"
+            };
+            rules
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|rule| !about_oneself(rule))
+                .collect::<Value>()
+        };
+        let limit = Duration::from_secs(30);
+        eventually(&format!("{account} has {want}"), limit, || rights() == want);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::MARK;
@@ -41,10 +41,32 @@ pub(crate) struct Apply<'a> {
 
 /// `data` and never `stringData`: only keys of `data` go away when they are no longer applied.
 pub(super) fn encode(apply: &Apply<'_>) -> Zeroizing<Vec<u8>> {
+    let head = head(apply).to_string();
+    let data = &apply.wanted.data;
+    let entries = data.iter();
+    let entries = entries.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
+    // Sized at once, so that no outgrown copy is left in memory unwiped.
+    let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 16 + entries.sum::<usize>()));
+    body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
+    body.extend_from_slice(b",\"data\":{");
+    for (at, (key, value)) in data.iter().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(json!(key).to_string().as_bytes());
+        body.push(b':');
+        push_base64(&mut body, value.expose());
+    }
+    body.extend_from_slice(b"}}");
+    body
+}
+
+/// All but the data.
+fn head(apply: &Apply<'_>) -> Value {
     let SecretArtifact {
         at,
         kind,
-        data,
+        data: _,
         labels,
         annotations,
         immutable,
@@ -73,30 +95,18 @@ pub(super) fn encode(apply: &Apply<'_>) -> Zeroizing<Vec<u8>> {
     if *immutable {
         head["immutable"] = json!(true);
     }
-    let head = head.to_string();
-    let entries = data
-        .iter()
-        .map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
-    // Sized at once, so that no outgrown copy is left in memory unwiped.
-    let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 16 + entries.sum::<usize>()));
-    body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
-    body.extend_from_slice(b",\"data\":{");
-    for (at, (key, value)) in data.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(json!(key).to_string().as_bytes());
-        body.extend_from_slice(b":\"");
-        let from = body.len();
-        body.resize(from + value.len().div_ceil(3) * 4, 0);
-        let written = STANDARD.encode_slice(value.expose(), &mut body[from..]);
-        debug_assert_eq!(
-            written.ok(),
-            Some(body.len() - from),
-            "base64 has a known length"
-        );
-        body.push(b'"');
-    }
-    body.extend_from_slice(b"}}");
-    body
+    head
+}
+
+fn push_base64(body: &mut Vec<u8>, value: &[u8]) {
+    body.push(b'"');
+    let from = body.len();
+    body.resize(from + value.len().div_ceil(3) * 4, 0);
+    let written = STANDARD.encode_slice(value, &mut body[from..]);
+    debug_assert_eq!(
+        written.ok(),
+        Some(body.len() - from),
+        "base64 has a known length"
+    );
+    body.push(b'"');
 }

@@ -4,7 +4,9 @@ use keyferry::artifact::SecretArtifact;
 use keyferry::observe;
 use keyferry::report::Class;
 
-use super::{Job, pairs, refused};
+use super::{Job, PATIENCE, pairs, refused};
+use crate::support::cluster::Cluster;
+use crate::support::process::Scratch;
 
 #[tokio::test]
 async fn get_create_and_patch_by_name_are_enough() {
@@ -53,4 +55,29 @@ async fn row_69_one_denied_namespace_does_not_keep_another_from_its_secret() {
     let (first, second) = tokio::join!(denied.create(&first), allowed.create(&second));
     refused(first, Class::Denied, &["may not patch secret"]);
     second.expect("created");
+}
+
+#[tokio::test]
+async fn a_token_meant_for_vault_opens_nothing_here() {
+    let cluster = Cluster::shared();
+    let job = Job::usual().await;
+    let token = cluster.token(&job.namespace, "job", "vault");
+    let kubeconfig = std::fs::read_to_string(cluster.kubeconfig()).expect("the administrator's");
+    let scratch = Scratch::new("replay");
+    let kubeconfig = scratch.write(
+        "kubeconfig",
+        kubeconfig.replace(cluster.admin_token(), &token),
+    );
+    let thief = Job {
+        namespace: job.namespace.clone(),
+        world: super::world(kubeconfig, PATIENCE).await,
+    };
+    let outcome = thief.create(&thief.app(&[("a", "1")])).await;
+    let failure = outcome.as_ref().expect_err("it is refused");
+    assert!(!failure.what.contains(&token));
+    refused(
+        outcome,
+        Class::Denied,
+        &["does not know our credentials (401)", "another audience"],
+    );
 }
