@@ -41,6 +41,15 @@ impl World {
         }
     }
 
+    /// The same world with a cluster that was found elsewhere.
+    #[must_use]
+    pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
+        Self {
+            kubernetes: OnceCell::new_with(Some(kubernetes)),
+            ..self
+        }
+    }
+
     /// The session with a named Vault server.
     pub fn vault(&self, server: &str) -> Result<&Session, Failure> {
         self.vaults.get(server).ok_or_else(|| {
