@@ -1,13 +1,14 @@
 //! What is written, what is left alone, and what is read.
 
-use keyferry::artifact::SecretArtifact;
+use keyferry::artifact::{Artifact, Conflict, Desired, PullSecretLink, SecretArtifact, Wanted};
 use keyferry::config::SecretRef;
 use keyferry::material::Node;
+use keyferry::plan::Action;
 use keyferry::report::Class;
-use keyferry::source;
+use keyferry::{apply, observe, plan, source};
 use serde_json::json;
 
-use super::{CANARY, Job, pairs, refused};
+use super::{CANARY, Job, PATIENCE, pairs, refused};
 use crate::support::cluster::Cluster;
 
 #[tokio::test]
@@ -209,5 +210,90 @@ async fn a_secret_is_a_source_whatever_its_bytes() {
     assert!(
         !denied.absent && denied.class == Class::Denied,
         "a refusal is no absence: {denied:?}"
+    );
+}
+
+/// One whole pass from what must exist: how each target ends, in the plan's words.
+async fn pass(job: &Job, wanted: SecretArtifact) -> String {
+    let link = PullSecretLink {
+        account: job.at("job"),
+        secret: "app".to_owned(),
+    };
+    let artifacts = vec![Artifact::Secret(wanted), Artifact::PullSecret(link)];
+    let desired = Desired {
+        deliveries: vec![Wanted {
+            delivery: "app".to_owned(),
+            artifacts: Ok(artifacts),
+        }],
+    };
+    let observed = observe::observe(&desired, &job.world).await;
+    let applied = apply::apply(plan::plan(desired, observed), &job.world).await;
+    let steps = applied.plan.deliveries[0]
+        .steps
+        .as_deref()
+        .expect("it is known");
+    let results = &applied.results[0];
+    let words = steps
+        .iter()
+        .zip(results)
+        .map(|(step, result)| match (&step.action, result) {
+            (_, Err(failure)) => failure.class.to_string(),
+            (Action::Keep, Ok(())) => "kept".to_owned(),
+            (Action::Create, Ok(())) => "created".to_owned(),
+            (Action::Update(reason), Ok(())) => reason.to_string(),
+            (Action::Recreate { .. }, Ok(())) => "recreated".to_owned(),
+            (Action::Refuse(_), Ok(())) => panic!("a refusal cannot succeed"),
+        });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
+async fn row_54_passes_from_plan_to_apply_agree_on_what_is_to_be_done() {
+    let rules = json!([
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["app"], "verbs": ["get", "create", "patch", "delete"]},
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["job"], "verbs": ["get", "patch"]},
+    ]);
+    let job = Job::with_rules(&rules, PATIENCE).await;
+    let app = |value: &str| job.app(&[("password", value)]);
+    let rows: [(SecretArtifact, &str); 6] = [
+        (app("1"), "created, not in imagePullSecrets"),
+        (app("1"), "kept, kept"),
+        (app("2"), "content differs, kept"),
+        (
+            SecretArtifact {
+                immutable: true,
+                ..app("2")
+            },
+            "labels or annotations differ, kept",
+        ),
+        (app("3"), "refused, kept"),
+        (
+            SecretArtifact {
+                conflict: Conflict {
+                    recreate: true,
+                    ..Conflict::default()
+                },
+                ..app("3")
+            },
+            "recreated, kept",
+        ),
+    ];
+    for (wanted, want) in rows {
+        let (before, kept) = (job.writes(), want == "kept, kept");
+        assert_eq!(pass(&job, wanted).await, want);
+        assert!(
+            !kept || job.writes() == before,
+            "nothing is written when nothing changed"
+        );
+    }
+    apply_as(
+        &job,
+        "other",
+        json!({"data": {"theirs": "eA=="}, "metadata": {"labels": {"theirs": "x"}}}),
+    );
+    assert_eq!(
+        pass(&job, app("3")).await,
+        "kept, kept",
+        "keys of others are no difference"
     );
 }
