@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use crate::config::{Delivery, From, Source};
+use crate::config::{Delivery, From};
 use crate::fetched::Fetched;
 use crate::material::Node;
 use crate::report::{Class, Failure, Fault};
@@ -26,7 +26,7 @@ pub(super) fn whole_documents<'a>(
     let [from] = delivery.from.as_slice() else {
         return Ok(None);
     };
-    if !delivery.fields.is_empty() || !is_untouched(from) {
+    if !delivery.fields.is_empty() || !delivery.deliver.is_empty() || !is_untouched(from) {
         return Ok(None);
     }
     Ok(documents(from, fetched)?.filter(|documents| !is_void(documents)))
@@ -108,7 +108,27 @@ pub(super) fn fields<'a>(
         insert(&mut fields, field, false, first_new)?;
     }
     require(delivery, &fields)?;
+    only_delivered(delivery, &mut fields)?;
     Ok(fields)
+}
+
+/// Leaves what `deliver` names, in its order.
+fn only_delivered(delivery: &Delivery, fields: &mut Fields<'_>) -> Result<(), Failure> {
+    if delivery.deliver.is_empty() {
+        return Ok(());
+    }
+    let mut kept = Vec::with_capacity(delivery.deliver.len());
+    for name in &delivery.deliver {
+        match fields.list.iter().position(|field| field.name == *name) {
+            Some(place) => kept.push(fields.list.remove(place)),
+            None => {
+                let error = fields.bytes(name).err().unwrap_or(FieldError::None);
+                return Err(within("`deliver`", error));
+            }
+        }
+    }
+    fields.list = kept;
+    Ok(())
 }
 
 fn named<'a>(from: &From, documents: &'a [Node]) -> Result<Vec<Field<'a>>, MergeError> {
@@ -183,19 +203,8 @@ fn require(delivery: &Delivery, fields: &Fields<'_>) -> Result<(), Failure> {
 
 pub(super) fn origin(from: &From) -> Origin {
     Origin {
-        label: source_label(&from.source),
+        label: shown(&from.source.to_string()),
         at: from.at.clone(),
-    }
-}
-
-fn source_label(source: &Source) -> String {
-    match source {
-        Source::Vault(read) => format!("vault {}", shown(&read.path)),
-        Source::Age { file, .. } => format!("age file {}", shown(&file.display().to_string())),
-        Source::Secret(at) => match &at.namespace {
-            Some(namespace) => format!("secret {}", shown(&format!("{namespace}/{}", at.name))),
-            None => format!("secret {}", shown(&at.name)),
-        },
     }
 }
 

@@ -13,6 +13,7 @@ mod buffer;
 mod check;
 mod docker;
 mod dotenv;
+pub mod envfile;
 mod field;
 mod files;
 mod json;
@@ -198,16 +199,4 @@ impl Fault for EnvironmentError {
             Self::Nul(_) => "deliver it with `files`".to_owned(),
         })
     }
-}
-pub mod envfile;
-/// temp
-pub fn environment(
-    _d: &crate::config::Delivery,
-    _f: &Fetched,
-) -> Result<Vec<(String, crate::material::SecretBytes)>, Failure> {
-    todo!()
-}
-/// temp
-pub fn check_templates(_c: &Config) -> Vec<Failure> {
-    todo!()
 }

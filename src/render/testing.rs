@@ -69,6 +69,7 @@ pub(super) fn delivery<const N: usize>(from: [From; N]) -> Delivery {
         from: from.into(),
         fields: Vec::new(),
         require: Vec::new(),
+        deliver: Vec::new(),
         allow_empty: false,
         to: Vec::new(),
         at: at(1),
