@@ -151,3 +151,14 @@ pub struct PullSecretLink {
     /// The Secret's name.
     pub secret: String,
 }
+
+impl std::fmt::Display for Artifact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "file {}", file.path.display()),
+            Self::FileSet(set) => write!(f, "files {}", set.dir.display()),
+            Self::Secret(secret) => write!(f, "secret {}", secret.at),
+            Self::PullSecret(link) => write!(f, "serviceaccount {}", link.account),
+        }
+    }
+}

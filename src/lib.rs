@@ -12,7 +12,7 @@
 //! | ring | modules | |
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
-//! | 3 | `mode`, `cycle` | when to make a pass; the one path of a pass |
+//! | 3 | `mode`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
 //! | 2 | `source`, `observe`, `apply` over `world`, over `vault`, `kubernetes`, `disk` | all I/O |
 //! | 1 | `plan`, `render`, `envelope`, `config` | pure: no clock, no file, no network |
 //! | 0 | `material`, `artifact`, `observed`, `fetched`, `report` | plain types |
@@ -24,13 +24,17 @@ pub mod cycle;
 pub mod disk;
 pub mod envelope;
 pub mod fetched;
+pub mod hygiene;
 pub mod kubernetes;
 pub mod material;
+pub mod mode;
 pub mod observe;
 pub mod observed;
+pub mod outcome;
 pub mod plan;
 pub mod render;
 pub mod report;
 pub mod source;
+pub mod telemetry;
 pub mod vault;
 pub mod world;

@@ -3,6 +3,15 @@
 //! [`raw`] is the shape as written (serde and JSON Schema come from it), [`check`] turns it into the
 //! types below and names file, line and column of what is wrong, [`load`] reads and merges files.
 
+mod at;
+pub mod check;
+pub mod expand;
+pub mod load;
+pub mod problem;
+pub mod raw;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -34,6 +43,8 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
+    /// Encrypted manifests, applied as what they say they are.
+    pub manifests: Vec<ManifestSet>,
 }
 
 /// One Vault or OpenBao server and the identity we have there.
@@ -113,6 +124,50 @@ pub enum JwtSource {
 pub struct Keys {
     /// age identities.
     pub age: Vec<AgeKey>,
+    /// Private keys of the sealed-secrets controller.
+    pub sealed: Vec<SealedKey>,
+    /// The only recipients that files may be encrypted to; empty: any.
+    pub recipients: Vec<String>,
+}
+
+/// Where private keys of the sealed-secrets controller come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SealedKey {
+    /// A PEM file, or a backup of the controller's Secrets.
+    File(PathBuf),
+    /// All Secrets of a namespace with a label.
+    Selector {
+        /// The controller's namespace.
+        namespace: String,
+        /// The label.
+        selector: String,
+    },
+    /// One Secret.
+    Secret(SecretRef),
+    /// One field of a Vault secret.
+    Vault {
+        /// Server and path.
+        read: VaultRead,
+        /// The field.
+        field: String,
+    },
+}
+
+/// Encrypted manifests of one kind. Namespaces come from here only: what the files say beside values is not protected.
+#[derive(Debug)]
+pub struct ManifestSet {
+    /// As written, for reports.
+    pub pattern: String,
+    /// One source per file that the pattern finds, in order of names.
+    pub files: Vec<Source>,
+    /// Namespaces that manifests may name; empty: only our own.
+    pub namespaces: Vec<String>,
+    /// Delete what this configuration once created and no longer lists.
+    pub prune: bool,
+    /// What may be done about an object in the way.
+    pub conflict: Conflict,
+    /// Where it was written.
+    pub at: Location,
 }
 
 /// Where age identities come from.
@@ -151,6 +206,8 @@ pub struct Delivery {
     pub fields: Vec<ComputedField>,
     /// Fields that must be there and not be empty.
     pub require: Vec<String>,
+    /// The only fields that reach the targets, in this order; all where it is empty.
+    pub deliver: Vec<String>,
     /// Whether empty values may be delivered.
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.
@@ -205,6 +262,29 @@ pub enum Source {
         /// What is inside.
         format: DocumentFormat,
     },
+    /// A SOPS file.
+    Sops {
+        /// The file.
+        file: PathBuf,
+        /// What is inside.
+        format: DocumentFormat,
+        /// Whether values outside its checksum are accepted.
+        allow_unauthenticated: bool,
+    },
+    /// A file with SealedSecrets: the data of one of them.
+    Sealed {
+        /// The file.
+        file: PathBuf,
+        /// Which, where the file holds several.
+        object: Option<String>,
+    },
+    /// A SealedSecret object of the cluster: its data.
+    SealedObject(SecretRef),
+    /// A file with SealedSecrets: all of them, as Secret documents.
+    SealedManifests {
+        /// The file.
+        file: PathBuf,
+    },
     /// A Kubernetes Secret.
     Secret(SecretRef),
 }
@@ -240,6 +320,8 @@ pub enum DocumentFormat {
     Json,
     /// YAML documents.
     Yaml,
+    /// Sections of `name = value`.
+    Ini,
     /// Anything: one field `content`.
     Raw,
 }
@@ -370,5 +452,55 @@ pub fn resolve(at: &SecretRef, own_namespace: &str) -> ObjectName {
             .clone()
             .unwrap_or_else(|| own_namespace.to_owned()),
         name: at.name.clone(),
+    }
+}
+
+impl Source {
+    /// The Vault read that it is, where it is one.
+    pub fn vault(&self) -> Option<&VaultRead> {
+        match self {
+            Self::Vault(read) => Some(read),
+            Self::Age { .. }
+            | Self::Sops { .. }
+            | Self::Sealed { .. }
+            | Self::SealedObject(_)
+            | Self::SealedManifests { .. }
+            | Self::Secret(_) => None,
+        }
+    }
+
+    /// Whether it is a file here, so that reading it asks no server.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Age { .. }
+            | Self::Sops { .. }
+            | Self::Sealed { .. }
+            | Self::SealedManifests { .. } => true,
+            Self::Vault(_) | Self::SealedObject(_) | Self::Secret(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Vault(read) => write!(f, "vault {}", read.path),
+            Self::Age { file, .. } => write!(f, "age file {}", file.display()),
+            Self::Sops { file, .. } => write!(f, "sops file {}", file.display()),
+            Self::Sealed { file, .. } | Self::SealedManifests { file } => {
+                write!(f, "sealed file {}", file.display())
+            }
+            Self::SealedObject(at) => write!(f, "sealed secret {at}"),
+            Self::Secret(at) => write!(f, "secret {at}"),
+        }
+    }
+}
+
+impl std::fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
     }
 }

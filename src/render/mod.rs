@@ -15,3 +15,15 @@ pub fn desired(
 ) -> Desired {
     todo!("render helper")
 }
+pub mod envfile;
+/// temp
+pub fn environment(
+    _d: &crate::config::Delivery,
+    _f: &Fetched,
+) -> Result<Vec<(String, crate::material::SecretBytes)>, Failure> {
+    todo!()
+}
+/// temp
+pub fn check_templates(_c: &Config) -> Vec<Failure> {
+    todo!()
+}

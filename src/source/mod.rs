@@ -29,6 +29,10 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Materi
     match source {
         Source::Vault(read) => world.vault(&read.server)?.read(read).await,
         Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,
+        Source::Sops { .. } => todo!("sops helper"),
+        Source::Sealed { .. } | Source::SealedObject(_) | Source::SealedManifests { .. } => {
+            todo!("sealed helper")
+        }
         Source::Secret(at) => secret::fetch(at, world).await,
     }
 }

@@ -1,1 +1,6 @@
 //! Everything that is shown on real servers.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stack;

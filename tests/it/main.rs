@@ -1,2 +1,9 @@
 //! Everything that needs no server of others.
+
+#[path = "../support/mod.rs"]
+mod support;
+
 mod age;
+mod cli;
+mod schema;
+mod tidy;

@@ -2,16 +2,16 @@
 //!
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
-use std::collections::BTreeMap;
+mod decide;
+mod show;
+
 use std::fmt;
 
-use crate::artifact::{
-    Artifact, Desired, FileArtifact, FileBody, FileSetArtifact, PullSecretLink, SecretArtifact,
-    Wanted,
-};
-use crate::material::SecretBytes;
-use crate::observed::{FileSetState, FileState, Observed, SecretState};
+use crate::artifact::{Artifact, Desired, Wanted};
+use crate::observed::Observed;
 use crate::report::{Class, Failure};
+
+pub use show::{Format, show};
 
 /// Everything one pass will do.
 #[derive(Debug)]
@@ -123,7 +123,100 @@ pub enum Change {
     Same,
 }
 
+impl Plan {
+    /// Whether anything would be written.
+    pub fn has_changes(&self) -> bool {
+        self.steps().any(|step| step.action.is_change())
+    }
+
+    /// The lowest class of all that cannot be done.
+    pub fn worst(&self) -> Option<Class> {
+        let unknown = self
+            .deliveries
+            .iter()
+            .filter_map(|delivery| delivery.steps.as_ref().err());
+        let refused = self.steps().filter_map(|step| match &step.action {
+            Action::Refuse(failure) => Some(failure),
+            Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
+        });
+        unknown.chain(refused).map(|failure| failure.class).min()
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.deliveries
+            .iter()
+            .flat_map(|delivery| delivery.steps.iter().flatten())
+    }
+}
+
+impl Action {
+    /// Whether it writes.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Create | Self::Update(_) | Self::Recreate { .. } => true,
+            Self::Keep | Self::Refuse(_) => false,
+        }
+    }
+
+    /// The word for it in plans, reports and logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Create => "create",
+            Self::Update(_) => "update",
+            Self::Recreate { .. } => "recreate",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
 /// Decides what each artifact needs, given what stands at its place (one entry per artifact, in order).
-pub fn plan(_desired: Desired, _observed: Vec<Vec<Observed>>) -> Plan {
-    todo!("lead")
+pub fn plan(desired: Desired, observed: Vec<Vec<Observed>>) -> Plan {
+    let deliveries = desired.deliveries.into_iter().zip(observed);
+    Plan {
+        deliveries: deliveries
+            .map(|(wanted, observed)| delivery(wanted, observed))
+            .collect(),
+    }
+}
+
+fn delivery(wanted: Wanted, observed: Vec<Observed>) -> DeliveryPlan {
+    let Wanted {
+        delivery,
+        artifacts,
+    } = wanted;
+    let steps = artifacts.map(|artifacts| {
+        artifacts
+            .into_iter()
+            .zip(observed)
+            .map(|(artifact, observed)| step(artifact, observed))
+            .collect()
+    });
+    DeliveryPlan { delivery, steps }
+}
+
+fn step(artifact: Artifact, observed: Observed) -> Step {
+    let (action, keys) = match observed {
+        Observed::Unknown(failure) => (Action::Refuse(failure), Vec::new()),
+        Observed::Foreign(what) => (Action::Refuse(foreign(&artifact, &what)), Vec::new()),
+        Observed::Absent => (Action::Create, decide::added(&artifact)),
+        Observed::File(state) => decide::file(&artifact, &state),
+        Observed::FileSet(state) => decide::file_set(&artifact, &state),
+        Observed::Secret(state) => decide::secret(&artifact, &state),
+        Observed::PullSecret { linked: true } => (Action::Keep, Vec::new()),
+        Observed::PullSecret { linked: false } => (Action::Update(Reason::NotLinked), Vec::new()),
+    };
+    Step {
+        artifact,
+        action,
+        keys,
+    }
+}
+
+fn foreign(artifact: &Artifact, what: &str) -> Failure {
+    Failure::new(
+        Class::Refused,
+        format!("{artifact} is not ours to change: {what}"),
+    )
+    .hint("move it away, or give this target another place")
 }

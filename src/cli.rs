@@ -1,0 +1,241 @@
+//! The command line as it is typed. What it means is decided in `main`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use keyferry::plan::Format;
+
+/// Carries secrets from where they are kept to where they are used.
+///
+/// Reads Vault, OpenBao, age files and Kubernetes Secrets as one YAML file says, and keeps files, .env files and typed
+/// Kubernetes Secrets equal to them. A second run writes nothing. No value is ever shown.
+#[derive(Debug, Parser)]
+#[command(name = "keyferry", version, max_term_width = 110, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   in sync                                    5   cannot be decrypted, or was tampered with
+  2   configuration or usage is wrong            6   refused: foreign object, safety rule, rejected
+  3   login or permission refused                7   provider unreachable or deadline spent: retry
+  4   a source or field is missing               8   a file could not be written
+  10  plan and check: there are differences      70  a defect of keyferry
+
+Start with `keyferry check`, then `keyferry plan`, then `keyferry job`.";
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Configuration file, or folder of *.yaml files; may be given several times
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "KEYFERRY_CONFIG",
+        value_delimiter = ':'
+    )]
+    pub(crate) config: Vec<PathBuf>,
+    /// Refuse file targets outside this folder
+    #[arg(long, global = true, value_name = "DIR", env = "KEYFERRY_ROOT")]
+    pub(crate) root: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as keyferry=debug
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "KEYFERRY_LOG",
+        default_value = "info"
+    )]
+    pub(crate) log: String,
+    /// How it is logged, on standard error
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        env = "KEYFERRY_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+    /// File that gets the last line when it exists: what Kubernetes shows of an ended container
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "KEYFERRY_TERMINATION_LOG",
+        default_value = "/dev/termination-log",
+        hide = true
+    )]
+    pub(crate) termination_log: PathBuf,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// One pass: fetch, render, write what differs, exit
+    ///
+    /// For an Argo CD PreSync hook, a CronJob, a laptop. Deliveries are independent: one that fails stops no other.
+    Job(Pass),
+    /// One pass before a pod starts: as job, but waits for its token file
+    ///
+    /// For an init container: while the provider is down it waits until --deadline, then the pod restarts it.
+    Init(Init),
+    /// Show what a pass would change and why: names, keys, sizes, never values
+    ///
+    /// Exits with 0 when nothing would change and with 10 when something would.
+    Plan(PlanArgs),
+    /// Fetch, then become CMD with the fields of one delivery in its environment
+    ///
+    /// No process of keyferry stays behind; the exit code is that of CMD. Targets are not written.
+    Exec(Exec),
+    /// Check configuration and templates without any network
+    ///
+    /// Says file:line:column of what is wrong. With --keys it also opens the encrypted files, with --targets it compares
+    /// file targets too and names each variable that is missing or differs (exit code 10).
+    Check(Check),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Print a completion script
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// One pass.
+#[derive(Debug, Args)]
+pub(crate) struct Pass {
+    /// When all waiting ends
+    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    /// Only show what would change, as `plan` does
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// One pass before a pod starts.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// When all waiting ends, waiting for the token file included
+    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "5m", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    /// Only show what would change, as `plan` does
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What would change.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: Format,
+    /// When all waiting ends
+    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
+    pub(crate) deadline: Duration,
+}
+
+/// Run a program with secrets in its environment.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// The delivery, where the configuration has several
+    #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
+    pub(crate) delivery: Option<String>,
+    /// When all waiting ends
+    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    /// The program and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+/// Check without network.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Open every encrypted file too
+    #[arg(long)]
+    pub(crate) keys: bool,
+    /// Compare file targets too (implies --keys)
+    #[arg(long)]
+    pub(crate) targets: bool,
+}
+
+/// `90s`, `2m`, `1h30m`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; write 90s, 2m or 1h30m");
+    let mut total: u64 = 0;
+    let mut digits = String::new();
+    for c in text.chars() {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        let unit = match c {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        total = number
+            .checked_mul(unit)
+            .and_then(|n| total.checked_add(n))
+            .ok_or_else(wrong)?;
+        digits.clear();
+    }
+    if !digits.is_empty() {
+        total = total
+            .checked_add(digits.parse().map_err(|_| wrong())?)
+            .ok_or_else(wrong)?;
+    }
+    if total == 0 || total > 86_400 {
+        return Err(format!("`{text}` must be between 1s and 24h"));
+    }
+    Ok(Duration::from_secs(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read() {
+        for (text, seconds) in [
+            ("90s", Some(90)),
+            ("2m", Some(120)),
+            ("1h30m", Some(5400)),
+            ("45", Some(45)),
+            ("", None),
+            ("0s", None),
+            ("5d", None),
+            ("m", None),
+            ("25h", None),
+            ("99999999999999999999s", None),
+        ] {
+            assert_eq!(duration(text).ok().map(|d| d.as_secs()), seconds, "{text}");
+        }
+    }
+}

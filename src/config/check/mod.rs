@@ -1,0 +1,322 @@
+//! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
+
+mod manifests;
+mod outputs;
+mod source;
+mod target;
+mod vault;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::at::At;
+use super::expand::expand;
+use super::load::Outside;
+use super::problem::{Problem, nearest};
+use super::raw::{RawConfig, RawDelivery};
+use crate::report::Class;
+
+use super::{
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, VaultRead,
+    VaultServer,
+};
+
+/// The name of the server that sources use when they name none.
+const DEFAULT_SERVER: &str = "default";
+
+/// What the files seen so far declare, before it is merged.
+#[derive(Debug, Default)]
+pub struct Parts {
+    vaults: Vec<VaultServer>,
+    /// Servers that were declared, but not rightly: naming them is no second mistake.
+    broken_vaults: Vec<String>,
+    age: Vec<(AgeKey, Location)>,
+    sealed: Vec<(SealedKey, Location)>,
+    recipients: Vec<String>,
+    deliveries: Vec<Delivery>,
+    manifests: Vec<ManifestSet>,
+}
+
+/// Checks one file and adds what it declares.
+pub fn check(
+    raw: RawConfig,
+    file: &str,
+    base: &Path,
+    outside: &Outside<'_>,
+    parts: &mut Parts,
+) -> Vec<Problem> {
+    let mut checker = Checker {
+        file,
+        base,
+        outside,
+        problems: Vec::new(),
+    };
+    let RawConfig {
+        vault,
+        vaults,
+        keys,
+        deliveries,
+        manifests,
+    } = raw;
+    let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
+    for (name, vault) in default.into_iter().chain(vaults) {
+        match checker.server(&name, vault) {
+            Some(server) => parts.vaults.push(server),
+            None => parts.broken_vaults.push(name),
+        }
+    }
+    for key in keys.age {
+        let at = checker.at(&key);
+        parts.age.extend(checker.age_key(key).map(|key| (key, at)));
+    }
+    for key in keys.sealed {
+        let at = checker.at(&key);
+        parts
+            .sealed
+            .extend(checker.sealed_key(key).map(|key| (key, at)));
+    }
+    for recipient in &keys.recipients {
+        parts
+            .recipients
+            .push(checker.name(recipient, "the recipient"));
+    }
+    for set in manifests {
+        parts.manifests.extend(checker.manifests(set));
+    }
+    for delivery in deliveries {
+        let delivery = checker.delivery(delivery);
+        parts.deliveries.push(delivery);
+    }
+    checker.problems
+}
+
+/// Merges what all files declare and checks what only the whole can show.
+pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
+    let Parts {
+        vaults,
+        broken_vaults,
+        age,
+        sealed,
+        recipients,
+        deliveries,
+        manifests,
+    } = parts;
+    let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
+    for server in vaults {
+        if let Some(first) = servers.get(&server.name) {
+            problems.push(twice("vault server", &server.name, &first.at, &server.at));
+        }
+        servers.insert(server.name.clone(), server);
+    }
+    let mut names: BTreeMap<&str, &Location> = BTreeMap::new();
+    for delivery in &deliveries {
+        if let Some(first) = names.insert(&delivery.name, &delivery.at) {
+            problems.push(twice("delivery", &delivery.name, first, &delivery.at));
+        }
+    }
+    for (server, at) in mentioned(&deliveries, &age, &sealed) {
+        if !servers.contains_key(server) && !broken_vaults.iter().any(|name| name == server) {
+            problems.push(unknown_server(server, at, &servers));
+        }
+    }
+    outputs::check(&deliveries, problems);
+    Config {
+        vaults: servers,
+        keys: Keys {
+            age: age.into_iter().map(|(key, _)| key).collect(),
+            sealed: sealed.into_iter().map(|(key, _)| key).collect(),
+            recipients,
+        },
+        deliveries,
+        manifests,
+    }
+}
+
+/// Every server that something reads from, and where that was written.
+fn mentioned<'a>(
+    deliveries: &'a [Delivery],
+    age: &'a [(AgeKey, Location)],
+    sealed: &'a [(SealedKey, Location)],
+) -> impl Iterator<Item = (&'a str, &'a Location)> {
+    let sources = deliveries.iter().flat_map(|delivery| &delivery.from);
+    let sources = sources.filter_map(|from| Some((from.source.vault()?, &from.at)));
+    let age = age.iter().filter_map(|(key, at)| match key {
+        AgeKey::Vault { read, .. } => Some((read, at)),
+        AgeKey::File(_) | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => None,
+    });
+    let sealed = sealed.iter().filter_map(|(key, at)| match key {
+        SealedKey::Vault { read, .. } => Some((read, at)),
+        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
+    });
+    let reads = sources.chain(age).chain(sealed);
+    reads.map(|(read, at): (&VaultRead, &Location)| (read.server.as_str(), at))
+}
+
+fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultServer>) -> Problem {
+    let (what, hint) = if server == DEFAULT_SERVER {
+        (
+            "this reads from Vault, but no `vault:` is configured".to_owned(),
+            "add `vault: {address: …, auth: …}`, or name one of `vaults` with `server:`".to_owned(),
+        )
+    } else {
+        let known = servers.keys().map(String::as_str);
+        (
+            format!("no vault server is called `{server}`"),
+            nearest(server, known).map_or_else(
+                || "name one of `vaults`".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            ),
+        )
+    };
+    Problem {
+        at: at.clone(),
+        what,
+        hint: Some(hint),
+        class: Class::Usage,
+    }
+}
+
+fn twice(kind: &str, name: &str, first: &Location, second: &Location) -> Problem {
+    Problem {
+        at: second.clone(),
+        what: format!("{kind} `{name}` is declared twice"),
+        hint: Some(format!("the first is at {first}; rename one")),
+        class: Class::Usage,
+    }
+}
+
+/// One file's checks: it collects problems and gives what can still be given.
+struct Checker<'a> {
+    file: &'a str,
+    base: &'a Path,
+    outside: &'a Outside<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn at<T>(&self, written: &At<T>) -> Location {
+        Location {
+            file: self.file.to_owned(),
+            line: written.line,
+            column: written.column,
+        }
+    }
+
+    fn problem(&mut self, at: Location, what: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem {
+            at,
+            what: what.into(),
+            hint: Some(hint.into()),
+            class: Class::Usage,
+        });
+    }
+
+    /// A text with its variables filled in; empty after a problem.
+    fn text(&mut self, written: &At<String>) -> String {
+        match expand(&written.value, self.outside.env) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = self.at(written);
+                self.problem(
+                    at,
+                    error.to_string(),
+                    "set it, or give a default as in `${NAME:-default}`; `$${` is a literal `${`",
+                );
+                String::new()
+            }
+        }
+    }
+
+    /// A text that must not be empty.
+    fn name(&mut self, written: &At<String>, what: &str) -> String {
+        let text = self.text(written);
+        if text.trim().is_empty() && !written.value.contains("${") {
+            let at = self.at(written);
+            self.problem(at, format!("{what} is empty"), "write a name");
+        }
+        text
+    }
+
+    /// A path, joined with the folder of the file.
+    fn path(&mut self, written: &At<String>) -> PathBuf {
+        let text = self.name(written, "this path");
+        let unsafe_name = text.contains('\0')
+            || text.len() > 4096
+            || text.split('/').any(|part| part.len() > 255);
+        if unsafe_name {
+            let at = self.at(written);
+            self.problem(
+                at,
+                format!("unsafe target path {text:?}"),
+                "no NUL, at most 255 bytes a name and 4096 in all",
+            );
+        }
+        self.base.join(text)
+    }
+
+    fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
+        let at = self.at(&written);
+        let RawDelivery {
+            name,
+            from,
+            fields,
+            require,
+            deliver,
+            allow_empty,
+            to,
+        } = written.value;
+        let name = self.name(&name, "the delivery's name");
+        if from.is_empty() && fields.0.is_empty() {
+            self.problem(
+                at.clone(),
+                format!("delivery `{name}` has no source"),
+                "add `from: [{vault: …}]`",
+            );
+        }
+        let fields = fields
+            .0
+            .into_iter()
+            .map(|(name, template)| ComputedField {
+                at: self.at(&template),
+                template: self.text(&template),
+                name,
+            })
+            .collect();
+        Delivery {
+            from: from
+                .into_iter()
+                .filter_map(|from| self.from(from))
+                .collect(),
+            fields,
+            require: require
+                .iter()
+                .map(|field| self.name(field, "this field"))
+                .collect(),
+            deliver: deliver
+                .iter()
+                .map(|field| self.name(field, "this field"))
+                .collect(),
+            allow_empty,
+            to: to
+                .into_iter()
+                .filter_map(|target| self.target(target))
+                .collect(),
+            name,
+            at,
+        }
+    }
+
+    /// The only one of several alternatives that was written.
+    fn only<T>(&mut self, at: &Location, what: &str, known: &str, mut given: Vec<T>) -> Option<T> {
+        if given.len() == 1 {
+            return given.pop();
+        }
+        let count = given.len();
+        self.problem(
+            at.clone(),
+            format!("{what} needs exactly one of {known}, and here are {count}"),
+            format!("keep one of {known}"),
+        );
+        None
+    }
+}

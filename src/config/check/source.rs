@@ -1,0 +1,218 @@
+//! Sources and what is taken from them.
+
+use std::path::Path;
+
+use super::super::at::At;
+use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef};
+use super::super::{DocumentFormat, From, Location, SecretRef, Source, VaultRead};
+use super::Checker;
+
+impl Checker<'_> {
+    pub(super) fn from(&mut self, written: At<RawFrom>) -> Option<From> {
+        let at = self.at(&written);
+        let RawFrom {
+            vault,
+            server,
+            version,
+            write,
+            age,
+            sops,
+            allow_unauthenticated,
+            sealed,
+            sealed_secret,
+            format,
+            secret,
+            prefix,
+            pick,
+            rename,
+            r#override,
+            optional,
+            encoding,
+            flatten,
+        } = written.value;
+        let only_vault =
+            vault.is_none() && (server.is_some() || version.is_some() || write.is_some());
+        if only_vault {
+            self.problem(
+                at.clone(),
+                "`server`, `version` and `write` are of use only beside `vault`",
+                "remove them",
+            );
+        }
+        if age.is_none() && sops.is_none() && format.is_some() {
+            self.problem(
+                at.clone(),
+                "`format` is of use only beside a file",
+                "remove it",
+            );
+        }
+        let mut sources = Vec::new();
+        if let Some(path) = vault {
+            let place = self.at(&path);
+            let text = self.text(&path);
+            let read = self.vault_read(&text, &place, server.map(|server| server.value));
+            let write = write.map(|write| serde_json::Value::from_iter(write.value).to_string());
+            sources.extend(read.map(|read| {
+                Source::Vault(VaultRead {
+                    version: version.map(|version| version.value),
+                    write,
+                    ..read
+                })
+            }));
+        }
+        if allow_unauthenticated && sops.is_none() {
+            self.problem(
+                at.clone(),
+                "`allowUnauthenticated` is of use only beside `sops`",
+                "remove it",
+            );
+        }
+        if let Some(file) = age {
+            let path = self.path(&file);
+            let format = document_format(format.as_ref(), &path);
+            sources.push(Source::Age { file: path, format });
+        }
+        if let Some(file) = sops {
+            let path = self.path(&file);
+            sources.push(Source::Sops {
+                format: document_format(format.as_ref(), &path),
+                file: path,
+                allow_unauthenticated,
+            });
+        }
+        if let Some(written) = sealed {
+            sources.push(self.sealed(&written));
+        }
+        if let Some(object) = sealed_secret {
+            sources.push(Source::SealedObject(self.secret_ref(object)));
+        }
+        if let Some(secret) = secret {
+            sources.push(Source::Secret(self.secret_ref(secret)));
+        }
+        let source = self.only(
+            &at,
+            "a source",
+            "vault, sops, sealed, sealedSecret, age, secret",
+            sources,
+        )?;
+        Some(From {
+            source,
+            prefix,
+            pick: pick
+                .iter()
+                .map(|path| self.name(path, "this field"))
+                .collect(),
+            rename: rename
+                .0
+                .iter()
+                .map(|(old, new)| (old.clone(), self.name(new, "the new name")))
+                .collect(),
+            overrides: r#override,
+            optional,
+            encode_json: matches!(encoding, Some(RawEncoding::Json)),
+            flatten: flatten.map(|joiner| joiner.value),
+            at,
+        })
+    }
+
+    fn sealed(&mut self, written: &At<String>) -> Source {
+        let text = self.name(written, "this path");
+        let (file, object) = match text.rsplit_once('#') {
+            Some((file, object)) => (file, Some(object.to_owned())),
+            None => (text.as_str(), None),
+        };
+        Source::Sealed {
+            file: self.base.join(file),
+            object,
+        }
+    }
+
+    /// A Vault path in one spelling: without `/v1/` and outer slashes.
+    pub(super) fn vault_read(
+        &mut self,
+        text: &str,
+        at: &Location,
+        server: Option<String>,
+    ) -> Option<VaultRead> {
+        let path = text.trim_start_matches('/');
+        let path = path
+            .strip_prefix("v1/")
+            .unwrap_or(path)
+            .trim_end_matches('/');
+        let unsafe_path = path.is_empty()
+            || path.split('/').any(|part| matches!(part, "" | "." | ".."))
+            || path
+                .chars()
+                .any(|c| c.is_control() || matches!(c, '?' | '#' | '%' | '\\'));
+        if unsafe_path {
+            self.problem(
+                at.clone(),
+                format!("`{text}` is no Vault path"),
+                "write it as `kv/team/app` or `/v1/kv/data/team/app`",
+            );
+            return None;
+        }
+        Some(VaultRead {
+            server: Self::default_server(server),
+            path: path.to_owned(),
+            version: None,
+            write: None,
+        })
+    }
+
+    pub(super) fn secret_ref(&mut self, written: At<RawSecretRef>) -> SecretRef {
+        let RawSecretRef { namespace, name } = written.value;
+        SecretRef {
+            namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
+            name: self.object_name(&name, "the Secret's name"),
+        }
+    }
+
+    /// A name that Kubernetes accepts: lower case letters, digits, `-` and `.`.
+    pub(super) fn object_name(&mut self, written: &At<String>, what: &str) -> String {
+        let text = self.name(written, what);
+        let legal = text.len() <= 253
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.ends_with(|c: char| c.is_ascii_alphanumeric());
+        if !legal && !text.is_empty() {
+            let at = self.at(written);
+            self.problem(
+                at,
+                format!("{what} `{text}` is no Kubernetes name"),
+                "use lower case letters, digits, `-` and `.`, at most 253",
+            );
+        }
+        text
+    }
+}
+
+/// What was said, or what the name tells: `x.env.age` holds what `x.env` holds.
+fn document_format(written: Option<&At<RawDocumentFormat>>, path: &Path) -> DocumentFormat {
+    match written.map(|written| written.value) {
+        Some(RawDocumentFormat::Dotenv) => DocumentFormat::Dotenv,
+        Some(RawDocumentFormat::Json) => DocumentFormat::Json,
+        Some(RawDocumentFormat::Yaml) => DocumentFormat::Yaml,
+        Some(RawDocumentFormat::Ini) => DocumentFormat::Ini,
+        Some(RawDocumentFormat::Raw) => DocumentFormat::Raw,
+        None => by_inner_name(path),
+    }
+}
+
+pub(super) fn by_inner_name(path: &Path) -> DocumentFormat {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let inner = name.strip_suffix(".age").unwrap_or(&name);
+    match inner.rsplit('.').next() {
+        Some("env") => DocumentFormat::Dotenv,
+        Some("json") => DocumentFormat::Json,
+        Some("yaml" | "yml") => DocumentFormat::Yaml,
+        Some("ini") => DocumentFormat::Ini,
+        _ => DocumentFormat::Raw,
+    }
+}

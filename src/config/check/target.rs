@@ -1,0 +1,353 @@
+//! Targets: files, folders, Secrets.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::super::at::At;
+use super::super::raw::{RawFile, RawFileFormat, RawFiles, RawRegistry, RawSecret, RawTarget};
+use super::super::{
+    FileFormat, FileSetTarget, FileTarget, Location, Registry, SecretKind, SecretRef, SecretTarget,
+    Target,
+};
+use super::Checker;
+use crate::artifact::{Access, Conflict};
+
+/// Secret types that mint rights of their own: never written.
+const DENIED_TYPES: [&str; 3] = [
+    "kubernetes.io/service-account-token",
+    "bootstrap.kubernetes.io/token",
+    "helm.sh/release.v1",
+];
+
+impl Checker<'_> {
+    pub(super) fn target(&mut self, written: At<RawTarget>) -> Option<Target> {
+        let at = self.at(&written);
+        let RawTarget {
+            file,
+            files,
+            secret,
+            service_accounts,
+        } = written.value;
+        if secret.is_none() && !service_accounts.is_empty() {
+            self.problem(
+                at.clone(),
+                "`serviceAccounts` is of use only beside `secret`",
+                "remove it",
+            );
+        }
+        let mut targets = Vec::new();
+        if let Some(file) = file {
+            targets.push(self.file(file)?);
+        }
+        if let Some(files) = files {
+            targets.push(self.files(files)?);
+        }
+        if let Some(secret) = secret {
+            let accounts = service_accounts
+                .iter()
+                .map(|account| self.object_name(account, "the ServiceAccount"))
+                .collect();
+            targets.push(self.secret(secret, accounts));
+        }
+        self.only(&at, "a target", "file, files, secret", targets)
+    }
+
+    fn file(&mut self, written: At<RawFile>) -> Option<Target> {
+        let at = self.at(&written);
+        let raw = written.value;
+        let Some(place) = &raw.path else {
+            self.problem(at, "`path` is missing here", "add `path: …`");
+            return None;
+        };
+        let path = self.target_path(place);
+        let format = self.file_format(&raw, &path, &at)?;
+        let access = Access {
+            mode: self.mode(raw.mode.as_ref(), 0o400),
+            dir_mode: self.mode(raw.dir_mode.as_ref(), 0o700),
+            uid: raw.uid,
+            gid: raw.gid,
+            create_dirs: raw.create_dirs,
+            require_tmpfs: raw.require_tmpfs,
+            adopt: raw.adopt,
+            in_place: raw.in_place,
+        };
+        Some(Target::File(FileTarget {
+            path,
+            format,
+            access,
+            at,
+        }))
+    }
+
+    fn files(&mut self, written: At<RawFiles>) -> Option<Target> {
+        let at = self.at(&written);
+        let RawFiles {
+            dir,
+            mode,
+            dir_mode,
+            uid,
+            gid,
+            create_dirs,
+            require_tmpfs,
+        } = written.value;
+        let Some(place) = dir else {
+            self.problem(at, "`dir` is missing here", "add `dir: …`");
+            return None;
+        };
+        let access = Access {
+            mode: self.mode(mode.as_ref(), 0o400),
+            dir_mode: self.mode(dir_mode.as_ref(), 0o700),
+            uid,
+            gid,
+            create_dirs,
+            require_tmpfs,
+            adopt: false,
+            in_place: false,
+        };
+        Some(Target::Files(FileSetTarget {
+            dir: self.target_path(&place),
+            access,
+            at,
+        }))
+    }
+
+    /// A target's path; with `--root` it must lie beneath.
+    fn target_path(&mut self, written: &At<String>) -> PathBuf {
+        let path = self.path(written);
+        if let Some(root) = self.outside.root
+            && !normal(&path).starts_with(normal(root))
+        {
+            let at = self.at(written);
+            self.problem(
+                at,
+                format!(
+                    "unsafe target path {:?}: it leaves the root folder",
+                    path.display().to_string()
+                ),
+                "move it beneath --root, or run without --root",
+            );
+        }
+        path
+    }
+
+    fn mode(&mut self, written: Option<&At<String>>, usual: u32) -> u32 {
+        let Some(written) = written else { return usual };
+        match u32::from_str_radix(&written.value, 8) {
+            Ok(mode) if mode <= 0o777 && mode & 0o002 == 0 => mode,
+            Ok(_) | Err(_) => {
+                let at = self.at(written);
+                self.problem(
+                    at,
+                    format!("`{}` is no mode for a secret", written.value),
+                    "write it as in \"0440\"; it may not be writable by others",
+                );
+                usual
+            }
+        }
+    }
+
+    fn file_format(&mut self, raw: &RawFile, path: &Path, at: &Location) -> Option<FileFormat> {
+        let format = match (&raw.format, by_name(path)) {
+            (Some(format), _) => format.value,
+            (None, _) if raw.template.is_some() => RawFileFormat::Template,
+            (None, Some(format)) => format,
+            (None, None) => {
+                self.problem(
+                    at.clone(),
+                    "the name of this file does not tell its format",
+                    "add `format:` with dotenv, json, yaml, properties, raw or template",
+                );
+                return None;
+            }
+        };
+        let dotenv = matches!(format, RawFileFormat::Dotenv);
+        let useless = [
+            (raw.edit && !dotenv, "edit", "dotenv"),
+            (
+                raw.as_strings && !matches!(format, RawFileFormat::Json),
+                "asStrings",
+                "json",
+            ),
+            (
+                raw.field.is_some() && !matches!(format, RawFileFormat::Raw),
+                "field",
+                "raw",
+            ),
+            (
+                raw.template.is_some() && !matches!(format, RawFileFormat::Template),
+                "template",
+                "template",
+            ),
+        ];
+        for (_, option, of) in useless.into_iter().filter(|(wrong, ..)| *wrong) {
+            self.problem(
+                at.clone(),
+                format!("`{option}` is of use only with `format: {of}`"),
+                "remove it",
+            );
+        }
+        Some(match format {
+            RawFileFormat::Dotenv => FileFormat::Dotenv { edit: raw.edit },
+            RawFileFormat::Json => FileFormat::Json {
+                as_strings: raw.as_strings,
+            },
+            RawFileFormat::Yaml => FileFormat::Yaml,
+            RawFileFormat::Properties => FileFormat::Properties,
+            RawFileFormat::Raw => FileFormat::Raw {
+                field: raw
+                    .field
+                    .as_ref()
+                    .map(|field| self.name(field, "the field")),
+            },
+            RawFileFormat::Template => self.template(raw.template.as_ref(), at)?,
+        })
+    }
+
+    fn template(&mut self, written: Option<&At<String>>, at: &Location) -> Option<FileFormat> {
+        let Some(file) = written else {
+            self.problem(
+                at.clone(),
+                "`template` is missing here",
+                "add `template: FILE`",
+            );
+            return None;
+        };
+        let path = self.path(file);
+        match (self.outside.read)(&path) {
+            Ok(text) => Some(FileFormat::Template {
+                text,
+                name: path.display().to_string(),
+            }),
+            Err(error) => {
+                let at = self.at(file);
+                self.problem(
+                    at,
+                    format!("template {} cannot be read: {error}", path.display()),
+                    "the path starts at this configuration's folder",
+                );
+                None
+            }
+        }
+    }
+
+    fn secret(&mut self, written: At<RawSecret>, service_accounts: Vec<String>) -> Target {
+        let location = self.at(&written);
+        let RawSecret {
+            name,
+            namespace,
+            kind,
+            registries,
+            labels,
+            annotations,
+            immutable,
+            adopt,
+            recreate,
+            force,
+        } = written.value;
+        let kind = self.secret_kind(kind.as_ref(), registries);
+        if immutable && !recreate {
+            self.problem(
+                location.clone(),
+                "an immutable Secret could never follow its source",
+                "add `recreate: true`, or leave `immutable` out",
+            );
+        }
+        Target::Secret(SecretTarget {
+            at: SecretRef {
+                namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
+                name: self.object_name(&name, "the Secret's name"),
+            },
+            kind,
+            labels,
+            annotations,
+            immutable,
+            conflict: Conflict {
+                adopt,
+                recreate,
+                force,
+            },
+            service_accounts,
+            location,
+        })
+    }
+
+    fn secret_kind(
+        &mut self,
+        written: Option<&At<String>>,
+        registries: Vec<At<RawRegistry>>,
+    ) -> SecretKind {
+        let registries: Vec<Registry> = registries
+            .into_iter()
+            .map(|registry| {
+                let RawRegistry {
+                    server,
+                    username,
+                    password,
+                } = registry.value;
+                Registry {
+                    server: Some(self.name(&server, "the registry's address")),
+                    username: self.name(&username, "the field"),
+                    password: self.name(&password, "the field"),
+                }
+            })
+            .collect();
+        let Some(written) = written else {
+            return SecretKind::Opaque;
+        };
+        let text = self.name(written, "the type");
+        let kind = match text.strip_prefix("kubernetes.io/").unwrap_or(&text) {
+            "Opaque" => SecretKind::Opaque,
+            "dockerconfigjson" => return SecretKind::DockerConfigJson { registries },
+            "tls" => SecretKind::Tls,
+            "basic-auth" => SecretKind::BasicAuth,
+            "ssh-auth" => SecretKind::SshAuth,
+            _ => SecretKind::Other(text.clone()),
+        };
+        let at = self.at(written);
+        if DENIED_TYPES.contains(&text.as_str()) {
+            self.problem(
+                at.clone(),
+                format!("Secrets of type `{text}` carry rights of their own and are never written"),
+                "use another type",
+            );
+        }
+        if !registries.is_empty() {
+            self.problem(
+                at,
+                "`registries` is of use only with `type: dockerconfigjson`",
+                "remove it",
+            );
+        }
+        kind
+    }
+}
+
+fn by_name(path: &Path) -> Option<RawFileFormat> {
+    let name = path.file_name()?.to_string_lossy().to_lowercase();
+    match name.rsplit('.').next()? {
+        "env" => Some(RawFileFormat::Dotenv),
+        "json" => Some(RawFileFormat::Json),
+        "yaml" | "yml" => Some(RawFileFormat::Yaml),
+        "properties" => Some(RawFileFormat::Properties),
+        _ => None,
+    }
+}
+
+/// A path without `.` and, as far as names go, without `..`.
+pub(super) fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(out.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                out.pop();
+            }
+            Component::ParentDir
+            | Component::Prefix(_)
+            | Component::RootDir
+            | Component::Normal(_) => out.push(part),
+        }
+    }
+    out
+}

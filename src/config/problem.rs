@@ -1,0 +1,186 @@
+//! What is wrong with a configuration: file, line and column, the line itself, and the next move.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::Location;
+use crate::report::Class;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub at: Location,
+    /// What, lower case, no period.
+    pub what: String,
+    /// The next move.
+    pub hint: Option<String>,
+    /// Almost always usage; refused where a safety rule forbids what was meant.
+    pub class: Class,
+}
+
+/// All that is wrong, with the text of the files for the snippets. A configuration holds no secret, so its lines may be shown.
+#[derive(Debug)]
+pub struct Problems {
+    /// In the order they were found.
+    pub list: Vec<Problem>,
+    /// File name to text.
+    pub texts: BTreeMap<String, String>,
+}
+
+impl Problems {
+    /// The class of the whole: the lowest of all.
+    pub fn class(&self) -> Class {
+        let classes = self.list.iter().map(|problem| problem.class);
+        classes.min().unwrap_or(Class::Usage)
+    }
+
+    /// The first problem on one line, for the last line of a run and the termination log.
+    pub fn line(&self) -> String {
+        let Some(first) = self.list.first() else {
+            return "configuration is not valid".to_owned();
+        };
+        let more = match self.list.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let hint = first
+            .hint
+            .as_deref()
+            .map(|hint| format!("; {hint}"))
+            .unwrap_or_default();
+        format!("{}: {}{hint}{more}", first.at, first.what)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut problems: Vec<&Problem> = self.list.iter().collect();
+        problems.sort_by(|a, b| (&a.at.file, a.at.line).cmp(&(&b.at.file, b.at.line)));
+        for (index, problem) in problems.into_iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            f.write_str(&render(problem, self.texts.get(&problem.at.file)))?;
+        }
+        Ok(())
+    }
+}
+
+fn render(problem: &Problem, text: Option<&String>) -> String {
+    let title = format!("{}: {}", problem.at, problem.what);
+    let mut group = Level::ERROR.primary_title(title.as_str()).elements(
+        text.and_then(|text| span(text, &problem.at).map(|span| (text, span)))
+            .map(|(text, span)| {
+                Snippet::source(text.as_str())
+                    .fold(true)
+                    .annotation(AnnotationKind::Primary.span(span))
+            }),
+    );
+    if let Some(hint) = &problem.hint {
+        group = group.element(Level::HELP.message(hint.as_str()));
+    }
+    Renderer::plain().render(&[group]).clone() + "\n"
+}
+
+/// The byte range of the word at a location.
+fn span(text: &str, at: &Location) -> Option<std::ops::Range<usize>> {
+    let line_index = usize::try_from(at.line).ok()?.checked_sub(1)?;
+    let line = text.split_inclusive('\n').nth(line_index)?;
+    let start_of_line: usize = text
+        .split_inclusive('\n')
+        .take(line_index)
+        .map(str::len)
+        .sum();
+    let column = usize::try_from(at.column).ok()?.checked_sub(1)?;
+    let offset: usize = line.chars().take(column).map(char::len_utf8).sum();
+    let word = line.get(offset..)?.trim_end();
+    let length = word
+        .find([':', ',', '}', ']', ' '])
+        .filter(|&length| length > 0)
+        .unwrap_or(word.len());
+    let start = start_of_line + offset;
+    Some(start..(start + length.max(1)).min(text.len()))
+}
+
+/// The one of `known` that was probably meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= 1 + candidate.len().max(word.len()) / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits between two words, case ignored.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, &to) in b.iter().enumerate() {
+            let replaced = corner + usize::from(from != to);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_that_was_meant_is_found() {
+        for (word, meant) in [
+            ("frm", Some("from")),
+            ("deliverys", Some("deliveries")),
+            ("allowempty", Some("allowEmpty")),
+            ("zzz", None),
+        ] {
+            assert_eq!(
+                nearest(word, ["from", "to", "deliveries", "allowEmpty"]),
+                meant,
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_problem_shows_its_line_and_the_next_move() {
+        let text = "deliveries:\n  - name: a\n    frm: []\n".to_owned();
+        let problems = Problems {
+            list: vec![Problem {
+                at: Location {
+                    file: "k.yaml".into(),
+                    line: 3,
+                    column: 5,
+                },
+                what: "unknown key `frm`".into(),
+                hint: Some("did you mean `from`?".into()),
+                class: Class::Usage,
+            }],
+            texts: [("k.yaml".to_owned(), text)].into(),
+        };
+        let shown = problems.to_string();
+        assert!(
+            shown.starts_with("error: k.yaml:3:5: unknown key `frm`"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("    frm: []") && shown.contains("^^^"),
+            "{shown}"
+        );
+        assert!(shown.contains("help: did you mean `from`?"), "{shown}");
+        assert_eq!(
+            problems.line(),
+            "k.yaml:3:5: unknown key `frm`; did you mean `from`?"
+        );
+    }
+}

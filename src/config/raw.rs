@@ -1,0 +1,454 @@
+//! The configuration as it is written. The doc comments are the descriptions in `keyferry schema`.
+//!
+//! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::at::{At, Ordered};
+
+/// What keyferry carries, from where, and where to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "keyferry configuration")]
+pub struct RawConfig {
+    /// The Vault or OpenBao server that sources use when they name none.
+    pub vault: Option<At<RawVault>>,
+    /// More servers, by name; a source picks one by `server`.
+    pub vaults: BTreeMap<String, At<RawVault>>,
+    /// Keys that open encrypted files.
+    pub keys: RawKeys,
+    /// What is carried where.
+    pub deliveries: Vec<At<RawDelivery>>,
+    /// Encrypted Kubernetes manifests that are applied as what they say they are.
+    pub manifests: Vec<At<RawManifests>>,
+}
+
+/// A Vault or OpenBao server and our identity there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawVault {
+    /// `https://host:port`; without it VAULT_ADDR or BAO_ADDR.
+    pub address: Option<At<String>>,
+    /// Namespace of the server; without it VAULT_NAMESPACE or BAO_NAMESPACE.
+    pub namespace: Option<At<String>>,
+    /// The only roots that are trusted; without it VAULT_CACERT or BAO_CACERT, else the system's.
+    pub ca_file: Option<At<String>>,
+    /// Name in the server's certificate, where it is not the host of the address.
+    pub server_name: Option<At<String>>,
+    /// Allow http:// to another machine. Tokens and values are then readable on the way.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// How a token is had.
+    pub auth: At<RawAuth>,
+}
+
+/// Exactly one way to log in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawAuth {
+    /// The pod's ServiceAccount token.
+    pub kubernetes: Option<RawKubernetesAuth>,
+    /// Any JWT.
+    pub jwt: Option<RawJwtAuth>,
+    /// Role id and secret id.
+    pub app_role: Option<RawAppRole>,
+    /// A token in a file.
+    pub token: Option<RawToken>,
+}
+
+/// Log in with a ServiceAccount token.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawKubernetesAuth {
+    /// Role of the auth method.
+    pub role: At<String>,
+    /// Mount of the auth method; `kubernetes` unless said.
+    pub mount: Option<At<String>>,
+    /// The token, best a projected one with an audience of Vault's own; read at each login.
+    pub token_file: Option<At<String>>,
+}
+
+/// Log in with a JWT.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawJwtAuth {
+    /// Role of the auth method.
+    pub role: At<String>,
+    /// Mount of the auth method; `jwt` unless said.
+    pub mount: Option<At<String>>,
+    /// A file with the JWT; read at each login.
+    pub token_file: Option<At<String>>,
+    /// Ask the GitHub Actions runner for one (the workflow needs `permissions: id-token: write`).
+    pub github_actions: Option<RawGithubActions>,
+}
+
+/// A JWT from the GitHub Actions runner.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawGithubActions {
+    /// Audience of the JWT, as the role in Vault demands it.
+    pub audience: At<String>,
+}
+
+/// Log in with AppRole.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawAppRole {
+    /// Mount of the auth method; `approle` unless said.
+    pub mount: Option<At<String>>,
+    /// File with the role id.
+    pub role_id_file: At<String>,
+    /// File with the secret id, or with the token that wraps it.
+    pub secret_id_file: At<String>,
+    /// The file holds a response-wrapping token.
+    #[serde(default)]
+    pub wrapped: bool,
+}
+
+/// Use a token that somebody else renews.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawToken {
+    /// File with the token, such as an agent's sink.
+    pub file: At<String>,
+}
+
+/// Keys that open encrypted files.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawKeys {
+    /// age identities, all tried.
+    pub age: Vec<At<RawAgeKey>>,
+    /// Private keys of the sealed-secrets controller, all tried.
+    pub sealed: Vec<At<RawSealedKey>>,
+    /// The only recipients that files may be encrypted to; `check --keys` names files that break this.
+    pub recipients: Vec<At<String>>,
+}
+
+/// Exactly one place of sealing keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSealedKey {
+    /// PEM file, or a backup made by `kubectl get secret -o yaml`.
+    pub file: Option<At<String>>,
+    /// Secrets of the controller's namespace.
+    pub secret: Option<At<RawSealedKeySecret>>,
+    /// `path#field` in Vault.
+    pub vault: Option<At<String>>,
+    /// Which of `vaults`, for `vault`.
+    pub server: Option<At<String>>,
+}
+
+/// Sealing keys in a cluster.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSealedKeySecret {
+    /// Namespace of the controller; `kube-system` unless said.
+    pub namespace: Option<At<String>>,
+    /// All Secrets with this label; `sealedsecrets.bitnami.com/sealed-secrets-key=active` unless `name` is given.
+    pub selector: Option<At<String>>,
+    /// One Secret, so that no list right is needed.
+    pub name: Option<At<String>>,
+}
+
+/// Exactly one kind of encrypted manifests, applied in the namespaces that are allowed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawManifests {
+    /// SOPS files with Secrets; `*` stands for any part of a file's name.
+    pub sops: Option<At<String>>,
+    /// SealedSecret files; `*` stands for any part of a file's name.
+    pub sealed: Option<At<String>>,
+    /// Namespaces that manifests may name; only our own unless said.
+    #[serde(default)]
+    pub namespaces: Vec<At<String>>,
+    /// Delete what this configuration once created and no longer lists.
+    #[serde(default)]
+    pub prune: bool,
+    /// Take over Secrets that carry no owner mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// Delete and create anew where type or immutability forbid an update.
+    #[serde(default)]
+    pub recreate: bool,
+    /// Take fields that another field manager owns.
+    #[serde(default)]
+    pub force: bool,
+    /// SOPS: accept values that its checksum does not protect.
+    #[serde(default)]
+    pub allow_unauthenticated: bool,
+}
+
+/// Exactly one place of age identities.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawAgeKey {
+    /// File with lines of `AGE-SECRET-KEY-…`.
+    pub file: Option<At<String>>,
+    /// File with an OpenSSH private key.
+    pub ssh: Option<At<String>>,
+    /// File with a passphrase, for files encrypted with one.
+    pub passphrase_file: Option<At<String>>,
+    /// `path#field` in Vault.
+    pub vault: Option<At<String>>,
+    /// Which of `vaults`, for `vault`.
+    pub server: Option<At<String>>,
+    /// One key of a Kubernetes Secret.
+    pub secret: Option<At<RawSecretKeyRef>>,
+}
+
+/// One key of a Kubernetes Secret.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSecretKeyRef {
+    /// Our own namespace unless said.
+    pub namespace: Option<At<String>>,
+    /// Name of the Secret.
+    pub name: At<String>,
+    /// Key in its data.
+    pub key: At<String>,
+}
+
+/// One promise: these fields, rendered so, to these targets.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawDelivery {
+    /// Unique name.
+    pub name: At<String>,
+    /// Sources, merged in order.
+    #[serde(default)]
+    pub from: Vec<At<RawFrom>>,
+    /// Computed fields: name to template. A template may use the fields above it.
+    #[serde(default)]
+    pub fields: Ordered<At<String>>,
+    /// Fields that must be there.
+    #[serde(default)]
+    pub require: Vec<At<String>>,
+    /// Only these fields reach the targets; the others serve the templates. All unless said.
+    #[serde(default)]
+    pub deliver: Vec<At<String>>,
+    /// Deliver empty values too.
+    #[serde(default)]
+    pub allow_empty: bool,
+    /// Targets.
+    #[serde(default)]
+    pub to: Vec<At<RawTarget>>,
+}
+
+/// Exactly one source, and what is taken from it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawFrom {
+    /// A path in Vault, as `vault kv get` or as the HTTP API writes it.
+    pub vault: Option<At<String>>,
+    /// Which of `vaults`, for `vault`.
+    pub server: Option<At<String>>,
+    /// Version of a KV v2 secret; the newest unless said.
+    pub version: Option<At<u64>>,
+    /// Send this to the Vault path and deliver the answer (PKI).
+    pub write: Option<At<BTreeMap<String, serde_json::Value>>>,
+    /// An age file.
+    pub age: Option<At<String>>,
+    /// A SOPS file.
+    pub sops: Option<At<String>>,
+    /// sops: accept values that its checksum does not protect.
+    #[serde(default)]
+    pub allow_unauthenticated: bool,
+    /// A file with SealedSecrets; `FILE#NAME` where it holds several.
+    pub sealed: Option<At<String>>,
+    /// A SealedSecret object of the cluster.
+    pub sealed_secret: Option<At<RawSecretRef>>,
+    /// What the file holds, where its name does not tell.
+    pub format: Option<At<RawDocumentFormat>>,
+    /// A Kubernetes Secret.
+    pub secret: Option<At<RawSecretRef>>,
+    /// Put before the name of each field.
+    #[serde(default)]
+    pub prefix: String,
+    /// Only these fields; `a.b.0` reaches inside.
+    #[serde(default)]
+    pub pick: Vec<At<String>>,
+    /// Old name to new name, before the prefix.
+    #[serde(default)]
+    pub rename: Ordered<At<String>>,
+    /// Fields of this source may replace earlier ones.
+    #[serde(default)]
+    pub r#override: bool,
+    /// The source may be absent.
+    #[serde(default)]
+    pub optional: bool,
+    /// `json`: lists and mappings become JSON text.
+    pub encoding: Option<RawEncoding>,
+    /// Joins the names of nested values, such as "_".
+    pub flatten: Option<At<String>>,
+}
+
+/// How lists and mappings become fields.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawEncoding {
+    /// As JSON text.
+    Json,
+}
+
+/// What a decrypted file holds.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawDocumentFormat {
+    /// NAME=value lines.
+    Dotenv,
+    /// One JSON value.
+    Json,
+    /// YAML documents.
+    Yaml,
+    /// Sections of `name = value`.
+    Ini,
+    /// One field `content`.
+    Raw,
+}
+
+/// A Kubernetes Secret: a name, or name and namespace.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSecretRef {
+    /// Our own namespace unless said.
+    pub namespace: Option<At<String>>,
+    /// Name of the Secret.
+    pub name: At<String>,
+}
+
+/// Exactly one target.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawTarget {
+    /// One file.
+    pub file: Option<At<RawFile>>,
+    /// A folder with one file per field, changed as one.
+    pub files: Option<At<RawFiles>>,
+    /// A Kubernetes Secret.
+    pub secret: Option<At<RawSecret>>,
+    /// ServiceAccounts that are to pull with this Secret.
+    #[serde(default)]
+    pub service_accounts: Vec<At<String>>,
+}
+
+/// How files are exposed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawFile {
+    /// Where; relative to the folder of this configuration.
+    pub path: Option<At<String>>,
+    /// What is written, where the name does not tell.
+    pub format: Option<At<RawFileFormat>>,
+    /// dotenv: change only our variables in the file that is there.
+    pub edit: bool,
+    /// json: write numbers and truth values as text.
+    pub as_strings: bool,
+    /// raw: the field; the only one unless said.
+    pub field: Option<At<String>>,
+    /// template: the template's file.
+    pub template: Option<At<String>>,
+    /// Mode in quotes; "0400" unless said.
+    pub mode: Option<At<String>>,
+    /// Mode of folders that are created; "0700" unless said.
+    pub dir_mode: Option<At<String>>,
+    /// Owner by number.
+    pub uid: Option<u32>,
+    /// Group by number.
+    pub gid: Option<u32>,
+    /// Create missing folders.
+    pub create_dirs: bool,
+    /// Refuse a place that is not in memory.
+    pub require_tmpfs: bool,
+    /// Take over a file of another owner.
+    pub adopt: bool,
+    /// Write into the file where it cannot be replaced (a bind-mounted file). Readers may see half of it.
+    pub in_place: bool,
+}
+
+/// A folder with one file per field.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawFiles {
+    /// Where; relative to the folder of this configuration.
+    pub dir: Option<At<String>>,
+    /// Mode in quotes; "0400" unless said.
+    pub mode: Option<At<String>>,
+    /// Mode of folders that are created; "0700" unless said.
+    pub dir_mode: Option<At<String>>,
+    /// Owner by number.
+    pub uid: Option<u32>,
+    /// Group by number.
+    pub gid: Option<u32>,
+    /// Create missing folders.
+    pub create_dirs: bool,
+    /// Refuse a place that is not in memory.
+    pub require_tmpfs: bool,
+}
+
+/// What is written into a file.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawFileFormat {
+    /// NAME=value, read alike by sh, docker compose and node.
+    Dotenv,
+    /// A JSON object.
+    Json,
+    /// A YAML mapping.
+    Yaml,
+    /// name=value of Java.
+    Properties,
+    /// The bytes of one field.
+    Raw,
+    /// The output of a template.
+    Template,
+}
+
+/// A Kubernetes Secret.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSecret {
+    /// Its name.
+    pub name: At<String>,
+    /// Our own namespace unless said.
+    pub namespace: Option<At<String>>,
+    /// Opaque, dockerconfigjson, tls, basic-auth, ssh-auth, or any other type by its full name.
+    #[serde(rename = "type")]
+    pub kind: Option<At<String>>,
+    /// dockerconfigjson: several registries.
+    #[serde(default)]
+    pub registries: Vec<At<RawRegistry>>,
+    /// Labels to set.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations to set.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Make it immutable; then a change needs `recreate`.
+    #[serde(default)]
+    pub immutable: bool,
+    /// Take over a Secret that carries no owner mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// Delete and create anew where type or immutability forbid an update.
+    #[serde(default)]
+    pub recreate: bool,
+    /// Take fields that another field manager owns.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// One registry of a pull secret.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawRegistry {
+    /// Address as the container runtime knows it.
+    pub server: At<String>,
+    /// Field with the user name.
+    pub username: At<String>,
+    /// Field with the password.
+    pub password: At<String>,
+}

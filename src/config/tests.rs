@@ -1,0 +1,376 @@
+//! The configuration by example: what is accepted, and what is said about what is not.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::load::{Outside, load};
+use super::problem::Problems;
+use super::{AgeKey, Config, FileFormat, JwtSource, SecretKind, Source, Target, VaultAuth};
+use crate::report::Class;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "VAULT_HOST" => Some("vault.test".to_owned()),
+        "VAULT_ADDR" => Some("https://from.env:8200".to_owned()),
+        "DB_PASSWORD" => Some("hunter2".to_owned()),
+        _ => None,
+    }
+}
+
+fn load_files(files: &[(&str, &str)], root: Option<&Path>) -> Result<Config, Problems> {
+    let read = |path: &Path| {
+        let found = files.iter().find(|(name, _)| Path::new(name) == path);
+        found
+            .map(|(_, text)| (*text).to_owned())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    };
+    let list = |path: &Path| {
+        let entries: Vec<PathBuf> = files.iter().map(|(name, _)| PathBuf::from(name)).collect();
+        Ok((path == Path::new("conf")).then_some(entries))
+    };
+    let outside = Outside {
+        env: &env,
+        read: &read,
+        list: &list,
+        root,
+    };
+    load(
+        &[PathBuf::from(if files.len() > 1 {
+            "conf"
+        } else {
+            files[0].0
+        })],
+        &outside,
+    )
+}
+
+const SERVER: &str = "vault: {address: 'https://v:8200', auth: {token: {file: t}}}\n";
+
+/// With a server before it, this text has this first problem.
+fn refused(text: &str, expected: &str) {
+    let whole = format!("{SERVER}{text}");
+    let problems = load_files(&[("c/k.yaml", &whole)], None).expect_err(text);
+    assert!(
+        problems.line().starts_with(expected),
+        "{text}\n  expected {expected}\n  got      {}",
+        problems.line()
+    );
+}
+
+#[test]
+fn row_01_unknown_keys_and_wrong_types_are_named_with_their_place() {
+    for (text, expected) in [
+        (
+            "deliverys: []\n",
+            "c/k.yaml:2:1: unknown key `deliverys`; did you mean `deliveries`?",
+        ),
+        (
+            "deliveries:\n  - name: a\n    from: [{vualt: x}]\n",
+            "c/k.yaml:4:13: unknown key `vualt`; did you mean `vault`?",
+        ),
+        (
+            "deliveries:\n  - from: []\n",
+            "c/k.yaml:3:5: `name` is missing here; add `name: …`",
+        ),
+        ("deliveries: 7\n", "c/k.yaml:2:13: "),
+        ("deliveries:\n  - {name: a, name: b}\n", "c/k.yaml:3:15: "),
+        (
+            "deliveries:\n  - {name: a, allowEmpty: yes}\n",
+            "c/k.yaml:3:27: ",
+        ),
+        (
+            "deliveries:\n  - {name: a, from: [{vault: kv/a}], to: [{file: {path: a.env, format: dotenw}}]}\n",
+            "c/k.yaml:3:72: unknown word `dotenw`; did you mean `dotenv`?",
+        ),
+        ("deliveries: [\n", "c/k.yaml:"),
+    ] {
+        refused(text, expected);
+    }
+}
+
+#[test]
+fn what_is_meant_must_be_clear() {
+    let delivery = |body: &str| format!("deliveries:\n  - name: a\n{body}");
+    for (body, expected) in [
+        ("", "c/k.yaml:3:5: delivery `a` has no source"),
+        (
+            "    from: [{}]\n",
+            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, secret, and here are 0",
+        ),
+        (
+            "    from: [{vault: kv/a, age: b.age}]\n",
+            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, secret, and here are 2",
+        ),
+        (
+            "    from: [{age: b.age, version: 3}]\n",
+            "c/k.yaml:4:12: `server`, `version` and `write` are of use only beside `vault`",
+        ),
+        (
+            "    from: [{vault: kv/a, server: two}]\n",
+            "c/k.yaml:4:12: no vault server is called `two`",
+        ),
+        (
+            "    from: [{vault: kv/../sys}]\n",
+            "c/k.yaml:4:20: `kv/../sys` is no Vault path",
+        ),
+        (
+            "    from: [{vault: 'kv/a?x=1'}]\n",
+            "c/k.yaml:4:20: `kv/a?x=1` is no Vault path",
+        ),
+        (
+            "    from: [{vault: '${DB_PASSWORD}'}]\n",
+            "c/k.yaml:4:20: environment variable `DB_PASSWORD` looks like a secret",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{file: {path: a}}]\n",
+            "c/k.yaml:5:17: the name of this file does not tell its format",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{file: {path: a.json, edit: true}}]\n",
+            "c/k.yaml:5:17: `edit` is of use only with `format: dotenv`",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{file: {path: a.json, mode: '0777'}}]\n",
+            "c/k.yaml:5:38: `0777` is no mode for a secret",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x, type: kubernetes.io/service-account-token}}]\n",
+            "c/k.yaml:5:35: Secrets of type",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x, immutable: true}}]\n",
+            "c/k.yaml:5:19: an immutable Secret could never follow its source",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{file: {path: a.env}, serviceAccounts: [default]}]\n",
+            "c/k.yaml:5:10: `serviceAccounts` is of use only beside `secret`",
+        ),
+    ] {
+        refused(&delivery(body), expected);
+    }
+}
+
+#[test]
+fn row_02_unsafe_target_paths_are_refused() {
+    let long = "a".repeat(256);
+    for path in ["\"a\\0b.env\"", &format!("{long}.env")] {
+        let text = format!(
+            "deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: {path}}}}}]}}\n"
+        );
+        refused(&text, "c/k.yaml:3:");
+        let whole = format!("{SERVER}{text}");
+        let problems = load_files(&[("c/k.yaml", &whole)], None).expect_err("unsafe");
+        assert!(
+            problems.line().contains("unsafe target path"),
+            "{}",
+            problems.line()
+        );
+    }
+    let text = format!(
+        "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: ../x.env}}}}]}}\n"
+    );
+    assert!(
+        load_files(&[("c/k.yaml", &text)], None).is_ok(),
+        "without --root `..` is fine"
+    );
+    let problems =
+        load_files(&[("c/k.yaml", &text)], Some(Path::new("c"))).expect_err("outside the root");
+    assert!(
+        problems
+            .line()
+            .contains("unsafe target path \"c/../x.env\": it leaves the root folder"),
+        "{}",
+        problems.line()
+    );
+}
+
+#[test]
+fn row_03_two_outputs_never_share_a_place() {
+    let two = |first: &str, second: &str| {
+        format!(
+            "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{first}]}}\n  - {{name: b, from: [{{vault: kv/a}}], to: [{second}]}}\n"
+        )
+    };
+    for (first, second, collide) in [
+        ("{file: {path: a.env}}", "{file: {path: a.env}}", true),
+        (
+            "{file: {path: a.env}}",
+            "{file: {path: ./x/../a.env}}",
+            true,
+        ),
+        (
+            "{file: {path: a.env, edit: true}}",
+            "{file: {path: a.env, edit: true}}",
+            false,
+        ),
+        (
+            "{file: {path: a.env, edit: true}}",
+            "{file: {path: a.env}}",
+            true,
+        ),
+        (
+            "{file: {path: a, format: raw}}",
+            "{file: {path: a/b.env}}",
+            true,
+        ),
+        ("{files: {dir: d}}", "{file: {path: d/x.env}}", true),
+        ("{files: {dir: d}}", "{files: {dir: d}}", true),
+        ("{files: {dir: d}}", "{files: {dir: e}}", false),
+        ("{secret: {name: s}}", "{secret: {name: s}}", true),
+        (
+            "{secret: {name: s, namespace: n}}",
+            "{secret: {name: s, namespace: m}}",
+            false,
+        ),
+    ] {
+        let text = two(first, second);
+        let loaded = load_files(&[("c/k.yaml", &text)], None);
+        assert_eq!(loaded.is_err(), collide, "{first} and {second}");
+        if let Err(problems) = loaded {
+            assert!(
+                problems
+                    .line()
+                    .contains("is the target of two outputs; the other is at c/k.yaml:3:"),
+                "{}",
+                problems.line()
+            );
+        }
+    }
+}
+
+#[test]
+fn row_05_clear_text_leaves_this_machine_only_when_said() {
+    for (address, extra, class) in [
+        ("http://vault:8200", "", Some(Class::Refused)),
+        ("http://vault:8200", "allowPlaintext: true, ", None),
+        ("http://127.0.0.1:8200", "", None),
+        ("http://[::1]:8200/", "", None),
+        ("http://localhost:8200", "", None),
+        (
+            "http://127.0.0.1.evil.example:8200",
+            "",
+            Some(Class::Refused),
+        ),
+        ("ftp://vault", "", Some(Class::Usage)),
+        ("https://user:pass@vault", "", Some(Class::Usage)),
+        ("https://vault/v1", "", Some(Class::Usage)),
+        ("https://${VAULT_HOST}:8200", "", None),
+    ] {
+        let text =
+            format!("vault: {{address: '{address}', {extra}auth: {{token: {{file: t}}}}}}\n");
+        let loaded = load_files(&[("k.yaml", &text)], None);
+        assert_eq!(
+            loaded.as_ref().err().map(Problems::class),
+            class,
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn everything_that_can_be_said_is_understood() {
+    let text = "
+vault: {auth: {kubernetes: {role: platform}}}
+vaults:
+  two: {address: 'https://two:8200', namespace: team, caFile: ca.crt, auth: {jwt: {role: ci, githubActions: {audience: vault}}}}
+  three: {address: 'https://three:8200', auth: {appRole: {roleIdFile: r, secretIdFile: s, wrapped: true}}}
+keys:
+  age: [{file: age.key}, {ssh: id}, {passphraseFile: p}, {vault: 'kv/sops#age-key'}, {secret: {name: sops-age, key: age.agekey}}]
+deliveries:
+  - name: all
+    from:
+      - {vault: /v1/kv/data/a/b, server: two, version: 7, prefix: PG_, pick: [a, b.c], rename: {a: A}, override: true}
+      - {vault: pki/issue/web, write: {common_name: x.test}}
+      - {age: envs/dev.env.age, optional: true}
+      - {secret: {name: chat-db-cnpg-app, namespace: db}}
+    fields: {Z: '{{ a }}', A1: '{{ Z }}'}
+    require: [a]
+    to:
+      - file: {path: ../x/.env, edit: true, mode: '0640'}
+      - files: {dir: parts, createDirs: true}
+      - secret: {name: archpad-registry-secret, namespace: platform, type: kubernetes.io/dockerconfigjson}
+        serviceAccounts: [default]
+";
+    let config =
+        load_files(&[("c/k.yaml", text)], None).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.vaults["default"].address, "https://from.env:8200");
+    assert!(
+        matches!(&config.vaults["two"].auth, VaultAuth::Jwt { token: JwtSource::GithubActions { audience }, .. } if audience == "vault")
+    );
+    assert!(
+        matches!(&config.vaults["three"].auth, VaultAuth::AppRole { wrapped: true, mount, .. } if mount == "approle")
+    );
+    assert_eq!(
+        config.vaults["two"].ca_file.as_deref(),
+        Some(Path::new("c/ca.crt"))
+    );
+    assert_eq!(config.keys.age.len(), 5);
+    assert!(
+        matches!(&config.keys.age[3], AgeKey::Vault { read, field } if read.path == "kv/sops" && field == "age-key")
+    );
+    let delivery = &config.deliveries[0];
+    assert!(
+        matches!(&delivery.from[0].source, Source::Vault(read) if read.path == "kv/data/a/b" && read.version == Some(7) && read.server == "two")
+    );
+    assert!(
+        matches!(&delivery.from[1].source, Source::Vault(read) if read.write.as_deref() == Some(r#"{"common_name":"x.test"}"#))
+    );
+    let computed: Vec<&str> = delivery
+        .fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
+    assert_eq!(computed, ["Z", "A1"], "computed fields keep their order");
+    assert!(
+        matches!(&delivery.to[0], Target::File(file) if file.path == Path::new("c/../x/.env") && file.format == FileFormat::Dotenv { edit: true } && file.access.mode == 0o640)
+    );
+    assert!(
+        matches!(&delivery.to[2], Target::Secret(secret) if matches!(&secret.kind, SecretKind::DockerConfigJson { .. }) && secret.service_accounts == ["default"])
+    );
+}
+
+#[test]
+fn several_files_make_one_configuration() {
+    let one = format!("{SERVER}deliveries: [{{name: a, from: [{{vault: kv/a}}]}}]\n");
+    let two = "deliveries: [{name: b, from: [{vault: kv/b}]}]\n";
+    let config = load_files(
+        &[
+            ("conf/a.yaml", &one),
+            ("conf/b.yml", two),
+            ("conf/notes.txt", "no: yaml: at all"),
+        ],
+        None,
+    );
+    let names: Vec<String> = config
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .deliveries
+        .into_iter()
+        .map(|delivery| delivery.name)
+        .collect();
+    assert_eq!(names, ["a", "b"]);
+    let problems =
+        load_files(&[("conf/a.yaml", &one), ("conf/b.yaml", &one)], None).expect_err("twice");
+    assert!(problems.line().contains("conf/b.yaml:1:8: vault server `default` is declared twice; the first is at conf/a.yaml:1:8"), "{}", problems.line());
+    assert!(
+        problems
+            .to_string()
+            .contains("delivery `a` is declared twice"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn alias_bombs_and_depth_are_refused_quickly() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let previous = format!("*a{}", level - 1);
+        bomb.push_str(&format!(
+            "a{level}: &a{level} [{}]\n",
+            vec![previous; 10].join(", ")
+        ));
+    }
+    let deep = format!("deliveries: {}", "[".repeat(100_000));
+    for text in [bomb, deep] {
+        assert!(load_files(&[("k.yaml", &text)], None).is_err());
+    }
+}

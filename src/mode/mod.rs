@@ -1,0 +1,61 @@
+//! When to make a pass, and what to do with what came of it. Each mode is a thin user of [`crate::cycle`].
+
+pub mod check;
+pub mod exec;
+pub mod once;
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::outcome::Failed;
+
+/// How long an orderly end may take after a signal.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How a mode ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// All is as declared; the text is the last line.
+    Well(String),
+    /// There are differences, and nothing was written.
+    Differs(String),
+    /// It failed; the worst failure.
+    Failed(Failed),
+    /// A signal ended it.
+    Signal(Stop),
+}
+
+/// A signal that ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT.
+    Interrupt,
+}
+
+impl Stop {
+    /// 128 and the signal's number, as shells say it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Terminate => 143,
+            Self::Interrupt => 130,
+        }
+    }
+}
+
+/// Waits for a signal that ends a run.
+async fn stopped() -> Stop {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        // Without handlers the signals end the process by themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => Stop::Terminate,
+        _ = interrupt.recv() => Stop::Interrupt,
+    }
+}

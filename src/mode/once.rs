@@ -1,0 +1,63 @@
+//! `job`, `init` and `plan`: one pass, then the end.
+
+use super::{Ended, FAREWELL, Stop, stopped};
+use crate::config::Config;
+use crate::cycle;
+use crate::outcome::{Failed, Outcome, foreseen};
+use crate::plan::{Format, Plan, show};
+use crate::world::World;
+
+/// Makes one pass. A signal stops it between two writes, never in one; tokens are given back either way.
+pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended, Option<Outcome>) {
+    let done = tokio::select! {
+        applied = cycle::run(config, &world, now) => Ok(applied),
+        stop = stopped() => Err(stop),
+    };
+    close(world).await;
+    match done {
+        Err(stop) => (Ended::Signal(stop), None),
+        Ok(applied) => {
+            let outcome = Outcome::of(&applied);
+            let ended = match outcome.worst() {
+                Some(worst) => Ended::Failed(worst.clone()),
+                None => Ended::Well(outcome.summary()),
+            };
+            (ended, Some(outcome))
+        }
+    }
+}
+
+/// Makes half a pass: what would change, as text.
+pub async fn plan(
+    config: &Config,
+    world: World,
+    format: Format,
+    now: jiff::Timestamp,
+) -> (Ended, String) {
+    let done: Result<Plan, Stop> = tokio::select! {
+        plan = cycle::plan(config, &world, now) => Ok(plan),
+        stop = stopped() => Err(stop),
+    };
+    close(world).await;
+    match done {
+        Err(stop) => (Ended::Signal(stop), String::new()),
+        Ok(plan) => (verdict(&plan), show(&plan, format)),
+    }
+}
+
+/// What a plan means to the caller: a failure first, then differences.
+pub(super) fn verdict(plan: &Plan) -> Ended {
+    let worst: Option<Failed> = foreseen(plan)
+        .into_iter()
+        .min_by_key(|failed| failed.failure.class);
+    match worst {
+        Some(worst) => Ended::Failed(worst),
+        None if plan.has_changes() => Ended::Differs("there are changes".to_owned()),
+        None => Ended::Well("nothing to do".to_owned()),
+    }
+}
+
+async fn close(world: World) {
+    // The token is worth a short wait and no more.
+    let _ = tokio::time::timeout(FAREWELL, world.close()).await;
+}

@@ -1,0 +1,192 @@
+//! What came of a pass, told: one log line per event, a table for a terminal, the last line, the exit code.
+
+use std::fmt::Write;
+
+use crate::apply::Applied;
+use crate::plan::{Action, Plan, Step};
+use crate::report::{Class, Failure};
+
+/// One failure and whose it is.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// The delivery, where it is one's.
+    pub delivery: Option<String>,
+    /// What failed.
+    pub failure: Failure,
+}
+
+impl Failed {
+    /// A failure of no delivery in particular.
+    pub fn whole(failure: Failure) -> Self {
+        Self {
+            delivery: None,
+            failure,
+        }
+    }
+
+    /// Class, delivery, reason, next step: for the last line and the termination log.
+    pub fn line(&self) -> String {
+        let Failed { delivery, failure } = self;
+        let mut line = format!("{}: ", failure.class);
+        if let Some(delivery) = delivery {
+            let _ = write!(line, "{delivery}: ");
+        }
+        line.push_str(&failure.what);
+        if let Some(hint) = &failure.hint {
+            let _ = write!(line, "; {hint}");
+        }
+        line.replace(['\n', '\r'], " ")
+    }
+}
+
+/// What a pass came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// All failures, in the order of the configuration.
+    pub failures: Vec<Failed>,
+    /// Targets by what was done to them.
+    pub created: usize,
+    /// Changed, recreated ones included.
+    pub updated: usize,
+    /// As they should have been.
+    pub unchanged: usize,
+    rows: Vec<[String; 4]>,
+}
+
+impl Outcome {
+    /// Reads what came of a plan, and logs each change and failure.
+    pub fn of(applied: &Applied) -> Self {
+        let mut outcome = Self {
+            failures: Vec::new(),
+            created: 0,
+            updated: 0,
+            unchanged: 0,
+            rows: Vec::new(),
+        };
+        for (delivery, results) in applied.plan.deliveries.iter().zip(&applied.results) {
+            match &delivery.steps {
+                Err(failure) => outcome.fail(&delivery.delivery, "", failure),
+                Ok(steps) => {
+                    for (step, result) in steps.iter().zip(results) {
+                        match result {
+                            Ok(()) => outcome.done(&delivery.delivery, step),
+                            Err(failure) => outcome.fail(
+                                &delivery.delivery,
+                                &step.artifact.to_string(),
+                                failure,
+                            ),
+                        }
+                    }
+                }
+            }
+        }
+        outcome
+    }
+
+    fn done(&mut self, delivery: &str, step: &Step) {
+        let target = step.artifact.to_string();
+        let (word, why) = match &step.action {
+            Action::Keep | Action::Refuse(_) => {
+                self.unchanged += 1;
+                tracing::debug!(delivery, %target, "unchanged");
+                ("unchanged", String::new())
+            }
+            Action::Create => {
+                self.created += 1;
+                tracing::info!(delivery, %target, "created");
+                ("created", String::new())
+            }
+            Action::Update(reason) | Action::Recreate { reason, .. } => {
+                self.updated += 1;
+                tracing::info!(delivery, %target, %reason, "updated");
+                ("updated", reason.to_string())
+            }
+        };
+        self.rows
+            .push([delivery.to_owned(), target, word.to_owned(), why]);
+    }
+
+    fn fail(&mut self, delivery: &str, target: &str, failure: &Failure) {
+        tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
+        self.rows.push([
+            delivery.to_owned(),
+            target.to_owned(),
+            "failed".to_owned(),
+            failure.what.clone(),
+        ]);
+        self.failures.push(Failed {
+            delivery: Some(delivery.to_owned()),
+            failure: failure.clone(),
+        });
+    }
+
+    /// The failure that decides the exit code: the lowest code of all.
+    pub fn worst(&self) -> Option<&Failed> {
+        self.failures
+            .iter()
+            .min_by_key(|failed| failed.failure.class)
+    }
+
+    /// The last line of a run in which nothing failed.
+    pub fn summary(&self) -> String {
+        let Self {
+            created,
+            updated,
+            unchanged,
+            ..
+        } = self;
+        match (created, updated) {
+            (0, 0) => format!("in sync: nothing changed, {unchanged} as they should be"),
+            _ => format!("in sync: {created} created, {updated} updated, {unchanged} unchanged"),
+        }
+    }
+
+    /// A table of every target.
+    pub fn table(&self) -> String {
+        let head = ["delivery", "target", "result", "why"].map(str::to_owned);
+        let rows: Vec<&[String; 4]> = std::iter::once(&head).chain(&self.rows).collect();
+        let mut widths = [0; 3];
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row.iter()) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let mut out = String::new();
+        for [delivery, target, result, why] in rows {
+            let [a, b, c] = widths;
+            let line = format!("{delivery:<a$}  {target:<b$}  {result:<c$}  {why}");
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        out
+    }
+}
+
+/// The failures that a plan foresees.
+pub fn foreseen(plan: &Plan) -> Vec<Failed> {
+    let mut failures = Vec::new();
+    for delivery in &plan.deliveries {
+        let name = || Some(delivery.delivery.clone());
+        match &delivery.steps {
+            Err(failure) => failures.push(Failed {
+                delivery: name(),
+                failure: failure.clone(),
+            }),
+            Ok(steps) => failures.extend(steps.iter().filter_map(|step| match &step.action {
+                Action::Refuse(failure) => Some(Failed {
+                    delivery: name(),
+                    failure: failure.clone(),
+                }),
+                Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
+            })),
+        }
+    }
+    failures
+}
+
+/// A defect of ours, as a failure.
+pub fn defect() -> Failed {
+    Failed::whole(
+        Failure::new(Class::Bug, "keyferry met a defect of its own")
+            .hint("the log line before this one says where; please report it"),
+    )
+}

@@ -1,0 +1,223 @@
+//! The rules, one function per kind of target: what stands there, what must stand there, what follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Change, KeyChange, Reason};
+use crate::artifact::{Access, Artifact, FileArtifact, FileBody, SecretArtifact};
+use crate::material::SecretBytes;
+use crate::observed::{FileSetState, FileState, SecretState};
+use crate::render::envfile;
+use crate::report::{Class, Failure};
+
+type Decision = (Action, Vec<KeyChange>);
+
+/// Every key of an artifact as a new one.
+pub(super) fn added(artifact: &Artifact) -> Vec<KeyChange> {
+    let key = |(name, value): (&String, &SecretBytes)| key(name, value.len(), Change::Added);
+    match artifact {
+        Artifact::File(FileArtifact {
+            body: FileBody::Lines(lines),
+            ..
+        }) => lines
+            .iter()
+            .map(|line| key((&line.name, &line.value)))
+            .collect(),
+        Artifact::File(FileArtifact {
+            body: FileBody::Whole(bytes),
+            ..
+        }) => {
+            vec![whole(bytes, Change::Added)]
+        }
+        Artifact::FileSet(set) => set.files.iter().map(key).collect(),
+        Artifact::Secret(secret) => secret.data.iter().map(key).collect(),
+        Artifact::PullSecret(_) => Vec::new(),
+    }
+}
+
+fn key(name: &str, size: usize, change: Change) -> KeyChange {
+    KeyChange {
+        key: name.to_owned(),
+        size: Some(size),
+        change,
+    }
+}
+
+fn whole(bytes: &SecretBytes, change: Change) -> KeyChange {
+    key("content", bytes.len(), change)
+}
+
+/// A file: content first, then mode and owner.
+pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
+    let Artifact::File(file) = artifact else {
+        return mismatch(artifact);
+    };
+    let keys = match &file.body {
+        FileBody::Whole(bytes) if state.bytes.as_ref() == Some(bytes) => {
+            vec![whole(bytes, Change::Same)]
+        }
+        FileBody::Whole(bytes) => vec![whole(bytes, Change::Changed)],
+        FileBody::Lines(lines) => {
+            let Some(old) = &state.bytes else {
+                return (Action::Refuse(too_large(file)), Vec::new());
+            };
+            lines
+                .iter()
+                .map(|line| {
+                    let change = match envfile::value_of(old.expose(), &line.name) {
+                        None => Change::Added,
+                        Some(value) if value == line.value => Change::Same,
+                        Some(_) => Change::Changed,
+                    };
+                    key(&line.name, line.value.len(), change)
+                })
+                .collect()
+        }
+    };
+    let action = if keys.iter().any(|key| key.change != Change::Same) {
+        Action::Update(Reason::Content)
+    } else if exposed(&file.access, state) {
+        Action::Keep
+    } else {
+        Action::Update(Reason::Access)
+    };
+    (action, keys)
+}
+
+fn too_large(file: &FileArtifact) -> Failure {
+    Failure::new(
+        Class::Refused,
+        format!("file {} is too large to be edited", file.path.display()),
+    )
+    .hint("an env file has at most 16 MiB")
+}
+
+/// Whether mode and owner are as configured.
+fn exposed(access: &Access, state: &FileState) -> bool {
+    state.mode == access.mode
+        && access.uid.is_none_or(|uid| uid == state.uid)
+        && access.gid.is_none_or(|gid| gid == state.gid)
+}
+
+/// A folder of files: any difference lays the whole set anew, so that readers see one switch.
+pub(super) fn file_set(artifact: &Artifact, state: &FileSetState) -> Decision {
+    let Artifact::FileSet(set) = artifact else {
+        return mismatch(artifact);
+    };
+    let contents = state
+        .files
+        .iter()
+        .map(|(name, file)| (name.as_str(), file.bytes.as_ref()));
+    let keys = compare(&set.files, &contents.collect());
+    let action = if keys.iter().any(|key| key.change != Change::Same) {
+        Action::Update(Reason::Content)
+    } else if let Some(damage) = &state.damage {
+        Action::Update(Reason::Damage(damage.clone()))
+    } else if state.files.values().all(|file| exposed(&set.access, file)) {
+        Action::Keep
+    } else {
+        Action::Update(Reason::Access)
+    };
+    (action, keys)
+}
+
+/// A Secret: whose it is, then what the API server forbids to change, then content.
+pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
+    let Artifact::Secret(secret) = artifact else {
+        return mismatch(artifact);
+    };
+    let contents = state
+        .data
+        .iter()
+        .map(|(name, value)| (name.as_str(), Some(value)));
+    let keys = compare(&secret.data, &contents.collect());
+    if !state.ours && !secret.conflict.adopt {
+        return (Action::Refuse(not_ours(secret)), keys);
+    }
+    let content = keys.iter().any(|key| key.change != Change::Same);
+    let metadata =
+        !(covers(&state.labels, &secret.labels) && covers(&state.annotations, &secret.annotations));
+    let reason = if state.kind != secret.kind {
+        Some(Reason::Type {
+            from: state.kind.clone(),
+        })
+    } else if state.immutable && (content || !secret.immutable) {
+        Some(Reason::Immutable)
+    } else {
+        None
+    };
+    let action = match reason {
+        Some(reason) if secret.conflict.recreate => Action::Recreate {
+            reason,
+            uid: state.uid.clone(),
+        },
+        Some(reason) => Action::Refuse(needs_recreate(secret, &reason)),
+        None if content => Action::Update(Reason::Content),
+        None if !state.ours => Action::Update(Reason::Adopt),
+        None if metadata || state.immutable != secret.immutable => Action::Update(Reason::Metadata),
+        None => Action::Keep,
+    };
+    (action, keys)
+}
+
+fn not_ours(secret: &SecretArtifact) -> Failure {
+    Failure::new(
+        Class::Refused,
+        format!("secret {} exists and was not made by keyferry", secret.at),
+    )
+    .hint("say `adopt: true` on this target to take it over, or choose another name")
+}
+
+fn needs_recreate(secret: &SecretArtifact, reason: &Reason) -> Failure {
+    Failure::new(
+        Class::Refused,
+        format!(
+            "secret {} cannot be changed to {}: {reason}",
+            secret.at, secret.kind
+        ),
+    )
+    .hint("say `recreate: true` on this target to delete it and create it anew")
+}
+
+fn covers(there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    wanted
+        .iter()
+        .all(|(name, value)| there.get(name) == Some(value))
+}
+
+/// Key by key; a content that is not held (too large) counts as different.
+fn compare(
+    wanted: &BTreeMap<String, SecretBytes>,
+    there: &BTreeMap<&str, Option<&SecretBytes>>,
+) -> Vec<KeyChange> {
+    let names: BTreeSet<&str> = wanted
+        .keys()
+        .map(String::as_str)
+        .chain(there.keys().copied())
+        .collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let (value, old) = (wanted.get(name), there.get(name));
+            let change = match (value, old) {
+                (Some(_), None) => Change::Added,
+                (Some(value), Some(Some(old))) if value == *old => Change::Same,
+                (Some(_), Some(_)) => Change::Changed,
+                (None, _) => Change::Removed,
+            };
+            KeyChange {
+                key: name.to_owned(),
+                size: value.map(SecretBytes::len),
+                change,
+            }
+        })
+        .collect()
+}
+
+/// The observer looked at something else than the artifact: a defect of ours.
+fn mismatch(artifact: &Artifact) -> Decision {
+    let failure = Failure::new(
+        Class::Bug,
+        format!("{artifact} was observed as something else"),
+    );
+    (Action::Refuse(failure), Vec::new())
+}

@@ -1,0 +1,194 @@
+//! A plan for people (text), programs (JSON) and pull requests (Markdown): names, keys, sizes and reasons, never values.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
+use crate::report::Failure;
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines for a person.
+    Text,
+    /// One JSON document.
+    Json,
+    /// A table for a pull request.
+    Markdown,
+}
+
+/// Shows a plan.
+pub fn show(plan: &Plan, format: Format) -> String {
+    match format {
+        Format::Text => text(plan),
+        Format::Json => format!("{:#}\n", document(plan)),
+        Format::Markdown => markdown(plan),
+    }
+}
+
+fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    for DeliveryPlan { delivery, steps } in &plan.deliveries {
+        let _ = writeln!(out, "{delivery}");
+        match steps {
+            Err(failure) => line(&mut out, "fail", "", &reason_of(failure)),
+            Ok(steps) => {
+                for step in steps {
+                    line(
+                        &mut out,
+                        step.action.word(),
+                        &step.artifact.to_string(),
+                        &why(step),
+                    );
+                    for key in step.keys.iter().filter(|key| key.change != Change::Same) {
+                        let _ = writeln!(out, "             {}", key_line(key));
+                    }
+                }
+            }
+        }
+    }
+    let (changes, failures) = count(plan);
+    let verdict = match (changes, failures) {
+        (0, 0) => "nothing to do".to_owned(),
+        (changes, 0) => format!("{changes} to change"),
+        (changes, failures) => format!("{changes} to change, {failures} that cannot be done"),
+    };
+    let _ = writeln!(out, "{verdict}");
+    out
+}
+
+fn line(out: &mut String, word: &str, place: &str, why: &str) {
+    let separator = if place.is_empty() || why.is_empty() {
+        ""
+    } else {
+        ": "
+    };
+    let _ = writeln!(out, "  {word:<9}{place}{separator}{why}");
+}
+
+fn key_line(key: &KeyChange) -> String {
+    let sign = sign(key.change);
+    match key.size {
+        Some(size) => format!("{sign} {} ({size} bytes)", key.key),
+        None => format!("{sign} {}", key.key),
+    }
+}
+
+fn sign(change: Change) -> char {
+    match change {
+        Change::Added => '+',
+        Change::Changed => '~',
+        Change::Removed => '-',
+        Change::Same => '=',
+    }
+}
+
+fn why(step: &Step) -> String {
+    match &step.action {
+        Action::Keep | Action::Create => String::new(),
+        Action::Update(reason) | Action::Recreate { reason, .. } => reason.to_string(),
+        Action::Refuse(failure) => reason_of(failure),
+    }
+}
+
+fn reason_of(failure: &Failure) -> String {
+    match &failure.hint {
+        Some(hint) => format!("{} [{}]; {hint}", failure.what, failure.class),
+        None => format!("{} [{}]", failure.what, failure.class),
+    }
+}
+
+fn count(plan: &Plan) -> (usize, usize) {
+    let changes = plan.steps().filter(|step| step.action.is_change()).count();
+    let refused = plan
+        .steps()
+        .filter(|step| matches!(step.action, Action::Refuse(_)))
+        .count();
+    let unknown = plan
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.steps.is_err())
+        .count();
+    (changes, refused + unknown)
+}
+
+fn document(plan: &Plan) -> Value {
+    let deliveries: Vec<Value> = plan
+        .deliveries
+        .iter()
+        .map(|DeliveryPlan { delivery, steps }| match steps {
+            Err(failure) => json!({"name": delivery, "failure": failure_document(failure)}),
+            Ok(steps) => json!({"name": delivery, "steps": steps.iter().map(step_document).collect::<Vec<_>>()}),
+        })
+        .collect();
+    json!({"changes": plan.has_changes(), "deliveries": deliveries})
+}
+
+fn step_document(step: &Step) -> Value {
+    let keys: Vec<Value> = step
+        .keys
+        .iter()
+        .map(|key| json!({"key": key.key, "size": key.size, "change": word(key.change)}))
+        .collect();
+    let mut document = json!({
+        "target": step.artifact.to_string(),
+        "action": step.action.word(),
+        "keys": keys,
+    });
+    match &step.action {
+        Action::Keep | Action::Create => {}
+        Action::Update(reason) | Action::Recreate { reason, .. } => {
+            document["reason"] = json!(reason.to_string())
+        }
+        Action::Refuse(failure) => document["failure"] = failure_document(failure),
+    }
+    document
+}
+
+fn failure_document(failure: &Failure) -> Value {
+    json!({"class": failure.class.word(), "reason": failure.what, "hint": failure.hint})
+}
+
+fn word(change: Change) -> &'static str {
+    match change {
+        Change::Added => "added",
+        Change::Changed => "changed",
+        Change::Removed => "removed",
+        Change::Same => "same",
+    }
+}
+
+fn markdown(plan: &Plan) -> String {
+    let mut out =
+        String::from("| delivery | target | action | keys | why |\n|---|---|---|---|---|\n");
+    for DeliveryPlan { delivery, steps } in &plan.deliveries {
+        match steps {
+            Err(failure) => row(&mut out, [delivery, "", "fail", "", &reason_of(failure)]),
+            Ok(steps) => {
+                for step in steps {
+                    let changed = step.keys.iter().filter(|key| key.change != Change::Same);
+                    let keys: Vec<String> = changed.map(key_line).collect();
+                    row(
+                        &mut out,
+                        [
+                            delivery,
+                            &step.artifact.to_string(),
+                            step.action.word(),
+                            &keys.join("<br>"),
+                            &why(step),
+                        ],
+                    );
+                }
+            }
+        }
+    }
+    out
+}
+
+fn row(out: &mut String, cells: [&str; 5]) {
+    for cell in cells {
+        let _ = write!(out, "| {} ", cell.replace('|', "\\|").replace('\n', " "));
+    }
+    out.push_str("|\n");
+}

@@ -1,0 +1,33 @@
+//! Logs: to standard error, as text or JSON, never a value. Libraries that would log their own errors are silent.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// What other crates may say at our level.
+const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube_client=warn,rustls=warn,tower=warn,h2=warn,age=warn,i18n_embed=off";
+
+/// Starts logging; says what is wrong with the filter.
+pub fn start(filter: &str, json: bool) -> Result<(), String> {
+    let filter = EnvFilter::try_new(format!("{LIBRARIES},{filter}")).map_err(|_| {
+        format!("`{filter}` is no log filter; write error, warn, info, debug or trace")
+    })?;
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(terminal && !json);
+    if json {
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .init();
+    } else if terminal {
+        builder.without_time().init();
+    } else {
+        builder.init();
+    }
+    Ok(())
+}

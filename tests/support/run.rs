@@ -1,0 +1,203 @@
+//! Starts keyferry itself as a user would: the built binary, an empty environment, a bounded time.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::canary::assert_none_in;
+use super::process::poll;
+
+/// A call that is being put together.
+pub(crate) struct Run {
+    command: Command,
+    limit: Duration,
+    stdin: Vec<u8>,
+}
+
+/// keyferry with no argument and nothing in its environment but `PATH`.
+pub(crate) fn keyferry() -> Run {
+    Run::of(env!("CARGO_BIN_EXE_keyferry"))
+}
+
+impl Run {
+    /// Any other program in the same way: a real tool, a shell that reads what we wrote.
+    pub(crate) fn of(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(program);
+        command.env_clear();
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        Self {
+            command,
+            limit: Duration::from_secs(60),
+            stdin: Vec::new(),
+        }
+    }
+
+    /// More arguments.
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// One variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Its working folder.
+    pub(crate) fn dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// What it reads from its input; nothing unless said.
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// How long it may take before it is killed and the test fails; a minute unless said.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Output {
+        self.start().finish()
+    }
+
+    /// Starts it, for a test that does something meanwhile.
+    pub(crate) fn start(mut self) -> Going {
+        let pipes = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let started = Instant::now();
+        let mut child = pipes
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        // A thread of its own: a child that never reads must not hold up the test.
+        std::thread::spawn(move || drop(stdin.write_all(&self.stdin)));
+        let stdout = collected(child.stdout.take().expect("stdout is a pipe"));
+        let stderr = collected(child.stderr.take().expect("stderr is a pipe"));
+        Going {
+            child,
+            started,
+            limit: self.limit,
+            readers: Some((stdout, stderr)),
+        }
+    }
+}
+
+/// A call that is under way. Dropping it kills it.
+pub(crate) struct Going {
+    child: Child,
+    started: Instant,
+    limit: Duration,
+    readers: Option<(JoinHandle<Vec<u8>>, JoinHandle<Vec<u8>>)>,
+}
+
+impl Going {
+    /// Its process id, for a look into `/proc`.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("our child takes a signal");
+    }
+
+    /// Waits for its end; kills it and panics when the limit is over.
+    pub(crate) fn finish(mut self) -> Output {
+        let left = self.limit.saturating_sub(self.started.elapsed());
+        let status = poll(left, || {
+            self.child.try_wait().expect("our child can be asked")
+        });
+        let elapsed = self.started.elapsed();
+        if status.is_none() {
+            drop(self.child.kill());
+        }
+        let (stdout, stderr) = self.readers.take().expect("finish is called once");
+        let [stdout, stderr] =
+            [stdout, stderr].map(|reader| reader.join().expect("a reader only reads"));
+        let [out, err] =
+            [&stdout, &stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let status =
+            status.unwrap_or_else(|| panic!("still running after {:?}\n{out}\n{err}", self.limit));
+        let code = status
+            .code()
+            .or(status.signal().map(|signal| -signal))
+            .expect("it exited or was killed");
+        Output {
+            code,
+            stdout: out,
+            stderr: err,
+            bytes: stdout,
+            elapsed,
+        }
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What a finished call left.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// The exit code; minus the signal when one ended it.
+    pub(crate) code: i32,
+    /// Its output as text.
+    pub(crate) stdout: String,
+    /// Its messages as text.
+    pub(crate) stderr: String,
+    /// Its output, byte for byte.
+    pub(crate) bytes: Vec<u8>,
+    /// From start to end.
+    pub(crate) elapsed: Duration,
+}
+
+impl Output {
+    /// Panics with all that was printed unless the code is this one; gives itself back for more questions.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "\n-- stdout\n{}\n-- stderr\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// Panics when a planted value appears in what was printed, in any form.
+    #[track_caller]
+    pub(crate) fn assert_no_canary(&self, canaries: &[&str]) -> &Self {
+        assert_none_in("stdout", &self.bytes, canaries);
+        assert_none_in("stderr", self.stderr.as_bytes(), canaries);
+        self
+    }
+}
+
+fn collected(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        drop(pipe.read_to_end(&mut bytes));
+        bytes
+    })
+}

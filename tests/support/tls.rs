@@ -1,0 +1,84 @@
+//! A certificate authority of one test: real servers serve what it issues, clients are given its file.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+
+/// A fresh authority; its key lives only in this process.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate with its key, both PEM.
+pub(crate) struct Identity {
+    /// The leaf certificate.
+    pub(crate) certificate: String,
+    /// Its PKCS#8 key.
+    pub(crate) key: String,
+}
+
+impl Authority {
+    /// Makes a new one.
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names are no bad names");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "keyferry test authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let key = KeyPair::generate().expect("a key can be made");
+        let pem = params
+            .self_signed(&key)
+            .expect("a certificate can sign itself")
+            .pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    /// The certificate that clients trust.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A server certificate for `names` (IP addresses are recognised).
+    pub(crate) fn issue(&self, names: &[&str]) -> Identity {
+        self.sign(leaf(names))
+    }
+
+    /// The same, valid only in the year 2000.
+    pub(crate) fn issue_expired(&self, names: &[&str]) -> Identity {
+        let mut params = leaf(names);
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(2000, 12, 31);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().expect("a key can be made");
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("our authority can sign")
+            .pem();
+        Identity {
+            certificate,
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+fn leaf(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("the names of a test are good names");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "keyferry test server");
+    params
+}
