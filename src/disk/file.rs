@@ -200,7 +200,7 @@ fn is_temporary(name: &str) -> bool {
 }
 
 /// Whether this is what [`random_digits`] gives.
-pub fn is_random(text: &str) -> bool {
+pub(super) fn is_random(text: &str) -> bool {
     text.len() == 16
         && text
             .bytes()
@@ -208,7 +208,7 @@ pub fn is_random(text: &str) -> bool {
 }
 
 /// Sixteen hex digits that nobody can foresee.
-pub fn random_digits() -> String {
+pub(super) fn random_digits() -> String {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

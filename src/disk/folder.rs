@@ -136,7 +136,7 @@ impl Folder {
 }
 
 /// What a file's type is called.
-pub fn kind(stat: &Stat) -> &'static str {
+pub(super) fn kind(stat: &Stat) -> &'static str {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => "a regular file",
         FileType::Directory => "a folder",
