@@ -13,6 +13,8 @@ use crate::report::{Class, Fault};
 
 /// No token, key or identity file is larger.
 const LIMIT: u64 = 1 << 20;
+/// No encrypted document is larger: 16 MiB of plaintext, in base64, with its frame.
+const DOCUMENT_LIMIT: u64 = 24 << 20;
 
 /// Why a small file was not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +38,10 @@ pub enum DiskError {
         kind: &'static str,
     },
     /// Larger than anything it could rightly hold.
-    #[error("{what} {path} is larger than 1 MiB")]
+    #[error("{what} {path} is larger than {} MiB", limit >> 20)]
     TooLarge {
+        /// The most it may hold.
+        limit: u64,
         /// What the file is for.
         what: String,
         /// Where.
@@ -87,19 +91,26 @@ impl Fault for DiskError {
 /// Reads a file of at most 1 MiB; `what` names it in messages (`token file`). Links are followed: projected
 /// volumes consist of them. Warns when more than the owner may read it.
 pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
-    let (bytes, mode) = read(path, what)?;
+    let (bytes, mode) = read(path, what, LIMIT)?;
     if mode.intersects(Mode::RGRP | Mode::ROTH) {
         tracing::warn!(path = %path.display(), "{what} is readable by others than its owner");
     }
     Ok(bytes)
 }
 
-/// The same for a file that everybody may read: a CA, an encrypted file.
+/// The same for a file that is no secret: who may read it does not matter.
 pub fn read_public(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
-    read(path, what).map(|(bytes, _)| bytes)
+    read(path, what, LIMIT).map(|(bytes, _)| bytes)
 }
 
-fn read(path: &Path, what: &str) -> Result<(SecretBytes, Mode), DiskError> {
+/// Reads an encrypted document of at most 24 MiB; who may read it does not matter.
+pub fn read_document(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
+    read(path, what, DOCUMENT_LIMIT).map(|(bytes, _)| bytes)
+}
+
+fn read(path: &Path, what: &str, limit: u64) -> Result<(SecretBytes, Mode), DiskError> {
+    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become ours.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let failed = |errno: Errno| match errno {
         Errno::NOENT | Errno::NOTDIR => DiskError::Absent {
             what: what.to_owned(),
@@ -111,12 +122,6 @@ fn read(path: &Path, what: &str) -> Result<(SecretBytes, Mode), DiskError> {
             errno,
         },
     };
-    let too_large = || DiskError::TooLarge {
-        what: what.to_owned(),
-        path: path.to_owned(),
-    };
-    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become ours.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
     let stat = rustix::fs::fstat(&file).map_err(failed)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
@@ -127,18 +132,24 @@ fn read(path: &Path, what: &str) -> Result<(SecretBytes, Mode), DiskError> {
             kind: kind_word(kind),
         });
     }
+    let too_large = || DiskError::TooLarge {
+        limit,
+        what: what.to_owned(),
+        path: path.to_owned(),
+    };
     let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-    if size > LIMIT {
+    if size > limit {
         return Err(too_large());
     }
-    let bytes = read_all(&file, size)
-        .map_err(failed)?
-        .ok_or_else(too_large)?;
-    Ok((bytes, Mode::from_raw_mode(stat.st_mode)))
+    let bytes = read_all(&file, size, limit).map_err(failed)?;
+    Ok((
+        bytes.ok_or_else(too_large)?,
+        Mode::from_raw_mode(stat.st_mode),
+    ))
 }
 
 /// All bytes; nothing when the file grew beyond the cap while it was read.
-fn read_all(file: &OwnedFd, size: u64) -> Result<Option<SecretBytes>, Errno> {
+fn read_all(file: &OwnedFd, size: u64, limit: u64) -> Result<Option<SecretBytes>, Errno> {
     // One byte more than expected, so that the end is seen without a second buffer: a buffer that
     // grows leaves unwiped copies behind.
     let expected = usize::try_from(size).unwrap_or(0);
@@ -152,7 +163,7 @@ fn read_all(file: &OwnedFd, size: u64) -> Result<Option<SecretBytes>, Errno> {
             Err(errno) => return Err(errno),
         }
         if filled == bytes.len() {
-            if filled as u64 > LIMIT {
+            if filled as u64 > limit {
                 return Ok(None);
             }
             let mut larger = Zeroizing::new(vec![0; filled * 2]);
@@ -161,7 +172,7 @@ fn read_all(file: &OwnedFd, size: u64) -> Result<Option<SecretBytes>, Errno> {
         }
     }
     bytes.truncate(filled);
-    Ok((filled as u64 <= LIMIT).then(|| SecretBytes::from(bytes)))
+    Ok((filled as u64 <= limit).then(|| SecretBytes::from(bytes)))
 }
 
 fn kind_word(kind: FileType) -> &'static str {
@@ -258,7 +269,7 @@ mod tests {
         for (len, fits) in [(70_000, true), (LIMIT as usize + 1, false)] {
             let path = file(&folder, &format!("g{len}"), &vec![b'x'; len]);
             let open = rustix::fs::open(&path, OFlags::RDONLY, Mode::empty()).expect("open");
-            let bytes = read_all(&open, 3).expect("read");
+            let bytes = read_all(&open, 3, LIMIT).expect("read");
             assert_eq!(bytes.is_some_and(|bytes| bytes.len() == len), fits);
         }
     }

@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod deploy;
+mod kube;
 mod stack;
 mod vault;

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 use crate::support::http::Client;
-use crate::support::openbao::OpenBao;
+use crate::support::openbao::{OpenBao, Settings, Tls};
 use crate::support::process::{Scratch, eventually};
 use crate::support::run::Run;
-use crate::support::tls::sealing_key;
+use crate::support::tls::{Authority, sealing_key};
 use crate::support::tools;
 
 #[test]
@@ -184,13 +184,7 @@ fn openbao_keeps_a_secret_and_audits_the_read() {
 fn openbao_speaks_tls_to_those_who_trust_its_authority() {
     let bao = OpenBao::start_tls();
     let ca = std::fs::read_to_string(bao.ca_file()).expect("the authority's file");
-    let port = bao
-        .addr()
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse().ok())
-        .expect("a port");
-    let answer = Client::tls(port, &ca)
+    let answer = Client::tls(bao.tls_port(), &ca)
         .call("GET", "/v1/sys/health", "", b"")
         .expect("an answer");
     assert_eq!(
@@ -198,6 +192,44 @@ fn openbao_speaks_tls_to_those_who_trust_its_authority() {
         (200, &Value::Bool(false))
     );
     assert!(bao.addr().starts_with("https://"));
+}
+
+#[test]
+fn openbao_can_serve_tls_that_nobody_should_accept() {
+    let authority = Authority::new();
+    let good = || authority.issue(&["127.0.0.1"]);
+    let rows = [
+        (authority.issue_expired(&["127.0.0.1"]), "", "Expired"),
+        (
+            authority.issue(&["elsewhere.example"]),
+            "",
+            "NotValidForName",
+        ),
+        (Authority::new().issue(&["127.0.0.1"]), "", "UnknownIssuer"),
+        (
+            good(),
+            "tls_min_version = \"tls11\"\ntls_max_version = \"tls11\"",
+            "ProtocolVersion",
+        ),
+    ];
+    for (identity, lines, why) in rows {
+        let tls = Tls {
+            identity,
+            ca: authority.pem().to_owned(),
+            lines: lines.to_owned(),
+        };
+        let bao = OpenBao::start_with(&Settings {
+            durable: false,
+            tls: Some(tls),
+        });
+        let answer =
+            Client::tls(bao.tls_port(), authority.pem()).call("GET", "/v1/sys/health", "", b"");
+        let error = answer
+            .err()
+            .map(|error| format!("{error:?}"))
+            .unwrap_or_default();
+        assert!(error.contains(why), "not {why}: {error:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod age;
 mod cli;
 mod schema;
 mod stack;

@@ -129,6 +129,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// One more header for every question from here on.
+    pub(crate) fn header(&mut self, name: &str, value: &str) {
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Asks and reads the whole answer. `kind` is the content type of `body`.
     pub(crate) fn send(
         &mut self,

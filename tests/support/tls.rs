@@ -1,12 +1,11 @@
 //! A certificate authority of one test: real servers serve what it issues, clients are given its file.
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_RSA_SHA256, date_time_ymd,
+    PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
-use rustls::pki_types::PrivateKeyDer;
 
 /// A fresh authority; its key lives only in this process.
 pub(crate) struct Authority {
@@ -26,9 +25,13 @@ impl Authority {
     /// Makes a new one.
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are no bad names");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "keyferry test authority");
+        // Two of one name would be told apart by their keys only, and fail with another error than strangers do.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "keyferry test authority {}",
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![
             KeyUsagePurpose::KeyCertSign,
@@ -88,10 +91,8 @@ fn leaf(names: &[&str]) -> CertificateParams {
 
 /// An RSA key with its own certificate, as the sealed-secrets controller makes them for itself.
 pub(crate) fn sealing_key() -> Identity {
-    let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key can be made");
-    let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).expect("a key is PKCS#8");
-    let der = PrivateKeyDer::try_from(der.as_ref().to_vec()).expect("PKCS#8 is known");
-    let key = KeyPair::from_der_and_sign_algo(&der, &PKCS_RSA_SHA256).expect("an RSA key can sign");
+    let key =
+        KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key can be made");
     let certificate = leaf(&["sealed-secrets"])
         .self_signed(&key)
         .expect("a certificate can sign itself");

@@ -33,22 +33,30 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// The one of this test binary; started by the first who asks.
     pub(crate) fn shared() -> &'static Self {
-        static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(Self::start_own)
+        // A failure is kept as well: the next hundred tests fail at once, with its message.
+        static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+        SHARED
+            .get_or_init(Self::try_start)
+            .as_ref()
+            .unwrap_or_else(|why| panic!("{why}"))
     }
 
     /// One for a single test, which may stop and kill its parts.
     pub(crate) fn start_own() -> Self {
+        Self::try_start().unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn try_start() -> Result<Self, String> {
         // Asked for before the clock of readiness runs: the first time they are built.
         let binaries = [
             tools::etcd(),
             tools::kube_apiserver(),
             tools::kube_controller_manager(),
         ];
-        let mut cluster = first_that_starts("the control plane", || Self::attempt(binaries));
+        let mut cluster = first_that_starts("the control plane", || Self::attempt(binaries))?;
         cluster.controllers = Some(launch::controllers(binaries[2], &cluster.scratch));
         cluster.await_account("default", "default");
-        cluster
+        Ok(cluster)
     }
 
     fn attempt([etcd, api, _]: [&Path; 3]) -> Result<Self, String> {

@@ -77,7 +77,8 @@ impl OpenBao {
 
     /// Any of the above.
     pub(crate) fn start_with(settings: &Settings) -> Self {
-        let bao = first_that_starts("bao server", || Self::attempt(settings));
+        let bao = first_that_starts("bao server", || Self::attempt(settings))
+            .unwrap_or_else(|why| panic!("{why}"));
         bao.post(
             "sys/mounts/kv",
             &json!({"type": "kv", "options": {"version": "2"}}),
@@ -124,6 +125,16 @@ impl OpenBao {
     /// The plain listener, also when there is a TLS one.
     pub(crate) fn plain_addr(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The plain listener's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The TLS listener's port, of a server that has one.
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.tls_port.expect("this server was started with TLS")
     }
 
     /// The authority of a TLS server.
