@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::envelope::age::Identity;
 use crate::kubernetes::{self, Kubernetes};
 use crate::report::{Class, Failure};
-use crate::vault::Session;
+use crate::vault::{Runner, Session};
 
 /// Everything with a side effect that sources, observers and appliers share.
 pub struct World {
@@ -51,6 +52,17 @@ impl World {
             kubernetes: OnceCell::new_with(Some(kubernetes)),
             ..self
         }
+    }
+
+    /// The same world in a GitHub Actions job.
+    #[must_use]
+    pub fn with_runner(mut self, runner: Runner) -> Self {
+        let runner = Arc::new(runner);
+        self.vaults = std::mem::take(&mut self.vaults)
+            .into_iter()
+            .map(|(name, session)| (name, session.with_runner(Arc::clone(&runner))))
+            .collect();
+        self
     }
 
     /// The session with a named Vault server.

@@ -27,7 +27,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) struct Access {
     link: Link,
     auth: VaultAuth,
-    runner: Option<Runner>,
+    runner: Option<Arc<Runner>>,
     state: Mutex<State>,
 }
 
@@ -59,7 +59,7 @@ impl Access {
     }
 
     /// Where a GitHub Actions job gets its JWT.
-    pub(super) fn set_runner(&mut self, runner: Runner) {
+    pub(super) fn set_runner(&mut self, runner: Arc<Runner>) {
         self.runner = Some(runner);
     }
 
@@ -154,7 +154,7 @@ impl Access {
         *generation += 1;
         let identity = Identity {
             auth: &self.auth,
-            runner: self.runner.as_ref(),
+            runner: self.runner.as_deref(),
             secret_id,
         };
         match identity.token(&self.link, *generation).await {

@@ -31,6 +31,15 @@ impl fmt::Debug for Runner {
 }
 
 impl Runner {
+    /// The runner of a job that has both variables.
+    pub fn of(url: Option<String>, token: Option<String>) -> Option<Self> {
+        let (url, token) = url.zip(token)?;
+        Some(Self {
+            url,
+            token: SecretBytes::from(token),
+        })
+    }
+
     /// A JWT with this audience, asked for anew.
     pub(super) async fn jwt(&self, audience: &str, deadline: Instant) -> Result<Credential, Cause> {
         let unusable = |why| Setup::Address {

@@ -8,8 +8,10 @@ use tokio::time::Instant;
 
 use super::actions::Runner;
 use super::endpoint::{AppRoleBody, JwtBody, Own};
+use super::envelope::entry;
 use super::error::Cause;
 use super::link::Link;
+use super::path::DataPath;
 use super::reasons::{Refusal, Setup};
 use super::retry::Pace;
 use super::token::{Credential, Token};
@@ -17,6 +19,7 @@ use super::transport::Call;
 use super::wrapping;
 use crate::config::{JwtSource, VaultAuth};
 use crate::disk::{DiskError, read_small};
+use crate::material::{Node, SecretBytes};
 
 /// How long a credential's file may be missing: a pod can start before its volume is filled.
 const FILE_PATIENCE: Duration = Duration::from_secs(10);
@@ -73,6 +76,12 @@ impl Identity<'_> {
         let secrets: Vec<&str> = secrets.iter().map(Credential::expose_str).collect();
         let reply = link.once(call, None, &secrets).await?;
         let token = Token::granted(&reply.auth, generation, since)?;
+        if uses_are_counted(&reply.auth) {
+            tracing::warn!(
+                "tokens of {} end after some uses: set its token_num_uses to 0",
+                describe(self.auth)
+            );
+        }
         tracing::info!(
             ttl_s = token.life.map(|life| life.span.as_secs()),
             "logged in to vault with {}",
@@ -123,6 +132,10 @@ impl Identity<'_> {
             }
         }
     }
+}
+
+fn uses_are_counted(auth: &Node) -> bool {
+    entry(auth, "num_uses").is_some_and(|uses| *uses != Node::Number(SecretBytes::from("0")))
 }
 
 fn with_jwt(mount: &str, role: &str, jwt: Credential) -> Result<Proof, Cause> {
@@ -201,6 +214,18 @@ pub(super) fn describe(auth: &VaultAuth) -> String {
             ..
         } => format!("role id file {} at mount `{mount}`", role_id_file.display()),
         VaultAuth::Token { file } => format!("token file {}", file.display()),
+    }
+}
+
+/// Refuses a mount that would lead a login elsewhere.
+pub(super) fn check_mount(auth: &VaultAuth) -> Result<(), Setup> {
+    match auth {
+        VaultAuth::Kubernetes { mount, .. }
+        | VaultAuth::Jwt { mount, .. }
+        | VaultAuth::AppRole { mount, .. } => {
+            DataPath::parse(mount).map(|_| ()).map_err(Setup::Mount)
+        }
+        VaultAuth::Token { .. } => Ok(()),
     }
 }
 

@@ -14,18 +14,28 @@ use crate::material::{Node, SecretBytes};
 /// Levels of lists and mappings that an answer may have.
 const DEPTH: usize = 64;
 
+/// Values that an answer may have: a value of two bytes takes fifty in a tree.
+const VALUES: usize = 100_000;
+
 /// The tree of a JSON value that lies `above` levels deep in its document.
 pub(super) fn node(json: &RawValue, above: usize) -> Result<Node, Cause> {
-    Reader { rest: json.get() }.value(above)
+    let mut reader = Reader {
+        rest: json.get(),
+        room: VALUES,
+    };
+    reader.value(above)
 }
 
 /// What is still to be read.
 struct Reader<'a> {
     rest: &'a str,
+    /// How many more values are taken in.
+    room: usize,
 }
 
 impl<'a> Reader<'a> {
     fn value(&mut self, above: usize) -> Result<Node, Cause> {
+        self.room = self.room.checked_sub(1).ok_or(Limit::Many)?;
         match self.peek() {
             Some(b'{' | b'[') if above >= DEPTH => Err(Limit::Deep.into()),
             Some(b'{') => self.map(above + 1),
@@ -254,6 +264,14 @@ mod tests {
                 Err(Cause::Limit(Limit::Deep))
             ));
         }
+    }
+
+    #[test]
+    fn row_25_the_number_of_values_is_bounded() {
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(parse(&list(VALUES - 1)).is_ok());
+        let many = parse(&list(VALUES));
+        assert!(matches!(many, Err(Cause::Limit(Limit::Many))));
     }
 
     fn expected(value: &Value) -> Node {

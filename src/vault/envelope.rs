@@ -45,10 +45,10 @@ struct Wire<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow, default)]
     auth: Option<&'a RawValue>,
-    #[serde(default)]
-    warnings: Option<Vec<String>>,
-    #[serde(default)]
-    errors: Option<Vec<String>>,
+    #[serde(borrow, default)]
+    warnings: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    errors: Option<&'a RawValue>,
 }
 
 /// What an answer means. `secrets` are those we sent: a server may echo them.
@@ -120,7 +120,7 @@ impl Reply {
         let tree =
             |json: Option<&RawValue>| json.map_or(Ok(Node::Null), |json| document::node(json, 1));
         let lease_seconds = lease_duration.unwrap_or_default();
-        let warnings = warnings.unwrap_or_default();
+        let warnings = texts(warnings)?;
         Ok(Self {
             data: tree(data)?,
             auth: tree(auth)?,
@@ -137,7 +137,10 @@ impl Reply {
 
 /// Why Vault did not do what was asked: the table of statuses, row by row.
 fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str]) -> Cause {
-    let raw = wire.errors.as_deref().unwrap_or_default().join("; ");
+    let raw = match texts(wire.errors) {
+        Ok(errors) => errors.join("; "),
+        Err(cause) => return cause,
+    };
     let said = |words: &str| raw.contains(words);
     let text = || match plain(&raw) {
         "" => "no reason given".to_owned(),
@@ -170,6 +173,24 @@ fn server(status: StatusCode, text: String) -> Cause {
     Trouble::Server { status, text }.into()
 }
 
+/// A list of texts for people.
+fn texts(json: Option<&RawValue>) -> Result<Vec<String>, Cause> {
+    let unclear = || Cause::not_vault("texts of another form");
+    match json.map_or(Ok(Node::Null), |json| document::node(json, 1))? {
+        Node::Null => Ok(Vec::new()),
+        Node::List(items) => {
+            let texts = items.iter().map(|item| {
+                let Node::Text(text) = item else {
+                    return None;
+                };
+                text.expose_str().map(str::to_owned)
+            });
+            texts.collect::<Option<_>>().ok_or_else(unclear)
+        }
+        Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Map(_) => Err(unclear()),
+    }
+}
+
 /// A reason without the decoration of the library that lists several.
 fn plain(text: &str) -> &str {
     text.trim()
@@ -190,7 +211,7 @@ fn not_found(wire: &Wire<'_>, errors: &str) -> Option<Cause> {
     if let Some(state) = data.as_ref().and_then(version_state) {
         return Some(state);
     }
-    let warnings = wire.warnings.as_deref().unwrap_or_default();
+    let warnings = texts(wire.warnings).unwrap_or_default();
     if warnings.iter().any(|text| text.contains("versioned K/V")) {
         return Some(Misuse::Unversioned.into());
     }

@@ -27,6 +27,7 @@ mod token;
 mod transport;
 mod wrapping;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
@@ -54,7 +55,9 @@ pub struct Session {
 impl Session {
     /// A session that has not connected yet.
     pub fn new(server: VaultServer, deadline: Instant) -> Self {
-        let link = Link::new(&server, deadline);
+        let link = auth::check_mount(&server.auth)
+            .map_err(Cause::from)
+            .and_then(|()| Link::new(&server, deadline));
         Self {
             server: server.name,
             access: link.map(|link| Access::new(link, server.auth)),
@@ -65,7 +68,7 @@ impl Session {
 
     /// The same session in a GitHub Actions job.
     #[must_use]
-    pub fn with_runner(mut self, runner: Runner) -> Self {
+    pub fn with_runner(mut self, runner: Arc<Runner>) -> Self {
         if let Ok(access) = &mut self.access {
             access.set_runner(runner);
         }
@@ -138,5 +141,39 @@ impl Session {
         if let Ok(access) = self.access {
             access.end(self.leased.into_inner()).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Location, VaultAuth};
+
+    #[test]
+    fn a_session_can_be_used_from_any_thread() {
+        fn check(_: impl Send) {}
+        let session = Session::new(
+            VaultServer {
+                name: "default".to_owned(),
+                address: "http://127.0.0.1:1".to_owned(),
+                namespace: None,
+                ca_file: None,
+                server_name: None,
+                allow_plaintext: false,
+                auth: VaultAuth::Token {
+                    file: "/nowhere".into(),
+                },
+                at: Location::default(),
+            },
+            Instant::now(),
+        );
+        let read = VaultRead {
+            server: "default".to_owned(),
+            path: "kv/data/a".to_owned(),
+            version: None,
+            write: None,
+        };
+        check(session.read(&read));
+        check(session.close());
     }
 }

@@ -10,6 +10,8 @@ use crate::report::Class;
 pub(super) enum Setup {
     #[error("the path is refused: {0}")]
     Path(PathFault),
+    #[error("the mount of the auth method is refused: {0}")]
+    Mount(PathFault),
     #[error("the address {address} is unusable: {why}")]
     Address { address: String, why: &'static str },
     #[error("{address} is plain http and not on this machine, so nothing was sent")]
@@ -29,7 +31,7 @@ pub(super) enum Setup {
 impl Setup {
     pub(super) fn class(&self) -> Class {
         match self {
-            Self::Path(_) | Self::Address { .. } | Self::Write => Class::Usage,
+            Self::Path(_) | Self::Mount(_) | Self::Address { .. } | Self::Write => Class::Usage,
             Self::Plaintext { .. } => Class::Refused,
             Self::Credential { .. } | Self::NoRunner => Class::Denied,
         }
@@ -38,6 +40,7 @@ impl Setup {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Path(_) => "write it as `kv/team/app` or `/v1/kv/data/team/app`",
+            Self::Mount(_) => "write it as it is listed, without `auth/`",
             Self::Address { .. } => "write it as https://host:8200",
             Self::Plaintext { .. } => "use https://, or say `allowPlaintext: true`",
             Self::Credential { .. } => "the file must hold the credential alone, on one line",
@@ -58,8 +61,11 @@ pub(super) enum Trouble {
         why: String,
         hint: &'static str,
     },
-    #[error("no whole answer within {} s", .0.as_secs())]
+    #[error("no whole answer within {:.1} s", .0.as_secs_f32())]
     Timeout(Duration),
+    /// A try that the deadline cut short: what went wrong before it says more.
+    #[error("no whole answer within {:.1} s", .0.as_secs_f32())]
+    Late(Duration),
     #[error("redirect refused: to {to}")]
     Redirect { to: String },
     #[error("not a Vault answer ({what})")]
@@ -83,6 +89,7 @@ impl Trouble {
             | Self::Redirect { .. }
             | Self::NotVault { .. } => true,
             Self::Timeout(_)
+            | Self::Late(_)
             | Self::Sealed
             | Self::NoLeader
             | Self::Busy { .. }
@@ -92,7 +99,7 @@ impl Trouble {
 
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Connect { .. } | Self::Timeout(_) => {
+            Self::Connect { .. } | Self::Timeout(_) | Self::Late(_) => {
                 "check the address, and that a network policy lets us out"
             }
             Self::Tls { hint, .. } => hint,
@@ -115,6 +122,8 @@ pub(super) enum Limit {
     Large,
     #[error("the answer is nested deeper than 64 levels")]
     Deep,
+    #[error("the answer holds more than 100000 values")]
+    Many,
 }
 
 /// Vault will not.

@@ -2,6 +2,7 @@
 //!
 //! Nothing beneath retries by itself except the connection pool, which re-sends only what was never written.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use tokio::time::Instant;
 
 use super::error::Cause;
+use super::reasons::Trouble;
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -23,11 +25,16 @@ static DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 pub(super) struct Pace {
     deadline: Instant,
     tries: u32,
+    last: Option<Cause>,
 }
 
 impl Pace {
     pub(super) fn new(deadline: Instant) -> Self {
-        Self { deadline, tries: 0 }
+        Self {
+            deadline,
+            tries: 0,
+            last: None,
+        }
     }
 
     /// Waits before the next try, or gives up when it would come too late: the cause is then the reason.
@@ -37,6 +44,10 @@ impl Pace {
             .asked_wait()
             .unwrap_or_else(|| backoff(self.tries, random_fraction()));
         let now = Instant::now();
+        let cause = match (&cause, self.last.take()) {
+            (Cause::Trouble(Trouble::Late(_)), Some(last)) => last,
+            _ => cause,
+        };
         if now + wait >= self.deadline {
             return Err(Cause::Spent {
                 tries: self.tries,
@@ -50,6 +61,7 @@ impl Pace {
                 "vault did not answer well: {cause}"
             );
         }
+        self.last = Some(cause);
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -61,13 +73,10 @@ fn backoff(tries: u32, fraction: f64) -> Duration {
     (FIRST * (1 << doublings)).min(LONGEST).mul_f64(fraction)
 }
 
-/// From 0 up to 1. Without randomness, which is never expected, clients would only lose their jitter.
+/// From 0 up to 1, good enough for jitter. The generator of aws-lc takes 30 ms to start, which plain http never needs.
 fn random_fraction() -> f64 {
-    let mut bytes = [0; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
-    }
+    let random = RandomState::new().build_hasher().finish();
+    random as f64 / u64::MAX as f64
 }
 
 /// `Retry-After` in seconds or as a date, kept within [`ASKED`]; nothing when it is neither.
@@ -85,7 +94,6 @@ pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reasons::Trouble;
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 
 use super::reasons::Trouble;
-use crate::disk::read_small;
+use crate::disk::read_public;
 
 /// What a certificate is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// The roots of a PEM file; says why there are none.
 fn roots(file: &Path) -> Result<RootCertStore, String> {
-    let pem = read_small(file, "CA file").map_err(|error| error.to_string())?;
+    let pem = read_public(file, "CA file").map_err(|error| error.to_string())?;
     let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem.expose())
         .collect::<Result<_, _>>()
         .map_err(|_| format!("CA file {} is no PEM", file.display()))?;

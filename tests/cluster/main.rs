@@ -6,3 +6,4 @@ mod support;
 mod deploy;
 mod kube;
 mod stack;
+mod vault;

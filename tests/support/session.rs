@@ -71,6 +71,14 @@ pub(crate) fn kubernetes(token_file: &Path) -> VaultAuth {
 
 /// Runs a future on a runtime of its own, at most TRACE loud, and fails if a secret is in a log or in the result's Debug.
 pub(crate) fn watched<T: Debug>(secrets: &[&str], future: impl Future<Output = T>) -> T {
+    overheard(secrets, future).0
+}
+
+/// The same, with all that was logged.
+pub(crate) fn overheard<T: Debug>(
+    secrets: &[&str],
+    future: impl Future<Output = T>,
+) -> (T, String) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
@@ -91,7 +99,7 @@ pub(crate) fn watched<T: Debug>(secrets: &[&str], future: impl Future<Output = T
         format!("{result:?} {result:#?}").as_bytes(),
         secrets,
     );
-    result
+    (result, String::from_utf8_lossy(&log).into_owned())
 }
 
 /// One read in a session of its own that is closed after.

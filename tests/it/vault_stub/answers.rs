@@ -57,6 +57,10 @@ fn row_25_what_is_too_large_or_too_deep_is_refused_at_once() {
         "{\"a\":".repeat(100),
         "}".repeat(100)
     );
+    let many = format!(
+        r#"{{"request_id":"r","data":[{}"{VALUE}"]}}"#,
+        "0,".repeat(2_000_000)
+    );
     let rows = [
         ("endless", Reply::Endless, "larger than 4 MiB"),
         (
@@ -66,6 +70,16 @@ fn row_25_what_is_too_large_or_too_deep_is_refused_at_once() {
                 body: VALUE.into(),
             },
             "larger than 4 MiB",
+        ),
+        (
+            "many",
+            Reply::text(200, "application/json", &many),
+            "more than 100000 values",
+        ),
+        (
+            "many errors",
+            Reply::text(400, "application/json", &many.replace("data", "errors")),
+            "more than 100000 values",
         ),
         (
             "deep",

@@ -123,6 +123,27 @@ fn row_14_a_mistake_in_the_configuration_is_not_tried_again() {
 }
 
 #[test]
+fn a_mount_that_leads_elsewhere_is_refused_before_anything_is_sent() {
+    let folder = credentials();
+    let stub = vault(|_| granted(GRANTED, 600));
+    for mount in ["../sys/wrapping", "a//b", "a?b", "", "a%2fb"] {
+        let auth = VaultAuth::Kubernetes {
+            mount: mount.to_owned(),
+            role: "platform".to_owned(),
+            token_file: folder.path().join("jwt"),
+        };
+        let server = server(&stub.url(), auth);
+        let result = read_once(SECRETS, &server, SOON, &path("kv/data/a"));
+        fails(
+            result,
+            "usage",
+            &["the mount of the auth method is refused"],
+        );
+    }
+    assert_eq!(stub.connections(), 0);
+}
+
+#[test]
 fn row_14_a_role_is_not_locked_by_the_same_wrong_secret_id() {
     let folder = credentials();
     let auth = VaultAuth::AppRole {
@@ -281,7 +302,7 @@ fn actions(
     watched(&secrets, async {
         let mut session = session(&server, SOON);
         if let Some(runner) = runner {
-            session = session.with_runner(runner);
+            session = session.with_runner(runner.into());
         }
         let result = session.read(&path("kv/data/a")).await;
         session.close().await;

@@ -10,7 +10,9 @@ use super::{
     GRANTED, SECRETS, SOON, TOKEN, VALUE, credentials, envelope, errors, fails, granted, kv2,
     with_token,
 };
-use crate::support::session::{kubernetes, path, read_once, secret_file, server, session, watched};
+use crate::support::session::{
+    kubernetes, overheard, path, read_once, secret_file, server, session, watched,
+};
 use crate::support::stub::{Reply, Request, Stub};
 
 /// A Vault that grants tokens by number and refuses those that are in no list of good ones.
@@ -239,6 +241,80 @@ fn row_29_a_token_is_revoked_unless_a_lease_depends_on_it() {
         let material = read_once(SECRETS, &server, SOON, &path(wanted)).expect("data");
         assert_eq!(material.lease.is_some(), revoked == 0);
         assert_eq!(count(&stub, "/revoke-self"), revoked, "{wanted}");
+    }
+}
+
+#[test]
+fn row_29_a_lease_is_told_with_its_time_and_without_its_value() {
+    let folder = credentials();
+    let stub = Stub::start(|request| match request.path.as_str() {
+        path if path.ends_with("/login") => granted(GRANTED, 600),
+        path if path.contains("internal") => {
+            let mount = json!({"path": "database/", "type": "database", "options": null});
+            Reply::json(200, &envelope(&mount))
+        }
+        _ => leased(),
+    });
+    let server = server(&stub.url(), kubernetes(&folder.path().join("jwt")));
+    let (_, log) = overheard(SECRETS, async {
+        let session = session(&server, SOON);
+        let material = session.read(&path("database/creds/ro")).await;
+        session.close().await;
+        material.expect("data")
+    });
+    for words in [
+        "leased data read path=\"database/creds/ro\" lease_s=3600",
+        "left to live",
+        "ttl_s=600",
+    ] {
+        assert!(log.contains(words), "no {words:?} in:\n{log}");
+    }
+}
+
+#[test]
+fn warnings_of_the_server_are_told_without_our_token() {
+    let folder = credentials();
+    let stub = Stub::start(|_| {
+        let mut answer = envelope(&json!({"data": {"a": VALUE}, "metadata": {
+            "created_time": "t", "deletion_time": "", "destroyed": false, "version": 3,
+        }}));
+        answer["warnings"] = json!([format!("{TOKEN} is old"), "careful\nnow"]);
+        Reply::json(200, &answer)
+    });
+    let server = with_token(&stub.url(), &folder);
+    let (_, log) = overheard(SECRETS, async {
+        session(&server, SOON)
+            .read(&path("kv/data/a"))
+            .await
+            .expect("data")
+    });
+    for words in [
+        "vault warned: <redacted> is old",
+        "vault warned: careful now",
+    ] {
+        assert!(log.contains(words), "no {words:?} in:\n{log}");
+    }
+}
+
+#[test]
+fn row_08_a_token_file_that_others_may_read_is_told() {
+    let folder = credentials();
+    let stub = Stub::start(|_| kv2());
+    let server = with_token(&stub.url(), &folder);
+    for (mode, told) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(folder.path().join("token"), permissions).expect("its mode");
+        let (_, log) = overheard(SECRETS, async {
+            session(&server, SOON)
+                .read(&path("kv/data/a"))
+                .await
+                .expect("data")
+        });
+        assert_eq!(
+            log.contains("token file is readable by others"),
+            told,
+            "{mode:o}"
+        );
     }
 }
 
