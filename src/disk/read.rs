@@ -98,8 +98,13 @@ pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     Ok(bytes)
 }
 
-/// Reads a file that everybody may read (a CA, an encrypted document) of at most 24 MiB.
+/// The same for a file that is no secret: who may read it does not matter.
 pub fn read_public(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
+    read(path, what, LIMIT).map(|(bytes, _)| bytes)
+}
+
+/// Reads an encrypted document of at most 24 MiB; who may read it does not matter.
+pub fn read_document(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     read(path, what, DOCUMENT_LIMIT).map(|(bytes, _)| bytes)
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
-use crate::disk::read_public;
+use crate::disk::read_document;
 use crate::envelope::{age, document};
 use crate::material::Material;
 use crate::report::Failure;
@@ -18,7 +18,7 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_public(file, "age file")?;
+    let bytes = read_document(file, "age file")?;
     let identities = world.identities(keys::age(configured, world)).await?;
     let opened = age::open(bytes.expose(), identities).map_err(|error| within(file, error))?;
     tracing::debug!(file = %file.display(), recipient = opened.by, "age file opened");
