@@ -5,6 +5,7 @@ mod support;
 
 mod age;
 mod cli;
+mod files;
 mod schema;
 mod stack;
 mod tidy;
