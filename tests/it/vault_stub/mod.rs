@@ -3,6 +3,7 @@
 //! Tests carry the number of their row in the list of faults. Each fails when a token or a value shows up in a log or error.
 
 mod answers;
+mod binary;
 mod login;
 mod network;
 mod tls;
