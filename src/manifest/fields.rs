@@ -7,7 +7,7 @@ use crate::material::{Node, SecretBytes};
 
 /// What a place had to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// Text.
     Text,
     /// Text, and a number or truth value was written without quotes.
@@ -18,8 +18,10 @@ pub enum Expected {
     Map,
     /// A list.
     List,
-    /// Base64.
+    /// Base64 of a value.
     Base64,
+    /// Base64 of a ciphertext.
+    SealedBase64,
 }
 
 /// A place that holds something else than it must.
@@ -43,6 +45,7 @@ impl ShapeError {
         match self.expected {
             Expected::QuotedText => Some("put it in quotes"),
             Expected::Base64 => Some("encode it as base64, or write it under `stringData`"),
+            Expected::SealedBase64 => Some("seal it anew with kubeseal"),
             Expected::Text | Expected::Bool | Expected::Map | Expected::List => None,
         }
     }
@@ -55,7 +58,7 @@ impl fmt::Display for ShapeError {
             Expected::Bool => "`true` or `false`",
             Expected::Map => "mapping",
             Expected::List => "list",
-            Expected::Base64 => "base64",
+            Expected::Base64 | Expected::SealedBase64 => "base64",
         };
         match self.path.as_str() {
             "" => write!(f, "it is no {what}"),
@@ -89,10 +92,7 @@ impl Fields {
     /// Takes one entry out; `null` is as good as absent.
     pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
         let at = self.entries.iter().position(|(name, _)| name == key)?;
-        match self.entries.swap_remove(at).1 {
-            Node::Null => None,
-            node => Some(node),
-        }
+        Some(self.entries.swap_remove(at).1).filter(|node| *node != Node::Null)
     }
 
     /// A mapping under this one; absent is empty.
