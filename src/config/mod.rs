@@ -44,7 +44,7 @@ impl std::fmt::Display for Location {
 }
 
 /// Everything that was declared.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Config {
     /// Vault or OpenBao servers by name; a single one is called `default`.
     pub vaults: BTreeMap<String, VaultServer>,
