@@ -14,7 +14,7 @@
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
 //! | 3 | `mode`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
 //! | 2 | `source`, `observe`, `apply` over `world`, over `vault`, `kubernetes`, `disk` | all I/O |
-//! | 1 | `plan`, `render`, `envelope`, `config` | pure: no clock, no file, no network |
+//! | 1 | `plan`, `render`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
 //! | 0 | `material`, `artifact`, `observed`, `fetched`, `report` | plain types |
 
 pub mod apply;
@@ -26,6 +26,7 @@ pub mod envelope;
 pub mod fetched;
 pub mod hygiene;
 pub mod kubernetes;
+pub mod manifest;
 pub mod material;
 pub mod mode;
 pub mod observe;

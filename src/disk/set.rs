@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Mode, mkdirat, readlinkat, renameat, symlinkat, unlinkat};
 use rustix::io::Errno;
@@ -25,6 +26,8 @@ use crate::observed::{FileSetState, FileState};
 const DATA: &str = "..data";
 const DATA_NEXT: &str = "..data_tmp";
 const GENERATION: &str = "..keyferry-";
+/// How long old files stay for a reader that is between following `..data` and opening what it led to.
+const GRACE: Duration = Duration::from_millis(20);
 
 /// What stands in a folder; nothing when no set was ever laid there.
 pub fn look(
@@ -109,6 +112,9 @@ pub fn write(
         .filter(|link| !files.contains_key(*link))
     {
         unlink(folder, stale)?;
+    }
+    if !before.generations.is_empty() {
+        std::thread::sleep(GRACE);
     }
     for old in &before.generations {
         remove(folder, old)?;

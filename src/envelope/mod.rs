@@ -7,6 +7,7 @@ mod ini;
 mod json;
 mod number;
 mod scalar;
+pub mod sealed;
 mod syntax;
 mod time;
 mod yaml;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use crate::config::{Delivery, From};
+use crate::config::{Delivery, From, Source};
 use crate::fetched::Fetched;
 use crate::material::Node;
 use crate::report::{Class, Failure, Fault};
@@ -203,9 +203,24 @@ fn require(delivery: &Delivery, fields: &Fields<'_>) -> Result<(), Failure> {
 
 pub(super) fn origin(from: &From) -> Origin {
     Origin {
-        label: shown(&from.source.to_string()),
+        label: source_label(&from.source),
         at: from.at.clone(),
     }
+}
+
+/// A source as a message names it: its kind, and its name on one line whatever it holds.
+fn source_label(source: &Source) -> String {
+    let (kind, name) = match source {
+        Source::Vault(read) => ("vault", read.path.clone()),
+        Source::Age { file, .. } => ("age file", file.display().to_string()),
+        Source::Sops { file, .. } => ("sops file", file.display().to_string()),
+        Source::Sealed { file, .. } | Source::SealedManifests { file } => {
+            ("sealed file", file.display().to_string())
+        }
+        Source::SealedObject(at) => ("sealed secret", at.to_string()),
+        Source::Secret(at) => ("secret", at.to_string()),
+    };
+    format!("{kind} {}", shown(&name))
 }
 
 /// Why the sources of a delivery do not make fields.

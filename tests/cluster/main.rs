@@ -4,6 +4,7 @@
 mod support;
 
 mod deploy;
+mod examples;
 mod kube;
 mod stack;
 mod vault;

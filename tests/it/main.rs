@@ -5,6 +5,8 @@ mod support;
 
 mod age;
 mod cli;
+mod examples;
+mod files;
 mod schema;
 mod stack;
 mod tidy;

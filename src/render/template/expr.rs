@@ -124,11 +124,11 @@ impl<'a> Scope<'a> {
             return Ok(left);
         }
         let right = self.value(right)?;
-        let right = if operator == Operator::In {
-            self.spread(right).map_err(expr.at.at())?
-        } else {
-            right
-        };
+        if let (Operator::In, Data::Fields) = (operator, &right.data) {
+            let name = left.text_for("`in fields`").map_err(expr.at.at())?;
+            let holds = Value::open(Data::Bool(self.has_field(name)));
+            return Ok(holds.tainted(left.secret));
+        }
         operate::binary(operator, &left, &right, &self.meter).map_err(expr.at.at())
     }
 

@@ -69,6 +69,15 @@ impl Reader {
             ast::Expr::Call(_) => return unsupported("a call", expr.span()),
             ast::Expr::Slice(_) => return unsupported("a slice", expr.span()),
         };
+        // The parser's own place of an operation is the word before it.
+        let at = if let Kind::Binary(_, first, _)
+        | Kind::Chain(first, _)
+        | Kind::Choice(_, first, _) = &kind
+        {
+            first.at
+        } else {
+            at
+        };
         Ok(Expr { at, kind })
     }
 

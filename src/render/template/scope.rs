@@ -42,6 +42,10 @@ impl<'a> Scope<'a> {
         self.field(name)
     }
 
+    pub(super) fn has_field(&self, name: &str) -> bool {
+        self.fields.named(name).is_some()
+    }
+
     fn field(&self, name: &str) -> Result<Option<Value<'a>>, Problem> {
         let field = self.fields.list.iter().find(|field| field.name == name);
         field.map(|field| self.of_field(field)).transpose()

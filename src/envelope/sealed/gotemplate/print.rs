@@ -1,0 +1,117 @@
+//! How Go writes texts: `%q`, JSON, HTML, URL, and its formats.
+
+use super::value::{Buffer, TooLarge};
+
+/// Go's `strconv.Quote`.
+pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), TooLarge> {
+    into.push(b"\"")?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                into.push(b"\\")?;
+                into.push_char(c)?;
+            }
+            '\u{07}' => into.push(b"\\a")?,
+            '\u{08}' => into.push(b"\\b")?,
+            '\u{0c}' => into.push(b"\\f")?,
+            '\n' => into.push(b"\\n")?,
+            '\r' => into.push(b"\\r")?,
+            '\t' => into.push(b"\\t")?,
+            '\u{0b}' => into.push(b"\\v")?,
+            c if is_printable(c) => into.push_char(c)?,
+            c if c < ' ' || c == '\u{7f}' => {
+                into.push(format!("\\x{:02x}", u32::from(c)).as_bytes())?
+            }
+            c if c <= '\u{ffff}' => into.push(format!("\\u{:04x}", u32::from(c)).as_bytes())?,
+            c => into.push(format!("\\U{:08x}", u32::from(c)).as_bytes())?,
+        }
+    }
+    into.push(b"\"")
+}
+
+/// Rust and Go call the same categories printable; behind another character Rust lets combining marks be, as Go does.
+fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return c == ' ' || c.is_ascii_graphic();
+    }
+    let mut pair = String::from("a");
+    pair.push(c);
+    pair.escape_debug().eq(pair.chars())
+}
+
+/// A JSON text as Go writes it; `html` escapes what could end a script.
+pub(super) fn json(text: &str, html: bool, into: &mut Buffer) -> Result<(), TooLarge> {
+    into.push(b"\"")?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                into.push(b"\\")?;
+                into.push_char(c)?;
+            }
+            '\u{08}' => into.push(b"\\b")?,
+            '\u{0c}' => into.push(b"\\f")?,
+            '\n' => into.push(b"\\n")?,
+            '\r' => into.push(b"\\r")?,
+            '\t' => into.push(b"\\t")?,
+            '<' | '>' | '&' if html => escaped(c, into)?,
+            '\u{2028}' | '\u{2029}' => escaped(c, into)?,
+            c if c < ' ' => escaped(c, into)?,
+            c => into.push_char(c)?,
+        }
+    }
+    into.push(b"\"")
+}
+
+fn escaped(c: char, into: &mut Buffer) -> Result<(), TooLarge> {
+    into.push(format!("\\u{:04x}", u32::from(c)).as_bytes())
+}
+
+/// Go's `template.HTMLEscapeString`.
+pub(super) fn html(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
+    for byte in text {
+        match byte {
+            0 => into.push("\u{fffd}".as_bytes())?,
+            b'"' => into.push(b"&#34;")?,
+            b'\'' => into.push(b"&#39;")?,
+            b'&' => into.push(b"&amp;")?,
+            b'<' => into.push(b"&lt;")?,
+            b'>' => into.push(b"&gt;")?,
+            other => into.push(&[*other])?,
+        }
+    }
+    Ok(())
+}
+
+/// Go's `url.QueryEscape`.
+pub(super) fn query(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
+    for byte in text {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                into.push(&[*byte])?
+            }
+            b' ' => into.push(b"+")?,
+            other => into.push(format!("%{other:02X}").as_bytes())?,
+        }
+    }
+    Ok(())
+}
+
+/// Lower or upper case, letter for letter as Go has it; nothing when a letter has no single counterpart.
+pub(super) fn cased(text: &str, upper: bool, into: &mut Buffer) -> Result<Option<()>, TooLarge> {
+    for c in text.chars() {
+        let (first, second) = if upper {
+            let mut all = c.to_uppercase();
+            (all.next(), all.next())
+        } else {
+            let mut all = c.to_lowercase();
+            (all.next(), all.next())
+        };
+        match (first, second) {
+            // The only one of those with two letters that is met in real texts: Go has no capital for it.
+            _ if c == 'ß' => into.push_char(c)?,
+            (Some(single), None) => into.push_char(single)?,
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(()))
+}

@@ -1,0 +1,363 @@
+//! SealedSecrets of the sealed-secrets project (`bitnami.com/v1alpha1`), opened without its controller.
+//!
+//! Each value is `u16 length || RSA-OAEP-SHA256(session key, label) || AES-256-GCM(value)`, and the label is the scope: `ns/name`,
+//! `ns` or nothing. So a value that was moved to where it was not sealed for does not open, and the scope is read from the
+//! object's own annotations only, never from its template, which anybody can edit (CVE-2026-22728).
+//!
+//! Architecture invariant: bytes and keys in, a [`Manifest`] out. Which step of opening failed is not told: not in words, and
+//! not by which key it was.
+
+mod der;
+pub mod gotemplate;
+mod key;
+mod open;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use key::{KEY_LABEL, KeyError, KeyProblem, Keyring, SealingKey};
+pub use parse::{SealedError, from_document, parse};
+
+use gotemplate::{Template, TemplateError};
+
+use crate::manifest::document::{self, DocumentError};
+use crate::manifest::{self, Manifest, ManifestError, RawSecret};
+use crate::material::SecretBytes;
+use crate::report::{Class, Fault};
+
+/// One SealedSecret, well formed and still closed.
+#[derive(Debug)]
+pub struct SealedSecret {
+    /// As written. Without one it is that of whoever applies it; only the widest scope opens without knowing it.
+    pub namespace: Option<String>,
+    /// Its name, and that of the Secret.
+    pub name: String,
+    /// Where its values may be opened.
+    pub scope: Scope,
+    /// What is encrypted.
+    pub sealed: Sealed,
+    /// The Secret around the values.
+    pub template: SecretTemplate,
+}
+
+/// Where values may be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Under this namespace and name only.
+    Strict,
+    /// Under any name in this namespace.
+    Namespace,
+    /// Anywhere.
+    Cluster,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Strict => "strict",
+            Self::Namespace => "namespace-wide",
+            Self::Cluster => "cluster-wide",
+        })
+    }
+}
+
+/// What is encrypted.
+#[derive(Debug)]
+pub enum Sealed {
+    /// Each value by itself, `spec.encryptedData`.
+    Values(Vec<(String, Vec<u8>)>),
+    /// The whole Secret at once, the deprecated `spec.data`.
+    Whole(Vec<u8>),
+}
+
+/// What `spec.template` says.
+#[derive(Debug, Default)]
+pub struct SecretTemplate {
+    /// Labels of the Secret.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the Secret.
+    pub annotations: BTreeMap<String, String>,
+    /// Its `type`.
+    pub kind: Option<String>,
+    /// Whether it is to be immutable.
+    pub immutable: bool,
+    /// Keys made from the opened values.
+    pub data: Vec<(String, Template)>,
+}
+
+/// An opened SealedSecret.
+#[derive(Debug)]
+pub struct Unsealed {
+    /// The Secret it describes.
+    pub secret: Manifest,
+    /// Fingerprints of the keys that opened its values.
+    pub opened_by: Vec<String>,
+}
+
+/// Why a SealedSecret does not open. Nothing of it is delivered then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnsealError {
+    /// The label needs a namespace.
+    #[error("sealed secret {name} names no namespace, and its scope is {scope}")]
+    NoNamespace {
+        /// Its name.
+        name: String,
+        /// Its scope.
+        scope: Scope,
+    },
+    /// No key, a wrong label, or damage: not told apart.
+    #[error("{object}: no key opens {} (scope {scope})", which(.item))]
+    NotOpened {
+        /// Which.
+        object: String,
+        /// Which of its values; nothing for the whole.
+        item: Option<String>,
+        /// Its scope.
+        scope: Scope,
+        /// Fingerprints of the keys that were tried.
+        tried: Vec<String>,
+    },
+    /// Cut or no SealedSecret's value at all; seen without any key.
+    #[error("{object}: {} is too short, or its inner length is wrong", which(.item))]
+    TooShort {
+        /// Which.
+        object: String,
+        /// Which of its values; nothing for the whole.
+        item: Option<String>,
+    },
+    /// A key of the template cannot be made.
+    #[error("{object}: template of `{item}`: {cause}")]
+    Template {
+        /// Which.
+        object: String,
+        /// Which key.
+        item: String,
+        /// Why.
+        cause: TemplateError,
+    },
+    /// The whole Secret opened and is none.
+    #[error("{object}: what is sealed inside is no Secret: {cause}")]
+    Inside {
+        /// Which.
+        object: String,
+        /// Why.
+        cause: InsideError,
+    },
+    /// The Secret is none that is ever written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// What is wrong with a Secret that was sealed as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InsideError {
+    /// Not one document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Not one document.
+    #[error("there is not exactly one document")]
+    Number,
+    /// Not a Secret.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+fn which(item: &Option<String>) -> String {
+    item.as_ref()
+        .map_or_else(|| "its `spec.data`".to_owned(), |item| format!("`{item}`"))
+}
+
+impl Fault for UnsealError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoNamespace { .. }
+            | Self::NotOpened { .. }
+            | Self::TooShort { .. }
+            | Self::Inside { .. } => Class::Corrupt,
+            Self::Template { cause, .. } => cause.class(),
+            Self::Manifest(cause) => cause.class(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoNamespace { .. } => {
+                Some("write `metadata.namespace`, as kubeseal does".to_owned())
+            }
+            Self::NotOpened { tried, .. } if tried.is_empty() => {
+                Some("no sealing key is at hand: name some under keys.sealed".to_owned())
+            }
+            Self::NotOpened { tried, .. } => Some(format!(
+                "it was sealed with another key, for another name, namespace or scope, or it was changed; have {}",
+                shortened(tried)
+            )),
+            Self::TooShort { .. } => Some("seal it anew with kubeseal".to_owned()),
+            Self::Template { cause, .. } => cause.hint(),
+            Self::Inside { .. } => None,
+            Self::Manifest(cause) => cause.hint(),
+        }
+    }
+}
+
+/// A list that fits a line.
+fn shortened(fingerprints: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let mut text = fingerprints
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if fingerprints.len() > SHOWN {
+        text.push_str(&format!(" and {} more", fingerprints.len() - SHOWN));
+    }
+    text
+}
+
+impl SealedSecret {
+    /// How messages name it.
+    pub fn object(&self) -> String {
+        manifest::object("sealed secret", self.namespace.as_deref(), Some(&self.name))
+    }
+
+    /// What its values were sealed for.
+    fn label(&self) -> Result<Vec<u8>, UnsealError> {
+        let namespace = match (self.scope, &self.namespace) {
+            (Scope::Cluster, _) => return Ok(Vec::new()),
+            (Scope::Strict | Scope::Namespace, Some(namespace)) => namespace,
+            (scope @ (Scope::Strict | Scope::Namespace), None) => {
+                return Err(UnsealError::NoNamespace {
+                    name: self.name.clone(),
+                    scope,
+                });
+            }
+        };
+        Ok(match self.scope {
+            Scope::Strict => format!("{namespace}/{}", self.name),
+            Scope::Namespace | Scope::Cluster => namespace.clone(),
+        }
+        .into_bytes())
+    }
+}
+
+/// Opens all of a SealedSecret, or nothing.
+pub fn unseal(sealed: &SealedSecret, keys: &Keyring) -> Result<Unsealed, UnsealError> {
+    match &sealed.sealed {
+        Sealed::Values(values) => of_values(sealed, values, keys),
+        Sealed::Whole(blob) => of_whole(sealed, blob, keys),
+    }
+}
+
+fn of_values(
+    sealed: &SealedSecret,
+    values: &[(String, Vec<u8>)],
+    keys: &Keyring,
+) -> Result<Unsealed, UnsealError> {
+    let label = sealed.label()?;
+    let blobs: Vec<&[u8]> = values.iter().map(|(_, blob)| blob.as_slice()).collect();
+    let name = |at: usize| values.get(at).map(|(name, _)| name.clone());
+    let opened = open::open_all(&blobs, &label, keys).map_err(|failed| match failed {
+        open::Failed::TooShort(at) => UnsealError::TooShort {
+            object: sealed.object(),
+            item: name(at),
+        },
+        open::Failed::NotOpened(at) => not_opened(sealed, name(at), keys),
+    })?;
+    let opened_by = fingerprints(opened.iter().map(|(_, key)| *key), keys);
+    let names = values.iter().map(|(name, _)| name.clone());
+    let mut data: BTreeMap<String, SecretBytes> = names
+        .zip(opened.into_iter().map(|(value, _)| value))
+        .collect();
+    // All templates see the opened values only, in whatever order they stand.
+    let mut made = Vec::new();
+    for (key, template) in &sealed.template.data {
+        let value = template
+            .render(&data)
+            .map_err(|cause| UnsealError::Template {
+                object: sealed.object(),
+                item: key.clone(),
+                cause,
+            })?;
+        made.push((key.clone(), value));
+    }
+    data.extend(made);
+    let SecretTemplate {
+        labels,
+        annotations,
+        kind,
+        immutable,
+        data: _,
+    } = &sealed.template;
+    let secret = RawSecret {
+        namespace: None,
+        name: None,
+        kind: kind.clone(),
+        data,
+        labels: labels.clone(),
+        annotations: annotations.clone(),
+        immutable: *immutable,
+    };
+    Ok(Unsealed {
+        secret: named(sealed, secret)?,
+        opened_by,
+    })
+}
+
+/// As upstream: the Secret inside is whole, and only its name and namespace are those outside, for which it was sealed.
+fn of_whole(sealed: &SealedSecret, blob: &[u8], keys: &Keyring) -> Result<Unsealed, UnsealError> {
+    let label = sealed.label()?;
+    let opened = open::open_all(&[blob], &label, keys).map_err(|failed| match failed {
+        open::Failed::TooShort(_) => UnsealError::TooShort {
+            object: sealed.object(),
+            item: None,
+        },
+        open::Failed::NotOpened(_) => not_opened(sealed, None, keys),
+    })?;
+    let opened_by = fingerprints(opened.iter().map(|(_, key)| *key), keys);
+    let inside = |cause| UnsealError::Inside {
+        object: sealed.object(),
+        cause,
+    };
+    let mut documents = Vec::new();
+    for (bytes, _) in opened {
+        documents.extend(document::parse(bytes.expose()).map_err(|cause| inside(cause.into()))?);
+    }
+    let (Some(secret), None) = (documents.pop(), documents.pop()) else {
+        return Err(inside(InsideError::Number));
+    };
+    let secret = RawSecret::read(secret).map_err(|cause| inside(cause.into()))?;
+    Ok(Unsealed {
+        secret: named(sealed, secret)?,
+        opened_by,
+    })
+}
+
+fn named(sealed: &SealedSecret, secret: RawSecret) -> Result<Manifest, ManifestError> {
+    secret.into_manifest(
+        sealed.object(),
+        sealed.namespace.clone(),
+        sealed.name.clone(),
+    )
+}
+
+fn not_opened(sealed: &SealedSecret, item: Option<String>, keys: &Keyring) -> UnsealError {
+    UnsealError::NotOpened {
+        object: sealed.object(),
+        item,
+        scope: sealed.scope,
+        tried: keys.fingerprints().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn fingerprints(used: impl Iterator<Item = usize>, keys: &Keyring) -> Vec<String> {
+    let mut used: Vec<usize> = used.collect();
+    used.sort_unstable();
+    used.dedup();
+    used.into_iter()
+        .filter_map(|at| keys.fingerprint(at))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,162 @@
+//! The cryptography of one value, and of many at once.
+//!
+//! RSA is that of aws-lc: in constant time and with blinding. What fails after the padding fails in the same words, and nothing
+//! here answers to the network, so there is no one to ask it ten thousand times.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::rsa::OAEP_SHA256_MGF1SHA256;
+use zeroize::Zeroizing;
+
+use super::key::{Keyring, SealingKey};
+use crate::material::SecretBytes;
+
+/// AES-256.
+const SESSION_KEY: usize = 32;
+
+/// What GCM appends.
+const TAG: usize = 16;
+
+/// The session key is used once, so upstream counts nothing.
+const NONCE: [u8; 12] = [0; 12];
+
+/// Values beneath this number are opened one after the other: a thread costs more than it saves.
+const PARALLEL_FROM: usize = 4;
+
+/// Why not all opened, and the first of which it is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// Its lengths contradict each other.
+    TooShort(usize),
+    /// No key opens it.
+    NotOpened(usize),
+}
+
+/// Opens all, each with the key that does, or names the first that does not open. With each value: which key it was.
+pub(super) fn open_all(
+    blobs: &[&[u8]],
+    label: &[u8],
+    keys: &Keyring,
+) -> Result<Vec<(SecretBytes, usize)>, Failed> {
+    let mut parts = Vec::with_capacity(blobs.len());
+    for (at, blob) in blobs.iter().enumerate() {
+        parts.push(Parts::of(blob).ok_or(Failed::TooShort(at))?);
+    }
+    let Some((first, others)) = parts.split_first() else {
+        return Ok(Vec::new());
+    };
+    // The first one alone finds the key that most likely opens all: no thread tries a hundred keys for nothing.
+    let mut opened = vec![open(first, label, keys).ok_or(Failed::NotOpened(0))?];
+    opened.extend(open_others(others, label, keys).map_err(|at| Failed::NotOpened(at + 1))?);
+    Ok(opened)
+}
+
+fn open_others(
+    parts: &[Parts<'_>],
+    label: &[u8],
+    keys: &Keyring,
+) -> Result<Vec<(SecretBytes, usize)>, usize> {
+    let workers = if parts.len() < PARALLEL_FROM {
+        1
+    } else {
+        thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(parts.len())
+    };
+    let next = AtomicUsize::new(0);
+    let failed = AtomicUsize::new(usize::MAX);
+    let work = || {
+        let mut mine = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            // Those before the first failure are still opened, so that the one that is named is always the same.
+            let Some(part) = parts
+                .get(at)
+                .filter(|_| at < failed.load(Ordering::Relaxed))
+            else {
+                return mine;
+            };
+            match open(part, label, keys) {
+                Some((value, key)) => mine.push((at, value, key)),
+                None => {
+                    failed.fetch_min(at, Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    let mut opened = thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut opened = work();
+        for other in others {
+            opened.extend(
+                other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
+        }
+        opened
+    });
+    match failed.into_inner() {
+        usize::MAX => {
+            opened.sort_unstable_by_key(|(at, ..)| *at);
+            Ok(opened
+                .into_iter()
+                .map(|(_, value, key)| (value, key))
+                .collect())
+        }
+        at => Err(at),
+    }
+}
+
+/// Tries all keys, the one that opened something last before the others.
+fn open(parts: &Parts<'_>, label: &[u8], keys: &Keyring) -> Option<(SecretBytes, usize)> {
+    let (at, value) = keys
+        .in_order()
+        .find_map(|(at, key)| open_with(key, parts, label).map(|value| (at, value)))?;
+    keys.remember(at);
+    Some((value, at))
+}
+
+fn open_with(key: &SealingKey, parts: &Parts<'_>, label: &[u8]) -> Option<SecretBytes> {
+    let key = key.oaep();
+    if parts.session_key.len() != key.key_size_bytes() {
+        return None;
+    }
+    let mut room = Zeroizing::new(vec![0; key.min_output_size()]);
+    let session_key = key
+        .decrypt(
+            &OAEP_SHA256_MGF1SHA256,
+            parts.session_key,
+            &mut room,
+            Some(label),
+        )
+        .ok()
+        .filter(|session_key| session_key.len() == SESSION_KEY)?;
+    let session_key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, session_key).ok()?);
+    let mut value = Zeroizing::new(parts.value.to_vec());
+    let nonce = Nonce::assume_unique_for_key(NONCE);
+    let length = session_key
+        .open_in_place(nonce, Aad::empty(), &mut value)
+        .ok()?
+        .len();
+    value.truncate(length);
+    Some(SecretBytes::from(value))
+}
+
+/// The two ciphertexts of one value.
+struct Parts<'a> {
+    session_key: &'a [u8],
+    value: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// The length in front is whatever an attacker wrote.
+    fn of(blob: &'a [u8]) -> Option<Self> {
+        let (length, rest) = blob.split_first_chunk::<2>()?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let (session_key, value) = rest.split_at_checked(length)?;
+        (length > 0 && value.len() >= TAG).then_some(Self { session_key, value })
+    }
+}

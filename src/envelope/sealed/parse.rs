@@ -1,0 +1,259 @@
+//! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about all that decides what is opened.
+
+use super::gotemplate::{Template, TemplateError};
+use super::{Scope, Sealed, SealedSecret, SecretTemplate};
+use crate::manifest::document::{self, DocumentError};
+use crate::manifest::fields::{self, Expected, Fields, ShapeError};
+use crate::manifest::{self, Kind, ManifestError};
+use crate::material::Node;
+use crate::report::{Class, Fault};
+
+const VERSION: &str = "bitnami.com/v1alpha1";
+const KIND: &str = "SealedSecret";
+
+/// The annotations that widen the scope; the wider one wins.
+const CLUSTER_WIDE: &str = "sealedsecrets.bitnami.com/cluster-wide";
+const NAMESPACE_WIDE: &str = "sealedsecrets.bitnami.com/namespace-wide";
+
+/// Why a document is no SealedSecret: names and paths only.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealedError {
+    /// Not YAML or JSON.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Another kind of object.
+    #[error("{object} is no SealedSecret")]
+    Kind {
+        /// `apiVersion` and `kind` as written.
+        object: String,
+    },
+    /// A field has another type than it must.
+    #[error("{object}: {shape}")]
+    Shape {
+        /// Which, as far as it is known.
+        object: String,
+        /// Where and what.
+        shape: ShapeError,
+    },
+    /// An illegal name or key, or a list that is none.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Both ways of sealing at once.
+    #[error("{object} has both `encryptedData` and the deprecated `data`")]
+    Both {
+        /// Which.
+        object: String,
+    },
+    /// Nothing to open and nothing to make.
+    #[error("{object} has no `spec`")]
+    NoSpec {
+        /// Which.
+        object: String,
+    },
+    /// The template is for another object: it was copied and only half changed.
+    #[error("{object}: `spec.template.metadata.{field}` names another object")]
+    TemplateNames {
+        /// Which.
+        object: String,
+        /// `name` or `namespace`.
+        field: &'static str,
+    },
+    /// A template that cannot be used.
+    #[error("{object}: template of `{item}`: {cause}")]
+    Template {
+        /// Which.
+        object: String,
+        /// Which key.
+        item: String,
+        /// Why.
+        cause: TemplateError,
+    },
+}
+
+impl Fault for SealedError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Document(cause) => cause.class(),
+            Self::Manifest(cause) => cause.class(),
+            Self::Template { cause, .. } => cause.class(),
+            Self::Shape { .. } | Self::Both { .. } | Self::NoSpec { .. } => Class::Corrupt,
+            Self::Kind { .. } | Self::TemplateNames { .. } => Class::Refused,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Document(cause) => return cause.hint(),
+            Self::Manifest(cause) => return cause.hint(),
+            Self::Template { cause, .. } => return cause.hint(),
+            Self::Shape { shape, .. } => return shape.hint().map(str::to_owned),
+            Self::Kind { .. } => "keep only SealedSecrets in this file",
+            Self::Both { .. } => "keep `encryptedData`: seal all values with kubeseal",
+            Self::NoSpec { .. } => "seal the Secret with kubeseal",
+            Self::TemplateNames { .. } => "make it equal to `metadata`, or remove it there",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Reads all SealedSecrets of a file: documents of YAML, objects of JSON, and lists of them.
+pub fn parse(bytes: &[u8]) -> Result<Vec<SealedSecret>, SealedError> {
+    let mut found = Vec::new();
+    for node in document::parse(bytes)? {
+        found.extend(from_document(node)?);
+    }
+    Ok(found)
+}
+
+/// Reads one document: a SealedSecret, or a list of them.
+pub fn from_document(node: Node) -> Result<Vec<SealedSecret>, SealedError> {
+    manifest::objects(node)?
+        .into_iter()
+        .map(from_object)
+        .collect()
+}
+
+fn from_object(node: Node) -> Result<SealedSecret, SealedError> {
+    let unnamed = |shape| SealedError::Shape {
+        object: "document".to_owned(),
+        shape,
+    };
+    let mut top = Fields::of("", node).map_err(unnamed)?;
+    let kind = Kind::take(&mut top).map_err(unnamed)?;
+    if kind.version != VERSION || kind.kind != KIND {
+        return Err(SealedError::Kind {
+            object: kind.to_string(),
+        });
+    }
+    let mut metadata = top.fields("metadata").map_err(unnamed)?;
+    let namespace = metadata
+        .text("namespace")
+        .map_err(unnamed)?
+        .filter(|text| !text.is_empty());
+    let name = metadata.text("name").map_err(unnamed)?;
+    let object = manifest::object("sealed secret", namespace.as_deref(), name.as_deref());
+    let name = name.unwrap_or_default();
+    manifest::check_names(&object, namespace.as_deref(), &name)?;
+    let reader = Reader { object };
+    let scope = reader.scope(&mut metadata)?;
+    let spec = top.take("spec").ok_or_else(|| SealedError::NoSpec {
+        object: reader.object.clone(),
+    })?;
+    let mut spec = Fields::of("spec", spec).map_err(|shape| reader.shape(shape))?;
+    let sealed = reader.sealed(&mut spec)?;
+    let template = reader.template(&mut spec, namespace.as_deref(), &name)?;
+    Ok(SealedSecret {
+        namespace,
+        name,
+        scope,
+        sealed,
+        template,
+    })
+}
+
+/// Reads the parts of one object that already has a name for messages.
+struct Reader {
+    object: String,
+}
+
+impl Reader {
+    fn shape(&self, shape: ShapeError) -> SealedError {
+        SealedError::Shape {
+            object: self.object.clone(),
+            shape,
+        }
+    }
+
+    /// From the object's own annotations: those of the template are not bound to the ciphertext by anything.
+    fn scope(&self, metadata: &mut Fields) -> Result<Scope, SealedError> {
+        let annotations = metadata
+            .texts("annotations")
+            .map_err(|shape| self.shape(shape))?;
+        let says = |name: &str| annotations.get(name).is_some_and(|value| value == "true");
+        Ok(if says(CLUSTER_WIDE) {
+            Scope::Cluster
+        } else if says(NAMESPACE_WIDE) {
+            Scope::Namespace
+        } else {
+            Scope::Strict
+        })
+    }
+
+    fn sealed(&self, spec: &mut Fields) -> Result<Sealed, SealedError> {
+        let whole = spec.take("data");
+        let mut values = Vec::new();
+        for (key, node) in spec
+            .fields("encryptedData")
+            .map_err(|shape| self.shape(shape))?
+        {
+            let blob = self.blob(format!("spec.encryptedData.{key}"), node)?;
+            self.check_key(&key)?;
+            values.push((key, blob));
+        }
+        match whole {
+            None => Ok(Sealed::Values(values)),
+            Some(_) if !values.is_empty() => Err(SealedError::Both {
+                object: self.object.clone(),
+            }),
+            Some(node) => Ok(Sealed::Whole(self.blob("spec.data".to_owned(), node)?)),
+        }
+    }
+
+    fn blob(&self, path: String, node: Node) -> Result<Vec<u8>, SealedError> {
+        let text = fields::text(&path, node).map_err(|shape| self.shape(shape))?;
+        match manifest::decode_base64(text.expose()) {
+            Some(blob) => Ok(blob.expose().to_vec()),
+            None => Err(self.shape(ShapeError::new(path, Expected::SealedBase64))),
+        }
+    }
+
+    fn template(
+        &self,
+        spec: &mut Fields,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<SecretTemplate, SealedError> {
+        let shape = |shape| self.shape(shape);
+        let mut template = spec.fields("template").map_err(shape)?;
+        let mut metadata = template.fields("metadata").map_err(shape)?;
+        for (field, outer) in [("name", Some(name)), ("namespace", namespace)] {
+            let inner = metadata
+                .text(field)
+                .map_err(shape)?
+                .filter(|inner| !inner.is_empty());
+            if inner.is_some_and(|inner| outer.is_some_and(|outer| outer != inner)) {
+                return Err(SealedError::TemplateNames {
+                    object: self.object.clone(),
+                    field,
+                });
+            }
+        }
+        let mut data = Vec::new();
+        for (key, text) in template.texts("data").map_err(shape)? {
+            self.check_key(&key)?;
+            let made = Template::parse(&text).map_err(|cause| SealedError::Template {
+                object: self.object.clone(),
+                item: key.clone(),
+                cause,
+            })?;
+            data.push((key, made));
+        }
+        Ok(SecretTemplate {
+            labels: metadata.texts("labels").map_err(shape)?,
+            annotations: metadata.texts("annotations").map_err(shape)?,
+            kind: template.text("type").map_err(shape)?,
+            immutable: template.bool("immutable").map_err(shape)?.unwrap_or(false),
+            data,
+        })
+    }
+
+    fn check_key(&self, key: &str) -> Result<(), ManifestError> {
+        if manifest::is_key(key) {
+            return Ok(());
+        }
+        Err(ManifestError::Key {
+            object: self.object.clone(),
+            key: key.to_owned(),
+        })
+    }
+}
