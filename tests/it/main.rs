@@ -1,1 +1,2 @@
 //! Everything that needs no server of others.
+mod render;
