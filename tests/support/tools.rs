@@ -21,6 +21,8 @@ struct Module {
     upstream: &'static str,
     go_mod: &'static str,
     go_sum: &'static str,
+    /// A program of ours in this module; nothing where only tools of others are built.
+    program: Option<&'static str>,
 }
 
 macro_rules! module {
@@ -30,6 +32,7 @@ macro_rules! module {
             upstream: $upstream,
             go_mod: include_str!(concat!("../stack/", $name, "/go.mod")),
             go_sum: include_str!(concat!("../stack/", $name, "/go.sum")),
+            program: None,
         }
     };
 }
@@ -39,6 +42,10 @@ static ETCD: Module = module!("etcd", "go.etcd.io/etcd/server/v3");
 static SOPS: Module = module!("sops", "github.com/getsops/sops/v3");
 static AGE: Module = module!("age", "filippo.io/age");
 static SEALED: Module = module!("sealed-secrets", "github.com/bitnami-labs/sealed-secrets");
+static GOTEMPLATE: Module = Module {
+    program: Some(include_str!("../stack/gotemplate/main.go")),
+    ..module!("gotemplate", "github.com/Masterminds/sprig/v3")
+};
 static WHEEL: &str = include_str!("../stack/openbao/requirements.txt");
 
 /// Both big ones are asked for together: they share nearly all packages, and one build is cheaper than two.
@@ -77,6 +84,8 @@ tools! {
     age_keygen => AGE.binary("age-keygen", &AGE_PAIR);
     /// The sealing command.
     kubeseal => SEALED.binary("kubeseal", &["github.com/bitnami-labs/sealed-secrets/cmd/kubeseal"]);
+    /// Renders templates as the sealed-secrets controller does.
+    gotemplate => GOTEMPLATE.binary("gotemplate", &["keyferry/stack/gotemplate"]);
     /// The sealed-secrets controller.
     sealed_secrets_controller => SEALED.binary("controller", &["github.com/bitnami-labs/sealed-secrets/cmd/controller"]);
 }
@@ -169,12 +178,10 @@ impl Module {
     }
 
     fn folder(&self) -> PathBuf {
-        cache().join(format!(
-            "{}-{}-{}",
-            self.name,
-            self.version(),
-            mark(&[self.go_mod, self.go_sum, &self.link_flags()])
-        ))
+        let flags = self.link_flags();
+        let mut parts = vec![self.go_mod, self.go_sum, flags.as_str()];
+        parts.extend(self.program);
+        cache().join(format!("{}-{}-{}", self.name, self.version(), mark(&parts)))
     }
 }
 
