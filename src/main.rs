@@ -18,6 +18,7 @@ use keyferry::mode::{Ended, check, exec, once};
 use keyferry::outcome::{Failed, defect};
 use keyferry::plan::Format;
 use keyferry::report::{Class, Failure};
+use keyferry::vault::Runner;
 use keyferry::world::World;
 use keyferry::{hygiene, telemetry};
 
@@ -86,12 +87,12 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
                 (true, false) => Depth::Keys,
                 (false, false) => Depth::Configuration,
             };
-            let world = World::new(&config, common.root.clone(), Duration::from_secs(120));
+            let world = world(&config, common, Duration::from_secs(120));
             let (ended, text) = block_on(check::run(config, world, depth, jiff::Timestamp::now()));
             then(print(&text), ended)
         }),
         Command::Exec(arguments) => with_config(common, |config| {
-            let world = World::new(&config, common.root.clone(), arguments.deadline);
+            let world = world(&config, common, arguments.deadline);
             match block_on(exec::environment(
                 &config,
                 world,
@@ -111,7 +112,7 @@ fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) 
     if dry_run {
         return show_plan(config, common, deadline, Format::Text);
     }
-    let world = World::new(&config, common.root.clone(), deadline);
+    let world = world(&config, common, deadline);
     let (ended, outcome) = block_on(once::run(&config, world, jiff::Timestamp::now()));
     if let Some(outcome) = outcome
         && std::io::stdout().is_terminal()
@@ -122,9 +123,26 @@ fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) 
 }
 
 fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format) -> Ended {
-    let world = World::new(&config, common.root.clone(), deadline);
+    let world = world(&config, common, deadline);
     let (ended, text) = block_on(once::plan(&config, world, format, jiff::Timestamp::now()));
     then(print(&text), ended)
+}
+
+/// The outside of one pass. Only here is the environment asked who a GitHub Actions job is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is read in main only, and handed on as a value"
+)]
+fn world(config: &Config, common: &Common, deadline: Duration) -> World {
+    let world = World::new(config, common.root.clone(), deadline);
+    let variable = |name: &str| std::env::var(name).ok();
+    match Runner::of(
+        variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+    ) {
+        Some(runner) => world.with_runner(runner),
+        None => world,
+    }
 }
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
@@ -184,11 +202,14 @@ fn invalid(problems: &Problems) -> Ended {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a runtime needs only an epoll descriptor")
-        .block_on(future)
+        .expect("a runtime needs only an epoll descriptor");
+    let result = runtime.block_on(future);
+    // A name that is still being looked up could hold us beyond the deadline.
+    runtime.shutdown_background();
+    result
 }
 
 fn print(text: &str) -> Ended {

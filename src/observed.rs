@@ -49,7 +49,8 @@ pub struct FileSetState {
     pub damage: Option<String>,
 }
 
-/// A Secret as it stands.
+/// A Secret as it stands, as far as it concerns us: what we applied before and what we are to apply. What only others own in
+/// it is no difference, stays where it is, and is left out here.
 #[derive(Debug)]
 pub struct SecretState {
     /// Its `uid`, for preconditions.
@@ -60,9 +61,9 @@ pub struct SecretState {
     pub kind: String,
     /// Key to decoded value.
     pub data: BTreeMap<String, SecretBytes>,
-    /// All labels.
+    /// Labels, without the owner mark.
     pub labels: BTreeMap<String, String>,
-    /// All annotations.
+    /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// Whether it is immutable.
     pub immutable: bool,

@@ -4,15 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::envelope::age::Identity;
 use crate::kubernetes::{self, Kubernetes};
 use crate::report::{Class, Failure};
-use crate::vault::Session;
+use crate::vault::{Runner, Session};
 
 /// Everything with a side effect that sources, observers and appliers share.
 pub struct World {
@@ -22,6 +24,7 @@ pub struct World {
     pub deadline: Instant,
     vaults: BTreeMap<String, Session>,
     kubernetes: OnceCell<Kubernetes>,
+    identities: OnceCell<Result<Vec<Identity>, Failure>>,
 }
 
 impl World {
@@ -38,7 +41,28 @@ impl World {
             deadline,
             vaults,
             kubernetes: OnceCell::new(),
+            identities: OnceCell::new(),
         }
+    }
+
+    /// The same world with a cluster that was found elsewhere.
+    #[must_use]
+    pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
+        Self {
+            kubernetes: OnceCell::new_with(Some(kubernetes)),
+            ..self
+        }
+    }
+
+    /// The same world in a GitHub Actions job.
+    #[must_use]
+    pub fn with_runner(mut self, runner: Runner) -> Self {
+        let runner = Arc::new(runner);
+        self.vaults = std::mem::take(&mut self.vaults)
+            .into_iter()
+            .map(|(name, session)| (name, session.with_runner(Arc::clone(&runner))))
+            .collect();
+        self
     }
 
     /// The session with a named Vault server.
@@ -56,6 +80,15 @@ impl World {
         self.kubernetes
             .get_or_try_init(|| kubernetes::connect(self.deadline))
             .await
+    }
+
+    /// The age identities, loaded by the first who needs them.
+    pub async fn identities(
+        &self,
+        load: impl Future<Output = Result<Vec<Identity>, Failure>>,
+    ) -> Result<&[Identity], Failure> {
+        let loaded = self.identities.get_or_init(|| load).await;
+        loaded.as_deref().map_err(Failure::clone)
     }
 
     /// Ends what this pass opened: revokes each token that fetched no leased data. Warns and never fails.

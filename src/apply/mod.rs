@@ -3,6 +3,8 @@
 pub mod file;
 pub mod secret;
 
+use futures_util::future::join_all;
+
 use crate::artifact::Artifact;
 use crate::plan::{Action, DeliveryPlan, Plan, Step};
 use crate::report::Failure;
@@ -19,12 +21,12 @@ pub struct Applied {
 
 /// Does everything a plan says.
 pub async fn apply(plan: Plan, world: &World) -> Applied {
-    let mut results = Vec::with_capacity(plan.deliveries.len());
-    for DeliveryPlan { steps, .. } in &plan.deliveries {
+    // All at once: a target that waits for its server holds up no other.
+    let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
-        results
-            .push(futures_util::future::join_all(steps.iter().map(|step| one(step, world))).await);
-    }
+        join_all(steps.iter().map(|step| one(step, world)))
+    });
+    let results = join_all(deliveries).await;
     Applied { plan, results }
 }
 

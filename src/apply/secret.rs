@@ -1,20 +1,280 @@
 //! Writing Kubernetes Secrets: server-side apply as `keyferry`, never over a stranger.
+//!
+//! Each write names the object, and the version of it, that it was decided on; the server refuses it for any other. When
+//! somebody else was faster, we look and decide again. So two runs at once end with the content of one of them, and what
+//! appears between look and write is never touched. How "only if there is none" is said to the server:
+//! [`crate::kubernetes::secret`].
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use crate::artifact::{PullSecretLink, SecretArtifact};
+use crate::kubernetes::retry::pause;
+use crate::kubernetes::secret::{Apply, Basis, Stored, check};
+use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
+use crate::observed::SecretState;
 use crate::plan::Action;
 use crate::report::Failure;
 use crate::world::World;
 
+/// How often somebody else may be faster. Each round is a read and a write.
+const ROUNDS: u32 = 8;
+
+/// How long finalizers may hold a Secret that is to be made anew.
+const RELEASE: Duration = Duration::from_secs(30);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Creates, updates or recreates one Secret.
-pub async fn write(
-    _secret: &SecretArtifact,
-    _action: &Action,
-    _world: &World,
-) -> Result<(), Failure> {
-    todo!("kubernetes helper")
+pub async fn write(secret: &SecretArtifact, action: &Action, world: &World) -> Result<(), Failure> {
+    check(secret)?;
+    let cluster = world.kubernetes().await?;
+    match action {
+        Action::Keep => {}
+        Action::Refuse(failure) => return Err(failure.clone()),
+        Action::Create => settle(cluster, secret, Start::Absent).await?,
+        Action::Update(_) => settle(cluster, secret, Start::Look).await?,
+        Action::Recreate { uid, .. } => recreate(cluster, secret, uid).await?,
+    }
+    Ok(())
 }
 
 /// Adds the Secret to a ServiceAccount's `imagePullSecrets`.
-pub async fn link(_link: &PullSecretLink, _world: &World) -> Result<(), Failure> {
-    todo!("kubernetes helper")
+pub async fn link(link: &PullSecretLink, world: &World) -> Result<(), Failure> {
+    let cluster = world.kubernetes().await?;
+    for round in 1..=ROUNDS {
+        let account = cluster.account(link).await?;
+        if account.pulls_with(&link.secret) {
+            return Ok(());
+        }
+        match cluster.append(link, &account).await {
+            Err(Error::Raced(_)) => step_aside(round).await,
+            settled => return Ok(settled?),
+        }
+    }
+    let at = link.account.clone();
+    Err(Error::Raced(Subject {
+        kind: Kind::ServiceAccount,
+        at,
+    })
+    .into())
+}
+
+/// What is known when writing begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// The plan saw nothing there.
+    Absent,
+    /// It saw something, and that may have changed.
+    Look,
+}
+
+/// Looks, decides and applies, until it is as wanted or must not be touched.
+async fn settle(cluster: &Kubernetes, wanted: &SecretArtifact, start: Start) -> Result<(), Error> {
+    let mut start = start;
+    for round in 1..=ROUNDS {
+        let found = match start {
+            Start::Absent => None,
+            Start::Look => cluster.secret(&wanted.at).await?,
+        };
+        start = Start::Look;
+        let outcome = match found {
+            None => create(cluster, wanted).await,
+            Some(stored) => update(cluster, wanted, stored).await,
+        };
+        match outcome {
+            Err(Error::Raced(_)) => step_aside(round).await,
+            settled => return settled,
+        }
+    }
+    Err(Error::Raced(subject(wanted)))
+}
+
+/// Makes it if there is still none. Any conflict means that there is one now.
+async fn create(cluster: &Kubernetes, wanted: &SecretArtifact) -> Result<(), Error> {
+    let apply = Apply {
+        wanted,
+        basis: Basis::Nothing,
+        marked: true,
+        force: false,
+    };
+    match cluster.apply(&apply).await {
+        Ok(stored) => verify(stored, wanted),
+        Err(Error::Owned { subject, .. }) => Err(Error::Raced(subject)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes what is there, if it may be changed and is not as wanted.
+async fn update(
+    cluster: &Kubernetes,
+    wanted: &SecretArtifact,
+    stored: Stored,
+) -> Result<(), Error> {
+    check_standing(&stored, wanted)?;
+    let stored = if stored.ours() {
+        stored
+    } else {
+        cluster.disown(wanted, stored).await?
+    };
+    let (uid, version) = (stored.uid().to_owned(), stored.version().to_owned());
+    if differences(&stored.seen(wanted), wanted).is_empty() {
+        return Ok(());
+    }
+    let apply = Apply {
+        wanted,
+        basis: Basis::Object {
+            uid: &uid,
+            version: &version,
+        },
+        marked: true,
+        force: wanted.conflict.force,
+    };
+    verify(cluster.apply(&apply).await?, wanted)
+}
+
+/// The rules of the plan once more: what stands there now may not be what the plan saw.
+fn check_standing(stored: &Stored, wanted: &SecretArtifact) -> Result<(), Error> {
+    let subject = subject(wanted);
+    if let Some(finalizers) = stored.deleting() {
+        let finalizers = finalizers.to_vec();
+        return Err(Error::BeingDeleted {
+            subject,
+            finalizers,
+        });
+    }
+    if !stored.ours() && !wanted.conflict.adopt {
+        return Err(Error::NotOurs(subject));
+    }
+    if stored.kind() != wanted.kind {
+        return Err(Error::OtherType {
+            subject,
+            from: stored.kind().to_owned(),
+            to: wanted.kind.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// What was stored must be what was sent: a mutating webhook that rewrites a value would have it rewritten in each pass.
+fn verify(stored: Stored, wanted: &SecretArtifact) -> Result<(), Error> {
+    let what = differences(&stored.seen(wanted), wanted);
+    if what.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Altered {
+        subject: subject(wanted),
+        what,
+    })
+}
+
+/// Names of what is not as wanted.
+fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
+    let SecretArtifact {
+        at: _,
+        kind,
+        data,
+        labels,
+        annotations,
+        immutable,
+        conflict: _,
+    } = wanted;
+    let keys = data
+        .keys()
+        .chain(seen.data.keys().filter(|key| !data.contains_key(*key)));
+    let mut names: Vec<String> = keys
+        .filter(|key| data.get(*key) != seen.data.get(*key))
+        .map(|key| format!("data.{key}"))
+        .collect();
+    let mut note = |differs: bool, name: &str| {
+        if differs {
+            names.push(name.to_owned());
+        }
+    };
+    note(!seen.ours, "the owner mark");
+    note(*kind != seen.kind, "type");
+    note(*immutable != seen.immutable, "immutable");
+    let mut marked = labels.clone();
+    marked.remove(crate::kubernetes::secret::MARK);
+    note(marked != seen.labels, "labels");
+    note(*annotations != seen.annotations, "annotations");
+    names
+}
+
+/// Deletes exactly the object that the plan saw and makes it anew. The old one is kept in memory and put back if that fails;
+/// the right to create is asked for first, because without it neither could be done.
+async fn recreate(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
+    let Some(old) = cluster.secret(&wanted.at).await? else {
+        return settle(cluster, wanted, Start::Absent).await;
+    };
+    if old.uid() != uid {
+        return Err(Error::Raced(subject(wanted)));
+    }
+    let ours = old.ours();
+    if !ours && !wanted.conflict.adopt {
+        return Err(Error::NotOurs(subject(wanted)));
+    }
+    let keys = old.keys_of_others(wanted);
+    if ours && !keys.is_empty() && !wanted.conflict.force {
+        return Err(Error::HoldsMore {
+            subject: subject(wanted),
+            keys,
+        });
+    }
+    cluster.check_create(&wanted.at).await?;
+    cluster.delete(&wanted.at, uid).await?;
+    released(cluster, wanted, uid).await?;
+    let error = match create(cluster, wanted).await {
+        Err(Error::Raced(_)) => return settle(cluster, wanted, Start::Look).await,
+        Err(error) => error,
+        Ok(()) => return Ok(()),
+    };
+    let old = old.into_artifact(&wanted.at);
+    let back = Apply {
+        wanted: &old,
+        basis: Basis::Nothing,
+        marked: ours,
+        force: false,
+    };
+    let restored = cluster.apply(&back).await.is_ok();
+    Err(Error::NotRecreated {
+        subject: subject(wanted),
+        restored,
+        cause: Box::new(error),
+    })
+}
+
+/// Waits until the deleted object is gone; others' finalizers may hold it.
+async fn released(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
+    let end = cluster.deadline.min(Instant::now() + RELEASE);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let finalizers = match cluster.secret(&wanted.at).await? {
+            Some(stored) if stored.uid() == uid => stored.deleting().unwrap_or_default().to_vec(),
+            Some(_) | None => return Ok(()),
+        };
+        if Instant::now() + pause >= end {
+            return Err(Error::BeingDeleted {
+                subject: subject(wanted),
+                finalizers,
+            });
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Lets the other one finish: each round waits longer, and not two writers equally long.
+async fn step_aside(round: u32) {
+    sleep(pause(round, None).min(LONGEST_PAUSE)).await;
+}
+
+fn subject(wanted: &SecretArtifact) -> Subject {
+    Subject {
+        kind: Kind::Secret,
+        at: wanted.at.clone(),
+    }
 }

@@ -227,7 +227,7 @@ pub struct RawDelivery {
     /// Fields that must be there.
     #[serde(default)]
     pub require: Vec<At<String>>,
-    /// Only these fields reach the targets; the others serve the templates. All unless said.
+    /// Only these fields reach the targets; the others serve computed fields. All unless said.
     #[serde(default)]
     pub deliver: Vec<At<String>>,
     /// Deliver empty values too.

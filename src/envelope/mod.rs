@@ -1,3 +1,15 @@
 //! Encrypted files of other people's tools: bytes and keys in, a tree or bytes out. No I/O, no clock.
 
+pub mod age;
+pub mod document;
+mod dotenv;
+mod ini;
+mod json;
+mod number;
+mod scalar;
 pub mod sealed;
+mod syntax;
+mod time;
+mod yaml;
+
+pub use syntax::{LineProblem, SyntaxError};

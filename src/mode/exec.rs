@@ -22,9 +22,10 @@ pub async fn environment(
     name: Option<&str>,
 ) -> Result<Vec<(String, SecretBytes)>, Ended> {
     let delivery = chosen(config, name).map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
+    let stopped = stopped();
     let fetched = tokio::select! {
         fetched = source::fetch_all(config, &world) => Ok(fetched),
-        stop = stopped() => Err(Ended::Signal(stop)),
+        stop = stopped => Err(Ended::Signal(stop)),
     };
     let _ = tokio::time::timeout(FAREWELL, world.close()).await;
     render::environment(delivery, &fetched?).map_err(|failure| {

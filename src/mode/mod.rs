@@ -45,17 +45,20 @@ impl Stop {
     }
 }
 
-/// Waits for a signal that ends a run.
-async fn stopped() -> Stop {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
+/// Waits for a signal that ends a run. The handlers stand when this returns, not only when it is first polled.
+fn stopped() -> impl Future<Output = Stop> {
+    let handlers = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
-    ) else {
-        // Without handlers the signals end the process by themselves.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => Stop::Terminate,
-        _ = interrupt.recv() => Stop::Interrupt,
+    );
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = handlers else {
+            // Without handlers the signals end the process by themselves.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => Stop::Terminate,
+            _ = interrupt.recv() => Stop::Interrupt,
+        }
     }
 }

@@ -9,9 +9,10 @@ use crate::world::World;
 
 /// Makes one pass. A signal stops it between two writes, never in one; tokens are given back either way.
 pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended, Option<Outcome>) {
+    let stopped = stopped();
     let done = tokio::select! {
         applied = cycle::run(config, &world, now) => Ok(applied),
-        stop = stopped() => Err(stop),
+        stop = stopped => Err(stop),
     };
     close(world).await;
     match done {
@@ -34,9 +35,10 @@ pub async fn plan(
     format: Format,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
+    let stopped = stopped();
     let done: Result<Plan, Stop> = tokio::select! {
         plan = cycle::plan(config, &world, now) => Ok(plan),
-        stop = stopped() => Err(stop),
+        stop = stopped => Err(stop),
     };
     close(world).await;
     match done {

@@ -3,19 +3,19 @@
 pub mod file;
 pub mod secret;
 
+use futures_util::future::join_all;
+
 use crate::artifact::{Artifact, Desired};
 use crate::observed::Observed;
 use crate::world::World;
 
 /// Looks at the place of each artifact, per delivery and in order.
 pub async fn observe(desired: &Desired, world: &World) -> Vec<Vec<Observed>> {
-    let mut all = Vec::with_capacity(desired.deliveries.len());
-    for wanted in &desired.deliveries {
+    let deliveries = desired.deliveries.iter().map(|wanted| {
         let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
-        let looks = artifacts.iter().map(|artifact| one(artifact, world));
-        all.push(futures_util::future::join_all(looks).await);
-    }
-    all
+        join_all(artifacts.iter().map(|artifact| one(artifact, world)))
+    });
+    join_all(deliveries).await
 }
 
 async fn one(artifact: &Artifact, world: &World) -> Observed {

@@ -1,16 +1,40 @@
 //! Kubernetes Secrets and ServiceAccounts as they stand.
 
 use crate::artifact::{PullSecretLink, SecretArtifact};
+use crate::kubernetes::secret::check;
+use crate::kubernetes::{Error, Kind, Subject};
 use crate::observed::Observed;
 use crate::report::Failure;
 use crate::world::World;
 
-/// Looks at one Secret.
-pub async fn look(_secret: &SecretArtifact, _world: &World) -> Result<Observed, Failure> {
-    todo!("kubernetes helper")
+/// Looks at one Secret. One that could never be written is refused here already, so that a plan shows it.
+///
+/// What others own in it is left out: see [`crate::observed::SecretState`].
+pub async fn look(secret: &SecretArtifact, world: &World) -> Result<Observed, Failure> {
+    check(secret)?;
+    let cluster = world.kubernetes().await?;
+    let Some(stored) = cluster.secret(&secret.at).await? else {
+        return Ok(Observed::Absent);
+    };
+    if let Some(finalizers) = stored.deleting() {
+        let subject = Subject {
+            kind: Kind::Secret,
+            at: secret.at.clone(),
+        };
+        return Err(Error::BeingDeleted {
+            subject,
+            finalizers: finalizers.to_vec(),
+        }
+        .into());
+    }
+    Ok(Observed::Secret(stored.seen(secret)))
 }
 
 /// Looks at a ServiceAccount's pull secrets.
-pub async fn look_account(_link: &PullSecretLink, _world: &World) -> Result<Observed, Failure> {
-    todo!("kubernetes helper")
+pub async fn look_account(link: &PullSecretLink, world: &World) -> Result<Observed, Failure> {
+    let cluster = world.kubernetes().await?;
+    let account = cluster.account(link).await?;
+    Ok(Observed::PullSecret {
+        linked: account.pulls_with(&link.secret),
+    })
 }

@@ -134,8 +134,7 @@ pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
         return (Action::Refuse(not_ours(secret)), keys);
     }
     let content = keys.iter().any(|key| key.change != Change::Same);
-    let metadata =
-        !(covers(&state.labels, &secret.labels) && covers(&state.annotations, &secret.annotations));
+    let metadata = state.labels != secret.labels || state.annotations != secret.annotations;
     let reason = if state.kind != secret.kind {
         Some(Reason::Type {
             from: state.kind.clone(),
@@ -176,12 +175,6 @@ fn needs_recreate(secret: &SecretArtifact, reason: &Reason) -> Failure {
         ),
     )
     .hint("say `recreate: true` on this target to delete it and create it anew")
-}
-
-fn covers(there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
-    wanted
-        .iter()
-        .all(|(name, value)| there.get(name) == Some(value))
 }
 
 /// Key by key; a content that is not held (too large) counts as different.

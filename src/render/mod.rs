@@ -1,29 +1,202 @@
-//! From what sources gave to exactly what must exist. Pure.
+//! From what sources gave to exactly what must exist. Pure: no file, no clock, no network, no environment.
+//!
+//! ```text
+//! Material ──select──► fields ──merge──► Fields ──┬─ dotenv · properties · template · raw ─► file
+//!    └── whole documents, where nothing was asked ┼─ json · yaml ─────────────────────────► file
+//!                                                 └─ docker · tls · names ────────────────► Secret
+//! ```
+//!
+//! Invariants: a delivery is rendered whole or not at all, and one that fails leaves the others alone; nothing here puts
+//! a value into an error; every buffer that held one is wiped.
 
-use crate::artifact::Desired;
-use crate::config::Config;
+mod buffer;
+mod check;
+mod docker;
+mod dotenv;
+pub mod envfile;
+mod field;
+mod files;
+mod json;
+mod merge;
+mod names;
+mod properties;
+mod secret;
+mod select;
+mod template;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod x509;
+mod yaml;
+
+use std::cell::OnceCell;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::artifact::{Artifact, Desired, Wanted};
+use crate::config::{Config, Delivery, Target};
 use crate::fetched::Fetched;
-use crate::report::Failure;
+use crate::material::{Node, SecretBytes};
+use crate::report::{Class, Failure, Fault};
+
+pub use check::check_templates;
+use field::Fields;
+use names::shown;
 
 /// What must exist, delivery by delivery; a delivery with a failed input is a failure as a whole.
 /// `own_namespace` is that of the pod or the kubeconfig's context, or why it is unknown.
 pub fn desired(
-    _config: &Config,
-    _fetched: &Fetched,
-    _own_namespace: &Result<String, Failure>,
-    _now: jiff::Timestamp,
+    config: &Config,
+    fetched: &Fetched,
+    own_namespace: &Result<String, Failure>,
+    now: Timestamp,
 ) -> Desired {
-    todo!("render helper")
+    let wanted = |delivery: &Delivery| Wanted {
+        delivery: delivery.name.clone(),
+        artifacts: artifacts(delivery, fetched, own_namespace, now)
+            .map_err(|failure| within(format!("delivery {}", shown(&delivery.name)), failure)),
+    };
+    Desired {
+        deliveries: config.deliveries.iter().map(wanted).collect(),
+    }
 }
-pub mod envfile;
-/// temp
+
+/// All fields of a delivery as variables of a process, in order.
 pub fn environment(
-    _d: &crate::config::Delivery,
-    _f: &Fetched,
-) -> Result<Vec<(String, crate::material::SecretBytes)>, Failure> {
-    todo!()
+    delivery: &Delivery,
+    fetched: &Fetched,
+) -> Result<Vec<(String, SecretBytes)>, Failure> {
+    variables(delivery, fetched).map_err(|failure| {
+        within(
+            format!("delivery {} ({})", shown(&delivery.name), delivery.at),
+            failure,
+        )
+    })
 }
-/// temp
-pub fn check_templates(_c: &Config) -> Vec<Failure> {
-    todo!()
+
+fn variables(
+    delivery: &Delivery,
+    fetched: &Fetched,
+) -> Result<Vec<(String, SecretBytes)>, Failure> {
+    let fields = merge::fields(delivery, fetched)?;
+    let mut variables = Vec::new();
+    for (name, value) in fields.leaves()? {
+        if !names::is_variable(name) {
+            return Err(EnvironmentError::Name(name.to_owned()).into());
+        }
+        if value.contains(&0) {
+            return Err(EnvironmentError::Nul(name.to_owned()).into());
+        }
+        variables.push((name.to_owned(), SecretBytes::from(value)));
+    }
+    Ok(variables)
+}
+
+fn artifacts(
+    delivery: &Delivery,
+    fetched: &Fetched,
+    own_namespace: &Result<String, Failure>,
+    now: Timestamp,
+) -> Result<Vec<Artifact>, Failure> {
+    let inputs = Inputs {
+        delivery,
+        fetched,
+        fields: OnceCell::new(),
+        documents: OnceCell::new(),
+    };
+    if !delivery.require.is_empty() {
+        inputs.fields()?;
+    }
+    let mut artifacts = Vec::new();
+    for target in &delivery.to {
+        let made = match target {
+            Target::File(file) => files::file(file, &inputs).map(|file| vec![file]),
+            Target::Files(set) => files::set(set, &inputs).map(|set| vec![set]),
+            Target::Secret(secret) => inputs
+                .fields()
+                .and_then(|fields| secret::artifacts(secret, fields, own_namespace, now)),
+        };
+        artifacts.extend(made.map_err(|failure| inputs.blame(target, failure))?);
+    }
+    Ok(artifacts)
+}
+
+/// What a target can be made of. Fields are merged when the first target asks: a delivery of one whole document never
+/// needs its nested values to be fields.
+struct Inputs<'a> {
+    delivery: &'a Delivery,
+    fetched: &'a Fetched,
+    fields: OnceCell<Result<Fields<'a>, Failure>>,
+    documents: OnceCell<Result<Option<&'a [Node]>, Failure>>,
+}
+
+impl<'a> Inputs<'a> {
+    fn fields(&self) -> Result<&Fields<'a>, Failure> {
+        self.fields
+            .get_or_init(|| merge::fields(self.delivery, self.fetched))
+            .as_ref()
+            .map_err(Failure::clone)
+    }
+
+    /// The only source's documents, where they may go as they are.
+    fn documents(&self) -> Result<Option<&'a [Node]>, Failure> {
+        self.documents
+            .get_or_init(|| merge::whole_documents(self.delivery, self.fetched))
+            .clone()
+    }
+
+    /// A failure of the inputs has nothing to do with the target that asked for them first.
+    fn blame(&self, target: &Target, failure: Failure) -> Failure {
+        let of_inputs = self.fields.get().is_some_and(Result::is_err)
+            || self.documents.get().is_some_and(Result::is_err);
+        if of_inputs {
+            return failure;
+        }
+        match target {
+            Target::File(file) => {
+                let path = shown(&file.path.display().to_string());
+                within(format!("file {path} ({})", file.at), failure)
+            }
+            Target::Files(set) => {
+                let dir = shown(&set.dir.display().to_string());
+                within(format!("files {dir} ({})", set.at), failure)
+            }
+            Target::Secret(secret) => {
+                let name = shown(&secret.at.name);
+                within(format!("secret {name} ({})", secret.location), failure)
+            }
+        }
+    }
+}
+
+/// The same failure, with where it happened before it.
+fn within(place: impl std::fmt::Display, failure: impl Into<Failure>) -> Failure {
+    let mut failure = failure.into();
+    failure.what = format!("{place}: {}", failure.what);
+    failure
+}
+
+/// Why fields are no variables of a process.
+#[derive(Debug, PartialEq, Eq, Error)]
+enum EnvironmentError {
+    #[error("field {} is no name of a variable", shown(.0))]
+    Name(String),
+    #[error("field {} holds a NUL byte, which no environment can carry", shown(.0))]
+    Nul(String),
+}
+
+impl Fault for EnvironmentError {
+    fn class(&self) -> Class {
+        Class::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Name(_) => {
+                "give it another name with `rename`, or leave it out with `pick`".to_owned()
+            }
+            Self::Nul(_) => "deliver it with `files`".to_owned(),
+        })
+    }
 }

@@ -1,18 +1,39 @@
-//! An age file as a source.
+//! An age file as a source: read with care, opened with the keys at hand, taken apart by its inner format.
 
 use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
+use crate::disk::read_document;
+use crate::envelope::{age, document};
 use crate::material::Material;
 use crate::report::Failure;
 use crate::world::World;
 
+use super::keys;
+
 /// Reads and opens one age file.
 pub async fn fetch(
-    _file: &Path,
-    _format: DocumentFormat,
-    _keys: &Keys,
-    _world: &World,
+    file: &Path,
+    format: DocumentFormat,
+    configured: &Keys,
+    world: &World,
 ) -> Result<Material, Failure> {
-    todo!("envelope helper")
+    let bytes = read_document(file, "age file")?;
+    let identities = world.identities(keys::age(configured, world)).await?;
+    let opened = age::open(bytes.expose(), identities).map_err(|error| within(file, error))?;
+    tracing::debug!(file = %file.display(), recipient = opened.by, "age file opened");
+    let documents =
+        document::parse(opened.plaintext, format).map_err(|error| within(file, error))?;
+    Ok(Material {
+        documents,
+        version: None,
+        lease: None,
+    })
+}
+
+/// The same failure, with the file before it.
+pub(super) fn within(file: &Path, error: impl Into<Failure>) -> Failure {
+    let mut failure = error.into();
+    failure.what = format!("{}: {}", file.display(), failure.what);
+    failure
 }

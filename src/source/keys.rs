@@ -1,1 +1,72 @@
-//! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path.
+//! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path. Loaded once in a pass, when first needed.
+
+use crate::config::{AgeKey, Keys};
+use crate::disk::read_small;
+use crate::envelope::age::{AgeError, Identity, identities};
+use crate::material::{Node, SecretBytes};
+use crate::report::{Class, Failure};
+use crate::world::World;
+
+/// All age identities. One place that fails fails them all: with half of the keys a file may look as if nothing opened it.
+pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
+    if keys.age.is_empty() {
+        return Err(Failure::new(Class::Usage, "no age key is configured")
+            .hint("add `keys: {age: [{file: …}]}`, or set SOPS_AGE_KEY_FILE"));
+    }
+    let mut all = Vec::new();
+    for key in &keys.age {
+        let found = load(key, world).await?;
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
+    match key {
+        AgeKey::File(file) => {
+            let text = read_small(file, "age key file")?;
+            identities(&text).map_err(|error| named(&file.display().to_string(), error))
+        }
+        AgeKey::Ssh(file) => {
+            let text = read_small(file, "ssh key file")?;
+            let identity = Identity::ssh(&text);
+            identity
+                .map(|identity| vec![identity])
+                .map_err(|error| named(&file.display().to_string(), error))
+        }
+        AgeKey::Passphrase(file) => {
+            let text = read_small(file, "passphrase file")?;
+            Ok(vec![Identity::passphrase(text.trimmed())])
+        }
+        AgeKey::Vault { read, field } => {
+            let material = world.vault(&read.server)?.read(read).await?;
+            let place = format!("vault {}#{field}", read.path);
+            let text = field_of(&material.documents, field, &place)?;
+            identities(&text).map_err(|error| named(&place, error))
+        }
+        AgeKey::Secret { at, key } => {
+            let material = super::secret::fetch(at, world).await?;
+            let place = format!("secret {at} key {key}");
+            let text = field_of(&material.documents, key, &place)?;
+            identities(&text).map_err(|error| named(&place, error))
+        }
+    }
+}
+
+/// One field of what a source gave.
+fn field_of(documents: &[Node], field: &str, place: &str) -> Result<SecretBytes, Failure> {
+    let found = documents.iter().find_map(|document| match document {
+        Node::Map(entries) => entries.iter().find(|(name, _)| name == field),
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => None,
+    });
+    found.and_then(|(_, node)| node.leaf()).ok_or_else(|| {
+        Failure::new(Class::Missing, format!("{place} is not there"))
+            .hint("check the name of the field")
+    })
+}
+
+fn named(place: &str, error: AgeError) -> Failure {
+    let mut failure = Failure::from(error);
+    failure.what = format!("{place}: {}", failure.what);
+    failure
+}

@@ -1,33 +1,179 @@
 //! A client for Vault and OpenBao: our own transport, envelope and errors under the endpoint types of `vaultrs`.
 //!
+//! ```text
+//! Session ─► kv (what a path means) ─► access (one token) ─► link (retries, meaning) ─► transport (one exchange)
+//!                  └► mounts               └► auth, wrapping, actions   └► envelope, document    └► tls
+//! ```
+//!
 //! Architecture invariant: no redirect leaves the configured host, no body or token is in an error, and one identity has one token.
 
-use serde_json::value::RawValue;
+mod access;
+mod actions;
+mod auth;
+mod chain;
+mod document;
+mod endpoint;
+mod envelope;
+mod error;
+mod kv;
+mod link;
+mod mounts;
+mod path;
+mod reasons;
+mod redact;
+mod retry;
+mod tls;
+mod token;
+mod transport;
+mod wrapping;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::time::Instant;
 
+pub use actions::Runner;
+
+use self::access::Access;
+use self::error::{Cause, Stop, VaultError};
+use self::link::Link;
+use self::mounts::Mounts;
+use self::path::DataPath;
+use self::reasons::Setup;
 use crate::config::{VaultRead, VaultServer};
 use crate::material::Material;
 use crate::report::Failure;
 
 /// One server, one identity, at most one token. Logs in on first use.
 pub struct Session {
-    server: VaultServer,
-    deadline: Instant,
+    server: String,
+    access: Result<Access, Cause>,
+    mounts: Mounts,
+    leased: AtomicBool,
 }
 
 impl Session {
     /// A session that has not connected yet.
     pub fn new(server: VaultServer, deadline: Instant) -> Self {
-        Self { server, deadline }
+        let link = auth::check_mount(&server.auth)
+            .map_err(Cause::from)
+            .and_then(|()| Link::new(&server, deadline));
+        Self {
+            server: server.name,
+            access: link.map(|link| Access::new(link, server.auth)),
+            mounts: Mounts::default(),
+            leased: AtomicBool::new(false),
+        }
+    }
+
+    /// The same session in a GitHub Actions job.
+    #[must_use]
+    pub fn with_runner(mut self, runner: Arc<Runner>) -> Self {
+        if let Ok(access) = &mut self.access {
+            access.set_runner(runner);
+        }
+        self
     }
 
     /// Reads (or, with `write`, writes) one path and gives its data.
     pub async fn read(&self, read: &VaultRead) -> Result<Material, Failure> {
-        todo!("vault helper")
+        let material = self
+            .fetch(read)
+            .await
+            .map_err(|stop| self.name(stop, read))?;
+        if let Some(lease) = &material.lease {
+            self.leased.store(true, Ordering::Relaxed);
+            tracing::info!(
+                path = read.path,
+                lease_s = lease.seconds,
+                renewable = lease.renewable,
+                "leased data read"
+            );
+        }
+        Ok(material)
+    }
+
+    async fn fetch(&self, read: &VaultRead) -> Result<Material, Stop> {
+        let VaultRead {
+            server: _,
+            path,
+            version,
+            write,
+        } = read;
+        let path = DataPath::parse(path).map_err(Setup::Path)?;
+        let access = self.access.as_ref().map_err(Cause::clone)?;
+        match write {
+            Some(body) => kv::write(access, &path, body).await,
+            None => kv::read(access, &self.mounts, &path, *version).await,
+        }
+    }
+
+    fn name(&self, stop: Stop, read: &VaultRead) -> VaultError {
+        let server = self.server.clone();
+        // A path that was refused may hold what must not reach a terminal.
+        let path = match read.path.contains(char::is_control) {
+            true => read.path.escape_debug().to_string(),
+            false => read.path.clone(),
+        };
+        match (stop, &self.access) {
+            (Stop::Login(source), Ok(access)) => VaultError::Login {
+                server,
+                identity: access.identity(),
+                source,
+            },
+            (Stop::Login(source) | Stop::Read(source), _) => match read.write {
+                None => VaultError::Read {
+                    server,
+                    path,
+                    source,
+                },
+                Some(_) => VaultError::Write {
+                    server,
+                    path,
+                    source,
+                },
+            },
+        }
     }
 
     /// Revokes the token unless leased data was delivered; waits at most two seconds, warns, never fails.
     pub async fn close(self) {
-        todo!("vault helper")
+        if let Ok(access) = self.access {
+            access.end(self.leased.into_inner()).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Location, VaultAuth};
+
+    #[test]
+    fn a_session_can_be_used_from_any_thread() {
+        fn check(_: impl Send) {}
+        let session = Session::new(
+            VaultServer {
+                name: "default".to_owned(),
+                address: "http://127.0.0.1:1".to_owned(),
+                namespace: None,
+                ca_file: None,
+                server_name: None,
+                allow_plaintext: false,
+                auth: VaultAuth::Token {
+                    file: "/nowhere".into(),
+                },
+                at: Location::default(),
+            },
+            Instant::now(),
+        );
+        let read = VaultRead {
+            server: "default".to_owned(),
+            path: "kv/data/a".to_owned(),
+            version: None,
+            write: None,
+        };
+        check(session.read(&read));
+        check(session.close());
     }
 }

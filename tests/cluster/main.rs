@@ -3,5 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod deploy;
+mod examples;
+mod kube;
 mod sealed;
 mod stack;
+mod vault;

@@ -3,6 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod age;
 mod cli;
+mod examples;
+mod files;
 mod schema;
+mod stack;
 mod tidy;
+mod vault_stub;

@@ -18,6 +18,7 @@ pub(crate) struct Client {
     port: u16,
     tls: Option<Arc<ClientConfig>>,
     headers: Vec<(String, String)>,
+    limit: Duration,
 }
 
 /// What came back.
@@ -48,6 +49,7 @@ impl Client {
             port,
             tls: None,
             headers: Vec::new(),
+            limit: Duration::from_secs(30),
         }
     }
 
@@ -69,12 +71,19 @@ impl Client {
             port,
             tls: Some(Arc::new(config)),
             headers: Vec::new(),
+            limit: Duration::from_secs(30),
         }
     }
 
     /// The same client with one more header.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same client with less patience than half a minute between two bytes.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -93,7 +102,7 @@ impl Client {
     pub(crate) fn connect(&self) -> io::Result<Connection> {
         let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         tcp.set_nodelay(true)?;
-        tcp.set_read_timeout(Some(Duration::from_secs(30)))?;
+        tcp.set_read_timeout(Some(self.limit))?;
         let stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(tcp),
             Some(config) => {
@@ -120,6 +129,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// One more header for every question from here on.
+    pub(crate) fn header(&mut self, name: &str, value: &str) {
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Asks and reads the whole answer. `kind` is the content type of `body`.
     pub(crate) fn send(
         &mut self,

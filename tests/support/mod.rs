@@ -16,6 +16,7 @@ pub(crate) mod http;
 pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod run;
+pub(crate) mod session;
 pub(crate) mod stub;
 pub(crate) mod tls;
 pub(crate) mod tools;

@@ -201,15 +201,20 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
 }
 
 /// Up to five attempts, each on ports of its own; the message of the last one otherwise.
-pub(crate) fn first_that_starts<T>(name: &str, attempt: impl Fn() -> Result<T, String>) -> T {
+pub(crate) fn first_that_starts<T>(
+    name: &str,
+    attempt: impl Fn() -> Result<T, String>,
+) -> Result<T, String> {
     let mut last = String::new();
     for _ in 0..5 {
         match attempt() {
-            Ok(server) => return server,
+            Ok(server) => return Ok(server),
             Err(why) => last = why,
         }
     }
-    panic!("{name} did not start five times; the last time:\n{last}")
+    Err(format!(
+        "{name} did not start five times; the last time:\n{last}"
+    ))
 }
 
 /// Asks again and again, at most for `limit`.

@@ -95,7 +95,8 @@ impl Run {
             child,
             started,
             limit: self.limit,
-            readers: Some((stdout, stderr)),
+            stdout: Some(stdout),
+            stderr: Some(stderr),
         }
     }
 }
@@ -105,7 +106,8 @@ pub(crate) struct Going {
     child: Child,
     started: Instant,
     limit: Duration,
-    readers: Option<(JoinHandle<Vec<u8>>, JoinHandle<Vec<u8>>)>,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Going {
@@ -130,9 +132,12 @@ impl Going {
         if status.is_none() {
             drop(self.child.kill());
         }
-        let (stdout, stderr) = self.readers.take().expect("finish is called once");
-        let [stdout, stderr] =
-            [stdout, stderr].map(|reader| reader.join().expect("a reader only reads"));
+        let [stdout, stderr] = [self.stdout.take(), self.stderr.take()].map(|reader| {
+            reader
+                .expect("finish is called once")
+                .join()
+                .expect("a reader only reads")
+        });
         let [out, err] =
             [&stdout, &stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let status =

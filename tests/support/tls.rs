@@ -1,8 +1,10 @@
 //! A certificate authority of one test: real servers serve what it issues, clients are given its file.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 
 /// A fresh authority; its key lives only in this process.
@@ -23,9 +25,13 @@ impl Authority {
     /// Makes a new one.
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are no bad names");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "keyferry test authority");
+        // Two of one name would be told apart by their keys only, and fail with another error than strangers do.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "keyferry test authority {}",
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![
             KeyUsagePurpose::KeyCertSign,
@@ -81,4 +87,17 @@ fn leaf(names: &[&str]) -> CertificateParams {
         .distinguished_name
         .push(DnType::CommonName, "keyferry test server");
     params
+}
+
+/// An RSA key with its own certificate, as the sealed-secrets controller makes them for itself.
+pub(crate) fn sealing_key() -> Identity {
+    let key =
+        KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key can be made");
+    let certificate = leaf(&["sealed-secrets"])
+        .self_signed(&key)
+        .expect("a certificate can sign itself");
+    Identity {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    }
 }

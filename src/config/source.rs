@@ -1,0 +1,136 @@
+//! What a delivery is made of: sources and what is taken from them.
+
+use std::path::PathBuf;
+
+use super::{Location, SecretRef};
+
+/// One source of a delivery and what is taken from it.
+#[derive(Debug)]
+pub struct From {
+    /// What is read.
+    pub source: Source,
+    /// Put before each field's name.
+    pub prefix: String,
+    /// Only these, in this order; dotted paths and list indexes reach inside.
+    pub pick: Vec<String>,
+    /// Old name to new, after `pick`, before `prefix`.
+    pub rename: Vec<(String, String)>,
+    /// Whether its fields may replace earlier ones.
+    pub overrides: bool,
+    /// Whether it may be absent.
+    pub optional: bool,
+    /// Whether lists and mappings become JSON text.
+    pub encode_json: bool,
+    /// Joins the names of nested values, where set.
+    pub flatten: Option<String>,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// What is read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A path in Vault.
+    Vault(VaultRead),
+    /// An age file.
+    Age {
+        /// The file.
+        file: PathBuf,
+        /// What is inside.
+        format: DocumentFormat,
+    },
+    /// A SOPS file.
+    Sops {
+        /// The file.
+        file: PathBuf,
+        /// What is inside.
+        format: DocumentFormat,
+        /// Whether values outside its checksum are accepted.
+        allow_unauthenticated: bool,
+    },
+    /// A file with SealedSecrets: the data of one of them.
+    Sealed {
+        /// The file.
+        file: PathBuf,
+        /// Which, where the file holds several.
+        object: Option<String>,
+    },
+    /// A SealedSecret object of the cluster: its data.
+    SealedObject(SecretRef),
+    /// A file with SealedSecrets: all of them, as Secret documents.
+    SealedManifests {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A Kubernetes Secret.
+    Secret(SecretRef),
+}
+
+/// One read in Vault. Equal reads are made once in a pass.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VaultRead {
+    /// Name of the server.
+    pub server: String,
+    /// As written, without `/v1/` and outer slashes: `kv/data/a/b` and `kv/a/b` both name KV secrets.
+    pub path: String,
+    /// A version of a KV v2 secret.
+    pub version: Option<u64>,
+    /// A JSON object to send: then it is a write that answers data (PKI).
+    pub write: Option<String>,
+}
+
+/// What a decrypted file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentFormat {
+    /// `NAME=value` lines.
+    Dotenv,
+    /// One JSON value.
+    Json,
+    /// YAML documents.
+    Yaml,
+    /// Sections of `name = value`.
+    Ini,
+    /// Anything: one field `content`.
+    Raw,
+}
+
+impl Source {
+    /// The Vault read that it is, where it is one.
+    pub fn vault(&self) -> Option<&VaultRead> {
+        match self {
+            Self::Vault(read) => Some(read),
+            Self::Age { .. }
+            | Self::Sops { .. }
+            | Self::Sealed { .. }
+            | Self::SealedObject(_)
+            | Self::SealedManifests { .. }
+            | Self::Secret(_) => None,
+        }
+    }
+
+    /// Whether it is a file here, so that reading it asks no server.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Age { .. }
+            | Self::Sops { .. }
+            | Self::Sealed { .. }
+            | Self::SealedManifests { .. } => true,
+            Self::Vault(_) | Self::SealedObject(_) | Self::Secret(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Vault(read) => write!(f, "vault {}", read.path),
+            Self::Age { file, .. } => write!(f, "age file {}", file.display()),
+            Self::Sops { file, .. } => write!(f, "sops file {}", file.display()),
+            Self::Sealed { file, .. } | Self::SealedManifests { file } => {
+                write!(f, "sealed file {}", file.display())
+            }
+            Self::SealedObject(at) => write!(f, "sealed secret {at}"),
+            Self::Secret(at) => write!(f, "secret {at}"),
+        }
+    }
+}

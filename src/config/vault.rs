@@ -1,0 +1,77 @@
+//! Vault servers and our identity there.
+
+use std::path::PathBuf;
+
+use super::Location;
+
+/// One Vault or OpenBao server and the identity we have there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultServer {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `https://host:port`, without a path and without a final slash.
+    pub address: String,
+    /// Sent with each request.
+    pub namespace: Option<String>,
+    /// Only these roots are trusted where set; else the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The name the certificate must carry, where it is not the host of the address.
+    pub server_name: Option<String>,
+    /// Whether `http://` may leave this machine.
+    pub allow_plaintext: bool,
+    /// How a token is had.
+    pub auth: VaultAuth,
+    /// Where `auth` was written.
+    pub at: Location,
+}
+
+/// How a Vault token is had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultAuth {
+    /// A ServiceAccount token, checked by Vault at the API server.
+    Kubernetes {
+        /// Mount of the auth method, `kubernetes` unless said.
+        mount: String,
+        /// The role to log in to.
+        role: String,
+        /// Re-read at each login.
+        token_file: PathBuf,
+    },
+    /// Any JWT.
+    Jwt {
+        /// Mount of the auth method, `jwt` unless said.
+        mount: String,
+        /// The role to log in to.
+        role: String,
+        /// Where the JWT comes from.
+        token: JwtSource,
+    },
+    /// Role id and secret id.
+    AppRole {
+        /// Mount of the auth method, `approle` unless said.
+        mount: String,
+        /// File with the role id.
+        role_id_file: PathBuf,
+        /// File with the secret id, or with the token that wraps it.
+        secret_id_file: PathBuf,
+        /// Whether the file holds a wrapping token.
+        wrapped: bool,
+    },
+    /// A token somebody else obtained and renews.
+    Token {
+        /// Re-read at each pass; an agent's sink.
+        file: PathBuf,
+    },
+}
+
+/// Where a JWT comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JwtSource {
+    /// A file, re-read at each login.
+    File(PathBuf),
+    /// The GitHub Actions runner, asked for a token with this audience.
+    GithubActions {
+        /// `aud` of the token.
+        audience: String,
+    },
+}

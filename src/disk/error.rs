@@ -1,0 +1,89 @@
+//! Why a target file or folder cannot be looked at or written.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use crate::report::{Class, Fault};
+
+/// What went wrong at a target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SinkError {
+    /// The folder is not there, and creating it was not asked for.
+    #[error("folder {0} does not exist")]
+    NoFolder(PathBuf),
+    /// Something that is not ours stands there or on the way.
+    #[error("{path} is not ours to change: {what}")]
+    Foreign {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// Memory was demanded, and this is a disk.
+    #[error("{0} is not on a memory file system")]
+    NotInMemory(PathBuf),
+    /// The file is a mount point, or lies on another file system than its folder.
+    #[error("{0} cannot be replaced: it is mounted by itself")]
+    Mounted(PathBuf),
+    /// A name from data that could leave the folder.
+    #[error("unsafe target path {0:?}")]
+    UnsafeName(String),
+    /// Larger than anything that is edited.
+    #[error("{0} is larger than 16 MiB")]
+    TooLarge(PathBuf),
+    /// Another run holds the folder.
+    #[error("folder {0} is being written by another run")]
+    Busy(PathBuf),
+    /// The system refused or failed.
+    #[error("cannot {step} {path}: {}", io::Error::from(*errno))]
+    System {
+        /// What was tried.
+        step: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        errno: Errno,
+    },
+}
+
+impl Fault for SinkError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Foreign { .. }
+            | Self::NotInMemory(_)
+            | Self::UnsafeName(_)
+            | Self::TooLarge(_) => Class::Refused,
+            Self::Mounted(_) => Class::Usage,
+            Self::NoFolder(_) | Self::Busy(_) | Self::System { .. } => Class::Sink,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoFolder(_) => "create it, or say `createDirs: true` on this target",
+            Self::Foreign { .. } => "move it away, or give this target another place",
+            Self::NotInMemory(_) => {
+                "mount a memory volume there (emptyDir with medium: Memory), or leave `requireTmpfs` out"
+            }
+            Self::Mounted(_) => {
+                "mount the folder instead of the file, or say `inPlace: true` and accept that readers may see half of it"
+            }
+            Self::UnsafeName(_) => {
+                "rename the field; a file name has at most 255 bytes, no `/` and does not begin with `..`"
+            }
+            Self::TooLarge(_) => "edit a smaller file",
+            Self::Busy(_) => "wait for the other run, or look which process holds it",
+            Self::System { errno, .. } => match *errno {
+                Errno::NOSPC | Errno::DQUOT => "make room; what was there before is untouched",
+                Errno::ROFS => "mount it writable",
+                Errno::ACCESS | Errno::PERM => {
+                    "check the folder's owner and mode, and the user this runs as"
+                }
+                _ => "check the volume; what was there before is untouched",
+            },
+        };
+        Some(hint.to_owned())
+    }
+}

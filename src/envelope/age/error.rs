@@ -1,0 +1,191 @@
+//! Why an age file does not open, or a key file gives no identities: never with a word of either.
+
+use crate::report::{Class, Fault};
+
+use super::MAX_PAYLOAD;
+use super::header::{MAX_HEADER, MAX_STANZAS};
+use super::passphrase::MAX_LOG_N;
+
+/// What is wrong with an age file or with the keys for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgeError {
+    /// Neither the binary nor the armored form begins here.
+    #[error("not an age file")]
+    NotAge,
+    /// The text around the file is damaged.
+    #[error("age: the armor is malformed")]
+    MalformedArmor,
+    /// The header cannot be read.
+    #[error("age: the header is malformed")]
+    MalformedHeader,
+    /// Beyond any honest header.
+    #[error("age: the header is larger than {} KiB or has more than {MAX_STANZAS} recipients", MAX_HEADER / 1024)]
+    HeaderTooLarge,
+    /// Beyond what is held in memory.
+    #[error("age: the file is larger than {} MiB", .limit / (1024 * 1024))]
+    TooLarge {
+        /// What a payload may measure.
+        limit: usize,
+    },
+    /// A key fitted, and the header was changed after it was written.
+    #[error("age: the header was changed: its authentication failed")]
+    HeaderMac,
+    /// A chunk is damaged, missing or superfluous.
+    #[error("age: the payload is damaged or cut short; nothing of it was used")]
+    MalformedPayload,
+    /// No key fitted.
+    #[error("age: no identity matched: it is encrypted to {recipients}; {tried} {} tried", identities_word(*.tried))]
+    NoMatch {
+        /// Kinds and counts; X25519 recipients are anonymous in an age file.
+        recipients: String,
+        /// How many identities there were.
+        tried: usize,
+    },
+    /// A passphrase is needed and none was configured.
+    #[error("age: it is encrypted with a passphrase, and none was configured")]
+    PassphraseNotOffered,
+    /// A passphrase with a price that an attacker may have set.
+    #[error(
+        "age: its passphrase asks for 2^{log_n} rounds of scrypt; at most 2^{MAX_LOG_N} are done"
+    )]
+    TooMuchWork {
+        /// What the file asks for.
+        log_n: u8,
+    },
+    /// A line of a key file is not what it should be.
+    #[error("line {line} of the key file {problem}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// What it is instead.
+        problem: KeyProblem,
+    },
+    /// A key file as a whole is not what it should be.
+    #[error("the key file {0}")]
+    KeyFile(KeyProblem),
+}
+
+/// What a key file or a line of it is instead of an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyProblem {
+    /// Nothing that we know.
+    #[error("is not an age identity")]
+    Junk,
+    /// Right beginning, wrong checksum or length.
+    #[error("is a damaged age identity")]
+    Damaged,
+    /// The public half.
+    #[error("is a recipient, the public half of a key")]
+    Recipient,
+    /// A plugin's handle.
+    #[error("is a plugin identity; keyferry runs no programs to open a file")]
+    Plugin,
+    /// There is no identity in it.
+    #[error("holds no identity")]
+    Empty,
+    /// The identity file is itself an age file.
+    #[error("is itself encrypted with age")]
+    EncryptedIdentities,
+    /// A key that needs a passphrase of its own.
+    #[error("is an SSH key protected by a passphrase")]
+    EncryptedSsh,
+    /// PKCS#1, PKCS#8, PuTTY.
+    #[error("is a private key, but not in OpenSSH's own format")]
+    ForeignSsh,
+    /// An OpenSSH key that is cut or bent.
+    #[error("is a damaged OpenSSH key")]
+    DamagedSsh,
+    /// ECDSA, DSA, hardware keys.
+    #[error("is an SSH key of a type age does not use; it uses ssh-ed25519 and ssh-rsa")]
+    SshType,
+    /// Too small, too large or inconsistent.
+    #[error("is an RSA key that cannot be used: 2048 to 8192 bits are")]
+    SshRsa,
+    /// Not text.
+    #[error("is not text")]
+    NotText,
+}
+
+impl Fault for AgeError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NotAge
+            | Self::MalformedArmor
+            | Self::MalformedHeader
+            | Self::HeaderTooLarge
+            | Self::HeaderMac
+            | Self::MalformedPayload
+            | Self::NoMatch { .. }
+            | Self::PassphraseNotOffered
+            | Self::TooMuchWork { .. } => Class::Corrupt,
+            Self::TooLarge { .. } => Class::Refused,
+            Self::Line { problem, .. } | Self::KeyFile(problem) => problem.class(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoMatch { .. } => {
+                "add the identity of one of these recipients under keys.age, or encrypt the file anew to yours"
+            }
+            Self::PassphraseNotOffered => "give keys.age a {passphraseFile: FILE}",
+            Self::TooMuchWork { .. } => "encrypt it anew to a recipient instead of a passphrase",
+            Self::HeaderMac | Self::MalformedPayload | Self::MalformedArmor => {
+                "take the file from where it was made again"
+            }
+            Self::TooLarge { .. } => {
+                return Some(format!(
+                    "secrets are read whole into memory: up to {} MiB",
+                    MAX_PAYLOAD / (1024 * 1024)
+                ));
+            }
+            Self::Line { problem, .. } | Self::KeyFile(problem) => problem.hint()?,
+            Self::NotAge | Self::MalformedHeader | Self::HeaderTooLarge => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl KeyProblem {
+    fn class(self) -> Class {
+        match self {
+            Self::Plugin | Self::EncryptedIdentities | Self::EncryptedSsh => Class::Refused,
+            Self::Junk
+            | Self::Damaged
+            | Self::Recipient
+            | Self::Empty
+            | Self::ForeignSsh
+            | Self::DamagedSsh
+            | Self::SshType
+            | Self::SshRsa
+            | Self::NotText => Class::Corrupt,
+        }
+    }
+
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Junk | Self::Damaged | Self::Recipient | Self::Empty | Self::NotText => {
+                Some("identities are lines AGE-SECRET-KEY-1… as age-keygen writes them")
+            }
+            Self::Plugin => Some("encrypt to a native age recipient as well"),
+            Self::EncryptedIdentities => {
+                Some("decrypt it with `age -d` and keep the result where only keyferry reads it")
+            }
+            Self::EncryptedSsh => {
+                Some("make an unencrypted copy with `ssh-keygen -p`, or use an age identity")
+            }
+            Self::ForeignSsh => {
+                Some("convert it with `ssh-keygen -p -f FILE`, which writes OpenSSH's format")
+            }
+            Self::DamagedSsh | Self::SshType | Self::SshRsa => None,
+        }
+    }
+}
+
+fn identities_word(count: usize) -> &'static str {
+    if count == 1 {
+        "identity was"
+    } else {
+        "identities were"
+    }
+}

@@ -1,0 +1,194 @@
+//! What can be known of an age file before any key is tried: its size, its recipients, whether it is too much.
+//!
+//! The limits stand here because the parser behind them keeps what it is given: a header without an end would be
+//! read to the end of the file, again from its start at each line.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::AgeError;
+
+/// Far above honest use: an RSA-4096 stanza has 0.7 KiB, a hybrid one 1.6 KiB.
+pub(super) const MAX_HEADER: usize = 64 * 1024;
+/// As many recipients as a file may have.
+pub(super) const MAX_STANZAS: usize = 64;
+
+const MAGIC: &[u8] = b"age-encryption.org/";
+const ARMOR_BEGIN: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+const BODY_LINE: usize = 64;
+const CHUNK: usize = 64 * 1024;
+const TAG: usize = 16;
+const NONCE: usize = 16;
+
+/// The binary form of a file that may be armored.
+pub(super) fn without_armor(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, AgeError> {
+    if bytes.starts_with(MAGIC) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let armored = bytes.trim_ascii_start();
+    if !armored.starts_with(ARMOR_BEGIN) {
+        return Err(AgeError::NotAge);
+    }
+    // 64 characters and at most two line ends stand for 48 bytes.
+    if bytes.len() / 66 * 48 > sealed_size(limit) + MAX_HEADER {
+        return Err(AgeError::TooLarge { limit });
+    }
+    let mut binary = Vec::with_capacity(bytes.len() / 4 * 3);
+    ::age::armor::ArmoredReader::new(armored)
+        .read_to_end(&mut binary)
+        .map_err(|_| AgeError::MalformedArmor)?;
+    Ok(Cow::Owned(binary))
+}
+
+/// A payload of this size as it lies in a file.
+fn sealed_size(payload: usize) -> usize {
+    NONCE + payload + (payload / CHUNK + 1) * TAG
+}
+
+/// What a header tells without a key.
+#[derive(Debug)]
+pub(super) struct Survey {
+    kinds: Vec<String>,
+    /// At least as many bytes as the plaintext will have.
+    pub(super) payload_bytes: usize,
+}
+
+impl Survey {
+    /// Whether only a passphrase opens it.
+    pub(super) fn wants_passphrase(&self) -> bool {
+        self.kinds.iter().any(|kind| kind == "scrypt")
+    }
+
+    /// Kinds and counts, for messages: `2 × X25519, 1 × ssh-rsa`.
+    pub(super) fn recipients(&self) -> String {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for kind in &self.kinds {
+            *counts.entry(kind).or_default() += 1;
+        }
+        let parts: Vec<String> = counts
+            .iter()
+            .map(|(kind, count)| format!("{count} × {kind}"))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+/// Looks through a header without understanding its stanzas.
+///
+/// The shape of a stanza is checked too, because the parser behind still takes files of the time before the
+/// standard, whose bodies may lack their last line.
+pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
+    if !binary.starts_with(MAGIC) {
+        return Err(AgeError::MalformedHeader);
+    }
+    let within = &binary[..binary.len().min(MAX_HEADER)];
+    let mut kinds = Vec::new();
+    let mut read = 0;
+    let mut in_body = false;
+    for line in within.split_inclusive(|byte| *byte == b'\n') {
+        read += line.len();
+        if in_body {
+            // A body ends with its first line that is not full.
+            in_body = line.len() > BODY_LINE;
+        } else if let Some(stanza) = line.strip_prefix(b"-> ") {
+            kinds.push(kind(stanza));
+            in_body = true;
+        } else if line.starts_with(b"---") && line.ends_with(b"\n") {
+            let payload_bytes = binary.len() - read;
+            return match payload_bytes > sealed_size(limit) {
+                true => Err(AgeError::TooLarge { limit }),
+                false => Ok(Survey {
+                    kinds,
+                    payload_bytes,
+                }),
+            };
+        } else if read > line.len() {
+            break;
+        }
+        if kinds.len() > MAX_STANZAS {
+            return Err(AgeError::HeaderTooLarge);
+        }
+    }
+    Err(if read >= MAX_HEADER {
+        AgeError::HeaderTooLarge
+    } else {
+        AgeError::MalformedHeader
+    })
+}
+
+/// The first word of a stanza. It may be anything, so only a plain and short word is repeated in a message.
+fn kind(stanza: &[u8]) -> String {
+    let word = stanza
+        .split(|byte| byte.is_ascii_whitespace())
+        .next()
+        .unwrap_or_default();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./+".contains(byte);
+    match std::str::from_utf8(word) {
+        Ok(word) if !word.is_empty() && word.len() <= 32 && word.bytes().all(|b| plain(&b)) => {
+            word.to_owned()
+        }
+        _ => "an unknown kind".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: &[u8], expected: Result<&str, AgeError>) {
+        let seen = survey(file, 1000).map(|survey| survey.recipients());
+        assert_eq!(seen, expected.map(str::to_owned));
+    }
+
+    #[test]
+    fn kinds_are_counted_and_strange_names_are_not_repeated() {
+        check(
+            b"age-encryption.org/v1\n-> X25519 a\nbody\n-> ssh-rsa x\nbody\n-> X25519 b\nbody\n--- mac\n",
+            Ok("2 \u{d7} X25519, 1 \u{d7} ssh-rsa"),
+        );
+        check(
+            b"age-encryption.org/v1\n-> \x1b[2J\nbody\n--- mac\n",
+            Ok("1 \u{d7} an unknown kind"),
+        );
+    }
+
+    #[test]
+    fn limits_are_decided_before_anything_else() {
+        let mut many = b"age-encryption.org/v1\n".to_vec();
+        many.extend(b"-> X25519 a\nbody\n".repeat(MAX_STANZAS + 1));
+        check(&many, Err(AgeError::HeaderTooLarge));
+
+        let mut endless = b"age-encryption.org/v1\n-> X25519 ".to_vec();
+        endless.resize(100 * 1024 * 1024, b'a');
+        check(&endless, Err(AgeError::HeaderTooLarge));
+
+        let mut large = b"age-encryption.org/v1\n-> X25519 a\nbody\n--- mac\n".to_vec();
+        large.resize(large.len() + 1000 + 32, 0);
+        check(&large, Ok("1 \u{d7} X25519"));
+        large.push(0);
+        check(&large, Err(AgeError::TooLarge { limit: 1000 }));
+    }
+
+    #[test]
+    fn what_is_not_age_is_said_to_be_none() {
+        for plain in [
+            &b""[..],
+            b"\n plain",
+            b"password: hunter2",
+            b"-----BEGIN AGE",
+        ] {
+            assert_eq!(without_armor(plain, 10).unwrap_err(), AgeError::NotAge);
+        }
+        check(b"", Err(AgeError::MalformedHeader));
+        check(b"age-encryption.org/v1\n", Err(AgeError::MalformedHeader));
+        check(
+            b"age-encryption.org/v1\n-> X25519 a",
+            Err(AgeError::MalformedHeader),
+        );
+        check(
+            b"age-encryption.org/v1\nx\n--- mac\n",
+            Err(AgeError::MalformedHeader),
+        );
+    }
+}

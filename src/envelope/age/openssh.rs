@@ -1,0 +1,130 @@
+//! OpenSSH's private key files (`-----BEGIN OPENSSH PRIVATE KEY-----`), unencrypted: the two kinds of key age uses.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::{KeyProblem, ssh_ed25519, ssh_rsa};
+
+const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
+const END: &str = "-----END OPENSSH PRIVATE KEY-----";
+
+/// A key of a kind that age uses.
+pub(super) enum PrivateKey {
+    Ed25519(ssh_ed25519::Key),
+    Rsa(ssh_rsa::Key),
+}
+
+/// Reads a whole file.
+pub(super) fn parse(file: &[u8]) -> Result<PrivateKey, KeyProblem> {
+    let text = std::str::from_utf8(file).map_err(|_| KeyProblem::NotText)?;
+    let binary = unarmored(text.trim_start_matches('\u{feff}').trim_ascii())?;
+    let mut fields = Fields(
+        binary
+            .strip_prefix(b"openssh-key-v1\0")
+            .ok_or(KeyProblem::DamagedSsh)?,
+    );
+    let cipher = fields.string()?;
+    let derivation = fields.string()?;
+    let _derivation_options = fields.string()?;
+    if cipher != b"none" || derivation != b"none" {
+        return Err(KeyProblem::EncryptedSsh);
+    }
+    if fields.number()? != 1 {
+        return Err(KeyProblem::DamagedSsh);
+    }
+    let public = fields.string()?;
+    private_half(fields.string()?, public)
+}
+
+fn unarmored(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+    let Some(body) = text.strip_prefix(BEGIN) else {
+        let encrypted = text.contains("ENCRYPTED");
+        return Err(match text.starts_with("-----BEGIN ") {
+            true if encrypted => KeyProblem::EncryptedSsh,
+            true => KeyProblem::ForeignSsh,
+            false => KeyProblem::Junk,
+        });
+    };
+    let body = body.strip_suffix(END).ok_or(KeyProblem::DamagedSsh)?;
+    let mut joined = Zeroizing::new(Vec::with_capacity(body.len()));
+    joined.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    STANDARD
+        .decode(&*joined)
+        .map(Zeroizing::new)
+        .map_err(|_| KeyProblem::DamagedSsh)
+}
+
+fn private_half(section: &[u8], public: &[u8]) -> Result<PrivateKey, KeyProblem> {
+    let mut fields = Fields(section);
+    if fields.number()? != fields.number()? {
+        return Err(KeyProblem::DamagedSsh);
+    }
+    let kind = fields.string()?;
+    if kind != Fields(public).string()? {
+        return Err(KeyProblem::DamagedSsh);
+    }
+    match kind {
+        b"ssh-ed25519" => ed25519(&mut fields, public),
+        b"ssh-rsa" => rsa(&mut fields, public),
+        _ => Err(KeyProblem::SshType),
+    }
+}
+
+fn ed25519(fields: &mut Fields<'_>, public: &[u8]) -> Result<PrivateKey, KeyProblem> {
+    let point = fields.string()?;
+    let pair = fields.string()?;
+    let (seed, point_again) = pair
+        .split_first_chunk::<32>()
+        .ok_or(KeyProblem::DamagedSsh)?;
+    if point_again != point || !public.ends_with(point) || point.len() != 32 {
+        return Err(KeyProblem::DamagedSsh);
+    }
+    Ok(PrivateKey::Ed25519(ssh_ed25519::Key::new(seed, public)))
+}
+
+fn rsa(fields: &mut Fields<'_>, public: &[u8]) -> Result<PrivateKey, KeyProblem> {
+    let numbers = ssh_rsa::Numbers {
+        n: fields.string()?,
+        e: fields.string()?,
+        d: fields.string()?,
+        q_inverse: fields.string()?,
+        p: fields.string()?,
+        q: fields.string()?,
+    };
+    // aws-lc refuses the rest; this bound keeps an absurd file from costing time first.
+    if numbers.n.len() > 1025
+        || numbers.d.len() > 1025
+        || numbers.p.len() > 1025
+        || numbers.q.len() > 1025
+    {
+        return Err(KeyProblem::SshRsa);
+    }
+    ssh_rsa::Key::new(&numbers, public)
+        .map(PrivateKey::Rsa)
+        .ok_or(KeyProblem::SshRsa)
+}
+
+/// SSH's wire encoding (RFC 4251): numbers of four bytes, strings with their length before them.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn number(&mut self) -> Result<u32, KeyProblem> {
+        let (bytes, rest) = self
+            .0
+            .split_first_chunk::<4>()
+            .ok_or(KeyProblem::DamagedSsh)?;
+        self.0 = rest;
+        Ok(u32::from_be_bytes(*bytes))
+    }
+
+    fn string(&mut self) -> Result<&'a [u8], KeyProblem> {
+        let length = usize::try_from(self.number()?).map_err(|_| KeyProblem::DamagedSsh)?;
+        let (string, rest) = self
+            .0
+            .split_at_checked(length)
+            .ok_or(KeyProblem::DamagedSsh)?;
+        self.0 = rest;
+        Ok(string)
+    }
+}

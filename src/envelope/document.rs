@@ -1,0 +1,102 @@
+//! Plain documents: what lies inside an opened age file, or was one field of something else.
+
+use crate::config::DocumentFormat;
+use crate::material::{Node, SecretBytes};
+
+use super::scalar::Dialect;
+use super::syntax::SyntaxError;
+use super::{dotenv, ini, json, yaml};
+
+/// The one field of a file that is no document.
+pub const RAW_FIELD: &str = "content";
+
+/// Reads a text in its format; YAML may hold several documents.
+pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, SyntaxError> {
+    if format == DocumentFormat::Raw {
+        let content = (RAW_FIELD.to_owned(), Node::Text(bytes));
+        return Ok(vec![Node::Map(vec![content])]);
+    }
+    let text = bytes.expose_str().ok_or(SyntaxError::NotText)?;
+    Ok(match format {
+        DocumentFormat::Dotenv => vec![dotenv::variables(text)?],
+        DocumentFormat::Json => vec![json::document(text, Dialect::Core)?],
+        DocumentFormat::Yaml => yaml::documents(text, Dialect::Core)?,
+        DocumentFormat::Ini => vec![sections(ini::sections(text)?)?],
+        DocumentFormat::Raw => Vec::new(),
+    })
+}
+
+/// Sections as one mapping; those of one name become one.
+pub(super) fn sections(sections: Vec<ini::Section>) -> Result<Node, SyntaxError> {
+    let mut all: Vec<(String, Vec<(String, Node)>)> = Vec::new();
+    for (name, values) in sections {
+        let values = values
+            .into_iter()
+            .map(|(key, value)| (key, Node::text(value)));
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => known.extend(values),
+            None => all.push((name, values.collect())),
+        }
+    }
+    let mut entries = Vec::new();
+    for (name, values) in all {
+        super::syntax::duplicate(&values)?;
+        entries.push((name, Node::Map(values)));
+    }
+    Ok(Node::Map(entries))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, format: DocumentFormat, expected: Result<Node, SyntaxError>) {
+        let seen = parse(SecretBytes::from(text), format);
+        assert_eq!(seen, expected.map(|node| vec![node]), "{text}");
+    }
+
+    fn map(entries: Vec<(&str, Node)>) -> Node {
+        Node::Map(
+            entries
+                .into_iter()
+                .map(|(key, node)| (key.to_owned(), node))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn each_format_gives_a_mapping() {
+        let one = || map(vec![("A", Node::text("x"))]);
+        check("A=x\n", DocumentFormat::Dotenv, Ok(one()));
+        check("{\"A\":\"x\"}\n", DocumentFormat::Json, Ok(one()));
+        check("A: x\n", DocumentFormat::Yaml, Ok(one()));
+        check(
+            "[s]\nA = x\n",
+            DocumentFormat::Ini,
+            Ok(map(vec![("s", one())])),
+        );
+        check(
+            "A: x\n",
+            DocumentFormat::Raw,
+            Ok(map(vec![("content", Node::text("A: x\n"))])),
+        );
+        check(
+            "[s]\nA = x\n[s]\nA = y\n",
+            DocumentFormat::Ini,
+            Err(SyntaxError::Duplicate {
+                key: "A".to_owned(),
+            }),
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_only_raw() {
+        let bytes = || SecretBytes::from(vec![0xff]);
+        assert_eq!(
+            parse(bytes(), DocumentFormat::Json),
+            Err(SyntaxError::NotText)
+        );
+        let raw = parse(bytes(), DocumentFormat::Raw);
+        assert_eq!(raw, Ok(vec![map(vec![("content", Node::Text(bytes()))])]));
+    }
+}

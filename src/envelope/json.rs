@@ -1,0 +1,365 @@
+//! JSON into a tree: RFC 8259 and nothing beside it, order and spelling of numbers kept, duplicate keys refused.
+//!
+//! Own code, because the usual parsers keep the last of two equal keys, or a number's value instead of its spelling.
+
+use crate::material::{Node, SecretBytes};
+
+use super::number;
+use super::scalar::Dialect;
+use super::syntax::{MAX_DEPTH, SyntaxError, duplicate};
+
+/// One JSON value and nothing after it.
+pub(super) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError> {
+    let mut reader = Reader {
+        text,
+        at: text.len() - text.trim_start_matches('\u{feff}').len(),
+        dialect,
+    };
+    let node = reader.value(0)?;
+    reader.blanks();
+    match reader.peek() {
+        None => Ok(node),
+        Some(_) => Err(reader.malformed()),
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    dialect: Dialect,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self, depth: usize) -> Result<Node, SyntaxError> {
+        if depth > MAX_DEPTH {
+            return Err(SyntaxError::TooDeep);
+        }
+        self.blanks();
+        match self.peek() {
+            Some(b'{') => self.map(depth),
+            Some(b'[') => self.list(depth),
+            Some(b'"') => self.string().map(Node::Text),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Node::Bool(true)),
+            Some(b'f') => self.word("false", Node::Bool(false)),
+            Some(b'n') => self.word("null", Node::Null),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Node, SyntaxError> {
+        let mut entries = Vec::new();
+        self.at += 1;
+        self.blanks();
+        if self.eat(b'}') {
+            return Ok(Node::Map(entries));
+        }
+        loop {
+            self.blanks();
+            if self.peek() != Some(b'"') {
+                return Err(self.malformed());
+            }
+            let key = self.string()?.expose_str().map(str::to_owned);
+            self.blanks();
+            self.expect(b':')?;
+            entries.push((key.ok_or(SyntaxError::NotText)?, self.value(depth + 1)?));
+            self.blanks();
+            if self.eat(b'}') {
+                duplicate(&entries)?;
+                return Ok(Node::Map(entries));
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Node, SyntaxError> {
+        let mut items = Vec::new();
+        self.at += 1;
+        self.blanks();
+        if self.eat(b']') {
+            return Ok(Node::List(items));
+        }
+        loop {
+            items.push(self.value(depth + 1)?);
+            self.blanks();
+            if self.eat(b']') {
+                return Ok(Node::List(items));
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn string(&mut self) -> Result<SecretBytes, SyntaxError> {
+        self.at += 1;
+        let rest = self.rest();
+        let plain = rest
+            .bytes()
+            .position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+            .unwrap_or(rest.len());
+        if rest.as_bytes().get(plain) == Some(&b'"') {
+            self.at += plain + 1;
+            return Ok(SecretBytes::from(&rest[..plain]));
+        }
+        self.escaped_string(plain)
+    }
+
+    /// The rest of a string whose first escape stands after `plain` bytes.
+    fn escaped_string(&mut self, plain: usize) -> Result<SecretBytes, SyntaxError> {
+        // No escape is shorter than what it stands for, so the closing quote bounds the size.
+        let room = self.closing_quote().ok_or_else(|| self.malformed())?;
+        let mut text = zeroize::Zeroizing::new(Vec::with_capacity(room));
+        text.extend_from_slice(&self.rest().as_bytes()[..plain]);
+        self.at += plain;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(SecretBytes::from(text));
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    let character = self.escape()?;
+                    text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                Some(byte @ 0x20..) => {
+                    self.at += 1;
+                    text.push(byte);
+                }
+                Some(0..0x20) | None => return Err(self.malformed()),
+            }
+        }
+    }
+
+    fn closing_quote(&self) -> Option<usize> {
+        let mut escaped = false;
+        self.rest().bytes().position(|byte| {
+            let closes = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            closes
+        })
+    }
+
+    fn escape(&mut self) -> Result<char, SyntaxError> {
+        let byte = self.peek().ok_or_else(|| self.malformed())?;
+        let character = match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.unicode(),
+            _ => return Err(self.malformed()),
+        };
+        self.at += 1;
+        Ok(character)
+    }
+
+    /// `uXXXX`, or two of them as a surrogate pair.
+    fn unicode(&mut self) -> Result<char, SyntaxError> {
+        let first = self.hexadecimal()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return char::from_u32(first).ok_or_else(|| self.malformed());
+        }
+        self.expect(b'\\')?;
+        let second = self.hexadecimal()?;
+        if !(0xdc00..0xe000).contains(&second) {
+            return Err(self.malformed());
+        }
+        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        char::from_u32(code).ok_or_else(|| self.malformed())
+    }
+
+    fn hexadecimal(&mut self) -> Result<u32, SyntaxError> {
+        self.expect(b'u')?;
+        let digits = self.rest().get(..4).ok_or_else(|| self.malformed())?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(self.malformed());
+        }
+        self.at += 4;
+        u32::from_str_radix(digits, 16).map_err(|_| self.malformed())
+    }
+
+    fn number(&mut self) -> Result<Node, SyntaxError> {
+        let rest = self.rest();
+        let end = rest
+            .bytes()
+            .position(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+            .unwrap_or(rest.len());
+        let text = &rest[..end];
+        if !number::is_json(text) {
+            return Err(self.malformed());
+        }
+        let spelling = match self.dialect {
+            Dialect::Core => text.to_owned(),
+            Dialect::Sops => self.normalised(text)?,
+        };
+        self.at += end;
+        Ok(Node::Number(SecretBytes::from(spelling)))
+    }
+
+    /// SOPS knows 64-bit integers and doubles.
+    fn normalised(&self, text: &str) -> Result<String, SyntaxError> {
+        if let Ok(integer) = text.parse::<i64>() {
+            return Ok(integer.to_string());
+        }
+        match text.parse::<f64>() {
+            Ok(float) if float.is_finite() => Ok(number::in_json(float)),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    fn word(&mut self, word: &str, node: Node) -> Result<Node, SyntaxError> {
+        if !self.rest().starts_with(word) {
+            return Err(self.malformed());
+        }
+        self.at += word.len();
+        Ok(node)
+    }
+
+    fn rest(&self) -> &'a str {
+        // `at` may stand inside a character while an escaped string is copied; nothing else asks then.
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), SyntaxError> {
+        match self.eat(byte) {
+            true => Ok(()),
+            false => Err(self.malformed()),
+        }
+    }
+
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn malformed(&self) -> SyntaxError {
+        let before = &self.text.as_bytes()[..self.at.min(self.text.len())];
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let characters = before[line_start..]
+            .iter()
+            .filter(|byte| (**byte & 0xc0) != 0x80)
+            .count();
+        SyntaxError::Malformed {
+            language: "JSON",
+            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            column: characters + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Node {
+        Node::text(text)
+    }
+
+    fn malformed(line: usize, column: usize) -> Result<Node, SyntaxError> {
+        Err(SyntaxError::Malformed {
+            language: "JSON",
+            line,
+            column,
+        })
+    }
+
+    #[test]
+    fn values_are_kept_as_they_are_spelt() {
+        for (written, expected) in [
+            ("null", Node::Null),
+            (" [ ] ", Node::List(vec![])),
+            ("{}", Node::Map(vec![])),
+            (
+                "9007199254740993",
+                Node::Number(SecretBytes::from("9007199254740993")),
+            ),
+            ("-1.50e+3", Node::Number(SecretBytes::from("-1.50e+3"))),
+            (
+                r#""a\"\\\/\b\f\n\r\té\u00e9\ud83d\ude00""#,
+                text("a\"\\/\u{8}\u{c}\n\r\té\u{e9}\u{1f600}"),
+            ),
+            (
+                "\u{feff}{\"b\": true, \"a\": [false, \"\"]}",
+                Node::Map(vec![
+                    ("b".to_owned(), Node::Bool(true)),
+                    (
+                        "a".to_owned(),
+                        Node::List(vec![Node::Bool(false), text("")]),
+                    ),
+                ]),
+            ),
+        ] {
+            assert_eq!(document(written, Dialect::Core), Ok(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_sops_files_are_normalised() {
+        for (written, expected) in [
+            ("9007199254740993", "9007199254740993"),
+            ("-0", "0"),
+            ("1.10", "1.1"),
+            ("1e2", "100"),
+            ("123456789012345678901234567890", "1.2345678901234568e+29"),
+        ] {
+            let node = Node::Number(SecretBytes::from(expected));
+            assert_eq!(document(written, Dialect::Sops), Ok(node), "{written}");
+        }
+        assert_eq!(document("1e999", Dialect::Sops), malformed(1, 1));
+    }
+
+    #[test]
+    fn anything_else_is_malformed_and_told_by_its_place() {
+        for (written, line, column) in [
+            ("", 1, 1),
+            ("[1,]", 1, 4),
+            ("[1 2]", 1, 4),
+            ("{\"a\":1,}", 1, 8),
+            ("{\"a\" 1}", 1, 6),
+            ("{a:1}", 1, 2),
+            ("{}\n x", 2, 2),
+            ("\"\n\"", 1, 2),
+            ("\"a", 1, 2),
+            ("\"\\x\"", 1, 3),
+            ("\"\\ud800\"", 1, 8),
+            ("\"\\ud800\\u0041\"", 1, 14),
+            ("\"\\udc00\"", 1, 8),
+            ("\"\\u+123\"", 1, 4),
+            ("01", 1, 1),
+            ("nul", 1, 1),
+            ("\"é\" x", 1, 5),
+        ] {
+            assert_eq!(
+                document(written, Dialect::Core),
+                malformed(line, column),
+                "{written}"
+            );
+        }
+        assert_eq!(
+            document("{\"a\":1,\"\\u0061\":2}", Dialect::Core),
+            Err(SyntaxError::Duplicate {
+                key: "a".to_owned()
+            })
+        );
+        assert_eq!(
+            document(&"[".repeat(100_000), Dialect::Core),
+            Err(SyntaxError::TooDeep)
+        );
+    }
+}

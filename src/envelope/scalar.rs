@@ -1,0 +1,256 @@
+//! What a YAML scalar is: by the core schema for plain documents, by the rules of Go's YAML for SOPS files.
+//!
+//! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). A plain document keeps a spelling that JSON does
+//! not know as text, byte for byte; a SOPS file must be read as SOPS read it, or its checksum is another.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::material::{Node, SecretBytes};
+
+use super::number;
+use super::time::Time;
+
+/// Whose rules hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// YAML 1.2, merge keys applied, spellings kept.
+    Core,
+    /// Go's `yaml.v3`, which SOPS uses: merge keys left alone, numbers normalised.
+    Sops,
+}
+
+/// A tag that says what a scalar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// None was written, and it is unquoted.
+    None,
+    /// Quoted, `!!str`, `!`, or a tag that we do not know.
+    Text,
+    Null,
+    Bool,
+    Int,
+    Float,
+    Timestamp,
+    Binary,
+}
+
+impl Tag {
+    /// By the part after `tag:yaml.org,2002:`.
+    pub(super) fn of(suffix: &str) -> Self {
+        match suffix {
+            "null" => Self::Null,
+            "bool" => Self::Bool,
+            "int" => Self::Int,
+            "float" => Self::Float,
+            "timestamp" => Self::Timestamp,
+            "binary" => Self::Binary,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// The node of a scalar, or nothing when it is not what its tag says.
+pub(super) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
+    match tag {
+        Tag::Text => return Some(Node::text(text)),
+        Tag::Binary => return binary(text),
+        Tag::None | Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp => {}
+    }
+    let resolved = match dialect {
+        Dialect::Core => core(text),
+        Dialect::Sops => go(text, tag)?,
+    };
+    let fits = match (tag, &resolved) {
+        (Tag::None, _)
+        | (Tag::Null, Node::Null)
+        | (Tag::Bool, Node::Bool(_))
+        | (Tag::Int | Tag::Float, Node::Number(_))
+        | (Tag::Timestamp, Node::Text(_)) => true,
+        // Another spelling of a number, or one that is none: left to who reads it.
+        (Tag::Int | Tag::Float, Node::Text(_)) => dialect == Dialect::Core,
+        _ => false,
+    };
+    fits.then_some(resolved)
+}
+
+/// Line breaks are allowed inside.
+fn binary(text: &str) -> Option<Node> {
+    let joined: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    let bytes = STANDARD.decode(joined).ok()?;
+    Some(Node::Text(SecretBytes::from(bytes)))
+}
+
+fn core(text: &str) -> Node {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Node::Null,
+        "true" | "True" | "TRUE" => Node::Bool(true),
+        "false" | "False" | "FALSE" => Node::Bool(false),
+        _ if number::is_json(text) => Node::Number(SecretBytes::from(text)),
+        _ => Node::text(text),
+    }
+}
+
+/// Nothing when SOPS would refuse the number.
+fn go(text: &str, tag: Tag) -> Option<Node> {
+    let node = match text {
+        "" | "~" | "null" | "Null" | "NULL" => Node::Null,
+        "true" | "True" | "TRUE" => Node::Bool(true),
+        "false" | "False" | "FALSE" => Node::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => float(f64::NAN),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => float(f64::NEG_INFINITY),
+        _ => match text.as_bytes().first() {
+            Some(b'.') => finite(text).map_or_else(|| Node::text(text), float),
+            Some(b'0'..=b'9' | b'+' | b'-') => return go_number(text, tag),
+            _ => Node::text(text),
+        },
+    };
+    Some(node)
+}
+
+fn go_number(text: &str, tag: Tag) -> Option<Node> {
+    if matches!(tag, Tag::None | Tag::Timestamp)
+        && let Some(time) = Time::yaml(text)
+    {
+        return Some(Node::text(time.precise()));
+    }
+    let plain = text.replace('_', "");
+    if let Some(integer) = integer(&plain) {
+        // SOPS has no way with numbers of 64 bits without a sign.
+        let fits = i64::try_from(integer).is_ok();
+        return match tag {
+            Tag::Float => Some(float(integer as f64)),
+            _ => fits.then(|| Node::Number(SecretBytes::from(integer.to_string()))),
+        };
+    }
+    let decimal = plain
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    match finite(&plain).filter(|_| decimal) {
+        Some(number) => Some(float(number)),
+        None => Some(Node::text(text)),
+    }
+}
+
+/// A number of 64 bits, with or without a sign, in any base that its prefix names.
+fn integer(text: &str) -> Option<i128> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', ..] => (true, &text[1..]),
+        [b'+', ..] => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (base, digits) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, &digits[2..]),
+        [b'0', b'b' | b'B', ..] => (2, &digits[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &digits[2..]),
+        [b'0', _, ..] => (8, &digits[1..]),
+        _ => (10, digits),
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let size = i128::from(u64::from_str_radix(digits, base).ok()?);
+    let number = if negative { -size } else { size };
+    (number >= i128::from(i64::MIN)).then_some(number)
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Infinities and NaN stay text: JSON and `.env` files have no number for them.
+fn float(number: f64) -> Node {
+    let text = number::in_yaml(number);
+    if number.is_finite() {
+        Node::Number(SecretBytes::from(text))
+    } else {
+        Node::text(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Option<Node> {
+        Some(Node::Number(SecretBytes::from(text)))
+    }
+
+    fn text(text: &str) -> Option<Node> {
+        Some(Node::text(text))
+    }
+
+    #[test]
+    fn sops_files_are_resolved_as_go_does() {
+        for (written, expected) in [
+            ("010", number("8")),
+            ("0o17", number("15")),
+            ("-0x1F", number("-31")),
+            ("0b101", number("5")),
+            ("1_000", number("1000")),
+            ("+12", number("12")),
+            ("1.10", number("1.1")),
+            (
+                "123456789012345678901234567890",
+                number("1.2345678901234568e+29"),
+            ),
+            ("-9223372036854775808", number("-9223372036854775808")),
+            ("9223372036854775808", None),
+            (".5", number("0.5")),
+            ("6.", number("6")),
+            ("1e3", number("1000")),
+            (".inf", text("+Inf")),
+            ("-.INF", text("-Inf")),
+            ("2024-01-02", text("2024-01-02T00:00:00Z")),
+            ("089", number("89")),
+            ("1e999", text("1e999")),
+            ("12:30:45", text("12:30:45")),
+            ("-", text("-")),
+            ("1-2", text("1-2")),
+            ("yes", text("yes")),
+            ("Null", Some(Node::Null)),
+            ("TRUE", Some(Node::Bool(true))),
+            ("tRUE", text("tRUE")),
+        ] {
+            assert_eq!(
+                node(Dialect::Sops, Tag::None, written),
+                expected,
+                "{written}"
+            );
+        }
+        assert_eq!(node(Dialect::Sops, Tag::Float, "1"), number("1"));
+        assert_eq!(node(Dialect::Sops, Tag::Int, "x"), None);
+        assert_eq!(node(Dialect::Sops, Tag::Text, "1"), text("1"));
+        assert_eq!(
+            node(Dialect::Sops, Tag::Binary, "/w\n=="),
+            Some(Node::Text(SecretBytes::from(vec![0xff])))
+        );
+        assert_eq!(node(Dialect::Sops, Tag::Binary, "%"), None);
+    }
+
+    #[test]
+    fn plain_documents_keep_spellings() {
+        for (written, expected) in [
+            ("9007199254740993", number("9007199254740993")),
+            ("1.50", number("1.50")),
+            ("0644", text("0644")),
+            ("1_000", text("1_000")),
+            ("2024-01-02", text("2024-01-02")),
+            ("~", Some(Node::Null)),
+            ("false", Some(Node::Bool(false))),
+            ("no", text("no")),
+        ] {
+            assert_eq!(
+                node(Dialect::Core, Tag::None, written),
+                expected,
+                "{written}"
+            );
+        }
+        assert_eq!(node(Dialect::Core, Tag::Int, "0644"), text("0644"));
+        assert_eq!(node(Dialect::Core, Tag::Bool, "1"), None);
+    }
+}

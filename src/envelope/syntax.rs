@@ -1,0 +1,133 @@
+//! What can be wrong with the text of a document, whatever it is written in: a place and a word, never a value.
+
+use crate::report::{Class, Fault};
+
+/// Nesting that no honest document has, and that a few walks over the tree can still take on any stack.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// Why a text is not the document it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SyntaxError {
+    /// Not UTF-8.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// Something else is expected at a place.
+    #[error("{language} is malformed at line {line} column {column}")]
+    Malformed {
+        /// YAML, JSON, …
+        language: &'static str,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+    },
+    /// The same name twice in one mapping.
+    #[error("the key `{key}` stands twice in one mapping")]
+    Duplicate {
+        /// The name, escaped.
+        key: String,
+    },
+    /// A mapping's key is a list or a mapping, or (in SOPS) no text.
+    #[error("a key at line {line} is not text")]
+    Key {
+        /// From 1.
+        line: usize,
+    },
+    /// A scalar is not what its tag says.
+    #[error("a value at line {line} is not what its tag says, or a number too large")]
+    Scalar {
+        /// From 1.
+        line: usize,
+    },
+    /// A merge key stands for something else than mappings.
+    #[error("a merge key `<<` at line {line} is not a mapping")]
+    Merge {
+        /// From 1.
+        line: usize,
+    },
+    /// A line of a `.env` or INI file.
+    #[error("line {line} {problem}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: LineProblem,
+    },
+    /// Nested beyond reason.
+    #[error("it is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// Aliases that unfold into far more than the file.
+    #[error("its aliases unfold into far more than it holds")]
+    Unfolds,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LineProblem {
+    /// No `=`.
+    #[error("has no `=`")]
+    NoValue,
+    /// Not a variable's name.
+    #[error("has no valid name before its `=`")]
+    Name,
+    /// Stands twice.
+    #[error("sets a name that was set before")]
+    Duplicate,
+    /// A quote is not closed.
+    #[error("opens a quote that is not closed")]
+    Quote,
+    /// Text after the closing quote.
+    #[error("has text after its closing quote")]
+    AfterQuote,
+    /// A `$` that other readers would replace.
+    #[error("has a `$` that other readers replace by a variable")]
+    Substitution,
+    /// `[` without `]`.
+    #[error("opens a section that is not closed")]
+    Section,
+}
+
+impl Fault for SyntaxError {
+    fn class(&self) -> Class {
+        match self {
+            Self::TooDeep | Self::Unfolds => Class::Refused,
+            Self::NotText
+            | Self::Malformed { .. }
+            | Self::Duplicate { .. }
+            | Self::Key { .. }
+            | Self::Scalar { .. }
+            | Self::Merge { .. }
+            | Self::Line { .. } => Class::Corrupt,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Line {
+                problem: LineProblem::Substitution,
+                ..
+            } => Some("put the value in single quotes, or escape it as `\\$`".to_owned()),
+            Self::NotText => Some("deliver it with `format: raw`".to_owned()),
+            Self::Malformed { .. }
+            | Self::Duplicate { .. }
+            | Self::Key { .. }
+            | Self::Scalar { .. }
+            | Self::Merge { .. }
+            | Self::Line { .. }
+            | Self::TooDeep
+            | Self::Unfolds => None,
+        }
+    }
+}
+
+/// The first name that stands twice among a mapping's keys.
+pub(super) fn duplicate<T>(entries: &[(String, T)]) -> Result<(), SyntaxError> {
+    let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(SyntaxError::Duplicate {
+            key: pair[0].escape_debug().to_string(),
+        }),
+        None => Ok(()),
+    }
+}

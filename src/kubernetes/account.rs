@@ -1,0 +1,87 @@
+//! A ServiceAccount's `imagePullSecrets`.
+//!
+//! The server treats this list as one value (`listType=atomic`): an apply, and a merge patch too, would replace what others put
+//! there. So it is a JSON Patch that appends one name, on exactly the version that was read.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::{Body, Call, Verb};
+use super::error::Error;
+use super::subject::Kind;
+use super::{Kubernetes, MANAGER};
+use crate::artifact::PullSecretLink;
+
+/// The part of a ServiceAccount that we look at.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Account {
+    metadata: Metadata,
+    #[serde(default)]
+    image_pull_secrets: Option<Vec<Reference>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    uid: String,
+    resource_version: String,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    #[serde(default)]
+    name: String,
+}
+
+impl Account {
+    /// Whether it pulls with a Secret of this name.
+    pub(crate) fn pulls_with(&self, secret: &str) -> bool {
+        let mut names = self.image_pull_secrets.iter().flatten();
+        names.any(|reference| reference.name == secret)
+    }
+}
+
+impl Kubernetes {
+    /// Reads a ServiceAccount.
+    pub(crate) async fn account(&self, link: &PullSecretLink) -> Result<Account, Error> {
+        let call = Call::get(Kind::ServiceAccount, &link.account);
+        let answer = match self.call(&call).await {
+            Err(Error::Absent(subject)) => return Err(Error::NoAccount(subject)),
+            answer => answer?,
+        };
+        serde_json::from_slice(&answer).map_err(|_| Error::Strange {
+            subject: call.subject,
+            verb: call.verb.to_string(),
+            why: "it is not a ServiceAccount".to_owned(),
+        })
+    }
+
+    /// Appends the Secret's name to the list of exactly this version.
+    pub(crate) async fn append(
+        &self,
+        link: &PullSecretLink,
+        account: &Account,
+    ) -> Result<(), Error> {
+        let Metadata {
+            uid,
+            resource_version,
+        } = &account.metadata;
+        let reference = json!({"name": link.secret});
+        let add = match &account.image_pull_secrets {
+            Some(_) => json!({"op": "add", "path": "/imagePullSecrets/-", "value": reference}),
+            None => json!({"op": "add", "path": "/imagePullSecrets", "value": [reference]}),
+        };
+        let operations = json!([
+            {"op": "replace", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version},
+            add,
+        ]);
+        let call = Call {
+            query: format!("fieldManager={MANAGER}"),
+            body: Body::operations(&operations),
+            ..Call::new(Verb::Patch, Kind::ServiceAccount, &link.account)
+        };
+        self.call(&call).await.map(drop)
+    }
+}

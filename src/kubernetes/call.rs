@@ -1,0 +1,343 @@
+//! One call to the API server: built by hand, tried again where that can help, never beyond the deadline.
+//!
+//! A write that is tried again is safe: each carries the version of the object it was decided on, so a first try that did
+//! arrive makes the second one fail with a conflict, and the caller looks again.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, sleep, timeout};
+use zeroize::Zeroizing;
+
+use super::error::Error;
+use super::subject::{Kind, Subject};
+use super::{Kubernetes, retry, status};
+use crate::artifact::ObjectName;
+use crate::material::SecretBytes;
+
+/// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is tried again.
+const ONE_TRY: Duration = Duration::from_secs(30);
+
+/// An object is at most 1.5 MiB in the store; base64 and managed fields make it larger on the wire.
+const LONGEST_ANSWER: usize = 4 << 20;
+
+/// Open to everyone who is logged in.
+const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+/// What is to be done with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Read it.
+    Get,
+    /// Change or, by an apply, make it.
+    Patch,
+    /// Remove it.
+    Delete,
+    /// Ask whether we might make it.
+    MayCreate,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "get",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::MayCreate => "ask for the right to create",
+        })
+    }
+}
+
+/// What a call sends.
+pub(crate) struct Body {
+    content_type: &'static str,
+    bytes: Bytes,
+}
+
+impl Body {
+    /// Nothing.
+    pub(crate) fn none() -> Self {
+        Self {
+            content_type: "",
+            bytes: Bytes::new(),
+        }
+    }
+
+    /// A server-side apply; the bytes are wiped after the last try.
+    pub(crate) fn apply(json: Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            content_type: "application/apply-patch+yaml",
+            bytes: Bytes::from_owner(json),
+        }
+    }
+
+    /// A list of JSON Patch operations.
+    pub(crate) fn operations(operations: &serde_json::Value) -> Self {
+        Self {
+            content_type: "application/json-patch+json",
+            bytes: operations.to_string().into(),
+        }
+    }
+
+    /// A plain object.
+    pub(crate) fn json(object: &serde_json::Value) -> Self {
+        Self {
+            content_type: "application/json",
+            bytes: object.to_string().into(),
+        }
+    }
+}
+
+/// One call.
+pub(crate) struct Call<'a> {
+    /// What to do.
+    pub(crate) verb: Verb,
+    /// With what.
+    pub(crate) subject: Subject,
+    /// Without the question mark.
+    pub(crate) query: String,
+    /// What is sent.
+    pub(crate) body: Body,
+    /// What no message may repeat.
+    pub(crate) values: Vec<&'a SecretBytes>,
+}
+
+impl<'a> Call<'a> {
+    /// A read of one object.
+    pub(crate) fn get(kind: Kind, at: &ObjectName) -> Self {
+        Self::new(Verb::Get, kind, at)
+    }
+
+    /// A call without query and body yet.
+    pub(crate) fn new(verb: Verb, kind: Kind, at: &ObjectName) -> Self {
+        let subject = Subject {
+            kind,
+            at: at.clone(),
+        };
+        Self {
+            verb,
+            subject,
+            query: String::new(),
+            body: Body::none(),
+            values: Vec::new(),
+        }
+    }
+
+    fn request(&self) -> Result<Request<kube::client::Body>, Error> {
+        let ObjectName { namespace, name } = &self.subject.at;
+        for part in [namespace, name] {
+            if !is_name(part) {
+                return Err(Error::BadName(part.clone()));
+            }
+        }
+        let object = || {
+            format!(
+                "/api/v1/namespaces/{namespace}/{}/{name}?{}",
+                self.subject.kind.resource(),
+                self.query
+            )
+        };
+        let (method, path) = match self.verb {
+            Verb::Get => (Method::GET, object()),
+            Verb::Patch => (Method::PATCH, object()),
+            Verb::Delete => (Method::DELETE, object()),
+            Verb::MayCreate => (Method::POST, REVIEWS.to_owned()),
+        };
+        request(method, &path, &self.body).map_err(|_| Error::BadName(path))
+    }
+}
+
+fn request(method: Method, path: &str, body: &Body) -> http::Result<Request<kube::client::Body>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::ACCEPT, "application/json")
+        .header(
+            header::USER_AGENT,
+            concat!("keyferry/", env!("CARGO_PKG_VERSION")),
+        );
+    if !body.bytes.is_empty() {
+        request = request.header(header::CONTENT_TYPE, body.content_type);
+    }
+    request.body(kube::client::Body::from(body.bytes.clone()))
+}
+
+/// What Kubernetes takes as a name of these kinds; anything else could lead elsewhere in a path.
+fn is_name(name: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    name.len() <= 253
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && !name.contains("..")
+        && bytes.iter().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+        })
+}
+
+impl Kubernetes {
+    /// Makes a call, again and again where that can help, and gives the body of the answer.
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.once(call).await {
+                Err(error) => error,
+                Ok(answer) => return Ok(answer),
+            };
+            let Error::Unavailable {
+                subject,
+                verb,
+                why,
+                wait,
+                ..
+            } = error
+            else {
+                return Err(error);
+            };
+            let pause = retry::pause(tries, wait);
+            if Instant::now() + pause >= self.deadline {
+                return Err(Error::Unavailable {
+                    subject,
+                    verb,
+                    why,
+                    wait,
+                    tries,
+                });
+            }
+            if tries.is_power_of_two() {
+                let wait_ms = pause.as_millis();
+                tracing::warn!(%verb, object = %subject, tries, wait_ms, why, "kubernetes did not answer well");
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn once(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let request = call.request()?;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let patience = left.min(ONE_TRY);
+        let unavailable = |why: String| Error::Unavailable {
+            subject: call.subject.clone(),
+            verb: call.verb.to_string(),
+            why,
+            wait: None,
+            tries: 1,
+        };
+        let exchange = async {
+            let answer = self.client.send(request).await;
+            let answer = answer.map_err(|error| sending(call, error))?;
+            let (code, asked) = (answer.status(), asked_wait(&answer));
+            let body = collect(call, answer.into_body()).await?;
+            if code.is_success() {
+                Ok(body)
+            } else {
+                Err(status::refusal(call, code.as_u16(), &body, asked))
+            }
+        };
+        match timeout(patience, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) if left.is_zero() => Err(unavailable("the deadline is spent".into())),
+            Err(_) => Err(unavailable(format!("no answer within {patience:.1?}"))),
+        }
+    }
+}
+
+fn asked_wait(answer: &Response<kube::client::Body>) -> Option<Duration> {
+    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    retry::retry_after(value, jiff::Timestamp::now())
+}
+
+/// No request is sent without credentials; all else that keeps it from being sent may pass.
+fn sending(call: &Call<'_>, error: kube::Error) -> Error {
+    if let kube::Error::Auth(error) = &error {
+        return Error::Credentials(super::connect::credentials(error));
+    }
+    if let kube::Error::Service(error) = &error
+        && let Some(error) = error.downcast_ref::<kube::client::AuthError>()
+    {
+        return Error::Credentials(super::connect::credentials(error));
+    }
+    Error::Unavailable {
+        subject: call.subject.clone(),
+        verb: call.verb.to_string(),
+        why: format!("the API server cannot be reached: {}", innermost(&error)),
+        wait: None,
+        tries: 1,
+    }
+}
+
+/// The last cause says it all; those above only name the layers of the client.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+async fn collect(
+    call: &Call<'_>,
+    mut body: kube::client::Body,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    // Grown by hand, so that no outgrown copy of a Secret is left in memory unwiped.
+    let mut whole = Zeroizing::new(Vec::with_capacity(16 << 10));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::Unavailable {
+            subject: call.subject.clone(),
+            verb: call.verb.to_string(),
+            why: format!("the answer broke off: {}", innermost(&error)),
+            wait: None,
+            tries: 1,
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let size = whole.len() + data.len();
+        if size > LONGEST_ANSWER {
+            return Err(Error::Strange {
+                subject: call.subject.clone(),
+                verb: call.verb.to_string(),
+                why: format!("more than {LONGEST_ANSWER} bytes"),
+            });
+        }
+        if size > whole.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(size * 2));
+            larger.extend_from_slice(&whole);
+            whole = larger;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_objects_enter_a_path() {
+        let long = "a".repeat(254);
+        let rows = [
+            ("archpad-registry-secret", true),
+            ("chat-db.cnpg.app", true),
+            ("0", true),
+            ("", false),
+            ("..", false),
+            ("a..b", false),
+            ("a/b", false),
+            ("a?dryRun=All", false),
+            ("a%2fb", false),
+            ("-a", false),
+            ("A", false),
+            ("ä", false),
+            (&long, false),
+        ];
+        for (name, want) in rows {
+            assert_eq!(is_name(name), want, "{name:?}");
+        }
+    }
+}

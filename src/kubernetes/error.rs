@@ -1,0 +1,280 @@
+//! What can go wrong with a cluster, named by object, verb and next move. No variant carries a value.
+
+use std::time::Duration;
+
+use super::subject::{Claims, Kind, Subject};
+use crate::report::{Class, Fault};
+
+/// Why a cluster was not found, or did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither a pod nor a kubeconfig.
+    #[error("no Kubernetes cluster was found: {0}")]
+    NoCluster(String),
+    /// A kubeconfig that cannot be used.
+    #[error("kubeconfig {file}: {why}")]
+    Kubeconfig {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Our credentials could not be had.
+    #[error("no credentials for the Kubernetes API: {0}")]
+    Credentials(String),
+    /// They were not accepted.
+    #[error("{verb} {subject}: the API server does not know our credentials (401)")]
+    Unauthenticated {
+        /// What was asked for.
+        subject: Subject,
+        /// What was to be done.
+        verb: String,
+    },
+    /// RBAC refuses.
+    #[error("{user} may not {verb} {subject}")]
+    Forbidden {
+        /// What was asked for.
+        subject: Subject,
+        /// As RBAC calls it: creating by an apply needs `create` although the request is a PATCH.
+        verb: String,
+        /// As whom, as far as the server says.
+        user: String,
+    },
+    /// A definitive 404.
+    #[error("{0} does not exist")]
+    Absent(Subject),
+    /// The ServiceAccount that is to pull with a Secret. No source, so not an absence that may be forgiven.
+    #[error("{0}, which is to pull with a secret, does not exist")]
+    NoAccount(Subject),
+    /// The namespace of a target does not exist.
+    #[error("{0} cannot be made: its namespace does not exist")]
+    NoNamespace(Subject),
+    /// The namespace of a target is on its way out.
+    #[error("{0} cannot be made: its namespace is being deleted")]
+    NamespaceEnding(Subject),
+    /// Other field managers own what we would change.
+    #[error("{subject}: other field managers own what would change: {claims}")]
+    Owned {
+        /// The object.
+        subject: Subject,
+        /// Who owns what.
+        claims: Claims,
+    },
+    /// Somebody else wrote between our look and our write. Callers look again.
+    #[error("{0} was changed by someone else at the same moment")]
+    Raced(Subject),
+    /// The server, a webhook or a policy says no.
+    #[error("{verb} {subject}: rejected: {why}")]
+    Rejected {
+        /// The object.
+        subject: Subject,
+        /// What was to be done.
+        verb: String,
+        /// Its words, without values.
+        why: String,
+    },
+    /// No answer, or one that says: later.
+    #[error("{verb} {subject}: {why}{}", tried(*.tries))]
+    Unavailable {
+        /// The object.
+        subject: Subject,
+        /// What was to be done.
+        verb: String,
+        /// What happened.
+        why: String,
+        /// What the server wants us to wait.
+        wait: Option<Duration>,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// Something answers, but not like an API server.
+    #[error("{verb} {subject}: not an answer of a Kubernetes API server: {why}")]
+    Strange {
+        /// The object.
+        subject: Subject,
+        /// What was to be done.
+        verb: String,
+        /// What was odd.
+        why: String,
+    },
+    /// An object without our mark.
+    #[error("{0} exists and is not ours: it has no label {mark}", mark = super::secret::MARK_TEXT)]
+    NotOurs(Subject),
+    /// The type cannot be changed in place.
+    #[error("{subject} has type {from}, which cannot be changed to {to}")]
+    OtherType {
+        /// The object.
+        subject: Subject,
+        /// What is there.
+        from: String,
+        /// What is wanted.
+        to: String,
+    },
+    /// It is being deleted, and something holds it.
+    #[error("{subject} is being deleted{}", held(.finalizers))]
+    BeingDeleted {
+        /// The object.
+        subject: Subject,
+        /// What must be done first, by others.
+        finalizers: Vec<String>,
+    },
+    /// More than a Secret can hold.
+    #[error("{subject} would hold {size} bytes; a Secret holds at most {max}", max = super::secret::MAX_SIZE)]
+    TooLarge {
+        /// The object.
+        subject: Subject,
+        /// Keys are not counted.
+        size: usize,
+    },
+    /// A key that a Secret cannot have.
+    #[error("{subject}: not a key of a Secret: {}", .keys.join(", "))]
+    BadKeys {
+        /// The object.
+        subject: Subject,
+        /// As they are.
+        keys: Vec<String>,
+    },
+    /// A type that gives rights to whoever may read the Secret, or that belongs to another tool.
+    #[error("{subject}: a Secret of type {kind} is never written")]
+    ReservedType {
+        /// The object.
+        subject: Subject,
+        /// The type.
+        kind: String,
+    },
+    /// A namespace or name that would lead elsewhere in a path.
+    #[error("not a name of a Kubernetes object: {0:?}")]
+    BadName(String),
+    /// What was stored is not what was sent.
+    #[error("{subject}: the cluster stored something else than was sent, in {}", .what.join(", "))]
+    Altered {
+        /// The object.
+        subject: Subject,
+        /// Keys and fields.
+        what: Vec<String>,
+    },
+    /// Deleting it would take what others put there.
+    #[error("{subject} cannot be made anew: it also holds keys of others: {}", .keys.join(", "))]
+    HoldsMore {
+        /// The object.
+        subject: Subject,
+        /// Their keys.
+        keys: Vec<String>,
+    },
+    /// It was deleted and could not be made again.
+    #[error("{subject} was deleted to be made anew, which failed; {}", if *.restored { "it was put back as it was" } else { "it could not be put back" })]
+    NotRecreated {
+        /// The object.
+        subject: Subject,
+        /// Whether it is as before.
+        restored: bool,
+        /// Why.
+        #[source]
+        cause: Box<Error>,
+    },
+}
+
+fn tried(tries: u32) -> String {
+    if tries > 1 {
+        format!(" (tried {tries} times)")
+    } else {
+        String::new()
+    }
+}
+
+fn held(finalizers: &[String]) -> String {
+    if finalizers.is_empty() {
+        String::new()
+    } else {
+        format!(", held by {}", finalizers.join(", "))
+    }
+}
+
+impl Fault for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoCluster(_) | Self::Kubeconfig { .. } | Self::BadName(_) => Class::Usage,
+            Self::Credentials(_) | Self::Unauthenticated { .. } | Self::Forbidden { .. } => {
+                Class::Denied
+            }
+            Self::Absent(_) => Class::Missing,
+            Self::NoAccount(_)
+            | Self::NoNamespace(_)
+            | Self::NamespaceEnding(_)
+            | Self::Owned { .. }
+            | Self::Rejected { .. }
+            | Self::NotOurs(_)
+            | Self::OtherType { .. }
+            | Self::TooLarge { .. }
+            | Self::BadKeys { .. }
+            | Self::ReservedType { .. }
+            | Self::Altered { .. }
+            | Self::HoldsMore { .. } => Class::Refused,
+            Self::Raced(_)
+            | Self::Unavailable { .. }
+            | Self::Strange { .. }
+            | Self::BeingDeleted { .. } => Class::Unavailable,
+            Self::NotRecreated { cause, .. } => cause.class(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoCluster(_) => "set KUBECONFIG, or run in a pod with `automountServiceAccountToken: true`".into(),
+            Self::Kubeconfig { .. } | Self::BadName(_) | Self::Strange { .. } => return None,
+            Self::Credentials(_) => "check the user of the kubeconfig's context, or the pod's ServiceAccount token".into(),
+            Self::Unauthenticated { .. } => {
+                "the token may have expired or be meant for another audience: renew it; in a pod, check that the token mounted is the API server's".into()
+            }
+            Self::Forbidden { subject, verb, .. } => rule(subject, verb),
+            Self::Absent(subject) => format!("create {subject}, or correct its name or namespace"),
+            Self::NoAccount(subject) => {
+                format!("create {subject} first (in Argo CD: in an earlier sync wave than this Job)")
+            }
+            Self::NoNamespace(subject) => {
+                format!("create namespace {} first (in Argo CD: in an earlier sync wave)", subject.at.namespace)
+            }
+            Self::NamespaceEnding(subject) => {
+                format!("wait until namespace {} is gone and create it again, or deliver elsewhere", subject.at.namespace)
+            }
+            Self::Owned { .. } => {
+                "let one of the two write these fields; `force: true` on this target takes them".into()
+            }
+            Self::Raced(_) => "run again; when it happens often, two programs write the same object".into(),
+            Self::Rejected { .. } => return None,
+            Self::Unavailable { .. } => "run again when the API server answers, or give it longer with `--deadline`".into(),
+            Self::NotOurs(_) => "give this target another name, or `adopt: true` to take the object over".into(),
+            Self::OtherType { .. } => "`recreate: true` on this target deletes it and makes it anew".into(),
+            Self::BeingDeleted { .. } => "run again when it is gone".into(),
+            Self::TooLarge { .. } => "deliver fewer fields, spread them over several Secrets, or deliver files".into(),
+            Self::BadKeys { .. } => "rename the fields: letters, digits, `-`, `_` and `.`, at most 253, not `.` nor starting with `..`".into(),
+            Self::ReservedType { .. } => "choose another type: this one belongs to Kubernetes itself or to Helm".into(),
+            Self::Altered { .. } => "look for a mutating webhook or policy that changes Secrets, and exempt this one".into(),
+            Self::HoldsMore { .. } => "move those keys elsewhere, or `force: true` on this target gives them up".into(),
+            Self::NotRecreated { cause, .. } => return cause.hint(),
+        })
+    }
+
+    fn absent(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+}
+
+/// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so that one reading is enough.
+fn rule(subject: &Subject, verb: &str) -> String {
+    let usual: &[&str] = match subject.kind {
+        Kind::Secret => &["get", "create", "patch"],
+        Kind::ServiceAccount => &["get", "patch"],
+    };
+    let mut verbs = usual.to_vec();
+    if !verbs.contains(&verb) {
+        verbs.push(verb);
+    }
+    format!(
+        "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"\"], resources: [{}], resourceNames: [{}], verbs: [{}]}}",
+        subject.at.namespace,
+        subject.kind.resource(),
+        subject.at.name,
+        verbs.join(", ")
+    )
+}

@@ -1,0 +1,98 @@
+//! Kubeconfig files: merged as everywhere, and refused where they would weaken the connection.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use kube::Config;
+use kube::config::{Kubeconfig, KubeconfigError};
+
+use super::error::Error;
+
+/// The connection that some files, merged in order, tell of. Files of a list that do not exist are passed over, as everywhere;
+/// that none exists is an error, because then the list itself is wrong.
+pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
+    let shown: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let shown = shown.join(":");
+    let wrong = |why: String| Error::Kubeconfig {
+        file: shown.clone(),
+        why,
+    };
+    let mut merged: Option<Kubeconfig> = None;
+    for file in files.iter().filter(|file| file.exists()) {
+        let next = Kubeconfig::read_from(file).map_err(|error| wrong(reason(&error)))?;
+        merged = Some(match merged {
+            None => next,
+            Some(merged) => merged.merge(next).map_err(|error| wrong(reason(&error)))?,
+        });
+    }
+    let merged = merged.ok_or_else(|| wrong("it does not exist".into()))?;
+    // Of the current context only; `Config` itself would also take `HTTPS_PROXY`, which we do not follow unasked.
+    let has_proxy = has_proxy(&merged);
+    let config = Config::try_from(merged).map_err(|error| wrong(reason(&error)))?;
+    if has_proxy {
+        return Err(wrong(
+            "its cluster has a `proxy-url`, which keyferry does not support".into(),
+        ));
+    }
+    if !is_loopback(&config) {
+        if config.accept_invalid_certs {
+            return Err(wrong("it turns off certificate checks (`insecure-skip-tls-verify`): name the cluster's `certificate-authority` instead".into()));
+        }
+        if config.cluster_url.scheme_str() != Some("https") {
+            return Err(wrong("its server is not reached by https".into()));
+        }
+    }
+    Ok(config)
+}
+
+fn has_proxy(merged: &Kubeconfig) -> bool {
+    let context = merged.current_context.as_ref();
+    let context = merged
+        .contexts
+        .iter()
+        .find(|named| Some(&named.name) == context);
+    let cluster = context.and_then(|named| Some(&named.context.as_ref()?.cluster));
+    let cluster = merged
+        .clusters
+        .iter()
+        .find(|named| Some(&named.name) == cluster);
+    let proxy = cluster.and_then(|named| named.cluster.as_ref()?.proxy_url.as_deref());
+    proxy.is_some_and(|url| !url.is_empty())
+}
+
+fn is_loopback(config: &Config) -> bool {
+    let host = config.cluster_url.host().unwrap_or_default();
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A parser's message shows the line it stands at, and that line may be a token.
+fn reason(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(at) => format!(
+                "it is not a kubeconfig (line {}, column {})",
+                at.line(),
+                at.column()
+            ),
+            None => "it is not a kubeconfig".to_owned(),
+        },
+        KubeconfigError::CurrentContextNotSet => "it names no current-context".to_owned(),
+        KubeconfigError::LoadContext(name) => format!("it has no context {name:?}"),
+        KubeconfigError::LoadClusterOfContext(name) => format!("it has no cluster {name:?}"),
+        KubeconfigError::ReadConfig(error, path) => format!("{}: {error}", path.display()),
+        KubeconfigError::KindMismatch
+        | KubeconfigError::ApiVersionMismatch
+        | KubeconfigError::FindPath
+        | KubeconfigError::MissingClusterUrl
+        | KubeconfigError::ParseClusterUrl(_)
+        | KubeconfigError::ParseProxyUrl(_)
+        | KubeconfigError::LoadCertificateAuthority(_)
+        | KubeconfigError::LoadClientCertificate(_)
+        | KubeconfigError::LoadClientKey(_)
+        | KubeconfigError::ParseCertificates(_) => error.to_string(),
+    }
+}

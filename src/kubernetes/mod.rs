@@ -1,0 +1,38 @@
+//! The connection to a cluster: found once, without retries of its own, each call bounded by the deadline.
+//!
+//! [`connect`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
+//! [`secret`] and [`account`] are the two kinds of object that we know, as bytes on the wire and no more.
+//!
+//! Architecture invariant: no list and no watch, so that a Role limited to names is enough; and the typed client of `kube` is
+//! not used for Secrets, because its types print values and its parser logs the bodies that it cannot read.
+
+use tokio::time::Instant;
+
+pub(crate) mod account;
+pub(crate) mod call;
+mod connect;
+mod error;
+pub(crate) mod fields;
+mod kubeconfig;
+mod redact;
+pub(crate) mod retry;
+pub(crate) mod secret;
+mod status;
+mod subject;
+
+pub use connect::{connect, connect_with};
+pub use error::Error;
+pub use subject::{Claim, Claims, Kind, Subject};
+
+/// Our name as a field manager: what we applied and no longer apply goes away, what others set stays.
+pub(crate) const MANAGER: &str = "keyferry";
+
+/// A cluster and our place in it.
+pub struct Kubernetes {
+    /// The client.
+    pub client: kube::Client,
+    /// Our own namespace: the pod's, or that of the kubeconfig's context.
+    pub namespace: String,
+    /// When all waiting ends.
+    pub deadline: Instant,
+}

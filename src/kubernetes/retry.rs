@@ -1,0 +1,81 @@
+//! How long to wait before a call is tried again: full jitter, or what the server asks for, within bounds. Pure but for the dice.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// What a server may make us wait.
+const ASKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// The wait after the given number of tries.
+pub(crate) fn pause(tries: u32, asked: Option<Duration>) -> Duration {
+    asked.unwrap_or_else(|| backoff(tries, random_fraction()))
+}
+
+/// A random part of a bound that doubles with each try.
+fn backoff(tries: u32, fraction: f64) -> Duration {
+    let doublings = tries.saturating_sub(1).min(16);
+    (FIRST * (1 << doublings)).min(LONGEST).mul_f64(fraction)
+}
+
+/// From 0 up to 1. Without randomness, which is never expected, clients would only lose their jitter.
+fn random_fraction() -> f64 {
+    let mut bytes = [0; 4];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    }
+}
+
+/// `Retry-After` in seconds or as a date, kept within [`ASKED`]; nothing when it is neither.
+pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a u64 holds still mean: long.
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+        Duration::try_from(at.duration_since(now)).unwrap_or_default()
+    };
+    Some(wait.clamp(ASKED.0, ASKED.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_71_retry_after_is_read_in_both_forms_and_kept_within_bounds() {
+        let now: Timestamp = "2015-10-21T07:28:00Z".parse().expect("a time");
+        let rows = [
+            ("5", Some(5)),
+            ("0", Some(1)),
+            ("1000000000", Some(60)),
+            ("99999999999999999999999", Some(60)),
+            ("Wed, 21 Oct 2015 07:28:09 GMT", Some(9)),
+            ("Wed, 21 Oct 2015 07:27:00 GMT", Some(1)),
+            ("", None),
+            ("-1", None),
+            ("soon", None),
+        ];
+        for (value, want) in rows {
+            let want = want.map(Duration::from_secs);
+            assert_eq!(retry_after(value, now), want, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_doubles_up_to_its_bound_and_yields_to_the_server() {
+        let rows = [(1, 100), (2, 200), (6, 3200), (7, 5000), (4_000_000, 5000)];
+        for (tries, most) in rows {
+            assert_eq!(backoff(tries, 1.0), Duration::from_millis(most));
+            assert_eq!(backoff(tries, 0.0), Duration::ZERO);
+            assert!(pause(tries, None) <= Duration::from_millis(most));
+        }
+        let asked = Duration::from_secs(7);
+        assert_eq!(pause(1, Some(asked)), asked);
+    }
+}

@@ -1,0 +1,335 @@
+//! A Secret on the wire: read straight into wiped bytes, written as a server-side apply, and checked before it is sent.
+//!
+//! The mark: an object is ours if it carries the label `app.kubernetes.io/managed-by: keyferry`. It is the standard label for
+//! this, so people find our Secrets with `kubectl get secrets -l app.kubernetes.io/managed-by=keyferry`, it says nothing about
+//! a value, and no tool prunes by it. A copy of an object carries the label too, and is still safe from us: its fields belong
+//! to the copier, so a differing value is a conflict and not an overwrite. No label that Argo CD tracks by is ever set.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::call::{Body, Call, Verb};
+use super::error::Error;
+use super::fields::{Fields, Managed};
+use super::subject::Kind;
+use super::{Kubernetes, MANAGER};
+use crate::artifact::{ObjectName, SecretArtifact};
+use crate::material::SecretBytes;
+use crate::observed::SecretState;
+
+mod apply;
+mod check;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use apply::{Apply, Basis};
+pub(super) use check::MAX_SIZE;
+pub(crate) use check::check;
+
+use apply::encode;
+
+/// Key of the mark.
+pub(crate) const MARK: &str = "app.kubernetes.io/managed-by";
+
+/// The mark as a person reads it.
+pub(super) const MARK_TEXT: &str = "app.kubernetes.io/managed-by: keyferry";
+
+/// A Secret as it is stored.
+#[derive(serde::Deserialize)]
+pub(crate) struct Stored {
+    metadata: Metadata,
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    data: Option<BTreeMap<String, Base64>>,
+    #[serde(default)]
+    immutable: Option<bool>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    uid: String,
+    resource_version: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    deletion_timestamp: Option<String>,
+    #[serde(default)]
+    finalizers: Vec<String>,
+    #[serde(default)]
+    managed_fields: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A value, decoded while it is parsed.
+struct Base64(SecretBytes);
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Decode;
+        impl Visitor<'_> for Decode {
+            type Value = Base64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("base64 text")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
+                let mut bytes = Zeroizing::new(vec![0; text.len() / 4 * 3 + 3]);
+                let size = STANDARD.decode_slice(text, &mut bytes);
+                let size = size.map_err(|_| E::custom("not base64"))?;
+                bytes.truncate(size);
+                Ok(Base64(bytes.into()))
+            }
+        }
+        from.deserialize_str(Decode)
+    }
+}
+
+impl Stored {
+    /// Whether it carries our mark.
+    pub(crate) fn ours(&self) -> bool {
+        self.label(MARK) == Some(MANAGER)
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Its `uid`.
+    pub(crate) fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    /// Its `resourceVersion`.
+    pub(crate) fn version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+
+    /// Its type.
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// What holds it, when it is being deleted.
+    pub(crate) fn deleting(&self) -> Option<&[String]> {
+        self.metadata
+            .deletion_timestamp
+            .as_ref()
+            .map(|_| self.metadata.finalizers.as_slice())
+    }
+
+    /// Keys that are neither ours nor wanted.
+    pub(crate) fn keys_of_others(&self, wanted: &SecretArtifact) -> Vec<String> {
+        let ours = self.managed().applied().data;
+        let keys = self.data.iter().flat_map(BTreeMap::keys);
+        keys.filter(|key| !ours.contains(*key) && !wanted.data.contains_key(*key))
+            .cloned()
+            .collect()
+    }
+
+    /// Who owns what.
+    pub(crate) fn managed(&self) -> Managed {
+        Managed::from(self.metadata.managed_fields.clone())
+    }
+
+    /// All of its values.
+    pub(crate) fn into_data(self) -> BTreeMap<String, SecretBytes> {
+        let data = self.data.unwrap_or_default().into_iter();
+        data.map(|(key, Base64(value))| (key, value)).collect()
+    }
+
+    /// The part that concerns us: what we applied and what we are to apply. A key, label or annotation that only others own
+    /// stays where it is and is no difference.
+    pub(crate) fn seen(self, wanted: &SecretArtifact) -> SecretState {
+        let ours = self.ours();
+        let Fields {
+            data,
+            labels,
+            annotations,
+        } = self.managed().applied();
+        let Self {
+            metadata,
+            kind,
+            data: values,
+            immutable,
+        } = self;
+        let values = values.unwrap_or_default().into_iter();
+        SecretState {
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+            kind,
+            data: values
+                .filter(|(key, _)| data.contains(key) || wanted.data.contains_key(key))
+                .map(|(key, Base64(value))| (key, value))
+                .collect(),
+            labels: concerning(metadata.labels, |key| {
+                key != MARK && (labels.contains(key) || wanted.labels.contains_key(key))
+            }),
+            annotations: concerning(metadata.annotations, |key| {
+                annotations.contains(key) || wanted.annotations.contains_key(key)
+            }),
+            immutable: immutable.unwrap_or(false),
+            ours,
+        }
+    }
+
+    /// The same object as one to be made, for putting it back.
+    pub(crate) fn into_artifact(self, at: &ObjectName) -> SecretArtifact {
+        let Self {
+            metadata,
+            kind,
+            data,
+            immutable,
+        } = self;
+        let data = data.unwrap_or_default().into_iter();
+        SecretArtifact {
+            at: at.clone(),
+            kind,
+            data: data.map(|(key, Base64(value))| (key, value)).collect(),
+            labels: metadata.labels.unwrap_or_default(),
+            annotations: metadata.annotations.unwrap_or_default(),
+            immutable: immutable.unwrap_or(false),
+            conflict: crate::artifact::Conflict::default(),
+        }
+    }
+}
+
+fn concerning(
+    all: Option<BTreeMap<String, String>>,
+    wanted: impl Fn(&str) -> bool,
+) -> BTreeMap<String, String> {
+    all.unwrap_or_default()
+        .into_iter()
+        .filter(|(key, _)| wanted(key))
+        .collect()
+}
+
+impl Kubernetes {
+    /// Reads a Secret; nothing when it is definitely not there.
+    pub(crate) async fn secret(&self, at: &ObjectName) -> Result<Option<Stored>, Error> {
+        let call = Call::get(Kind::Secret, at);
+        match self.call(&call).await {
+            Ok(answer) => parse(&call, &answer).map(Some),
+            Err(Error::Absent(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Applies a Secret and gives what was stored.
+    pub(crate) async fn apply(&self, apply: &Apply<'_>) -> Result<Stored, Error> {
+        let force = if apply.force { "&force=true" } else { "" };
+        let call = Call {
+            query: format!("fieldManager={MANAGER}{force}"),
+            body: Body::apply(encode(apply)),
+            values: apply.wanted.data.values().collect(),
+            ..Call::new(Verb::Patch, Kind::Secret, &apply.wanted.at)
+        };
+        let answer = self.call(&call).await?;
+        parse(&call, &answer)
+    }
+
+    /// Makes an object without our mark ready to be applied: see [`Managed::without`].
+    pub(crate) async fn disown(
+        &self,
+        wanted: &SecretArtifact,
+        stored: Stored,
+    ) -> Result<Stored, Error> {
+        let taken = Fields {
+            data: wanted.data.keys().cloned().collect(),
+            labels: wanted
+                .labels
+                .keys()
+                .cloned()
+                .chain([MARK.to_owned()])
+                .collect(),
+            annotations: wanted.annotations.keys().cloned().collect(),
+        };
+        let Some(managers) = stored.managed().without(&taken) else {
+            return Ok(stored);
+        };
+        let operations = json!([
+            {"op": "replace", "path": "/metadata/uid", "value": stored.uid()},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": stored.version()},
+            {"op": "add", "path": "/metadata/managedFields", "value": managers},
+        ]);
+        let call = Call {
+            query: format!("fieldManager={MANAGER}"),
+            body: Body::operations(&operations),
+            ..Call::new(Verb::Patch, Kind::Secret, &wanted.at)
+        };
+        let answer = self.call(&call).await?;
+        parse(&call, &answer)
+    }
+
+    /// Deletes exactly one object; that it is gone already is fine.
+    pub(crate) async fn delete(&self, at: &ObjectName, uid: &str) -> Result<(), Error> {
+        let call = Call {
+            body: Body::json(&json!({"preconditions": {"uid": uid}})),
+            ..Call::new(Verb::Delete, Kind::Secret, at)
+        };
+        match self.call(&call).await {
+            Ok(_) | Err(Error::Absent(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Kubernetes {
+    /// Asks for the right to create a Secret of this name, before the only copy of it is deleted.
+    pub(crate) async fn check_create(&self, at: &ObjectName) -> Result<(), Error> {
+        #[derive(serde::Deserialize)]
+        struct Review {
+            status: Answer,
+        }
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            allowed: bool,
+        }
+        let resource = json!({
+            "verb": "create", "resource": "secrets", "version": "v1",
+            "namespace": at.namespace, "name": at.name,
+        });
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": resource},
+        });
+        let call = Call {
+            body: Body::json(&review),
+            ..Call::new(Verb::MayCreate, Kind::Secret, at)
+        };
+        let answer = self.call(&call).await?;
+        match serde_json::from_slice(&answer) {
+            Ok(Review {
+                status: Answer { allowed: true },
+            }) => Ok(()),
+            Ok(_) => Err(Error::Forbidden {
+                subject: call.subject,
+                verb: "create".to_owned(),
+                user: "this user".to_owned(),
+            }),
+            Err(_) => Err(Error::Strange {
+                subject: call.subject,
+                verb: call.verb.to_string(),
+                why: "it is not a SelfSubjectAccessReview".to_owned(),
+            }),
+        }
+    }
+}
+
+/// The parser's own words could quote a value, so they are not used.
+fn parse(call: &Call<'_>, answer: &[u8]) -> Result<Stored, Error> {
+    serde_json::from_slice(answer).map_err(|_| Error::Strange {
+        subject: call.subject.clone(),
+        verb: call.verb.to_string(),
+        why: "it is not a Secret".to_owned(),
+    })
+}

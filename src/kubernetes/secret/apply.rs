@@ -1,0 +1,112 @@
+//! A Secret as it is sent: one server-side apply, bound to what it was decided on.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::MARK;
+use crate::artifact::SecretArtifact;
+use crate::kubernetes::MANAGER;
+
+/// A version that no object ever had: the store counts from 2. An apply that names it can create and cannot change: the
+/// server compares versions only with an object that is there. So what appears between our look and our write is never
+/// touched, with `patch` and `create` on one name as the only rights.
+const NEVER: &str = "1";
+
+/// The object that a write was decided on; the server refuses it for any other.
+pub(crate) enum Basis<'a> {
+    /// There was none.
+    Nothing,
+    /// This one, in this version.
+    Object {
+        /// Its `uid`.
+        uid: &'a str,
+        /// Its `resourceVersion`.
+        version: &'a str,
+    },
+}
+
+/// A Secret and whether the mark is put on it: only what was without it before is put back without it.
+pub(crate) struct Apply<'a> {
+    /// What must exist.
+    pub(crate) wanted: &'a SecretArtifact,
+    /// What it was decided on.
+    pub(crate) basis: Basis<'a>,
+    /// Whether it gets our mark.
+    pub(crate) marked: bool,
+    /// Whether fields of other managers are taken.
+    pub(crate) force: bool,
+}
+
+/// `data` and never `stringData`: only keys of `data` go away when they are no longer applied.
+pub(super) fn encode(apply: &Apply<'_>) -> Zeroizing<Vec<u8>> {
+    let head = head(apply).to_string();
+    let data = &apply.wanted.data;
+    let entries = data.iter();
+    let entries = entries.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
+    // Sized at once, so that no outgrown copy is left in memory unwiped.
+    let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 16 + entries.sum::<usize>()));
+    body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
+    body.extend_from_slice(b",\"data\":{");
+    for (at, (key, value)) in data.iter().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(json!(key).to_string().as_bytes());
+        body.push(b':');
+        push_base64(&mut body, value.expose());
+    }
+    body.extend_from_slice(b"}}");
+    body
+}
+
+/// All but the data.
+fn head(apply: &Apply<'_>) -> Value {
+    let SecretArtifact {
+        at,
+        kind,
+        data: _,
+        labels,
+        annotations,
+        immutable,
+        conflict: _,
+    } = apply.wanted;
+    let mut labels = labels.clone();
+    if apply.marked {
+        labels.insert(MARK.to_owned(), MANAGER.to_owned());
+    }
+    let mut metadata = json!({"name": at.name, "namespace": at.namespace});
+    // An empty map would itself be a field that we own.
+    for (name, map) in [("labels", &labels), ("annotations", annotations)] {
+        if !map.is_empty() {
+            metadata[name] = json!(map);
+        }
+    }
+    match apply.basis {
+        Basis::Nothing => metadata["resourceVersion"] = json!(NEVER),
+        Basis::Object { uid, version } => {
+            metadata["uid"] = json!(uid);
+            metadata["resourceVersion"] = json!(version);
+        }
+    }
+    let mut head =
+        json!({"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": metadata});
+    if *immutable {
+        head["immutable"] = json!(true);
+    }
+    head
+}
+
+fn push_base64(body: &mut Vec<u8>, value: &[u8]) {
+    body.push(b'"');
+    let from = body.len();
+    body.resize(from + value.len().div_ceil(3) * 4, 0);
+    let written = STANDARD.encode_slice(value, &mut body[from..]);
+    debug_assert_eq!(
+        written.ok(),
+        Some(body.len() - from),
+        "base64 has a known length"
+    );
+    body.push(b'"');
+}

@@ -1,0 +1,231 @@
+//! Secrets on the wire, row by row.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::artifact::Conflict;
+use crate::report::{Class, Fault};
+
+fn wanted(kind: &str, data: &[(&str, &str)]) -> SecretArtifact {
+    let data = data.iter();
+    SecretArtifact {
+        at: ObjectName {
+            namespace: "platform".into(),
+            name: "app".into(),
+        },
+        kind: kind.into(),
+        data: data
+            .map(|&(key, value)| (key.into(), SecretBytes::from(value)))
+            .collect(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        immutable: false,
+        conflict: Conflict::default(),
+    }
+}
+
+fn stored(object: &Value) -> Stored {
+    serde_json::from_value(object.clone()).expect("a Secret")
+}
+
+fn encoded(apply: &Apply<'_>) -> Value {
+    serde_json::from_slice(&encode(apply)).expect("what is sent is JSON")
+}
+
+#[test]
+fn an_apply_names_what_it_was_decided_on() {
+    let mut app = wanted("Opaque", &[("user", "u"), ("a.b-c_d", "\u{0}ä\"\\")]);
+    app.annotations.insert("note".into(), "n\"".into());
+    let mark = json!({"app.kubernetes.io/managed-by": "keyferry"});
+    let data = json!({"user": "dQ==", "a.b-c_d": "AMOkIlw="});
+    let object = |metadata: Value| json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data});
+    let first = Apply {
+        wanted: &app,
+        basis: Basis::Nothing,
+        marked: true,
+        force: false,
+    };
+    assert_eq!(
+        encoded(&first),
+        object(
+            json!({"name": "app", "namespace": "platform", "labels": mark, "annotations": {"note": "n\""}, "resourceVersion": "1"})
+        )
+    );
+    let basis = Basis::Object {
+        uid: "u-1",
+        version: "7",
+    };
+    app.immutable = true;
+    app.annotations.clear();
+    let later = Apply {
+        wanted: &app,
+        basis,
+        marked: false,
+        force: false,
+    };
+    let mut want = object(
+        json!({"name": "app", "namespace": "platform", "uid": "u-1", "resourceVersion": "7"}),
+    );
+    want["immutable"] = json!(true);
+    assert_eq!(encoded(&later), want);
+}
+
+#[test]
+fn what_is_sent_is_sized_at_once() {
+    let value = "v".repeat(100_000);
+    let app = wanted("Opaque", &[("a", &value), ("b", ""), ("c", "1")]);
+    let apply = Apply {
+        wanted: &app,
+        basis: Basis::Nothing,
+        marked: true,
+        force: false,
+    };
+    let body = encode(&apply);
+    let (size, room) = (body.len(), body.capacity());
+    assert!(
+        room < size + 256,
+        "no second allocation would end between {size} and {room}"
+    );
+}
+
+#[test]
+fn values_are_read_as_bytes_and_garbage_is_no_secret() {
+    let meta = r#""metadata":{"uid":"u","resourceVersion":"2"}"#;
+    let rows = [
+        (r#""data":{"k":"/wA="}"#, Some(vec![0xff, 0])),
+        (r#""data":{"k":"aGk\u003d"}"#, Some(b"hi".to_vec())),
+        (r#""data":{"k":""}"#, Some(Vec::new())),
+        (r#""data":null"#, None),
+        (r#""data":{}"#, None),
+    ];
+    for (data, want) in rows {
+        let text = format!("{{{meta},{data}}}");
+        let data = serde_json::from_str::<Stored>(&text)
+            .expect(&text)
+            .into_data();
+        assert_eq!(
+            data.get("k").map(|value| value.expose().to_vec()),
+            want,
+            "{text}"
+        );
+    }
+    let call = Call::get(Kind::Secret, &wanted("Opaque", &[]).at);
+    let bad = [
+        "",
+        "<html>",
+        "{}",
+        "[]",
+        r#"{"metadata":{"uid":"u","resourceVersion":"2"},"data":{"k":"hunter22!"}}"#,
+    ];
+    for body in bad {
+        let Err(error) = parse(&call, body.as_bytes()) else {
+            panic!("not a Secret: {body}")
+        };
+        assert_eq!(error.class(), Class::Unavailable, "{body}");
+        assert!(!error.to_string().contains("hunter"), "{error}");
+    }
+}
+
+#[test]
+fn what_only_others_own_is_no_difference() {
+    let object = json!({
+        "type": "Opaque",
+        "metadata": {
+            "uid": "u", "resourceVersion": "2",
+            "labels": {"app.kubernetes.io/managed-by": "keyferry", "theirs": "1", "gone": "1"},
+            "annotations": {"theirs": "1", "wanted": "1"},
+            "managedFields": [{"manager": "keyferry", "operation": "Apply", "fieldsV1": {
+                "f:data": {"f:gone": {}, "f:user": {}}, "f:metadata": {"f:labels": {"f:app.kubernetes.io/managed-by": {}, "f:gone": {}}},
+            }}],
+        },
+        "data": {"user": "dQ==", "gone": "dQ==", "theirs": "dQ==", "both": "dQ=="},
+    });
+    let mut app = wanted("Opaque", &[("user", "u"), ("both", "u")]);
+    app.annotations.insert("wanted".into(), "1".into());
+    assert_eq!(stored(&object).keys_of_others(&app), ["theirs"]);
+    let seen = stored(&object).seen(&app);
+    let keys = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        seen.data.keys().collect::<Vec<_>>(),
+        ["both", "gone", "user"]
+    );
+    assert_eq!(keys(&seen.labels), ["gone"]);
+    assert_eq!(keys(&seen.annotations), ["wanted"]);
+    assert!(seen.ours && !seen.immutable);
+}
+
+#[test]
+fn only_the_mark_makes_an_object_ours() {
+    let rows = [
+        (json!({"app.kubernetes.io/managed-by": "keyferry"}), true),
+        (json!({"app.kubernetes.io/managed-by": "Helm"}), false),
+        (json!({"app.kubernetes.io/managed-by": ""}), false),
+        (json!({}), false),
+        (json!(null), false),
+    ];
+    for (labels, want) in rows {
+        let object = json!({"metadata": {"uid": "u", "resourceVersion": "2", "labels": labels}});
+        assert_eq!(stored(&object).ours(), want, "{labels}");
+    }
+}
+
+#[test]
+fn rows_4_and_65_what_no_secret_can_hold_is_refused_before_any_request() {
+    let half = "v".repeat(1 << 19);
+    let exact = [("a", half.as_str()), ("b", half.as_str())];
+    let long = "k".repeat(254);
+    type Data<'a> = &'a [(&'a str, &'a str)];
+    let rows: [(&str, Data<'_>, &str); 9] = [
+        ("Opaque", &exact, ""),
+        (
+            "Opaque",
+            &[exact[0], exact[1], ("c", "v")],
+            "secret platform/app would hold 1048577 bytes; a Secret holds at most 1048576",
+        ),
+        (
+            "Opaque",
+            &[(".dockerconfigjson", ""), ("a_B-1.x", ""), ("...", "v")],
+            "secret platform/app: not a key of a Secret: \"...\"",
+        ),
+        (
+            "Opaque",
+            &[("a b", ""), ("..x", ""), (".", ""), ("", ""), ("ü", "")],
+            "secret platform/app: not a key of a Secret: \"\", \".\", \"..x\", \"a b\", \"ü\"",
+        ),
+        (
+            "Opaque",
+            &[(long.as_str(), "")],
+            &format!("secret platform/app: not a key of a Secret: \"{long}\""),
+        ),
+        ("example.com/any", &[], ""),
+        (
+            "kubernetes.io/service-account-token",
+            &[],
+            "secret platform/app: a Secret of type kubernetes.io/service-account-token is never written",
+        ),
+        (
+            "bootstrap.kubernetes.io/token",
+            &[],
+            "secret platform/app: a Secret of type bootstrap.kubernetes.io/token is never written",
+        ),
+        (
+            "helm.sh/release.v1",
+            &[],
+            "secret platform/app: a Secret of type helm.sh/release.v1 is never written",
+        ),
+    ];
+    for (kind, data, want) in rows {
+        let refused = check(&wanted(kind, data)).err();
+        assert_eq!(
+            refused
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            want
+        );
+        assert!(
+            refused.is_none_or(|error| error.class() == Class::Refused),
+            "{want}"
+        );
+    }
+}

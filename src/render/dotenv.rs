@@ -1,0 +1,175 @@
+//! `NAME=value` lines that `sh`, docker compose and `node --env-file` read to the same bytes, or a refusal.
+//!
+//! Each of the three has its own quoting; only this much is common to them (`tests/it/render.rs` asks the real readers):
+//! - bare: letters, digits and a few signs, nothing else;
+//! - `'…'`: everything but `'` and a carriage return (node drops it), and not an odd number of backslashes at the end,
+//!   after which compose takes the closing quote for a quoted one;
+//! - `"…"`: everything but `"`, `\`, `$`, `` ` `` and a carriage return: the ways to escape these differ.
+//!
+//! So a value with `'` and one of `"`, `\`, `$`, `` ` `` has no common spelling.
+
+use thiserror::Error;
+
+use crate::artifact::EnvLine;
+use crate::material::SecretBytes;
+use crate::report::{Class, Fault};
+
+use super::buffer::Wiped;
+use super::names::{is_variable, shown};
+
+/// One line for one variable.
+pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
+    if !is_variable(name) {
+        return Err(DotenvError::Name(name.to_owned()));
+    }
+    let refuse = |problem| DotenvError::Value {
+        name: name.to_owned(),
+        problem,
+    };
+    let text = std::str::from_utf8(value).map_err(|_| refuse(Problem::NotText))?;
+    let quote = spelling(text).map_err(refuse)?;
+    let mut line = Wiped::default();
+    for part in [name, "=", quote, text, quote] {
+        line.text(part);
+    }
+    Ok(EnvLine {
+        name: name.to_owned(),
+        value: SecretBytes::from(value),
+        line: line.into_secret(),
+    })
+}
+
+/// A whole file of lines.
+pub(super) fn body(lines: &[EnvLine]) -> SecretBytes {
+    let mut out = Wiped::default();
+    for line in lines {
+        out.push(line.line.expose());
+        out.text("\n");
+    }
+    out.into_secret()
+}
+
+/// The quotes all three read alike; none where the value is plain.
+fn spelling(value: &str) -> Result<&'static str, Problem> {
+    if value.contains('\0') {
+        return Err(Problem::Nul);
+    }
+    if value.contains('\r') {
+        return Err(Problem::CarriageReturn);
+    }
+    if !value.is_empty() && value.bytes().all(is_bare) {
+        return Ok("");
+    }
+    let backslashes = value
+        .bytes()
+        .rev()
+        .take_while(|byte| *byte == b'\\')
+        .count();
+    if !value.contains('\'') {
+        return if backslashes % 2 == 0 {
+            Ok("'")
+        } else {
+            Err(Problem::Backslash)
+        };
+    }
+    if value.contains(['"', '\\', '$', '`']) {
+        return Err(Problem::Quotes);
+    }
+    Ok("\"")
+}
+
+/// Means nothing to any of the readers, wherever it stands.
+fn is_bare(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_./:@%+,-=".contains(&byte)
+}
+
+/// Why a field has no line.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum DotenvError {
+    #[error("field {} is no name of a variable", shown(.0))]
+    Name(String),
+    #[error("field {}: {problem}", shown(name))]
+    Value { name: String, problem: Problem },
+}
+
+/// What no common spelling has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Problem {
+    #[error("the value is not UTF-8 text")]
+    NotText,
+    #[error("the value holds a NUL byte, which no environment can carry")]
+    Nul,
+    #[error("the value holds a carriage return, which `node --env-file` drops")]
+    CarriageReturn,
+    #[error(
+        "the value ends in `\\`, which docker compose takes for an escape of the closing quote"
+    )]
+    Backslash,
+    #[error(
+        "the value holds `'` together with one of `\"` `\\` `$` `` ` ``, which sh, docker compose and node read differently"
+    )]
+    Quotes,
+}
+
+impl Fault for DotenvError {
+    fn class(&self) -> Class {
+        Class::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Name(_) => "give it another name with `rename`, or leave it out with `pick`".to_owned(),
+            Self::Value { .. } => {
+                "deliver it with `format: json` or `files`, or change it: a new password, or base64 in a computed field"
+                    .to_owned()
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_spelling_is_chosen_or_the_value_refused() {
+        use Problem::{Backslash, CarriageReturn, Nul, Quotes};
+        for (value, expected) in [
+            ("plain-1.2_3/4:5@6%7+8,9=", Ok("X=plain-1.2_3/4:5@6%7+8,9=")),
+            ("", Ok("X=''")),
+            ("a b", Ok("X='a b'")),
+            ("a#b", Ok("X='a#b'")),
+            ("~root", Ok("X='~root'")),
+            ("$HOME", Ok("X='$HOME'")),
+            ("\"`\\n", Ok("X='\"`\\n'")),
+            ("two\nlines", Ok("X='two\nlines'")),
+            ("é", Ok("X='é'")),
+            ("it's", Ok("X=\"it's\"")),
+            ("it's # 1\n", Ok("X=\"it's # 1\n\"")),
+            ("it's $5", Err(Quotes)),
+            ("'\"", Err(Quotes)),
+            ("'\\", Err(Quotes)),
+            ("'`", Err(Quotes)),
+            ("C:\\", Err(Backslash)),
+            ("C:\\\\", Ok("X='C:\\\\'")),
+            ("a\r\nb", Err(CarriageReturn)),
+            ("a\0", Err(Nul)),
+        ] {
+            let line = line("X", value.as_bytes()).map(|line| line.line);
+            let expected = expected
+                .map(SecretBytes::from)
+                .map_err(|problem| DotenvError::Value {
+                    name: "X".to_owned(),
+                    problem,
+                });
+            assert!(line == expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_variable_is_refused() {
+        for name in ["", "1A", "a-b", "tls.crt", "é", "A B"] {
+            assert!(line(name, b"x").is_err(), "{name}");
+        }
+    }
+}

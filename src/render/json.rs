@@ -1,0 +1,269 @@
+//! JSON as it is delivered: order kept, numbers in their own spelling, every buffer wiped.
+//!
+//! serde_json is not used for writing: it would need a `Value` that holds copies nobody wipes.
+
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+use crate::material::{Node, SecretBytes};
+use crate::report::{Class, Fault};
+
+use super::buffer::Wiped;
+
+/// One line without spaces: a nested value as a field carries it.
+pub(super) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
+    let mut writer = Writer {
+        out: Wiped::default(),
+        indented: false,
+        as_strings: false,
+        depth: 0,
+    };
+    writer.node(node)?;
+    Ok(writer.out.into_secret())
+}
+
+/// Whole documents: one as it is, several as a list.
+pub(super) fn documents(documents: &[Node], as_strings: bool) -> Result<SecretBytes, JsonError> {
+    let mut writer = Writer::indented(as_strings);
+    match documents {
+        [document] => writer.node(document)?,
+        several => writer.list(several)?,
+    }
+    Ok(writer.end())
+}
+
+/// One object of fields.
+pub(super) fn object<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a Node)>,
+    as_strings: bool,
+) -> Result<SecretBytes, JsonError> {
+    let mut writer = Writer::indented(as_strings);
+    writer.map(fields)?;
+    Ok(writer.end())
+}
+
+struct Writer {
+    out: Wiped,
+    indented: bool,
+    as_strings: bool,
+    depth: usize,
+}
+
+impl Writer {
+    fn indented(as_strings: bool) -> Self {
+        Self {
+            out: Wiped::default(),
+            indented: true,
+            as_strings,
+            depth: 0,
+        }
+    }
+
+    fn end(mut self) -> SecretBytes {
+        self.out.text("\n");
+        self.out.into_secret()
+    }
+
+    fn node(&mut self, node: &Node) -> Result<(), JsonError> {
+        match node {
+            Node::Null => self.out.text("null"),
+            Node::Bool(value) => self.plain(if *value { "true" } else { "false" }),
+            Node::Number(spelling) => match spelling.expose_str() {
+                Some(text) if self.as_strings || is_number(text) => self.plain(text),
+                _ => return Err(JsonError::new(Problem::Number)),
+            },
+            Node::Text(text) => match text.expose_str() {
+                Some(text) => quote(text, &mut self.out),
+                None => return Err(JsonError::new(Problem::NotText)),
+            },
+            Node::List(items) => self.list(items)?,
+            Node::Map(entries) => {
+                self.map(entries.iter().map(|(key, node)| (key.as_str(), node)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A number or truth value, quoted where all values become text.
+    fn plain(&mut self, text: &str) {
+        if self.as_strings {
+            quote(text, &mut self.out);
+        } else {
+            self.out.text(text);
+        }
+    }
+
+    fn list(&mut self, items: &[Node]) -> Result<(), JsonError> {
+        self.out.text("[");
+        self.depth += 1;
+        for (index, item) in items.iter().enumerate() {
+            self.entry(index == 0);
+            self.node(item)
+                .map_err(|error| error.beneath(&index.to_string()))?;
+        }
+        self.close(items.is_empty(), "]");
+        Ok(())
+    }
+
+    fn map<'a>(
+        &mut self,
+        entries: impl Iterator<Item = (&'a str, &'a Node)>,
+    ) -> Result<(), JsonError> {
+        self.out.text("{");
+        self.depth += 1;
+        let mut empty = true;
+        for (key, node) in entries {
+            self.entry(empty);
+            empty = false;
+            quote(key, &mut self.out);
+            self.out.text(if self.indented { ": " } else { ":" });
+            self.node(node).map_err(|error| error.beneath(key))?;
+        }
+        self.close(empty, "}");
+        Ok(())
+    }
+
+    fn entry(&mut self, first: bool) {
+        if !first {
+            self.out.text(",");
+        }
+        self.line();
+    }
+
+    fn close(&mut self, empty: bool, bracket: &str) {
+        self.depth -= 1;
+        if !empty {
+            self.line();
+        }
+        self.out.text(bracket);
+    }
+
+    fn line(&mut self) {
+        if self.indented {
+            self.out.text("\n");
+            for _ in 0..self.depth {
+                self.out.text("  ");
+            }
+        }
+    }
+}
+
+/// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: what is not printable in YAML is escaped too.
+pub(super) fn quote(text: &str, out: &mut Wiped) {
+    out.text("\"");
+    for character in text.chars() {
+        match character {
+            '"' => out.text("\\\""),
+            '\\' => out.text("\\\\"),
+            '\n' => out.text("\\n"),
+            '\r' => out.text("\\r"),
+            '\t' => out.text("\\t"),
+            '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => escape(character, out),
+            other => out.char(other),
+        }
+    }
+    out.text("\"");
+}
+
+/// `\uXXXX`, two of them beyond the first 65,536 characters.
+pub(super) fn escape(character: char, out: &mut Wiped) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        let mut text = String::with_capacity(6);
+        write!(text, "\\u{unit:04x}").expect("a String takes everything");
+        out.text(&text);
+    }
+}
+
+/// Whether JSON's grammar has this number.
+pub(super) fn is_number(text: &str) -> bool {
+    let rest = text.strip_prefix('-').unwrap_or(text);
+    let whole = digits(rest);
+    let leading_zero = whole > 1 && rest.starts_with('0');
+    let mut rest = &rest[whole..];
+    if let Some(fraction) = rest.strip_prefix('.') {
+        let count = digits(fraction);
+        if count == 0 {
+            return false;
+        }
+        rest = &fraction[count..];
+    }
+    if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
+        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        let count = digits(exponent);
+        if count == 0 {
+            return false;
+        }
+        rest = &exponent[count..];
+    }
+    whole > 0 && !leading_zero && rest.is_empty()
+}
+
+fn digits(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+/// Why a value has no JSON or YAML form, and where.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("{}{problem}", self.place())]
+pub(super) struct JsonError {
+    path: Vec<String>,
+    problem: Problem,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Problem {
+    #[error("the value is not UTF-8 text")]
+    NotText,
+    #[error("the number has no such spelling in this format")]
+    Number,
+}
+
+impl JsonError {
+    pub(super) fn new(problem: Problem) -> Self {
+        Self {
+            path: Vec::new(),
+            problem,
+        }
+    }
+
+    /// The same error seen from the mapping or list around it.
+    pub(super) fn beneath(mut self, step: &str) -> Self {
+        self.path.insert(0, step.to_owned());
+        self
+    }
+
+    fn place(&self) -> String {
+        if self.path.is_empty() {
+            return String::new();
+        }
+        format!("at {}: ", super::names::shown(&self.path.join(".")))
+    }
+}
+
+impl Fault for JsonError {
+    fn class(&self) -> Class {
+        Class::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self.problem {
+            Problem::NotText => {
+                "bytes go to `format: raw`, to `files` and to Secrets; in text they need base64 at their source"
+                    .to_owned()
+            }
+            Problem::Number => {
+                "make it text at its source, or say `asStrings: true` where the format is json".to_owned()
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! The sources of one delivery become its fields: picked, renamed, prefixed, merged in order, completed by computed ones.
+//!
+//! Invariant: a name means one value. A second source of it is an error unless that source says `override`.
+
+use std::rc::Rc;
+
+use thiserror::Error;
+
+use crate::config::{Delivery, From, Source};
+use crate::fetched::Fetched;
+use crate::material::Node;
+use crate::report::{Class, Failure, Fault};
+
+use super::field::{Field, FieldError, Fields, Held, Origin};
+use super::json::JsonError;
+use super::names::{listed, shown};
+use super::select::{Taken, select};
+use super::template::Template;
+use super::within;
+
+/// The only source's documents as they are, when nothing was asked of them.
+pub(super) fn whole_documents<'a>(
+    delivery: &Delivery,
+    fetched: &'a Fetched,
+) -> Result<Option<&'a [Node]>, Failure> {
+    let [from] = delivery.from.as_slice() else {
+        return Ok(None);
+    };
+    if !delivery.fields.is_empty() || !delivery.deliver.is_empty() || !is_untouched(from) {
+        return Ok(None);
+    }
+    Ok(documents(from, fetched)?.filter(|documents| !is_void(documents)))
+}
+
+/// Destructured, so that a new option cannot be forgotten here.
+fn is_untouched(from: &From) -> bool {
+    let From {
+        source: _,
+        prefix,
+        pick,
+        rename,
+        overrides: _,
+        optional: _,
+        encode_json,
+        flatten,
+        at: _,
+    } = from;
+    prefix.is_empty() && pick.is_empty() && rename.is_empty() && !encode_json && flatten.is_none()
+}
+
+/// Nothing in it: then it goes the way of fields, where an empty answer is refused.
+fn is_void(documents: &[Node]) -> bool {
+    documents.iter().all(|document| match document {
+        Node::Null => true,
+        Node::List(items) => items.is_empty(),
+        Node::Map(entries) => entries.is_empty(),
+        Node::Bool(_) | Node::Number(_) | Node::Text(_) => false,
+    })
+}
+
+/// What a source gave, or nothing when it is absent and may be.
+fn documents<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a [Node]>, Failure> {
+    match fetched.get(&from.source) {
+        Ok(material) => Ok(Some(&material.documents)),
+        Err(failure) if failure.absent && from.optional => Ok(None),
+        Err(failure) => Err(within(origin(from), failure)),
+    }
+}
+
+/// All fields of a delivery.
+pub(super) fn fields<'a>(
+    delivery: &'a Delivery,
+    fetched: &'a Fetched,
+) -> Result<Fields<'a>, Failure> {
+    let mut fields = Fields {
+        list: Vec::new(),
+        allow_empty: delivery.allow_empty,
+    };
+    for from in &delivery.from {
+        let Some(documents) = documents(from, fetched)? else {
+            continue;
+        };
+        let first_new = fields.list.len();
+        for field in named(from, documents).map_err(|error| within(origin(from), error))? {
+            insert(&mut fields, field, from.overrides, first_new)?;
+        }
+    }
+    for computed in &delivery.fields {
+        let origin = Rc::new(Origin {
+            label: "`fields`".to_owned(),
+            at: computed.at.clone(),
+        });
+        let value = Template::parse(&computed.template)
+            .and_then(|template| template.render(&fields))
+            .map_err(|error| {
+                within(
+                    format!("field {} of {origin}", shown(&computed.name)),
+                    error.in_text("its template"),
+                )
+            })?;
+        let field = Field {
+            name: computed.name.clone(),
+            value: Held::Made(Node::Text(value)),
+            picked: false,
+            origin,
+        };
+        let first_new = fields.list.len();
+        insert(&mut fields, field, false, first_new)?;
+    }
+    require(delivery, &fields)?;
+    only_delivered(delivery, &mut fields)?;
+    Ok(fields)
+}
+
+/// Leaves what `deliver` names, in its order.
+fn only_delivered(delivery: &Delivery, fields: &mut Fields<'_>) -> Result<(), Failure> {
+    if delivery.deliver.is_empty() {
+        return Ok(());
+    }
+    let mut kept = Vec::with_capacity(delivery.deliver.len());
+    for name in &delivery.deliver {
+        match fields.list.iter().position(|field| field.name == *name) {
+            Some(place) => kept.push(fields.list.remove(place)),
+            None => {
+                let error = fields.bytes(name).err().unwrap_or(FieldError::None);
+                return Err(within("`deliver`", error));
+            }
+        }
+    }
+    fields.list = kept;
+    Ok(())
+}
+
+fn named<'a>(from: &From, documents: &'a [Node]) -> Result<Vec<Field<'a>>, MergeError> {
+    let mut taken = select(from, documents)?;
+    for (old, _) in &from.rename {
+        if !taken.iter().any(|one| one.name == *old) {
+            return Err(MergeError::NotThere {
+                path: old.clone(),
+                there: taken.into_iter().map(|one| one.name).collect(),
+            });
+        }
+    }
+    for one in &mut taken {
+        let renamed = from.rename.iter().find(|(old, _)| *old == one.name);
+        let name = renamed.map_or(one.name.as_str(), |(_, new)| new);
+        one.name = format!("{}{name}", from.prefix);
+    }
+    let origin = Rc::new(origin(from));
+    let field = |one: Taken<'a>| Field {
+        name: one.name,
+        value: one.value,
+        picked: one.picked,
+        origin: Rc::clone(&origin),
+    };
+    Ok(taken.into_iter().map(field).collect())
+}
+
+/// Fields from `first_new` on come from the same source: those it may never give twice.
+fn insert<'a>(
+    fields: &mut Fields<'a>,
+    field: Field<'a>,
+    overrides: bool,
+    first_new: usize,
+) -> Result<(), MergeError> {
+    let earlier = fields
+        .list
+        .iter()
+        .position(|other| other.name == field.name);
+    match earlier {
+        None => fields.list.push(field),
+        Some(place)
+            if overrides && place < first_new && fields.list[place].origin != field.origin =>
+        {
+            fields.list[place] = field;
+        }
+        Some(place) => {
+            return Err(MergeError::Twice {
+                field: field.name,
+                first: fields.list[place].origin.clone(),
+                second: field.origin,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn require(delivery: &Delivery, fields: &Fields<'_>) -> Result<(), Failure> {
+    for name in &delivery.require {
+        let Some(field) = fields.named(name) else {
+            return Err(within(
+                "`require`",
+                fields.bytes(name).err().unwrap_or(FieldError::None),
+            ));
+        };
+        if !matches!(field.value.node(), Node::List(_) | Node::Map(_)) && field.scalar()?.is_empty()
+        {
+            return Err(within("`require`", FieldError::Empty(field.whence())));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn origin(from: &From) -> Origin {
+    Origin {
+        label: source_label(&from.source),
+        at: from.at.clone(),
+    }
+}
+
+/// A source as a message names it: its kind, and its name on one line whatever it holds.
+fn source_label(source: &Source) -> String {
+    let (kind, name) = match source {
+        Source::Vault(read) => ("vault", read.path.clone()),
+        Source::Age { file, .. } => ("age file", file.display().to_string()),
+        Source::Sops { file, .. } => ("sops file", file.display().to_string()),
+        Source::Sealed { file, .. } | Source::SealedManifests { file } => {
+            ("sealed file", file.display().to_string())
+        }
+        Source::SealedObject(at) => ("sealed secret", at.to_string()),
+        Source::Secret(at) => ("secret", at.to_string()),
+    };
+    format!("{kind} {}", shown(&name))
+}
+
+/// Why the sources of a delivery do not make fields.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum MergeError {
+    #[error("field {} is not there", shown(path))]
+    NotThere { path: String, there: Vec<String> },
+    #[error("field {} comes from {first} and again from {second}", shown(field))]
+    Twice {
+        field: String,
+        first: Rc<Origin>,
+        second: Rc<Origin>,
+    },
+    #[error("it is {0}, not a mapping of fields")]
+    NotFields(&'static str),
+    #[error("it holds {0} documents, not one mapping of fields")]
+    SeveralDocuments(usize),
+    #[error("field {} cannot become JSON: {problem}", shown(field))]
+    NotJson { field: String, problem: JsonError },
+}
+
+impl Fault for MergeError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NotThere { .. } => Class::Missing,
+            Self::Twice { .. } => Class::Usage,
+            Self::NotFields(_) | Self::SeveralDocuments(_) | Self::NotJson { .. } => Class::Refused,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotThere { there, .. } if there.is_empty() => "it has no field at all".to_owned(),
+            Self::NotThere { there, .. } => {
+                format!("it has {}", listed(there.iter().map(String::as_str)))
+            }
+            Self::Twice { first, second, .. } if first == second => {
+                "let `rename` give each its own name".to_owned()
+            }
+            Self::Twice { .. } => {
+                "say `override: true` on the later source, or keep them apart with `prefix`, `pick` or `rename`"
+                    .to_owned()
+            }
+            Self::NotFields(_) => "take parts of it with `pick`, such as `0.name`".to_owned(),
+            Self::SeveralDocuments(_) => {
+                "take parts with `pick`: `0.name` is `name` of the first document".to_owned()
+            }
+            Self::NotJson { problem, .. } => return problem.hint(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! `name=value` as `java.util.Properties` reads it: ASCII only, everything else as `\uXXXX`.
+
+use crate::material::SecretBytes;
+
+use super::buffer::Wiped;
+use super::field::{FieldError, Fields};
+use super::json::escape;
+
+/// One line per field.
+pub(super) fn render(fields: &Fields<'_>) -> Result<SecretBytes, FieldError> {
+    let mut out = Wiped::default();
+    for field in fields.some()? {
+        let Ok(value) = std::str::from_utf8(fields.leaf(field)?) else {
+            return Err(FieldError::NotText(field.whence()));
+        };
+        write(&field.name, Part::Key, &mut out);
+        out.text("=");
+        write(value, Part::Value, &mut out);
+        out.text("\n");
+    }
+    Ok(out.into_secret())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Key,
+    Value,
+}
+
+/// In a key every blank and separator is escaped; in a value only the first blank, which would be skipped.
+fn write(text: &str, part: Part, out: &mut Wiped) {
+    for (index, character) in text.chars().enumerate() {
+        match character {
+            '\n' => out.text("\\n"),
+            '\r' => out.text("\\r"),
+            '\t' => out.text("\\t"),
+            '\\' => out.text("\\\\"),
+            ' ' if part == Part::Key || index == 0 => out.text("\\ "),
+            '=' | ':' if part == Part::Key => {
+                out.text("\\");
+                out.char(character);
+            }
+            '#' | '!' if part == Part::Key && index == 0 => {
+                out.text("\\");
+                out.char(character);
+            }
+            ' '..='~' => out.char(character),
+            other => escape(other, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_values_are_escaped_as_java_reads_them() {
+        for (text, key, value) in [
+            ("plain", "plain", "plain"),
+            (" a b", "\\ a\\ b", "\\ a b"),
+            ("a=b:c", "a\\=b\\:c", "a=b:c"),
+            ("#x!", "\\#x!", "#x!"),
+            ("!x", "\\!x", "!x"),
+            ("a\\b\nc\rd\te", "a\\\\b\\nc\\rd\\te", "a\\\\b\\nc\\rd\\te"),
+            ("é", "\\u00e9", "\\u00e9"),
+            ("𝄞", "\\ud834\\udd1e", "\\ud834\\udd1e"),
+            ("\u{c}\u{7f}", "\\u000c\\u007f", "\\u000c\\u007f"),
+        ] {
+            for (part, expected) in [(Part::Key, key), (Part::Value, value)] {
+                let mut out = Wiped::default();
+                write(text, part, &mut out);
+                assert_eq!(out.into_string().as_str(), expected, "{text:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What is taken from one source: paths that reach inside, nested values made flat or JSON text.
+
+use crate::config::From;
+use crate::material::Node;
+
+use super::field::Held;
+use super::json;
+use super::merge::MergeError;
+
+/// A node, the name it has so far, and whether `pick` asked for it.
+pub(super) struct Taken<'a> {
+    pub name: String,
+    pub value: Held<'a>,
+    pub picked: bool,
+}
+
+/// The nodes of one source by name, in order: picked or all of them.
+pub(super) fn select<'a>(from: &From, documents: &'a [Node]) -> Result<Vec<Taken<'a>>, MergeError> {
+    let mut taken = Vec::new();
+    if from.pick.is_empty() {
+        for (name, node) in top_level(documents)? {
+            take(from, &[name.as_str()], node, false, &mut taken)?;
+        }
+    }
+    for path in &from.pick {
+        let Some((steps, node)) = reach(documents, path) else {
+            return Err(MergeError::NotThere {
+                path: path.clone(),
+                there: top_level(documents)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|(name, _)| name.clone())
+                    .collect(),
+            });
+        };
+        match from.flatten {
+            Some(_) => take(from, &steps, node, true, &mut taken)?,
+            None => take(from, &[path], node, true, &mut taken)?,
+        }
+    }
+    Ok(taken)
+}
+
+fn top_level(documents: &[Node]) -> Result<&[(String, Node)], MergeError> {
+    match documents {
+        [Node::Map(entries)] => Ok(entries),
+        [] | [Node::Null] => Ok(&[]),
+        [Node::List(_)] => Err(MergeError::NotFields("a list")),
+        [Node::Bool(_) | Node::Number(_) | Node::Text(_)] => {
+            Err(MergeError::NotFields("one value"))
+        }
+        several => Err(MergeError::SeveralDocuments(several.len())),
+    }
+}
+
+fn take<'a>(
+    from: &From,
+    steps: &[&str],
+    node: &'a Node,
+    picked: bool,
+    taken: &mut Vec<Taken<'a>>,
+) -> Result<(), MergeError> {
+    let nested = matches!(node, Node::List(_) | Node::Map(_));
+    if let (Some(separator), true) = (&from.flatten, nested) {
+        flatten(&steps.join(separator), separator, node, taken);
+        return Ok(());
+    }
+    let name = match &from.flatten {
+        Some(separator) => steps.join(separator),
+        None => steps.concat(),
+    };
+    let value = if nested && from.encode_json {
+        let text = json::compact(node).map_err(|problem| MergeError::NotJson {
+            field: name.clone(),
+            problem,
+        })?;
+        Held::Made(Node::Text(text))
+    } else {
+        Held::Lent(node)
+    };
+    taken.push(Taken {
+        name,
+        value,
+        picked,
+    });
+    Ok(())
+}
+
+/// Depth is bounded by the sources' own parsers (64), which refuse anything deeper.
+fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<Taken<'a>>) {
+    match node {
+        Node::Map(entries) => {
+            for (key, inner) in entries {
+                flatten(&format!("{name}{separator}{key}"), separator, inner, taken);
+            }
+        }
+        Node::List(items) => {
+            for (index, inner) in items.iter().enumerate() {
+                let name = format!("{name}{separator}{index}");
+                flatten(&name, separator, inner, taken);
+            }
+        }
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => taken.push(Taken {
+            name: name.to_owned(),
+            value: Held::Lent(node),
+            picked: false,
+        }),
+    }
+}
+
+/// Follows `a.b.0.c`. A key that holds dots is found too: at each mapping the longest key that fits is tried
+/// first. Several documents are numbered from 0 like a list. Gives the steps that were made.
+fn reach<'a, 'p>(documents: &'a [Node], path: &'p str) -> Option<(Vec<&'p str>, &'a Node)> {
+    match documents {
+        [node] => follow(node, path),
+        several => {
+            let (index, rest) = path.split_once('.').unwrap_or((path, ""));
+            let node = several.get(position(index)?)?;
+            if rest.is_empty() {
+                return Some((vec![index], node));
+            }
+            follow(node, rest).map(|(steps, node)| (prepend(index, steps), node))
+        }
+    }
+}
+
+fn follow<'a, 'p>(node: &'a Node, path: &'p str) -> Option<(Vec<&'p str>, &'a Node)> {
+    let cuts = std::iter::once(path.len()).chain(path.rmatch_indices('.').map(|(at, _)| at));
+    for cut in cuts {
+        let step = &path[..cut];
+        let Some(inner) = child(node, step) else {
+            continue;
+        };
+        if cut == path.len() {
+            return Some((vec![step], inner));
+        }
+        if let Some((steps, found)) = follow(inner, &path[cut + 1..]) {
+            return Some((prepend(step, steps), found));
+        }
+    }
+    None
+}
+
+fn child<'a>(node: &'a Node, step: &str) -> Option<&'a Node> {
+    match node {
+        Node::Map(entries) => entries
+            .iter()
+            .find(|(key, _)| key == step)
+            .map(|(_, inner)| inner),
+        Node::List(items) => items.get(position(step)?),
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => None,
+    }
+}
+
+/// `0`, `12`; not `+1`, `01` or ` 1`.
+fn position(step: &str) -> Option<usize> {
+    let plain = step.bytes().all(|byte| byte.is_ascii_digit());
+    let canonical = step == "0" || !step.starts_with('0');
+    if plain && canonical {
+        step.parse().ok()
+    } else {
+        None
+    }
+}
+
+fn prepend<'p>(step: &'p str, mut steps: Vec<&'p str>) -> Vec<&'p str> {
+    steps.insert(0, step);
+    steps
+}

@@ -1,0 +1,34 @@
+//! What blows before minijinja's parser sees a template: it builds `a ~ a ~ …` and `elif` chains as deep as they are long.
+
+use minijinja::machinery::{Token, tokenize};
+
+use super::syntax::{self, position};
+use super::{Position, Problem, TemplateError};
+
+/// Bytes of a template's text.
+const MOST_BYTES: usize = 256 * 1024;
+/// Words and signs between one `{{` or `{%` and its end.
+const MOST_TOKENS_IN_A_BLOCK: usize = 400;
+/// In the whole template: each may be one level of nesting.
+const MOST_ELIFS: usize = 100;
+
+pub(super) fn check(text: &str) -> Result<(), TemplateError> {
+    if text.len() > MOST_BYTES {
+        let limit = format!("the template is larger than {} KiB", MOST_BYTES / 1024);
+        return Err(TemplateError::new(Position::START, Problem::Limit(limit)));
+    }
+    let (mut in_block, mut elifs) = (0, 0);
+    for token in tokenize(text, false, syntax::config()) {
+        let (token, span) = token.map_err(|error| syntax::syntax_error(&error))?;
+        if matches!(token, Token::VariableStart | Token::BlockStart) {
+            in_block = 0;
+        }
+        in_block += 1;
+        elifs += usize::from(matches!(token, Token::Ident("elif")));
+        if in_block > MOST_TOKENS_IN_A_BLOCK || elifs > MOST_ELIFS {
+            let limit = "the expression is too long".to_owned();
+            return Err(TemplateError::new(position(span), Problem::Limit(limit)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Templates: text with `{{ fields }}`, `{% if %}`, `{% for %}` and `{% set %}`, in the spelling of Jinja.
+//!
+//! minijinja parses; we evaluate. Its engine keeps every intermediate value in shared strings that nobody wipes, puts
+//! values into some error texts (`int`, unknown keys) and lets `~` double a string without end; its parser sees only the
+//! template's text, which is no secret. So here every intermediate value is wiped, a value knows whether it comes from a
+//! field, and work is metered.
+//!
+//! Absent on purpose: functions, methods, includes, macros, anything that reads a file, a variable of the environment, a
+//! clock or the network. Values never reach an error: errors hold names, positions and kinds only.
+
+mod eval;
+mod expr;
+mod filters;
+mod fuses;
+mod lower;
+mod operate;
+mod scope;
+mod syntax;
+mod tree;
+mod value;
+
+use thiserror::Error;
+
+use crate::material::SecretBytes;
+use crate::report::{Class, Failure, Fault};
+
+use super::field::{FieldError, Fields};
+use super::names::{listed, shown};
+
+pub(super) use tree::Use;
+
+/// A parsed template: everything in it is known to be supported.
+#[derive(Debug)]
+pub(super) struct Template {
+    body: Vec<tree::Stmt>,
+    /// Names it reads that are neither its own variables nor loop variables.
+    pub(super) uses: Vec<Use>,
+}
+
+impl Template {
+    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
+        fuses::check(text)?;
+        let (body, uses) = syntax::parse(text)?;
+        Ok(Self { body, uses })
+    }
+
+    pub(super) fn render(&self, fields: &Fields<'_>) -> Result<SecretBytes, TemplateError> {
+        eval::render(&self.body, fields)
+    }
+}
+
+/// Line and column in a template, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    line: u32,
+    column: u32,
+}
+
+impl Position {
+    const START: Self = Self { line: 1, column: 1 };
+
+    /// Turns a problem into an error at this place.
+    fn at(self) -> impl Fn(Problem) -> TemplateError {
+        move |problem| TemplateError::new(self, problem)
+    }
+}
+
+/// What is wrong in a template, and where.
+#[derive(Debug, PartialEq, Error)]
+#[error("line {}, column {}: {problem}", at.line, at.column)]
+pub(super) struct TemplateError {
+    at: Position,
+    problem: Problem,
+}
+
+impl TemplateError {
+    fn new(at: Position, problem: Problem) -> Self {
+        Self { at, problem }
+    }
+
+    /// As a failure that says which text the line is counted in.
+    pub(super) fn in_text(&self, name: &str) -> Failure {
+        let mut failure = Failure::new(self.class(), format!("{name}, {self}"));
+        failure.hint = self.hint();
+        failure
+    }
+
+    /// As a failure in a file of its own.
+    pub(super) fn in_file(&self, name: &str) -> Failure {
+        let Position { line, column } = self.at;
+        let mut failure = Failure::new(
+            self.class(),
+            format!("{name}:{line}:{column}: {}", self.problem),
+        );
+        failure.hint = self.hint();
+        failure
+    }
+
+    /// A name that is in no source.
+    pub(super) fn unknown_field(used: &Use, known: &str) -> Self {
+        Self::new(
+            used.at,
+            Problem::Undefined {
+                name: used.name.clone(),
+                known: known.to_owned(),
+            },
+        )
+    }
+}
+
+/// Names, kinds and limits; never a value.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub(super) enum Problem {
+    #[error("the template does not parse: {0}")]
+    Syntax(String),
+    #[error("{0} has no place in a template of secrets")]
+    Unsupported(String),
+    #[error("there is no filter {}", shown(.0))]
+    UnknownFilter(String),
+    #[error("there is no test {}", shown(.0))]
+    UnknownTest(String),
+    #[error("{} does not take these arguments", shown(name))]
+    Arguments { name: String, usage: String },
+    #[error("{} is not defined", shown(name))]
+    Undefined { name: String, known: String },
+    #[error(transparent)]
+    Field(FieldError),
+    #[error("{wants}, and this is {is}")]
+    Kind { wants: String, is: &'static str },
+    #[error("`sha256` of a field would publish what its value can be guessed from")]
+    Digest,
+    #[error("`base64decode` was given something else than base64 of UTF-8 text")]
+    Base64,
+    #[error("the number has no value in 64 bits")]
+    Number,
+    #[error("{0}")]
+    Limit(String),
+}
+
+impl Problem {
+    fn arguments(name: &str, usage: String) -> Self {
+        Self::Arguments {
+            name: name.to_owned(),
+            usage,
+        }
+    }
+}
+
+impl Fault for TemplateError {
+    fn class(&self) -> Class {
+        match &self.problem {
+            Problem::Syntax(_)
+            | Problem::Unsupported(_)
+            | Problem::UnknownFilter(_)
+            | Problem::UnknownTest(_)
+            | Problem::Arguments { .. }
+            | Problem::Kind { .. }
+            | Problem::Digest => Class::Usage,
+            Problem::Undefined { .. } => Class::Missing,
+            Problem::Field(error) => error.class(),
+            Problem::Base64 => Class::Corrupt,
+            Problem::Number | Problem::Limit(_) => Class::Refused,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.problem {
+            Problem::Syntax(_) | Problem::Base64 | Problem::Kind { .. } | Problem::Number => None,
+            Problem::Unsupported(_) => Some(
+                "a template has `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% raw %}`, `{# #}`, operators and filters"
+                    .to_owned(),
+            ),
+            Problem::UnknownFilter(_) => Some(format!("filters are {}", listed(filters::names()))),
+            Problem::UnknownTest(_) => Some(format!("tests are {}", listed(tree::TESTS))),
+            Problem::Arguments { usage, .. } => Some(usage.clone()),
+            Problem::Undefined { known, .. } if known.is_empty() => None,
+            Problem::Undefined { known, .. } => Some(format!(
+                "the fields are {known}; `default(\"…\")` or `is defined` allow for one that may be absent"
+            )),
+            Problem::Field(error) => error.hint(),
+            Problem::Digest => {
+                Some("`sha256` takes text that is written in the template itself".to_owned())
+            }
+            Problem::Limit(_) => Some("split it into several files or fields".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

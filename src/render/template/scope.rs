@@ -1,0 +1,113 @@
+//! The names an expression may see: fields, all of them as `fields`, and what the template itself named.
+
+use std::rc::Rc;
+
+use crate::render::field::{Field, FieldError, Fields};
+
+use super::Problem;
+use super::value::{Data, FIELDS, Meter, Value};
+
+/// What an expression may see.
+pub(super) struct Scope<'a> {
+    fields: &'a Fields<'a>,
+    /// Names that the template gave a value; the last of a name counts.
+    pub locals: Vec<(&'a str, Value<'a>)>,
+    pub meter: Meter,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn of(fields: &'a Fields<'a>) -> Self {
+        Self {
+            fields,
+            locals: Vec::new(),
+            meter: Meter::full(),
+        }
+    }
+
+    /// The names of all fields, for messages.
+    pub(super) fn known(&self) -> String {
+        self.fields.names()
+    }
+
+    pub(super) fn name(&self, name: &str) -> Result<Option<Value<'a>>, Problem> {
+        if let Some((_, value)) = self.locals.iter().rev().find(|(own, _)| *own == name) {
+            return Ok(Some(value.clone()));
+        }
+        if name == FIELDS {
+            return Ok(Some(Value {
+                data: Data::Fields,
+                secret: true,
+            }));
+        }
+        self.field(name)
+    }
+
+    pub(super) fn has_field(&self, name: &str) -> bool {
+        self.fields.named(name).is_some()
+    }
+
+    fn field(&self, name: &str) -> Result<Option<Value<'a>>, Problem> {
+        let field = self.fields.list.iter().find(|field| field.name == name);
+        field.map(|field| self.of_field(field)).transpose()
+    }
+
+    /// What may not be delivered may not be printed either: null, empty text, bytes that are no text.
+    fn of_field(&self, field: &'a Field<'a>) -> Result<Value<'a>, Problem> {
+        let value = Value::of_node(field.value.node())
+            .ok_or_else(|| Problem::Field(FieldError::NotText(field.whence())))?;
+        match &value.data {
+            Data::Text(_) | Data::Null => {
+                self.fields.leaf(field).map_err(Problem::Field)?;
+            }
+            Data::Number(_) | Data::Bool(_) | Data::List(_) | Data::Map(_) | Data::Fields => {}
+        }
+        Ok(value)
+    }
+
+    /// All fields as one mapping, once a template asks for all of them.
+    pub(super) fn spread(&self, value: Value<'a>) -> Result<Value<'a>, Problem> {
+        if !matches!(value.data, Data::Fields) {
+            return Ok(value);
+        }
+        let mut entries = Vec::with_capacity(self.fields.list.len());
+        for field in &self.fields.list {
+            self.meter.step()?;
+            entries.push((field.name.clone(), self.of_field(field)?));
+        }
+        Ok(Value {
+            data: Data::Map(Rc::new(entries)),
+            secret: true,
+        })
+    }
+
+    pub(super) fn member(&self, of: &Value<'a>, key: &str) -> Result<Option<Value<'a>>, Problem> {
+        match &of.data {
+            Data::Fields => self.field(key),
+            Data::Map(entries) => Ok(entries
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value.clone())),
+            Data::Text(_) | Data::Number(_) | Data::Bool(_) | Data::Null | Data::List(_) => {
+                Err(of.is_not("`.`", "a mapping"))
+            }
+        }
+    }
+
+    pub(super) fn item(
+        &self,
+        of: &Value<'a>,
+        key: &Value<'a>,
+    ) -> Result<Option<Value<'a>>, Problem> {
+        let Data::List(items) = &of.data else {
+            let found = self.member(of, key.text_for("`[ ]` of a mapping")?)?;
+            return Ok(found.map(|value| value.tainted(key.secret)));
+        };
+        let index = key
+            .integer()
+            .ok_or_else(|| key.is_not("`[ ]` of a list", "a number"))?;
+        let found = usize::try_from(index)
+            .ok()
+            .and_then(|index| items.get(index));
+        Ok(found.map(|value| value.clone().tainted(key.secret)))
+    }
+}

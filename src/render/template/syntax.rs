@@ -1,0 +1,135 @@
+//! From minijinja's syntax tree to ours, which holds only what the evaluator can do: everything else is refused here, by
+//! name and place, so that `keyferry check` finds it without any value. This file and `lower` alone know minijinja's tree.
+
+use minijinja::machinery::{Span, ast};
+use minijinja::syntax::SyntaxConfig;
+
+use super::tree::{For, Stmt, Use};
+use super::{Position, Problem, TemplateError};
+
+/// Nothing is trimmed: a template file is delivered to the byte.
+pub(super) fn config() -> SyntaxConfig {
+    SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .build()
+        .expect("the usual delimiters")
+}
+
+pub(super) fn parse(text: &str) -> Result<(Vec<Stmt>, Vec<Use>), TemplateError> {
+    let tree = minijinja::machinery::parse(text, "template", config())
+        .map_err(|error| syntax_error(&error))?;
+    let mut reader = Reader::default();
+    let ast::Stmt::Template(template) = &tree else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let body = reader.body(&template.children)?;
+    let Reader { mut uses, own } = reader;
+    uses.retain(|used| !own.contains(&used.name));
+    Ok((body, uses))
+}
+
+/// The parser saw the template's text and no value, so its words may be shown.
+pub(super) fn syntax_error(error: &minijinja::Error) -> TemplateError {
+    let line = error.line().and_then(|line| u32::try_from(line).ok());
+    let at = Position {
+        line: line.unwrap_or(1),
+        column: 1,
+    };
+    let detail = error.detail().unwrap_or("unexpected end").to_owned();
+    TemplateError::new(at, Problem::Syntax(detail))
+}
+
+pub(super) fn position(span: Span) -> Position {
+    Position {
+        line: u32::from(span.start_line),
+        column: u32::from(span.start_col) + 1,
+    }
+}
+
+/// Turns minijinja's tree into ours; its half for expressions is in `lower`.
+#[derive(Default)]
+pub(super) struct Reader {
+    pub uses: Vec<Use>,
+    /// Names that the template itself gives a value.
+    own: Vec<String>,
+}
+
+impl Reader {
+    fn body(&mut self, statements: &[ast::Stmt<'_>]) -> Result<Vec<Stmt>, TemplateError> {
+        statements.iter().map(|one| self.statement(one)).collect()
+    }
+
+    fn statement(&mut self, statement: &ast::Stmt<'_>) -> Result<Stmt, TemplateError> {
+        let (word, span) = match statement {
+            ast::Stmt::EmitRaw(raw) => return Ok(Stmt::Raw(raw.raw.to_owned())),
+            ast::Stmt::EmitExpr(emit) => return Ok(Stmt::Emit(self.expr(&emit.expr)?)),
+            ast::Stmt::Set(set) => {
+                let value = self.expr(&set.expr)?;
+                let name = self.targets(&set.target)?;
+                return match <[String; 1]>::try_from(name) {
+                    Ok([name]) => Ok(Stmt::Set { name, value }),
+                    Err(_) => unsupported("`set` of several names", set.span()),
+                };
+            }
+            ast::Stmt::IfCond(choice) => {
+                return Ok(Stmt::If {
+                    condition: self.expr(&choice.expr)?,
+                    yes: self.body(&choice.true_body)?,
+                    no: self.body(&choice.false_body)?,
+                });
+            }
+            ast::Stmt::ForLoop(each) if !each.recursive => {
+                return Ok(Stmt::For(Box::new(self.each(each)?)));
+            }
+            ast::Stmt::ForLoop(one) => ("a recursive loop", one.span()),
+            ast::Stmt::Template(one) => ("a template", one.span()),
+            ast::Stmt::WithBlock(one) => ("`with`", one.span()),
+            ast::Stmt::SetBlock(one) => ("`set` with a body", one.span()),
+            ast::Stmt::AutoEscape(one) => ("`autoescape`", one.span()),
+            ast::Stmt::FilterBlock(one) => ("`filter` with a body", one.span()),
+            ast::Stmt::Do(one) => ("`do`", one.span()),
+        };
+        unsupported(word, span)
+    }
+
+    fn each(&mut self, each: &ast::ForLoop<'_>) -> Result<For, TemplateError> {
+        self.own.push("loop".to_owned());
+        Ok(For {
+            names: self.targets(&each.target)?,
+            items: self.expr(&each.iter)?,
+            filter: each
+                .filter_expr
+                .as_ref()
+                .map(|one| self.expr(one))
+                .transpose()?,
+            body: self.body(&each.body)?,
+            otherwise: self.body(&each.else_body)?,
+        })
+    }
+
+    fn targets(&mut self, target: &ast::Expr<'_>) -> Result<Vec<String>, TemplateError> {
+        let items = if let ast::Expr::List(list) = target {
+            list.items.as_slice()
+        } else if let ast::Expr::Tuple(tuple) = target {
+            tuple.items.as_slice()
+        } else {
+            std::slice::from_ref(target)
+        };
+        let mut names = Vec::new();
+        for item in items {
+            let ast::Expr::Var(name) = item else {
+                return unsupported("a value for something else than a name", item.span());
+            };
+            names.push(name.id.to_owned());
+        }
+        self.own.extend(names.iter().cloned());
+        Ok(names)
+    }
+}
+
+pub(super) fn unsupported<T>(what: &str, span: Span) -> Result<T, TemplateError> {
+    Err(TemplateError::new(
+        position(span),
+        Problem::Unsupported(what.to_owned()),
+    ))
+}

@@ -1,0 +1,107 @@
+//! Short hands for the tests of this module: trees, sources and deliveries in a line each.
+
+use crate::config::{ComputedField, Delivery, From, Location, Source, VaultRead};
+use crate::fetched::Fetched;
+use crate::material::{Material, Node};
+use crate::report::Failure;
+
+use super::field::{Field, Fields, Held, Origin};
+
+pub(super) fn at(line: u32) -> Location {
+    Location {
+        file: "k.yaml".to_owned(),
+        line,
+        column: 1,
+    }
+}
+
+pub(super) fn text(text: &str) -> Node {
+    Node::text(text)
+}
+
+pub(super) fn number(spelling: &str) -> Node {
+    Node::Number(spelling.into())
+}
+
+pub(super) fn map<const N: usize>(entries: [(&str, Node); N]) -> Node {
+    let entries = entries.into_iter();
+    Node::Map(entries.map(|(key, node)| (key.to_owned(), node)).collect())
+}
+
+pub(super) fn list<const N: usize>(items: [Node; N]) -> Node {
+    Node::List(items.into())
+}
+
+pub(super) fn source(path: &str) -> Source {
+    Source::Vault(VaultRead {
+        server: "default".to_owned(),
+        path: path.to_owned(),
+        version: None,
+        write: None,
+    })
+}
+
+/// A source without any option, written at that line.
+pub(super) fn from(path: &str, line: u32) -> From {
+    From {
+        source: source(path),
+        prefix: String::new(),
+        pick: Vec::new(),
+        rename: Vec::new(),
+        overrides: false,
+        optional: false,
+        encode_json: false,
+        flatten: None,
+        at: at(line),
+    }
+}
+
+pub(super) fn picking<const N: usize>(path: &str, line: u32, pick: [&str; N]) -> From {
+    From {
+        pick: pick.map(str::to_owned).into(),
+        ..from(path, line)
+    }
+}
+
+pub(super) fn delivery<const N: usize>(from: [From; N]) -> Delivery {
+    Delivery {
+        name: "d".to_owned(),
+        from: from.into(),
+        fields: Vec::new(),
+        require: Vec::new(),
+        deliver: Vec::new(),
+        allow_empty: false,
+        to: Vec::new(),
+        at: at(1),
+    }
+}
+
+pub(super) fn computed(name: &str, template: &str, line: u32) -> ComputedField {
+    ComputedField {
+        name: name.to_owned(),
+        template: template.to_owned(),
+        at: at(line),
+    }
+}
+
+pub(super) fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N]) -> Fetched {
+    Fetched::from_parts(answers.map(|(path, answer)| (source(path), answer.map(Material::of))))
+}
+
+/// Fields as a merge leaves them.
+pub(super) fn fields<const N: usize>(entries: [(&str, Node); N]) -> Fields<'static> {
+    let origin = std::rc::Rc::new(Origin {
+        label: "vault `kv/a`".to_owned(),
+        at: at(2),
+    });
+    let field = |(name, node): (&str, Node)| Field {
+        name: name.to_owned(),
+        value: Held::Made(node),
+        picked: false,
+        origin: origin.clone(),
+    };
+    Fields {
+        list: entries.into_iter().map(field).collect(),
+        allow_empty: false,
+    }
+}

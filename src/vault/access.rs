@@ -1,0 +1,203 @@
+//! One identity's way in: logs in on first use, once for all reads, and finds out what a 403 means.
+//!
+//! Invariant: readers that wait for the same login share its end, good or bad; a token that is refused is looked
+//! at once and replaced at most once per read. So a broken identity costs one login's tries, not one per read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfRequest};
+
+use super::actions::Runner;
+use super::auth::{Identity, describe};
+use super::envelope::Reply;
+use super::error::{Cause, Stop};
+use super::link::Link;
+use super::reasons::Refusal;
+use super::token::{Credential, Token};
+use super::transport::Call;
+use crate::config::VaultAuth;
+
+/// How long the end of a session may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The way in.
+pub(super) struct Access {
+    link: Link,
+    auth: VaultAuth,
+    runner: Option<Arc<Runner>>,
+    state: Mutex<State>,
+}
+
+/// What is known of our tokens.
+#[derive(Default)]
+struct State {
+    token: Option<Arc<Token>>,
+    /// How many tokens there were.
+    generation: u64,
+    /// When the token was last seen to be valid.
+    proved: Option<Instant>,
+    /// How the last login failed, and when: for those who waited for it.
+    failed: Option<(Instant, Cause)>,
+    /// Our policies do not allow `lookup-self`, so its refusal says nothing.
+    lookup_forbidden: bool,
+    /// Tokens that were replaced although they may be valid.
+    replaced: Vec<Arc<Token>>,
+    secret_id: Option<Credential>,
+}
+
+impl Access {
+    pub(super) fn new(link: Link, auth: VaultAuth) -> Self {
+        Self {
+            link,
+            auth,
+            runner: None,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Where a GitHub Actions job gets its JWT.
+    pub(super) fn set_runner(&mut self, runner: Arc<Runner>) {
+        self.runner = Some(runner);
+    }
+
+    /// How messages name the identity.
+    pub(super) fn identity(&self) -> String {
+        describe(&self.auth)
+    }
+
+    /// Asks with our token. A refusal that comes back is one of policy.
+    pub(super) async fn ask(&self, call: &Call) -> Result<Reply, Stop> {
+        let token = self.token().await?;
+        let answer = self.link.persist(call, &token).await;
+        if !needs_another_token(&answer) {
+            return Ok(answer?);
+        }
+        let Some(fresh) = self.successor(&token).await? else {
+            return Ok(answer?);
+        };
+        let answer = self.link.persist(call, &fresh).await;
+        if needs_another_token(&answer) {
+            self.learn_lookup(&fresh, &token).await;
+        }
+        Ok(answer?)
+    }
+
+    async fn token(&self) -> Result<Arc<Token>, Stop> {
+        let asked = Instant::now();
+        let mut state = self.state.lock().await;
+        match &state.token {
+            Some(token) if !token.is_spent(asked) => Ok(token.clone()),
+            Some(_) | None => self.log_in(&mut state, asked).await,
+        }
+    }
+
+    /// A token to use instead of one that was refused; nothing if that one is valid.
+    async fn successor(&self, refused: &Arc<Token>) -> Result<Option<Arc<Token>>, Stop> {
+        let asked = Instant::now();
+        let mut state = self.state.lock().await;
+        match &state.token {
+            Some(current) if current.generation != refused.generation => {
+                return Ok(Some(current.clone()));
+            }
+            Some(_) | None => (),
+        }
+        if state.lookup_forbidden || state.proved.is_some_and(|at| at >= asked) {
+            return Ok(None);
+        }
+        let lookup = Call::of(&LookupTokenSelfRequest {})?;
+        match self.link.persist(&lookup, refused).await {
+            Ok(_) => {
+                state.proved = Some(Instant::now());
+                Ok(None)
+            }
+            Err(Cause::Refusal(Refusal::Forbidden { .. })) => {
+                tracing::info!("vault token was not valid any more");
+                let fresh = self.log_in(&mut state, asked).await?;
+                if fresh.credential == refused.credential {
+                    return Err(Stop::Login(Refusal::TokenSpent.into()));
+                }
+                Ok(Some(fresh))
+            }
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// A fresh token was refused too: if it may not look at itself, the one before was probably as good.
+    async fn learn_lookup(&self, fresh: &Token, before: &Arc<Token>) {
+        let Ok(lookup) = Call::of(&LookupTokenSelfRequest {}) else {
+            return;
+        };
+        let looked = self.link.persist(&lookup, fresh).await;
+        if matches!(looked, Err(Cause::Refusal(Refusal::Forbidden { .. }))) {
+            let mut state = self.state.lock().await;
+            state.lookup_forbidden = true;
+            state.replaced.push(before.clone());
+        }
+    }
+
+    async fn log_in(&self, state: &mut State, asked: Instant) -> Result<Arc<Token>, Stop> {
+        if let Some((at, cause)) = &state.failed
+            && *at >= asked
+        {
+            return Err(Stop::Login(cause.clone()));
+        }
+        let State {
+            token,
+            generation,
+            failed,
+            secret_id,
+            ..
+        } = state;
+        *generation += 1;
+        let identity = Identity {
+            auth: &self.auth,
+            runner: self.runner.as_deref(),
+            secret_id,
+        };
+        match identity.token(&self.link, *generation).await {
+            Ok(fresh) => Ok(token.insert(Arc::new(fresh)).clone()),
+            Err(cause) => {
+                *failed = Some((Instant::now(), cause.clone()));
+                Err(Stop::Login(cause))
+            }
+        }
+    }
+
+    /// Revokes what is ours, unless it must `outlive` us. Warns and never fails.
+    pub(super) async fn end(self, outlive: bool) {
+        let State {
+            token, replaced, ..
+        } = self.state.into_inner();
+        let ours = token
+            .iter()
+            .chain(&replaced)
+            .filter(|token| token.revocable);
+        if outlive {
+            let life = token.as_ref().and_then(|token| token.life);
+            tracing::info!(
+                ttl_s = life.map(|life| life.span.as_secs()),
+                "vault token left to live: leased data depends on it"
+            );
+            return;
+        }
+        let Ok(revoke) = Call::of(&RevokeTokenSelfRequest {}) else {
+            return;
+        };
+        let limit = Instant::now() + FAREWELL;
+        for token in ours {
+            match self.link.once_by(limit, &revoke, Some(token), &[]).await {
+                Ok(_) => tracing::debug!("vault token revoked"),
+                Err(cause) => tracing::warn!("vault token not revoked, it ends by itself: {cause}"),
+            }
+        }
+    }
+}
+
+/// Whether an answer may be due to the token. The check before a mount lookup is one of policy alone.
+fn needs_another_token(answer: &Result<Reply, Cause>) -> bool {
+    matches!(answer, Err(Cause::Refusal(Refusal::Forbidden { text }))
+        if !text.contains("preflight capability check"))
+}

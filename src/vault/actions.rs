@@ -1,0 +1,126 @@
+//! GitHub Actions as an identity: the runner is asked for a JWT at the address it put into the job's environment.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use tokio::time::Instant;
+
+use super::document;
+use super::envelope::entry;
+use super::error::Cause;
+use super::reasons::{Setup, Trouble};
+use super::tls::Trust;
+use super::token::Credential;
+use super::transport::{Answer, Call, Transport};
+use crate::material::{Node, SecretBytes};
+
+/// Where a job asks for its identity, and with which right. Read from the environment by `main` alone.
+pub struct Runner {
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL`.
+    pub url: String,
+    /// `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+    pub token: SecretBytes,
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may carry ids of the job.
+        f.write_str("Runner(<redacted>)")
+    }
+}
+
+impl Runner {
+    /// The runner of a job that has both variables.
+    pub fn of(url: Option<String>, token: Option<String>) -> Option<Self> {
+        let (url, token) = url.zip(token)?;
+        Some(Self {
+            url,
+            token: SecretBytes::from(token),
+        })
+    }
+
+    /// A JWT with this audience, asked for anew.
+    pub(super) async fn jwt(&self, audience: &str, deadline: Instant) -> Result<Credential, Cause> {
+        let unusable = |why| Setup::Address {
+            address: "of ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(),
+            why,
+        };
+        let uri: Uri = self
+            .url
+            .trim()
+            .parse()
+            .map_err(|_| unusable("it is no URL"))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(unusable("it lacks scheme or host").into());
+        };
+        // Its certificate is GitHub's: Vault's own CA has no say here.
+        let transport = Transport::new(
+            &format!("{scheme}://{authority}"),
+            Trust::of_system(),
+            false,
+        )?;
+        let joint = if uri.query().is_some() { '&' } else { '?' };
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let target = format!("{target}{joint}audience={}", encode(audience));
+        let call = Call {
+            method: Method::GET,
+            target: target.parse().map_err(|_| unusable("it is no URL"))?,
+            body: Bytes::new(),
+        };
+        let answer = transport.send(&call, &self.headers()?, deadline).await?;
+        match answer.status {
+            StatusCode::OK => token_in(&answer),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(Cause::from(Trouble::Server {
+                    status: status.as_u16(),
+                    text: "from the runner's token service".to_owned(),
+                }))
+            }
+            _ => Err(Setup::NoRunner.into()),
+        }
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Cause> {
+        let bearer = Credential::bearer(&self.token).map_err(|_| Setup::NoRunner)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, bearer.header());
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        Ok(headers)
+    }
+}
+
+fn token_in(answer: &Answer) -> Result<Credential, Cause> {
+    let unclear = || Cause::not_vault("of the runner's token service");
+    let json = serde_json::from_slice(&answer.body).map_err(|_| unclear())?;
+    match entry(&document::node(json, 0)?, "value") {
+        Some(Node::Text(jwt)) => Credential::parse(jwt).map_err(|_| unclear()),
+        _ => Err(unclear()),
+    }
+}
+
+/// A value for a query.
+fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audience_is_encoded_for_a_query() {
+        assert_eq!(
+            encode("https://vault.a/?x=1&y"),
+            "https%3A%2F%2Fvault.a%2F%3Fx%3D1%26y"
+        );
+        assert_eq!(encode("A-z_0.9~ü"), "A-z_0.9~%C3%BC");
+    }
+}

@@ -1,0 +1,267 @@
+//! Logging in: credentials are read anew at each try, and a refusal that says why is believed after three.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::actions::Runner;
+use super::endpoint::{AppRoleBody, JwtBody, Own};
+use super::envelope::entry;
+use super::error::Cause;
+use super::link::Link;
+use super::path::DataPath;
+use super::reasons::{Refusal, Setup};
+use super::retry::Pace;
+use super::token::{Credential, Token};
+use super::transport::Call;
+use super::wrapping;
+use crate::config::{JwtSource, VaultAuth};
+use crate::disk::{DiskError, read_small};
+use crate::material::{Node, SecretBytes};
+
+/// How long a credential's file may be missing: a pod can start before its volume is filled.
+const FILE_PATIENCE: Duration = Duration::from_secs(10);
+const FILE_GLANCE: Duration = Duration::from_millis(50);
+
+/// Refusals with a reason: another try helps only against a clock that is ahead or a file just rotated.
+const REFUSALS: u32 = 3;
+
+/// Who we are to Vault.
+pub(super) struct Identity<'a> {
+    pub(super) auth: &'a VaultAuth,
+    pub(super) runner: Option<&'a Runner>,
+    /// A secret id that was unwrapped: its wrapping token works only once.
+    pub(super) secret_id: &'a mut Option<Credential>,
+}
+
+/// What shows who we are.
+enum Proof {
+    /// A token that is there already.
+    Token(Credential),
+    /// A login, and the secrets in it.
+    Login(Call, Vec<Credential>),
+}
+
+impl Identity<'_> {
+    /// A token: from a file, or by a login that is tried until it is granted, refused, or too late.
+    pub(super) async fn token(mut self, link: &Link, generation: u64) -> Result<Token, Cause> {
+        let mut pace = Pace::new(link.deadline());
+        let mut refusals = Refusals::default();
+        loop {
+            let cause = match self.proof(link).await {
+                Ok(Proof::Token(token)) => return Ok(Token::borrowed(token, generation)),
+                Ok(Proof::Login(call, secrets)) => {
+                    match self.log_in(link, &call, &secrets, generation).await {
+                        Ok(token) => return Ok(token),
+                        Err(cause) => refusals.weigh(cause, self.auth, call.body)?,
+                    }
+                }
+                Err(cause) if cause.is_passing() => cause,
+                Err(cause) => return Err(cause),
+            };
+            pace.pause(cause).await?;
+        }
+    }
+
+    async fn log_in(
+        &self,
+        link: &Link,
+        call: &Call,
+        secrets: &[Credential],
+        generation: u64,
+    ) -> Result<Token, Cause> {
+        let since = Instant::now();
+        let secrets: Vec<&str> = secrets.iter().map(Credential::expose_str).collect();
+        let reply = link.once(call, None, &secrets).await?;
+        let token = Token::granted(&reply.auth, generation, since)?;
+        if uses_are_counted(&reply.auth) {
+            tracing::warn!(
+                "tokens of {} end after some uses: set its token_num_uses to 0",
+                describe(self.auth)
+            );
+        }
+        tracing::info!(
+            ttl_s = token.life.map(|life| life.span.as_secs()),
+            "logged in to vault with {}",
+            describe(self.auth)
+        );
+        Ok(token)
+    }
+
+    async fn proof(&mut self, link: &Link) -> Result<Proof, Cause> {
+        let deadline = link.deadline();
+        match self.auth {
+            VaultAuth::Kubernetes {
+                mount,
+                role,
+                token_file,
+            } => with_jwt(mount, role, jwt_of_file(token_file, deadline).await?),
+            VaultAuth::Jwt { mount, role, token } => {
+                let jwt = match token {
+                    JwtSource::File(file) => jwt_of_file(file, deadline).await?,
+                    JwtSource::GithubActions { audience } => {
+                        let runner = self.runner.ok_or(Setup::NoRunner)?;
+                        runner.jwt(audience, deadline).await?
+                    }
+                };
+                with_jwt(mount, role, jwt)
+            }
+            VaultAuth::AppRole {
+                mount,
+                role_id_file,
+                secret_id_file,
+                wrapped,
+            } => {
+                let role_id = of_file(role_id_file, "role id file", deadline).await?;
+                let secret_id = match (&self.secret_id, wrapped) {
+                    (Some(kept), _) => kept.clone(),
+                    (None, false) => of_file(secret_id_file, "secret id file", deadline).await?,
+                    (None, true) => {
+                        let what = "wrapping token file";
+                        let wrapping = of_file(secret_id_file, what, deadline).await?;
+                        let secret_id = wrapping::secret_id(link, wrapping, mount).await?;
+                        self.secret_id.insert(secret_id).clone()
+                    }
+                };
+                with_app_role(mount, role_id, secret_id)
+            }
+            VaultAuth::Token { file } => {
+                Ok(Proof::Token(of_file(file, "token file", deadline).await?))
+            }
+        }
+    }
+}
+
+fn uses_are_counted(auth: &Node) -> bool {
+    entry(auth, "num_uses").is_some_and(|uses| *uses != Node::Number(SecretBytes::from("0")))
+}
+
+fn with_jwt(mount: &str, role: &str, jwt: Credential) -> Result<Proof, Cause> {
+    let body = JwtBody {
+        role,
+        jwt: jwt.expose_str(),
+    };
+    let call = Call::of(&Own::login(mount, &body))?;
+    Ok(Proof::Login(call, vec![jwt]))
+}
+
+fn with_app_role(mount: &str, role_id: Credential, secret_id: Credential) -> Result<Proof, Cause> {
+    let body = AppRoleBody {
+        role_id: role_id.expose_str(),
+        secret_id: secret_id.expose_str(),
+    };
+    let call = Call::of(&Own::login(mount, &body))?;
+    Ok(Proof::Login(call, vec![role_id, secret_id]))
+}
+
+/// What was refused so far.
+#[derive(Default)]
+struct Refusals {
+    count: u32,
+    last_body: Option<Bytes>,
+}
+
+impl Refusals {
+    /// Turns a failed login into what is worth another try, or into the end.
+    fn weigh(&mut self, cause: Cause, auth: &VaultAuth, body: Bytes) -> Result<Cause, Cause> {
+        // Said of a bad signature, of a revoked JWT, of a mount that is not there, and just so when Vault could not
+        // ask the API server: only time tells which.
+        let bare = matches!(&cause, Cause::Refusal(Refusal::Forbidden { text }) if text == "permission denied");
+        let Cause::Refusal(Refusal::Forbidden { text } | Refusal::Rejected { text, .. }) = cause
+        else {
+            return if cause.is_passing() {
+                Ok(cause)
+            } else {
+                Err(cause)
+            };
+        };
+        if bare {
+            return Ok(Refusal::Login { text }.into());
+        }
+        self.count += 1;
+        let unchanged = self.last_body.as_ref() == Some(&body);
+        self.last_body = Some(body);
+        // A wrong secret id that is sent again and again locks its role.
+        let costly = matches!(auth, VaultAuth::AppRole { .. });
+        let hopeless = is_about_config(&text) || (costly && unchanged) || self.count >= REFUSALS;
+        let refused = Refusal::Login { text }.into();
+        if hopeless { Err(refused) } else { Ok(refused) }
+    }
+}
+
+/// Whether the answer names a mistake that no other credential mends.
+fn is_about_config(text: &str) -> bool {
+    let beginnings = [
+        "invalid role name",
+        "missing role",
+        "missing jwt",
+        "could not load configuration",
+    ];
+    beginnings.iter().any(|words| text.starts_with(words))
+}
+
+/// How messages name an identity.
+pub(super) fn describe(auth: &VaultAuth) -> String {
+    match auth {
+        VaultAuth::Kubernetes { mount, role, .. } | VaultAuth::Jwt { mount, role, .. } => {
+            format!("role `{role}` at mount `{mount}`")
+        }
+        VaultAuth::AppRole {
+            mount,
+            role_id_file,
+            ..
+        } => format!("role id file {} at mount `{mount}`", role_id_file.display()),
+        VaultAuth::Token { file } => format!("token file {}", file.display()),
+    }
+}
+
+/// Refuses a mount that would lead a login elsewhere.
+pub(super) fn check_mount(auth: &VaultAuth) -> Result<(), Setup> {
+    match auth {
+        VaultAuth::Kubernetes { mount, .. }
+        | VaultAuth::Jwt { mount, .. }
+        | VaultAuth::AppRole { mount, .. } => {
+            DataPath::parse(mount).map(|_| ()).map_err(Setup::Mount)
+        }
+        VaultAuth::Token { .. } => Ok(()),
+    }
+}
+
+async fn jwt_of_file(file: &Path, deadline: Instant) -> Result<Credential, Cause> {
+    let jwt = of_file(file, "JWT file", deadline).await?;
+    if jwt.expose_str().split('.').count() == 3 {
+        return Ok(jwt);
+    }
+    Err(unusable(file, "JWT file", "a JWT has three parts joined by dots").into())
+}
+
+/// The credential in a file. Waits for the file, and for it to be filled.
+async fn of_file(file: &Path, what: &'static str, deadline: Instant) -> Result<Credential, Cause> {
+    let patience = deadline.min(Instant::now() + FILE_PATIENCE);
+    loop {
+        let early = match read_small(file, what) {
+            Ok(bytes) if bytes.expose().trim_ascii().is_empty() => {
+                Cause::from(unusable(file, what, "it is empty"))
+            }
+            Ok(bytes) => {
+                return Credential::parse(&bytes).map_err(|why| unusable(file, what, why).into());
+            }
+            Err(error @ DiskError::Absent { .. }) => error.into(),
+            Err(error) => return Err(error.into()),
+        };
+        if Instant::now() + FILE_GLANCE >= patience {
+            return Err(early);
+        }
+        tokio::time::sleep(FILE_GLANCE).await;
+    }
+}
+
+fn unusable(file: &Path, what: &'static str, why: &'static str) -> Setup {
+    Setup::Credential {
+        what,
+        path: file.display().to_string(),
+        why,
+    }
+}

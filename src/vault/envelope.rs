@@ -1,0 +1,263 @@
+//! The envelope of every answer, taken apart without a copy that is not wiped, and the meaning of its status.
+//!
+//! Our own, because the one of `vaultrs` throws leases away and its errors carry whole bodies.
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::document;
+use super::error::Cause;
+use super::reasons::{Absence, Misuse, Refusal, Trouble};
+use super::redact::redact;
+use super::retry::retry_after;
+use super::transport::Answer;
+use crate::material::{Lease, Node};
+
+/// An answer that Vault gave to a request it accepted.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// What was asked for; `Null` where there is nothing.
+    pub(super) data: Node,
+    /// A token, where the answer brings one.
+    pub(super) auth: Node,
+    /// Set when the data ends with a lease.
+    pub(super) lease: Option<Lease>,
+    /// Said even of data without a lease: KV v1 does, KV v2 does not.
+    pub(super) lease_seconds: u64,
+    /// Already fit to be shown.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The envelope as sent. Values stay unparsed, in the body.
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(default)]
+    request_id: Option<String>,
+    #[serde(default)]
+    lease_id: Option<String>,
+    #[serde(default)]
+    lease_duration: Option<u64>,
+    #[serde(default)]
+    renewable: Option<bool>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    auth: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    warnings: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    errors: Option<&'a RawValue>,
+}
+
+/// What an answer means. `secrets` are those we sent: a server may echo them.
+pub(super) fn judge(answer: &Answer, secrets: &[&str]) -> Result<Reply, Cause> {
+    let status = answer.status;
+    let wire = parse(&answer.body);
+    if status == StatusCode::NO_CONTENT {
+        return Reply::of(Wire::nothing(), secrets);
+    }
+    match wire {
+        Ok(wire) if status == StatusCode::OK => Reply::of(wire, secrets),
+        Ok(wire) => Err(refusal(status, answer, &wire, secrets)),
+        Err(what) if status.is_server_error() => Err(server(status, what.to_owned())),
+        Err(_) if status == StatusCode::TOO_MANY_REQUESTS => Err(busy(answer)),
+        Err(what) => Err(Cause::not_vault(format!(
+            "{what}, status {}",
+            status.as_u16()
+        ))),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Wire<'_>, &'static str> {
+    // The parser's own messages quote what they stumble over, so none is passed on.
+    let text = std::str::from_utf8(body).map_err(|_| "no UTF-8")?;
+    if text.trim().is_empty() {
+        return Err("empty");
+    }
+    // A list would be taken for the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err("no JSON of its form");
+    }
+    let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| "no JSON of its form")?;
+    let known = wire.request_id.is_some()
+        || wire.data.is_some()
+        || wire.auth.is_some()
+        || wire.warnings.is_some()
+        || wire.errors.is_some();
+    known.then_some(wire).ok_or("JSON of another kind")
+}
+
+impl Wire<'_> {
+    fn nothing() -> Self {
+        Self {
+            request_id: None,
+            lease_id: None,
+            lease_duration: None,
+            renewable: None,
+            data: None,
+            auth: None,
+            warnings: None,
+            errors: None,
+        }
+    }
+}
+
+impl Reply {
+    fn of(wire: Wire<'_>, secrets: &[&str]) -> Result<Self, Cause> {
+        let Wire {
+            request_id: _,
+            lease_id,
+            lease_duration,
+            renewable,
+            data,
+            auth,
+            warnings,
+            errors: _,
+        } = wire;
+        // Data and auth lie one level deep in the answer.
+        let tree =
+            |json: Option<&RawValue>| json.map_or(Ok(Node::Null), |json| document::node(json, 1));
+        let lease_seconds = lease_duration.unwrap_or_default();
+        let warnings = texts(warnings)?;
+        Ok(Self {
+            data: tree(data)?,
+            auth: tree(auth)?,
+            lease: lease_id.filter(|id| !id.is_empty()).map(|id| Lease {
+                id,
+                seconds: lease_seconds,
+                renewable: renewable.unwrap_or_default(),
+            }),
+            lease_seconds,
+            warnings: warnings.iter().map(|text| redact(text, secrets)).collect(),
+        })
+    }
+}
+
+/// Why Vault did not do what was asked: the table of statuses, row by row.
+fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str]) -> Cause {
+    let raw = match texts(wire.errors) {
+        Ok(errors) => errors.join("; "),
+        Err(cause) => return cause,
+    };
+    let said = |words: &str| raw.contains(words);
+    let text = || match plain(&raw) {
+        "" => "no reason given".to_owned(),
+        text => redact(text, secrets),
+    };
+    match status {
+        StatusCode::NOT_FOUND => {
+            not_found(wire, &raw).unwrap_or_else(|| Absence::Other { text: text() }.into())
+        }
+        StatusCode::FORBIDDEN => Refusal::Forbidden { text: text() }.into(),
+        StatusCode::METHOD_NOT_ALLOWED => Misuse::NeedsWrite.into(),
+        StatusCode::TOO_MANY_REQUESTS => busy(answer),
+        StatusCode::SERVICE_UNAVAILABLE if said("sealed") => Trouble::Sealed.into(),
+        StatusCode::INTERNAL_SERVER_ERROR if said("active cluster node not found") => {
+            Trouble::NoLeader.into()
+        }
+        // A KV engine that is being upgraded to v2 says so with a 400.
+        StatusCode::BAD_REQUEST if said("Upgrading from non-versioned") => server(status, text()),
+        StatusCode::PRECONDITION_FAILED => server(status, text()),
+        status if status.is_server_error() => server(status, text()),
+        status => Cause::from(Refusal::Rejected {
+            status: status.as_u16(),
+            text: text(),
+        }),
+    }
+}
+
+fn server(status: StatusCode, text: String) -> Cause {
+    let status = status.as_u16();
+    Trouble::Server { status, text }.into()
+}
+
+/// A list of texts for people.
+fn texts(json: Option<&RawValue>) -> Result<Vec<String>, Cause> {
+    let unclear = || Cause::not_vault("texts of another form");
+    match json.map_or(Ok(Node::Null), |json| document::node(json, 1))? {
+        Node::Null => Ok(Vec::new()),
+        Node::List(items) => {
+            let texts = items.iter().map(|item| {
+                let Node::Text(text) = item else {
+                    return None;
+                };
+                text.expose_str().map(str::to_owned)
+            });
+            texts.collect::<Option<_>>().ok_or_else(unclear)
+        }
+        Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Map(_) => Err(unclear()),
+    }
+}
+
+/// A reason without the decoration of the library that lists several.
+fn plain(text: &str) -> &str {
+    text.trim()
+        .trim_start_matches("1 error occurred:")
+        .trim()
+        .trim_start_matches("* ")
+}
+
+fn busy(answer: &Answer) -> Cause {
+    let asked = answer.retry_after.as_deref();
+    let wait = asked.and_then(|value| retry_after(value, Timestamp::now()));
+    Trouble::Busy { wait }.into()
+}
+
+/// Which kind of absence a 404 tells; nothing where it tells another story.
+fn not_found(wire: &Wire<'_>, errors: &str) -> Option<Cause> {
+    let data = wire.data.and_then(|data| document::node(data, 1).ok());
+    if let Some(state) = data.as_ref().and_then(version_state) {
+        return Some(state);
+    }
+    let warnings = texts(wire.warnings).unwrap_or_default();
+    if warnings.iter().any(|text| text.contains("versioned K/V")) {
+        return Some(Misuse::Unversioned.into());
+    }
+    if errors.contains("no handler for route") {
+        return Some(Absence::Mount.into());
+    }
+    if errors.contains("namespace not found") {
+        return Some(Absence::Namespace.into());
+    }
+    errors.is_empty().then(|| Absence::Nothing.into())
+}
+
+/// What KV v2 says of a version whose data is gone.
+pub(super) fn version_state(data: &Node) -> Option<Cause> {
+    let metadata = entry(data, "metadata")?;
+    let word = |name| {
+        let leaf = entry(metadata, name)?.leaf()?;
+        leaf.expose_str().map(redact_word)
+    };
+    let version = word("version")?;
+    if entry(metadata, "destroyed") == Some(&Node::Bool(true)) {
+        return Some(Absence::Destroyed { version }.into());
+    }
+    let at = word("deletion_time").filter(|at| !at.is_empty())?;
+    Some(Absence::Deleted { at, version }.into())
+}
+
+/// Times and version numbers are short; nothing longer is shown.
+fn redact_word(text: &str) -> String {
+    let short = text.len() <= 40
+        && text
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | 'T' | 'Z' | '+'));
+    if short { text } else { "?" }.to_owned()
+}
+
+/// One entry of a mapping.
+pub(super) fn entry<'a>(tree: &'a Node, name: &str) -> Option<&'a Node> {
+    if let Node::Map(entries) = tree {
+        entries
+            .iter()
+            .find_map(|(key, node)| (key == name).then_some(node))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

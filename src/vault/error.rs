@@ -1,0 +1,184 @@
+//! What goes wrong with Vault: a [`VaultError`] names server, step and object, its [`Cause`] says why and decides the class.
+//!
+//! Invariant: nothing here holds a body, a header or an error of a library that may quote one. Texts of the server
+//! are in here only after [`redact`](super::redact::redact).
+
+use std::time::Duration;
+
+use super::reasons::{Absence, Limit, Misuse, Refusal, Setup, Trouble};
+use crate::disk::DiskError;
+use crate::report::{Class, Fault};
+
+/// A failure as the caller of a session gets it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum VaultError {
+    #[error("vault `{server}`: cannot read `{path}`")]
+    Read {
+        server: String,
+        path: String,
+        source: Cause,
+    },
+    #[error("vault `{server}`: cannot write to `{path}`")]
+    Write {
+        server: String,
+        path: String,
+        source: Cause,
+    },
+    #[error("vault `{server}`: cannot log in with {identity}")]
+    Login {
+        server: String,
+        /// Role and mount, or the file of a token.
+        identity: String,
+        source: Cause,
+    },
+}
+
+impl Fault for VaultError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => source.class(),
+            Self::Login { source, .. } => source.login_class(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } | Self::Login { source, .. } => {
+                source.hint()
+            }
+        }
+    }
+
+    fn absent(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => source.absent(),
+            Self::Write { .. } | Self::Login { .. } => false,
+        }
+    }
+}
+
+/// Where a request ended that did not succeed.
+#[derive(Debug, Clone)]
+pub(super) enum Stop {
+    /// No token could be had.
+    Login(Cause),
+    /// With a token, nothing was read.
+    Read(Cause),
+}
+
+impl<C: Into<Cause>> From<C> for Stop {
+    fn from(cause: C) -> Self {
+        Self::Read(cause.into())
+    }
+}
+
+/// Why a request, an answer or a login is no good. The kinds differ in what they mean for retry and exit code.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Cause {
+    #[error(transparent)]
+    Setup(#[from] Setup),
+    #[error(transparent)]
+    File(#[from] DiskError),
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error(transparent)]
+    Limit(#[from] Limit),
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    #[error(transparent)]
+    Absence(#[from] Absence),
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+    #[error("gave up after {tries} tries before the deadline")]
+    Spent {
+        tries: u32,
+        #[source]
+        last: Box<Cause>,
+    },
+}
+
+impl Cause {
+    /// What [`Trouble::NotVault`] says of one answer.
+    pub(super) fn not_vault(what: impl Into<String>) -> Self {
+        Self::Trouble(Trouble::NotVault { what: what.into() })
+    }
+
+    /// Whether the same request may succeed later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Trouble(_) => true,
+            Self::File(error) => error.class() == Class::Unavailable,
+            Self::Setup(_)
+            | Self::Limit(_)
+            | Self::Refusal(_)
+            | Self::Absence(_)
+            | Self::Misuse(_)
+            | Self::Spent { .. } => false,
+        }
+    }
+
+    /// How long the server asked us to wait.
+    pub(super) fn asked_wait(&self) -> Option<Duration> {
+        if let Self::Trouble(Trouble::Busy { wait }) = self {
+            *wait
+        } else {
+            None
+        }
+    }
+
+    /// The class when a read ends with this.
+    fn class(&self) -> Class {
+        match self {
+            Self::Setup(setup) => setup.class(),
+            Self::File(error) => error.class(),
+            Self::Trouble(_) => Class::Unavailable,
+            Self::Limit(_) | Self::Refusal(Refusal::Rejected { .. }) => Class::Refused,
+            Self::Refusal(_) => Class::Denied,
+            Self::Absence(_) => Class::Missing,
+            Self::Misuse(_) => Class::Usage,
+            Self::Spent { last, .. } => last.class(),
+        }
+    }
+
+    /// The class when a login ends with this.
+    fn login_class(&self) -> Class {
+        match self {
+            // Whatever a server says no to is then a refused login.
+            Self::Refusal(_) | Self::Absence(_) | Self::Misuse(_) => Class::Denied,
+            // A credential's file that does not come.
+            Self::File(error) if error.absent() => Class::Denied,
+            // Every node says so until the auth method is configured.
+            Self::Trouble(Trouble::Server { status: 500, .. }) => Class::Denied,
+            Self::Spent { last, .. } => last.login_class(),
+            Self::Setup(_) | Self::File(_) | Self::Trouble(_) | Self::Limit(_) => self.class(),
+        }
+    }
+
+    /// A definitive 404 of the secret itself. A missing mount or namespace is more likely a mistake than an absence.
+    fn absent(&self) -> bool {
+        match self {
+            Self::Absence(absence) => absence.is_of_the_secret(),
+            Self::Setup(_)
+            | Self::File(_)
+            | Self::Trouble(_)
+            | Self::Limit(_)
+            | Self::Refusal(_)
+            | Self::Misuse(_)
+            | Self::Spent { .. } => false,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Setup(setup) => setup.hint(),
+            Self::File(error) => return error.hint(),
+            Self::Trouble(trouble) => trouble.hint(),
+            Self::Limit(_) => "deliver it in smaller parts",
+            Self::Refusal(refusal) => return refusal.hint(),
+            Self::Absence(absence) => absence.hint(),
+            Self::Misuse(misuse) => misuse.hint(),
+            Self::Spent { last, .. } => return last.hint(),
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,97 @@
+//! Asking Vault: the transport with our headers, the meaning of answers, and the one retry loop.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use super::envelope::{self, Reply};
+use super::error::Cause;
+use super::reasons::Setup;
+use super::retry::Pace;
+use super::tls::Trust;
+use super::token::Token;
+use super::transport::{Call, Transport};
+use crate::config::VaultServer;
+
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+
+/// Agents and proxies of Vault may demand it: a browser tricked into a request cannot send it.
+const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
+
+/// The way to one server and namespace until a deadline.
+pub(super) struct Link {
+    transport: Transport,
+    headers: HeaderMap,
+    deadline: Instant,
+}
+
+impl Link {
+    /// Opens nothing yet; says what of the configuration cannot be used.
+    pub(super) fn new(server: &VaultServer, deadline: Instant) -> Result<Self, Cause> {
+        let trust = Trust {
+            ca_file: server.ca_file.clone(),
+            server_name: server.server_name.clone(),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST, HeaderValue::from_static("true"));
+        if let Some(namespace) = &server.namespace {
+            let value = HeaderValue::from_str(namespace).map_err(|_| Setup::Address {
+                address: server.address.clone(),
+                why: "its namespace holds a sign that no header has",
+            })?;
+            headers.insert(NAMESPACE, value);
+        }
+        Ok(Self {
+            transport: Transport::new(&server.address, trust, server.allow_plaintext)?,
+            headers,
+            deadline,
+        })
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Asks once. `secrets` are those in the body: a server may echo them.
+    pub(super) async fn once(
+        &self,
+        call: &Call,
+        token: Option<&Token>,
+        secrets: &[&str],
+    ) -> Result<Reply, Cause> {
+        self.once_by(self.deadline, call, token, secrets).await
+    }
+
+    /// Asks once, with another end of waiting.
+    pub(super) async fn once_by(
+        &self,
+        limit: Instant,
+        call: &Call,
+        token: Option<&Token>,
+        secrets: &[&str],
+    ) -> Result<Reply, Cause> {
+        let mut headers = self.headers.clone();
+        let mut secrets = secrets.to_vec();
+        if let Some(token) = token {
+            headers.insert(TOKEN, token.credential.header());
+            secrets.push(token.credential.expose_str());
+        }
+        let answer = self.transport.send(call, &headers, limit).await?;
+        let reply = envelope::judge(&answer, &secrets);
+        for warning in reply.iter().flat_map(|reply| &reply.warnings) {
+            tracing::warn!(path = call.target.path(), "vault warned: {warning}");
+        }
+        reply
+    }
+
+    /// Asks until there is an answer that will not change by waiting.
+    pub(super) async fn persist(&self, call: &Call, token: &Token) -> Result<Reply, Cause> {
+        let mut pace = Pace::new(self.deadline);
+        loop {
+            match self.once(call, Some(token), &[]).await {
+                Err(cause) if cause.is_passing() => pace.pause(cause).await?,
+                settled => return settled,
+            }
+        }
+    }
+}

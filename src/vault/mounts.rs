@@ -1,0 +1,96 @@
+//! Which engine a path lies in, asked once per mount.
+//!
+//! No mount lies within another, so a known mount answers for every path beneath it. The question
+//! (`sys/internal/ui/mounts/PATH`) needs no right of its own: any right beneath the mount will do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::access::Access;
+use super::endpoint::Own;
+use super::envelope::{Reply, entry};
+use super::error::{Cause, Stop};
+use super::path::DataPath;
+use super::reasons::{Absence, Refusal};
+use super::transport::Call;
+use crate::material::Node;
+
+/// A mount and what is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mount {
+    /// With its final slash.
+    pub(super) path: String,
+    pub(super) engine: Engine,
+}
+
+/// What matters of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    KvV1,
+    KvV2,
+    /// It answers at the path as it is written.
+    Other,
+}
+
+/// The mounts that were asked for, by the first part of their paths: reads beneath one first part wait for each
+/// other's question, others do not.
+#[derive(Default)]
+pub(super) struct Mounts(Mutex<HashMap<String, Arc<Known>>>);
+
+type Known = tokio::sync::Mutex<Vec<Mount>>;
+
+impl Mounts {
+    /// The mount of a path; nothing when we may not know it.
+    pub(super) async fn find(
+        &self,
+        access: &Access,
+        path: &DataPath,
+    ) -> Result<Option<Mount>, Stop> {
+        let known = self.known(path.first_part());
+        let mut known = known.lock().await;
+        let holds = |mount: &&Mount| path.beneath(&mount.path).is_some();
+        if let Some(mount) = known.iter().find(holds) {
+            return Ok(Some(mount.clone()));
+        }
+        let question = Call::of(&Own::mount_of(path.as_str()))?;
+        match access.ask(&question).await {
+            Ok(reply) => {
+                let mount = mount_in(&reply, path)?;
+                known.push(mount.clone());
+                Ok(Some(mount))
+            }
+            Err(Stop::Read(
+                Cause::Refusal(Refusal::Forbidden { .. })
+                | Cause::Absence(Absence::Mount | Absence::Nothing),
+            )) => Ok(None),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    fn known(&self, first_part: &str) -> Arc<Known> {
+        let mut mounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        mounts.entry(first_part.to_owned()).or_default().clone()
+    }
+}
+
+/// The mount that an answer describes.
+fn mount_in(reply: &Reply, path: &DataPath) -> Result<Mount, Cause> {
+    let word = |tree: &Node, name: &str| match entry(tree, name) {
+        Some(Node::Text(text)) => text.expose_str().map(str::to_owned),
+        _ => None,
+    };
+    let unclear = || Cause::not_vault("a mount without its path and type");
+    let at = word(&reply.data, "path").ok_or_else(unclear)?;
+    let kind = word(&reply.data, "type").ok_or_else(unclear)?;
+    let named_itself = at.strip_suffix('/') == Some(path.as_str());
+    if path.beneath(&at).is_none() && !named_itself {
+        return Err(Cause::not_vault("a mount that does not hold the path"));
+    }
+    let version = entry(&reply.data, "options").and_then(|options| word(options, "version"));
+    let engine = match (kind.as_str(), version.as_deref()) {
+        ("kv", Some("2")) => Engine::KvV2,
+        ("kv" | "generic", _) => Engine::KvV1,
+        _ => Engine::Other,
+    };
+    Ok(Mount { path: at, engine })
+}

@@ -1,0 +1,248 @@
+//! The reasons of failures with Vault, by kind: each says what is wrong and what to do about it.
+
+use std::time::Duration;
+
+use super::path::PathFault;
+use crate::report::Class;
+
+/// Found before anything was sent.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Setup {
+    #[error("the path is refused: {0}")]
+    Path(PathFault),
+    #[error("the mount of the auth method is refused: {0}")]
+    Mount(PathFault),
+    #[error("the address {address} is unusable: {why}")]
+    Address { address: String, why: &'static str },
+    #[error("{address} is plain http and not on this machine, so nothing was sent")]
+    Plaintext { address: String },
+    #[error("{what} {path} holds no usable credential: {why}")]
+    Credential {
+        what: &'static str,
+        path: String,
+        why: &'static str,
+    },
+    #[error("`write` is no JSON object")]
+    Write,
+    #[error("this is no GitHub Actions job that may ask for a token")]
+    NoRunner,
+}
+
+impl Setup {
+    pub(super) fn class(&self) -> Class {
+        match self {
+            Self::Path(_) | Self::Mount(_) | Self::Address { .. } | Self::Write => Class::Usage,
+            Self::Plaintext { .. } => Class::Refused,
+            Self::Credential { .. } | Self::NoRunner => Class::Denied,
+        }
+    }
+
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Path(_) => "write it as `kv/team/app` or `/v1/kv/data/team/app`",
+            Self::Mount(_) => "write it as it is listed, without `auth/`",
+            Self::Address { .. } => "write it as https://host:8200",
+            Self::Plaintext { .. } => "use https://, or say `allowPlaintext: true`",
+            Self::Credential { .. } => "the file must hold the credential alone, on one line",
+            Self::Write => "write it as a mapping: `write: {common_name: …}`",
+            Self::NoRunner => "give the job `permissions: {id-token: write}`",
+        }
+    }
+}
+
+/// May pass by itself: each is tried again until the deadline.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("cannot connect to {address}: {why}")]
+    Connect { address: String, why: String },
+    #[error("TLS with {address} failed: {why}")]
+    Tls {
+        address: String,
+        why: String,
+        hint: &'static str,
+    },
+    #[error("no whole answer within {:.1} s", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// A try that the deadline cut short: what went wrong before it says more.
+    #[error("no whole answer within {:.1} s", .0.as_secs_f32())]
+    Late(Duration),
+    #[error("redirect refused: to {to}")]
+    Redirect { to: String },
+    #[error("not a Vault answer ({what})")]
+    NotVault { what: String },
+    #[error("vault is sealed")]
+    Sealed,
+    #[error("vault has no active node")]
+    NoLeader,
+    #[error("vault is busy (429)")]
+    Busy { wait: Option<Duration> },
+    #[error("vault answered {status}: {text}")]
+    Server { status: u16, text: String },
+}
+
+impl Trouble {
+    /// Whether another connection may reach a better server or a renewed certificate.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Redirect { .. }
+            | Self::NotVault { .. } => true,
+            Self::Timeout(_)
+            | Self::Late(_)
+            | Self::Sealed
+            | Self::NoLeader
+            | Self::Busy { .. }
+            | Self::Server { .. } => false,
+        }
+    }
+
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } | Self::Timeout(_) | Self::Late(_) => {
+                "check the address, and that a network policy lets us out"
+            }
+            Self::Tls { hint, .. } => hint,
+            Self::Redirect { .. } => {
+                "name the active node's address, or let standby nodes forward requests"
+            }
+            Self::NotVault { .. } => "something else answers at this address: a proxy, an ingress",
+            Self::Sealed => "unseal it",
+            Self::NoLeader => "an election is under way; if it lasts, look at the storage",
+            Self::Busy { .. } => "a quota is reached: see sys/quotas and the number of leases",
+            Self::Server { .. } => "its log says why",
+        }
+    }
+}
+
+/// More than we take in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Limit {
+    #[error("the answer is larger than 4 MiB")]
+    Large,
+    #[error("the answer is nested deeper than 64 levels")]
+    Deep,
+    #[error("the answer holds more than 100000 values")]
+    Many,
+}
+
+/// Vault will not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Refusal {
+    /// A 403 whose meaning is not known yet.
+    #[error("permission denied: {text}")]
+    Forbidden { text: String },
+    /// A 403 that is due to policy.
+    #[error("{identity} may not {verb} `{path}`")]
+    Denied {
+        identity: String,
+        verb: &'static str,
+        path: String,
+    },
+    #[error("vault answered {status}: {text}")]
+    Rejected { status: u16, text: String },
+    #[error("login refused: {text}")]
+    Login { text: String },
+    #[error("the token is not valid any more, or has no right at all")]
+    TokenSpent,
+    #[error("the wrapping token is not valid: it was used or it ended")]
+    Unwrapped,
+    #[error("the wrapping token wraps `{found}`, not a secret id of `auth/{mount}`")]
+    WrongWrap { found: String, mount: String },
+}
+
+impl Refusal {
+    pub(super) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Denied { verb, path, .. } => {
+                let right = if *verb == "read" { "read" } else { "update" };
+                return Some(format!(
+                    "its policy must say: path \"{path}\" {{ capabilities = [\"{right}\"] }}"
+                ));
+            }
+            Self::Rejected { .. } => return None,
+            Self::Forbidden { .. } | Self::Login { .. } => {
+                "check mount, role, bound names and audience; a bare refusal can also mean that the mount does \
+                 not exist, that the credential ended, or that Vault cannot ask the API server"
+            }
+            Self::TokenSpent => "who writes the token file must renew it",
+            Self::Unwrapped | Self::WrongWrap { .. } => {
+                "if nobody of yours used it, somebody else did: revoke the secret id, then wrap a new one"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Vault has not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Absence {
+    #[error("deleted at {at}, version {version}")]
+    Deleted { at: String, version: String },
+    #[error("version {version} is destroyed")]
+    Destroyed { version: String },
+    #[error("nothing is there")]
+    Nothing,
+    #[error("version {0} is not there")]
+    Version(u64),
+    #[error("mount not found")]
+    Mount,
+    #[error("namespace not found")]
+    Namespace,
+    #[error("vault answered 404: {text}")]
+    Other { text: String },
+    #[error("the answer holds no data")]
+    NoData,
+}
+
+impl Absence {
+    pub(super) fn is_of_the_secret(&self) -> bool {
+        match self {
+            Self::Deleted { .. } | Self::Destroyed { .. } | Self::Nothing | Self::Version(_) => {
+                true
+            }
+            Self::Mount | Self::Namespace | Self::Other { .. } | Self::NoData => false,
+        }
+    }
+
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Deleted { .. } | Self::Destroyed { .. } => {
+                "undelete it, write a new version, or name an older one with `version:`"
+            }
+            Self::Nothing | Self::Version(_) => {
+                "check the path; if it may be absent, say `optional: true`"
+            }
+            Self::Mount => "check the mount and the namespace",
+            Self::Namespace => "check `namespace`",
+            Self::Other { .. } => "check the path",
+            Self::NoData => "only paths that answer data can be delivered",
+        }
+    }
+}
+
+/// Asked in a way that this engine does not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Misuse {
+    #[error("the path names a mount, not a secret in it")]
+    MountOnly,
+    #[error("the engine is KV v2, and this is a path of KV v1")]
+    Unversioned,
+    #[error("version {0} is asked for, but the engine keeps no versions")]
+    NoVersions(u64),
+    #[error("the path does not answer reads")]
+    NeedsWrite,
+}
+
+impl Misuse {
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::MountOnly => "name the secret too",
+            Self::Unversioned => {
+                "the engine is v2: write the path as `mount/data/…`, and let a policy allow it"
+            }
+            Self::NoVersions(_) => "leave `version` out",
+            Self::NeedsWrite => "give it something to write: `write: {}`",
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Whom we trust on the other side of TLS: the roots of one file, or the system's where none is named. Never both.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hyper_rustls::ConfigBuilderExt;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+
+use super::reasons::Trouble;
+use crate::disk::read_public;
+
+/// What a certificate is checked against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trust {
+    /// With it no other root counts.
+    pub(super) ca_file: Option<PathBuf>,
+    /// The name a certificate must carry instead of the host's.
+    pub(super) server_name: Option<String>,
+}
+
+impl Trust {
+    /// The system's roots and the host's own name.
+    pub(super) fn of_system() -> Self {
+        Self {
+            ca_file: None,
+            server_name: None,
+        }
+    }
+
+    /// A client that trusts nobody: for plain http, where loading roots would be wasted.
+    pub(super) fn nobody() -> Result<ClientConfig, Error> {
+        Ok(builder()?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth())
+    }
+
+    /// A client that checks servers of `address`. Reads the CA file anew: it may have been renewed.
+    pub(super) fn client(&self, address: &str) -> Result<ClientConfig, Trouble> {
+        let failed = |why: String, hint| Trouble::Tls {
+            address: address.to_owned(),
+            why,
+            hint,
+        };
+        let builder = builder().map_err(|error| failed(error.to_string(), DEFECT))?;
+        let builder = match &self.ca_file {
+            Some(file) => builder
+                .with_root_certificates(roots(file).map_err(|why| failed(why, "check `caFile`"))?),
+            None => builder.with_native_roots().map_err(|_| {
+                let why = "this system has no CA certificates".to_owned();
+                failed(why, "name the CA with `caFile`, or install ca-certificates")
+            })?,
+        };
+        Ok(builder.with_no_client_auth())
+    }
+
+    /// The name that `server_name` demands.
+    pub(super) fn fixed_name(&self) -> Result<Option<ServerName<'static>>, &'static str> {
+        self.server_name
+            .as_ref()
+            .map(|name| {
+                ServerName::try_from(name.clone()).map_err(|_| "`serverName` is no host name")
+            })
+            .transpose()
+    }
+
+    /// Says in our words why a handshake failed.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum of rustls may grow"
+    )]
+    pub(super) fn explain(&self, address: &str, error: &Error) -> Trouble {
+        let (why, hint) = match error {
+            Error::InvalidCertificate(error) => self.explain_certificate(error),
+            Error::PeerIncompatible(_)
+            | Error::AlertReceived(AlertDescription::ProtocolVersion) => (
+                "the server offers neither TLS 1.2 nor TLS 1.3".to_owned(),
+                "older versions are not spoken: renew the server",
+            ),
+            Error::InvalidMessage(_) => (
+                "the server does not speak TLS".to_owned(),
+                "check scheme and port of the address",
+            ),
+            error => (error.to_string(), "check what listens at the address"),
+        };
+        Trouble::Tls {
+            address: address.to_owned(),
+            why,
+            hint,
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum of rustls may grow"
+    )]
+    fn explain_certificate(&self, error: &CertificateError) -> (String, &'static str) {
+        let roots = match &self.ca_file {
+            Some(file) => format!("{}", file.display()),
+            None => "the system's CA certificates".to_owned(),
+        };
+        if is_expired(error) {
+            return (
+                "the server's certificate has expired".to_owned(),
+                "renew it; or check the clock here",
+            );
+        }
+        if let CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        } = error
+        {
+            let presented = presented.join(", ");
+            return (
+                format!(
+                    "the certificate is not for {}: it names {presented}",
+                    expected.to_str()
+                ),
+                "use a name of the certificate, or set `serverName`",
+            );
+        }
+        match error {
+            // A CA of the same name and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => (
+                format!("the certificate is signed by none of {roots}"),
+                "name the CA that signed it with `caFile`",
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+                "the server's certificate is not valid yet".to_owned(),
+                "check the clocks",
+            ),
+            error => (
+                format!("the certificate is refused: {error}"),
+                "a server certificate of a CA is needed: one that is its own CA will not do",
+            ),
+        }
+    }
+}
+
+const DEFECT: &str = "this is a defect of the build";
+
+fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {
+    // The provider is named: which one is the process default must not matter here.
+    ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// The roots of a PEM file; says why there are none.
+fn roots(file: &Path) -> Result<RootCertStore, String> {
+    let pem = read_public(file, "CA file").map_err(|error| error.to_string())?;
+    let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem.expose())
+        .collect::<Result<_, _>>()
+        .map_err(|_| format!("CA file {} is no PEM", file.display()))?;
+    let mut store = RootCertStore::empty();
+    let (added, _) = store.add_parsable_certificates(certificates.iter().cloned());
+    if added == 0 {
+        return Err(format!("CA file {} holds no certificate", file.display()));
+    }
+    if certificates.iter().all(|root| has_expired(root, &store)) {
+        return Err(format!(
+            "every certificate in CA file {} has expired",
+            file.display()
+        ));
+    }
+    Ok(store)
+}
+
+/// Roots are trusted whatever their dates by the verifier, so these are asked for by presenting each root as a
+/// server's certificate: dates are checked before all else.
+fn has_expired(root: &CertificateDer<'_>, store: &RootCertStore) -> bool {
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(store.clone()), provider()).build();
+    let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
+    verifier.is_ok_and(|verifier| {
+        match verifier.verify_server_cert(root, &[], &name, &[], UnixTime::now()) {
+            Err(Error::InvalidCertificate(error)) => is_expired(&error),
+            Ok(_) | Err(_) => false,
+        }
+    })
+}
+
+fn is_expired(error: &CertificateError) -> bool {
+    matches!(
+        error,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. }
+    )
+}

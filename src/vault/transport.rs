@@ -1,0 +1,313 @@
+//! One HTTP exchange with one server: bounded in time and size, without proxies, and with no redirect that
+//! leaves the configured address.
+//!
+//! What is not wiped: hyper's own read and write buffers, which hold headers and parts of bodies for a moment.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::chain::{deepest, find};
+use super::error::Cause;
+use super::reasons::{Limit, Setup, Trouble};
+use super::tls::Trust;
+
+const CONNECT: Duration = Duration::from_secs(10);
+const EXCHANGE: Duration = Duration::from_secs(30);
+const BODY_LIMIT: usize = 4 << 20;
+
+/// Enough for every configuration we know to read all at once; a hundred paths must not be a hundred handshakes.
+const AT_ONCE: usize = 16;
+
+const USER_AGENT: &str = concat!("keyferry/", env!("CARGO_PKG_VERSION"));
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A request to a path of the server. Cloning shares the body, which is wiped with its last owner.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) target: PathAndQuery,
+    pub(super) body: Bytes,
+}
+
+/// An answer of whatever meaning.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<String>,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// The way to one server.
+pub(super) struct Transport {
+    scheme: Scheme,
+    authority: Authority,
+    trust: Trust,
+    client: Mutex<Option<HttpClient>>,
+    turns: Semaphore,
+}
+
+impl Transport {
+    /// A way to `https://host:port`; nothing is opened or read yet.
+    pub(super) fn new(address: &str, trust: Trust, allow_plaintext: bool) -> Result<Self, Setup> {
+        let unusable = |why| Setup::Address {
+            // A password before an `@` is not ours to show.
+            address: match address.rsplit_once('@') {
+                Some((_, host)) => format!("…@{host}"),
+                None => address.to_owned(),
+            },
+            why,
+        };
+        let uri: Uri = address.parse().map_err(|_| unusable("it is no URL"))?;
+        let more = uri.path().len() > 1 || uri.query().is_some() || address.contains('@');
+        let http::uri::Parts {
+            scheme, authority, ..
+        } = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (scheme, authority) else {
+            return Err(unusable("it lacks scheme or host"));
+        };
+        let has_port = authority.as_str().len() > authority.host().len();
+        if more || (has_port && authority.port_u16().is_none()) {
+            return Err(unusable("it holds more than scheme, host and port"));
+        }
+        if scheme == Scheme::HTTP {
+            if !allow_plaintext && !is_loopback(authority.host()) {
+                return Err(Setup::Plaintext {
+                    address: address.to_owned(),
+                });
+            }
+        } else if scheme != Scheme::HTTPS {
+            return Err(unusable("it is neither https nor http"));
+        }
+        trust.fixed_name().map_err(unusable)?;
+        Ok(Self {
+            scheme,
+            authority,
+            trust,
+            client: Mutex::new(None),
+            turns: Semaphore::new(AT_ONCE),
+        })
+    }
+
+    /// The server as messages name it.
+    pub(super) fn address(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
+    /// Sends one request and reads its whole answer, by `limit` at the latest.
+    pub(super) async fn send(
+        &self,
+        call: &Call,
+        headers: &HeaderMap,
+        limit: Instant,
+    ) -> Result<Answer, Cause> {
+        // Waiting for a turn is not the server's fault: only the deadline bounds it.
+        let _turn = tokio::time::timeout_at(limit, self.turns.acquire()).await;
+        let patience = limit
+            .saturating_duration_since(Instant::now())
+            .min(EXCHANGE);
+        let sent = tokio::time::timeout(patience, self.exchange(call, headers)).await;
+        let answer = sent.unwrap_or_else(|_| match patience {
+            EXCHANGE => Err(Trouble::Timeout(EXCHANGE).into()),
+            patience => Err(Trouble::Late(patience).into()),
+        });
+        if let Err(Cause::Trouble(trouble)) = &answer
+            && trouble.is_of_the_connection()
+        {
+            self.forget();
+        }
+        answer
+    }
+
+    async fn exchange(&self, call: &Call, headers: &HeaderMap) -> Result<Answer, Cause> {
+        let client = self.client()?;
+        let first = self.once(&client, call, headers).await?;
+        let Some(target) = self.redirect(&first)? else {
+            return collect(first).await;
+        };
+        let call = Call {
+            target,
+            ..call.clone()
+        };
+        let second = self.once(&client, &call, headers).await?;
+        match self.redirect(&second)? {
+            None => collect(second).await,
+            Some(_) => {
+                let to = "another redirect".to_owned();
+                Err(Trouble::Redirect { to }.into())
+            }
+        }
+    }
+
+    async fn once(
+        &self,
+        client: &HttpClient,
+        call: &Call,
+        headers: &HeaderMap,
+    ) -> Result<Response<Incoming>, Cause> {
+        let Call {
+            method,
+            target,
+            body,
+        } = call;
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(target.clone())
+            .build()
+            .map_err(|_| Setup::Address {
+                address: self.address(),
+                why: "it does not go with the path",
+            })?;
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers.clone();
+        request
+            .headers_mut()
+            .insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        client
+            .request(request)
+            .await
+            .map_err(|error| self.explain(&error).into())
+    }
+
+    /// Where a redirect leads, if it stays at our address under TLS; an error if it leads away.
+    fn redirect(&self, response: &Response<Incoming>) -> Result<Option<PathAndQuery>, Trouble> {
+        if !response.status().is_redirection() {
+            return Ok(None);
+        }
+        let location = response
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|location| location.to_str().ok())
+            .and_then(|location| location.parse::<Uri>().ok())
+            .unwrap_or_default();
+        let stays = location.scheme() == Some(&Scheme::HTTPS)
+            && self.scheme == Scheme::HTTPS
+            && location.authority() == Some(&self.authority)
+            && response.status() == StatusCode::TEMPORARY_REDIRECT;
+        match location.path_and_query() {
+            Some(target) if stays => Ok(Some(target.clone())),
+            Some(_) | None => Err(Trouble::Redirect {
+                to: match (location.scheme(), location.host()) {
+                    (Some(scheme), Some(host)) => format!("{scheme}://{host}"),
+                    _ => "an unknown place".to_owned(),
+                },
+            }),
+        }
+    }
+
+    fn client(&self) -> Result<HttpClient, Trouble> {
+        let mut kept = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*kept {
+            return Ok(client.clone());
+        }
+        let client = self.build()?;
+        *kept = Some(client.clone());
+        Ok(client)
+    }
+
+    /// The next request makes new connections and reads the CA file again.
+    fn forget(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn build(&self) -> Result<HttpClient, Trouble> {
+        let address = self.address();
+        let secure = self.scheme == Scheme::HTTPS;
+        let tls = if secure {
+            self.trust.client(&address)?
+        } else {
+            Trust::nobody().map_err(|error| self.trust.explain(&address, &error))?
+        };
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls);
+        let mut connector = if secure {
+            connector.https_only()
+        } else {
+            connector.https_or_http()
+        };
+        if let Ok(Some(name)) = self.trust.fixed_name() {
+            connector = connector.with_server_name_resolver(FixedServerNameResolver::new(name));
+        }
+        Ok(Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector.enable_http1().wrap_connector(tcp)))
+    }
+
+    fn explain(&self, error: &hyper_util::client::legacy::Error) -> Trouble {
+        if let Some(error) = find::<rustls::Error>(error) {
+            return self.trust.explain(&self.address(), error);
+        }
+        if error.is_connect() {
+            return Trouble::Connect {
+                address: self.address(),
+                why: deepest(error),
+            };
+        }
+        match find::<hyper::Error>(error) {
+            Some(error) if error.is_parse() => Trouble::NotVault {
+                what: "no HTTP".to_owned(),
+            },
+            _ => Trouble::Connect {
+                address: self.address(),
+                why: "the connection was closed before an answer".to_owned(),
+            },
+        }
+    }
+}
+
+async fn collect(response: Response<Incoming>) -> Result<Answer, Cause> {
+    let (head, mut body) = response.into_parts();
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(Limit::Large.into());
+    }
+    let mut parts: Vec<Bytes> = Vec::new();
+    let mut size = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Cause::not_vault("it broke off"))?;
+        if let Ok(part) = frame.into_data() {
+            size += part.len();
+            if size > BODY_LIMIT {
+                return Err(Limit::Large.into());
+            }
+            parts.push(part);
+        }
+    }
+    // Copied once into a buffer that never grows: growing would leave copies behind that nobody wipes.
+    let mut whole = Zeroizing::new(Vec::with_capacity(size));
+    for part in parts {
+        whole.extend_from_slice(&part);
+    }
+    Ok(Answer {
+        status: head.status,
+        retry_after: head
+            .headers
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
+        body: whole,
+    })
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

