@@ -103,6 +103,14 @@ impl SealedSecret {
         names::object("sealed secret", self.namespace.as_deref(), Some(&self.name))
     }
 
+    /// `namespace/name`, as far as it says.
+    pub fn path(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     /// What its values were sealed for.
     fn label(&self) -> Result<Vec<u8>, UnsealError> {
         let namespace = match (self.scope, &self.namespace) {
