@@ -201,7 +201,7 @@ fn secret(seed: u8, sizes: &[usize]) -> Value {
         })
         .collect();
     json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "example.org/kind", "immutable": seed % 2 == 0,
+        "apiVersion": "v1", "kind": "Secret", "type": "example.org/kind", "immutable": seed.is_multiple_of(2),
         "metadata": {"name": "app", "namespace": "platform", "labels": {"a": "b"}, "annotations": {"c": "d"}},
         "data": data,
     })

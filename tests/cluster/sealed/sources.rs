@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use keyferry::config::{Config, Keys, SealedKey};
+use keyferry::manifest::from_secret_document;
+use keyferry::source;
+use keyferry::world::World;
 use serde_json::{Value, json};
 
 use super::{keys, seal};
@@ -337,4 +341,34 @@ fn a_file_without_a_namespace_belongs_to_our_own() {
         "{}",
         lost.stderr
     );
+}
+
+#[tokio::test]
+async fn all_secrets_of_a_file_become_the_documents_they_describe() {
+    let folder = Scratch::new("sealed-manifests");
+    let both = format!("{}{}", sealed(0, "chat", "app"), sealed(2, "chat", "other"));
+    let file = folder.write("both.yaml", both);
+    let config = Config {
+        keys: Keys {
+            sealed: keys()
+                .iter()
+                .map(|key| SealedKey::File(key.pem_file.clone()))
+                .collect(),
+            ..Keys::default()
+        },
+        ..Config::default()
+    };
+    let world = World::new(&config, None, std::time::Duration::from_secs(20));
+    let found = source::sealed::manifests(&file, &config.keys, &world)
+        .await
+        .expect("it opens");
+    let mut names = Vec::new();
+    for document in found.documents {
+        for manifest in from_secret_document(document).expect("a Secret") {
+            assert_eq!(manifest.namespace.as_deref(), Some("chat"));
+            assert_eq!(manifest.data["password"].expose(), CANARY.as_bytes());
+            names.push(manifest.name);
+        }
+    }
+    assert_eq!(names, ["app", "other"]);
 }
