@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::envelope::age::Identity;
+use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{self, Kubernetes};
 use crate::report::{Class, Failure};
 use crate::vault::{Runner, Session};
@@ -25,6 +26,7 @@ pub struct World {
     vaults: BTreeMap<String, Session>,
     kubernetes: OnceCell<Kubernetes>,
     identities: OnceCell<Result<Vec<Identity>, Failure>>,
+    keyring: OnceCell<Result<Arc<Keyring>, Failure>>,
 }
 
 impl World {
@@ -42,6 +44,7 @@ impl World {
             vaults,
             kubernetes: OnceCell::new(),
             identities: OnceCell::new(),
+            keyring: OnceCell::new(),
         }
     }
 
@@ -89,6 +92,15 @@ impl World {
     ) -> Result<&[Identity], Failure> {
         let loaded = self.identities.get_or_init(|| load).await;
         loaded.as_deref().map_err(Failure::clone)
+    }
+
+    /// The sealing keys, loaded by the first who needs them.
+    pub async fn keyring(
+        &self,
+        load: impl Future<Output = Result<Keyring, Failure>>,
+    ) -> Result<Arc<Keyring>, Failure> {
+        let load = async { load.await.map(Arc::new) };
+        self.keyring.get_or_init(|| load).await.clone()
     }
 
     /// Ends what this pass opened: revokes each token that fetched no leased data. Warns and never fails.

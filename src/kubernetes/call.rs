@@ -32,6 +32,8 @@ const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 pub(crate) enum Verb {
     /// Read it.
     Get,
+    /// Read all with a label.
+    List,
     /// Change or, by an apply, make it.
     Patch,
     /// Remove it.
@@ -44,6 +46,7 @@ impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Get => "get",
+            Self::List => "list",
             Self::Patch => "patch",
             Self::Delete => "delete",
             Self::MayCreate => "ask for the right to create",
@@ -128,20 +131,19 @@ impl<'a> Call<'a> {
 
     fn request(&self) -> Result<Request<kube::client::Body>, Error> {
         let ObjectName { namespace, name } = &self.subject.at;
-        for part in [namespace, name] {
+        // A list has no name, and its label stands in the query.
+        let named = (self.verb != Verb::List).then_some(name);
+        for part in [Some(namespace), named].into_iter().flatten() {
             if !is_name(part) {
                 return Err(Error::BadName(part.clone()));
             }
         }
-        let object = || {
-            format!(
-                "/api/v1/namespaces/{namespace}/{}/{name}?{}",
-                self.subject.kind.resource(),
-                self.query
-            )
-        };
+        let kind = self.subject.kind;
+        let all = format!("{}/namespaces/{namespace}/{}", kind.root(), kind.resource());
+        let object = || format!("{all}/{name}?{}", self.query);
         let (method, path) = match self.verb {
             Verb::Get => (Method::GET, object()),
+            Verb::List => (Method::GET, format!("{all}?{}", self.query)),
             Verb::Patch => (Method::PATCH, object()),
             Verb::Delete => (Method::DELETE, object()),
             Verb::MayCreate => (Method::POST, REVIEWS.to_owned()),

@@ -265,14 +265,22 @@ fn rule(subject: &Subject, verb: &str) -> String {
     let usual: &[&str] = match subject.kind {
         Kind::Secret => &["get", "create", "patch"],
         Kind::ServiceAccount => &["get", "patch"],
+        Kind::SealedSecret => &["get"],
+        Kind::LabelledSecrets => {
+            return format!(
+                "name one Secret instead of a label, or grant it: a Role in namespace {} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",
+                subject.at.namespace
+            );
+        }
     };
     let mut verbs = usual.to_vec();
     if !verbs.contains(&verb) {
         verbs.push(verb);
     }
     format!(
-        "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"\"], resources: [{}], resourceNames: [{}], verbs: [{}]}}",
+        "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"{}\"], resources: [{}], resourceNames: [{}], verbs: [{}]}}",
         subject.at.namespace,
+        subject.kind.group(),
         subject.kind.resource(),
         subject.at.name,
         verbs.join(", ")

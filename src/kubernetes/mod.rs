@@ -1,10 +1,11 @@
 //! The connection to a cluster: found once, without retries of its own, each call bounded by the deadline.
 //!
 //! [`connect`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
-//! [`secret`] and [`account`] are the two kinds of object that we know, as bytes on the wire and no more.
+//! [`secret`], [`account`] and [`sealing`] are the kinds of object that we know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no list and no watch, so that a Role limited to names is enough; and the typed client of `kube` is
-//! not used for Secrets, because its types print values and its parser logs the bodies that it cannot read.
+//! Architecture invariant: no watch, and no list but that of sealing keys by their label, so that a Role limited to names is
+//! enough; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
+//! bodies that it cannot read.
 
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ pub(crate) mod fields;
 mod kubeconfig;
 mod redact;
 pub(crate) mod retry;
+mod sealing;
 pub(crate) mod secret;
 mod status;
 mod subject;

@@ -55,6 +55,8 @@ pub(crate) struct Stored {
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
+    #[serde(default)]
+    name: String,
     uid: String,
     resource_version: String,
     #[serde(default)]
@@ -102,6 +104,16 @@ impl Stored {
 
     fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// All of its labels.
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        self.metadata.labels.clone().unwrap_or_default()
     }
 
     /// Its `uid`.

@@ -11,14 +11,35 @@ pub enum Kind {
     Secret,
     /// A ServiceAccount.
     ServiceAccount,
+    /// A SealedSecret.
+    SealedSecret,
+    /// All Secrets of a namespace with a label, which stands in the name's place.
+    LabelledSecrets,
 }
 
 impl Kind {
     /// Its name in a path and in a Role.
     pub(super) fn resource(self) -> &'static str {
         match self {
-            Self::Secret => "secrets",
+            Self::Secret | Self::LabelledSecrets => "secrets",
             Self::ServiceAccount => "serviceaccounts",
+            Self::SealedSecret => "sealedsecrets",
+        }
+    }
+
+    /// Its group as a Role names it; the oldest one has none.
+    pub(super) fn group(self) -> &'static str {
+        match self {
+            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "",
+            Self::SealedSecret => "bitnami.com",
+        }
+    }
+
+    /// Where its group begins in a path.
+    pub(super) fn root(self) -> &'static str {
+        match self {
+            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "/api/v1",
+            Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
         }
     }
 }
@@ -28,6 +49,8 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Secret => "secret",
             Self::ServiceAccount => "service account",
+            Self::SealedSecret => "sealed secret",
+            Self::LabelledSecrets => "secrets",
         })
     }
 }
@@ -43,7 +66,15 @@ pub struct Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.at)
+        match self.kind {
+            Kind::LabelledSecrets => {
+                let ObjectName { namespace, name } = &self.at;
+                write!(f, "{} in {namespace} with label {name}", self.kind)
+            }
+            Kind::Secret | Kind::ServiceAccount | Kind::SealedSecret => {
+                write!(f, "{} {}", self.kind, self.at)
+            }
+        }
     }
 }
 

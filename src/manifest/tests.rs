@@ -378,12 +378,12 @@ fn base64_is_gos() {
         ("YQ==YQ==", None),
     ];
     for (text, bytes) in rows {
-        let decoded = super::decode_base64(text.as_bytes());
+        let decoded = super::base64::decode(text.as_bytes());
         assert_eq!(
             decoded.as_ref().map(|found| found.expose()),
             bytes,
             "{text:?}"
         );
     }
-    assert_eq!(super::encode_base64(&[0xfb]).expose(), b"+w==");
+    assert_eq!(super::base64::encode(&[0xfb]).expose(), b"+w==");
 }

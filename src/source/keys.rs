@@ -1,8 +1,10 @@
 //! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path. Loaded once in a pass, when first needed.
 
-use crate::config::{AgeKey, Keys};
+use crate::config::{self, AgeKey, Keys, SealedKey};
 use crate::disk::read_small;
 use crate::envelope::age::{AgeError, Identity, identities};
+use crate::envelope::sealed::Keyring;
+use crate::kubernetes::{Error, Kind, Subject};
 use crate::material::{Node, SecretBytes};
 use crate::report::{Class, Failure};
 use crate::world::World;
@@ -49,6 +51,78 @@ async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
             let place = format!("secret {at} key {key}");
             let text = field_of(&material.documents, key, &place)?;
             identities(&text).map_err(|error| named(&place, error))
+        }
+    }
+}
+
+/// All private keys of the sealed-secrets controller, on the same terms.
+pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
+    if keys.sealed.is_empty() {
+        return Err(
+            Failure::new(Class::Usage, "no sealing key is configured").hint(
+                "add `keys: {sealed: [{file: …}]}`, or `{secret: {}}` for those of the cluster",
+            ),
+        );
+    }
+    let mut all = Keyring::default();
+    for key in &keys.sealed {
+        // A key that is not there is no absent source: `optional: true` must not forgive it.
+        let added = add(key, &mut all, world).await;
+        added.map_err(|failure| Failure {
+            absent: false,
+            ..failure
+        })?;
+    }
+    for place in all.passed_over() {
+        tracing::info!(place, "sealing key passed over: it is not marked active");
+    }
+    Ok(all)
+}
+
+async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Failure> {
+    match key {
+        SealedKey::File(file) => {
+            let bytes = read_small(file, "sealing key file")?;
+            Ok(all.add(&file.display().to_string(), &bytes)?)
+        }
+        SealedKey::Selector {
+            namespace,
+            selector,
+        } => {
+            let found = world
+                .kubernetes()
+                .await?
+                .labelled_secrets(namespace, selector)
+                .await?;
+            if found.is_empty() {
+                let what = format!("no secret in namespace {namespace} has label {selector}");
+                return Err(Failure::new(Class::Missing, what)
+                    .hint("name the namespace of the sealed-secrets controller, or a key file"));
+            }
+            for secret in found {
+                let place = format!("secret {namespace}/{}", secret.name());
+                all.add_secret(&place, &secret.labels(), &secret.into_data())?;
+            }
+            Ok(())
+        }
+        SealedKey::Secret(at) => {
+            let cluster = world.kubernetes().await?;
+            let at = config::resolve(at, &cluster.namespace);
+            let subject = Subject {
+                kind: Kind::Secret,
+                at,
+            };
+            let Some(secret) = cluster.secret(&subject.at).await? else {
+                return Err(Error::Absent(subject).into());
+            };
+            all.add_secret(&subject.to_string(), &secret.labels(), &secret.into_data())?;
+            Ok(())
+        }
+        SealedKey::Vault { read, field } => {
+            let material = world.vault(&read.server)?.read(read).await?;
+            let place = format!("vault {}#{field}", read.path);
+            let bytes = field_of(&material.documents, field, &place)?;
+            Ok(all.add(&place, &bytes)?)
         }
     }
 }

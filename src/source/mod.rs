@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod keys;
+pub mod sealed;
 pub mod secret;
 
 use crate::config::{Config, Source};
@@ -30,9 +31,11 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Materi
         Source::Vault(read) => world.vault(&read.server)?.read(read).await,
         Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,
         Source::Sops { .. } => todo!("sops helper"),
-        Source::Sealed { .. } | Source::SealedObject(_) | Source::SealedManifests { .. } => {
-            todo!("sealed helper")
+        Source::Sealed { file, object } => {
+            sealed::fetch(file, object.as_deref(), &config.keys, world).await
         }
+        Source::SealedObject(at) => sealed::object(at, &config.keys, world).await,
+        Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).await,
         Source::Secret(at) => secret::fetch(at, world).await,
     }
 }

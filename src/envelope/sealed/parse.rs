@@ -4,7 +4,7 @@ use super::gotemplate::{Template, TemplateError};
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
 use crate::manifest::document::{self, DocumentError};
 use crate::manifest::fields::{self, Expected, Fields, ShapeError};
-use crate::manifest::{self, Kind, ManifestError};
+use crate::manifest::{self, Kind, ManifestError, base64, names};
 use crate::material::Node;
 use crate::report::{Class, Fault};
 
@@ -131,9 +131,9 @@ fn from_object(node: Node) -> Result<SealedSecret, SealedError> {
         .map_err(unnamed)?
         .filter(|text| !text.is_empty());
     let name = metadata.text("name").map_err(unnamed)?;
-    let object = manifest::object("sealed secret", namespace.as_deref(), name.as_deref());
+    let object = names::object("sealed secret", namespace.as_deref(), name.as_deref());
     let name = name.unwrap_or_default();
-    manifest::check_names(&object, namespace.as_deref(), &name)?;
+    names::check(&object, namespace.as_deref(), &name)?;
     let reader = Reader { object };
     let scope = reader.scope(&mut metadata)?;
     let spec = top.take("spec").ok_or_else(|| SealedError::NoSpec {
@@ -201,7 +201,7 @@ impl Reader {
 
     fn blob(&self, path: String, node: Node) -> Result<Vec<u8>, SealedError> {
         let text = fields::text(&path, node).map_err(|shape| self.shape(shape))?;
-        match manifest::decode_base64(text.expose()) {
+        match base64::decode(text.expose()) {
             Some(blob) => Ok(blob.expose().to_vec()),
             None => Err(self.shape(ShapeError::new(path, Expected::SealedBase64))),
         }
@@ -248,7 +248,7 @@ impl Reader {
     }
 
     fn check_key(&self, key: &str) -> Result<(), ManifestError> {
-        if manifest::is_key(key) {
+        if names::is_key(key) {
             return Ok(());
         }
         Err(ManifestError::Key {

@@ -1,4 +1,4 @@
-//! Tools that are Go packages: modules of ours that do nothing but pin the versions of others.
+//! Tools that are Go packages: modules of ours that do nothing but pin the versions of others, and one with a program of ours.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,6 +16,8 @@ pub(super) struct Module {
     upstream: &'static str,
     go_mod: &'static str,
     go_sum: &'static str,
+    /// A program of ours in this module; nothing where only tools of others are built.
+    program: Option<&'static str>,
 }
 
 macro_rules! module {
@@ -25,6 +27,7 @@ macro_rules! module {
             upstream: $upstream,
             go_mod: include_str!(concat!("../../stack/", $name, "/go.mod")),
             go_sum: include_str!(concat!("../../stack/", $name, "/go.sum")),
+            program: None,
         }
     };
 }
@@ -35,6 +38,11 @@ pub(super) static SOPS: Module = module!("sops", "github.com/getsops/sops/v3");
 pub(super) static AGE: Module = module!("age", "filippo.io/age");
 pub(super) static SEALED: Module =
     module!("sealed-secrets", "github.com/bitnami-labs/sealed-secrets");
+
+pub(super) static GOTEMPLATE: Module = Module {
+    program: Some(include_str!("../../stack/gotemplate/main.go")),
+    ..module!("gotemplate", "github.com/Masterminds/sprig/v3")
+};
 
 impl Module {
     /// The path of `file`, after building `packages` when it is not there yet. `file` is what Go calls the binary.
@@ -109,8 +117,10 @@ impl Module {
     }
 
     fn folder(&self) -> PathBuf {
-        let mark = mark(&[self.go_mod, self.go_sum, &self.link_flags()]);
-        cache().join(format!("{}-{}-{mark}", self.name, self.version()))
+        let flags = self.link_flags();
+        let mut parts = vec![self.go_mod, self.go_sum, flags.as_str()];
+        parts.extend(self.program);
+        cache().join(format!("{}-{}-{}", self.name, self.version(), mark(&parts)))
     }
 }
 

@@ -2,6 +2,10 @@
 
 use super::{Problem, TemplateError, error};
 
+mod escape;
+
+use escape::escape;
+
 /// A token and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
@@ -299,43 +303,6 @@ impl<'a> Lexer<'a> {
             rest = chars.as_str();
         }
     }
-}
-
-/// Reads what follows a backslash; gives what follows that.
-fn escape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
-    let first = text.chars().next()?;
-    let simple = match first {
-        'a' => 0x07,
-        'b' => 0x08,
-        'f' => 0x0c,
-        'n' => b'\n',
-        'r' => b'\r',
-        't' => b'\t',
-        'v' => 0x0b,
-        '\\' => b'\\',
-        '"' => b'"',
-        'x' => return byte(text.get(1..3)?, 16, bytes).and(text.get(3..)),
-        '0'..='7' => return byte(text.get(..3)?, 8, bytes).and(text.get(3..)),
-        'u' => return code_point(text.get(1..5)?, bytes).and(text.get(5..)),
-        'U' => return code_point(text.get(1..9)?, bytes).and(text.get(9..)),
-        _ => return None,
-    };
-    bytes.push(simple);
-    text.get(1..)
-}
-
-fn byte(digits: &str, radix: u32, bytes: &mut Vec<u8>) -> Option<()> {
-    let plain = digits.chars().all(|digit| digit.is_digit(radix));
-    bytes.push(u8::from_str_radix(digits, radix).ok().filter(|_| plain)?);
-    Some(())
-}
-
-fn code_point(digits: &str, bytes: &mut Vec<u8>) -> Option<()> {
-    let plain = digits.chars().all(|digit| digit.is_ascii_hexdigit());
-    let code = u32::from_str_radix(digits, 16).ok().filter(|_| plain)?;
-    let text = char::from_u32(code)?;
-    bytes.extend_from_slice(text.encode_utf8(&mut [0; 4]).as_bytes());
-    Some(())
 }
 
 /// Keys of Secrets are ASCII, so names are.

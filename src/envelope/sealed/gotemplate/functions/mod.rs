@@ -6,11 +6,12 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
 
 use super::Problem;
 use super::eval::State;
-use super::print;
 use super::value::{Buffer, Text, TooLarge, Value};
 
+mod compare;
 mod json;
 mod list;
+mod print;
 mod text;
 
 macro_rules! functions {
@@ -98,8 +99,8 @@ impl<'s, 'a> Call<'s, 'a> {
             F::Print => self.printed(false),
             F::Println => self.printed(true),
             F::Printf => self.formatted(),
-            F::Html => self.escaped(print::html),
-            F::Urlquery => self.escaped(print::query),
+            F::Html => self.escaped(super::print::html),
+            F::Urlquery => self.escaped(super::print::query),
             F::Default => self.default(),
             F::Empty => Ok(Value::Bool(!self.state.is_true(self.one()?))),
             F::Coalesce => self.coalesce(),
@@ -238,46 +239,6 @@ impl<'s, 'a> Call<'s, 'a> {
         }
     }
 
-    fn equal_to_any(&self) -> Made<'a> {
-        let Some((first, others)) = self
-            .arguments
-            .split_first()
-            .filter(|(_, others)| !others.is_empty())
-        else {
-            return self.wrong("has the wrong number of arguments");
-        };
-        for other in others {
-            if self.equal(first, other)? {
-                return Ok(Value::Bool(true));
-            }
-        }
-        Ok(Value::Bool(false))
-    }
-
-    fn equal(&self, a: &Value<'a>, b: &Value<'a>) -> Result<bool, Problem> {
-        match (a, b) {
-            (Value::Text(a), Value::Text(b)) => Ok(a.bytes() == b.bytes()),
-            (Value::Int(a), Value::Int(b)) => Ok(a == b),
-            (Value::Bool(a), Value::Bool(b)) => Ok(a == b),
-            (Value::Missing(name), _) | (_, Value::Missing(name)) => {
-                Err(Problem::Unknown(name.to_string()))
-            }
-            _ => self.wrong("compares values of one type"),
-        }
-    }
-
-    fn compared(&self, holds: impl Fn(std::cmp::Ordering) -> bool) -> Made<'a> {
-        let [a, b] = self.exactly()?;
-        match (a, b) {
-            (Value::Text(a), Value::Text(b)) => Ok(Value::Bool(holds(a.bytes().cmp(b.bytes())))),
-            (Value::Int(a), Value::Int(b)) => Ok(Value::Bool(holds(a.cmp(b)))),
-            (Value::Missing(name), _) | (_, Value::Missing(name)) => {
-                Err(Problem::Unknown(name.to_string()))
-            }
-            _ => self.wrong("compares two texts or two numbers"),
-        }
-    }
-
     fn index(&self) -> Made<'a> {
         match self.exactly()? {
             [Value::Data, key @ Value::Text(Text::Written(_))] => {
@@ -304,78 +265,5 @@ impl<'s, 'a> Call<'s, 'a> {
             Value::Int(_) | Value::Bool(_) => return self.wrong("takes text or a list"),
         };
         Ok(Value::Int(i64::try_from(length).unwrap_or(i64::MAX)))
-    }
-
-    /// Go's `Sprint` puts spaces between two that are no texts, `Sprintln` between all.
-    fn print_all(&self, line: bool) -> Result<Buffer, Problem> {
-        let mut buffer = Buffer::default();
-        let mut before: Option<&Value<'a>> = None;
-        for value in self.arguments {
-            let both =
-                |a: &Value<'a>| !matches!(a, Value::Text(_)) && !matches!(value, Value::Text(_));
-            if before.is_some_and(|before| line || both(before)) {
-                buffer.push(b" ")?;
-            }
-            self.plain(value, &mut buffer)?;
-            before = Some(value);
-        }
-        if line {
-            buffer.push(b"\n")?;
-        }
-        Ok(buffer)
-    }
-
-    fn printed(&self, line: bool) -> Made<'a> {
-        Ok(Value::made(self.print_all(line)?.finish()))
-    }
-
-    fn escaped(&self, escape: fn(&[u8], &mut Buffer) -> Result<(), TooLarge>) -> Made<'a> {
-        let text = self.print_all(false)?.finish();
-        self.make(|buffer| escape(text.expose(), buffer))
-    }
-
-    fn formatted(&self) -> Made<'a> {
-        let Some((format, mut values)) = self.arguments.split_first() else {
-            return self.wrong("has the wrong number of arguments");
-        };
-        let mut buffer = Buffer::default();
-        let mut rest = self.text(format)?;
-        while let Some((before, after)) = rest.split_once('%') {
-            buffer.push(before.as_bytes())?;
-            let mut verbs = after.chars();
-            let verb = verbs.next();
-            rest = verbs.as_str();
-            if verb == Some('%') {
-                buffer.push(b"%")?;
-                continue;
-            }
-            let Some((value, others)) = values.split_first() else {
-                return self.wrong("has fewer arguments than its format asks for");
-            };
-            values = others;
-            match (verb, value) {
-                (Some('v'), value)
-                | (Some('s'), value @ Value::Text(_))
-                | (Some('d'), value @ Value::Int(_)) => {
-                    self.plain(value, &mut buffer)?;
-                }
-                (Some('q'), value @ Value::Text(_)) => {
-                    print::quoted(self.text(value)?, &mut buffer)?;
-                }
-                (_, Value::Missing(name)) => return Err(Problem::Unknown(name.to_string())),
-                (Some('s' | 'd' | 'q'), _) => {
-                    return self.wrong("has an argument that its format is not for");
-                }
-                _ => {
-                    return self
-                        .wrong("knows `%s`, `%q`, `%v`, `%d` and `%%`, without width or flags");
-                }
-            }
-        }
-        if !values.is_empty() {
-            return self.wrong("has more arguments than its format asks for");
-        }
-        buffer.push(rest.as_bytes())?;
-        Ok(Value::made(buffer.finish()))
     }
 }

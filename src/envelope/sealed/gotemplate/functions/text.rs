@@ -6,7 +6,7 @@ use super::super::Problem;
 use super::super::print;
 use super::super::value::{Buffer, TooLarge, Value};
 use super::{Call, Made};
-use crate::manifest::{decode_base64, encode_base64};
+use crate::manifest::base64;
 
 impl<'s, 'a> Call<'s, 'a> {
     fn kept(&self, text: &str) -> Made<'a> {
@@ -85,8 +85,12 @@ impl<'s, 'a> Call<'s, 'a> {
         self.make(|buffer| buffer.push(kept))
     }
 
+    /// Upstream takes each byte for a character, and so spoils what is not ASCII.
     pub(super) fn nospace(&self) -> Made<'a> {
         let text = self.text(self.one()?)?;
+        if !text.is_ascii() {
+            return self.wrong("takes ASCII text");
+        }
         let mut kept = text.chars().filter(|c| !c.is_whitespace());
         self.make(|buffer| kept.try_for_each(|c| buffer.push_char(c)))
     }
@@ -171,11 +175,11 @@ impl<'s, 'a> Call<'s, 'a> {
     }
 
     pub(super) fn b64enc(&self) -> Made<'a> {
-        Ok(Value::made(encode_base64(self.bytes(self.one()?)?)))
+        Ok(Value::made(base64::encode(self.bytes(self.one()?)?)))
     }
 
     pub(super) fn b64dec(&self) -> Made<'a> {
-        match decode_base64(self.bytes(self.one()?)?) {
+        match base64::decode(self.bytes(self.one()?)?) {
             Some(bytes) => Ok(Value::made(bytes)),
             None => self.wrong("takes base64, and this value is none"),
         }

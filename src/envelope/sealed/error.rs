@@ -1,0 +1,127 @@
+//! Why a SealedSecret does not open: in words that do not tell which step it was.
+
+use super::Scope;
+use super::gotemplate::TemplateError;
+use crate::manifest::ManifestError;
+use crate::manifest::document::DocumentError;
+use crate::report::{Class, Fault};
+
+/// Why a SealedSecret does not open. Nothing of it is delivered then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnsealError {
+    /// The label needs a namespace.
+    #[error("sealed secret {name} names no namespace, and its scope is {scope}")]
+    NoNamespace {
+        /// Its name.
+        name: String,
+        /// Its scope.
+        scope: Scope,
+    },
+    /// No key, a wrong label, or damage: not told apart.
+    #[error("{object}: no key opens {} (scope {scope})", which(.item))]
+    NotOpened {
+        /// Which.
+        object: String,
+        /// Which of its values; nothing for the whole.
+        item: Option<String>,
+        /// Its scope.
+        scope: Scope,
+        /// Fingerprints of the keys that were tried.
+        tried: Vec<String>,
+    },
+    /// Cut or no SealedSecret's value at all; seen without any key.
+    #[error("{object}: {} is too short, or its inner length is wrong", which(.item))]
+    TooShort {
+        /// Which.
+        object: String,
+        /// Which of its values; nothing for the whole.
+        item: Option<String>,
+    },
+    /// A key of the template cannot be made.
+    #[error("{object}: template of `{item}`: {cause}")]
+    Template {
+        /// Which.
+        object: String,
+        /// Which key.
+        item: String,
+        /// Why.
+        cause: TemplateError,
+    },
+    /// The whole Secret opened and is none.
+    #[error("{object}: what is sealed inside is no Secret: {cause}")]
+    Inside {
+        /// Which.
+        object: String,
+        /// Why.
+        cause: InsideError,
+    },
+    /// The Secret is none that is ever written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// What is wrong with a Secret that was sealed as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InsideError {
+    /// Not one document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Not one document.
+    #[error("there is not exactly one document")]
+    Number,
+    /// Not a Secret.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+fn which(item: &Option<String>) -> String {
+    item.as_ref()
+        .map_or_else(|| "its `spec.data`".to_owned(), |item| format!("`{item}`"))
+}
+
+impl Fault for UnsealError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoNamespace { .. }
+            | Self::NotOpened { .. }
+            | Self::TooShort { .. }
+            | Self::Inside { .. } => Class::Corrupt,
+            Self::Template { cause, .. } => cause.class(),
+            Self::Manifest(cause) => cause.class(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoNamespace { .. } => {
+                Some("write `metadata.namespace`, as kubeseal does".to_owned())
+            }
+            Self::NotOpened { tried, .. } if tried.is_empty() => {
+                Some("no sealing key is at hand: name some under keys.sealed".to_owned())
+            }
+            Self::NotOpened { tried, .. } => Some(format!(
+                "it was sealed with another key, for another name, namespace or scope, or it was changed; have {}",
+                shortened(tried)
+            )),
+            Self::TooShort { .. } => Some("seal it anew with kubeseal".to_owned()),
+            Self::Template { cause, .. } => cause.hint(),
+            Self::Inside { .. } => None,
+            Self::Manifest(cause) => cause.hint(),
+        }
+    }
+}
+
+/// A list that fits a line.
+fn shortened(fingerprints: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let mut text = fingerprints
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if fingerprints.len() > SHOWN {
+        text.push_str(&format!(" and {} more", fingerprints.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! What the sealed-secrets controller keeps in a cluster: its keys, found by their label, and SealedSecrets.
+
+use zeroize::Zeroizing;
+
+use super::Kubernetes;
+use super::call::{Call, Verb};
+use super::error::Error;
+use super::secret::Stored;
+use super::subject::Kind;
+use crate::artifact::ObjectName;
+
+#[derive(serde::Deserialize)]
+struct SecretList {
+    items: Vec<Stored>,
+}
+
+impl Kubernetes {
+    /// Reads a SealedSecret as it is; nothing when it is definitely not there.
+    pub(crate) async fn sealed_secret(
+        &self,
+        at: &ObjectName,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        match self.call(&Call::get(Kind::SealedSecret, at)).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Absent(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads all Secrets of a namespace with a label.
+    pub(crate) async fn labelled_secrets(
+        &self,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Stored>, Error> {
+        let at = ObjectName {
+            namespace: namespace.to_owned(),
+            name: selector.to_owned(),
+        };
+        let call = Call {
+            query: format!("labelSelector={}", escaped(selector)),
+            ..Call::new(Verb::List, Kind::LabelledSecrets, &at)
+        };
+        let answer = self.call(&call).await?;
+        // The parser's own words could quote a value, so they are not used.
+        let list: SecretList = serde_json::from_slice(&answer).map_err(|_| Error::Strange {
+            subject: call.subject,
+            verb: call.verb.to_string(),
+            why: "it is not a list of Secrets".to_owned(),
+        })?;
+        Ok(list.items)
+    }
+}
+
+/// Text as one value of a query.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            other => escaped.push_str(&format!("%{other:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_selector_is_one_value_of_the_query() {
+        for (text, query) in [
+            ("a.b/c=active", "a.b%2Fc%3Dactive"),
+            ("a in (b, c)&limit=1", "a%20in%20%28b%2C%20c%29%26limit%3D1"),
+            ("ä", "%C3%A4"),
+        ] {
+            assert_eq!(escaped(text), query);
+        }
+    }
+}

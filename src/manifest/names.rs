@@ -1,0 +1,57 @@
+//! Names of objects and keys: what Kubernetes takes, and how messages show them.
+
+use super::{ManifestError, fields};
+
+/// How messages name an object.
+pub(crate) fn object(what: &str, namespace: Option<&str>, name: Option<&str>) -> String {
+    let name = name.map_or_else(|| "without a name".to_owned(), fields::shown);
+    match namespace {
+        Some(namespace) => format!("{what} {}/{name}", fields::shown(namespace)),
+        None => format!("{what} {name}"),
+    }
+}
+
+/// Names become parts of addresses at the API server, so nothing but a legal name gets there.
+pub(crate) fn check(
+    object: &str,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<(), ManifestError> {
+    let wrong = |field| {
+        Err(ManifestError::Name {
+            object: object.to_owned(),
+            field,
+        })
+    };
+    if !is_name(name) {
+        return wrong("metadata.name");
+    }
+    match namespace {
+        Some(namespace)
+            if !is_name(namespace) || namespace.contains('.') || namespace.len() > 63 =>
+        {
+            wrong("metadata.namespace")
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= 253
+        && text.chars().all(legal)
+        && text
+            .split('.')
+            .all(|part| part.starts_with(ends) && part.ends_with(ends))
+}
+
+/// Whether Kubernetes takes this as a key of a Secret.
+pub(crate) fn is_key(key: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !key.is_empty()
+        && key.len() <= 253
+        && key.chars().all(legal)
+        && key != "."
+        && !key.starts_with("..")
+}

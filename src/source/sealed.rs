@@ -1,0 +1,136 @@
+//! SealedSecrets as sources: files and objects of the cluster, opened with the keys at hand and delivered whole or not at all.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{self, Keys, SecretRef};
+use crate::disk::read_document;
+use crate::envelope::sealed::{self, Keyring, Scope, SealedSecret, Unsealed};
+use crate::kubernetes::{Error, Kind, Subject};
+use crate::material::{Material, Node};
+use crate::report::{Class, Failure};
+use crate::world::World;
+
+use super::age::within;
+use super::keys;
+
+/// Reads a file and opens one of its SealedSecrets: the fields of the Secret.
+pub async fn fetch(
+    file: &Path,
+    object: Option<&str>,
+    configured: &Keys,
+    world: &World,
+) -> Result<Material, Failure> {
+    let found = read(file)?;
+    let sealed = choose(found, object).map_err(|failure| within(file, failure))?;
+    let opened = open(sealed, configured, world).await;
+    Ok(fields(opened.map_err(|failure| within(file, failure))?))
+}
+
+/// Reads a file and opens all of its SealedSecrets: each as the Secret document that it describes.
+pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<Material, Failure> {
+    let mut documents = Vec::new();
+    for sealed in read(file)? {
+        let opened = open(sealed, configured, world).await;
+        let opened = opened.map_err(|failure| within(file, failure))?;
+        documents.push(opened.secret.into_document());
+    }
+    Ok(Material {
+        documents,
+        version: None,
+        lease: None,
+    })
+}
+
+/// Reads and opens a SealedSecret of the cluster: the fields of the Secret.
+pub async fn object(at: &SecretRef, configured: &Keys, world: &World) -> Result<Material, Failure> {
+    let cluster = world.kubernetes().await?;
+    let at = config::resolve(at, &cluster.namespace);
+    let Some(answer) = cluster.sealed_secret(&at).await? else {
+        return Err(Error::Absent(Subject {
+            kind: Kind::SealedSecret,
+            at,
+        })
+        .into());
+    };
+    let mut found = sealed::parse(&answer)?;
+    let (Some(sealed), true) = (found.pop(), found.is_empty()) else {
+        return Err(Failure::new(
+            Class::Unavailable,
+            format!("the API server's answer for sealed secret {at} is none"),
+        ));
+    };
+    Ok(fields(open(sealed, configured, world).await?))
+}
+
+fn read(file: &Path) -> Result<Vec<SealedSecret>, Failure> {
+    let bytes = read_document(file, "sealed secret file")?;
+    let found = sealed::parse(bytes.expose()).map_err(|error| within(file, error))?;
+    if found.is_empty() {
+        return Err(Failure::new(
+            Class::Corrupt,
+            format!("{} holds no SealedSecret", file.display()),
+        ));
+    }
+    Ok(found)
+}
+
+/// The one that is named, as `name` or `namespace/name`; without a name the only one.
+fn choose(found: Vec<SealedSecret>, object: Option<&str>) -> Result<SealedSecret, Failure> {
+    let known: Vec<String> = found.iter().map(SealedSecret::path).collect();
+    let wanted = |sealed: &SealedSecret| {
+        object.is_none_or(|object| sealed.name == object || sealed.path() == object)
+    };
+    let mut chosen: Vec<SealedSecret> = found.into_iter().filter(wanted).collect();
+    match (chosen.pop(), chosen.is_empty(), object) {
+        (Some(sealed), true, _) => Ok(sealed),
+        (None, _, object) => Err(Failure::new(
+            Class::Missing,
+            format!("it holds no SealedSecret `{}`", object.unwrap_or_default()),
+        )
+        .hint(format!("it holds {}", known.join(", ")))),
+        (Some(_), false, _) => Err(Failure::new(
+            Class::Usage,
+            "it holds several SealedSecrets that could be meant",
+        )
+        .hint(format!(
+            "write `FILE#NAME` with one of {}",
+            known.join(", ")
+        ))),
+    }
+}
+
+/// Opens one on a thread of its own: RSA takes its time, and other sources go on meanwhile.
+async fn open(
+    mut sealed: SealedSecret,
+    configured: &Keys,
+    world: &World,
+) -> Result<Unsealed, Failure> {
+    if sealed.namespace.is_none() && sealed.scope != Scope::Cluster {
+        // It is sealed for a namespace, so it belongs where it is applied: as with kubectl, that is our own.
+        sealed.namespace = world
+            .kubernetes()
+            .await
+            .ok()
+            .map(|cluster| cluster.namespace.clone());
+    }
+    let keys: Arc<Keyring> = world.keyring(keys::sealed(configured, world)).await?;
+    let object = sealed.object();
+    let opened = tokio::task::spawn_blocking(move || sealed::unseal(&sealed, &keys)).await;
+    let opened = opened.map_err(|_| {
+        Failure::new(
+            Class::Bug,
+            format!("{object}: opening it ended in a defect of ours"),
+        )
+    })??;
+    for key in &opened.opened_by {
+        tracing::debug!(%object, key, "sealed secret opened");
+    }
+    Ok(opened)
+}
+
+fn fields(opened: Unsealed) -> Material {
+    let fields = opened.secret.data.into_iter();
+    let fields = fields.map(|(key, value)| (key, Node::Text(value)));
+    Material::of(Node::Map(fields.collect()))
+}
