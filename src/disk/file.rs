@@ -211,7 +211,10 @@ pub(super) fn is_random(text: &str) -> bool {
 pub(super) fn random_digits() -> String {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    assert!(filled == Ok(bytes.len()), "the kernel gives a few bytes whole");
+    assert!(
+        filled == Ok(bytes.len()),
+        "the kernel gives a few bytes whole"
+    );
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

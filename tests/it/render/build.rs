@@ -58,6 +58,7 @@ pub(crate) fn delivery<const N: usize>(name: &str, from: [From; N]) -> Delivery 
         from: from.into(),
         fields: Vec::new(),
         require: Vec::new(),
+        deliver: Vec::new(),
         allow_empty: false,
         to: Vec::new(),
         at: at(2, 5),
@@ -127,6 +128,7 @@ pub(crate) fn config<const N: usize>(deliveries: [Delivery; N]) -> Config {
         vaults: BTreeMap::new(),
         keys: Keys::default(),
         deliveries: deliveries.into(),
+        manifests: Vec::new(),
     }
 }
 
