@@ -6,5 +6,6 @@ mod support;
 mod deploy;
 mod examples;
 mod kube;
+mod sops;
 mod stack;
 mod vault;
