@@ -55,6 +55,9 @@ impl<'a> Metadata<'a> {
         let last_modified = word(node, "lastmodified")?
             .and_then(Time::rfc3339)
             .ok_or(SopsError::Metadata("lastmodified"))?;
+        if !word(node, "version")?.is_some_and(is_version) {
+            return Err(SopsError::Metadata("version"));
+        }
         let mac = match field(node, "mac") {
             None | Some(Node::Null) => return Err(SopsError::NoMac),
             Some(Node::Text(mac)) if mac.is_empty() => return Err(SopsError::NoMac),
@@ -84,6 +87,16 @@ impl<'a> Metadata<'a> {
         let entries = self.groups.iter().flat_map(|group| &group.age);
         entries.map(|entry| entry.recipient.clone()).collect()
     }
+}
+
+/// Three numbers and what a build adds: SOPS opens no file without.
+fn is_version(text: &str) -> bool {
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    let number = |part: &str| {
+        let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        digits && (part == "0" || !part.starts_with('0'))
+    };
+    core.split('.').count() == 3 && core.split('.').all(number)
 }
 
 /// A field that is there at most once: the parsers see to it.

@@ -97,7 +97,8 @@ impl<'a> Parts<'a> {
         let iv = fields.next()?.strip_prefix(b"iv:")?;
         let tag = fields.next()?.strip_prefix(b"tag:")?;
         let kind = match fields.next()?.strip_prefix(b"type:")? {
-            b"str" | b"bytes" => Kind::Text,
+            // `bytes` is a type as well, but SOPS writes none and fails on one.
+            b"str" => Kind::Text,
             b"int" => Kind::Int,
             b"float" => Kind::Float,
             b"bool" => Kind::Bool,
