@@ -37,9 +37,11 @@ pub(super) fn read(bytes: &[u8], format: DocumentFormat) -> Result<File, SopsErr
         }
         DocumentFormat::Raw => {
             // A plain file of any kind stands here more often than a damaged one of ours.
-            let document = json::document(text, Dialect::Sops).map_err(|error| match error {
-                SyntaxError::Malformed { .. } => SopsError::NotSops,
-                error => SopsError::Syntax(error),
+            let document = json::document(text, Dialect::Sops).map_err(|error| {
+                match matches!(error, SyntaxError::Malformed { .. }) {
+                    true => SopsError::NotSops,
+                    false => SopsError::Syntax(error),
+                }
             })?;
             nested(vec![document], "a binary file", number::in_json)
         }
@@ -83,12 +85,12 @@ fn nested(
                 .position(|(key, _)| key == METADATA)
                 .map(|at| entries.remove(at).1),
             Node::Null => None,
-            Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_)
-                if metadata.is_none() =>
-            {
-                return Err(SopsError::NotSops);
+            Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
+                return Err(match metadata {
+                    None => SopsError::NotSops,
+                    Some(_) => SopsError::Layout(language),
+                });
             }
-            _ => return Err(SopsError::Layout(language)),
         };
         if metadata.is_none() {
             metadata = Some(found.ok_or(SopsError::NotSops)?);

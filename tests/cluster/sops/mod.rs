@@ -290,7 +290,6 @@ fn what_sops_encrypts_opens_to_what_sops_decrypts() {
         not_by_sops.len(),
         wrong.len()
     );
-    eprintln!("{:?}", not_by_sops.first());
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",
