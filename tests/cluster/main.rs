@@ -6,6 +6,7 @@ mod support;
 mod deploy;
 mod examples;
 mod kube;
+#[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 mod sops;
 mod stack;
 mod vault;
