@@ -114,14 +114,17 @@ impl Desk {
         self.sops(&arguments, &plain)
     }
 
-    /// As data, by sops.
+    /// As data.
     fn decrypt(&self, encrypted: &[u8], format: DocumentFormat) -> Result<Vec<Value>, String> {
         let file = self.scratch.write("encrypted", encrypted);
         // Only YAML has room for several documents; JSON tells types best.
         let (output, read_as) = match format {
             DocumentFormat::Raw => ("binary", DocumentFormat::Raw),
             DocumentFormat::Yaml if contains(encrypted, b"\n---\n") => ("yaml", format),
-            _ => ("json", DocumentFormat::Json),
+            DocumentFormat::Yaml
+            | DocumentFormat::Json
+            | DocumentFormat::Dotenv
+            | DocumentFormat::Ini => ("json", DocumentFormat::Json),
         };
         let arguments = [
             "decrypt",
@@ -203,9 +206,9 @@ fn sample(desk: &Desk, seed: u64) -> Result<Sample, String> {
         DocumentFormat::Ini => generate::ini(&mut random).into_bytes(),
         DocumentFormat::Raw => generate::binary(&mut random),
     };
-    let rules: &[&str] = match format {
-        DocumentFormat::Raw => &[""],
-        _ => &[
+    let rules: &[&str] = match format == DocumentFormat::Raw {
+        true => &[""],
+        false => &[
             "",
             "encrypted_suffix: _secret",
             "unencrypted_suffix: _clear",
