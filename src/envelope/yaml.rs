@@ -92,6 +92,10 @@ impl Builder {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "an enum of a library, which grows"
+    )]
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), SyntaxError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
