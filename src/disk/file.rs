@@ -207,10 +207,14 @@ pub(super) fn is_random(text: &str) -> bool {
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// Sixteen hex digits that nobody can foresee.
+/// Sixteen hex digits that nobody can foresee. From the kernel: the crypto library takes 30 ms to seed itself.
 pub(super) fn random_digits() -> String {
     let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    assert!(
+        filled == Ok(bytes.len()),
+        "the kernel gives a few bytes whole"
+    );
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

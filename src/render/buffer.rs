@@ -30,6 +30,14 @@ impl Wiped {
         self.text(character.encode_utf8(&mut [0; 4]));
     }
 
+    /// Two digits.
+    pub(super) fn hex(&mut self, byte: u8, digits: &[u8; 16]) {
+        self.push(&[
+            digits[usize::from(byte >> 4)],
+            digits[usize::from(byte & 15)],
+        ]);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -38,10 +46,10 @@ impl Wiped {
         SecretBytes::from(self.0)
     }
 
-    /// What was written, as text: only `text` and `char` were used.
+    /// What was written, as text: every caller of `push` and `hex` pushed ASCII.
     pub(super) fn into_string(mut self) -> Zeroizing<String> {
         let bytes = std::mem::take(&mut *self.0);
-        Zeroizing::new(String::from_utf8(bytes).expect("written by `text` and `char` only"))
+        Zeroizing::new(String::from_utf8(bytes).expect("only text was written"))
     }
 }
 

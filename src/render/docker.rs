@@ -1,6 +1,7 @@
 //! A pull secret: `.dockerconfigjson` from logins, or a ready-made one that is looked at before it is believed.
 //!
-//! Built from typed parts and escaped as JSON, never pasted together from a template (field.md 22).
+//! Built from typed parts and escaped as JSON, never pasted together from a template. What is not wiped: serde_json's own
+//! copy of a ready-made `auth` that is spelt with escapes.
 
 use std::fmt;
 

@@ -2,9 +2,11 @@
 //!
 //! Each of the three has its own quoting; only this much is common to them (`tests/it/render.rs` asks the real readers):
 //! - bare: letters, digits and a few signs, nothing else;
-//! - `'…'`: everything but `'` and a carriage return (node drops it), and not an odd number of backslashes at the end,
-//!   after which compose takes the closing quote for a quoted one;
+//! - `'…'`: everything but `'` and a carriage return (node drops it), and not `\` at the end: compose takes the closing
+//!   quote after an odd number of them for an escaped one, node 20.12 after any number;
 //! - `"…"`: everything but `"`, `\`, `$`, `` ` `` and a carriage return: the ways to escape these differ.
+//!
+//! The oldest node that reads all of this is 20.12: before it no value could have several lines.
 //!
 //! So a value with `'` and one of `"`, `\`, `$`, `` ` `` has no common spelling.
 
@@ -60,17 +62,11 @@ fn spelling(value: &str) -> Result<&'static str, Problem> {
     if !value.is_empty() && value.bytes().all(is_bare) {
         return Ok("");
     }
-    let backslashes = value
-        .bytes()
-        .rev()
-        .take_while(|byte| *byte == b'\\')
-        .count();
+    if value.ends_with('\\') {
+        return Err(Problem::Backslash);
+    }
     if !value.contains('\'') {
-        return if backslashes % 2 == 0 {
-            Ok("'")
-        } else {
-            Err(Problem::Backslash)
-        };
+        return Ok("'");
     }
     if value.contains(['"', '\\', '$', '`']) {
         return Err(Problem::Quotes);
@@ -102,7 +98,7 @@ pub(super) enum Problem {
     #[error("the value holds a carriage return, which `node --env-file` drops")]
     CarriageReturn,
     #[error(
-        "the value ends in `\\`, which docker compose takes for an escape of the closing quote"
+        "the value ends in `\\`, which docker compose and node take for an escape of the closing quote"
     )]
     Backslash,
     #[error(
@@ -148,10 +144,11 @@ mod tests {
             ("it's # 1\n", Ok("X=\"it's # 1\n\"")),
             ("it's $5", Err(Quotes)),
             ("'\"", Err(Quotes)),
-            ("'\\", Err(Quotes)),
+            ("'\\", Err(Backslash)),
+            ("'\\x", Err(Quotes)),
             ("'`", Err(Quotes)),
             ("C:\\", Err(Backslash)),
-            ("C:\\\\", Ok("X='C:\\\\'")),
+            ("C:\\\\", Err(Backslash)),
             ("a\r\nb", Err(CarriageReturn)),
             ("a\0", Err(Nul)),
         ] {

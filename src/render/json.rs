@@ -2,8 +2,6 @@
 //!
 //! serde_json is not used for writing: it would need a `Value` that holds copies nobody wipes.
 
-use std::fmt::Write as _;
-
 use thiserror::Error;
 
 use crate::material::{Node, SecretBytes};
@@ -175,9 +173,10 @@ pub(super) fn quote(text: &str, out: &mut Wiped) {
 /// `\uXXXX`, two of them beyond the first 65,536 characters.
 pub(super) fn escape(character: char, out: &mut Wiped) {
     for unit in character.encode_utf16(&mut [0; 2]) {
-        let mut text = String::with_capacity(6);
-        write!(text, "\\u{unit:04x}").expect("a String takes everything");
-        out.text(&text);
+        out.text("\\u");
+        for byte in unit.to_be_bytes() {
+            out.hex(byte, b"0123456789abcdef");
+        }
     }
 }
 

@@ -80,9 +80,8 @@ pub(super) fn fields<'a>(
         let Some(documents) = documents(from, fetched)? else {
             continue;
         };
-        let first_new = fields.list.len();
         for field in named(from, documents).map_err(|error| within(origin(from), error))? {
-            insert(&mut fields, field, from.overrides, first_new)?;
+            insert(&mut fields, field, from.overrides)?;
         }
     }
     for computed in &delivery.fields {
@@ -104,8 +103,7 @@ pub(super) fn fields<'a>(
             picked: false,
             origin,
         };
-        let first_new = fields.list.len();
-        insert(&mut fields, field, false, first_new)?;
+        insert(&mut fields, field, false)?;
     }
     require(delivery, &fields)?;
     only_delivered(delivery, &mut fields)?;
@@ -156,12 +154,11 @@ fn named<'a>(from: &From, documents: &'a [Node]) -> Result<Vec<Field<'a>>, Merge
     Ok(taken.into_iter().map(field).collect())
 }
 
-/// Fields from `first_new` on come from the same source: those it may never give twice.
+/// One source may replace what another gave, never what it gave itself.
 fn insert<'a>(
     fields: &mut Fields<'a>,
     field: Field<'a>,
     overrides: bool,
-    first_new: usize,
 ) -> Result<(), MergeError> {
     let earlier = fields
         .list
@@ -169,9 +166,7 @@ fn insert<'a>(
         .position(|other| other.name == field.name);
     match earlier {
         None => fields.list.push(field),
-        Some(place)
-            if overrides && place < first_new && fields.list[place].origin != field.origin =>
-        {
+        Some(place) if overrides && !Rc::ptr_eq(&fields.list[place].origin, &field.origin) => {
             fields.list[place] = field;
         }
         Some(place) => {

@@ -3,6 +3,8 @@
 //! What is given as `tls.crt` and `tls.key` is delivered as it is, unless its certificates are only in the wrong order:
 //! then they are put right, since servers send them as they stand. Vault's PKI names (`certificate`, `private_key`,
 //! `ca_chain`, `issuing_ca`) are understood too; a root among them goes to `ca.crt`, not into the chain.
+//!
+//! What is not wiped: the base64 lines of the key inside rustls-pki-types' reader. Its DER is, and so is aws-lc's key.
 
 use std::collections::BTreeMap;
 

@@ -53,9 +53,12 @@ impl Identity<'_> {
             let cause = match self.proof(link).await {
                 Ok(Proof::Token(token)) => return Ok(Token::borrowed(token, generation)),
                 Ok(Proof::Login(call, secrets)) => {
+                    if let Some(refusal) = refusals.foreseen(self.auth, &call.body) {
+                        return Err(refusal.into());
+                    }
                     match self.log_in(link, &call, &secrets, generation).await {
                         Ok(token) => return Ok(token),
-                        Err(cause) => refusals.weigh(cause, self.auth, call.body)?,
+                        Err(cause) => refusals.weigh(cause, call.body)?,
                     }
                 }
                 Err(cause) if cause.is_passing() => cause,
@@ -160,12 +163,20 @@ fn with_app_role(mount: &str, role_id: Credential, secret_id: Credential) -> Res
 #[derive(Default)]
 struct Refusals {
     count: u32,
-    last_body: Option<Bytes>,
+    /// The login that was refused last, and why.
+    last: Option<(Bytes, String)>,
 }
 
 impl Refusals {
+    /// The refusal that a login would get again: a wrong secret id that is sent again and again locks its role.
+    fn foreseen(&self, auth: &VaultAuth, body: &Bytes) -> Option<Refusal> {
+        let (refused, text) = self.last.as_ref()?;
+        let costly = matches!(auth, VaultAuth::AppRole { .. });
+        (costly && refused == body).then(|| Refusal::Login { text: text.clone() })
+    }
+
     /// Turns a failed login into what is worth another try, or into the end.
-    fn weigh(&mut self, cause: Cause, auth: &VaultAuth, body: Bytes) -> Result<Cause, Cause> {
+    fn weigh(&mut self, cause: Cause, body: Bytes) -> Result<Cause, Cause> {
         // Said of a bad signature, of a revoked JWT, of a mount that is not there, and just so when Vault could not
         // ask the API server: only time tells which.
         let bare = matches!(&cause, Cause::Refusal(Refusal::Forbidden { text }) if text == "permission denied");
@@ -177,16 +188,13 @@ impl Refusals {
                 Err(cause)
             };
         };
+        let refused = Cause::from(Refusal::Login { text: text.clone() });
         if bare {
-            return Ok(Refusal::Login { text }.into());
+            return Ok(refused);
         }
         self.count += 1;
-        let unchanged = self.last_body.as_ref() == Some(&body);
-        self.last_body = Some(body);
-        // A wrong secret id that is sent again and again locks its role.
-        let costly = matches!(auth, VaultAuth::AppRole { .. });
-        let hopeless = is_about_config(&text) || (costly && unchanged) || self.count >= REFUSALS;
-        let refused = Refusal::Login { text }.into();
+        let hopeless = is_about_config(&text) || self.count >= REFUSALS;
+        self.last = Some((body, text));
         if hopeless { Err(refused) } else { Ok(refused) }
     }
 }

@@ -7,6 +7,7 @@ mod age;
 mod cli;
 mod examples;
 mod files;
+mod render;
 mod schema;
 mod stack;
 mod tidy;

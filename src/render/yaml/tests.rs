@@ -59,3 +59,32 @@ fn a_number_cannot_smuggle_structure() {
         assert!(documents(&[number(spelling)]).is_ok(), "{spelling}");
     }
 }
+
+#[test]
+fn a_key_that_some_reader_takes_for_no_text_is_quoted() {
+    for (name, quoted) in [
+        ("PG_host", false),
+        ("tls.crt", false),
+        ("_x-1", false),
+        ("y", true),
+        ("N", true),
+        ("Yes", true),
+        ("off", true),
+        ("null", true),
+        ("NaN", true),
+        ("~", true),
+        ("", true),
+        ("1", true),
+        ("1e3", true),
+        (".inf", true),
+        ("-", true),
+        ("<<", true),
+        ("a b", true),
+        ("a:", true),
+        ("é", true),
+    ] {
+        let mut out = Wiped::default();
+        key(name, &mut out);
+        assert_eq!(out.into_string().starts_with('"'), quoted, "{name:?}");
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     SECRETS, SOON, TOKEN, VALUE, credentials, envelope, errors, fails, in_turn, kv2, with_token,
 };
-use crate::support::session::{fields, path, read_once, version};
+use crate::support::session::{fields, path, read_once, secret_file, version};
 use crate::support::stub::{Reply, Stub};
 
 const BRIEF: Duration = Duration::from_millis(600);
@@ -291,6 +291,21 @@ fn a_server_that_echoes_our_token_does_not_make_us_show_it() {
             assert!(failure.what.contains("<redacted>"), "{failure}");
         }
     }
+}
+
+#[test]
+fn a_token_that_looks_like_a_word_is_not_shown_either() {
+    let folder = credentials();
+    let token = "c4naryword";
+    secret_file(folder.path(), "token", token);
+    let stub = Stub::start(in_turn(vec![errors(400, &["c4naryword is no good"])]));
+    let server = with_token(&stub.url(), &folder);
+    let result = read_once(&[token], &server, SOON, &path("sys/a"));
+    fails(
+        result,
+        "refused",
+        &["vault answered 400: <redacted> is no good"],
+    );
 }
 
 #[test]

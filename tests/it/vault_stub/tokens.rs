@@ -103,6 +103,27 @@ fn row_18_a_policy_that_denies_is_not_mistaken_for_a_lost_token() {
 }
 
 #[test]
+fn row_18_denied_reads_share_the_look_at_their_token() {
+    let folder = credentials();
+    let (stub, _) = vault(600, true, "/denied");
+    let server = server(&stub.url(), kubernetes(&folder.path().join("jwt")));
+    watched(SECRETS, async {
+        let session = session(&server, SOON);
+        let paths: Vec<_> = (0..12)
+            .map(|number| path(&format!("sys/{number}/denied")))
+            .collect();
+        let reads = paths.iter().map(|path| session.read(path));
+        for result in futures_util::future::join_all(reads).await {
+            fails(result, "denied", &["may not read"]);
+        }
+        session.close().await;
+    });
+    assert_eq!(count(&stub, "/login"), 1);
+    let lookups = count(&stub, "/lookup-self");
+    assert!((1..12).contains(&lookups), "{lookups}");
+}
+
+#[test]
 fn row_18_without_lookup_self_a_denied_path_costs_one_login_in_all() {
     let folder = credentials();
     let (stub, _) = vault(600, false, "/denied");

@@ -58,7 +58,8 @@ pub(super) fn urlencode<'a>(given: &Given<'_, 'a>) -> Result<'a> {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(&[byte]);
         } else {
-            out.text(&format!("%{byte:02X}"));
+            out.text("%");
+            out.hex(byte, b"0123456789ABCDEF");
         }
     }
     Ok(text(out))
@@ -148,7 +149,7 @@ pub(super) fn sha256<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     }
     let mut out = Wiped::default();
     for byte in Sha256::digest(given.text()?.as_bytes()) {
-        out.text(&format!("{byte:02x}"));
+        out.hex(byte, b"0123456789abcdef");
     }
     Ok(text(out))
 }

@@ -1,0 +1,296 @@
+//! What we write, read by those who will read it: real shells, docker compose's own library, node, and readers of YAML
+//! and JSON. A value is refused, or all of them have the same bytes.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use keyferry::artifact::{Artifact, FileBody};
+use keyferry::config::FileFormat;
+use keyferry::fetched::Fetched;
+use keyferry::material::{Material, Node, SecretBytes};
+use proptest::prelude::*;
+
+use super::build::{config, delivery, desired_of, file, vault};
+
+type Read = BTreeMap<String, String>;
+
+fn rendered(fields: &[(String, Node)], format: FileFormat) -> Option<SecretBytes> {
+    let tree = fields
+        .iter()
+        .map(|(name, node)| (name.clone(), node.duplicate()))
+        .collect();
+    let source = vault("kv/a");
+    let fetched = Fetched::from_parts([(source.source.clone(), Ok(Material::of(Node::Map(tree))))]);
+    let mut one = delivery("d", [source]);
+    one.allow_empty = true;
+    one.to = vec![file("x", format)];
+    match desired_of(&config([one]), &fetched)
+        .remove(0)
+        .ok()?
+        .remove(0)
+    {
+        Artifact::File(file) => match file.body {
+            FileBody::Whole(bytes) => Some(bytes),
+            FileBody::Lines(_) => None,
+        },
+        Artifact::FileSet(_) | Artifact::Secret(_) | Artifact::PullSecret(_) => None,
+    }
+}
+
+fn dotenv_line(value: &str) -> Option<String> {
+    let fields = [("X".to_owned(), Node::text(value))];
+    let bytes = rendered(&fields, FileFormat::Dotenv { edit: false })?;
+    let text = bytes.expose_str().expect("text");
+    Some(text.strip_suffix('\n').expect("a line").to_owned())
+}
+
+/// The variables X0, X1, … of a file, as a shell has them after `. ./file`.
+fn by_shell(shell: &[&str], file: &Path, count: usize) -> Read {
+    let names = (0..count)
+        .map(|index| format!("\"$X{index}\""))
+        .collect::<Vec<_>>();
+    let script = format!(". {}; printf '%s\\0' {}", file.display(), names.join(" "));
+    let (program, arguments) = shell.split_first().expect("a shell");
+    let output = Command::new(program)
+        .args(arguments)
+        .arg("-c")
+        .arg(script)
+        .output()
+        .expect("a shell");
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let values = text.split('\0').take(count).enumerate();
+    values
+        .map(|(index, value)| (format!("X{index}"), value.to_owned()))
+        .collect()
+}
+
+fn by_node(node: &Path, file: &Path) -> Read {
+    let output = Command::new(node)
+        .env_clear()
+        .arg(format!("--env-file={}", file.display()))
+        .args(["-e", "process.stdout.write(JSON.stringify(process.env))"])
+        .output()
+        .expect("node");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn by_go(format: &str, file: &Path) -> serde_json::Value {
+    static READER: OnceLock<PathBuf> = OnceLock::new();
+    let reader = READER.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let program = root.join("target/stack/dotenv-reader");
+        let built = Command::new("go")
+            .args(["build", "-o"])
+            .arg(&program)
+            .arg(".")
+            .current_dir(root.join("tests/stack/dotenv"))
+            .status();
+        assert!(
+            built.expect("go is installed").success(),
+            "the reader is built"
+        );
+        program
+    });
+    let output = Command::new(reader)
+        .arg(format)
+        .arg(file)
+        .output()
+        .expect("the reader");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// `sh`, and whichever other shells are here: what is delivered may be read by any.
+fn shells() -> Vec<Vec<&'static str>> {
+    let mut shells = vec![vec!["sh"]];
+    for (program, shell) in [
+        ("bash", vec!["bash"]),
+        ("dash", vec!["dash"]),
+        ("busybox", vec!["busybox", "sh"]),
+    ] {
+        if on_path(program).is_some() {
+            shells.push(shell);
+        }
+    }
+    shells
+}
+
+fn node() -> Option<PathBuf> {
+    let node = on_path("node");
+    if node.is_none() {
+        // Not `eprintln`: that is swallowed when the test passes, and a skip must be seen.
+        let line =
+            "skipped: no node here; tests/vectors/dotenv/node.json holds what it read elsewhere\n";
+        std::io::stderr()
+            .write_all(line.as_bytes())
+            .expect("stderr");
+    }
+    node
+}
+
+/// Writes all values that are not refused into one file and asks every reader for all of them.
+fn check_readers(values: &[String]) {
+    let fields: Vec<(String, Node)> = values
+        .iter()
+        .filter(|value| dotenv_line(value).is_some())
+        .enumerate()
+        .map(|(index, value)| (format!("X{index}"), Node::text(value.as_str())))
+        .collect();
+    if fields.is_empty() {
+        return;
+    }
+    let expected: Read = fields
+        .iter()
+        .map(|(name, node)| {
+            (
+                name.clone(),
+                node.leaf()
+                    .expect("text")
+                    .expose_str()
+                    .expect("text")
+                    .to_owned(),
+            )
+        })
+        .collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("all.env");
+    let body = rendered(&fields, FileFormat::Dotenv { edit: false }).expect("rendered");
+    std::fs::write(&file, body.expose()).expect("written");
+    for shell in shells() {
+        assert_eq!(by_shell(&shell, &file, fields.len()), expected, "{shell:?}");
+    }
+    let compose: Read = serde_json::from_value(by_go("dotenv", &file)).expect("text");
+    assert_eq!(compose, expected, "docker compose");
+    if let Some(node) = node() {
+        let mut read = by_node(&node, &file);
+        read.retain(|name, _| expected.contains_key(name));
+        assert_eq!(read, expected, "node");
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Vectors {
+    read_back_equal_by_node: Vec<String>,
+    cases: Vec<Case>,
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    value: String,
+    line: Option<String>,
+}
+
+#[test]
+fn lines_are_those_that_node_was_seen_to_read() {
+    let vectors = include_str!("../../vectors/dotenv/node.json");
+    let vectors: Vectors = serde_json::from_str(vectors).expect("JSON");
+    assert!(vectors.read_back_equal_by_node.len() >= 4);
+    for Case { value, line } in &vectors.cases {
+        assert_eq!(&dotenv_line(value), line, "{value:?}");
+    }
+    let values: Vec<String> = vectors.cases.into_iter().map(|case| case.value).collect();
+    check_readers(&values);
+}
+
+fn awkward_text() -> impl Strategy<Value = String> {
+    let signs = proptest::sample::select(vec![
+        "'", "\"", "\\", "$", "`", "#", " #", " ", "\t", "\n", "=", "${A}", "$X0", "\\n", "!", "~",
+        "a", "7", "é", "\u{a0}", "\u{2028}", "\u{feff}", "\u{85}", "𝄞", "\u{1}", "\u{7f}", "{",
+        "}", "[", "]", "*", ";", "&", "-", ":",
+    ]);
+    prop_oneof![
+        proptest::collection::vec(signs, 0..8).prop_map(|parts| parts.concat()),
+        any::<String>(),
+        "[ -~]{0,20}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_value_is_refused_or_all_readers_agree(values in proptest::collection::vec(awkward_text(), 80)) {
+        check_readers(&values);
+    }
+
+    #[test]
+    fn documents_are_read_back_equal(tree in tree()) {
+        let fields = [("first".to_owned(), tree.0), ("no".to_owned(), Node::text("last"))];
+        let expected = serde_json::json!({ "first": tree.1, "no": "last" });
+        let json = rendered(&fields, FileFormat::Json { as_strings: false }).expect("rendered");
+        let read: serde_json::Value = serde_json::from_slice(json.expose()).expect("JSON");
+        prop_assert_eq!(&read, &expected);
+        let yaml = rendered(&fields, FileFormat::Yaml).expect("rendered");
+        let text = yaml.expose_str().expect("text");
+        let read: serde_json::Value = serde_saphyr::from_str(text).expect("YAML");
+        prop_assert_eq!(&read, &expected);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("x.yaml");
+        std::fs::write(&file, text).expect("written");
+        prop_assert_eq!(by_go("yaml", &file), expected);
+    }
+}
+
+/// A document, and the same as serde_json has it.
+#[derive(Debug)]
+struct Both(Node, serde_json::Value);
+
+impl Clone for Both {
+    fn clone(&self) -> Self {
+        Self(self.0.duplicate(), self.1.clone())
+    }
+}
+
+fn tree() -> impl Strategy<Value = Both> {
+    let leaf = prop_oneof![
+        Just(Both(Node::Null, serde_json::Value::Null)),
+        any::<bool>().prop_map(|value| Both(Node::Bool(value), value.into())),
+        any::<i32>().prop_map(|value| Both(Node::Number(value.to_string().into()), value.into())),
+        awkward_text().prop_map(|value| Both(Node::text(value.as_str()), value.into())),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        let name = prop_oneof![awkward_text(), "[a-z]{1,4}"];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(|items| {
+                let (nodes, values): (Vec<_>, Vec<_>) =
+                    items.into_iter().map(|both| (both.0, both.1)).unzip();
+                Both(Node::List(nodes), values.into())
+            }),
+            proptest::collection::btree_map(name, inner, 0..5).prop_map(|entries| {
+                let nodes = entries
+                    .iter()
+                    .map(|(key, both)| (key.clone(), both.0.duplicate()))
+                    .collect();
+                let values: serde_json::Map<_, _> = entries
+                    .into_iter()
+                    .map(|(key, both)| (key, both.1))
+                    .collect();
+                Both(Node::Map(nodes), values.into())
+            }),
+        ]
+    })
+}
