@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 use super::check::{self, Parts};
-use super::problem::{Problem, Problems, nearest};
+use super::mask::{self, Masked};
+use super::problem::{Problem, Problems, nearest, span};
 use super::raw::RawConfig;
 use super::{AgeKey, Config, Location};
 use crate::report::Class;
@@ -35,19 +36,21 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
         let name = file.display().to_string();
         match (outside.read)(&file) {
             Err(error) => found.list.push(unreadable(&name, &error)),
-            Ok(text) => match parse(&name, &text) {
-                Ok(raw) => {
-                    let base = file.parent().unwrap_or(Path::new(""));
-                    found
-                        .list
-                        .extend(check::check(raw, &name, base, outside, &mut parts));
-                    found.texts.insert(name, text);
+            Ok(text) => {
+                let pasted = pasted(&name, &text);
+                match parse(&name, &text) {
+                    Ok(raw) => {
+                        let base = file.parent().unwrap_or(Path::new(""));
+                        let problems = check::check(raw, &name, base, outside, &mut parts);
+                        found.list.extend(problems);
+                    }
+                    // A secret where a mapping is meant is one mistake, not two.
+                    Err(problem) if pasted.iter().any(|p| p.at.line == problem.at.line) => {}
+                    Err(problem) => found.list.push(problem),
                 }
-                Err(problem) => {
-                    found.list.push(problem);
-                    found.texts.insert(name, text);
-                }
-            },
+                found.list.extend(pasted);
+                found.texts.insert(name, text);
+            }
         }
     }
     let mut config = check::merge(parts, &mut found.list);
@@ -101,16 +104,41 @@ fn unreadable(name: &str, error: &io::Error) -> Problem {
     }
 }
 
+const BY_FILE: &str = "a token is given by file, never in the configuration";
+
+/// Tokens and private keys that stand in a configuration themselves.
+fn pasted(name: &str, text: &str) -> Vec<Problem> {
+    let problem = |at| Problem {
+        at: location(name, text, at),
+        what: "this has the form of a secret".to_owned(),
+        hint: Some(format!("{BY_FILE}; replace it, it was seen")),
+        class: Class::Usage,
+    };
+    mask::tokens(text).into_iter().map(problem).collect()
+}
+
+/// Line and column of a place in a text.
+fn location(name: &str, text: &str, at: usize) -> Location {
+    let before = &text[..at];
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    let number = |count: usize| u32::try_from(count + 1).unwrap_or(0);
+    Location {
+        file: name.to_owned(),
+        line: number(before.matches('\n').count()),
+        column: number(before[line..].chars().count()),
+    }
+}
+
 /// Parses one file into the shape as written.
 pub fn parse(name: &str, text: &str) -> Result<RawConfig, Problem> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(name, &error))
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(name, text, &error))
 }
 
-fn problem(name: &str, error: &serde_saphyr::Error) -> Problem {
+fn problem(name: &str, text: &str, error: &serde_saphyr::Error) -> Problem {
     let error = error.without_snippet();
     let at = error.location().map_or_else(
         || Location {
@@ -147,7 +175,10 @@ fn problem(name: &str, error: &serde_saphyr::Error) -> Problem {
         ),
         other => (
             UserMessageFormatter.format_message(other).into_owned(),
-            Some("`keyferry schema` prints what is allowed where".to_owned()),
+            Some(match is_of_identity(text, &at) {
+                true => BY_FILE.to_owned(),
+                false => "`keyferry schema` prints what is allowed where".to_owned(),
+            }),
         ),
     };
     Problem {
@@ -156,6 +187,29 @@ fn problem(name: &str, error: &serde_saphyr::Error) -> Problem {
         hint,
         class: Class::Usage,
     }
+}
+
+/// Whether what is wrong is a hidden value of a key that says who we are: a password that looks like any word.
+fn is_of_identity(text: &str, at: &Location) -> bool {
+    let Some(span) = span(text, at) else {
+        return false;
+    };
+    let key = text[..span.start].trim_end_matches([' ', '[', '{', '-', '\n', '"', '\'']);
+    let word = key
+        .strip_suffix(':')
+        .and_then(|key| key.rsplit([' ', '{', ',', '\n']).next())
+        .unwrap_or_default();
+    let identities = [
+        "auth",
+        "token",
+        "jwt",
+        "appRole",
+        "kubernetes",
+        "age",
+        "sealed",
+        "keys",
+    ];
+    identities.contains(&word) && Masked::new(text).hides(span.start)
 }
 
 fn instead(word: &str, known: &[&str]) -> String {

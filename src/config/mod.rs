@@ -7,6 +7,7 @@ mod at;
 pub mod check;
 pub mod expand;
 pub mod load;
+pub mod mask;
 pub mod problem;
 pub mod raw;
 mod source;

@@ -6,6 +6,7 @@ use std::fmt;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::Location;
+use super::mask::{self, Masked};
 use crate::report::Class;
 
 /// One thing that is wrong.
@@ -21,7 +22,8 @@ pub struct Problem {
     pub class: Class,
 }
 
-/// All that is wrong, with the text of the files for the snippets. A configuration holds no secret, so its lines may be shown.
+/// All that is wrong, with the text of the files for the snippets. A configuration should hold no secret, and somebody
+/// pastes one all the same: what is shown of it goes through [`mask`](super::mask).
 #[derive(Debug)]
 pub struct Problems {
     /// In the order they were found.
@@ -49,9 +51,9 @@ impl Problems {
         let hint = first
             .hint
             .as_deref()
-            .map(|hint| format!("; {hint}"))
+            .map(|hint| format!("; {}", mask::message(hint)))
             .unwrap_or_default();
-        format!("{}: {}{hint}{more}", first.at, first.what)
+        format!("{}: {}{hint}{more}", first.at, mask::message(&first.what))
     }
 }
 
@@ -70,23 +72,27 @@ impl fmt::Display for Problems {
 }
 
 fn render(problem: &Problem, text: Option<&String>) -> String {
-    let title = format!("{}: {}", problem.at, problem.what);
+    let title = format!("{}: {}", problem.at, mask::message(&problem.what));
+    let masked = text.map(|text| (Masked::new(text), span(text, &problem.at)));
+    let hint = problem.hint.as_deref().map(mask::message);
     let mut group = Level::ERROR.primary_title(title.as_str()).elements(
-        text.and_then(|text| span(text, &problem.at).map(|span| (text, span)))
-            .map(|(text, span)| {
-                Snippet::source(text.as_str())
+        masked
+            .as_ref()
+            .and_then(|(masked, span)| Some((masked, masked.span(span.clone()?))))
+            .map(|(masked, span)| {
+                Snippet::source(masked.text.as_str())
                     .fold(true)
                     .annotation(AnnotationKind::Primary.span(span))
             }),
     );
-    if let Some(hint) = &problem.hint {
+    if let Some(hint) = &hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
     Renderer::plain().render(&[group]).clone() + "\n"
 }
 
 /// The byte range of the word at a location.
-fn span(text: &str, at: &Location) -> Option<std::ops::Range<usize>> {
+pub(super) fn span(text: &str, at: &Location) -> Option<std::ops::Range<usize>> {
     let line_index = usize::try_from(at.line).ok()?.checked_sub(1)?;
     let line = text.split_inclusive('\n').nth(line_index)?;
     let start_of_line: usize = text
