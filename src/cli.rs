@@ -122,7 +122,7 @@ pub(crate) enum Command {
 /// One pass.
 #[derive(Debug, Args)]
 pub(crate) struct Pass {
-    /// When all waiting ends
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
@@ -133,7 +133,7 @@ pub(crate) struct Pass {
 /// One pass before a pod starts.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// When all waiting ends, waiting for the token file included
+    /// When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "5m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
@@ -147,7 +147,7 @@ pub(crate) struct PlanArgs {
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
     pub(crate) output: Format,
-    /// When all waiting ends
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
 }
@@ -158,7 +158,7 @@ pub(crate) struct Exec {
     /// The delivery, where the configuration has several
     #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
     pub(crate) delivery: Option<String>,
-    /// When all waiting ends
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// The program and its arguments, after `--`
@@ -180,6 +180,11 @@ pub(crate) struct Check {
 /// `90s`, `2m`, `1h30m`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write 90s, 2m or 1h30m");
+    let no_unit = |unit: char| {
+        format!(
+            "there is no unit `{unit}`; write seconds, minutes and hours as in 90s, 2m or 1h30m"
+        )
+    };
     let mut total: u64 = 0;
     let mut digits = String::new();
     for c in text.chars() {
@@ -191,6 +196,7 @@ fn duration(text: &str) -> Result<Duration, String> {
             's' => 1,
             'm' => 60,
             'h' => 3600,
+            unit if unit.is_alphabetic() && !digits.is_empty() => return Err(no_unit(unit)),
             _ => return Err(wrong()),
         };
         let number: u64 = digits.parse().map_err(|_| wrong())?;

@@ -2,6 +2,8 @@
 
 mod cli;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,10 +75,18 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
         }
         Command::Job(pass) => with_config(common, |config| {
-            one_pass(config, common, pass.deadline, pass.dry_run)
+            if pass.dry_run {
+                return show_plan(config, common, pass.deadline, Format::Text);
+            }
+            let world = world(&config, common, pass.deadline);
+            one_pass(&config, world)
         }),
         Command::Init(init) => with_config(common, |config| {
-            one_pass(config, common, init.deadline, init.dry_run)
+            if init.dry_run {
+                return show_plan(config, common, init.deadline, Format::Text);
+            }
+            let world = world(&config, common, init.deadline).waiting_for_files();
+            one_pass(&config, world)
         }),
         Command::Plan(plan) => with_config(common, |config| {
             show_plan(config, common, plan.deadline, plan.output)
@@ -92,6 +102,10 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             then(print(&text), ended)
         }),
         Command::Exec(arguments) => with_config(common, |config| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            if let Err(failure) = exec::find_program(&arguments.command, &path) {
+                return Ended::Failed(Failed::whole(failure));
+            }
             let world = world(&config, common, arguments.deadline);
             match block_on(exec::environment(
                 &config,
@@ -108,12 +122,8 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     }
 }
 
-fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) -> Ended {
-    if dry_run {
-        return show_plan(config, common, deadline, Format::Text);
-    }
-    let world = world(&config, common, deadline);
-    let (ended, outcome) = block_on(once::run(&config, world, jiff::Timestamp::now()));
+fn one_pass(config: &Config, world: World) -> Ended {
+    let (ended, outcome) = block_on(once::run(config, world, jiff::Timestamp::now()));
     if let Some(outcome) = outcome
         && std::io::stdout().is_terminal()
     {
@@ -125,7 +135,17 @@ fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) 
 fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format) -> Ended {
     let world = world(&config, common, deadline);
     let (ended, text) = block_on(once::plan(&config, world, format, jiff::Timestamp::now()));
+    let ended = if format == Format::Text && is_terminal() {
+        ended.shown_above()
+    } else {
+        ended
+    };
     then(print(&text), ended)
+}
+
+/// Whether both streams end before the same eyes.
+fn is_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// The outside of one pass. Only here is the environment asked who a GitHub Actions job is.
@@ -142,9 +162,16 @@ fn world(config: &Config, common: &Common, deadline: Duration) -> World {
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
 fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
+    let texts = RefCell::new(BTreeMap::new());
+    let read = |path: &Path| {
+        let text = std::fs::read_to_string(path)?;
+        let mut texts = texts.borrow_mut();
+        texts.insert(path.display().to_string(), text.clone());
+        Ok(text)
+    };
     let outside = Outside {
         env: &env_text,
-        read: &|path| std::fs::read_to_string(path),
+        read: &read,
         list: &list,
         root: common.root.as_deref(),
     };
@@ -161,9 +188,17 @@ fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
     } else {
         common.config.clone()
     };
-    match load(&paths, &outside) {
+    let loaded = load(&paths, &outside).and_then(|config| {
+        let texts = texts.borrow().clone();
+        let list = keyferry::render::check_templates(&config, &texts);
+        match list.is_empty() {
+            true => Ok(config),
+            false => Err(Problems { list, texts }),
+        }
+    });
+    match loaded {
         Ok(config) => mode(config),
-        Err(problems) => invalid(&problems),
+        Err(problems) => invalid(&problems, common.log_format),
     }
 }
 
@@ -188,12 +223,23 @@ fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
     Ok(Some(entries))
 }
 
-fn invalid(problems: &Problems) -> Ended {
-    let _ = writeln!(std::io::stderr().lock(), "{problems}");
-    Ended::Failed(Failed::whole(Failure::new(
-        problems.class(),
-        problems.line(),
-    )))
+/// The last line tells the worst; before it stand the others, and the lines of the file.
+fn invalid(problems: &Problems, format: LogFormat) -> Ended {
+    let others = problems.others();
+    match format {
+        LogFormat::Text => {
+            let _ = write!(std::io::stderr().lock(), "{}", problems.blocks());
+        }
+        LogFormat::Json => {
+            for Failure { what, hint, .. } in others.iter().map(|problem| problem.failure()) {
+                tracing::error!(reason = what, hint, "the configuration is not valid");
+            }
+        }
+    }
+    Ended::Failed(Failed {
+        more: others.len(),
+        ..Failed::whole(problems.failure())
+    })
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -249,7 +295,15 @@ fn finish(ended: &Ended, common: &Common) -> ExitCode {
 
 fn json_line(ended: &Ended, line: &str, code: u8) -> String {
     let mut document = serde_json::json!({"message": line, "exit": code, "level": if code == 0 || code == 10 { "INFO" } else { "ERROR" }});
-    if let Ended::Failed(Failed { delivery, failure }) = ended {
+    if let Ended::Failed(Failed {
+        delivery,
+        target,
+        failure,
+        more,
+    }) = ended
+    {
+        document["target"] = target.clone().into();
+        document["more"] = (*more).into();
         document["class"] = failure.class.word().into();
         document["delivery"] = delivery.clone().into();
         document["reason"] = failure.what.clone().into();

@@ -38,6 +38,7 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
             Err(error) => found.list.push(unreadable(&name, &error)),
             Ok(text) => {
                 let pasted = pasted(&name, &text);
+                found.list.extend(pasted.iter().cloned());
                 match parse(&name, &text) {
                     Ok(raw) => {
                         let base = file.parent().unwrap_or(Path::new(""));
@@ -48,7 +49,6 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
                     Err(problem) if pasted.iter().any(|p| p.at.line == problem.at.line) => {}
                     Err(problem) => found.list.push(problem),
                 }
-                found.list.extend(pasted);
                 found.texts.insert(name, text);
             }
         }
@@ -56,6 +56,10 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
     let mut config = check::merge(parts, &mut found.list);
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
         config.keys.age.push(AgeKey::File(file.into()));
+    }
+    if found.list.is_empty() && config.deliveries.is_empty() {
+        let name = paths.first().map(|path| path.display().to_string());
+        found.list.push(without_delivery(&name.unwrap_or_default()));
     }
     if found.list.is_empty() {
         Ok(config)
@@ -93,14 +97,29 @@ fn files(paths: &[PathBuf], outside: &Outside<'_>, found: &mut Problems) -> Vec<
 
 fn unreadable(name: &str, error: &io::Error) -> Problem {
     Problem {
-        at: Location {
-            file: name.to_owned(),
-            line: 1,
-            column: 1,
-        },
+        at: whole(name),
         what: format!("the configuration cannot be read: {error}"),
         hint: Some("name a file or a folder with --config, or KEYFERRY_CONFIG".to_owned()),
         class: Class::Usage,
+    }
+}
+
+fn without_delivery(name: &str) -> Problem {
+    Problem {
+        at: whole(name),
+        what: "no delivery is declared".to_owned(),
+        hint: Some(
+            "add `deliveries: [{name: …, from: […], to: […]}]`; `keyferry schema` prints all that can be said"
+                .to_owned(),
+        ),
+        class: Class::Usage,
+    }
+}
+
+fn whole(name: &str) -> Location {
+    Location {
+        file: name.to_owned(),
+        ..Location::default()
     }
 }
 
@@ -173,19 +192,62 @@ fn problem(name: &str, text: &str, error: &serde_saphyr::Error) -> Problem {
             format!("`{field}` is missing here"),
             Some(format!("add `{field}: …`")),
         ),
-        other => (
-            UserMessageFormatter.format_message(other).into_owned(),
-            Some(match is_of_identity(text, &at) {
-                true => BY_FILE.to_owned(),
-                false => "`keyferry schema` prints what is allowed where".to_owned(),
-            }),
-        ),
+        other => {
+            let what = plainly(&UserMessageFormatter.format_message(other));
+            let hint = match is_of_identity(text, &at) {
+                true => BY_FILE,
+                false => hint_of(&what),
+            };
+            (what, Some(hint.to_owned()))
+        }
     };
     Problem {
         at,
         what,
         hint,
         class: Class::Usage,
+    }
+}
+
+/// The parser's words for shapes, said as a person would.
+fn plainly(message: &str) -> String {
+    match message {
+        "expected mapping start" => "a mapping (`key: value`) is expected here",
+        "expected sequence start" => "a list (`[a, b]`) is expected here",
+        "expected string scalar" => "one text is expected here",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// What to do about a text that is no YAML; else where the allowed shapes are told.
+fn hint_of(what: &str) -> &'static str {
+    let any = |words: &[&str]| words.iter().any(|word| what.contains(word));
+    if any(&["tab"]) {
+        "indent with spaces: YAML takes no tabs"
+    } else if any(&[
+        "quoted scalar",
+        "end of stream",
+        "unclosed",
+        "unexpected end",
+    ]) {
+        "close the quote or bracket that is open above"
+    } else if any(&[
+        "indent",
+        "block collection",
+        "block mapping",
+        "block sequence",
+        "did not find expected",
+    ]) {
+        "indent keys of one mapping alike, and put quotes around text with `: `, ` #`, `{`, `[` or `*`"
+    } else if any(&["boolean"]) {
+        "write true or false, without quotes"
+    } else if any(&["alias", "anchor"]) {
+        "put quotes around text that begins with `*` or `&`"
+    } else if any(&["duplicate"]) {
+        "keep one of them"
+    } else {
+        "`keyferry schema` prints what is allowed where"
     }
 }
 
