@@ -15,10 +15,7 @@ use keyferry::manifest::Manifest;
 use keyferry::material::SecretBytes;
 use serde_json::{Value, json};
 
-use crate::support::process::Scratch;
-use crate::support::run::{Output, Run};
 use crate::support::sealing::{Key, kubeseal};
-use crate::support::tools;
 
 /// Keys of the three usual sizes, made once.
 fn keys() -> &'static [Key; 3] {
