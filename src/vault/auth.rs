@@ -18,7 +18,7 @@ use super::token::{Credential, Token};
 use super::transport::Call;
 use super::wrapping;
 use crate::config::{JwtSource, VaultAuth};
-use crate::disk::{DiskError, read_small};
+use crate::disk::{DiskError, read_credential};
 use crate::material::{Node, SecretBytes};
 
 /// How often a credential's file is looked for: a pod can start before its volume is filled.
@@ -255,7 +255,7 @@ async fn of_file(
 ) -> Result<Credential, Cause> {
     let mut told = false;
     loop {
-        let early = match read_small(file, what) {
+        let early = match read_credential(file, what) {
             Ok(bytes) if bytes.expose().trim_ascii().is_empty() => {
                 Cause::from(unusable(file, what, "it is empty"))
             }

@@ -166,6 +166,7 @@ fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
     if wanted.is_some_and(|wanted| version != Some(wanted.to_string())) {
         return Err(Cause::not_vault("KV v2 with another version"));
     }
+    tracing::debug!(version, "read as KV v2");
     let Node::Map(entries) = reply.data else {
         return Err(Absence::NoData.into());
     };

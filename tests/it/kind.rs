@@ -258,7 +258,7 @@ fn templates_are_looked_at_before_anything_is_read() {
         (
             "C: '{{ X }}'",
             4,
-            "keyferry.yaml:4:20: template of field `C`: `X` is not defined; the fields are `B`",
+            "keyferry.yaml:4:21: template of field `C`: `X` is not defined; the fields are `B`",
         ),
     ] {
         for command in ["check", "job"] {

@@ -322,7 +322,14 @@ fn row_08_a_token_file_that_others_may_read_is_told() {
     let folder = credentials();
     let stub = Stub::start(|_| kv2());
     let server = with_token(&stub.url(), &folder);
-    for (mode, told) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+    for (mode, told) in [
+        (0o600, false),
+        (0o400, false),
+        (0o440, false),
+        (0o640, false),
+        (0o604, true),
+        (0o644, true),
+    ] {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
         std::fs::set_permissions(folder.path().join("token"), permissions).expect("its mode");
         let (_, log) = overheard(SECRETS, async {
@@ -331,11 +338,14 @@ fn row_08_a_token_file_that_others_may_read_is_told() {
                 .await
                 .expect("data")
         });
+        let file = folder.path().join("token").display().to_string();
         assert_eq!(
-            log.contains("token file is readable by others"),
+            log.contains(&format!("token file {file} is readable by others")),
             told,
             "{mode:o}"
         );
+        let fix = format!("`chmod 600 {file}`");
+        assert_eq!(log.contains(&fix), told, "{log}");
     }
 }
 
