@@ -209,6 +209,25 @@ fn problem(name: &str, text: &str, error: &serde_saphyr::Error) -> Problem {
     }
 }
 
+/// A key, a key that is known where it was written wrongly, and where it belongs.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    (
+        "serviceAccounts",
+        "registries",
+        "beside `secret:`, not in it",
+    ),
+    ("type", "serviceAccounts", "in `secret:`"),
+    ("namespace", "serviceAccounts", "in `secret:`"),
+    ("labels", "serviceAccounts", "in `secret:`"),
+    ("path", "serviceAccounts", "in `file:`"),
+    ("format", "serviceAccounts", "in `file:`"),
+    ("mode", "serviceAccounts", "in `file:` or `files:`"),
+    ("address", "deliveries", "in `vault:`"),
+    ("auth", "deliveries", "in `vault:`"),
+    ("age", "deliveries", "in `keys:`"),
+    ("sealed", "deliveries", "in `keys:`"),
+];
+
 /// The parser's words for shapes, said as a person would.
 fn plainly(message: &str) -> String {
     match message {
@@ -275,6 +294,12 @@ fn is_of_identity(text: &str, at: &Location) -> bool {
 }
 
 fn instead(word: &str, known: &[&str]) -> String {
+    if let Some((_, _, place)) = ELSEWHERE
+        .iter()
+        .find(|(key, here, _)| *key == word && known.contains(here))
+    {
+        return format!("did you mean to write `{word}` {place}?");
+    }
     match nearest(word, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("known here: {}", known.join(", ")),

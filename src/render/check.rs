@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::config::problem::Problem;
 use crate::config::{ComputedField, Config, Delivery, FileFormat, From, Location, Target};
+use crate::report::Fault;
 
+use super::field::FieldError;
 use super::names::{listed, shown};
 use super::template::{Template, TemplateError};
 
@@ -35,6 +37,12 @@ fn check_delivery(delivery: &Delivery, texts: &BTreeMap<String, String>) -> Vec<
             known.push(name.clone());
         }
     }
+    problems.extend(
+        known
+            .as_deref()
+            .into_iter()
+            .flat_map(|known| unfound(delivery, known)),
+    );
     for target in &delivery.to {
         let Target::File(file) = target else {
             continue;
@@ -49,6 +57,30 @@ fn check_delivery(delivery: &Delivery, texts: &BTreeMap<String, String>) -> Vec<
                 };
                 problems.push(error.problem(place, &format!("delivery {}", shown(&delivery.name))));
             }
+        }
+    }
+    problems
+}
+
+/// What `require` and `deliver` name, and nothing gives.
+fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
+    let lists = [
+        ("require", &delivery.require),
+        ("deliver", &delivery.deliver),
+    ];
+    let mut problems = Vec::new();
+    for (list, names) in lists {
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            let error = FieldError::Absent {
+                field: name.clone(),
+                there: listed(known.iter().map(String::as_str)),
+            };
+            problems.push(Problem {
+                at: delivery.at.clone(),
+                what: format!("`{list}`: {error}"),
+                hint: error.hint(),
+                class: error.class(),
+            });
         }
     }
     problems

@@ -121,7 +121,7 @@ impl Access {
                 Ok(None)
             }
             Err(Cause::Refusal(Refusal::Forbidden { .. })) => {
-                tracing::info!("vault token was not valid any more");
+                tracing::info!("vault refused the token: it is wrong or expired");
                 let fresh = self.log_in(&mut state, asked).await?;
                 if fresh.credential == refused.credential {
                     return Err(Stop::Login(Refusal::TokenSpent.into()));

@@ -282,3 +282,30 @@ fn durations_say_their_form() {
         output.stderr
     );
 }
+
+#[test]
+fn check_with_keys_finds_names_that_no_file_holds() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart");
+    let text = format!(
+        "keys: {{age: [{{file: {0}/keys/age.key}}]}}
+deliveries:
+  - name: a
+    from: [{{age: {0}/secrets/app.env.age}}]
+    fields: {{X: '{{{{ NOWHERE }}}}'}}
+    to: [{{file: {{path: a.env}}}}]
+",
+        example.display()
+    );
+    assert_eq!(
+        said(&text, &["check"]).code,
+        0,
+        "the names are not known yet"
+    );
+    let output = said(&text, &["check", "--keys"]);
+    assert_eq!(output.code, 4, "{}", output.stderr);
+    let last = last_line(&output);
+    assert!(
+        last.contains("`NOWHERE` is not defined; the fields are "),
+        "{last}"
+    );
+}

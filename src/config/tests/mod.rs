@@ -157,6 +157,53 @@ fn what_is_meant_must_be_clear() {
 }
 
 #[test]
+fn mistakes_that_many_make_get_the_next_move() {
+    for (text, expected) in [
+        (
+            "deliveries: [{name: a, from: [{vault: 'kv/x#field'}]}]\n",
+            "c/k.yaml:2:39: `kv/x#field` is no Vault path; one field is taken by `pick`: {vault: kv/x, pick: [field]}",
+        ),
+        (
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, serviceAccounts: [default]}}]}]\n",
+            "c/k.yaml:2:71: unknown key `serviceAccounts`; did you mean to write `serviceAccounts` beside `secret:`, not in it?",
+        ),
+        (
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{path: a.env}]}]\n",
+            "c/k.yaml:2:53: unknown key `path`; did you mean to write `path` in `file:`?",
+        ),
+        (
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, labels: {app.kubernetes.io/managed-by: helm}}}]}]\n",
+            "c/k.yaml:2:61: the label `app.kubernetes.io/managed-by` is keyferry's own mark of what it may change; leave it out",
+        ),
+        (
+            "deliveries:\n\t- {name: a}\n",
+            "c/k.yaml:3:2: tabs disallowed within this context (block indentation); indent with spaces",
+        ),
+        (
+            "deliveries:\n - name: a\n  from: []\n",
+            "c/k.yaml:4:3: while parsing a block collection, did not find expected '-' indicator; indent keys of one mapping alike",
+        ),
+        (
+            "deliveries:\n - name: \"a\n",
+            "c/k.yaml:4:1: invalid indentation in multiline quoted scalar; close the quote or bracket",
+        ),
+        (
+            "deliveries: [{name: a, allowEmpty: yes}]\n",
+            "c/k.yaml:2:36: invalid boolean (true or false expected); write true or false, without quotes",
+        ),
+        (
+            "deliveries: 7\n",
+            "c/k.yaml:2:13: a list (`[a, b]`) is expected here; `keyferry schema` prints",
+        ),
+    ] {
+        refused(text, expected);
+        let whole = format!("{SERVER}{text}");
+        let problems = load_files(&[("c/k.yaml", &whole)], None).expect_err(text);
+        assert_eq!(problems.list.len(), 1, "one mistake, one error: {problems}");
+    }
+}
+
+#[test]
 fn row_02_unsafe_target_paths_are_refused() {
     let long = "a".repeat(256);
     for path in ["\"a\\0b.env\"", &format!("{long}.env")] {

@@ -122,3 +122,18 @@ fn a_template_that_stands_in_the_configuration_is_pointed_into() {
         assert!(found[0].starts_with(expected), "{found:?}");
     }
 }
+
+#[test]
+fn lists_of_names_are_looked_up_too() {
+    let mut one = delivery([picking("kv/a", 2, ["A"])]);
+    one.fields = vec![computed("X", "{{ A }}", 4)];
+    one.require = vec!["A".to_owned(), "B".to_owned()];
+    one.deliver = vec!["X".to_owned(), "C".to_owned()];
+    assert_eq!(
+        found(one),
+        [
+            "k.yaml:1:1: `require`: field `B` is in none of the sources",
+            "k.yaml:1:1: `deliver`: field `C` is in none of the sources",
+        ]
+    );
+}
