@@ -69,9 +69,9 @@ fn documents<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a [Node]>
 
 /// A failure to read, with the place that asked for it; and with the source, unless it is named already.
 fn of_source(from: &From, failure: Failure) -> Failure {
-    let names_itself = match &from.source {
-        Source::Vault(_) => failure.what.starts_with("vault `"),
-        source => failure.what.contains(&source_name(source).1),
+    let names_itself = match from.source.vault() {
+        Some(_) => failure.what.starts_with("vault `"),
+        None => failure.what.contains(&source_name(&from.source).1),
     };
     match names_itself {
         true => within(&from.at, failure),

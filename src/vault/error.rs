@@ -177,12 +177,13 @@ impl Cause {
 
     /// What to do when a login ends with this.
     fn login_hint(&self) -> Option<String> {
-        match self {
-            Self::File(error) if error.absent() => Some(
-                "put the credential there, or check the volume; only `keyferry init` waits for it"
-                    .to_owned(),
-            ),
-            _ => self.hint(),
+        let is_missing = matches!(self, Self::File(error) if error.absent());
+        let hint =
+            "put the credential there, or check the volume; only `keyferry init` waits for it";
+        if is_missing {
+            Some(hint.to_owned())
+        } else {
+            self.hint()
         }
     }
 
