@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_saphyr::{MessageFormatter, UserMessageFormatter};
+use serde::Deserialize as _;
 
 use super::check::{self, Parts};
 use super::mask::{self, Masked};
-use super::problem::{Problem, Problems, nearest, span};
+use super::problem::{Problem, Problems, span};
 use super::raw::RawConfig;
+use super::read::Reader;
+use super::written::{self, Flaw, Place};
 use super::{AgeKey, Config, Location};
 use crate::report::Class;
 
@@ -150,123 +152,27 @@ fn location(name: &str, text: &str, at: usize) -> Location {
 
 /// Parses one file into the shape as written.
 pub fn parse(name: &str, text: &str) -> Result<RawConfig, Problem> {
-    let options = serde_saphyr::options! {
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(name, text, &error))
+    let written = written::document(text).map_err(|flaw| problem(name, text, flaw))?;
+    RawConfig::deserialize(Reader(&written)).map_err(|flaw| problem(name, text, flaw))
 }
 
-fn problem(name: &str, text: &str, error: &serde_saphyr::Error) -> Problem {
-    let error = error.without_snippet();
-    let at = error.location().map_or_else(
-        || Location {
-            file: name.to_owned(),
-            line: 1,
-            column: 1,
-        },
-        |location| Location {
-            file: name.to_owned(),
-            line: u32::try_from(location.line()).unwrap_or(0),
-            column: u32::try_from(location.column()).unwrap_or(0),
-        },
-    );
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "an enum of a library, which grows"
-    )]
-    let (what, hint) = match error {
-        serde_saphyr::Error::SerdeUnknownField {
-            field, expected, ..
-        } => (
-            format!("unknown key `{field}`"),
-            Some(instead(field, expected)),
-        ),
-        serde_saphyr::Error::SerdeUnknownVariant {
-            variant, expected, ..
-        } => (
-            format!("unknown word `{variant}`"),
-            Some(instead(variant, expected)),
-        ),
-        serde_saphyr::Error::SerdeMissingField { field, .. } => (
-            format!("`{field}` is missing here"),
-            Some(format!("add `{field}: …`")),
-        ),
-        other => {
-            let what = plainly(&UserMessageFormatter.format_message(other));
-            let hint = match is_of_identity(text, &at) {
-                true => BY_FILE,
-                false => hint_of(&what),
-            };
-            (what, Some(hint.to_owned()))
-        }
+fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
+    let Place { line, column } = flaw.at.unwrap_or(Place { line: 1, column: 1 });
+    let at = Location {
+        file: name.to_owned(),
+        line,
+        column,
+    };
+    let is_shape = flaw.what.ends_with(" is expected here");
+    let hint = match is_shape && is_of_identity(text, &at) {
+        true => BY_FILE.to_owned(),
+        false => flaw.hint,
     };
     Problem {
         at,
-        what,
-        hint,
+        what: flaw.what,
+        hint: Some(hint),
         class: Class::Usage,
-    }
-}
-
-/// A key, a key that is known where it was written wrongly, and where it belongs.
-const ELSEWHERE: &[(&str, &str, &str)] = &[
-    (
-        "serviceAccounts",
-        "registries",
-        "beside `secret:`, not in it",
-    ),
-    ("type", "serviceAccounts", "in `secret:`"),
-    ("namespace", "serviceAccounts", "in `secret:`"),
-    ("labels", "serviceAccounts", "in `secret:`"),
-    ("path", "serviceAccounts", "in `file:`"),
-    ("format", "serviceAccounts", "in `file:`"),
-    ("mode", "serviceAccounts", "in `file:` or `files:`"),
-    ("address", "deliveries", "in `vault:`"),
-    ("auth", "deliveries", "in `vault:`"),
-    ("age", "deliveries", "in `keys:`"),
-    ("sealed", "deliveries", "in `keys:`"),
-];
-
-/// The parser's words for shapes, said as a person would.
-fn plainly(message: &str) -> String {
-    match message {
-        "expected mapping start" => "a mapping (`key: value`) is expected here",
-        "expected sequence start" => "a list (`[a, b]`) is expected here",
-        "expected string scalar" => "one text is expected here",
-        other => other,
-    }
-    .to_owned()
-}
-
-/// What to do about a text that is no YAML; else where the allowed shapes are told.
-fn hint_of(what: &str) -> &'static str {
-    let any = |words: &[&str]| words.iter().any(|word| what.contains(word));
-    if any(&["tab"]) {
-        "indent with spaces: YAML takes no tabs"
-    } else if any(&[
-        "quoted scalar",
-        "end of stream",
-        "unclosed",
-        "unexpected end",
-    ]) {
-        "close the quote or bracket that is open above"
-    } else if any(&[
-        "indent",
-        "block collection",
-        "block mapping",
-        "block sequence",
-        "did not find expected",
-    ]) {
-        "indent keys of one mapping alike, and put quotes around text with `: `, ` #`, `{`, `[` or `*`"
-    } else if any(&["boolean"]) {
-        "write true or false, without quotes"
-    } else if any(&["alias", "anchor"]) {
-        "put quotes around text that begins with `*` or `&`"
-    } else if any(&["duplicate"]) {
-        "keep one of them"
-    } else {
-        "`keyferry schema` prints what is allowed where"
     }
 }
 
@@ -291,17 +197,4 @@ fn is_of_identity(text: &str, at: &Location) -> bool {
         "keys",
     ];
     identities.contains(&word) && Masked::new(text).hides(span.start)
-}
-
-fn instead(word: &str, known: &[&str]) -> String {
-    if let Some((_, _, place)) = ELSEWHERE
-        .iter()
-        .find(|(key, here, _)| *key == word && known.contains(here))
-    {
-        return format!("did you mean to write `{word}` {place}?");
-    }
-    match nearest(word, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    }
 }

@@ -10,11 +10,13 @@ pub mod load;
 pub mod mask;
 pub mod problem;
 pub mod raw;
+mod read;
 mod source;
 mod target;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
