@@ -68,6 +68,16 @@ impl World {
         self
     }
 
+    /// The same world, in which credentials' files may still have to come: before a pod starts.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        self.vaults = std::mem::take(&mut self.vaults)
+            .into_iter()
+            .map(|(name, session)| (name, session.waiting_for_files()))
+            .collect();
+        self
+    }
+
     /// The session with a named Vault server.
     pub fn vault(&self, server: &str) -> Result<&Session, Failure> {
         self.vaults.get(server).ok_or_else(|| {

@@ -10,4 +10,4 @@ pub mod set;
 pub use error::SinkError;
 pub use file::{LARGEST, Standing};
 pub use folder::{Folder, trusted};
-pub use read::{DiskError, read_document, read_public, read_small};
+pub use read::{DiskError, read_credential, read_document, read_public, read_small};

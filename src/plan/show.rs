@@ -35,12 +35,10 @@ fn text(plan: &Plan) -> String {
             Err(failure) => line(&mut out, "fail", "", &reason_of(failure)),
             Ok(steps) => {
                 for step in steps {
-                    line(
-                        &mut out,
-                        step.action.word(),
-                        &step.artifact.to_string(),
-                        &why(step),
-                    );
+                    let (place, why) = (step.artifact.to_string(), why(step));
+                    // A failure that names its target itself says enough.
+                    let place = if why.starts_with(&place) { "" } else { &place };
+                    line(&mut out, step.action.word(), place, &why);
                     for key in step.keys.iter().filter(|key| key.change != Change::Same) {
                         let _ = writeln!(out, "             {}", key_line(key));
                     }

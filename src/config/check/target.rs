@@ -18,6 +18,9 @@ const DENIED_TYPES: [&str; 3] = [
     "helm.sh/release.v1",
 ];
 
+/// The label that says whose a Secret is.
+const OWNER_MARK: &str = "app.kubernetes.io/managed-by";
+
 impl Checker<'_> {
     pub(super) fn target(&mut self, written: At<RawTarget>) -> Option<Target> {
         let at = self.at(&written);
@@ -243,6 +246,13 @@ impl Checker<'_> {
             recreate,
             force,
         } = written.value;
+        if labels.contains_key(OWNER_MARK) {
+            self.problem(
+                location.clone(),
+                format!("the label `{OWNER_MARK}` is keyferry's own mark of what it may change"),
+                "leave it out; other labels are free",
+            );
+        }
         let kind = self.secret_kind(kind.as_ref(), registries);
         if immutable && !recreate {
             self.problem(
