@@ -183,7 +183,7 @@ pub(crate) struct Exec {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Open every encrypted file too
+    /// Open every encrypted file too, and look up every name that templates use
     #[arg(long)]
     pub(crate) keys: bool,
     /// Compare file targets too (implies --keys)

@@ -147,33 +147,6 @@ pub(super) fn span(text: &str, at: &Location) -> Option<std::ops::Range<usize>> 
     Some(start..(start + length.max(1)).min(text.len()))
 }
 
-/// A key, a key that is known where it was written wrongly, and where it belongs.
-const ELSEWHERE: &[(&str, &str, &str)] = &[
-    (
-        "serviceAccounts",
-        "registries",
-        "beside `secret:`, not in it",
-    ),
-    ("type", "serviceAccounts", "in `secret:`"),
-    ("namespace", "serviceAccounts", "in `secret:`"),
-    ("labels", "serviceAccounts", "in `secret:`"),
-    ("path", "serviceAccounts", "in `file:`"),
-    ("format", "serviceAccounts", "in `file:`"),
-    ("mode", "serviceAccounts", "in `file:` or `files:`"),
-    ("address", "deliveries", "in `vault:`"),
-    ("auth", "deliveries", "in `vault:`"),
-    ("age", "deliveries", "in `keys:`"),
-    ("sealed", "deliveries", "in `keys:`"),
-];
-
-/// Where a key belongs that was written among these.
-pub fn elsewhere(word: &str, known: &[&str]) -> Option<String> {
-    let found = ELSEWHERE
-        .iter()
-        .find(|(key, here, _)| *key == word && known.contains(here));
-    found.map(|(_, _, place)| format!("did you mean to write `{word}` {place}?"))
-}
-
 /// The one of `known` that was probably meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
