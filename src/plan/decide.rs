@@ -6,7 +6,7 @@ use super::{Action, Change, KeyChange, Reason};
 use crate::artifact::{Access, Artifact, FileArtifact, FileBody, SecretArtifact};
 use crate::material::SecretBytes;
 use crate::observed::{FileSetState, FileState, SecretState};
-use crate::render::envfile;
+use crate::render::envfile::{self, Found};
 use crate::report::{Class, Failure};
 
 type Decision = (Action, Vec<KeyChange>);
@@ -63,10 +63,10 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
             lines
                 .iter()
                 .map(|line| {
-                    let change = match envfile::value_of(old.expose(), &line.name) {
-                        None => Change::Added,
-                        Some(value) if value == line.value => Change::Same,
-                        Some(_) => Change::Changed,
+                    let change = match envfile::find(old.expose(), &line.name) {
+                        Found::Nothing => Change::Added,
+                        Found::Value(value) if value == line.value => Change::Same,
+                        Found::Value(_) | Found::Unclear => Change::Changed,
                     };
                     key(&line.name, line.value.len(), change)
                 })
@@ -75,6 +75,8 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
     };
     let action = if keys.iter().any(|key| key.change != Change::Same) {
         Action::Update(Reason::Content)
+    } else if let Some(damage) = &state.damage {
+        Action::Update(Reason::Damage(damage.clone()))
     } else if exposed(&file.access, state) {
         Action::Keep
     } else {
