@@ -129,16 +129,11 @@ fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format
 }
 
 /// The outside of one pass. Only here is the environment asked who a GitHub Actions job is.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the environment is read in main only, and handed on as a value"
-)]
 fn world(config: &Config, common: &Common, deadline: Duration) -> World {
     let world = World::new(config, common.root.clone(), deadline);
-    let variable = |name: &str| std::env::var(name).ok();
     match Runner::of(
-        variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
-        variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+        env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        env_text("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     ) {
         Some(runner) => world.with_runner(runner),
         None => world,
@@ -148,7 +143,7 @@ fn world(config: &Config, common: &Common, deadline: Duration) -> World {
 /// Loads the configuration first; what is wrong with it is shown line by line.
 fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
     let outside = Outside {
-        env: &|name| std::env::var(name).ok(),
+        env: &env_text,
         read: &|path| std::fs::read_to_string(path),
         list: &list,
         root: common.root.as_deref(),
@@ -294,4 +289,9 @@ fn print_error(line: &str) {
 
 fn print_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A variable of the environment, where it is text.
+fn env_text(name: &str) -> Option<String> {
+    std::env::var_os(name).and_then(|value| value.into_string().ok())
 }

@@ -7,7 +7,7 @@
 //! - Folders are not judged by their owner: who may rename them decides where a path leads, and that is what a path means.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
