@@ -11,7 +11,9 @@ use crate::world::World;
 
 /// Puts one file in place by a rename.
 pub fn write(file: &FileArtifact, world: &World) -> Result<(), Failure> {
-    let FileArtifact { path, body, access } = file;
+    let FileArtifact {
+        path, body, access, ..
+    } = file;
     let (parent, name) = place(path)?;
     let folder = Folder::find_or_make(parent, world.root.as_deref(), access)?;
     folder.lock()?;
@@ -77,12 +79,15 @@ fn edited(
     Ok(envfile::edit(old.expose(), lines))
 }
 
-/// An edited file stays its owner's, unless another is configured.
+/// An edited file keeps its owner and mode, unless others are configured.
 fn kept_owner(access: &Access, standing: Option<&Standing>) -> Access {
     let mut access = access.clone();
     if let Some(Standing { stat, .. }) = standing {
         access.uid.get_or_insert(stat.st_uid);
         access.gid.get_or_insert(stat.st_gid);
+        if access.keep_mode {
+            access.mode = stat.st_mode & 0o7777;
+        }
     }
     access
 }

@@ -239,6 +239,11 @@ impl Standing {
         self.read(folder, name, size)
     }
 
+    /// Its bytes, where there are not too many of them to be compared variable by variable.
+    pub fn parsable(&self, folder: &Folder, name: &str) -> Result<Option<SecretBytes>, SinkError> {
+        self.read(folder, name, LARGEST)
+    }
+
     /// Its bytes for editing.
     pub fn text(&self, folder: &Folder, name: &str) -> Result<SecretBytes, SinkError> {
         if self.fd.is_none() {

@@ -1,6 +1,8 @@
 //! Writing into a file that is mounted by itself, where it was asked for: readers may see half of it, and there is no other way.
 
-use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, fstat, fsync, ftruncate, openat};
+use rustix::fs::{
+    FallocateFlags, Mode, OFlags, fallocate, fchmod, fstat, fsync, ftruncate, openat,
+};
 use rustix::io::Errno;
 
 use super::SinkError;

@@ -1,6 +1,6 @@
 //! Files and folders as they stand.
 
-use crate::artifact::{FileArtifact, FileBody, FileSetArtifact};
+use crate::artifact::{FileArtifact, FileBody, FileSetArtifact, Variables};
 use crate::disk::{Folder, SinkError, place, set};
 use crate::observed::{FileState, Observed};
 use crate::render::envfile;
@@ -9,7 +9,9 @@ use crate::world::World;
 
 /// Looks at one file.
 pub fn look(file: &FileArtifact, world: &World) -> Result<Observed, Failure> {
-    let FileArtifact { path, body, access } = file;
+    let FileArtifact {
+        path, body, access, ..
+    } = file;
     let (parent, name) = place(path)?;
     let Some(folder) = Folder::find(parent, world.root.as_deref(), access)? else {
         return Ok(Observed::Absent);
@@ -18,7 +20,10 @@ pub fn look(file: &FileArtifact, world: &World) -> Result<Observed, Failure> {
         return Ok(Observed::Absent);
     };
     let bytes = match body {
-        FileBody::Whole(body) => standing.read_sized(&folder, name, body.len())?,
+        FileBody::Whole(body) => match file.variables {
+            Variables::Opaque => standing.read_sized(&folder, name, body.len())?,
+            _ => standing.parsable(&folder, name)?,
+        },
         FileBody::Lines(lines) => {
             let old = standing.text(&folder, name)?;
             if let Some(flaw) = envfile::flaw(old.expose(), lines) {

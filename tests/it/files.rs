@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keyferry::artifact::{Access, Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact};
+use keyferry::artifact::{
+    Access, Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables,
+};
 use keyferry::config::Config;
 use keyferry::material::SecretBytes;
 use keyferry::observed::Observed;
@@ -29,6 +31,7 @@ fn access() -> Access {
         require_tmpfs: false,
         adopt: false,
         in_place: false,
+        keep_mode: false,
     }
 }
 
@@ -36,6 +39,7 @@ fn whole(path: impl Into<PathBuf>, body: &str) -> FileArtifact {
     FileArtifact {
         path: path.into(),
         body: FileBody::Whole(body.into()),
+        variables: Variables::Opaque,
         access: access(),
     }
 }
@@ -699,6 +703,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
         Artifact::File(FileArtifact {
             path: path.clone(),
             body: FileBody::Lines(vec![line("A", "new"), line("B", "2"), line("C", "3")]),
+            variables: Variables::Opaque,
             access: Access {
                 mode: 0o600,
                 ..access()
@@ -718,6 +723,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
     let (action, done) = pass(Artifact::File(FileArtifact {
         path: missing.clone(),
         body: FileBody::Lines(vec![line("A", "1")]),
+        variables: Variables::Opaque,
         access: access(),
     }));
     assert_eq!((action, done), (Action::Create, Ok(())));

@@ -57,6 +57,7 @@ mod tests {
                 require_tmpfs: false,
                 adopt: false,
                 in_place: false,
+                keep_mode: false,
             };
             assert_eq!(inner_mode(&access), inner, "{mode:o} in {dir_mode:o}");
         }

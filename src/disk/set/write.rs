@@ -43,7 +43,11 @@ pub fn write(
         let _ = remove(folder, &generation);
         return Err(error);
     }
-    for stale in before.links.iter().filter(|name| !files.contains_key(*name)) {
+    for stale in before
+        .links
+        .iter()
+        .filter(|name| !files.contains_key(*name))
+    {
         folder.remove(stale)?;
     }
     folder.settle()?;

@@ -50,6 +50,11 @@ pub fn value_of(text: &[u8], name: &str) -> Option<SecretBytes> {
     }
 }
 
+/// Whether a line stands as we write it, so that an edit would change no byte.
+pub fn stands(text: &[u8], line: &EnvLine) -> bool {
+    edit(text, std::slice::from_ref(line)).expose() == text
+}
+
 /// Managed variables that are set more than once.
 pub fn repeated<'l>(text: &[u8], lines: &'l [EnvLine]) -> Vec<&'l str> {
     let found = assignments(text);
@@ -105,10 +110,7 @@ pub fn flaw(text: &[u8], lines: &[EnvLine]) -> Option<Flaw> {
     Some(Flaw::OpenQuote { line })
 }
 
-fn last<'f, 't>(
-    found: &'f mut [Assignment<'t>],
-    name: &str,
-) -> Option<&'f mut Assignment<'t>> {
+fn last<'f, 't>(found: &'f mut [Assignment<'t>], name: &str) -> Option<&'f mut Assignment<'t>> {
     let mut from_the_end = found.iter_mut().rev();
     from_the_end.find(|assignment| assignment.name == name.as_bytes())
 }
@@ -122,10 +124,9 @@ pub fn edit(text: &[u8], lines: &[EnvLine]) -> SecretBytes {
         match last(&mut found, &line.name) {
             None => missing.push(line),
             Some(assignment) if assignment.value.as_ref() == Some(&line.value) => {}
-            Some(assignment) => changes.push((
-                assignment.place.clone(),
-                spelt(line, !assignment.ends_line),
-            )),
+            Some(assignment) => {
+                changes.push((assignment.place.clone(), spelt(line, !assignment.ends_line)))
+            }
         }
     }
     changes.sort_by_key(|(place, _)| place.start);

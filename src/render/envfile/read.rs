@@ -32,7 +32,11 @@ pub(super) struct Assignment<'t> {
 
 pub(super) fn assignments(text: &[u8]) -> Vec<Assignment<'_>> {
     let mut found = Vec::new();
-    let mut at = if text.starts_with(MARK) { MARK.len() } else { 0 };
+    let mut at = if text.starts_with(MARK) {
+        MARK.len()
+    } else {
+        0
+    };
     while at < text.len() {
         match assignment(text, at) {
             Some(assignment) => {
@@ -71,7 +75,9 @@ fn assignment(text: &[u8], from: usize) -> Option<Assignment<'_>> {
         name,
         place: begin..read.end.max(begin),
         // Blanks before nothing are a value to some versions of node.
-        value: read.value.filter(|value| !value.is_empty() || read.end > begin || read.end == line_end),
+        value: read
+            .value
+            .filter(|value| !value.is_empty() || read.end > begin || read.end == line_end),
         open: read.open,
         ends_line: read.end == line_end,
     })
@@ -134,7 +140,11 @@ fn closing(text: &[u8], from: usize, quote: u8) -> Option<usize> {
 }
 
 fn single_quoted(inner: &[u8]) -> Option<SecretBytes> {
-    let backslashes = inner.iter().rev().take_while(|byte| **byte == b'\\').count();
+    let backslashes = inner
+        .iter()
+        .rev()
+        .take_while(|byte| **byte == b'\\')
+        .count();
     let clear = backslashes % 2 == 0 && !inner.contains(&b'\r');
     clear.then(|| SecretBytes::from(inner))
 }
@@ -156,7 +166,11 @@ fn double_quoted(inner: &[u8]) -> Option<SecretBytes> {
 fn bare(text: &[u8], from: usize) -> Read {
     let line = &text[from..end_of_line(text, from)];
     let comment = (0..line.len()).find(|&at| {
-        let before = if at == 0 { text.get(from.wrapping_sub(1)) } else { line.get(at - 1) };
+        let before = if at == 0 {
+            text.get(from.wrapping_sub(1))
+        } else {
+            line.get(at - 1)
+        };
         line[at] == b'#' && before.is_some_and(is_blank)
     });
     let value = line[..comment.unwrap_or(line.len())].trim_ascii_end();
@@ -175,7 +189,10 @@ fn is_blank(byte: &u8) -> bool {
 }
 
 fn skip_blanks(text: &[u8], from: usize) -> usize {
-    from + text[from..].iter().take_while(|byte| is_blank(byte)).count()
+    from + text[from..]
+        .iter()
+        .take_while(|byte| is_blank(byte))
+        .count()
 }
 
 /// Where the line ends: at its newline, or at the carriage return before it.

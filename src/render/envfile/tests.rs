@@ -52,7 +52,10 @@ fn only_managed_keys_change() {
             "# c\n\n A=old # why\nZ=1\nB=x",
             "# c\n\n A=new # why\nZ=1\nB=x",
         ),
-        ("Z='it'\\''s'\nA='ol'\\''d' # c\n", "Z='it'\\''s'\nA=new\nB=x\n"),
+        (
+            "Z='it'\\''s'\nA='ol'\\''d' # c\n",
+            "Z='it'\\''s'\nA=new\nB=x\n",
+        ),
         ("export A=old\n", "export A=new\nB=x\n"),
         ("Z=1", "Z=1\nA=new\nB=x\n"),
         ("Z=1\r\nA=old\r\n", "Z=1\r\nA=new\r\nB=x\r\n"),
