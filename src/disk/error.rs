@@ -73,10 +73,11 @@ impl Fault for SinkError {
             Self::Foreign { .. }
             | Self::NotInMemory(_)
             | Self::UnsafeName(_)
+            | Self::UnsafePath { .. }
             | Self::TooLarge(_)
             | Self::Unfit { .. }
             | Self::Replaced(_) => Class::Refused,
-            Self::Mounted(_) | Self::UnsafePath { .. } => Class::Usage,
+            Self::Mounted(_) => Class::Usage,
             Self::System { errno, .. } if *errno == Errno::NAMETOOLONG => Class::Usage,
             Self::NoFolder(_) | Self::Busy(_) | Self::System { .. } => Class::Sink,
         }

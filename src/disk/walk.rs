@@ -157,7 +157,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn run(mut self) -> Result<OwnedFd, SinkError> {
         while let Some(name) = self.left.pop() {
-            let path = self.seen.join(&name);
+            let path = if self.seen == Path::new(".") {
+                PathBuf::from(&name)
+            } else {
+                self.seen.join(&name)
+            };
             match openat(&self.at, &*name, PLACE | OFlags::NOFOLLOW, Mode::empty()) {
                 Ok(place) => (self.at, self.seen) = (place, path),
                 Err(Errno::NOENT) => self.make(name, path)?,

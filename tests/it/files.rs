@@ -19,6 +19,8 @@ use keyferry::report::{Class, Failure};
 use keyferry::world::World;
 use keyferry::{apply, artifact, observe};
 
+mod sink;
+
 use crate::support::run::{Output, Run, keyferry};
 
 fn access() -> Access {
