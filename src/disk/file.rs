@@ -99,16 +99,18 @@ impl Folder {
 
     /// A file that is mounted by itself is replaced by nothing, and its folder often cannot be written at all.
     fn explained(&self, name: &str, error: SinkError) -> SinkError {
-        match &error {
-            SinkError::System { errno, .. }
-                if matches!(
-                    *errno,
-                    Errno::BUSY | Errno::XDEV | Errno::ROFS | Errno::ACCESS | Errno::PERM
-                ) && (matches!(*errno, Errno::BUSY | Errno::XDEV) || self.is_mounted(name)) =>
-            {
-                SinkError::Mounted(self.at(name))
-            }
-            _ => error,
+        let SinkError::System { errno, .. } = &error else {
+            return error;
+        };
+        let mounted = match *errno {
+            Errno::BUSY | Errno::XDEV => true,
+            Errno::ROFS | Errno::ACCESS | Errno::PERM => self.is_mounted(name),
+            _ => false,
+        };
+        if mounted {
+            SinkError::Mounted(self.at(name))
+        } else {
+            error
         }
     }
 

@@ -46,12 +46,10 @@ impl Folder {
         }
         let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
         if size > 0 {
-            match fallocate(&fd, FallocateFlags::KEEP_SIZE, 0, size) {
-                Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
-                    return Err(self.failed("write", name, errno));
-                }
-                // Not every file system can promise room.
-                Ok(()) | Err(_) => {}
+            // Not every file system can promise room, so that other errors say nothing.
+            let room = fallocate(&fd, FallocateFlags::KEEP_SIZE, 0, size);
+            if let Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = room {
+                return Err(self.failed("write", name, errno));
             }
         }
         self.expose(&fd, name, access.mode, access)?;

@@ -22,7 +22,9 @@ pub fn look(file: &FileArtifact, world: &World) -> Result<Observed, Failure> {
     let bytes = match body {
         FileBody::Whole(body) => match file.variables {
             Variables::Opaque => standing.read_sized(&folder, name, body.len())?,
-            _ => standing.parsable(&folder, name)?,
+            Variables::Dotenv | Variables::Json | Variables::Yaml | Variables::Properties => {
+                standing.parsable(&folder, name)?
+            }
         },
         FileBody::Lines(lines) => {
             let old = standing.text(&folder, name)?;

@@ -224,7 +224,11 @@ fn row_44_each_leftover_is_healed() {
         (
             "the next link",
             Box::new(|dir| {
-                symlink("..keyferry-0000000000000000", dir.join("..data_tmp")).expect("linked")
+                symlink(
+                    "..keyferry-0000000000000000",
+                    dir.join("..keyferry-0000000000000001.tmp"),
+                )
+                .expect("linked")
             }),
         ),
         (
