@@ -121,7 +121,7 @@ fn row_47_a_root_spelt_as_a_dot_is_not_left() {
             "1",
         );
         let output = keyferry()
-            .dir(&dir.path().join("in"))
+            .dir(dir.path().join("in"))
             .args(["job", "--root", "."])
             .run();
         assert_eq!(output.code, code, "{path}: {}", output.stderr);
