@@ -70,10 +70,14 @@ fn assignment(text: &[u8], from: usize) -> Option<Assignment<'_>> {
     };
     let line_end = end_of_line(text, read.end);
     // Where there is no value, blanks belong to the comment that follows.
-    let begin = if read.end == begin { equals + 1 } else { begin };
+    let (begin, end) = match (read.end == begin, read.end == line_end) {
+        (true, false) => (equals + 1, equals + 1),
+        (true, true) => (equals + 1, read.end),
+        (false, _) => (begin, read.end),
+    };
     Some(Assignment {
         name,
-        place: begin..read.end.max(begin),
+        place: begin..end.max(begin),
         // Blanks before nothing are a value to some versions of node.
         value: read
             .value
