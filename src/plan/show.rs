@@ -85,7 +85,11 @@ fn sign(change: Change) -> char {
 fn why(step: &Step) -> String {
     match &step.action {
         Action::Keep | Action::Create => String::new(),
-        Action::Update(reason) | Action::Recreate { reason, .. } => reason.to_string(),
+        Action::Update(reason) | Action::Recreate { reason, .. } => {
+            let mut parts = vec![reason.to_string()];
+            parts.extend(step.notes.iter().cloned());
+            parts.join("; ")
+        }
         Action::Refuse(failure) => reason_of(failure),
     }
 }
@@ -137,7 +141,8 @@ fn step_document(step: &Step) -> Value {
     match &step.action {
         Action::Keep | Action::Create => {}
         Action::Update(reason) | Action::Recreate { reason, .. } => {
-            document["reason"] = json!(reason.to_string())
+            document["reason"] = json!(reason.to_string());
+            document["notes"] = json!(step.notes);
         }
         Action::Refuse(failure) => document["failure"] = failure_document(failure),
     }

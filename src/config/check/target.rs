@@ -72,6 +72,7 @@ impl Checker<'_> {
             require_tmpfs: raw.require_tmpfs,
             adopt: raw.adopt,
             in_place: raw.in_place,
+            keep_mode: raw.edit && raw.mode.is_none(),
         };
         Some(Target::File(FileTarget {
             path,
@@ -105,6 +106,7 @@ impl Checker<'_> {
             require_tmpfs,
             adopt: false,
             in_place: false,
+            keep_mode: false,
         };
         Some(Target::Files(FileSetTarget {
             dir: self.target_path(&place),

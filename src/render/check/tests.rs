@@ -37,6 +37,7 @@ fn template_file(text: &str) -> Target {
             require_tmpfs: false,
             adopt: false,
             in_place: false,
+            keep_mode: false,
         },
         at: at(9),
     })
