@@ -177,15 +177,15 @@ fn mistakes_that_many_make_get_the_next_move() {
         ),
         (
             "deliveries:\n\t- {name: a}\n",
-            "c/k.yaml:3:2: this is no YAML: tabs disallowed within this context (block indentation); indent with spaces",
+            "c/k.yaml:3:2: tabs disallowed within this context (block indentation); indent with spaces",
         ),
         (
             "deliveries:\n - name: a\n  from: []\n",
-            "c/k.yaml:4:3: this is no YAML: while parsing a block collection, did not find expected '-' indicator; indent keys of one mapping alike",
+            "c/k.yaml:4:3: while parsing a block collection, did not find expected '-' indicator; indent keys of one mapping alike",
         ),
         (
             "deliveries:\n - name: \"a\n",
-            "c/k.yaml:4:1: this is no YAML: invalid indentation in multiline quoted scalar; close the quote or bracket",
+            "c/k.yaml:4:1: invalid indentation in multiline quoted scalar; close the quote or bracket",
         ),
         (
             "deliveries: [{name: a, allowEmpty: yes}]\n",
