@@ -219,8 +219,8 @@ fn row_16_only_init_waits_for_a_token_file() {
         );
         assert!(
             last_line(&output).ends_with(
-                "cannot log in: token file tok does not exist; put the credential there, or check the volume; \
-                 only `keyferry init` waits for it"
+                "cannot log in: token file tok does not exist; put the credential there, or check the volume \
+                 (`keyferry init` alone waits for it, until its deadline)"
             ),
             "{}",
             output.stderr
