@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::config::{self, Keys, SecretRef};
 use crate::disk::read_document;
+use crate::envelope::policy::Policy;
 use crate::envelope::sealed::{self, Keyring, Scope, SealedSecret, Unsealed};
 use crate::kubernetes::{Error, Kind, Subject};
 use crate::material::{Material, Node};
-use crate::report::{Class, Failure};
+use crate::report::{Class, Failure, Fault};
 use crate::world::World;
 
 use super::age::within;
@@ -35,11 +36,7 @@ pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<
         let opened = opened.map_err(|failure| within(file, failure))?;
         documents.push(opened.secret.into_document());
     }
-    Ok(Material {
-        documents,
-        version: None,
-        lease: None,
-    })
+    Ok(Material::of_documents(documents))
 }
 
 /// Reads and opens a SealedSecret of the cluster: the fields of the Secret.
@@ -124,7 +121,11 @@ async fn open(
         )
     })??;
     for key in &opened.opened_by {
-        tracing::debug!(%object, key, "sealed secret opened");
+        tracing::info!(%object, key, "sealed secret opened");
+    }
+    let recipients = Policy(&configured.recipients);
+    if let Err(outside) = recipients.of_sealing_keys(&opened.opened_by) {
+        tracing::warn!(%object, hint = outside.hint(), "{outside}");
     }
     Ok(opened)
 }

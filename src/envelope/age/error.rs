@@ -106,6 +106,25 @@ pub enum KeyProblem {
     NotText,
 }
 
+impl AgeError {
+    /// Whether it says that the file was changed, which only its key can tell.
+    pub fn says_changed(&self) -> bool {
+        match self {
+            Self::HeaderMac | Self::MalformedPayload => true,
+            Self::NotAge
+            | Self::MalformedArmor
+            | Self::MalformedHeader
+            | Self::HeaderTooLarge
+            | Self::TooLarge { .. }
+            | Self::NoMatch { .. }
+            | Self::PassphraseNotOffered
+            | Self::TooMuchWork { .. }
+            | Self::Line { .. }
+            | Self::KeyFile(_) => false,
+        }
+    }
+}
+
 impl Fault for AgeError {
     fn class(&self) -> Class {
         match self {
