@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use keyferry::mode::check;
 use keyferry::plan::Format;
 
 /// Carries secrets from where they are kept to where they are used.
@@ -105,8 +106,10 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Check configuration and templates without any network
     ///
-    /// Says file:line:column of what is wrong. With --keys it also opens the encrypted files, with --targets it compares
-    /// file targets too and names each variable that is missing or differs (exit code 10).
+    /// Says file:line:column of what is wrong. With --keys it also opens all that is encrypted and says who can read it,
+    /// which key opens it, whether it was changed and what lies in it in clear; it asks a server only where keys or
+    /// SealedSecrets come from one. With --targets it compares file targets too and names each variable that is missing
+    /// or differs (exit code 10).
     Check(Check),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
@@ -169,12 +172,15 @@ pub(crate) struct Exec {
 /// Check without network.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Open every encrypted file too
+    /// Open every SOPS file, age file and SealedSecret too: recipients, keys, integrity, clear values
     #[arg(long)]
     pub(crate) keys: bool,
     /// Compare file targets too (implies --keys)
     #[arg(long)]
     pub(crate) targets: bool,
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: check::Format,
 }
 
 /// `90s`, `2m`, `1h30m`, or seconds.

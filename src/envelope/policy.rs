@@ -3,6 +3,8 @@
 //! What a file says of its recipients is protected by nothing, and age names most of them not at all. So this finds
 //! mistakes, not attackers: a recipient of a colleague who left, a file that was made before the list.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -41,8 +43,8 @@ impl Policy<'_> {
     pub fn of_sops(&self, recipients: &[sops::Recipient]) -> Result<(), OutsidePolicy> {
         let others = recipients.iter().filter(|one| !self.names(&one.name));
         refuse(others.map(|one| match one.is_supported() {
-            true => one.name.clone(),
-            false => format!("{} {}", one.kind, one.name),
+            true => shortened(&one.name).into_owned(),
+            false => format!("{} {}", one.kind, shortened(&one.name)),
         }))
     }
 
@@ -82,9 +84,29 @@ impl Policy<'_> {
     }
 }
 
+/// A recipient for a line of text: those of RSA and hybrid keys fill a screen.
+pub fn shortened(recipient: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 100;
+    const HEAD: usize = 48;
+    const TAIL: usize = 12;
+    let count = recipient.chars().count();
+    if count <= LONGEST {
+        return Cow::Borrowed(recipient);
+    }
+    let head: String = recipient.chars().take(HEAD).collect();
+    let tail: String = recipient.chars().skip(count - TAIL).collect();
+    Cow::Owned(format!("{head}…{tail}"))
+}
+
 fn refuse(others: impl Iterator<Item = String>) -> Result<(), OutsidePolicy> {
     const SHOWN: usize = 8;
-    let mut others: Vec<String> = others.collect();
+    let mut distinct: Vec<String> = Vec::new();
+    for other in others {
+        if !distinct.contains(&other) {
+            distinct.push(other);
+        }
+    }
+    let mut others = distinct;
     if others.is_empty() {
         return Ok(());
     }

@@ -1,14 +1,20 @@
 //! `check`: configuration and templates without any network; on request what encrypted files and file targets hold.
 
-use super::Ended;
+mod report;
+
 use super::once::verdict;
+use super::{Ended, FAREWELL, stopped};
 use crate::config::{Config, Delivery, Target};
 use crate::cycle;
 use crate::outcome::Failed;
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
-use crate::source;
+use crate::report::Failure;
+use crate::source::inspect::{self, Inspected};
 use crate::world::World;
+
+pub use report::Format;
+use report::{Difference, Report};
 
 /// What is looked at beside the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,42 +27,72 @@ pub enum Depth {
     Targets,
 }
 
-/// Checks; gives the lines to print.
+/// Checks; gives the text to print.
 pub async fn run(
-    mut config: Config,
+    config: Config,
     world: World,
     depth: Depth,
+    format: Format,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
+    let mut report = Report {
+        deliveries: config.deliveries.len(),
+        vault_servers: config.vaults.len(),
+        ..Report::default()
+    };
     if let Some(failure) = render::check_templates(&config).into_iter().next() {
-        return (Ended::Failed(Failed::whole(failure)), String::new());
+        report.failure = Some(failure.clone());
+        let ended = Ended::Failed(Failed::whole(failure));
+        return (ended, report.show(format));
     }
-    let all = config.deliveries.len();
-    let mut lines = format!(
-        "configuration: {all} deliveries, {} Vault servers\n",
-        config.vaults.len()
-    );
+    let stopped = stopped();
+    let done = tokio::select! {
+        ended = look(config, &world, depth, now, &mut report) => ended,
+        stop = stopped => Ended::Signal(stop),
+    };
+    // Keys may have come from Vault: that token is given back.
+    let _ = tokio::time::timeout(FAREWELL, world.close()).await;
+    match done {
+        Ended::Signal(stop) => (Ended::Signal(stop), String::new()),
+        ended @ (Ended::Well(_) | Ended::Differs(_) | Ended::Failed(_)) => {
+            (ended, report.show(format))
+        }
+    }
+}
+
+async fn look(
+    mut config: Config,
+    world: &World,
+    depth: Depth,
+    now: jiff::Timestamp,
+    report: &mut Report,
+) -> Ended {
     if depth == Depth::Configuration {
-        return (Ended::Well("the configuration is valid".to_owned()), lines);
+        return Ended::Well("the configuration is valid".to_owned());
+    }
+    let (keys, sources) = inspect::inspect_all(&config, world).await;
+    report.keys = keys;
+    report.sources = sources;
+    let opened = worst(&report.sources);
+    if depth == Depth::Keys {
+        return opened.map_or_else(|| Ended::Well(well(&report.sources)), Ended::Failed);
     }
     config.deliveries.retain(is_local);
-    let skipped = all - config.deliveries.len();
-    if skipped > 0 {
-        lines.push_str(&format!(
-            "{skipped} deliveries read from a server and are not opened here: see `keyferry plan`\n"
-        ));
-    }
-    if depth == Depth::Keys {
-        return opened(&config, &world, lines).await;
-    }
+    report.not_compared = report.deliveries - config.deliveries.len();
     for delivery in &mut config.deliveries {
         delivery
             .to
             .retain(|target| matches!(target, Target::File(_) | Target::Files(_)));
     }
-    let plan = cycle::plan(&config, &world, now).await;
-    differences(&plan, &mut lines);
-    (verdict(&plan), lines)
+    let plan = cycle::plan(&config, world, now).await;
+    report.differences = differences(&plan);
+    match (verdict(&plan), opened) {
+        (Ended::Failed(failed), Some(first)) if failed.failure.class < first.failure.class => {
+            Ended::Failed(failed)
+        }
+        (_, Some(first)) => Ended::Failed(first),
+        (ended, None) => ended,
+    }
 }
 
 /// Whether every source is a file here.
@@ -64,44 +100,44 @@ fn is_local(delivery: &Delivery) -> bool {
     delivery.from.iter().all(|from| from.source.is_local())
 }
 
-async fn opened(config: &Config, world: &World, mut lines: String) -> (Ended, String) {
-    let fetched = source::fetch_all(config, world).await;
-    let mut worst: Option<Failed> = None;
-    for delivery in &config.deliveries {
-        for from in &delivery.from {
-            match fetched.get(&from.source) {
-                Ok(_) => lines.push_str(&format!("{}: {} opens\n", delivery.name, from.source)),
-                Err(failure) => {
-                    lines.push_str(&format!("{}: {}\n", delivery.name, failure.what));
-                    let failed = Failed {
-                        delivery: Some(delivery.name.clone()),
-                        failure,
-                    };
-                    if worst
-                        .as_ref()
-                        .is_none_or(|worst| failed.failure.class < worst.failure.class)
-                    {
-                        worst = Some(failed);
-                    }
-                }
-            }
-        }
-    }
-    let ended = worst.map_or_else(|| Ended::Well("everything opens".to_owned()), Ended::Failed);
-    (ended, lines)
+/// The failure that decides the exit code: the lowest code of all.
+fn worst(sources: &[Inspected]) -> Option<Failed> {
+    let failures = sources.iter().flat_map(|source| {
+        let failures = source.failures.iter();
+        failures.map(|failure| (source.deliveries.first(), failure))
+    });
+    let worst = failures.min_by_key(|(_, failure): &(_, &Failure)| failure.class);
+    worst.map(|(delivery, failure)| Failed {
+        delivery: delivery.cloned(),
+        ..Failed::whole(failure.clone())
+    })
 }
 
-/// One line per variable or file that is missing or differs.
-fn differences(plan: &Plan, lines: &mut String) {
+fn well(sources: &[Inspected]) -> String {
+    let clear: usize = sources.iter().map(|one| one.clear_secrets.len()).sum();
+    match clear {
+        0 => "everything opens".to_owned(),
+        clear => format!("everything opens; {clear} clear values look like secrets"),
+    }
+}
+
+/// Per variable or file what is missing or differs.
+fn differences(plan: &Plan) -> Vec<Difference> {
+    let mut found = Vec::new();
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
         for step in steps.iter().flatten() {
-            let place = &step.artifact;
+            let mut add = |key: Option<&str>, state: &str| {
+                found.push(Difference {
+                    delivery: delivery.clone(),
+                    target: step.artifact.to_string(),
+                    key: key.map(str::to_owned),
+                    state: state.to_owned(),
+                });
+            };
             match &step.action {
-                Action::Keep => lines.push_str(&format!("{delivery}: {place} agrees\n")),
-                Action::Create => lines.push_str(&format!("{delivery}: {place} is missing\n")),
-                Action::Refuse(failure) => {
-                    lines.push_str(&format!("{delivery}: {}\n", failure.what))
-                }
+                Action::Keep => add(None, "agrees"),
+                Action::Create => add(None, "is missing"),
+                Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.what)),
                 Action::Update(reason) | Action::Recreate { reason, .. } => {
                     let mut named = false;
                     for key in &step.keys {
@@ -112,13 +148,14 @@ fn differences(plan: &Plan, lines: &mut String) {
                             Change::Same => continue,
                         };
                         named = true;
-                        lines.push_str(&format!("{delivery}: {place}: {} {word}\n", key.key));
+                        add(Some(&key.key), word);
                     }
                     if !named {
-                        lines.push_str(&format!("{delivery}: {place}: {reason}\n"));
+                        add(None, &format!("differs: {reason}"));
                     }
                 }
             }
         }
     }
+    found
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
 use crate::disk::read_document;
-use crate::envelope::policy::{OutsidePolicy, Policy};
+use crate::envelope::policy::{OutsidePolicy, Policy, shortened};
 use crate::envelope::{age, document};
 use crate::material::Material;
 use crate::report::{Failure, Fault};
@@ -24,7 +24,7 @@ pub async fn fetch(
     warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
     let identities = world.identities(keys::age(configured, world)).await?;
     let opened = age::open(bytes.expose(), identities).map_err(|error| within(file, error))?;
-    tracing::info!(file = %file.display(), recipient = opened.by, "age file opened");
+    tracing::info!(file = %file.display(), recipient = %shortened(&opened.by), "age file opened");
     let documents =
         document::parse(opened.plaintext, format).map_err(|error| within(file, error))?;
     Ok(Material::of_documents(documents))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
 use crate::disk::read_document;
-use crate::envelope::policy::Policy as Recipients;
+use crate::envelope::policy::{Policy as Recipients, shortened};
 use crate::envelope::sops::{self, Policy};
 use crate::material::{Material, Unverified};
 use crate::report::Failure;
@@ -27,7 +27,12 @@ pub async fn fetch(
         .map_err(|error| within(file, error))?;
     tracing::info!(
         file = %file.display(),
-        recipient = opened.by.join(", "),
+        recipient = opened
+            .by
+            .iter()
+            .map(|one| shortened(one))
+            .collect::<Vec<_>>()
+            .join(", "),
         "SOPS file opened"
     );
     let recipients = Recipients(&configured.recipients);

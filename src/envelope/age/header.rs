@@ -14,6 +14,9 @@ pub(super) const MAX_HEADER: usize = 64 * 1024;
 /// As many recipients as a file may have.
 pub(super) const MAX_STANZAS: usize = 64;
 
+/// Stanzas for nobody, which some tools add so that readers keep passing over what they do not know.
+pub(super) const GREASE: &str = "grease";
+
 const MAGIC: &[u8] = b"age-encryption.org/";
 const ARMOR_BEGIN: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 const BODY_LINE: usize = 64;
@@ -119,7 +122,13 @@ pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
 
 /// The first word of a stanza and, for SSH keys, the second: age names no others.
 fn recipient(stanza: &[u8]) -> Recipient {
-    let mut words = stanza.split(|byte| byte.is_ascii_whitespace());
+    let mut words = stanza.split(|byte| byte.is_ascii_whitespace()).peekable();
+    if words.peek().is_some_and(|kind| kind.ends_with(b"-grease")) {
+        return Recipient {
+            kind: GREASE.to_owned(),
+            tag: None,
+        };
+    }
     let kind = words.next().and_then(plain);
     let tag = words.next().and_then(plain);
     let is_ssh = kind.as_ref().is_some_and(|kind| kind.starts_with("ssh-"));

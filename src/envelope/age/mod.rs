@@ -49,11 +49,24 @@ pub struct Recipient {
     pub tag: Option<String>,
 }
 
+impl Recipient {
+    /// Whether an identity for it can be used here.
+    pub fn is_supported(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "X25519" | "mlkem768x25519" | "ssh-ed25519" | "ssh-rsa" | "scrypt"
+        )
+    }
+}
+
 /// The recipients of a file, without any key.
 pub fn recipients(bytes: &[u8]) -> Result<Vec<Recipient>, AgeError> {
     let binary = header::without_armor(bytes, MAX_PAYLOAD)?;
     let survey = header::survey(&binary, MAX_PAYLOAD)?;
-    Ok(survey.recipients)
+    let recipients = survey.recipients.into_iter();
+    Ok(recipients
+        .filter(|one| one.kind != header::GREASE)
+        .collect())
 }
 
 /// Opens a file with the first of these identities that fits.

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::envelope::age::{self, AgeError, Identity};
+use crate::envelope::policy::shortened;
 
 use super::metadata::{Group, Metadata};
 use super::shamir;
@@ -107,7 +108,9 @@ fn named(recipients: &[Recipient]) -> String {
     let usable = recipients
         .iter()
         .filter(|recipient| recipient.is_supported());
-    let names: Vec<&str> = usable.map(|recipient| recipient.name.as_str()).collect();
+    let names: Vec<String> = usable
+        .map(|recipient| shortened(&recipient.name).into_owned())
+        .collect();
     let more = names.len().saturating_sub(SHOWN);
     let shown = names[..names.len() - more].join(", ");
     match more {

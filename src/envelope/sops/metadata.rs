@@ -21,8 +21,8 @@ const FOREIGN: [(&str, &str, &[&str]); 6] = [
     ),
     ("hckms", "Huawei Cloud KMS", &["key_id"]),
 ];
-/// What the names of recipients may measure in a message.
-const MAX_NAME: usize = 200;
+/// What is kept of the name of a recipient: those of hybrid keys have two thousand characters.
+const MAX_NAME: usize = 4096;
 
 /// One way to the data key, or to a share of it.
 pub(super) struct Group<'a> {
