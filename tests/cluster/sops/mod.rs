@@ -2,6 +2,7 @@
 
 mod damage;
 mod generate;
+mod recipients;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

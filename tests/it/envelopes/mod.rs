@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::run::{Output, keyferry};
+use crate::support::run::{Output, Run, keyferry};
 
 /// The key that opens most of the vectors, as configuration.
 const KEY: &str = "age: [{file: x25519.key}]";
@@ -74,9 +74,23 @@ impl Desk {
     }
 
     fn run(&self, args: &[&str]) -> Output {
+        self.run_by(keyferry(), args)
+    }
+
+    /// The same with 64 MiB of address space, the program itself included: what asks for more is killed.
+    fn run_in_bounds(&self, args: &[&str]) -> Output {
+        let limited = Run::of("/bin/sh").args([
+            "-c",
+            "ulimit -v 65536 && exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_keyferry"),
+        ]);
+        self.run_by(limited, args)
+    }
+
+    fn run_by(&self, program: Run, args: &[&str]) -> Output {
         let config = format!("keys: {{{}}}\ndeliveries:\n{}", self.keys, self.deliveries);
         self.put("keyferry.yaml", config);
-        keyferry().dir(self.folder.path()).args(args).run()
+        program.dir(self.folder.path()).args(args).run()
     }
 
     fn read(&self, name: &str) -> String {
@@ -99,10 +113,10 @@ impl Desk {
     }
 }
 
-/// Runs one delivery that must fail in this way and leave nothing.
+/// Runs one delivery that must fail in this way, at once, in 64 MiB, and leave nothing.
 #[track_caller]
 fn refused(desk: &Desk, code: i32, what: &str) {
-    let output = desk.run(&["job"]);
+    let output = desk.run_in_bounds(&["job"]);
     let last = output.stderr.trim_end().lines().last().unwrap_or_default();
     assert_eq!(output.code, code, "{what}\n{}", output.stderr);
     assert!(last.contains(what), "`{what}` is not in\n{last}");
