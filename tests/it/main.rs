@@ -14,6 +14,7 @@ mod cli;
 mod envelopes;
 mod examples;
 mod files;
+mod inputs;
 mod render;
 mod schema;
 mod stack;
