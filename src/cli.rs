@@ -10,7 +10,7 @@ use keyferry::plan::Format;
 
 /// Carries secrets from where they are kept to where they are used.
 ///
-/// Reads Vault, OpenBao, age files and Kubernetes Secrets as one YAML file says, and keeps files, .env files and typed
+/// Reads Vault, OpenBao, SOPS files, SealedSecrets, age files and Kubernetes Secrets as one YAML file says, and keeps files, .env files and typed
 /// Kubernetes Secrets equal to them. A second run writes nothing. No value is ever shown.
 #[derive(Debug, Parser)]
 #[command(name = "keyferry", version, max_term_width = 110, after_help = EXIT_CODES, propagate_version = true)]
