@@ -201,7 +201,8 @@ impl KeyProblem {
     }
 }
 
-fn identities_word(count: usize) -> &'static str {
+/// `1 identity was`, `2 identities were`.
+pub(in crate::envelope) fn identities_word(count: usize) -> &'static str {
     if count == 1 {
         "identity was"
     } else {

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::material::SecretBytes;
 
+pub(in crate::envelope) use error::identities_word;
 pub use error::{AgeError, KeyProblem};
 pub use identity::{Identity, identities};
 pub(in crate::envelope) use ssh_ed25519::short_hash;

@@ -1,7 +1,7 @@
 //! Why a SOPS file does not open: a place and a word, never a value, and never the checksum that we computed.
 
 use crate::envelope::SyntaxError;
-use crate::envelope::age::AgeError;
+use crate::envelope::age::{AgeError, identities_word};
 use crate::report::{Class, Fault};
 
 use super::MAX_CLEAR;
@@ -39,7 +39,7 @@ pub enum SopsError {
     },
     /// No identity fits.
     #[error(
-        "sops: no identity matched: it is encrypted to {recipients}; {tried} identities were tried"
+        "sops: no identity matched: it is encrypted to {recipients}; {tried} {} tried", identities_word(*.tried)
     )]
     NoMatch {
         /// As the file names them.

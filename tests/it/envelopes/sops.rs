@@ -1,5 +1,7 @@
 //! SOPS files that must not open, through the binary.
 
+use crate::support::run::keyferry;
+
 use super::{Desk, OTHER, RECIPIENT, refused, refused_file, text, vector};
 
 fn two() -> String {
@@ -31,7 +33,7 @@ fn row_31_no_identity_matches_and_the_recipients_are_listed() {
         "other.enc.yaml",
         vector("sops/other.enc.yaml"),
         5,
-        &format!("no identity matched: it is encrypted to {OTHER}; 1 identities were tried"),
+        &format!("no identity matched: it is encrypted to {OTHER}; 1 identity was tried"),
     );
     refused_file(
         "age",
@@ -40,6 +42,29 @@ fn row_31_no_identity_matches_and_the_recipients_are_listed() {
         5,
         "no identity matched: it is encrypted to 1 \u{d7} mlkem768x25519; 1 identity was tried",
     );
+}
+
+#[test]
+fn a_key_that_is_absent_is_not_forgiven_by_an_optional_source() {
+    let desk = Desk::new().keys("age: [{file: gone.key}]").carry(
+        "sops: two.enc.yaml, optional: true",
+        "path: out, format: json",
+    );
+    desk.put("two.enc.yaml", vector("sops/two.enc.yaml"));
+    refused(&desk, 4, "gone.key does not exist");
+}
+
+#[test]
+fn the_key_file_that_sops_uses_is_used() {
+    let desk = Desk::new()
+        .keys("")
+        .carry("sops: two.enc.env", "path: out, format: dotenv");
+    desk.put("two.enc.env", vector("sops/two.enc.env"));
+    refused(&desk, 2, "no age key is configured");
+    let key = desk.folder.path().join("x25519.key");
+    let output = desk.run_by(keyferry().env("SOPS_AGE_KEY_FILE", key), &["job"]);
+    output.expect(0);
+    assert!(desk.read("out").contains("canary-value-7"));
 }
 
 #[test]
