@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{self, Kubernetes};
@@ -23,6 +24,8 @@ pub struct World {
     pub root: Option<PathBuf>,
     /// When all waiting ends.
     pub deadline: Instant,
+    /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
+    pub retired: Retired,
     vaults: BTreeMap<String, Session>,
     kubernetes: OnceCell<Kubernetes>,
     identities: OnceCell<Result<Vec<Identity>, Failure>>,
@@ -41,6 +44,7 @@ impl World {
         Self {
             root,
             deadline,
+            retired: Retired::default(),
             vaults,
             kubernetes: OnceCell::new(),
             identities: OnceCell::new(),
@@ -64,6 +68,16 @@ impl World {
         self.vaults = std::mem::take(&mut self.vaults)
             .into_iter()
             .map(|(name, session)| (name, session.with_runner(Arc::clone(&runner))))
+            .collect();
+        self
+    }
+
+    /// The same world, in which credentials' files may still have to come: before a pod starts.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        self.vaults = std::mem::take(&mut self.vaults)
+            .into_iter()
+            .map(|(name, session)| (name, session.waiting_for_files()))
             .collect();
         self
     }

@@ -1,4 +1,4 @@
-//! `check`: configuration and templates without any network; on request what encrypted files and file targets hold.
+//! `check`: the configuration without any network; on request what encrypted files and file targets hold.
 
 mod report;
 
@@ -6,10 +6,11 @@ use super::once::verdict;
 use super::{Ended, FAREWELL, stopped};
 use crate::config::{Config, Delivery, Target};
 use crate::cycle;
-use crate::outcome::Failed;
+use crate::fetched::Fetched;
+use crate::outcome::{Failed, foreseen};
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
-use crate::report::Failure;
+use crate::source;
 use crate::source::inspect::{self, Inspected};
 use crate::world::World;
 
@@ -40,11 +41,6 @@ pub async fn run(
         vault_servers: config.vaults.len(),
         ..Report::default()
     };
-    if let Some(failure) = render::check_templates(&config).into_iter().next() {
-        report.failure = Some(failure.clone());
-        let ended = Ended::Failed(Failed::whole(failure));
-        return (ended, report.show(format));
-    }
     let stopped = stopped();
     let done = tokio::select! {
         ended = look(config, &world, depth, now, &mut report) => ended,
@@ -71,14 +67,18 @@ async fn look(
         return Ended::Well("the configuration is valid".to_owned());
     }
     let (keys, sources) = inspect::inspect_all(&config, world).await;
+    let mut failures = failures_of(&sources);
     report.keys = keys;
     report.sources = sources;
-    let opened = worst(&report.sources);
-    if depth == Depth::Keys {
-        return opened.map_or_else(|| Ended::Well(well(&report.sources)), Ended::Failed);
-    }
     config.deliveries.retain(is_local);
-    report.not_compared = report.deliveries - config.deliveries.len();
+    report.from_servers = report.deliveries - config.deliveries.len();
+    if depth == Depth::Keys {
+        let fetched = source::fetch_all(&config, world).await;
+        report.unrendered = unrendered(&config, &fetched, now);
+        failures.extend(report.unrendered.iter().cloned());
+        return Failed::worst(&failures)
+            .map_or_else(|| Ended::Well(well(&report.sources)), Ended::Failed);
+    }
     for delivery in &mut config.deliveries {
         delivery
             .to
@@ -86,13 +86,23 @@ async fn look(
     }
     let plan = cycle::plan(&config, world, now).await;
     report.differences = differences(&plan);
-    match (verdict(&plan), opened) {
-        (Ended::Failed(failed), Some(first)) if failed.failure.class < first.failure.class => {
-            Ended::Failed(failed)
-        }
-        (_, Some(first)) => Ended::Failed(first),
-        (ended, None) => ended,
-    }
+    // A source that does not open was told already, with all who read it.
+    let closed = |one: &&Inspected| one.opened_by.is_empty() && !one.failures.is_empty();
+    let told: Vec<&String> = report
+        .sources
+        .iter()
+        .filter(closed)
+        .flat_map(|one| &one.deliveries)
+        .collect();
+    let is_new = |failed: &Failed| {
+        let delivery = failed.delivery.as_ref();
+        delivery.is_none_or(|delivery| !told.contains(&delivery))
+    };
+    let new: Vec<Failed> = foreseen(&plan).into_iter().filter(is_new).collect();
+    let whole = |failed: &&Failed| failed.target.is_none();
+    report.unrendered = new.iter().filter(whole).cloned().collect();
+    failures.extend(new);
+    Failed::worst(&failures).map_or_else(|| verdict(&plan), Ended::Failed)
 }
 
 /// Whether every source is a file here.
@@ -100,17 +110,38 @@ fn is_local(delivery: &Delivery) -> bool {
     delivery.from.iter().all(|from| from.source.is_local())
 }
 
-/// The failure that decides the exit code: the lowest code of all.
-fn worst(sources: &[Inspected]) -> Option<Failed> {
-    let failures = sources.iter().flat_map(|source| {
-        let failures = source.failures.iter();
-        failures.map(|failure| (source.deliveries.first(), failure))
-    });
-    let worst = failures.min_by_key(|(_, failure): &(_, &Failure)| failure.class);
-    worst.map(|(delivery, failure)| Failed {
-        delivery: delivery.cloned(),
-        ..Failed::whole(failure.clone())
-    })
+/// Each failure of a source once, with the first delivery that reads it.
+fn failures_of(sources: &[Inspected]) -> Vec<Failed> {
+    let mut all = Vec::new();
+    for source in sources {
+        for failure in &source.failures {
+            all.push(Failed {
+                delivery: source.deliveries.first().cloned(),
+                ..Failed::whole(failure.clone())
+            });
+        }
+    }
+    all
+}
+
+/// Deliveries whose sources open and that cannot be made all the same: a field is missing, a name does not fit.
+fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<Failed> {
+    // Names are looked at here, and no name depends on where we are.
+    let namespace = Ok("default".to_owned());
+    let wanted = render::desired(config, fetched, &namespace, now).deliveries;
+    let both = config.deliveries.iter().zip(wanted);
+    let opens = |delivery: &Delivery| {
+        delivery
+            .from
+            .iter()
+            .all(|from| match fetched.get_in_part(&from.source) {
+                Ok(_) => true,
+                Err(failure) => failure.absent && from.optional,
+            })
+    };
+    both.filter(|(delivery, _)| opens(delivery))
+        .filter_map(|(delivery, wanted)| Some(Failed::of(&delivery.name, wanted.artifacts.err()?)))
+        .collect()
 }
 
 fn well(sources: &[Inspected]) -> String {

@@ -15,6 +15,7 @@ mod envelopes;
 mod examples;
 mod files;
 mod inputs;
+mod kind;
 mod render;
 mod schema;
 mod stack;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::envelope::policy::shortened;
+use crate::outcome::{Failed, counted};
 use crate::report::Failure;
 use crate::source::inspect::{AtHand, Inspected, Recipient};
 
@@ -22,12 +23,12 @@ pub enum Format {
 pub(super) struct Report {
     pub(super) deliveries: usize,
     pub(super) vault_servers: usize,
-    /// What is wrong with the configuration.
-    pub(super) failure: Option<Failure>,
     pub(super) keys: AtHand,
     pub(super) sources: Vec<Inspected>,
-    /// Deliveries whose targets need a server to be compared.
-    pub(super) not_compared: usize,
+    /// Deliveries that need a server, so that only their files were looked at.
+    pub(super) from_servers: usize,
+    /// Deliveries whose sources open and that cannot be made all the same.
+    pub(super) unrendered: Vec<Failed>,
     pub(super) differences: Vec<Difference>,
 }
 
@@ -50,18 +51,11 @@ impl Report {
 
     fn text(&self) -> String {
         let mut out = String::new();
-        if self.failure.is_some() {
-            // The last line says it all.
-            return out;
-        }
-        let Self {
-            deliveries,
-            vault_servers,
-            ..
-        } = self;
         let _ = writeln!(
             out,
-            "configuration: {deliveries} deliveries, {vault_servers} Vault servers"
+            "configuration: {}, {}",
+            counted(self.deliveries, "delivery", "deliveries"),
+            counted(self.vault_servers, "Vault server", "Vault servers")
         );
         for (kind, keys) in [("age", &self.keys.age), ("sealing", &self.keys.sealing)] {
             if !keys.is_empty() {
@@ -71,12 +65,16 @@ impl Report {
         for source in &self.sources {
             source_text(source, &mut out);
         }
-        if self.not_compared > 0 {
+        if self.from_servers > 0 {
             let _ = writeln!(
                 out,
-                "{} deliveries read from a server and are not compared here: see `keyferry plan`",
-                self.not_compared
+                "{} from a server, not looked at here: see `keyferry plan`",
+                counted(self.from_servers, "delivery reads", "deliveries read")
             );
+        }
+        for failed in &self.unrendered {
+            let delivery = failed.delivery.as_deref().unwrap_or_default();
+            let _ = writeln!(out, "{delivery}: {}", failed.failure.what);
         }
         for Difference {
             delivery,
@@ -101,13 +99,18 @@ impl Report {
                 json!({"delivery": one.delivery, "target": one.target, "key": one.key, "state": one.state})
             })
             .collect();
+        let unrendered: Vec<Value> = self
+            .unrendered
+            .iter()
+            .map(|one| json!({"delivery": one.delivery, "failure": failure_document(&one.failure)}))
+            .collect();
         json!({
             "deliveries": self.deliveries,
             "vaultServers": self.vault_servers,
-            "failure": self.failure.as_ref().map(failure_document),
             "keys": {"age": self.keys.age, "sealing": self.keys.sealing},
             "sources": self.sources.iter().map(source_document).collect::<Vec<_>>(),
-            "notCompared": self.not_compared,
+            "fromServers": self.from_servers,
+            "unrendered": unrendered,
             "differences": differences,
         })
     }

@@ -13,8 +13,13 @@ fn desk(keys: &str, files: &[&str]) -> Desk {
             _ => ("sealed", "sealed"),
         };
         desk.put(name, vector(&format!("{folder}/{name}")));
+        // Of these a field is no text, or nothing protects it.
+        let pick = match *name {
+            "strict.yaml" | "mac-only.enc.yaml" => ", pick: [password]",
+            _ => "",
+        };
         desk = desk.carry(
-            &format!("{kind}: {name}"),
+            &format!("{kind}: {name}{pick}"),
             &format!("path: {name}.out, format: json"),
         );
     }
@@ -157,6 +162,30 @@ fn clear_values_that_look_like_secrets_are_named_and_are_no_failure() {
 fn values_that_nothing_covers_are_counted() {
     let document = document(&desk(BOTH, &["mac-only.enc.yaml"]), 0);
     assert_eq!(*only(&document, "unverified"), 2);
+}
+
+#[test]
+fn what_opens_and_cannot_be_delivered_is_told_too() {
+    let desk = Desk::new().carry(
+        "sops: two.enc.yaml, pick: [db.passwort]",
+        "path: out, format: json",
+    );
+    desk.put("two.enc.yaml", vector("sops/two.enc.yaml"));
+    for args in [["check", "--keys"], ["check", "--targets"]] {
+        let output = desk.run(&args).expect(4);
+        assert!(
+            output.stdout.contains("integrity   good"),
+            "{}",
+            output.stdout
+        );
+        let told = output
+            .stdout
+            .lines()
+            .filter(|line| line.contains("db.passwort"));
+        assert_eq!(told.count(), 1, "{}", output.stdout);
+    }
+    let document = document(&desk, 4);
+    assert_eq!(document["unrendered"][0]["failure"]["class"], "missing");
 }
 
 #[test]
