@@ -3,6 +3,7 @@
 mod damage;
 mod generate;
 mod recipients;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
