@@ -42,9 +42,9 @@ impl Policy<'_> {
     /// All recipients that a SOPS file names must be listed.
     pub fn of_sops(&self, recipients: &[sops::Recipient]) -> Result<(), OutsidePolicy> {
         let others = recipients.iter().filter(|one| !self.names(&one.name));
-        refuse(others.map(|one| match one.is_supported() {
-            true => shortened(&one.name).into_owned(),
-            false => format!("{} {}", one.kind, shortened(&one.name)),
+        refuse(others.map(|one| match one.kind {
+            "age" => shortened(&one.name).into_owned(),
+            kind => format!("{kind} {}", shortened(&one.name)),
         }))
     }
 

@@ -105,9 +105,7 @@ impl Tries {
 /// The first few; a person looks for their own.
 fn named(recipients: &[Recipient]) -> String {
     const SHOWN: usize = 8;
-    let usable = recipients
-        .iter()
-        .filter(|recipient| recipient.is_supported());
+    let usable = recipients.iter().filter(|recipient| recipient.is_age());
     let names: Vec<String> = usable
         .map(|recipient| shortened(&recipient.name).into_owned())
         .collect();

@@ -60,8 +60,17 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    /// Whether a key of this kind can be used here.
+    /// Whether a key of this kind can be used here: keys of age's plugins cannot, because no program is run for one.
     pub fn is_supported(&self) -> bool {
+        // Bech32 has no `1` behind its prefix, so another one ends the name of a plugin.
+        let of_plugin = self
+            .name
+            .strip_prefix("age1")
+            .is_some_and(|rest| rest.contains('1') && !rest.starts_with("pq1"));
+        self.is_age() && !of_plugin
+    }
+
+    fn is_age(&self) -> bool {
         self.kind == AGE
     }
 }

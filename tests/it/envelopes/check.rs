@@ -134,11 +134,15 @@ fn a_changed_file_is_called_bad() {
 fn keys_of_other_kinds_are_named_as_not_supported() {
     let whole = text("sops/two.enc.yaml");
     let pgp = "    pgp:\n        - enc: x\n          fp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n    kms:\n        - arn: arn:aws:kms:x\n          enc: x\n    lastmodified:";
+    let plugin = "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t";
     let desk = desk(BOTH, &["two.enc.yaml"]);
-    desk.put("two.enc.yaml", whole.replace("    lastmodified:", pgp));
+    let whole = whole.replace("    lastmodified:", pgp);
+    desk.put("two.enc.yaml", whole.replace(OTHER, plugin));
     let output = desk.run(&["check", "--keys"]).expect(0);
     let line = "PGP 85D77543B3D624B63CEA9E6DBC17301B491B3F21 (not supported), AWS KMS arn:aws:kms:x (not supported)";
     assert!(output.stdout.contains(line), "{}", output.stdout);
+    let line = format!("{RECIPIENT}, {plugin} (not supported), PGP");
+    assert!(output.stdout.contains(&line), "{}", output.stdout);
 }
 
 #[test]

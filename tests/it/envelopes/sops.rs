@@ -131,6 +131,45 @@ fn row_32_damaged_values_and_checksums_are_refused_with_their_place() {
 }
 
 #[test]
+fn row_32_clear_values_keys_and_order_are_covered_too() {
+    let whole = text("sops/clear.enc.yaml");
+    let no_match = "its checksum (`mac`) does not fit";
+    for (damaged, what) in [
+        (whole.replace("db.example", "evil.example"), no_match),
+        (whole.replace("db.example", "\"\""), no_match),
+        (format!("added: x\n{whole}"), no_match),
+        (whole.replace("host: db.example\n", ""), no_match),
+        (format!("added: [x, {{y: z}}]\n{whole}"), no_match),
+        ("password: canary-plain\n".to_owned(), "not a SOPS file"),
+        ("sops: {}\n".to_owned(), ""),
+        ("sops: x\n".to_owned(), "not a SOPS file"),
+        (String::new(), "not a SOPS file"),
+        ("- a\n- b\n".to_owned(), "not a SOPS file"),
+    ] {
+        assert_ne!(damaged, whole);
+        refused_file("sops", "clear.enc.yaml", damaged, 5, what);
+    }
+    let list = two();
+    let names: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("- name: "))
+        .collect();
+    let swapped = list
+        .replace(names[0], "SWAP")
+        .replace(names[1], names[0])
+        .replace("SWAP", names[1]);
+    refused_file("sops", "two.enc.yaml", swapped, 5, no_match);
+    let json = text("sops/two.enc.json");
+    let twice = json.replacen('{', "{\"db\": \"x\",", 1);
+    refused_file("sops", "two.enc.json", twice, 5, "twice");
+    for name in ["two.enc.env", "two.enc.ini", "two.enc.json", "two.enc.bin"] {
+        refused_file("sops", name, "", 5, "");
+        refused_file("sops", name, "plain: canary-plain", 5, "");
+        refused_file("sops", name, b"\xff\xfe\x00", 5, "");
+    }
+}
+
+#[test]
 fn row_32_every_format_is_refused_without_its_checksum_or_cut_short() {
     for (name, mac) in [
         ("two.enc.env", "sops_mac="),
