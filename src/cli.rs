@@ -186,7 +186,7 @@ pub(crate) struct Exec {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Open every SOPS file, age file and SealedSecret too: recipients, keys, integrity, clear values
+    /// Open all that is encrypted too (recipients, keys, integrity, clear values), and look up every name
     #[arg(long)]
     pub(crate) keys: bool,
     /// Compare file targets too (implies --keys)

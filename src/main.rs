@@ -106,7 +106,7 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
             let world = world(&config, &arguments.place, arguments.deadline);
             match block_on(exec::environment(
-                &config,
+                config,
                 world,
                 arguments.delivery.as_deref(),
             )) {
