@@ -73,13 +73,22 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
         }
         Command::Job(pass) => with_config(common, |config| {
-            one_pass(config, common, pass.deadline, pass.dry_run)
+            let world = World {
+                allow_deletes: pass.allow_deletes,
+                ..world(&config, common, pass.deadline)
+            };
+            one_pass(&config, world, pass.dry_run)
         }),
         Command::Init(init) => with_config(common, |config| {
-            one_pass(config, common, init.deadline, init.dry_run)
+            let world = world(&config, common, init.deadline);
+            one_pass(&config, world, init.dry_run)
         }),
         Command::Plan(plan) => with_config(common, |config| {
-            show_plan(config, common, plan.deadline, plan.output)
+            let world = World {
+                allow_deletes: plan.allow_deletes,
+                ..world(&config, common, plan.deadline)
+            };
+            show_plan(&config, world, plan.output)
         }),
         Command::Check(flags) => with_config(common, |config| {
             let depth = match (flags.keys, flags.targets) {
@@ -108,12 +117,11 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     }
 }
 
-fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) -> Ended {
+fn one_pass(config: &Config, world: World, dry_run: bool) -> Ended {
     if dry_run {
-        return show_plan(config, common, deadline, Format::Text);
+        return show_plan(config, world, Format::Text);
     }
-    let world = world(&config, common, deadline);
-    let (ended, outcome) = block_on(once::run(&config, world, jiff::Timestamp::now()));
+    let (ended, outcome) = block_on(once::run(config, world, jiff::Timestamp::now()));
     if let Some(outcome) = outcome
         && std::io::stdout().is_terminal()
     {
@@ -122,9 +130,8 @@ fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) 
     ended
 }
 
-fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format) -> Ended {
-    let world = world(&config, common, deadline);
-    let (ended, text) = block_on(once::plan(&config, world, format, jiff::Timestamp::now()));
+fn show_plan(config: &Config, world: World, format: Format) -> Ended {
+    let (ended, text) = block_on(once::plan(config, world, format, jiff::Timestamp::now()));
     then(print(&text), ended)
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::apply::Applied;
+use crate::plan::prune::UNLISTED;
 use crate::plan::{Action, Plan, Step};
 use crate::report::{Class, Failure};
 
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub created: usize,
     /// Changed, recreated ones included.
     pub updated: usize,
+    /// Gone.
+    pub deleted: usize,
     /// As they should have been.
     pub unchanged: usize,
     rows: Vec<[String; 4]>,
@@ -60,6 +63,7 @@ impl Outcome {
             failures: Vec::new(),
             created: 0,
             updated: 0,
+            deleted: 0,
             unchanged: 0,
             rows: Vec::new(),
         };
@@ -95,6 +99,11 @@ impl Outcome {
                 self.created += 1;
                 tracing::info!(delivery, %target, "created");
                 ("created", String::new())
+            }
+            Action::Delete => {
+                self.deleted += 1;
+                tracing::info!(delivery, %target, reason = UNLISTED, "deleted");
+                ("deleted", UNLISTED.to_owned())
             }
             Action::Update(reason) | Action::Recreate { reason, .. } => {
                 self.updated += 1;
@@ -132,12 +141,18 @@ impl Outcome {
         let Self {
             created,
             updated,
+            deleted,
             unchanged,
             ..
         } = self;
-        match (created, updated) {
-            (0, 0) => format!("in sync: nothing changed, {unchanged} as they should be"),
-            _ => format!("in sync: {created} created, {updated} updated, {unchanged} unchanged"),
+        match (created, updated, deleted) {
+            (0, 0, 0) => format!("in sync: nothing changed, {unchanged} as they should be"),
+            (_, _, 0) => {
+                format!("in sync: {created} created, {updated} updated, {unchanged} unchanged")
+            }
+            _ => format!(
+                "in sync: {created} created, {updated} updated, {deleted} deleted, {unchanged} unchanged"
+            ),
         }
     }
 
@@ -176,7 +191,11 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
                     delivery: name(),
                     failure: failure.clone(),
                 }),
-                Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
+                Action::Keep
+                | Action::Create
+                | Action::Update(_)
+                | Action::Recreate { .. }
+                | Action::Delete => None,
             })),
         }
     }

@@ -23,6 +23,8 @@ pub struct World {
     pub root: Option<PathBuf>,
     /// When all waiting ends.
     pub deadline: Instant,
+    /// How many Secrets of a set of manifests may be deleted at once, where a person said so.
+    pub allow_deletes: usize,
     vaults: BTreeMap<String, Session>,
     kubernetes: OnceCell<Kubernetes>,
     identities: OnceCell<Result<Vec<Identity>, Failure>>,
@@ -41,6 +43,7 @@ impl World {
         Self {
             root,
             deadline,
+            allow_deletes: 0,
             vaults,
             kubernetes: OnceCell::new(),
             identities: OnceCell::new(),

@@ -49,6 +49,7 @@ pub async fn run(
     if depth == Depth::Keys {
         return opened(&config, &world, lines).await;
     }
+    config.manifests.clear();
     for delivery in &mut config.deliveries {
         delivery
             .to
@@ -67,22 +68,20 @@ fn is_local(delivery: &Delivery) -> bool {
 async fn opened(config: &Config, world: &World, mut lines: String) -> (Ended, String) {
     let fetched = source::fetch_all(config, world).await;
     let mut worst: Option<Failed> = None;
-    for delivery in &config.deliveries {
-        for from in &delivery.from {
-            match fetched.get(&from.source) {
-                Ok(_) => lines.push_str(&format!("{}: {} opens\n", delivery.name, from.source)),
-                Err(failure) => {
-                    lines.push_str(&format!("{}: {}\n", delivery.name, failure.what));
-                    let failed = Failed {
-                        delivery: Some(delivery.name.clone()),
-                        failure,
-                    };
-                    if worst
-                        .as_ref()
-                        .is_none_or(|worst| failed.failure.class < worst.failure.class)
-                    {
-                        worst = Some(failed);
-                    }
+    for (name, source) in config.sources() {
+        match fetched.get(source) {
+            Ok(_) => lines.push_str(&format!("{name}: {source} opens\n")),
+            Err(failure) => {
+                lines.push_str(&format!("{name}: {}\n", failure.what));
+                let failed = Failed {
+                    delivery: Some(name),
+                    failure,
+                };
+                if worst
+                    .as_ref()
+                    .is_none_or(|worst| failed.failure.class < worst.failure.class)
+                {
+                    worst = Some(failed);
                 }
             }
         }
@@ -97,6 +96,8 @@ fn differences(plan: &Plan, lines: &mut String) {
         for step in steps.iter().flatten() {
             let place = &step.artifact;
             match &step.action {
+                // Only cluster targets are deleted, and those are not compared here.
+                Action::Delete => {}
                 Action::Keep => lines.push_str(&format!("{delivery}: {place} agrees\n")),
                 Action::Create => lines.push_str(&format!("{delivery}: {place} is missing\n")),
                 Action::Refuse(failure) => {

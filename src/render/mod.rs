@@ -17,6 +17,7 @@ pub mod envfile;
 mod field;
 mod files;
 mod json;
+mod manifests;
 mod merge;
 mod names;
 mod properties;
@@ -44,7 +45,7 @@ pub use check::check_templates;
 use field::Fields;
 use names::shown;
 
-/// What must exist, delivery by delivery; a delivery with a failed input is a failure as a whole.
+/// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input is a failure as a whole.
 /// `own_namespace` is that of the pod or the kubeconfig's context, or why it is unknown.
 pub fn desired(
     config: &Config,
@@ -57,9 +58,9 @@ pub fn desired(
         artifacts: artifacts(delivery, fetched, own_namespace, now)
             .map_err(|failure| within(format!("delivery {}", shown(&delivery.name)), failure)),
     };
-    Desired {
-        deliveries: config.deliveries.iter().map(wanted).collect(),
-    }
+    let mut deliveries: Vec<Wanted> = config.deliveries.iter().map(wanted).collect();
+    deliveries.extend(manifests::wanted(config, fetched, own_namespace));
+    Desired { deliveries }
 }
 
 /// All fields of a delivery as variables of a process, in order.

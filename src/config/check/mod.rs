@@ -1,5 +1,6 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
+mod manifests;
 mod outputs;
 mod source;
 mod target;
@@ -16,7 +17,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, VaultRead,
+    VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -31,6 +33,7 @@ pub struct Parts {
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
     deliveries: Vec<Delivery>,
+    manifests: Vec<ManifestSet>,
 }
 
 /// Checks one file and adds what it declares.
@@ -52,6 +55,7 @@ pub fn check(
         vaults,
         keys,
         deliveries,
+        manifests,
     } = raw;
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
@@ -74,6 +78,9 @@ pub fn check(
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
     }
+    for set in manifests {
+        parts.manifests.extend(checker.manifests(set));
+    }
     checker.problems
 }
 
@@ -85,6 +92,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         age,
         sealed,
         deliveries,
+        manifests,
     } = parts;
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
@@ -104,6 +112,13 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(unknown_server(server, at, &servers));
         }
     }
+    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
+    for set in &manifests {
+        let Some(name) = &set.name else { continue };
+        if let Some(first) = sets.insert(name, &set.at) {
+            problems.push(twice("a set of manifests", name, first, &set.at));
+        }
+    }
     outputs::check(&deliveries, problems);
     Config {
         vaults: servers,
@@ -112,6 +127,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
         },
         deliveries,
+        manifests,
     }
 }
 
