@@ -73,10 +73,8 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
         }
         Command::Job(pass) => with_config(common, |config| {
-            let world = World {
-                allow_deletes: pass.allow_deletes,
-                ..world(&config, common, pass.deadline)
-            };
+            let world =
+                world(&config, common, pass.deadline).with_allowed_deletes(pass.allow_deletes);
             one_pass(&config, world, pass.dry_run)
         }),
         Command::Init(init) => with_config(common, |config| {
@@ -84,10 +82,8 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             one_pass(&config, world, init.dry_run)
         }),
         Command::Plan(plan) => with_config(common, |config| {
-            let world = World {
-                allow_deletes: plan.allow_deletes,
-                ..world(&config, common, plan.deadline)
-            };
+            let world =
+                world(&config, common, plan.deadline).with_allowed_deletes(plan.allow_deletes);
             show_plan(&config, world, plan.output)
         }),
         Command::Check(flags) => with_config(common, |config| {

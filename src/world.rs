@@ -60,6 +60,15 @@ impl World {
         }
     }
 
+    /// The same world in which so many Secrets of a set of manifests may be deleted at once, because a person said so.
+    #[must_use]
+    pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
+        Self {
+            allow_deletes,
+            ..self
+        }
+    }
+
     /// The same world in a GitHub Actions job.
     #[must_use]
     pub fn with_runner(mut self, runner: Runner) -> Self {

@@ -17,7 +17,8 @@ const PAGE: usize = 250;
 #[derive(Deserialize)]
 struct Page {
     metadata: PageMetadata,
-    items: Vec<Object>,
+    /// `null` where there is none.
+    items: Option<Vec<Object>>,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +75,7 @@ impl Kubernetes {
                 verb: call.verb.to_string(),
                 why: "it is not a list of objects".to_owned(),
             })?;
-            found.extend(page.items.into_iter().filter_map(leftover));
+            found.extend(page.items.into_iter().flatten().filter_map(leftover));
             next = page.metadata.next;
             if next.is_empty() {
                 return Ok(found);
