@@ -33,19 +33,6 @@ Start with `keyferry check`, then `keyferry plan`, then `keyferry job`.";
 /// Flags of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Configuration file, or folder of *.yaml files; may be given several times
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "PATH",
-        env = "KEYFERRY_CONFIG",
-        value_delimiter = ':'
-    )]
-    pub(crate) config: Vec<PathBuf>,
-    /// Refuse file targets outside this folder
-    #[arg(long, global = true, value_name = "DIR", env = "KEYFERRY_ROOT")]
-    pub(crate) root: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, trace, or a filter such as keyferry=debug
     #[arg(
         long,
@@ -74,6 +61,23 @@ pub(crate) struct Common {
         hide = true
     )]
     pub(crate) termination_log: PathBuf,
+}
+
+/// Where the configuration is. Of every command that reads one.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Configuration file, or folder of *.yaml files; may be given several times
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        env = "KEYFERRY_CONFIG",
+        value_delimiter = ':'
+    )]
+    pub(crate) config: Vec<PathBuf>,
+    /// Refuse file targets outside this folder
+    #[arg(long, value_name = "DIR", env = "KEYFERRY_ROOT")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// How logs are written.
@@ -122,7 +126,9 @@ pub(crate) enum Command {
 /// One pass.
 #[derive(Debug, Args)]
 pub(crate) struct Pass {
-    /// When all waiting ends
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
@@ -136,7 +142,9 @@ pub(crate) struct Pass {
 /// One pass before a pod starts.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// When all waiting ends, waiting for the token file included
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "5m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
@@ -147,13 +155,15 @@ pub(crate) struct Init {
 /// What would change.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
     pub(crate) output: Format,
     /// As for `job`: show what it would do with the same N
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_deletes: usize,
-    /// When all waiting ends
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
 }
@@ -161,10 +171,12 @@ pub(crate) struct PlanArgs {
 /// Run a program with secrets in its environment.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// The delivery, where the configuration has several
     #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
     pub(crate) delivery: Option<String>,
-    /// When all waiting ends
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// The program and its arguments, after `--`
@@ -175,6 +187,8 @@ pub(crate) struct Exec {
 /// Check without network.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Open every encrypted file too
     #[arg(long)]
     pub(crate) keys: bool,
@@ -186,6 +200,11 @@ pub(crate) struct Check {
 /// `90s`, `2m`, `1h30m`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write 90s, 2m or 1h30m");
+    let no_unit = |unit: char| {
+        format!(
+            "there is no unit `{unit}`; write seconds, minutes and hours as in 90s, 2m or 1h30m"
+        )
+    };
     let mut total: u64 = 0;
     let mut digits = String::new();
     for c in text.chars() {
@@ -197,6 +216,7 @@ fn duration(text: &str) -> Result<Duration, String> {
             's' => 1,
             'm' => 60,
             'h' => 3600,
+            unit if unit.is_alphabetic() && !digits.is_empty() => return Err(no_unit(unit)),
             _ => return Err(wrong()),
         };
         let number: u64 = digits.parse().map_err(|_| wrong())?;

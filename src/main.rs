@@ -2,6 +2,8 @@
 
 mod cli;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use cli::{Cli, Command, Common, LogFormat};
+use cli::{Cli, Command, Common, LogFormat, Place};
 use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
@@ -63,41 +65,48 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             clap_complete::generate(shell, &mut Cli::command(), "keyferry", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
-                Ok(()) => print(&String::from_utf8_lossy(&page)),
-                Err(error) => {
-                    Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
-                }
+        Command::Man => match man_page() {
+            Ok(page) => print(&page),
+            Err(error) => {
+                Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
             }
-        }
-        Command::Job(pass) => with_config(common, |config| {
+        },
+        Command::Job(pass) => with_config(common, &pass.place, |config| {
             let world =
-                world(&config, common, pass.deadline).with_allowed_deletes(pass.allow_deletes);
-            one_pass(&config, world, pass.dry_run)
+                world(&config, &pass.place, pass.deadline).with_allowed_deletes(pass.allow_deletes);
+            if pass.dry_run {
+                return show_plan(&config, world, Format::Text);
+            }
+            one_pass(&config, world)
         }),
-        Command::Init(init) => with_config(common, |config| {
-            let world = world(&config, common, init.deadline);
-            one_pass(&config, world, init.dry_run)
+        Command::Init(init) => with_config(common, &init.place, |config| {
+            let world = world(&config, &init.place, init.deadline);
+            if init.dry_run {
+                return show_plan(&config, world, Format::Text);
+            }
+            one_pass(&config, world.waiting_for_files())
         }),
-        Command::Plan(plan) => with_config(common, |config| {
+        Command::Plan(plan) => with_config(common, &plan.place, |config| {
             let world =
-                world(&config, common, plan.deadline).with_allowed_deletes(plan.allow_deletes);
+                world(&config, &plan.place, plan.deadline).with_allowed_deletes(plan.allow_deletes);
             show_plan(&config, world, plan.output)
         }),
-        Command::Check(flags) => with_config(common, |config| {
+        Command::Check(flags) => with_config(common, &flags.place, |config| {
             let depth = match (flags.keys, flags.targets) {
                 (_, true) => Depth::Targets,
                 (true, false) => Depth::Keys,
                 (false, false) => Depth::Configuration,
             };
-            let world = world(&config, common, Duration::from_secs(120));
+            let world = world(&config, &flags.place, Duration::from_secs(120));
             let (ended, text) = block_on(check::run(config, world, depth, jiff::Timestamp::now()));
             then(print(&text), ended)
         }),
-        Command::Exec(arguments) => with_config(common, |config| {
-            let world = world(&config, common, arguments.deadline);
+        Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
+            let path = env_text("PATH").unwrap_or_default();
+            if let Err(failure) = exec::find_program(&arguments.command, path.as_ref()) {
+                return Ended::Failed(Failed::whole(failure));
+            }
+            let world = world(&config, &arguments.place, arguments.deadline);
             match block_on(exec::environment(
                 &config,
                 world,
@@ -113,10 +122,26 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     }
 }
 
-fn one_pass(config: &Config, world: World, dry_run: bool) -> Ended {
-    if dry_run {
-        return show_plan(config, world, Format::Text);
+/// The page of the whole, then the options of each command: one page holds all.
+fn man_page() -> std::io::Result<String> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    let mut page = String::from_utf8_lossy(&page).into_owned();
+    let mut command = Cli::command();
+    command.build();
+    for command in command
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+    {
+        let mut options = Vec::new();
+        clap_mangen::Man::new(command.clone()).render_options_section(&mut options)?;
+        let heading = format!(".SH \"OPTIONS OF {}\"", command.get_name().to_uppercase());
+        page.push_str(&String::from_utf8_lossy(&options).replacen(".SH OPTIONS", &heading, 1));
     }
+    Ok(page)
+}
+
+fn one_pass(config: &Config, world: World) -> Ended {
     let (ended, outcome) = block_on(once::run(config, world, jiff::Timestamp::now()));
     if let Some(outcome) = outcome
         && std::io::stdout().is_terminal()
@@ -128,12 +153,22 @@ fn one_pass(config: &Config, world: World, dry_run: bool) -> Ended {
 
 fn show_plan(config: &Config, world: World, format: Format) -> Ended {
     let (ended, text) = block_on(once::plan(config, world, format, jiff::Timestamp::now()));
+    let ended = if format == Format::Text && is_terminal() {
+        ended.shown_above()
+    } else {
+        ended
+    };
     then(print(&text), ended)
 }
 
+/// Whether both streams end before the same eyes.
+fn is_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// The outside of one pass. Only here is the environment asked who a GitHub Actions job is.
-fn world(config: &Config, common: &Common, deadline: Duration) -> World {
-    let world = World::new(config, common.root.clone(), deadline);
+fn world(config: &Config, place: &Place, deadline: Duration) -> World {
+    let world = World::new(config, place.root.clone(), deadline);
     match Runner::of(
         env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
         env_text("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
@@ -144,12 +179,19 @@ fn world(config: &Config, common: &Common, deadline: Duration) -> World {
 }
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
-fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
+fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
+    let texts = RefCell::new(BTreeMap::new());
+    let read = |path: &Path| {
+        let text = std::fs::read_to_string(path)?;
+        let mut texts = texts.borrow_mut();
+        texts.insert(path.display().to_string(), text.clone());
+        Ok(text)
+    };
     let outside = Outside {
         env: &env_text,
-        read: &|path| std::fs::read_to_string(path),
+        read: &read,
         list: &list,
-        root: common.root.as_deref(),
+        root: place.root.as_deref(),
     };
     for name in hygiene::SECRET_VARIABLES
         .iter()
@@ -159,14 +201,22 @@ fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
             tracing::warn!("{name} is set and ignored: secrets are read from files only");
         }
     }
-    let paths = if common.config.is_empty() {
+    let paths = if place.config.is_empty() {
         default_config()
     } else {
-        common.config.clone()
+        place.config.clone()
     };
-    match load(&paths, &outside) {
+    let loaded = load(&paths, &outside).and_then(|config| {
+        let texts = texts.borrow().clone();
+        let list = keyferry::render::check_templates(&config, &texts);
+        match list.is_empty() {
+            true => Ok(config),
+            false => Err(Problems { list, texts }),
+        }
+    });
+    match loaded {
         Ok(config) => mode(config),
-        Err(problems) => invalid(&problems),
+        Err(problems) => invalid(&problems, common.log_format),
     }
 }
 
@@ -191,12 +241,23 @@ fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
     Ok(Some(entries))
 }
 
-fn invalid(problems: &Problems) -> Ended {
-    let _ = writeln!(std::io::stderr().lock(), "{problems}");
-    Ended::Failed(Failed::whole(Failure::new(
-        problems.class(),
-        problems.line(),
-    )))
+/// The last line tells the worst; before it stand the others, and the lines of the file.
+fn invalid(problems: &Problems, format: LogFormat) -> Ended {
+    let others = problems.others();
+    match format {
+        LogFormat::Text => {
+            let _ = write!(std::io::stderr().lock(), "{}", problems.blocks());
+        }
+        LogFormat::Json => {
+            for Failure { what, hint, .. } in others.iter().map(|problem| problem.failure()) {
+                tracing::error!(reason = what, hint, "the configuration is not valid");
+            }
+        }
+    }
+    Ended::Failed(Failed {
+        more: others.len(),
+        ..Failed::whole(problems.failure())
+    })
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -252,7 +313,15 @@ fn finish(ended: &Ended, common: &Common) -> ExitCode {
 
 fn json_line(ended: &Ended, line: &str, code: u8) -> String {
     let mut document = serde_json::json!({"message": line, "exit": code, "level": if code == 0 || code == 10 { "INFO" } else { "ERROR" }});
-    if let Ended::Failed(Failed { delivery, failure }) = ended {
+    if let Ended::Failed(Failed {
+        delivery,
+        target,
+        failure,
+        more,
+    }) = ended
+    {
+        document["target"] = target.clone().into();
+        document["more"] = (*more).into();
         document["class"] = failure.class.word().into();
         document["delivery"] = delivery.clone().into();
         document["reason"] = failure.what.clone().into();

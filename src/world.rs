@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{self, Kubernetes};
@@ -25,6 +26,8 @@ pub struct World {
     pub deadline: Instant,
     /// How many Secrets of a set of manifests may be deleted at once, where a person said so.
     pub allow_deletes: usize,
+    /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
+    pub retired: Retired,
     vaults: BTreeMap<String, Session>,
     kubernetes: OnceCell<Kubernetes>,
     identities: OnceCell<Result<Vec<Identity>, Failure>>,
@@ -44,6 +47,7 @@ impl World {
             root,
             deadline,
             allow_deletes: 0,
+            retired: Retired::default(),
             vaults,
             kubernetes: OnceCell::new(),
             identities: OnceCell::new(),
@@ -76,6 +80,16 @@ impl World {
         self.vaults = std::mem::take(&mut self.vaults)
             .into_iter()
             .map(|(name, session)| (name, session.with_runner(Arc::clone(&runner))))
+            .collect();
+        self
+    }
+
+    /// The same world, in which credentials' files may still have to come: before a pod starts.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        self.vaults = std::mem::take(&mut self.vaults)
+            .into_iter()
+            .map(|(name, session)| (name, session.waiting_for_files()))
             .collect();
         self
     }

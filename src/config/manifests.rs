@@ -8,8 +8,6 @@ use crate::artifact::Conflict;
 pub struct ManifestSet {
     /// What marks the objects, where `prune` is to know them again.
     pub name: Option<String>,
-    /// As written, for reports.
-    pub pattern: String,
     /// One source per file that the pattern finds, in order of names; at least one.
     pub files: Vec<Source>,
     /// Namespaces that manifests may name; empty: only our own.
@@ -23,17 +21,18 @@ pub struct ManifestSet {
 }
 
 impl ManifestSet {
+    /// How reports call one of its files; the folder is in every failure.
+    pub fn label(&self, file: &Source) -> String {
+        let file = file.to_string();
+        let file = file.rsplit('/').next().unwrap_or_default();
+        match &self.name {
+            Some(name) => format!("manifests {name}: {file}"),
+            None => format!("manifests: {file}"),
+        }
+    }
+
     /// The name whose objects are pruned, where they are.
     pub fn pruned(&self) -> Option<&str> {
         self.name.as_deref().filter(|_| self.prune)
-    }
-}
-
-impl std::fmt::Display for ManifestSet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "manifests {name}"),
-            None => write!(f, "manifests {}", self.pattern),
-        }
     }
 }

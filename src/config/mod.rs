@@ -8,13 +8,16 @@ pub mod check;
 pub mod expand;
 pub mod load;
 mod manifests;
+pub mod mask;
 pub mod problem;
 pub mod raw;
+mod read;
 mod source;
 mod target;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,7 +36,7 @@ use crate::artifact::ObjectName;
 pub struct Location {
     /// The file as it was named on the command line.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 stands for the file as a whole.
     pub line: u32,
     /// From 1.
     pub column: u32,
@@ -41,7 +44,11 @@ pub struct Location {
 
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            // The file as a whole.
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 
@@ -67,7 +74,7 @@ impl Config {
         });
         let manifests = self.manifests.iter();
         let manifests =
-            manifests.flat_map(|set| set.files.iter().map(move |file| (set.to_string(), file)));
+            manifests.flat_map(|set| set.files.iter().map(move |file| (set.label(file), file)));
         deliveries.chain(manifests)
     }
 }

@@ -4,9 +4,10 @@ use super::Ended;
 use super::once::verdict;
 use crate::config::{Config, Delivery, Target};
 use crate::cycle;
-use crate::outcome::Failed;
+use crate::outcome::{Failed, counted};
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
+use crate::report::{Class, Failure};
 use crate::source;
 use crate::world::World;
 
@@ -28,14 +29,18 @@ pub async fn run(
     depth: Depth,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
-    if let Some(failure) = render::check_templates(&config).into_iter().next() {
-        return (Ended::Failed(Failed::whole(failure)), String::new());
-    }
     let all = config.deliveries.len();
     let mut lines = format!(
-        "configuration: {all} deliveries, {} Vault servers\n",
-        config.vaults.len()
+        "configuration: {}, {}",
+        counted(all, "delivery", "deliveries"),
+        counted(config.vaults.len(), "Vault server", "Vault servers"),
     );
+    let manifests: usize = config.manifests.iter().map(|set| set.files.len()).sum();
+    if manifests > 0 {
+        let files = counted(manifests, "file of manifests", "files of manifests");
+        lines.push_str(&format!(", {files}"));
+    }
+    lines.push('\n');
     if depth == Depth::Configuration {
         return (Ended::Well("the configuration is valid".to_owned()), lines);
     }
@@ -43,11 +48,12 @@ pub async fn run(
     let skipped = all - config.deliveries.len();
     if skipped > 0 {
         lines.push_str(&format!(
-            "{skipped} deliveries read from a server and are not opened here: see `keyferry plan`\n"
+            "{} from a server, not opened here: see `keyferry plan`\n",
+            counted(skipped, "delivery reads", "deliveries read"),
         ));
     }
     if depth == Depth::Keys {
-        return opened(&config, &world, lines).await;
+        return opened(&config, &world, lines, now).await;
     }
     config.manifests.clear();
     for delivery in &mut config.deliveries {
@@ -65,34 +71,52 @@ fn is_local(delivery: &Delivery) -> bool {
     delivery.from.iter().all(|from| from.source.is_local())
 }
 
-async fn opened(config: &Config, world: &World, mut lines: String) -> (Ended, String) {
+async fn opened(
+    config: &Config,
+    world: &World,
+    mut lines: String,
+    now: jiff::Timestamp,
+) -> (Ended, String) {
     let fetched = source::fetch_all(config, world).await;
-    let mut worst: Option<Failed> = None;
+    let mut failures: Vec<Failed> = Vec::new();
     for (name, source) in config.sources() {
         match fetched.get(source) {
             Ok(_) => lines.push_str(&format!("{name}: {source} opens\n")),
             Err(failure) => {
                 lines.push_str(&format!("{name}: {}\n", failure.what));
-                let failed = Failed {
-                    delivery: Some(name),
-                    failure,
-                };
-                if worst
-                    .as_ref()
-                    .is_none_or(|worst| failed.failure.class < worst.failure.class)
-                {
-                    worst = Some(failed);
-                }
+                failures.push(Failed::of(&name, failure));
             }
         }
     }
-    let ended = worst.map_or_else(|| Ended::Well("everything opens".to_owned()), Ended::Failed);
+    // What does not open cannot be rendered either; of the others the names are known now.
+    let broken: Vec<Option<String>> = failures
+        .iter()
+        .map(|failed| failed.delivery.clone())
+        .collect();
+    let mut all = render::delivered(config, &fetched, &Ok("default".to_owned()), now);
+    // Where a manifest may go can depend on our own namespace, which only the cluster knows.
+    let offline = Failure::new(Class::Usage, "our own namespace is not known here");
+    all.extend(render::described(config, &fetched, &Err(offline.clone())));
+    for wanted in all {
+        let known = !broken.contains(&Some(wanted.delivery.clone()));
+        if let (true, Err(failure)) = (known, wanted.artifacts)
+            && failure != offline
+        {
+            lines.push_str(&format!("{}: {}\n", wanted.delivery, failure.what));
+            failures.push(Failed::of(&wanted.delivery, failure));
+        }
+    }
+    let ended = Failed::worst(&failures)
+        .map_or_else(|| Ended::Well("everything opens".to_owned()), Ended::Failed);
     (ended, lines)
 }
 
 /// One line per variable or file that is missing or differs.
 fn differences(plan: &Plan, lines: &mut String) {
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
+        if let Err(failure) = steps {
+            lines.push_str(&format!("{delivery}: {}\n", failure.what));
+        }
         for step in steps.iter().flatten() {
             let place = &step.artifact;
             match &step.action {

@@ -63,6 +63,7 @@ fn steps(
         artifact: Artifact::Leftover(leftover),
         action: Action::Delete,
         keys: Vec::new(),
+        notes: Vec::new(),
     });
     Ok(steps.collect())
 }

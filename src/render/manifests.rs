@@ -17,30 +17,20 @@ use super::within;
 
 type Own<'a> = &'a Result<String, Failure>;
 
-/// One entry per file: a file is applied whole or not at all, and one that fails stops no other.
-pub(super) fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>) -> Vec<Wanted> {
+/// The part of what must exist that manifests describe, one entry per file: a file is applied whole or not at all, and one that fails stops no other.
+pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>) -> Vec<Wanted> {
     let files = config
         .manifests
         .iter()
         .flat_map(|set| set.files.iter().map(move |file| (set, file)));
     let mut all: Vec<Wanted> = files
         .map(|(set, file)| Wanted {
-            delivery: label(set, file),
+            delivery: set.label(file),
             artifacts: secrets(set, file, fetched, own),
         })
         .collect();
     refuse_doubles(&mut all, places(config, own));
     all
-}
-
-/// Which set, and which of its files; its folder is in every failure.
-fn label(set: &ManifestSet, file: &Source) -> String {
-    let file = file.to_string();
-    let file = file.rsplit('/').next().unwrap_or_default();
-    match &set.name {
-        Some(name) => format!("manifests {name}: {file}"),
-        None => format!("manifests: {file}"),
-    }
 }
 
 fn secrets(

@@ -43,6 +43,7 @@ use crate::report::{Class, Failure, Fault};
 
 pub use check::check_templates;
 use field::Fields;
+pub use manifests::wanted as described;
 use names::shown;
 
 /// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input is a failure as a whole.
@@ -53,30 +54,27 @@ pub fn desired(
     own_namespace: &Result<String, Failure>,
     now: Timestamp,
 ) -> Desired {
+    let mut deliveries = delivered(config, fetched, own_namespace, now);
+    deliveries.extend(described(config, fetched, own_namespace));
+    Desired { deliveries }
+}
+
+/// The part of it that deliveries make.
+pub fn delivered(
+    config: &Config,
+    fetched: &Fetched,
+    own_namespace: &Result<String, Failure>,
+    now: Timestamp,
+) -> Vec<Wanted> {
     let wanted = |delivery: &Delivery| Wanted {
         delivery: delivery.name.clone(),
-        artifacts: artifacts(delivery, fetched, own_namespace, now)
-            .map_err(|failure| within(format!("delivery {}", shown(&delivery.name)), failure)),
+        artifacts: artifacts(delivery, fetched, own_namespace, now),
     };
-    let mut deliveries: Vec<Wanted> = config.deliveries.iter().map(wanted).collect();
-    deliveries.extend(manifests::wanted(config, fetched, own_namespace));
-    Desired { deliveries }
+    config.deliveries.iter().map(wanted).collect()
 }
 
 /// All fields of a delivery as variables of a process, in order.
 pub fn environment(
-    delivery: &Delivery,
-    fetched: &Fetched,
-) -> Result<Vec<(String, SecretBytes)>, Failure> {
-    variables(delivery, fetched).map_err(|failure| {
-        within(
-            format!("delivery {} ({})", shown(&delivery.name), delivery.at),
-            failure,
-        )
-    })
-}
-
-fn variables(
     delivery: &Delivery,
     fetched: &Fetched,
 ) -> Result<Vec<(String, SecretBytes)>, Failure> {

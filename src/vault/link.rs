@@ -76,7 +76,22 @@ impl Link {
             headers.insert(TOKEN, token.credential.header());
             secrets.push(token.credential.expose_str());
         }
-        let answer = self.transport.send(call, &headers, limit).await?;
+        let path = call.target.path();
+        let begun = Instant::now();
+        tracing::trace!(method = %call.method, path, with_token = token.is_some(), "asking vault");
+        let answer = self.transport.send(call, &headers, limit).await;
+        let took_ms = begun.elapsed().as_millis();
+        let answer = match answer {
+            Ok(answer) => {
+                let status = answer.status.as_u16();
+                tracing::debug!(method = %call.method, path, status, took_ms, "vault answered");
+                answer
+            }
+            Err(cause) => {
+                tracing::debug!(method = %call.method, path, took_ms, %cause, "vault did not answer");
+                return Err(cause);
+            }
+        };
         let reply = envelope::judge(&answer, &secrets);
         for warning in reply.iter().flat_map(|reply| &reply.warnings) {
             tracing::warn!(path = call.target.path(), "vault warned: {warning}");

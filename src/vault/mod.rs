@@ -75,6 +75,15 @@ impl Session {
         self
     }
 
+    /// The same session, which waits for its credentials' files until the deadline.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        if let Ok(access) = &mut self.access {
+            access.wait_for_files();
+        }
+        self
+    }
+
     /// Reads (or, with `write`, writes) one path and gives its data.
     pub async fn read(&self, read: &VaultRead) -> Result<Material, Failure> {
         let material = self

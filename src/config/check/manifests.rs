@@ -54,7 +54,6 @@ impl Checker<'_> {
         Some(ManifestSet {
             name,
             files: files.collect(),
-            pattern: pattern.value,
             namespaces: namespaces
                 .iter()
                 .map(|namespace| self.object_name(namespace, "the namespace"))

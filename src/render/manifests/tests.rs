@@ -16,7 +16,6 @@ fn set(name: Option<&str>, namespaces: &[&str], files: &[&str]) -> ManifestSet {
     };
     ManifestSet {
         name: name.map(str::to_owned),
-        pattern: "c/*.yaml".to_owned(),
         files: files.iter().map(file).collect(),
         namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
         prune: false,

@@ -227,7 +227,10 @@ fn the_gitops_platform_opens_its_sealed_secrets_in_wave_3() {
         let (text, documents) = rendered(&example("gitops-platform").join(path));
         let kubeconfig = installed(&cluster, &text, "platform", "secrets", "dns-provider");
         let mount = Mount::of(&documents);
-        says(&mount.job(&kubeconfig).expect(4), "sealed-secrets controller");
+        says(
+            &mount.job(&kubeconfig).expect(4),
+            "sealed-secrets controller",
+        );
 
         let [key, certificate] = ["key", "crt"].map(|ending| {
             fs::read_to_string(example(&format!("gitops-platform/keys/{stage}.{ending}")))

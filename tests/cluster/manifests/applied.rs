@@ -57,7 +57,7 @@ fn manifests_become_the_objects_they_describe_and_a_second_run_writes_nothing() 
     let before = site.writes();
     says(
         &site.job().expect(0),
-        &["nothing changed, 3 as they should be"],
+        &["nothing changed (3 targets)"],
     );
     assert_eq!(site.writes(), before, "a second run writes nothing");
     says(&site.run(&["plan"]).expect(0), &["nothing to do"]);
