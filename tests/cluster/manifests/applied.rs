@@ -55,10 +55,7 @@ fn manifests_become_the_objects_they_describe_and_a_second_run_writes_nothing() 
     assert_eq!(value.as_deref(), Some(CANARY.as_bytes()));
 
     let before = site.writes();
-    says(
-        &site.job().expect(0),
-        &["nothing changed (3 targets)"],
-    );
+    says(&site.job().expect(0), &["nothing changed (3 targets)"]);
     assert_eq!(site.writes(), before, "a second run writes nothing");
     says(&site.run(&["plan"]).expect(0), &["nothing to do"]);
     says(&site.run(&["check", "--keys"]).expect(0), &["two.enc.yaml"]);
