@@ -117,32 +117,38 @@ impl Checker<'_> {
         if !name.contains('*') {
             return vec![path];
         }
-        let entries = match (self.outside.list)(&folder) {
-            Ok(Some(entries)) => entries,
-            Ok(None) => Vec::new(),
-            Err(error) => {
-                self.problem(
-                    at,
-                    format!("folder {} cannot be read: {error}", folder.display()),
-                    "the path starts at this configuration's folder",
-                );
-                return Vec::new();
-            }
-        };
-        let matches = |entry: &PathBuf| {
-            entry
-                .file_name()
-                .is_some_and(|found| glob(&name, &found.to_string_lossy()))
-        };
-        let files: Vec<PathBuf> = entries.into_iter().filter(matches).collect();
-        if files.is_empty() {
+        let files = self.matching(&folder, &name, &at);
+        if files.as_ref().is_some_and(Vec::is_empty) {
             self.problem(
                 at,
                 format!("no file is called {}", path.display()),
                 "name files that are there, or remove this entry",
             );
         }
-        files
+        files.unwrap_or_default()
+    }
+
+    /// The files of a folder whose names are of a pattern; nothing when it cannot be listed, which is a problem.
+    fn matching(&mut self, folder: &Path, pattern: &str, at: &Location) -> Option<Vec<PathBuf>> {
+        // A configuration that is named without its folder lies in the working folder.
+        let listed = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        let entries = match (self.outside.list)(listed) {
+            Ok(entries) => entries.unwrap_or_default(),
+            Err(error) => {
+                self.problem(
+                    at.clone(),
+                    format!("folder {} cannot be read: {error}", listed.display()),
+                    "the path starts at this configuration's folder",
+                );
+                return None;
+            }
+        };
+        let names = entries.iter().filter_map(|entry| entry.file_name());
+        let found = names.filter(|name| glob(pattern, &name.to_string_lossy()));
+        Some(found.map(|name| folder.join(name)).collect())
     }
 }
 

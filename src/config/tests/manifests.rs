@@ -9,8 +9,12 @@ use super::line;
 
 /// What a configuration comes to beside a folder `c/s` with these files.
 fn loaded(set: &str, files: &[&str]) -> Result<Config, String> {
+    loaded_from("c/k.yaml", "c/s", set, files)
+}
+
+fn loaded_from(file: &str, folder: &str, set: &str, files: &[&str]) -> Result<Config, String> {
     let text = format!("manifests:\n  - {set}\n");
-    let read = |path: &Path| match path == Path::new("c/k.yaml") {
+    let read = |path: &Path| match path == Path::new(file) {
         true => Ok(text.clone()),
         false => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
@@ -19,7 +23,7 @@ fn loaded(set: &str, files: &[&str]) -> Result<Config, String> {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied));
         }
         let entries = files.iter().map(|name| path.join(name)).collect();
-        Ok((path == Path::new("c/s")).then_some(entries))
+        Ok((path == Path::new(folder)).then_some(entries))
     };
     let outside = Outside {
         env: &|_| None,
@@ -27,7 +31,7 @@ fn loaded(set: &str, files: &[&str]) -> Result<Config, String> {
         list: &list,
         root: None,
     };
-    load(&[PathBuf::from("c/k.yaml")], &outside).map_err(|problems| line(&problems))
+    load(&[PathBuf::from(file)], &outside).map_err(|problems| line(&problems))
 }
 
 #[test]
@@ -58,6 +62,10 @@ fn a_pattern_finds_files_of_its_folder() {
         found("{sealed: 's/p*.yaml'}"),
         [Source::SealedManifests { file }]
     );
+    let config = loaded_from("k.yaml", ".", "{sealed: 'p*.yaml'}", &files).expect("good");
+    let (_, source) = config.sources().next().expect("one");
+    let file = PathBuf::from("plain.yaml");
+    assert_eq!(*source, Source::SealedManifests { file });
     let config = loaded("{name: web, sops: 's/*.json', prune: true}", &files).expect("good");
     let labels: Vec<String> = config.sources().map(|(label, _)| label).collect();
     assert_eq!(labels, ["manifests web: b.enc.json"]);
