@@ -34,6 +34,8 @@ pub(crate) const MANAGER: &str = "keyferry";
 pub struct Kubernetes {
     /// The client.
     pub client: kube::Client,
+    /// Scheme, host and port of the API server, for messages.
+    pub server: String,
     /// Our own namespace: the pod's, or that of the kubeconfig's context.
     pub namespace: String,
     /// When all waiting ends.

@@ -32,6 +32,7 @@ pub struct Parts {
     broken_vaults: Vec<String>,
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
+    recipients: Vec<String>,
     deliveries: Vec<Delivery>,
     manifests: Vec<ManifestSet>,
 }
@@ -74,6 +75,9 @@ pub fn check(
             .sealed
             .extend(checker.sealed_key(key).map(|key| (key, at)));
     }
+    for recipient in &keys.recipients {
+        parts.recipients.push(checker.recipient(recipient));
+    }
     for delivery in deliveries {
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
@@ -91,6 +95,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         broken_vaults,
         age,
         sealed,
+        recipients,
         deliveries,
         manifests,
     } = parts;
@@ -125,6 +130,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         keys: Keys {
             age: age.into_iter().map(|(key, _)| key).collect(),
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
+            recipients,
         },
         deliveries,
         manifests,
@@ -251,6 +257,20 @@ impl Checker<'_> {
             );
         }
         self.base.join(text)
+    }
+
+    /// The public half of a key, or a name of one.
+    fn recipient(&mut self, written: &At<String>) -> String {
+        let text = self.name(written, "the recipient");
+        if text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN") {
+            let at = self.at(written);
+            self.problem(
+                at,
+                "this recipient is a private key",
+                "write its public half (`age-keygen -y`); and replace the key, it was seen",
+            );
+        }
+        text.trim().to_owned()
     }
 
     fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
