@@ -1,6 +1,15 @@
 //! What is deleted because no manifest describes it any more, and all that keeps it from being deleted.
 
+use std::time::Duration;
+
+use keyferry::apply;
+use keyferry::artifact::{Leftover, ObjectName};
+use keyferry::config::Config;
+use keyferry::kubernetes::connect_with;
+use keyferry::report::Class;
+use keyferry::world::World;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{CANARY, PRUNE, Site, WRITE, says};
 use crate::support::cluster::Cluster;
@@ -265,4 +274,46 @@ fn row_75_a_fifth_of_many_may_go_at_once() {
     put(240);
     says(&site.job().expect(0), &["60 deleted, 240 unchanged"]);
     assert_eq!(site.names().len(), 240);
+}
+
+#[tokio::test]
+async fn what_changed_after_the_look_is_not_deleted() {
+    let site = site(&["a"]);
+    let seen = site.secret("a").expect("there");
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let at = ObjectName {
+        namespace: site.namespace.clone(),
+        name: "a".to_owned(),
+    };
+    let exact = Leftover {
+        at,
+        uid: text(&seen["metadata"]["uid"]),
+        version: text(&seen["metadata"]["resourceVersion"]),
+    };
+    let patience = Duration::from_secs(30);
+    let cluster = connect_with(site.kubeconfig.clone(), Instant::now() + patience).await;
+    let world = World::new(&Config::default(), None, patience)
+        .with_kubernetes(cluster.expect("the kubeconfig is good"));
+    for wrong in [
+        Leftover {
+            uid: "11111111-2222-4333-8444-555555555555".to_owned(),
+            ..exact.clone()
+        },
+        Leftover {
+            version: "1".to_owned(),
+            ..exact.clone()
+        },
+    ] {
+        let failure = apply::secret::remove(&wrong, &world).await;
+        let failure = failure.expect_err("it is another one now");
+        assert_eq!(failure.class, Class::Unavailable, "{failure}");
+        assert!(site.secret("a").is_some());
+    }
+    apply::secret::remove(&exact, &world)
+        .await
+        .expect("deleted");
+    assert_eq!(site.secret("a"), None);
+    apply::secret::remove(&exact, &world)
+        .await
+        .expect("it is gone, as wanted");
 }
