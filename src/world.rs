@@ -24,6 +24,8 @@ pub struct World {
     pub root: Option<PathBuf>,
     /// When all waiting ends.
     pub deadline: Instant,
+    /// How many Secrets of a set of manifests may be deleted at once, where a person said so.
+    pub allow_deletes: usize,
     /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
     pub retired: Retired,
     vaults: BTreeMap<String, Session>,
@@ -44,6 +46,7 @@ impl World {
         Self {
             root,
             deadline,
+            allow_deletes: 0,
             retired: Retired::default(),
             vaults,
             kubernetes: OnceCell::new(),
@@ -57,6 +60,15 @@ impl World {
     pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
         Self {
             kubernetes: OnceCell::new_with(Some(kubernetes)),
+            ..self
+        }
+    }
+
+    /// The same world in which so many Secrets of a set of manifests may be deleted at once, because a person said so.
+    #[must_use]
+    pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
+        Self {
+            allow_deletes,
             ..self
         }
     }

@@ -7,6 +7,7 @@ mod at;
 pub mod check;
 pub mod expand;
 pub mod load;
+mod manifests;
 pub mod mask;
 pub mod problem;
 pub mod raw;
@@ -21,6 +22,7 @@ mod written;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use manifests::ManifestSet;
 pub use source::{DocumentFormat, From, Source, VaultRead};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
@@ -59,6 +61,22 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
+    /// Encrypted manifests, applied as what they say they are.
+    pub manifests: Vec<ManifestSet>,
+}
+
+impl Config {
+    /// Every source, and whose it is: of a delivery or of a set of manifests.
+    pub fn sources(&self) -> impl Iterator<Item = (String, &Source)> {
+        let deliveries = self.deliveries.iter().flat_map(|delivery| {
+            let sources = delivery.from.iter().map(|from| &from.source);
+            sources.map(|source| (delivery.name.clone(), source))
+        });
+        let manifests = self.manifests.iter();
+        let manifests =
+            manifests.flat_map(|set| set.files.iter().map(move |file| (set.label(file), file)));
+        deliveries.chain(manifests)
+    }
 }
 
 /// Keys that open encrypted files.

@@ -2,12 +2,16 @@
 //!
 //! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
 
+mod manifests;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::at::{At, Ordered};
+
+pub use manifests::RawManifests;
 
 /// What keyferry carries, from where, and where to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -22,6 +26,8 @@ pub struct RawConfig {
     pub keys: RawKeys,
     /// What is carried where.
     pub deliveries: Vec<At<RawDelivery>>,
+    /// Encrypted Kubernetes manifests that are applied as what they say they are.
+    pub manifests: Vec<At<RawManifests>>,
 }
 
 /// A Vault or OpenBao server and our identity there.

@@ -15,13 +15,15 @@ pub enum Kind {
     SealedSecret,
     /// All Secrets of a namespace with a label, which stands in the name's place.
     LabelledSecrets,
+    /// The same, without their values.
+    MarkedSecrets,
 }
 
 impl Kind {
     /// Its name in a path and in a Role.
     pub(super) fn resource(self) -> &'static str {
         match self {
-            Self::Secret | Self::LabelledSecrets => "secrets",
+            Self::Secret | Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
             Self::ServiceAccount => "serviceaccounts",
             Self::SealedSecret => "sealedsecrets",
         }
@@ -30,15 +32,29 @@ impl Kind {
     /// Its group as a Role names it; the oldest one has none.
     pub(super) fn group(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "",
+            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets | Self::MarkedSecrets => "",
             Self::SealedSecret => "bitnami.com",
+        }
+    }
+
+    /// How the answer is asked for.
+    pub(super) fn accept(self) -> &'static str {
+        match self {
+            Self::MarkedSecrets => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            }
+            Self::Secret | Self::ServiceAccount | Self::SealedSecret | Self::LabelledSecrets => {
+                "application/json"
+            }
         }
     }
 
     /// Where its group begins in a path.
     pub(super) fn root(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "/api/v1",
+            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets | Self::MarkedSecrets => {
+                "/api/v1"
+            }
             Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
         }
     }
@@ -50,7 +66,7 @@ impl fmt::Display for Kind {
             Self::Secret => "secret",
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
-            Self::LabelledSecrets => "secrets",
+            Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
         })
     }
 }
@@ -67,7 +83,7 @@ pub struct Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::LabelledSecrets => {
+            Kind::LabelledSecrets | Kind::MarkedSecrets => {
                 let ObjectName { namespace, name } = &self.at;
                 write!(f, "{} in {namespace} with label {name}", self.kind)
             }

@@ -1,5 +1,7 @@
 //! archpad and Axion as their owners run them: real Vault, real API server, their names and paths.
 
+mod gitops;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

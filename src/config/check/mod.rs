@@ -1,5 +1,6 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
+mod manifests;
 mod outputs;
 mod source;
 mod target;
@@ -16,7 +17,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, VaultRead,
+    VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -32,6 +34,7 @@ pub struct Parts {
     sealed: Vec<(SealedKey, Location)>,
     recipients: Vec<String>,
     deliveries: Vec<Delivery>,
+    manifests: Vec<ManifestSet>,
 }
 
 /// Checks one file and adds what it declares.
@@ -53,6 +56,7 @@ pub fn check(
         vaults,
         keys,
         deliveries,
+        manifests,
     } = raw;
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
@@ -78,6 +82,9 @@ pub fn check(
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
     }
+    for set in manifests {
+        parts.manifests.extend(checker.manifests(set));
+    }
     checker.problems
 }
 
@@ -90,6 +97,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         sealed,
         recipients,
         deliveries,
+        manifests,
     } = parts;
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
@@ -109,6 +117,13 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(unknown_server(server, at, &servers));
         }
     }
+    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
+    for set in &manifests {
+        let Some(name) = &set.name else { continue };
+        if let Some(first) = sets.insert(name, &set.at) {
+            problems.push(twice("a set of manifests", name, first, &set.at));
+        }
+    }
     outputs::check(&deliveries, problems);
     Config {
         vaults: servers,
@@ -118,6 +133,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             recipients,
         },
         deliveries,
+        manifests,
     }
 }
 
