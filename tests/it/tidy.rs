@@ -19,6 +19,8 @@ const RINGS: &[(&str, u8)] = &[
     ("vault", 2),
     ("kubernetes", 2),
     ("disk", 2),
+    ("patience", 2),
+    ("shelf", 2),
     ("plan", 1),
     ("render", 1),
     ("envelope", 1),
@@ -29,6 +31,8 @@ const RINGS: &[(&str, u8)] = &[
     ("artifact", 0),
     ("observed", 0),
     ("report", 0),
+    ("cadence", 0),
+    ("tally", 0),
 ];
 
 /// Siblings that do not know each other.
