@@ -12,7 +12,7 @@
 //! | ring | modules | |
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
-//! | 3 | `mode`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
+//! | 3 | `mode`, `sidecar`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
 //! | 2 | `source`, `observe`, `apply` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience` bounds it |
 //! | 1 | `plan`, `render`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
 //! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally` | plain types |
@@ -38,6 +38,7 @@ pub mod plan;
 pub mod render;
 pub mod report;
 pub mod shelf;
+pub mod sidecar;
 pub mod source;
 pub mod tally;
 pub mod telemetry;

@@ -95,6 +95,12 @@ impl Shelf {
         }
     }
 
+    /// Which data is kept: equal as long as it is the same.
+    pub fn version_of(&self, read: &VaultRead) -> Option<usize> {
+        let kept = self.kept();
+        Some(Arc::as_ptr(&kept.get(read)?.material).addr())
+    }
+
     /// Whether something here ends with the token of a server, or with one older than `generation`.
     pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
         self.kept().iter().any(|(read, kept)| {

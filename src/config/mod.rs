@@ -5,11 +5,13 @@
 
 mod at;
 pub mod check;
+pub mod duration;
 pub mod expand;
 pub mod load;
 pub mod problem;
 pub mod raw;
 mod source;
+pub mod stay;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use source::{DocumentFormat, From, Source, VaultRead};
+pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };
@@ -50,6 +53,8 @@ pub struct Config {
     pub vaults: BTreeMap<String, VaultServer>,
     /// Keys that open encrypted files.
     pub keys: Keys,
+    /// How a sidecar stays.
+    pub sidecar: Sidecar,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
 }
@@ -128,6 +133,10 @@ pub struct Delivery {
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.
     pub to: Vec<Target>,
+    /// What a sidecar does after a change.
+    pub on_change: Vec<Reaction>,
+    /// What a sidecar does about its age.
+    pub staleness: Staleness,
     /// Where it was written.
     pub at: Location,
 }

@@ -86,6 +86,14 @@ impl Body {
         }
     }
 
+    /// A merge patch.
+    pub(crate) fn merge(patch: &serde_json::Value) -> Self {
+        Self {
+            content_type: "application/merge-patch+json",
+            bytes: patch.to_string().into(),
+        }
+    }
+
     /// A plain object.
     pub(crate) fn json(object: &serde_json::Value) -> Self {
         Self {

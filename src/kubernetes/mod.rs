@@ -21,6 +21,7 @@ mod sealing;
 pub(crate) mod secret;
 mod status;
 mod subject;
+mod workload;
 
 pub use connect::{connect, connect_with};
 pub use error::Error;

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod exec;
 pub mod once;
+pub mod sidecar;
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ mod secret;
 mod select;
 mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tls;
 mod x509;
 mod yaml;

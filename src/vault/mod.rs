@@ -20,6 +20,7 @@ mod lease;
 mod link;
 mod mounts;
 mod path;
+mod post;
 mod reasons;
 mod redact;
 mod retry;
@@ -34,6 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use actions::Runner;
 pub use lease::Renewal;
+pub use post::{Post, post};
 
 use self::access::Access;
 use self::error::{Cause, Stop, VaultError};
@@ -41,7 +43,7 @@ use self::link::Link;
 use self::mounts::Mounts;
 use self::path::DataPath;
 use self::reasons::Setup;
-use crate::config::{Location, VaultRead, VaultServer};
+use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
 use crate::material::Material;
 use crate::patience::Patience;
 use crate::report::Failure;
@@ -85,6 +87,11 @@ impl Session {
         if let Ok(access) = &mut self.access {
             access.set_runner(runner);
         }
+    }
+
+    /// Who we are there.
+    pub fn auth(&self) -> &VaultAuth {
+        &self.spec.auth
     }
 
     /// Whether the other is configured alike, wherever that was written.
@@ -216,7 +223,6 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::config::VaultAuth;
 
     #[test]
     fn a_session_can_be_used_from_any_thread() {

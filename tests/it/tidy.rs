@@ -8,6 +8,7 @@ const RINGS: &[(&str, u8)] = &[
     ("main", 4),
     ("cli", 4),
     ("mode", 3),
+    ("sidecar", 3),
     ("outcome", 3),
     ("cycle", 3),
     ("telemetry", 3),

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::*;
 use crate::report::{Class, Fault};
