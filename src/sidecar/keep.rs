@@ -212,7 +212,7 @@ impl Keeper<'_> {
             let Ok(session) = self.world.vault(&read.server) else {
                 continue;
             };
-            if shelf.next(session, read).is_none_or(|at| at > now) {
+            if shelf.next(session, read, now).is_none_or(|at| at > now) {
                 continue;
             }
             let before = shelf.version_of(read);
@@ -225,9 +225,10 @@ impl Keeper<'_> {
 
     fn next_lease(&self) -> Option<Instant> {
         let shelf = self.world.shelf.as_ref()?;
+        let now = Instant::now();
         let next = self.vault_reads().filter_map(|read| {
             let session = self.world.vault(&read.server).ok()?;
-            shelf.next(session, read)
+            shelf.next(session, read, now)
         });
         next.min()
     }

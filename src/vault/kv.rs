@@ -17,6 +17,15 @@ use super::reasons::{Absence, Misuse, Refusal, Setup};
 use super::transport::Call;
 use crate::material::{Lease, Material, Node};
 
+/// The newest version of a secret, as its metadata tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Counted from 1.
+    pub number: String,
+    /// When it was made.
+    pub made: String,
+}
+
 /// What came of asking for a path.
 type Outcome = Result<Reply, Stop>;
 
@@ -76,7 +85,7 @@ pub(super) async fn version(
     access: &Access,
     mounts: &Mounts,
     path: &DataPath,
-) -> Result<Option<String>, Stop> {
+) -> Result<Option<Version>, Stop> {
     let at = match path.as_versioned() {
         Some(at) => at,
         None => match mounts.find(access, path).await? {
@@ -96,13 +105,18 @@ pub(super) async fn version(
 }
 
 /// The current version, if it is neither deleted nor destroyed.
-fn living_version(metadata: &Node) -> Option<String> {
+fn living_version(metadata: &Node) -> Option<Version> {
     let current = entry(metadata, "current_version").and_then(Node::leaf)?;
     let current = current.expose_str()?;
     let version = entry(entry(metadata, "versions")?, current)?;
     let destroyed = entry(version, "destroyed") != Some(&Node::Bool(false));
     let deleted = entry(version, "deletion_time") != Some(&Node::text(""));
-    (!destroyed && !deleted).then(|| current.to_owned())
+    let made = entry(version, "created_time").and_then(Node::leaf)?;
+    let made = made.expose_str()?.to_owned();
+    (!destroyed && !deleted).then(|| Version {
+        number: current.to_owned(),
+        made,
+    })
 }
 
 /// Writes to a path that answers data.

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use actions::Runner;
+pub use kv::Version;
 pub use lease::Renewal;
 pub use post::{Post, post};
 
@@ -201,7 +202,7 @@ impl Session {
     }
 
     /// The newest version of a KV v2 secret; nothing where only a full read can tell.
-    pub async fn version(&self, read: &VaultRead) -> Result<Option<String>, Failure> {
+    pub async fn version(&self, read: &VaultRead) -> Result<Option<Version>, Failure> {
         let asked = async {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
             let access = self.access.as_ref().map_err(Cause::clone)?;

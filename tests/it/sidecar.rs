@@ -300,7 +300,11 @@ fn a_reaction_that_is_owed_outlives_a_kill() {
     let path = folder.path();
     // The first sidecar's reaction hangs, so it is owed when the process is killed.
     let more = "  onChange: [{run: {command: [sh, hook], timeout: 60s}}]\n";
-    fs::write(path.join("hook"), "echo begun >> seen; sleep 60").unwrap();
+    fs::write(
+        path.join("hook"),
+        "exec >/dev/null 2>&1; echo begun >> seen; sleep 20",
+    )
+    .unwrap();
     let first = Staying::start(path, &config(more));
     first.ready();
     put(path, OTHER);
