@@ -8,14 +8,17 @@ pub mod check;
 pub mod duration;
 pub mod expand;
 pub mod load;
+pub mod mask;
 pub mod problem;
 pub mod raw;
+mod read;
 mod source;
 pub mod stay;
 mod target;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,7 +37,7 @@ use crate::artifact::ObjectName;
 pub struct Location {
     /// The file as it was named on the command line.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 stands for the file as a whole.
     pub line: u32,
     /// From 1.
     pub column: u32,
@@ -42,7 +45,11 @@ pub struct Location {
 
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            // The file as a whole.
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 

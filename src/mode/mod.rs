@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::outcome::Failed;
+use crate::report::Failure;
 
 /// How long an orderly end may take after a signal.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -25,6 +26,22 @@ pub enum Ended {
     Failed(Failed),
     /// A signal ended it.
     Signal(Stop),
+}
+
+impl Ended {
+    /// The same where a report before it says all: nothing is left to tell but how it ended.
+    #[must_use]
+    pub fn shown_above(self) -> Self {
+        match self {
+            Self::Well(_) => Self::Well(String::new()),
+            Self::Differs(_) => Self::Differs(String::new()),
+            Self::Failed(failed) => Self::Failed(Failed {
+                failure: Failure::new(failed.failure.class, "see above"),
+                ..failed
+            }),
+            Self::Signal(stop) => Self::Signal(stop),
+        }
+    }
 }
 
 /// A signal that ends a run.

@@ -156,8 +156,10 @@ async fn reload(
                 return config;
             }
             Err(problems) => {
-                let why = problems.line();
-                tracing::error!(class = %problems.class(), reason = why, "configuration refused, the old one stays in use");
+                let Failure {
+                    what: why, hint, ..
+                } = problems.failure();
+                tracing::error!(class = %problems.class(), reason = why, hint, "configuration refused, the old one stays in use");
                 board.refuse(why);
             }
         }

@@ -100,6 +100,20 @@ impl Session {
         self.spec == other.spec
     }
 
+    /// The same session, which waits for its credentials' files until the deadline.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        self.wait_for_files();
+        self
+    }
+
+    /// Lets credentials' files come late.
+    pub fn wait_for_files(&mut self) {
+        if let Ok(access) = &mut self.access {
+            access.wait_for_files();
+        }
+    }
+
     /// Reads (or, with `write`, writes) one path and gives its data.
     pub async fn read(&self, read: &VaultRead) -> Result<Material, Failure> {
         let material = self

@@ -68,7 +68,7 @@ fn a_changed_file_is_delivered_within_a_second_and_its_reaction_follows() {
         "{:?}",
         changed.elapsed()
     );
-    assert_eq!(fs::read_to_string(&seen).unwrap(), "app content\n");
+    assert_eq!(fs::read_to_string(&seen).unwrap(), "app PASSWORD\n");
 
     // Written again, with the same content: nothing changed, nobody is told.
     put(folder.path(), OTHER);
