@@ -117,8 +117,7 @@ mod tests {
 
     #[test]
     fn deliveries_that_share_a_source_are_one_group() {
-        let rows: [(&[(&str, &[&str])], &[&str]); 4] = [
-            (&[], &[]),
+        let rows: [(&[(&str, &[&str])], &[&str]); 3] = [
             (
                 &[("a", &["{vault: kv/a}"]), ("b", &["{vault: kv/b}"])],
                 &["a", "b"],
