@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use keyferry::mode::watch::OnChange;
 use keyferry::plan::Format;
 
 /// Carries secrets from where they are kept to where they are used.
@@ -116,7 +117,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Fetch, then become CMD with the fields of one delivery in its environment
     ///
-    /// No process of keyferry stays behind; the exit code is that of CMD. Targets are not written.
+    /// No process of keyferry stays behind, except with --watch: then it restarts CMD when a field changes, hands signals on
+    /// and buries orphans. The exit code is that of CMD. Targets are not written.
     Exec(Exec),
     /// Check configuration and templates without any network
     ///
@@ -201,6 +203,12 @@ pub(crate) struct Exec {
     /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
+    /// Stay, and when a field changes do what --on-change says
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send it a signal such as HUP
+    #[arg(long, value_name = "ACTION", default_value = "restart", requires = "watch", value_parser = OnChange::parse)]
+    pub(crate) on_change: OnChange,
     /// The program and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<std::ffi::OsString>,

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use cli::{Cli, Command, Common, LogFormat, Place, Sidecar};
+use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar};
 use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::mode::check::Depth;
 use keyferry::mode::sidecar::{Loaded, Settings};
-use keyferry::mode::{Ended, check, exec, once, sidecar};
+use keyferry::mode::watch::Program;
+use keyferry::mode::{Ended, check, exec, once, sidecar, watch};
 use keyferry::outcome::{Failed, defect};
 use keyferry::plan::Format;
 use keyferry::report::{Class, Failure};
@@ -111,6 +112,9 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             if let Err(failure) = exec::find_program(&arguments.command, path.as_ref()) {
                 return Ended::Failed(Failed::whole(failure));
             }
+            if arguments.watch {
+                return watched(&config, &arguments, core_limit);
+            }
             let world = world(&config, &arguments.place, arguments.deadline);
             match block_on(exec::environment(
                 &config,
@@ -125,6 +129,18 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
         }),
     }
+}
+
+fn watched(config: &Config, arguments: &Exec, core_limit: Option<u64>) -> Ended {
+    let world = in_actions(World::staying(config, arguments.place.root.clone(), STEP));
+    let program = Program {
+        command: &arguments.command,
+        on_change: arguments.on_change,
+        deadline: arguments.deadline,
+        core_limit,
+    };
+    let delivery = arguments.delivery.as_deref();
+    block_on(watch::run(config, world, delivery, &program))
 }
 
 /// The page of the whole, then the options of each command: one page holds all.
@@ -343,7 +359,7 @@ fn print(text: &str) -> Ended {
 fn then(printed: Ended, ended: Ended) -> Ended {
     match printed {
         Ended::Failed(failed) => Ended::Failed(failed),
-        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) => ended,
+        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_) => ended,
     }
 }
 
@@ -354,6 +370,7 @@ fn finish(ended: &Ended, common: &Common) -> ExitCode {
         Ended::Differs(line) => (line.clone(), 10),
         Ended::Failed(failed) => (failed.line(), failed.failure.class.exit_code()),
         Ended::Signal(stop) => ("stopped by a signal".to_owned(), stop.exit_code()),
+        Ended::Program(code) => (String::new(), *code),
     };
     if !line.is_empty() {
         match common.log_format {

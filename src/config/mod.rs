@@ -149,7 +149,7 @@ pub struct Delivery {
 }
 
 /// A field made from others by a template.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ComputedField {
     /// Its name.
     pub name: String,

@@ -59,11 +59,16 @@ impl Keeper<'_> {
             let _ = files.changed();
             let well = self.pass().await;
             errors = if well { 0 } else { errors + 1 };
-            let next = Instant::now() + self.pause(errors);
-            while let Wake::Lease = self.wait(next, &mut files, well).await {
-                if self.leases_moved().await {
-                    break;
-                }
+            self.rest(errors, &mut files).await;
+        }
+    }
+
+    /// Waits for what makes another pass worth while, after that many failures in a row; leases are renewed meanwhile.
+    pub async fn rest(&self, errors: u32, files: &mut Watched) {
+        let next = Instant::now() + self.pause(errors);
+        while let Wake::Lease = self.wait(next, files, errors == 0).await {
+            if self.leases_moved().await {
+                return;
             }
         }
     }
