@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use keyferry::config::load::{Outside, load};
+use keyferry::sidecar::metrics::METRICS;
 use rustix::process::Signal;
 
 use crate::support::process::eventually;
@@ -441,4 +443,126 @@ fn row_63_exec_watch_ends_by_the_signal_that_ends_its_program() {
     eventually("it runs", SOON, || lines(&folder.path().join("seen")) == 1);
     watching.signal(Signal::TERM);
     watching.finish().expect(143);
+}
+
+/// Every name in a text that could be a metric of ours.
+fn metrics_in(text: &str) -> Vec<&str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with("keyferry_"))
+        .collect()
+}
+
+#[test]
+fn rules_dashboard_and_docs_name_metrics_that_exist() {
+    let names: Vec<&str> = METRICS.iter().map(|(name, _, _)| *name).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    for file in [
+        "deploy/monitoring/alerts.yaml",
+        "deploy/monitoring/dashboard.json",
+        "docs/sidecar.md",
+    ] {
+        let text = read(file);
+        let used = metrics_in(&text);
+        assert!(used.len() > 5, "{file}");
+        for name in used {
+            assert!(names.contains(&name), "{file}: {name} is no metric");
+        }
+    }
+    let docs = read("docs/sidecar.md");
+    for name in names {
+        assert!(
+            metrics_in(&docs).contains(&name),
+            "docs/sidecar.md does not explain {name}"
+        );
+    }
+    let rules: serde_json::Value =
+        serde_saphyr::from_str(&read("deploy/monitoring/alerts.yaml")).unwrap();
+    assert!(
+        rules["groups"][0]["rules"]
+            .as_array()
+            .is_some_and(|rules| rules.len() >= 5)
+    );
+    let board: serde_json::Value =
+        serde_json::from_str(&read("deploy/monitoring/dashboard.json")).unwrap();
+    assert!(
+        board["panels"]
+            .as_array()
+            .is_some_and(|panels| panels.len() >= 8)
+    );
+}
+
+#[test]
+fn the_configuration_of_the_docs_is_one() {
+    let docs =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sidecar.md")).unwrap();
+    let text = docs
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let text =
+        format!("vault: {{address: 'http://127.0.0.1:1', auth: {{token: {{file: t}}}}}}\n{text}");
+    let outside = Outside {
+        env: &|_| None,
+        read: &|_| Ok(text.clone()),
+        list: &|_| Ok(None),
+        root: None,
+    };
+    let config = match load(&["keyferry.yaml".into()], &outside) {
+        Ok(config) => config,
+        Err(problems) => panic!("{problems:?}"),
+    };
+    assert_eq!(config.deliveries[0].on_change.len(), 4);
+}
+
+#[test]
+fn what_a_sidecar_cannot_promise_is_refused_with_its_line() {
+    let rows = [
+        ("  onDenied: delete\n", "`onDenied` cannot delete"),
+        ("  onUnavailable: delete\n", "`onUnavailable` cannot delete"),
+        ("  maxAge: soon\n", "no duration"),
+        ("  refresh: 0s\n", "not between a second and a year"),
+        (
+            "  onChange: [{run: {command: []}}]\n",
+            "`run` has no command",
+        ),
+        ("  onChange: [{}]\n", "a reaction needs exactly one of"),
+        (
+            "  onChange: [{signal: {process: a, pidFile: b}}]\n",
+            "`signal` needs exactly one of",
+        ),
+        (
+            "  onChange: [{signal: {process: a, signal: KILL}}]\n",
+            "unknown word `KILL`",
+        ),
+        (
+            "  onChange: [{restart: {deployment: a, daemonSet: b}}]\n",
+            "`restart` needs exactly one of",
+        ),
+        (
+            "  onChange: [{restart: {deployment: a/b/c}}]\n",
+            "the workload's name",
+        ),
+        (
+            "  onChange: [{webhook: {url: 'http://hooks.example/x'}}]\n",
+            "is not https://",
+        ),
+    ];
+    for (more, words) in rows {
+        let folder = folder(VALUE);
+        fs::write(folder.path().join("keyferry.yaml"), config(more)).unwrap();
+        let output = keyferry()
+            .dir(folder.path())
+            .args(["check"])
+            .run()
+            .expect(2);
+        assert!(output.stderr.contains(words), "{more}{}", output.stderr);
+        assert!(
+            output.stderr.contains("keyferry.yaml:6:")
+                || output.stderr.contains("keyferry.yaml:3:"),
+            "{more}{}",
+            output.stderr
+        );
+    }
 }
