@@ -586,3 +586,120 @@ fn a_restart_writes_the_secrets_version_once_however_many_see_the_change() {
         staying.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
     }
 }
+
+/// What the audit log holds of one sidecar with leases of five seconds and tokens of a minute, after this many seconds.
+fn at_length(seconds: u64) -> Value {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 5, 60);
+    put(&bao, VALUE);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(
+        &bao,
+        RIGHTS,
+        &json!({"token_ttl": "60s", "token_max_ttl": "1h"}),
+    );
+    let static_one = "- {name: static, from: [{vault: kv/data/app}], to: [{file: {path: static.env}}], refresh: 10s}\n";
+    let staying = Staying::start(folder.path(), &leased(&identity, static_one));
+    staying.ready();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(
+            staying.is_ready(),
+            "{:?}: {}",
+            begun.elapsed(),
+            staying.reasons()
+        );
+    }
+    let said = staying.end().expect(0).stderr;
+    assert!(!said.contains("failed"), "{said}");
+    json!({
+        "seconds": seconds, "logins": audited(&bao, LOGIN), "token renewals": audited(&bao, RENEW),
+        "lease renewals": audited(&bao, RENEW_LEASE), "credentials": audited(&bao, CREDS),
+        "data": audited(&bao, "read kv/data/app"), "metadata": audited(&bao, "read kv/metadata/app"),
+    })
+}
+
+#[test]
+fn row_20_and_29_a_minute_of_short_leases_costs_as_many_requests_as_it_must() {
+    let counts = at_length(60);
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!(count("logins"), 1, "{counts}");
+    assert_eq!(count("data"), 1, "{counts}");
+    assert!((1..=3).contains(&count("token renewals")), "{counts}");
+    assert!((11..=30).contains(&count("lease renewals")), "{counts}");
+    assert!((1..=3).contains(&count("credentials")), "{counts}");
+    assert!((5..=8).contains(&count("metadata")), "{counts}");
+}
+
+#[test]
+#[ignore = "takes ten minutes"]
+fn ten_minutes_of_short_leases_cost_as_many_requests_as_they_must() {
+    let counts = at_length(600);
+    println!("{counts}");
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!((count("logins"), count("data")), (1, 1), "{counts}");
+    assert!((10..=20).contains(&count("token renewals")), "{counts}");
+    assert!((100..=260).contains(&count("lease renewals")), "{counts}");
+    assert!((9..=16).contains(&count("credentials")), "{counts}");
+    assert!((55..=70).contains(&count("metadata")), "{counts}");
+}
+
+#[test]
+#[ignore = "takes two minutes and two hundred processes"]
+fn row_13_many_sidecars_do_not_come_all_at_once_after_a_seal() {
+    const MANY: usize = 200;
+    let bao = OpenBao::start_sealable();
+    put(&bao, VALUE);
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "10m"}));
+    let before = bao.list("auth/token/accessors")["data"]["keys"]
+        .as_array()
+        .map_or(0, Vec::len);
+    bao.seal();
+    let folders: Vec<tempfile::TempDir> = (0..MANY).map(|_| tempfile::tempdir().unwrap()).collect();
+    let all: Vec<Staying> = folders
+        .iter()
+        .map(|folder| Staying::start(folder.path(), &config(&identity, "")))
+        .collect();
+    std::thread::sleep(Duration::from_secs(60));
+    bao.unseal();
+    let unsealed = Instant::now();
+    let ready = || all.iter().filter(|staying| staying.is_ready()).count();
+    let mut waiting = ready();
+    while waiting < MANY && unsealed.elapsed() < Duration::from_secs(90) {
+        std::thread::sleep(Duration::from_secs(1));
+        waiting = ready();
+    }
+    println!("{waiting} of {MANY} ready after {:?}", unsealed.elapsed());
+    assert_eq!(waiting, MANY);
+    assert!(
+        unsealed.elapsed() < Duration::from_secs(75),
+        "{:?}",
+        unsealed.elapsed()
+    );
+    let mut by_second = std::collections::BTreeMap::<String, usize>::new();
+    for entry in bao.audit_log() {
+        if entry["type"] == "response"
+            && entry["request"]["path"] == "auth/approle/login"
+            && entry["error"].is_null()
+        {
+            let second = entry["time"].as_str().unwrap().chars().take(19).collect();
+            *by_second.entry(second).or_default() += 1;
+        }
+    }
+    println!("{by_second:?}");
+    assert!(
+        by_second.values().all(|&logins| logins <= MANY / 5),
+        "{by_second:?}"
+    );
+    for staying in &all {
+        staying.signal(rustix::process::Signal::TERM);
+    }
+    for staying in all {
+        staying.end().expect(0);
+    }
+    let after = bao.list("auth/token/accessors")["data"]["keys"]
+        .as_array()
+        .map_or(0, Vec::len);
+    assert_eq!(after, before, "no token is left over");
+}
