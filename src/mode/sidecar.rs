@@ -145,11 +145,9 @@ async fn reload(
             () = files.change() => {}
             () = asked => {}
         }
-        let Loaded {
-            config,
-            files: read,
-        } = settings.load.as_ref()();
-        *files = Watched::new(read);
+        // Looked at before it is read for good: what changes while it is read is seen afterwards.
+        *files = Watched::new(settings.load.as_ref()().files);
+        let config = settings.load.as_ref()().config;
         match config {
             Ok(config) => {
                 tracing::info!(deliveries = config.deliveries.len(), "configuration taken");

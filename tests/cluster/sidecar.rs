@@ -703,3 +703,67 @@ fn row_13_many_sidecars_do_not_come_all_at_once_after_a_seal() {
         .map_or(0, Vec::len);
     assert_eq!(after, before, "no token is left over");
 }
+
+#[test]
+fn a_rotated_jwt_gives_a_new_token_at_once_and_the_old_one_back() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    let bao = cluster.vault_with_kubernetes_auth();
+    put(&bao, VALUE);
+    let folder = tempfile::tempdir().unwrap();
+    let rotate = || {
+        secret_file(
+            folder.path(),
+            "jwt",
+            &cluster.token(&namespace, "default", "vault"),
+        )
+    };
+    rotate();
+    let vault = format!(
+        "vault: {{address: '{}', auth: {{kubernetes: {{role: platform, tokenFile: jwt}}}}}}\n",
+        bao.addr()
+    );
+    let identity = Identity {
+        vault,
+        role_id: String::new(),
+    };
+    let staying = Staying::start(folder.path(), &config(&identity, ""));
+    staying.ready();
+    let login = "update auth/kubernetes/login";
+    assert_eq!(audited(&bao, login), 1);
+    // Tokens of one account differ only from second to second.
+    std::thread::sleep(Duration::from_millis(1100));
+    rotate();
+    eventually("it logs in anew", Duration::from_secs(3), || {
+        audited(&bao, login) == 2
+    });
+    eventually("the old token is given back", SOON, || {
+        audited(&bao, "update auth/token/revoke-self") == 1
+    });
+    put(&bao, OTHER);
+    eventually("it works on", SOON, || {
+        delivered(folder.path()).contains(OTHER)
+    });
+    // A role that is taken away is told of once the token ends, and what was delivered stays.
+    bao.delete("auth/kubernetes/role/platform");
+    bao.post("sys/leases/revoke-prefix/auth/kubernetes/login", &json!({}));
+    eventually("it is told", SOON, || staying.reasons().contains("denied"));
+    assert!(staying.is_ready() && delivered(folder.path()).contains(OTHER));
+}
+
+#[test]
+fn a_token_without_an_end_is_made_once() {
+    let bao = OpenBao::start();
+    let folder = tempfile::tempdir().unwrap();
+    let root = secret_file(bao.folder(), "root", &bao.root_token());
+    let config = format!(
+        "vault: {{address: '{}', auth: {{token: {{file: {}}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- name: app\n  from: [{{vault: auth/token/create, write: {{policies: [root], no_parent: true}}, pick: [client_token]}}]\n  to: [{{file: {{path: app.env}}}}]\n",
+        bao.addr(),
+        root.display()
+    );
+    let staying = Staying::start(folder.path(), &config);
+    staying.ready();
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(staying.metric("keyferry_passes_total") >= Some(3.0));
+    assert_eq!(audited(&bao, "update auth/token/create"), 1);
+}
