@@ -17,6 +17,7 @@ use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups;
 use crate::sidecar::keep::Keeper;
+use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::serve;
 use crate::sidecar::watch::Watched;
@@ -95,6 +96,7 @@ impl Stay {
             }
             board.take(&config);
             reactor.take(&config);
+            let collector = config.sidecar.otlp.clone();
             let groups = groups::split(config);
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
@@ -116,6 +118,7 @@ impl Stay {
                     _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
+                    () = otlp::export(collector.as_deref(), board) => return,
                 }
             };
             let world = self.settings.world.as_ref()(&new).after(&self.world);

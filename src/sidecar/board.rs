@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::standing::{Good, Standing};
 use crate::config::Config;
-use crate::report::Failure;
+use crate::report::{Class, Failure};
 
 /// How everything stands.
 #[derive(Debug, Default)]
@@ -28,7 +28,27 @@ pub struct State {
     pub passes: u64,
     /// Reactions by kind, and whether they succeeded.
     pub reactions: BTreeMap<(&'static str, bool), u64>,
+    /// Passes that were not told to a collector yet; nothing where none is configured.
+    spans: Option<Vec<Span>>,
 }
+
+/// One pass, for traces.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// Two of the trace, one of the span.
+    pub ids: [u64; 3],
+    /// Names, joined.
+    pub deliveries: String,
+    /// When it began.
+    pub begun: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Of the failure that decides, if there was one.
+    pub class: Option<Class>,
+}
+
+/// More passes than this wait for no collector.
+const MOST_SPANS: usize = 256;
 
 /// What a pass did to one delivery.
 #[derive(Debug)]
@@ -97,9 +117,28 @@ impl Board {
         }
     }
 
+    /// From now on passes are remembered for a collector.
+    pub fn record_spans(&self) {
+        self.state().spans.get_or_insert_default();
+    }
+
+    /// What is to be told to a collector.
+    pub fn take_spans(&self) -> Vec<Span> {
+        let mut state = self.state();
+        state.spans.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// One more pass.
-    pub fn passed(&self) {
-        self.state().passes += 1;
+    pub fn passed(&self, span: impl FnOnce() -> Span) {
+        let mut state = self.state();
+        state.passes += 1;
+        if let Some(spans) = state
+            .spans
+            .as_mut()
+            .filter(|spans| spans.len() < MOST_SPANS)
+        {
+            spans.push(span());
+        }
     }
 
     /// A reaction ended.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::board::{Board, Told};
+use super::board::{Board, Span, Told};
 use super::groups::files;
 use super::reactor::Reactor;
 use super::standing::Good;
@@ -18,9 +18,9 @@ use crate::config::stay::REFRESH;
 use crate::config::{Config, Delivery, FileFormat, OnFailure, Source, Target, VaultRead};
 use crate::cycle;
 use crate::outcome::Outcome;
-use crate::patience::chance;
+use crate::patience::{any_number, chance};
 use crate::plan::{Action, DeliveryPlan, Owed};
-use crate::report::Failure;
+use crate::report::{Class, Failure};
 use crate::world::World;
 
 /// Waits after failed passes: the first; the longest before all was ever in order, when a pod waits for us; the longest after.
@@ -74,6 +74,7 @@ impl Keeper<'_> {
     }
 
     async fn pass(&self) -> bool {
+        let begun = Timestamp::now();
         let world = self.world.for_a_pass();
         let (applied, owed) = cycle::run_noting(self.group, &world, Timestamp::now(), |owed| {
             self.reactor.note(owed)
@@ -81,12 +82,12 @@ impl Keeper<'_> {
         .await;
         // Only for what it logs.
         drop(Outcome::of(&applied));
-        self.board.passed();
-        let mut well = true;
+        let mut worst: Option<Class> = None;
         let both = self.group.deliveries.iter().zip(&applied.plan.deliveries);
         for ((delivery, plan), results) in both.zip(&applied.results) {
             let told = self.judge(delivery, plan, results, &world).await;
-            well &= told.failure.is_none();
+            let class = told.failure.as_ref().map(|failure| failure.class);
+            worst = worst.into_iter().chain(class).min();
             let mine = owed.iter().filter(|owed| owed.delivery == delivery.name);
             let mine: Vec<Owed> = mine.cloned().collect();
             if told.withdrawn {
@@ -100,8 +101,24 @@ impl Keeper<'_> {
             }
             self.board.tell(told);
         }
+        self.board.passed(|| self.span(begun, worst));
         self.settle_tokens(&applied).await;
-        well
+        worst.is_none()
+    }
+
+    fn span(&self, begun: Timestamp, class: Option<Class>) -> Span {
+        let names = self
+            .group
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.name.as_str());
+        Span {
+            ids: std::array::from_fn(|_| any_number()),
+            deliveries: names.collect::<Vec<_>>().join(","),
+            begun,
+            ended: Timestamp::now(),
+            class,
+        }
     }
 
     /// What a pass did to one delivery; removes it if its source is gone and the delivery says so.
