@@ -59,7 +59,7 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
         config.keys.age.push(AgeKey::File(file.into()));
     }
-    if found.list.is_empty() && config.deliveries.is_empty() {
+    if found.list.is_empty() && config.deliveries.is_empty() && config.manifests.is_empty() {
         let name = paths.first().map(|path| path.display().to_string());
         found.list.push(without_delivery(&name.unwrap_or_default()));
     }
@@ -163,10 +163,10 @@ fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
         line,
         column,
     };
-    let hint = if is_of_identity(text, &at) {
-        BY_FILE.to_owned()
-    } else {
-        flaw.hint
+    let is_shape = flaw.what.ends_with(" is expected here");
+    let hint = match is_shape && is_of_identity(text, &at) {
+        true => BY_FILE.to_owned(),
+        false => flaw.hint,
     };
     Problem {
         at,

@@ -157,15 +157,20 @@ impl<'a> Call<'a> {
             Verb::Delete => (Method::DELETE, object()),
             Verb::MayCreate => (Method::POST, REVIEWS.to_owned()),
         };
-        request(method, &path, &self.body).map_err(|_| Error::BadName(path))
+        request(method, &path, kind, &self.body).map_err(|_| Error::BadName(path))
     }
 }
 
-fn request(method: Method, path: &str, body: &Body) -> http::Result<Request<kube::client::Body>> {
+fn request(
+    method: Method,
+    path: &str,
+    kind: Kind,
+    body: &Body,
+) -> http::Result<Request<kube::client::Body>> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT, kind.accept())
         .header(
             header::USER_AGENT,
             concat!("keyferry/", env!("CARGO_PKG_VERSION")),
@@ -245,7 +250,7 @@ impl Kubernetes {
         };
         let exchange = async {
             let answer = self.client.send(request).await;
-            let answer = answer.map_err(|error| sending(call, error))?;
+            let answer = answer.map_err(|error| sending(call, &self.server, error))?;
             let (code, asked) = (answer.status(), asked_wait(&answer));
             let body = collect(call, answer.into_body()).await?;
             if code.is_success() {
@@ -257,7 +262,10 @@ impl Kubernetes {
         match timeout(patience, exchange).await {
             Ok(outcome) => outcome,
             Err(_) if left.is_zero() => Err(unavailable("the deadline is spent".into())),
-            Err(_) => Err(unavailable(format!("no answer within {patience:.1?}"))),
+            Err(_) => Err(unavailable(format!(
+                "no answer within {patience:.1?} from {}",
+                self.server
+            ))),
         }
     }
 }
@@ -268,7 +276,7 @@ fn asked_wait(answer: &Response<kube::client::Body>) -> Option<Duration> {
 }
 
 /// No request is sent without credentials; all else that keeps it from being sent may pass.
-fn sending(call: &Call<'_>, error: kube::Error) -> Error {
+fn sending(call: &Call<'_>, server: &str, error: kube::Error) -> Error {
     if let kube::Error::Auth(error) = &error {
         return Error::Credentials(super::connect::credentials(error));
     }
@@ -280,7 +288,10 @@ fn sending(call: &Call<'_>, error: kube::Error) -> Error {
     Error::Unavailable {
         subject: call.subject.clone(),
         verb: call.verb.to_string(),
-        why: format!("the API server cannot be reached: {}", innermost(&error)),
+        why: format!(
+            "the API server {server} cannot be reached: {}",
+            innermost(&error)
+        ),
         wait: None,
         tries: 1,
     }

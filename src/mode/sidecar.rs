@@ -223,10 +223,10 @@ pub(super) async fn bury() {
 
 /// Nothing to keep is a mistake: a sidecar without deliveries would be ready for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
-    if config.deliveries.is_empty() {
+    if config.deliveries.is_empty() && config.manifests.is_empty() {
         return Err(
             Failure::new(Class::Usage, "the configuration has nothing to keep")
-                .hint("add `deliveries:`"),
+                .hint("add `deliveries:` or `manifests:`"),
         );
     }
     Ok(())

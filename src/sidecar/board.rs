@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::standing::{Good, Standing};
-use crate::config::Config;
+use crate::config::{Config, Staleness};
 use crate::report::{Class, Failure};
 
 /// How everything stands.
@@ -30,6 +30,13 @@ pub struct State {
     pub reactions: BTreeMap<(&'static str, bool), u64>,
     /// Passes that were not told to a collector yet; nothing where none is configured.
     spans: Option<Vec<Span>>,
+}
+
+/// Manifests stand beside deliveries, one entry per file.
+fn described(config: &Config) -> impl Iterator<Item = (String, Staleness)> {
+    let sets = config.manifests.iter();
+    let names = sets.flat_map(|set| set.files.iter().map(|file| set.label(file)));
+    names.map(|name| (name, Staleness::default()))
 }
 
 /// One pass, for traces.
@@ -73,10 +80,11 @@ impl Board {
         state.deliveries = config
             .deliveries
             .iter()
-            .map(|delivery| {
-                let known = before.remove(&delivery.name).unwrap_or_default();
-                let rules = delivery.staleness.clone();
-                (delivery.name.clone(), Standing { rules, ..known })
+            .map(|delivery| (delivery.name.clone(), delivery.staleness.clone()))
+            .chain(described(config))
+            .map(|(name, rules)| {
+                let known = before.remove(&name).unwrap_or_default();
+                (name, Standing { rules, ..known })
             })
             .collect();
         state.stale = None;

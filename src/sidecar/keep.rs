@@ -101,6 +101,13 @@ impl Keeper<'_> {
             }
             self.board.tell(told);
         }
+        let described = applied.plan.deliveries.iter().zip(&applied.results);
+        for (plan, results) in described.skip(self.group.deliveries.len()) {
+            let told = told(plan, results);
+            let class = told.failure.as_ref().map(|failure| failure.class);
+            worst = worst.into_iter().chain(class).min();
+            self.board.tell(told);
+        }
         self.board.passed(|| self.span(begun, worst));
         self.settle_tokens(&applied).await;
         worst.is_none()
@@ -129,24 +136,10 @@ impl Keeper<'_> {
         results: &[Result<(), Failure>],
         world: &World,
     ) -> Told {
-        let mut told = Told {
-            delivery: delivery.name.clone(),
-            written: 0,
-            failure: plan.steps.as_ref().err().cloned(),
-            withdrawn: false,
-            lease_end: self
-                .vault_reads_of(delivery)
-                .filter_map(|read| self.world.shelf.as_ref()?.end(read))
-                .min(),
-        };
-        for (step, result) in plan.steps.iter().flatten().zip(results) {
-            match result {
-                Ok(()) => told.written += u64::from(step.action.is_change()),
-                Err(failure) => {
-                    told.failure.get_or_insert_with(|| failure.clone());
-                }
-            }
-        }
+        let mut told = told(plan, results);
+        let ends = self.vault_reads_of(delivery);
+        let ends = ends.filter_map(|read| self.world.shelf.as_ref()?.end(read));
+        told.lease_end = ends.min();
         let gone = plan.steps.as_ref().is_err_and(|failure| failure.absent);
         if gone && delivery.staleness.on_missing == OnFailure::Delete {
             told.withdrawn = true;
@@ -330,12 +323,32 @@ impl Keeper<'_> {
     }
 }
 
+/// What the steps of one plan came to.
+fn told(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
+    let mut told = Told {
+        delivery: plan.delivery.clone(),
+        written: 0,
+        failure: plan.steps.as_ref().err().cloned(),
+        withdrawn: false,
+        lease_end: None,
+    };
+    for (step, result) in plan.steps.iter().flatten().zip(results) {
+        match result {
+            Ok(()) => told.written += u64::from(step.action.is_change()),
+            Err(failure) => {
+                told.failure.get_or_insert_with(|| failure.clone());
+            }
+        }
+    }
+    told
+}
+
 /// Whether something that somebody may be using was changed in fact.
 fn changed(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> bool {
     let mut steps = plan.steps.iter().flatten().zip(results);
     steps.any(|(step, result)| match step.action {
         Action::Update(_) | Action::Recreate { .. } => result.is_ok(),
-        Action::Keep | Action::Create | Action::Refuse(_) => false,
+        Action::Keep | Action::Create | Action::Delete | Action::Refuse(_) => false,
     })
 }
 

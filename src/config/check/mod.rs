@@ -1,5 +1,6 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
+mod manifests;
 mod outputs;
 mod source;
 mod stay;
@@ -17,8 +18,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, Sidecar, Staleness, Target,
-    VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, Sidecar,
+    Staleness, Target, VaultRead, VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -33,7 +34,9 @@ pub struct Parts {
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
     sidecar: Vec<(Sidecar, Location)>,
+    recipients: Vec<String>,
     deliveries: Vec<Delivery>,
+    manifests: Vec<ManifestSet>,
 }
 
 /// Checks one file and adds what it declares.
@@ -56,6 +59,7 @@ pub fn check(
         keys,
         sidecar,
         deliveries,
+        manifests,
     } = raw;
     if let Some(sidecar) = sidecar {
         let at = checker.at(&sidecar);
@@ -78,9 +82,15 @@ pub fn check(
             .sealed
             .extend(checker.sealed_key(key).map(|key| (key, at)));
     }
+    for recipient in &keys.recipients {
+        parts.recipients.push(checker.recipient(recipient));
+    }
     for delivery in deliveries {
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
+    }
+    for set in manifests {
+        parts.manifests.extend(checker.manifests(set));
     }
     checker.problems
 }
@@ -93,7 +103,9 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         age,
         sealed,
         sidecar,
+        recipients,
         deliveries,
+        manifests,
     } = parts;
     if let [(_, first), (_, second), ..] = sidecar.as_slice() {
         problems.push(twice("the section", "sidecar", first, second));
@@ -116,12 +128,20 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(unknown_server(server, at, &servers));
         }
     }
+    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
+    for set in &manifests {
+        let Some(name) = &set.name else { continue };
+        if let Some(first) = sets.insert(name, &set.at) {
+            problems.push(twice("a set of manifests", name, first, &set.at));
+        }
+    }
     outputs::check(&deliveries, problems);
     Config {
         vaults: servers,
         keys: Keys {
             age: age.into_iter().map(|(key, _)| key).collect(),
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
+            recipients,
         },
         sidecar: sidecar
             .into_iter()
@@ -129,6 +149,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             .map(|(sidecar, _)| sidecar)
             .unwrap_or_default(),
         deliveries,
+        manifests,
     }
 }
 
@@ -252,6 +273,20 @@ impl Checker<'_> {
             );
         }
         self.base.join(text)
+    }
+
+    /// The public half of a key, or a name of one.
+    fn recipient(&mut self, written: &At<String>) -> String {
+        let text = self.name(written, "the recipient");
+        if text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN") {
+            let at = self.at(written);
+            self.problem(
+                at,
+                "this recipient is a private key",
+                "write its public half (`age-keygen -y`); and replace the key, it was seen",
+            );
+        }
+        text.trim().to_owned()
     }
 
     fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
