@@ -3,8 +3,9 @@
 use crate::apply::{self, Applied};
 use crate::artifact::Desired;
 use crate::config::{Config, ManifestSet, Target};
+use crate::fetched::Fetched;
 use crate::observe;
-use crate::plan::{self, DeliveryPlan, Plan, prune};
+use crate::plan::{self, DeliveryPlan, Owed, Plan, prune};
 use crate::render;
 use crate::report::Failure;
 use crate::source;
@@ -13,8 +14,12 @@ use crate::world::World;
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: jiff::Timestamp) -> Plan {
     let fetched = source::fetch_all(config, world).await;
+    decide(config, world, now, &fetched).await
+}
+
+async fn decide(config: &Config, world: &World, now: jiff::Timestamp, fetched: &Fetched) -> Plan {
     let namespace = own_namespace(config, world).await;
-    let desired = render::desired(config, &fetched, &namespace, now);
+    let desired = render::desired(config, fetched, &namespace, now);
     let (observed, pruned) = tokio::join!(
         observe::observe(&desired, world),
         pruned(config, &desired, &namespace, world)
@@ -27,6 +32,20 @@ pub async fn plan(config: &Config, world: &World, now: jiff::Timestamp) -> Plan 
 /// The whole pass.
 pub async fn run(config: &Config, world: &World, now: jiff::Timestamp) -> Applied {
     apply::apply(plan(config, world, now).await, world).await
+}
+
+/// The whole pass, with a look at what it will owe before anything is done.
+pub async fn run_noting(
+    config: &Config,
+    world: &World,
+    now: jiff::Timestamp,
+    note: impl FnOnce(&[Owed]),
+) -> (Applied, Vec<Owed>) {
+    let fetched = source::fetch_all(config, world).await;
+    let plan = decide(config, world, now, &fetched).await;
+    let owed = plan::owed(&config.deliveries, &plan, &fetched);
+    note(&owed);
+    (apply::apply(plan, world).await, owed)
 }
 
 /// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not

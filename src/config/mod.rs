@@ -5,6 +5,7 @@
 
 mod at;
 pub mod check;
+pub mod duration;
 pub mod expand;
 pub mod load;
 mod manifests;
@@ -13,6 +14,7 @@ pub mod problem;
 pub mod raw;
 mod read;
 mod source;
+pub mod stay;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ use std::path::PathBuf;
 
 pub use manifests::ManifestSet;
 pub use source::{DocumentFormat, From, Source, VaultRead};
+pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };
@@ -59,6 +62,8 @@ pub struct Config {
     pub vaults: BTreeMap<String, VaultServer>,
     /// Keys that open encrypted files.
     pub keys: Keys,
+    /// How a sidecar stays.
+    pub sidecar: Sidecar,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
     /// Encrypted manifests, applied as what they say they are.
@@ -80,7 +85,7 @@ impl Config {
 }
 
 /// Keys that open encrypted files.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Keys {
     /// age identities.
     pub age: Vec<AgeKey>,
@@ -155,12 +160,16 @@ pub struct Delivery {
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.
     pub to: Vec<Target>,
+    /// What a sidecar does after a change.
+    pub on_change: Vec<Reaction>,
+    /// What a sidecar does about its age.
+    pub staleness: Staleness,
     /// Where it was written.
     pub at: Location,
 }
 
 /// A field made from others by a template.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ComputedField {
     /// Its name.
     pub name: String,

@@ -266,6 +266,7 @@ fn rule(subject: &Subject, verb: &str) -> String {
         Kind::Secret => &["get", "create", "patch"],
         Kind::ServiceAccount => &["get", "patch"],
         Kind::SealedSecret => &["get"],
+        Kind::Workload(_) => &["get", "patch"],
         Kind::MarkedSecrets => {
             return format!(
                 "a Role in namespace {} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list, delete]}} for `prune`; without `prune`, neither",

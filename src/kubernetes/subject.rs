@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::artifact::ObjectName;
+use crate::config::stay::Workload;
 
 /// The kinds of object that we touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Kind {
     SealedSecret,
     /// All Secrets of a namespace with a label, which stands in the name's place.
     LabelledSecrets,
+    /// What makes pods.
+    Workload(Workload),
     /// The same, without their values.
     MarkedSecrets,
 }
@@ -26,6 +29,9 @@ impl Kind {
             Self::Secret | Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
             Self::ServiceAccount => "serviceaccounts",
             Self::SealedSecret => "sealedsecrets",
+            Self::Workload(Workload::Deployment) => "deployments",
+            Self::Workload(Workload::StatefulSet) => "statefulsets",
+            Self::Workload(Workload::DaemonSet) => "daemonsets",
         }
     }
 
@@ -34,6 +40,7 @@ impl Kind {
         match self {
             Self::Secret | Self::ServiceAccount | Self::LabelledSecrets | Self::MarkedSecrets => "",
             Self::SealedSecret => "bitnami.com",
+            Self::Workload(_) => "apps",
         }
     }
 
@@ -43,9 +50,11 @@ impl Kind {
             Self::MarkedSecrets => {
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
             }
-            Self::Secret | Self::ServiceAccount | Self::SealedSecret | Self::LabelledSecrets => {
-                "application/json"
-            }
+            Self::Secret
+            | Self::ServiceAccount
+            | Self::SealedSecret
+            | Self::LabelledSecrets
+            | Self::Workload(_) => "application/json",
         }
     }
 
@@ -56,6 +65,7 @@ impl Kind {
                 "/api/v1"
             }
             Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
+            Self::Workload(_) => "/apis/apps/v1",
         }
     }
 }
@@ -67,6 +77,7 @@ impl fmt::Display for Kind {
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
             Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
+            Self::Workload(kind) => kind.word(),
         })
     }
 }
@@ -87,7 +98,7 @@ impl fmt::Display for Subject {
                 let ObjectName { namespace, name } = &self.at;
                 write!(f, "{} in {namespace} with label {name}", self.kind)
             }
-            Kind::Secret | Kind::ServiceAccount | Kind::SealedSecret => {
+            Kind::Secret | Kind::ServiceAccount | Kind::SealedSecret | Kind::Workload(_) => {
                 write!(f, "{} {}", self.kind, self.at)
             }
         }

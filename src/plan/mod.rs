@@ -4,6 +4,7 @@
 
 pub mod brake;
 mod decide;
+mod owed;
 pub mod prune;
 mod show;
 mod variables;
@@ -14,6 +15,7 @@ use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::Observed;
 use crate::report::{Class, Failure};
 
+pub use owed::{News, Owed, owed};
 pub use show::{Format, show};
 
 /// Everything one pass will do.

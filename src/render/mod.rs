@@ -25,7 +25,7 @@ mod secret;
 mod select;
 mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tls;
 mod x509;
 mod yaml;
@@ -45,6 +45,7 @@ pub use check::check_templates;
 use field::Fields;
 pub use manifests::wanted as described;
 use names::shown;
+pub use tls::validity;
 
 /// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input is a failure as a whole.
 /// `own_namespace` is that of the pod or the kubeconfig's context, or why it is unknown.

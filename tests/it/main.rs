@@ -19,6 +19,7 @@ mod kind;
 mod render;
 mod rops;
 mod schema;
+mod sidecar;
 mod stack;
 mod tidy;
 mod vault_stub;
