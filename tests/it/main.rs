@@ -16,6 +16,7 @@ mod examples;
 mod files;
 mod inputs;
 mod kind;
+mod outputs;
 mod render;
 mod schema;
 mod stack;
