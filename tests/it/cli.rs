@@ -1,6 +1,7 @@
 //! The command line as a person or a Job meets it: help, exit codes, the last line, the termination log.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::run::{Output, keyferry};
@@ -133,6 +134,52 @@ fn row_07_secrets_in_the_environment_are_ignored_and_not_inherited() {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+fn row_07_a_credential_program_of_a_kubeconfig_inherits_no_secret() {
+    for user in [
+        "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, interactiveMode: Never, env: [{name: KEYFERRY_TOKEN, value: set-by-kubeconfig}]}",
+        "auth-provider: {name: gcp, config: {cmd-path: ./login}}",
+    ] {
+        let dir = folder();
+        let program = dir.path().join("login");
+        fs::write(&program, "#!/bin/sh\nenv > seen\nexit 3\n").expect("written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("mode");
+        let kubeconfig = format!(
+            "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+        );
+        fs::write(dir.path().join("config"), kubeconfig).expect("written");
+        fs::write(
+            dir.path().join("keyferry.yaml"),
+            "deliveries: [{name: app, fields: {A: b}, to: [{secret: {name: s}}]}]\n",
+        )
+        .expect("written");
+        let names = [
+            "VAULT_TOKEN",
+            "BAO_TOKEN",
+            "SOPS_AGE_KEY",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+            "KEYFERRY_TOKEN",
+        ];
+        let call = keyferry().dir(dir.path()).env("KUBECONFIG", "config");
+        let call = names
+            .iter()
+            .fold(call, |call, name| call.env(name, "canary"));
+        let output = call
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://127.0.0.1:1")
+            .env("HARMLESS", "1")
+            .args(["job", "--deadline", "5s"])
+            .run();
+        assert_eq!(output.code, 3, "{}", output.stderr);
+        let seen = fs::read_to_string(dir.path().join("seen")).expect("it ran");
+        assert!(
+            seen.contains("HARMLESS=1") && !seen.contains("canary"),
+            "{seen}"
+        );
+        let own = user.contains("KEYFERRY_TOKEN");
+        assert_eq!(seen.contains("set-by-kubeconfig"), own, "{seen}");
+    }
 }
 
 #[test]
