@@ -1,5 +1,7 @@
 //! The command line as it is typed. What it means is decided in `main`.
 
+pub(crate) mod refused;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

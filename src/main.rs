@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
+use cli::refused::{self, Parsed};
 use cli::{Cli, Command, Common, LogFormat, Place};
 use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
@@ -27,19 +28,19 @@ use keyferry::{hygiene, telemetry};
 fn main() -> ExitCode {
     let core_limit = rustix::process::getrlimit(rustix::process::Resource::Core).current;
     let unhardened = hygiene::harden();
-    if std::env::args_os()
-        .skip(1)
-        .take_while(|argument| argument != "--")
-        .any(|argument| hygiene::is_secret(&argument))
-    {
-        return usage(
-            "a secret was given as an argument, where every process can read it",
-            "put it into a file and name the file; and replace it, it was seen",
-        );
+    let manner = refused::manner();
+    if is_secret_given() {
+        let what = "a secret was given as an argument, where every process can read it";
+        let hint = "put it into a file and name the file; and replace it, it was seen";
+        return finish(&refuse(what, hint), &manner);
     }
-    let Cli { common, command } = Cli::parse();
+    let Cli { common, command } = match refused::parse(manner.log_format) {
+        Parsed::Command(cli) => cli,
+        Parsed::Shown => return ExitCode::SUCCESS,
+        Parsed::Refused(failure) => return finish(&Ended::Failed(Failed::whole(failure)), &manner),
+    };
     if let Err(what) = telemetry::start(&common.log, common.log_format == LogFormat::Json) {
-        return usage(&what, "see --help");
+        return finish(&refuse(&what, "see --help"), &common);
     }
     for what in unhardened {
         tracing::warn!("not hardened: {what}");
@@ -49,9 +50,15 @@ fn main() -> ExitCode {
     finish(&ended, &common)
 }
 
-fn usage(what: &str, hint: &str) -> ExitCode {
-    print_error(&format!("usage: {what}; {hint}"));
-    ExitCode::from(Class::Usage.exit_code())
+fn is_secret_given() -> bool {
+    std::env::args_os()
+        .skip(1)
+        .take_while(|argument| argument != "--")
+        .any(|argument| hygiene::is_secret(&argument))
+}
+
+fn refuse(what: &str, hint: &str) -> Ended {
+    Ended::Failed(Failed::whole(Failure::new(Class::Usage, what).hint(hint)))
 }
 
 fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
@@ -183,7 +190,7 @@ fn world(config: &Config, place: &Place, deadline: Duration) -> World {
 fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
     let texts = RefCell::new(BTreeMap::new());
     let read = |path: &Path| {
-        let text = std::fs::read_to_string(path)?;
+        let text = keyferry::disk::read_text(path)?;
         let mut texts = texts.borrow_mut();
         texts.insert(path.display().to_string(), text.clone());
         Ok(text)

@@ -8,6 +8,7 @@ mod in_place;
 mod names;
 mod read;
 pub mod set;
+mod text;
 mod walk;
 
 pub use error::SinkError;
@@ -15,3 +16,4 @@ pub use file::{LARGEST, Standing};
 pub use folder::Folder;
 pub use names::place;
 pub use read::{DiskError, read_credential, read_document, read_public, read_small};
+pub use text::read_text;

@@ -87,6 +87,62 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
+fn a_refused_command_line_keeps_the_contract_of_the_last_line() {
+    let dir = folder();
+    let log = dir.path().join("termination-log");
+    for (args, reason, next) in [
+        (
+            &["job", "--nonsense"][..],
+            "usage: unexpected argument '--nonsense' found",
+            "see `keyferry job --help`",
+        ),
+        (
+            &["job", "--deadline", "soon"],
+            "usage: invalid value 'soon' for '--deadline <DURATION>'",
+            "see `keyferry",
+        ),
+        (&["nonsense"], "usage: unrecognized subcommand", "see `"),
+        (&["exec"], "usage: the following required", "see `"),
+        (&[], "usage: no command was given", "keyferry check"),
+        (
+            &["job", "--log", "loud"],
+            "usage: `loud` is no log level",
+            "see --help",
+        ),
+        (
+            &["job", "--token=hvs.CAESIJlSnE0qfTr0mZ8aVQcanary"],
+            "usage: a secret was given as an argument",
+            "replace it",
+        ),
+    ] {
+        fs::write(&log, "").expect("written");
+        let call = |format: &str| {
+            let call = keyferry().dir(dir.path()).args(args);
+            let call = call.env("KEYFERRY_LOG_FORMAT", format);
+            call.env("KEYFERRY_TERMINATION_LOG", &log).run().expect(2)
+        };
+        let output = call("text");
+        let last = last_line(&output);
+        assert!(
+            last.starts_with(&format!("error: {reason}")) && last.contains(next),
+            "{args:?}: {}",
+            output.stderr
+        );
+        let remembered = fs::read_to_string(&log).expect("there");
+        assert_eq!(format!("error: {}", remembered.trim_end()), last);
+        let output = call("json");
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+        let line: serde_json::Value = serde_json::from_str(last_line(&output)).expect("JSON");
+        assert_eq!(
+            (&line["class"], &line["exit"]),
+            (&"usage".into(), &2.into()),
+            "{line}"
+        );
+        assert!(line["hint"].is_string(), "{line}");
+    }
+}
+
+#[test]
 fn row_07_secrets_in_arguments_are_refused_without_repeating_them() {
     let dir = folder();
     let token = "hvs.CAESIJlSnE0qfTr0mZ8aVQcanary";
