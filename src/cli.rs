@@ -81,6 +81,9 @@ pub(crate) struct Place {
     /// Refuse file targets outside this folder
     #[arg(long, value_name = "DIR", env = "KEYFERRY_ROOT")]
     pub(crate) root: Option<PathBuf>,
+    /// Refuse key and token files that others may read, instead of a warning
+    #[arg(long, env = "KEYFERRY_STRICT")]
+    pub(crate) strict: bool,
 }
 
 /// How logs are written.

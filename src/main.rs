@@ -110,10 +110,11 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             then(print(&text), ended)
         }),
         Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
-            let path = env_text("PATH").unwrap_or_default();
-            if let Err(failure) = exec::find_program(&arguments.command, path.as_ref()) {
-                return Ended::Failed(Failed::whole(failure));
-            }
+            let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+            let program = match exec::find_program(&arguments.command, &path) {
+                Ok(program) => program,
+                Err(failure) => return Ended::Failed(Failed::whole(failure)),
+            };
             let world = world(&config, &arguments.place, arguments.deadline);
             match block_on(exec::environment(
                 config,
@@ -122,7 +123,7 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             )) {
                 Err(ended) => ended,
                 Ok(environment) => {
-                    let failure = exec::become_program(&arguments.command, environment, core_limit);
+                    let failure = exec::become_program(&program, environment, core_limit);
                     Ended::Failed(Failed::whole(failure))
                 }
             }
@@ -188,6 +189,9 @@ fn world(config: &Config, place: &Place, deadline: Duration) -> World {
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
 fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
+    if place.strict {
+        keyferry::disk::be_strict();
+    }
     let texts = RefCell::new(BTreeMap::new());
     let read = |path: &Path| {
         let text = keyferry::disk::read_text(path)?;
@@ -273,7 +277,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .enable_all()
         .build()
         .expect("a runtime needs only an epoll descriptor");
-    let result = runtime.block_on(future);
+    let result = runtime.block_on(keyferry::progress::shown(future));
     // A name that is still being looked up could hold us beyond the deadline.
     runtime.shutdown_background();
     result

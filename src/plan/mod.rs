@@ -16,6 +16,7 @@ use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 
+pub use claims::Ledger;
 pub use show::{Format, show};
 
 /// Everything one pass will do.

@@ -11,6 +11,7 @@ use crate::config::{Config, Source};
 use crate::envelope::sops::Policy;
 use crate::fetched::Fetched;
 use crate::material::Material;
+use crate::progress::waiting;
 use crate::report::Failure;
 use crate::world::World;
 
@@ -26,6 +27,24 @@ pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
 }
 
 async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {
+    let read = read(source, config, world);
+    waiting(awaited(source), world.deadline, read).await
+}
+
+/// What a terminal says is waited for.
+fn awaited(source: &Source) -> String {
+    match source {
+        Source::Vault(read) => format!("vault `{}`", read.server),
+        Source::Age { file, .. }
+        | Source::Sops { file, .. }
+        | Source::Sealed { file, .. }
+        | Source::SealedManifests { file } => format!("what opens {}", file.display()),
+        Source::SealedObject(at) => format!("SealedSecret {at}"),
+        Source::Secret(at) => format!("secret {at}"),
+    }
+}
+
+async fn read(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {
     match source {
         Source::Vault(read) => world.vault(&read.server)?.read(read).await,
         Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,

@@ -386,6 +386,89 @@ fn exec_becomes_the_program() {
 }
 
 #[test]
+fn exec_runs_the_program_that_our_path_finds() {
+    let dir = folder();
+    let text =
+        "deliveries: [{name: app, fields: {PATH: /nowhere}, to: [{file: {path: app.env}}]}]\n";
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    let output = run(dir.path(), &["exec", "--", "sh", "-c", "echo \"$0 $PATH\""]);
+    assert_eq!(
+        (output.code, output.stdout.trim()),
+        (0, "sh /nowhere"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn row_08_open_key_files_are_refused_when_strict() {
+    let dir = folder();
+    let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: token}}}\nkeys: {age: [{file: key}]}\ndeliveries:\n  - {name: a, from: [{vault: kv/a}], to: [{file: {path: a.env}}]}\n";
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    let token = dir.path().join("token");
+    fs::write(&token, "hvs.canary").expect("written");
+    // A token may be its group's: a pod gets it in no other way.
+    for (mode, strict, code, words) in [
+        (0o644, false, 7, "token file token is readable by others"),
+        (
+            0o644,
+            true,
+            6,
+            "cannot log in: token file token is readable by others",
+        ),
+        (0o440, true, 7, "unavailable: a: "),
+    ] {
+        fs::set_permissions(&token, fs::Permissions::from_mode(mode)).expect("mode");
+        let call = keyferry().dir(dir.path()).args(["job", "--deadline", "1s"]);
+        let call = if strict {
+            call.env("KEYFERRY_STRICT", "true")
+        } else {
+            call
+        };
+        let output = call.run().expect(code);
+        assert!(output.stderr.contains(words), "{}", output.stderr);
+        assert!(!output.stderr.contains("canary"), "{}", output.stderr);
+        assert_eq!(
+            last_line(&output).contains("chmod 600"),
+            code == 6,
+            "{}",
+            output.stderr
+        );
+    }
+    run(dir.path(), &["check", "--strict"]).expect(0);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_whole_is_refused_in_time() {
+    let dir = folder();
+    let config = dir.path().join("keyferry.yaml");
+    let started = std::time::Instant::now();
+    for (make, words) in [
+        ("mkfifo keyferry.yaml", "it is a pipe that did not end"),
+        ("truncate -s 5M keyferry.yaml", "it is larger than 4 MiB"),
+        ("ln -s /dev/zero keyferry.yaml", "it is no regular file"),
+        (
+            "mkfifo t; echo 'deliveries: [{name: a, fields: {A: b}, to: [{file: {path: a, template: t}}]}]' > keyferry.yaml",
+            "template t cannot be read: it is a pipe that did not end",
+        ),
+    ] {
+        drop(fs::remove_file(&config));
+        let shell = crate::support::run::Run::of("sh").dir(dir.path());
+        shell.args(["-c", make]).run().expect(0);
+        let output = run(dir.path(), &["check"]).expect(2);
+        assert!(last_line(&output).contains(words), "{}", output.stderr);
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(45));
+    fs::write(dir.path().join("real.yaml"), STATIC).expect("written");
+    let piped = "cat real.yaml | \"$1\" check --config /dev/stdin";
+    let output = crate::support::run::Run::of("sh")
+        .dir(dir.path())
+        .args(["-c", piped, "sh", env!("CARGO_BIN_EXE_keyferry")])
+        .run();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+}
+
+#[test]
 fn completions_and_man_page_are_printed() {
     let dir = folder();
     for (args, word) in [

@@ -17,6 +17,7 @@ mod files;
 mod inputs;
 mod kind;
 mod outputs;
+mod progress;
 mod render;
 mod schema;
 mod stack;

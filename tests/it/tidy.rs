@@ -19,6 +19,7 @@ const RINGS: &[(&str, u8)] = &[
     ("vault", 2),
     ("kubernetes", 2),
     ("disk", 2),
+    ("progress", 2),
     ("plan", 1),
     ("render", 1),
     ("envelope", 1),

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::artifact::{
-    Access, Conflict, EnvLine, FileSetArtifact, ObjectName, SecretArtifact, Variables, Wanted,
+    Access, Conflict, EnvLine, FileArtifact, FileSetArtifact, SecretArtifact, Variables,
 };
-use crate::observed::{Observed, Place};
+use crate::observed::Observed;
 use crate::plan::{Action, plan};
 
 const ACCESS: Access = Access {
@@ -200,4 +200,23 @@ fn row_03_one_delivery_cannot_hit_itself_either() {
         what.ends_with("the other is file b/x of the same delivery"),
         "{what}"
     );
+}
+
+#[test]
+fn row_03_in_a_pass_of_separate_deliveries_the_second_is_refused() {
+    let ledger = Ledger::default();
+    for (delivery, name, want) in [("one", "s", 0), ("two", "t", 0), ("three", "s", 1)] {
+        let wanted = Wanted {
+            delivery: delivery.to_owned(),
+            artifacts: Ok(vec![secret("n", name)]),
+        };
+        let seen = [Seen {
+            state: Observed::Absent,
+            place: None,
+        }];
+        let refused = ledger.enter(&wanted, &seen);
+        assert_eq!(refused.len(), want, "{delivery}");
+        let right = |failure: &Failure| failure.what.ends_with("the other is secret n/s of `one`");
+        assert!(refused.values().all(right), "{refused:?}");
+    }
 }
