@@ -10,6 +10,7 @@
 mod support;
 
 mod age;
+mod blackhole;
 mod cli;
 mod envelopes;
 mod examples;
