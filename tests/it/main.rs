@@ -20,6 +20,7 @@ mod kind;
 mod outputs;
 mod progress;
 mod render;
+mod rops;
 mod schema;
 mod stack;
 mod tidy;
