@@ -87,15 +87,17 @@ fn length(seconds: u64) -> String {
 
 /// Tells what a future waits for, as long as it is under way.
 pub async fn waiting<T>(what: String, end: Instant, work: impl Future<Output = T>) -> T {
+    let _ended = Ended(begin(what, end));
+    work.await
+}
+
+fn begin(what: String, end: Instant) -> u64 {
     let since = Instant::now();
-    let wait = Wait { what, since, end };
     let mut state = state();
     let number = state.next;
     state.next += 1;
-    state.waits.insert(number, wait);
-    drop(state);
-    let _ended = Ended(number);
-    work.await
+    state.waits.insert(number, Wait { what, since, end });
+    number
 }
 
 /// Ends a wait, also that of a future which is dropped.

@@ -68,14 +68,14 @@ fn last_value(arguments: &[OsString], name: &str) -> Option<OsString> {
         .map(OsString::as_os_str)
         .take_while(|argument| *argument != "--")
         .collect();
-    let values = ours.iter().enumerate().filter_map(|(at, argument)| {
+    let mut values = ours.iter().enumerate().filter_map(|(at, argument)| {
         if *argument == name {
             return ours.get(at + 1).map(|value| (*value).to_owned());
         }
         let value = argument.to_str()?.strip_prefix(name)?.strip_prefix('=')?;
         Some(value.into())
     });
-    values.last()
+    values.next_back()
 }
 
 /// Clap's own first sentence, which may name what is missing on lines of their own; its tip is the next step.
