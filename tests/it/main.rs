@@ -10,12 +10,15 @@
 mod support;
 
 mod age;
+mod blackhole;
 mod cli;
 mod envelopes;
 mod examples;
 mod files;
 mod inputs;
 mod kind;
+mod outputs;
+mod progress;
 mod render;
 mod rops;
 mod schema;
