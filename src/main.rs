@@ -11,18 +11,24 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use cli::{Cli, Command, Common, LogFormat, Place};
+use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar};
 use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::mode::check::Depth;
-use keyferry::mode::{Ended, check, exec, once};
+use keyferry::mode::sidecar::{Loaded, Settings};
+use keyferry::mode::watch::Program;
+use keyferry::mode::{Ended, check, exec, once, sidecar, watch};
 use keyferry::outcome::{Failed, defect};
 use keyferry::plan::Format;
 use keyferry::report::{Class, Failure};
+use keyferry::sidecar::ask;
 use keyferry::vault::Runner;
 use keyferry::world::World;
 use keyferry::{hygiene, telemetry};
+
+/// How long one step of a sidecar may take; a step that fails is made again later.
+const STEP: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     let core_limit = rustix::process::getrlimit(rustix::process::Resource::Core).current;
@@ -85,6 +91,9 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             let world = world(&config, &init.place, init.deadline).waiting_for_files();
             one_pass(&config, world)
         }),
+        Command::Sidecar(sidecar) => stay(common, &sidecar),
+        Command::Ready(address) => asked(ask::ready(address.listen)),
+        Command::Status(address) => asked(ask::status(address.listen)),
         Command::Plan(plan) => with_config(common, &plan.place, |config| {
             show_plan(config, &plan.place, plan.deadline, plan.output)
         }),
@@ -104,6 +113,9 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             if let Err(failure) = exec::find_program(&arguments.command, path.as_ref()) {
                 return Ended::Failed(Failed::whole(failure));
             }
+            if arguments.watch {
+                return watched(&config, &arguments, core_limit);
+            }
             let world = world(&config, &arguments.place, arguments.deadline);
             match block_on(exec::environment(
                 config,
@@ -118,6 +130,18 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
         }),
     }
+}
+
+fn watched(config: &Config, arguments: &Exec, core_limit: Option<u64>) -> Ended {
+    let world = in_actions(World::staying(config, arguments.place.root.clone(), STEP));
+    let program = Program {
+        command: &arguments.command,
+        on_change: arguments.on_change,
+        deadline: arguments.deadline,
+        core_limit,
+    };
+    let delivery = arguments.delivery.as_deref();
+    block_on(watch::run(config, world, delivery, &program))
 }
 
 /// The page of the whole, then the options of each command: one page holds all.
@@ -149,6 +173,34 @@ fn one_pass(config: &Config, world: World) -> Ended {
     ended
 }
 
+/// Asks of a running sidecar need no configuration.
+fn asked(answer: Result<String, Failure>) -> Ended {
+    match answer {
+        Ok(text) => print(&text),
+        Err(failure) => Ended::Failed(Failed::whole(failure)),
+    }
+}
+
+fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
+    let Sidecar { place, address } = sidecar;
+    warn_of_secrets();
+    let Loaded { config, files } = loaded(place);
+    let first = match config {
+        Ok(config) => config,
+        Err(problems) => return invalid(&problems, common.log_format),
+    };
+    if let Err(failure) = sidecar::has_work(&first) {
+        return Ended::Failed(Failed::whole(failure));
+    }
+    let (again, root) = (place.clone(), place.root.clone());
+    let settings = Settings {
+        listen: address.listen,
+        load: Box::new(move || loaded(&again)),
+        world: Box::new(move |config| in_actions(World::staying(config, root.clone(), STEP))),
+    };
+    block_on(sidecar::run(settings, first, files))
+}
+
 fn show_plan(config: Config, place: &Place, deadline: Duration, format: Format) -> Ended {
     let world = world(&config, place, deadline);
     let (ended, text) = block_on(once::plan(&config, world, format, jiff::Timestamp::now()));
@@ -165,9 +217,13 @@ fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// The outside of one pass. Only here is the environment asked who a GitHub Actions job is.
+/// The outside of one pass.
 fn world(config: &Config, place: &Place, deadline: Duration) -> World {
-    let world = World::new(config, place.root.clone(), deadline);
+    in_actions(World::new(config, place.root.clone(), deadline))
+}
+
+/// Only here is the environment asked who a GitHub Actions job is.
+fn in_actions(world: World) -> World {
     match Runner::of(
         env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
         env_text("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
@@ -179,19 +235,14 @@ fn world(config: &Config, place: &Place, deadline: Duration) -> World {
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
 fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
-    let texts = RefCell::new(BTreeMap::new());
-    let read = |path: &Path| {
-        let text = std::fs::read_to_string(path)?;
-        let mut texts = texts.borrow_mut();
-        texts.insert(path.display().to_string(), text.clone());
-        Ok(text)
-    };
-    let outside = Outside {
-        env: &env_text,
-        read: &read,
-        list: &list,
-        root: place.root.as_deref(),
-    };
+    warn_of_secrets();
+    match loaded(place).config {
+        Ok(config) => mode(config),
+        Err(problems) => invalid(&problems, common.log_format),
+    }
+}
+
+fn warn_of_secrets() {
     for name in hygiene::SECRET_VARIABLES
         .iter()
         .filter(|name| std::env::var_os(name).is_some())
@@ -200,12 +251,34 @@ fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ende
             tracing::warn!("{name} is set and ignored: secrets are read from files only");
         }
     }
+}
+
+/// The configuration, and every file and folder that was looked at for it.
+fn loaded(place: &Place) -> Loaded {
+    let seen = RefCell::new(Vec::new());
+    let texts = RefCell::new(BTreeMap::new());
+    let read = |path: &Path| {
+        seen.borrow_mut().push(path.to_owned());
+        let text = std::fs::read_to_string(path)?;
+        let mut texts = texts.borrow_mut();
+        texts.insert(path.display().to_string(), text.clone());
+        Ok(text)
+    };
+    let outside = Outside {
+        env: &env_text,
+        read: &read,
+        list: &|path| {
+            seen.borrow_mut().push(path.to_owned());
+            list(path)
+        },
+        root: place.root.as_deref(),
+    };
     let paths = if place.config.is_empty() {
         default_config()
     } else {
         place.config.clone()
     };
-    let loaded = load(&paths, &outside).and_then(|config| {
+    let config = load(&paths, &outside).and_then(|config| {
         let texts = texts.borrow().clone();
         let list = keyferry::render::check_templates(&config, &texts);
         match list.is_empty() {
@@ -213,10 +286,10 @@ fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ende
             false => Err(Problems { list, texts }),
         }
     });
-    match loaded {
-        Ok(config) => mode(config),
-        Err(problems) => invalid(&problems, common.log_format),
-    }
+    let mut files = seen.take();
+    files.sort();
+    files.dedup();
+    Loaded { config, files }
 }
 
 fn default_config() -> Vec<PathBuf> {
@@ -287,7 +360,7 @@ fn print(text: &str) -> Ended {
 fn then(printed: Ended, ended: Ended) -> Ended {
     match printed {
         Ended::Failed(failed) => Ended::Failed(failed),
-        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) => ended,
+        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_) => ended,
     }
 }
 
@@ -298,6 +371,7 @@ fn finish(ended: &Ended, common: &Common) -> ExitCode {
         Ended::Differs(line) => (line.clone(), 10),
         Ended::Failed(failed) => (failed.line(), failed.failure.class.exit_code()),
         Ended::Signal(stop) => ("stopped by a signal".to_owned(), stop.exit_code()),
+        Ended::Program(code) => (String::new(), *code),
     };
     if !line.is_empty() {
         match common.log_format {

@@ -7,6 +7,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod at_rest;
 mod contest;
 mod envelopes;
 mod launcher;
@@ -29,6 +30,7 @@ const ROWS: &[(&str, Make)] = &[
     ("sops-json", envelopes::sops_json),
     ("sops-small", envelopes::sops_small),
     ("sealed", envelopes::sealed),
+    ("at-rest", at_rest::row),
     ("size", release::size),
 ];
 

@@ -5,6 +5,7 @@
 
 mod at;
 pub mod check;
+pub mod duration;
 pub mod expand;
 pub mod load;
 pub mod mask;
@@ -12,6 +13,7 @@ pub mod problem;
 pub mod raw;
 mod read;
 mod source;
+pub mod stay;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use source::{DocumentFormat, From, Source, VaultRead};
+pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };
@@ -57,6 +60,8 @@ pub struct Config {
     pub vaults: BTreeMap<String, VaultServer>,
     /// Keys that open encrypted files.
     pub keys: Keys,
+    /// How a sidecar stays.
+    pub sidecar: Sidecar,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
 }
@@ -137,12 +142,16 @@ pub struct Delivery {
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.
     pub to: Vec<Target>,
+    /// What a sidecar does after a change.
+    pub on_change: Vec<Reaction>,
+    /// What a sidecar does about its age.
+    pub staleness: Staleness,
     /// Where it was written.
     pub at: Location,
 }
 
 /// A field made from others by a template.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ComputedField {
     /// Its name.
     pub name: String,

@@ -126,7 +126,7 @@ impl Folder {
     }
 
     /// Removes a name that is no folder; one that is gone already is as well.
-    pub(super) fn remove(&self, name: &str) -> Result<(), SinkError> {
+    pub fn remove(&self, name: &str) -> Result<(), SinkError> {
         match unlinkat(self, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(self.failed("remove", name, errno)),
@@ -168,7 +168,7 @@ impl Folder {
     }
 
     /// Waits until the folder's names are on disk.
-    pub(super) fn settle(&self) -> Result<(), SinkError> {
+    pub fn settle(&self) -> Result<(), SinkError> {
         self.flush(self.as_fd(), "")
     }
 

@@ -7,7 +7,7 @@
 //! enough; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
 //! bodies that it cannot read.
 
-use tokio::time::Instant;
+use crate::patience::Patience;
 
 pub(crate) mod account;
 pub(crate) mod call;
@@ -21,6 +21,7 @@ mod sealing;
 pub(crate) mod secret;
 mod status;
 mod subject;
+mod workload;
 
 pub use connect::{connect, connect_with};
 pub use error::Error;
@@ -37,6 +38,6 @@ pub struct Kubernetes {
     pub server: String,
     /// Our own namespace: the pod's, or that of the kubeconfig's context.
     pub namespace: String,
-    /// When all waiting ends.
-    pub deadline: Instant,
+    /// How long waiting may take.
+    pub patience: Patience,
 }

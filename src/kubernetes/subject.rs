@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::artifact::ObjectName;
+use crate::config::stay::Workload;
 
 /// The kinds of object that we touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Kind {
     SealedSecret,
     /// All Secrets of a namespace with a label, which stands in the name's place.
     LabelledSecrets,
+    /// What makes pods.
+    Workload(Workload),
 }
 
 impl Kind {
@@ -24,6 +27,9 @@ impl Kind {
             Self::Secret | Self::LabelledSecrets => "secrets",
             Self::ServiceAccount => "serviceaccounts",
             Self::SealedSecret => "sealedsecrets",
+            Self::Workload(Workload::Deployment) => "deployments",
+            Self::Workload(Workload::StatefulSet) => "statefulsets",
+            Self::Workload(Workload::DaemonSet) => "daemonsets",
         }
     }
 
@@ -32,6 +38,7 @@ impl Kind {
         match self {
             Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "",
             Self::SealedSecret => "bitnami.com",
+            Self::Workload(_) => "apps",
         }
     }
 
@@ -40,6 +47,7 @@ impl Kind {
         match self {
             Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "/api/v1",
             Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
+            Self::Workload(_) => "/apis/apps/v1",
         }
     }
 }
@@ -51,6 +59,7 @@ impl fmt::Display for Kind {
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
             Self::LabelledSecrets => "secrets",
+            Self::Workload(kind) => kind.word(),
         })
     }
 }
@@ -71,7 +80,7 @@ impl fmt::Display for Subject {
                 let ObjectName { namespace, name } = &self.at;
                 write!(f, "{} in {namespace} with label {name}", self.kind)
             }
-            Kind::Secret | Kind::ServiceAccount | Kind::SealedSecret => {
+            Kind::Secret | Kind::ServiceAccount | Kind::SealedSecret | Kind::Workload(_) => {
                 write!(f, "{} {}", self.kind, self.at)
             }
         }

@@ -50,7 +50,7 @@ pub async fn run(
     let _ = tokio::time::timeout(FAREWELL, world.close()).await;
     match done {
         Ended::Signal(stop) => (Ended::Signal(stop), String::new()),
-        ended @ (Ended::Well(_) | Ended::Differs(_) | Ended::Failed(_)) => {
+        ended @ (Ended::Well(_) | Ended::Differs(_) | Ended::Failed(_) | Ended::Program(_)) => {
             (ended, report.show(format))
         }
     }

@@ -92,9 +92,26 @@ fn no_program() -> Failure {
     Failure::new(Class::Usage, "no program was named").hint("write it after `--`")
 }
 
-fn cannot_run(program: &OsStr, why: impl std::fmt::Display) -> Failure {
+pub(super) fn cannot_run(program: &OsStr, why: impl std::fmt::Display) -> Failure {
     let what = format!("cannot run {}: {why}", program.to_string_lossy());
     Failure::new(Class::Usage, what).hint("give the path of a program, or one that PATH finds")
+}
+
+/// A program with these variables, and none of ours that hold a secret.
+pub(super) fn prepared(
+    program: &OsStr,
+    arguments: &[OsString],
+    environment: &[(String, SecretBytes)],
+) -> Command {
+    let mut child = Command::new(program);
+    child.args(arguments);
+    for name in SECRET_VARIABLES {
+        child.env_remove(name);
+    }
+    for (name, value) in environment {
+        child.env(name, OsString::from_vec(value.expose().to_vec()));
+    }
+    child
 }
 
 /// Replaces this process; returns only when that fails.
@@ -103,17 +120,10 @@ pub fn become_program(
     environment: Vec<(String, SecretBytes)>,
     core_limit: Option<u64>,
 ) -> Failure {
-    let Some((program, arguments)) = command.split_first() else {
+    let Some(program) = command.first() else {
         return no_program();
     };
-    let mut child = Command::new(program);
-    child.args(arguments);
-    for name in SECRET_VARIABLES {
-        child.env_remove(name);
-    }
-    for (name, value) in &environment {
-        child.env(name, OsString::from_vec(value.expose().to_vec()));
-    }
+    let mut child = prepared(program, &command[1..], &environment);
     // The program is not ours to forbid a core.
     let _ = soft_core_limit(core_limit);
     cannot_run(program, child.exec())

@@ -3,6 +3,8 @@
 pub mod check;
 pub mod exec;
 pub mod once;
+pub mod sidecar;
+pub mod watch;
 
 use std::time::Duration;
 
@@ -25,6 +27,8 @@ pub enum Ended {
     Failed(Failed),
     /// A signal ended it.
     Signal(Stop),
+    /// The program that it ran ended; its exit code is ours.
+    Program(u8),
 }
 
 impl Ended {
@@ -39,6 +43,7 @@ impl Ended {
                 ..failed
             }),
             Self::Signal(stop) => Self::Signal(stop),
+            Self::Program(code) => Self::Program(code),
         }
     }
 }

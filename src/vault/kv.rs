@@ -17,6 +17,15 @@ use super::reasons::{Absence, Misuse, Refusal, Setup};
 use super::transport::Call;
 use crate::material::{Lease, Material, Node};
 
+/// The newest version of a secret, as its metadata tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Counted from 1.
+    pub number: String,
+    /// When it was made.
+    pub made: String,
+}
+
 /// What came of asking for a path.
 type Outcome = Result<Reply, Stop>;
 
@@ -77,6 +86,45 @@ pub(super) async fn read(
             }
         }
     }
+}
+
+/// The version that a full read would give; nothing where that cannot be told from the metadata alone.
+pub(super) async fn version(
+    access: &Access,
+    mounts: &Mounts,
+    path: &DataPath,
+) -> Result<Option<Version>, Stop> {
+    let at = match path.as_versioned() {
+        Some(at) => at,
+        None => match mounts.find(access, path).await? {
+            Some(Mount {
+                path: mount,
+                engine: Engine::KvV2,
+            }) => secret_in(&mount, path)?,
+            Some(_) | None => return Ok(None),
+        },
+    };
+    let question = Call::of(&Own::read(&format!("{}/metadata/{}", at.mount, at.key)))?;
+    match access.ask(&question).await {
+        Ok(reply) => Ok(living_version(&reply.data)),
+        Err(Stop::Read(Cause::Refusal(_) | Cause::Absence(_) | Cause::Misuse(_))) => Ok(None),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// The current version, if it is neither deleted nor destroyed.
+fn living_version(metadata: &Node) -> Option<Version> {
+    let current = entry(metadata, "current_version").and_then(Node::leaf)?;
+    let current = current.expose_str()?;
+    let version = entry(entry(metadata, "versions")?, current)?;
+    let destroyed = entry(version, "destroyed") != Some(&Node::Bool(false));
+    let deleted = entry(version, "deletion_time") != Some(&Node::text(""));
+    let made = entry(version, "created_time").and_then(Node::leaf)?;
+    let made = made.expose_str()?.to_owned();
+    (!destroyed && !deleted).then(|| Version {
+        number: current.to_owned(),
+        made,
+    })
 }
 
 /// Writes to a path that answers data.

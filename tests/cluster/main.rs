@@ -14,6 +14,7 @@ mod examples;
 mod kube;
 mod sealed;
 
+mod sidecar;
 mod sops;
 mod stack;
 mod vault;

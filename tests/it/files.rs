@@ -61,6 +61,7 @@ fn world(root: Option<&Path>) -> World {
     let config = Config {
         vaults: BTreeMap::new(),
         keys: Default::default(),
+        sidecar: Default::default(),
         deliveries: Vec::new(),
     };
     World::new(&config, root.map(Path::to_owned), Duration::from_secs(5))

@@ -18,6 +18,7 @@ mod inputs;
 mod kind;
 mod render;
 mod schema;
+mod sidecar;
 mod stack;
 mod tidy;
 mod vault_stub;

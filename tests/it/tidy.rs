@@ -8,6 +8,7 @@ const RINGS: &[(&str, u8)] = &[
     ("main", 4),
     ("cli", 4),
     ("mode", 3),
+    ("sidecar", 3),
     ("outcome", 3),
     ("cycle", 3),
     ("telemetry", 3),
@@ -19,6 +20,8 @@ const RINGS: &[(&str, u8)] = &[
     ("vault", 2),
     ("kubernetes", 2),
     ("disk", 2),
+    ("patience", 2),
+    ("shelf", 2),
     ("plan", 1),
     ("render", 1),
     ("envelope", 1),
@@ -29,6 +32,8 @@ const RINGS: &[(&str, u8)] = &[
     ("artifact", 0),
     ("observed", 0),
     ("report", 0),
+    ("cadence", 0),
+    ("tally", 0),
 ];
 
 /// Siblings that do not know each other.

@@ -2,6 +2,7 @@
 
 mod outputs;
 mod source;
+mod stay;
 mod target;
 mod vault;
 
@@ -16,7 +17,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, Sidecar, Staleness, Target,
+    VaultRead, VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -31,6 +33,7 @@ pub struct Parts {
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
     recipients: Vec<String>,
+    sidecar: Vec<(Sidecar, Location)>,
     deliveries: Vec<Delivery>,
 }
 
@@ -52,8 +55,13 @@ pub fn check(
         vault,
         vaults,
         keys,
+        sidecar,
         deliveries,
     } = raw;
+    if let Some(sidecar) = sidecar {
+        let at = checker.at(&sidecar);
+        parts.sidecar.push((checker.sidecar(sidecar), at));
+    }
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
         match checker.server(&name, vault) {
@@ -89,8 +97,12 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         age,
         sealed,
         recipients,
+        sidecar,
         deliveries,
     } = parts;
+    if let [(_, first), (_, second), ..] = sidecar.as_slice() {
+        problems.push(twice("the section", "sidecar", first, second));
+    }
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
         if let Some(first) = servers.get(&server.name) {
@@ -117,6 +129,11 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
             recipients,
         },
+        sidecar: sidecar
+            .into_iter()
+            .next()
+            .map(|(sidecar, _)| sidecar)
+            .unwrap_or_default(),
         deliveries,
     }
 }
@@ -267,6 +284,13 @@ impl Checker<'_> {
             deliver,
             allow_empty,
             to,
+            on_change,
+            refresh,
+            max_age,
+            on_missing,
+            on_denied,
+            on_unavailable,
+            accept_cached,
         } = written.value;
         let name = self.name(&name, "the delivery's name");
         if from.is_empty() && fields.0.is_empty() {
@@ -285,6 +309,19 @@ impl Checker<'_> {
                 name,
             })
             .collect();
+        let to: Vec<Target> = to
+            .into_iter()
+            .filter_map(|target| self.target(target))
+            .collect();
+        let staleness = Staleness {
+            refresh: refresh.and_then(|text| self.duration(&text)),
+            max_age: max_age.and_then(|text| self.duration(&text)),
+            on_missing: self.on_failure("onMissing", on_missing),
+            on_denied: self.on_failure("onDenied", on_denied),
+            on_unavailable: self.on_failure("onUnavailable", on_unavailable),
+            accept_cached,
+        };
+        self.staleness_suits(&at, &staleness, &to);
         Delivery {
             from: from
                 .into_iter()
@@ -300,10 +337,12 @@ impl Checker<'_> {
                 .map(|field| self.name(field, "this field"))
                 .collect(),
             allow_empty,
-            to: to
+            to,
+            on_change: on_change
                 .into_iter()
-                .filter_map(|target| self.target(target))
+                .filter_map(|reaction| self.reaction(reaction))
                 .collect(),
+            staleness,
             name,
             at,
         }

@@ -16,7 +16,7 @@ mod write;
 
 pub use look::look;
 pub use retired::Retired;
-pub use write::write;
+pub use write::{remove_all, write};
 
 use crate::artifact::Access;
 

@@ -55,6 +55,24 @@ pub fn write(
     Ok(before.others.into_iter().chain(before.current).collect())
 }
 
+/// Removes a whole set: its names first, so that none leads nowhere for longer than that takes. Says whether one was there.
+pub fn remove_all(folder: &Folder, access: &Access) -> Result<bool, SinkError> {
+    folder.lock()?;
+    let before = inventory(folder, &BTreeMap::new(), access)?;
+    for name in before.links.iter().chain(&before.temporary) {
+        folder.remove(name)?;
+    }
+    let there = before.current.is_some();
+    if there {
+        folder.remove(DATA)?;
+    }
+    for generation in before.others.into_iter().chain(before.current) {
+        remove(folder, &generation)?;
+    }
+    folder.settle()?;
+    Ok(there)
+}
+
 fn lay(
     folder: &Folder,
     generation: &str,

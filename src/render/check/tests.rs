@@ -11,6 +11,7 @@ fn found_in(delivery: Delivery, text: &str) -> Vec<String> {
     let config = Config {
         vaults: Default::default(),
         keys: Keys::default(),
+        sidecar: Default::default(),
         deliveries: vec![delivery],
     };
     let texts = [("k.yaml".to_owned(), text.to_owned())].into();

@@ -36,6 +36,7 @@ async fn world(kubeconfig: PathBuf, patience: Duration) -> World {
     let config = Config {
         vaults: BTreeMap::new(),
         keys: Keys::default(),
+        sidecar: Default::default(),
         deliveries: Vec::new(),
     };
     let cluster = connect_with(kubeconfig, Instant::now() + patience).await;

@@ -60,6 +60,8 @@ pub(crate) fn delivery<const N: usize>(name: &str, from: [From; N]) -> Delivery 
         require: Vec::new(),
         deliver: Vec::new(),
         allow_empty: false,
+        on_change: Vec::new(),
+        staleness: Default::default(),
         to: Vec::new(),
         at: at(2, 5),
     }
@@ -128,6 +130,7 @@ pub(crate) fn config<const N: usize>(deliveries: [Delivery; N]) -> Config {
     Config {
         vaults: BTreeMap::new(),
         keys: Keys::default(),
+        sidecar: Default::default(),
         deliveries: deliveries.into(),
     }
 }
