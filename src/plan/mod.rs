@@ -3,6 +3,7 @@
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
 mod decide;
+mod links;
 mod owed;
 mod show;
 mod variables;
@@ -13,6 +14,7 @@ use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::Observed;
 use crate::report::{Class, Failure};
 
+pub use links::{needed, unlinked};
 pub use owed::{News, Owed, owed};
 pub use show::{Format, show};
 
@@ -185,17 +187,19 @@ pub fn plan(desired: Desired, observed: Vec<Vec<Observed>>) -> Plan {
     }
 }
 
-fn delivery(wanted: Wanted, observed: Vec<Observed>) -> DeliveryPlan {
+/// The same for one delivery.
+pub fn delivery(wanted: Wanted, observed: Vec<Observed>) -> DeliveryPlan {
     let Wanted {
         delivery,
         artifacts,
     } = wanted;
     let steps = artifacts.map(|artifacts| {
-        artifacts
-            .into_iter()
-            .zip(observed)
+        let both = artifacts.into_iter().zip(observed);
+        let mut steps: Vec<Step> = both
             .map(|(artifact, observed)| step(artifact, observed))
-            .collect()
+            .collect();
+        links::refuse(&mut steps);
+        steps
     });
     DeliveryPlan { delivery, steps }
 }

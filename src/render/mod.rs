@@ -53,12 +53,24 @@ pub fn desired(
     own_namespace: &Result<String, Failure>,
     now: Timestamp,
 ) -> Desired {
-    let wanted = |delivery: &Delivery| Wanted {
+    let deliveries = config.deliveries.iter();
+    Desired {
+        deliveries: deliveries
+            .map(|delivery| wanted(delivery, fetched, own_namespace, now))
+            .collect(),
+    }
+}
+
+/// The same for one delivery.
+pub fn wanted(
+    delivery: &Delivery,
+    fetched: &Fetched,
+    own_namespace: &Result<String, Failure>,
+    now: Timestamp,
+) -> Wanted {
+    Wanted {
         delivery: delivery.name.clone(),
         artifacts: artifacts(delivery, fetched, own_namespace, now),
-    };
-    Desired {
-        deliveries: config.deliveries.iter().map(wanted).collect(),
     }
 }
 

@@ -21,6 +21,7 @@ const RINGS: &[(&str, u8)] = &[
     ("kubernetes", 2),
     ("disk", 2),
     ("patience", 2),
+    ("halt", 2),
     ("shelf", 2),
     ("plan", 1),
     ("render", 1),
