@@ -16,6 +16,7 @@ mod examples;
 mod files;
 mod inputs;
 mod kind;
+mod pass;
 mod render;
 mod schema;
 mod sidecar;
