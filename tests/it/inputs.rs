@@ -103,7 +103,7 @@ fn row_10_role_id_and_secret_id_are_of_one_generation() {
         if !request.path.ends_with("/login") {
             return Reply::json(
                 200,
-                &json!({"request_id": "r", "data": {"data": {"a": "b"}, "metadata": {"version": 1}}}),
+                &json!({"request_id": "r", "data": {"data": {"a": "b"}, "metadata": {"created_time": "t", "custom_metadata": null, "deletion_time": "", "destroyed": false, "version": 1}}}),
             );
         }
         let body: Value = serde_json::from_slice(&request.body).expect("JSON");
@@ -151,7 +151,7 @@ fn row_10_a_configuration_is_of_one_generation() {
             "deliveries: [{{name: d{name}, from: [{{age: x.age}}], to: [{{file: {{path: out{name}, format: raw}}}}]}}]\n"
         )
     };
-    switched(&names, text, Duration::from_millis(40), |folder| {
+    switched(&names, text, Duration::from_millis(150), |folder| {
         for _ in 0..40 {
             let check = keyferry().args(["check", "--config"]).args([folder]);
             check.run().expect(0);
