@@ -7,11 +7,12 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::apply::{self, Applied};
-use crate::config::{Config, Delivery, Target};
+use crate::artifact::Wanted;
+use crate::config::{Config, Delivery, ManifestSet, Target};
 use crate::fetched::Fetched;
 use crate::halt;
 use crate::observe;
-use crate::plan::{self, DeliveryPlan, Owed, Plan};
+use crate::plan::{self, DeliveryPlan, Owed, Plan, prune};
 use crate::render;
 use crate::report::Failure;
 use crate::source::{self, Reads};
@@ -19,26 +20,74 @@ use crate::world::World;
 
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
-    let reads = Reads::new(config, world);
-    let plans = config.deliveries.iter().map(|delivery| async {
+    let reads = &Reads::new(config, world);
+    let delivered = config.deliveries.iter().map(|delivery| async move {
         let fetched = reads.of(delivery).await;
-        decide(delivery, &fetched, world, now).await
+        decide(wanted(delivery, &fetched, world, now).await, world).await
     });
-    Plan {
-        deliveries: join_all(plans).await,
-    }
+    let described = async {
+        let wanted = described(config, reads, world).await.into_iter();
+        join_all(wanted.map(|wanted| decide(wanted, world))).await
+    };
+    let (mut deliveries, described) = tokio::join!(join_all(delivered), described);
+    deliveries.extend(described);
+    let pruned = pruned(config, &deliveries, world).await;
+    deliveries.extend(pruned);
+    Plan { deliveries }
 }
 
-async fn decide(
-    delivery: &Delivery,
-    fetched: &Fetched,
-    world: &World,
-    now: Timestamp,
-) -> DeliveryPlan {
-    let namespace = own_namespace(delivery, world).await;
-    let wanted = render::wanted(delivery, fetched, &namespace, now);
+async fn wanted(delivery: &Delivery, fetched: &Fetched, world: &World, now: Timestamp) -> Wanted {
+    let named = |target: &Target| match target {
+        Target::Secret(secret) => secret.at.namespace.is_some(),
+        Target::File(_) | Target::Files(_) => true,
+    };
+    // Asked for only when some target leaves its namespace out.
+    let namespace = match delivery.to.iter().all(named) {
+        true => Ok(String::new()),
+        false => own_namespace(world).await,
+    };
+    render::wanted(delivery, fetched, &namespace, now)
+}
+
+/// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
+async fn described(config: &Config, reads: &Reads<'_>, world: &World) -> Vec<Wanted> {
+    if config.manifests.iter().all(|set| set.files.is_empty()) {
+        return Vec::new();
+    }
+    let files = config.manifests.iter().flat_map(|set| &set.files);
+    let fetched = reads.these(files).await;
+    render::described(config, &fetched, &own_namespace(world).await)
+}
+
+async fn decide(wanted: Wanted, world: &World) -> DeliveryPlan {
     let observed = observe::delivery(&wanted, world).await;
     plan::delivery(wanted, observed)
+}
+
+/// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
+/// in the files is not there because it was taken out of them.
+async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<DeliveryPlan> {
+    let prunes = |set: &ManifestSet| set.pruned().is_some();
+    if !config.manifests.iter().any(prunes) {
+        return Vec::new();
+    }
+    let Some(kept) = prune::kept(plans) else {
+        tracing::warn!("nothing is pruned in this pass: not everything could be read");
+        return Vec::new();
+    };
+    let namespace = match config.manifests.iter().any(|set| !set.files.is_empty()) {
+        true => own_namespace(world).await,
+        false => Ok(String::new()),
+    };
+    let marked = observe::marked::look(config, &namespace, world).await;
+    prune::plan(&kept, marked, world.allow_deletes)
+}
+
+async fn own_namespace(world: &World) -> Result<String, Failure> {
+    world
+        .kubernetes()
+        .await
+        .map(|cluster| cluster.namespace.clone())
 }
 
 /// The whole pass.
@@ -65,11 +114,20 @@ pub async fn run_noting(
         results: Vec::new(),
     };
     let mut owed = Vec::new();
-    for way in join_all(ways).await {
+    let (mut ways, described) = tokio::join!(join_all(ways), describe(config, &reads, world));
+    ways.extend(described);
+    for way in ways {
         applied.plan.deliveries.push(way.plan);
         applied.results.push(way.results);
         owed.extend(way.owed);
     }
+    // Last of all: whoever reads a Secret that was renamed finds the new one before the old one goes.
+    for pruned in pruned(config, &applied.plan.deliveries, world).await {
+        let steps = pruned.steps.as_deref().unwrap_or_default();
+        applied.results.push(apply::delivery(steps, world).await);
+        applied.plan.deliveries.push(pruned);
+    }
+    apply::delete_all(&applied.plan, &mut applied.results, world).await;
     (applied, owed)
 }
 
@@ -89,13 +147,13 @@ async fn deliver(
 ) -> Way {
     let decided = async {
         let fetched = reads.of(delivery).await;
-        let plan = decide(delivery, &fetched, world, now).await;
-        (fetched, plan)
+        let wanted = wanted(delivery, &fetched, world, now).await;
+        (fetched, decide(wanted, world).await)
     };
     let (fetched, plan) = tokio::select! {
         biased;
         // Reading is given up at once: nothing of it can be left in halves.
-        () = world.halt.asked() => return stopped(delivery),
+        () = world.halt.asked() => return stopped(&delivery.name),
         decided = decided => decided,
     };
     let owed = plan::owed(delivery, &plan, &fetched);
@@ -122,28 +180,36 @@ async fn deliver(
     }
 }
 
-fn stopped(delivery: &Delivery) -> Way {
+/// The way of what manifests describe.
+async fn describe(config: &Config, reads: &Reads<'_>, world: &World) -> Vec<Way> {
+    let decided = async {
+        let wanted = described(config, reads, world).await.into_iter();
+        join_all(wanted.map(|wanted| decide(wanted, world))).await
+    };
+    let plans = tokio::select! {
+        biased;
+        () = world.halt.asked() => return vec![stopped("manifests")],
+        plans = decided => plans,
+    };
+    let ways = plans.into_iter().map(|plan| async {
+        let steps = plan.steps.as_deref().unwrap_or_default();
+        let results = apply::delivery(steps, world).await;
+        Way {
+            plan,
+            results,
+            owed: Vec::new(),
+        }
+    });
+    join_all(ways).await
+}
+
+fn stopped(delivery: &str) -> Way {
     Way {
         plan: DeliveryPlan {
-            delivery: delivery.name.clone(),
+            delivery: delivery.to_owned(),
             steps: Err(halt::stopped()),
         },
         results: Vec::new(),
         owed: Vec::new(),
     }
-}
-
-/// Asked for only when some target leaves its namespace out.
-async fn own_namespace(delivery: &Delivery, world: &World) -> Result<String, Failure> {
-    let needed = delivery.to.iter().any(|target| match target {
-        Target::Secret(secret) => secret.at.namespace.is_none(),
-        Target::File(_) | Target::Files(_) => false,
-    });
-    if !needed {
-        return Ok(String::new());
-    }
-    world
-        .kubernetes()
-        .await
-        .map(|cluster| cluster.namespace.clone())
 }

@@ -31,6 +31,8 @@ pub struct World {
     pub shelf: Option<Arc<Shelf>>,
     /// The end that a signal asks for.
     pub halt: Arc<Halt>,
+    /// How many Secrets of a set of manifests may be deleted at once, where a person said so.
+    pub allow_deletes: usize,
     /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
     pub retired: Retired,
     vaults: BTreeMap<String, Arc<Session>>,
@@ -60,6 +62,7 @@ impl World {
             patience,
             shelf: None,
             halt: Arc::default(),
+            allow_deletes: 0,
             retired: Retired::default(),
             vaults: config
                 .vaults
@@ -77,6 +80,15 @@ impl World {
     pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
         Self {
             kubernetes: Arc::new(OnceCell::new_with(Some(kubernetes))),
+            ..self
+        }
+    }
+
+    /// The same world in which so many Secrets of a set of manifests may be deleted at once, because a person said so.
+    #[must_use]
+    pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
+        Self {
+            allow_deletes,
             ..self
         }
     }
@@ -101,6 +113,7 @@ impl World {
             patience: self.patience,
             shelf: self.shelf.clone(),
             halt: Arc::clone(&self.halt),
+            allow_deletes: self.allow_deletes,
             retired: Retired::default(),
             vaults: self.vaults.clone(),
             kubernetes: Arc::clone(&self.kubernetes),

@@ -54,7 +54,7 @@ pub(crate) fn row(keyferry: &Path, _rounds: usize) -> Row {
     let ours = ["sidecar", "--config", "keyferry.yaml", "--listen", &listen];
     let ours = rest("`keyferry sidecar`", keyferry, &ours, scratch.path());
     let peer = ["agent", "-config=agent.hcl", "-log-level=error"];
-    let peer = rest("`bao agent`", &tools::bao(), &peer, scratch.path());
+    let peer = rest("`bao agent`", tools::bao(), &peer, scratch.path());
     let memory = |line: &Line| line.peak.map_or(0, |peak| peak.median);
     let part = |theirs: f64, ours: f64| theirs / ours.max(0.001);
     Row {

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use crate::artifact::Artifact;
 use crate::halt;
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
-use crate::report::Failure;
+use crate::report::{Class, Failure};
 use crate::world::World;
 
 /// What came of a plan: the plan itself, and beside each step what came of it.
@@ -22,14 +22,38 @@ pub struct Applied {
     pub results: Vec<Vec<Result<(), Failure>>>,
 }
 
-/// Does everything a plan says.
+/// Does everything a plan says: first all that is written, then, if all of that went well, what is deleted. Whoever reads a
+/// Secret that was renamed finds the new one before the old one goes.
 pub async fn apply(plan: Plan, world: &World) -> Applied {
     let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
         delivery(steps, world)
     });
-    let results = join_all(deliveries).await;
+    let mut results = join_all(deliveries).await;
+    delete_all(&plan, &mut results, world).await;
     Applied { plan, results }
+}
+
+/// Deletes what is to go, if all else went well.
+pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], world: &World) {
+    let unknown = plan
+        .deliveries
+        .iter()
+        .filter_map(|delivery| delivery.steps.as_ref().err());
+    let failed = results
+        .iter()
+        .flatten()
+        .filter_map(|result| result.as_ref().err());
+    let worst = unknown.chain(failed).map(|failure| failure.class).min();
+    for (DeliveryPlan { steps, .. }, results) in plan.deliveries.iter().zip(results) {
+        let steps = steps.as_deref().unwrap_or_default();
+        let deletions = steps.iter().zip(results.iter_mut());
+        let deletions = deletions.filter(|(step, _)| step.action == Action::Delete);
+        join_all(deletions.map(|(step, result)| async move {
+            *result = delete(step, worst, world).await;
+        }))
+        .await;
+    }
 }
 
 /// Does the steps of one delivery, all at once: a target that waits for its server holds up no other. Only what needs another
@@ -58,7 +82,7 @@ pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>>
 
 async fn one(step: &Step, world: &World) -> Result<(), Failure> {
     match &step.action {
-        Action::Keep => Ok(()),
+        Action::Keep | Action::Delete => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Recreate { .. } => {
             let _running = world.halt.begin()?;
@@ -82,5 +106,34 @@ async fn write(step: &Step, world: &World) -> Result<(), Failure> {
         Artifact::FileSet(set) => file::write_set(set, world),
         Artifact::Secret(secret) => secret::write(secret, &step.action, world).await,
         Artifact::PullSecret(link) => secret::link(link, world).await,
+        Artifact::Leftover(_) => Err(defect(step)),
     }
+}
+
+async fn delete(step: &Step, worst: Option<Class>, world: &World) -> Result<(), Failure> {
+    let Artifact::Leftover(leftover) = &step.artifact else {
+        return Err(defect(step));
+    };
+    match worst {
+        None => {
+            let _running = world.halt.begin()?;
+            secret::remove(leftover, world).await
+        }
+        Some(class) => Err(Failure::new(
+            class,
+            format!(
+                "{} is not deleted: something else failed in this pass",
+                step.artifact
+            ),
+        )
+        .hint("it goes in the next pass in which all goes well")),
+    }
+}
+
+fn defect(step: &Step) -> Failure {
+    let word = step.action.word();
+    Failure::new(
+        Class::Bug,
+        format!("{}: not a thing to {word}", step.artifact),
+    )
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::artifact::{PullSecretLink, SecretArtifact};
+use crate::artifact::{Leftover, PullSecretLink, SecretArtifact};
 use crate::halt::{Halt, RESTORE};
 use crate::kubernetes::retry::pause;
 use crate::kubernetes::secret::{Apply, Basis, Stored, check};
@@ -35,13 +35,19 @@ pub async fn write(secret: &SecretArtifact, action: &Action, world: &World) -> R
     check(secret)?;
     let cluster = world.kubernetes().await?;
     match action {
-        Action::Keep => {}
+        Action::Keep | Action::Delete => {}
         Action::Refuse(failure) => return Err(failure.clone()),
         Action::Create => settle(cluster, secret, Start::Absent).await?,
         Action::Update(_) => settle(cluster, secret, Start::Look).await?,
         Action::Recreate { uid, .. } => recreate(cluster, secret, uid, &world.halt).await?,
     }
     Ok(())
+}
+
+/// Deletes what is described no more, exactly as it was seen. What somebody changed meanwhile is left for the next pass.
+pub async fn remove(leftover: &Leftover, world: &World) -> Result<(), Failure> {
+    let cluster = world.kubernetes().await?;
+    Ok(cluster.delete_unchanged(leftover).await?)
 }
 
 /// Adds the Secret to a ServiceAccount's `imagePullSecrets`.
@@ -243,7 +249,7 @@ async fn recreate(
     let old = old.into_artifact(&wanted.at);
     match put_back(cluster, &old, ours, uid).await {
         Back::Another => Err(cause),
-        back => Err(Error::NotRecreated {
+        back @ (Back::Restored | Back::Nothing) => Err(Error::NotRecreated {
             subject: subject(wanted),
             restored: back == Back::Restored,
             cause: Box::new(cause),

@@ -2,6 +2,8 @@
 //!
 //! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
 
+mod manifests;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -11,6 +13,7 @@ use super::at::{At, Ordered};
 
 mod stay;
 
+pub use manifests::RawManifests;
 pub use stay::{
     RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
 };
@@ -30,6 +33,8 @@ pub struct RawConfig {
     pub sidecar: Option<At<RawSidecar>>,
     /// What is carried where.
     pub deliveries: Vec<At<RawDelivery>>,
+    /// Encrypted Kubernetes manifests that are applied as what they say they are.
+    pub manifests: Vec<At<RawManifests>>,
 }
 
 /// A Vault or OpenBao server and our identity there.

@@ -157,15 +157,20 @@ impl<'a> Call<'a> {
             Verb::Delete => (Method::DELETE, object()),
             Verb::MayCreate => (Method::POST, REVIEWS.to_owned()),
         };
-        request(method, &path, &self.body).map_err(|_| Error::BadName(path))
+        request(method, &path, kind, &self.body).map_err(|_| Error::BadName(path))
     }
 }
 
-fn request(method: Method, path: &str, body: &Body) -> http::Result<Request<kube::client::Body>> {
+fn request(
+    method: Method,
+    path: &str,
+    kind: Kind,
+    body: &Body,
+) -> http::Result<Request<kube::client::Body>> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT, kind.accept())
         .header(
             header::USER_AGENT,
             concat!("keyferry/", env!("CARGO_PKG_VERSION")),

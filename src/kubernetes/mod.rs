@@ -3,8 +3,8 @@
 //! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
 //! [`secret`], [`account`] and [`sealing`] are the kinds of object that we know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no watch, and no list but that of sealing keys by their label, so that a Role limited to names is
-//! enough; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
+//! Architecture invariant: no watch, and no list but two by label, of sealing keys and of what `prune` may delete, so that a Role
+//! limited to names is enough for all else; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
 //! bodies that it cannot read.
 
 use crate::patience::Patience;
@@ -15,6 +15,7 @@ mod connect;
 mod error;
 pub(crate) mod fields;
 mod kubeconfig;
+mod marked;
 mod redact;
 pub(crate) mod retry;
 mod sealing;

@@ -18,13 +18,15 @@ pub enum Kind {
     LabelledSecrets,
     /// What makes pods.
     Workload(Workload),
+    /// The same, without their values.
+    MarkedSecrets,
 }
 
 impl Kind {
     /// Its name in a path and in a Role.
     pub(super) fn resource(self) -> &'static str {
         match self {
-            Self::Secret | Self::LabelledSecrets => "secrets",
+            Self::Secret | Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
             Self::ServiceAccount => "serviceaccounts",
             Self::SealedSecret => "sealedsecrets",
             Self::Workload(Workload::Deployment) => "deployments",
@@ -36,16 +38,32 @@ impl Kind {
     /// Its group as a Role names it; the oldest one has none.
     pub(super) fn group(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "",
+            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets | Self::MarkedSecrets => "",
             Self::SealedSecret => "bitnami.com",
             Self::Workload(_) => "apps",
+        }
+    }
+
+    /// How the answer is asked for.
+    pub(super) fn accept(self) -> &'static str {
+        match self {
+            Self::MarkedSecrets => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            }
+            Self::Secret
+            | Self::ServiceAccount
+            | Self::SealedSecret
+            | Self::LabelledSecrets
+            | Self::Workload(_) => "application/json",
         }
     }
 
     /// Where its group begins in a path.
     pub(super) fn root(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "/api/v1",
+            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets | Self::MarkedSecrets => {
+                "/api/v1"
+            }
             Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
             Self::Workload(_) => "/apis/apps/v1",
         }
@@ -58,7 +76,7 @@ impl fmt::Display for Kind {
             Self::Secret => "secret",
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
-            Self::LabelledSecrets => "secrets",
+            Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
             Self::Workload(kind) => kind.word(),
         })
     }
@@ -76,7 +94,7 @@ pub struct Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::LabelledSecrets => {
+            Kind::LabelledSecrets | Kind::MarkedSecrets => {
                 let ObjectName { namespace, name } = &self.at;
                 write!(f, "{} in {namespace} with label {name}", self.kind)
             }

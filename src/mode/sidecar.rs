@@ -18,6 +18,7 @@ use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups;
 use crate::sidecar::keep::Keeper;
+use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::serve;
 use crate::sidecar::watch::Watched;
@@ -104,6 +105,7 @@ impl Stay {
             }
             board.take(&config);
             reactor.take(&config);
+            let collector = config.sidecar.otlp.clone();
             let groups = groups::split(config);
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
@@ -131,6 +133,7 @@ impl Stay {
                     _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
+                    () = otlp::export(collector.as_deref(), board) => return,
                 }
             };
             let world = self.settings.world.as_ref()(&new).after(&self.world);
@@ -235,10 +238,10 @@ pub(super) async fn bury() {
 
 /// Nothing to keep is a mistake: a sidecar without deliveries would be ready for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
-    if config.deliveries.is_empty() {
+    if config.deliveries.is_empty() && config.manifests.is_empty() {
         return Err(
             Failure::new(Class::Usage, "the configuration has nothing to keep")
-                .hint("add `deliveries:`"),
+                .hint("add `deliveries:` or `manifests:`"),
         );
     }
     Ok(())

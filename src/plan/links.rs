@@ -16,7 +16,10 @@ pub fn needed(steps: &[Step], step: &Step) -> Option<usize> {
         Artifact::Secret(secret) => {
             secret.at.name == link.secret && secret.at.namespace == link.account.namespace
         }
-        Artifact::File(_) | Artifact::FileSet(_) | Artifact::PullSecret(_) => false,
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => false,
     })
 }
 
@@ -33,7 +36,11 @@ pub(super) fn refuse(steps: &mut [Step]) {
         let needed = &steps[needed(steps, step)?];
         match &needed.action {
             Action::Refuse(why) => Some(Action::Refuse(unlinked(step, needed, why))),
-            Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
+            Action::Keep
+            | Action::Create
+            | Action::Update(_)
+            | Action::Recreate { .. }
+            | Action::Delete => None,
         }
     };
     let refused: Vec<Option<Action>> = steps.iter().map(refused).collect();

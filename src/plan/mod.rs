@@ -2,9 +2,11 @@
 //!
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
+pub mod brake;
 mod decide;
 mod links;
 mod owed;
+pub mod prune;
 mod show;
 mod variables;
 
@@ -47,6 +49,17 @@ pub struct Step {
     pub notes: Vec<String>,
 }
 
+impl Step {
+    /// A reason, and what else the action does.
+    pub fn because(&self, reason: &Reason) -> String {
+        let notes = self.notes.iter().map(String::as_str);
+        let parts: Vec<String> = std::iter::once(reason.to_string())
+            .chain(notes.map(str::to_owned))
+            .collect();
+        parts.join("; ")
+    }
+}
+
 /// What will be done at one target, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -63,6 +76,8 @@ pub enum Action {
         /// The only object that may be deleted.
         uid: String,
     },
+    /// It is deleted, if it is still exactly what was seen.
+    Delete,
     /// Nothing: it must not be touched.
     Refuse(Failure),
 }
@@ -144,7 +159,11 @@ impl Plan {
             .filter_map(|delivery| delivery.steps.as_ref().err());
         let refused = self.steps().filter_map(|step| match &step.action {
             Action::Refuse(failure) => Some(failure),
-            Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
+            Action::Keep
+            | Action::Create
+            | Action::Update(_)
+            | Action::Recreate { .. }
+            | Action::Delete => None,
         });
         unknown.chain(refused).map(|failure| failure.class).min()
     }
@@ -160,7 +179,7 @@ impl Action {
     /// Whether it writes.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Create | Self::Update(_) | Self::Recreate { .. } => true,
+            Self::Create | Self::Update(_) | Self::Recreate { .. } | Self::Delete => true,
             Self::Keep | Self::Refuse(_) => false,
         }
     }
@@ -172,6 +191,7 @@ impl Action {
             Self::Create => "create",
             Self::Update(_) => "update",
             Self::Recreate { .. } => "recreate",
+            Self::Delete => "delete",
             Self::Refuse(_) => "refuse",
         }
     }

@@ -99,6 +99,7 @@ fn replaces(step: &Step) -> bool {
         )
         | Action::Keep
         | Action::Create
+        | Action::Delete
         | Action::Refuse(_) => false,
     }
 }

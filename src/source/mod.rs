@@ -30,9 +30,8 @@ pub struct Reads<'a>(BTreeMap<&'a Source, Read<'a>>);
 impl<'a> Reads<'a> {
     /// Of all deliveries of a configuration; nothing is read yet.
     pub fn new(config: &'a Config, world: &'a World) -> Self {
-        let sources = config.deliveries.iter().flat_map(|delivery| &delivery.from);
         let mut reads = BTreeMap::new();
-        for source in sources.map(|from| &from.source) {
+        for (_, source) in config.sources() {
             reads
                 .entry(source)
                 .or_insert_with(|| fetch(source, config, world).boxed().shared());
@@ -42,7 +41,13 @@ impl<'a> Reads<'a> {
 
     /// What the sources of one delivery gave, read all at once.
     pub async fn of(&self, delivery: &Delivery) -> Fetched {
-        let sources: BTreeSet<&Source> = delivery.from.iter().map(|from| &from.source).collect();
+        self.these(delivery.from.iter().map(|from| &from.source))
+            .await
+    }
+
+    /// What these sources gave, each of them one of the configuration's.
+    pub async fn these(&self, sources: impl Iterator<Item = &Source>) -> Fetched {
+        let sources: BTreeSet<&Source> = sources.collect();
         let reads = self
             .0
             .iter()

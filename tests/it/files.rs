@@ -63,6 +63,7 @@ fn world(root: Option<&Path>) -> World {
         keys: Default::default(),
         sidecar: Default::default(),
         deliveries: Vec::new(),
+        manifests: Vec::new(),
     };
     World::new(&config, root.map(Path::to_owned), Duration::from_secs(5))
 }

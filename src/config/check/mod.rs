@@ -1,5 +1,6 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
+mod manifests;
 mod outputs;
 mod source;
 mod stay;
@@ -17,8 +18,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, Sidecar, Staleness, Target,
-    VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, Sidecar,
+    Staleness, Target, VaultRead, VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -32,9 +33,10 @@ pub struct Parts {
     broken_vaults: Vec<String>,
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
-    recipients: Vec<String>,
     sidecar: Vec<(Sidecar, Location)>,
+    recipients: Vec<String>,
     deliveries: Vec<Delivery>,
+    manifests: Vec<ManifestSet>,
 }
 
 /// Checks one file and adds what it declares.
@@ -57,6 +59,7 @@ pub fn check(
         keys,
         sidecar,
         deliveries,
+        manifests,
     } = raw;
     if let Some(sidecar) = sidecar {
         let at = checker.at(&sidecar);
@@ -86,6 +89,9 @@ pub fn check(
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
     }
+    for set in manifests {
+        parts.manifests.extend(checker.manifests(set));
+    }
     checker.problems
 }
 
@@ -96,9 +102,10 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         broken_vaults,
         age,
         sealed,
-        recipients,
         sidecar,
+        recipients,
         deliveries,
+        manifests,
     } = parts;
     if let [(_, first), (_, second), ..] = sidecar.as_slice() {
         problems.push(twice("the section", "sidecar", first, second));
@@ -121,6 +128,13 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(unknown_server(server, at, &servers));
         }
     }
+    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
+    for set in &manifests {
+        let Some(name) = &set.name else { continue };
+        if let Some(first) = sets.insert(name, &set.at) {
+            problems.push(twice("a set of manifests", name, first, &set.at));
+        }
+    }
     outputs::check(&deliveries, problems);
     Config {
         vaults: servers,
@@ -135,6 +149,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             .map(|(sidecar, _)| sidecar)
             .unwrap_or_default(),
         deliveries,
+        manifests,
     }
 }
 

@@ -38,6 +38,7 @@ async fn world(kubeconfig: PathBuf, patience: Duration) -> World {
         keys: Keys::default(),
         sidecar: Default::default(),
         deliveries: Vec::new(),
+        manifests: Vec::new(),
     };
     let cluster = connect_with(kubeconfig, Instant::now() + patience).await;
     World::new(&config, None, patience).with_kubernetes(cluster.expect("the kubeconfig is good"))

@@ -132,6 +132,7 @@ pub(crate) fn config<const N: usize>(deliveries: [Delivery; N]) -> Config {
         keys: Keys::default(),
         sidecar: Default::default(),
         deliveries: deliveries.into(),
+        manifests: Vec::new(),
     }
 }
 
