@@ -16,6 +16,7 @@ use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar};
 use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
+use keyferry::disk::of_one_generation;
 use keyferry::mode::check::Depth;
 use keyferry::mode::sidecar::{Loaded, Settings};
 use keyferry::mode::watch::Program;
@@ -264,10 +265,21 @@ fn warn_of_secrets() {
 }
 
 /// The configuration, and every file and folder that was looked at for it.
+/// The files of a folder are one configuration: none of them from before a switch of its volume, another from after it.
 fn loaded(place: &Place) -> Loaded {
     if place.strict {
         keyferry::disk::be_strict();
     }
+    let paths = if place.config.is_empty() {
+        default_config()
+    } else {
+        place.config.clone()
+    };
+    let named: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    of_one_generation(&named, || load_once(place, &paths))
+}
+
+fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
     let seen = RefCell::new(Vec::new());
     let texts = RefCell::new(BTreeMap::new());
     let read = |path: &Path| {
@@ -286,12 +298,7 @@ fn loaded(place: &Place) -> Loaded {
         },
         root: place.root.as_deref(),
     };
-    let paths = if place.config.is_empty() {
-        default_config()
-    } else {
-        place.config.clone()
-    };
-    let config = load(&paths, &outside).and_then(|config| {
+    let config = load(paths, &outside).and_then(|config| {
         let texts = texts.borrow().clone();
         let list = keyferry::render::check_templates(&config, &texts);
         match list.is_empty() {

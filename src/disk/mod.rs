@@ -4,6 +4,7 @@
 mod error;
 mod file;
 mod folder;
+mod generation;
 mod in_place;
 mod names;
 mod read;
@@ -14,6 +15,7 @@ mod walk;
 pub use error::SinkError;
 pub use file::{LARGEST, Standing};
 pub use folder::Folder;
+pub use generation::{Generation, of_one_generation};
 pub use names::place;
 pub use read::{DiskError, be_strict, read_credential, read_document, read_public, read_small};
 pub use text::read_text;

@@ -32,6 +32,7 @@ pub use subject::{Claim, Claims, Kind, Subject};
 pub(crate) const MANAGER: &str = "keyferry";
 
 /// A cluster and our place in it.
+#[derive(Clone)]
 pub struct Kubernetes {
     /// The client.
     pub client: kube::Client,

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use super::{Ended, FAREWELL, stopped};
 use crate::config::{Config, Delivery};
+use crate::fetched::Fetched;
 use crate::hygiene::{SECRET_VARIABLES, soft_core_limit};
 use crate::material::SecretBytes;
 use crate::outcome::Failed;
@@ -33,13 +34,28 @@ pub async fn environment(
         fetched = source::fetch_all(&config, &world) => Ok(fetched),
         stop = stopped => Err(Ended::Signal(stop)),
     };
+    let environment = fetched.and_then(|fetched| {
+        let environment = config.deliveries.first().map_or_else(
+            || Ok(Vec::new()),
+            |delivery| rendered(delivery, &fetched, &world),
+        );
+        environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
+    });
     let _ = tokio::time::timeout(FAREWELL, world.close()).await;
-    let fetched = fetched?;
-    let environment = config.deliveries.first().map_or_else(
-        || Ok(Vec::new()),
-        |delivery| render::environment(delivery, &fetched),
-    );
-    environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
+    environment
+}
+
+/// The environment of a delivery. What is leased in it must outlive us: the program has it next.
+pub(super) fn rendered(
+    delivery: &Delivery,
+    fetched: &Fetched,
+    world: &World,
+) -> Result<Vec<(String, SecretBytes)>, Failure> {
+    let environment = render::environment(delivery, fetched)?;
+    for session in source::leases(delivery, fetched, world) {
+        session.outlive();
+    }
+    Ok(environment)
 }
 
 /// The delivery that was named, or the only one.

@@ -5,6 +5,7 @@
 pub mod brake;
 mod claims;
 mod decide;
+mod links;
 mod owed;
 pub mod prune;
 mod show;
@@ -18,6 +19,7 @@ use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 
 pub use claims::Ledger;
+pub use links::{needed, unlinked};
 pub use owed::{News, Owed, owed};
 pub use show::{Format, show};
 
@@ -204,16 +206,22 @@ pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
     let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {
         deliveries: deliveries
-            .map(|(index, (wanted, observed))| delivery(index, wanted, observed, &shared))
+            .map(|(index, (wanted, observed))| {
+                let own = shared.iter().filter(|((of, _), _)| *of == index);
+                let refused = own
+                    .map(|((_, at), failure)| (*at, failure.clone()))
+                    .collect();
+                delivery(wanted, observed, &refused)
+            })
             .collect(),
     }
 }
 
-fn delivery(
-    index: usize,
+/// The same for one delivery; some artifacts are refused before, by their place in it.
+pub fn delivery(
     wanted: Wanted,
     observed: Vec<Seen>,
-    shared: &BTreeMap<claims::Index, Failure>,
+    refused: &BTreeMap<usize, Failure>,
 ) -> DeliveryPlan {
     let Wanted {
         delivery,
@@ -221,11 +229,14 @@ fn delivery(
     } = wanted;
     let steps = artifacts.map(|artifacts| {
         let both = artifacts.into_iter().zip(observed).enumerate();
-        both.map(|(at, (artifact, seen))| match shared.get(&(index, at)) {
-            Some(failure) => step(artifact, Observed::Unknown(failure.clone())),
-            None => step(artifact, seen.state),
-        })
-        .collect()
+        let mut steps: Vec<Step> = both
+            .map(|(at, (artifact, seen))| match refused.get(&at) {
+                Some(failure) => step(artifact, Observed::Unknown(failure.clone())),
+                None => step(artifact, seen.state),
+            })
+            .collect();
+        links::refuse(&mut steps);
+        steps
     });
     DeliveryPlan { delivery, steps }
 }

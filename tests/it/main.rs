@@ -18,6 +18,7 @@ mod files;
 mod inputs;
 mod kind;
 mod outputs;
+mod pass;
 mod progress;
 mod render;
 mod rops;

@@ -22,6 +22,7 @@ const RINGS: &[(&str, u8)] = &[
     ("disk", 2),
     ("progress", 2),
     ("patience", 2),
+    ("halt", 2),
     ("shelf", 2),
     ("plan", 1),
     ("render", 1),
