@@ -33,6 +33,7 @@ pub mod observe;
 pub mod observed;
 pub mod outcome;
 pub mod plan;
+pub mod reflect;
 pub mod render;
 pub mod report;
 pub mod source;

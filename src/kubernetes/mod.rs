@@ -26,8 +26,7 @@ pub use connect::{connect, connect_with};
 pub use error::Error;
 pub use subject::{Claim, Claims, Kind, Subject};
 
-/// Our name as a field manager: what we applied and no longer apply goes away, what others set stays.
-pub(crate) const MANAGER: &str = "keyferry";
+pub(crate) use crate::artifact::OWNER as MANAGER;
 
 /// A cluster and our place in it.
 pub struct Kubernetes {

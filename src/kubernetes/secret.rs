@@ -34,8 +34,7 @@ pub(crate) use check::check;
 
 use apply::encode;
 
-/// Key of the mark.
-pub(crate) const MARK: &str = "app.kubernetes.io/managed-by";
+pub(crate) use crate::artifact::MARK;
 
 /// The mark as a person reads it.
 pub(super) const MARK_TEXT: &str = "app.kubernetes.io/managed-by: keyferry";
