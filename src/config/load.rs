@@ -124,6 +124,10 @@ fn problem(name: &str, error: &serde_saphyr::Error) -> Problem {
             column: u32::try_from(location.column()).unwrap_or(0),
         },
     );
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "an enum of a library, which grows"
+    )]
     let (what, hint) = match error {
         serde_saphyr::Error::SerdeUnknownField {
             field, expected, ..

@@ -45,9 +45,11 @@ impl Folder {
                 let Some(stat) = self.stat(name)? else {
                     return Ok(None);
                 };
-                return Err(match FileType::from_raw_mode(stat.st_mode) {
-                    FileType::RegularFile => self.failed("open", name, errno),
-                    _ => foreign(format!("it is {}", kind(&stat))),
+                let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+                return Err(if regular {
+                    self.failed("open", name, errno)
+                } else {
+                    foreign(format!("it is {}", kind(&stat)))
                 });
             }
         };

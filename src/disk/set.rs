@@ -146,9 +146,10 @@ fn inventory(
         let Some(stat) = folder.stat(&name)? else {
             continue;
         };
-        let link = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Symlink => Some(target(folder, &name)?),
-            _ => None,
+        let link = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            Some(target(folder, &name)?)
+        } else {
+            None
         };
         let foreign = |what: String| SinkError::Foreign {
             path: folder.at(&name),

@@ -27,15 +27,27 @@ pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, Sy
 }
 
 /// Sections as one mapping; those of one name become one.
-pub(super) fn sections(sections: Vec<ini::Section>) -> Result<Node, SyntaxError> {
-    let mut all: Vec<(String, Vec<(String, Node)>)> = Vec::new();
-    for (name, values) in sections {
+fn sections(sections: Vec<ini::Section>) -> Result<Node, SyntaxError> {
+    let nodes = sections.into_iter().map(|(name, values)| {
         let values = values
             .into_iter()
             .map(|(key, value)| (key, Node::text(value)));
-        match all.iter_mut().find(|(known, _)| *known == name) {
+        (name, values.collect())
+    });
+    joined(nodes.collect())
+}
+
+/// The same of sections whose values are nodes already.
+pub(super) fn joined(sections: Vec<(String, Vec<(String, Node)>)>) -> Result<Node, SyntaxError> {
+    let mut all: Vec<(String, Vec<(String, Node)>)> = Vec::new();
+    let mut known = std::collections::HashMap::new();
+    for (name, values) in sections {
+        match known.get(&name).and_then(|at: &usize| all.get_mut(*at)) {
             Some((_, known)) => known.extend(values),
-            None => all.push((name, values.collect())),
+            None => {
+                known.insert(name.clone(), all.len());
+                all.push((name, values));
+            }
         }
     }
     let mut entries = Vec::new();

@@ -8,6 +8,7 @@ mod json;
 mod number;
 mod scalar;
 pub mod sealed;
+pub mod sops;
 mod syntax;
 mod time;
 mod yaml;

@@ -33,6 +33,10 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, Synta
 
 fn refusal(error: &granit_parser::ScanError) -> SyntaxError {
     use granit_parser::ErrorKind;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "an enum of a library, which grows"
+    )]
     match error.kind() {
         ErrorKind::RecursionLimitExceeded => SyntaxError::TooDeep,
         _ => SyntaxError::Malformed {
@@ -88,6 +92,10 @@ impl Builder {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "an enum of a library, which grows"
+    )]
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), SyntaxError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {

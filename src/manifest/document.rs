@@ -3,10 +3,11 @@
 //! A bomb stops at the budget, a duplicate key is an error as in Kubernetes' strict mode, and no message quotes the file: it
 //! may hold keys or values in clear.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroize as _;
 
 use crate::material::{Node, SecretBytes};
@@ -17,6 +18,9 @@ const MAX_NODES: usize = 100_000;
 
 /// Deeper than any honest manifest.
 const MAX_DEPTH: usize = 64;
+
+/// Texts of one file, those that an alias repeats included.
+const MAX_BYTES: usize = 24 << 20;
 
 /// Why bytes are no documents.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +67,8 @@ impl Fault for DocumentError {
             Self::NotText | Self::Syntax { .. } => None,
             Self::Duplicate { .. } => Some("keep one of them".to_owned()),
             Self::Excess { .. } => Some(format!(
-                "split the file: {MAX_NODES} values and {MAX_DEPTH} levels are read"
+                "split the file: {MAX_NODES} values, {MAX_DEPTH} levels and {} MiB are read",
+                MAX_BYTES >> 20
             )),
         }
     }
@@ -77,30 +82,31 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Node>, DocumentError> {
     if text.trim_start().starts_with('{') {
         match json(text) {
             Ok(documents) => return Ok(documents),
-            Err(error) => return yaml(text).map_err(|_| error),
+            Err(error @ DocumentError::Syntax { .. }) => return yaml(text).map_err(|_| error),
+            Err(error) => return Err(error),
         }
     }
     yaml(text)
 }
 
 fn json(text: &str) -> Result<Vec<Node>, DocumentError> {
+    let limits = Limits::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let mut documents = Vec::new();
-    for document in serde_json::Deserializer::from_str(text).into_iter::<Tree>() {
-        match document {
-            Ok(Tree(node)) => documents.push(node),
-            Err(error) => {
-                let (line, column) = (error.line() as u64, error.column() as u64);
-                return Err(if error.to_string().starts_with(DUPLICATE) {
-                    DocumentError::Duplicate { line, column }
-                } else {
-                    DocumentError::Syntax {
-                        language: "JSON",
-                        line,
-                        column,
-                    }
-                });
+    while deserializer.end().is_err() {
+        let node = (&limits).deserialize(&mut deserializer).map_err(|error| {
+            let (line, column) = (error.line() as u64, error.column() as u64);
+            match limits.breach.get() {
+                Some(Breach::Duplicate) => DocumentError::Duplicate { line, column },
+                Some(Breach::Excess) => DocumentError::Excess { line },
+                None => DocumentError::Syntax {
+                    language: "JSON",
+                    line,
+                    column,
+                },
             }
-        }
+        })?;
+        documents.push(node);
     }
     Ok(documents)
 }
@@ -110,6 +116,8 @@ fn yaml(text: &str) -> Result<Vec<Node>, DocumentError> {
         budget: serde_saphyr::budget! {
             max_nodes: MAX_NODES,
             max_depth: MAX_DEPTH,
+            max_total_scalar_bytes: MAX_BYTES,
+            max_recorded_anchor_bytes: MAX_BYTES,
             // The scanner looks this far ahead; with a lower limit it would call depth a mistake of syntax.
             flow_nesting_limit: 2_048,
         },
@@ -149,26 +157,59 @@ fn yaml_error(error: &serde_saphyr::Error) -> DocumentError {
     }
 }
 
-/// What our own visitor says of a key that stands twice; the line is added by the parser.
-const DUPLICATE: &str = "duplicate key";
-
 struct Tree(Node);
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor).map(Self)
+        (&Limits::default()).deserialize(deserializer).map(Self)
     }
 }
 
-struct TreeVisitor;
+/// What a parser without limits of its own is held to, and why it was stopped.
+struct Limits {
+    left: Cell<usize>,
+    breach: Cell<Option<Breach>>,
+}
 
-impl TreeVisitor {
+#[derive(Clone, Copy)]
+enum Breach {
+    Duplicate,
+    Excess,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            left: Cell::new(MAX_NODES),
+            breach: Cell::new(None),
+        }
+    }
+}
+
+impl Limits {
     fn number<E>(number: impl fmt::Display) -> Result<Node, E> {
         Ok(Node::Number(SecretBytes::from(number.to_string())))
     }
+
+    fn stop<E: Error>(&self, breach: Breach) -> E {
+        self.breach.set(Some(breach));
+        E::custom("stopped")
+    }
 }
 
-impl<'de> Visitor<'de> for TreeVisitor {
+impl<'de> DeserializeSeed<'de> for &Limits {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => return Err(self.stop(Breach::Excess)),
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Limits {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,23 +229,23 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Self::number(value)
+        Limits::number(value)
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Self::number(value)
+        Limits::number(value)
     }
 
     fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
-        Self::number(value)
+        Limits::number(value)
     }
 
     fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
-        Self::number(value)
+        Limits::number(value)
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Self::number(value)
+        Limits::number(value)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Node, E> {
@@ -223,7 +264,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
-        while let Some(Tree(node)) = list.next_element()? {
+        while let Some(node) = list.next_element_seed(self)? {
             items.push(node);
         }
         Ok(Node::List(items))
@@ -234,9 +275,9 @@ impl<'de> Visitor<'de> for TreeVisitor {
         let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(DUPLICATE));
+                return Err(self.stop(Breach::Duplicate));
             }
-            let Tree(node) = map.next_value()?;
+            let node = map.next_value_seed(self)?;
             entries.push((key, node));
         }
         Ok(Node::Map(entries))

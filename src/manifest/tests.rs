@@ -307,7 +307,15 @@ fn bad_files_are_refused_without_a_word_of_them() {
         ));
     }
     let wide = format!("[{}]", "x,".repeat(200_000));
+    let echoes = format!(
+        "big: &big '{}'\nl: [{}]\n",
+        "x".repeat(1_000_000),
+        ["*big"; 90].join(",")
+    );
+    let wide_json = format!("{{\"a\":[{}1]}}", "1,".repeat(1_000_000));
     let rows: Vec<(Vec<u8>, Class)> = vec![
+        (echoes.into(), Class::Refused),
+        (wide_json.into(), Class::Refused),
         (vec![0xff, 0xfe, 0x00], Class::Corrupt),
         (format!("a: {CANARY}\na: {CANARY}").into(), Class::Corrupt),
         (

@@ -4,8 +4,10 @@ pub mod age;
 pub mod keys;
 pub mod sealed;
 pub mod secret;
+pub mod sops;
 
 use crate::config::{Config, Source};
+use crate::envelope::sops::Policy;
 use crate::fetched::Fetched;
 use crate::material::Material;
 use crate::report::Failure;
@@ -30,7 +32,16 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Materi
     match source {
         Source::Vault(read) => world.vault(&read.server)?.read(read).await,
         Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,
-        Source::Sops { .. } => todo!("sops helper"),
+        Source::Sops {
+            file,
+            format,
+            allow_unauthenticated,
+        } => {
+            let policy = Policy {
+                allow_unauthenticated: *allow_unauthenticated,
+            };
+            sops::fetch(file, *format, policy, &config.keys, world).await
+        }
         Source::Sealed { file, object } => {
             sealed::fetch(file, object.as_deref(), &config.keys, world).await
         }

@@ -33,7 +33,7 @@ impl Checker<'_> {
         let address = match &address {
             Some(address) => (self.text(address), self.at(address)),
             None => (
-                self.from_env(&["VAULT_ADDR", "BAO_ADDR"])
+                self.first_set(&["VAULT_ADDR", "BAO_ADDR"])
                     .unwrap_or_default(),
                 at.clone(),
             ),
@@ -41,12 +41,12 @@ impl Checker<'_> {
         let address = self.address(address.0, address.1, allow_plaintext)?;
         let namespace = match namespace {
             Some(namespace) => Some(self.name(&namespace, "the namespace")),
-            None => self.from_env(&["VAULT_NAMESPACE", "BAO_NAMESPACE"]),
+            None => self.first_set(&["VAULT_NAMESPACE", "BAO_NAMESPACE"]),
         };
         let ca_file = match ca_file {
             Some(file) => Some(self.path(&file)),
             None => self
-                .from_env(&["VAULT_CACERT", "BAO_CACERT"])
+                .first_set(&["VAULT_CACERT", "BAO_CACERT"])
                 .map(Into::into),
         };
         Some(VaultServer {
@@ -62,7 +62,7 @@ impl Checker<'_> {
     }
 
     /// The first of these variables that is set.
-    fn from_env(&self, names: &[&str]) -> Option<String> {
+    fn first_set(&self, names: &[&str]) -> Option<String> {
         let set = |name: &&str| (self.outside.env)(name).filter(|value| !value.is_empty());
         names.iter().find_map(set)
     }

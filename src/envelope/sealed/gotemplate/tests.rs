@@ -133,3 +133,30 @@ fn no_message_holds_a_value() {
         assert!(!told.contains(canary), "{told}");
     }
 }
+
+#[test]
+fn no_text_makes_a_panic() {
+    let parts = [
+        "{{", "}}", "{{-", "-}}", " ", "\n", "-", "|", "(", ")", ".", ".a", "$", "$x", ":=", "=",
+        ",", "if", "else", "end", "range", "with", "nil", "true", "quote", "index", "printf",
+        "b64dec", "trunc", "\"a%\"", "`a`", "\"", "`", "\\", "'", "/*", "*/", "1", "-9", "x", "é",
+        "\u{0}", "{", "}",
+    ];
+    let data = BTreeMap::from([("a".to_owned(), SecretBytes::from("é%s,"))]);
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut rendered = 0;
+    for _ in 0..40_000 {
+        let mut text = String::from("{{ ");
+        loop {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            if seed.is_multiple_of(13) {
+                break;
+            }
+            text.push_str(parts[usize::try_from(seed >> 40).expect("small") % parts.len()]);
+        }
+        rendered += usize::from(render(&text, &data).is_ok());
+    }
+    assert!(rendered > 20, "some of it means something: {rendered}");
+}

@@ -1,0 +1,149 @@
+//! Why a SOPS file does not open: a place and a word, never a value, and never the checksum that we computed.
+
+use crate::envelope::SyntaxError;
+use crate::envelope::age::AgeError;
+use crate::report::{Class, Fault};
+
+use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
+
+/// What is wrong with a SOPS file, or with the keys for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SopsError {
+    /// No metadata, so nothing says that it is encrypted.
+    #[error("not a SOPS file: it has no `sops` metadata")]
+    NotSops,
+    /// Not the text it should be.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// The top of a document is no mapping, or a binary file has no `data`.
+    #[error("sops: it is not laid out as SOPS lays out {0}")]
+    Layout(&'static str),
+    /// A field of the metadata is absent or not what it should be.
+    #[error("sops: the metadata field `{0}` is absent or malformed")]
+    Metadata(&'static str),
+    /// More than one rule says what is encrypted.
+    #[error("sops: the metadata has more than one rule for what is encrypted")]
+    Rules,
+    /// A pattern that cannot be compiled in bounds.
+    #[error("sops: the pattern in `{0}` is not understood")]
+    Pattern(&'static str),
+    /// Beyond any honest file.
+    #[error("sops: it has more than {MAX_RECIPIENTS} recipients, or more than {} KiB of keys", MAX_KEY_BYTES / 1024)]
+    TooManyKeys,
+    /// None of its keys is an age key.
+    #[error("sops: no age key group usable: it needs {needs}")]
+    ForeignKeys {
+        /// The kinds of keys that it names.
+        needs: String,
+    },
+    /// No identity fits.
+    #[error(
+        "sops: no identity matched: it is encrypted to {recipients}; {tried} identities were tried"
+    )]
+    NoMatch {
+        /// As the file names them.
+        recipients: String,
+        /// How many identities there were.
+        tried: usize,
+    },
+    /// Too few key groups opened.
+    #[error(
+        "sops: no age key group usable: {opened} of its {groups} key groups open, and it takes {threshold}"
+    )]
+    Threshold {
+        /// How many opened.
+        opened: usize,
+        /// How many there are.
+        groups: usize,
+        /// How many it takes.
+        threshold: usize,
+    },
+    /// The data key's own file is damaged.
+    #[error("sops: its encrypted data key is damaged")]
+    Key(#[source] AgeError),
+    /// A data key or share of another length, or shares that do not fit together.
+    #[error("sops: its data key is malformed")]
+    DataKey,
+    /// An encrypted value is not in SOPS' form.
+    #[error("sops: the value at `{path}` is not an encrypted value")]
+    Form {
+        /// Keys from the top, never a value.
+        path: String,
+    },
+    /// An encrypted value is damaged, or stands where another one stood.
+    #[error("sops: the value at `{path}` was changed: its authentication failed")]
+    Value {
+        /// Keys from the top, never a value.
+        path: String,
+    },
+    /// Opened, and not what its type says.
+    #[error("sops: the value at `{path}` is not of the type it names")]
+    Type {
+        /// Keys from the top, never a value.
+        path: String,
+    },
+    /// The checksum is absent.
+    #[error("sops: it has no checksum (`mac`)")]
+    NoMac,
+    /// The checksum is damaged or another.
+    #[error("sops: its checksum (`mac`) does not fit: it was changed after it was encrypted")]
+    Mac,
+    /// A clear value that the checksum does not cover.
+    #[error(
+        "sops: the value at `{path}` is neither encrypted nor covered by the checksum (`mac_only_encrypted`)"
+    )]
+    Unauthenticated {
+        /// Keys from the top, never a value.
+        path: String,
+    },
+}
+
+impl Fault for SopsError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Syntax(error) => error.class(),
+            Self::TooManyKeys | Self::Pattern(_) | Self::Unauthenticated { .. } => Class::Refused,
+            Self::NotSops
+            | Self::Layout(_)
+            | Self::Metadata(_)
+            | Self::Rules
+            | Self::ForeignKeys { .. }
+            | Self::NoMatch { .. }
+            | Self::Threshold { .. }
+            | Self::Key(_)
+            | Self::DataKey
+            | Self::Form { .. }
+            | Self::Value { .. }
+            | Self::Type { .. }
+            | Self::NoMac
+            | Self::Mac => Class::Corrupt,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Syntax(error) => return error.hint(),
+            Self::NotSops => "encrypt it with `sops encrypt`, or check its `format`",
+            Self::ForeignKeys { .. } => {
+                "add an age recipient with `sops rotate --add-age`; keyferry opens SOPS files with age keys"
+            }
+            Self::NoMatch { .. } | Self::Threshold { .. } => {
+                "add the identity of one of these recipients under keys.age, or run `sops updatekeys` with yours"
+            }
+            Self::Unauthenticated { .. } => {
+                "encrypt it anew without mac_only_encrypted, or set `allowUnauthenticated: true`"
+            }
+            Self::Form { .. } | Self::Value { .. } | Self::NoMac | Self::Mac | Self::Key(_) => {
+                "take the file from where it was made again; change it only with `sops edit`"
+            }
+            Self::Layout(_) => "check its `format`",
+            Self::Metadata(_)
+            | Self::Rules
+            | Self::Pattern(_)
+            | Self::TooManyKeys
+            | Self::DataKey
+            | Self::Type { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,134 @@
+//! Which values are encrypted: at most one of six options says it, and every key on the way to a value counts.
+
+use regex::Regex;
+
+use crate::material::Node;
+
+use super::SopsError;
+use super::metadata::word;
+use super::pattern;
+
+/// What holds where no option is set.
+const DEFAULT_SUFFIX: &str = "_unencrypted";
+
+#[derive(Debug)]
+pub(super) enum Rule {
+    /// Clear are the values below a matching key.
+    Clear(Match),
+    /// Encrypted are the values below a matching key.
+    Encrypted(Match),
+    /// Comments say it. Which comment belongs to which value only SOPS knows, so the value's own form decides: the
+    /// checksum covers clear values too, so nobody can put one where an encrypted one stood.
+    Form,
+}
+
+#[derive(Debug)]
+pub(super) enum Match {
+    Suffix(String),
+    Regex(Box<Regex>),
+}
+
+impl Rule {
+    pub(super) fn read(metadata: &Node) -> Result<Self, SopsError> {
+        let mut found = None;
+        for name in [
+            "unencrypted_suffix",
+            "encrypted_suffix",
+            "unencrypted_regex",
+            "encrypted_regex",
+            "unencrypted_comment_regex",
+            "encrypted_comment_regex",
+        ] {
+            if let Some(text) = word(metadata, name)?
+                && found.replace((name, text)).is_some()
+            {
+                return Err(SopsError::Rules);
+            }
+        }
+        let (name, text) = found.unwrap_or(("unencrypted_suffix", DEFAULT_SUFFIX));
+        let regex = || {
+            let regex = pattern::compile(text).ok_or(SopsError::Pattern(name))?;
+            Ok::<_, SopsError>(Match::Regex(Box::new(regex)))
+        };
+        Ok(match name {
+            "unencrypted_suffix" => Self::Clear(Match::Suffix(text.to_owned())),
+            "encrypted_suffix" => Self::Encrypted(Match::Suffix(text.to_owned())),
+            "unencrypted_regex" => Self::Clear(regex()?),
+            "encrypted_regex" => Self::Encrypted(regex()?),
+            _ => Self::Form,
+        })
+    }
+
+    /// Whether a key decides over all below it.
+    pub(super) fn matches(&self, key: &str) -> bool {
+        match self {
+            Self::Clear(rule) | Self::Encrypted(rule) => match rule {
+                Match::Suffix(suffix) => key.ends_with(suffix),
+                Match::Regex(regex) => regex.is_match(key),
+            },
+            Self::Form => false,
+        }
+    }
+
+    /// Whether a value is encrypted, when some key on the way matched or none did.
+    pub(super) fn encrypts(&self, matched: bool, text: Option<&[u8]>) -> bool {
+        match self {
+            Self::Clear(_) => !matched,
+            Self::Encrypted(_) => matched,
+            Self::Form => {
+                text.is_some_and(|text| text.starts_with(super::value::PREFIX.as_bytes()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(options: &[(&str, &str)]) -> Result<Rule, SopsError> {
+        let entries = options
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), Node::text(*text)));
+        Rule::read(&Node::Map(entries.collect()))
+    }
+
+    #[test]
+    fn one_option_says_what_is_encrypted() {
+        for (name, text, key, encrypted) in [
+            ("x", "x", "a", true),
+            ("x", "x", "a_unencrypted", false),
+            ("unencrypted_suffix", "", "a_unencrypted", false),
+            ("unencrypted_suffix", "_p", "a_unencrypted", true),
+            ("unencrypted_suffix", "_p", "a_p", false),
+            ("encrypted_suffix", "_s", "a_s", true),
+            ("encrypted_suffix", "_s", "a", false),
+            ("unencrypted_regex", "^a", "ab", false),
+            ("encrypted_regex", "^a", "ab", true),
+            ("encrypted_regex", "^a", "ba", false),
+        ] {
+            let rule = rule(&[(name, text)]).unwrap();
+            let matched = rule.matches(key);
+            assert_eq!(
+                rule.encrypts(matched, None),
+                encrypted,
+                "{name} {text} {key}"
+            );
+        }
+    }
+
+    #[test]
+    fn comment_rules_leave_it_to_the_form() {
+        let rule = rule(&[("encrypted_comment_regex", "(")]).unwrap();
+        assert!(rule.encrypts(false, Some(b"ENC[AES256_GCM,data:x")));
+        assert!(!rule.encrypts(true, Some(b"x")));
+    }
+
+    #[test]
+    fn two_options_or_a_bad_pattern_are_refused() {
+        let both = rule(&[("encrypted_regex", "a"), ("encrypted_suffix", "b")]);
+        assert_eq!(both.err(), Some(SopsError::Rules));
+        let bad = rule(&[("encrypted_regex", "(")]);
+        assert_eq!(bad.err(), Some(SopsError::Pattern("encrypted_regex")));
+    }
+}

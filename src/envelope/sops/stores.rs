@@ -1,0 +1,172 @@
+//! The five formats: documents in the order in which the checksum covers them, and the metadata taken out.
+
+use crate::config::DocumentFormat;
+use crate::envelope::document::{self, RAW_FIELD};
+use crate::envelope::scalar::Dialect;
+use crate::envelope::syntax::{LineProblem, duplicate};
+use crate::envelope::{SyntaxError, ini, json, number, yaml};
+use crate::material::{Node, SecretBytes};
+
+use super::SopsError;
+use super::flat;
+
+/// The name of the metadata in formats that nest.
+const METADATA: &str = "sops";
+/// What its names begin with in `.env` files.
+const METADATA_PREFIX: &str = "sops_";
+
+/// A file, still encrypted.
+pub(super) struct File {
+    pub(super) documents: Vec<Node>,
+    pub(super) metadata: Node,
+    /// How this format spells a float.
+    pub(super) spell: fn(f64) -> String,
+}
+
+/// Reads a file in its format.
+pub(super) fn read(bytes: &[u8], format: DocumentFormat) -> Result<File, SopsError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
+    match format {
+        DocumentFormat::Yaml => {
+            let documents = yaml::documents(text, Dialect::Sops)?;
+            nested(documents, "YAML", number::in_yaml)
+        }
+        DocumentFormat::Json => {
+            let document = json::document(text, Dialect::Sops)?;
+            nested(vec![document], "JSON", number::in_json)
+        }
+        DocumentFormat::Raw => {
+            // A plain file of any kind stands here more often than a damaged one of ours.
+            let document = json::document(text, Dialect::Sops).map_err(|error| {
+                match matches!(error, SyntaxError::Malformed { .. }) {
+                    true => SopsError::NotSops,
+                    false => SopsError::Syntax(error),
+                }
+            })?;
+            nested(vec![document], "a binary file", number::in_json)
+        }
+        DocumentFormat::Dotenv => dotenv(text),
+        DocumentFormat::Ini => sections(text),
+    }
+}
+
+/// Documents as they are delivered.
+pub(super) fn finish(documents: Vec<Node>, format: DocumentFormat) -> Result<Vec<Node>, SopsError> {
+    match format {
+        DocumentFormat::Yaml | DocumentFormat::Json | DocumentFormat::Dotenv => Ok(documents),
+        DocumentFormat::Ini => {
+            let sections = documents.into_iter().flat_map(entries);
+            let sections = sections.map(|(name, node)| (name, entries(node)));
+            Ok(vec![document::joined(sections.collect())?])
+        }
+        DocumentFormat::Raw => {
+            let mut fields = documents.into_iter().flat_map(entries);
+            match fields.find(|(name, _)| name == "data") {
+                Some((_, data @ Node::Text(_))) => {
+                    Ok(vec![Node::Map(vec![(RAW_FIELD.to_owned(), data)])])
+                }
+                _ => Err(SopsError::Layout("a binary file")),
+            }
+        }
+    }
+}
+
+/// Every document has the metadata; that of the first one counts.
+fn nested(
+    mut documents: Vec<Node>,
+    language: &'static str,
+    spell: fn(f64) -> String,
+) -> Result<File, SopsError> {
+    let mut metadata = None;
+    for document in &mut documents {
+        let found = match document {
+            Node::Map(entries) => entries
+                .iter()
+                .position(|(key, _)| key == METADATA)
+                .map(|at| entries.remove(at).1),
+            Node::Null => None,
+            Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
+                return Err(match metadata {
+                    None => SopsError::NotSops,
+                    Some(_) => SopsError::Layout(language),
+                });
+            }
+        };
+        if metadata.is_none() {
+            metadata = Some(found.ok_or(SopsError::NotSops)?);
+        }
+    }
+    documents.retain(|document| *document != Node::Null);
+    Ok(File {
+        documents,
+        metadata: metadata.ok_or(SopsError::NotSops)?,
+        spell,
+    })
+}
+
+/// SOPS' own `.env`: no quotes, no blanks cut, `\n` stands for a line break.
+fn dotenv(text: &str) -> Result<File, SopsError> {
+    let mut variables = Vec::new();
+    let mut metadata = Vec::new();
+    for (index, line) in text.split('\n').enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line.split_once('=').ok_or(SyntaxError::Line {
+            line: index + 1,
+            problem: LineProblem::NoValue,
+        })?;
+        let node = Node::Text(unescaped(value));
+        match name.strip_prefix(METADATA_PREFIX) {
+            Some(name) => metadata.push((name.to_owned(), node)),
+            None => variables.push((name.to_owned(), node)),
+        }
+    }
+    if metadata.is_empty() {
+        return Err(SopsError::NotSops);
+    }
+    duplicate(&variables)?;
+    Ok(File {
+        documents: vec![Node::Map(variables)],
+        metadata: flat::unfold(metadata)?,
+        spell: number::decimal,
+    })
+}
+
+/// Sections may come twice here; they are joined when the checksum was taken.
+fn sections(text: &str) -> Result<File, SopsError> {
+    let mut documents = Vec::new();
+    let mut metadata = None;
+    for (name, values) in ini::sections(text)? {
+        if name == METADATA {
+            let values = values.into_iter();
+            let values = values.map(|(key, value)| (key, Node::Text(unescaped(&value))));
+            if metadata.replace(flat::unfold(values.collect())?).is_some() {
+                return Err(SopsError::Metadata("sops"));
+            }
+            continue;
+        }
+        let values = values.into_iter();
+        let values = values.map(|(key, value)| (key, Node::text(value)));
+        documents.push((name, Node::Map(values.collect())));
+    }
+    Ok(File {
+        documents: vec![Node::Map(documents)],
+        metadata: metadata.ok_or(SopsError::NotSops)?,
+        spell: number::decimal,
+    })
+}
+
+fn unescaped(value: &str) -> SecretBytes {
+    match value.contains("\\n") {
+        true => SecretBytes::from(value.replace("\\n", "\n")),
+        false => SecretBytes::from(value),
+    }
+}
+
+fn entries(node: Node) -> Vec<(String, Node)> {
+    match node {
+        Node::Map(entries) => entries,
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => Vec::new(),
+    }
+}

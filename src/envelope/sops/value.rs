@@ -1,0 +1,256 @@
+//! One encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`, three fields of Base64 and a type.
+//!
+//! Its place is its additional data, so a value that was moved does not open. The type is covered by nothing: another
+//! type gives another spelling or none, and then the checksum of the whole file is another.
+
+use aes_gcm::aead::generic_array::GenericArray;
+use aes_gcm::aead::{AeadInPlace, KeyInit};
+use aes_gcm::aes::Aes256;
+use aes_gcm::aes::cipher::consts::U32;
+use aes_gcm::{AesGcm, Nonce, Tag};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::envelope::number;
+use crate::envelope::time::Time;
+use crate::material::{Node, SecretBytes};
+
+/// How every encrypted value begins.
+pub(super) const PREFIX: &str = "ENC[AES256_GCM,data:";
+
+/// SOPS uses nonces of 32 bytes, where 12 are usual.
+type Gcm = AesGcm<Aes256, U32>;
+
+/// What a value is, beside its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Int,
+    Float,
+    Bool,
+    Time,
+    Comment,
+}
+
+/// Why a value does not open; who knows its place makes an error of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    Form,
+    Authentication,
+    Type,
+}
+
+/// The data key, made ready once.
+pub(super) struct Cipher(Gcm);
+
+impl Cipher {
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self(Gcm::new(GenericArray::from_slice(key)))
+    }
+
+    /// Opens a value that stands at a place.
+    pub(super) fn open(&self, text: &[u8], place: &str) -> Result<(Kind, SecretBytes), Flaw> {
+        let parts = Parts::split(text).ok_or(Flaw::Form)?;
+        let mut iv = [0; 32];
+        let mut tag = [0; 16];
+        fixed(parts.iv, &mut iv).ok_or(Flaw::Form)?;
+        fixed(parts.tag, &mut tag).ok_or(Flaw::Form)?;
+        // Sized by the longest that can come, so that no unwiped copy is left behind.
+        let mut data = Zeroizing::new(Vec::with_capacity(parts.data.len() / 4 * 3 + 3));
+        STANDARD
+            .decode_vec(parts.data, &mut data)
+            .map_err(|_| Flaw::Form)?;
+        self.0
+            .decrypt_in_place_detached(
+                Nonce::<U32>::from_slice(&iv),
+                place.as_bytes(),
+                &mut data,
+                Tag::from_slice(&tag),
+            )
+            .map_err(|_| Flaw::Authentication)?;
+        Ok((parts.kind, SecretBytes::from(data)))
+    }
+}
+
+/// Exactly as many bytes as fit.
+fn fixed<const N: usize>(text: &[u8], into: &mut [u8; N]) -> Option<()> {
+    // Room for a group more than fits: the decoder wants it for a text of any length that can pass.
+    let mut room = [0; 48];
+    let decoded = STANDARD.decode_slice(text, &mut room).ok()?;
+    (decoded == N).then(|| into.copy_from_slice(&room[..N]))
+}
+
+struct Parts<'a> {
+    data: &'a [u8],
+    iv: &'a [u8],
+    tag: &'a [u8],
+    kind: Kind,
+}
+
+impl<'a> Parts<'a> {
+    fn split(text: &'a [u8]) -> Option<Self> {
+        let inner = text.strip_prefix(PREFIX.as_bytes())?.strip_suffix(b"]")?;
+        // No comma is Base64, so the first one ends a field.
+        let mut fields = inner.split(|byte| *byte == b',');
+        let data = fields.next()?;
+        let iv = fields.next()?.strip_prefix(b"iv:")?;
+        let tag = fields.next()?.strip_prefix(b"tag:")?;
+        let kind = match fields.next()?.strip_prefix(b"type:")? {
+            // `bytes` is a type as well, but SOPS writes none and fails on one.
+            b"str" => Kind::Text,
+            b"int" => Kind::Int,
+            b"float" => Kind::Float,
+            b"bool" => Kind::Bool,
+            b"time" => Kind::Time,
+            b"comment" => Kind::Comment,
+            _ => return None,
+        };
+        let complete = fields.next().is_none() && !data.is_empty();
+        complete.then_some(Self {
+            data,
+            iv,
+            tag,
+            kind,
+        })
+    }
+}
+
+/// The node of an opened value and the bytes that the checksum covers, where those differ from the node's own.
+pub(super) fn typed(
+    kind: Kind,
+    bytes: SecretBytes,
+    spell: fn(f64) -> String,
+) -> Option<(Node, Option<SecretBytes>)> {
+    if kind == Kind::Text {
+        return Some((Node::Text(bytes), None));
+    }
+    let text = bytes.expose_str()?;
+    match kind {
+        Kind::Int => {
+            let number: i64 = text.parse().ok()?;
+            Some((Node::Number(number.to_string().into()), None))
+        }
+        Kind::Float => {
+            let number: f64 = text.parse().ok()?;
+            let decimal = SecretBytes::from(number::decimal(number));
+            if number.is_finite() {
+                return Some((Node::Number(spell(number).into()), Some(decimal)));
+            }
+            // A number that is too large is no infinity.
+            let named = text
+                .bytes()
+                .any(|byte| byte.is_ascii_alphabetic() && byte | 32 != b'e');
+            named.then_some((Node::Text(decimal), None))
+        }
+        Kind::Bool => {
+            let value = match text {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+                _ => return None,
+            };
+            Some((Node::Bool(value), None))
+        }
+        Kind::Time => Some((Node::text(Time::rfc3339(text)?.precise()), None)),
+        Kind::Text | Kind::Comment => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aes_gcm::aead::AeadInPlace;
+
+    const IV: [u8; 32] = [9; 32];
+
+    fn sealed(text: &str, place: &str, kind: &str) -> String {
+        let mut data = text.as_bytes().to_vec();
+        let tag = Cipher::new(&[7; 32])
+            .0
+            .encrypt_in_place_detached(Nonce::<U32>::from_slice(&IV), place.as_bytes(), &mut data)
+            .unwrap();
+        let [data, iv, tag] = [&data[..], &IV, &tag].map(|bytes| STANDARD.encode(bytes));
+        format!("ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{kind}]")
+    }
+
+    fn seen(text: &str, place: &str) -> Result<(Kind, SecretBytes), Flaw> {
+        Cipher::new(&[7; 32]).open(text.as_bytes(), place)
+    }
+
+    #[test]
+    fn a_value_opens_at_its_place_only() {
+        let value = sealed("hunter2", "a:b:", "str");
+        assert_eq!(
+            seen(&value, "a:b:"),
+            Ok((Kind::Text, SecretBytes::from("hunter2")))
+        );
+        assert_eq!(seen(&value, "a:c:"), Err(Flaw::Authentication));
+        let other = value.replace("data:", "data:AAAA");
+        assert_eq!(seen(&other, "a:b:"), Err(Flaw::Authentication));
+    }
+
+    #[test]
+    fn another_form_is_none() {
+        let value = sealed("hunter2", "a:", "str");
+        let iv = STANDARD.encode(IV);
+        for text in [
+            "",
+            "hunter2",
+            "ENC[AES256_GCM,data:",
+            "ENC[AES256_GCM,data:]",
+            "ENC[AES256_GCM,data:,iv:,tag:,type:str]",
+            &value[..value.len() - 1],
+            &format!("{value} "),
+            &value.replace("type:str", "type:int]"),
+            &value.replace("type:str", "type:other"),
+            &value.replace("AES256_GCM", "AES128_GCM"),
+            &value.replace(&iv, ""),
+            &value.replace(&iv, &STANDARD.encode([9; 12])),
+            &value.replace(&iv, &STANDARD.encode([9; 48])),
+            &value.replace(&iv, &STANDARD.encode([9; 300])),
+            &value.replace(",tag:", ",tag:A"),
+            &value.replace("data:", "data:*"),
+        ] {
+            assert_eq!(seen(text, "a:"), Err(Flaw::Form), "{text}");
+        }
+    }
+
+    #[test]
+    fn types_are_spelt_as_the_file_and_as_the_checksum_want_it() {
+        let number = |text: &str| Node::Number(SecretBytes::from(text));
+        for (kind, text, expected) in [
+            (Kind::Text, "x", Some((Node::text("x"), None))),
+            (
+                Kind::Int,
+                "-9007199254740993",
+                Some((number("-9007199254740993"), None)),
+            ),
+            (Kind::Int, "007", Some((number("7"), None))),
+            (Kind::Int, "9223372036854775808", None),
+            (Kind::Int, "1_0", None),
+            (
+                Kind::Float,
+                "1000000",
+                Some((number("1e+06"), Some("1000000"))),
+            ),
+            (Kind::Float, "1.5", Some((number("1.5"), Some("1.5")))),
+            (Kind::Float, "+Inf", Some((Node::text("+Inf"), None))),
+            (Kind::Float, "NaN", Some((Node::text("NaN"), None))),
+            (Kind::Float, "1e999", None),
+            (Kind::Float, "x", None),
+            (Kind::Bool, "True", Some((Node::Bool(true), None))),
+            (Kind::Bool, "f", Some((Node::Bool(false), None))),
+            (Kind::Bool, "yes", None),
+            (
+                Kind::Time,
+                "2024-01-02T00:00:00Z",
+                Some((Node::text("2024-01-02T00:00:00Z"), None)),
+            ),
+            (Kind::Time, "2024-01-02", None),
+        ] {
+            let expected = expected.map(|(node, covered)| (node, covered.map(SecretBytes::from)));
+            let seen = typed(kind, SecretBytes::from(text), number::in_yaml);
+            assert_eq!(seen, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! All values of a file, opened where they stand, and the checksum over them.
+//!
+//! A value's place is made of the keys on the way to it; list indexes add nothing to it. The checksum runs over the
+//! opened values in the order of the file, without keys and without separators: that is SOPS' design, not ours.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest;
+use zeroize::Zeroizing;
+
+use crate::envelope::number;
+use crate::material::{Node, SecretBytes};
+
+use super::metadata::Metadata;
+use super::value::{self, Cipher, Flaw, Kind};
+use super::{Policy, SopsError};
+
+/// What a path may measure in a message.
+const MAX_SHOWN: usize = 200;
+
+pub(super) struct Walk<'a> {
+    metadata: &'a Metadata<'a>,
+    cipher: &'a Cipher,
+    policy: Policy,
+    spell: fn(f64) -> String,
+    /// Keys from the top, each with a colon behind it.
+    place: String,
+    checksum: digest::Context,
+}
+
+/// Whether a node stays, or was a comment that SOPS wrote as an item of a list.
+#[derive(PartialEq, Eq)]
+enum Outcome {
+    Kept,
+    Comment,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        metadata: &'a Metadata<'a>,
+        cipher: &'a Cipher,
+        policy: Policy,
+        spell: fn(f64) -> String,
+    ) -> Self {
+        let mut checksum = digest::Context::new(&digest::SHA512);
+        if metadata.mac_only_encrypted {
+            // Sets such checksums apart from those over everything.
+            checksum.update(digest::digest(&digest::SHA256, b"sops").as_ref());
+        }
+        Self {
+            metadata,
+            cipher,
+            policy,
+            spell,
+            place: String::new(),
+            checksum,
+        }
+    }
+
+    /// Opens every encrypted value.
+    pub(super) fn documents(&mut self, documents: &mut [Node]) -> Result<(), SopsError> {
+        for document in documents {
+            self.node(document, false)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the checksum with that of the file. Ours could be used to guess short values, so it is never shown.
+    pub(super) fn verify(self, expected: &SecretBytes) -> Result<(), SopsError> {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let mut text = Zeroizing::new(Vec::with_capacity(128));
+        for byte in self.checksum.finish().as_ref() {
+            text.push(DIGITS[usize::from(byte >> 4)]);
+            text.push(DIGITS[usize::from(byte & 15)]);
+        }
+        verify_slices_are_equal(&text, expected.expose()).map_err(|_| SopsError::Mac)
+    }
+
+    /// Parsers bound the depth.
+    fn node(&mut self, node: &mut Node, matched: bool) -> Result<Outcome, SopsError> {
+        match node {
+            // SOPS neither encrypts nor covers it.
+            Node::Null => Ok(Outcome::Kept),
+            Node::List(items) => self.list(items, matched).map(|()| Outcome::Kept),
+            Node::Map(entries) => self.map(entries, matched).map(|()| Outcome::Kept),
+            Node::Bool(_) | Node::Number(_) => match self.metadata.rule.encrypts(matched, None) {
+                true => Err(self.wrong(Flaw::Form)),
+                false => self.clear(node).map(|()| Outcome::Kept),
+            },
+            Node::Text(text) => {
+                let text = text.expose();
+                match self.metadata.rule.encrypts(matched, Some(text)) {
+                    // An empty value is encrypted into itself.
+                    true if text.is_empty() => Ok(Outcome::Kept),
+                    true => {
+                        let opened = self.cipher.open(text, &self.place);
+                        self.encrypted(node, opened)
+                    }
+                    false => self.clear(node).map(|()| Outcome::Kept),
+                }
+            }
+        }
+    }
+
+    fn map(&mut self, entries: &mut [(String, Node)], matched: bool) -> Result<(), SopsError> {
+        let before = self.place.len();
+        for (key, node) in entries {
+            self.place.push_str(key);
+            self.place.push(':');
+            let matched = matched || self.metadata.rule.matches(key);
+            if self.node(node, matched)? == Outcome::Comment {
+                return Err(self.wrong(Flaw::Type));
+            }
+            self.place.truncate(before);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, items: &mut Vec<Node>, matched: bool) -> Result<(), SopsError> {
+        let mut failed = None;
+        items.retain_mut(|item| {
+            if failed.is_some() {
+                return true;
+            }
+            match self.node(item, matched) {
+                Ok(outcome) => outcome == Outcome::Kept,
+                Err(error) => {
+                    failed = Some(error);
+                    true
+                }
+            }
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn encrypted(
+        &mut self,
+        node: &mut Node,
+        opened: Result<(Kind, SecretBytes), Flaw>,
+    ) -> Result<Outcome, SopsError> {
+        let (kind, bytes) = opened.map_err(|flaw| self.wrong(flaw))?;
+        if kind == Kind::Comment {
+            return Ok(Outcome::Comment);
+        }
+        let (opened, covered) =
+            value::typed(kind, bytes, self.spell).ok_or_else(|| self.wrong(Flaw::Type))?;
+        *node = opened;
+        match covered {
+            Some(bytes) => self.checksum.update(bytes.expose()),
+            None => self.cover(node),
+        }
+        Ok(Outcome::Kept)
+    }
+
+    fn clear(&mut self, node: &Node) -> Result<(), SopsError> {
+        if !self.metadata.mac_only_encrypted {
+            self.cover(node);
+            return Ok(());
+        }
+        match self.policy.allow_unauthenticated {
+            true => Ok(()),
+            false => Err(SopsError::Unauthenticated { path: self.shown() }),
+        }
+    }
+
+    fn cover(&mut self, node: &Node) {
+        match node {
+            Node::Bool(true) => self.checksum.update(b"True"),
+            Node::Bool(false) => self.checksum.update(b"False"),
+            Node::Text(text) => self.checksum.update(text.expose()),
+            Node::Number(text) => match text.expose_str().map(str::parse::<f64>) {
+                Some(Ok(float)) if text.expose_str().is_some_and(|t| t.parse::<i64>().is_err()) => {
+                    let decimal = Zeroizing::new(number::decimal(float));
+                    self.checksum.update(decimal.as_bytes());
+                }
+                _ => self.checksum.update(text.expose()),
+            },
+            Node::Null | Node::List(_) | Node::Map(_) => {}
+        }
+    }
+
+    fn wrong(&self, flaw: Flaw) -> SopsError {
+        let path = self.shown();
+        match flaw {
+            Flaw::Form => SopsError::Form { path },
+            Flaw::Authentication => SopsError::Value { path },
+            Flaw::Type => SopsError::Type { path },
+        }
+    }
+
+    fn shown(&self) -> String {
+        let path = self.place.strip_suffix(':').unwrap_or(&self.place);
+        let dotted = path
+            .chars()
+            .take(MAX_SHOWN)
+            .map(|c| if c == ':' { '.' } else { c });
+        dotted.flat_map(char::escape_debug).collect()
+    }
+}
