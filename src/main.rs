@@ -135,7 +135,7 @@ fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format
 )]
 fn world(config: &Config, common: &Common, deadline: Duration) -> World {
     let world = World::new(config, common.root.clone(), deadline);
-    let variable = |name: &str| std::env::var(name).ok();
+    let variable = |name: &str| env_text(name);
     match Runner::of(
         variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
         variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
@@ -148,7 +148,7 @@ fn world(config: &Config, common: &Common, deadline: Duration) -> World {
 /// Loads the configuration first; what is wrong with it is shown line by line.
 fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
     let outside = Outside {
-        env: &|name| std::env::var(name).ok(),
+        env: &|name| env_text(name),
         read: &|path| std::fs::read_to_string(path),
         list: &list,
         root: common.root.as_deref(),
@@ -294,4 +294,9 @@ fn print_error(line: &str) {
 
 fn print_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A variable of the environment, where it is text.
+fn env_text(name: &str) -> Option<String> {
+    std::env::var_os(name).and_then(|value| value.into_string().ok())
 }

@@ -24,7 +24,7 @@ pub use target::{
 };
 pub use vault::{JwtSource, VaultAuth, VaultServer};
 
-use crate::artifact::{Conflict, ObjectName};
+use crate::artifact::ObjectName;
 
 /// Where in the configuration something was said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,8 +52,6 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
-    /// Encrypted manifests, applied as what they say they are.
-    pub manifests: Vec<ManifestSet>,
 }
 
 /// Keys that open encrypted files.
@@ -63,8 +61,6 @@ pub struct Keys {
     pub age: Vec<AgeKey>,
     /// Private keys of the sealed-secrets controller.
     pub sealed: Vec<SealedKey>,
-    /// The only recipients that files may be encrypted to; empty: any.
-    pub recipients: Vec<String>,
 }
 
 /// Where private keys of the sealed-secrets controller come from.
@@ -88,23 +84,6 @@ pub enum SealedKey {
         /// The field.
         field: String,
     },
-}
-
-/// Encrypted manifests of one kind. Namespaces come from here only: what the files say beside values is not protected.
-#[derive(Debug)]
-pub struct ManifestSet {
-    /// As written, for reports.
-    pub pattern: String,
-    /// One source per file that the pattern finds, in order of names.
-    pub files: Vec<Source>,
-    /// Namespaces that manifests may name; empty: only our own.
-    pub namespaces: Vec<String>,
-    /// Delete what this configuration once created and no longer lists.
-    pub prune: bool,
-    /// What may be done about an object in the way.
-    pub conflict: Conflict,
-    /// Where it was written.
-    pub at: Location,
 }
 
 /// Where age identities come from.

@@ -22,8 +22,6 @@ pub struct RawConfig {
     pub keys: RawKeys,
     /// What is carried where.
     pub deliveries: Vec<At<RawDelivery>>,
-    /// Encrypted Kubernetes manifests that are applied as what they say they are.
-    pub manifests: Vec<At<RawManifests>>,
 }
 
 /// A Vault or OpenBao server and our identity there.
@@ -124,8 +122,6 @@ pub struct RawKeys {
     pub age: Vec<At<RawAgeKey>>,
     /// Private keys of the sealed-secrets controller, all tried.
     pub sealed: Vec<At<RawSealedKey>>,
-    /// The only recipients that files may be encrypted to; `check --keys` names files that break this.
-    pub recipients: Vec<At<String>>,
 }
 
 /// Exactly one place of sealing keys.
@@ -152,34 +148,6 @@ pub struct RawSealedKeySecret {
     pub selector: Option<At<String>>,
     /// One Secret, so that no list right is needed.
     pub name: Option<At<String>>,
-}
-
-/// Exactly one kind of encrypted manifests, applied in the namespaces that are allowed.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawManifests {
-    /// SOPS files with Secrets; `*` stands for any part of a file's name.
-    pub sops: Option<At<String>>,
-    /// SealedSecret files; `*` stands for any part of a file's name.
-    pub sealed: Option<At<String>>,
-    /// Namespaces that manifests may name; only our own unless said.
-    #[serde(default)]
-    pub namespaces: Vec<At<String>>,
-    /// Delete what this configuration once created and no longer lists.
-    #[serde(default)]
-    pub prune: bool,
-    /// Take over Secrets that carry no owner mark.
-    #[serde(default)]
-    pub adopt: bool,
-    /// Delete and create anew where type or immutability forbid an update.
-    #[serde(default)]
-    pub recreate: bool,
-    /// Take fields that another field manager owns.
-    #[serde(default)]
-    pub force: bool,
-    /// SOPS: accept values that its checksum does not protect.
-    #[serde(default)]
-    pub allow_unauthenticated: bool,
 }
 
 /// Exactly one place of age identities.

@@ -124,7 +124,13 @@ fn go_number(text: &str, tag: Tag) -> Option<Node> {
         let fits = i64::try_from(integer).is_ok();
         return match tag {
             Tag::Float => Some(float(integer as f64)),
-            Tag::None | Tag::Text | Tag::Null | Tag::Bool | Tag::Int | Tag::Timestamp | Tag::Binary => fits.then(|| Node::Number(SecretBytes::from(integer.to_string()))),
+            Tag::None
+            | Tag::Text
+            | Tag::Null
+            | Tag::Bool
+            | Tag::Int
+            | Tag::Timestamp
+            | Tag::Binary => fits.then(|| Node::Number(SecretBytes::from(integer.to_string()))),
         };
     }
     let decimal = plain

@@ -56,7 +56,6 @@ fn world(root: Option<&Path>) -> World {
         vaults: BTreeMap::new(),
         keys: Default::default(),
         deliveries: Vec::new(),
-        manifests: Vec::new(),
     };
     World::new(&config, root.map(Path::to_owned), Duration::from_secs(5))
 }

@@ -1,6 +1,5 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
-mod manifests;
 mod outputs;
 mod source;
 mod target;
@@ -17,8 +16,7 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, VaultRead,
-    VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, VaultRead, VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -32,9 +30,7 @@ pub struct Parts {
     broken_vaults: Vec<String>,
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
-    recipients: Vec<String>,
     deliveries: Vec<Delivery>,
-    manifests: Vec<ManifestSet>,
 }
 
 /// Checks one file and adds what it declares.
@@ -56,7 +52,6 @@ pub fn check(
         vaults,
         keys,
         deliveries,
-        manifests,
     } = raw;
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
@@ -75,14 +70,6 @@ pub fn check(
             .sealed
             .extend(checker.sealed_key(key).map(|key| (key, at)));
     }
-    for recipient in &keys.recipients {
-        parts
-            .recipients
-            .push(checker.name(recipient, "the recipient"));
-    }
-    for set in manifests {
-        parts.manifests.extend(checker.manifests(set));
-    }
     for delivery in deliveries {
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
@@ -97,9 +84,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         broken_vaults,
         age,
         sealed,
-        recipients,
         deliveries,
-        manifests,
     } = parts;
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
@@ -125,10 +110,8 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         keys: Keys {
             age: age.into_iter().map(|(key, _)| key).collect(),
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
-            recipients,
         },
         deliveries,
-        manifests,
     }
 }
 

@@ -7,7 +7,6 @@ fn found(delivery: Delivery) -> Vec<String> {
     let config = Config {
         vaults: Default::default(),
         keys: Keys::default(),
-        manifests: Vec::new(),
         deliveries: vec![delivery],
     };
     let failures = check_templates(&config);

@@ -37,7 +37,6 @@ async fn world(kubeconfig: PathBuf, patience: Duration) -> World {
         vaults: BTreeMap::new(),
         keys: Keys::default(),
         deliveries: Vec::new(),
-        manifests: Vec::new(),
     };
     let cluster = connect_with(kubeconfig, Instant::now() + patience).await;
     World::new(&config, None, patience).with_kubernetes(cluster.expect("the kubeconfig is good"))

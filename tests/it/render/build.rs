@@ -128,7 +128,6 @@ pub(crate) fn config<const N: usize>(deliveries: [Delivery; N]) -> Config {
         vaults: BTreeMap::new(),
         keys: Keys::default(),
         deliveries: deliveries.into(),
-        manifests: Vec::new(),
     }
 }
 
