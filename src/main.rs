@@ -129,16 +129,11 @@ fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format
 }
 
 /// The outside of one pass. Only here is the environment asked who a GitHub Actions job is.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the environment is read in main only, and handed on as a value"
-)]
 fn world(config: &Config, common: &Common, deadline: Duration) -> World {
     let world = World::new(config, common.root.clone(), deadline);
-    let variable = |name: &str| env_text(name);
     match Runner::of(
-        variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
-        variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+        env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        env_text("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     ) {
         Some(runner) => world.with_runner(runner),
         None => world,
@@ -148,7 +143,7 @@ fn world(config: &Config, common: &Common, deadline: Duration) -> World {
 /// Loads the configuration first; what is wrong with it is shown line by line.
 fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
     let outside = Outside {
-        env: &|name| env_text(name),
+        env: &env_text,
         read: &|path| std::fs::read_to_string(path),
         list: &list,
         root: common.root.as_deref(),

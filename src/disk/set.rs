@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A run that was killed at any point leaves either the old or the new set visible; what else it left is named as damage
-//! by [`look`] and healed by [`write`].
+//! by [`look`] and healed by [`write()`].
 
 use std::collections::BTreeMap;
 use std::path::Path;

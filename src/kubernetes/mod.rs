@@ -1,6 +1,6 @@
 //! The connection to a cluster: found once, without retries of its own, each call bounded by the deadline.
 //!
-//! [`connect`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
+//! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
 //! [`secret`], [`account`] and [`sealing`] are the kinds of object that we know, as bytes on the wire and no more.
 //!
 //! Architecture invariant: no watch, and no list but that of sealing keys by their label, so that a Role limited to names is

@@ -1,5 +1,11 @@
 //! Everything that is shown on real servers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may stop where it stands"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -7,7 +13,7 @@ mod deploy;
 mod examples;
 mod kube;
 mod sealed;
-#[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 mod sops;
 mod stack;
 mod vault;

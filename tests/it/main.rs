@@ -1,5 +1,11 @@
 //! Everything that needs no server of others.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may stop where it stands"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
