@@ -125,7 +125,10 @@ impl Brake {
             self.done.pop_front();
         }
         let before = self.done.len();
-        let most = self.limits.least.max((copies + before) * self.limits.percent / 100);
+        let most = self
+            .limits
+            .least
+            .max((copies + before) * self.limits.percent / 100);
         let held = self.waiting.len();
         let released = std::mem::take(&mut self.released);
         if before + held > most && released < held {
@@ -181,7 +184,11 @@ mod tests {
         ] {
             let mut brake = Brake::new(LIMITS);
             add(&mut brake, 0..deletions, 0);
-            assert_eq!(judged(&mut brake, copies, 0), "nothing", "it is not quiet yet");
+            assert_eq!(
+                judged(&mut brake, copies, 0),
+                "nothing",
+                "it is not quiet yet"
+            );
             assert_eq!(judged(&mut brake, copies, 1), expected);
         }
     }
@@ -189,11 +196,20 @@ mod tests {
     #[test]
     fn a_trickle_adds_up_within_a_minute() {
         let mut brake = Brake::new(LIMITS);
-        for (now, expected) in [(0, "1 go"), (2, "1 go"), (4, "1 go"), (6, "1 held, at most 3")] {
+        for (now, expected) in [
+            (0, "1 go"),
+            (2, "1 go"),
+            (4, "1 go"),
+            (6, "1 held, at most 3"),
+        ] {
             add(&mut brake, now..now + 1, now as u64);
             assert_eq!(judged(&mut brake, 10, now as u64 + 1), expected, "{now}");
         }
-        assert_eq!(judged(&mut brake, 10, 200), "nothing", "time alone releases nothing");
+        assert_eq!(
+            judged(&mut brake, 10, 200),
+            "nothing",
+            "time alone releases nothing"
+        );
         brake.cancel(Kind::Secret, &place(6));
         add(&mut brake, 7..8, 200);
         assert_eq!(judged(&mut brake, 10, 201), "1 go");

@@ -32,8 +32,14 @@ pub fn read(notes: &Notes, matching: Matching) -> Ask {
         let mirror = Mirror {
             dialect: Dialect::Emberstack,
             source: Some(source),
-            source_uid: notes.read(marks::SOURCE_UID).map(Uid::parse).unwrap_or_default(),
-            holds: notes.read(REFLECTED_VERSION).map(version).unwrap_or_default(),
+            source_uid: notes
+                .read(marks::SOURCE_UID)
+                .map(Uid::parse)
+                .unwrap_or_default(),
+            holds: notes
+                .read(REFLECTED_VERSION)
+                .map(version)
+                .unwrap_or_default(),
         };
         return if flag(notes, AUTO_REFLECTS) {
             Ask::Copy(mirror)
@@ -106,7 +112,12 @@ fn offer(notes: &Notes, matching: Matching) -> Offer {
 fn doubtful(notes: &Notes, key: &str) -> Option<String> {
     let value = notes.read(key)?.trim();
     let known = value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
-    (!known).then(|| format!("{}: {value:?} means \"false\"; only \"true\" means yes", short(key)))
+    (!known).then(|| {
+        format!(
+            "{}: {value:?} means \"false\"; only \"true\" means yes",
+            short(key)
+        )
+    })
 }
 
 fn short(key: &str) -> &str {
@@ -157,7 +168,12 @@ fn scope(
 
 /// Annotations of a copy, as the original writes them, so that it could take the copy over again. A mirror keeps its own
 /// `reflects`: it is its owner's word.
-pub fn written(source: &Place, holds: Version, now: &str, auto: bool) -> Vec<(&'static str, String)> {
+pub fn written(
+    source: &Place,
+    holds: Version,
+    now: &str,
+    auto: bool,
+) -> Vec<(&'static str, String)> {
     let auto_reflects = if auto { "True" } else { "False" };
     let mut notes = vec![
         (AUTO_REFLECTS, auto_reflects.to_owned()),

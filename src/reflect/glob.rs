@@ -7,9 +7,8 @@ pub struct Glob(String);
 impl Glob {
     /// Reads one; nothing when no namespace could have such a name.
     pub fn parse(text: &str) -> Option<Self> {
-        let plain = |byte: u8| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-*?".contains(&byte)
-        };
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-*?".contains(&byte);
         let good = (1..=253).contains(&text.len()) && text.bytes().all(plain);
         good.then(|| Self(text.to_owned()))
     }

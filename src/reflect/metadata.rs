@@ -227,15 +227,16 @@ impl<'de> Deserialize<'de> for Fields {
                 let mut keys = Vec::new();
                 while let Some(field) = map.next_key::<String>()? {
                     let name = field.strip_prefix("f:").unwrap_or_default();
-                    let Some(section) = SECTIONS.into_iter().find(|section| *section == name) else {
+                    let Some(section) = SECTIONS.into_iter().find(|section| *section == name)
+                    else {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
                     let inner: BTreeMap<String, IgnoredAny> = map.next_value()?;
                     let inner = inner.into_keys();
-                    keys.extend(inner.filter_map(|key| {
-                        Some((section, key.strip_prefix("f:")?.to_owned()))
-                    }));
+                    keys.extend(
+                        inner.filter_map(|key| Some((section, key.strip_prefix("f:")?.to_owned()))),
+                    );
                 }
                 Ok(Fields(keys))
             }
@@ -258,7 +259,10 @@ mod tests {
                 "fieldsV1":{"f:metadata":{"f:labels":{}},"f:data":{"f:b":{},"f:a":{}},"f:type":{}}}]}"#;
         let metadata: Metadata = serde_json::from_str(text).expect("metadata");
         assert!(metadata.marked && !metadata.ending);
-        assert_eq!(metadata.notes.read(crate::reflect::marks::ACCEPT), Some("false"));
+        assert_eq!(
+            metadata.notes.read(crate::reflect::marks::ACCEPT),
+            Some("false")
+        );
         assert_eq!(metadata.owners, Guard::ours([("data", "a"), ("data", "b")]));
         assert!(!format!("{metadata:?}").contains("c4nary"));
     }
@@ -269,7 +273,8 @@ mod tests {
         let metadata: Metadata = serde_json::from_str(text).expect("metadata");
         assert!(metadata.notes.is_empty() && !metadata.marked && !metadata.ending);
         let namespace: NamespaceMetadata =
-            serde_json::from_str(r#"{"name":"a","labels":null,"deletionTimestamp":"t"}"#).expect("a namespace");
+            serde_json::from_str(r#"{"name":"a","labels":null,"deletionTimestamp":"t"}"#)
+                .expect("a namespace");
         assert!(namespace.ending && namespace.labels.is_empty());
     }
 

@@ -27,7 +27,10 @@ const KEYS: &str = "replicator.v1.mittwald.de/replicated-keys";
 /// What an object's annotations say.
 pub fn read(notes: &Notes) -> Ask {
     let holds = notes.read(VERSION).map(Version::parse).unwrap_or_default();
-    let source_uid = notes.read(marks::SOURCE_UID).map(Uid::parse).unwrap_or_default();
+    let source_uid = notes
+        .read(marks::SOURCE_UID)
+        .map(Uid::parse)
+        .unwrap_or_default();
     let mirror = |source| Mirror {
         dialect: Dialect::Mittwald,
         source,
@@ -40,10 +43,16 @@ pub fn read(notes: &Notes) -> Ask {
         return Ask::Mirror(mirror(Some(Place::new(namespace, name))));
     }
     if notes.read(VERSION).is_some() {
-        let source = notes.read(marks::SOURCE).and_then(|text| text.split_once('/'));
-        return Ask::Copy(mirror(source.map(|(namespace, name)| Place::new(namespace, name))));
+        let source = notes
+            .read(marks::SOURCE)
+            .and_then(|text| text.split_once('/'));
+        return Ask::Copy(mirror(
+            source.map(|(namespace, name)| Place::new(namespace, name)),
+        ));
     }
-    let says_something = [TO, TO_MATCHING, ALLOWED].iter().any(|key| notes.read(key).is_some());
+    let says_something = [TO, TO_MATCHING, ALLOWED]
+        .iter()
+        .any(|key| notes.read(key).is_some());
     if says_something {
         Ask::Offer(offer(notes))
     } else {
@@ -67,20 +76,35 @@ fn offer(notes: &Notes) -> Offer {
     let by_name = list(TO);
     // A missing list allows nobody.
     let allowed = notes.read(ALLOWED).is_some_and(is_true);
-    let pull = if allowed { list(ALLOWED_NAMESPACES) } else { None };
+    let pull = if allowed {
+        list(ALLOWED_NAMESPACES)
+    } else {
+        None
+    };
     if allowed && notes.read(ALLOWED_NAMESPACES).is_none() {
-        offer.remarks.push(format!("{} is of no effect without {}", short(ALLOWED), short(ALLOWED_NAMESPACES)));
+        offer.remarks.push(format!(
+            "{} is of no effect without {}",
+            short(ALLOWED),
+            short(ALLOWED_NAMESPACES)
+        ));
     }
-    let by_label = notes.read(TO_MATCHING).map(|text| match Selector::parse(text) {
-        Ok(selector) => Scope::default().or_selected(Some(selector)),
-        Err(error) => {
-            offer.remarks.push(format!("{}: {error}", short(TO_MATCHING)));
-            offer.frozen = true;
-            Scope::default()
-        }
-    });
+    let by_label = notes
+        .read(TO_MATCHING)
+        .map(|text| match Selector::parse(text) {
+            Ok(selector) => Scope::default().or_selected(Some(selector)),
+            Err(error) => {
+                offer
+                    .remarks
+                    .push(format!("{}: {error}", short(TO_MATCHING)));
+                offer.frozen = true;
+                Scope::default()
+            }
+        });
     // Two requests, and either is enough: a way each. Only the first one answers who may pull.
-    let pushes = by_name.into_iter().chain(by_label).map(|scope| Reach::within([scope]));
+    let pushes = by_name
+        .into_iter()
+        .chain(by_label)
+        .map(|scope| Reach::within([scope]));
     let mut pushes: Vec<Reach> = pushes.collect();
     if pushes.is_empty() {
         pushes.push(Reach::default());
@@ -142,39 +166,120 @@ mod tests {
         let yes = ("replication-allowed", "true");
         for (pairs, namespace, copy, pull) in [
             (vec![("replicate-to", "a,team-[0-9]+")], "a", true, false),
-            (vec![("replicate-to", "a,team-[0-9]+")], "team-7", true, false),
-            (vec![("replicate-to", "a,team-[0-9]+")], "xteam-7", false, false),
+            (
+                vec![("replicate-to", "a,team-[0-9]+")],
+                "team-7",
+                true,
+                false,
+            ),
+            (
+                vec![("replicate-to", "a,team-[0-9]+")],
+                "xteam-7",
+                false,
+                false,
+            ),
             (vec![("replicate-to", "a|b")], "ab", false, false),
-            (vec![("replicate-to-matching", "env=prod")], "z", true, false),
-            (vec![("replicate-to-matching", "env=dev"), ("replicate-to", "z")], "z", true, false),
-            (vec![("replicate-to-matching", "env in (")], "z", false, false),
+            (
+                vec![("replicate-to-matching", "env=prod")],
+                "z",
+                true,
+                false,
+            ),
+            (
+                vec![("replicate-to-matching", "env=dev"), ("replicate-to", "z")],
+                "z",
+                true,
+                false,
+            ),
+            (
+                vec![("replicate-to-matching", "env in (")],
+                "z",
+                false,
+                false,
+            ),
             (vec![("replicate-to", "(")], "z", false, false),
             (vec![yes], "z", false, false),
-            (vec![yes, ("replication-allowed-namespaces", "z")], "z", false, true),
-            (vec![yes, ("replication-allowed-namespaces", "y,z.*")], "zz", false, true),
-            (vec![("replication-allowed", "no"), ("replication-allowed-namespaces", "z")], "z", false, false),
-            (vec![yes, ("replication-allowed-namespaces", "z"), ("replicate-to", "y")], "z", false, true),
+            (
+                vec![yes, ("replication-allowed-namespaces", "z")],
+                "z",
+                false,
+                true,
+            ),
+            (
+                vec![yes, ("replication-allowed-namespaces", "y,z.*")],
+                "zz",
+                false,
+                true,
+            ),
+            (
+                vec![
+                    ("replication-allowed", "no"),
+                    ("replication-allowed-namespaces", "z"),
+                ],
+                "z",
+                false,
+                false,
+            ),
+            (
+                vec![
+                    yes,
+                    ("replication-allowed-namespaces", "z"),
+                    ("replicate-to", "y"),
+                ],
+                "z",
+                false,
+                true,
+            ),
         ] {
-            let Ask::Offer(offer) = read(&notes(&pairs)) else { panic!("{pairs:?}") };
-            let target = Target { name: namespace, labels: Some(&prod) };
-            assert_eq!(offer.pushes_to(target).is_some(), copy, "{pairs:?} {namespace}");
-            assert_eq!(offer.lets_pull(Dialect::Mittwald, target), pull, "{pairs:?} {namespace}");
-            assert_eq!(offer.frozen, pairs.iter().any(|(_, value)| value.contains('(')), "{pairs:?}");
+            let Ask::Offer(offer) = read(&notes(&pairs)) else {
+                panic!("{pairs:?}")
+            };
+            let target = Target {
+                name: namespace,
+                labels: Some(&prod),
+            };
+            assert_eq!(
+                offer.pushes_to(target).is_some(),
+                copy,
+                "{pairs:?} {namespace}"
+            );
+            assert_eq!(
+                offer.lets_pull(Dialect::Mittwald, target),
+                pull,
+                "{pairs:?} {namespace}"
+            );
+            assert_eq!(
+                offer.frozen,
+                pairs.iter().any(|(_, value)| value.contains('(')),
+                "{pairs:?}"
+            );
         }
     }
 
     #[test]
     fn copies_are_never_sources() {
-        let Ask::Mirror(mirror) = read(&notes(&[("replicate-from", "a/x"), ("replicate-to", "b")])) else {
+        let Ask::Mirror(mirror) = read(&notes(&[("replicate-from", "a/x"), ("replicate-to", "b")]))
+        else {
             panic!("a mirror")
         };
         assert_eq!(mirror.source, Some(Place::new("a", "x")));
-        let Ask::Copy(theirs) = read(&notes(&[("replicated-from-version", "7"), ("replicate-to", "b")])) else {
+        let Ask::Copy(theirs) = read(&notes(&[
+            ("replicated-from-version", "7"),
+            ("replicate-to", "b"),
+        ])) else {
             panic!("a copy")
         };
         assert_eq!((theirs.source, theirs.holds), (None, Version::parse("7")));
-        let own = written(&Place::new("a", "x"), Version::parse("7"), "t", &["k", "l"], true);
-        let Ask::Copy(ours) = read(&Notes::of(own)) else { panic!("a copy") };
+        let own = written(
+            &Place::new("a", "x"),
+            Version::parse("7"),
+            "t",
+            &["k", "l"],
+            true,
+        );
+        let Ask::Copy(ours) = read(&Notes::of(own)) else {
+            panic!("a copy")
+        };
         assert_eq!(ours.source, Some(Place::new("a", "x")));
     }
 }

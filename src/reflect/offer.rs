@@ -75,7 +75,8 @@ impl Offer {
     /// By whose words a namespace gets a copy.
     pub fn pushes_to(&self, target: Target<'_>) -> Option<Dialect> {
         let mut ways = self.ways.iter();
-        ways.find(|way| way.push.covers(target)).map(|way| way.dialect)
+        ways.find(|way| way.push.covers(target))
+            .map(|way| way.dialect)
     }
 
     /// Whether an object in this namespace may fill itself, asking in this dialect's words.

@@ -172,7 +172,12 @@ mod tests {
             assert_eq!(Uid::parse(text).to_string(), text);
             assert!(Uid::parse(text).is_known());
         }
-        for text in ["", "abc", "0f3c9a527a574d0b8a4e0123456789ab", "zf3c9a52-7a57-4d0b-8a4e-0123456789ab"] {
+        for text in [
+            "",
+            "abc",
+            "0f3c9a527a574d0b8a4e0123456789ab",
+            "zf3c9a52-7a57-4d0b-8a4e-0123456789ab",
+        ] {
             assert!(!Uid::parse(text).is_known(), "{text}");
         }
     }

@@ -36,9 +36,8 @@ impl Selector {
         };
         let parts = split(text).ok_or_else(|| error("its parentheses do not match"))?;
         let requirements = parts.into_iter().map(requirement);
-        let requirements: Vec<Requirement> = requirements
-            .collect::<Result<_, _>>()
-            .map_err(error)?;
+        let requirements: Vec<Requirement> =
+            requirements.collect::<Result<_, _>>().map_err(error)?;
         Ok(Self { requirements })
     }
 

@@ -62,10 +62,15 @@ impl Index {
         let (_, target) = self.target(&place.namespace)?;
         let standing = self.shelf(kind).standing(place);
         let of_name = self.shelf(kind).of_name(&place.name);
-        let givers = of_name.filter(|(source, facts)| source.namespace != place.namespace && !facts.offer.frozen);
+        let givers = of_name
+            .filter(|(source, facts)| source.namespace != place.namespace && !facts.offer.frozen);
         let claims = givers.filter_map(|(source, facts)| {
             let dialect = facts.offer.pushes_to(target)?;
-            Some(Claim { source, facts, dialect })
+            Some(Claim {
+                source,
+                facts,
+                dialect,
+            })
         });
         claims.min_by_key(|claim| {
             let is_here = standing.is_some_and(|copy| copy.from.as_ref() == Some(&claim.source));
@@ -73,7 +78,13 @@ impl Index {
         })
     }
 
-    fn settle(&self, kind: Kind, place: &Place, claim: &Claim<'_>, standing: Option<&Standing>) -> Decision {
+    fn settle(
+        &self,
+        kind: Kind,
+        place: &Place,
+        claim: &Claim<'_>,
+        standing: Option<&Standing>,
+    ) -> Decision {
         let content = match read(&claim.source, claim.facts) {
             Ok(content) => content,
             Err(decision) => return decision,
@@ -91,7 +102,14 @@ impl Index {
         };
         let Some(copy) = standing else {
             let was_deleted = self.shelf(kind).lost.contains(place);
-            return write(How::Create, if was_deleted { Reason::Deleted } else { Reason::New });
+            return write(
+                How::Create,
+                if was_deleted {
+                    Reason::Deleted
+                } else {
+                    Reason::New
+                },
+            );
         };
         if copy.declines {
             return Decision::Refuse(Refusal::Declined);
@@ -108,7 +126,10 @@ impl Index {
         }
         let update = |reason| write(How::Update(copy.uid, copy.version), reason);
         if !is_here {
-            let taken = copy.from.as_ref().filter(|from| self.still_gives(kind, from, place));
+            let taken = copy
+                .from
+                .as_ref()
+                .filter(|from| self.still_gives(kind, from, place));
             return match taken {
                 Some(by) => Decision::Refuse(Refusal::Taken(by.clone())),
                 None => update(Reason::OtherSource),
@@ -146,7 +167,14 @@ impl Index {
     }
 
     /// An object that asks to be filled. It is its owner's: never deleted, and left as it is when it may not be filled.
-    fn fill(&self, kind: Kind, place: &Place, mirror: &Standing, target: Target<'_>, declines: bool) -> Decision {
+    fn fill(
+        &self,
+        kind: Kind,
+        place: &Place,
+        mirror: &Standing,
+        target: Target<'_>,
+        declines: bool,
+    ) -> Decision {
         let refuse = Decision::Refuse;
         let Some(source) = &mirror.from else {
             return Decision::Nothing;
@@ -199,7 +227,8 @@ impl Index {
         let Some(from) = &copy.from else {
             return Decision::Nothing;
         };
-        let is_seen = self.rules.namespaces.is_none() || self.namespaces.contains_key(&from.namespace);
+        let is_seen =
+            self.rules.namespaces.is_none() || self.namespaces.contains_key(&from.namespace);
         let is_ours = copy.marked && copy.source_uid.is_known();
         if !is_ours || !is_seen || !self.rules.sources.covers(&from.namespace) {
             return Decision::Nothing;
@@ -220,7 +249,8 @@ impl Index {
         if let Some(facts) = self.shelf_mut(kind).sources.get_mut(source) {
             facts.waiting.push(place);
         }
-        self.queue.push(Item::read(kind, source.clone()), Lane::Read);
+        self.queue
+            .push(Item::read(kind, source.clone()), Lane::Read);
     }
 }
 
@@ -229,7 +259,10 @@ fn read<'a>(place: &Place, facts: &'a Source) -> Result<&'a Content, Decision> {
     match &facts.content {
         Some(content) if content.version != facts.version => Err(Decision::Wait(place.clone())),
         None => Err(Decision::Wait(place.clone())),
-        Some(Content { forbidden: Some(kind), .. }) => Err(Decision::Refuse(Refusal::Type(kind.clone()))),
+        Some(Content {
+            forbidden: Some(kind),
+            ..
+        }) => Err(Decision::Refuse(Refusal::Type(kind.clone()))),
         Some(content) => Ok(content),
     }
 }

@@ -66,7 +66,10 @@ impl Index {
 
     /// The list of namespaces is complete.
     pub fn namespaces_end(&mut self) {
-        let gone = self.namespaces.iter().filter(|(_, known)| known.seen != self.generation);
+        let gone = self
+            .namespaces
+            .iter()
+            .filter(|(_, known)| known.seen != self.generation);
         let gone: Vec<Arc<str>> = gone.map(|(name, _)| Arc::clone(name)).collect();
         for name in gone {
             self.namespace_gone(&name);
@@ -128,7 +131,10 @@ impl Index {
             Dialect::Emberstack => emberstack::read(notes, self.rules.matching),
             Dialect::Mittwald => mittwald::read(notes),
         });
-        let (first, second) = (asks.next().unwrap_or_default(), asks.next().unwrap_or_default());
+        let (first, second) = (
+            asks.next().unwrap_or_default(),
+            asks.next().unwrap_or_default(),
+        );
         match (first, second) {
             (Ask::Offer(mut first), Ask::Offer(second)) => {
                 first.ways.extend(second.ways);
@@ -157,7 +163,11 @@ impl Index {
         }
         for remark in &offer.remarks {
             let what = News::Remark(remark.clone());
-            self.told.push(Told { kind, at: place.clone(), what });
+            self.told.push(Told {
+                kind,
+                at: place.clone(),
+                what,
+            });
         }
         let old = self.shelf_mut(kind).remove_source(&place);
         let same = old.as_ref().is_some_and(|old| old.uid == metadata.uid);
@@ -202,7 +212,9 @@ impl Index {
             };
             let given = || {
                 let target = self.target(namespace);
-                offer.zip(target).is_some_and(|(offer, (_, target))| offer.pushes_to(target).is_some())
+                offer
+                    .zip(target)
+                    .is_some_and(|(offer, (_, target))| offer.pushes_to(target).is_some())
             };
             if shelf.refused.contains_key(&place) || given() {
                 places.push(place);
@@ -226,15 +238,25 @@ impl Index {
     ) {
         let seen = self.shelf(kind).generation;
         let repair = self.rules.repair;
-        let from = mirror.source.map(|source| self.place(&source.namespace, &source.name));
-        let known = self.shelf(kind).standing(&place).filter(|known| known.uid == metadata.uid);
+        let from = mirror
+            .source
+            .map(|source| self.place(&source.namespace, &source.name));
+        let known = self
+            .shelf(kind)
+            .standing(&place)
+            .filter(|known| known.uid == metadata.uid);
         let (version, guard) = (metadata.resource_version, metadata.owners);
-        let is_known_version = known.is_some_and(|known| known.version == version && version.is_known());
+        let is_known_version =
+            known.is_some_and(|known| known.version == version && version.is_known());
         if !listed && known.is_some_and(|known| known.version > version) {
             return;
         }
         // Content is known as long as nobody else wrote to it; the echo of our own write shows how that looks.
-        let proven = if is_known_version { Some(guard) } else { known.and_then(|known| known.proven) };
+        let proven = if is_known_version {
+            Some(guard)
+        } else {
+            known.and_then(|known| known.proven)
+        };
         let digest = known.and_then(|known| known.digest);
         let digest = digest.filter(|_| is_known_version || proven == Some(guard) || !repair);
         let standing = Standing {
@@ -289,7 +311,8 @@ impl Index {
         };
         let old = self.namespaces.insert(Arc::clone(&name), namespace.clone());
         let same = old.is_some_and(|old| {
-            (&old.labels, old.ending, old.declines) == (&namespace.labels, namespace.ending, namespace.declines)
+            (&old.labels, old.ending, old.declines)
+                == (&namespace.labels, namespace.ending, namespace.declines)
         });
         if same {
             return;
@@ -303,7 +326,13 @@ impl Index {
             names.dedup();
             for object in names {
                 let namespace = Arc::clone(&name);
-                self.dirty(kind, Place { namespace, name: object });
+                self.dirty(
+                    kind,
+                    Place {
+                        namespace,
+                        name: object,
+                    },
+                );
             }
         }
     }
@@ -316,7 +345,10 @@ impl Index {
         for kind in Kind::ALL {
             // Its sources are gone as well; their own events may come later, or not at all.
             let sources = self.shelf(kind).sources.keys();
-            let inside: Vec<Place> = sources.filter(|place| place.namespace == name).cloned().collect();
+            let inside: Vec<Place> = sources
+                .filter(|place| place.namespace == name)
+                .cloned()
+                .collect();
             self.shelf_mut(kind).remove_namespace(&name);
             for source in inside {
                 self.drop_source(kind, &source);

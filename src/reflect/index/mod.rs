@@ -8,6 +8,7 @@
 
 mod decide;
 mod events;
+mod figures;
 mod queue;
 mod results;
 mod shelf;
@@ -273,11 +274,18 @@ impl Index {
         let Item { kind, place, read } = item.clone();
         if read {
             let source = self.shelf(kind).sources.get(&place)?;
-            if source.content.as_ref().is_some_and(|content| content.version == source.version) {
+            if source
+                .content
+                .as_ref()
+                .is_some_and(|content| content.version == source.version)
+            {
                 return None;
             }
             self.queue.begin(item);
-            return Some(Job::Read { kind, source: place });
+            return Some(Job::Read {
+                kind,
+                source: place,
+            });
         }
         let decision = self.decide(kind, &place);
         let is_farewell = matches!(decision, Decision::Delete(_));
@@ -317,7 +325,11 @@ impl Index {
             }
             Decision::Compare(source) => {
                 self.queue.begin(item);
-                Some(Job::Compare { kind, place, source })
+                Some(Job::Compare {
+                    kind,
+                    place,
+                    source,
+                })
             }
             Decision::Write(write) => {
                 if let Some(until) = self.queue.restrained(&item, write.reason, now) {
@@ -354,7 +366,10 @@ impl Index {
 
     /// Notes a refusal, and tells of it when it is a new one.
     fn refuse(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
-        let before = self.shelf_mut(kind).refused.insert(place.clone(), refusal.clone());
+        let before = self
+            .shelf_mut(kind)
+            .refused
+            .insert(place.clone(), refusal.clone());
         if before.as_ref() == Some(&refusal) {
             return;
         }
@@ -369,7 +384,10 @@ impl Index {
             Some(standing) if standing.mirror => return place.clone(),
             Some(_) | None => {}
         }
-        let standing = self.shelf(kind).standing(place).and_then(|standing| standing.from.clone());
+        let standing = self
+            .shelf(kind)
+            .standing(place)
+            .and_then(|standing| standing.from.clone());
         let claim = || self.claim(kind, place).map(|claim| claim.source);
         standing.or_else(claim).unwrap_or_else(|| place.clone())
     }
@@ -391,7 +409,9 @@ impl Index {
             let (place, source) = self.shelf(kind).after(after)?;
             Some((kind, place, source))
         });
-        self.cursor = found.as_ref().map(|(kind, place, _)| (*kind, place.clone()));
+        self.cursor = found
+            .as_ref()
+            .map(|(kind, place, _)| (*kind, place.clone()));
         let (kind, place, source) = found?;
         let item = Item::settle(kind, place.clone());
         if !self.knows(kind) || self.queue.holds(&item) {
@@ -421,7 +441,12 @@ impl Index {
         let is_new = self.shelf(kind).standing(place).is_none();
         let shelf = self.shelf(kind);
         let mut sources = shelf.of_name(&place.name);
-        let pulls = sources.any(|(_, source)| source.content.as_ref().is_some_and(|content| content.urgent));
+        let pulls = sources.any(|(_, source)| {
+            source
+                .content
+                .as_ref()
+                .is_some_and(|content| content.urgent)
+        });
         queue::Lane::of(is_new, pulls)
     }
 
@@ -454,57 +479,5 @@ impl Index {
             namespace: self.name(namespace),
             name: self.name(name),
         }
-    }
-}
-
-/// Figures.
-impl Index {
-    /// Our copies, mirrors included.
-    pub fn copies(&self) -> usize {
-        self.shelves.iter().map(Shelf::copies).sum()
-    }
-
-    /// Places where something is refused, by reason.
-    pub fn refusals(&self) -> BTreeMap<&'static str, usize> {
-        let mut counts = BTreeMap::new();
-        for refusal in self.shelves.iter().flat_map(|shelf| shelf.refused.values()) {
-            *counts.entry(refusal.word()).or_default() += 1;
-        }
-        counts
-    }
-
-    /// How many jobs wait or are under way.
-    pub fn queued(&self) -> usize {
-        self.queue.len() + self.brake.waiting()
-    }
-
-    /// Deletions that wait for a person.
-    pub fn held(&self) -> usize {
-        self.brake.held()
-    }
-
-    /// Changes whenever [`Index::wanted`] may have changed.
-    pub fn wishes(&self) -> u64 {
-        self.wishes
-    }
-
-    /// Copies that somebody asks for. A walk over sources and namespaces: not for every event.
-    pub fn wanted(&self) -> usize {
-        let namespaces: Vec<&Arc<str>> = self.namespaces.keys().collect();
-        let of = |kind: Kind| -> usize {
-            let shelf = self.shelf(kind);
-            let pushed = shelf.sources.iter().map(|(place, source)| {
-                let wants = |namespace: &&&Arc<str>| {
-                    ***namespace != place.namespace
-                        && self.rules.targets.covers(namespace)
-                        && self
-                            .target(namespace)
-                            .is_some_and(|(known, target)| !known.ending && source.offer.pushes_to(target).is_some())
-                };
-                namespaces.iter().filter(wants).count()
-            });
-            pushed.sum::<usize>() + shelf.mirrors()
-        };
-        Kind::ALL.into_iter().map(of).sum()
     }
 }

@@ -105,7 +105,11 @@ impl Queue {
     pub(super) fn pop(&mut self) -> Option<Item> {
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             while let Some(item) = lane.pop_front() {
-                if self.waiting.get(&item).is_some_and(|own| *own as usize == number) {
+                if self
+                    .waiting
+                    .get(&item)
+                    .is_some_and(|own| *own as usize == number)
+                {
                     self.waiting.remove(&item);
                     return Some(item);
                 }
@@ -174,7 +178,12 @@ impl Queue {
     }
 
     /// Until when a restoration waits: the first is made at once, the next ones ever later, because somebody undoes them.
-    pub(super) fn restrained(&self, item: &Item, reason: Reason, now: Duration) -> Option<Duration> {
+    pub(super) fn restrained(
+        &self,
+        item: &Item,
+        reason: Reason,
+        now: Duration,
+    ) -> Option<Duration> {
         if !is_restoration(reason) {
             return None;
         }
@@ -227,7 +236,9 @@ mod tests {
     }
 
     fn order(queue: &mut Queue) -> String {
-        std::iter::from_fn(|| queue.pop()).map(|item| item.place.name.to_string()).collect()
+        std::iter::from_fn(|| queue.pop())
+            .map(|item| item.place.name.to_string())
+            .collect()
     }
 
     #[test]
@@ -283,12 +294,21 @@ mod tests {
         let mut at = now(1000);
         for _ in 0..6 {
             queue.restored(&item("a"), Reason::Edited, at);
-            let until = queue.restrained(&item("a"), Reason::Deleted, at).expect("it is held back");
+            let until = queue
+                .restrained(&item("a"), Reason::Deleted, at)
+                .expect("it is held back");
             waits.push(until.saturating_sub(at));
             at = until;
         }
         assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
-        assert_eq!(queue.restrained(&item("a"), Reason::Source, at), None, "new content is never held back");
-        assert_eq!(queue.restrained(&item("a"), Reason::Edited, at + CALM), None);
+        assert_eq!(
+            queue.restrained(&item("a"), Reason::Source, at),
+            None,
+            "new content is never held back"
+        );
+        assert_eq!(
+            queue.restrained(&item("a"), Reason::Edited, at + CALM),
+            None
+        );
     }
 }

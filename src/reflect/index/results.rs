@@ -42,7 +42,9 @@ impl Index {
         let waiting = std::mem::take(&mut source.waiting);
         let (digest, forbidden) = (content.digest, content.forbidden.clone());
         let old = source.content.replace(content);
-        let same = old.as_ref().is_some_and(|old| old.digest == digest && old.forbidden == forbidden);
+        let same = old
+            .as_ref()
+            .is_some_and(|old| old.digest == digest && old.forbidden == forbidden);
         if let Some(old) = old {
             self.inherit(kind, place, &old);
         }
@@ -75,7 +77,9 @@ impl Index {
     /// A source could not be read. That it is absent is for its own events to tell.
     pub fn unread(&mut self, kind: Kind, place: &Place, why: &str, now: Duration) {
         let waiting = self.shelf_mut(kind).sources.get_mut(place);
-        let waiting = waiting.map(|source| source.waiting.clone()).unwrap_or_default();
+        let waiting = waiting
+            .map(|source| source.waiting.clone())
+            .unwrap_or_default();
         for place in waiting {
             self.refuse(kind, &place, Refusal::Failed(why.to_owned()));
         }
@@ -97,7 +101,10 @@ impl Index {
         self.queue.restored(&item, reason, now);
         let mirror = matches!(how, How::Fill(..));
         // The watch may have been quicker, and may know more by now.
-        let newer = self.shelf(kind).standing(&place).is_some_and(|known| known.version > written.version);
+        let newer = self
+            .shelf(kind)
+            .standing(&place)
+            .is_some_and(|known| known.version > written.version);
         if !newer {
             let seen = self.shelf(kind).generation;
             let standing = Standing {
@@ -123,7 +130,14 @@ impl Index {
     }
 
     /// A copy was read and holds this. `version` is the one that was read.
-    pub fn compared(&mut self, kind: Kind, place: &Place, version: Version, found: Digest, now: Duration) {
+    pub fn compared(
+        &mut self,
+        kind: Kind,
+        place: &Place,
+        version: Version,
+        found: Digest,
+        now: Duration,
+    ) {
         let item = Item::settle(kind, place.clone());
         let expected = self.expected(kind, place);
         if let Some(copy) = self.shelf_mut(kind).standing_mut(place)
@@ -178,6 +192,10 @@ impl Index {
     /// The dialect of a source's words for a namespace, for a plan.
     pub fn dialect_for(&self, kind: Kind, source: &Place, namespace: &str) -> Option<Dialect> {
         let (_, target) = self.target(namespace)?;
-        self.shelf(kind).sources.get(source)?.offer.pushes_to(target)
+        self.shelf(kind)
+            .sources
+            .get(source)?
+            .offer
+            .pushes_to(target)
     }
 }

@@ -73,17 +73,25 @@ impl Shelf {
     }
 
     pub(super) fn standing_mut(&mut self, place: &Place) -> Option<&mut Standing> {
-        self.standing.get_mut(&place.namespace)?.get_mut(&place.name)
+        self.standing
+            .get_mut(&place.namespace)?
+            .get_mut(&place.name)
     }
 
     pub(super) fn place_standing(&mut self, place: Place, standing: Standing) {
         self.remove_standing(&place);
         if let Some(from) = &standing.from {
-            self.followers.entry(from.clone()).or_default().insert(place.clone());
+            self.followers
+                .entry(from.clone())
+                .or_default()
+                .insert(place.clone());
         }
         self.copies += usize::from(!standing.mirror && standing.marked);
         self.mirrors += usize::from(standing.mirror);
-        self.standing.entry(place.namespace).or_default().insert(place.name, standing);
+        self.standing
+            .entry(place.namespace)
+            .or_default()
+            .insert(place.name, standing);
     }
 
     pub(super) fn remove_standing(&mut self, place: &Place) -> Option<Standing> {
@@ -117,13 +125,17 @@ impl Shelf {
             };
             self.unfollow(&place, &gone);
         }
-        self.refused.retain(|place, _| place.namespace != *namespace);
+        self.refused
+            .retain(|place, _| place.namespace != *namespace);
         self.lost.retain(|place| place.namespace != *namespace);
     }
 
     /// Names of copies and mirrors in a namespace.
     pub(super) fn names_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.standing.get(namespace).into_iter().flat_map(BTreeMap::keys)
+        self.standing
+            .get(namespace)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
     }
 
     pub(super) fn followers(&self, source: &Place) -> impl Iterator<Item = &Place> {
@@ -170,15 +182,23 @@ impl Shelf {
     /// The copy or mirror that comes after a place, with its source.
     pub(super) fn after(&self, place: Option<&Place>) -> Option<(Place, Place)> {
         let (from_namespace, mut from_name) = match place {
-            Some(place) => (Bound::Included(&place.namespace), Bound::Excluded(&place.name)),
+            Some(place) => (
+                Bound::Included(&place.namespace),
+                Bound::Excluded(&place.name),
+            ),
             None => (Bound::Unbounded, Bound::Unbounded),
         };
-        for (namespace, inside) in self.standing.range::<Arc<str>, _>((from_namespace, Bound::Unbounded)) {
+        for (namespace, inside) in self
+            .standing
+            .range::<Arc<str>, _>((from_namespace, Bound::Unbounded))
+        {
             if place.is_some_and(|place| place.namespace != *namespace) {
                 from_name = Bound::Unbounded;
             }
             for (name, standing) in inside.range::<Arc<str>, _>((from_name, Bound::Unbounded)) {
-                let Some(source) = standing.from.clone() else { continue };
+                let Some(source) = standing.from.clone() else {
+                    continue;
+                };
                 let namespace = Arc::clone(namespace);
                 let name = Arc::clone(name);
                 return Some((Place { namespace, name }, source));
@@ -190,9 +210,15 @@ impl Shelf {
     /// What a list that began with this generation did not show.
     pub(super) fn unseen(&self, within: &dyn Fn(&str) -> bool) -> Vec<Place> {
         let old = |seen: u32| seen != self.generation;
-        let sources = self.sources.iter().filter(|(place, source)| old(source.seen) && within(&place.namespace));
+        let sources = self
+            .sources
+            .iter()
+            .filter(|(place, source)| old(source.seen) && within(&place.namespace));
         let sources = sources.map(|(place, _)| place.clone());
-        let standing = self.standing.iter().filter(|(namespace, _)| within(namespace));
+        let standing = self
+            .standing
+            .iter()
+            .filter(|(namespace, _)| within(namespace));
         let standing = standing.flat_map(|(namespace, inside)| {
             let inside = inside.iter().filter(|(_, standing)| old(standing.seen));
             inside.map(|(name, _)| Place {

@@ -113,10 +113,7 @@ mod tests {
             ("[^]a]", None),
             ("[a-z-[aeiou]]", Some("a bracket within brackets")),
             ("[[:alpha:]]", Some("a named class within brackets")),
-            (
-                "[a&&b]",
-                Some("a doubled `&`, `-` or `~` within brackets"),
-            ),
+            ("[a&&b]", Some("a doubled `&`, `-` or `~` within brackets")),
             ("a++", Some("a repetition of a repetition")),
             ("a**", Some("a repetition of a repetition")),
             ("a{2}{3}", Some("a repetition of a repetition")),

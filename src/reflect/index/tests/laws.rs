@@ -19,7 +19,14 @@ enum Act {
 const SPACES: [&str; 4] = ["a", "b", "c", "d"];
 
 fn act() -> impl Strategy<Value = Act> {
-    let scope = prop_oneof![Just("b"), Just("b,c"), Just("[a-c]"), Just("("), Just(""), Just("labels")];
+    let scope = prop_oneof![
+        Just("b"),
+        Just("b,c"),
+        Just("[a-c]"),
+        Just("("),
+        Just(""),
+        Just("labels")
+    ];
     prop_oneof![
         4 => (0..2_usize, scope, any::<u8>()).prop_map(|(from, scope, data)| Act::Give(from, scope, data)),
         1 => (0..2_usize).prop_map(Act::Remove),
@@ -53,12 +60,18 @@ fn perform(model: &mut Model, act: &Act) {
         }
         Act::Edit(at, of) | Act::Lose(at, of) => {
             let at = format!("{}/{}", SPACES[*at], name(*of));
-            if !model.objects.get(&place(&at)).is_some_and(|object| object.marked) {
+            if !model
+                .objects
+                .get(&place(&at))
+                .is_some_and(|object| object.marked)
+            {
                 return;
             }
             match act {
                 Act::Lose(..) => model.delete(&at),
-                _ => model.edit(&at, |copy| (copy.data, copy.writer) = ("edited".to_owned(), "kubectl")),
+                _ => model.edit(&at, |copy| {
+                    (copy.data, copy.writer) = ("edited".to_owned(), "kubectl")
+                }),
             }
         }
         Act::Label(at, on) => model.namespace(SPACES[*at], if *on { "on=yes" } else { "" }),

@@ -48,9 +48,19 @@ pub(super) fn rules() -> Rules {
         pull: true,
         repair: true,
         adopt: true,
-        sources: Ceiling { namespaces: globs(&["*"]), exclude: Vec::new() },
-        targets: Ceiling { namespaces: globs(&["*"]), exclude: globs(&["kube-*"]) },
-        limits: Limits { least: 3, percent: 20, settle: Duration::ZERO },
+        sources: Ceiling {
+            namespaces: globs(&["*"]),
+            exclude: Vec::new(),
+        },
+        targets: Ceiling {
+            namespaces: globs(&["*"]),
+            exclude: globs(&["kube-*"]),
+        },
+        limits: Limits {
+            least: 3,
+            percent: 20,
+            settle: Duration::ZERO,
+        },
         namespaces: None,
     }
 }
@@ -62,7 +72,9 @@ pub(super) fn place(text: &str) -> Place {
 
 /// `key=value; key=value` without the dialect's prefix.
 pub(super) fn said(text: &str) -> BTreeMap<String, String> {
-    let pairs = text.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let pairs = text
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
     pairs
         .map(|(key, value)| {
             let prefix = match key {
@@ -126,14 +138,17 @@ impl Model {
         let labels = labels.split(',').filter_map(|pair| pair.split_once('='));
         let metadata = NamespaceMetadata {
             name: name.to_owned(),
-            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            labels: labels
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
             ..NamespaceMetadata::default()
         };
         self.put_namespace(metadata);
     }
 
     pub(super) fn put_namespace(&mut self, metadata: NamespaceMetadata) {
-        self.namespaces.insert(metadata.name.clone(), metadata.clone());
+        self.namespaces
+            .insert(metadata.name.clone(), metadata.clone());
         self.index.apply(Event::Namespace(metadata));
     }
 
@@ -202,7 +217,9 @@ impl Model {
                     let told = self.index.news().into_iter();
                     self.told.extend(told.map(|told| match told.what {
                         News::Remark(text) => format!("{}: {text}", told.at),
-                        News::Refused(place, refusal) => format!("{}: {place} {}", told.at, refusal.word()),
+                        News::Refused(place, refusal) => {
+                            format!("{}: {place} {}", told.at, refusal.word())
+                        }
                     }));
                     return;
                 }
@@ -227,7 +244,8 @@ impl Model {
         match job {
             Job::Read { kind, source } => match self.objects.get(&source).cloned() {
                 Some(object) => {
-                    self.index.apply(Event::Object(kind, self.metadata(&source)));
+                    self.index
+                        .apply(Event::Object(kind, self.metadata(&source)));
                     self.index.read(kind, &source, content(&object));
                 }
                 None => self.index.unread(kind, &source, "absent", self.now),
@@ -240,7 +258,13 @@ impl Model {
                 }
                 None => self.index.failed(kind, &place, None, self.now),
             },
-            Job::Delete { kind, place, uid: of, reason, .. } => {
+            Job::Delete {
+                kind,
+                place,
+                uid: of,
+                reason,
+                ..
+            } => {
                 let object = self.objects.remove(&place).expect("a copy that is there");
                 assert_eq!(uid(object.uid), of, "only the object that was decided on");
                 self.log.push(format!("delete {place} ({reason})"));
@@ -268,7 +292,10 @@ impl Model {
         }
         let number = self.number();
         let fills = matches!(write.how, How::Fill(..));
-        let mut notes = old.as_ref().map(|old| old.notes.clone()).unwrap_or_default();
+        let mut notes = old
+            .as_ref()
+            .map(|old| old.notes.clone())
+            .unwrap_or_default();
         let holds = version(source.version);
         let own = match write.dialect {
             Dialect::Emberstack => emberstack::written(&write.source, holds, "t", !fills),
@@ -312,14 +339,23 @@ impl Model {
     /// Places of our copies, with what they hold.
     pub(super) fn copies(&self) -> String {
         let copies = self.objects.iter().filter(|(_, object)| object.marked);
-        let copies: Vec<String> = copies.map(|(place, object)| format!("{place}={}", object.data)).collect();
+        let copies: Vec<String> = copies
+            .map(|(place, object)| format!("{place}={}", object.data))
+            .collect();
         copies.join(" ")
     }
 }
 
 fn uid(number: u128) -> Uid {
     let digits = format!("{number:032x}");
-    Uid::parse(&format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]))
+    Uid::parse(&format!(
+        "{}-{}-{}-{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..]
+    ))
 }
 
 fn version(number: u64) -> Version {
@@ -330,7 +366,9 @@ fn guard(writer: &str) -> Guard {
     if writer == "keyferry" {
         return Guard::ours([("data", "k")]);
     }
-    let entry = format!(r#"[{{"manager":"{writer}","operation":"Update","fieldsV1":{{"f:data":{{"f:k":{{}}}}}}}}]"#);
+    let entry = format!(
+        r#"[{{"manager":"{writer}","operation":"Update","fieldsV1":{{"f:data":{{"f:k":{{}}}}}}}}]"#
+    );
     serde_json::from_str(&entry).expect("an entry")
 }
 
