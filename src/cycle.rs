@@ -4,6 +4,8 @@ use crate::apply::{self, Applied};
 use crate::config::{Config, Target};
 use crate::observe;
 use crate::plan::{self, Plan};
+use crate::reflect::declared;
+use crate::reflect::metadata::NamespaceMetadata;
 use crate::render;
 use crate::report::Failure;
 use crate::source;
@@ -14,6 +16,7 @@ pub async fn plan(config: &Config, world: &World, now: jiff::Timestamp) -> Plan 
     let fetched = source::fetch_all(config, world).await;
     let namespace = own_namespace(config, world).await;
     let desired = render::desired(config, &fetched, &namespace, now);
+    let desired = declared::expand(config, desired, &namespaces(config, world).await);
     let observed = observe::observe(&desired, world).await;
     plan::plan(desired, observed)
 }
@@ -21,6 +24,15 @@ pub async fn plan(config: &Config, world: &World, now: jiff::Timestamp) -> Plan 
 /// The whole pass.
 pub async fn run(config: &Config, world: &World, now: jiff::Timestamp) -> Applied {
     apply::apply(plan(config, world, now).await, world).await
+}
+
+/// Listed only when some Secret has copies wherever a name or a label fits.
+async fn namespaces(config: &Config, world: &World) -> Result<Vec<NamespaceMetadata>, Failure> {
+    if declared::needs_namespaces(config) {
+        observe::namespace::list(world).await
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// Asked for only when some target leaves its namespace out.

@@ -9,6 +9,7 @@ pub mod expand;
 pub mod load;
 pub mod problem;
 pub mod raw;
+mod reflect;
 mod source;
 mod target;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod vault;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use reflect::{Reflect, Reflector};
 pub use source::{DocumentFormat, From, Source, VaultRead};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
@@ -52,6 +54,8 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
+    /// Copies by annotation, where wanted.
+    pub reflector: Option<Reflector>,
 }
 
 /// Keys that open encrypted files.

@@ -2,12 +2,16 @@
 //!
 //! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
 
+mod reflect;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::at::{At, Ordered};
+
+pub use reflect::{RawBrake, RawCeiling, RawDialect, RawLease, RawReflect, RawReflector};
 
 /// What keyferry carries, from where, and where to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -22,6 +26,8 @@ pub struct RawConfig {
     pub keys: RawKeys,
     /// What is carried where.
     pub deliveries: Vec<At<RawDelivery>>,
+    /// Copies by annotation.
+    pub reflector: Option<At<RawReflector>>,
 }
 
 /// A Vault or OpenBao server and our identity there.
@@ -298,6 +304,8 @@ pub struct RawTarget {
     pub files: Option<At<RawFiles>>,
     /// A Kubernetes Secret.
     pub secret: Option<At<RawSecret>>,
+    /// Copies of this Secret in other namespaces.
+    pub reflect: Option<At<RawReflect>>,
     /// ServiceAccounts that are to pull with this Secret.
     #[serde(default)]
     pub service_accounts: Vec<At<String>>,

@@ -6,6 +6,7 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_rustls::HttpsConnector;
@@ -15,13 +16,13 @@ use hyper_util::rt::TokioExecutor;
 use kube::Config;
 use kube::client::middleware::{AuthLayer, BaseUriLayer, ExtraHeadersLayer};
 use kube::client::{AuthError, ClientBuilder, ConfigExt as _};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tower::BoxError;
 use tower::util::MapErrLayer;
 
 use super::error::Error;
-use super::{Kubernetes, kubeconfig};
+use super::{Kubernetes, TURNS, kubeconfig};
 use crate::report::Failure;
 
 /// Where a pod finds its token, its cluster's authority and its namespace.
@@ -223,6 +224,7 @@ fn assemble(parts: Parts, deadline: Instant) -> Kubernetes {
         client,
         namespace,
         deadline,
+        turns: Arc::new(Semaphore::new(TURNS)),
     }
 }
 

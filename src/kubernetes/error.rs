@@ -263,7 +263,10 @@ impl Fault for Error {
 /// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so that one reading is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
     let usual: &[&str] = match subject.kind {
-        Kind::Secret => &["get", "create", "patch"],
+        Kind::Secret | Kind::ConfigMap => &["get", "create", "patch"],
+        Kind::Event => &["create", "patch"],
+        Kind::Lease => &["get", "create", "patch"],
+        Kind::Namespace => &["list", "watch"],
         Kind::ServiceAccount => &["get", "patch"],
         Kind::SealedSecret => &["get"],
         Kind::LabelledSecrets => {
@@ -276,6 +279,18 @@ fn rule(subject: &Subject, verb: &str) -> String {
     let mut verbs = usual.to_vec();
     if !verbs.contains(&verb) {
         verbs.push(verb);
+    }
+    if subject.at.name.is_empty() {
+        // Nothing that has no name can be granted by name.
+        let (role, place) = match subject.at.namespace.as_str() {
+            "" => ("ClusterRole", String::new()),
+            namespace => ("Role", format!(" in namespace {namespace}")),
+        };
+        return format!(
+            "add `{verb}`: a {role}{place} needs {{apiGroups: [\"{}\"], resources: [{}], verbs: [list, watch]}}",
+            subject.kind.group(),
+            subject.kind.resource()
+        );
     }
     format!(
         "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"{}\"], resources: [{}], resourceNames: [{}], verbs: [{}]}}",

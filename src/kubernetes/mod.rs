@@ -3,10 +3,13 @@
 //! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
 //! [`secret`], [`account`] and [`sealing`] are the kinds of object that we know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no watch, and no list but that of sealing keys by their label, so that a Role limited to names is
-//! enough; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
+//! Architecture invariant: no list of whole objects but that of sealing keys by their label, so that a Role limited to names
+//! is enough; what is listed and watched beside it is metadata ([`list`]), and only for copies in namespaces that are not named; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
 //! bodies that it cannot read.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(crate) mod account;
@@ -15,6 +18,7 @@ mod connect;
 mod error;
 pub(crate) mod fields;
 mod kubeconfig;
+pub(crate) mod list;
 mod redact;
 pub(crate) mod retry;
 mod sealing;
@@ -36,4 +40,21 @@ pub struct Kubernetes {
     pub namespace: String,
     /// When all waiting ends.
     pub deadline: Instant,
+    /// One for each request under way: a thousand targets are not a thousand connections.
+    turns: Arc<Semaphore>,
+}
+
+/// Requests under way at once. More would only wait in the server, and each is a connection.
+const TURNS: usize = 32;
+
+impl Kubernetes {
+    /// The same cluster with another end of all waiting.
+    pub(crate) fn until(&self, deadline: Instant) -> Self {
+        Self {
+            client: self.client.clone(),
+            namespace: self.namespace.clone(),
+            deadline,
+            turns: Arc::clone(&self.turns),
+        }
+    }
 }

@@ -53,7 +53,7 @@ impl Kubernetes {
 }
 
 /// Text as one value of a query.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
         match byte {

@@ -9,6 +9,14 @@ use crate::artifact::ObjectName;
 pub enum Kind {
     /// A Secret.
     Secret,
+    /// A ConfigMap.
+    ConfigMap,
+    /// A namespace.
+    Namespace,
+    /// What people are told of an object.
+    Event,
+    /// Who of several replicas works.
+    Lease,
     /// A ServiceAccount.
     ServiceAccount,
     /// A SealedSecret.
@@ -22,6 +30,10 @@ impl Kind {
     pub(super) fn resource(self) -> &'static str {
         match self {
             Self::Secret | Self::LabelledSecrets => "secrets",
+            Self::ConfigMap => "configmaps",
+            Self::Namespace => "namespaces",
+            Self::Event => "events",
+            Self::Lease => "leases",
             Self::ServiceAccount => "serviceaccounts",
             Self::SealedSecret => "sealedsecrets",
         }
@@ -30,7 +42,13 @@ impl Kind {
     /// Its group as a Role names it; the oldest one has none.
     pub(super) fn group(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "",
+            Self::Secret
+            | Self::ServiceAccount
+            | Self::LabelledSecrets
+            | Self::ConfigMap
+            | Self::Namespace
+            | Self::Event => "",
+            Self::Lease => "coordination.k8s.io",
             Self::SealedSecret => "bitnami.com",
         }
     }
@@ -38,7 +56,13 @@ impl Kind {
     /// Where its group begins in a path.
     pub(super) fn root(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets => "/api/v1",
+            Self::Secret
+            | Self::ServiceAccount
+            | Self::LabelledSecrets
+            | Self::ConfigMap
+            | Self::Namespace
+            | Self::Event => "/api/v1",
+            Self::Lease => "/apis/coordination.k8s.io/v1",
             Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
         }
     }
@@ -48,6 +72,10 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Secret => "secret",
+            Self::ConfigMap => "configmap",
+            Self::Namespace => "namespace",
+            Self::Event => "event",
+            Self::Lease => "lease",
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
             Self::LabelledSecrets => "secrets",
@@ -71,7 +99,29 @@ impl fmt::Display for Subject {
                 let ObjectName { namespace, name } = &self.at;
                 write!(f, "{} in {namespace} with label {name}", self.kind)
             }
-            Kind::Secret | Kind::ServiceAccount | Kind::SealedSecret => {
+            // A list has no name, and one of the whole cluster has no namespace.
+            Kind::Secret
+            | Kind::ConfigMap
+            | Kind::Namespace
+            | Kind::Event
+            | Kind::Lease
+            | Kind::ServiceAccount
+            | Kind::SealedSecret
+                if self.at.name.is_empty() =>
+            {
+                let resource = self.kind.resource();
+                match self.at.namespace.as_str() {
+                    "" => write!(f, "{resource} of all namespaces"),
+                    namespace => write!(f, "{resource} in {namespace}"),
+                }
+            }
+            Kind::Secret
+            | Kind::ConfigMap
+            | Kind::Namespace
+            | Kind::Event
+            | Kind::Lease
+            | Kind::ServiceAccount
+            | Kind::SealedSecret => {
                 write!(f, "{} {}", self.kind, self.at)
             }
         }

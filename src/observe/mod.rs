@@ -1,6 +1,7 @@
 //! What exists now, where something is to exist. Reads only.
 
 pub mod file;
+pub mod namespace;
 pub mod secret;
 
 use futures_util::future::join_all;

@@ -13,6 +13,7 @@
 //! carry our mark, and a deletion that does not pass the [`brake`].
 
 pub mod brake;
+pub mod declared;
 pub mod emberstack;
 pub mod glob;
 pub mod index;

@@ -52,11 +52,7 @@ fn set(dir: impl Into<PathBuf>, files: &[(&str, &str)]) -> FileSetArtifact {
 }
 
 fn world(root: Option<&Path>) -> World {
-    let config = Config {
-        vaults: BTreeMap::new(),
-        keys: Default::default(),
-        deliveries: Vec::new(),
-    };
+    let config = Config::default();
     World::new(&config, root.map(Path::to_owned), Duration::from_secs(5))
 }
 

@@ -1,6 +1,7 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
 mod outputs;
+mod reflect;
 mod source;
 mod target;
 mod vault;
@@ -16,7 +17,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, SealedKey, VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, Reflector, SealedKey, VaultRead,
+    VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -31,6 +33,7 @@ pub struct Parts {
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
     deliveries: Vec<Delivery>,
+    reflectors: Vec<(Reflector, Location)>,
 }
 
 /// Checks one file and adds what it declares.
@@ -52,6 +55,7 @@ pub fn check(
         vaults,
         keys,
         deliveries,
+        reflector,
     } = raw;
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
@@ -74,6 +78,10 @@ pub fn check(
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
     }
+    if let Some(reflector) = reflector {
+        let at = checker.at(&reflector);
+        parts.reflectors.push((checker.reflector(reflector), at));
+    }
     checker.problems
 }
 
@@ -85,6 +93,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         age,
         sealed,
         deliveries,
+        reflectors,
     } = parts;
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
@@ -104,6 +113,16 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(unknown_server(server, at, &servers));
         }
     }
+    let mut reflectors = reflectors.into_iter();
+    let reflector = reflectors.next();
+    if let (Some((_, first)), Some((_, second))) = (&reflector, reflectors.next()) {
+        problems.push(Problem {
+            at: second,
+            what: "`reflector` is declared twice".to_owned(),
+            hint: Some(format!("the first is at {first}; make one of them")),
+            class: Class::Usage,
+        });
+    }
     outputs::check(&deliveries, problems);
     Config {
         vaults: servers,
@@ -112,6 +131,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
         },
         deliveries,
+        reflector: reflector.map(|(reflector, _)| reflector),
     }
 }
 

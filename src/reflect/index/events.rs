@@ -7,6 +7,7 @@ use super::super::marks;
 use super::super::metadata::{Metadata, NamespaceMetadata, Notes};
 use super::super::offer::{Ask, Dialect, Mirror, Offer};
 use super::super::place::{Kind, Place};
+use super::super::reason::Refusal;
 use super::super::{emberstack, mittwald};
 use super::queue::Lane;
 use super::shelf::{Source, Standing};
@@ -101,7 +102,9 @@ impl Index {
             Ask::Nothing | Ask::Declared => {
                 self.drop_source(kind, &place);
                 let stood = self.shelf_mut(kind).remove_standing(&place).is_some();
-                if stood || self.shelf(kind).refused.contains_key(&place) {
+                // A stranger that changes is still a stranger; when it goes, it is looked at again.
+                let refusal = self.shelf(kind).refused.get(&place);
+                if stood || refusal.is_some_and(|refusal| *refusal != Refusal::Foreign) {
                     self.dirty(kind, place);
                 }
             }

@@ -1,6 +1,6 @@
 //! What is known of one kind of objects: sources, and what stands in copies' places.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub(super) struct Shelf {
     /// By namespace, then name: a namespace goes at once, and a walk can stop and go on.
     standing: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,
     /// Copies and mirrors of a source.
-    followers: HashMap<Place, HashSet<Place>>,
+    followers: HashMap<Place, BTreeSet<Place>>,
     pub(super) refused: HashMap<Place, Refusal>,
     /// Copies that somebody deleted.
     pub(super) lost: HashSet<Place>,

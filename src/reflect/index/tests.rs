@@ -126,6 +126,7 @@ fn row_74_what_happened_while_we_were_down_is_made_good() {
     model.objects.remove(&model::place("a/z"));
     model.put("a/z", GIVES, "1");
     model.restart(rules());
+    model.log.sort();
     assert_eq!(
         model.log.join(", "),
         "update b/z (it has another source now), update c/z (it has another source now)",
@@ -142,7 +143,7 @@ fn strangers_are_left_alone_until_they_go() {
     assert_eq!(model.told, ["a/x: b/x Foreign"]);
     assert_eq!(model.later(3600), "", "nobody knocks twice");
     model.put("b/x", "", "theirs, changed");
-    assert_eq!(model.later(3600), "refused b/x");
+    assert_eq!(model.later(3600), "", "it is still a stranger");
     model.delete("b/x");
     assert_eq!(model.later(1), "create b/x (new)");
 }
@@ -348,7 +349,8 @@ fn what_lies_outside_the_ceilings_is_not_looked_at() {
     model.settle();
     assert_eq!(model.copies(), "a/y=1 b/x=1 b/y=1");
     let mut narrow = rules();
-    narrow.targets.exclude = vec![super::super::glob::Glob::parse("b").expect("a glob")];
+    let more = super::super::glob::Glob::parse("b").expect("a glob");
+    narrow.targets.exclude.push(more);
     model.restart(narrow);
     assert_eq!(model.log.join(", "), "", "neither kept right nor deleted");
 }

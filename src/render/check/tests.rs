@@ -8,6 +8,7 @@ fn found(delivery: Delivery) -> Vec<String> {
         vaults: Default::default(),
         keys: Keys::default(),
         deliveries: vec![delivery],
+        ..Config::default()
     };
     let failures = check_templates(&config);
     failures.into_iter().map(|failure| failure.what).collect()

@@ -115,6 +115,7 @@ pub(crate) fn raw_secret(name: &str, kind: SecretKind) -> SecretTarget {
         immutable: false,
         conflict: Conflict::default(),
         service_accounts: Vec::new(),
+        reflect: None,
         location: at(9, 9),
     }
 }
@@ -125,9 +126,8 @@ pub(crate) fn secret(name: &str, kind: SecretKind) -> Target {
 
 pub(crate) fn config<const N: usize>(deliveries: [Delivery; N]) -> Config {
     Config {
-        vaults: BTreeMap::new(),
-        keys: Keys::default(),
         deliveries: deliveries.into(),
+        ..Config::default()
     }
 }
 
