@@ -34,6 +34,7 @@ pub mod observed;
 pub mod outcome;
 pub mod plan;
 pub mod reflect;
+pub mod reflector;
 pub mod render;
 pub mod report;
 pub mod source;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 pub(crate) mod account;
 pub(crate) mod call;
 mod connect;
+pub(crate) mod copy;
 mod error;
 pub(crate) mod fields;
 mod kubeconfig;

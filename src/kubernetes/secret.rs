@@ -30,9 +30,10 @@ mod tests;
 
 pub(crate) use apply::{Apply, Basis};
 pub(super) use check::MAX_SIZE;
-pub(crate) use check::check;
+pub(crate) use check::{check, is_reserved};
 
 use apply::encode;
+pub(super) use apply::{NEVER, push_base64};
 
 pub(crate) use crate::artifact::MARK;
 
@@ -71,7 +72,7 @@ struct Metadata {
 }
 
 /// A value, decoded while it is parsed.
-struct Base64(SecretBytes);
+pub(super) struct Base64(pub(super) SecretBytes);
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

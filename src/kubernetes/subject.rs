@@ -27,7 +27,7 @@ pub enum Kind {
 
 impl Kind {
     /// Its name in a path and in a Role.
-    pub(super) fn resource(self) -> &'static str {
+    pub(crate) fn resource(self) -> &'static str {
         match self {
             Self::Secret | Self::LabelledSecrets => "secrets",
             Self::ConfigMap => "configmaps",

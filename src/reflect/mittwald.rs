@@ -17,7 +17,8 @@ const TO: &str = "replicator.v1.mittwald.de/replicate-to";
 const TO_MATCHING: &str = "replicator.v1.mittwald.de/replicate-to-matching";
 const ALLOWED: &str = "replicator.v1.mittwald.de/replication-allowed";
 const ALLOWED_NAMESPACES: &str = "replicator.v1.mittwald.de/replication-allowed-namespaces";
-const FROM: &str = "replicator.v1.mittwald.de/replicate-from";
+/// On an object that asks to be filled.
+pub const FROM: &str = "replicator.v1.mittwald.de/replicate-from";
 /// Any value of it, even "false", means that labels stay behind.
 pub const STRIP_LABELS: &str = "replicator.v1.mittwald.de/strip-labels";
 const AT: &str = "replicator.v1.mittwald.de/replicated-at";
