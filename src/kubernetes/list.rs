@@ -22,8 +22,9 @@ const PAGE: usize = 250;
 #[serde(bound = "T: DeserializeOwned")]
 pub(crate) struct Page<T> {
     metadata: Continued,
-    #[serde(default = "Vec::new")]
-    items: Vec<Item<T>>,
+    /// The server writes null where there is none.
+    #[serde(default = "Option::default")]
+    items: Option<Vec<Item<T>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -91,7 +92,11 @@ impl Pages {
             self.version = page.metadata.resource_version;
             self.next = Some(page.metadata.r#continue).filter(|token| !token.is_empty());
             return Ok(Some(
-                page.items.into_iter().map(|item| item.metadata).collect(),
+                page.items
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|item| item.metadata)
+                    .collect(),
             ));
         }
     }

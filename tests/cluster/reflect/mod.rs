@@ -1,7 +1,11 @@
 //! Copies in other namespaces, on a real API server: declared ones by `job`, and those by annotation.
 
+mod annotations;
 mod declared;
+mod estate;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::support::cluster::Cluster;
@@ -13,9 +17,9 @@ const CANARY: &str = "c4naryvalue";
 fn held(cluster: &Cluster, namespace: &str, name: &str) -> Option<String> {
     let secret = cluster.secret(namespace, name)?;
     let keys = secret["data"].as_object().cloned().unwrap_or_default();
-    let pairs = keys.keys().map(|key| {
-        let value = cluster.secret_value(namespace, name, key);
-        let value = String::from_utf8(value.expect("the key is there")).expect("text");
+    let pairs = keys.iter().map(|(key, value)| {
+        let value = STANDARD.decode(value.as_str().expect("text"));
+        let value = String::from_utf8(value.expect("base64")).expect("text");
         format!("{key}={}", value.replace(CANARY, ""))
     });
     Some(pairs.collect::<Vec<_>>().join(" "))
