@@ -8,6 +8,7 @@
 mod support;
 
 mod contest;
+mod envelopes;
 mod launcher;
 mod release;
 mod table;
@@ -22,7 +23,14 @@ use table::Row;
 /// Makes a row with the release binary in a number of rounds.
 type Make = fn(&Path, usize) -> Row;
 
-const ROWS: &[(&str, Make)] = &[("vault-files", vault_files::row), ("size", release::size)];
+const ROWS: &[(&str, Make)] = &[
+    ("vault-files", vault_files::row),
+    ("sops-yaml", envelopes::sops_yaml),
+    ("sops-json", envelopes::sops_json),
+    ("sops-small", envelopes::sops_small),
+    ("sealed", envelopes::sealed),
+    ("size", release::size),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -5,7 +5,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::read::AT;
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]
@@ -20,12 +22,22 @@ pub struct At<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self {
-            line: u32::try_from(spanned.referenced.line()).unwrap_or(0),
-            column: u32::try_from(spanned.referenced.column()).unwrap_or(0),
-            value: spanned.value,
-        })
+        struct Placed<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Placed<T> {
+            type Value = At<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value with its place")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<At<T>, A::Error> {
+                let missing = || A::Error::invalid_length(0, &"line, column and value");
+                Ok(At {
+                    line: parts.next_element()?.ok_or_else(missing)?,
+                    column: parts.next_element()?.ok_or_else(missing)?,
+                    value: parts.next_element()?.ok_or_else(missing)?,
+                })
+            }
+        }
+        deserializer.deserialize_newtype_struct(AT, Placed(PhantomData))
     }
 }
 

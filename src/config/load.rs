@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_saphyr::{MessageFormatter, UserMessageFormatter};
+use serde::Deserialize as _;
 
 use super::check::{self, Parts};
-use super::problem::{Problem, Problems, nearest};
+use super::problem::{Problem, Problems};
 use super::raw::RawConfig;
+use super::read::Reader;
+use super::written::{self, Flaw, Place};
 use super::{AgeKey, Config, Location};
 use crate::report::Class;
 
@@ -103,64 +105,20 @@ fn unreadable(name: &str, error: &io::Error) -> Problem {
 
 /// Parses one file into the shape as written.
 pub fn parse(name: &str, text: &str) -> Result<RawConfig, Problem> {
-    let options = serde_saphyr::options! {
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(name, &error))
+    let written = written::document(text).map_err(|flaw| problem(name, flaw))?;
+    RawConfig::deserialize(Reader(&written)).map_err(|flaw| problem(name, flaw))
 }
 
-fn problem(name: &str, error: &serde_saphyr::Error) -> Problem {
-    let error = error.without_snippet();
-    let at = error.location().map_or_else(
-        || Location {
-            file: name.to_owned(),
-            line: 1,
-            column: 1,
-        },
-        |location| Location {
-            file: name.to_owned(),
-            line: u32::try_from(location.line()).unwrap_or(0),
-            column: u32::try_from(location.column()).unwrap_or(0),
-        },
-    );
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "an enum of a library, which grows"
-    )]
-    let (what, hint) = match error {
-        serde_saphyr::Error::SerdeUnknownField {
-            field, expected, ..
-        } => (
-            format!("unknown key `{field}`"),
-            Some(instead(field, expected)),
-        ),
-        serde_saphyr::Error::SerdeUnknownVariant {
-            variant, expected, ..
-        } => (
-            format!("unknown word `{variant}`"),
-            Some(instead(variant, expected)),
-        ),
-        serde_saphyr::Error::SerdeMissingField { field, .. } => (
-            format!("`{field}` is missing here"),
-            Some(format!("add `{field}: …`")),
-        ),
-        other => (
-            UserMessageFormatter.format_message(other).into_owned(),
-            Some("`keyferry schema` prints what is allowed where".to_owned()),
-        ),
-    };
+fn problem(name: &str, flaw: Flaw) -> Problem {
+    let Place { line, column } = flaw.at.unwrap_or(Place { line: 1, column: 1 });
     Problem {
-        at,
-        what,
-        hint,
+        at: Location {
+            file: name.to_owned(),
+            line,
+            column,
+        },
+        what: flaw.what,
+        hint: Some(flaw.hint),
         class: Class::Usage,
-    }
-}
-
-fn instead(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known here: {}", known.join(", ")),
     }
 }

@@ -9,12 +9,14 @@ pub mod expand;
 pub mod load;
 pub mod problem;
 pub mod raw;
+mod read;
 mod reflect;
 mod source;
 mod target;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -75,7 +75,7 @@ pub async fn run(
             },
             () = tokio::task::yield_now(), if busy => {}
             () = sleep_until(wake), if !busy => {}
-            _ = rotation.tick() => {
+            _ = rotation.tick(), if config.rules.repair => {
                 if jobs.len() < config.parallel && let Some((kind, place, source)) = desk.index.rotate() {
                     jobs.push(worker.perform(Job::Compare { kind, place, source }));
                 }

@@ -13,6 +13,7 @@ mod age;
 mod cli;
 mod examples;
 mod files;
+mod inputs;
 mod render;
 mod schema;
 mod stack;

@@ -192,7 +192,9 @@ fn sources() -> Vec<Source> {
                 .to_string_lossy()
                 .into_owned();
             if path.is_dir() {
-                folders.push(path);
+                if name != "tests" {
+                    folders.push(path);
+                }
             } else if name.ends_with(".rs") && name != "tests.rs" && name != "lib.rs" {
                 let text = fs::read_to_string(&path).expect("sources are text");
                 let code = text

@@ -1,7 +1,7 @@
 //! The real servers and tools that both test binaries share; nothing here is a mock but `stub`, and that serves garbage only.
 //!
 //! `tools` provisions binaries once for all processes, `process` keeps them from outliving us, `openbao` and `cluster` are
-//! the servers, `run` starts keyferry itself.
+//! the servers, `sealing` makes sealing keys, `run` starts keyferry itself.
 //!
 //! Absent on purpose: no shared port, no fixed folder, no sleep that waits for readiness, no process ended by name.
 
@@ -16,6 +16,7 @@ pub(crate) mod http;
 pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod run;
+pub(crate) mod sealing;
 pub(crate) mod session;
 pub(crate) mod stub;
 pub(crate) mod tls;

@@ -5,12 +5,9 @@ mod sources;
 mod templates;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::encoding::Pkcs8V1Der;
-use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
+use aws_lc_rs::rsa::KeySize;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyferry::envelope::sealed::{Keyring, parse, unseal};
@@ -18,60 +15,7 @@ use keyferry::manifest::Manifest;
 use keyferry::material::SecretBytes;
 use serde_json::{Value, json};
 
-use crate::support::process::Scratch;
-use crate::support::run::{Output, Run};
-use crate::support::tools;
-
-/// A sealing key as a user has it: PEM as the controller writes it, and the certificate for kubeseal.
-struct Key {
-    pem: String,
-    pem_file: PathBuf,
-    certificate: PathBuf,
-    certificate_pem: String,
-    _folder: Scratch,
-}
-
-impl Key {
-    fn new(name: &str, size: KeySize) -> Self {
-        let key = PrivateDecryptingKey::generate(size).expect("a key can be made");
-        let der: Pkcs8V1Der<'_> = key.as_der().expect("a key can be written");
-        // What stands before the PKCS#1 key has the same length for all these sizes.
-        let pem = pem("RSA PRIVATE KEY", &der.as_ref()[26..]);
-        let pair =
-            rcgen::KeyPair::from_pem(&self::pem("PRIVATE KEY", der.as_ref())).expect("an RSA key");
-        let params = rcgen::CertificateParams::new(Vec::new()).expect("no names are no bad names");
-        let certificate_pem = params.self_signed(&pair).expect("it signs itself").pem();
-        let folder = Scratch::new("sealing-key");
-        Self {
-            pem_file: folder.write(&format!("{name}.pem"), &pem),
-            certificate: folder.write(&format!("{name}.crt"), &certificate_pem),
-            pem,
-            certificate_pem,
-            _folder: folder,
-        }
-    }
-
-    fn secret(&self, name: &str, state: &str) -> Value {
-        json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-            "metadata": {"name": name, "namespace": "kube-system", "labels": {"sealedsecrets.bitnami.com/sealed-secrets-key": state}},
-            "data": {"tls.key": STANDARD.encode(&self.pem), "tls.crt": STANDARD.encode(&self.certificate_pem)},
-        })
-    }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).expect("ASCII"))
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
-}
+use crate::support::sealing::{Key, kubeseal};
 
 /// Keys of the three usual sizes, made once.
 fn keys() -> &'static [Key; 3] {
@@ -92,15 +36,6 @@ fn keyring(files: &[&str]) -> Keyring {
         keys.add("test", &SecretBytes::from(*file)).expect("a key");
     }
     keys
-}
-
-fn kubeseal(args: &[&str], stdin: impl Into<Vec<u8>>) -> Output {
-    // It looks for a kubeconfig even when it needs none.
-    Run::of(tools::kubeseal())
-        .args(args)
-        .env("HOME", "/nonexistent")
-        .stdin(stdin)
-        .run()
 }
 
 fn seal(key: &Key, scope: &str, secret: &Value) -> String {

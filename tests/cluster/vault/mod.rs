@@ -8,6 +8,7 @@ mod leases;
 mod methods;
 mod outages;
 mod tokens;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -1,3 +1,5 @@
+//! What an error of a template says.
+
 use super::*;
 
 #[test]

@@ -1,0 +1,155 @@
+//! Rows that only a whole run shows: the binary with a configuration, beside a real server.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::{READ_ALL, VALUE, app_role};
+use crate::support::openbao::OpenBao;
+use crate::support::process::{Scratch, poll};
+use crate::support::run::keyferry;
+use keyferry::config::VaultAuth;
+
+/// A folder with a configuration that logs in by AppRole and writes one file for each of these secrets.
+fn desk(bao: &OpenBao, names: &[&str]) -> (Scratch, Vec<String>) {
+    let (secrets, server) = app_role(bao, READ_ALL, &json!({}));
+    let VaultAuth::AppRole {
+        mount,
+        role_id_file,
+        secret_id_file,
+        ..
+    } = server.auth
+    else {
+        panic!("an AppRole was asked for");
+    };
+    let deliveries: String = names
+        .iter()
+        .map(|name| format!("  - {{name: {name}, from: [{{vault: kv/{name}}}], to: [{{file: {{path: out/{name}.env, createDirs: true}}}}]}}\n"))
+        .collect();
+    let scratch = Scratch::new("whole");
+    scratch.write(
+        "keyferry.yaml",
+        format!(
+            "vault:\n  address: {}\n  auth: {{appRole: {{mount: {mount}, roleIdFile: {}, secretIdFile: {}}}}}\ndeliveries:\n{deliveries}",
+            bao.addr(),
+            role_id_file.display(),
+            secret_id_file.display()
+        ),
+    );
+    (scratch, secrets)
+}
+
+fn there(desk: &Scratch) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(desk.path().join("out"))
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn row_30_two_missing_of_five_leave_three_delivered_and_nothing_emptied() {
+    let bao = OpenBao::start();
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        bao.put(name, &json!({"PASSWORD": VALUE}));
+    }
+    let (desk, secrets) = desk(&bao, &names);
+    let job = || keyferry().args(["job"]).dir(desk.path()).run();
+    job().expect(0);
+    let before: Vec<_> = names
+        .iter()
+        .map(|name| fs::metadata(desk.path().join(format!("out/{name}.env"))).unwrap())
+        .map(|file| file.modified().unwrap())
+        .collect();
+    bao.delete("kv/metadata/b");
+    bao.delete("kv/data/d");
+    for name in ["a", "c", "e"] {
+        bao.put(name, &json!({"PASSWORD": format!("{VALUE}2")}));
+    }
+    let output = job().expect(4);
+    let canaries: Vec<&str> = secrets.iter().map(String::as_str).chain([VALUE]).collect();
+    output.assert_no_canary(&canaries);
+    for ((name, before), new) in names
+        .iter()
+        .zip(before)
+        .zip([true, false, true, false, true])
+    {
+        let file = desk.path().join(format!("out/{name}.env"));
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text.contains(&format!("{VALUE}2")), new, "{name}");
+        assert!(text.contains(VALUE), "{name} was emptied");
+        let touched = fs::metadata(&file).unwrap().modified().unwrap() != before;
+        assert_eq!(touched, new, "{name}");
+    }
+}
+
+#[test]
+fn row_56_an_outage_ends_at_the_deadline_and_a_signal_ends_it_earlier() {
+    let bao = OpenBao::start();
+    bao.put("a", &json!({"PASSWORD": VALUE}));
+    let (desk, _) = desk(&bao, &["a"]);
+    bao.stop();
+    let job = |deadline: &str| {
+        keyferry()
+            .args(["job", "--deadline", deadline])
+            .dir(desk.path())
+    };
+    let output = job("2s").run().expect(7);
+    assert!(output.elapsed < Duration::from_secs(7), "{output:?}");
+    let last = output.stderr.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("unavailable") && last.contains("no whole answer within"),
+        "{last}"
+    );
+    let going = job("60s").start();
+    poll(Duration::from_secs(10), || {
+        sockets(going.pid()).then_some(())
+    })
+    .expect("it asks the server");
+    going.signal(Signal::TERM);
+    let output = going.finish().expect(143);
+    assert!(output.elapsed < Duration::from_secs(12), "{output:?}");
+    assert_eq!(there(&desk), Vec::<String>::new());
+    bao.cont();
+    job("60s").run().expect(0);
+    assert_eq!(there(&desk), ["a.env"]);
+}
+
+/// Whether the process holds a socket, so that it is past its start.
+fn sockets(pid: u32) -> bool {
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .any(|target| target.to_string_lossy().starts_with("socket:"))
+}
+
+#[test]
+fn row_58_a_clock_that_jumped_a_day_changes_nothing() {
+    let bao = OpenBao::start();
+    bao.put("a", &json!({"PASSWORD": VALUE}));
+    let (desk, _) = desk(&bao, &["a"]);
+    keyferry().args(["job"]).dir(desk.path()).run().expect(0);
+    let file = desk.path().join("out/a.env");
+    let day = Duration::from_secs(24 * 60 * 60);
+    // To the run it is all one whether the clock went back or the file is from tomorrow.
+    for then in [
+        std::time::SystemTime::now() + day,
+        std::time::SystemTime::now() - day,
+    ] {
+        let open = fs::File::options().read(true).open(&file).unwrap();
+        open.set_modified(then).unwrap();
+        let output = keyferry().args(["job"]).dir(desk.path()).run().expect(0);
+        assert!(
+            output.stderr.contains("nothing changed"),
+            "{}",
+            output.stderr
+        );
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), then);
+    }
+}
