@@ -2,8 +2,9 @@
 
 use crate::apply::{self, Applied};
 use crate::config::{Config, Target};
+use crate::fetched::Fetched;
 use crate::observe;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Owed, Plan};
 use crate::reflect::declared;
 use crate::reflect::metadata::NamespaceMetadata;
 use crate::render;
@@ -14,8 +15,12 @@ use crate::world::World;
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: jiff::Timestamp) -> Plan {
     let fetched = source::fetch_all(config, world).await;
+    decide(config, world, now, &fetched).await
+}
+
+async fn decide(config: &Config, world: &World, now: jiff::Timestamp, fetched: &Fetched) -> Plan {
     let namespace = own_namespace(config, world).await;
-    let desired = render::desired(config, &fetched, &namespace, now);
+    let desired = render::desired(config, fetched, &namespace, now);
     let desired = declared::expand(config, desired, &namespaces(config, world).await);
     let observed = observe::observe(&desired, world).await;
     plan::plan(desired, observed)
@@ -33,6 +38,20 @@ async fn namespaces(config: &Config, world: &World) -> Result<Vec<NamespaceMetad
     } else {
         Ok(Vec::new())
     }
+}
+
+/// The whole pass, with a look at what it will owe before anything is done.
+pub async fn run_noting(
+    config: &Config,
+    world: &World,
+    now: jiff::Timestamp,
+    note: impl FnOnce(&[Owed]),
+) -> (Applied, Vec<Owed>) {
+    let fetched = source::fetch_all(config, world).await;
+    let plan = decide(config, world, now, &fetched).await;
+    let owed = plan::owed(&config.deliveries, &plan, &fetched);
+    note(&owed);
+    (apply::apply(plan, world).await, owed)
 }
 
 /// Asked for only when some target leaves its namespace out.

@@ -1,6 +1,7 @@
 //! What all sources of one pass gave.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::config::Source;
 use crate::material::Material;
@@ -9,7 +10,7 @@ use crate::report::Failure;
 /// What all sources of a configuration gave.
 #[derive(Debug, Default)]
 pub struct Fetched {
-    materials: BTreeMap<Source, Result<Material, Failure>>,
+    materials: BTreeMap<Source, Result<Arc<Material>, Failure>>,
 }
 
 impl Fetched {
@@ -18,16 +19,19 @@ impl Fetched {
         self.materials
             .get(source)
             .expect("fetch_all reads every source of the configuration")
-            .as_ref()
+            .as_deref()
             .map_err(Failure::clone)
     }
 
     /// One entry per distinct source.
     pub fn from_parts(
-        materials: impl IntoIterator<Item = (Source, Result<Material, Failure>)>,
+        materials: impl IntoIterator<Item = (Source, Result<impl Into<Arc<Material>>, Failure>)>,
     ) -> Self {
         Self {
-            materials: materials.into_iter().collect(),
+            materials: materials
+                .into_iter()
+                .map(|(source, material)| (source, material.map(Into::into)))
+                .collect(),
         }
     }
 }

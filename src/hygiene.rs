@@ -6,15 +6,7 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
 
-/// Environment variables that hold a secret of ours: never read, and never handed to a child.
-pub const SECRET_VARIABLES: [&str; 6] = [
-    "VAULT_TOKEN",
-    "BAO_TOKEN",
-    "SOPS_AGE_KEY",
-    "SOPS_AGE_KEY_CMD",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "KEYFERRY_TOKEN",
-];
+pub use crate::material::SECRET_VARIABLES;
 
 /// Makes this process unreadable for others of the same user, and keeps it from leaving a core. Returns what did not work.
 pub fn harden() -> Vec<&'static str> {

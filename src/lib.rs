@@ -12,13 +12,14 @@
 //! | ring | modules | |
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
-//! | 3 | `mode`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
-//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O |
+//! | 3 | `mode`, `sidecar`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
+//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience` bounds it |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report` | plain types |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally` | plain types |
 
 pub mod apply;
 pub mod artifact;
+pub mod cadence;
 pub mod config;
 pub mod cycle;
 pub mod disk;
@@ -32,12 +33,16 @@ pub mod mode;
 pub mod observe;
 pub mod observed;
 pub mod outcome;
+pub mod patience;
 pub mod plan;
 pub mod reflect;
 pub mod reflector;
 pub mod render;
 pub mod report;
+pub mod shelf;
+pub mod sidecar;
 pub mod source;
+pub mod tally;
 pub mod telemetry;
 pub mod vault;
 pub mod world;

@@ -2,7 +2,9 @@
 
 mod cli;
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,13 +16,18 @@ use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::mode::check::Depth;
-use keyferry::mode::{Ended, check, exec, once};
+use keyferry::mode::sidecar::{Loaded, Settings};
+use keyferry::mode::{Ended, check, exec, once, sidecar};
 use keyferry::outcome::{Failed, defect};
 use keyferry::plan::Format;
 use keyferry::report::{Class, Failure};
+use keyferry::sidecar::ask;
 use keyferry::vault::Runner;
 use keyferry::world::World;
 use keyferry::{hygiene, telemetry};
+
+/// How long one step of a sidecar may take; a step that fails is made again later.
+const STEP: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     let core_limit = rustix::process::getrlimit(rustix::process::Resource::Core).current;
@@ -78,6 +85,9 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
         Command::Init(init) => with_config(common, |config| {
             one_pass(config, common, init.deadline, init.dry_run)
         }),
+        Command::Sidecar(address) => stay(common, address.listen),
+        Command::Ready(address) => asked(ask::ready(address.listen)),
+        Command::Status(address) => asked(ask::status(address.listen)),
         Command::Plan(plan) => with_config(common, |config| {
             show_plan(config, common, plan.deadline, plan.output)
         }),
@@ -122,15 +132,48 @@ fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) 
     ended
 }
 
+/// Asks of a running sidecar need no configuration.
+fn asked(answer: Result<String, Failure>) -> Ended {
+    match answer {
+        Ok(text) => print(&text),
+        Err(failure) => Ended::Failed(Failed::whole(failure)),
+    }
+}
+
+fn stay(common: &Common, listen: SocketAddr) -> Ended {
+    warn_of_secrets();
+    let Loaded { config, files } = loaded(common);
+    let first = match config {
+        Ok(config) => config,
+        Err(problems) => return invalid(&problems),
+    };
+    if let Err(failure) = sidecar::has_work(&first) {
+        return Ended::Failed(Failed::whole(failure));
+    }
+    let (again, outside) = (common.clone(), common.clone());
+    let settings = Settings {
+        listen,
+        load: Box::new(move || loaded(&again)),
+        world: Box::new(move |config| {
+            in_actions(World::staying(config, outside.root.clone(), STEP))
+        }),
+    };
+    block_on(sidecar::run(settings, first, files))
+}
+
 fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format) -> Ended {
     let world = world(&config, common, deadline);
     let (ended, text) = block_on(once::plan(&config, world, format, jiff::Timestamp::now()));
     then(print(&text), ended)
 }
 
-/// The outside of one pass. Only here is the environment asked who a GitHub Actions job is.
+/// The outside of one pass.
 fn world(config: &Config, common: &Common, deadline: Duration) -> World {
-    let world = World::new(config, common.root.clone(), deadline);
+    in_actions(World::new(config, common.root.clone(), deadline))
+}
+
+/// Only here is the environment asked who a GitHub Actions job is.
+fn in_actions(world: World) -> World {
     match Runner::of(
         env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
         env_text("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
@@ -142,12 +185,14 @@ fn world(config: &Config, common: &Common, deadline: Duration) -> World {
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
 fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
-    let outside = Outside {
-        env: &env_text,
-        read: &|path| std::fs::read_to_string(path),
-        list: &list,
-        root: common.root.as_deref(),
-    };
+    warn_of_secrets();
+    match loaded(common).config {
+        Ok(config) => mode(config),
+        Err(problems) => invalid(&problems),
+    }
+}
+
+fn warn_of_secrets() {
     for name in hygiene::SECRET_VARIABLES
         .iter()
         .filter(|name| std::env::var_os(name).is_some())
@@ -156,15 +201,33 @@ fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
             tracing::warn!("{name} is set and ignored: secrets are read from files only");
         }
     }
+}
+
+/// The configuration, and every file and folder that was looked at for it.
+fn loaded(common: &Common) -> Loaded {
+    let seen = RefCell::new(Vec::new());
+    let outside = Outside {
+        env: &env_text,
+        read: &|path| {
+            seen.borrow_mut().push(path.to_owned());
+            std::fs::read_to_string(path)
+        },
+        list: &|path| {
+            seen.borrow_mut().push(path.to_owned());
+            list(path)
+        },
+        root: common.root.as_deref(),
+    };
     let paths = if common.config.is_empty() {
         default_config()
     } else {
         common.config.clone()
     };
-    match load(&paths, &outside) {
-        Ok(config) => mode(config),
-        Err(problems) => invalid(&problems),
-    }
+    let config = load(&paths, &outside);
+    let mut files = seen.into_inner();
+    files.sort();
+    files.dedup();
+    Loaded { config, files }
 }
 
 fn default_config() -> Vec<PathBuf> {

@@ -8,6 +8,16 @@ use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
+/// Environment variables that hold a secret of ours: never read, and never handed to a child.
+pub const SECRET_VARIABLES: [&str; 6] = [
+    "VAULT_TOKEN",
+    "BAO_TOKEN",
+    "SOPS_AGE_KEY",
+    "SOPS_AGE_KEY_CMD",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "KEYFERRY_TOKEN",
+];
+
 /// Owned bytes of a secret, wiped when dropped.
 #[derive(Default)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);

@@ -14,35 +14,51 @@ use crate::config::Config;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{self, Kubernetes};
+use crate::patience::Patience;
 use crate::report::{Class, Failure};
+use crate::shelf::Shelf;
 use crate::vault::{Runner, Session};
 
 /// Everything with a side effect that sources, observers and appliers share.
 pub struct World {
     /// With it, every file target must lie beneath.
     pub root: Option<PathBuf>,
-    /// When all waiting ends.
-    pub deadline: Instant,
-    vaults: BTreeMap<String, Session>,
-    kubernetes: OnceCell<Kubernetes>,
+    /// How long waiting may take.
+    pub patience: Patience,
+    /// What is kept between passes; nothing where there is only one.
+    pub shelf: Option<Arc<Shelf>>,
+    vaults: BTreeMap<String, Arc<Session>>,
+    kubernetes: Arc<OnceCell<Kubernetes>>,
     identities: OnceCell<Result<Vec<Identity>, Failure>>,
     keyring: OnceCell<Result<Arc<Keyring>, Failure>>,
 }
 
 impl World {
-    /// A world for this configuration; nothing is connected yet.
+    /// A world for one pass of this configuration; nothing is connected yet.
     pub fn new(config: &Config, root: Option<PathBuf>, patience: Duration) -> Self {
-        let deadline = Instant::now() + patience;
-        let vaults = config
-            .vaults
-            .values()
-            .map(|server| (server.name.clone(), Session::new(server.clone(), deadline)))
-            .collect();
+        Self::with(config, root, Patience::Until(Instant::now() + patience))
+    }
+
+    /// A world for many passes, each step of which may take this long.
+    pub fn staying(config: &Config, root: Option<PathBuf>, step: Duration) -> Self {
+        Self {
+            shelf: Some(Arc::default()),
+            ..Self::with(config, root, Patience::Each(step))
+        }
+    }
+
+    fn with(config: &Config, root: Option<PathBuf>, patience: Patience) -> Self {
+        let session = |server: &crate::config::VaultServer| Session::new(server.clone(), patience);
         Self {
             root,
-            deadline,
-            vaults,
-            kubernetes: OnceCell::new(),
+            patience,
+            shelf: None,
+            vaults: config
+                .vaults
+                .values()
+                .map(|server| (server.name.clone(), Arc::new(session(server))))
+                .collect(),
+            kubernetes: Arc::default(),
             identities: OnceCell::new(),
             keyring: OnceCell::new(),
         }
@@ -52,7 +68,7 @@ impl World {
     #[must_use]
     pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
         Self {
-            kubernetes: OnceCell::new_with(Some(kubernetes)),
+            kubernetes: Arc::new(OnceCell::new_with(Some(kubernetes))),
             ..self
         }
     }
@@ -61,16 +77,44 @@ impl World {
     #[must_use]
     pub fn with_runner(mut self, runner: Runner) -> Self {
         let runner = Arc::new(runner);
-        self.vaults = std::mem::take(&mut self.vaults)
-            .into_iter()
-            .map(|(name, session)| (name, session.with_runner(Arc::clone(&runner))))
-            .collect();
+        for session in self.vaults.values_mut() {
+            if let Some(session) = Arc::get_mut(session) {
+                session.set_runner(Arc::clone(&runner));
+            }
+        }
+        self
+    }
+
+    /// The same world for one more pass: what is connected stays, keys are loaded anew.
+    #[must_use]
+    pub fn for_a_pass(&self) -> Self {
+        Self {
+            root: self.root.clone(),
+            patience: self.patience,
+            shelf: self.shelf.clone(),
+            vaults: self.vaults.clone(),
+            kubernetes: Arc::clone(&self.kubernetes),
+            identities: OnceCell::new(),
+            keyring: OnceCell::new(),
+        }
+    }
+
+    /// Takes over what an earlier world had connected, as far as the configuration still says the same of it.
+    #[must_use]
+    pub fn after(mut self, earlier: &Self) -> Self {
+        for (name, session) in &mut self.vaults {
+            if let Some(same) = earlier.vaults.get(name).filter(|old| old.is_like(session)) {
+                *session = Arc::clone(same);
+            }
+        }
+        self.shelf.clone_from(&earlier.shelf);
+        self.kubernetes = Arc::clone(&earlier.kubernetes);
         self
     }
 
     /// The session with a named Vault server.
     pub fn vault(&self, server: &str) -> Result<&Session, Failure> {
-        self.vaults.get(server).ok_or_else(|| {
+        self.vaults.get(server).map(Arc::as_ref).ok_or_else(|| {
             Failure::new(
                 Class::Usage,
                 format!("no vault server `{server}` is configured"),
@@ -78,10 +122,15 @@ impl World {
         })
     }
 
+    /// All sessions, by the name of their server.
+    pub fn vaults(&self) -> impl Iterator<Item = (&String, &Arc<Session>)> {
+        self.vaults.iter()
+    }
+
     /// The cluster, found on first use: in a pod by its ServiceAccount, else by kubeconfig.
     pub async fn kubernetes(&self) -> Result<&Kubernetes, Failure> {
         self.kubernetes
-            .get_or_try_init(|| kubernetes::connect(self.deadline))
+            .get_or_try_init(|| kubernetes::connect(self.patience))
             .await
     }
 
@@ -103,8 +152,9 @@ impl World {
         self.keyring.get_or_init(|| load).await.clone()
     }
 
-    /// Ends what this pass opened: revokes each token that fetched no leased data. Warns and never fails.
+    /// Ends what this world opened and no other uses: revokes each token that fetched no leased data. Warns and never fails.
     pub async fn close(self) {
-        futures_util::future::join_all(self.vaults.into_values().map(Session::close)).await;
+        let last = self.vaults.into_values().filter_map(Arc::into_inner);
+        futures_util::future::join_all(last.map(Session::close)).await;
     }
 }

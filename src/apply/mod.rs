@@ -1,7 +1,9 @@
 //! Doing what a plan says, target by target; a target that fails does not stop another.
 
 pub mod file;
+pub mod react;
 pub mod secret;
+pub mod withdraw;
 
 use futures_util::future::join_all;
 

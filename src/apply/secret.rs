@@ -249,7 +249,7 @@ async fn recreate(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> R
 
 /// Waits until the deleted object is gone; others' finalizers may hold it.
 async fn released(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
-    let end = cluster.deadline.min(Instant::now() + RELEASE);
+    let end = cluster.patience.deadline().min(Instant::now() + RELEASE);
     let mut pause = FIRST_PAUSE;
     loop {
         let finalizers = match cluster.secret(&wanted.at).await? {

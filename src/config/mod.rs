@@ -5,6 +5,7 @@
 
 mod at;
 pub mod check;
+pub mod duration;
 pub mod expand;
 pub mod load;
 pub mod problem;
@@ -12,6 +13,7 @@ pub mod raw;
 mod read;
 mod reflect;
 mod source;
+pub mod stay;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 
 pub use reflect::{Reflect, Reflector};
 pub use source::{DocumentFormat, From, Source, VaultRead};
+pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };
@@ -54,6 +57,8 @@ pub struct Config {
     pub vaults: BTreeMap<String, VaultServer>,
     /// Keys that open encrypted files.
     pub keys: Keys,
+    /// How a sidecar stays.
+    pub sidecar: Sidecar,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
     /// Copies by annotation, where wanted.
@@ -134,6 +139,10 @@ pub struct Delivery {
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.
     pub to: Vec<Target>,
+    /// What a sidecar does after a change.
+    pub on_change: Vec<Reaction>,
+    /// What a sidecar does about its age.
+    pub staleness: Staleness,
     /// Where it was written.
     pub at: Location,
 }

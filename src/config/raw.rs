@@ -12,6 +12,11 @@ use serde::Deserialize;
 use super::at::{At, Ordered};
 
 pub use reflect::{RawBrake, RawCeiling, RawDialect, RawLease, RawReflect, RawReflector};
+mod stay;
+
+pub use stay::{
+    RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
+};
 
 /// What keyferry carries, from where, and where to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -24,6 +29,8 @@ pub struct RawConfig {
     pub vaults: BTreeMap<String, At<RawVault>>,
     /// Keys that open encrypted files.
     pub keys: RawKeys,
+    /// How a sidecar stays.
+    pub sidecar: Option<At<RawSidecar>>,
     /// What is carried where.
     pub deliveries: Vec<At<RawDelivery>>,
     /// Copies by annotation.
@@ -210,6 +217,22 @@ pub struct RawDelivery {
     /// Targets.
     #[serde(default)]
     pub to: Vec<At<RawTarget>>,
+    /// Sidecar: what follows a change of what was delivered before.
+    #[serde(default)]
+    pub on_change: Vec<At<RawReaction>>,
+    /// Sidecar: how often sources that cannot be watched are read, where it differs from `sidecar.refresh`.
+    pub refresh: Option<At<String>>,
+    /// Sidecar: older than this it is not ready.
+    pub max_age: Option<At<String>>,
+    /// Sidecar: when a source or field is absent that was delivered before; keep unless said.
+    pub on_missing: Option<At<RawOnFailure>>,
+    /// Sidecar: when a login or a right is refused; keep unless said.
+    pub on_denied: Option<At<RawOnFailure>>,
+    /// Sidecar: when a provider cannot be reached; keep unless said.
+    pub on_unavailable: Option<At<RawOnFailure>>,
+    /// Sidecar: at the start, whole files that an earlier run left count as delivered while a provider is down.
+    #[serde(default)]
+    pub accept_cached: bool,
 }
 
 /// Exactly one source, and what is taken from it.

@@ -17,6 +17,17 @@ pub enum Target {
     Secret(SecretTarget),
 }
 
+/// As messages and plans name it.
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "file {}", file.path.display()),
+            Self::Files(files) => write!(f, "files {}", files.dir.display()),
+            Self::Secret(secret) => write!(f, "secret {}", secret.at),
+        }
+    }
+}
+
 /// One file.
 #[derive(Debug)]
 pub struct FileTarget {

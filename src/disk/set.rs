@@ -122,6 +122,24 @@ pub fn write(
     folder.settle()
 }
 
+/// Removes a whole set: its names first, so that none ever leads nowhere for longer than that takes. Says whether one was there.
+pub fn remove_all(folder: &Folder) -> Result<bool, SinkError> {
+    folder.lock()?;
+    let before = inventory(folder, &BTreeMap::new())?;
+    for name in &before.links {
+        unlink(folder, name)?;
+    }
+    unlink(folder, DATA_NEXT)?;
+    if before.current.is_some() {
+        unlink(folder, DATA)?;
+    }
+    for generation in &before.generations {
+        remove(folder, generation)?;
+    }
+    folder.settle()?;
+    Ok(before.current.is_some())
+}
+
 /// What of ours is in a folder.
 #[derive(Default)]
 struct Inventory {

@@ -17,6 +17,7 @@ use super::subject::{Kind, Subject};
 use super::{Kubernetes, retry, status};
 use crate::artifact::ObjectName;
 use crate::material::SecretBytes;
+use crate::tally;
 
 /// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is tried again.
 const ONE_TRY: Duration = Duration::from_secs(30);
@@ -87,6 +88,14 @@ impl Body {
         Self {
             content_type: "application/json-patch+json",
             bytes: operations.to_string().into(),
+        }
+    }
+
+    /// A merge patch.
+    pub(crate) fn merge(patch: &serde_json::Value) -> Self {
+        Self {
+            content_type: "application/merge-patch+json",
+            bytes: patch.to_string().into(),
         }
     }
 
@@ -219,11 +228,16 @@ fn is_name(name: &str) -> bool {
 impl Kubernetes {
     /// Makes a call, again and again where that can help, and gives the body of the answer.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let deadline = self.patience.deadline();
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match self.once(call).await {
-                Err(error) => error,
+            tally::KUBERNETES_REQUESTS.count();
+            let error = match self.once(call, deadline).await {
+                Err(error) => {
+                    tally::KUBERNETES_ERRORS.count();
+                    error
+                }
                 Ok(answer) => return Ok(answer),
             };
             let Error::Unavailable {
@@ -237,7 +251,7 @@ impl Kubernetes {
                 return Err(error);
             };
             let pause = retry::pause(tries, wait);
-            if Instant::now() + pause >= self.deadline {
+            if Instant::now() + pause >= deadline {
                 return Err(Error::Unavailable {
                     subject,
                     verb,
@@ -254,11 +268,11 @@ impl Kubernetes {
         }
     }
 
-    async fn once(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    async fn once(&self, call: &Call<'_>, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Error> {
         let request = call.request()?;
         // Closed by nobody; without a turn, it would only be one more at once.
         let _turn = self.turns.acquire().await;
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(Instant::now());
         let patience = left.min(ONE_TRY);
         let unavailable = |why: String| Error::Unavailable {
             subject: call.subject.clone(),

@@ -17,12 +17,13 @@ use kube::Config;
 use kube::client::middleware::{AuthLayer, BaseUriLayer, ExtraHeadersLayer};
 use kube::client::{AuthError, ClientBuilder, ConfigExt as _};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tower::BoxError;
 use tower::util::MapErrLayer;
 
 use super::error::Error;
 use super::{Kubernetes, TURNS, kubeconfig};
+use crate::patience::Patience;
 use crate::report::Failure;
 
 /// Where a pod finds its token, its cluster's authority and its namespace.
@@ -31,13 +32,16 @@ const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Finds the cluster.
-pub async fn connect(deadline: Instant) -> Result<Kubernetes, Failure> {
+pub async fn connect(patience: impl Into<Patience>) -> Result<Kubernetes, Failure> {
     let surroundings = Surroundings::of_this_process();
-    Ok(open(surroundings, deadline).await?)
+    Ok(open(surroundings, patience.into()).await?)
 }
 
 /// Connects to the cluster that one kubeconfig names, wherever this process runs.
-pub async fn connect_with(kubeconfig: PathBuf, deadline: Instant) -> Result<Kubernetes, Failure> {
+pub async fn connect_with(
+    kubeconfig: PathBuf,
+    patience: impl Into<Patience>,
+) -> Result<Kubernetes, Failure> {
     let surroundings = Surroundings {
         kubeconfig: vec![kubeconfig],
         service: None,
@@ -45,7 +49,7 @@ pub async fn connect_with(kubeconfig: PathBuf, deadline: Instant) -> Result<Kube
         pod_namespace: None,
         home: None,
     };
-    Ok(open(surroundings, deadline).await?)
+    Ok(open(surroundings, patience.into()).await?)
 }
 
 /// What tells where the cluster is. Read once, so that the search itself can be tested.
@@ -93,7 +97,7 @@ struct Parts {
 
 pub(super) async fn open(
     surroundings: Surroundings,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<Kubernetes, Error> {
     // Who comes second finds a provider installed, which is just as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -104,7 +108,7 @@ pub(super) async fn open(
         .name("kubeconfig".into())
         .spawn(work);
     thread.map_err(|error| Error::Credentials(error.to_string()))?;
-    let parts = match timeout_at(deadline, parts).await {
+    let parts = match timeout_at(patience.deadline(), parts).await {
         Ok(Ok(parts)) => parts?,
         Ok(Err(_)) => return Err(Error::Credentials("reading them failed".into())),
         Err(_) => {
@@ -113,7 +117,7 @@ pub(super) async fn open(
             ));
         }
     };
-    Ok(assemble(parts, deadline))
+    Ok(assemble(parts, patience))
 }
 
 fn find(surroundings: &Surroundings) -> Result<Config, Error> {
@@ -203,7 +207,7 @@ fn prepare(config: &Config) -> Result<Parts, Error> {
     })
 }
 
-fn assemble(parts: Parts, deadline: Instant) -> Kubernetes {
+fn assemble(parts: Parts, patience: Patience) -> Kubernetes {
     let Parts {
         namespace,
         https,
@@ -223,7 +227,7 @@ fn assemble(parts: Parts, deadline: Instant) -> Kubernetes {
     Kubernetes {
         client,
         namespace,
-        deadline,
+        patience,
         turns: Arc::new(Semaphore::new(TURNS)),
     }
 }

@@ -269,6 +269,7 @@ fn rule(subject: &Subject, verb: &str) -> String {
         Kind::Namespace => &["list", "watch"],
         Kind::ServiceAccount => &["get", "patch"],
         Kind::SealedSecret => &["get"],
+        Kind::Workload(_) => &["get", "patch"],
         Kind::LabelledSecrets => {
             return format!(
                 "name one Secret instead of a label, or grant it: a Role in namespace {} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",

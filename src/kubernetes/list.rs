@@ -173,7 +173,8 @@ impl Kubernetes {
             tries: 1,
         };
         let left = self
-            .deadline
+            .patience
+            .deadline()
             .saturating_duration_since(tokio::time::Instant::now());
         let answer = timeout(left, self.client.send(call.request()?)).await;
         let answer = answer.map_err(|_| unavailable("no answer in time"))?;

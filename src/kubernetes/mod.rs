@@ -10,7 +10,8 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+
+use crate::patience::Patience;
 
 pub(crate) mod account;
 pub(crate) mod call;
@@ -26,6 +27,7 @@ mod sealing;
 pub(crate) mod secret;
 mod status;
 mod subject;
+mod workload;
 
 pub use connect::{connect, connect_with};
 pub use error::Error;
@@ -39,8 +41,8 @@ pub struct Kubernetes {
     pub client: kube::Client,
     /// Our own namespace: the pod's, or that of the kubeconfig's context.
     pub namespace: String,
-    /// When all waiting ends.
-    pub deadline: Instant,
+    /// How long waiting may take.
+    pub patience: Patience,
     /// One for each request under way: a thousand targets are not a thousand connections.
     turns: Arc<Semaphore>,
 }
@@ -50,11 +52,11 @@ const TURNS: usize = 32;
 
 impl Kubernetes {
     /// The same cluster with another end of all waiting.
-    pub(crate) fn until(&self, deadline: Instant) -> Self {
+    pub(crate) fn until(&self, patience: impl Into<Patience>) -> Self {
         Self {
             client: self.client.clone(),
             namespace: self.namespace.clone(),
-            deadline,
+            patience: patience.into(),
             turns: Arc::clone(&self.turns),
         }
     }

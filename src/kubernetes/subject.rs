@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::artifact::ObjectName;
+use crate::config::stay::Workload;
 
 /// The kinds of object that we touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Kind {
     SealedSecret,
     /// All Secrets of a namespace with a label, which stands in the name's place.
     LabelledSecrets,
+    /// What makes pods.
+    Workload(Workload),
 }
 
 impl Kind {
@@ -36,6 +39,9 @@ impl Kind {
             Self::Lease => "leases",
             Self::ServiceAccount => "serviceaccounts",
             Self::SealedSecret => "sealedsecrets",
+            Self::Workload(Workload::Deployment) => "deployments",
+            Self::Workload(Workload::StatefulSet) => "statefulsets",
+            Self::Workload(Workload::DaemonSet) => "daemonsets",
         }
     }
 
@@ -50,6 +56,7 @@ impl Kind {
             | Self::Event => "",
             Self::Lease => "coordination.k8s.io",
             Self::SealedSecret => "bitnami.com",
+            Self::Workload(_) => "apps",
         }
     }
 
@@ -64,6 +71,7 @@ impl Kind {
             | Self::Event => "/api/v1",
             Self::Lease => "/apis/coordination.k8s.io/v1",
             Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
+            Self::Workload(_) => "/apis/apps/v1",
         }
     }
 }
@@ -79,6 +87,7 @@ impl fmt::Display for Kind {
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
             Self::LabelledSecrets => "secrets",
+            Self::Workload(kind) => kind.word(),
         })
     }
 }
@@ -107,6 +116,7 @@ impl fmt::Display for Subject {
             | Kind::Lease
             | Kind::ServiceAccount
             | Kind::SealedSecret
+            | Kind::Workload(_)
                 if self.at.name.is_empty() =>
             {
                 let resource = self.kind.resource();
@@ -121,7 +131,8 @@ impl fmt::Display for Subject {
             | Kind::Event
             | Kind::Lease
             | Kind::ServiceAccount
-            | Kind::SealedSecret => {
+            | Kind::SealedSecret
+            | Kind::Workload(_) => {
                 write!(f, "{} {}", self.kind, self.at)
             }
         }

@@ -3,6 +3,8 @@
 pub mod check;
 pub mod exec;
 pub mod once;
+pub mod reflector;
+pub mod sidecar;
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
 mod decide;
+mod owed;
 mod show;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::Observed;
 use crate::report::{Class, Failure};
 
+pub use owed::{News, Owed, owed};
 pub use show::{Format, show};
 
 /// Everything one pass will do.

@@ -71,6 +71,31 @@ impl Pulse {
         self.state().ready = ready;
     }
 
+    /// There is nothing to follow any more.
+    pub fn forget(&self) {
+        *self.state() = State::default();
+    }
+
+    /// Whether it is ready, and a line about it; nothing where nothing is followed.
+    pub fn readiness(&self) -> Option<(bool, String)> {
+        let state = self.state();
+        if state.heard.is_empty() {
+            return None;
+        }
+        let line = if state.ready {
+            let count = |name| state.gauges.get(name).copied().unwrap_or_default();
+            format!(
+                "reflector: ok, {} of {} copies, {} held deletions\n",
+                count("copies"),
+                count("wanted"),
+                count("held")
+            )
+        } else {
+            "reflector: not ready: the cluster was not listed yet\n".to_owned()
+        };
+        Some((state.ready, line))
+    }
+
     /// Whether all was listed once.
     pub fn is_ready(&self) -> bool {
         self.state().ready

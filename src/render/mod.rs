@@ -24,7 +24,7 @@ mod secret;
 mod select;
 mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tls;
 mod x509;
 mod yaml;
@@ -43,6 +43,7 @@ use crate::report::{Class, Failure, Fault};
 pub use check::check_templates;
 use field::Fields;
 use names::shown;
+pub use tls::validity;
 
 /// What must exist, delivery by delivery; a delivery with a failed input is a failure as a whole.
 /// `own_namespace` is that of the pod or the kubeconfig's context, or why it is unknown.

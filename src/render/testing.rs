@@ -7,7 +7,7 @@ use crate::report::Failure;
 
 use super::field::{Field, Fields, Held, Origin};
 
-pub(super) fn at(line: u32) -> Location {
+pub(crate) fn at(line: u32) -> Location {
     Location {
         file: "k.yaml".to_owned(),
         line,
@@ -15,24 +15,24 @@ pub(super) fn at(line: u32) -> Location {
     }
 }
 
-pub(super) fn text(text: &str) -> Node {
+pub(crate) fn text(text: &str) -> Node {
     Node::text(text)
 }
 
-pub(super) fn number(spelling: &str) -> Node {
+pub(crate) fn number(spelling: &str) -> Node {
     Node::Number(spelling.into())
 }
 
-pub(super) fn map<const N: usize>(entries: [(&str, Node); N]) -> Node {
+pub(crate) fn map<const N: usize>(entries: [(&str, Node); N]) -> Node {
     let entries = entries.into_iter();
     Node::Map(entries.map(|(key, node)| (key.to_owned(), node)).collect())
 }
 
-pub(super) fn list<const N: usize>(items: [Node; N]) -> Node {
+pub(crate) fn list<const N: usize>(items: [Node; N]) -> Node {
     Node::List(items.into())
 }
 
-pub(super) fn source(path: &str) -> Source {
+pub(crate) fn source(path: &str) -> Source {
     Source::Vault(VaultRead {
         server: "default".to_owned(),
         path: path.to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn source(path: &str) -> Source {
 }
 
 /// A source without any option, written at that line.
-pub(super) fn from(path: &str, line: u32) -> From {
+pub(crate) fn from(path: &str, line: u32) -> From {
     From {
         source: source(path),
         prefix: String::new(),
@@ -56,14 +56,14 @@ pub(super) fn from(path: &str, line: u32) -> From {
     }
 }
 
-pub(super) fn picking<const N: usize>(path: &str, line: u32, pick: [&str; N]) -> From {
+pub(crate) fn picking<const N: usize>(path: &str, line: u32, pick: [&str; N]) -> From {
     From {
         pick: pick.map(str::to_owned).into(),
         ..from(path, line)
     }
 }
 
-pub(super) fn delivery<const N: usize>(from: [From; N]) -> Delivery {
+pub(crate) fn delivery<const N: usize>(from: [From; N]) -> Delivery {
     Delivery {
         name: "d".to_owned(),
         from: from.into(),
@@ -71,12 +71,14 @@ pub(super) fn delivery<const N: usize>(from: [From; N]) -> Delivery {
         require: Vec::new(),
         deliver: Vec::new(),
         allow_empty: false,
+        on_change: Vec::new(),
+        staleness: Default::default(),
         to: Vec::new(),
         at: at(1),
     }
 }
 
-pub(super) fn computed(name: &str, template: &str, line: u32) -> ComputedField {
+pub(crate) fn computed(name: &str, template: &str, line: u32) -> ComputedField {
     ComputedField {
         name: name.to_owned(),
         template: template.to_owned(),
@@ -84,7 +86,7 @@ pub(super) fn computed(name: &str, template: &str, line: u32) -> ComputedField {
     }
 }
 
-pub(super) fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N]) -> Fetched {
+pub(crate) fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N]) -> Fetched {
     Fetched::from_parts(answers.map(|(path, answer)| (source(path), answer.map(Material::of))))
 }
 

@@ -146,6 +146,13 @@ fn links(field: &str, pem: &[u8]) -> Result<Vec<Link>, TlsError> {
     Ok(links)
 }
 
+/// From when until when the first certificate of a text is valid.
+pub fn validity(pem: &[u8]) -> Option<(Timestamp, Timestamp)> {
+    let links = links("certificate", pem).ok()?;
+    let facts = &links.first()?.facts;
+    Some((facts.not_before, facts.not_after))
+}
+
 /// From the key's own certificate upwards.
 struct Chain {
     links: Vec<Link>,

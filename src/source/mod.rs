@@ -6,6 +6,8 @@ pub mod sealed;
 pub mod secret;
 pub mod sops;
 
+use std::sync::Arc;
+
 use crate::config::{Config, Source};
 use crate::envelope::sops::Policy;
 use crate::fetched::Fetched;
@@ -28,7 +30,14 @@ pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
     Fetched::from_parts(futures_util::future::join_all(reads).await)
 }
 
-async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {
+async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Material>, Failure> {
+    if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
+        return shelf.fetch(world.vault(&read.server)?, read).await;
+    }
+    read(source, config, world).await.map(Arc::new)
+}
+
+async fn read(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {
     match source {
         Source::Vault(read) => world.vault(&read.server)?.read(read).await,
         Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,

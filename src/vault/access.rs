@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfRequest};
 
@@ -16,35 +16,50 @@ use super::envelope::Reply;
 use super::error::{Cause, Stop};
 use super::link::Link;
 use super::reasons::Refusal;
+use super::tend::Task;
 use super::token::{Credential, Token};
 use super::transport::Call;
 use crate::config::VaultAuth;
+use crate::tally;
 
 /// How long the end of a session may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// One identity logs in at most once in this time, whoever asks.
+const ONE_LOGIN: Duration = Duration::from_secs(1);
+
 /// The way in.
 pub(super) struct Access {
-    link: Link,
+    pub(super) link: Link,
     auth: VaultAuth,
     runner: Option<Arc<Runner>>,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
+    /// Counts the tokens: who depends on one hears of the next.
+    pub(super) generations: watch::Sender<u64>,
+    /// Something about the token's life changed.
+    pub(super) stirred: Notify,
 }
 
 /// What is known of our tokens.
 #[derive(Default)]
-struct State {
-    token: Option<Arc<Token>>,
+pub(super) struct State {
+    pub(super) token: Option<Arc<Token>>,
     /// How many tokens there were.
     generation: u64,
     /// When the token was last seen to be valid.
     proved: Option<Instant>,
     /// How the last login failed, and when: for those who waited for it.
-    failed: Option<(Instant, Cause)>,
+    pub(super) failed: Option<(Instant, Cause)>,
     /// Our policies do not allow `lookup-self`, so its refusal says nothing.
     lookup_forbidden: bool,
     /// Tokens that were replaced although they may be valid.
-    replaced: Vec<Arc<Token>>,
+    pub(super) replaced: Vec<Arc<Token>>,
+    /// What is to be done about the token by itself, and when. Only of a session that stays.
+    pub(super) task: Option<Task>,
+    /// When the last login began.
+    asked: Option<Instant>,
+    /// How many logins failed in a row.
+    pub(super) failures: u32,
     secret_id: Option<Credential>,
 }
 
@@ -55,6 +70,8 @@ impl Access {
             auth,
             runner: None,
             state: Mutex::default(),
+            generations: watch::Sender::new(0),
+            stirred: Notify::new(),
         }
     }
 
@@ -85,11 +102,11 @@ impl Access {
         Ok(answer?)
     }
 
-    async fn token(&self) -> Result<Arc<Token>, Stop> {
+    pub(super) async fn token(&self) -> Result<Arc<Token>, Stop> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
         match &state.token {
-            Some(token) if !token.is_spent(asked) => Ok(token.clone()),
+            Some(token) if !token.is_spent(asked) && !state.is_outdated(token) => Ok(token.clone()),
             Some(_) | None => self.log_in(&mut state, asked).await,
         }
     }
@@ -138,32 +155,67 @@ impl Access {
         }
     }
 
-    async fn log_in(&self, state: &mut State, asked: Instant) -> Result<Arc<Token>, Stop> {
+    pub(super) async fn log_in(
+        &self,
+        state: &mut State,
+        asked: Instant,
+    ) -> Result<Arc<Token>, Stop> {
         if let Some((at, cause)) = &state.failed
             && *at >= asked
         {
             return Err(Stop::Login(cause.clone()));
         }
-        let State {
-            token,
-            generation,
-            failed,
-            secret_id,
-            ..
-        } = state;
-        *generation += 1;
+        if self.link.stays() {
+            self.take_a_turn(state).await.map_err(Stop::Login)?;
+        }
+        state.generation += 1;
         let identity = Identity {
             auth: &self.auth,
             runner: self.runner.as_deref(),
-            secret_id,
+            secret_id: &mut state.secret_id,
         };
-        match identity.token(&self.link, *generation).await {
-            Ok(fresh) => Ok(token.insert(Arc::new(fresh)).clone()),
+        match identity.token(&self.link, state.generation).await {
+            Ok(fresh) => Ok(self.take(state, fresh)),
             Err(cause) => {
-                *failed = Some((Instant::now(), cause.clone()));
+                state.failed = Some((Instant::now(), cause.clone()));
+                self.plan_a_login(state);
                 Err(Stop::Login(cause))
             }
         }
+    }
+
+    /// Waits until the second of the last login is over. While an identity fails, only its own timetable asks again.
+    async fn take_a_turn(&self, state: &mut State) -> Result<(), Cause> {
+        let now = Instant::now();
+        if let (Some((_, cause)), Some(Task { at, .. })) = (&state.failed, &state.task)
+            && state.failures > 0
+            && *at > now
+        {
+            return Err(cause.clone());
+        }
+        if let Some(asked) = state.asked {
+            tokio::time::sleep_until(asked + ONE_LOGIN).await;
+        }
+        state.asked = Some(Instant::now());
+        Ok(())
+    }
+
+    fn take(&self, state: &mut State, fresh: Token) -> Arc<Token> {
+        let fresh = Arc::new(fresh);
+        let before = state.token.replace(fresh.clone());
+        let now = Instant::now();
+        state.replaced.extend(before.filter(|before| {
+            self.link.stays() && before.credential != fresh.credential && !before.is_spent(now)
+        }));
+        state.failures = 0;
+        state.failed = None;
+        tally::VAULT_LOGINS.count();
+        if self.link.stays() {
+            state.task = Task::of(&fresh);
+            self.generations.send_replace(state.generation);
+            self.stirred.notify_one();
+        }
+        fresh
     }
 
     /// Revokes what is ours, unless it must `outlive` us. Warns and never fails.

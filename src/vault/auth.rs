@@ -13,7 +13,6 @@ use super::error::Cause;
 use super::link::Link;
 use super::path::DataPath;
 use super::reasons::{Refusal, Setup};
-use super::retry::Pace;
 use super::token::{Credential, Token};
 use super::transport::Call;
 use super::wrapping;
@@ -47,7 +46,7 @@ enum Proof {
 impl Identity<'_> {
     /// A token: from a file, or by a login that is tried until it is granted, refused, or too late.
     pub(super) async fn token(mut self, link: &Link, generation: u64) -> Result<Token, Cause> {
-        let mut pace = Pace::new(link.deadline());
+        let mut pace = link.pace();
         let mut refusals = Refusals::default();
         loop {
             let cause = match self.proof(link).await {

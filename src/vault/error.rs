@@ -127,7 +127,7 @@ impl Cause {
     }
 
     /// The class when a read ends with this.
-    fn class(&self) -> Class {
+    pub(super) fn class(&self) -> Class {
         match self {
             Self::Setup(setup) => setup.class(),
             Self::File(error) => error.class(),
@@ -168,7 +168,7 @@ impl Cause {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Setup(setup) => setup.hint(),
             Self::File(error) => return error.hint(),

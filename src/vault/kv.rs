@@ -71,6 +71,40 @@ pub(super) async fn read(
     }
 }
 
+/// The version that a full read would give; nothing where that cannot be told from the metadata alone.
+pub(super) async fn version(
+    access: &Access,
+    mounts: &Mounts,
+    path: &DataPath,
+) -> Result<Option<String>, Stop> {
+    let at = match path.as_versioned() {
+        Some(at) => at,
+        None => match mounts.find(access, path).await? {
+            Some(Mount {
+                path: mount,
+                engine: Engine::KvV2,
+            }) => secret_in(&mount, path)?,
+            Some(_) | None => return Ok(None),
+        },
+    };
+    let question = Call::of(&Own::read(&format!("{}/metadata/{}", at.mount, at.key)))?;
+    match access.ask(&question).await {
+        Ok(reply) => Ok(living_version(&reply.data)),
+        Err(Stop::Read(Cause::Refusal(_) | Cause::Absence(_) | Cause::Misuse(_))) => Ok(None),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// The current version, if it is neither deleted nor destroyed.
+fn living_version(metadata: &Node) -> Option<String> {
+    let current = entry(metadata, "current_version").and_then(Node::leaf)?;
+    let current = current.expose_str()?;
+    let version = entry(entry(metadata, "versions")?, current)?;
+    let destroyed = entry(version, "destroyed") != Some(&Node::Bool(false));
+    let deleted = entry(version, "deletion_time") != Some(&Node::text(""));
+    (!destroyed && !deleted).then(|| current.to_owned())
+}
+
 /// Writes to a path that answers data.
 pub(super) async fn write(access: &Access, path: &DataPath, body: &str) -> Result<Material, Stop> {
     if !body.trim_start().starts_with('{')

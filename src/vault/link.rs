@@ -11,6 +11,8 @@ use super::tls::Trust;
 use super::token::Token;
 use super::transport::{Call, Transport};
 use crate::config::VaultServer;
+use crate::patience::Patience;
+use crate::tally;
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -22,12 +24,12 @@ const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 pub(super) struct Link {
     transport: Transport,
     headers: HeaderMap,
-    deadline: Instant,
+    patience: Patience,
 }
 
 impl Link {
     /// Opens nothing yet; says what of the configuration cannot be used.
-    pub(super) fn new(server: &VaultServer, deadline: Instant) -> Result<Self, Cause> {
+    pub(super) fn new(server: &VaultServer, patience: Patience) -> Result<Self, Cause> {
         let trust = Trust {
             ca_file: server.ca_file.clone(),
             server_name: server.server_name.clone(),
@@ -44,12 +46,22 @@ impl Link {
         Ok(Self {
             transport: Transport::new(&server.address, trust, server.allow_plaintext)?,
             headers,
-            deadline,
+            patience,
         })
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+        self.patience.deadline()
+    }
+
+    /// Whether somebody asks again later.
+    pub(super) fn stays(&self) -> bool {
+        self.patience.stays()
+    }
+
+    /// Counts the tries of one request.
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.patience)
     }
 
     /// Asks once. `secrets` are those in the body: a server may echo them.
@@ -59,7 +71,7 @@ impl Link {
         token: Option<&Token>,
         secrets: &[&str],
     ) -> Result<Reply, Cause> {
-        self.once_by(self.deadline, call, token, secrets).await
+        self.once_by(self.deadline(), call, token, secrets).await
     }
 
     /// Asks once, with another end of waiting.
@@ -76,8 +88,12 @@ impl Link {
             headers.insert(TOKEN, token.credential.header());
             secrets.push(token.credential.expose_str());
         }
-        let answer = self.transport.send(call, &headers, limit).await?;
-        let reply = envelope::judge(&answer, &secrets);
+        tally::VAULT_REQUESTS.count();
+        let sent = self.transport.send(call, &headers, limit).await;
+        let reply = sent.and_then(|answer| envelope::judge(&answer, &secrets));
+        if reply.is_err() {
+            tally::VAULT_ERRORS.count();
+        }
         for warning in reply.iter().flat_map(|reply| &reply.warnings) {
             tracing::warn!(path = call.target.path(), "vault warned: {warning}");
         }
@@ -86,7 +102,7 @@ impl Link {
 
     /// Asks until there is an answer that will not change by waiting.
     pub(super) async fn persist(&self, call: &Call, token: &Token) -> Result<Reply, Cause> {
-        let mut pace = Pace::new(self.deadline);
+        let mut pace = self.pace();
         loop {
             match self.once(call, Some(token), &[]).await {
                 Err(cause) if cause.is_passing() => pace.pause(cause).await?,

@@ -16,12 +16,15 @@ mod endpoint;
 mod envelope;
 mod error;
 mod kv;
+mod lease;
 mod link;
 mod mounts;
 mod path;
+mod post;
 mod reasons;
 mod redact;
 mod retry;
+mod tend;
 mod tls;
 mod token;
 mod transport;
@@ -30,9 +33,9 @@ mod wrapping;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::time::Instant;
-
 pub use actions::Runner;
+pub use lease::Renewal;
+pub use post::{Post, post};
 
 use self::access::Access;
 use self::error::{Cause, Stop, VaultError};
@@ -40,13 +43,15 @@ use self::link::Link;
 use self::mounts::Mounts;
 use self::path::DataPath;
 use self::reasons::Setup;
-use crate::config::{VaultRead, VaultServer};
+use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
 use crate::material::Material;
+use crate::patience::Patience;
 use crate::report::Failure;
 
 /// One server, one identity, at most one token. Logs in on first use.
 pub struct Session {
     server: String,
+    spec: VaultServer,
     access: Result<Access, Cause>,
     mounts: Mounts,
     leased: AtomicBool,
@@ -54,12 +59,16 @@ pub struct Session {
 
 impl Session {
     /// A session that has not connected yet.
-    pub fn new(server: VaultServer, deadline: Instant) -> Self {
+    pub fn new(server: VaultServer, patience: impl Into<Patience>) -> Self {
         let link = auth::check_mount(&server.auth)
             .map_err(Cause::from)
-            .and_then(|()| Link::new(&server, deadline));
+            .and_then(|()| Link::new(&server, patience.into()));
         Self {
-            server: server.name,
+            server: server.name.clone(),
+            spec: VaultServer {
+                at: Location::default(),
+                ..server.clone()
+            },
             access: link.map(|link| Access::new(link, server.auth)),
             mounts: Mounts::default(),
             leased: AtomicBool::new(false),
@@ -69,10 +78,25 @@ impl Session {
     /// The same session in a GitHub Actions job.
     #[must_use]
     pub fn with_runner(mut self, runner: Arc<Runner>) -> Self {
+        self.set_runner(runner);
+        self
+    }
+
+    /// Where a GitHub Actions job gets its JWT.
+    pub fn set_runner(&mut self, runner: Arc<Runner>) {
         if let Ok(access) = &mut self.access {
             access.set_runner(runner);
         }
-        self
+    }
+
+    /// Who we are there.
+    pub fn auth(&self) -> &VaultAuth {
+        &self.spec.auth
+    }
+
+    /// Whether the other is configured alike, wherever that was written.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.spec == other.spec
     }
 
     /// Reads (or, with `write`, writes) one path and gives its data.
@@ -136,6 +160,56 @@ impl Session {
         }
     }
 
+    /// Which token reads use now: data that ends with a token is read anew when this grows.
+    pub fn generation(&self) -> u64 {
+        match &self.access {
+            Ok(access) => *access.generations.borrow(),
+            Err(_) => 0,
+        }
+    }
+
+    /// Waits for the next token.
+    pub async fn next_generation(&self, after: u64) {
+        let Ok(access) = &self.access else {
+            return std::future::pending().await;
+        };
+        let mut generations = access.generations.subscribe();
+        // The sender lives as long as we do.
+        let _ = generations.wait_for(|now| *now > after).await;
+    }
+
+    /// Keeps the token alive, for ever. `leased` says whether delivered data ends with it.
+    pub async fn tend(&self, leased: impl Fn() -> bool) {
+        match &self.access {
+            Ok(access) => access.tend(leased).await,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// A file that shows who we are changed.
+    pub async fn credential_changed(&self, leased: bool) {
+        if let Ok(access) = &self.access {
+            access.credential_changed(leased).await;
+        }
+    }
+
+    /// Gives back tokens that were replaced, once nothing depends on them.
+    pub async fn give_back_replaced(&self) {
+        if let Ok(access) = &self.access {
+            access.give_back_replaced().await;
+        }
+    }
+
+    /// The newest version of a KV v2 secret; nothing where only a full read can tell.
+    pub async fn version(&self, read: &VaultRead) -> Result<Option<String>, Failure> {
+        let asked = async {
+            let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
+            let access = self.access.as_ref().map_err(Cause::clone)?;
+            kv::version(access, &self.mounts, &path).await
+        };
+        Ok(asked.await.map_err(|stop| self.name(stop, read))?)
+    }
+
     /// Revokes the token unless leased data was delivered; waits at most two seconds, warns, never fails.
     pub async fn close(self) {
         if let Ok(access) = self.access {
@@ -146,8 +220,9 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
-    use crate::config::{Location, VaultAuth};
 
     #[test]
     fn a_session_can_be_used_from_any_thread() {

@@ -2,7 +2,6 @@
 //!
 //! Nothing beneath retries by itself except the connection pool, which re-sends only what was never written.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 
 use super::error::Cause;
 use super::reasons::Trouble;
+use crate::patience::{Patience, chance};
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -23,15 +23,17 @@ static DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// Counts the tries of one request and waits between them.
 pub(super) struct Pace {
+    patience: Patience,
     deadline: Instant,
     tries: u32,
     last: Option<Cause>,
 }
 
 impl Pace {
-    pub(super) fn new(deadline: Instant) -> Self {
+    pub(super) fn new(patience: Patience) -> Self {
         Self {
-            deadline,
+            patience,
+            deadline: patience.deadline(),
             tries: 0,
             last: None,
         }
@@ -40,9 +42,12 @@ impl Pace {
     /// Waits before the next try, or gives up when it would come too late: the cause is then the reason.
     pub(super) async fn pause(&mut self, cause: Cause) -> Result<(), Cause> {
         self.tries += 1;
+        if self.patience.stays() {
+            return Err(cause);
+        }
         let wait = cause
             .asked_wait()
-            .unwrap_or_else(|| backoff(self.tries, random_fraction()));
+            .unwrap_or_else(|| backoff(self.tries, chance()));
         let now = Instant::now();
         let cause = match (&cause, self.last.take()) {
             (Cause::Trouble(Trouble::Late(_)), Some(last)) => last,
@@ -71,12 +76,6 @@ impl Pace {
 fn backoff(tries: u32, fraction: f64) -> Duration {
     let doublings = tries.saturating_sub(1).min(16);
     (FIRST * (1 << doublings)).min(LONGEST).mul_f64(fraction)
-}
-
-/// From 0 up to 1, good enough for jitter. The generator of aws-lc takes 30 ms to start, which plain http never needs.
-fn random_fraction() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    random as f64 / u64::MAX as f64
 }
 
 /// `Retry-After` in seconds or as a date, kept within [`ASKED`]; nothing when it is neither.
@@ -140,7 +139,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_ends_before_the_deadline_with_the_last_cause() {
         let deadline = Instant::now() + Duration::from_millis(300);
-        let mut pace = Pace::new(deadline);
+        let mut pace = Pace::new(deadline.into());
         let gave_up = loop {
             if let Err(cause) = pace.pause(Trouble::Sealed.into()).await {
                 break cause;

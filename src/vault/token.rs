@@ -107,6 +107,16 @@ impl Token {
         }
     }
 
+    /// The same token with a new life.
+    pub(super) fn prolonged(&self, life: Life) -> Self {
+        Self {
+            credential: self.credential.clone(),
+            life: Some(life),
+            revocable: self.revocable,
+            generation: self.generation,
+        }
+    }
+
     /// Whether it has ended by the clock.
     pub(super) fn is_spent(&self, now: Instant) -> bool {
         self.life

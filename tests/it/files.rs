@@ -1,6 +1,5 @@
 //! Files and folders as targets: every row of the fault list under "File sink", on real file systems.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -16,6 +16,7 @@ mod files;
 mod inputs;
 mod render;
 mod schema;
+mod sidecar;
 mod stack;
 mod tidy;
 mod vault_stub;

@@ -8,6 +8,7 @@ const RINGS: &[(&str, u8)] = &[
     ("main", 4),
     ("cli", 4),
     ("mode", 3),
+    ("sidecar", 3),
     ("outcome", 3),
     ("cycle", 3),
     ("telemetry", 3),
@@ -20,6 +21,8 @@ const RINGS: &[(&str, u8)] = &[
     ("kubernetes", 2),
     ("reflector", 2),
     ("disk", 2),
+    ("patience", 2),
+    ("shelf", 2),
     ("plan", 1),
     ("render", 1),
     ("envelope", 1),
@@ -31,6 +34,8 @@ const RINGS: &[(&str, u8)] = &[
     ("artifact", 0),
     ("observed", 0),
     ("report", 0),
+    ("cadence", 0),
+    ("tally", 0),
 ];
 
 /// Siblings that do not know each other.

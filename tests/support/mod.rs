@@ -18,6 +18,7 @@ pub(crate) mod process;
 pub(crate) mod run;
 pub(crate) mod sealing;
 pub(crate) mod session;
+pub(crate) mod stay;
 pub(crate) mod stub;
 pub(crate) mod tls;
 pub(crate) mod tools;

@@ -3,6 +3,7 @@
 mod outputs;
 mod reflect;
 mod source;
+mod stay;
 mod target;
 mod vault;
 
@@ -17,8 +18,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, Reflector, SealedKey, VaultRead,
-    VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, Reflector, SealedKey, Sidecar,
+    Staleness, Target, VaultRead, VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -32,6 +33,7 @@ pub struct Parts {
     broken_vaults: Vec<String>,
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
+    sidecar: Vec<(Sidecar, Location)>,
     deliveries: Vec<Delivery>,
     reflectors: Vec<(Reflector, Location)>,
 }
@@ -54,9 +56,14 @@ pub fn check(
         vault,
         vaults,
         keys,
+        sidecar,
         deliveries,
         reflector,
     } = raw;
+    if let Some(sidecar) = sidecar {
+        let at = checker.at(&sidecar);
+        parts.sidecar.push((checker.sidecar(sidecar), at));
+    }
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
         match checker.server(&name, vault) {
@@ -92,9 +99,13 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         broken_vaults,
         age,
         sealed,
+        sidecar,
         deliveries,
         reflectors,
     } = parts;
+    if let [(_, first), (_, second), ..] = sidecar.as_slice() {
+        problems.push(twice("the section", "sidecar", first, second));
+    }
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
         if let Some(first) = servers.get(&server.name) {
@@ -130,6 +141,11 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             age: age.into_iter().map(|(key, _)| key).collect(),
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
         },
+        sidecar: sidecar
+            .into_iter()
+            .next()
+            .map(|(sidecar, _)| sidecar)
+            .unwrap_or_default(),
         deliveries,
         reflector: reflector.map(|(reflector, _)| reflector),
     }
@@ -267,6 +283,13 @@ impl Checker<'_> {
             deliver,
             allow_empty,
             to,
+            on_change,
+            refresh,
+            max_age,
+            on_missing,
+            on_denied,
+            on_unavailable,
+            accept_cached,
         } = written.value;
         let name = self.name(&name, "the delivery's name");
         if from.is_empty() && fields.0.is_empty() {
@@ -285,6 +308,19 @@ impl Checker<'_> {
                 name,
             })
             .collect();
+        let to: Vec<Target> = to
+            .into_iter()
+            .filter_map(|target| self.target(target))
+            .collect();
+        let staleness = Staleness {
+            refresh: refresh.and_then(|text| self.duration(&text)),
+            max_age: max_age.and_then(|text| self.duration(&text)),
+            on_missing: self.on_failure("onMissing", on_missing),
+            on_denied: self.on_failure("onDenied", on_denied),
+            on_unavailable: self.on_failure("onUnavailable", on_unavailable),
+            accept_cached,
+        };
+        self.staleness_suits(&at, &staleness, &to);
         Delivery {
             from: from
                 .into_iter()
@@ -300,10 +336,12 @@ impl Checker<'_> {
                 .map(|field| self.name(field, "this field"))
                 .collect(),
             allow_empty,
-            to: to
+            to,
+            on_change: on_change
                 .into_iter()
-                .filter_map(|target| self.target(target))
+                .filter_map(|reaction| self.reaction(reaction))
                 .collect(),
+            staleness,
             name,
             at,
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::*;
 use crate::report::{Class, Fault};
@@ -57,7 +58,7 @@ fn kubeconfig(server: &str, namespace: &str, user: &str, more: &str) -> String {
 
 async fn namespace(surroundings: Surroundings) -> Result<String, Error> {
     let deadline = Instant::now() + Duration::from_secs(20);
-    open(surroundings, deadline)
+    open(surroundings, deadline.into())
         .await
         .map(|cluster| cluster.namespace)
 }
@@ -225,7 +226,7 @@ async fn a_credential_program_that_fails_or_hangs_is_bounded_and_not_quoted() {
         "{text}"
     );
     let deadline = Instant::now() + Duration::from_millis(200);
-    let hanging = open(program("sleep 5"), deadline)
+    let hanging = open(program("sleep 5"), deadline.into())
         .await
         .map(drop)
         .expect_err("it hangs");

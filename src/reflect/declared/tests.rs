@@ -43,6 +43,8 @@ fn config(reflects: Vec<Reflect>) -> Config {
         require: Vec::new(),
         deliver: Vec::new(),
         allow_empty: false,
+        on_change: Vec::new(),
+        staleness: Default::default(),
         to: vec![target(reflect)],
         at: Location::default(),
     };

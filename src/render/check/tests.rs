@@ -7,6 +7,7 @@ fn found(delivery: Delivery) -> Vec<String> {
     let config = Config {
         vaults: Default::default(),
         keys: Keys::default(),
+        sidecar: Default::default(),
         deliveries: vec![delivery],
         ..Config::default()
     };

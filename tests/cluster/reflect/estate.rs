@@ -269,7 +269,7 @@ impl Estate {
     }
 
     /// Everything that happened before this is seen, and all that follows from it is done, deletions included.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&self) {
         for _ in 0..2 {
             let name = format!("sentinel{}", self.cluster.namespace());
             self.put(&format!("sentinel/{name}"), GIVES_SENTINEL, "s=1");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keyferry::artifact::{Access, Artifact, Conflict};
 use keyferry::config::{
-    ComputedField, Config, Delivery, FileFormat, FileSetTarget, FileTarget, From, Keys, Location,
+    ComputedField, Config, Delivery, FileFormat, FileSetTarget, FileTarget, From, Location,
     SecretKind, SecretRef, SecretTarget, Source, Target, VaultRead,
 };
 use keyferry::fetched::Fetched;
@@ -60,6 +60,8 @@ pub(crate) fn delivery<const N: usize>(name: &str, from: [From; N]) -> Delivery 
         require: Vec::new(),
         deliver: Vec::new(),
         allow_empty: false,
+        on_change: Vec::new(),
+        staleness: Default::default(),
         to: Vec::new(),
         at: at(2, 5),
     }

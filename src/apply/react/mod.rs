@@ -1,0 +1,29 @@
+//! Telling others that what they use has changed. Who is told what was decided in `plan`; nothing here sees a value.
+
+mod restart;
+mod run;
+mod signal;
+mod webhook;
+
+pub use run::reap;
+
+use crate::config::Reaction;
+use crate::plan::News;
+use crate::report::Failure;
+use crate::world::World;
+
+/// Does one reaction.
+pub async fn react(reaction: &Reaction, news: &News, world: &World) -> Result<(), Failure> {
+    match reaction {
+        Reaction::Signal { to, signal } => signal::send(to, *signal),
+        Reaction::Run { command, timeout } => run::run(command, *timeout, news).await,
+        Reaction::Restart { kind, at, wait } => {
+            restart::restart(*kind, at, *wait, news, world).await
+        }
+        Reaction::Webhook {
+            url,
+            ca_file,
+            key_file,
+        } => webhook::call(url, ca_file.as_deref(), key_file.as_deref(), news).await,
+    }
+}

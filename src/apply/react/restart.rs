@@ -1,0 +1,68 @@
+//! Restarting a workload, once for each change, however many of us see it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::artifact::ObjectName;
+use crate::config::stay::Workload;
+use crate::config::{self, SecretRef};
+use crate::kubernetes::Kubernetes;
+use crate::plan::News;
+use crate::report::{Class, Failure};
+use crate::world::World;
+
+pub(super) async fn restart(
+    kind: Workload,
+    at: &SecretRef,
+    wait: Option<Duration>,
+    news: &News,
+    world: &World,
+) -> Result<(), Failure> {
+    let cluster = world.kubernetes().await?;
+    let at = config::resolve(at, &cluster.namespace);
+    let value = mark(news, cluster).await?;
+    if !cluster.restart(kind, &at, &value).await? {
+        tracing::info!(workload = %at, "already restarted for this change");
+    }
+    if let Some(limit) = wait
+        && !cluster.settled(kind, &at, limit).await?
+    {
+        let seconds = limit.as_secs();
+        return Err(Failure::new(
+            Class::Unavailable,
+            format!(
+                "{} {at} has not settled within {seconds} s of its restart",
+                kind.word()
+            ),
+        )
+        .hint("look at its pods; the old ones run on"));
+    }
+    Ok(())
+}
+
+/// What the new pods run with: the Secrets' versions, or those of the sources; a time where neither is known.
+async fn mark(news: &News, cluster: &Kubernetes) -> Result<String, Failure> {
+    let mut versions = BTreeSet::new();
+    for target in &news.targets {
+        let Some((namespace, name)) = target
+            .strip_prefix("secret ")
+            .and_then(|at| at.split_once('/'))
+        else {
+            continue;
+        };
+        let at = ObjectName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        if let Some(stored) = cluster.secret(&at).await? {
+            versions.insert(format!("{at}@{}.{}", stored.uid(), stored.version()));
+        }
+    }
+    if versions.is_empty() {
+        versions.clone_from(&news.versions);
+    }
+    if versions.is_empty() {
+        return Ok(jiff::Timestamp::now().to_string());
+    }
+    Ok(versions.into_iter().collect::<Vec<_>>().join(","))
+}

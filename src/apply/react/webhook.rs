@@ -1,0 +1,51 @@
+//! Telling a server which names changed, signed where a key is configured.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use tokio::time::Instant;
+
+use crate::disk::read_small;
+use crate::plan::News;
+use crate::report::Failure;
+use crate::vault::{Post, post};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn call(
+    url: &str,
+    ca_file: Option<&Path>,
+    key_file: Option<&Path>,
+    news: &News,
+) -> Result<(), Failure> {
+    let body = serde_json::json!({
+        "event": "changed",
+        "deliveries": news.deliveries,
+        "targets": news.targets,
+        "keys": news.keys,
+        "versions": news.versions,
+    });
+    let body = body.to_string();
+    let signature = match key_file {
+        None => None,
+        Some(file) => {
+            let key = read_small(file, "webhook key file")?.trimmed();
+            let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
+            let tag = hmac::sign(&key, body.as_bytes());
+            let digits: String = tag
+                .as_ref()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            Some(format!("sha256={digits}"))
+        }
+    };
+    let message = Post {
+        url: url.to_owned(),
+        ca_file: ca_file.map(Path::to_owned),
+        body,
+        signature,
+    };
+    post(message, Instant::now() + PATIENCE).await
+}

@@ -1,0 +1,155 @@
+//! When what ends is renewed and when it is replaced: pure, so that a table shows the schedule.
+//!
+//! Two thirds of what is left pass before a renewal, and nothing is left to the last moment: a part of the span, with chance
+//! in it so that many sidecars do not come at once, is kept for replacing. A grant that shrinks shows that its maximum is near.
+
+use std::time::Duration;
+
+/// What is to be done when the time comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Ask for more time.
+    Renew,
+    /// Get another one before this one ends.
+    Replace,
+}
+
+/// The rhythm of one thing that ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Cadence {
+    span: Duration,
+    grace: Duration,
+}
+
+/// The first wait after an error, and the longest.
+const ERRORS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+
+impl Cadence {
+    /// For a span as it was granted; `chance` is from 0 up to 1.
+    pub fn new(span: Duration, chance: f64) -> Self {
+        let grace = span.mul_f64(0.1 + 0.1 * chance.clamp(0.0, 1.0));
+        Self { span, grace }
+    }
+
+    /// After a renewal. The grace follows a span only upwards, so that a maximum that comes near is seen.
+    pub fn granted(&mut self, span: Duration, chance: f64) {
+        if span > self.span {
+            *self = Self::new(span, chance);
+        }
+    }
+
+    /// What comes next, and in how long.
+    pub fn next(&self, left: Duration, renewable: bool) -> (Turn, Duration) {
+        let spare = left.saturating_sub(self.grace);
+        let wait = left * 2 / 3 + self.grace / 3;
+        if !renewable || spare.is_zero() || left.saturating_sub(wait) <= self.grace {
+            (Turn::Replace, spare)
+        } else {
+            (Turn::Renew, wait)
+        }
+    }
+
+    /// What comes after that many errors in a row. A short span cannot wait as long as a long one.
+    pub fn after_error(&self, left: Duration, errors: u32, chance: f64) -> (Turn, Duration) {
+        let spare = left.saturating_sub(self.grace);
+        let wait = backoff(ERRORS.0, ERRORS.1, errors, chance).min(self.span / 8);
+        if wait >= spare {
+            (Turn::Replace, spare)
+        } else {
+            (Turn::Renew, wait)
+        }
+    }
+}
+
+/// Doubles with each error up to a bound, give or take a half.
+pub fn backoff(first: Duration, longest: Duration, errors: u32, chance: f64) -> Duration {
+    let doublings = errors.saturating_sub(1).min(16);
+    first
+        .saturating_mul(1 << doublings)
+        .min(longest)
+        .mul_f64(0.5 + chance.clamp(0.0, 1.0))
+        .min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn two_thirds_pass_before_a_renewal_and_a_shrinking_grant_is_replaced() {
+        // Span, chance, left, renewable: turn and milliseconds.
+        let rows = [
+            (60, 0.0, 60, true, Turn::Renew, 42_000),
+            (60, 1.0, 60, true, Turn::Renew, 44_000),
+            (60, 0.0, 60, false, Turn::Replace, 54_000),
+            (60, 1.0, 60, false, Turn::Replace, 48_000),
+            (60, 0.0, 25, true, Turn::Renew, 18_666),
+            (60, 0.0, 24, true, Turn::Replace, 18_000),
+            (60, 0.0, 6, true, Turn::Replace, 0),
+            (60, 0.0, 1, true, Turn::Replace, 0),
+            (0, 0.5, 0, true, Turn::Replace, 0),
+            (1, 0.0, 1, true, Turn::Renew, 700),
+        ];
+        for (span, chance, left, renewable, turn, wait) in rows {
+            let (is, after) = Cadence::new(s(span), chance).next(s(left), renewable);
+            assert_eq!(
+                (is, after.as_millis()),
+                (turn, wait),
+                "{span} {chance} {left}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_grace_follows_a_span_only_upwards() {
+        let mut cadence = Cadence::new(s(100), 0.0);
+        cadence.granted(s(30), 0.0);
+        assert_eq!(cadence.next(s(30), true).0, Turn::Replace);
+        cadence.granted(s(200), 0.0);
+        assert_eq!(cadence.next(s(100), true).0, Turn::Renew);
+        assert_eq!(cadence.next(s(80), true).0, Turn::Replace);
+    }
+
+    #[test]
+    fn row_19_errors_are_waited_out_and_never_without_a_wait() {
+        let hour = Cadence::new(s(3600), 0.0);
+        let rows = [
+            (3600, 1, Turn::Renew, 10),
+            (3600, 2, Turn::Renew, 20),
+            (3600, 6, Turn::Renew, 300),
+            (3600, 99, Turn::Renew, 300),
+            (400, 6, Turn::Replace, 40),
+        ];
+        for (left, errors, turn, wait) in rows {
+            let (is, after) = hour.after_error(s(left), errors, 0.5);
+            assert_eq!((is, after.as_secs()), (turn, wait), "{left} {errors}");
+        }
+        for errors in 1..20 {
+            let (turn, wait) = Cadence::new(s(5), 0.0).after_error(s(5), errors, 0.0);
+            assert_eq!(turn, Turn::Renew);
+            assert!(
+                wait >= Duration::from_millis(600) && wait < s(1),
+                "{wait:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn backoff_doubles_gives_or_takes_a_half_and_is_bounded() {
+        for (errors, chance, want) in [
+            (1, 0.5, 1000),
+            (1, 0.0, 500),
+            (1, 1.0, 1500),
+            (4, 0.5, 8000),
+            (40, 0.5, 60_000),
+            (40, 1.0, 60_000),
+        ] {
+            let wait = backoff(s(1), s(60), errors, chance);
+            assert_eq!(wait.as_millis(), want, "{errors} {chance}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What only a sidecar reads: times, what to do about stale data, reactions.
+
+use std::time::Duration;
+
+use super::super::at::At;
+use super::super::duration::duration;
+use super::super::raw::{
+    RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
+};
+use super::super::stay::{OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
+use super::super::{FileFormat, Location, SecretRef, Target};
+use super::Checker;
+
+const RUN: Duration = Duration::from_secs(30);
+
+/// A year is longer than anything that is meant.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+impl Checker<'_> {
+    pub(super) fn sidecar(&mut self, written: At<RawSidecar>) -> Sidecar {
+        let RawSidecar { refresh, state } = written.value;
+        Sidecar {
+            refresh: refresh.and_then(|text| self.duration(&text)),
+            state: state.map(|folder| self.path(&folder)),
+        }
+    }
+
+    /// A duration of a second or more.
+    pub(super) fn duration(&mut self, written: &At<String>) -> Option<Duration> {
+        let text = self.text(written);
+        let read = duration(&text).and_then(|span| {
+            let usable = !span.is_zero() && span <= LONGEST;
+            usable
+                .then_some(span)
+                .ok_or_else(|| format!("`{text}` is not between a second and a year"))
+        });
+        match read {
+            Ok(span) => Some(span),
+            Err(what) => {
+                let at = self.at(written);
+                self.problem(at, what, "write it as 30s, 5m, 1h30m or 7d");
+                None
+            }
+        }
+    }
+
+    /// Only a definite absence may delete: see rule (a) of the faults.
+    pub(super) fn on_failure(
+        &mut self,
+        name: &str,
+        written: Option<At<RawOnFailure>>,
+    ) -> OnFailure {
+        let Some(written) = written else {
+            return OnFailure::default();
+        };
+        match written.value {
+            RawOnFailure::Keep => OnFailure::Keep,
+            RawOnFailure::Unready => OnFailure::Unready,
+            RawOnFailure::Delete if name == "onMissing" => OnFailure::Delete,
+            RawOnFailure::Delete => {
+                let at = self.at(&written);
+                self.problem(
+                    at,
+                    format!("`{name}` cannot delete: a server that refuses or is down does not say that the data is gone"),
+                    "write keep or unready; only `onMissing` may delete",
+                );
+                OnFailure::Keep
+            }
+        }
+    }
+
+    /// What was only edited cannot be removed or recognised as a whole; what is in a cluster has no age that we could know.
+    pub(super) fn staleness_suits(&mut self, at: &Location, rules: &Staleness, to: &[Target]) {
+        let edits = |target: &Target| matches!(target, Target::File(file) if file.format == FileFormat::Dotenv { edit: true });
+        let in_cluster = |target: &Target| matches!(target, Target::Secret(_));
+        if rules.on_missing == OnFailure::Delete && to.iter().any(edits) {
+            self.problem(
+                at.clone(),
+                "`onMissing: delete` cannot remove lines of a file that is edited",
+                "write keep or unready, or give it a file of its own",
+            );
+        }
+        if rules.accept_cached && to.iter().any(|target| edits(target) || in_cluster(target)) {
+            self.problem(
+                at.clone(),
+                "`acceptCached` is for whole files",
+                "remove it here, or give the other targets a delivery of their own",
+            );
+        }
+    }
+
+    pub(super) fn reaction(&mut self, written: At<RawReaction>) -> Option<Reaction> {
+        let at = self.at(&written);
+        let RawReaction {
+            signal,
+            run,
+            restart,
+            webhook,
+        } = written.value;
+        let mut given = Vec::new();
+        if let Some(signal) = signal {
+            given.push(self.signal(&at, signal)?);
+        }
+        if let Some(run) = run {
+            given.push(self.command(&at, run)?);
+        }
+        if let Some(restart) = restart {
+            given.push(self.restart(&at, restart)?);
+        }
+        if let Some(webhook) = webhook {
+            given.push(self.webhook(webhook)?);
+        }
+        self.only(&at, "a reaction", "signal, run, restart, webhook", given)
+    }
+
+    fn signal(&mut self, at: &Location, written: RawSignal) -> Option<Reaction> {
+        let RawSignal {
+            process,
+            pid_file,
+            signal,
+        } = written;
+        let mut to = Vec::new();
+        if let Some(name) = process {
+            to.push(Process::Named(self.name(&name, "the program's name")));
+        }
+        if let Some(file) = pid_file {
+            to.push(Process::PidFile(self.path(&file)));
+        }
+        Some(Reaction::Signal {
+            to: self.only(at, "`signal`", "process, pidFile", to)?,
+            signal: signal.unwrap_or(RawSignalName::Hup),
+        })
+    }
+
+    fn command(&mut self, at: &Location, written: RawRun) -> Option<Reaction> {
+        let RawRun { command, timeout } = written;
+        if command.is_empty() {
+            self.problem(
+                at.clone(),
+                "`run` has no command",
+                "write `command: [program, argument]`",
+            );
+            return None;
+        }
+        Some(Reaction::Run {
+            command: command.iter().map(|part| self.text(part)).collect(),
+            timeout: timeout.map_or(Some(RUN), |text| self.duration(&text))?,
+        })
+    }
+
+    fn restart(&mut self, at: &Location, written: RawRestart) -> Option<Reaction> {
+        let RawRestart {
+            deployment,
+            stateful_set,
+            daemon_set,
+            wait,
+        } = written;
+        let given = [
+            (Workload::Deployment, deployment),
+            (Workload::StatefulSet, stateful_set),
+            (Workload::DaemonSet, daemon_set),
+        ];
+        let given: Vec<(Workload, At<String>)> = given
+            .into_iter()
+            .filter_map(|(kind, name)| Some((kind, name?)))
+            .collect();
+        let known = "deployment, statefulSet, daemonSet";
+        let (kind, name) = self.only(at, "`restart`", known, given)?;
+        let wait = match wait {
+            Some(text) => Some(self.duration(&text)?),
+            None => None,
+        };
+        let part = |value: &str| At {
+            value: value.to_owned(),
+            line: name.line,
+            column: name.column,
+        };
+        let text = self.text(&name);
+        let (namespace, name) = match text.split_once('/') {
+            Some((namespace, name)) => (
+                Some(self.object_name(&part(namespace), "the namespace")),
+                name,
+            ),
+            None => (None, text.as_str()),
+        };
+        Some(Reaction::Restart {
+            kind,
+            at: SecretRef {
+                namespace,
+                name: self.object_name(&part(name), "the workload's name"),
+            },
+            wait,
+        })
+    }
+
+    fn webhook(&mut self, written: RawWebhook) -> Option<Reaction> {
+        let RawWebhook {
+            url,
+            ca_file,
+            key_file,
+        } = written;
+        let text = self.text(&url);
+        let uri: Option<http::Uri> = text.parse().ok();
+        let host = uri.as_ref().and_then(|uri| uri.host().map(str::to_owned));
+        let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
+        let local = host.as_deref().is_some_and(|host| {
+            let bare = host.trim_matches(['[', ']']);
+            let address = bare.parse::<std::net::IpAddr>();
+            bare == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        });
+        if !(host.is_some() && (scheme == Some("https") || (scheme == Some("http") && local))) {
+            let at = self.at(&url);
+            self.problem(
+                at,
+                "the webhook's address is not https://, nor http:// on this machine",
+                "write it as https://host/path",
+            );
+            return None;
+        }
+        Some(Reaction::Webhook {
+            url: text,
+            ca_file: ca_file.map(|file| self.path(&file)),
+            key_file: key_file.map(|file| self.path(&file)),
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! Durations as people write them: `90s`, `2m`, `1h30m`, `7d`, or seconds.
+
+use std::time::Duration;
+
+/// Reads one.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; write 90s, 2m or 1h30m");
+    let mut total: u64 = 0;
+    let mut digits = String::new();
+    let mut add = |digits: &mut String, unit: u64| {
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        digits.clear();
+        total = number
+            .checked_mul(unit)
+            .and_then(|n| total.checked_add(n))
+            .ok_or_else(wrong)?;
+        Ok::<(), String>(())
+    };
+    for c in text.chars() {
+        match c {
+            '0'..='9' => digits.push(c),
+            's' => add(&mut digits, 1)?,
+            'm' => add(&mut digits, 60)?,
+            'h' => add(&mut digits, 3600)?,
+            'd' => add(&mut digits, 86_400)?,
+            _ => return Err(wrong()),
+        }
+    }
+    if !digits.is_empty() || text.is_empty() {
+        add(&mut digits, 1)?;
+    }
+    Ok(Duration::from_secs(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        for (text, seconds) in [
+            ("90s", Some(90)),
+            ("2m", Some(120)),
+            ("1h30m", Some(5400)),
+            ("7d", Some(604_800)),
+            ("45", Some(45)),
+            ("1m5", Some(65)),
+            ("0s", Some(0)),
+            ("", None),
+            ("m", None),
+            ("1.5h", None),
+            ("-1s", None),
+            ("99999999999999999999s", None),
+            ("9999999999999999999d", None),
+        ] {
+            assert_eq!(duration(text).ok().map(|d| d.as_secs()), seconds, "{text}");
+        }
+    }
+}

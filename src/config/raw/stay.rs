@@ -1,0 +1,110 @@
+//! What only a sidecar reads: how often, what to do about stale data, and whom to tell of a change.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::super::at::At;
+
+/// How `keyferry sidecar` and `keyferry exec --watch` stay.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawSidecar {
+    /// How often sources that cannot be watched are read; "5m" unless said. A tenth of it is left to chance.
+    pub refresh: Option<At<String>>,
+    /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside which they could.
+    pub state: Option<At<String>>,
+}
+
+/// What to do when a source fails that was delivered before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawOnFailure {
+    /// Keep what was delivered, and stay ready.
+    Keep,
+    /// Keep what was delivered, but be unready.
+    Unready,
+    /// Only onMissing: remove what was delivered once the source is definitely gone.
+    Delete,
+}
+
+/// Exactly one reaction to a change.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawReaction {
+    /// Send a signal to a process.
+    pub signal: Option<RawSignal>,
+    /// Run a command, without a shell.
+    pub run: Option<RawRun>,
+    /// Restart a workload by an annotation on its pod template.
+    pub restart: Option<RawRestart>,
+    /// POST the names of what changed.
+    pub webhook: Option<RawWebhook>,
+}
+
+/// A signal to a process of this machine or pod.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawSignal {
+    /// Name of the program; all processes of that name. In a pod it needs `shareProcessNamespace`.
+    pub process: Option<At<String>>,
+    /// File with the process id.
+    pub pid_file: Option<At<String>>,
+    /// The signal; HUP unless said.
+    pub signal: Option<RawSignalName>,
+}
+
+/// The signals that can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RawSignalName {
+    /// Usually: read the configuration again.
+    Hup,
+    /// Interrupt.
+    Int,
+    /// Quit.
+    Quit,
+    /// Of the program's own meaning.
+    Usr1,
+    /// Of the program's own meaning.
+    Usr2,
+    /// End.
+    Term,
+    /// Some servers: end gracefully.
+    Winch,
+}
+
+/// A command.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawRun {
+    /// Program and arguments. KEYFERRY_DELIVERY names the delivery; no secret is in its environment.
+    pub command: Vec<At<String>>,
+    /// When it is killed with all it started; "30s" unless said.
+    pub timeout: Option<At<String>>,
+}
+
+/// A workload: exactly one of the three, as `name` or `namespace/name`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawRestart {
+    /// A Deployment.
+    pub deployment: Option<At<String>>,
+    /// A StatefulSet.
+    pub stateful_set: Option<At<String>>,
+    /// A DaemonSet.
+    pub daemon_set: Option<At<String>>,
+    /// Wait this long until its pods are new and available, and call it a failure if they are not.
+    pub wait: Option<At<String>>,
+}
+
+/// A call to a server: the delivery's name, its targets and the names of changed keys, never a value.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawWebhook {
+    /// `https://…`, or `http://` on this machine.
+    pub url: At<String>,
+    /// The only roots that are trusted; the system's unless said.
+    pub ca_file: Option<At<String>>,
+    /// File with the key of the HMAC-SHA256 in the header `X-Keyferry-Signature`.
+    pub key_file: Option<At<String>>,
+}

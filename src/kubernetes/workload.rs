@@ -1,0 +1,193 @@
+//! Restarting what makes pods: an annotation on the pod template that names what the new pods run with.
+//!
+//! The value is the versions of what changed, not a time and not a hash: whoever restarts for the same change writes the same
+//! value, which is then no change, and nothing of a secret can be read from it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant, sleep};
+
+use super::call::{Body, Call, Verb};
+use super::error::Error;
+use super::subject::Kind;
+use super::{Kubernetes, MANAGER};
+use crate::artifact::ObjectName;
+use crate::config::stay::Workload;
+
+/// The annotation. Argo CD is told to ignore it: see docs/sidecar.md.
+pub(crate) const RESTARTED_FOR: &str = "keyferry/restarted-for";
+
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// A workload as far as it concerns us: the three kinds name the same things differently.
+#[derive(Deserialize)]
+struct Stored {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Value,
+    #[serde(default)]
+    status: Value,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    generation: u64,
+}
+
+impl Stored {
+    fn mark(&self) -> Option<&str> {
+        self.spec["template"]["metadata"]["annotations"][RESTARTED_FOR].as_str()
+    }
+
+    /// Whether all of its pods are new and available.
+    fn settled(&self, kind: Workload) -> bool {
+        let number = |name: &str| self.status[name].as_u64().unwrap_or_default();
+        let wanted = self.spec["replicas"].as_u64().unwrap_or(1);
+        let (wanted, new, available) = match kind {
+            Workload::DaemonSet => (
+                number("desiredNumberScheduled"),
+                number("updatedNumberScheduled"),
+                number("numberAvailable"),
+            ),
+            Workload::Deployment | Workload::StatefulSet => (
+                wanted,
+                number("updatedReplicas"),
+                number("availableReplicas"),
+            ),
+        };
+        let left_over = match kind {
+            Workload::Deployment => number("replicas") > wanted,
+            Workload::StatefulSet | Workload::DaemonSet => false,
+        };
+        number("observedGeneration") >= self.metadata.generation
+            && new >= wanted
+            && available >= wanted
+            && !left_over
+    }
+}
+
+impl Kubernetes {
+    /// Writes the annotation; says whether it was another one before.
+    pub(crate) async fn restart(
+        &self,
+        kind: Workload,
+        at: &ObjectName,
+        value: &str,
+    ) -> Result<bool, Error> {
+        if self.workload(kind, at).await?.mark() == Some(value) {
+            return Ok(false);
+        }
+        let template = json!({"metadata": {"annotations": {RESTARTED_FOR: value}}});
+        let call = Call {
+            query: format!("fieldManager={MANAGER}"),
+            body: Body::merge(&json!({"spec": {"template": template}})),
+            ..Call::new(Verb::Patch, Kind::Workload(kind), at)
+        };
+        self.call(&call).await?;
+        Ok(true)
+    }
+
+    /// Waits until all pods are new and available; says whether they were in time.
+    pub(crate) async fn settled(
+        &self,
+        kind: Workload,
+        at: &ObjectName,
+        limit: Duration,
+    ) -> Result<bool, Error> {
+        let end = Instant::now() + limit;
+        loop {
+            if self.workload(kind, at).await?.settled(kind) {
+                return Ok(true);
+            }
+            if Instant::now() + GLANCE >= end {
+                return Ok(false);
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
+    async fn workload(&self, kind: Workload, at: &ObjectName) -> Result<Stored, Error> {
+        let call = Call::get(Kind::Workload(kind), at);
+        let answer = self.call(&call).await?;
+        serde_json::from_slice(&answer).map_err(|_| Error::Strange {
+            subject: call.subject,
+            verb: call.verb.to_string(),
+            why: format!("it is not a {}", kind.word()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_has_settled_when_all_pods_are_new_and_available() {
+        let deployment = |status: Value| json!({"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": status});
+        let daemon = |status: Value| json!({"metadata": {"generation": 3}, "status": status});
+        let rows = [
+            (
+                Workload::Deployment,
+                deployment(
+                    json!({"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}),
+                ),
+                true,
+            ),
+            (
+                Workload::Deployment,
+                deployment(
+                    json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}),
+                ),
+                false,
+            ),
+            (
+                Workload::Deployment,
+                deployment(
+                    json!({"observedGeneration": 3, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 3}),
+                ),
+                false,
+            ),
+            (
+                Workload::Deployment,
+                deployment(
+                    json!({"observedGeneration": 3, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 2}),
+                ),
+                false,
+            ),
+            (
+                Workload::StatefulSet,
+                deployment(
+                    json!({"observedGeneration": 3, "updatedReplicas": 2, "availableReplicas": 1}),
+                ),
+                false,
+            ),
+            (
+                Workload::StatefulSet,
+                deployment(
+                    json!({"observedGeneration": 3, "updatedReplicas": 2, "availableReplicas": 2}),
+                ),
+                true,
+            ),
+            (
+                Workload::DaemonSet,
+                daemon(
+                    json!({"observedGeneration": 3, "desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberAvailable": 1}),
+                ),
+                true,
+            ),
+            (
+                Workload::DaemonSet,
+                daemon(
+                    json!({"observedGeneration": 3, "desiredNumberScheduled": 2, "updatedNumberScheduled": 1, "numberAvailable": 2}),
+                ),
+                false,
+            ),
+        ];
+        for (kind, object, want) in rows {
+            let shown = object.to_string();
+            let stored: Stored = serde_json::from_value(object).expect("a workload");
+            assert_eq!(stored.settled(kind), want, "{shown}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `sidecar`: stays, renews, reacts, until a signal ends it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Ended, FAREWELL, reflector, stopped};
+use crate::apply::react::reap;
+use crate::config::problem::Problems;
+use crate::config::{Config, JwtSource, Source, VaultAuth};
+use crate::outcome::Failed;
+use crate::report::{Class, Failure};
+use crate::sidecar::board::Board;
+use crate::sidecar::groups;
+use crate::sidecar::keep::Keeper;
+use crate::sidecar::reactor::Reactor;
+use crate::sidecar::serve;
+use crate::sidecar::watch::Watched;
+use crate::vault::Session;
+use crate::world::World;
+
+/// What a configuration on disk came to.
+pub struct Loaded {
+    /// Checked, or what is wrong with it.
+    pub config: Result<Config, Problems>,
+    /// Files and folders that it was read from.
+    pub files: Vec<PathBuf>,
+}
+
+/// What `main` knows and a mode does not: arguments and the environment.
+pub struct Settings {
+    /// Where probes, metrics and status are answered.
+    pub listen: SocketAddr,
+    /// Reads the configuration again.
+    pub load: Box<dyn Fn() -> Loaded>,
+    /// Makes the outside of a configuration.
+    pub world: Box<dyn Fn(&Config) -> World>,
+}
+
+/// Stays until a signal.
+pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ended {
+    let mut stop = Box::pin(stopped());
+    let listener = match serve::bind(settings.listen).await {
+        Ok(listener) => listener,
+        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+    };
+    let board = Arc::new(Board::default());
+    let reactor = Reactor::new(Arc::clone(&board));
+    let world = settings.world.as_ref()(&first);
+    let mut stay = Stay {
+        files: Watched::new(files),
+        hangup: signal(SignalKind::hangup()).ok(),
+        settings,
+        world,
+    };
+    tracing::info!(listen = %stay.settings.listen, "staying");
+    let served = serve::serve(listener, Arc::clone(&board));
+    tokio::select! {
+        () = served => {}
+        () = bury() => {}
+        () = stay.on(first, &board, &reactor) => {}
+        _ = &mut stop => {}
+    }
+    tracing::info!("ending: what was delivered stays");
+    // A second signal is for those who cannot wait for the tokens to be given back.
+    tokio::select! {
+        _ = tokio::time::timeout(FAREWELL * 2, stay.world.close()) => Ended::Well("stopped".to_owned()),
+        again = stopped() => Ended::Signal(again),
+    }
+}
+
+struct Stay {
+    settings: Settings,
+    files: Watched,
+    hangup: Option<Signal>,
+    world: World,
+}
+
+impl Stay {
+    /// Keeps one configuration after the other, for ever.
+    async fn on(&mut self, first: Config, board: &Arc<Board>, reactor: &Reactor) {
+        let mut config = first;
+        loop {
+            let sources: Vec<&Source> = config
+                .deliveries
+                .iter()
+                .flat_map(|delivery| delivery.from.iter().map(|from| &from.source))
+                .collect();
+            if let Some(shelf) = &self.world.shelf {
+                shelf.retain(&sources);
+            }
+            board.take(&config);
+            reactor.take(&config);
+            let reflector = config.reflector.clone();
+            let pulse = board.state().reflector.clone();
+            let groups = groups::split(config);
+            let new = {
+                let (world, settings) = (&self.world, &self.settings);
+                let keepers: Vec<Keeper<'_>> = groups
+                    .iter()
+                    .map(|group| Keeper {
+                        group,
+                        world,
+                        board,
+                        reactor,
+                    })
+                    .collect();
+                let tended = world
+                    .vaults()
+                    .map(|(name, session)| tend(name, session, world));
+                // What else is to run until the end or the next configuration is one more branch here.
+                tokio::select! {
+                    new = reload(settings, &mut self.files, &mut self.hangup, board) => new,
+                    _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
+                    _ = join_all(tended), if world.vaults().next().is_some() => return,
+                    () = reactor.run(world) => return,
+                    () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
+                }
+            };
+            let world = self.settings.world.as_ref()(&new).after(&self.world);
+            let before = std::mem::replace(&mut self.world, world);
+            // Sessions that the new configuration does not have are given back; the others live on.
+            let _ = tokio::time::timeout(FAREWELL, before.close()).await;
+            config = new;
+        }
+    }
+}
+
+/// Waits until another configuration is there that can be used. One that cannot is told of, once.
+async fn reload(
+    settings: &Settings,
+    files: &mut Watched,
+    hangup: &mut Option<Signal>,
+    board: &Board,
+) -> Config {
+    loop {
+        let asked = async {
+            match hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = files.change() => {}
+            () = asked => {}
+        }
+        let Loaded {
+            config,
+            files: read,
+        } = settings.load.as_ref()();
+        *files = Watched::new(read);
+        match config {
+            Ok(config) => {
+                tracing::info!(deliveries = config.deliveries.len(), "configuration taken");
+                return config;
+            }
+            Err(problems) => {
+                let why = problems.line();
+                tracing::error!(class = %problems.class(), reason = why, "configuration refused, the old one stays in use");
+                board.refuse(why);
+            }
+        }
+    }
+}
+
+/// Keeps the token of one server, and takes up a credential that was changed on disk.
+async fn tend(name: &str, session: &Session, world: &World) {
+    let leased = || {
+        let depends = |shelf: &crate::shelf::Shelf| shelf.depends_on(name, u64::MAX);
+        world.shelf.as_deref().is_some_and(depends)
+    };
+    let mut files = Watched::new(credentials(session.auth()));
+    let changes = async {
+        loop {
+            files.change().await;
+            session.credential_changed(leased()).await;
+        }
+    };
+    tokio::select! {
+        () = session.tend(leased) => {}
+        () = changes => {}
+    }
+}
+
+/// The files that show who we are.
+fn credentials(auth: &VaultAuth) -> Vec<PathBuf> {
+    match auth {
+        VaultAuth::Kubernetes { token_file, .. } => vec![token_file.clone()],
+        VaultAuth::Jwt {
+            token: JwtSource::File(file),
+            ..
+        }
+        | VaultAuth::Token { file } => vec![file.clone()],
+        VaultAuth::Jwt {
+            token: JwtSource::GithubActions { .. },
+            ..
+        } => Vec::new(),
+        VaultAuth::AppRole {
+            role_id_file,
+            secret_id_file,
+            ..
+        } => {
+            vec![role_id_file.clone(), secret_id_file.clone()]
+        }
+    }
+}
+
+/// As the first process of a container we inherit the dead of all others.
+async fn bury() {
+    let first = rustix::process::getpid() == rustix::process::Pid::INIT;
+    let Some(mut children) = first.then(|| signal(SignalKind::child()).ok()).flatten() else {
+        return std::future::pending().await;
+    };
+    loop {
+        reap();
+        let _ = tokio::time::timeout(Duration::from_secs(60), children.recv()).await;
+    }
+}
+
+/// Nothing to keep is a mistake: a sidecar without deliveries and without reflector would be ready for ever and do nothing.
+pub fn has_work(config: &Config) -> Result<(), Failure> {
+    if config.deliveries.is_empty() && config.reflector.is_none() {
+        return Err(
+            Failure::new(Class::Usage, "the configuration has nothing to keep")
+                .hint("add `deliveries:` or `reflector:`"),
+        );
+    }
+    Ok(())
+}

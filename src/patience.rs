@@ -1,0 +1,45 @@
+//! How long waiting may take: a job's waiting has one end, a sidecar's has none, and each of its steps is short instead.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long waiting may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Everything ends here; until then, what may pass is tried again.
+    Until(Instant),
+    /// Each step that begins now may take this long and is tried once: whoever stays asks again later, and knows better when.
+    Each(Duration),
+}
+
+impl Patience {
+    /// When a step that begins now has to end.
+    pub fn deadline(self) -> Instant {
+        match self {
+            Self::Until(end) => end,
+            Self::Each(span) => Instant::now() + span,
+        }
+    }
+
+    /// Whether somebody asks again later, so that one try is enough.
+    pub fn stays(self) -> bool {
+        match self {
+            Self::Until(_) => false,
+            Self::Each(_) => true,
+        }
+    }
+}
+
+impl From<Instant> for Patience {
+    fn from(end: Instant) -> Self {
+        Self::Until(end)
+    }
+}
+
+/// From 0 up to 1, good enough for jitter. The generator of aws-lc takes 30 ms to start, which plain http never needs.
+pub fn chance() -> f64 {
+    let random = RandomState::new().build_hasher().finish();
+    random as f64 / u64::MAX as f64
+}

@@ -1,0 +1,182 @@
+//! Which reactions a plan owes: those of a delivery that changes what somebody may be using already.
+//!
+//! A first delivery is no change, and neither is a new mode, a mended link or an adopted object: nobody has read other bytes.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Change, DeliveryPlan, Plan, Reason, Step};
+use crate::config::{Delivery, Reaction};
+use crate::fetched::Fetched;
+
+/// A reaction, and what it is for. Only names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The delivery that changed.
+    pub delivery: String,
+    /// What is to be done.
+    pub reaction: Reaction,
+    /// Targets that changed.
+    pub targets: Vec<String>,
+    /// Keys that changed in them.
+    pub keys: Vec<String>,
+    /// Which versions of its sources it has now, where all of them say so.
+    pub versions: Vec<String>,
+}
+
+/// What one reaction tells, from all deliveries that owe it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// Deliveries that changed.
+    pub deliveries: BTreeSet<String>,
+    /// Targets that changed.
+    pub targets: BTreeSet<String>,
+    /// Keys that changed.
+    pub keys: BTreeSet<String>,
+    /// Which versions their sources have now, where all of them say so.
+    pub versions: BTreeSet<String>,
+}
+
+impl News {
+    /// More of the same.
+    pub fn add(&mut self, owed: Owed) {
+        self.deliveries.insert(owed.delivery);
+        self.targets.extend(owed.targets);
+        self.keys.extend(owed.keys);
+        self.versions.extend(owed.versions);
+    }
+}
+
+/// What a plan owes, once its steps are done.
+pub fn owed(deliveries: &[Delivery], plan: &Plan, fetched: &Fetched) -> Vec<Owed> {
+    let both = deliveries.iter().zip(&plan.deliveries);
+    both.flat_map(|(delivery, plan)| of(delivery, plan, fetched))
+        .collect()
+}
+
+fn of(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<Owed> {
+    let changed: Vec<&Step> = plan
+        .steps
+        .iter()
+        .flatten()
+        .filter(|step| replaces(step))
+        .collect();
+    if changed.is_empty() {
+        return Vec::new();
+    }
+    let targets: Vec<String> = changed
+        .iter()
+        .map(|step| step.artifact.to_string())
+        .collect();
+    let mut keys: Vec<String> = changed
+        .iter()
+        .flat_map(|step| &step.keys)
+        .filter(|key| key.change != Change::Same)
+        .map(|key| key.key.clone())
+        .collect();
+    keys.sort();
+    keys.dedup();
+    let versions = delivery.from.iter().map(|from| {
+        let version = fetched.get(&from.source).ok()?.version.clone()?;
+        Some(format!("{}@{version}", from.source))
+    });
+    let versions: Vec<String> = versions.collect::<Option<_>>().unwrap_or_default();
+    let owed = |reaction: &Reaction| Owed {
+        delivery: delivery.name.clone(),
+        reaction: reaction.clone(),
+        targets: targets.clone(),
+        keys: keys.clone(),
+        versions: versions.clone(),
+    };
+    delivery.on_change.iter().map(owed).collect()
+}
+
+/// Whether other bytes stood there before.
+fn replaces(step: &Step) -> bool {
+    match &step.action {
+        Action::Update(Reason::Content) | Action::Recreate { .. } => true,
+        Action::Update(
+            Reason::Access
+            | Reason::Metadata
+            | Reason::Damage(_)
+            | Reason::Adopt
+            | Reason::Type { .. }
+            | Reason::Immutable
+            | Reason::NotLinked,
+        )
+        | Action::Keep
+        | Action::Create
+        | Action::Refuse(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::artifact::{Artifact, ObjectName, PullSecretLink};
+    use crate::plan::KeyChange;
+    use crate::render::testing;
+    use crate::report::{Class, Failure};
+
+    fn step(action: Action) -> Step {
+        let link = PullSecretLink {
+            account: ObjectName {
+                namespace: "a".into(),
+                name: "b".into(),
+            },
+            secret: "c".into(),
+        };
+        let key = |key: &str, change| KeyChange {
+            key: key.into(),
+            size: Some(1),
+            change,
+        };
+        Step {
+            artifact: Artifact::PullSecret(link),
+            action,
+            keys: vec![key("same", Change::Same), key("new", Change::Added)],
+        }
+    }
+
+    #[test]
+    fn only_bytes_that_replace_others_owe_a_reaction() {
+        let run = Reaction::Run {
+            command: vec!["true".into()],
+            timeout: Duration::from_secs(1),
+        };
+        let recreate = Action::Recreate {
+            reason: Reason::Immutable,
+            uid: "u".into(),
+        };
+        let rows = [
+            (vec![Action::Keep], 0),
+            (vec![Action::Create], 0),
+            (vec![Action::Update(Reason::Access)], 0),
+            (vec![Action::Update(Reason::Damage("x".into()))], 0),
+            (vec![Action::Update(Reason::Adopt)], 0),
+            (vec![Action::Update(Reason::Metadata)], 0),
+            (vec![Action::Update(Reason::Content)], 1),
+            (vec![Action::Create, Action::Update(Reason::Content)], 1),
+            (vec![recreate, Action::Update(Reason::Content)], 1),
+            (
+                vec![Action::Refuse(Failure::new(Class::Refused, "foreign"))],
+                0,
+            ),
+        ];
+        for (actions, want) in rows {
+            let shown = format!("{actions:?}");
+            let mut delivery = testing::delivery([]);
+            delivery.on_change = vec![run.clone()];
+            let plan = Plan {
+                deliveries: vec![DeliveryPlan {
+                    delivery: "d".into(),
+                    steps: Ok(actions.into_iter().map(step).collect()),
+                }],
+            };
+            let owed = owed(&[delivery], &plan, &Fetched::default());
+            assert_eq!(owed.len(), want, "{shown}");
+            assert!(owed.iter().all(|owed| owed.keys == ["new"]), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Asking a running sidecar: `keyferry ready` for probes, `keyferry status` for people.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::report::{Class, Failure};
+
+const CONNECT: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(5);
+const LARGEST: u64 = 4 << 20;
+
+/// Whether everything was delivered: the lines of `/readyz`.
+pub fn ready(address: SocketAddr) -> Result<String, Failure> {
+    let (status, body) = get(address, "/readyz")?;
+    if status == 200 {
+        return Ok(body);
+    }
+    let line = body.trim_end().replace('\n', "; ");
+    Err(Failure::new(Class::Unavailable, line).hint("`keyferry status` shows more"))
+}
+
+/// How everything stands, as a table.
+pub fn status(address: SocketAddr) -> Result<String, Failure> {
+    let (_, body) = get(address, "/status")?;
+    let status: Value = serde_json::from_str(&body)
+        .map_err(|_| Failure::new(Class::Unavailable, format!("{address} is no keyferry")))?;
+    Ok(table(&status))
+}
+
+fn table(status: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let seconds = |value: &Value| value.as_u64().map_or("-".to_owned(), span);
+    let mut rows = vec![
+        [
+            "delivery", "ready", "age", "lease", "changes", "failures", "why",
+        ]
+        .map(str::to_owned),
+    ];
+    for delivery in status["deliveries"].as_array().into_iter().flatten() {
+        let why = match (&delivery["reason"], &delivery["failure"]) {
+            (Value::Null, Value::Null) => String::new(),
+            (Value::Null, failure) => {
+                format!("{}: {}", text(&failure["class"]), text(&failure["what"]))
+            }
+            (reason, _) => text(reason),
+        };
+        rows.push([
+            text(&delivery["name"]),
+            if delivery["ready"] == true {
+                "yes"
+            } else {
+                "no"
+            }
+            .to_owned(),
+            seconds(&delivery["ageSeconds"]),
+            seconds(&delivery["leaseSeconds"]),
+            delivery["changes"].to_string(),
+            delivery["failures"].to_string(),
+            why,
+        ]);
+    }
+    let mut widths = [0; 7];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = String::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    if let Some(why) = status["configuration"].as_str() {
+        let _ = writeln!(
+            out,
+            "the configuration on disk is refused, the old one is in use: {why}"
+        );
+    }
+    out
+}
+
+/// `42s`, `3m`, `5h`, `2d`.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7199 => format!("{}m", seconds / 60),
+        7200..=172_799 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> Result<(u16, String), Failure> {
+    // What listens everywhere is asked on this machine.
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let address = SocketAddr::new(ip, address.port());
+    let answer = exchange(address, path).map_err(|error| {
+        Failure::new(
+            Class::Unavailable,
+            format!("no keyferry answers at {address}: {error}"),
+        )
+        .hint("start `keyferry sidecar`, or give its address with --listen")
+    })?;
+    let strange = || Failure::new(Class::Unavailable, format!("{address} is no keyferry"));
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(strange)?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((status.ok_or_else(strange)?, body.to_owned()))
+}
+
+fn exchange(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, CONNECT)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.take(LARGEST).read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// An address to listen on: `:8080` means everywhere.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let whole = match text.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => text.to_owned(),
+    };
+    whole.parse().map_err(|_| {
+        format!("`{text}` is no address; write 127.0.0.1:9733, [::1]:9733, or :9733 for all")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        let rows = [
+            (":8080", Some("0.0.0.0:8080")),
+            ("127.0.0.1:1", Some("127.0.0.1:1")),
+            ("[::]:9", Some("[::]:9")),
+            ("8080", None),
+            ("localhost:80", None),
+            (":99999", None),
+            ("", None),
+        ];
+        for (text, want) in rows {
+            let read = address(text).ok().map(|address| address.to_string());
+            assert_eq!(read.as_deref(), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_says_why() {
+        let status = serde_json::json!({"configuration": null, "deliveries": [
+            {"name": "a", "ready": true, "reason": null, "ageSeconds": 5, "leaseSeconds": 7300, "changes": 1, "failures": 0, "failure": null},
+            {"name": "bee", "ready": false, "reason": "not delivered yet", "ageSeconds": null, "leaseSeconds": null, "changes": 0, "failures": 2, "failure": null},
+        ]});
+        let want = "delivery  ready  age  lease  changes  failures  why\na         yes    5s   2h     1        0\nbee       no     -    -      0        2         not delivered yet\n";
+        assert_eq!(table(&status), want);
+    }
+}

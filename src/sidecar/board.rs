@@ -1,0 +1,201 @@
+//! The board: how every delivery stands, for probes, metrics and `keyferry status`. Names, times and reasons; never a value.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::standing::{Good, Standing};
+use crate::config::Config;
+use crate::reflector::Pulse;
+use crate::report::Failure;
+
+/// How everything stands.
+#[derive(Debug, Default)]
+pub struct Board(Mutex<State>);
+
+/// What is on the board.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Deliveries by name.
+    pub deliveries: BTreeMap<String, Standing>,
+    /// Why the configuration on disk is not the one in use.
+    pub stale: Option<String>,
+    /// Configurations that were taken, the first included.
+    pub loads: u64,
+    /// Passes so far.
+    pub passes: u64,
+    /// Reactions by kind, and whether they succeeded.
+    pub reactions: BTreeMap<(&'static str, bool), u64>,
+    /// How copies by annotation stand.
+    pub reflector: Pulse,
+}
+
+/// What a pass did to one delivery.
+#[derive(Debug)]
+pub struct Told {
+    /// Its name.
+    pub delivery: String,
+    /// How many targets were written, whatever became of the others.
+    pub written: u64,
+    /// The failure that decides.
+    pub failure: Option<Failure>,
+    /// Whether it was removed because its source is gone.
+    pub withdrawn: bool,
+    /// When the first of its leases ends.
+    pub lease_end: Option<Instant>,
+}
+
+impl Board {
+    /// Takes a configuration: what is known of a delivery that is still there stays known.
+    pub fn take(&self, config: &Config) {
+        let mut state = self.state();
+        let mut before = std::mem::take(&mut state.deliveries);
+        state.deliveries = config
+            .deliveries
+            .iter()
+            .map(|delivery| {
+                let known = before.remove(&delivery.name).unwrap_or_default();
+                let rules = delivery.staleness.clone();
+                (delivery.name.clone(), Standing { rules, ..known })
+            })
+            .collect();
+        state.stale = None;
+        state.loads += 1;
+    }
+
+    /// The configuration on disk cannot be used.
+    pub fn refuse(&self, why: String) {
+        self.state().stale = Some(why);
+    }
+
+    /// What a pass came to.
+    pub fn tell(&self, told: Told) {
+        let mut state = self.state();
+        let Some(standing) = state.deliveries.get_mut(&told.delivery) else {
+            return;
+        };
+        standing.changes += told.written;
+        standing.lease_end = told.lease_end;
+        standing.withdrawn = told.withdrawn;
+        match &told.failure {
+            Some(failure) => *standing.failures.entry(failure.class).or_default() += 1,
+            None => {
+                standing.good = Some(Good {
+                    at: Timestamp::now(),
+                    since: Instant::now(),
+                    cached: false,
+                });
+            }
+        }
+        standing.failure = told.failure;
+    }
+
+    /// What an earlier run delivered counts.
+    pub fn accept(&self, delivery: &str, good: Good) {
+        if let Some(standing) = self.state().deliveries.get_mut(delivery) {
+            standing.good.get_or_insert(good);
+        }
+    }
+
+    /// One more pass.
+    pub fn passed(&self) {
+        self.state().passes += 1;
+    }
+
+    /// A reaction ended.
+    pub fn reacted(&self, kind: &'static str, well: bool) {
+        *self.state().reactions.entry((kind, well)).or_default() += 1;
+    }
+
+    /// Whether this delivery was ever in order.
+    pub fn was_good(&self, delivery: &str) -> bool {
+        let state = self.state();
+        let known = state.deliveries.get(delivery);
+        known.is_some_and(|standing| standing.good.is_some())
+    }
+
+    /// One line per delivery, and whether all are ready.
+    pub fn readiness(&self) -> (bool, String) {
+        let now = Instant::now();
+        let state = self.state();
+        let mut all = true;
+        let mut text = String::new();
+        for (name, standing) in &state.deliveries {
+            let line = match standing.ready(now) {
+                Ok(()) => {
+                    let age = standing.age(now).unwrap_or_default().as_secs();
+                    let cached = standing.good.is_some_and(|good| good.cached);
+                    let what = if cached {
+                        "ok, from an earlier run"
+                    } else {
+                        "ok"
+                    };
+                    match &standing.failure {
+                        None => format!("{name}: {what}, {age} s old\n"),
+                        Some(failure) => {
+                            format!(
+                                "{name}: {what}, {age} s old; {}: {failure}\n",
+                                failure.class
+                            )
+                        }
+                    }
+                }
+                Err(why) => {
+                    all = false;
+                    format!("{name}: not ready: {why}\n")
+                }
+            };
+            text.push_str(&line);
+        }
+        if let Some((ready, line)) = state.reflector.readiness() {
+            all &= ready;
+            text.push_str(&line);
+        }
+        if let Some(why) = &state.stale {
+            text.push_str(&format!("configuration: the old one is in use: {why}\n"));
+        }
+        (all, text)
+    }
+
+    /// Whether what should move still moves.
+    pub fn is_alive(&self) -> bool {
+        self.state().reflector.is_alive()
+    }
+
+    /// Everything, for `keyferry status`.
+    pub fn status(&self) -> Value {
+        let now = Instant::now();
+        let state = self.state();
+        let delivery = |(name, standing): (&String, &Standing)| {
+            let ready = standing.ready(now);
+            json!({
+                "name": name,
+                "ready": ready.is_ok(),
+                "reason": ready.err(),
+                "lastSuccess": standing.good.map(|good| good.at.to_string()),
+                "cached": standing.good.is_some_and(|good| good.cached),
+                "ageSeconds": standing.age(now).map(|age| age.as_secs()),
+                "leaseSeconds": standing.lease_end.map(|end| end.saturating_duration_since(now).as_secs()),
+                "changes": standing.changes,
+                "failures": standing.failures.values().sum::<u64>(),
+                "failure": standing.failure.as_ref().map(|failure| json!({
+                    "class": failure.class.word(), "what": failure.what, "hint": failure.hint,
+                })),
+            })
+        };
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "configuration": state.stale,
+            "reflector": state.reflector.readiness().map(|(ready, text)| json!({"ready": ready, "text": text.trim_end()})),
+            "deliveries": state.deliveries.iter().map(delivery).collect::<Vec<_>>(),
+        })
+    }
+
+    /// All of it, for metrics.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,166 @@
+//! Which deliveries are made together: those that share a source, directly or through others. Pure.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::config::{AgeKey, Config, Delivery, Keys, SealedKey, Source};
+
+/// Takes a configuration apart into groups, in the order of their first deliveries.
+pub fn split(config: Config) -> Vec<Config> {
+    let Config {
+        vaults,
+        keys,
+        sidecar,
+        deliveries,
+        reflector: _,
+    } = config;
+    let numbers = numbered(&deliveries);
+    let mut groups: BTreeMap<usize, Vec<Delivery>> = BTreeMap::new();
+    for (delivery, number) in deliveries.into_iter().zip(numbers) {
+        groups.entry(number).or_default().push(delivery);
+    }
+    let group = |deliveries| Config {
+        vaults: vaults.clone(),
+        keys: Keys {
+            age: keys.age.clone(),
+            sealed: keys.sealed.clone(),
+        },
+        sidecar: sidecar.clone(),
+        deliveries,
+        reflector: None,
+    };
+    groups.into_values().map(group).collect()
+}
+
+/// For each delivery the lowest number among those it is made with.
+fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..deliveries.len()).collect();
+    let mut first: BTreeMap<&Source, usize> = BTreeMap::new();
+    for (index, delivery) in deliveries.iter().enumerate() {
+        for from in &delivery.from {
+            let Some(&earlier) = first.get(&from.source) else {
+                first.insert(&from.source, index);
+                continue;
+            };
+            let (a, b) = (numbers[earlier], numbers[index]);
+            for number in &mut numbers {
+                if *number == a.max(b) {
+                    *number = a.min(b);
+                }
+            }
+        }
+    }
+    numbers
+}
+
+/// Files whose change means a pass of this group: sources, and the keys that open them.
+pub fn files(group: &Config) -> Vec<PathBuf> {
+    let sources = group.deliveries.iter().flat_map(|delivery| &delivery.from);
+    let mut files: Vec<PathBuf> = Vec::new();
+    let (mut age, mut sealed) = (false, false);
+    for from in sources {
+        match &from.source {
+            Source::Age { file, .. } | Source::Sops { file, .. } => {
+                age = true;
+                files.push(file.clone());
+            }
+            Source::Sealed { file, .. } | Source::SealedManifests { file } => {
+                sealed = true;
+                files.push(file.clone());
+            }
+            Source::SealedObject(_) => sealed = true,
+            Source::Vault(_) | Source::Secret(_) => {}
+        }
+    }
+    let age_keys = group.keys.age.iter().filter_map(|key| match key {
+        AgeKey::File(file) | AgeKey::Ssh(file) | AgeKey::Passphrase(file) => Some(file.clone()),
+        AgeKey::Vault { .. } | AgeKey::Secret { .. } => None,
+    });
+    files.extend(age_keys.filter(|_| age));
+    let sealed_keys = group.keys.sealed.iter().filter_map(|key| match key {
+        SealedKey::File(file) => Some(file.clone()),
+        SealedKey::Selector { .. } | SealedKey::Secret(_) | SealedKey::Vault { .. } => None,
+    });
+    files.extend(sealed_keys.filter(|_| sealed));
+    files.sort();
+    files.dedup();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load::{Outside, load};
+
+    fn config(deliveries: &[(&str, &[&str])]) -> Config {
+        let mut text = "keys: {age: [{file: age.key}], sealed: [{file: s.key}]}\nvault: {address: 'http://127.0.0.1:1', auth: {token: {file: t}}}\ndeliveries:\n".to_owned();
+        for (name, from) in deliveries {
+            text += &format!(
+                "- {{name: {name}, from: [{}], to: [{{file: {{path: out/{name}.env}}}}]}}\n",
+                from.join(", ")
+            );
+        }
+        let outside = Outside {
+            env: &|_| None,
+            read: &|_| Ok(text.clone()),
+            list: &|_| Ok(None),
+            root: None,
+        };
+        load(&["/c/keyferry.yaml".into()], &outside).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn names(groups: &[Config]) -> Vec<String> {
+        let joined = |group: &Config| {
+            let names: Vec<&str> = group.deliveries.iter().map(|d| d.name.as_str()).collect();
+            names.join("+")
+        };
+        groups.iter().map(joined).collect()
+    }
+
+    #[test]
+    fn deliveries_that_share_a_source_are_one_group() {
+        let rows: [(&[(&str, &[&str])], &[&str]); 4] = [
+            (&[], &[]),
+            (
+                &[("a", &["{vault: kv/a}"]), ("b", &["{vault: kv/b}"])],
+                &["a", "b"],
+            ),
+            (
+                &[
+                    ("a", &["{vault: kv/x}"]),
+                    ("b", &["{vault: kv/b}"]),
+                    ("c", &["{vault: kv/x}"]),
+                ],
+                &["a+c", "b"],
+            ),
+            (
+                &[
+                    ("a", &["{vault: kv/1}"]),
+                    ("b", &["{vault: kv/2}"]),
+                    ("c", &["{vault: kv/3}"]),
+                    ("d", &["{vault: kv/3}", "{vault: kv/1}"]),
+                    ("e", &["{vault: kv/2}", "{vault: kv/1}"]),
+                ],
+                &["a+b+c+d+e"],
+            ),
+        ];
+        for (deliveries, want) in rows {
+            assert_eq!(names(&split(config(deliveries))), want, "{deliveries:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_watches_its_files_and_the_keys_that_open_them() {
+        let rows: [(&str, &[&str]); 4] = [
+            ("{vault: kv/a}", &[]),
+            ("{sops: a.enc.env}", &["/c/a.enc.env", "/c/age.key"]),
+            ("{age: a.env.age}", &["/c/a.env.age", "/c/age.key"]),
+            ("{sealed: a.yaml}", &["/c/a.yaml", "/c/s.key"]),
+        ];
+        for (from, want) in rows {
+            let group = config(&[("a", &[from])]);
+            let want: Vec<PathBuf> = want.iter().map(PathBuf::from).collect();
+            assert_eq!(files(&group), want, "{from}");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! When reactions happen: after a moment of quiet, together for all that changed, not too often, and again if they failed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::board::Board;
+use super::ledger::Ledger;
+use crate::apply::react::react;
+use crate::cadence::backoff;
+use crate::config::{Config, Reaction};
+use crate::patience::chance;
+use crate::plan::{News, Owed};
+use crate::report::Failure;
+use crate::world::World;
+
+/// Changes that come in one go are told in one go.
+const QUIET: Duration = Duration::from_millis(150);
+const LONGEST_QUIET: Duration = Duration::from_millis(800);
+
+/// From one start of a reaction to its next.
+const SPACING: Duration = Duration::from_secs(10);
+
+/// A reaction that fails is tried again, and given up after this many tries.
+const TRIES: u32 = 5;
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// All reactions that are owed, and when each was last begun.
+#[derive(Debug)]
+pub struct Reactor {
+    board: Arc<Board>,
+    ledger: Ledger,
+    queue: Mutex<BTreeMap<Reaction, Entry>>,
+    stirred: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    due: Option<Due>,
+    begun: Option<Instant>,
+    running: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Due {
+    news: News,
+    first: Instant,
+    at: Instant,
+    tries: u32,
+}
+
+impl Entry {
+    fn owe(&mut self, owed: Owed, now: Instant) {
+        let begun = self.begun;
+        let due = self.due.get_or_insert_with(|| Due {
+            news: News::default(),
+            first: now,
+            at: now,
+            tries: 0,
+        });
+        due.news.add(owed);
+        due.tries = 0;
+        let quiet = (now + QUIET).min(due.first + LONGEST_QUIET);
+        due.at = begun.map_or(quiet, |begun| quiet.max(begun + SPACING));
+    }
+
+    /// Back in the queue after a failure, together with what came meanwhile; false when it is given up.
+    fn again(&mut self, mut due: Due, now: Instant) -> bool {
+        due.tries += 1;
+        if let Some(later) = &mut self.due {
+            later.news.deliveries.append(&mut due.news.deliveries);
+            later.news.targets.append(&mut due.news.targets);
+            later.news.keys.append(&mut due.news.keys);
+            later.news.versions.append(&mut due.news.versions);
+            return true;
+        }
+        if due.tries >= TRIES {
+            return false;
+        }
+        due.at = now + backoff(AGAIN.0, AGAIN.1, due.tries, chance());
+        self.due = Some(due);
+        true
+    }
+}
+
+impl Reactor {
+    /// Nothing is owed yet.
+    pub fn new(board: Arc<Board>) -> Self {
+        Self {
+            board,
+            ledger: Ledger::default(),
+            queue: Mutex::default(),
+            stirred: Notify::new(),
+        }
+    }
+
+    /// Takes a configuration; what an earlier process owed is owed now.
+    pub fn take(&self, config: &Config) {
+        let found = self.ledger.take(config);
+        for owed in &found {
+            tracing::info!(delivery = owed.delivery, reaction = %owed.reaction, "still owed from before");
+        }
+        let known = |reaction: &Reaction| {
+            let all = config
+                .deliveries
+                .iter()
+                .flat_map(|delivery| &delivery.on_change);
+            all.into_iter().any(|configured| configured == reaction)
+        };
+        self.queue().retain(|reaction, _| known(reaction));
+        self.owe(found);
+    }
+
+    /// Before a change: should we end between it and its reaction, the next process knows.
+    pub fn note(&self, owed: &[Owed]) {
+        self.ledger.note(owed);
+    }
+
+    /// After a change.
+    pub fn owe(&self, owed: Vec<Owed>) {
+        let now = Instant::now();
+        for one in owed {
+            let mut queue = self.queue();
+            queue.entry(one.reaction.clone()).or_default().owe(one, now);
+        }
+        self.stirred.notify_one();
+    }
+
+    /// A change that was planned was not made after all.
+    pub fn forget(&self, owed: &[Owed]) {
+        for one in owed {
+            let busy = self.queue().get(&one.reaction).is_some_and(|entry| {
+                entry
+                    .due
+                    .as_ref()
+                    .is_some_and(|due| due.news.deliveries.contains(&one.delivery))
+            });
+            if !busy {
+                self.ledger
+                    .strike(&[one.delivery.clone()].into(), &one.reaction);
+            }
+        }
+    }
+
+    /// Does what is owed when its time has come, for ever. One that hangs holds up no other.
+    pub async fn run(&self, world: &World) {
+        // What was under way when a configuration was replaced is begun again.
+        for entry in self.queue().values_mut() {
+            entry.running = false;
+        }
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            for (reaction, due) in self.begin() {
+                under_way.push(async move {
+                    let done = react(&reaction, &due.news, world).await;
+                    (reaction, due, done)
+                });
+            }
+            let next = self.next();
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.stirred.notified() => {}
+                Some((reaction, due, done)) = under_way.next() => self.end(&reaction, due, done),
+            }
+        }
+    }
+
+    fn begin(&self) -> Vec<(Reaction, Due)> {
+        let now = Instant::now();
+        let mut ready = Vec::new();
+        for (reaction, entry) in self.queue().iter_mut() {
+            if !entry.running && entry.due.as_ref().is_some_and(|due| due.at <= now) {
+                entry.running = true;
+                entry.begun = Some(now);
+                ready.extend(entry.due.take().map(|due| (reaction.clone(), due)));
+            }
+        }
+        ready
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let queue = self.queue();
+        let waiting = queue.values().filter(|entry| !entry.running);
+        waiting
+            .filter_map(|entry| Some(entry.due.as_ref()?.at))
+            .min()
+    }
+
+    fn end(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) {
+        let deliveries = due.news.deliveries.clone();
+        self.board.reacted(reaction.word(), done.is_ok());
+        let mut queue = self.queue();
+        let entry = queue.entry(reaction.clone()).or_default();
+        entry.running = false;
+        match done {
+            Ok(()) => {
+                tracing::info!(%reaction, ?deliveries, "done");
+                let more = entry.due.is_some();
+                drop(queue);
+                if !more {
+                    self.ledger.strike(&deliveries, reaction);
+                }
+            }
+            Err(failure) => {
+                let again = entry.again(due, Instant::now());
+                drop(queue);
+                tracing::error!(%reaction, class = %failure.class, reason = %failure.what, hint = failure.hint, again, "reaction failed");
+                if !again {
+                    self.ledger.strike(&deliveries, reaction);
+                }
+            }
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, BTreeMap<Reaction, Entry>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owed(delivery: &str) -> Owed {
+        Owed {
+            delivery: delivery.to_owned(),
+            reaction: Reaction::Run {
+                command: vec!["true".to_owned()],
+                timeout: Duration::from_secs(1),
+            },
+            targets: Vec::new(),
+            keys: Vec::new(),
+            versions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn changes_are_told_together_after_a_moment_and_not_too_often() {
+        let start = Instant::now();
+        let after = |ms| start + Duration::from_millis(ms);
+        let mut entry = Entry::default();
+        entry.owe(owed("a"), start);
+        entry.owe(owed("b"), after(100));
+        let due = entry.due.clone().expect("owed");
+        assert_eq!((due.at, due.news.deliveries.len()), (after(250), 2));
+        for ms in (200..3000).step_by(100) {
+            entry.owe(owed("c"), after(ms));
+        }
+        assert_eq!(
+            entry.due.clone().expect("owed").at,
+            after(800),
+            "not put off for ever"
+        );
+
+        entry.due = None;
+        entry.begun = Some(after(800));
+        entry.owe(owed("a"), after(900));
+        assert_eq!(entry.due.clone().expect("owed").at, after(10_800), "spaced");
+        entry.due = None;
+        entry.owe(owed("a"), after(20_000));
+        assert_eq!(
+            entry.due.clone().expect("owed").at,
+            after(20_150),
+            "long ago"
+        );
+    }
+
+    #[test]
+    fn row_62_what_fails_is_tried_again_and_given_up_in_the_end() {
+        let now = Instant::now();
+        let mut entry = Entry::default();
+        entry.owe(owed("a"), now);
+        let mut tries = 0;
+        while let Some(due) = entry.due.take() {
+            tries += 1;
+            if entry.again(due, now) {
+                assert!(entry.due.as_ref().expect("again").at >= now + Duration::from_millis(500));
+            }
+        }
+        assert_eq!(tries, TRIES);
+
+        entry.owe(owed("a"), now);
+        let failed = entry.due.take().expect("owed");
+        entry.owe(owed("b"), now);
+        assert!(entry.again(failed, now));
+        let due = entry.due.expect("owed");
+        assert_eq!(
+            (due.news.deliveries.len(), due.tries),
+            (2, 0),
+            "the next change is served"
+        );
+    }
+}

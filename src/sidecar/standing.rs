@@ -1,0 +1,187 @@
+//! How one delivery stands, and whether that is good enough. Pure: the clock is an argument.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::config::{OnFailure, Staleness};
+use crate::report::{Class, Failure};
+
+/// What is known of one delivery.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// What it says about its age.
+    pub rules: Staleness,
+    /// When all of it was last in order.
+    pub good: Option<Good>,
+    /// Why the last pass did not put it in order.
+    pub failure: Option<Failure>,
+    /// Whether it was removed because its source is gone.
+    pub withdrawn: bool,
+    /// Targets that were written.
+    pub changes: u64,
+    /// Failures by class.
+    pub failures: BTreeMap<Class, u64>,
+    /// When the first of its leases ends.
+    pub lease_end: Option<Instant>,
+}
+
+/// A time at which all was in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Good {
+    /// For people.
+    pub at: Timestamp,
+    /// For ages: no jump of the clock changes it.
+    pub since: Instant,
+    /// It was an earlier run of ours that put it in order.
+    pub cached: bool,
+}
+
+impl Standing {
+    /// How old what was delivered is.
+    pub fn age(&self, now: Instant) -> Option<Duration> {
+        Some(now.saturating_duration_since(self.good?.since))
+    }
+
+    /// Whether it can be used, or why not.
+    pub fn ready(&self, now: Instant) -> Result<(), String> {
+        let because = |failure: &Failure| format!("{}: {}", failure.class, failure.what);
+        let Some(age) = self.age(now) else {
+            return Err(match &self.failure {
+                None => "not delivered yet".to_owned(),
+                Some(failure) => format!("not delivered yet: {}", because(failure)),
+            });
+        };
+        if let Some(failure) = &self.failure {
+            if self.withdrawn {
+                return Err(format!("removed: {}", because(failure)));
+            }
+            if self.rule(failure.class) != OnFailure::Keep {
+                return Err(because(failure));
+            }
+        }
+        match self.rules.max_age {
+            Some(most) if age > most => Err(format!(
+                "{} s old, and maxAge is {} s",
+                age.as_secs(),
+                most.as_secs()
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What to do about a failure of this class.
+    pub fn rule(&self, class: Class) -> OnFailure {
+        match class {
+            Class::Missing => self.rules.on_missing,
+            Class::Denied => self.rules.on_denied,
+            Class::Unavailable => self.rules.on_unavailable,
+            // What is wrong here was not decided by a server: what was delivered is as good as before.
+            Class::Usage | Class::Corrupt | Class::Refused | Class::Sink | Class::Bug => {
+                OnFailure::Keep
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_61_readiness_follows_age_and_the_rules_of_the_delivery() {
+        let now = Instant::now() + Duration::from_secs(10_000);
+        let rules = |max_age, on_missing, on_denied, on_unavailable| Staleness {
+            max_age: Option::map(max_age, Duration::from_secs),
+            on_missing,
+            on_denied,
+            on_unavailable,
+            ..Staleness::default()
+        };
+        use OnFailure::{Delete, Keep, Unready};
+        // Age, class of the failure, rules: ready.
+        let rows = [
+            (None, None, rules(None, Keep, Keep, Keep), false),
+            (
+                None,
+                Some(Class::Unavailable),
+                rules(None, Keep, Keep, Keep),
+                false,
+            ),
+            (Some(1), None, rules(None, Keep, Keep, Keep), true),
+            (Some(99), None, rules(None, Unready, Unready, Unready), true),
+            (Some(60), None, rules(Some(60), Keep, Keep, Keep), true),
+            (Some(61), None, rules(Some(60), Keep, Keep, Keep), false),
+            (
+                Some(1),
+                Some(Class::Unavailable),
+                rules(None, Unready, Unready, Keep),
+                true,
+            ),
+            (
+                Some(1),
+                Some(Class::Unavailable),
+                rules(None, Keep, Keep, Unready),
+                false,
+            ),
+            (
+                Some(1),
+                Some(Class::Denied),
+                rules(None, Unready, Keep, Unready),
+                true,
+            ),
+            (
+                Some(1),
+                Some(Class::Denied),
+                rules(None, Keep, Unready, Keep),
+                false,
+            ),
+            (
+                Some(1),
+                Some(Class::Missing),
+                rules(None, Keep, Unready, Unready),
+                true,
+            ),
+            (
+                Some(1),
+                Some(Class::Missing),
+                rules(None, Unready, Keep, Keep),
+                false,
+            ),
+            (
+                Some(1),
+                Some(Class::Missing),
+                rules(None, Delete, Keep, Keep),
+                false,
+            ),
+            (
+                Some(1),
+                Some(Class::Corrupt),
+                rules(None, Delete, Unready, Unready),
+                true,
+            ),
+            (
+                Some(61),
+                Some(Class::Sink),
+                rules(Some(60), Keep, Keep, Keep),
+                false,
+            ),
+        ];
+        for (age, class, rules, want) in rows {
+            let standing = Standing {
+                good: age.map(|age| Good {
+                    at: Timestamp::UNIX_EPOCH,
+                    since: now - Duration::from_secs(age),
+                    cached: false,
+                }),
+                failure: class.map(|class| Failure::new(class, "why")),
+                rules,
+                ..Standing::default()
+            };
+            let ready = standing.ready(now);
+            assert_eq!(ready.is_ok(), want, "{age:?} {class:?}: {ready:?}");
+        }
+    }
+}

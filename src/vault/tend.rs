@@ -1,0 +1,254 @@
+//! A token that lives as long as its session stays: renewed in time, replaced when it must be, asked for again when it was refused.
+//!
+//! Invariant: whatever fails, no path leads to a request without a wait before it, and one identity logs in once a second at most.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use vaultrs::api::token::requests::RevokeTokenSelfRequest;
+
+use super::access::{Access, State};
+use super::endpoint::Own;
+use super::envelope::entry;
+use super::error::Stop;
+use super::token::{Life, Token};
+use super::transport::Call;
+use crate::cadence::{Cadence, Turn, backoff};
+use crate::material::Node;
+use crate::patience::chance;
+use crate::tally;
+
+/// Waits between failed logins: the first and the longest.
+const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// What is to be done about a token, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task {
+    pub(super) at: Instant,
+    pub(super) step: Step,
+}
+
+/// The kinds of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    /// The token is ours and ends.
+    Keep {
+        turn: Turn,
+        cadence: Cadence,
+        errors: u32,
+    },
+    /// The last login failed.
+    LogIn,
+    /// Its time is over and nothing depends on it: the next who needs one logs in.
+    Outdated,
+}
+
+impl Task {
+    /// What a new token needs.
+    pub(super) fn of(token: &Token) -> Option<Self> {
+        let Life {
+            since,
+            span,
+            renewable,
+        } = token.life?;
+        let cadence = Cadence::new(span, chance());
+        let left = (since + span).saturating_duration_since(Instant::now());
+        let (turn, wait) = cadence.next(left, renewable);
+        Some(Self::keep(turn, wait, cadence, 0))
+    }
+
+    fn keep(turn: Turn, wait: Duration, cadence: Cadence, errors: u32) -> Self {
+        Self {
+            at: Instant::now() + wait,
+            step: Step::Keep {
+                turn,
+                cadence,
+                errors,
+            },
+        }
+    }
+}
+
+impl State {
+    /// Whether a token is still valid, but so near its end that its next user takes a new one.
+    pub(super) fn is_outdated(&self, token: &Token) -> bool {
+        let outdated = matches!(
+            self.task,
+            Some(Task {
+                step: Step::Outdated,
+                ..
+            })
+        );
+        outdated && token.life.is_some()
+    }
+}
+
+impl Access {
+    /// Does what the token needs, for ever. `leased` says whether delivered data ends with the token.
+    pub(super) async fn tend(&self, leased: impl Fn() -> bool) {
+        loop {
+            let task = self.state.lock().await.task;
+            let stirred = self.stirred.notified();
+            match task {
+                None
+                | Some(Task {
+                    step: Step::Outdated,
+                    ..
+                }) => stirred.await,
+                Some(Task { at, step }) => {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at) => self.act(step, leased()).await,
+                        () = stirred => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn act(&self, step: Step, leased: bool) {
+        match step {
+            Step::Keep {
+                turn: Turn::Renew,
+                cadence,
+                errors,
+            } => self.renew(cadence, errors).await,
+            Step::Keep {
+                turn: Turn::Replace,
+                ..
+            } if !leased => {
+                let mut state = self.state.lock().await;
+                if let Some(task) = &mut state.task {
+                    task.step = Step::Outdated;
+                }
+            }
+            Step::Keep { .. } | Step::LogIn => {
+                let mut state = self.state.lock().await;
+                // Its own timetable is what this is.
+                state.failed = None;
+                if let Err(Stop::Login(cause) | Stop::Read(cause)) =
+                    self.log_in(&mut state, Instant::now()).await
+                {
+                    tracing::warn!(
+                        failures = state.failures,
+                        "no vault token with {}: {cause}",
+                        self.identity()
+                    );
+                }
+            }
+            Step::Outdated => {}
+        }
+    }
+
+    /// Asks for more time. The lock is not held meanwhile: readers go on with the token that is there.
+    async fn renew(&self, mut cadence: Cadence, errors: u32) {
+        let Some(token) = self.state.lock().await.token.clone() else {
+            return;
+        };
+        let since = Instant::now();
+        let answer = match Call::of(&Own::write("auth/token/renew-self", b"{}")) {
+            Ok(call) => self.link.once(&call, Some(&token), &[]).await,
+            Err(cause) => Err(cause),
+        };
+        let mut state = self.state.lock().await;
+        let current = state.token.as_ref();
+        if current.is_none_or(|current| current.generation != token.generation) {
+            return;
+        }
+        let life = match &answer {
+            Ok(reply) => life_of(&reply.auth, since),
+            Err(_) => None,
+        };
+        let end = token.life.map_or(since, |life| life.since + life.span);
+        let left = |end: Instant| end.saturating_duration_since(Instant::now());
+        state.task = Some(match (life, answer) {
+            (Some(life), _) => {
+                tally::VAULT_RENEWALS.count();
+                cadence.granted(life.span, chance());
+                let (turn, wait) = cadence.next(left(life.since + life.span), life.renewable);
+                tracing::debug!(ttl_s = life.span.as_secs(), "vault token renewed");
+                state.token = Some(Arc::new(token.prolonged(life)));
+                Task::keep(turn, wait, cadence, 0)
+            }
+            (None, Err(cause)) if cause.is_passing() => {
+                let errors = errors + 1;
+                tracing::warn!(errors, "vault token not renewed yet: {cause}");
+                let (turn, wait) = cadence.after_error(left(end), errors, chance());
+                Task::keep(turn, wait, cadence, errors)
+            }
+            (None, refused) => {
+                let why = refused.err().map(|cause| cause.to_string());
+                tracing::info!(why, "vault token cannot be renewed, it will be replaced");
+                let (turn, wait) = cadence.next(left(end), false);
+                Task::keep(turn, wait, cadence, 0)
+            }
+        });
+    }
+
+    /// A login failed: when this identity asks again.
+    pub(super) fn plan_a_login(&self, state: &mut State) {
+        if !self.link.stays() {
+            return;
+        }
+        state.failures += 1;
+        let wait = backoff(LOGINS.0, LOGINS.1, state.failures, chance());
+        state.task = Some(Task {
+            at: Instant::now() + wait.max(LOGINS.0),
+            step: Step::LogIn,
+        });
+        self.stirred.notify_one();
+    }
+
+    /// A file with our credential changed. What failed is tried at once; what works is replaced unless data ends with it.
+    pub(super) async fn credential_changed(&self, leased: bool) {
+        let mut state = self.state.lock().await;
+        let failing = state.failures > 0;
+        state.failures = 0;
+        state.failed = None;
+        let borrowed = state
+            .token
+            .as_ref()
+            .is_some_and(|token| token.life.is_none() && !token.revocable);
+        if borrowed {
+            // Read anew by whoever needs it next.
+            state.token = None;
+            return;
+        }
+        if failing || (state.token.is_some() && !leased) {
+            state.task = Some(Task {
+                at: Instant::now(),
+                step: Step::LogIn,
+            });
+            self.stirred.notify_one();
+        }
+    }
+
+    /// Gives back the tokens that were replaced while they were valid. Warns and never fails.
+    pub(super) async fn give_back_replaced(&self) {
+        let replaced = std::mem::take(&mut self.state.lock().await.replaced);
+        let Ok(revoke) = Call::of(&RevokeTokenSelfRequest {}) else {
+            return;
+        };
+        let now = Instant::now();
+        for token in replaced {
+            if token.revocable && !token.is_spent(now) {
+                let limit = Instant::now() + LOGINS.0 * 2;
+                let answer = self.link.once_by(limit, &revoke, Some(&token), &[]).await;
+                if let Err(cause) = answer {
+                    tracing::debug!("replaced vault token ends by itself: {cause}");
+                }
+            }
+        }
+    }
+}
+
+/// The life that an answer to a renewal tells.
+fn life_of(auth: &Node, since: Instant) -> Option<Life> {
+    let seconds = entry(auth, "lease_duration").and_then(Node::leaf)?;
+    let seconds = seconds.expose_str()?.parse().ok().filter(|&s| s > 0)?;
+    Some(Life {
+        since,
+        span: Duration::from_secs(seconds),
+        renewable: entry(auth, "renewable") == Some(&Node::Bool(true)),
+    })
+}

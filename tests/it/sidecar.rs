@@ -1,0 +1,382 @@
+//! The sidecar without any server: files that change, configurations that change, signals, reactions.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::process::eventually;
+use crate::support::stay::{SOON, Staying, age, age_key, replace};
+use crate::support::stub::{Reply, Stub};
+
+const VALUE: &str = "c4nary-v4lue-one";
+const OTHER: &str = "c4nary-v4lue-two";
+
+/// One age file to one `.env` file, with more lines for the delivery.
+fn config(more: &str) -> String {
+    format!(
+        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n- name: app\n  from: [{{age: app.env.age}}]\n  to: [{{file: {{path: out/app.env, createDirs: true}}}}]\n{more}",
+        age_key().display()
+    )
+}
+
+fn folder(value: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), value);
+    folder
+}
+
+fn put(folder: &Path, value: &str) {
+    replace(
+        &folder.join("app.env.age"),
+        &age(&format!("PASSWORD={value}\n")),
+    );
+}
+
+fn delivered(folder: &Path) -> String {
+    fs::read_to_string(folder.join("out/app.env")).unwrap_or_default()
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn a_changed_file_is_delivered_within_a_second_and_its_reaction_follows() {
+    let folder = folder(VALUE);
+    let seen = folder.path().join("seen");
+    let staying = Staying::start(
+        folder.path(),
+        &config(
+            "  onChange: [{run: {command: [sh, -c, 'echo $KEYFERRY_DELIVERY $KEYFERRY_KEYS >> seen']}}]\n",
+        ),
+    );
+    staying.ready();
+    assert!(delivered(folder.path()).contains(VALUE));
+    assert_eq!(lines(&seen), 0, "a first delivery is no change");
+
+    put(folder.path(), OTHER);
+    let changed = Instant::now();
+    eventually("the change is delivered", Duration::from_secs(1), || {
+        delivered(folder.path()).contains(OTHER)
+    });
+    eventually("the reaction", Duration::from_secs(1), || lines(&seen) == 1);
+    assert!(
+        changed.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        changed.elapsed()
+    );
+    assert_eq!(fs::read_to_string(&seen).unwrap(), "app content\n");
+
+    // Written again, with the same content: nothing changed, nobody is told.
+    put(folder.path(), OTHER);
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!(lines(&seen), 1);
+    assert_eq!(
+        staying.metric("keyferry_delivery_changes_total{delivery=\"app\"}"),
+        Some(2.0)
+    );
+    assert_eq!(
+        staying.metric("keyferry_reactions_total{kind=\"run\",result=\"done\"}"),
+        Some(1.0)
+    );
+    staying.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
+}
+
+#[test]
+fn a_folder_that_is_swapped_as_a_kubelet_does_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (generation, value) in [("..1", VALUE), ("..2", OTHER)] {
+        fs::create_dir(at(generation)).unwrap();
+        fs::write(
+            at(generation).join("app.env.age"),
+            age(&format!("PASSWORD={value}\n")),
+        )
+        .unwrap();
+    }
+    symlink("..1", at("..data")).unwrap();
+    symlink("..data/app.env.age", at("app.env.age")).unwrap();
+    let staying = Staying::start(folder.path(), &config(""));
+    staying.ready();
+    symlink("..2", at("..tmp")).unwrap();
+    fs::rename(at("..tmp"), at("..data")).unwrap();
+    eventually("the new folder", Duration::from_secs(1), || {
+        delivered(folder.path()).contains(OTHER)
+    });
+}
+
+#[test]
+fn what_cannot_be_opened_keeps_what_was_delivered_and_recovers() {
+    let folder = folder(VALUE);
+    let staying = Staying::start(folder.path(), &config(""));
+    staying.ready();
+    replace(
+        &folder.path().join("app.env.age"),
+        b"age-encryption.org/v1\nnonsense",
+    );
+    eventually("the failure is told", SOON, || {
+        staying.reasons().contains("corrupt")
+    });
+    assert!(
+        staying.is_ready(),
+        "what was delivered is as good as before"
+    );
+    assert!(delivered(folder.path()).contains(VALUE));
+    let status = staying.command("status").expect(0);
+    assert!(status.stdout.contains("corrupt"), "{}", status.stdout);
+    put(folder.path(), OTHER);
+    eventually("it recovers", SOON, || {
+        delivered(folder.path()).contains(OTHER) && !staying.reasons().contains("corrupt")
+    });
+}
+
+#[test]
+fn before_everything_is_delivered_ready_says_no_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let staying = Staying::start(folder.path(), &config(""));
+    eventually("it says why", SOON, || {
+        staying.reasons().contains("missing")
+    });
+    let asked = staying.command("ready").expect(7);
+    assert!(
+        asked.stderr.contains("app: not ready: not delivered yet"),
+        "{}",
+        asked.stderr
+    );
+    put(folder.path(), VALUE);
+    staying.ready();
+    staying.command("ready").expect(0);
+    staying.end().expect(0);
+    let nobody = crate::support::run::keyferry()
+        .args(["ready", "--listen", "127.0.0.1:1"])
+        .run()
+        .expect(7);
+    assert!(
+        nobody.stderr.contains("no keyferry answers"),
+        "{}",
+        nobody.stderr
+    );
+}
+
+#[test]
+fn row_09_a_bad_configuration_keeps_the_old_one_and_says_so() {
+    let folder = folder(VALUE);
+    let staying = Staying::start(folder.path(), &config(""));
+    staying.ready();
+    staying.configure("deliveries: [{nam: app}]");
+    eventually("it is told", SOON, || {
+        staying.metric("keyferry_config_stale") == Some(1.0)
+    });
+    assert!(
+        staying.reasons().contains("the old one is in use"),
+        "{}",
+        staying.reasons()
+    );
+    put(folder.path(), OTHER);
+    eventually("the old one works on", SOON, || {
+        delivered(folder.path()).contains(OTHER)
+    });
+    staying.configure(&config(
+        "- {name: more, fields: {a: b}, to: [{file: {path: out/more.env}}]}\n",
+    ));
+    eventually("a good one is taken", SOON, || {
+        folder.path().join("out/more.env").exists()
+    });
+    assert_eq!(staying.metric("keyferry_config_stale"), Some(0.0));
+    let said = staying.end().expect(0).stderr;
+    assert_eq!(said.matches("configuration refused").count(), 1, "{said}");
+}
+
+#[test]
+fn row_63_hup_takes_the_configuration_and_term_ends_well() {
+    let folder = folder(VALUE);
+    let staying = Staying::start(folder.path(), &config(""));
+    staying.ready();
+    assert_eq!(staying.metric("keyferry_config_loads_total"), Some(1.0));
+    staying.signal(Signal::HUP);
+    eventually("it is taken again", SOON, || {
+        staying.metric("keyferry_config_loads_total") == Some(2.0)
+    });
+    let asked = Instant::now();
+    let output = staying.end().expect(0);
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    assert!(
+        delivered(folder.path()).contains(VALUE),
+        "what was delivered stays"
+    );
+    output.assert_no_canary(&[VALUE]);
+}
+
+#[test]
+fn row_60_what_an_earlier_run_left_counts_only_where_that_is_said() {
+    for (more, ready) in [("", false), ("  acceptCached: true\n", true)] {
+        let folder = folder(VALUE);
+        Staying::start(folder.path(), &config("")).ready();
+        fs::remove_file(folder.path().join("app.env.age")).unwrap();
+        let staying = Staying::start(folder.path(), &config(more));
+        eventually("the failure is told", SOON, || {
+            staying.reasons().contains("missing")
+        });
+        assert_eq!(staying.is_ready(), ready, "{}", staying.reasons());
+        assert!(delivered(folder.path()).contains(VALUE), "untouched");
+        let age = staying.metric("keyferry_delivery_age_seconds{delivery=\"app\"}");
+        assert_eq!(age.is_some(), ready);
+    }
+}
+
+#[test]
+fn row_61_too_old_is_not_ready_and_kept() {
+    let folder = folder(VALUE);
+    let staying = Staying::start(folder.path(), &config("  maxAge: 1s\n  refresh: 1h\n"));
+    staying.ready();
+    eventually("it is too old", SOON, || !staying.is_ready());
+    assert!(
+        staying.reasons().contains("maxAge is 1 s"),
+        "{}",
+        staying.reasons()
+    );
+    assert!(delivered(folder.path()).contains(VALUE));
+}
+
+#[test]
+fn on_missing_decides_what_becomes_of_what_was_delivered() {
+    for (rule, kept, ready) in [
+        ("keep", true, true),
+        ("unready", true, false),
+        ("delete", false, false),
+    ] {
+        let folder = folder(VALUE);
+        let staying = Staying::start(folder.path(), &config(&format!("  onMissing: {rule}\n")));
+        staying.ready();
+        fs::remove_file(folder.path().join("app.env.age")).unwrap();
+        eventually("it is told", SOON, || staying.reasons().contains("missing"));
+        eventually("it is decided", SOON, || {
+            folder.path().join("out/app.env").exists() == kept
+        });
+        assert_eq!(staying.is_ready(), ready, "{rule}: {}", staying.reasons());
+        put(folder.path(), OTHER);
+        eventually("it comes back", SOON, || {
+            delivered(folder.path()).contains(OTHER)
+        });
+        staying.ready();
+    }
+}
+
+#[test]
+fn row_62_a_hook_that_hangs_is_killed_with_its_children_and_the_next_change_is_served() {
+    let folder = folder(VALUE);
+    let script = "echo x >> seen; test -z \"$VAULT_TOKEN\" || echo leaked >> seen; sleep 300 & echo $! > child; sleep 300";
+    let more = format!("  onChange: [{{run: {{command: [sh, -c, '{script}'], timeout: 1s}}}}]\n");
+    let staying = Staying::start_with(folder.path(), &config(&more), |run| {
+        run.env("VAULT_TOKEN", "hvs.not-for-hooks")
+    });
+    staying.ready();
+    put(folder.path(), OTHER);
+    let failed = || staying.metric("keyferry_reactions_total{kind=\"run\",result=\"failed\"}");
+    eventually("it is killed", SOON, || failed() == Some(1.0));
+    let child = fs::read_to_string(folder.path().join("child")).unwrap();
+    let gone = || {
+        !Path::new("/proc").join(child.trim()).exists()
+            || fs::read_to_string(format!("/proc/{}/stat", child.trim()))
+                .unwrap_or_default()
+                .contains(") Z ")
+    };
+    eventually("its child is gone too", SOON, gone);
+    put(folder.path(), VALUE);
+    eventually("the next change", Duration::from_secs(1), || {
+        delivered(folder.path()).contains(VALUE)
+    });
+    eventually("its reaction", SOON, || failed() >= Some(2.0));
+    let seen = fs::read_to_string(folder.path().join("seen")).unwrap();
+    assert!(!seen.contains("leaked"), "{seen}");
+}
+
+#[test]
+fn a_reaction_that_is_owed_outlives_a_kill() {
+    let folder = folder(VALUE);
+    let path = folder.path();
+    // The first sidecar's reaction hangs, so it is owed when the process is killed.
+    let more = "  onChange: [{run: {command: [sh, hook], timeout: 60s}}]\n";
+    fs::write(path.join("hook"), "echo begun >> seen; sleep 60").unwrap();
+    let first = Staying::start(path, &config(more));
+    first.ready();
+    put(path, OTHER);
+    eventually("it is begun", SOON, || lines(&path.join("seen")) == 1);
+    assert!(path.join("out/.keyferry.owed.app").exists());
+    first.kill();
+    fs::write(path.join("hook"), "echo done >> seen").unwrap();
+    let second = Staying::start(path, &config(more));
+    eventually("it is done", SOON, || lines(&path.join("seen")) == 2);
+    eventually("nothing is owed", SOON, || {
+        !path.join("out/.keyferry.owed.app").exists()
+    });
+    second.end().expect(0);
+}
+
+#[test]
+fn a_signal_reaches_the_process_that_is_meant() {
+    let folder = folder(VALUE);
+    let path = folder.path();
+    let script = "trap 'echo hup >> seen' HUP; echo $$ > app.pid; while :; do sleep 0.1; done";
+    let mut app = std::process::Command::new("sh")
+        .args(["-c", script])
+        .current_dir(path)
+        .spawn()
+        .unwrap();
+    eventually("the app runs", SOON, || lines(&path.join("app.pid")) == 1);
+    let staying = Staying::start(
+        path,
+        &config("  onChange: [{signal: {pidFile: app.pid}}]\n"),
+    );
+    staying.ready();
+    put(path, OTHER);
+    eventually("it is signalled", Duration::from_secs(2), || {
+        lines(&path.join("seen")) == 1
+    });
+    app.kill().unwrap();
+    app.wait().unwrap();
+    // Nobody there any more: nothing to tell, and no failure.
+    put(path, VALUE);
+    eventually("it is delivered", SOON, || delivered(path).contains(VALUE));
+    let said = staying.end().expect(0).stderr;
+    assert!(!said.contains("reaction failed"), "{said}");
+}
+
+#[test]
+fn a_webhook_gets_names_only_and_a_signature_that_proves_them() {
+    let folder = folder(VALUE);
+    let stub = Stub::start(|_| Reply::text(200, "text/plain", ""));
+    fs::write(folder.path().join("hook.key"), "key\n").unwrap();
+    let more = format!(
+        "  onChange: [{{webhook: {{url: '{}/hook?token=x', keyFile: hook.key}}}}]\n",
+        stub.url()
+    );
+    let staying = Staying::start(folder.path(), &config(&more));
+    staying.ready();
+    put(folder.path(), OTHER);
+    eventually("it is called", SOON, || stub.seen().len() == 1);
+    let request = stub.seen().remove(0);
+    let body = String::from_utf8_lossy(&request.body).into_owned();
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(told["deliveries"], serde_json::json!(["app"]));
+    assert!(!body.contains(OTHER));
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"key");
+    let tag = aws_lc_rs::hmac::sign(&key, body.as_bytes());
+    let digits: String = tag
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(
+        request.header("x-keyferry-signature"),
+        Some(format!("sha256={digits}").as_str())
+    );
+    let said = staying.end().expect(0).stderr;
+    assert!(
+        !said.contains("token=x"),
+        "an address may hold a token: {said}"
+    );
+}

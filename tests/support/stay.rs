@@ -1,0 +1,155 @@
+//! A keyferry that stays, and what a test asks of it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::http::Client;
+use super::process::{eventually, free_ports};
+use super::run::{Going, Output, keyferry};
+
+/// Long enough for anything that is not about time.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A sidecar under way. Dropping it kills it.
+pub(crate) struct Staying {
+    going: Going,
+    port: u16,
+    config: PathBuf,
+}
+
+impl Staying {
+    /// Starts one with this configuration in this folder.
+    pub(crate) fn start(folder: &Path, config: &str) -> Self {
+        Self::start_with(folder, config, |run| run)
+    }
+
+    /// The same, called in some way.
+    pub(crate) fn start_with(
+        folder: &Path,
+        config: &str,
+        call: impl FnOnce(super::run::Run) -> super::run::Run,
+    ) -> Self {
+        let path = folder.join("keyferry.yaml");
+        std::fs::write(&path, config).expect("a folder of the test");
+        let [port] = free_ports();
+        let run = keyferry()
+            .limit(Duration::from_secs(900))
+            .dir(folder)
+            .env("KEYFERRY_CONFIG", &path)
+            .env("KEYFERRY_LISTEN", format!("127.0.0.1:{port}"))
+            .args(["sidecar", "--log", "debug"]);
+        let staying = Self {
+            going: call(run).start(),
+            port,
+            config: path,
+        };
+        eventually("it listens", SOON, || staying.ask("/livez").is_some());
+        staying
+    }
+
+    /// Status and body of one of its paths; nothing when nobody answers.
+    pub(crate) fn ask(&self, path: &str) -> Option<(u16, String)> {
+        let answer = Client::plain(self.port).call("GET", path, "", b"").ok()?;
+        Some((
+            answer.status,
+            String::from_utf8_lossy(&answer.body).into_owned(),
+        ))
+    }
+
+    /// Whether it says that everything is delivered.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ask("/readyz").is_some_and(|(status, _)| status == 200)
+    }
+
+    /// The lines of `/readyz`.
+    pub(crate) fn reasons(&self) -> String {
+        self.ask("/readyz")
+            .map(|(_, text)| text)
+            .unwrap_or_default()
+    }
+
+    /// Waits until everything is delivered.
+    #[track_caller]
+    pub(crate) fn ready(&self) -> &Self {
+        let ready = super::process::poll(SOON, || self.is_ready().then_some(()));
+        assert!(ready.is_some(), "not ready: {}", self.reasons());
+        self
+    }
+
+    /// The value of one sample, named with its labels.
+    pub(crate) fn metric(&self, sample: &str) -> Option<f64> {
+        let (_, text) = self.ask("/metrics")?;
+        let line = text.lines().find(|line| {
+            line.strip_prefix(sample)
+                .is_some_and(|rest| rest.starts_with(' '))
+        })?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Gives it another configuration.
+    pub(crate) fn configure(&self, text: &str) {
+        replace(&self.config, text.as_bytes());
+    }
+
+    /// `ready` or `status`, asked as a person or a kubelet does.
+    pub(crate) fn command(&self, name: &str) -> Output {
+        keyferry()
+            .env("KEYFERRY_LISTEN", format!("127.0.0.1:{}", self.port))
+            .args([name])
+            .run()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.going.pid()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.going.signal(signal);
+    }
+
+    /// SIGTERM, and all that it said.
+    pub(crate) fn end(self) -> Output {
+        self.going.signal(Signal::TERM);
+        self.going.finish()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(self) -> Output {
+        self.going.signal(Signal::KILL);
+        self.going.finish()
+    }
+}
+
+/// Puts a file in place in one step, as editors and kubelets do.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) {
+    let fresh = path.with_extension("fresh");
+    std::fs::write(&fresh, bytes).expect("a folder of the test");
+    std::fs::rename(&fresh, path).expect("a rename");
+}
+
+/// Encrypts for the key of `tests/vectors/age/made/x25519.key`.
+pub(crate) fn age(text: &str) -> Vec<u8> {
+    let key = std::fs::read_to_string(age_key()).expect("a vector");
+    let identity: age::x25519::Identity = key
+        .lines()
+        .find(|line| line.starts_with("AGE-SECRET-KEY-"))
+        .expect("a key")
+        .parse()
+        .expect("a key");
+    let recipient = identity.to_public();
+    let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+    let encryptor = age::Encryptor::with_recipients(recipients).expect("a recipient");
+    let mut file = Vec::new();
+    let mut writer = encryptor.wrap_output(&mut file).expect("memory");
+    writer.write_all(text.as_bytes()).expect("memory");
+    writer.finish().expect("memory");
+    file
+}
+
+/// The key that opens what [`age()`] encrypts.
+pub(crate) fn age_key() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/age/made/x25519.key")
+}
