@@ -268,10 +268,21 @@ impl Kubernetes {
         }
     }
 
+    /// Whether it would write and may not.
+    fn is_fenced(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Patch | Verb::Delete => self.fence.as_ref().is_some_and(|fence| !fence.is_open()),
+            Verb::Get | Verb::List | Verb::ListMetadata | Verb::Watch | Verb::MayCreate => false,
+        }
+    }
+
     async fn once(&self, call: &Call<'_>, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Error> {
         let request = call.request()?;
         // Closed by nobody; without a turn, it would only be one more at once.
         let _turn = self.turns.acquire().await;
+        if self.is_fenced(call.verb) {
+            return Err(Error::Fenced(call.subject.clone()));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         let patience = left.min(ONE_TRY);
         let unavailable = |why: String| Error::Unavailable {

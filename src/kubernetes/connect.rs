@@ -229,6 +229,7 @@ fn assemble(parts: Parts, patience: Patience) -> Kubernetes {
         namespace,
         patience,
         turns: Arc::new(Semaphore::new(TURNS)),
+        fence: None,
     }
 }
 

@@ -63,6 +63,9 @@ pub enum Error {
     /// Somebody else wrote between our look and our write. Callers look again.
     #[error("{0} was changed by someone else at the same moment")]
     Raced(Subject),
+    /// This replica does not hold the Lease any more.
+    #[error("{0} is not written: another replica may lead by now")]
+    Fenced(Subject),
     /// The server, a webhook or a policy says no.
     #[error("{verb} {subject}: rejected: {why}")]
     Rejected {
@@ -211,6 +214,7 @@ impl Fault for Error {
             | Self::Altered { .. }
             | Self::HoldsMore { .. } => Class::Refused,
             Self::Raced(_)
+            | Self::Fenced(_)
             | Self::Unavailable { .. }
             | Self::Strange { .. }
             | Self::BeingDeleted { .. } => Class::Unavailable,
@@ -241,7 +245,7 @@ impl Fault for Error {
                 "let one of the two write these fields; `force: true` on this target takes them".into()
             }
             Self::Raced(_) => "run again; when it happens often, two programs write the same object".into(),
-            Self::Rejected { .. } => return None,
+            Self::Rejected { .. } | Self::Fenced(_) => return None,
             Self::Unavailable { .. } => "run again when the API server answers, or give it longer with `--deadline`".into(),
             Self::NotOurs(_) => "give this target another name, or `adopt: true` to take the object over".into(),
             Self::OtherType { .. } => "`recreate: true` on this target deletes it and makes it anew".into(),

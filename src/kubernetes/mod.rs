@@ -20,6 +20,7 @@ pub(crate) mod copy;
 mod error;
 pub(crate) mod fields;
 mod kubeconfig;
+pub(crate) mod lease;
 pub(crate) mod list;
 mod redact;
 pub(crate) mod retry;
@@ -45,6 +46,8 @@ pub struct Kubernetes {
     pub patience: Patience,
     /// One for each request under way: a thousand targets are not a thousand connections.
     turns: Arc<Semaphore>,
+    /// Where set, nothing is written unless it is open.
+    fence: Option<lease::Fence>,
 }
 
 /// Requests under way at once. More would only wait in the server, and each is a connection.
@@ -58,6 +61,15 @@ impl Kubernetes {
             namespace: self.namespace.clone(),
             patience: patience.into(),
             turns: Arc::clone(&self.turns),
+            fence: self.fence.clone(),
+        }
+    }
+
+    /// The same cluster, in which nothing is written unless the fence is open.
+    pub(crate) fn fenced(&self, fence: &lease::Fence) -> Self {
+        Self {
+            fence: Some(fence.clone()),
+            ..self.until(self.patience)
         }
     }
 }

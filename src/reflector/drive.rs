@@ -9,10 +9,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::lead::Candidate;
 use super::pulse::Pulse;
 use super::watch::{Follow, Seen, Signal};
 use super::work::{Done, Trouble, Worker};
-use crate::config::Reflector;
+use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
 use crate::reflect::index::{Event, Index, Job, News, Next};
 use crate::reflect::metadata::Metadata;
@@ -31,15 +32,43 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// A silent connection is given up.
 const SILENCE: Duration = Duration::from_secs(150);
 
-/// Follows the cluster and keeps copies right until `shutdown`; jobs under way are ended first.
+/// Keeps copies right until `shutdown`, while this replica holds the Lease.
 pub async fn run(
     config: &Reflector,
     cluster: &Kubernetes,
     pulse: &Pulse,
     shutdown: impl Future<Output = ()>,
 ) {
+    let lease = resolve(&config.lease, &cluster.namespace);
+    let candidate = Candidate::new(cluster, lease, pulse);
+    let cluster = cluster.fenced(candidate.fence());
+    let work = async {
+        loop {
+            let lease = candidate.win().await;
+            let (releases, released) = mpsc::channel(1);
+            tokio::select! {
+                () = candidate.hold(lease, releases) => {}
+                () = drive(config, &cluster, pulse, released) => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = shutdown => {}
+    }
+    candidate.resign().await;
+}
+
+/// Follows the cluster and does what the index says, for as long as it is asked to.
+async fn drive(
+    config: &Reflector,
+    cluster: &Kubernetes,
+    pulse: &Pulse,
+    mut released: mpsc::Receiver<usize>,
+) {
     let (sender, mut signals) = mpsc::channel(CHANNEL);
-    let mut watches = follow(config, cluster, pulse, &sender);
+    // They end with this set.
+    let _watches = follow(config, cluster, pulse, &sender);
     drop(sender);
     let worker = Worker::new(cluster.until(Instant::now()), config);
     let mut desk = Desk::new(config, pulse.clone());
@@ -48,10 +77,8 @@ pub async fn run(
     rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut housekeeping = interval(HOUSEKEEPING);
     housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tokio::pin!(shutdown);
     loop {
-        let mut due = None;
-        let mut busy = false;
+        let (mut due, mut busy) = (None, false);
         while jobs.len() < config.parallel {
             match desk.index.next(desk.now()) {
                 Next::Job(job) => jobs.push(worker.perform(job)),
@@ -69,10 +96,8 @@ pub async fn run(
         let wake = desk.start + due.unwrap_or(Duration::from_secs(3600));
         tokio::select! {
             Some(done) = jobs.next(), if !jobs.is_empty() => desk.settle(done),
-            signal = signals.recv() => match signal {
-                Some(signal) => desk.see(signal),
-                None => break,
-            },
+            Some(signal) = signals.recv() => desk.see(signal),
+            Some(count) = released.recv() => desk.index.release(count),
             () = tokio::task::yield_now(), if busy => {}
             () = sleep_until(wake), if !busy => {}
             _ = rotation.tick(), if config.rules.repair => {
@@ -84,11 +109,8 @@ pub async fn run(
                 worker.tidy();
                 desk.count();
             }
-            () = &mut shutdown => break,
         }
     }
-    watches.abort_all();
-    while jobs.next().await.is_some() {}
 }
 
 /// Starts all watches.

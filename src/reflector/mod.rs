@@ -12,6 +12,7 @@
 mod digest;
 mod drive;
 mod larder;
+mod lead;
 mod pulse;
 mod watch;
 mod work;

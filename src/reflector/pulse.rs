@@ -24,6 +24,8 @@ struct State {
     refusals: BTreeMap<&'static str, usize>,
     leads: bool,
     ready: bool,
+    /// Why it does not work, and whether that is as it should be.
+    waits: Option<(String, bool)>,
 }
 
 impl Pulse {
@@ -63,8 +65,21 @@ impl Pulse {
         self.state().refusals = counts;
     }
 
+    /// Whether this replica works. One that does not follows nothing.
     pub(super) fn leads(&self, leads: bool) {
-        self.state().leads = leads;
+        let mut state = self.state();
+        state.leads = leads;
+        state.waits = None;
+        if !leads {
+            state.heard.clear();
+            state.listed.clear();
+            state.ready = false;
+        }
+    }
+
+    /// It waits for the Lease.
+    pub(super) fn waits(&self, why: String, well: bool) {
+        self.state().waits = Some((why, well));
     }
 
     pub(super) fn ready(&self, ready: bool) {
@@ -79,6 +94,10 @@ impl Pulse {
     /// Whether it is ready, and a line about it; nothing where nothing is followed.
     pub fn readiness(&self) -> Option<(bool, String)> {
         let state = self.state();
+        if let Some((why, well)) = &state.waits {
+            let word = if *well { "ok" } else { "not ready" };
+            return Some((*well, format!("reflector: {word}: {why}\n")));
+        }
         if state.heard.is_empty() {
             return None;
         }

@@ -58,7 +58,7 @@ fn a01_allowed_and_auto_give_to_every_other_namespace() {
 
 #[test]
 fn a02_allowed_alone_copies_nothing_and_lets_others_pull() {
-    let mut estate = estate("a b");
+    let estate = estate("a b");
     estate.put("a/x", "reflection-allowed=true", "k=1");
     estate.put("b/own", &format!("reflects={}/x", estate.name("a")), "");
     estate.holds("b/own", "k=1");
@@ -78,7 +78,7 @@ fn a02_allowed_alone_copies_nothing_and_lets_others_pull() {
 
 #[test]
 fn a03_auto_without_allowed_is_nothing() {
-    let mut estate = estate("a b");
+    let estate = estate("a b");
     estate.put("a/x", "reflection-auto-enabled=true", "k=1");
     estate.settle();
     assert_eq!(estate.held("b/x"), None);
@@ -86,7 +86,7 @@ fn a03_auto_without_allowed_is_nothing() {
 
 #[test]
 fn a04_only_the_word_true_means_yes() {
-    let mut estate = estate("a b");
+    let estate = estate("a b");
     for (name, word, copied) in [
         ("w1", "True", true),
         ("w2", " true ", true),
@@ -105,7 +105,7 @@ fn a04_only_the_word_true_means_yes() {
 
 #[test]
 fn a05_a_pattern_speaks_of_whole_names() {
-    let mut estate = estate("a team-12 team-x");
+    let estate = estate("a team-12 team-x");
     let list = format!("{}-team-[0-9]*", estate.prefix);
     estate.put("a/x", &to(&list), "k=1");
     estate.holds("team-12/x", "k=1");
@@ -132,7 +132,7 @@ fn a06_alternatives_are_whole_unless_strict() {
 
 #[test]
 fn a07_a_list_of_blanks_is_nobody() {
-    let mut estate = estate("a b");
+    let estate = estate("a b");
     estate.put("a/x", &to(" , "), "k=1");
     estate.settle();
     assert_eq!(estate.held("b/x"), None);
@@ -140,7 +140,7 @@ fn a07_a_list_of_blanks_is_nobody() {
 
 #[test]
 fn a08_names_or_labels() {
-    let mut estate = estate("a x");
+    let estate = estate("a x");
     estate.namespace("y", &json!({"env": "prod"}));
     let x = estate.name("x");
     let notes = format!(
@@ -153,7 +153,7 @@ fn a08_names_or_labels() {
 
 #[test]
 fn a09_allowed_and_auto() {
-    let mut estate = estate("a x");
+    let estate = estate("a x");
     estate.namespace("y", &json!({"env": "prod"}));
     let x = estate.name("x");
     let notes = format!(
@@ -166,7 +166,7 @@ fn a09_allowed_and_auto() {
 
 #[test]
 fn a10_a_malformed_selector_selects_nobody() {
-    let mut estate = estate("a b");
+    let estate = estate("a b");
     let notes = format!("{GIVES};reflection-auto-namespaces-selector=env in (");
     estate.put("a/x", &notes, "k=1");
     estate.settle();
@@ -186,7 +186,7 @@ fn a11_a_label_that_goes_takes_the_copy_with_it() {
 
 #[test]
 fn a12_a_label_that_goes_leaves_a_mirror_as_it_is() {
-    let mut estate = estate("a");
+    let estate = estate("a");
     estate.namespace("b", &json!({"env": "prod"}));
     let notes = "reflection-allowed=true;reflection-allowed-namespaces-selector=env=prod";
     estate.put("a/x", notes, "k=1");
@@ -251,7 +251,7 @@ fn a15_another_type_makes_the_copy_anew() {
 
 #[test]
 fn a16_a_stranger_of_the_same_name_is_left_alone() {
-    let mut estate = estate("a b c");
+    let estate = estate("a b c");
     estate.put("b/x", "", "k=theirs");
     let before = estate.secret("b/x");
     estate.put("a/x", GIVES, "k=1");
@@ -265,7 +265,7 @@ fn a16_a_stranger_of_the_same_name_is_left_alone() {
 
 #[test]
 fn a17_a_stranger_with_an_annotation_in_a_new_namespace_is_left_alone() {
-    let mut estate = estate("a");
+    let estate = estate("a");
     estate.put("a/x", GIVES, "k=1");
     estate.settle();
     // Faster than any controller: the stranger comes with the namespace.
@@ -284,7 +284,7 @@ fn a17_a_stranger_with_an_annotation_in_a_new_namespace_is_left_alone() {
 
 #[test]
 fn a18_a_mirror_of_the_same_name_is_its_owners() {
-    let mut estate = estate("a b c");
+    let estate = estate("a b c");
     let mirror = format!("reflects={}/x", estate.name("a"));
     estate.put("b/x", &mirror, "k=theirs");
     estate.put("a/x", &to(&estate.name("c")), "k=1");
@@ -330,7 +330,7 @@ fn a20_a_source_that_went_while_we_were_down_takes_its_copies_along() {
 
 #[test]
 fn a21_one_bad_pattern_stops_no_other_source() {
-    let mut estate = estate("a b");
+    let estate = estate("a b");
     estate.put("a/bad", &to("("), "k=1");
     estate.put("a/good", GIVES, "k=1");
     estate.holds("b/good", "k=1");
@@ -390,7 +390,7 @@ fn a24_a_copy_of_an_immutable_source_is_not_immutable() {
 
 #[test]
 fn a25_a_helm_release_and_a_token_are_never_copied() {
-    let mut estate = estate("a b");
+    let estate = estate("a b");
     let only = to(&estate.name("b"));
     estate.put_typed("a/release", &only, "release=1", "helm.sh/release.v1");
     estate.put_typed("a/token", &only, "k=1", "bootstrap.kubernetes.io/token");

@@ -151,6 +151,10 @@ impl Estate {
                 text = text.replacen('{', &own, 1);
             }
         }
+        if !text.contains("lease") {
+            let own = format!("{{lease: {{namespace: {}}}, ", self.prefix);
+            text = text.replacen('{', &own, 1);
+        }
         let text = format!("reflector: {text}\n");
         let outside = Outside {
             env: &|_| None,
