@@ -18,6 +18,7 @@ pub(crate) mod call;
 mod connect;
 pub(crate) mod copy;
 mod error;
+pub(crate) mod event;
 pub(crate) mod fields;
 mod kubeconfig;
 pub(crate) mod lease;

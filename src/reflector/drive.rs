@@ -11,11 +11,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::lead::Candidate;
 use super::pulse::Pulse;
+use super::tell::Teller;
 use super::watch::{Follow, Seen, Signal};
 use super::work::{Done, Trouble, Worker};
+use crate::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
-use crate::reflect::index::{Event, Index, Job, News, Next};
+use crate::reflect::index::{Event, Index, Job, Next};
 use crate::reflect::metadata::Metadata;
 use crate::reflect::place::{Kind, Place};
 use crate::reflect::reason::Refusal;
@@ -28,6 +30,9 @@ const ROTATION: Duration = Duration::from_secs(2);
 
 /// Figures are counted, and values dropped.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// One Event may take so long; it is told again when it happens again.
+const LETTER: Duration = Duration::from_secs(5);
 
 /// A silent connection is given up.
 const SILENCE: Duration = Duration::from_secs(150);
@@ -71,7 +76,9 @@ async fn drive(
     let _watches = follow(config, cluster, pulse, &sender);
     drop(sender);
     let worker = Worker::new(cluster.until(Instant::now()), config);
-    let mut desk = Desk::new(config, pulse.clone());
+    let lease = resolve(&config.lease, &cluster.namespace);
+    let mut desk = Desk::new(config, pulse.clone(), lease);
+    let mut letters = FuturesUnordered::new();
     let mut jobs = FuturesUnordered::new();
     let mut rotation = interval(ROTATION);
     rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -96,6 +103,7 @@ async fn drive(
         let wake = desk.start + due.unwrap_or(Duration::from_secs(3600));
         tokio::select! {
             Some(done) = jobs.next(), if !jobs.is_empty() => desk.settle(done),
+            Some(()) = letters.next(), if !letters.is_empty() => {}
             Some(signal) = signals.recv() => desk.see(signal),
             Some(count) = released.recv() => desk.index.release(count),
             () = tokio::task::yield_now(), if busy => {}
@@ -108,6 +116,10 @@ async fn drive(
             _ = housekeeping.tick() => {
                 worker.tidy();
                 desk.count();
+                if letters.is_empty() {
+                    let due = desk.teller.letters().into_iter();
+                    letters.extend(due.map(|letter| letter.send(cluster.until(Instant::now() + LETTER))));
+                }
             }
         }
     }
@@ -178,10 +190,12 @@ struct Desk {
     missing: BTreeSet<(Kind, Option<Arc<str>>)>,
     pulse: Pulse,
     wishes: Option<u64>,
+    teller: Teller,
+    lease: ObjectName,
 }
 
 impl Desk {
-    fn new(config: &Reflector, pulse: Pulse) -> Self {
+    fn new(config: &Reflector, pulse: Pulse, lease: ObjectName) -> Self {
         let scopes = scopes(config);
         let each = |kind: Kind| scopes.iter().map(move |scope| (kind, scope.clone()));
         Self {
@@ -190,6 +204,8 @@ impl Desk {
             missing: Kind::ALL.into_iter().flat_map(each).collect(),
             pulse,
             wishes: None,
+            teller: Teller::default(),
+            lease,
         }
     }
 
@@ -282,15 +298,10 @@ impl Desk {
         self.pulse.done(job, how);
     }
 
-    /// Logs what people should know.
+    /// Hands on what people should know.
     fn tell(&mut self) {
         for told in self.index.news() {
-            match told.what {
-                News::Remark(what) => tracing::warn!(at = %told.at, what, "an annotation"),
-                News::Refused(place, refusal) => {
-                    tracing::warn!(at = %told.at, %place, reason = refusal.word(), %refusal, "refused");
-                }
-            }
+            self.teller.take(told, &self.lease);
         }
     }
 

@@ -14,6 +14,7 @@ mod drive;
 mod larder;
 mod lead;
 mod pulse;
+mod tell;
 mod watch;
 mod work;
 

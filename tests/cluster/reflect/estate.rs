@@ -3,6 +3,8 @@
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use keyferry::config::Reflector;
 use keyferry::config::load::{Outside, load};
 use keyferry::kubernetes::connect_with;
@@ -193,12 +195,17 @@ impl Estate {
         let data: serde_json::Map<String, Value> = data
             .split_whitespace()
             .filter_map(|pair| pair.split_once('='))
-            .map(|(key, value)| (key.to_owned(), json!(format!("{CANARY}{value}"))))
+            .map(|(key, value)| {
+                (
+                    key.to_owned(),
+                    json!(STANDARD.encode(format!("{CANARY}{value}"))),
+                )
+            })
             .collect();
         let (_, name) = self.place(at);
         let object = json!({
             "apiVersion": "v1", "kind": "Secret", "type": kind,
-            "metadata": {"name": name, "annotations": annotations(notes)}, "stringData": data,
+            "metadata": {"name": name, "annotations": annotations(notes)}, "data": data,
         });
         self.apply(at, "secrets", &object);
     }

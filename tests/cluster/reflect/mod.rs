@@ -3,6 +3,8 @@
 mod annotations;
 mod declared;
 mod estate;
+mod faults;
+mod mittwald;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
