@@ -66,6 +66,8 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
         _ = &mut stop => {}
     }
     tracing::info!("ending: what was delivered stays");
+    let pulse = board.state().reflector.clone();
+    pulse.resign().await;
     // A second signal is for those who cannot wait for the tokens to be given back.
     tokio::select! {
         _ = tokio::time::timeout(FAREWELL * 2, stay.world.close()) => Ended::Well("stopped".to_owned()),

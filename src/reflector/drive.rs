@@ -44,8 +44,11 @@ pub async fn run(
     pulse: &Pulse,
     shutdown: impl Future<Output = ()>,
 ) {
+    // With another configuration the former candidate is still there.
+    pulse.resign().await;
     let lease = resolve(&config.lease, &cluster.namespace);
-    let candidate = Candidate::new(cluster, lease, pulse);
+    let candidate = Arc::new(Candidate::new(cluster, lease, pulse));
+    pulse.candidate(&candidate);
     let cluster = cluster.fenced(candidate.fence());
     let work = async {
         loop {

@@ -4,6 +4,7 @@
 //! for as long as it asked for, counted from when we saw it change. Our own ends earlier than others believe, and each
 //! write asks the [`Fence`] first; one that slips through a pause fails on the version that it names.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
@@ -36,6 +37,16 @@ pub(super) struct Candidate {
     holder: String,
     fence: Fence,
     pulse: Pulse,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, holder, .. } = self;
+        f.debug_struct("Candidate")
+            .field("at", at)
+            .field("holder", holder)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Candidate {

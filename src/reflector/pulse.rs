@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::lead::Candidate;
+
 /// A watch that was silent for so long is stuck: the server sends something about every minute, and a silent connection is
 /// given up long before.
 const STUCK: Duration = Duration::from_secs(420);
@@ -26,6 +28,7 @@ struct State {
     ready: bool,
     /// Why it does not work, and whether that is as it should be.
     waits: Option<(String, bool)>,
+    candidate: Option<Arc<Candidate>>,
 }
 
 impl Pulse {
@@ -84,6 +87,19 @@ impl Pulse {
 
     pub(super) fn ready(&self, ready: bool) {
         self.state().ready = ready;
+    }
+
+    /// Who would have to give the Lease back.
+    pub(super) fn candidate(&self, candidate: &Arc<Candidate>) {
+        self.state().candidate = Some(Arc::clone(candidate));
+    }
+
+    /// Gives the Lease back, where this replica holds it, so that the next one need not wait.
+    pub async fn resign(&self) {
+        let candidate = self.state().candidate.take();
+        if let Some(candidate) = candidate {
+            candidate.resign().await;
+        }
     }
 
     /// There is nothing to follow any more.

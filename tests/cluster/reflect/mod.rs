@@ -5,6 +5,7 @@ mod declared;
 mod estate;
 mod faults;
 mod mittwald;
+mod replicas;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
