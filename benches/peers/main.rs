@@ -10,6 +10,7 @@ mod support;
 mod contest;
 mod envelopes;
 mod launcher;
+mod reflect;
 mod release;
 mod table;
 mod vault_files;
@@ -29,6 +30,7 @@ const ROWS: &[(&str, Make)] = &[
     ("sops-json", envelopes::sops_json),
     ("sops-small", envelopes::sops_small),
     ("sealed", envelopes::sealed),
+    ("reflect", reflect::row),
     ("size", release::size),
 ];
 

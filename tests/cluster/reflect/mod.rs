@@ -5,6 +5,7 @@ mod declared;
 mod estate;
 mod faults;
 mod mittwald;
+mod platform;
 mod replicas;
 
 use base64::Engine as _;
