@@ -48,6 +48,8 @@ pub struct FileArtifact {
     pub path: PathBuf,
     /// What it holds.
     pub body: FileBody,
+    /// What its variables can be read by, for a plan.
+    pub variables: Variables,
     /// How it is exposed.
     pub access: Access,
 }
@@ -59,6 +61,21 @@ pub enum FileBody {
     Whole(SecretBytes),
     /// These variables; every other byte of an existing `.env` file stays. The text is `NAME=…` ready to be written.
     Lines(Vec<EnvLine>),
+}
+
+/// How the variables of a whole file are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variables {
+    /// Not at all.
+    Opaque,
+    /// As `.env`.
+    Dotenv,
+    /// As the members of a JSON object.
+    Json,
+    /// As the members of a YAML mapping.
+    Yaml,
+    /// As Java properties.
+    Properties,
 }
 
 /// One managed line of a `.env` file.
@@ -102,6 +119,8 @@ pub struct Access {
     pub adopt: bool,
     /// Whether the content may be written in place where a rename is impossible (a bind-mounted file).
     pub in_place: bool,
+    /// Whether a file that stands keeps its mode: it is edited, and none is configured.
+    pub keep_mode: bool,
 }
 
 /// Namespace and name of a Kubernetes object.

@@ -92,7 +92,7 @@ mod tests {
             (60, 0.0, 6, true, Turn::Replace, 0),
             (60, 0.0, 1, true, Turn::Replace, 0),
             (0, 0.5, 0, true, Turn::Replace, 0),
-            (1, 0.0, 1, true, Turn::Renew, 700),
+            (1, 0.0, 1, true, Turn::Renew, 699),
         ];
         for (span, chance, left, renewable, turn, wait) in rows {
             let (is, after) = Cadence::new(s(span), chance).next(s(left), renewable);
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(cadence.next(s(30), true).0, Turn::Replace);
         cadence.granted(s(200), 0.0);
         assert_eq!(cadence.next(s(100), true).0, Turn::Renew);
-        assert_eq!(cadence.next(s(80), true).0, Turn::Replace);
+        assert_eq!(cadence.next(s(79), true).0, Turn::Replace);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use keyferry::mode::watch::OnChange;
 use keyferry::plan::Format;
 
 /// Carries secrets from where they are kept to where they are used.
@@ -32,21 +33,8 @@ Exit codes:
 Start with `keyferry check`, then `keyferry plan`, then `keyferry job`.";
 
 /// Flags of every command.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Configuration file, or folder of *.yaml files; may be given several times
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "PATH",
-        env = "KEYFERRY_CONFIG",
-        value_delimiter = ':'
-    )]
-    pub(crate) config: Vec<PathBuf>,
-    /// Refuse file targets outside this folder
-    #[arg(long, global = true, value_name = "DIR", env = "KEYFERRY_ROOT")]
-    pub(crate) root: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, trace, or a filter such as keyferry=debug
     #[arg(
         long,
@@ -77,6 +65,23 @@ pub(crate) struct Common {
     pub(crate) termination_log: PathBuf,
 }
 
+/// Where the configuration is. Of every command that reads one.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// Configuration file, or folder of *.yaml files; may be given several times
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        env = "KEYFERRY_CONFIG",
+        value_delimiter = ':'
+    )]
+    pub(crate) config: Vec<PathBuf>,
+    /// Refuse file targets outside this folder
+    #[arg(long, value_name = "DIR", env = "KEYFERRY_ROOT")]
+    pub(crate) root: Option<PathBuf>,
+}
+
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -101,7 +106,7 @@ pub(crate) enum Command {
     /// In a pod best as an init container with `restartPolicy: Always` and `keyferry ready` as its startup probe: it is
     /// init and sidecar in one. SIGHUP and a changed file take the configuration anew, a bad one keeps the old. SIGTERM
     /// ends it within 5 s: what was delivered stays, tokens that only it used are revoked.
-    Sidecar(Address),
+    Sidecar(Sidecar),
     /// Ask a running sidecar whether everything was delivered (exec probe): exit code 0 or 7, and why
     Ready(Address),
     /// Show how a running sidecar stands: each delivery, its age, its lease, what failed
@@ -112,7 +117,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Fetch, then become CMD with the fields of one delivery in its environment
     ///
-    /// No process of keyferry stays behind; the exit code is that of CMD. Targets are not written.
+    /// No process of keyferry stays behind, except with --watch: then it restarts CMD when a field changes, hands signals on
+    /// and buries orphans. The exit code is that of CMD. Targets are not written.
     Exec(Exec),
     /// Check configuration and templates without any network
     ///
@@ -133,7 +139,9 @@ pub(crate) enum Command {
 /// One pass.
 #[derive(Debug, Args)]
 pub(crate) struct Pass {
-    /// When all waiting ends
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
@@ -144,12 +152,23 @@ pub(crate) struct Pass {
 /// One pass before a pod starts.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// When all waiting ends, waiting for the token file included
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "5m", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Stay.
+#[derive(Debug, Args)]
+pub(crate) struct Sidecar {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) address: Address,
 }
 
 /// Where a running sidecar answers.
@@ -163,10 +182,12 @@ pub(crate) struct Address {
 /// What would change.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
     pub(crate) output: Format,
-    /// When all waiting ends
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
 }
@@ -174,12 +195,20 @@ pub(crate) struct PlanArgs {
 /// Run a program with secrets in its environment.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// The delivery, where the configuration has several
     #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
     pub(crate) delivery: Option<String>,
-    /// When all waiting ends
+    /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
+    /// Stay, and when a field changes do what --on-change says
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send it a signal such as HUP
+    #[arg(long, value_name = "ACTION", default_value = "restart", requires = "watch", value_parser = OnChange::parse)]
+    pub(crate) on_change: OnChange,
     /// The program and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<std::ffi::OsString>,
@@ -188,6 +217,8 @@ pub(crate) struct Exec {
 /// Check without network.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Open every encrypted file too
     #[arg(long)]
     pub(crate) keys: bool,
@@ -198,6 +229,11 @@ pub(crate) struct Check {
 
 /// `90s`, `2m`, `1h30m`, or seconds; at most a day.
 fn duration(text: &str) -> Result<Duration, String> {
+    if text.contains('d') {
+        return Err(
+            "there is no unit `d`; write seconds, minutes and hours as in 90s, 2m or 1h30m".into(),
+        );
+    }
     let span = keyferry::config::duration::duration(text)?;
     if span.is_zero() || span > Duration::from_secs(86_400) {
         return Err(format!("`{text}` must be between 1s and 24h"));

@@ -6,6 +6,7 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
 
+use crate::config::mask::is_token;
 pub use crate::material::SECRET_VARIABLES;
 
 /// Makes this process unreadable for others of the same user, and keeps it from leaving a core. Returns what did not work.
@@ -47,21 +48,9 @@ pub fn soft_core_limit(current: Option<u64>) -> rustix::io::Result<Option<u64>> 
 
 /// Whether an argument is a secret itself: it would be readable for everybody in the process list.
 pub fn is_secret(argument: &OsStr) -> bool {
-    const BEGINNINGS: [&str; 8] = [
-        "hvs.",
-        "hvb.",
-        "hvr.",
-        "s.",
-        "b.",
-        "sbx.",
-        "AGE-SECRET-KEY-",
-        "-----BEGIN",
-    ];
     let text = argument.to_string_lossy();
-    let value = text.rsplit('=').next().unwrap_or_default();
-    BEGINNINGS
-        .iter()
-        .any(|beginning| value.starts_with(beginning) && value.len() >= 20)
+    text.split('=')
+        .any(|part| part.starts_with("-----BEGIN ") || is_token(part))
 }
 
 #[cfg(test)]
@@ -74,6 +63,7 @@ mod tests {
             ("hvs.CAESIJlSnE0qfTr0mZ8aVQ", true),
             ("--token=hvs.CAESIJlSnE0qfTr0mZ8aVQ", true),
             ("AGE-SECRET-KEY-1QQPQYQQQQ", true),
+            ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", true),
             ("--config", false),
             ("s.yaml", false),
             ("b.d/keyferry.yaml", false),

@@ -3,21 +3,22 @@
 mod cli;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use cli::{Cli, Command, Common, LogFormat};
+use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar};
 use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::mode::check::Depth;
 use keyferry::mode::sidecar::{Loaded, Settings};
-use keyferry::mode::{Ended, check, exec, once, sidecar};
+use keyferry::mode::watch::Program;
+use keyferry::mode::{Ended, check, exec, once, sidecar, watch};
 use keyferry::outcome::{Failed, defect};
 use keyferry::plan::Format;
 use keyferry::report::{Class, Failure};
@@ -70,39 +71,51 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             clap_complete::generate(shell, &mut Cli::command(), "keyferry", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
-                Ok(()) => print(&String::from_utf8_lossy(&page)),
-                Err(error) => {
-                    Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
-                }
+        Command::Man => match man_page() {
+            Ok(page) => print(&page),
+            Err(error) => {
+                Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
             }
-        }
-        Command::Job(pass) => with_config(common, |config| {
-            one_pass(config, common, pass.deadline, pass.dry_run)
+        },
+        Command::Job(pass) => with_config(common, &pass.place, |config| {
+            if pass.dry_run {
+                return show_plan(config, &pass.place, pass.deadline, Format::Text);
+            }
+            let world = world(&config, &pass.place, pass.deadline);
+            one_pass(&config, world)
         }),
-        Command::Init(init) => with_config(common, |config| {
-            one_pass(config, common, init.deadline, init.dry_run)
+        Command::Init(init) => with_config(common, &init.place, |config| {
+            if init.dry_run {
+                return show_plan(config, &init.place, init.deadline, Format::Text);
+            }
+            let world = world(&config, &init.place, init.deadline).waiting_for_files();
+            one_pass(&config, world)
         }),
-        Command::Sidecar(address) => stay(common, address.listen),
+        Command::Sidecar(sidecar) => stay(common, &sidecar),
         Command::Ready(address) => asked(ask::ready(address.listen)),
         Command::Status(address) => asked(ask::status(address.listen)),
-        Command::Plan(plan) => with_config(common, |config| {
-            show_plan(config, common, plan.deadline, plan.output)
+        Command::Plan(plan) => with_config(common, &plan.place, |config| {
+            show_plan(config, &plan.place, plan.deadline, plan.output)
         }),
-        Command::Check(flags) => with_config(common, |config| {
+        Command::Check(flags) => with_config(common, &flags.place, |config| {
             let depth = match (flags.keys, flags.targets) {
                 (_, true) => Depth::Targets,
                 (true, false) => Depth::Keys,
                 (false, false) => Depth::Configuration,
             };
-            let world = world(&config, common, Duration::from_secs(120));
+            let world = world(&config, &flags.place, Duration::from_secs(120));
             let (ended, text) = block_on(check::run(config, world, depth, jiff::Timestamp::now()));
             then(print(&text), ended)
         }),
-        Command::Exec(arguments) => with_config(common, |config| {
-            let world = world(&config, common, arguments.deadline);
+        Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
+            let path = env_text("PATH").unwrap_or_default();
+            if let Err(failure) = exec::find_program(&arguments.command, path.as_ref()) {
+                return Ended::Failed(Failed::whole(failure));
+            }
+            if arguments.watch {
+                return watched(&config, &arguments, core_limit);
+            }
+            let world = world(&config, &arguments.place, arguments.deadline);
             match block_on(exec::environment(
                 &config,
                 world,
@@ -118,12 +131,39 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     }
 }
 
-fn one_pass(config: Config, common: &Common, deadline: Duration, dry_run: bool) -> Ended {
-    if dry_run {
-        return show_plan(config, common, deadline, Format::Text);
+fn watched(config: &Config, arguments: &Exec, core_limit: Option<u64>) -> Ended {
+    let world = in_actions(World::staying(config, arguments.place.root.clone(), STEP));
+    let program = Program {
+        command: &arguments.command,
+        on_change: arguments.on_change,
+        deadline: arguments.deadline,
+        core_limit,
+    };
+    let delivery = arguments.delivery.as_deref();
+    block_on(watch::run(config, world, delivery, &program))
+}
+
+/// The page of the whole, then the options of each command: one page holds all.
+fn man_page() -> std::io::Result<String> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    let mut page = String::from_utf8_lossy(&page).into_owned();
+    let mut command = Cli::command();
+    command.build();
+    for command in command
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+    {
+        let mut options = Vec::new();
+        clap_mangen::Man::new(command.clone()).render_options_section(&mut options)?;
+        let heading = format!(".SH \"OPTIONS OF {}\"", command.get_name().to_uppercase());
+        page.push_str(&String::from_utf8_lossy(&options).replacen(".SH OPTIONS", &heading, 1));
     }
-    let world = world(&config, common, deadline);
-    let (ended, outcome) = block_on(once::run(&config, world, jiff::Timestamp::now()));
+    Ok(page)
+}
+
+fn one_pass(config: &Config, world: World) -> Ended {
+    let (ended, outcome) = block_on(once::run(config, world, jiff::Timestamp::now()));
     if let Some(outcome) = outcome
         && std::io::stdout().is_terminal()
     {
@@ -140,36 +180,45 @@ fn asked(answer: Result<String, Failure>) -> Ended {
     }
 }
 
-fn stay(common: &Common, listen: SocketAddr) -> Ended {
+fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
+    let Sidecar { place, address } = sidecar;
     warn_of_secrets();
-    let Loaded { config, files } = loaded(common);
+    let Loaded { config, files } = loaded(place);
     let first = match config {
         Ok(config) => config,
-        Err(problems) => return invalid(&problems),
+        Err(problems) => return invalid(&problems, common.log_format),
     };
     if let Err(failure) = sidecar::has_work(&first) {
         return Ended::Failed(Failed::whole(failure));
     }
-    let (again, outside) = (common.clone(), common.clone());
+    let (again, root) = (place.clone(), place.root.clone());
     let settings = Settings {
-        listen,
+        listen: address.listen,
         load: Box::new(move || loaded(&again)),
-        world: Box::new(move |config| {
-            in_actions(World::staying(config, outside.root.clone(), STEP))
-        }),
+        world: Box::new(move |config| in_actions(World::staying(config, root.clone(), STEP))),
     };
     block_on(sidecar::run(settings, first, files))
 }
 
-fn show_plan(config: Config, common: &Common, deadline: Duration, format: Format) -> Ended {
-    let world = world(&config, common, deadline);
+fn show_plan(config: Config, place: &Place, deadline: Duration, format: Format) -> Ended {
+    let world = world(&config, place, deadline);
     let (ended, text) = block_on(once::plan(&config, world, format, jiff::Timestamp::now()));
+    let ended = if format == Format::Text && is_terminal() {
+        ended.shown_above()
+    } else {
+        ended
+    };
     then(print(&text), ended)
 }
 
+/// Whether both streams end before the same eyes.
+fn is_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// The outside of one pass.
-fn world(config: &Config, common: &Common, deadline: Duration) -> World {
-    in_actions(World::new(config, common.root.clone(), deadline))
+fn world(config: &Config, place: &Place, deadline: Duration) -> World {
+    in_actions(World::new(config, place.root.clone(), deadline))
 }
 
 /// Only here is the environment asked who a GitHub Actions job is.
@@ -184,11 +233,11 @@ fn in_actions(world: World) -> World {
 }
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
-fn with_config(common: &Common, mode: impl FnOnce(Config) -> Ended) -> Ended {
+fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
     warn_of_secrets();
-    match loaded(common).config {
+    match loaded(place).config {
         Ok(config) => mode(config),
-        Err(problems) => invalid(&problems),
+        Err(problems) => invalid(&problems, common.log_format),
     }
 }
 
@@ -204,27 +253,39 @@ fn warn_of_secrets() {
 }
 
 /// The configuration, and every file and folder that was looked at for it.
-fn loaded(common: &Common) -> Loaded {
+fn loaded(place: &Place) -> Loaded {
     let seen = RefCell::new(Vec::new());
+    let texts = RefCell::new(BTreeMap::new());
+    let read = |path: &Path| {
+        seen.borrow_mut().push(path.to_owned());
+        let text = std::fs::read_to_string(path)?;
+        let mut texts = texts.borrow_mut();
+        texts.insert(path.display().to_string(), text.clone());
+        Ok(text)
+    };
     let outside = Outside {
         env: &env_text,
-        read: &|path| {
-            seen.borrow_mut().push(path.to_owned());
-            std::fs::read_to_string(path)
-        },
+        read: &read,
         list: &|path| {
             seen.borrow_mut().push(path.to_owned());
             list(path)
         },
-        root: common.root.as_deref(),
+        root: place.root.as_deref(),
     };
-    let paths = if common.config.is_empty() {
+    let paths = if place.config.is_empty() {
         default_config()
     } else {
-        common.config.clone()
+        place.config.clone()
     };
-    let config = load(&paths, &outside);
-    let mut files = seen.into_inner();
+    let config = load(&paths, &outside).and_then(|config| {
+        let texts = texts.borrow().clone();
+        let list = keyferry::render::check_templates(&config, &texts);
+        match list.is_empty() {
+            true => Ok(config),
+            false => Err(Problems { list, texts }),
+        }
+    });
+    let mut files = seen.take();
     files.sort();
     files.dedup();
     Loaded { config, files }
@@ -251,12 +312,23 @@ fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
     Ok(Some(entries))
 }
 
-fn invalid(problems: &Problems) -> Ended {
-    let _ = writeln!(std::io::stderr().lock(), "{problems}");
-    Ended::Failed(Failed::whole(Failure::new(
-        problems.class(),
-        problems.line(),
-    )))
+/// The last line tells the worst; before it stand the others, and the lines of the file.
+fn invalid(problems: &Problems, format: LogFormat) -> Ended {
+    let others = problems.others();
+    match format {
+        LogFormat::Text => {
+            let _ = write!(std::io::stderr().lock(), "{}", problems.blocks());
+        }
+        LogFormat::Json => {
+            for Failure { what, hint, .. } in others.iter().map(|problem| problem.failure()) {
+                tracing::error!(reason = what, hint, "the configuration is not valid");
+            }
+        }
+    }
+    Ended::Failed(Failed {
+        more: others.len(),
+        ..Failed::whole(problems.failure())
+    })
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -287,7 +359,7 @@ fn print(text: &str) -> Ended {
 fn then(printed: Ended, ended: Ended) -> Ended {
     match printed {
         Ended::Failed(failed) => Ended::Failed(failed),
-        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) => ended,
+        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_) => ended,
     }
 }
 
@@ -298,6 +370,7 @@ fn finish(ended: &Ended, common: &Common) -> ExitCode {
         Ended::Differs(line) => (line.clone(), 10),
         Ended::Failed(failed) => (failed.line(), failed.failure.class.exit_code()),
         Ended::Signal(stop) => ("stopped by a signal".to_owned(), stop.exit_code()),
+        Ended::Program(code) => (String::new(), *code),
     };
     if !line.is_empty() {
         match common.log_format {
@@ -312,7 +385,15 @@ fn finish(ended: &Ended, common: &Common) -> ExitCode {
 
 fn json_line(ended: &Ended, line: &str, code: u8) -> String {
     let mut document = serde_json::json!({"message": line, "exit": code, "level": if code == 0 || code == 10 { "INFO" } else { "ERROR" }});
-    if let Ended::Failed(Failed { delivery, failure }) = ended {
+    if let Ended::Failed(Failed {
+        delivery,
+        target,
+        failure,
+        more,
+    }) = ended
+    {
+        document["target"] = target.clone().into();
+        document["more"] = (*more).into();
         document["class"] = failure.class.word().into();
         document["delivery"] = delivery.clone().into();
         document["reason"] = failure.what.clone().into();

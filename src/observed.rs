@@ -30,7 +30,7 @@ pub enum Observed {
 /// A regular file as it stands.
 #[derive(Debug)]
 pub struct FileState {
-    /// Its bytes, or nothing when it is larger than anything we write.
+    /// Its bytes, or nothing where they need not be known: another size is another content.
     pub bytes: Option<SecretBytes>,
     /// Permission bits.
     pub mode: u32,
@@ -38,6 +38,8 @@ pub struct FileState {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// What a killed run left beside it.
+    pub damage: Option<String>,
 }
 
 /// A folder of files as readers see it.

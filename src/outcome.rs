@@ -11,8 +11,12 @@ use crate::report::{Class, Failure};
 pub struct Failed {
     /// The delivery, where it is one's.
     pub delivery: Option<String>,
+    /// The target, where it is one's.
+    pub target: Option<String>,
     /// What failed.
     pub failure: Failure,
+    /// How many others failed that are no worse.
+    pub more: usize,
 }
 
 impl Failed {
@@ -20,13 +24,58 @@ impl Failed {
     pub fn whole(failure: Failure) -> Self {
         Self {
             delivery: None,
+            target: None,
             failure,
+            more: 0,
+        }
+    }
+
+    /// A failure of one delivery.
+    pub fn of(delivery: &str, failure: Failure) -> Self {
+        Self {
+            delivery: Some(delivery.to_owned()),
+            ..Self::whole(failure)
+        }
+    }
+
+    /// The one that decides the exit code, which is the lowest of all; it knows how many others there are.
+    pub fn worst(failures: &[Self]) -> Option<Self> {
+        let (_, worst) = Self::find_worst(failures)?;
+        Some(Self {
+            more: failures.len() - 1,
+            ..worst.clone()
+        })
+    }
+
+    fn find_worst(failures: &[Self]) -> Option<(usize, &Self)> {
+        let numbered = failures.iter().enumerate();
+        numbered.min_by_key(|(_, failed)| failed.failure.class)
+    }
+
+    /// Logs all but the worst: that one is the last line of the run, and nothing is told twice.
+    pub fn log_others(failures: &[Self]) {
+        let worst = Self::find_worst(failures).map(|(index, _)| index);
+        for (index, failed) in failures.iter().enumerate() {
+            let Self {
+                delivery,
+                target,
+                failure,
+                more: _,
+            } = failed;
+            if Some(index) != worst {
+                tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
+            }
         }
     }
 
     /// Class, delivery, reason, next step: for the last line and the termination log.
     pub fn line(&self) -> String {
-        let Failed { delivery, failure } = self;
+        let Failed {
+            delivery,
+            target: _,
+            failure,
+            more,
+        } = self;
         let mut line = format!("{}: ", failure.class);
         if let Some(delivery) = delivery {
             let _ = write!(line, "{delivery}: ");
@@ -34,6 +83,9 @@ impl Failed {
         line.push_str(&failure.what);
         if let Some(hint) = &failure.hint {
             let _ = write!(line, "; {hint}");
+        }
+        if *more > 0 {
+            let _ = write!(line, " (and {more} more)");
         }
         line.replace(['\n', '\r'], " ")
     }
@@ -65,21 +117,21 @@ impl Outcome {
         };
         for (delivery, results) in applied.plan.deliveries.iter().zip(&applied.results) {
             match &delivery.steps {
-                Err(failure) => outcome.fail(&delivery.delivery, "", failure),
+                Err(failure) => outcome.fail(&delivery.delivery, None, failure),
                 Ok(steps) => {
                     for (step, result) in steps.iter().zip(results) {
                         match result {
                             Ok(()) => outcome.done(&delivery.delivery, step),
-                            Err(failure) => outcome.fail(
-                                &delivery.delivery,
-                                &step.artifact.to_string(),
-                                failure,
-                            ),
+                            Err(failure) => {
+                                let target = step.artifact.to_string();
+                                outcome.fail(&delivery.delivery, Some(target), failure);
+                            }
                         }
                     }
                 }
             }
         }
+        Failed::log_others(&outcome.failures);
         outcome
     }
 
@@ -106,25 +158,18 @@ impl Outcome {
             .push([delivery.to_owned(), target, word.to_owned(), why]);
     }
 
-    fn fail(&mut self, delivery: &str, target: &str, failure: &Failure) {
-        tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
+    fn fail(&mut self, delivery: &str, target: Option<String>, failure: &Failure) {
+        // The reason is in the log and in the last line: the table stands between them.
         self.rows.push([
             delivery.to_owned(),
-            target.to_owned(),
+            target.clone().unwrap_or_default(),
             "failed".to_owned(),
-            failure.what.clone(),
+            failure.class.to_string(),
         ]);
         self.failures.push(Failed {
-            delivery: Some(delivery.to_owned()),
-            failure: failure.clone(),
+            target,
+            ..Failed::of(delivery, failure.clone())
         });
-    }
-
-    /// The failure that decides the exit code: the lowest code of all.
-    pub fn worst(&self) -> Option<&Failed> {
-        self.failures
-            .iter()
-            .min_by_key(|failed| failed.failure.class)
     }
 
     /// The last line of a run in which nothing failed.
@@ -136,7 +181,10 @@ impl Outcome {
             ..
         } = self;
         match (created, updated) {
-            (0, 0) => format!("in sync: nothing changed, {unchanged} as they should be"),
+            (0, 0) => {
+                let targets = counted(*unchanged, "target", "targets");
+                format!("in sync: nothing changed ({targets})")
+            }
             _ => format!("in sync: {created} created, {updated} updated, {unchanged} unchanged"),
         }
     }
@@ -165,22 +213,24 @@ impl Outcome {
 pub fn foreseen(plan: &Plan) -> Vec<Failed> {
     let mut failures = Vec::new();
     for delivery in &plan.deliveries {
-        let name = || Some(delivery.delivery.clone());
+        let name = &delivery.delivery;
         match &delivery.steps {
-            Err(failure) => failures.push(Failed {
-                delivery: name(),
-                failure: failure.clone(),
-            }),
+            Err(failure) => failures.push(Failed::of(name, failure.clone())),
             Ok(steps) => failures.extend(steps.iter().filter_map(|step| match &step.action {
                 Action::Refuse(failure) => Some(Failed {
-                    delivery: name(),
-                    failure: failure.clone(),
+                    target: Some(step.artifact.to_string()),
+                    ..Failed::of(name, failure.clone())
                 }),
                 Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
             })),
         }
     }
     failures
+}
+
+/// A number and its noun: `1 delivery`, `2 deliveries`.
+pub fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 /// A defect of ours, as a failure.

@@ -5,7 +5,8 @@ use std::fmt;
 /// Why something failed. It alone decides retry, exit code and metric label; the lowest code of a pass wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Configuration or usage, found before any I/O to a provider.
+    /// Configuration or usage: found before any I/O to a provider, but for what only a source can show (a field that
+    /// comes twice, a version of KV v1).
     Usage,
     /// Login refused, or policy or RBAC refuses.
     Denied,

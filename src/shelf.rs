@@ -15,7 +15,7 @@ use crate::material::{Lease, Material, Node};
 use crate::patience::chance;
 use crate::render;
 use crate::report::Failure;
-use crate::vault::{Renewal, Session};
+use crate::vault::{Renewal, Session, Version};
 
 /// However little changes, data is read in full this often: rights may have been taken away meanwhile.
 const FULL_READ: Duration = Duration::from_secs(3600);
@@ -50,7 +50,11 @@ enum Life {
         errors: u32,
     },
     /// Until its version changes.
-    Version { read_at: Instant },
+    Version {
+        read_at: Instant,
+        /// What the metadata said of it: a secret that was deleted and made anew counts from 1 again.
+        made: Option<Version>,
+    },
 }
 
 impl Shelf {
@@ -64,10 +68,13 @@ impl Shelf {
             return self.read(session, read).await;
         };
         match &kept.life {
-            Life::Version { read_at } => {
-                let fresh = read_at.elapsed() < FULL_READ;
-                let known = kept.material.version.as_ref();
-                if fresh && session.version(read).await?.as_ref() == known {
+            Life::Version { read_at, made } => {
+                if read_at.elapsed() < FULL_READ
+                    && let Some(seen) = session.version(read).await?
+                    && kept.material.version.as_ref() == Some(&seen.number)
+                    && made.as_ref().is_none_or(|made| *made == seen)
+                {
+                    self.remember(read, seen);
                     return Ok(kept.material);
                 }
                 self.read(session, read).await
@@ -77,10 +84,10 @@ impl Shelf {
     }
 
     /// When the first of these has to be renewed or replaced.
-    pub fn next(&self, session: &Session, read: &VaultRead) -> Option<Instant> {
+    pub fn next(&self, session: &Session, read: &VaultRead, now: Instant) -> Option<Instant> {
         match &self.kept().get(read)?.life {
             Life::Ends { token, at, .. } => Some(match token {
-                Some(token) if *token < session.generation() => Instant::now(),
+                Some(token) if *token < session.generation() => now,
                 Some(_) | None => *at,
             }),
             Life::Version { .. } => None,
@@ -127,7 +134,15 @@ impl Shelf {
 
     async fn read(&self, session: &Session, read: &VaultRead) -> Result<Arc<Material>, Failure> {
         let since = Instant::now();
-        let material = Arc::new(session.read(read).await?);
+        let material = match session.read(read).await {
+            Ok(material) => Arc::new(material),
+            Err(failure) => {
+                // What comes back may have the version that it had before.
+                self.kept()
+                    .retain(|known, kept| known != read || matches!(kept.life, Life::Ends { .. }));
+                return Err(failure);
+            }
+        };
         match Life::of(&material, read, since, session.generation()) {
             Some(life) => {
                 let material = Arc::clone(&material);
@@ -136,6 +151,16 @@ impl Shelf {
             None => drop(self.kept().remove(read)),
         }
         Ok(material)
+    }
+
+    fn remember(&self, read: &VaultRead, seen: Version) {
+        if let Some(Kept {
+            life: Life::Version { made, .. },
+            ..
+        }) = self.kept().get_mut(read)
+        {
+            *made = Some(seen);
+        }
     }
 
     /// Does what the lease needs now, and gives data that is good either way.
@@ -244,7 +269,10 @@ impl Life {
             return Some(ends(span, None, None));
         }
         let watched = material.version.is_some() && read.version.is_none() && read.write.is_none();
-        watched.then_some(Self::Version { read_at: since })
+        watched.then_some(Self::Version {
+            read_at: since,
+            made: None,
+        })
     }
 }
 

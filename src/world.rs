@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{self, Kubernetes};
@@ -27,6 +28,8 @@ pub struct World {
     pub patience: Patience,
     /// What is kept between passes; nothing where there is only one.
     pub shelf: Option<Arc<Shelf>>,
+    /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
+    pub retired: Retired,
     vaults: BTreeMap<String, Arc<Session>>,
     kubernetes: Arc<OnceCell<Kubernetes>>,
     identities: OnceCell<Result<Vec<Identity>, Failure>>,
@@ -53,6 +56,7 @@ impl World {
             root,
             patience,
             shelf: None,
+            retired: Retired::default(),
             vaults: config
                 .vaults
                 .values()
@@ -92,6 +96,7 @@ impl World {
             root: self.root.clone(),
             patience: self.patience,
             shelf: self.shelf.clone(),
+            retired: Retired::default(),
             vaults: self.vaults.clone(),
             kubernetes: Arc::clone(&self.kubernetes),
             identities: OnceCell::new(),
@@ -109,6 +114,17 @@ impl World {
         }
         self.shelf.clone_from(&earlier.shelf);
         self.kubernetes = Arc::clone(&earlier.kubernetes);
+        self
+    }
+
+    /// The same world, in which credentials' files may still have to come: before a pod starts.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        for session in self.vaults.values_mut() {
+            if let Some(session) = Arc::get_mut(session) {
+                session.wait_for_files();
+            }
+        }
         self
     }
 

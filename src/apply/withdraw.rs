@@ -1,9 +1,10 @@
 //! Removing what was delivered, because its source is definitely gone and `onMissing: delete` says so. Only what is ours.
 
-use rustix::fs::{AtFlags, unlinkat};
+use std::path::Path;
 
+use crate::artifact::Access;
 use crate::config::{self, Target};
-use crate::disk::{Folder, SinkError, set};
+use crate::disk::{Folder, SinkError, place, set};
 use crate::report::Failure;
 use crate::world::World;
 
@@ -11,30 +12,22 @@ use crate::world::World;
 pub async fn withdraw(target: &Target, world: &World) -> Result<bool, Failure> {
     match target {
         Target::File(file) => {
-            let (Some(parent), Some(name)) = (
-                file.path.parent(),
-                file.path.file_name().and_then(|name| name.to_str()),
-            ) else {
-                return Ok(false);
-            };
-            let Some(folder) = Folder::find(parent, world.root.as_deref())? else {
+            let (parent, name) = place(&file.path)?;
+            let Some(folder) = found(parent, &file.access, world)? else {
                 return Ok(false);
             };
             folder.lock()?;
             if folder.file(name, &file.access)?.is_none() {
                 return Ok(false);
             }
-            unlinkat(&folder, name, AtFlags::empty())
-                .map_err(|errno| folder.failed("remove", name, errno))?;
+            folder.remove(name)?;
             folder.settle()?;
             Ok(true)
         }
-        Target::Files(files) => {
-            let Some(folder) = Folder::find(&files.dir, world.root.as_deref())? else {
-                return Ok(false);
-            };
-            Ok::<bool, SinkError>(set::remove_all(&folder)?).map_err(Failure::from)
-        }
+        Target::Files(files) => match found(&files.dir, &files.access, world)? {
+            Some(folder) => Ok(set::remove_all(&folder, &files.access)?),
+            None => Ok(false),
+        },
         Target::Secret(secret) => {
             let cluster = world.kubernetes().await?;
             let at = config::resolve(&secret.at, &cluster.namespace);
@@ -47,5 +40,13 @@ pub async fn withdraw(target: &Target, world: &World) -> Result<bool, Failure> {
                 Some(_) | None => Ok(false),
             }
         }
+    }
+}
+
+/// A folder that is not there holds nothing to remove.
+fn found(path: &Path, access: &Access, world: &World) -> Result<Option<Folder>, SinkError> {
+    match Folder::find(path, world.root.as_deref(), access) {
+        Err(SinkError::NoFolder(_)) => Ok(None),
+        found => found,
     }
 }

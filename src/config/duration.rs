@@ -23,6 +23,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             'm' => add(&mut digits, 60)?,
             'h' => add(&mut digits, 3600)?,
             'd' => add(&mut digits, 86_400)?,
+            unit if unit.is_alphabetic() && !digits.is_empty() => {
+                return Err(format!(
+                    "there is no unit `{unit}`; write 90s, 2m, 1h30m or 7d"
+                ));
+            }
             _ => return Err(wrong()),
         }
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use super::check::{self, Parts};
-use super::problem::{Problem, Problems};
+use super::mask::{self, Masked};
+use super::problem::{Problem, Problems, span};
 use super::raw::RawConfig;
 use super::read::Reader;
 use super::written::{self, Flaw, Place};
@@ -37,24 +38,30 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
         let name = file.display().to_string();
         match (outside.read)(&file) {
             Err(error) => found.list.push(unreadable(&name, &error)),
-            Ok(text) => match parse(&name, &text) {
-                Ok(raw) => {
-                    let base = file.parent().unwrap_or(Path::new(""));
-                    found
-                        .list
-                        .extend(check::check(raw, &name, base, outside, &mut parts));
-                    found.texts.insert(name, text);
+            Ok(text) => {
+                let pasted = pasted(&name, &text);
+                found.list.extend(pasted.iter().cloned());
+                match parse(&name, &text) {
+                    Ok(raw) => {
+                        let base = file.parent().unwrap_or(Path::new(""));
+                        let problems = check::check(raw, &name, base, outside, &mut parts);
+                        found.list.extend(problems);
+                    }
+                    // A secret where a mapping is meant is one mistake, not two.
+                    Err(problem) if pasted.iter().any(|p| p.at.line == problem.at.line) => {}
+                    Err(problem) => found.list.push(problem),
                 }
-                Err(problem) => {
-                    found.list.push(problem);
-                    found.texts.insert(name, text);
-                }
-            },
+                found.texts.insert(name, text);
+            }
         }
     }
     let mut config = check::merge(parts, &mut found.list);
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
         config.keys.age.push(AgeKey::File(file.into()));
+    }
+    if found.list.is_empty() && config.deliveries.is_empty() {
+        let name = paths.first().map(|path| path.display().to_string());
+        found.list.push(without_delivery(&name.unwrap_or_default()));
     }
     if found.list.is_empty() {
         Ok(config)
@@ -92,33 +99,102 @@ fn files(paths: &[PathBuf], outside: &Outside<'_>, found: &mut Problems) -> Vec<
 
 fn unreadable(name: &str, error: &io::Error) -> Problem {
     Problem {
-        at: Location {
-            file: name.to_owned(),
-            line: 1,
-            column: 1,
-        },
+        at: whole(name),
         what: format!("the configuration cannot be read: {error}"),
         hint: Some("name a file or a folder with --config, or KEYFERRY_CONFIG".to_owned()),
         class: Class::Usage,
     }
 }
 
-/// Parses one file into the shape as written.
-pub fn parse(name: &str, text: &str) -> Result<RawConfig, Problem> {
-    let written = written::document(text).map_err(|flaw| problem(name, flaw))?;
-    RawConfig::deserialize(Reader(&written)).map_err(|flaw| problem(name, flaw))
-}
-
-fn problem(name: &str, flaw: Flaw) -> Problem {
-    let Place { line, column } = flaw.at.unwrap_or(Place { line: 1, column: 1 });
+fn without_delivery(name: &str) -> Problem {
     Problem {
-        at: Location {
-            file: name.to_owned(),
-            line,
-            column,
-        },
-        what: flaw.what,
-        hint: Some(flaw.hint),
+        at: whole(name),
+        what: "no delivery is declared".to_owned(),
+        hint: Some(
+            "add `deliveries: [{name: …, from: […], to: […]}]`; `keyferry schema` prints all that can be said"
+                .to_owned(),
+        ),
         class: Class::Usage,
     }
+}
+
+fn whole(name: &str) -> Location {
+    Location {
+        file: name.to_owned(),
+        ..Location::default()
+    }
+}
+
+const BY_FILE: &str = "a token is given by file, never in the configuration";
+
+/// Tokens and private keys that stand in a configuration themselves.
+fn pasted(name: &str, text: &str) -> Vec<Problem> {
+    let problem = |at| Problem {
+        at: location(name, text, at),
+        what: "this has the form of a secret".to_owned(),
+        hint: Some(format!("{BY_FILE}; replace it, it was seen")),
+        class: Class::Usage,
+    };
+    mask::tokens(text).into_iter().map(problem).collect()
+}
+
+/// Line and column of a place in a text.
+fn location(name: &str, text: &str, at: usize) -> Location {
+    let before = &text[..at];
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    let number = |count: usize| u32::try_from(count + 1).unwrap_or(0);
+    Location {
+        file: name.to_owned(),
+        line: number(before.matches('\n').count()),
+        column: number(before[line..].chars().count()),
+    }
+}
+
+/// Parses one file into the shape as written.
+pub fn parse(name: &str, text: &str) -> Result<RawConfig, Problem> {
+    let written = written::document(text).map_err(|flaw| problem(name, text, flaw))?;
+    RawConfig::deserialize(Reader(&written)).map_err(|flaw| problem(name, text, flaw))
+}
+
+fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
+    let Place { line, column } = flaw.at.unwrap_or(Place { line: 1, column: 1 });
+    let at = Location {
+        file: name.to_owned(),
+        line,
+        column,
+    };
+    let hint = if is_of_identity(text, &at) {
+        BY_FILE.to_owned()
+    } else {
+        flaw.hint
+    };
+    Problem {
+        at,
+        what: flaw.what,
+        hint: Some(hint),
+        class: Class::Usage,
+    }
+}
+
+/// Whether what is wrong is a hidden value of a key that says who we are: a password that looks like any word.
+fn is_of_identity(text: &str, at: &Location) -> bool {
+    let Some(span) = span(text, at) else {
+        return false;
+    };
+    let key = text[..span.start].trim_end_matches([' ', '[', '{', '-', '\n', '"', '\'']);
+    let word = key
+        .strip_suffix(':')
+        .and_then(|key| key.rsplit([' ', '{', ',', '\n']).next())
+        .unwrap_or_default();
+    let identities = [
+        "auth",
+        "token",
+        "jwt",
+        "appRole",
+        "kubernetes",
+        "age",
+        "sealed",
+        "keys",
+    ];
+    identities.contains(&word) && Masked::new(text).hides(span.start)
 }

@@ -8,6 +8,7 @@ pub mod check;
 pub mod duration;
 pub mod expand;
 pub mod load;
+pub mod mask;
 pub mod problem;
 pub mod raw;
 mod read;
@@ -38,7 +39,7 @@ use crate::artifact::ObjectName;
 pub struct Location {
     /// The file as it was named on the command line.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 stands for the file as a whole.
     pub line: u32,
     /// From 1.
     pub column: u32,
@@ -46,7 +47,11 @@ pub struct Location {
 
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            // The file as a whole.
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 
@@ -148,7 +153,7 @@ pub struct Delivery {
 }
 
 /// A field made from others by a template.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ComputedField {
     /// Its name.
     pub name: String,

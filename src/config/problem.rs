@@ -6,7 +6,8 @@ use std::fmt;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::Location;
-use crate::report::Class;
+use super::mask::{self, Masked};
+use crate::report::{Class, Failure};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub struct Problem {
     pub class: Class,
 }
 
-/// All that is wrong, with the text of the files for the snippets. A configuration holds no secret, so its lines may be shown.
+/// All that is wrong, with the text of the files for the snippets. A configuration should hold no secret, and somebody
+/// pastes one all the same: what is shown of it goes through [`mask`](super::mask).
 #[derive(Debug)]
 pub struct Problems {
     /// In the order they were found.
@@ -37,56 +39,96 @@ impl Problems {
         classes.min().unwrap_or(Class::Usage)
     }
 
-    /// The first problem on one line, for the last line of a run and the termination log.
-    pub fn line(&self) -> String {
-        let Some(first) = self.list.first() else {
-            return "configuration is not valid".to_owned();
-        };
-        let more = match self.list.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        let hint = first
-            .hint
-            .as_deref()
-            .map(|hint| format!("; {hint}"))
-            .unwrap_or_default();
-        format!("{}: {}{hint}{more}", first.at, first.what)
+    /// The first of those that decide the class.
+    fn worst(&self) -> Option<&Problem> {
+        self.list.iter().min_by_key(|problem| problem.class)
     }
+
+    /// The worst problem, for the last line of a run and the termination log.
+    pub fn failure(&self) -> Failure {
+        match self.worst() {
+            None => Failure::new(Class::Usage, "the configuration is not valid"),
+            Some(problem) => problem.failure(),
+        }
+    }
+
+    /// The others, in the order of the files.
+    pub fn others(&self) -> Vec<&Problem> {
+        let worst = self.worst();
+        let mut others: Vec<&Problem> = self
+            .list
+            .iter()
+            .filter(|problem| !worst.is_some_and(|worst| std::ptr::eq(worst, *problem)))
+            .collect();
+        others.sort_by(|a, b| (&a.at.file, a.at.line).cmp(&(&b.at.file, b.at.line)));
+        others
+    }
+
+    /// What a terminal shows before the last line: every other problem with its line, and the lines of the worst.
+    pub fn blocks(&self) -> String {
+        let text = |problem: &Problem| self.texts.get(&problem.at.file);
+        let mut out = String::new();
+        for problem in self.others() {
+            out.push_str(&render(problem, text(problem)));
+            out.push('\n');
+        }
+        if let Some(worst) = self.worst() {
+            out.push_str(&excerpt(&render(worst, text(worst))));
+        }
+        out
+    }
+}
+
+impl Problem {
+    /// The same as one failure, place first.
+    pub fn failure(&self) -> Failure {
+        let what = format!("{}: {}", self.at, mask::message(&self.what));
+        Failure {
+            hint: self.hint.as_deref().map(mask::message),
+            ..Failure::new(self.class, what)
+        }
+    }
+}
+
+/// The lines of a file in what was rendered, without title and hint.
+fn excerpt(rendered: &str) -> String {
+    let rows = rendered.lines().skip(1);
+    let rows: Vec<&str> = rows
+        .take_while(|row| !row.trim_start().starts_with("= help"))
+        .filter(|row| row.trim() != "|")
+        .collect();
+    rows.into_iter().map(|row| format!("{row}\n")).collect()
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut problems: Vec<&Problem> = self.list.iter().collect();
-        problems.sort_by(|a, b| (&a.at.file, a.at.line).cmp(&(&b.at.file, b.at.line)));
-        for (index, problem) in problems.into_iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            f.write_str(&render(problem, self.texts.get(&problem.at.file)))?;
-        }
-        Ok(())
+        f.write_str(&self.blocks())?;
+        f.write_str(&self.failure().what)
     }
 }
 
 fn render(problem: &Problem, text: Option<&String>) -> String {
-    let title = format!("{}: {}", problem.at, problem.what);
+    let title = format!("{}: {}", problem.at, mask::message(&problem.what));
+    let masked = text.map(|text| (Masked::new(text), span(text, &problem.at)));
+    let hint = problem.hint.as_deref().map(mask::message);
     let mut group = Level::ERROR.primary_title(title.as_str()).elements(
-        text.and_then(|text| span(text, &problem.at).map(|span| (text, span)))
-            .map(|(text, span)| {
-                Snippet::source(text.as_str())
+        masked
+            .as_ref()
+            .and_then(|(masked, span)| Some((masked, masked.span(span.clone()?))))
+            .map(|(masked, span)| {
+                Snippet::source(masked.text.as_str())
                     .fold(true)
                     .annotation(AnnotationKind::Primary.span(span))
             }),
     );
-    if let Some(hint) = &problem.hint {
+    if let Some(hint) = &hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
     Renderer::plain().render(&[group]).clone() + "\n"
 }
 
 /// The byte range of the word at a location.
-fn span(text: &str, at: &Location) -> Option<std::ops::Range<usize>> {
+pub(super) fn span(text: &str, at: &Location) -> Option<std::ops::Range<usize>> {
     let line_index = usize::try_from(at.line).ok()?.checked_sub(1)?;
     let line = text.split_inclusive('\n').nth(line_index)?;
     let start_of_line: usize = text
@@ -169,18 +211,11 @@ mod tests {
             texts: [("k.yaml".to_owned(), text)].into(),
         };
         let shown = problems.to_string();
-        assert!(
-            shown.starts_with("error: k.yaml:3:5: unknown key `frm`"),
-            "{shown}"
-        );
-        assert!(
-            shown.contains("    frm: []") && shown.contains("^^^"),
-            "{shown}"
-        );
-        assert!(shown.contains("help: did you mean `from`?"), "{shown}");
         assert_eq!(
-            problems.line(),
-            "k.yaml:3:5: unknown key `frm`; did you mean `from`?"
+            shown,
+            "3 |     frm: []\n  |     ^^^\nk.yaml:3:5: unknown key `frm`"
         );
+        let failure = problems.failure();
+        assert_eq!(failure.hint.as_deref(), Some("did you mean `from`?"));
     }
 }

@@ -350,7 +350,7 @@ pub struct RawFile {
     pub field: Option<At<String>>,
     /// template: the template's file.
     pub template: Option<At<String>>,
-    /// Mode in quotes; "0400" unless said.
+    /// Mode in quotes; "0400" unless said, and with `edit` the mode of the file that is there.
     pub mode: Option<At<String>>,
     /// Mode of folders that are created; "0700" unless said.
     pub dir_mode: Option<At<String>>,

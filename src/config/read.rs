@@ -73,7 +73,32 @@ impl de::Error for Flaw {
     }
 }
 
+/// A key, a key that is known where it was written wrongly, and where it belongs.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    (
+        "serviceAccounts",
+        "registries",
+        "beside `secret:`, not in it",
+    ),
+    ("type", "serviceAccounts", "in `secret:`"),
+    ("namespace", "serviceAccounts", "in `secret:`"),
+    ("labels", "serviceAccounts", "in `secret:`"),
+    ("path", "serviceAccounts", "in `file:`"),
+    ("format", "serviceAccounts", "in `file:`"),
+    ("mode", "serviceAccounts", "in `file:` or `files:`"),
+    ("address", "deliveries", "in `vault:`"),
+    ("auth", "deliveries", "in `vault:`"),
+    ("age", "deliveries", "in `keys:`"),
+    ("sealed", "deliveries", "in `keys:`"),
+];
+
 fn instead(word: &str, known: &[&str]) -> String {
+    if let Some((_, _, place)) = ELSEWHERE
+        .iter()
+        .find(|(key, here, _)| *key == word && known.contains(here))
+    {
+        return format!("did you mean to write `{word}` {place}?");
+    }
     match nearest(word, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("known here: {}", known.join(", ")),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Location, SecretRef};
 
 /// One source of a delivery and what is taken from it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct From {
     /// What is read.
     pub source: Source,

@@ -125,11 +125,7 @@ fn place(marker: Marker) -> Place {
 fn malformed(error: &granit_parser::ScanError) -> Flaw {
     let what = error.info().to_owned();
     let hint = hint_of(&what);
-    Flaw::new(
-        place(*error.marker()),
-        format!("this is no YAML: {what}"),
-        hint,
-    )
+    Flaw::new(place(*error.marker()), what, hint)
 }
 
 /// What to do about a text that is no YAML.

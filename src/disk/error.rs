@@ -30,9 +30,28 @@ pub enum SinkError {
     /// A name from data that could leave the folder.
     #[error("unsafe target path {0:?}")]
     UnsafeName(String),
+    /// A path of the configuration that names no file, or leaves the root folder.
+    #[error("unsafe target path {path:?}: {why}")]
+    UnsafePath {
+        /// As it is configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Larger than anything that is edited.
     #[error("{0} is larger than 16 MiB")]
     TooLarge(PathBuf),
+    /// Its text is such that a change of one line could change others.
+    #[error("{path} cannot be edited: {what}")]
+    Unfit {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Somebody who may write there too was at work at the same moment.
+    #[error("{0} was replaced by somebody else while it was written")]
+    Replaced(PathBuf),
     /// Another run holds the folder.
     #[error("folder {0} is being written by another run")]
     Busy(PathBuf),
@@ -54,8 +73,12 @@ impl Fault for SinkError {
             Self::Foreign { .. }
             | Self::NotInMemory(_)
             | Self::UnsafeName(_)
-            | Self::TooLarge(_) => Class::Refused,
+            | Self::UnsafePath { .. }
+            | Self::TooLarge(_)
+            | Self::Unfit { .. }
+            | Self::Replaced(_) => Class::Refused,
             Self::Mounted(_) => Class::Usage,
+            Self::System { errno, .. } if *errno == Errno::NAMETOOLONG => Class::Usage,
             Self::NoFolder(_) | Self::Busy(_) | Self::System { .. } => Class::Sink,
         }
     }
@@ -73,11 +96,19 @@ impl Fault for SinkError {
             Self::UnsafeName(_) => {
                 "rename the field; a file name has at most 255 bytes, no `/` and does not begin with `..`"
             }
+            Self::UnsafePath { .. } => {
+                "name a file beneath --root, spelt as the root is spelt, or run without --root"
+            }
             Self::TooLarge(_) => "edit a smaller file",
+            Self::Unfit { .. } => "mend the file by hand first",
+            Self::Replaced(_) => {
+                "let nobody else write to that folder, or give this target another place"
+            }
             Self::Busy(_) => "wait for the other run, or look which process holds it",
             Self::System { errno, .. } => match *errno {
                 Errno::NOSPC | Errno::DQUOT => "make room; what was there before is untouched",
                 Errno::ROFS => "mount it writable",
+                Errno::NAMETOOLONG => "a file name has at most 255 bytes, a path 4095",
                 Errno::ACCESS | Errno::PERM => {
                     "check the folder's owner and mode, and the user this runs as"
                 }

@@ -1,29 +1,27 @@
 //! One file in a folder: read as it stands, replaced whole, never half.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, fsync, openat, renameat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags, fchmod, fstat, openat,
+    renameat, statx, unlinkat,
 };
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::SinkError;
-use super::folder::{Folder, kind, trusted};
+use super::folder::{Folder, give, kind, owned};
+use super::names::{is_file_name, is_temporary_file, temporary_file};
 use crate::artifact::Access;
 use crate::material::SecretBytes;
 
 /// Nothing that is edited is larger.
 pub const LARGEST: usize = 16 << 20;
 
-/// What our temporary files are called, around sixteen hex digits.
-const TEMPORARY: (&str, &str) = (".keyferry-", ".tmp");
-
 /// A file as it stands.
 pub struct Standing {
-    /// The open file.
-    pub fd: OwnedFd,
+    /// Open for reading; nothing where we may replace it but not read it.
+    pub(super) fd: Option<OwnedFd>,
     /// Its size, mode, owner.
     pub stat: Stat,
 }
@@ -31,43 +29,43 @@ pub struct Standing {
 impl Folder {
     /// The regular file at a name; nothing when nothing is there. Anything else, and anything of strangers, is foreign.
     pub fn file(&self, name: &str, access: &Access) -> Result<Option<Standing>, SinkError> {
-        // O_NONBLOCK: opening a pipe would wait for a writer.
+        if !is_file_name(name) {
+            return Err(SinkError::UnsafeName(name.to_owned()));
+        }
+        // Looked at before it is opened: the opening alone wakes whoever waits at a pipe or a device.
+        let Some(stat) = self.stat(name)? else {
+            return Ok(None);
+        };
+        self.judge(name, &stat, access)?;
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let foreign = |what: String| SinkError::Foreign {
-            path: self.at(name),
-            what,
-        };
         let fd = match openat(self, name, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => {
-                let Some(stat) = self.stat(name)? else {
-                    return Ok(None);
-                };
-                let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-                return Err(if regular {
-                    self.failed("open", name, errno)
-                } else {
-                    foreign(format!("it is {}", kind(&stat)))
-                });
-            }
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(Some(Standing { fd: None, stat })),
+            Err(Errno::LOOP) => return Err(SinkError::Replaced(self.at(name))),
+            Err(errno) => return Err(self.failed("open", name, errno)),
         };
         let stat = fstat(&fd).map_err(|errno| self.failed("look at", name, errno))?;
+        self.judge(name, &stat, access)?;
+        let fd = Some(fd);
+        Ok(Some(Standing { fd, stat }))
+    }
+
+    fn judge(&self, name: &str, stat: &Stat, access: &Access) -> Result<(), SinkError> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(foreign(format!("it is {}", kind(&stat))));
+            return Err(self.foreign(name, format!("it is {}", kind(stat))));
         }
         if stat.st_nlink > 1 {
-            return Err(foreign(format!("it has {} hard links", stat.st_nlink)));
+            let links = stat.st_nlink;
+            return Err(self.foreign(name, format!("it has {links} hard links")));
         }
-        let known = trusted(stat.st_uid) || access.uid == Some(stat.st_uid);
-        if !known && !access.adopt {
-            return Err(foreign(format!(
-                "it belongs to user {}; `adopt: true` takes it over",
-                stat.st_uid
-            )));
+        if !owned(stat, access) && !access.adopt {
+            let uid = stat.st_uid;
+            let what = format!("it belongs to user {uid}; `adopt: true` takes it over");
+            return Err(self.foreign(name, what));
         }
-        Ok(Some(Standing { fd, stat }))
+        Ok(())
     }
 
     /// Writes a new file beside the others and gives it the name in one step.
@@ -77,150 +75,188 @@ impl Folder {
         body: &SecretBytes,
         access: &Access,
     ) -> Result<(), SinkError> {
-        let temporary = format!("{}{}{}", TEMPORARY.0, random_digits(), TEMPORARY.1);
-        let done = self.create(&temporary, body, access).and_then(|()| {
-            match renameat(self, &*temporary, self, name) {
-                Ok(()) => Ok(()),
-                Err(Errno::BUSY | Errno::XDEV) => Err(SinkError::Mounted(self.at(name))),
-                Err(errno) => Err(self.failed("replace", name, errno)),
-            }
+        let temporary = temporary_file();
+        let made = self.create(&temporary, body, access);
+        let done = made.and_then(|made| {
+            renameat(self, &*temporary, self, name)
+                .map_err(|errno| self.failed("replace", name, errno))?;
+            Ok(made)
         });
-        if done.is_err() {
-            let _ = unlinkat(self, &*temporary, AtFlags::empty());
+        let made = match done {
+            Ok(made) => made,
+            Err(error) => {
+                let _ = unlinkat(self, &*temporary, AtFlags::empty());
+                return Err(self.explained(name, error));
+            }
+        };
+        // Whoever may write to this folder too could have put a file of his own under the temporary name.
+        let there = self.stat(name)?;
+        if there.is_none_or(|there| (there.st_dev, there.st_ino) != (made.st_dev, made.st_ino)) {
+            return Err(SinkError::Replaced(self.at(name)));
         }
-        done.and_then(|()| self.settle())
+        self.settle()
+    }
+
+    /// A file that is mounted by itself is replaced by nothing, and its folder often cannot be written at all.
+    fn explained(&self, name: &str, error: SinkError) -> SinkError {
+        let SinkError::System { errno, .. } = &error else {
+            return error;
+        };
+        let mounted = match *errno {
+            Errno::BUSY | Errno::XDEV => true,
+            Errno::ROFS | Errno::ACCESS | Errno::PERM => self.is_mounted(name),
+            _ => false,
+        };
+        if mounted {
+            SinkError::Mounted(self.at(name))
+        } else {
+            error
+        }
+    }
+
+    /// Whether a name is a mount point of its own.
+    pub fn is_mounted(&self, name: &str) -> bool {
+        let seen = statx(
+            self,
+            name,
+            AtFlags::SYMLINK_NOFOLLOW,
+            StatxFlags::BASIC_STATS,
+        );
+        seen.is_ok_and(|seen| seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
     }
 
     /// Makes a new file: unreadable for others until it is whole, on disk before it is named.
-    pub fn create(&self, name: &str, body: &SecretBytes, access: &Access) -> Result<(), SinkError> {
+    pub(super) fn create(
+        &self,
+        name: &str,
+        body: &SecretBytes,
+        access: &Access,
+    ) -> Result<Stat, SinkError> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(self, name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| self.failed("create", name, errno))?;
         write_all(&fd, body.expose()).map_err(|errno| self.failed("write", name, errno))?;
         self.expose(&fd, name, access.mode, access)?;
-        self.flush(&fd, name)
+        self.flush(&fd, name)?;
+        fstat(&fd).map_err(|errno| self.failed("look at", name, errno))
     }
 
-    /// Writes into the file that is there, for a file that is mounted by itself: readers may see half of it.
-    pub fn overwrite(
+    /// Gives a file whose content is right its mode and owner, each in one step; whether that was possible. Where both
+    /// differ there is no such step: between the two it could be open to the wrong ones, so it must be replaced.
+    pub fn mend(
         &self,
         name: &str,
-        body: &SecretBytes,
+        standing: &Standing,
         access: &Access,
-    ) -> Result<(), SinkError> {
-        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = openat(self, name, flags, Mode::empty())
-            .map_err(|errno| self.failed("open", name, errno))?;
-        write_all(&fd, body.expose()).map_err(|errno| self.failed("write", name, errno))?;
-        self.expose(&fd, name, access.mode, access)?;
-        self.flush(&fd, name)
+    ) -> Result<bool, SinkError> {
+        let Standing { fd, stat } = standing;
+        let mode = stat.st_mode & 0o7777 != access.mode;
+        let owner = access.uid.is_some_and(|uid| uid != stat.st_uid)
+            || access.gid.is_some_and(|gid| gid != stat.st_gid);
+        let Some(fd) = fd else { return Ok(false) };
+        let (step, done) = match (mode, owner) {
+            (false, false) => return Ok(true),
+            (true, true) => return Ok(false),
+            (true, false) => (
+                "change the mode of",
+                fchmod(fd, Mode::from_raw_mode(access.mode)),
+            ),
+            (false, true) => ("change the owner of", give(fd, access)),
+        };
+        match done {
+            Ok(()) => self.flush(fd, name).map(|()| true),
+            // It belongs to root, and we are somebody else who may replace it.
+            Err(Errno::PERM) => Ok(false),
+            Err(errno) => Err(self.failed(step, name, errno)),
+        }
+    }
+
+    /// Files that killed runs left.
+    pub fn leftovers(&self, access: &Access) -> Result<Vec<String>, SinkError> {
+        let mut names = self.names()?;
+        names.retain(|name| is_temporary_file(name));
+        let mut found = Vec::new();
+        for name in names {
+            let ours = self.stat(&name)?.is_some_and(|stat| {
+                FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                    && owned(&stat, access)
+            });
+            if ours {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 
     /// Removes what killed runs left. Only under [`Folder::lock`]: another run's file would be in use.
-    pub fn sweep(&self) -> Result<(), SinkError> {
-        for name in self.names()? {
-            let ours = is_temporary(&name)
-                && self.stat(&name)?.is_some_and(|stat| {
-                    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                        && trusted(stat.st_uid)
-                });
-            if ours {
-                match unlinkat(self, &*name, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(self.failed("remove", &name, errno)),
-                }
-            }
+    pub fn sweep(&self, access: &Access) -> Result<(), SinkError> {
+        for name in self.leftovers(access)? {
+            self.remove(&name)?;
         }
         Ok(())
-    }
-
-    /// The names in this folder that are text; ours always are.
-    pub fn names(&self) -> Result<Vec<String>, SinkError> {
-        let failed = |errno| self.failed("list", "", errno);
-        let mut names = Vec::new();
-        for entry in Dir::read_from(self).map_err(failed)? {
-            if let Ok(name) = entry.map_err(failed)?.file_name().to_str()
-                && !matches!(name, "." | "..")
-            {
-                names.push(name.to_owned());
-            }
-        }
-        Ok(names)
-    }
-
-    /// Waits until the folder's names are on disk; in memory there is nothing to wait for.
-    pub fn settle(&self) -> Result<(), SinkError> {
-        self.flush(self.as_fd(), "")
-    }
-
-    fn flush(&self, fd: impl AsFd, name: &str) -> Result<(), SinkError> {
-        if self.in_memory()? {
-            return Ok(());
-        }
-        // Never tried twice: after a failed fsync a second one reports success for lost data.
-        fsync(fd).map_err(|errno| self.failed("flush", name, errno))
     }
 }
 
 impl Standing {
-    /// Its bytes; nothing when there are more than `cap`.
-    pub fn read(
+    /// Its bytes; nothing when there are more than `cap`, or when it may not be read.
+    fn read(
         &self,
         folder: &Folder,
-        name: impl AsRef<Path>,
+        name: &str,
         cap: usize,
     ) -> Result<Option<SecretBytes>, SinkError> {
         let size = usize::try_from(self.stat.st_size).unwrap_or(usize::MAX);
-        if size > cap {
+        let Some(fd) = self.fd.as_ref().filter(|_| size <= cap) else {
             return Ok(None);
-        }
+        };
         // One byte more, so that growth is seen without a buffer that moves and leaves copies behind.
         let mut bytes = Zeroizing::new(vec![0; size + 1]);
         let mut filled = 0;
-        loop {
-            match rustix::io::read(&self.fd, &mut bytes[filled..]) {
-                Ok(0) => break,
+        while filled <= size {
+            let at = u64::try_from(filled).unwrap_or(u64::MAX);
+            match rustix::io::pread(fd, &mut bytes[filled..], at) {
+                Ok(0) => {
+                    bytes.truncate(filled);
+                    return Ok(Some(SecretBytes::from(bytes)));
+                }
                 Ok(count) => filled += count,
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(folder.failed("read", name, errno)),
             }
-            if filled > size {
-                return Ok(None);
-            }
         }
-        bytes.truncate(filled);
-        Ok(Some(SecretBytes::from(bytes)))
+        Ok(None)
+    }
+
+    /// Its bytes when there are exactly so many: another size is another content, and is not even read.
+    pub fn read_sized(
+        &self,
+        folder: &Folder,
+        name: &str,
+        size: usize,
+    ) -> Result<Option<SecretBytes>, SinkError> {
+        if usize::try_from(self.stat.st_size) != Ok(size) {
+            return Ok(None);
+        }
+        self.read(folder, name, size)
+    }
+
+    /// Its bytes, where there are not too many of them to be compared variable by variable.
+    pub fn parsable(&self, folder: &Folder, name: &str) -> Result<Option<SecretBytes>, SinkError> {
+        self.read(folder, name, LARGEST)
+    }
+
+    /// Its bytes for editing.
+    pub fn text(&self, folder: &Folder, name: &str) -> Result<SecretBytes, SinkError> {
+        if self.fd.is_none() {
+            return Err(folder.failed("open", name, Errno::ACCESS));
+        }
+        let text = self.read(folder, name, LARGEST)?;
+        text.ok_or_else(|| SinkError::TooLarge(folder.at(name)))
     }
 }
 
-/// Whether a name is one of our temporary files.
-fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(TEMPORARY.0)
-        .and_then(|rest| rest.strip_suffix(TEMPORARY.1))
-        .is_some_and(is_random)
-}
-
-/// Whether this is what [`random_digits`] gives.
-pub(super) fn is_random(text: &str) -> bool {
-    text.len() == 16
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-}
-
-/// Sixteen hex digits that nobody can foresee. From the kernel: the crypto library takes 30 ms to seed itself.
-pub(super) fn random_digits() -> String {
-    let mut bytes = [0; 8];
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    assert!(
-        filled == Ok(bytes.len()),
-        "the kernel gives a few bytes whole"
-    );
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
+pub(super) fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(&fd, bytes) {
             Ok(0) => return Err(Errno::IO),

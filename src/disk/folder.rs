@@ -1,31 +1,32 @@
-//! The folder of a target: found without following what others could have planted, held open, locked while it is written.
-//!
-//! A link on the way is followed only when whoever could have made it is trusted: the link and the folder that holds it
-//! belong to root or to us, and nobody else may write to that folder. So `/var/run -> /run` works, and a link in `/tmp` does not.
+//! The folder of a target, held open from the first look to the last write, and locked while it is written.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, ResolveFlags, Stat, fchmod, fchown, flock,
-    fstat, fstatfs, mkdirat, open, openat, openat2, statat,
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, fchmod, fchown, flock, fstatfs,
+    fsync, openat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid, geteuid};
 
 use super::SinkError;
+use super::walk::open_folder;
 use crate::artifact::Access;
 
-/// How long another run may hold a folder.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long another run may hold a folder: a signal must not wait longer for us.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// tmpfs and ramfs.
 const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// A folder that is held open, and its path for messages.
 pub struct Folder {
     fd: OwnedFd,
     path: PathBuf,
+    in_memory: OnceCell<bool>,
 }
 
 impl AsFd for Folder {
@@ -35,29 +36,27 @@ impl AsFd for Folder {
 }
 
 impl Folder {
-    /// Opens a folder; nothing when it is not there. With `root` everything must lie beneath it.
-    pub fn find(path: &Path, root: Option<&Path>) -> Result<Option<Self>, SinkError> {
-        match walk(path, root, None) {
-            Ok(fd) => Ok(Some(Self {
-                fd,
-                path: path.to_owned(),
-            })),
-            Err(SinkError::NoFolder(_)) => Ok(None),
+    /// Opens a folder; nothing when it is still to be made. With `root` everything must lie beneath it.
+    pub fn find(
+        path: &Path,
+        root: Option<&Path>,
+        access: &Access,
+    ) -> Result<Option<Self>, SinkError> {
+        match open_folder(path, root, access, false) {
+            Ok(fd) => Ok(Some(Self::new(fd, path.to_owned()))),
+            Err(SinkError::NoFolder(_)) if access.create_dirs => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Opens a folder, and makes it where `access` allows that.
-    pub fn find_or_create(
+    pub fn find_or_make(
         path: &Path,
         root: Option<&Path>,
         access: &Access,
     ) -> Result<Self, SinkError> {
-        let fd = walk(path, root, Some(access).filter(|access| access.create_dirs))?;
-        Ok(Self {
-            fd,
-            path: path.to_owned(),
-        })
+        let fd = open_folder(path, root, access, true)?;
+        Ok(Self::new(fd, path.to_owned()))
     }
 
     /// A folder inside this one.
@@ -65,14 +64,23 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&self.fd, name, flags, Mode::empty())
             .map_err(|errno| self.failed("open", name, errno))?;
-        Ok(Self {
-            fd,
-            path: self.path.join(name),
-        })
+        Ok(Self::new(fd, self.path.join(name)))
     }
 
-    /// The path of something in this folder, for messages.
+    fn new(fd: OwnedFd, path: PathBuf) -> Self {
+        Self {
+            fd,
+            path,
+            in_memory: OnceCell::new(),
+        }
+    }
+
+    /// The path of something in this folder, for messages; of the folder itself without a name.
     pub fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+        let name = name.as_ref();
+        if name.as_os_str().is_empty() {
+            return self.path.clone();
+        }
         self.path.join(name)
     }
 
@@ -82,6 +90,14 @@ impl Folder {
             step,
             path: self.at(name),
             errno,
+        }
+    }
+
+    /// Something in this folder that is not ours to change.
+    pub(super) fn foreign(&self, name: impl AsRef<Path>, what: impl Into<String>) -> SinkError {
+        SinkError::Foreign {
+            path: self.at(name),
+            what: what.into(),
         }
     }
 
@@ -95,44 +111,123 @@ impl Folder {
         }
     }
 
-    /// Whether it lives in memory, where nothing outlasts the machine.
-    pub fn in_memory(&self) -> Result<bool, SinkError> {
-        let stat = fstatfs(&self.fd).map_err(|errno| self.failed("look at", "", errno))?;
-        Ok(MEMORY.contains(&u64::try_from(stat.f_type).unwrap_or(0)))
+    /// The names in this folder that are text; ours always are.
+    pub fn names(&self) -> Result<Vec<String>, SinkError> {
+        let failed = |errno| self.failed("list", "", errno);
+        let mut names = Vec::new();
+        for entry in Dir::read_from(self).map_err(failed)? {
+            if let Ok(name) = entry.map_err(failed)?.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
     }
 
-    /// Keeps other runs of keyferry out until this folder is dropped.
+    /// Removes a name that is no folder; one that is gone already is as well.
+    pub fn remove(&self, name: &str) -> Result<(), SinkError> {
+        match unlinkat(self, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.failed("remove", name, errno)),
+        }
+    }
+
+    /// Whether it lives in memory, where nothing outlasts the machine.
+    pub fn in_memory(&self) -> Result<bool, SinkError> {
+        if let Some(known) = self.in_memory.get() {
+            return Ok(*known);
+        }
+        let known = lives_in_memory(&self.fd, &self.path)?;
+        Ok(*self.in_memory.get_or_init(|| known))
+    }
+
+    /// Keeps other runs of keyferry out until this folder is dropped or unlocked. Where a file system has no locks, two
+    /// runs at once are still each whole; only one may fail because the other swept its file away.
     pub fn lock(&self) -> Result<(), SinkError> {
         let end = Instant::now() + PATIENCE;
         loop {
             match flock(&self.fd, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(()),
                 Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(Errno::WOULDBLOCK) => return Err(SinkError::Busy(self.path.clone())),
+                Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::BADF | Errno::INVAL) => {
+                    return Ok(());
+                }
                 Err(errno) => return Err(self.failed("lock", "", errno)),
             }
         }
     }
 
-    /// Gives an open file or folder its owner, then its mode: never readable by somebody it is not for.
-    pub fn expose(
+    /// Lets other runs in again.
+    pub(super) fn unlock(&self) {
+        // Where there was nothing to lock there is nothing to unlock.
+        let _ = flock(&self.fd, FlockOperation::Unlock);
+    }
+
+    /// Waits until the folder's names are on disk.
+    pub fn settle(&self) -> Result<(), SinkError> {
+        self.flush(self.as_fd(), "")
+    }
+
+    /// Waits until an open file is on disk; in memory there is nothing to wait for, so not even the call is made.
+    pub(super) fn flush(&self, fd: impl AsFd, name: &str) -> Result<(), SinkError> {
+        if self.in_memory()? {
+            return Ok(());
+        }
+        // Never tried twice: after a failed fsync a second one reports success for lost data.
+        fsync(fd).map_err(|errno| self.failed("flush", name, errno))
+    }
+
+    /// Gives an open file or folder of this one its owner, then its mode.
+    pub(super) fn expose(
         &self,
         fd: impl AsFd,
         name: &str,
         mode: u32,
         access: &Access,
     ) -> Result<(), SinkError> {
-        let fd = fd.as_fd();
-        if access.uid.is_some() || access.gid.is_some() {
-            let (uid, gid) = (access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw));
-            fchown(fd, uid, gid)
-                .map_err(|errno| self.failed("change the owner of", name, errno))?;
-        }
-        fchmod(fd, Mode::from_raw_mode(mode))
-            .map_err(|errno| self.failed("change the mode of", name, errno))
+        expose(fd, &self.at(name), mode, access)
     }
+}
+
+/// Gives an open file or folder its owner, then its mode: never readable by somebody it is not for.
+pub(super) fn expose(
+    fd: impl AsFd,
+    path: &Path,
+    mode: u32,
+    access: &Access,
+) -> Result<(), SinkError> {
+    let failed = |step| {
+        move |errno| SinkError::System {
+            step,
+            path: path.to_owned(),
+            errno,
+        }
+    };
+    give(&fd, access).map_err(failed("change the owner of"))?;
+    fchmod(&fd, Mode::from_raw_mode(mode)).map_err(failed("change the mode of"))
+}
+
+/// Gives an open file its owner, where one is configured.
+pub(super) fn give(fd: impl AsFd, access: &Access) -> Result<(), Errno> {
+    if access.uid.is_none() && access.gid.is_none() {
+        return Ok(());
+    }
+    let (uid, gid) = (access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw));
+    fchown(fd, uid, gid)
+}
+
+/// Whether an open file or folder lies on a memory file system.
+pub(super) fn lives_in_memory(fd: impl AsFd, path: &Path) -> Result<bool, SinkError> {
+    let stat = fstatfs(fd).map_err(|errno| SinkError::System {
+        step: "look at",
+        path: path.to_owned(),
+        errno,
+    })?;
+    Ok(MEMORY.contains(&u64::try_from(stat.f_type).unwrap_or(0)))
 }
 
 /// What a file's type is called.
@@ -149,132 +244,11 @@ pub(super) fn kind(stat: &Stat) -> &'static str {
 }
 
 /// Whether an owner is one whose doing we trust: root or ourselves.
-pub fn trusted(uid: u32) -> bool {
+pub(super) fn trusted(uid: u32) -> bool {
     uid == 0 || uid == geteuid().as_raw()
 }
 
-const FOLDER: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::CLOEXEC);
-
-fn walk(path: &Path, root: Option<&Path>, create: Option<&Access>) -> Result<OwnedFd, SinkError> {
-    let (start, inner) = match root {
-        Some(root) => (
-            root,
-            normal(path)
-                .strip_prefix(normal(root))
-                .map(Path::to_owned)
-                .map_err(|_| outside(path))?,
-        ),
-        None if path.is_absolute() => (
-            Path::new("/"),
-            path.strip_prefix("/").unwrap_or(path).to_owned(),
-        ),
-        None => (Path::new("."), path.to_owned()),
-    };
-    let failed = |errno| SinkError::System {
-        step: "open",
-        path: start.to_owned(),
-        errno,
-    };
-    let mut folder = open(start, FOLDER, Mode::empty()).map_err(failed)?;
-    if inner.as_os_str().is_empty() {
-        return Ok(folder);
-    }
-    let mut resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    if root.is_some() {
-        resolve |= ResolveFlags::BENEATH;
-    }
-    // Nearly always one call; the careful walk below is for links, for what must be made, and for old kernels.
-    if let Ok(found) = openat2(&folder, &inner, FOLDER, Mode::empty(), resolve) {
-        return Ok(found);
-    }
-    let mut seen = start.to_owned();
-    for part in inner.components() {
-        let name = match part {
-            Component::Normal(name) => name,
-            Component::ParentDir if root.is_none() => OsStr::new(".."),
-            Component::ParentDir => return Err(outside(path)),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => continue,
-        };
-        folder = step(&folder, &seen, name, root.is_some(), create)?;
-        seen.push(name);
-    }
-    Ok(folder)
-}
-
-/// One folder further.
-fn step(
-    at: &OwnedFd,
-    seen: &Path,
-    name: &OsStr,
-    rooted: bool,
-    create: Option<&Access>,
-) -> Result<OwnedFd, SinkError> {
-    let path = seen.join(name);
-    let failed = |step, errno| SinkError::System {
-        step,
-        path: path.clone(),
-        errno,
-    };
-    match openat(at, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()) {
-        Ok(found) => Ok(found),
-        Err(Errno::NOENT) => {
-            let Some(access) = create else {
-                return Err(SinkError::NoFolder(path));
-            };
-            match mkdirat(at, name, Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(failed("create", errno)),
-            }
-            let fd = openat(at, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())
-                .map_err(|errno| failed("open", errno))?;
-            let made = Folder {
-                fd,
-                path: path.clone(),
-            };
-            made.expose(&made.fd, "", access.dir_mode, access)?;
-            Ok(made.fd)
-        }
-        Err(Errno::LOOP | Errno::NOTDIR) => {
-            let stat = statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|errno| failed("look at", errno))?;
-            if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                return Err(SinkError::Foreign {
-                    what: format!("it is {}, and a folder is needed", kind(&stat)),
-                    path,
-                });
-            }
-            let holder = fstat(at).map_err(|errno| failed("look at", errno))?;
-            let safe =
-                trusted(stat.st_uid) && trusted(holder.st_uid) && holder.st_mode & 0o022 == 0;
-            if rooted || !safe {
-                return Err(SinkError::Foreign {
-                    what: "it is a symbolic link that others could have made".to_owned(),
-                    path,
-                });
-            }
-            openat(at, name, FOLDER, Mode::empty()).map_err(|errno| failed("open", errno))
-        }
-        Err(errno) => Err(failed("open", errno)),
-    }
-}
-
-fn outside(path: &Path) -> SinkError {
-    SinkError::UnsafeName(path.display().to_string())
-}
-
-/// A path without `.` and, as far as names go, without `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => out.push(part),
-        }
-    }
-    out
+/// Whether something may be ours: of an owner we trust, or of the one it is to have.
+pub(super) fn owned(stat: &Stat, access: &Access) -> bool {
+    trusted(stat.st_uid) || access.uid == Some(stat.st_uid)
 }

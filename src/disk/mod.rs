@@ -4,10 +4,14 @@
 mod error;
 mod file;
 mod folder;
+mod in_place;
+mod names;
 mod read;
 pub mod set;
+mod walk;
 
 pub use error::SinkError;
 pub use file::{LARGEST, Standing};
-pub use folder::{Folder, trusted};
-pub use read::{DiskError, read_document, read_public, read_small};
+pub use folder::Folder;
+pub use names::place;
+pub use read::{DiskError, read_credential, read_document, read_public, read_small};

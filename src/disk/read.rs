@@ -92,10 +92,24 @@ impl Fault for DiskError {
 /// volumes consist of them. Warns when more than the owner may read it.
 pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
-    if mode.intersects(Mode::RGRP | Mode::ROTH) {
-        tracing::warn!(path = %path.display(), "{what} is readable by others than its owner");
-    }
+    warn_if_open(path, what, mode, Mode::RGRP | Mode::ROTH);
     Ok(bytes)
+}
+
+/// The same for what a login needs. Its group may read it: `fsGroup` gives a pod its token in no other way.
+pub fn read_credential(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
+    let (bytes, mode) = read(path, what, LIMIT)?;
+    warn_if_open(path, what, mode, Mode::ROTH);
+    Ok(bytes)
+}
+
+fn warn_if_open(path: &Path, what: &str, mode: Mode, open: Mode) {
+    if mode.intersects(open) {
+        let path = path.display();
+        tracing::warn!(
+            "{what} {path} is readable by others than its owner: `chmod 600 {path}`; in a pod, `fsGroup` and `defaultMode: 0440`"
+        );
+    }
 }
 
 /// The same for a file that is no secret: who may read it does not matter.

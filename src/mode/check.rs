@@ -4,7 +4,7 @@ use super::Ended;
 use super::once::verdict;
 use crate::config::{Config, Delivery, Target};
 use crate::cycle;
-use crate::outcome::Failed;
+use crate::outcome::{Failed, counted};
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
 use crate::source;
@@ -28,13 +28,11 @@ pub async fn run(
     depth: Depth,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
-    if let Some(failure) = render::check_templates(&config).into_iter().next() {
-        return (Ended::Failed(Failed::whole(failure)), String::new());
-    }
     let all = config.deliveries.len();
     let mut lines = format!(
-        "configuration: {all} deliveries, {} Vault servers\n",
-        config.vaults.len()
+        "configuration: {}, {}\n",
+        counted(all, "delivery", "deliveries"),
+        counted(config.vaults.len(), "Vault server", "Vault servers"),
     );
     if depth == Depth::Configuration {
         return (Ended::Well("the configuration is valid".to_owned()), lines);
@@ -43,11 +41,12 @@ pub async fn run(
     let skipped = all - config.deliveries.len();
     if skipped > 0 {
         lines.push_str(&format!(
-            "{skipped} deliveries read from a server and are not opened here: see `keyferry plan`\n"
+            "{} from a server, not opened here: see `keyferry plan`\n",
+            counted(skipped, "delivery reads", "deliveries read"),
         ));
     }
     if depth == Depth::Keys {
-        return opened(&config, &world, lines).await;
+        return opened(&config, &world, lines, now).await;
     }
     for delivery in &mut config.deliveries {
         delivery
@@ -64,36 +63,49 @@ fn is_local(delivery: &Delivery) -> bool {
     delivery.from.iter().all(|from| from.source.is_local())
 }
 
-async fn opened(config: &Config, world: &World, mut lines: String) -> (Ended, String) {
+async fn opened(
+    config: &Config,
+    world: &World,
+    mut lines: String,
+    now: jiff::Timestamp,
+) -> (Ended, String) {
     let fetched = source::fetch_all(config, world).await;
-    let mut worst: Option<Failed> = None;
+    let mut failures: Vec<Failed> = Vec::new();
     for delivery in &config.deliveries {
         for from in &delivery.from {
             match fetched.get(&from.source) {
                 Ok(_) => lines.push_str(&format!("{}: {} opens\n", delivery.name, from.source)),
                 Err(failure) => {
                     lines.push_str(&format!("{}: {}\n", delivery.name, failure.what));
-                    let failed = Failed {
-                        delivery: Some(delivery.name.clone()),
-                        failure,
-                    };
-                    if worst
-                        .as_ref()
-                        .is_none_or(|worst| failed.failure.class < worst.failure.class)
-                    {
-                        worst = Some(failed);
-                    }
+                    failures.push(Failed::of(&delivery.name, failure));
                 }
             }
         }
     }
-    let ended = worst.map_or_else(|| Ended::Well("everything opens".to_owned()), Ended::Failed);
+    // What does not open cannot be rendered either; of the others the names are known now.
+    let broken: Vec<Option<String>> = failures
+        .iter()
+        .map(|failed| failed.delivery.clone())
+        .collect();
+    let namespace = Ok("default".to_owned());
+    for wanted in render::desired(config, &fetched, &namespace, now).deliveries {
+        let known = !broken.contains(&Some(wanted.delivery.clone()));
+        if let (true, Err(failure)) = (known, wanted.artifacts) {
+            lines.push_str(&format!("{}: {}\n", wanted.delivery, failure.what));
+            failures.push(Failed::of(&wanted.delivery, failure));
+        }
+    }
+    let ended = Failed::worst(&failures)
+        .map_or_else(|| Ended::Well("everything opens".to_owned()), Ended::Failed);
     (ended, lines)
 }
 
 /// One line per variable or file that is missing or differs.
 fn differences(plan: &Plan, lines: &mut String) {
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
+        if let Err(failure) = steps {
+            lines.push_str(&format!("{delivery}: {}\n", failure.what));
+        }
         for step in steps.iter().flatten() {
             let place = &step.artifact;
             match &step.action {

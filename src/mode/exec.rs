@@ -1,8 +1,10 @@
 //! `exec`: fetch, then become another program with the fields of one delivery in its environment.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use super::{Ended, FAREWELL, stopped};
@@ -28,12 +30,8 @@ pub async fn environment(
         stop = stopped => Err(Ended::Signal(stop)),
     };
     let _ = tokio::time::timeout(FAREWELL, world.close()).await;
-    render::environment(delivery, &fetched?).map_err(|failure| {
-        Ended::Failed(Failed {
-            delivery: Some(delivery.name.clone()),
-            failure,
-        })
-    })
+    render::environment(delivery, &fetched?)
+        .map_err(|failure| Ended::Failed(Failed::of(&delivery.name, failure)))
 }
 
 /// The delivery that was named, or the only one.
@@ -63,29 +61,63 @@ pub fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Delivery
     }
 }
 
+/// Whether the program can be run at all: asked before any login.
+pub fn find_program(command: &[OsString], path: &OsStr) -> Result<(), Failure> {
+    let Some(program) = command.first() else {
+        return Err(no_program());
+    };
+    let runs = |file: &Path| {
+        std::fs::metadata(file)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    let found = if program.as_bytes().contains(&b'/') {
+        runs(Path::new(program))
+    } else {
+        std::env::split_paths(path).any(|folder| runs(&folder.join(program)))
+    };
+    match found {
+        true => Ok(()),
+        false => Err(cannot_run(program, "there is no such program")),
+    }
+}
+
+fn no_program() -> Failure {
+    Failure::new(Class::Usage, "no program was named").hint("write it after `--`")
+}
+
+pub(super) fn cannot_run(program: &OsStr, why: impl std::fmt::Display) -> Failure {
+    let what = format!("cannot run {}: {why}", program.to_string_lossy());
+    Failure::new(Class::Usage, what).hint("give the path of a program, or one that PATH finds")
+}
+
+/// A program with these variables, and none of ours that hold a secret.
+pub(super) fn prepared(
+    program: &OsStr,
+    arguments: &[OsString],
+    environment: &[(String, SecretBytes)],
+) -> Command {
+    let mut child = Command::new(program);
+    child.args(arguments);
+    for name in SECRET_VARIABLES {
+        child.env_remove(name);
+    }
+    for (name, value) in environment {
+        child.env(name, OsString::from_vec(value.expose().to_vec()));
+    }
+    child
+}
+
 /// Replaces this process; returns only when that fails.
 pub fn become_program(
     command: &[OsString],
     environment: Vec<(String, SecretBytes)>,
     core_limit: Option<u64>,
 ) -> Failure {
-    let Some((program, arguments)) = command.split_first() else {
-        return Failure::new(Class::Usage, "no program was named").hint("write it after `--`");
+    let Some(program) = command.first() else {
+        return no_program();
     };
-    let mut child = Command::new(program);
-    child.args(arguments);
-    for name in SECRET_VARIABLES {
-        child.env_remove(name);
-    }
-    for (name, value) in &environment {
-        child.env(name, OsString::from_vec(value.expose().to_vec()));
-    }
+    let mut child = prepared(program, &command[1..], &environment);
     // The program is not ours to forbid a core.
     let _ = soft_core_limit(core_limit);
-    let error = child.exec();
-    Failure::new(
-        Class::Usage,
-        format!("cannot run {}: {error}", program.to_string_lossy()),
-    )
-    .hint("give the path of a program, or one that PATH finds")
+    cannot_run(program, child.exec())
 }

@@ -5,12 +5,14 @@ pub mod exec;
 pub mod once;
 pub mod reflector;
 pub mod sidecar;
+pub mod watch;
 
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::outcome::Failed;
+use crate::report::Failure;
 
 /// How long an orderly end may take after a signal.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -26,6 +28,25 @@ pub enum Ended {
     Failed(Failed),
     /// A signal ended it.
     Signal(Stop),
+    /// The program that it ran ended; its exit code is ours.
+    Program(u8),
+}
+
+impl Ended {
+    /// The same where a report before it says all: nothing is left to tell but how it ended.
+    #[must_use]
+    pub fn shown_above(self) -> Self {
+        match self {
+            Self::Well(_) => Self::Well(String::new()),
+            Self::Differs(_) => Self::Differs(String::new()),
+            Self::Failed(failed) => Self::Failed(Failed {
+                failure: Failure::new(failed.failure.class, "see above"),
+                ..failed
+            }),
+            Self::Signal(stop) => Self::Signal(stop),
+            Self::Program(code) => Self::Program(code),
+        }
+    }
 }
 
 /// A signal that ends a run.

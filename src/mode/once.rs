@@ -19,8 +19,8 @@ pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended,
         Err(stop) => (Ended::Signal(stop), None),
         Ok(applied) => {
             let outcome = Outcome::of(&applied);
-            let ended = match outcome.worst() {
-                Some(worst) => Ended::Failed(worst.clone()),
+            let ended = match Failed::worst(&outcome.failures) {
+                Some(worst) => Ended::Failed(worst),
                 None => Ended::Well(outcome.summary()),
             };
             (ended, Some(outcome))
@@ -49,10 +49,7 @@ pub async fn plan(
 
 /// What a plan means to the caller: a failure first, then differences.
 pub(super) fn verdict(plan: &Plan) -> Ended {
-    let worst: Option<Failed> = foreseen(plan)
-        .into_iter()
-        .min_by_key(|failed| failed.failure.class);
-    match worst {
+    match Failed::worst(&foreseen(plan)) {
         Some(worst) => Ended::Failed(worst),
         None if plan.has_changes() => Ended::Differs("there are changes".to_owned()),
         None => Ended::Well("nothing to do".to_owned()),

@@ -161,8 +161,10 @@ async fn reload(
                 return config;
             }
             Err(problems) => {
-                let why = problems.line();
-                tracing::error!(class = %problems.class(), reason = why, "configuration refused, the old one stays in use");
+                let Failure {
+                    what: why, hint, ..
+                } = problems.failure();
+                tracing::error!(class = %problems.class(), reason = why, hint, "configuration refused, the old one stays in use");
                 board.refuse(why);
             }
         }
@@ -170,7 +172,7 @@ async fn reload(
 }
 
 /// Keeps the token of one server, and takes up a credential that was changed on disk.
-async fn tend(name: &str, session: &Session, world: &World) {
+pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     let leased = || {
         let depends = |shelf: &crate::shelf::Shelf| shelf.depends_on(name, u64::MAX);
         world.shelf.as_deref().is_some_and(depends)
@@ -212,7 +214,7 @@ fn credentials(auth: &VaultAuth) -> Vec<PathBuf> {
 }
 
 /// As the first process of a container we inherit the dead of all others.
-async fn bury() {
+pub(super) async fn bury() {
     let first = rustix::process::getpid() == rustix::process::Pid::INIT;
     let Some(mut children) = first.then(|| signal(SignalKind::child()).ok()).flatten() else {
         return std::future::pending().await;

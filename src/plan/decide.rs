@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::variables;
 use super::{Action, Change, KeyChange, Reason};
 use crate::artifact::{Access, Artifact, FileArtifact, FileBody, SecretArtifact};
 use crate::material::SecretBytes;
 use crate::observed::{FileSetState, FileState, SecretState};
-use crate::render::envfile;
+use crate::render::envfile::{self, Found};
 use crate::report::{Class, Failure};
 
 type Decision = (Action, Vec<KeyChange>);
@@ -55,7 +56,8 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
         FileBody::Whole(bytes) if state.bytes.as_ref() == Some(bytes) => {
             vec![whole(bytes, Change::Same)]
         }
-        FileBody::Whole(bytes) => vec![whole(bytes, Change::Changed)],
+        FileBody::Whole(bytes) => variables::compared(file.variables, bytes, state.bytes.as_ref())
+            .unwrap_or_else(|| vec![whole(bytes, Change::Changed)]),
         FileBody::Lines(lines) => {
             let Some(old) = &state.bytes else {
                 return (Action::Refuse(too_large(file)), Vec::new());
@@ -63,10 +65,12 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
             lines
                 .iter()
                 .map(|line| {
-                    let change = match envfile::value_of(old.expose(), &line.name) {
-                        None => Change::Added,
-                        Some(value) if value == line.value => Change::Same,
-                        Some(_) => Change::Changed,
+                    let change = match envfile::find(old.expose(), &line.name) {
+                        Found::Nothing => Change::Added,
+                        Found::Value(value) if value == line.value => Change::Same,
+                        // Readers differ, but it is written as we would write it: nothing can be done better.
+                        Found::Unclear if envfile::stands(old.expose(), line) => Change::Same,
+                        Found::Value(_) | Found::Unclear => Change::Changed,
                     };
                     key(&line.name, line.value.len(), change)
                 })
@@ -75,6 +79,8 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
     };
     let action = if keys.iter().any(|key| key.change != Change::Same) {
         Action::Update(Reason::Content)
+    } else if let Some(damage) = &state.damage {
+        Action::Update(Reason::Damage(damage.clone()))
     } else if exposed(&file.access, state) {
         Action::Keep
     } else {
@@ -93,9 +99,33 @@ fn too_large(file: &FileArtifact) -> Failure {
 
 /// Whether mode and owner are as configured.
 fn exposed(access: &Access, state: &FileState) -> bool {
-    state.mode == access.mode
+    (access.keep_mode || state.mode == access.mode)
         && access.uid.is_none_or(|uid| uid == state.uid)
         && access.gid.is_none_or(|gid| gid == state.gid)
+}
+
+/// What a change does to a file that stands, besides its variables.
+pub(super) fn notes(file: &FileArtifact, state: &FileState) -> Vec<String> {
+    let FileArtifact { body, access, .. } = file;
+    let mut notes = Vec::new();
+    if matches!(body, FileBody::Whole(bytes) if state.bytes.as_ref() != Some(bytes)) {
+        notes.push("replaces the whole file that stands there".to_owned());
+    }
+    if !access.keep_mode && state.mode != access.mode {
+        notes.push(format!(
+            "mode {:04o} becomes {:04o}",
+            state.mode, access.mode
+        ));
+    }
+    for (what, old, new) in [
+        ("owner", state.uid, access.uid),
+        ("group", state.gid, access.gid),
+    ] {
+        if let Some(new) = new.filter(|new| *new != old) {
+            notes.push(format!("{what} {old} becomes {new}"));
+        }
+    }
+    notes
 }
 
 /// A folder of files: any difference lays the whole set anew, so that readers see one switch.

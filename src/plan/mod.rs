@@ -5,6 +5,7 @@
 mod decide;
 mod owed;
 mod show;
+mod variables;
 
 use std::fmt;
 
@@ -40,6 +41,8 @@ pub struct Step {
     pub action: Action,
     /// Its keys, and what becomes of each.
     pub keys: Vec<KeyChange>,
+    /// What else the action does to a file that stands: replaces it, changes its mode or owner.
+    pub notes: Vec<String>,
 }
 
 /// What will be done at one target, and why.
@@ -198,6 +201,10 @@ fn delivery(wanted: Wanted, observed: Vec<Observed>) -> DeliveryPlan {
 }
 
 fn step(artifact: Artifact, observed: Observed) -> Step {
+    let notes = match (&artifact, &observed) {
+        (Artifact::File(file), Observed::File(state)) => decide::notes(file, state),
+        (_, _) => Vec::new(),
+    };
     let (action, keys) = match observed {
         Observed::Unknown(failure) => (Action::Refuse(failure), Vec::new()),
         Observed::Foreign(what) => (Action::Refuse(foreign(&artifact, &what)), Vec::new()),
@@ -212,6 +219,7 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
         artifact,
         action,
         keys,
+        notes,
     }
 }
 

@@ -135,6 +135,7 @@ mod tests {
         Step {
             artifact: Artifact::PullSecret(link),
             action,
+            notes: Vec::new(),
             keys: vec![key("same", Change::Same), key("new", Change::Added)],
         }
     }

@@ -35,12 +35,10 @@ fn text(plan: &Plan) -> String {
             Err(failure) => line(&mut out, "fail", "", &reason_of(failure)),
             Ok(steps) => {
                 for step in steps {
-                    line(
-                        &mut out,
-                        step.action.word(),
-                        &step.artifact.to_string(),
-                        &why(step),
-                    );
+                    let (place, why) = (step.artifact.to_string(), why(step));
+                    // A failure that names its target itself says enough.
+                    let place = if why.starts_with(&place) { "" } else { &place };
+                    line(&mut out, step.action.word(), place, &why);
                     for key in step.keys.iter().filter(|key| key.change != Change::Same) {
                         let _ = writeln!(out, "             {}", key_line(key));
                     }
@@ -87,7 +85,11 @@ fn sign(change: Change) -> char {
 fn why(step: &Step) -> String {
     match &step.action {
         Action::Keep | Action::Create => String::new(),
-        Action::Update(reason) | Action::Recreate { reason, .. } => reason.to_string(),
+        Action::Update(reason) | Action::Recreate { reason, .. } => {
+            let mut parts = vec![reason.to_string()];
+            parts.extend(step.notes.iter().cloned());
+            parts.join("; ")
+        }
         Action::Refuse(failure) => reason_of(failure),
     }
 }
@@ -139,7 +141,8 @@ fn step_document(step: &Step) -> Value {
     match &step.action {
         Action::Keep | Action::Create => {}
         Action::Update(reason) | Action::Recreate { reason, .. } => {
-            document["reason"] = json!(reason.to_string())
+            document["reason"] = json!(reason.to_string());
+            document["notes"] = json!(step.notes);
         }
         Action::Refuse(failure) => document["failure"] = failure_document(failure),
     }

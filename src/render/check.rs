@@ -1,46 +1,122 @@
 //! What can be said of templates without any value: whether they parse, and whether what they read can exist.
 
-use crate::config::{ComputedField, Config, Delivery, FileFormat, From, Target};
-use crate::report::Failure;
+use std::collections::BTreeMap;
 
+use crate::config::problem::Problem;
+use crate::config::{ComputedField, Config, Delivery, FileFormat, From, Location, Target};
+use crate::report::Fault;
+
+use super::field::FieldError;
 use super::names::{listed, shown};
 use super::template::{Template, TemplateError};
-use super::within;
 
-/// Everything that is wrong with the templates of a configuration. Names are looked up only where all fields of a
-/// delivery are known beforehand: each source has a `pick` and no `flatten`.
-pub fn check_templates(config: &Config) -> Vec<Failure> {
-    config.deliveries.iter().flat_map(check_delivery).collect()
+/// Everything that is wrong with the templates of a configuration, whose files have these `texts`. Names are looked up
+/// only where all fields of a delivery are known beforehand: each source has a `pick` and no `flatten`.
+pub fn check_templates(config: &Config, texts: &BTreeMap<String, String>) -> Vec<Problem> {
+    let deliveries = config.deliveries.iter();
+    deliveries
+        .flat_map(|delivery| check_delivery(delivery, texts))
+        .collect()
 }
 
-fn check_delivery(delivery: &Delivery) -> Vec<Failure> {
+fn check_delivery(delivery: &Delivery, texts: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut known = known_fields(&delivery.from);
-    let mut failures = Vec::new();
+    let mut problems = Vec::new();
     for ComputedField { name, template, at } in &delivery.fields {
         for error in errors(template, known.as_deref()) {
-            let place = format!(
-                "delivery {}, field {} ({at})",
-                shown(&delivery.name),
-                shown(name)
-            );
-            failures.push(within(place, error.in_text("its template")));
+            let label = format!("template of field {}", shown(name));
+            let place = texts
+                .get(&at.file)
+                .and_then(|text| inside(text, at, &error));
+            problems.push(match place {
+                Some(place) => error.problem(place, &label),
+                None => error.problem(at.clone(), &format!("{label}, {}", error.position())),
+            });
         }
         if let Some(known) = &mut known {
             known.push(name.clone());
         }
     }
+    problems.extend(
+        known
+            .as_deref()
+            .into_iter()
+            .flat_map(|known| unfound(delivery, known)),
+    );
     for target in &delivery.to {
         let Target::File(file) = target else {
             continue;
         };
         if let FileFormat::Template { text, name } = &file.format {
             for error in errors(text, known.as_deref()) {
-                let place = format!("delivery {} ({})", shown(&delivery.name), file.at);
-                failures.push(within(place, error.in_file(name)));
+                let (line, column) = error.place();
+                let place = Location {
+                    file: name.clone(),
+                    line,
+                    column,
+                };
+                problems.push(error.problem(place, &format!("delivery {}", shown(&delivery.name))));
             }
         }
     }
-    failures
+    problems
+}
+
+/// What `require` and `deliver` name, and nothing gives.
+fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
+    let lists = [
+        ("require", &delivery.require),
+        ("deliver", &delivery.deliver),
+    ];
+    let mut problems = Vec::new();
+    for (list, names) in lists {
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            let error = FieldError::Absent {
+                field: name.clone(),
+                there: listed(known.iter().map(String::as_str)),
+            };
+            problems.push(Problem {
+                at: delivery.at.clone(),
+                what: format!("`{list}`: {error}"),
+                hint: error.hint(),
+                class: error.class(),
+            });
+        }
+    }
+    problems
+}
+
+/// Where a place in a template is in the file that holds the template, if it is written there as it is.
+fn inside(text: &str, at: &Location, error: &TemplateError) -> Option<Location> {
+    let (line, column) = error.place();
+    let mut lines = text
+        .lines()
+        .skip(usize::try_from(at.line).ok()?.checked_sub(1)?);
+    let first = lines.next()?;
+    let written: String = first
+        .chars()
+        .skip(usize::try_from(at.column).ok()?.checked_sub(1)?)
+        .collect();
+    // Filled in from the environment, or spelled with escapes: places in it say nothing of places here.
+    if written.contains("${") || written.contains('\\') {
+        return None;
+    }
+    let (line, column) = match written.chars().next()? {
+        '|' => {
+            let block = lines.clone().find(|line| !line.trim().is_empty())?;
+            let indent = block.len() - block.trim_start().len();
+            (at.line + line, u32::try_from(indent).ok()? + column)
+        }
+        '>' => return None,
+        _ if line > 1 => return None,
+        '"' | '\'' => (at.line, at.column + column),
+        _ => (at.line, at.column + column - 1),
+    };
+    Some(Location {
+        line,
+        column,
+        ..at.clone()
+    })
 }
 
 /// The names all sources will have given, or nothing when that depends on what is in them.

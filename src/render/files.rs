@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::artifact::{Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact};
+use crate::artifact::{Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables};
 use crate::config::{FileFormat, FileSetTarget, FileTarget};
 use crate::material::{Node, SecretBytes};
 use crate::report::{Class, Failure, Fault};
@@ -28,8 +28,19 @@ pub(super) fn file(target: &FileTarget, inputs: &Inputs<'_>) -> Result<Artifact,
     Ok(Artifact::File(FileArtifact {
         path: path.clone(),
         body: body(format, inputs)?,
+        variables: variables(format),
         access: access.clone(),
     }))
+}
+
+fn variables(format: &FileFormat) -> Variables {
+    match format {
+        FileFormat::Dotenv { .. } => Variables::Dotenv,
+        FileFormat::Json { .. } => Variables::Json,
+        FileFormat::Yaml => Variables::Yaml,
+        FileFormat::Properties => Variables::Properties,
+        FileFormat::Raw { .. } | FileFormat::Template { .. } => Variables::Opaque,
+    }
 }
 
 fn body(format: &FileFormat, inputs: &Inputs<'_>) -> Result<FileBody, Failure> {

@@ -63,7 +63,19 @@ fn documents<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a [Node]>
     match fetched.get(&from.source) {
         Ok(material) => Ok(Some(&material.documents)),
         Err(failure) if failure.absent && from.optional => Ok(None),
-        Err(failure) => Err(within(origin(from), failure)),
+        Err(failure) => Err(of_source(from, failure)),
+    }
+}
+
+/// A failure to read, with the place that asked for it; and with the source, unless it is named already.
+fn of_source(from: &From, failure: Failure) -> Failure {
+    let names_itself = match from.source.vault() {
+        Some(_) => failure.what.starts_with("vault `"),
+        None => failure.what.contains(&source_name(&from.source).1),
+    };
+    match names_itself {
+        true => within(&from.at, failure),
+        false => within(origin(from), failure),
     }
 }
 
@@ -205,7 +217,12 @@ pub(super) fn origin(from: &From) -> Origin {
 
 /// A source as a message names it: its kind, and its name on one line whatever it holds.
 fn source_label(source: &Source) -> String {
-    let (kind, name) = match source {
+    let (kind, name) = source_name(source);
+    format!("{kind} {}", shown(&name))
+}
+
+fn source_name(source: &Source) -> (&'static str, String) {
+    match source {
         Source::Vault(read) => ("vault", read.path.clone()),
         Source::Age { file, .. } => ("age file", file.display().to_string()),
         Source::Sops { file, .. } => ("sops file", file.display().to_string()),
@@ -214,8 +231,7 @@ fn source_label(source: &Source) -> String {
         }
         Source::SealedObject(at) => ("sealed secret", at.to_string()),
         Source::Secret(at) => ("secret", at.to_string()),
-    };
-    format!("{kind} {}", shown(&name))
+    }
 }
 
 /// Why the sources of a delivery do not make fields.

@@ -55,8 +55,7 @@ pub fn desired(
 ) -> Desired {
     let wanted = |delivery: &Delivery| Wanted {
         delivery: delivery.name.clone(),
-        artifacts: artifacts(delivery, fetched, own_namespace, now)
-            .map_err(|failure| within(format!("delivery {}", shown(&delivery.name)), failure)),
+        artifacts: artifacts(delivery, fetched, own_namespace, now),
     };
     Desired {
         deliveries: config.deliveries.iter().map(wanted).collect(),
@@ -65,18 +64,6 @@ pub fn desired(
 
 /// All fields of a delivery as variables of a process, in order.
 pub fn environment(
-    delivery: &Delivery,
-    fetched: &Fetched,
-) -> Result<Vec<(String, SecretBytes)>, Failure> {
-    variables(delivery, fetched).map_err(|failure| {
-        within(
-            format!("delivery {} ({})", shown(&delivery.name), delivery.at),
-            failure,
-        )
-    })
-}
-
-fn variables(
     delivery: &Delivery,
     fetched: &Fetched,
 ) -> Result<Vec<(String, SecretBytes)>, Failure> {

@@ -102,7 +102,7 @@ fn get(address: SocketAddr, path: &str) -> Result<(u16, String), Failure> {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     let address = SocketAddr::new(ip, address.port());
     let answer = exchange(address, path).map_err(|error| {

@@ -32,6 +32,36 @@ pub fn split(config: Config) -> Vec<Config> {
     groups.into_values().map(group).collect()
 }
 
+/// A configuration of only one of its deliveries, for its environment: without targets.
+pub fn alone(config: &Config, name: &str) -> Config {
+    let delivery = |delivery: &Delivery| Delivery {
+        name: delivery.name.clone(),
+        from: delivery.from.clone(),
+        fields: delivery.fields.clone(),
+        require: delivery.require.clone(),
+        deliver: delivery.deliver.clone(),
+        allow_empty: delivery.allow_empty,
+        to: Vec::new(),
+        on_change: Vec::new(),
+        staleness: delivery.staleness.clone(),
+        at: delivery.at.clone(),
+    };
+    Config {
+        vaults: config.vaults.clone(),
+        keys: Keys {
+            age: config.keys.age.clone(),
+            sealed: config.keys.sealed.clone(),
+        },
+        sidecar: config.sidecar.clone(),
+        deliveries: config
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.name == name)
+            .map(delivery)
+            .collect(),
+    }
+}
+
 /// For each delivery the lowest number among those it is made with.
 fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..deliveries.len()).collect();
@@ -119,8 +149,8 @@ mod tests {
 
     #[test]
     fn deliveries_that_share_a_source_are_one_group() {
-        let rows: [(&[(&str, &[&str])], &[&str]); 4] = [
-            (&[], &[]),
+        type Row<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [&'a str]);
+        let rows: [Row<'_>; 3] = [
             (
                 &[("a", &["{vault: kv/a}"]), ("b", &["{vault: kv/b}"])],
                 &["a", "b"],

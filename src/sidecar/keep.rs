@@ -59,11 +59,16 @@ impl Keeper<'_> {
             let _ = files.changed();
             let well = self.pass().await;
             errors = if well { 0 } else { errors + 1 };
-            let next = Instant::now() + self.pause(errors);
-            while let Wake::Lease = self.wait(next, &mut files, well).await {
-                if self.leases_moved().await {
-                    break;
-                }
+            self.rest(errors, &mut files).await;
+        }
+    }
+
+    /// Waits for what makes another pass worth while, after that many failures in a row; leases are renewed meanwhile.
+    pub async fn rest(&self, errors: u32, files: &mut Watched) {
+        let next = Instant::now() + self.pause(errors);
+        while let Wake::Lease = self.wait(next, files, errors == 0).await {
+            if self.leases_moved().await {
+                return;
             }
         }
     }
@@ -212,7 +217,7 @@ impl Keeper<'_> {
             let Ok(session) = self.world.vault(&read.server) else {
                 continue;
             };
-            if shelf.next(session, read).is_none_or(|at| at > now) {
+            if shelf.next(session, read, now).is_none_or(|at| at > now) {
                 continue;
             }
             let before = shelf.version_of(read);
@@ -225,9 +230,10 @@ impl Keeper<'_> {
 
     fn next_lease(&self) -> Option<Instant> {
         let shelf = self.world.shelf.as_ref()?;
+        let now = Instant::now();
         let next = self.vault_reads().filter_map(|read| {
             let session = self.world.vault(&read.server).ok()?;
-            shelf.next(session, read)
+            shelf.next(session, read, now)
         });
         next.min()
     }

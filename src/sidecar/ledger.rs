@@ -8,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Access;
@@ -151,12 +150,11 @@ impl Page {
         ) else {
             return Ok(());
         };
-        let Some(folder) = Folder::find(parent, None)? else {
+        let Some(folder) = Folder::find(parent, None, &access())? else {
             return Ok(());
         };
         if self.owed.is_empty() {
-            let _ = unlinkat(&folder, name, AtFlags::empty());
-            return Ok(());
+            return folder.remove(name);
         }
         let written = Written {
             delivery: delivery.to_owned(),
@@ -178,6 +176,7 @@ fn access() -> Access {
         require_tmpfs: false,
         adopt: false,
         in_place: false,
+        keep_mode: false,
     }
 }
 

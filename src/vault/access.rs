@@ -33,6 +33,7 @@ pub(super) struct Access {
     pub(super) link: Link,
     auth: VaultAuth,
     runner: Option<Arc<Runner>>,
+    waits_for_files: bool,
     pub(super) state: Mutex<State>,
     /// Counts the tokens: who depends on one hears of the next.
     pub(super) generations: watch::Sender<u64>,
@@ -69,6 +70,7 @@ impl Access {
             link,
             auth,
             runner: None,
+            waits_for_files: false,
             state: Mutex::default(),
             generations: watch::Sender::new(0),
             stirred: Notify::new(),
@@ -78,6 +80,11 @@ impl Access {
     /// Where a GitHub Actions job gets its JWT.
     pub(super) fn set_runner(&mut self, runner: Arc<Runner>) {
         self.runner = Some(runner);
+    }
+
+    /// From now on a credential's file may still have to come.
+    pub(super) fn wait_for_files(&mut self) {
+        self.waits_for_files = true;
     }
 
     /// How messages name the identity.
@@ -131,7 +138,7 @@ impl Access {
                 Ok(None)
             }
             Err(Cause::Refusal(Refusal::Forbidden { .. })) => {
-                tracing::info!("vault token was not valid any more");
+                tracing::info!("vault refused the token: it is wrong or expired");
                 let fresh = self.log_in(&mut state, asked).await?;
                 if fresh.credential == refused.credential {
                     return Err(Stop::Login(Refusal::TokenSpent.into()));
@@ -172,6 +179,7 @@ impl Access {
         let identity = Identity {
             auth: &self.auth,
             runner: self.runner.as_deref(),
+            waits_for_files: self.waits_for_files,
             secret_id: &mut state.secret_id,
         };
         match identity.token(&self.link, state.generation).await {

@@ -17,11 +17,10 @@ use super::token::{Credential, Token};
 use super::transport::Call;
 use super::wrapping;
 use crate::config::{JwtSource, VaultAuth};
-use crate::disk::{DiskError, read_small};
+use crate::disk::{DiskError, read_credential};
 use crate::material::{Node, SecretBytes};
 
-/// How long a credential's file may be missing: a pod can start before its volume is filled.
-const FILE_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a credential's file is looked for: a pod can start before its volume is filled.
 const FILE_GLANCE: Duration = Duration::from_millis(50);
 
 /// Refusals with a reason: another try helps only against a clock that is ahead or a file just rotated.
@@ -31,6 +30,8 @@ const REFUSALS: u32 = 3;
 pub(super) struct Identity<'a> {
     pub(super) auth: &'a VaultAuth,
     pub(super) runner: Option<&'a Runner>,
+    /// Whether credentials' files may still have to come.
+    pub(super) waits_for_files: bool,
     /// A secret id that was unwrapped: its wrapping token works only once.
     pub(super) secret_id: &'a mut Option<Credential>,
 }
@@ -94,15 +95,16 @@ impl Identity<'_> {
 
     async fn proof(&mut self, link: &Link) -> Result<Proof, Cause> {
         let deadline = link.deadline();
+        let patience = self.waits_for_files.then_some(deadline);
         match self.auth {
             VaultAuth::Kubernetes {
                 mount,
                 role,
                 token_file,
-            } => with_jwt(mount, role, jwt_of_file(token_file, deadline).await?),
+            } => with_jwt(mount, role, jwt_of_file(token_file, patience).await?),
             VaultAuth::Jwt { mount, role, token } => {
                 let jwt = match token {
-                    JwtSource::File(file) => jwt_of_file(file, deadline).await?,
+                    JwtSource::File(file) => jwt_of_file(file, patience).await?,
                     JwtSource::GithubActions { audience } => {
                         let runner = self.runner.ok_or(Setup::NoRunner)?;
                         runner.jwt(audience, deadline).await?
@@ -116,13 +118,13 @@ impl Identity<'_> {
                 secret_id_file,
                 wrapped,
             } => {
-                let role_id = of_file(role_id_file, "role id file", deadline).await?;
+                let role_id = of_file(role_id_file, "role id file", patience).await?;
                 let secret_id = match (&self.secret_id, wrapped) {
                     (Some(kept), _) => kept.clone(),
-                    (None, false) => of_file(secret_id_file, "secret id file", deadline).await?,
+                    (None, false) => of_file(secret_id_file, "secret id file", patience).await?,
                     (None, true) => {
                         let what = "wrapping token file";
-                        let wrapping = of_file(secret_id_file, what, deadline).await?;
+                        let wrapping = of_file(secret_id_file, what, patience).await?;
                         let secret_id = wrapping::secret_id(link, wrapping, mount).await?;
                         self.secret_id.insert(secret_id).clone()
                     }
@@ -130,7 +132,7 @@ impl Identity<'_> {
                 with_app_role(mount, role_id, secret_id)
             }
             VaultAuth::Token { file } => {
-                Ok(Proof::Token(of_file(file, "token file", deadline).await?))
+                Ok(Proof::Token(of_file(file, "token file", patience).await?))
             }
         }
     }
@@ -236,19 +238,23 @@ pub(super) fn check_mount(auth: &VaultAuth) -> Result<(), Setup> {
     }
 }
 
-async fn jwt_of_file(file: &Path, deadline: Instant) -> Result<Credential, Cause> {
-    let jwt = of_file(file, "JWT file", deadline).await?;
+async fn jwt_of_file(file: &Path, patience: Option<Instant>) -> Result<Credential, Cause> {
+    let jwt = of_file(file, "JWT file", patience).await?;
     if jwt.expose_str().split('.').count() == 3 {
         return Ok(jwt);
     }
     Err(unusable(file, "JWT file", "a JWT has three parts joined by dots").into())
 }
 
-/// The credential in a file. Waits for the file, and for it to be filled.
-async fn of_file(file: &Path, what: &'static str, deadline: Instant) -> Result<Credential, Cause> {
-    let patience = deadline.min(Instant::now() + FILE_PATIENCE);
+/// The credential in a file. With `patience` it waits for the file, and for it to be filled, until then.
+async fn of_file(
+    file: &Path,
+    what: &'static str,
+    patience: Option<Instant>,
+) -> Result<Credential, Cause> {
+    let mut told = false;
     loop {
-        let early = match read_small(file, what) {
+        let early = match read_credential(file, what) {
             Ok(bytes) if bytes.expose().trim_ascii().is_empty() => {
                 Cause::from(unusable(file, what, "it is empty"))
             }
@@ -258,8 +264,12 @@ async fn of_file(file: &Path, what: &'static str, deadline: Instant) -> Result<C
             Err(error @ DiskError::Absent { .. }) => error.into(),
             Err(error) => return Err(error.into()),
         };
-        if Instant::now() + FILE_GLANCE >= patience {
+        if patience.is_none_or(|end| Instant::now() + FILE_GLANCE >= end) {
             return Err(early);
+        }
+        if !told {
+            tracing::info!("waiting for {what} {}", file.display());
+            told = true;
         }
         tokio::time::sleep(FILE_GLANCE).await;
     }

@@ -24,13 +24,21 @@ pub(super) enum VaultError {
         path: String,
         source: Cause,
     },
-    #[error("vault `{server}`: cannot log in with {identity}")]
+    #[error("vault `{server}`: cannot log in{}", named(identity, source))]
     Login {
         server: String,
         /// Role and mount, or the file of a token.
         identity: String,
         source: Cause,
     },
+}
+
+/// The identity, unless the reason begins with it: a token file that is not there.
+fn named(identity: &str, source: &Cause) -> String {
+    match source.to_string().starts_with(identity) {
+        true => String::new(),
+        false => format!(" with {identity}"),
+    }
 }
 
 impl Fault for VaultError {
@@ -43,9 +51,8 @@ impl Fault for VaultError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Read { source, .. } | Self::Write { source, .. } | Self::Login { source, .. } => {
-                source.hint()
-            }
+            Self::Read { source, .. } | Self::Write { source, .. } => source.hint(),
+            Self::Login { source, .. } => source.login_hint(),
         }
     }
 
@@ -165,6 +172,18 @@ impl Cause {
             | Self::Refusal(_)
             | Self::Misuse(_)
             | Self::Spent { .. } => false,
+        }
+    }
+
+    /// What to do when a login ends with this.
+    fn login_hint(&self) -> Option<String> {
+        let is_missing = matches!(self, Self::File(error) if error.absent());
+        let hint =
+            "put the credential there, or check the volume; only `keyferry init` waits for it";
+        if is_missing {
+            Some(hint.to_owned())
+        } else {
+            self.hint()
         }
     }
 

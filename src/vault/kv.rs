@@ -17,6 +17,15 @@ use super::reasons::{Absence, Misuse, Refusal, Setup};
 use super::transport::Call;
 use crate::material::{Lease, Material, Node};
 
+/// The newest version of a secret, as its metadata tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Counted from 1.
+    pub number: String,
+    /// When it was made.
+    pub made: String,
+}
+
 /// What came of asking for a path.
 type Outcome = Result<Reply, Stop>;
 
@@ -51,18 +60,26 @@ pub(super) async fn read(
                 Some(_) | None => access.ask(&of_secret(&at, version)?).await,
             };
             let place = format!("{}/data/{}", at.mount, at.key);
-            let reply = outcome.map_err(|stop| explain(stop, access, &place, version))?;
+            let refused = Place {
+                path: &place,
+                mount_known: true,
+            };
+            let reply = outcome.map_err(|stop| explain(stop, access, refused, version))?;
             Ok(versioned(reply, version)?)
         }
         unversioned => {
             if let (Some(version), Some(_)) = (version, &unversioned) {
                 return Err(Misuse::NoVersions(version).into());
             }
+            let place = Place {
+                path: path.as_str(),
+                mount_known: unversioned.is_some(),
+            };
             let outcome = match tried {
                 Some((_, outcome)) => outcome,
                 None => access.ask(&of_path(unversioned, path)?).await,
             };
-            let reply = outcome.map_err(|stop| explain(stop, access, path.as_str(), version))?;
+            let reply = outcome.map_err(|stop| explain(stop, access, place, version))?;
             match version {
                 Some(version) => Err(Misuse::NoVersions(version).into()),
                 None => Ok(any(reply)?),
@@ -76,7 +93,7 @@ pub(super) async fn version(
     access: &Access,
     mounts: &Mounts,
     path: &DataPath,
-) -> Result<Option<String>, Stop> {
+) -> Result<Option<Version>, Stop> {
     let at = match path.as_versioned() {
         Some(at) => at,
         None => match mounts.find(access, path).await? {
@@ -96,13 +113,18 @@ pub(super) async fn version(
 }
 
 /// The current version, if it is neither deleted nor destroyed.
-fn living_version(metadata: &Node) -> Option<String> {
+fn living_version(metadata: &Node) -> Option<Version> {
     let current = entry(metadata, "current_version").and_then(Node::leaf)?;
     let current = current.expose_str()?;
     let version = entry(entry(metadata, "versions")?, current)?;
     let destroyed = entry(version, "destroyed") != Some(&Node::Bool(false));
     let deleted = entry(version, "deletion_time") != Some(&Node::text(""));
-    (!destroyed && !deleted).then(|| current.to_owned())
+    let made = entry(version, "created_time").and_then(Node::leaf)?;
+    let made = made.expose_str()?.to_owned();
+    (!destroyed && !deleted).then(|| Version {
+        number: current.to_owned(),
+        made,
+    })
 }
 
 /// Writes to a path that answers data.
@@ -115,7 +137,11 @@ pub(super) async fn write(access: &Access, path: &DataPath, body: &str) -> Resul
     let call = Call::of(&Own::write(path.as_str(), body.as_bytes()))?;
     let reply = access.ask(&call).await.map_err(|stop| match stop {
         Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })) => {
-            denied(access, "write", path.as_str())
+            let place = Place {
+                path: path.as_str(),
+                mount_known: false,
+            };
+            denied(access, "write", place)
         }
         stop @ (Stop::Read(_) | Stop::Login(_)) => stop,
     })?;
@@ -200,6 +226,7 @@ fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
     if wanted.is_some_and(|wanted| version != Some(wanted.to_string())) {
         return Err(Cause::not_vault("KV v2 with another version"));
     }
+    tracing::debug!(version, "read as KV v2");
     let Node::Map(entries) = reply.data else {
         return Err(Absence::NoData.into());
     };
@@ -244,7 +271,7 @@ fn lease_of_token(auth: &Node) -> Lease {
 }
 
 /// A refusal in the words of the place that was asked for, which is the one a policy must name.
-fn explain(stop: Stop, access: &Access, place: &str, version: Option<u64>) -> Stop {
+fn explain(stop: Stop, access: &Access, place: Place<'_>, version: Option<u64>) -> Stop {
     match (stop, version) {
         (Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })), _) => denied(access, "read", place),
         (Stop::Read(Cause::Absence(Absence::Nothing)), Some(version)) => {
@@ -254,11 +281,19 @@ fn explain(stop: Stop, access: &Access, place: &str, version: Option<u64>) -> St
     }
 }
 
-fn denied(access: &Access, verb: &'static str, place: &str) -> Stop {
+/// What was asked for, and whether its mount is known to be there.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    path: &'a str,
+    mount_known: bool,
+}
+
+fn denied(access: &Access, verb: &'static str, place: Place<'_>) -> Stop {
     let refusal = Refusal::Denied {
         identity: access.identity(),
         verb,
-        path: place.to_owned(),
+        path: place.path.to_owned(),
+        mount_known: place.mount_known,
     };
     refusal.into()
 }

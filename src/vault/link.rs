@@ -89,8 +89,7 @@ impl Link {
             secrets.push(token.credential.expose_str());
         }
         tally::VAULT_REQUESTS.count();
-        let sent = self.transport.send(call, &headers, limit).await;
-        let reply = sent.and_then(|answer| envelope::judge(&answer, &secrets));
+        let reply = self.send(call, &headers, &secrets, limit).await;
         if reply.is_err() {
             tally::VAULT_ERRORS.count();
         }
@@ -98,6 +97,31 @@ impl Link {
             tracing::warn!(path = call.target.path(), "vault warned: {warning}");
         }
         reply
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        headers: &HeaderMap,
+        secrets: &[&str],
+        limit: Instant,
+    ) -> Result<Reply, Cause> {
+        let path = call.target.path();
+        let begun = Instant::now();
+        tracing::trace!(method = %call.method, path, with_token = headers.contains_key(TOKEN), "asking vault");
+        let answer = self.transport.send(call, headers, limit).await;
+        let took_ms = begun.elapsed().as_millis();
+        match answer {
+            Ok(answer) => {
+                let status = answer.status.as_u16();
+                tracing::debug!(method = %call.method, path, status, took_ms, "vault answered");
+                envelope::judge(&answer, secrets)
+            }
+            Err(cause) => {
+                tracing::debug!(method = %call.method, path, took_ms, %cause, "vault did not answer");
+                Err(cause)
+            }
+        }
     }
 
     /// Asks until there is an answer that will not change by waiting.

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use actions::Runner;
+pub use kv::Version;
 pub use lease::Renewal;
 pub use post::{Post, post};
 
@@ -97,6 +98,20 @@ impl Session {
     /// Whether the other is configured alike, wherever that was written.
     pub fn is_like(&self, other: &Self) -> bool {
         self.spec == other.spec
+    }
+
+    /// The same session, which waits for its credentials' files until the deadline.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        self.wait_for_files();
+        self
+    }
+
+    /// Lets credentials' files come late.
+    pub fn wait_for_files(&mut self) {
+        if let Ok(access) = &mut self.access {
+            access.wait_for_files();
+        }
     }
 
     /// Reads (or, with `write`, writes) one path and gives its data.
@@ -201,7 +216,7 @@ impl Session {
     }
 
     /// The newest version of a KV v2 secret; nothing where only a full read can tell.
-    pub async fn version(&self, read: &VaultRead) -> Result<Option<String>, Failure> {
+    pub async fn version(&self, read: &VaultRead) -> Result<Option<Version>, Failure> {
         let asked = async {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
             let access = self.access.as_ref().map_err(Cause::clone)?;

@@ -32,6 +32,16 @@ pub(super) enum Engine {
     Other,
 }
 
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::KvV1 => "KV v1",
+            Self::KvV2 => "KV v2",
+            Self::Other => "not KV",
+        }
+    }
+}
+
 /// The mounts that were asked for, by the first part of their paths: reads beneath one first part wait for each
 /// other's question, others do not.
 #[derive(Default)]
@@ -56,13 +66,24 @@ impl Mounts {
         match access.ask(&question).await {
             Ok(reply) => {
                 let mount = mount_in(&reply, path)?;
+                tracing::debug!(
+                    mount = mount.path,
+                    engine = mount.engine.name(),
+                    "vault mount found"
+                );
                 known.push(mount.clone());
                 Ok(Some(mount))
             }
             Err(Stop::Read(
                 Cause::Refusal(Refusal::Forbidden { .. })
                 | Cause::Absence(Absence::Mount | Absence::Nothing),
-            )) => Ok(None),
+            )) => {
+                tracing::debug!(
+                    path = path.as_str(),
+                    "vault does not tell the mount: asked as it is written"
+                );
+                Ok(None)
+            }
             Err(stop) => Err(stop),
         }
     }

@@ -61,11 +61,11 @@ pub(super) enum Trouble {
         why: String,
         hint: &'static str,
     },
-    #[error("no whole answer within {:.1} s", .0.as_secs_f32())]
-    Timeout(Duration),
+    #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
+    Timeout { address: String, after: Duration },
     /// A try that the deadline cut short: what went wrong before it says more.
-    #[error("no whole answer within {:.1} s", .0.as_secs_f32())]
-    Late(Duration),
+    #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
+    Late { address: String, after: Duration },
     #[error("redirect refused: to {to}")]
     Redirect { to: String },
     #[error("not a Vault answer ({what})")]
@@ -88,8 +88,8 @@ impl Trouble {
             | Self::Tls { .. }
             | Self::Redirect { .. }
             | Self::NotVault { .. } => true,
-            Self::Timeout(_)
-            | Self::Late(_)
+            Self::Timeout { .. }
+            | Self::Late { .. }
             | Self::Sealed
             | Self::NoLeader
             | Self::Busy { .. }
@@ -99,8 +99,8 @@ impl Trouble {
 
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Connect { .. } | Self::Timeout(_) | Self::Late(_) => {
-                "check the address, and that a network policy lets us out"
+            Self::Connect { .. } | Self::Timeout { .. } | Self::Late { .. } => {
+                "check that a server listens at this address, that DNS finds it, and that a network policy lets us out"
             }
             Self::Tls { hint, .. } => hint,
             Self::Redirect { .. } => {
@@ -138,12 +138,14 @@ pub(super) enum Refusal {
         identity: String,
         verb: &'static str,
         path: String,
+        /// Whether the path lies in a mount that is known to be there.
+        mount_known: bool,
     },
     #[error("vault answered {status}: {text}")]
     Rejected { status: u16, text: String },
     #[error("login refused: {text}")]
     Login { text: String },
-    #[error("the token is not valid any more, or has no right at all")]
+    #[error("the token was refused: it is wrong or expired")]
     TokenSpent,
     #[error("the wrapping token is not valid: it was used or it ended")]
     Unwrapped,
@@ -154,10 +156,23 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Denied { verb, path, .. } => {
+            Self::Denied {
+                verb,
+                path,
+                mount_known,
+                ..
+            } => {
                 let right = if *verb == "read" { "read" } else { "update" };
+                let mount = path.split('/').next().unwrap_or_default();
+                let mount = match mount_known {
+                    true => String::new(),
+                    // Vault says the same of what is not there to those who have no right there.
+                    false => {
+                        format!("; or there is no mount `{mount}/`: `vault secrets list` shows all")
+                    }
+                };
                 return Some(format!(
-                    "its policy must say: path \"{path}\" {{ capabilities = [\"{right}\"] }}"
+                    "its policy must say: path \"{path}\" {{ capabilities = [\"{right}\"] }}{mount}"
                 ));
             }
             Self::Rejected { .. } => return None,
@@ -165,7 +180,9 @@ impl Refusal {
                 "check mount, role, bound names and audience; a bare refusal can also mean that the mount does \
                  not exist, that the credential ended, or that Vault cannot ask the API server"
             }
-            Self::TokenSpent => "who writes the token file must renew it",
+            Self::TokenSpent => {
+                "put a valid token into the file; `vault token lookup` tells of one"
+            }
             Self::Unwrapped | Self::WrongWrap { .. } => {
                 "if nobody of yours used it, somebody else did: revoke the secret id, then wrap a new one"
             }

@@ -50,7 +50,7 @@ impl Pace {
             .unwrap_or_else(|| backoff(self.tries, chance()));
         let now = Instant::now();
         let cause = match (&cause, self.last.take()) {
-            (Cause::Trouble(Trouble::Late(_)), Some(last)) => last,
+            (Cause::Trouble(Trouble::Late { .. }), Some(last)) => last,
             _ => cause,
         };
         if now + wait >= self.deadline {

@@ -120,9 +120,13 @@ impl Transport {
             .saturating_duration_since(Instant::now())
             .min(EXCHANGE);
         let sent = tokio::time::timeout(patience, self.exchange(call, headers)).await;
-        let answer = sent.unwrap_or_else(|_| match patience {
-            EXCHANGE => Err(Trouble::Timeout(EXCHANGE).into()),
-            patience => Err(Trouble::Late(patience).into()),
+        let answer = sent.unwrap_or_else(|_| {
+            let (address, after) = (self.address(), patience);
+            Err(match after {
+                EXCHANGE => Trouble::Timeout { address, after },
+                _ => Trouble::Late { address, after },
+            }
+            .into())
         });
         if let Err(Cause::Trouble(trouble)) = &answer
             && trouble.is_of_the_connection()

@@ -15,6 +15,7 @@ mod kube;
 mod reflect;
 mod sealed;
 
+mod sidecar;
 mod sops;
 mod stack;
 mod vault;

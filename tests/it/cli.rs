@@ -55,7 +55,8 @@ fn help_lists_commands_that_exist_and_exit_codes() {
     ] {
         let help = run(dir.path(), &[command, "--help"]);
         assert_eq!(help.code, 0, "{command}");
-        assert!(help.stdout.contains("--config"), "{command}");
+        let reads = !["schema", "completions", "man"].contains(&command);
+        assert_eq!(help.stdout.contains("--config"), reads, "{command}");
     }
 }
 
@@ -77,7 +78,7 @@ fn usage_errors_exit_with_2() {
     assert_eq!(output.code, 2);
     assert!(
         last_line(&output)
-            .starts_with("error: usage: keyferry.yaml:1:1: the configuration cannot be read"),
+            .starts_with("error: usage: keyferry.yaml: the configuration cannot be read"),
         "{}",
         output.stderr
     );
@@ -165,7 +166,7 @@ fn a_pass_writes_once_and_says_so() {
     let second = run(dir.path(), &["job"]);
     assert_eq!(
         (second.code, last_line(&second)),
-        (0, "in sync: nothing changed, 1 as they should be"),
+        (0, "in sync: nothing changed (1 target)"),
         "{}",
         second.stderr
     );
@@ -237,7 +238,8 @@ fn one_broken_delivery_stops_no_other() {
         "nothing was emptied"
     );
     assert!(
-        output.stderr.contains("created") && output.stderr.contains("failed"),
+        output.stderr.contains("created")
+            && last_line(&output).starts_with("error: missing: broken: "),
         "{}",
         output.stderr
     );
@@ -288,6 +290,8 @@ fn completions_and_man_page_are_printed() {
         (&["completions", "fish"], "complete -c keyferry"),
         (&["completions", "zsh"], "#compdef keyferry"),
         (&["man"], ".TH keyferry"),
+        (&["man"], "OPTIONS OF JOB"),
+        (&["man"], "\\-\\-config"),
     ] {
         let output = run(dir.path(), args);
         assert_eq!(output.code, 0);

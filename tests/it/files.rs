@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keyferry::artifact::{Access, Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact};
+use keyferry::artifact::{
+    Access, Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables,
+};
 use keyferry::config::Config;
 use keyferry::material::SecretBytes;
 use keyferry::observed::Observed;
@@ -15,6 +17,8 @@ use keyferry::plan::{Action, Reason, plan};
 use keyferry::report::{Class, Failure};
 use keyferry::world::World;
 use keyferry::{apply, artifact, observe};
+
+mod sink;
 
 use crate::support::run::{Output, Run, keyferry};
 
@@ -28,6 +32,7 @@ fn access() -> Access {
         require_tmpfs: false,
         adopt: false,
         in_place: false,
+        keep_mode: false,
     }
 }
 
@@ -35,6 +40,7 @@ fn whole(path: impl Into<PathBuf>, body: &str) -> FileArtifact {
     FileArtifact {
         path: path.into(),
         body: FileBody::Whole(body.into()),
+        variables: Variables::Opaque,
         access: access(),
     }
 }
@@ -213,7 +219,11 @@ fn row_44_each_leftover_is_healed() {
         (
             "the next link",
             Box::new(|dir| {
-                symlink("..keyferry-0000000000000000", dir.join("..data_tmp")).expect("linked")
+                symlink(
+                    "..keyferry-0000000000000000",
+                    dir.join("..keyferry-0000000000000001.tmp"),
+                )
+                .expect("linked")
             }),
         ),
         (
@@ -694,6 +704,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
         Artifact::File(FileArtifact {
             path: path.clone(),
             body: FileBody::Lines(vec![line("A", "new"), line("B", "2"), line("C", "3")]),
+            variables: Variables::Opaque,
             access: Access {
                 mode: 0o600,
                 ..access()
@@ -713,6 +724,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
     let (action, done) = pass(Artifact::File(FileArtifact {
         path: missing.clone(),
         body: FileBody::Lines(vec![line("A", "1")]),
+        variables: Variables::Opaque,
         access: access(),
     }));
     assert_eq!((action, done), (Action::Create, Ok(())));

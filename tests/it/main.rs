@@ -14,6 +14,7 @@ mod cli;
 mod examples;
 mod files;
 mod inputs;
+mod kind;
 mod render;
 mod schema;
 mod sidecar;

@@ -90,7 +90,7 @@ fn a_failed_input_fails_its_delivery_and_no_other() {
         (failure.class, failure.what.as_str()),
         (
             Class::Denied,
-            "delivery `one`: vault `kv/bad` (keyferry.yaml:3:9): permission denied"
+            "vault `kv/bad` (keyferry.yaml:3:9): permission denied"
         )
     );
     assert_eq!(made[1].as_ref().expect("rendered").len(), 2);
@@ -102,19 +102,19 @@ fn row_2_and_4_a_target_that_cannot_be_made_is_named_and_takes_its_delivery_alon
     for (target, expected) in [
         (
             file("out/.env", FileFormat::Dotenv { edit: false }),
-            "delivery `d`: file `out/.env` (keyferry.yaml:9:9): field `a b` is no name of a variable",
+            "file `out/.env` (keyferry.yaml:9:9): field `a b` is no name of a variable",
         ),
         (
             secret("s", SecretKind::Opaque),
-            "delivery `d`: secret `s` (keyferry.yaml:9:9): these names cannot be keys of a Secret: `../x`, `a b`",
+            "secret `s` (keyferry.yaml:9:9): these names cannot be keys of a Secret: `../x`, `a b`",
         ),
         (
             build::files("parts"),
-            "delivery `d`: files `parts` (keyferry.yaml:9:9): unsafe target path: field `../x` cannot be the name of a file",
+            "files `parts` (keyferry.yaml:9:9): unsafe target path: field `../x` cannot be the name of a file",
         ),
         (
             file("x", FileFormat::Raw { field: None }),
-            "delivery `d`: file `x` (keyferry.yaml:9:9): a raw file takes one field, and there are several: `a b`, `../x`",
+            "file `x` (keyferry.yaml:9:9): a raw file takes one field, and there are several: `a b`, `../x`",
         ),
     ] {
         let mut one = delivery("d", [vault("kv/a")]);
@@ -174,25 +174,19 @@ fn all_fields_become_the_environment_of_a_command() {
         ),
         (
             map([("a-b", text("1"))]),
-            Err("delivery `d` (keyferry.yaml:2:5): field `a-b` is no name of a variable"),
+            Err("field `a-b` is no name of a variable"),
         ),
         (
             map([("A", text("\0"))]),
-            Err(
-                "delivery `d` (keyferry.yaml:2:5): field `A` holds a NUL byte, which no environment can carry",
-            ),
+            Err("field `A` holds a NUL byte, which no environment can carry"),
         ),
         (
             map([("A", text(""))]),
-            Err(
-                "delivery `d` (keyferry.yaml:2:5): field `A` of vault `kv/a` (keyferry.yaml:3:9) is empty",
-            ),
+            Err("field `A` of vault `kv/a` (keyferry.yaml:3:9) is empty"),
         ),
         (
             map([("A", map([]))]),
-            Err(
-                "delivery `d` (keyferry.yaml:2:5): field `A` of vault `kv/a` (keyferry.yaml:3:9) is a mapping, not one value",
-            ),
+            Err("field `A` of vault `kv/a` (keyferry.yaml:3:9) is a mapping, not one value"),
         ),
     ] {
         let made = render::environment(

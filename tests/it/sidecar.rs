@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::process::eventually;
+use crate::support::run::{Going, keyferry};
 use crate::support::stay::{SOON, Staying, age, age_key, replace};
 use crate::support::stub::{Reply, Stub};
 
@@ -68,7 +69,7 @@ fn a_changed_file_is_delivered_within_a_second_and_its_reaction_follows() {
         "{:?}",
         changed.elapsed()
     );
-    assert_eq!(fs::read_to_string(&seen).unwrap(), "app content\n");
+    assert_eq!(fs::read_to_string(&seen).unwrap(), "app PASSWORD\n");
 
     // Written again, with the same content: nothing changed, nobody is told.
     put(folder.path(), OTHER);
@@ -150,7 +151,7 @@ fn before_everything_is_delivered_ready_says_no_and_why() {
     staying.ready();
     staying.command("ready").expect(0);
     staying.end().expect(0);
-    let nobody = crate::support::run::keyferry()
+    let nobody = keyferry()
         .args(["ready", "--listen", "127.0.0.1:1"])
         .run()
         .expect(7);
@@ -300,7 +301,11 @@ fn a_reaction_that_is_owed_outlives_a_kill() {
     let path = folder.path();
     // The first sidecar's reaction hangs, so it is owed when the process is killed.
     let more = "  onChange: [{run: {command: [sh, hook], timeout: 60s}}]\n";
-    fs::write(path.join("hook"), "echo begun >> seen; sleep 60").unwrap();
+    fs::write(
+        path.join("hook"),
+        "exec >/dev/null 2>&1; echo begun >> seen; sleep 20",
+    )
+    .unwrap();
     let first = Staying::start(path, &config(more));
     first.ready();
     put(path, OTHER);
@@ -379,4 +384,61 @@ fn a_webhook_gets_names_only_and_a_signature_that_proves_them() {
         !said.contains("token=x"),
         "an address may hold a token: {said}"
     );
+}
+
+/// `exec --watch` of a shell with this script, which finds the field `PASSWORD` in its environment.
+fn watching(folder: &Path, more: &[&str], script: &str) -> Going {
+    fs::write(folder.join("keyferry.yaml"), config("")).unwrap();
+    keyferry()
+        .dir(folder)
+        .args(["exec", "--watch"])
+        .args(more)
+        .args(["--", "sh", "-c", script])
+        .start()
+}
+
+#[test]
+fn exec_watch_restarts_its_program_with_the_new_environment_and_ends_as_it_does() {
+    let folder = folder(VALUE);
+    let seen = folder.path().join("seen");
+    let script = "echo $PASSWORD >> seen; trap 'exit 7' USR1; while :; do sleep 0.05; done";
+    let watching = watching(folder.path(), &[], script);
+    eventually("it runs", SOON, || lines(&seen) == 1);
+    put(folder.path(), OTHER);
+    eventually("it runs anew", SOON, || lines(&seen) == 2);
+    assert_eq!(
+        fs::read_to_string(&seen).unwrap(),
+        format!("{VALUE}\n{OTHER}\n")
+    );
+    put(folder.path(), OTHER);
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!(lines(&seen), 2, "nothing changed");
+    watching.signal(Signal::USR1);
+    watching
+        .finish()
+        .expect(7)
+        .assert_no_canary(&[VALUE, OTHER]);
+}
+
+#[test]
+fn exec_watch_signals_instead_where_that_is_asked_for() {
+    let folder = folder(VALUE);
+    let seen = folder.path().join("seen");
+    let script = "echo run >> seen; trap 'echo hup >> seen' HUP; trap 'exit 0' TERM; while :; do sleep 0.05; done";
+    let watching = watching(folder.path(), &["--on-change", "HUP"], script);
+    eventually("it runs", SOON, || lines(&seen) == 1);
+    put(folder.path(), OTHER);
+    eventually("it is signalled", SOON, || lines(&seen) == 2);
+    watching.signal(Signal::TERM);
+    watching.finish().expect(0);
+    assert_eq!(fs::read_to_string(&seen).unwrap(), "run\nhup\n");
+}
+
+#[test]
+fn row_63_exec_watch_ends_by_the_signal_that_ends_its_program() {
+    let folder = folder(VALUE);
+    let watching = watching(folder.path(), &[], "echo x > seen; exec sleep 60");
+    eventually("it runs", SOON, || lines(&folder.path().join("seen")) == 1);
+    watching.signal(Signal::TERM);
+    watching.finish().expect(143);
 }

@@ -5,7 +5,8 @@ mod run;
 mod signal;
 mod webhook;
 
-pub use run::reap;
+pub use run::{Running, Scope, reap};
+pub use signal::number;
 
 use crate::config::Reaction;
 use crate::plan::News;

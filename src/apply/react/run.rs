@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
 use tokio::time::{Instant, sleep};
 
 use crate::material::SECRET_VARIABLES;
@@ -37,12 +37,12 @@ pub(super) async fn run(command: &[String], timeout: Duration, news: &News) -> R
         .env("KEYFERRY_DELIVERY", list(&news.deliveries))
         .env("KEYFERRY_TARGETS", list(&news.targets))
         .env("KEYFERRY_KEYS", list(&news.keys))
-        .stdin(Stdio::null())
-        .process_group(0);
+        .stdin(Stdio::null());
     for name in SECRET_VARIABLES {
         command.env_remove(name);
     }
-    let mut running = Running::start(command).map_err(|error| {
+    command.process_group(0);
+    let mut running = Running::start(command, Scope::Group).map_err(|error| {
         Failure::new(Class::Sink, format!("cannot run {program}: {error}"))
             .hint("give the path of a program, or one that PATH finds")
     })?;
@@ -70,29 +70,51 @@ pub(super) async fn run(command: &[String], timeout: Duration, news: &News) -> R
     ))
 }
 
-/// A command under way. Whatever it started ends with it.
-struct Running {
+/// What ends with a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// It alone.
+    Itself,
+    /// All that it started in its group.
+    Group,
+}
+
+/// A program under way. When this is dropped, it is killed.
+pub struct Running {
     child: Child,
-    group: Option<Pid>,
+    scope: Scope,
 }
 
 impl Running {
-    fn start(mut command: Command) -> std::io::Result<Self> {
+    /// Starts it, known to [`reap()`].
+    pub fn start(mut command: Command, scope: Scope) -> std::io::Result<Self> {
         // Held until the child is known, so that no reaper takes its end away.
         let mut ours = ours();
         let child = command.spawn()?;
         ours.insert(child.id().cast_signed(), None);
-        Ok(Self {
-            group: Pid::from_raw(child.id().cast_signed()),
-            child,
-        })
+        Ok(Self { child, scope })
     }
 
-    fn ended(&mut self) -> Option<ExitStatus> {
+    /// Its process id.
+    pub fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         match self.child.try_wait() {
             Ok(status) => status,
             // The reaper was quicker.
             Err(_) => ours().get(&self.child.id().cast_signed()).copied()?,
+        }
+    }
+
+    /// Sends it a signal, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        if self.ended().is_none()
+            && let Some(pid) = self.pid()
+        {
+            let _ = kill_process(pid, signal);
         }
     }
 }
@@ -100,9 +122,11 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let ended = self.ended().is_some();
-        if let Some(group) = self.group {
+        match (self.scope, self.pid()) {
             // What it left running has no purpose any more; of a group that is empty nothing is hit.
-            let _ = kill_process_group(group, Signal::KILL);
+            (Scope::Group, Some(group)) => drop(kill_process_group(group, Signal::KILL)),
+            (Scope::Itself, _) if !ended => drop(self.child.kill()),
+            (Scope::Group | Scope::Itself, _) => {}
         }
         if !ended {
             let _ = self.child.wait();

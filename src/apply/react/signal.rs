@@ -100,7 +100,8 @@ fn refused(pid: Pid, errno: rustix::io::Errno) -> Failure {
     .hint("run as the same user as the process")
 }
 
-fn number(signal: SignalName) -> Signal {
+/// A signal's number.
+pub fn number(signal: SignalName) -> Signal {
     match signal {
         SignalName::Hup => Signal::HUP,
         SignalName::Int => Signal::INT,

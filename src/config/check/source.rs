@@ -50,14 +50,12 @@ impl Checker<'_> {
         if let Some(path) = vault {
             let place = self.at(&path);
             let text = self.text(&path);
-            let read = self.vault_read(&text, &place, server.map(|server| server.value));
+            let read = self.vault_read(&text, &place, server.map(|server| server.value))?;
             let write = write.map(|write| serde_json::Value::from_iter(write.value).to_string());
-            sources.extend(read.map(|read| {
-                Source::Vault(VaultRead {
-                    version: version.map(|version| version.value),
-                    write,
-                    ..read
-                })
+            sources.push(Source::Vault(VaultRead {
+                version: version.map(|version| version.value),
+                write,
+                ..read
             }));
         }
         if allow_unauthenticated && sops.is_none() {
@@ -145,11 +143,13 @@ impl Checker<'_> {
                 .chars()
                 .any(|c| c.is_control() || matches!(c, '?' | '#' | '%' | '\\'));
         if unsafe_path {
-            self.problem(
-                at.clone(),
-                format!("`{text}` is no Vault path"),
-                "write it as `kv/team/app` or `/v1/kv/data/team/app`",
-            );
+            let hint = match path.split_once('#') {
+                Some((path, field)) if !path.is_empty() && !field.is_empty() => {
+                    format!("one field is taken by `pick`: {{vault: {path}, pick: [{field}]}}")
+                }
+                _ => "write it as `kv/team/app` or `/v1/kv/data/team/app`".to_owned(),
+            };
+            self.problem(at.clone(), format!("`{text}` is no Vault path"), hint);
             return None;
         }
         Some(VaultRead {

@@ -18,6 +18,9 @@ const DENIED_TYPES: [&str; 3] = [
     "helm.sh/release.v1",
 ];
 
+/// The label that says whose a Secret is.
+const OWNER_MARK: &str = "app.kubernetes.io/managed-by";
+
 impl Checker<'_> {
     pub(super) fn target(&mut self, written: At<RawTarget>) -> Option<Target> {
         let at = self.at(&written);
@@ -78,6 +81,7 @@ impl Checker<'_> {
             require_tmpfs: raw.require_tmpfs,
             adopt: raw.adopt,
             in_place: raw.in_place,
+            keep_mode: raw.edit && raw.mode.is_none(),
         };
         Some(Target::File(FileTarget {
             path,
@@ -111,6 +115,7 @@ impl Checker<'_> {
             require_tmpfs,
             adopt: false,
             in_place: false,
+            keep_mode: false,
         };
         Some(Target::Files(FileSetTarget {
             dir: self.target_path(&place),
@@ -257,6 +262,13 @@ impl Checker<'_> {
             recreate,
             force,
         } = written.value;
+        if labels.contains_key(OWNER_MARK) {
+            self.problem(
+                location.clone(),
+                format!("the label `{OWNER_MARK}` is keyferry's own mark of what it may change"),
+                "leave it out; other labels are free",
+            );
+        }
         let kind = self.secret_kind(kind.as_ref(), registries);
         if immutable && !recreate {
             self.problem(

@@ -187,8 +187,8 @@ impl Checker<'_> {
             keys.push(AgeKey::Passphrase(self.path(&file)));
         }
         if let Some(vault) = vault {
-            let found = self.vault_field(&vault, server.as_ref());
-            keys.extend(found.map(|(read, field)| AgeKey::Vault { read, field }));
+            let (read, field) = self.vault_field(&vault, server.as_ref())?;
+            keys.push(AgeKey::Vault { read, field });
         } else if let Some(server) = server {
             let at = self.at(&server);
             self.problem(at, "`server` is of use only beside `vault`", "remove it");
@@ -253,8 +253,8 @@ impl Checker<'_> {
             keys.push(self.sealed_key_secret(secret));
         }
         if let Some(vault) = vault {
-            let found = self.vault_field(&vault, server.as_ref());
-            keys.extend(found.map(|(read, field)| SealedKey::Vault { read, field }));
+            let (read, field) = self.vault_field(&vault, server.as_ref())?;
+            keys.push(SealedKey::Vault { read, field });
         } else if let Some(server) = server {
             let at = self.at(&server);
             self.problem(at, "`server` is of use only beside `vault`", "remove it");

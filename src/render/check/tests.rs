@@ -4,6 +4,10 @@ use crate::config::{FileTarget, Keys};
 use crate::render::testing::{at, computed, delivery, from, picking};
 
 fn found(delivery: Delivery) -> Vec<String> {
+    found_in(delivery, "")
+}
+
+fn found_in(delivery: Delivery, text: &str) -> Vec<String> {
     let config = Config {
         vaults: Default::default(),
         keys: Keys::default(),
@@ -11,8 +15,12 @@ fn found(delivery: Delivery) -> Vec<String> {
         deliveries: vec![delivery],
         ..Config::default()
     };
-    let failures = check_templates(&config);
-    failures.into_iter().map(|failure| failure.what).collect()
+    let texts = [("k.yaml".to_owned(), text.to_owned())].into();
+    let problems = check_templates(&config, &texts);
+    problems
+        .into_iter()
+        .map(|problem| format!("{}: {}", problem.at, problem.what))
+        .collect()
 }
 
 fn template_file(text: &str) -> Target {
@@ -31,6 +39,7 @@ fn template_file(text: &str) -> Target {
             require_tmpfs: false,
             adopt: false,
             in_place: false,
+            keep_mode: false,
         },
         at: at(9),
     })
@@ -47,8 +56,8 @@ fn what_does_not_parse_is_found_with_its_place() {
     assert_eq!(
         found(broken),
         [
-            "delivery `d`, field `X` (k.yaml:4:1): its template, line 1, column 8: there is no filter `nope`",
-            "delivery `d` (k.yaml:9:1): app.tmpl:2:1: the template does not parse: unexpected end of input, expected end of variable block",
+            "k.yaml:4:1: template of field `X`, line 1, column 8: there is no filter `nope`",
+            "app.tmpl:2:1: delivery `d`: the template does not parse: unexpected end of input, expected end of variable block",
         ]
     );
 }
@@ -69,13 +78,65 @@ fn names_are_looked_up_where_all_of_them_are_known() {
     assert_eq!(
         found(known),
         [
-            "delivery `d`, field `X` (k.yaml:4:1): its template, line 1, column 22: `P_B` is not defined",
-            "delivery `d`, field `X` (k.yaml:4:1): its template, line 1, column 53: `tls.crt` is not defined",
-            "delivery `d`, field `X` (k.yaml:4:1): its template, line 1, column 76: `LATER` is not defined",
-            "delivery `d` (k.yaml:9:1): app.tmpl:1:22: `NOPE` is not defined",
+            "k.yaml:4:1: template of field `X`, line 1, column 22: `P_B` is not defined",
+            "k.yaml:4:1: template of field `X`, line 1, column 53: `tls.crt` is not defined",
+            "k.yaml:4:1: template of field `X`, line 1, column 76: `LATER` is not defined",
+            "app.tmpl:1:22: delivery `d`: `NOPE` is not defined",
         ]
     );
     let mut unknown = delivery([picked(), from("kv/b", 3)]);
     unknown.fields = vec![computed("X", template, 4)];
     assert_eq!(found(unknown), [""; 0]);
+}
+
+#[test]
+fn a_template_that_stands_in_the_configuration_is_pointed_into() {
+    for (text, template, expected) in [
+        (
+            "\n\n\nX: '{{ A | nope }}'",
+            "{{ A | nope }}",
+            "k.yaml:4:12: ",
+        ),
+        (
+            "\n\n\nX: a{{ A | nope }}",
+            "a{{ A | nope }}",
+            "k.yaml:4:12: ",
+        ),
+        (
+            "\n\n\nX: |\n\n  a\n  {{ A | nope }}",
+            "\na\n{{ A | nope }}",
+            "k.yaml:7:10: ",
+        ),
+        (
+            "\n\n\nX: \"\\t{{ A | nope }}\"",
+            "\t{{ A | nope }}",
+            "k.yaml:4:4: template of field `X`, line 1, column 9: ",
+        ),
+        (
+            "\n\n\nX: ${Z}{{ A | nope }}",
+            "{{ A | nope }}",
+            "k.yaml:4:4: template of field `X`, line 1, column 8: ",
+        ),
+    ] {
+        let mut broken = delivery([from("kv/a", 2)]);
+        broken.fields = vec![computed("X", template, 4)];
+        broken.fields[0].at.column = 4;
+        let found = found_in(broken, text);
+        assert!(found[0].starts_with(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn lists_of_names_are_looked_up_too() {
+    let mut one = delivery([picking("kv/a", 2, ["A"])]);
+    one.fields = vec![computed("X", "{{ A }}", 4)];
+    one.require = vec!["A".to_owned(), "B".to_owned()];
+    one.deliver = vec!["X".to_owned(), "C".to_owned()];
+    assert_eq!(
+        found(one),
+        [
+            "k.yaml:1:1: `require`: field `B` is in none of the sources",
+            "k.yaml:1:1: `deliver`: field `C` is in none of the sources",
+        ]
+    );
 }

@@ -21,6 +21,7 @@ mod value;
 
 use thiserror::Error;
 
+use crate::config::{self, Location};
 use crate::material::SecretBytes;
 use crate::report::{Class, Failure, Fault};
 
@@ -96,6 +97,26 @@ impl TemplateError {
         failure
     }
 
+    /// Line and column in the template.
+    pub(super) fn place(&self) -> (u32, u32) {
+        (self.at.line, self.at.column)
+    }
+
+    /// The same in words.
+    pub(super) fn position(&self) -> String {
+        format!("line {}, column {}", self.at.line, self.at.column)
+    }
+
+    /// As a problem of a configuration: `label` says which template it is.
+    pub(super) fn problem(&self, at: Location, label: &str) -> config::problem::Problem {
+        config::problem::Problem {
+            at,
+            what: format!("{label}: {}", self.problem),
+            hint: self.hint(),
+            class: self.class(),
+        }
+    }
+
     /// A name that is in no source.
     pub(super) fn unknown_field(used: &Use, known: &str) -> Self {
         Self::new(
@@ -165,7 +186,8 @@ impl Fault for TemplateError {
 
     fn hint(&self) -> Option<String> {
         match &self.problem {
-            Problem::Syntax(_) | Problem::Base64 | Problem::Kind { .. } | Problem::Number => None,
+            Problem::Syntax(_) => Some("write `{{ NAME }}`; text with braces stands in `{% raw %}`".to_owned()),
+            Problem::Base64 | Problem::Kind { .. } | Problem::Number => None,
             Problem::Unsupported(_) => Some(
                 "a template has `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% raw %}`, `{# #}`, operators and filters"
                     .to_owned(),
@@ -173,7 +195,9 @@ impl Fault for TemplateError {
             Problem::UnknownFilter(_) => Some(format!("filters are {}", listed(filters::names()))),
             Problem::UnknownTest(_) => Some(format!("tests are {}", listed(tree::TESTS))),
             Problem::Arguments { usage, .. } => Some(usage.clone()),
-            Problem::Undefined { known, .. } if known.is_empty() => None,
+            Problem::Undefined { known, .. } if known.is_empty() => {
+                Some("no field is there before it: add a source, or declare it above".to_owned())
+            }
             Problem::Undefined { known, .. } => Some(format!(
                 "the fields are {known}; `default(\"…\")` or `is defined` allow for one that may be absent"
             )),

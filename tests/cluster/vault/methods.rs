@@ -267,7 +267,10 @@ fn a_token_file_is_used_as_it_is_and_never_revoked() {
     fails(
         result,
         "denied",
-        &["cannot log in with token file", "not valid any more"],
+        &[
+            "cannot log in with token file",
+            "refused: it is wrong or expired",
+        ],
     );
 }
 

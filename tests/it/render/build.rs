@@ -85,6 +85,7 @@ pub(crate) fn access() -> Access {
         require_tmpfs: false,
         adopt: false,
         in_place: false,
+        keep_mode: false,
     }
 }
 

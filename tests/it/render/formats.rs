@@ -131,7 +131,7 @@ fn an_edited_file_gets_lines_and_a_template_gets_its_name() {
         .expect_err("refused");
     assert_eq!(
         failure.what,
-        "delivery `d`: file `app.conf` (keyferry.yaml:9:9): app.tmpl:2:4: `C` is not defined"
+        "file `app.conf` (keyferry.yaml:9:9): app.tmpl:2:4: `C` is not defined"
     );
     assert!(failure.hint.expect("a next move").contains("`A`, `B`"));
 }
@@ -209,7 +209,7 @@ fn row_24_scalars_keep_their_spelling_and_nested_values_need_an_encoding() {
     assert_eq!(with(true, &[]), Ok(format!("{scalars}in='{{\"x\":1}}'\n")));
     assert_eq!(
         with(false, &[]).expect_err("refused"),
-        "delivery `d`: file `x` (keyferry.yaml:9:9): field `in` of vault `kv/a` (keyferry.yaml:3:9) is a mapping, not one value"
+        "file `x` (keyferry.yaml:9:9): field `in` of vault `kv/a` (keyferry.yaml:3:9) is a mapping, not one value"
     );
 }
 

@@ -58,6 +58,39 @@ fn a_github_job_delivers_with_the_identity_of_its_runner() {
 }
 
 #[test]
+fn the_trace_tells_each_request_and_no_secret() {
+    let folder = Scratch::new("vault-binary");
+    secret_file(folder.path(), "jwt", JWT);
+    let vault = Stub::start(|request| match request.path.as_str() {
+        path if path.ends_with("/login") => granted(GRANTED, 600),
+        path if path.contains("/mounts/") => Reply::json(
+            200,
+            &json!({"request_id": "r", "data": {"path": "kv/", "type": "kv", "options": {"version": "2"}}}),
+        ),
+        _ => kv2(),
+    });
+    let auth = "{jwt: {role: ci, tokenFile: jwt}}";
+    folder.write(
+        "keyferry.yaml",
+        format!("vault: {{address: '{}', auth: {auth}}}\ndeliveries: [{{name: app, from: [{{vault: kv/a}}], to: [{{file: {{path: out.env}}}}]}}]\n", vault.url()),
+    );
+    let output = keyferry()
+        .dir(folder.path())
+        .args(["job", "--log", "trace"])
+        .run()
+        .expect(0);
+    output.assert_no_canary(SECRETS);
+    for words in [
+        "vault answered method=POST path=\"/v1/auth/jwt/login\" status=200 took_ms=",
+        "vault mount found mount=\"kv/\" engine=\"KV v2\"",
+        "vault answered method=GET path=\"/v1/kv/data/a\" status=200 took_ms=",
+        "read as KV v2 version=\"3\"",
+    ] {
+        assert!(output.stderr.contains(words), "{words}:\n{}", output.stderr);
+    }
+}
+
+#[test]
 fn row_25_a_flood_is_refused_in_little_memory() {
     let many = format!(
         r#"{{"request_id":"r","data":[{}"{VALUE}"]}}"#,

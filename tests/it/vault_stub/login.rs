@@ -10,7 +10,9 @@ use keyferry::vault::Runner;
 use serde_json::{Value, json};
 
 use super::{GRANTED, JWT, SECRETS, SOON, credentials, errors, fails, granted, in_turn, kv2};
-use crate::support::session::{kubernetes, path, read_once, secret_file, server, session, watched};
+use crate::support::session::{
+    kubernetes, overheard, path, read_once, secret_file, server, session, watched,
+};
 use crate::support::stub::{Reply, Request, Stub};
 
 const BRIEF: Duration = Duration::from_millis(900);
@@ -209,7 +211,7 @@ fn row_16_a_jwt_file_is_waited_for_and_trimmed() {
     let stub = vault(|_| granted(GRANTED, 600));
     let server = server(&stub.url(), kubernetes(&file));
     let result = watched(SECRETS, async {
-        let session = session(&server, SOON);
+        let session = session(&server, SOON).waiting_for_files();
         let read = path("kv/data/a");
         let late = async {
             for text in ["", " \n"] {
@@ -266,22 +268,27 @@ fn row_16_a_jwt_file_that_never_comes_is_a_refused_login() {
 }
 
 #[test]
-fn row_16_waiting_for_a_file_ends_after_ten_seconds() {
+fn row_16_a_file_is_waited_for_only_where_that_was_asked_for() {
     let folder = credentials();
-    let server = server(
-        "http://127.0.0.1:1",
-        kubernetes(&folder.path().join("none")),
-    );
-    let begun = Instant::now();
-    let result = read_once(
-        SECRETS,
-        &server,
-        Duration::from_secs(60),
-        &path("kv/data/a"),
-    );
-    fails(result, "denied", &["does not exist"]);
-    let took = begun.elapsed().as_secs();
-    assert!((9..13).contains(&took), "{took} s");
+    let file = folder.path().join("none");
+    let server = server("http://127.0.0.1:1", kubernetes(&file));
+    for waits in [false, true] {
+        let begun = Instant::now();
+        let (result, log) = overheard(SECRETS, async {
+            let session = session(&server, Duration::from_secs(2));
+            let session = match waits {
+                true => session.waiting_for_files(),
+                false => session,
+            };
+            session.read(&path("kv/data/a")).await
+        });
+        let failure = fails(result, "denied", &["does not exist"]);
+        let hint = failure.hint.expect("what to do");
+        assert!(hint.contains("only `keyferry init` waits"), "{hint}");
+        let told = format!("waiting for JWT file {}", file.display());
+        assert_eq!(log.matches(&told).count(), usize::from(waits), "{log}");
+        assert_eq!(begun.elapsed() > Duration::from_secs(1), waits);
+    }
 }
 
 const RUNNER_TOKEN: &str = "c4naryRunnerToken4711";

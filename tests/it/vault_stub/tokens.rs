@@ -103,6 +103,34 @@ fn row_18_a_policy_that_denies_is_not_mistaken_for_a_lost_token() {
 }
 
 #[test]
+fn row_18_a_denied_path_may_lie_in_no_mount_at_all() {
+    let folder = credentials();
+    let stub = Stub::start(|request| {
+        let path = request.path.as_str();
+        if path.contains("lookup-self") {
+            Reply::json(200, &json!({"request_id": "r", "data": {}}))
+        } else if path.contains("/mounts/known/") {
+            let mount = json!({"path": "known/", "type": "kv", "options": {"version": "2"}});
+            Reply::json(200, &json!({"request_id": "r", "data": mount}))
+        } else {
+            errors(403, &["permission denied"])
+        }
+    });
+    let server = with_token(&stub.url(), &folder);
+    for (at, mount) in [
+        ("known/a", None),
+        ("knwon/a", Some("there is no mount `knwon/`")),
+    ] {
+        let result = read_once(SECRETS, &server, SOON, &path(at));
+        let hint = fails(result, "denied", &["may not read"])
+            .hint
+            .expect("a hint");
+        assert_eq!(hint.contains("no mount"), mount.is_some(), "{hint}");
+        assert!(mount.is_none_or(|words| hint.contains(words)), "{hint}");
+    }
+}
+
+#[test]
 fn row_18_denied_reads_share_the_look_at_their_token() {
     let folder = credentials();
     let (stub, _) = vault(600, true, "/denied");
@@ -212,7 +240,10 @@ fn a_borrowed_token_is_read_again_when_refused_and_never_revoked() {
     fails(
         result,
         "denied",
-        &["cannot log in with token file", "not valid any more"],
+        &[
+            "cannot log in with token file",
+            "refused: it is wrong or expired",
+        ],
     );
     let secrets = [SECRETS, &[fresh]].concat();
     watched(&secrets, async {
@@ -220,7 +251,7 @@ fn a_borrowed_token_is_read_again_when_refused_and_never_revoked() {
         fails(
             session.read(&path("kv/data/a")).await,
             "denied",
-            &["not valid any more"],
+            &["refused: it is wrong or expired"],
         );
         secret_file(folder.path(), "token", fresh);
         session
@@ -322,7 +353,14 @@ fn row_08_a_token_file_that_others_may_read_is_told() {
     let folder = credentials();
     let stub = Stub::start(|_| kv2());
     let server = with_token(&stub.url(), &folder);
-    for (mode, told) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+    for (mode, told) in [
+        (0o600, false),
+        (0o400, false),
+        (0o440, false),
+        (0o640, false),
+        (0o604, true),
+        (0o644, true),
+    ] {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
         std::fs::set_permissions(folder.path().join("token"), permissions).expect("its mode");
         let (_, log) = overheard(SECRETS, async {
@@ -331,11 +369,14 @@ fn row_08_a_token_file_that_others_may_read_is_told() {
                 .await
                 .expect("data")
         });
+        let file = folder.path().join("token").display().to_string();
         assert_eq!(
-            log.contains("token file is readable by others"),
+            log.contains(&format!("token file {file} is readable by others")),
             told,
             "{mode:o}"
         );
+        let fix = format!("`chmod 600 {file}`");
+        assert_eq!(log.contains(&fix), told, "{log}");
     }
 }
 

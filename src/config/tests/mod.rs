@@ -44,6 +44,12 @@ fn load_files(files: &[(&str, &str)], root: Option<&Path>) -> Result<Config, Pro
     )
 }
 
+fn line(problems: &Problems) -> String {
+    let failure = problems.failure();
+    let hint = failure.hint.map(|hint| format!("; {hint}"));
+    format!("{}{}", failure.what, hint.unwrap_or_default())
+}
+
 const SERVER: &str = "vault: {address: 'https://v:8200', auth: {token: {file: t}}}\n";
 
 /// With a server before it, this text has this first problem.
@@ -51,9 +57,9 @@ fn refused(text: &str, expected: &str) {
     let whole = format!("{SERVER}{text}");
     let problems = load_files(&[("c/k.yaml", &whole)], None).expect_err(text);
     assert!(
-        problems.line().starts_with(expected),
+        line(&problems).starts_with(expected),
         "{text}\n  expected {expected}\n  got      {}",
-        problems.line()
+        line(&problems)
     );
 }
 
@@ -171,6 +177,53 @@ fn what_is_meant_must_be_clear() {
 }
 
 #[test]
+fn mistakes_that_many_make_get_the_next_move() {
+    for (text, expected) in [
+        (
+            "deliveries: [{name: a, from: [{vault: 'kv/x#field'}]}]\n",
+            "c/k.yaml:2:39: `kv/x#field` is no Vault path; one field is taken by `pick`: {vault: kv/x, pick: [field]}",
+        ),
+        (
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, serviceAccounts: [default]}}]}]\n",
+            "c/k.yaml:2:71: unknown key `serviceAccounts`; did you mean to write `serviceAccounts` beside `secret:`, not in it?",
+        ),
+        (
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{path: a.env}]}]\n",
+            "c/k.yaml:2:53: unknown key `path`; did you mean to write `path` in `file:`?",
+        ),
+        (
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, labels: {app.kubernetes.io/managed-by: helm}}}]}]\n",
+            "c/k.yaml:2:61: the label `app.kubernetes.io/managed-by` is keyferry's own mark of what it may change; leave it out",
+        ),
+        (
+            "deliveries:\n\t- {name: a}\n",
+            "c/k.yaml:3:2: tabs disallowed within this context (block indentation); indent with spaces",
+        ),
+        (
+            "deliveries:\n - name: a\n  from: []\n",
+            "c/k.yaml:4:3: while parsing a block collection, did not find expected '-' indicator; indent keys of one mapping alike",
+        ),
+        (
+            "deliveries:\n - name: \"a\n",
+            "c/k.yaml:4:1: invalid indentation in multiline quoted scalar; close the quote or bracket",
+        ),
+        (
+            "deliveries: [{name: a, allowEmpty: yes}]\n",
+            "c/k.yaml:2:36: true or false is expected here; write true or false, without quotes",
+        ),
+        (
+            "deliveries: 7\n",
+            "c/k.yaml:2:13: a list (`[a, b]`) is expected here; `keyferry schema` prints",
+        ),
+    ] {
+        refused(text, expected);
+        let whole = format!("{SERVER}{text}");
+        let problems = load_files(&[("c/k.yaml", &whole)], None).expect_err(text);
+        assert_eq!(problems.list.len(), 1, "one mistake, one error: {problems}");
+    }
+}
+
+#[test]
 fn row_02_unsafe_target_paths_are_refused() {
     let long = "a".repeat(256);
     for path in ["\"a\\0b.env\"", &format!("{long}.env")] {
@@ -181,9 +234,9 @@ fn row_02_unsafe_target_paths_are_refused() {
         let whole = format!("{SERVER}{text}");
         let problems = load_files(&[("c/k.yaml", &whole)], None).expect_err("unsafe");
         assert!(
-            problems.line().contains("unsafe target path"),
+            line(&problems).contains("unsafe target path"),
             "{}",
-            problems.line()
+            line(&problems)
         );
     }
     let text = format!(
@@ -196,11 +249,9 @@ fn row_02_unsafe_target_paths_are_refused() {
     let problems =
         load_files(&[("c/k.yaml", &text)], Some(Path::new("c"))).expect_err("outside the root");
     assert!(
-        problems
-            .line()
-            .contains("unsafe target path \"c/../x.env\": it leaves the root folder"),
+        line(&problems).contains("unsafe target path \"c/../x.env\": it leaves the root folder"),
         "{}",
-        problems.line()
+        line(&problems)
     );
 }
 
@@ -248,11 +299,10 @@ fn row_03_two_outputs_never_share_a_place() {
         assert_eq!(loaded.is_err(), collide, "{first} and {second}");
         if let Err(problems) = loaded {
             assert!(
-                problems
-                    .line()
+                line(&problems)
                     .contains("is the target of two outputs; the other is at c/k.yaml:3:"),
                 "{}",
-                problems.line()
+                line(&problems)
             );
         }
     }
@@ -276,8 +326,9 @@ fn row_05_clear_text_leaves_this_machine_only_when_said() {
         ("https://vault/v1", "", Some(Class::Usage)),
         ("https://${VAULT_HOST}:8200", "", None),
     ] {
-        let text =
-            format!("vault: {{address: '{address}', {extra}auth: {{token: {{file: t}}}}}}\n");
+        let text = format!(
+            "vault: {{address: '{address}', {extra}auth: {{token: {{file: t}}}}}}\ndeliveries: [{{name: a, from: [{{vault: kv/a}}]}}]\n"
+        );
         let loaded = load_files(&[("k.yaml", &text)], None);
         assert_eq!(
             loaded.as_ref().err().map(Problems::class),
@@ -370,7 +421,7 @@ fn several_files_make_one_configuration() {
     assert_eq!(names, ["a", "b"]);
     let problems =
         load_files(&[("conf/a.yaml", &one), ("conf/b.yaml", &one)], None).expect_err("twice");
-    assert!(problems.line().contains("conf/b.yaml:1:8: vault server `default` is declared twice; the first is at conf/a.yaml:1:8"), "{}", problems.line());
+    assert!(line(&problems).contains("conf/b.yaml:1:8: vault server `default` is declared twice; the first is at conf/a.yaml:1:8"), "{}", line(&problems));
     assert!(
         problems
             .to_string()

@@ -1,0 +1,146 @@
+//! What is shown of a configuration line, and what is not.
+
+use super::*;
+
+#[test]
+fn row_07_values_of_unknown_keys_and_tokens_are_hidden() {
+    for (text, shown) in [
+        // Tokens by their form, wherever they stand.
+        (
+            "auth: {token: hvs.CAESIJlSnE0qfTr0mZ8aVQ}",
+            "auth: {token: ********}",
+        ),
+        (
+            "auth: {token: {file: s.OUFPbTvZcMt967MYBsWxJarS}}",
+            "auth: {token: {file: ********}}",
+        ),
+        (
+            "name: ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "name: ********",
+        ),
+        ("name: glpat-zyxWVUtsr1234567890q", "name: ********"),
+        ("name: AKIAIOSFODNN7EXAMPLE", "name: ********"),
+        ("{hvs.CAESIJlSnE0qfTr0mZ8aVQ}", "{********}"),
+        (
+            "keys: {age: [AGE-SECRET-KEY-1QQPQYQQQQ]}",
+            "keys: {age: [********]}",
+        ),
+        (
+            "path: eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMyJ9.eyJzdWIiOiJhIn0.c2ln",
+            "path: ********",
+        ),
+        ("# was hvs.CAESIJlSnE0qfTr0mZ8aVQ", "# was ********"),
+        // Words of chance.
+        (
+            "file: 6152030a-3f7c-e7de-48b4-c9e7fc1fb37a",
+            "file: ********",
+        ),
+        ("vault: kv/x9K2mQ7pL4vR8tW1zB", "vault: kv/********"),
+        (
+            "address: 'https://user:hunter2@v:8200'",
+            "address: 'https://********@v:8200'",
+        ),
+        // Values of keys that are nobody's business, words or not.
+        ("auth: hunter2", "auth: ********"),
+        (
+            "auth: {token: \"correct horse, battery\"}",
+            "auth: {token: \"********\"}",
+        ),
+        (
+            "{password: hunter2, username: bob}",
+            "{password: ********, username: ********}",
+        ),
+        (
+            "secretId:\n  - hunter2\n  - x: y",
+            "secretId:\n  - ********\n  - x: ********",
+        ),
+        (
+            "{frm: [a, b], name: c}",
+            "{frm: [********, ********], name: c}",
+        ),
+        // Beneath `fields` every name is the user's.
+        (
+            "fields: {name: hunter2, path: '{{ a }}:x'}",
+            "fields: {name: ********, path: '{{ a }}********'}",
+        ),
+        (
+            "fields:\n  name: a b\n  URL: \"p://{{ u | default('x') }}@h\"\nrequire: [a]",
+            "fields:\n  name: ********\n  URL: \"********{{ u | default('********') }}********\"\nrequire: [a]",
+        ),
+        (
+            "- write: {name: a}\n  prefix: P_",
+            "- write: {name: ********}\n  prefix: P_",
+        ),
+        // What may be seen.
+        (
+            "- {name: a, from: [{vault: /v1/kv/data/archpad/demo}]}",
+            "- {name: a, from: [{vault: /v1/kv/data/archpad/demo}]}",
+        ),
+        (
+            "tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token # 1 h",
+            "tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token # 1 h",
+        ),
+        (
+            "address: https://vault-0.vault.svc.cluster.local:8200",
+            "address: https://vault-0.vault.svc.cluster.local:8200",
+        ),
+        (
+            "require: [POSTGRES_PASSWORD, JWT_SECRET_2, S3_KEY]",
+            "require: [POSTGRES_PASSWORD, JWT_SECRET_2, S3_KEY]",
+        ),
+        // Texts that end too early.
+        ("a: \"hunter2", "a: \"********"),
+        ("a: '", "a: '"),
+        ("é: ü", "é: ********"),
+    ] {
+        assert_eq!(Masked::new(text).text, shown, "{text}");
+    }
+}
+
+#[test]
+fn row_07_private_keys_are_hidden_line_by_line() {
+    let text =
+        "name: |\n  -----BEGIN PRIVATE KEY-----\n  MIIE\n  -----END PRIVATE KEY-----\nfile: b\n";
+    let masked = Masked::new(text);
+    assert_eq!(
+        masked.text,
+        "name: |\n  ********\n  ********\n  ********\nfile: b\n"
+    );
+    assert_eq!(tokens(text), [10]);
+    let made = "X: '-----BEGIN PRIVATE KEY-----{{ k }}-----END PRIVATE KEY-----'";
+    assert!(tokens(made).is_empty(), "a template may frame a key");
+}
+
+#[test]
+fn places_follow_what_is_hidden() {
+    let text = "{a: hunter2hunter2, b: {name: c}}";
+    let masked = Masked::new(text);
+    let at = |text: &str, word: &str| text.find(word).expect("there");
+    let name = at(text, "name");
+    let span = masked.span(name..name + 4);
+    assert_eq!(&masked.text[span], "name");
+    let hidden = at(text, "hunter2");
+    assert_eq!(&masked.text[masked.span(hidden..hidden + 3)], HIDDEN);
+}
+
+#[test]
+fn hosts_and_words_are_no_tokens() {
+    for (word, token) in [
+        ("s.very-long-host.example.com", false),
+        ("b.d/keyferry.yaml", false),
+        ("eyJust-a-long-word-without-any-sense", false),
+        ("AKIA-is-a-word-of-its-own", false),
+        ("s.OUFPbTvZcMt967MYBsWxJarS", true),
+    ] {
+        assert_eq!(is_token(word), token, "{word}");
+    }
+    for (text, shown) in [
+        (
+            "unknown key `hvs.CAESIJlSnE0qfTr0mZ8aVQ`",
+            "unknown key `********`",
+        ),
+        ("file a/b.env: not there", "file a/b.env: not there"),
+    ] {
+        assert_eq!(message(text), shown);
+    }
+}

@@ -1,0 +1,122 @@
+//! Names that are ours beyond doubt, so that what a killed run left can be told from what belongs to others.
+
+use std::path::Path;
+
+use super::SinkError;
+
+/// A file that is being written: `.keyferry-<hex>.tmp`.
+const FILE: (&str, &str) = (".keyferry-", ".tmp");
+/// A link that is being made in a set: `..keyferry-<hex>.tmp`.
+const LINK: (&str, &str) = ("..keyferry-", ".tmp");
+/// The files of a set as one pass laid them: `..keyferry-<hex>`.
+const GENERATION: (&str, &str) = ("..keyferry-", "");
+
+pub(super) fn temporary_file() -> String {
+    fresh(FILE)
+}
+
+pub(super) fn temporary_link() -> String {
+    fresh(LINK)
+}
+
+pub(super) fn generation() -> String {
+    fresh(GENERATION)
+}
+
+pub(super) fn is_temporary_file(name: &str) -> bool {
+    is(FILE, name)
+}
+
+pub(super) fn is_temporary_link(name: &str) -> bool {
+    is(LINK, name)
+}
+
+pub(super) fn is_generation(name: &str) -> bool {
+    is(GENERATION, name)
+}
+
+/// Whether a target's name is one plain name that cannot be mistaken for ours.
+pub(super) fn is_file_name(name: &str) -> bool {
+    let plain = Path::new(name).file_name().is_some_and(|only| only == name);
+    plain
+        && name.len() <= 255
+        && !name.starts_with("..")
+        && !name.contains(['/', '\0'])
+        && !is_temporary_file(name)
+}
+
+/// Folder and name of a file target.
+pub fn place(path: &Path) -> Result<(&Path, &str), SinkError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    match (path.parent(), name) {
+        (Some(parent), Some(name)) if is_file_name(name) => Ok((parent, name)),
+        (_, _) => Err(SinkError::UnsafePath {
+            path: path.to_owned(),
+            why: "it does not end in a plain file name",
+        }),
+    }
+}
+
+fn fresh((before, after): (&str, &str)) -> String {
+    format!("{before}{}{after}", random_digits())
+}
+
+fn is((before, after): (&str, &str), name: &str) -> bool {
+    name.strip_prefix(before)
+        .and_then(|rest| rest.strip_suffix(after))
+        .is_some_and(|rest| {
+            let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            rest.len() == 16 && rest.bytes().all(digit)
+        })
+}
+
+/// Sixteen hex digits that nobody can foresee. From the kernel: the crypto library takes 30 ms to seed itself.
+fn random_digits() -> String {
+    let mut bytes = [0; 8];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    assert!(
+        filled == Ok(bytes.len()),
+        "the kernel gives a few bytes whole"
+    );
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_02_names_from_data_stay_in_their_folder() {
+        let long = "a".repeat(256);
+        let temporary = temporary_file();
+        for name in [
+            "", ".", "..", "..data", "..x", "a/b", "../x", "/x", "a\0b", "a/", &long, &temporary,
+        ] {
+            assert!(!is_file_name(name), "{name:?}");
+        }
+        for name in ["a", ".env", "tls.crt", "a b", "ключ", &long[..255]] {
+            assert!(is_file_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_exact_pattern_is_ours() {
+        let (file, link, generation) = (temporary_file(), temporary_link(), generation());
+        assert!(is_temporary_file(&file) && is_temporary_link(&link) && is_generation(&generation));
+        assert!(!is_generation(&link) && !is_temporary_link(&file) && !is_temporary_file(&link));
+        for name in [
+            ".keyferry-.tmp",
+            ".keyferry-0123456789abcde.tmp",
+            ".keyferry-0123456789abcdeF.tmp",
+            ".keyferry-0123456789abcdef.tmp~",
+            "..keyferry-0123456789abcdef0",
+            "..2024_01_01_00_00_00.123456789",
+            "..data_tmp",
+        ] {
+            assert!(
+                !is_temporary_file(name) && !is_temporary_link(name) && !is_generation(name),
+                "{name}"
+            );
+        }
+    }
+}

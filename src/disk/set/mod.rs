@@ -1,0 +1,65 @@
+//! A folder of files that changes as one, laid out as kubelet lays out a volume.
+//!
+//! ```text
+//! dir/name  ──►  ..data/name         visible, made once
+//! dir/..data ──► ..keyferry-<hex>    switched by one rename
+//! dir/..keyferry-<hex>/name          the files
+//! ```
+//!
+//! A run that was killed at any point leaves either the old or the new set visible; what else it left is named as damage
+//! by [`look`] and healed by [`write()`]. Names that are neither wanted nor ours are nobody's business here.
+
+mod inventory;
+mod look;
+mod retired;
+mod write;
+
+pub use look::look;
+pub use retired::Retired;
+pub use write::{remove_all, write};
+
+use crate::artifact::Access;
+
+/// The link that is switched.
+const DATA: &str = "..data";
+
+/// Where a visible name leads.
+fn link_target(name: &str) -> String {
+    format!("{DATA}/{name}")
+}
+
+/// The mode of the folder behind `..data`: whoever may read the files may enter it, because an existing folder around
+/// it (a pod's volume, say) is the one that has the configured mode or another.
+fn inner_mode(access: &Access) -> u32 {
+    let readers = access.mode & 0o444;
+    access.dir_mode | readers | readers >> 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_48_whoever_may_read_the_files_may_enter_their_folder() {
+        for (mode, dir_mode, inner) in [
+            (0o400, 0o700, 0o700),
+            (0o440, 0o700, 0o750),
+            (0o444, 0o700, 0o755),
+            (0o640, 0o711, 0o751),
+            (0o400, 0o755, 0o755),
+        ] {
+            let access = Access {
+                mode,
+                dir_mode,
+                uid: None,
+                gid: None,
+                create_dirs: false,
+                require_tmpfs: false,
+                adopt: false,
+                in_place: false,
+                keep_mode: false,
+            };
+            assert_eq!(inner_mode(&access), inner, "{mode:o} in {dir_mode:o}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Laying a set anew and switching to it.
+//!
+//! In this order, so that a name is missing for nobody who should find it: the files, links to names that are new, the
+//! switch, links to names that went, and, a little later ([`super::Retired`]), the old files.
+//!
+//! On disk each file is flushed, then their folder, before the switch, and the folder around it after the switch: after a
+//! power cut `..data` names a whole set. In memory nothing is flushed.
+
+use std::collections::BTreeMap;
+
+use rustix::fs::{AtFlags, Mode, mkdirat, renameat, symlinkat, unlinkat};
+use rustix::io::Errno;
+
+use super::inventory::{Inventory, inventory};
+use super::{DATA, inner_mode, link_target};
+use crate::artifact::Access;
+use crate::disk::SinkError;
+use crate::disk::folder::Folder;
+use crate::disk::names::{generation, temporary_link};
+use crate::material::SecretBytes;
+
+/// Lays the whole set anew and switches to it. What it gives back are the generations before, for [`super::Retired`].
+pub fn write(
+    folder: &Folder,
+    files: &BTreeMap<String, SecretBytes>,
+    access: &Access,
+) -> Result<Vec<String>, SinkError> {
+    folder.lock()?;
+    let before = inventory(folder, files, access)?;
+    for unfinished in &before.temporary {
+        folder.remove(unfinished)?;
+    }
+    let generation = generation();
+    let mut new_links = Vec::new();
+    let switched = lay(folder, &generation, files, access)
+        .and_then(|()| link_new(folder, files, &before, &mut new_links))
+        .and_then(|()| switch(folder, &generation));
+    if let Err(error) = switched {
+        // The old set is still the visible one, so what was begun can go.
+        for link in new_links {
+            let _ = folder.remove(link);
+        }
+        let _ = remove(folder, &generation);
+        return Err(error);
+    }
+    for stale in before
+        .links
+        .iter()
+        .filter(|name| !files.contains_key(*name))
+    {
+        folder.remove(stale)?;
+    }
+    folder.settle()?;
+    folder.unlock();
+    Ok(before.others.into_iter().chain(before.current).collect())
+}
+
+/// Removes a whole set: its names first, so that none leads nowhere for longer than that takes. Says whether one was there.
+pub fn remove_all(folder: &Folder, access: &Access) -> Result<bool, SinkError> {
+    folder.lock()?;
+    let before = inventory(folder, &BTreeMap::new(), access)?;
+    for name in before.links.iter().chain(&before.temporary) {
+        folder.remove(name)?;
+    }
+    let there = before.current.is_some();
+    if there {
+        folder.remove(DATA)?;
+    }
+    for generation in before.others.into_iter().chain(before.current) {
+        remove(folder, &generation)?;
+    }
+    folder.settle()?;
+    Ok(there)
+}
+
+fn lay(
+    folder: &Folder,
+    generation: &str,
+    files: &BTreeMap<String, SecretBytes>,
+    access: &Access,
+) -> Result<(), SinkError> {
+    mkdirat(folder, generation, Mode::RWXU)
+        .map_err(|errno| folder.failed("create", generation, errno))?;
+    let inner = folder.inner(generation)?;
+    for (name, body) in files {
+        inner.create(name, body, access)?;
+    }
+    inner.expose(&inner, "", inner_mode(access), access)?;
+    inner.settle()
+}
+
+fn link_new<'a>(
+    folder: &Folder,
+    files: &'a BTreeMap<String, SecretBytes>,
+    before: &Inventory,
+    made: &mut Vec<&'a str>,
+) -> Result<(), SinkError> {
+    for name in files.keys().filter(|name| !before.links.contains(*name)) {
+        match symlinkat(link_target(name), folder, name.as_str()) {
+            Ok(()) => made.push(name),
+            Err(Errno::EXIST) => return Err(SinkError::Replaced(folder.at(name))),
+            Err(errno) => return Err(folder.failed("link", name, errno)),
+        }
+    }
+    Ok(())
+}
+
+fn switch(folder: &Folder, generation: &str) -> Result<(), SinkError> {
+    let temporary = temporary_link();
+    symlinkat(generation, folder, &*temporary)
+        .map_err(|errno| folder.failed("link", DATA, errno))?;
+    renameat(folder, &*temporary, folder, DATA).map_err(|errno| {
+        let _ = folder.remove(&temporary);
+        folder.failed("switch", DATA, errno)
+    })
+}
+
+/// Removes a generation with its files; nothing in it is followed.
+pub(super) fn remove(folder: &Folder, generation: &str) -> Result<(), SinkError> {
+    let inner = match folder.inner(generation) {
+        Ok(inner) => inner,
+        Err(SinkError::System { errno, .. }) if errno == Errno::NOENT => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for name in inner.names()? {
+        inner.remove(&name)?;
+    }
+    match unlinkat(folder, generation, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(folder.failed("remove", generation, errno)),
+    }
+}

@@ -1,0 +1,318 @@
+//! `exec --watch`: a program with the fields of one delivery in its environment, started anew when they change.
+//!
+//! We are its parent and often the first process of the container: signals are handed on, orphans are buried, and how it
+//! ends is how we end.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::exec::{cannot_run, chosen, prepared};
+use super::sidecar::{bury, tend};
+use super::{Ended, FAREWELL};
+use crate::apply::react::{Running, Scope, number};
+use crate::config::Config;
+use crate::config::stay::SignalName;
+use crate::material::SecretBytes;
+use crate::outcome::Failed;
+use crate::render;
+use crate::report::{Class, Failure};
+use crate::sidecar::board::Board;
+use crate::sidecar::groups::{self, files};
+use crate::sidecar::keep::Keeper;
+use crate::sidecar::reactor::Reactor;
+use crate::sidecar::watch::Watched;
+use crate::source;
+use crate::world::World;
+
+/// From SIGTERM to SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What is done when a field changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnChange {
+    /// It is ended and started with the new environment.
+    Restart,
+    /// It gets a signal.
+    Signal(SignalName),
+}
+
+impl OnChange {
+    /// `restart`, or the name of a signal.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Ok(match text.trim_start_matches("SIG") {
+            "restart" => Self::Restart,
+            "HUP" => Self::Signal(SignalName::Hup),
+            "INT" => Self::Signal(SignalName::Int),
+            "QUIT" => Self::Signal(SignalName::Quit),
+            "USR1" => Self::Signal(SignalName::Usr1),
+            "USR2" => Self::Signal(SignalName::Usr2),
+            "TERM" => Self::Signal(SignalName::Term),
+            "WINCH" => Self::Signal(SignalName::Winch),
+            _ => {
+                return Err(format!(
+                    "`{text}` is neither `restart` nor one of HUP, INT, QUIT, USR1, USR2, TERM, WINCH"
+                ));
+            }
+        })
+    }
+}
+
+/// What is run.
+pub struct Program<'a> {
+    /// Program and arguments.
+    pub command: &'a [OsString],
+    /// What is done when a field changes.
+    pub on_change: OnChange,
+    /// How long the first environment may take.
+    pub deadline: Duration,
+    /// The limit of core files before ours.
+    pub core_limit: Option<u64>,
+}
+
+type Environment = Vec<(String, SecretBytes)>;
+
+/// Runs it, and whatever replaces it, to its end.
+pub async fn run(
+    config: &Config,
+    world: World,
+    delivery: Option<&str>,
+    program: &Program<'_>,
+) -> Ended {
+    let name = match chosen(config, delivery) {
+        Ok(delivery) => delivery.name.clone(),
+        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+    };
+    let board = Arc::new(Board::default());
+    let reactor = Reactor::new(Arc::clone(&board));
+    let all = groups::alone(config, &name);
+    let keeper = Keeper {
+        group: &all,
+        world: &world,
+        board: &board,
+        reactor: &reactor,
+    };
+    let tended = join_all(
+        world
+            .vaults()
+            .map(|(name, session)| tend(name, session, &world)),
+    );
+    let never = async {
+        match world.vaults().next() {
+            Some(_) => drop(tended.await),
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        ended = kept(&keeper, &name, program) => ended,
+        () = bury() => Ended::Program(0),
+        () = never => Ended::Program(0),
+    };
+    let _ = timeout(FAREWELL, world.close()).await;
+    ended
+}
+
+/// Fetches, starts, and does the same again at each change.
+async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
+    let Some(mut signals) = signals() else {
+        let failure = Failure::new(Class::Bug, "no signal can be handled here");
+        return Ended::Failed(Failed::whole(failure));
+    };
+    let mut files = Watched::new(files(keeper.group));
+    let end = Instant::now() + program.deadline;
+    let mut errors = 0;
+    let mut current = loop {
+        let _ = files.changed();
+        match environment(keeper).await {
+            Ok(environment) => break environment,
+            Err(failure) if Instant::now() >= end || failure.class != Class::Unavailable => {
+                return Ended::Failed(Failed::of(name, failure));
+            }
+            Err(failure) => tracing::warn!(reason = %failure.what, "no environment yet"),
+        }
+        errors += 1;
+        tokio::select! {
+            () = keeper.rest(errors, &mut files) => {}
+            Some(signal) = signals.recv() => return Ended::Program(signalled(signal)),
+        }
+    };
+    let mut running = match start(program, &current) {
+        Ok(running) => running,
+        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+    };
+    errors = 0;
+    loop {
+        tokio::select! {
+            status = ended(&mut running) => return Ended::Program(code(status)),
+            Some(signal) = signals.recv() => {
+                running.signal(signal);
+                continue;
+            }
+            () = keeper.rest(errors, &mut files) => {}
+        }
+        let _ = files.changed();
+        let fresh = tokio::select! {
+            status = ended(&mut running) => return Ended::Program(code(status)),
+            fresh = environment(keeper) => fresh,
+        };
+        match fresh {
+            Ok(fresh) if fresh == current => errors = 0,
+            Ok(fresh) => {
+                errors = 0;
+                current = fresh;
+                tracing::info!(delivery = name, "its fields changed");
+                match program.on_change {
+                    OnChange::Signal(signal) => running.signal(number(signal)),
+                    OnChange::Restart => {
+                        if let Some(signal) = stop(&mut running, &mut signals).await {
+                            return Ended::Program(signalled(signal));
+                        }
+                        running = match start(program, &current) {
+                            Ok(running) => running,
+                            Err(failure) => return Ended::Failed(Failed::whole(failure)),
+                        };
+                    }
+                }
+            }
+            Err(failure) => {
+                errors += 1;
+                tracing::error!(delivery = name, class = %failure.class, reason = %failure.what, hint = failure.hint, "the program runs on with what it has");
+            }
+        }
+    }
+}
+
+async fn environment(keeper: &Keeper<'_>) -> Result<Environment, Failure> {
+    let world = keeper.world.for_a_pass();
+    let fetched = source::fetch_all(keeper.group, &world).await;
+    let [delivery] = keeper.group.deliveries.as_slice() else {
+        return Err(Failure::new(
+            Class::Bug,
+            "not exactly one delivery is watched",
+        ));
+    };
+    render::environment(delivery, &fetched)
+}
+
+fn start(program: &Program<'_>, environment: &Environment) -> Result<Running, Failure> {
+    let Some((name, arguments)) = program.command.split_first() else {
+        return Err(Failure::new(Class::Usage, "no program was named").hint("write it after `--`"));
+    };
+    let command = prepared(name, arguments, environment);
+    let running =
+        Running::start(command, Scope::Itself).map_err(|error| cannot_run(name, error))?;
+    // The program is not ours to forbid a core. It may have ended already.
+    let limit = Rlimit {
+        current: program.core_limit,
+        maximum: rustix::process::getrlimit(Resource::Core).maximum,
+    };
+    let _ = prlimit(running.pid(), Resource::Core, limit);
+    Ok(running)
+}
+
+/// Ends it: SIGTERM, then SIGKILL. A signal that would end us meanwhile is given back.
+async fn stop(running: &mut Running, signals: &mut mpsc::Receiver<Signal>) -> Option<Signal> {
+    running.signal(Signal::TERM);
+    let end = Instant::now() + GRACE;
+    let mut asked = None;
+    loop {
+        tokio::select! {
+            _ = ended(running) => return asked,
+            Some(signal) = signals.recv() => {
+                running.signal(signal);
+                if signal == Signal::TERM || signal == Signal::INT {
+                    asked = Some(signal);
+                }
+            }
+            () = tokio::time::sleep_until(end) => {
+                tracing::warn!("it did not end within {} s and is killed", GRACE.as_secs());
+                running.signal(Signal::KILL);
+                ended(running).await;
+                return asked;
+            }
+        }
+    }
+}
+
+async fn ended(running: &mut Running) -> ExitStatus {
+    let mut children = signal(SignalKind::child()).ok();
+    loop {
+        if let Some(status) = running.ended() {
+            return status;
+        }
+        match &mut children {
+            // The reaper hears of it at the same time, and may be slower to say so.
+            Some(children) => drop(timeout(Duration::from_millis(500), children.recv()).await),
+            None => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// The signals that are handed on.
+fn signals() -> Option<mpsc::Receiver<Signal>> {
+    let handed = [
+        (SignalKind::terminate(), Signal::TERM),
+        (SignalKind::interrupt(), Signal::INT),
+        (SignalKind::hangup(), Signal::HUP),
+        (SignalKind::quit(), Signal::QUIT),
+        (SignalKind::user_defined1(), Signal::USR1),
+        (SignalKind::user_defined2(), Signal::USR2),
+        (SignalKind::window_change(), Signal::WINCH),
+    ];
+    let (send, receive) = mpsc::channel(16);
+    for (kind, number) in handed {
+        let mut heard = signal(kind).ok()?;
+        let send = send.clone();
+        tokio::spawn(async move {
+            while heard.recv().await.is_some() {
+                if send.send(number).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Some(receive)
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or(status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+fn signalled(signal: Signal) -> u8 {
+    u8::try_from(128 + signal.as_raw()).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_change_is_read() {
+        let rows = [
+            ("restart", Some(OnChange::Restart)),
+            ("HUP", Some(OnChange::Signal(SignalName::Hup))),
+            ("SIGUSR1", Some(OnChange::Signal(SignalName::Usr1))),
+            ("KILL", None),
+            ("", None),
+        ];
+        for (text, want) in rows {
+            assert_eq!(OnChange::parse(text).ok(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn its_end_is_ours() {
+        for (raw, want) in [(0, 0), (7 << 8, 7), (15, 143), (9, 137)] {
+            assert_eq!(code(ExitStatus::from_raw(raw)), want, "{raw}");
+        }
+    }
+}

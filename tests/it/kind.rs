@@ -1,0 +1,311 @@
+//! What a stranger met with nothing but the README: errors are told once, with the next move, and never with a secret.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::support::run::{Output, keyferry};
+
+/// Runs with this configuration; gives what was printed.
+fn said(text: &str, args: &[&str]) -> Output {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    keyferry().dir(dir.path()).args(args).run()
+}
+
+fn last_line(output: &Output) -> &str {
+    output.stderr.trim_end().lines().last().unwrap_or_default()
+}
+
+const BY_FILE: &str = "a token is given by file, never in the configuration";
+
+#[test]
+fn row_07_a_secret_in_the_configuration_is_never_shown() {
+    let server = "address: 'https://v:8200'";
+    for (text, secret) in [
+        (
+            format!("vault: {{{server}, auth: {{token: hvs.CAESIJlSnE0canary}}}}"),
+            "hvs.CAESIJlSnE0canary",
+        ),
+        (
+            format!("vault: {{{server}, auth: {{token: {{file: hvs.CAESIJlSnE0canary}}}}}}"),
+            "hvs.CAESIJlSnE0canary",
+        ),
+        (
+            format!("vault: {{{server}, auth: {{token: {{hvs.CAESIJlSnE0canary}}}}}}"),
+            "hvs.CAESIJlSnE0canary",
+        ),
+        (
+            format!("vault: {{{server}, auth: {{token: hunter2canary}}}}"),
+            "hunter2canary",
+        ),
+        (
+            "keys: {age: [AGE-SECRET-KEY-1CANARY]}".to_owned(),
+            "AGE-SECRET-KEY-1CANARY",
+        ),
+        (
+            "keys:\n  sealed:\n    - file: |\n        -----BEGIN PRIVATE KEY-----\n        canary\n        -----END PRIVATE KEY-----\n"
+                .to_owned(),
+            "canary",
+        ),
+    ] {
+        for format in ["text", "json"] {
+            let output = said(&text, &["check", "--log-format", format]);
+            assert_eq!(output.code, 2, "{text}");
+            let all = format!("{}{}", output.stdout, output.stderr);
+            assert!(!all.contains(secret), "{all}");
+            assert!(last_line(&output).contains(BY_FILE), "{all}");
+        }
+    }
+    let beside = "deliveries: [{name: a, fields: {P: hunter2canary}, allowEmpty: 7}]\n";
+    let output = said(beside, &["check"]);
+    assert!(!output.stderr.contains("canary"), "{}", output.stderr);
+    assert!(output.stderr.contains("P: ********"), "{}", output.stderr);
+}
+
+#[test]
+fn each_error_is_told_once_and_the_last_line_is_the_worst() {
+    let text = "keys: {age: [{file: none.key}]}
+deliveries:
+  - {name: one, fields: {A: ''}, to: [{file: {path: one.env}}]}
+  - {name: two, from: [{age: none.age, pick: [B]}], to: [{file: {path: two.env}}]}
+  - {name: three, fields: {A: x}, to: [{file: {path: none/three.env}}]}
+";
+    let output = said(text, &["job"]);
+    assert_eq!(output.code, 4, "{}", output.stderr);
+    assert_eq!(
+        last_line(&output),
+        "error: missing: two: keyferry.yaml:4:24: age file none.age does not exist; \
+         check the path and the volume that should hold it (and 2 more)"
+    );
+    for once in [
+        "none.age does not exist",
+        "field `A` of `fields`",
+        "folder none does not exist",
+    ] {
+        assert_eq!(output.stderr.matches(once).count(), 1, "{}", output.stderr);
+    }
+    for never in ["target=\"\"", "delivery `", "two: two"] {
+        assert!(!output.stderr.contains(never), "{}", output.stderr);
+    }
+    let plan = said(text, &["plan"]);
+    for once in ["file none/three.env", "none.age does not exist"] {
+        assert_eq!(plan.stdout.matches(once).count(), 1, "{}", plan.stdout);
+    }
+    let json = said(text, &["job", "--log-format", "json"]);
+    let last: serde_json::Value = serde_json::from_str(last_line(&json)).expect("JSON");
+    assert_eq!(
+        (&last["delivery"], &last["more"]),
+        (&"two".into(), &2.into())
+    );
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_once() {
+    let one = said("deliveries: [{name: a, frm: []}]\n", &["job"]);
+    assert_eq!(
+        one.stderr,
+        "1 | deliveries: [{name: a, frm: []}]\n  |                        ^^^\n\
+         error: usage: keyferry.yaml:1:24: unknown key `frm`; did you mean `from`?\n"
+    );
+    let two = said(
+        "deliveries:\n  - {name: a}\n  - {name: a, fields: {B: c}}\n",
+        &["job"],
+    );
+    assert!(last_line(&two).ends_with(" (and 1 more)"), "{}", two.stderr);
+    for once in ["has no source", "declared twice"] {
+        assert_eq!(two.stderr.matches(once).count(), 1, "{}", two.stderr);
+    }
+}
+
+#[test]
+fn numbers_agree_with_their_nouns() {
+    let one = "deliveries: [{name: a, fields: {B: c}}]\n";
+    let two = "deliveries: [{name: a, fields: {B: c}}, {name: b, fields: {B: c}}]\n";
+    for (text, words) in [
+        (one, "configuration: 1 delivery, 0 Vault servers"),
+        (two, "configuration: 2 deliveries, 0 Vault servers"),
+    ] {
+        let output = said(text, &["check"]);
+        assert_eq!(output.stdout.trim(), words, "{}", output.stderr);
+    }
+}
+
+#[test]
+fn on_a_terminal_a_plan_is_not_repeated() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let text = "deliveries: [{name: a, fields: {B: c}, to: [{file: {path: a.env}}]}]\n";
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    let shown = || {
+        // `script` gives a terminal to what it runs.
+        let plan = format!("{} plan", env!("CARGO_BIN_EXE_keyferry"));
+        let script = crate::support::run::Run::of("script");
+        script
+            .dir(dir.path())
+            .args(["-qec", &plan, "/dev/null"])
+            .run()
+    };
+    let before = shown();
+    assert_eq!(before.code, 10, "{}", before.stdout);
+    assert!(
+        before.stdout.trim_end().ends_with("1 to change"),
+        "{}",
+        before.stdout
+    );
+    assert_eq!(keyferry().dir(dir.path()).args(["job"]).run().code, 0);
+    let after = shown();
+    assert_eq!(
+        after.stdout.matches("nothing to do").count(),
+        1,
+        "{}",
+        after.stdout
+    );
+}
+
+#[test]
+fn an_empty_configuration_is_none() {
+    for text in ["", "{}\n", "# nothing\n", "keys: {}\n", "deliveries: []\n"] {
+        let output = said(text, &["check"]);
+        assert_eq!(output.code, 2, "{text:?}");
+        assert!(
+            last_line(&output).starts_with(
+                "error: usage: keyferry.yaml: no delivery is declared; add `deliveries:"
+            ),
+            "{}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
+fn a_log_level_is_one_of_those_that_exist() {
+    let text = "deliveries: [{name: a, fields: {B: c}}]\n";
+    for (level, code) in [
+        ("loud", 2),
+        ("keyferry=loud", 2),
+        ("", 2),
+        ("TRACE", 0),
+        ("warn,keyferry=debug", 0),
+        ("off", 0),
+    ] {
+        let output = said(text, &["check", "--log", level]);
+        assert_eq!(output.code, code, "{level}: {}", output.stderr);
+        let list = "write error, warn, info, debug, trace, off";
+        assert_eq!(output.stderr.contains(list), code == 2, "{}", output.stderr);
+    }
+}
+
+const NO_TOKEN: &str = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: tok}}}
+deliveries: [{name: a, from: [{vault: kv/a}], to: [{file: {path: a.env}}]}]
+";
+
+#[test]
+fn row_16_only_init_waits_for_a_token_file() {
+    for args in [
+        &["job"][..],
+        &["plan"],
+        &["exec", "--", "true"],
+        &["init", "--deadline", "2s"],
+    ] {
+        let begun = Instant::now();
+        let output = said(NO_TOKEN, args);
+        let waits = args[0] == "init";
+        assert_eq!(output.code, 3, "{args:?}: {}", output.stderr);
+        assert_eq!(begun.elapsed() > Duration::from_secs(1), waits, "{args:?}");
+        assert_eq!(
+            output.stderr.contains("waiting for token file tok"),
+            waits,
+            "{}",
+            output.stderr
+        );
+        assert!(
+            last_line(&output).ends_with(
+                "cannot log in: token file tok does not exist; put the credential there, or check the volume; \
+                 only `keyferry init` waits for it"
+            ),
+            "{}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
+fn exec_looks_for_its_program_before_it_logs_in() {
+    for program in ["no-such-program", "./keyferry.yaml", "/"] {
+        let output = said(NO_TOKEN, &["exec", "--", program]);
+        assert_eq!(output.code, 2, "{}", output.stderr);
+        assert_eq!(
+            last_line(&output),
+            format!(
+                "error: usage: cannot run {program}: there is no such program; give the path of a program, or one that PATH finds"
+            )
+        );
+    }
+}
+
+#[test]
+fn templates_are_looked_at_before_anything_is_read() {
+    let delivery = |fields: &str| {
+        format!(
+            "deliveries:\n  - name: a\n    from: [{{age: none.age, pick: [B]}}]\n    fields: {{{fields}}}\n"
+        )
+    };
+    for (fields, code, words) in [
+        (
+            "C: '{{ B | nope }}'",
+            2,
+            "keyferry.yaml:4:25: template of field `C`: there is no filter `nope`",
+        ),
+        (
+            "C: '{{ X }}'",
+            4,
+            "keyferry.yaml:4:21: template of field `C`: `X` is not defined; the fields are `B`",
+        ),
+    ] {
+        for command in ["check", "job"] {
+            let output = said(&delivery(fields), &[command]);
+            assert_eq!(output.code, code, "{}", output.stderr);
+            assert!(last_line(&output).contains(words), "{}", output.stderr);
+            assert!(output.stderr.contains("^"), "{}", output.stderr);
+        }
+    }
+}
+
+#[test]
+fn durations_say_their_form() {
+    let help = keyferry().args(["job", "--help"]).run();
+    assert!(help.stdout.contains("90s, 2m, 1h30m"), "{}", help.stdout);
+    let output = keyferry().args(["job", "--deadline", "5d"]).run();
+    assert_eq!(output.code, 2);
+    assert!(
+        output.stderr.contains("there is no unit `d`"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn check_with_keys_finds_names_that_no_file_holds() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart");
+    let text = format!(
+        "keys: {{age: [{{file: {0}/keys/age.key}}]}}
+deliveries:
+  - name: a
+    from: [{{age: {0}/secrets/app.env.age}}]
+    fields: {{X: '{{{{ NOWHERE }}}}'}}
+    to: [{{file: {{path: a.env}}}}]
+",
+        example.display()
+    );
+    assert_eq!(
+        said(&text, &["check"]).code,
+        0,
+        "the names are not known yet"
+    );
+    let output = said(&text, &["check", "--keys"]);
+    assert_eq!(output.code, 4, "{}", output.stderr);
+    let last = last_line(&output);
+    assert!(
+        last.contains("`NOWHERE` is not defined; the fields are "),
+        "{last}"
+    );
+}
