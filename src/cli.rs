@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use keyferry::mode::check;
 use keyferry::mode::watch::OnChange;
 use keyferry::plan::Format;
 
 /// Carries secrets from where they are kept to where they are used.
 ///
-/// Reads Vault, OpenBao, age files and Kubernetes Secrets as one YAML file says, and keeps files, .env files and typed
+/// Reads Vault, OpenBao, SOPS files, SealedSecrets, age files and Kubernetes Secrets as one YAML file says, and keeps files, .env files and typed
 /// Kubernetes Secrets equal to them. A second run writes nothing. No value is ever shown.
 #[derive(Debug, Parser)]
 #[command(name = "keyferry", version, max_term_width = 110, after_help = EXIT_CODES, propagate_version = true)]
@@ -122,8 +123,10 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Check configuration and templates without any network
     ///
-    /// Says file:line:column of what is wrong. With --keys it also opens the encrypted files, with --targets it compares
-    /// file targets too and names each variable that is missing or differs (exit code 10).
+    /// Says file:line:column of what is wrong. With --keys it also opens all that is encrypted and says who can read it,
+    /// which key opens it, whether it was changed and what lies in it in clear; it asks a server only where keys or
+    /// SealedSecrets come from one. With --targets it compares file targets too and names each variable that is missing
+    /// or differs (exit code 10).
     Check(Check),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
@@ -219,12 +222,15 @@ pub(crate) struct Exec {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Open every encrypted file too
+    /// Open all that is encrypted too (recipients, keys, integrity, clear values), and look up every name
     #[arg(long)]
     pub(crate) keys: bool,
     /// Compare file targets too (implies --keys)
     #[arg(long)]
     pub(crate) targets: bool,
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: check::Format,
 }
 
 /// `90s`, `2m`, `1h30m`, or seconds; at most a day.

@@ -14,8 +14,15 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// What one source gave.
+    /// What one source gave, all of it fit for use.
     pub fn get(&self, source: &Source) -> Result<&Material, Failure> {
+        let material = self.get_in_part(source)?;
+        material.unverified.check(&[])?;
+        Ok(material)
+    }
+
+    /// What one source gave, for a caller that asks of each part whether it is [`crate::material::Unverified`].
+    pub fn get_in_part(&self, source: &Source) -> Result<&Material, Failure> {
         self.materials
             .get(source)
             .expect("fetch_all reads every source of the configuration")

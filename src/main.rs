@@ -103,8 +103,9 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
                 (true, false) => Depth::Keys,
                 (false, false) => Depth::Configuration,
             };
+            let now = jiff::Timestamp::now();
             let world = world(&config, &flags.place, Duration::from_secs(120));
-            let (ended, text) = block_on(check::run(config, world, depth, jiff::Timestamp::now()));
+            let (ended, text) = block_on(check::run(config, world, depth, flags.output, now));
             then(print(&text), ended)
         }),
         Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
@@ -117,7 +118,7 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
             let world = world(&config, &arguments.place, arguments.deadline);
             match block_on(exec::environment(
-                &config,
+                config,
                 world,
                 arguments.delivery.as_deref(),
             )) {

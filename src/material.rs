@@ -8,6 +8,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::report::{Class, Fault};
+
 /// Environment variables that hold a secret of ours: never read, and never handed to a child.
 pub const SECRET_VARIABLES: [&str; 6] = [
     "VAULT_TOKEN",
@@ -163,6 +165,8 @@ pub struct Material {
     pub documents: Vec<Node>,
     /// What the source calls this state of the data (`7` in KV v2), for the report.
     pub version: Option<String>,
+    /// Leaves that nothing protects from change.
+    pub unverified: Unverified,
     /// Set when the data ends with a lease: then the token that fetched it must live on.
     pub lease: Option<Lease>,
 }
@@ -170,11 +174,59 @@ pub struct Material {
 impl Material {
     /// Data without version or lease.
     pub fn of(document: Node) -> Self {
+        Self::of_documents(vec![document])
+    }
+
+    /// The same of several documents, or none.
+    pub fn of_documents(documents: Vec<Node>) -> Self {
         Self {
-            documents: vec![document],
+            documents,
             version: None,
+            unverified: Unverified::default(),
             lease: None,
         }
+    }
+}
+
+/// Leaves of a document that anybody could have changed. Whoever uses one of them refuses it instead.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unverified(Vec<Vec<String>>);
+
+impl Unverified {
+    /// These leaves: keys and indexes from the top; of several documents the first is the document's number.
+    pub fn at(places: Vec<Vec<String>>) -> Self {
+        Self(places)
+    }
+
+    /// Refuses what lies at this place when one of them is it or lies below it; the empty place is everything.
+    pub fn check(&self, place: &[&str]) -> Result<(), UnverifiedError> {
+        let below = |leaf: &&Vec<String>| {
+            leaf.len() >= place.len() && leaf.iter().zip(place).all(|(step, of)| step == of)
+        };
+        self.0.iter().find(below).map_or(Ok(()), |leaf| {
+            Err(UnverifiedError {
+                path: leaf.join(".").escape_debug().to_string(),
+            })
+        })
+    }
+}
+
+/// A value that anybody could have changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the value at `{path}` is neither encrypted nor covered by the file's checksum (`mac_only_encrypted`)"
+)]
+pub struct UnverifiedError {
+    path: String,
+}
+
+impl Fault for UnverifiedError {
+    fn class(&self) -> Class {
+        Class::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("`pick` encrypted values only, encrypt it anew without mac_only_encrypted, or set `allowUnauthenticated: true`".to_owned())
     }
 }
 

@@ -163,10 +163,10 @@ fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
         line,
         column,
     };
-    let hint = if is_of_identity(text, &at) {
-        BY_FILE.to_owned()
-    } else {
-        flaw.hint
+    let is_shape = flaw.what.ends_with(" is expected here");
+    let hint = match is_shape && is_of_identity(text, &at) {
+        true => BY_FILE.to_owned(),
+        false => flaw.hint,
     };
     Problem {
         at,

@@ -77,6 +77,8 @@ pub struct Keys {
     pub age: Vec<AgeKey>,
     /// Private keys of the sealed-secrets controller.
     pub sealed: Vec<SealedKey>,
+    /// The only recipients that files may be encrypted to; empty: any.
+    pub recipients: Vec<String>,
 }
 
 /// Where private keys of the sealed-secrets controller come from.

@@ -23,7 +23,7 @@ pub struct Problem {
 }
 
 /// All that is wrong, with the text of the files for the snippets. A configuration should hold no secret, and somebody
-/// pastes one all the same: what is shown of it goes through [`mask`](super::mask).
+/// pastes one all the same: what is shown of it goes through [`mask`].
 #[derive(Debug)]
 pub struct Problems {
     /// In the order they were found.

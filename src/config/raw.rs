@@ -135,6 +135,9 @@ pub struct RawKeys {
     pub age: Vec<At<RawAgeKey>>,
     /// Private keys of the sealed-secrets controller, all tried.
     pub sealed: Vec<At<RawSealedKey>>,
+    /// The only recipients that files may be encrypted to: age and SSH recipients, names of KMS keys, fingerprints of
+    /// PGP and sealing keys. Others are warned of, and `check --keys` fails for them.
+    pub recipients: Vec<At<String>>,
 }
 
 /// Exactly one place of sealing keys.

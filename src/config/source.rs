@@ -94,6 +94,19 @@ pub enum DocumentFormat {
     Raw,
 }
 
+impl DocumentFormat {
+    /// As the configuration writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dotenv => "dotenv",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Ini => "ini",
+            Self::Raw => "raw",
+        }
+    }
+}
+
 impl Source {
     /// The Vault read that it is, where it is one.
     pub fn vault(&self) -> Option<&VaultRead> {
@@ -105,6 +118,23 @@ impl Source {
             | Self::SealedObject(_)
             | Self::SealedManifests { .. }
             | Self::Secret(_) => None,
+        }
+    }
+
+    /// Whether keys of ours open it.
+    pub fn is_encrypted(&self) -> bool {
+        match self {
+            Self::Age { .. } | Self::Sops { .. } => true,
+            Self::Sealed { .. } | Self::SealedObject(_) | Self::SealedManifests { .. } => true,
+            Self::Vault(_) | Self::Secret(_) => false,
+        }
+    }
+
+    /// Whether it is a SealedSecret.
+    pub fn is_sealed(&self) -> bool {
+        match self {
+            Self::Sealed { .. } | Self::SealedObject(_) | Self::SealedManifests { .. } => true,
+            Self::Age { .. } | Self::Sops { .. } | Self::Vault(_) | Self::Secret(_) => false,
         }
     }
 

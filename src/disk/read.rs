@@ -1,8 +1,10 @@
 //! Small secret files (tokens, role ids, keys): opened without waiting, checked on the open descriptor, read up to a cap.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -103,8 +105,15 @@ pub fn read_credential(path: &Path, what: &str) -> Result<SecretBytes, DiskError
     Ok(bytes)
 }
 
+/// Files that were warned of: a file that is read again and again is told once.
+static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
 fn warn_if_open(path: &Path, what: &str, mode: Mode, open: Mode) {
-    if mode.intersects(open) {
+    let news = || {
+        let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.insert(path.to_owned())
+    };
+    if mode.intersects(open) && news() {
         let path = path.display();
         tracing::warn!(
             "{what} {path} is readable by others than its owner: `chmod 600 {path}`; in a pod, `fsGroup` and `defaultMode: 0440`"

@@ -6,6 +6,7 @@ mod dotenv;
 mod ini;
 mod json;
 mod number;
+pub mod policy;
 mod scalar;
 pub mod sealed;
 pub mod sops;

@@ -294,7 +294,7 @@ impl Kubernetes {
         };
         let exchange = async {
             let answer = self.client.send(request).await;
-            let answer = answer.map_err(|error| sending(call, error))?;
+            let answer = answer.map_err(|error| sending(call, &self.server, error))?;
             let (code, asked) = (answer.status(), asked_wait(&answer));
             let body = collect(call, answer.into_body()).await?;
             if code.is_success() {
@@ -306,7 +306,10 @@ impl Kubernetes {
         match timeout(patience, exchange).await {
             Ok(outcome) => outcome,
             Err(_) if left.is_zero() => Err(unavailable("the deadline is spent".into())),
-            Err(_) => Err(unavailable(format!("no answer within {patience:.1?}"))),
+            Err(_) => Err(unavailable(format!(
+                "no answer within {patience:.1?} from {}",
+                self.server
+            ))),
         }
     }
 }
@@ -317,7 +320,7 @@ pub(super) fn asked_wait(answer: &Response<kube::client::Body>) -> Option<Durati
 }
 
 /// No request is sent without credentials; all else that keeps it from being sent may pass.
-pub(super) fn sending(call: &Call<'_>, error: kube::Error) -> Error {
+pub(super) fn sending(call: &Call<'_>, server: &str, error: kube::Error) -> Error {
     if let kube::Error::Auth(error) = &error {
         return Error::Credentials(super::connect::credentials(error));
     }
@@ -329,7 +332,10 @@ pub(super) fn sending(call: &Call<'_>, error: kube::Error) -> Error {
     Error::Unavailable {
         subject: call.subject.clone(),
         verb: call.verb.to_string(),
-        why: format!("the API server cannot be reached: {}", innermost(&error)),
+        why: format!(
+            "the API server {server} cannot be reached: {}",
+            innermost(&error)
+        ),
         wait: None,
         tries: 1,
     }

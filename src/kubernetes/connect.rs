@@ -89,6 +89,7 @@ impl Surroundings {
 /// Everything of the client that may block: files are read and, if a kubeconfig says so, a program is run.
 struct Parts {
     namespace: String,
+    server: String,
     https: HttpsConnector<HttpConnector>,
     base: BaseUriLayer,
     extra: ExtraHeadersLayer,
@@ -198,6 +199,7 @@ fn prepare(config: &Config) -> Result<Parts, Error> {
     http.set_connect_timeout(Some(CONNECT));
     Ok(Parts {
         namespace: config.default_namespace.clone(),
+        server: named(&config.cluster_url),
         https: config
             .rustls_https_connector_with_connector(http)
             .map_err(unusable)?,
@@ -207,9 +209,20 @@ fn prepare(config: &Config) -> Result<Parts, Error> {
     })
 }
 
+/// Where a server is, without the user and password that its address may hold.
+fn named(address: &http::Uri) -> String {
+    let scheme = address.scheme_str().unwrap_or_default();
+    let host = address.host().unwrap_or_default();
+    match address.port_u16() {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    }
+}
+
 fn assemble(parts: Parts, patience: Patience) -> Kubernetes {
     let Parts {
         namespace,
+        server,
         https,
         base,
         extra,
@@ -226,6 +239,7 @@ fn assemble(parts: Parts, patience: Patience) -> Kubernetes {
     };
     Kubernetes {
         client,
+        server,
         namespace,
         patience,
         turns: Arc::new(Semaphore::new(TURNS)),

@@ -178,7 +178,7 @@ impl Kubernetes {
             .saturating_duration_since(tokio::time::Instant::now());
         let answer = timeout(left, self.client.send(call.request()?)).await;
         let answer = answer.map_err(|_| unavailable("no answer in time"))?;
-        let answer = answer.map_err(|error| call::sending(&call, error))?;
+        let answer = answer.map_err(|error| call::sending(&call, &self.server, error))?;
         let code = answer.status();
         if code.is_success() {
             return Ok(Watch {

@@ -41,6 +41,8 @@ pub(crate) use crate::artifact::OWNER as MANAGER;
 pub struct Kubernetes {
     /// The client.
     pub client: kube::Client,
+    /// Scheme, host and port of the API server, for messages.
+    pub server: String,
     /// Our own namespace: the pod's, or that of the kubeconfig's context.
     pub namespace: String,
     /// How long waiting may take.
@@ -59,6 +61,7 @@ impl Kubernetes {
     pub(crate) fn until(&self, patience: impl Into<Patience>) -> Self {
         Self {
             client: self.client.clone(),
+            server: self.server.clone(),
             namespace: self.namespace.clone(),
             patience: patience.into(),
             turns: Arc::clone(&self.turns),

@@ -1,14 +1,21 @@
-//! `check`: configuration and templates without any network; on request what encrypted files and file targets hold.
+//! `check`: the configuration without any network; on request what encrypted files and file targets hold.
 
-use super::Ended;
+mod report;
+
 use super::once::verdict;
+use super::{Ended, FAREWELL, stopped};
 use crate::config::{Config, Delivery, Target};
 use crate::cycle;
-use crate::outcome::{Failed, counted};
+use crate::fetched::Fetched;
+use crate::outcome::{Failed, foreseen};
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
 use crate::source;
+use crate::source::inspect::{self, Inspected};
 use crate::world::World;
+
+pub use report::Format;
+use report::{Difference, Report};
 
 /// What is looked at beside the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,41 +28,81 @@ pub enum Depth {
     Targets,
 }
 
-/// Checks; gives the lines to print.
+/// Checks; gives the text to print.
 pub async fn run(
-    mut config: Config,
+    config: Config,
     world: World,
     depth: Depth,
+    format: Format,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
-    let all = config.deliveries.len();
-    let mut lines = format!(
-        "configuration: {}, {}\n",
-        counted(all, "delivery", "deliveries"),
-        counted(config.vaults.len(), "Vault server", "Vault servers"),
-    );
+    let mut report = Report {
+        deliveries: config.deliveries.len(),
+        vault_servers: config.vaults.len(),
+        ..Report::default()
+    };
+    let stopped = stopped();
+    let done = tokio::select! {
+        ended = look(config, &world, depth, now, &mut report) => ended,
+        stop = stopped => Ended::Signal(stop),
+    };
+    // Keys may have come from Vault: that token is given back.
+    let _ = tokio::time::timeout(FAREWELL, world.close()).await;
+    match done {
+        Ended::Signal(stop) => (Ended::Signal(stop), String::new()),
+        ended @ (Ended::Well(_) | Ended::Differs(_) | Ended::Failed(_) | Ended::Program(_)) => {
+            (ended, report.show(format))
+        }
+    }
+}
+
+async fn look(
+    mut config: Config,
+    world: &World,
+    depth: Depth,
+    now: jiff::Timestamp,
+    report: &mut Report,
+) -> Ended {
     if depth == Depth::Configuration {
-        return (Ended::Well("the configuration is valid".to_owned()), lines);
+        return Ended::Well("the configuration is valid".to_owned());
     }
+    let (keys, sources) = inspect::inspect_all(&config, world).await;
+    let mut failures = failures_of(&sources);
+    report.keys = keys;
+    report.sources = sources;
     config.deliveries.retain(is_local);
-    let skipped = all - config.deliveries.len();
-    if skipped > 0 {
-        lines.push_str(&format!(
-            "{} from a server, not opened here: see `keyferry plan`\n",
-            counted(skipped, "delivery reads", "deliveries read"),
-        ));
-    }
+    report.from_servers = report.deliveries - config.deliveries.len();
     if depth == Depth::Keys {
-        return opened(&config, &world, lines, now).await;
+        let fetched = source::fetch_all(&config, world).await;
+        report.unrendered = unrendered(&config, &fetched, now);
+        failures.extend(report.unrendered.iter().cloned());
+        return Failed::worst(&failures)
+            .map_or_else(|| Ended::Well(well(&report.sources)), Ended::Failed);
     }
     for delivery in &mut config.deliveries {
         delivery
             .to
             .retain(|target| matches!(target, Target::File(_) | Target::Files(_)));
     }
-    let plan = cycle::plan(&config, &world, now).await;
-    differences(&plan, &mut lines);
-    (verdict(&plan), lines)
+    let plan = cycle::plan(&config, world, now).await;
+    report.differences = differences(&plan);
+    // A source that does not open was told already, with all who read it.
+    let closed = |one: &&Inspected| one.opened_by.is_empty() && !one.failures.is_empty();
+    let told: Vec<&String> = report
+        .sources
+        .iter()
+        .filter(closed)
+        .flat_map(|one| &one.deliveries)
+        .collect();
+    let is_new = |failed: &Failed| {
+        let delivery = failed.delivery.as_ref();
+        delivery.is_none_or(|delivery| !told.contains(&delivery))
+    };
+    let new: Vec<Failed> = foreseen(&plan).into_iter().filter(is_new).collect();
+    let whole = |failed: &&Failed| failed.target.is_none();
+    report.unrendered = new.iter().filter(whole).cloned().collect();
+    failures.extend(new);
+    Failed::worst(&failures).map_or_else(|| verdict(&plan), Ended::Failed)
 }
 
 /// Whether every source is a file here.
@@ -63,57 +110,65 @@ fn is_local(delivery: &Delivery) -> bool {
     delivery.from.iter().all(|from| from.source.is_local())
 }
 
-async fn opened(
-    config: &Config,
-    world: &World,
-    mut lines: String,
-    now: jiff::Timestamp,
-) -> (Ended, String) {
-    let fetched = source::fetch_all(config, world).await;
-    let mut failures: Vec<Failed> = Vec::new();
-    for delivery in &config.deliveries {
-        for from in &delivery.from {
-            match fetched.get(&from.source) {
-                Ok(_) => lines.push_str(&format!("{}: {} opens\n", delivery.name, from.source)),
-                Err(failure) => {
-                    lines.push_str(&format!("{}: {}\n", delivery.name, failure.what));
-                    failures.push(Failed::of(&delivery.name, failure));
-                }
-            }
+/// Each failure of a source once, with the first delivery that reads it.
+fn failures_of(sources: &[Inspected]) -> Vec<Failed> {
+    let mut all = Vec::new();
+    for source in sources {
+        for failure in &source.failures {
+            all.push(Failed {
+                delivery: source.deliveries.first().cloned(),
+                ..Failed::whole(failure.clone())
+            });
         }
     }
-    // What does not open cannot be rendered either; of the others the names are known now.
-    let broken: Vec<Option<String>> = failures
-        .iter()
-        .map(|failed| failed.delivery.clone())
-        .collect();
-    let namespace = Ok("default".to_owned());
-    for wanted in render::desired(config, &fetched, &namespace, now).deliveries {
-        let known = !broken.contains(&Some(wanted.delivery.clone()));
-        if let (true, Err(failure)) = (known, wanted.artifacts) {
-            lines.push_str(&format!("{}: {}\n", wanted.delivery, failure.what));
-            failures.push(Failed::of(&wanted.delivery, failure));
-        }
-    }
-    let ended = Failed::worst(&failures)
-        .map_or_else(|| Ended::Well("everything opens".to_owned()), Ended::Failed);
-    (ended, lines)
+    all
 }
 
-/// One line per variable or file that is missing or differs.
-fn differences(plan: &Plan, lines: &mut String) {
+/// Deliveries whose sources open and that cannot be made all the same: a field is missing, a name does not fit.
+fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<Failed> {
+    // Names are looked at here, and no name depends on where we are.
+    let namespace = Ok("default".to_owned());
+    let wanted = render::desired(config, fetched, &namespace, now).deliveries;
+    let both = config.deliveries.iter().zip(wanted);
+    let opens = |delivery: &Delivery| {
+        delivery
+            .from
+            .iter()
+            .all(|from| match fetched.get_in_part(&from.source) {
+                Ok(_) => true,
+                Err(failure) => failure.absent && from.optional,
+            })
+    };
+    both.filter(|(delivery, _)| opens(delivery))
+        .filter_map(|(delivery, wanted)| Some(Failed::of(&delivery.name, wanted.artifacts.err()?)))
+        .collect()
+}
+
+fn well(sources: &[Inspected]) -> String {
+    let clear: usize = sources.iter().map(|one| one.clear_secrets.len()).sum();
+    match clear {
+        0 => "everything opens".to_owned(),
+        clear => format!("everything opens; {clear} clear values look like secrets"),
+    }
+}
+
+/// Per variable or file what is missing or differs.
+fn differences(plan: &Plan) -> Vec<Difference> {
+    let mut found = Vec::new();
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
-        if let Err(failure) = steps {
-            lines.push_str(&format!("{delivery}: {}\n", failure.what));
-        }
         for step in steps.iter().flatten() {
-            let place = &step.artifact;
+            let mut add = |key: Option<&str>, state: &str| {
+                found.push(Difference {
+                    delivery: delivery.clone(),
+                    target: step.artifact.to_string(),
+                    key: key.map(str::to_owned),
+                    state: state.to_owned(),
+                });
+            };
             match &step.action {
-                Action::Keep => lines.push_str(&format!("{delivery}: {place} agrees\n")),
-                Action::Create => lines.push_str(&format!("{delivery}: {place} is missing\n")),
-                Action::Refuse(failure) => {
-                    lines.push_str(&format!("{delivery}: {}\n", failure.what))
-                }
+                Action::Keep => add(None, "agrees"),
+                Action::Create => add(None, "is missing"),
+                Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.what)),
                 Action::Update(reason) | Action::Recreate { reason, .. } => {
                     let mut named = false;
                     for key in &step.keys {
@@ -124,13 +179,14 @@ fn differences(plan: &Plan, lines: &mut String) {
                             Change::Same => continue,
                         };
                         named = true;
-                        lines.push_str(&format!("{delivery}: {place}: {} {word}\n", key.key));
+                        add(Some(&key.key), word);
                     }
                     if !named {
-                        lines.push_str(&format!("{delivery}: {place}: {reason}\n"));
+                        add(None, &format!("differs: {reason}"));
                     }
                 }
             }
         }
     }
+    found
 }

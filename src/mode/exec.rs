@@ -19,19 +19,26 @@ use crate::world::World;
 
 /// Fetches the environment of one delivery; the caller then [`become_program`]s.
 pub async fn environment(
-    config: &Config,
+    mut config: Config,
     world: World,
     name: Option<&str>,
 ) -> Result<Vec<(String, SecretBytes)>, Ended> {
-    let delivery = chosen(config, name).map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
+    let chosen = chosen(&config, name).map(|delivery| delivery.name.clone());
+    let chosen = chosen.map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
+    // What the others need is not read.
+    config.deliveries.retain(|delivery| delivery.name == chosen);
     let stopped = stopped();
     let fetched = tokio::select! {
-        fetched = source::fetch_all(config, &world) => Ok(fetched),
+        fetched = source::fetch_all(&config, &world) => Ok(fetched),
         stop = stopped => Err(Ended::Signal(stop)),
     };
     let _ = tokio::time::timeout(FAREWELL, world.close()).await;
-    render::environment(delivery, &fetched?)
-        .map_err(|failure| Ended::Failed(Failed::of(&delivery.name, failure)))
+    let fetched = fetched?;
+    let environment = config.deliveries.first().map_or_else(
+        || Ok(Vec::new()),
+        |delivery| render::environment(delivery, &fetched),
+    );
+    environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
 }
 
 /// The delivery that was named, or the only one.

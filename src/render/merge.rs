@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::config::{Delivery, From, Source};
 use crate::fetched::Fetched;
-use crate::material::Node;
+use crate::material::{Material, Node};
 use crate::report::{Class, Failure, Fault};
 
 use super::field::{Field, FieldError, Fields, Held, Origin};
@@ -29,7 +29,12 @@ pub(super) fn whole_documents<'a>(
     if !delivery.fields.is_empty() || !delivery.deliver.is_empty() || !is_untouched(from) {
         return Ok(None);
     }
-    Ok(documents(from, fetched)?.filter(|documents| !is_void(documents)))
+    let Some(material) = material(from, fetched)? else {
+        return Ok(None);
+    };
+    let checked = material.unverified.check(&[]);
+    checked.map_err(|error| within(origin(from), error))?;
+    Ok(Some(material.documents.as_slice()).filter(|documents| !is_void(documents)))
 }
 
 /// Destructured, so that a new option cannot be forgotten here.
@@ -59,9 +64,9 @@ fn is_void(documents: &[Node]) -> bool {
 }
 
 /// What a source gave, or nothing when it is absent and may be.
-fn documents<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a [Node]>, Failure> {
-    match fetched.get(&from.source) {
-        Ok(material) => Ok(Some(&material.documents)),
+fn material<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a Material>, Failure> {
+    match fetched.get_in_part(&from.source) {
+        Ok(material) => Ok(Some(material)),
         Err(failure) if failure.absent && from.optional => Ok(None),
         Err(failure) => Err(of_source(from, failure)),
     }
@@ -89,10 +94,10 @@ pub(super) fn fields<'a>(
         allow_empty: delivery.allow_empty,
     };
     for from in &delivery.from {
-        let Some(documents) = documents(from, fetched)? else {
+        let Some(material) = material(from, fetched)? else {
             continue;
         };
-        for field in named(from, documents).map_err(|error| within(origin(from), error))? {
+        for field in named(from, material)? {
             insert(&mut fields, field, from.overrides)?;
         }
     }
@@ -141,14 +146,15 @@ fn only_delivered(delivery: &Delivery, fields: &mut Fields<'_>) -> Result<(), Fa
     Ok(())
 }
 
-fn named<'a>(from: &From, documents: &'a [Node]) -> Result<Vec<Field<'a>>, MergeError> {
-    let mut taken = select(from, documents)?;
+fn named<'a>(from: &From, material: &'a Material) -> Result<Vec<Field<'a>>, Failure> {
+    let mut taken = select(from, material).map_err(|failure| within(origin(from), failure))?;
     for (old, _) in &from.rename {
         if !taken.iter().any(|one| one.name == *old) {
-            return Err(MergeError::NotThere {
+            let error = MergeError::NotThere {
                 path: old.clone(),
                 there: taken.into_iter().map(|one| one.name).collect(),
-            });
+            };
+            return Err(within(origin(from), error));
         }
     }
     for one in &mut taken {

@@ -1,7 +1,8 @@
 //! What is taken from one source: paths that reach inside, nested values made flat or JSON text.
 
 use crate::config::From;
-use crate::material::Node;
+use crate::material::{Material, Node};
+use crate::report::Failure;
 
 use super::field::Held;
 use super::json;
@@ -15,10 +16,17 @@ pub(super) struct Taken<'a> {
 }
 
 /// The nodes of one source by name, in order: picked or all of them.
-pub(super) fn select<'a>(from: &From, documents: &'a [Node]) -> Result<Vec<Taken<'a>>, MergeError> {
+/// A value that anybody could have changed is refused as soon as it is taken, alone or inside of another.
+pub(super) fn select<'a>(from: &From, material: &'a Material) -> Result<Vec<Taken<'a>>, Failure> {
+    let Material {
+        documents,
+        unverified,
+        ..
+    } = material;
     let mut taken = Vec::new();
     if from.pick.is_empty() {
         for (name, node) in top_level(documents)? {
+            unverified.check(&[name.as_str()])?;
             take(from, &[name.as_str()], node, false, &mut taken)?;
         }
     }
@@ -31,8 +39,10 @@ pub(super) fn select<'a>(from: &From, documents: &'a [Node]) -> Result<Vec<Taken
                     .iter()
                     .map(|(name, _)| name.clone())
                     .collect(),
-            });
+            }
+            .into());
         };
+        unverified.check(&steps)?;
         match from.flatten {
             Some(_) => take(from, &steps, node, true, &mut taken)?,
             None => take(from, &[path], node, true, &mut taken)?,

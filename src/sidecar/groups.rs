@@ -24,6 +24,7 @@ pub fn split(config: Config) -> Vec<Config> {
         keys: Keys {
             age: keys.age.clone(),
             sealed: keys.sealed.clone(),
+            recipients: keys.recipients.clone(),
         },
         sidecar: sidecar.clone(),
         deliveries,
@@ -51,6 +52,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
         keys: Keys {
             age: config.keys.age.clone(),
             sealed: config.keys.sealed.clone(),
+            recipients: config.keys.recipients.clone(),
         },
         sidecar: config.sidecar.clone(),
         deliveries: config
@@ -59,6 +61,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
             .filter(|delivery| delivery.name == name)
             .map(delivery)
             .collect(),
+        reflector: None,
     }
 }
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
 use crate::disk::read_document;
+use crate::envelope::policy::{OutsidePolicy, Policy, shortened};
 use crate::envelope::{age, document};
 use crate::material::Material;
-use crate::report::Failure;
+use crate::report::{Failure, Fault};
 use crate::world::World;
 
 use super::keys;
@@ -19,16 +20,21 @@ pub async fn fetch(
     world: &World,
 ) -> Result<Material, Failure> {
     let bytes = read_document(file, "age file")?;
+    let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
+    warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
     let identities = world.identities(keys::age(configured, world)).await?;
     let opened = age::open(bytes.expose(), identities).map_err(|error| within(file, error))?;
-    tracing::debug!(file = %file.display(), recipient = opened.by, "age file opened");
+    tracing::info!(file = %file.display(), recipient = %shortened(&opened.by), "age file opened");
     let documents =
         document::parse(opened.plaintext, format).map_err(|error| within(file, error))?;
-    Ok(Material {
-        documents,
-        version: None,
-        lease: None,
-    })
+    Ok(Material::of_documents(documents))
+}
+
+/// A pass goes on: who else can read a file is no reason to leave a system without its secrets.
+pub(super) fn warn_outside(file: &Path, outside: Result<(), OutsidePolicy>) {
+    if let Err(outside) = outside {
+        tracing::warn!(file = %file.display(), hint = outside.hint(), "{outside}");
+    }
 }
 
 /// The same failure, with the file before it.

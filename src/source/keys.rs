@@ -17,10 +17,18 @@ pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
     }
     let mut all = Vec::new();
     for key in &keys.age {
-        let found = load(key, world).await?;
-        all.extend(found);
+        let found = load(key, world).await;
+        all.extend(found.map_err(not_absent)?);
     }
     Ok(all)
+}
+
+/// A key that is not there is no absent source: `optional: true` must not forgive it.
+fn not_absent(failure: Failure) -> Failure {
+    Failure {
+        absent: false,
+        ..failure
+    }
 }
 
 async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
@@ -66,12 +74,8 @@ pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
     }
     let mut all = Keyring::default();
     for key in &keys.sealed {
-        // A key that is not there is no absent source: `optional: true` must not forgive it.
         let added = add(key, &mut all, world).await;
-        added.map_err(|failure| Failure {
-            absent: false,
-            ..failure
-        })?;
+        added.map_err(not_absent)?;
     }
     for place in all.passed_over() {
         tracing::info!(place, "sealing key passed over: it is not marked active");

@@ -1,6 +1,7 @@
 //! Fetching: each distinct source is read once in a pass, all at once, and gives a [`Material`] or says why not.
 
 pub mod age;
+pub mod inspect;
 pub mod keys;
 pub mod sealed;
 pub mod secret;

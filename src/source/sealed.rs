@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::config::{self, Keys, SecretRef};
 use crate::disk::read_document;
+use crate::envelope::policy::Policy;
 use crate::envelope::sealed::{self, Keyring, Scope, SealedSecret, Unsealed};
 use crate::kubernetes::{Error, Kind, Subject};
 use crate::material::{Material, Node};
-use crate::report::{Class, Failure};
+use crate::report::{Class, Failure, Fault};
 use crate::world::World;
 
 use super::age::within;
@@ -21,10 +22,15 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let found = read(file)?;
-    let sealed = choose(found, object).map_err(|failure| within(file, failure))?;
+    let sealed = one(file, object)?;
     let opened = open(sealed, configured, world).await;
     Ok(fields(opened.map_err(|failure| within(file, failure))?))
+}
+
+/// Reads a file and chooses one of its SealedSecrets.
+pub(super) fn one(file: &Path, object: Option<&str>) -> Result<SealedSecret, Failure> {
+    let found = read(file)?;
+    choose(found, object).map_err(|failure| within(file, failure))
 }
 
 /// Reads a file and opens all of its SealedSecrets: each as the Secret document that it describes.
@@ -35,15 +41,17 @@ pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<
         let opened = opened.map_err(|failure| within(file, failure))?;
         documents.push(opened.secret.into_document());
     }
-    Ok(Material {
-        documents,
-        version: None,
-        lease: None,
-    })
+    Ok(Material::of_documents(documents))
 }
 
 /// Reads and opens a SealedSecret of the cluster: the fields of the Secret.
 pub async fn object(at: &SecretRef, configured: &Keys, world: &World) -> Result<Material, Failure> {
+    let sealed = of_cluster(at, world).await?;
+    Ok(fields(open(sealed, configured, world).await?))
+}
+
+/// Reads a SealedSecret of the cluster.
+pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSecret, Failure> {
     let cluster = world.kubernetes().await?;
     let at = config::resolve(at, &cluster.namespace);
     let Some(answer) = cluster.sealed_secret(&at).await? else {
@@ -60,10 +68,11 @@ pub async fn object(at: &SecretRef, configured: &Keys, world: &World) -> Result<
             format!("the API server's answer for sealed secret {at} is none"),
         ));
     };
-    Ok(fields(open(sealed, configured, world).await?))
+    Ok(sealed)
 }
 
-fn read(file: &Path) -> Result<Vec<SealedSecret>, Failure> {
+/// Reads all SealedSecrets of a file.
+pub(super) fn read(file: &Path) -> Result<Vec<SealedSecret>, Failure> {
     let bytes = read_document(file, "sealed secret file")?;
     let found = sealed::parse(bytes.expose()).map_err(|error| within(file, error))?;
     if found.is_empty() {
@@ -101,7 +110,7 @@ fn choose(found: Vec<SealedSecret>, object: Option<&str>) -> Result<SealedSecret
 }
 
 /// Opens one on a thread of its own: RSA takes its time, and other sources go on meanwhile.
-async fn open(
+pub(super) async fn open(
     mut sealed: SealedSecret,
     configured: &Keys,
     world: &World,
@@ -124,7 +133,11 @@ async fn open(
         )
     })??;
     for key in &opened.opened_by {
-        tracing::debug!(%object, key, "sealed secret opened");
+        tracing::info!(%object, key, "sealed secret opened");
+    }
+    let recipients = Policy(&configured.recipients);
+    if let Err(outside) = recipients.of_sealing_keys(&opened.opened_by) {
+        tracing::warn!(%object, hint = outside.hint(), "{outside}");
     }
     Ok(opened)
 }

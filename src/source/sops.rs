@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
 use crate::disk::read_document;
+use crate::envelope::policy::{Policy as Recipients, shortened};
 use crate::envelope::sops::{self, Policy};
-use crate::material::Material;
+use crate::material::{Material, Unverified};
 use crate::report::Failure;
 use crate::world::World;
 
-use super::age::within;
+use super::age::{warn_outside, within};
 use super::keys;
 
 /// Reads and opens one SOPS file.
@@ -22,17 +23,24 @@ pub async fn fetch(
 ) -> Result<Material, Failure> {
     let bytes = read_document(file, "SOPS file")?;
     let identities = world.identities(keys::age(configured, world)).await?;
-    let opened = sops::open(bytes.expose(), format, identities, policy)
+    let opened = sops::open_in_part(bytes.expose(), format, identities, policy)
         .map_err(|error| within(file, error))?;
-    tracing::debug!(
+    tracing::info!(
         file = %file.display(),
-        recipient = opened.by,
-        recipients = opened.recipients.len(),
+        recipient = opened
+            .by
+            .iter()
+            .map(|one| shortened(one))
+            .collect::<Vec<_>>()
+            .join(", "),
         "SOPS file opened"
     );
+    let recipients = Recipients(&configured.recipients);
+    warn_outside(file, recipients.of_sops(&opened.recipients));
+    let refused = opened.clear_is_unverified && !policy.allow_unauthenticated;
+    let refused = opened.clear.into_iter().filter(|_| refused);
     Ok(Material {
-        documents: opened.documents,
-        version: None,
-        lease: None,
+        unverified: Unverified::at(refused.map(|leaf| leaf.steps).collect()),
+        ..Material::of_documents(opened.documents)
     })
 }

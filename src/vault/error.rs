@@ -178,8 +178,7 @@ impl Cause {
     /// What to do when a login ends with this.
     fn login_hint(&self) -> Option<String> {
         let is_missing = matches!(self, Self::File(error) if error.absent());
-        let hint =
-            "put the credential there, or check the volume; only `keyferry init` waits for it";
+        let hint = "put the credential there, or check the volume (`keyferry init` alone waits for it, until its deadline)";
         if is_missing {
             Some(hint.to_owned())
         } else {

@@ -42,7 +42,7 @@ fn quickstart_writes_once_and_second_run_changes_nothing() {
     let dir = copy("quickstart");
     let first = run(dir.path(), &["job"]).expect(0);
     assert!(
-        first.stderr.contains("in sync: 3 created"),
+        first.stderr.contains("in sync: 5 created"),
         "{}",
         first.stderr
     );
@@ -61,6 +61,15 @@ fn quickstart_writes_once_and_second_run_changes_nothing() {
         docker["auths"]["registry.example.com"]["auth"],
         "cm9ib3Q6cHVsbC0kbWUtIjEi"
     );
+    let mailer: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("out/mailer.json")).expect("written"))
+            .expect("JSON");
+    let expected = serde_json::json!({
+        "SMTP_USER": "robot", "SMTP_PASSWORD": "it's a \"long\" one, #1", "SENDER": "noreply@example.com"
+    });
+    assert_eq!(mailer, expected);
+    let token = fs::read_to_string(dir.path().join("out/payments/API_TOKEN")).expect("written");
+    assert_eq!(token, "pay-5ecret-t0ken");
     let second = run(dir.path(), &["job"]).expect(0);
     assert!(
         second.stderr.contains("nothing changed"),
@@ -83,7 +92,13 @@ fn quickstart_writes_once_and_second_run_changes_nothing() {
     assert_eq!(exec.stdout, "it is easy, isn't it\n");
     run(dir.path(), &["check", "--targets"]).expect(0);
     for output in [first, second] {
-        output.assert_no_canary(&["p@ss/w:rd", "c29tZSByYW5kb20gYnl0ZXM=", "pull-$me"]);
+        output.assert_no_canary(&[
+            "p@ss/w:rd",
+            "c29tZSByYW5kb20gYnl0ZXM=",
+            "pull-$me",
+            "it's a \"long\" one, #1",
+            "pay-5ecret-t0ken",
+        ]);
     }
 }
 

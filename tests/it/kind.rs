@@ -219,8 +219,8 @@ fn row_16_only_init_waits_for_a_token_file() {
         );
         assert!(
             last_line(&output).ends_with(
-                "cannot log in: token file tok does not exist; put the credential there, or check the volume; \
-                 only `keyferry init` waits for it"
+                "cannot log in: token file tok does not exist; put the credential there, or check the volume \
+                 (`keyferry init` alone waits for it, until its deadline)"
             ),
             "{}",
             output.stderr
@@ -306,6 +306,59 @@ deliveries:
     let last = last_line(&output);
     assert!(
         last.contains("`NOWHERE` is not defined; the fields are "),
+        "{last}"
+    );
+}
+
+#[test]
+fn row_08_an_open_key_is_told_once_with_the_fix() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let key = dir.path().join("age.key");
+    fs::copy(example.join("keys/age.key"), &key).expect("copied");
+    let text = format!(
+        "keys: {{age: [{{file: age.key}}, {{file: age.key}}]}}
+deliveries: [{{name: a, from: [{{age: {}/secrets/app.env.age}}]}}]
+",
+        example.display()
+    );
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    for (mode, told) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(&key, permissions).expect("its mode");
+        let output = keyferry().dir(dir.path()).args(["check", "--keys"]).run();
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        assert_eq!(
+            output.stderr.matches("`chmod 600 age.key`").count(),
+            told,
+            "{mode:o}: {}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
+fn an_api_server_that_is_not_there_is_named() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let kubeconfig = "apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+users: [{name: u, user: {token: canary}}]
+current-context: c
+";
+    fs::write(dir.path().join("kubeconfig"), kubeconfig).expect("written");
+    let text = "deliveries: [{name: a, fields: {A: x}, to: [{secret: {name: s, namespace: n}}]}]\n";
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    let output = keyferry()
+        .dir(dir.path())
+        .env("KUBECONFIG", "kubeconfig")
+        .args(["job", "--deadline", "1s"])
+        .run();
+    assert_eq!(output.code, 7, "{}", output.stderr);
+    let last = last_line(&output);
+    assert!(
+        last.contains("the API server http://127.0.0.1:1 cannot be reached"),
         "{last}"
     );
 }

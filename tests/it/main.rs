@@ -11,6 +11,7 @@ mod support;
 
 mod age;
 mod cli;
+mod envelopes;
 mod examples;
 mod files;
 mod inputs;

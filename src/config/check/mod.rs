@@ -34,6 +34,7 @@ pub struct Parts {
     age: Vec<(AgeKey, Location)>,
     sealed: Vec<(SealedKey, Location)>,
     sidecar: Vec<(Sidecar, Location)>,
+    recipients: Vec<String>,
     deliveries: Vec<Delivery>,
     reflectors: Vec<(Reflector, Location)>,
 }
@@ -81,6 +82,9 @@ pub fn check(
             .sealed
             .extend(checker.sealed_key(key).map(|key| (key, at)));
     }
+    for recipient in &keys.recipients {
+        parts.recipients.push(checker.recipient(recipient));
+    }
     for delivery in deliveries {
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
@@ -100,6 +104,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         age,
         sealed,
         sidecar,
+        recipients,
         deliveries,
         reflectors,
     } = parts;
@@ -140,6 +145,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         keys: Keys {
             age: age.into_iter().map(|(key, _)| key).collect(),
             sealed: sealed.into_iter().map(|(key, _)| key).collect(),
+            recipients,
         },
         sidecar: sidecar
             .into_iter()
@@ -271,6 +277,20 @@ impl Checker<'_> {
             );
         }
         self.base.join(text)
+    }
+
+    /// The public half of a key, or a name of one.
+    fn recipient(&mut self, written: &At<String>) -> String {
+        let text = self.name(written, "the recipient");
+        if text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN") {
+            let at = self.at(written);
+            self.problem(
+                at,
+                "this recipient is a private key",
+                "write its public half (`age-keygen -y`); and replace the key, it was seen",
+            );
+        }
+        text.trim().to_owned()
     }
 
     fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {

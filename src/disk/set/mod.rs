@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A run that was killed at any point leaves either the old or the new set visible; what else it left is named as damage
-//! by [`look`] and healed by [`write()`]. Names that are neither wanted nor ours are nobody's business here.
+//! by [`look()`] and healed by [`write()`]. Names that are neither wanted nor ours are nobody's business here.
 
 mod inventory;
 mod look;

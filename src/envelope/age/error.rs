@@ -106,6 +106,25 @@ pub enum KeyProblem {
     NotText,
 }
 
+impl AgeError {
+    /// Whether it says that the file was changed, which only its key can tell.
+    pub fn says_changed(&self) -> bool {
+        match self {
+            Self::HeaderMac | Self::MalformedPayload => true,
+            Self::NotAge
+            | Self::MalformedArmor
+            | Self::MalformedHeader
+            | Self::HeaderTooLarge
+            | Self::TooLarge { .. }
+            | Self::NoMatch { .. }
+            | Self::PassphraseNotOffered
+            | Self::TooMuchWork { .. }
+            | Self::Line { .. }
+            | Self::KeyFile(_) => false,
+        }
+    }
+}
+
 impl Fault for AgeError {
     fn class(&self) -> Class {
         match self {
@@ -182,7 +201,8 @@ impl KeyProblem {
     }
 }
 
-fn identities_word(count: usize) -> &'static str {
+/// `1 identity was`, `2 identities were`.
+pub(in crate::envelope) fn identities_word(count: usize) -> &'static str {
     if count == 1 {
         "identity was"
     } else {

@@ -7,12 +7,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::AgeError;
+use super::{AgeError, Recipient};
 
 /// Far above honest use: an RSA-4096 stanza has 0.7 KiB, a hybrid one 1.6 KiB.
 pub(super) const MAX_HEADER: usize = 64 * 1024;
 /// As many recipients as a file may have.
 pub(super) const MAX_STANZAS: usize = 64;
+
+/// Stanzas for nobody, which some tools add so that readers keep passing over what they do not know.
+pub(super) const GREASE: &str = "grease";
 
 const MAGIC: &[u8] = b"age-encryption.org/";
 const ARMOR_BEGIN: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
@@ -49,7 +52,7 @@ fn sealed_size(payload: usize) -> usize {
 /// What a header tells without a key.
 #[derive(Debug)]
 pub(super) struct Survey {
-    kinds: Vec<String>,
+    pub(super) recipients: Vec<Recipient>,
     /// At least as many bytes as the plaintext will have.
     pub(super) payload_bytes: usize,
 }
@@ -57,14 +60,14 @@ pub(super) struct Survey {
 impl Survey {
     /// Whether only a passphrase opens it.
     pub(super) fn wants_passphrase(&self) -> bool {
-        self.kinds.iter().any(|kind| kind == "scrypt")
+        self.recipients.iter().any(|one| one.kind == "scrypt")
     }
 
     /// Kinds and counts, for messages: `2 × X25519, 1 × ssh-rsa`.
-    pub(super) fn recipients(&self) -> String {
+    pub(super) fn counted(&self) -> String {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for kind in &self.kinds {
-            *counts.entry(kind).or_default() += 1;
+        for one in &self.recipients {
+            *counts.entry(&one.kind).or_default() += 1;
         }
         let parts: Vec<String> = counts
             .iter()
@@ -83,7 +86,7 @@ pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
         return Err(AgeError::MalformedHeader);
     }
     let within = &binary[..binary.len().min(MAX_HEADER)];
-    let mut kinds = Vec::new();
+    let mut recipients = Vec::new();
     let mut read = 0;
     let mut in_body = false;
     for line in within.split_inclusive(|byte| *byte == b'\n') {
@@ -92,21 +95,21 @@ pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
             // A body ends with its first line that is not full.
             in_body = line.len() > BODY_LINE;
         } else if let Some(stanza) = line.strip_prefix(b"-> ") {
-            kinds.push(kind(stanza));
+            recipients.push(recipient(stanza));
             in_body = true;
         } else if line.starts_with(b"---") && line.ends_with(b"\n") {
             let payload_bytes = binary.len() - read;
             return match payload_bytes > sealed_size(limit) {
                 true => Err(AgeError::TooLarge { limit }),
                 false => Ok(Survey {
-                    kinds,
+                    recipients,
                     payload_bytes,
                 }),
             };
         } else if read > line.len() {
             break;
         }
-        if kinds.len() > MAX_STANZAS {
+        if recipients.len() > MAX_STANZAS {
             return Err(AgeError::HeaderTooLarge);
         }
     }
@@ -117,19 +120,29 @@ pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
     })
 }
 
-/// The first word of a stanza. It may be anything, so only a plain and short word is repeated in a message.
-fn kind(stanza: &[u8]) -> String {
-    let word = stanza
-        .split(|byte| byte.is_ascii_whitespace())
-        .next()
-        .unwrap_or_default();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./+".contains(byte);
-    match std::str::from_utf8(word) {
-        Ok(word) if !word.is_empty() && word.len() <= 32 && word.bytes().all(|b| plain(&b)) => {
-            word.to_owned()
-        }
-        _ => "an unknown kind".to_owned(),
+/// The first word of a stanza and, for SSH keys, the second: age names no others.
+fn recipient(stanza: &[u8]) -> Recipient {
+    let mut words = stanza.split(|byte| byte.is_ascii_whitespace()).peekable();
+    if words.peek().is_some_and(|kind| kind.ends_with(b"-grease")) {
+        return Recipient {
+            kind: GREASE.to_owned(),
+            tag: None,
+        };
     }
+    let kind = words.next().and_then(plain);
+    let tag = words.next().and_then(plain);
+    let is_ssh = kind.as_ref().is_some_and(|kind| kind.starts_with("ssh-"));
+    Recipient {
+        kind: kind.unwrap_or_else(|| "an unknown kind".to_owned()),
+        tag: tag.filter(|_| is_ssh),
+    }
+}
+
+/// It may be anything, so only a plain and short word is repeated in a message.
+fn plain(word: &[u8]) -> Option<String> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./+".contains(byte);
+    let fits = (1..=32).contains(&word.len()) && word.iter().all(is_plain);
+    fits.then(|| String::from_utf8_lossy(word).into_owned())
 }
 
 #[cfg(test)]
@@ -137,7 +150,7 @@ mod tests {
     use super::*;
 
     fn check(file: &[u8], expected: Result<&str, AgeError>) {
-        let seen = survey(file, 1000).map(|survey| survey.recipients());
+        let seen = survey(file, 1000).map(|survey| survey.counted());
         assert_eq!(seen, expected.map(str::to_owned));
     }
 

@@ -24,8 +24,10 @@ use zeroize::Zeroizing;
 
 use crate::material::SecretBytes;
 
+pub(in crate::envelope) use error::identities_word;
 pub use error::{AgeError, KeyProblem};
 pub use identity::{Identity, identities};
+pub(in crate::envelope) use ssh_ed25519::short_hash;
 
 /// What a payload may measure unless the caller says otherwise.
 pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
@@ -37,6 +39,35 @@ pub struct Opened {
     pub plaintext: SecretBytes,
     /// The recipient of the identity that opened it.
     pub by: String,
+}
+
+/// Someone an age file is encrypted to, as far as the file tells: keys of age's own are anonymous in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// `X25519`, `mlkem768x25519`, `ssh-ed25519`, `ssh-rsa`, `scrypt` (a passphrase) or something else.
+    pub kind: String,
+    /// The short hash of an SSH key.
+    pub tag: Option<String>,
+}
+
+impl Recipient {
+    /// Whether an identity for it can be used here.
+    pub fn is_supported(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "X25519" | "mlkem768x25519" | "ssh-ed25519" | "ssh-rsa" | "scrypt"
+        )
+    }
+}
+
+/// The recipients of a file, without any key.
+pub fn recipients(bytes: &[u8]) -> Result<Vec<Recipient>, AgeError> {
+    let binary = header::without_armor(bytes, MAX_PAYLOAD)?;
+    let survey = header::survey(&binary, MAX_PAYLOAD)?;
+    let recipients = survey.recipients.into_iter();
+    Ok(recipients
+        .filter(|one| one.kind != header::GREASE)
+        .collect())
 }
 
 /// Opens a file with the first of these identities that fits.
@@ -109,7 +140,7 @@ fn refusal(error: DecryptError, survey: &header::Survey, keys: &[Identity]) -> A
         DecryptError::NoMatchingKeys
         | DecryptError::DecryptionFailed
         | DecryptError::KeyDecryptionFailed => AgeError::NoMatch {
-            recipients: survey.recipients(),
+            recipients: survey.counted(),
             tried: keys.len(),
         },
         DecryptError::InvalidMac => AgeError::HeaderMac,

@@ -75,6 +75,6 @@ impl Key {
 }
 
 /// How an SSH stanza names its key: four bytes of a hash of the public half.
-pub(super) fn short_hash(wire: &[u8]) -> String {
+pub(in crate::envelope) fn short_hash(wire: &[u8]) -> String {
     STANDARD_NO_PAD.encode(&Sha256::digest(wire)[..4])
 }

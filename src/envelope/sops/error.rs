@@ -1,9 +1,10 @@
 //! Why a SOPS file does not open: a place and a word, never a value, and never the checksum that we computed.
 
 use crate::envelope::SyntaxError;
-use crate::envelope::age::AgeError;
+use crate::envelope::age::{AgeError, identities_word};
 use crate::report::{Class, Fault};
 
+use super::MAX_CLEAR;
 use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
 
 /// What is wrong with a SOPS file, or with the keys for it.
@@ -38,7 +39,7 @@ pub enum SopsError {
     },
     /// No identity fits.
     #[error(
-        "sops: no identity matched: it is encrypted to {recipients}; {tried} identities were tried"
+        "sops: no identity matched: it is encrypted to {recipients}; {tried} {} tried", identities_word(*.tried)
     )]
     NoMatch {
         /// As the file names them.
@@ -88,6 +89,11 @@ pub enum SopsError {
     /// The checksum is damaged or another.
     #[error("sops: its checksum (`mac`) does not fit: it was changed after it was encrypted")]
     Mac,
+    /// So many clear values outside the checksum that they cannot be told apart.
+    #[error(
+        "sops: more than {MAX_CLEAR} values are not covered by the checksum (`mac_only_encrypted`)"
+    )]
+    TooManyClear,
     /// A clear value that the checksum does not cover.
     #[error(
         "sops: the value at `{path}` is neither encrypted nor covered by the checksum (`mac_only_encrypted`)"
@@ -98,11 +104,41 @@ pub enum SopsError {
     },
 }
 
+impl SopsError {
+    /// Whether it says that the file was changed, which only its key can tell.
+    pub fn says_changed(&self) -> bool {
+        match self {
+            Self::Key(_)
+            | Self::DataKey
+            | Self::Form { .. }
+            | Self::Value { .. }
+            | Self::Type { .. }
+            | Self::NoMac
+            | Self::Mac => true,
+            Self::NotSops
+            | Self::Syntax(_)
+            | Self::Layout(_)
+            | Self::Metadata(_)
+            | Self::Rules
+            | Self::Pattern(_)
+            | Self::TooManyKeys
+            | Self::TooManyClear
+            | Self::ForeignKeys { .. }
+            | Self::NoMatch { .. }
+            | Self::Threshold { .. }
+            | Self::Unauthenticated { .. } => false,
+        }
+    }
+}
+
 impl Fault for SopsError {
     fn class(&self) -> Class {
         match self {
             Self::Syntax(error) => error.class(),
-            Self::TooManyKeys | Self::Pattern(_) | Self::Unauthenticated { .. } => Class::Refused,
+            Self::TooManyKeys
+            | Self::Pattern(_)
+            | Self::TooManyClear
+            | Self::Unauthenticated { .. } => Class::Refused,
             Self::NotSops
             | Self::Layout(_)
             | Self::Metadata(_)
@@ -133,6 +169,7 @@ impl Fault for SopsError {
             Self::Unauthenticated { .. } => {
                 "encrypt it anew without mac_only_encrypted, or set `allowUnauthenticated: true`"
             }
+            Self::TooManyClear => "encrypt it anew without mac_only_encrypted",
             Self::Form { .. } | Self::Value { .. } | Self::NoMac | Self::Mac | Self::Key(_) => {
                 "take the file from where it was made again; change it only with `sops edit`"
             }

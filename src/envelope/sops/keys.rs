@@ -3,10 +3,11 @@
 use zeroize::Zeroizing;
 
 use crate::envelope::age::{self, AgeError, Identity};
+use crate::envelope::policy::shortened;
 
-use super::SopsError;
 use super::metadata::{Group, Metadata};
 use super::shamir;
+use super::{Recipient, SopsError};
 
 /// Recipients of one file. Each costs a try with each identity.
 pub(super) const MAX_RECIPIENTS: usize = 256;
@@ -18,7 +19,7 @@ const MAX_SHARE: usize = 64;
 pub(super) struct DataKey {
     pub(super) key: Zeroizing<[u8; 32]>,
     /// The recipients of the identities that opened it.
-    pub(super) by: String,
+    pub(super) by: Vec<String>,
 }
 
 /// Wins the data key with these identities.
@@ -39,7 +40,7 @@ pub(super) fn data_key(metadata: &Metadata<'_>, keys: &[Identity]) -> Result<Dat
     tries.by.dedup();
     Ok(DataKey {
         key: Zeroizing::new(key),
-        by: tries.by.join(", "),
+        by: tries.by,
     })
 }
 
@@ -78,9 +79,9 @@ impl Tries {
         let with_age = metadata.groups.iter().filter(|group| !group.age.is_empty());
         if with_age.count() == 0 {
             let mut needs: Vec<&str> = Vec::new();
-            for kind in metadata.groups.iter().flat_map(|group| &group.foreign) {
-                if !needs.contains(kind) {
-                    needs.push(kind);
+            for recipient in metadata.groups.iter().flat_map(|group| &group.foreign) {
+                if !needs.contains(&recipient.kind) {
+                    needs.push(recipient.kind);
                 }
             }
             return SopsError::ForeignKeys {
@@ -95,17 +96,21 @@ impl Tries {
             };
         }
         SopsError::NoMatch {
-            recipients: named(metadata.recipients()),
+            recipients: named(&metadata.recipients()),
             tried,
         }
     }
 }
 
 /// The first few; a person looks for their own.
-fn named(recipients: Vec<String>) -> String {
+fn named(recipients: &[Recipient]) -> String {
     const SHOWN: usize = 8;
-    let more = recipients.len().saturating_sub(SHOWN);
-    let shown = recipients[..recipients.len() - more].join(", ");
+    let usable = recipients.iter().filter(|recipient| recipient.is_age());
+    let names: Vec<String> = usable
+        .map(|recipient| shortened(&recipient.name).into_owned())
+        .collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
     match more {
         0 => shown,
         more => format!("{shown} and {more} more"),

@@ -3,28 +3,32 @@
 use crate::envelope::time::Time;
 use crate::material::{Node, SecretBytes};
 
-use super::SopsError;
 use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
 use super::rules::Rule;
 use super::value::{Cipher, Kind};
+use super::{AGE, Recipient, SopsError};
 
-/// Lists of keys that are not age's, and what they are called.
-const FOREIGN: [(&str, &str); 6] = [
-    ("pgp", "PGP"),
-    ("kms", "AWS KMS"),
-    ("gcp_kms", "GCP KMS"),
-    ("azure_kv", "Azure Key Vault"),
-    ("hc_vault", "Vault transit"),
-    ("hckms", "Huawei Cloud KMS"),
+/// Lists of keys that are not age's, what they are called, and the fields that name one of them.
+const FOREIGN: [(&str, &str, &[&str]); 6] = [
+    ("pgp", "PGP", &["fp"]),
+    ("kms", "AWS KMS", &["arn"]),
+    ("gcp_kms", "GCP KMS", &["resource_id"]),
+    ("azure_kv", "Azure Key Vault", &["vault_url", "name"]),
+    (
+        "hc_vault",
+        "Vault transit",
+        &["vault_address", "engine_path", "key_name"],
+    ),
+    ("hckms", "Huawei Cloud KMS", &["key_id"]),
 ];
-/// What the names of recipients may measure in a message.
-const MAX_NAME: usize = 200;
+/// What is kept of the name of a recipient: those of hybrid keys have two thousand characters.
+const MAX_NAME: usize = 4096;
 
 /// One way to the data key, or to a share of it.
 pub(super) struct Group<'a> {
     pub(super) age: Vec<Entry<'a>>,
-    /// Other kinds of keys, as a person calls them.
-    pub(super) foreign: Vec<&'static str>,
+    /// Keys of other kinds.
+    pub(super) foreign: Vec<Recipient>,
 }
 
 /// The data key for one recipient.
@@ -83,10 +87,22 @@ impl<'a> Metadata<'a> {
     }
 
     /// All recipients, as the file says.
-    pub(super) fn recipients(&self) -> Vec<String> {
-        let entries = self.groups.iter().flat_map(|group| &group.age);
-        entries.map(|entry| entry.recipient.clone()).collect()
+    pub(super) fn recipients(&self) -> Vec<Recipient> {
+        recipients(&self.groups)
     }
+}
+
+/// All recipients of these groups.
+pub(super) fn recipients(groups: &[Group<'_>]) -> Vec<Recipient> {
+    let mut all = Vec::new();
+    for group in groups {
+        all.extend(group.age.iter().map(|entry| Recipient {
+            kind: AGE,
+            name: entry.recipient.clone(),
+        }));
+        all.extend(group.foreign.iter().cloned());
+    }
+    all
 }
 
 /// Three numbers and what a build adds: SOPS opens no file without.
@@ -150,7 +166,10 @@ fn threshold(node: &Node) -> Result<usize, SopsError> {
 }
 
 /// Keys at the top are one group; otherwise there are groups by name. Empty lists, as old versions write them, are none.
-fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
+pub(super) fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
+    if !matches!(node, Node::Map(_)) {
+        return Err(SopsError::NotSops);
+    }
     let top = group(node)?;
     let groups = if !top.age.is_empty() || !top.foreign.is_empty() {
         vec![top]
@@ -162,8 +181,9 @@ fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
         return Err(SopsError::Metadata("age"));
     }
     let entries = || groups.iter().flat_map(|group| &group.age);
+    let foreign: usize = groups.iter().map(|group| group.foreign.len()).sum();
     let bytes: usize = entries().map(|entry| entry.encrypted.len()).sum();
-    if groups.len() > 255 || entries().count() > MAX_RECIPIENTS || bytes > MAX_KEY_BYTES {
+    if groups.len() > 255 || entries().count() + foreign > MAX_RECIPIENTS || bytes > MAX_KEY_BYTES {
         return Err(SopsError::TooManyKeys);
     }
     Ok(groups)
@@ -171,9 +191,16 @@ fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
 
 fn group(node: &Node) -> Result<Group<'_>, SopsError> {
     let mut foreign = Vec::new();
-    for (name, word) in FOREIGN {
-        if !list(node, name)?.is_empty() {
-            foreign.push(word);
+    for (list_name, kind, fields) in FOREIGN {
+        for node in list(node, list_name)? {
+            let mut parts = Vec::new();
+            for field in fields {
+                parts.extend(word(node, field)?);
+            }
+            foreign.push(Recipient {
+                kind,
+                name: shown(&parts.join("/")),
+            });
         }
     }
     let age = list(node, "age")?.iter().map(entry);
@@ -187,13 +214,17 @@ fn entry(node: &Node) -> Result<Entry<'_>, SopsError> {
     let recipient = word(node, "recipient")?.unwrap_or("an unnamed recipient");
     let encrypted = word(node, "enc")?.ok_or(SopsError::Metadata("enc"))?;
     Ok(Entry {
-        recipient: recipient
-            .chars()
-            .take(MAX_NAME)
-            .flat_map(char::escape_debug)
-            .collect(),
+        recipient: shown(recipient),
         encrypted: encrypted.as_bytes(),
     })
+}
+
+/// A name as it may stand in a message: anybody can have written it.
+fn shown(name: &str) -> String {
+    name.chars()
+        .take(MAX_NAME)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 fn list<'a>(node: &'a Node, name: &'static str) -> Result<&'a [Node], SopsError> {

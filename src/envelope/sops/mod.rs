@@ -14,11 +14,13 @@ mod pattern;
 mod rules;
 mod shamir;
 mod stores;
+mod suspect;
 mod value;
 mod walk;
 
 use crate::config::DocumentFormat;
 use crate::envelope::age::Identity;
+use crate::envelope::document;
 use crate::material::Node;
 
 pub use error::SopsError;
@@ -39,13 +41,81 @@ pub struct Opened {
     /// Its documents without the metadata; a binary file is one field `content`.
     pub documents: Vec<Node>,
     /// The recipients of the identities that opened it.
-    pub by: String,
+    pub by: Vec<String>,
     /// Everyone it is encrypted to, as the file says.
-    pub recipients: Vec<String>,
+    pub recipients: Vec<Recipient>,
+    /// Leaves that are not encrypted, the first [`MAX_CLEAR`] of them.
+    pub clear: Vec<ClearLeaf>,
+    /// Whether the checksum leaves them out (`mac_only_encrypted`): then anybody can change them.
+    pub clear_is_unverified: bool,
 }
 
-/// Opens a file with these identities and checks its checksum.
+/// Somebody a file is encrypted to, as the file says: nothing protects that from change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// `age`, or another kind of key as a person calls it.
+    pub kind: &'static str,
+    /// The public key, fingerprint or name of it.
+    pub name: String,
+}
+
+impl Recipient {
+    /// Whether a key of this kind can be used here: keys of age's plugins cannot, because no program is run for one.
+    pub fn is_supported(&self) -> bool {
+        // Bech32 has no `1` behind its prefix, so another one ends the name of a plugin.
+        let of_plugin = self
+            .name
+            .strip_prefix("age1")
+            .is_some_and(|rest| rest.contains('1') && !rest.starts_with("pq1"));
+        self.is_age() && !of_plugin
+    }
+
+    fn is_age(&self) -> bool {
+        self.kind == AGE
+    }
+}
+
+/// What the kind that is supported is called.
+const AGE: &str = "age";
+
+/// A leaf that is not encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClearLeaf {
+    /// Keys and indexes from the top; of several documents the first is the document's number.
+    pub steps: Vec<String>,
+    /// Whether its name or form is that of a secret.
+    pub looks_secret: bool,
+}
+
+/// Clear leaves that are told one by one.
+pub const MAX_CLEAR: usize = 10_000;
+
+/// Opens a file with these identities and checks its checksum. Every value in it is authentic, or allowed not to be.
 pub fn open(
+    bytes: &[u8],
+    format: DocumentFormat,
+    keys: &[Identity],
+    policy: Policy,
+) -> Result<Opened, SopsError> {
+    let opened = open_in_part(bytes, format, keys, policy)?;
+    match opened.clear.first() {
+        Some(leaf) if opened.clear_is_unverified && !policy.allow_unauthenticated => {
+            Err(SopsError::Unauthenticated {
+                path: leaf.steps.join(".").escape_debug().to_string(),
+            })
+        }
+        _ => Ok(opened),
+    }
+}
+
+/// Everyone a file is encrypted to, without any key.
+pub fn recipients(bytes: &[u8], format: DocumentFormat) -> Result<Vec<Recipient>, SopsError> {
+    let file = stores::read(bytes, format)?;
+    Ok(metadata::recipients(&metadata::groups(&file.metadata)?))
+}
+
+/// The same where the caller itself refuses each clear leaf that nothing protects.
+pub fn open_in_part(
     bytes: &[u8],
     format: DocumentFormat,
     keys: &[Identity],
@@ -62,8 +132,17 @@ pub fn open(
     let mac = metadata.opened_mac(&cipher)?;
     let mut walk = walk::Walk::new(&metadata, &cipher, policy, spell);
     walk.documents(&mut documents)?;
+    let mut clear = walk.take_clear();
     walk.verify(&mac)?;
+    if format == DocumentFormat::Raw {
+        // Its one value has another name from here on.
+        for step in clear.iter_mut().filter_map(|leaf| leaf.steps.first_mut()) {
+            *step = document::RAW_FIELD.to_owned();
+        }
+    }
     Ok(Opened {
+        clear,
+        clear_is_unverified: metadata.mac_only_encrypted,
         documents: stores::finish(documents, format)?,
         by: data_key.by,
         recipients: metadata.recipients(),

@@ -11,8 +11,9 @@ use crate::envelope::number;
 use crate::material::{Node, SecretBytes};
 
 use super::metadata::Metadata;
+use super::suspect::looks_secret;
 use super::value::{self, Cipher, Flaw, Kind};
-use super::{Policy, SopsError};
+use super::{ClearLeaf, MAX_CLEAR, Policy, SopsError};
 
 /// What a path may measure in a message.
 const MAX_SHOWN: usize = 200;
@@ -25,6 +26,8 @@ pub(super) struct Walk<'a> {
     /// Keys from the top, each with a colon behind it.
     place: String,
     checksum: digest::Context,
+    /// Their steps stand from the leaf up until the walk is over.
+    clear: Vec<ClearLeaf>,
 }
 
 /// Whether a node stays, or was a comment that SOPS wrote as an item of a list.
@@ -53,15 +56,36 @@ impl<'a> Walk<'a> {
             spell,
             place: String::new(),
             checksum,
+            clear: Vec::new(),
         }
     }
 
     /// Opens every encrypted value.
     pub(super) fn documents(&mut self, documents: &mut [Node]) -> Result<(), SopsError> {
-        for document in documents {
+        let several = documents.len() != 1;
+        for (index, document) in documents.iter_mut().enumerate() {
+            let before = self.clear.len();
             self.node(document, false)?;
+            if several {
+                self.below(before, || index.to_string());
+            }
         }
         Ok(())
+    }
+
+    /// The clear leaves that were met, in the order of the file.
+    pub(super) fn take_clear(&mut self) -> Vec<ClearLeaf> {
+        for leaf in &mut self.clear {
+            leaf.steps.reverse();
+        }
+        std::mem::take(&mut self.clear)
+    }
+
+    /// All that was found since then lies below this step.
+    fn below(&mut self, since: usize, step: impl Fn() -> String) {
+        for leaf in self.clear.iter_mut().skip(since) {
+            leaf.steps.push(step());
+        }
     }
 
     /// Compares the checksum with that of the file. Ours could be used to guess short values, so it is never shown.
@@ -107,9 +131,11 @@ impl<'a> Walk<'a> {
             self.place.push_str(key);
             self.place.push(':');
             let matched = matched || self.metadata.rule.matches(key);
+            let found = self.clear.len();
             if self.node(node, matched)? == Outcome::Comment {
                 return Err(self.wrong(Flaw::Type));
             }
+            self.below(found, || key.clone());
             self.place.truncate(before);
         }
         Ok(())
@@ -117,12 +143,19 @@ impl<'a> Walk<'a> {
 
     fn list(&mut self, items: &mut Vec<Node>, matched: bool) -> Result<(), SopsError> {
         let mut failed = None;
+        let mut kept: usize = 0;
         items.retain_mut(|item| {
             if failed.is_some() {
                 return true;
             }
+            let found = self.clear.len();
             match self.node(item, matched) {
-                Ok(outcome) => outcome == Outcome::Kept,
+                Ok(outcome) => {
+                    let stays = outcome == Outcome::Kept;
+                    self.below(found, || kept.to_string());
+                    kept += usize::from(stays);
+                    stays
+                }
                 Err(error) => {
                     failed = Some(error);
                     true
@@ -154,12 +187,21 @@ impl<'a> Walk<'a> {
     fn clear(&mut self, node: &Node) -> Result<(), SopsError> {
         if !self.metadata.mac_only_encrypted {
             self.cover(node);
-            return Ok(());
         }
-        match self.policy.allow_unauthenticated {
-            true => Ok(()),
-            false => Err(SopsError::Unauthenticated { path: self.shown() }),
+        if self.clear.len() == MAX_CLEAR {
+            let refused = self.metadata.mac_only_encrypted && !self.policy.allow_unauthenticated;
+            return match refused {
+                // Each must be known, or one of them could be delivered.
+                true => Err(SopsError::TooManyClear),
+                false => Ok(()),
+            };
         }
+        let key = self.place.trim_end_matches(':').rsplit(':').next();
+        self.clear.push(ClearLeaf {
+            steps: Vec::new(),
+            looks_secret: looks_secret(key.unwrap_or_default(), node),
+        });
+        Ok(())
     }
 
     fn cover(&mut self, node: &Node) {

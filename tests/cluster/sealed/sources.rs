@@ -49,9 +49,19 @@ impl Place {
     }
 
     fn run(&self, environment: &[(&str, &Path)]) -> Output {
-        let mut run = keyferry()
-            .args(["job", "--deadline", "20s", "--config"])
-            .args([self.file("keyferry.yaml")]);
+        self.run_with(&["job", "--deadline", "20s", "--config"], environment)
+    }
+
+    /// What `check --keys` says of the only source.
+    fn checked(&self, environment: &[(&str, &Path)], code: i32) -> Value {
+        let args = ["check", "--keys", "--output", "json", "--config"];
+        let done = self.run_with(&args, environment).expect(code);
+        let mut document: Value = serde_json::from_str(&done.stdout).expect("it is JSON");
+        document["sources"][0].take()
+    }
+
+    fn run_with(&self, args: &[&str], environment: &[(&str, &Path)]) -> Output {
+        let mut run = keyferry().args(args).args([self.file("keyferry.yaml")]);
         for (name, value) in environment {
             run = run.env(name, value);
         }
@@ -244,6 +254,18 @@ fn a_key_that_lies_in_vault_is_on_no_disk() {
     place.folder.write("keyferry.yaml", vault + &config);
     place.run(&[]).expect(0);
     assert_eq!(place.delivered().as_deref(), Some(CANARY));
+    let checked = place.checked(&[], 0);
+    assert_eq!(checked["format"], "strict");
+    assert!(
+        checked["openedBy"][0]
+            .as_str()
+            .is_some_and(|key| key.starts_with("SHA256:")),
+        "{checked}"
+    );
+    bao.put("sealing", &json!({"tls.key": keys()[1].pem}));
+    let checked = place.checked(&[], 5);
+    assert_eq!(checked["integrity"], "unknown");
+    assert_eq!(checked["failures"][0]["class"], "corrupt");
 }
 
 /// The kind that the controller's installation brings.
@@ -291,6 +313,9 @@ fn an_object_of_the_cluster_is_opened_on_request() {
     let app = place("{sealedSecret: {name: app}}");
     app.run(&[("KUBECONFIG", &kubeconfig)]).expect(0);
     assert_eq!(app.delivered().as_deref(), Some(CANARY));
+    let checked = app.checked(&[("KUBECONFIG", &kubeconfig)], 0);
+    assert_eq!(checked["source"], "sealed secret app");
+    assert_eq!(checked["integrity"], "good");
     let refused = place("{sealedSecret: {name: other}}")
         .run(&[("KUBECONFIG", &kubeconfig)])
         .expect(3);

@@ -2,6 +2,8 @@
 
 mod damage;
 mod generate;
+mod recipients;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -284,7 +284,7 @@ fn row_16_a_file_is_waited_for_only_where_that_was_asked_for() {
         });
         let failure = fails(result, "denied", &["does not exist"]);
         let hint = failure.hint.expect("what to do");
-        assert!(hint.contains("only `keyferry init` waits"), "{hint}");
+        assert!(hint.contains("`keyferry init` alone waits"), "{hint}");
         let told = format!("waiting for JWT file {}", file.display());
         assert_eq!(log.matches(&told).count(), usize::from(waits), "{log}");
         assert_eq!(begun.elapsed() > Duration::from_secs(1), waits);

@@ -350,9 +350,7 @@ fn warnings_of_the_server_are_told_without_our_token() {
 
 #[test]
 fn row_08_a_token_file_that_others_may_read_is_told() {
-    let folder = credentials();
     let stub = Stub::start(|_| kv2());
-    let server = with_token(&stub.url(), &folder);
     for (mode, told) in [
         (0o600, false),
         (0o400, false),
@@ -361,6 +359,8 @@ fn row_08_a_token_file_that_others_may_read_is_told() {
         (0o604, true),
         (0o644, true),
     ] {
+        let folder = credentials();
+        let server = with_token(&stub.url(), &folder);
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
         std::fs::set_permissions(folder.path().join("token"), permissions).expect("its mode");
         let (_, log) = overheard(SECRETS, async {

@@ -1,0 +1,204 @@
+//! What `check` found, for people and for programs: names, fingerprints and reasons, never a value, never a key.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::envelope::policy::shortened;
+use crate::outcome::{Failed, counted};
+use crate::report::Failure;
+use crate::source::inspect::{AtHand, Inspected, Recipient};
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines for a person.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// All that was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) deliveries: usize,
+    pub(super) vault_servers: usize,
+    pub(super) keys: AtHand,
+    pub(super) sources: Vec<Inspected>,
+    /// Deliveries that need a server, so that only their files were looked at.
+    pub(super) from_servers: usize,
+    /// Deliveries whose sources open and that cannot be made all the same.
+    pub(super) unrendered: Vec<Failed>,
+    pub(super) differences: Vec<Difference>,
+}
+
+/// A target, or a key of it, and how it stands to what should be there.
+#[derive(Debug)]
+pub(super) struct Difference {
+    pub(super) delivery: String,
+    pub(super) target: String,
+    pub(super) key: Option<String>,
+    pub(super) state: String,
+}
+
+impl Report {
+    pub(super) fn show(&self, format: Format) -> String {
+        match format {
+            Format::Text => self.text(),
+            Format::Json => format!("{:#}\n", self.document()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            "configuration: {}, {}",
+            counted(self.deliveries, "delivery", "deliveries"),
+            counted(self.vault_servers, "Vault server", "Vault servers")
+        );
+        for (kind, keys) in [("age", &self.keys.age), ("sealing", &self.keys.sealing)] {
+            if !keys.is_empty() {
+                let _ = writeln!(out, "{kind} keys at hand: {}", listed(keys));
+            }
+        }
+        for source in &self.sources {
+            source_text(source, &mut out);
+        }
+        if self.from_servers > 0 {
+            let _ = writeln!(
+                out,
+                "{} from a server, not looked at here: see `keyferry plan`",
+                counted(self.from_servers, "delivery reads", "deliveries read")
+            );
+        }
+        for failed in &self.unrendered {
+            let delivery = failed.delivery.as_deref().unwrap_or_default();
+            let _ = writeln!(out, "{delivery}: {}", failed.failure.what);
+        }
+        for Difference {
+            delivery,
+            target,
+            key,
+            state,
+        } in &self.differences
+        {
+            let _ = match key {
+                Some(key) => writeln!(out, "{delivery}: {target}: {key} {state}"),
+                None => writeln!(out, "{delivery}: {target} {state}"),
+            };
+        }
+        out
+    }
+
+    fn document(&self) -> Value {
+        let differences: Vec<Value> = self
+            .differences
+            .iter()
+            .map(|one| {
+                json!({"delivery": one.delivery, "target": one.target, "key": one.key, "state": one.state})
+            })
+            .collect();
+        let unrendered: Vec<Value> = self
+            .unrendered
+            .iter()
+            .map(|one| json!({"delivery": one.delivery, "failure": failure_document(&one.failure)}))
+            .collect();
+        json!({
+            "deliveries": self.deliveries,
+            "vaultServers": self.vault_servers,
+            "keys": {"age": self.keys.age, "sealing": self.keys.sealing},
+            "sources": self.sources.iter().map(source_document).collect::<Vec<_>>(),
+            "fromServers": self.from_servers,
+            "unrendered": unrendered,
+            "differences": differences,
+        })
+    }
+}
+
+fn source_text(source: &Inspected, out: &mut String) {
+    let format = match source.format.as_str() {
+        "" => String::new(),
+        format => format!(" ({format})"),
+    };
+    let readers = source.deliveries.join(", ");
+    let _ = writeln!(out, "{}{format}, for {readers}", source.source);
+    let mut line = |label: &str, text: String| {
+        let _ = writeln!(out, "  {label:<12}{text}");
+    };
+    if !source.recipients.is_empty() {
+        let recipients: Vec<String> = source.recipients.iter().map(recipient_text).collect();
+        line("recipients", recipients.join(", "));
+    }
+    if !source.opened_by.is_empty() {
+        line("opened by", listed(&source.opened_by));
+    }
+    line("integrity", source.integrity.word().to_owned());
+    if source.unverified > 0 {
+        let what = format!(
+            "{} clear values are covered by nothing (mac_only_encrypted)",
+            source.unverified
+        );
+        line("warning", what);
+    }
+    for path in &source.clear_secrets {
+        line(
+            "warning",
+            format!("`{path}` is clear and looks like a secret"),
+        );
+    }
+    for failure in &source.failures {
+        let hint = failure.hint.as_ref();
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        line(
+            "failed",
+            format!("{} [{}]{hint}", failure.what, failure.class),
+        );
+    }
+}
+
+/// Public halves in a line.
+fn listed(keys: &[String]) -> String {
+    let names: Vec<_> = keys.iter().map(|key| shortened(key)).collect();
+    names.join(", ")
+}
+
+fn recipient_text(recipient: &Recipient) -> String {
+    let mut text = match (recipient.kind.as_str(), recipient.name.as_str()) {
+        ("age", name) => shortened(name).into_owned(),
+        (kind, "") => kind.to_owned(),
+        (kind, name) => format!("{kind} {}", shortened(name)),
+    };
+    if !recipient.supported {
+        text.push_str(" (not supported)");
+    }
+    if recipient.listed == Some(false) {
+        text.push_str(" (not in keys.recipients)");
+    }
+    text
+}
+
+fn source_document(source: &Inspected) -> Value {
+    let recipients: Vec<Value> = source
+        .recipients
+        .iter()
+        .map(|one| {
+            json!({"kind": one.kind, "name": one.name, "supported": one.supported, "listed": one.listed})
+        })
+        .collect();
+    json!({
+        "source": source.source.to_string(),
+        "format": source.format,
+        "deliveries": source.deliveries,
+        "recipients": recipients,
+        "openedBy": source.opened_by,
+        "integrity": source.integrity.word(),
+        "unverified": source.unverified,
+        "clearSecrets": source.clear_secrets,
+        "failures": source.failures.iter().map(failure_document).collect::<Vec<_>>(),
+    })
+}
+
+fn failure_document(failure: &Failure) -> Value {
+    json!({"class": failure.class.word(), "reason": failure.what, "hint": failure.hint})
+}
