@@ -43,6 +43,7 @@ struct Item<T> {
 pub(crate) struct Pages {
     at: ObjectName,
     kind: Kind,
+    only: String,
     size: usize,
     next: Option<String>,
     version: String,
@@ -50,13 +51,15 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// From the first page on; without a namespace, of all of them.
-    pub(crate) fn of(kind: Kind, namespace: Option<&str>) -> Self {
+    /// With a name, of that object alone.
+    pub(crate) fn of(kind: Kind, namespace: Option<&str>, only: Option<&str>) -> Self {
         Self {
             at: ObjectName {
                 namespace: namespace.unwrap_or_default().to_owned(),
                 name: String::new(),
             },
             kind,
+            only: selecting(only),
             size: PAGE,
             next: Some(String::new()),
             version: String::new(),
@@ -78,7 +81,12 @@ impl Pages {
         };
         loop {
             let call = Call {
-                query: format!("limit={}&continue={}", self.size, sealing::escaped(&token)),
+                query: format!(
+                    "limit={}&continue={}{}",
+                    self.size,
+                    sealing::escaped(&token),
+                    self.only
+                ),
                 ..Call::new(Verb::ListMetadata, self.kind, &self.at)
             };
             let answer = match cluster.call(&call).await {
@@ -100,6 +108,12 @@ impl Pages {
             ));
         }
     }
+}
+
+/// A right that is granted by name is enough for this.
+fn selecting(only: Option<&str>) -> String {
+    only.map(|name| format!("&fieldSelector=metadata.name%3D{}", sealing::escaped(name)))
+        .unwrap_or_default()
 }
 
 fn strange(call: &Call<'_>) -> Error {
@@ -154,14 +168,16 @@ impl Kubernetes {
         &self,
         kind: Kind,
         namespace: Option<&str>,
+        only: Option<&str>,
         version: &str,
     ) -> Result<Watch, Error> {
-        let at = Pages::of(kind, namespace).at;
+        let at = Pages::of(kind, namespace, only).at;
         let call = Call {
             query: format!(
-                "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
+                "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}{}",
                 WATCH.as_secs(),
-                sealing::escaped(version)
+                sealing::escaped(version),
+                selecting(only)
             ),
             ..Call::new(Verb::Watch, kind, &at)
         };

@@ -9,7 +9,7 @@ use crate::world::World;
 /// Lists all of them.
 pub async fn list(world: &World) -> Result<Vec<NamespaceMetadata>, Failure> {
     let cluster = world.kubernetes().await?;
-    let mut pages = Pages::of(Kind::Namespace, None);
+    let mut pages = Pages::of(Kind::Namespace, None, None);
     let mut all = Vec::new();
     while let Some(page) = pages.next(cluster).await? {
         all.extend(page);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -12,13 +13,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::lead::Candidate;
 use super::pulse::Pulse;
 use super::tell::Teller;
-use super::watch::{Follow, Seen, Signal};
+use super::watch::{Follow, Seen, Versioned};
 use super::work::{Done, Trouble, Worker};
 use crate::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
 use crate::reflect::index::{Event, Index, Job, Next};
-use crate::reflect::metadata::Metadata;
+use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::{Kind, Place};
 use crate::reflect::reason::Refusal;
 
@@ -33,9 +34,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// One Event may take so long; it is told again when it happens again.
 const LETTER: Duration = Duration::from_secs(5);
-
-/// A silent connection is given up.
-const SILENCE: Duration = Duration::from_secs(150);
 
 /// Keeps copies right until `shutdown`, while this replica holds the Lease.
 pub async fn run(
@@ -136,42 +134,46 @@ fn follow(
     signals: &mpsc::Sender<Signal>,
 ) -> JoinSet<()> {
     let mut watches = JoinSet::new();
-    let cluster = || cluster.until(Instant::now());
     if config.rules.namespaces.is_none() {
-        watches.spawn(
-            Follow {
-                cluster: cluster(),
-                kind: kubernetes::Kind::Namespace,
-                namespace: None,
-                wrap: Box::new(Signal::Namespaces),
-                signals: signals.clone(),
-                lists: Arc::default(),
-                pulse: pulse.clone(),
-                silence: SILENCE,
-            }
-            .run(),
-        );
+        let follow = Follow::new(cluster, kubernetes::Kind::Namespace, None, None);
+        let follow = follow.with(pulse, &Arc::default());
+        watches.spawn(forward(follow, Signal::Namespaces, signals.clone()));
     }
     for kind in Kind::ALL {
         let lists = Arc::new(Mutex::new(()));
-        for namespace in scopes(config) {
-            let scope = namespace.clone();
-            watches.spawn(
-                Follow {
-                    cluster: cluster(),
-                    kind: kind.into(),
-                    namespace,
-                    wrap: Box::new(move |seen| Signal::Objects(kind, scope.clone(), seen)),
-                    signals: signals.clone(),
-                    lists: Arc::clone(&lists),
-                    pulse: pulse.clone(),
-                    silence: SILENCE,
-                }
-                .run(),
-            );
+        for scope in scopes(config) {
+            let follow = Follow::new(cluster, kind.into(), scope.as_deref(), None);
+            let follow = follow.with(pulse, &lists);
+            let signal = move |seen| Signal::Objects(kind, scope.clone(), seen);
+            watches.spawn(forward(follow, signal, signals.clone()));
         }
     }
     watches
+}
+
+/// Puts what one watch sees beside what the others see.
+async fn forward<T: DeserializeOwned + Versioned>(
+    follow: Follow<T>,
+    signal: impl Fn(Seen<T>) -> Signal,
+    signals: mpsc::Sender<Signal>,
+) {
+    let (sender, mut seen) = mpsc::channel(1);
+    let forward = async {
+        while let Some(seen) = seen.recv().await {
+            if signals.send(signal(seen)).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::join!(follow.run(sender), forward);
+}
+
+/// What is seen.
+enum Signal {
+    /// Of namespaces.
+    Namespaces(Seen<NamespaceMetadata>),
+    /// Of Secrets or ConfigMaps, in one namespace or in all.
+    Objects(Kind, Option<Arc<str>>, Seen<Metadata>),
 }
 
 /// The namespaces that are watched one by one; one nothing: all at once.

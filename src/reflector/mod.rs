@@ -20,3 +20,4 @@ mod work;
 
 pub use drive::run;
 pub use pulse::Pulse;
+pub use watch::{Follow, Seen, Versioned};

@@ -3,6 +3,7 @@
 //! A watch that the server ends in good order goes on where it was. Any other end could hide an event, or a store that went
 //! back in time, so everything is listed again; that is metadata only, and what did not change causes nothing.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,26 +15,21 @@ use super::pulse::Pulse;
 use crate::kubernetes::list::{Change, Pages};
 use crate::kubernetes::{self, Error, Kubernetes};
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::place::{Kind, Version};
+use crate::reflect::place::Version;
 
 /// One page or one opening of a watch.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A silent connection is given up: a server that lives sends a bookmark about every minute.
+const SILENCE: Duration = Duration::from_secs(150);
 
 /// The first wait after a failure; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// What is seen.
-pub(super) enum Signal {
-    /// Of namespaces.
-    Namespaces(Seen<NamespaceMetadata>),
-    /// Of Secrets or ConfigMaps, in one namespace or in all.
-    Objects(Kind, Option<Arc<str>>, Seen<Metadata>),
-}
-
 /// What is seen of one kind.
-pub(super) enum Seen<T> {
+pub enum Seen<T> {
     /// A list begins.
     Begins,
     /// A part of it.
@@ -47,7 +43,8 @@ pub(super) enum Seen<T> {
 }
 
 /// Something that has a version.
-pub(super) trait Versioned {
+pub trait Versioned {
+    /// Its version.
     fn version(&self) -> Version;
 }
 
@@ -64,18 +61,17 @@ impl Versioned for NamespaceMetadata {
 }
 
 /// One watch for ever.
-pub(super) struct Follow<T> {
-    pub(super) cluster: Kubernetes,
-    pub(super) kind: kubernetes::Kind,
+pub struct Follow<T> {
+    cluster: Kubernetes,
+    kind: kubernetes::Kind,
     /// Nothing: all of them.
-    pub(super) namespace: Option<Arc<str>>,
-    pub(super) wrap: Box<dyn Fn(Seen<T>) -> Signal + Send + Sync>,
-    pub(super) signals: mpsc::Sender<Signal>,
+    namespace: Option<String>,
+    /// Nothing: whatever they are called.
+    only: Option<String>,
     /// Held while a list is read: the lists of one kind in several namespaces are told one after another.
-    pub(super) lists: Arc<Mutex<()>>,
-    pub(super) pulse: Pulse,
-    /// How long a connection may be silent.
-    pub(super) silence: Duration,
+    lists: Arc<Mutex<()>>,
+    pulse: Pulse,
+    of: PhantomData<fn() -> T>,
 }
 
 /// Why a watch begins anew.
@@ -94,15 +90,44 @@ impl From<Error> for End {
     }
 }
 
+impl<T> Follow<T> {
+    /// All of a kind, or those in a namespace, or one of them.
+    pub fn new(
+        cluster: &Kubernetes,
+        kind: kubernetes::Kind,
+        namespace: Option<&str>,
+        only: Option<&str>,
+    ) -> Self {
+        Self {
+            cluster: cluster.until(Instant::now()),
+            kind,
+            namespace: namespace.map(str::to_owned),
+            only: only.map(str::to_owned),
+            lists: Arc::default(),
+            pulse: Pulse::default(),
+            of: PhantomData,
+        }
+    }
+
+    /// Tells how it is, and reads its list when no other with the same lock does.
+    pub(super) fn with(self, pulse: &Pulse, lists: &Arc<Mutex<()>>) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            lists: Arc::clone(lists),
+            ..self
+        }
+    }
+}
+
 impl<T: DeserializeOwned + Versioned> Follow<T> {
     /// Lists and watches until nobody listens.
-    pub(super) async fn run(self) {
+    pub async fn run(self, seen: mpsc::Sender<Seen<T>>) {
         let name = self.name();
         self.pulse.expect(&name);
         let mut pause = FIRST_PAUSE;
         loop {
             let started = Instant::now();
-            match self.round(&name).await {
+            match self.round(&name, &seen).await {
                 End::Deaf => return,
                 End::Lost(code) => {
                     tracing::info!(
@@ -125,34 +150,35 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
 
     fn name(&self) -> String {
         let resource = self.kind.resource();
-        match &self.namespace {
-            Some(namespace) => format!("{namespace}/{resource}"),
-            None => resource.to_owned(),
+        match (&self.namespace, &self.only) {
+            (Some(namespace), Some(name)) => format!("{namespace}/{resource}/{name}"),
+            (Some(namespace), None) => format!("{namespace}/{resource}"),
+            (None, _) => resource.to_owned(),
         }
     }
 
-    async fn round(&self, name: &str) -> End {
-        match self.list(name).await {
+    async fn round(&self, name: &str, seen: &mpsc::Sender<Seen<T>>) -> End {
+        match self.list(name, seen).await {
             Err(end) => end,
-            Ok(version) => match self.watch(name, version).await {
+            Ok(version) => match self.watch(name, version, seen).await {
                 Ok(never) => match never {},
                 Err(end) => end,
             },
         }
     }
 
-    async fn list(&self, name: &str) -> Result<String, End> {
+    async fn list(&self, name: &str, to: &mpsc::Sender<Seen<T>>) -> Result<String, End> {
         let _alone = self.lists.lock().await;
-        self.tell(Seen::Begins).await?;
-        let mut pages = Pages::of(self.kind, self.namespace.as_deref());
+        tell(to, Seen::Begins).await?;
+        let mut pages = Pages::of(self.kind, self.namespace.as_deref(), self.only.as_deref());
         while let Some(part) = pages
             .next(&self.cluster.until(Instant::now() + PATIENCE))
             .await?
         {
             self.pulse.heard(name);
-            self.tell(Seen::Part(part)).await?;
+            tell(to, Seen::Part(part)).await?;
         }
-        self.tell(Seen::Ends).await?;
+        tell(to, Seen::Ends).await?;
         self.pulse.listed(name);
         Ok(pages.version().to_owned())
     }
@@ -161,12 +187,15 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
         &self,
         name: &str,
         mut version: String,
+        to: &mpsc::Sender<Seen<T>>,
     ) -> Result<std::convert::Infallible, End> {
         loop {
             let cluster = self.cluster.until(Instant::now() + PATIENCE);
             let namespace = self.namespace.as_deref();
-            let mut watch = cluster.watch(self.kind, namespace, &version).await?;
-            while let Some(change) = watch.next::<T>(self.silence).await? {
+            let mut watch = cluster
+                .watch(self.kind, namespace, self.only.as_deref(), &version)
+                .await?;
+            while let Some(change) = watch.next::<T>(SILENCE).await? {
                 self.pulse.heard(name);
                 let (at, seen) = match change {
                     Change::Is(object) => (object.version(), Some(Seen::Is(object))),
@@ -176,14 +205,13 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
                 };
                 version = at.to_string();
                 if let Some(seen) = seen {
-                    self.tell(seen).await?;
+                    tell(to, seen).await?;
                 }
             }
         }
     }
+}
 
-    async fn tell(&self, seen: Seen<T>) -> Result<(), End> {
-        let told = self.signals.send((self.wrap)(seen)).await;
-        told.map_err(|_| End::Deaf)
-    }
+async fn tell<T>(to: &mpsc::Sender<Seen<T>>, seen: Seen<T>) -> Result<(), End> {
+    to.send(seen).await.map_err(|_| End::Deaf)
 }

@@ -64,6 +64,13 @@ fn the_platforms_secrets_reach_cert_manager_and_the_tenants() {
     ] {
         assert_eq!(held(&cluster, namespace, name), None);
     }
+    // A tenant that comes later, and a password that is rotated: long before the next look at all sources.
+    cluster.named_namespace("chat-two", &json!({"chat": "tenant"}));
+    holds("chat-two", "chat-database", url);
+    let rotated = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "chat-db-cnpg-app"}, "stringData": {"password": "new"}});
+    let path = "/api/v1/namespaces/chat-db/secrets/chat-db-cnpg-app?fieldManager=cnpg&force=true";
+    assert_eq!(cluster.request("PATCH", path, Some(&rotated)).0, 200);
+    holds("chat-two", "chat-database", &url.replace("p%2Fw", "new"));
     running.signal(rustix::process::Signal::TERM);
     running.finish().expect(0).assert_no_canary(&[CANARY]);
 }
