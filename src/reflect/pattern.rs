@@ -115,12 +115,14 @@ fn compile(expression: &str, written: &str) -> Result<Regex, PatternError> {
         .dfa_size_limit(LARGEST_PROGRAM)
         .nest_limit(DEEPEST)
         .build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => PatternError::TooBig(written.into()),
-        error => PatternError::Invalid {
+    built.map_err(|error| {
+        if let regex::Error::CompiledTooBig(_) = error {
+            return PatternError::TooBig(written.into());
+        }
+        PatternError::Invalid {
             pattern: written.into(),
             why: last_line(&error.to_string()),
-        },
+        }
     })
 }
 

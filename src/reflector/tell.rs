@@ -68,15 +68,15 @@ impl Teller {
             News::Refused(place, refusal) => {
                 let reason = refusal.word();
                 tracing::warn!(%kind, %at, %place, reason, %refusal, "refused");
-                let why = match &refusal {
-                    Refusal::Brake { held, .. } => format!(
-                        "{refusal}; to release them: kubectl annotate lease -n {} {} {}={held}",
+                let mut why = refusal.to_string();
+                if let Refusal::Brake { held, .. } = &refusal {
+                    why = format!(
+                        "{why}; to release them: kubectl annotate lease -n {} {} {}={held}",
                         lease.namespace,
                         lease.name,
                         marks::RELEASE
-                    ),
-                    refusal => refusal.to_string(),
-                };
+                    );
+                }
                 self.add((kind, at, reason), Some(place), why);
             }
         }

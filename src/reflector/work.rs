@@ -230,12 +230,18 @@ fn content(goods: &Goods) -> Content {
 }
 
 fn trouble(error: Error) -> Trouble {
-    match error {
+    let moves = matches!(
+        error,
         Error::Raced(_)
-        | Error::Absent(_)
-        | Error::NoNamespace(_)
-        | Error::NamespaceEnding(_)
-        | Error::BeingDeleted { .. } => Trouble::Raced,
-        error => Trouble::Later(error.to_string()),
+            | Error::Fenced(_)
+            | Error::Absent(_)
+            | Error::NoNamespace(_)
+            | Error::NamespaceEnding(_)
+            | Error::BeingDeleted { .. }
+    );
+    if moves {
+        Trouble::Raced
+    } else {
+        Trouble::Later(error.to_string())
     }
 }

@@ -8,6 +8,7 @@ use super::super::raw::{
 };
 use super::super::{Location, Reflect, Reflector, SecretRef};
 use super::Checker;
+use crate::artifact::MARK;
 use crate::reflect::brake::Limits;
 use crate::reflect::glob::{Ceiling, Glob};
 use crate::reflect::index::Rules;
@@ -63,6 +64,13 @@ impl Checker<'_> {
                 at.clone(),
                 "with `home: false` the Secret's own `namespace` means nothing",
                 "remove one of the two",
+            );
+        }
+        if labels.contains_key(MARK) {
+            self.problem(
+                at.clone(),
+                format!("the label `{MARK}` is keyferry's own mark of what it may change"),
+                "remove it; keyferry sets it itself",
             );
         }
         let mut globs = self.globs(&namespaces);

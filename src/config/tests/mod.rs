@@ -168,6 +168,10 @@ fn what_is_meant_must_be_clear() {
             "c/k.yaml:5:50: selectortheses do not match",
         ),
         (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {namespaces: [a], labels: {app.kubernetes.io/managed-by: me}}}]\n",
+            "c/k.yaml:5:39: the label `app.kubernetes.io/managed-by` is keyferry's own mark",
+        ),
+        (
             "    from: [{vault: kv/a}]\n    to: [{secret: {name: x, namespace: y}, reflect: {namespaces: [a], home: false}}]\n",
             "c/k.yaml:5:52: with `home: false` the Secret's own `namespace` means nothing",
         ),

@@ -126,7 +126,9 @@ fn places(config: &Config, namespaces: &Result<Vec<NamespaceMetadata>, Failure>)
                 .iter()
                 .map(|artifact| match artifact {
                     Artifact::Secret(secret) => secret.at.to_string(),
-                    other => format!("({other})"),
+                    Artifact::File(_) | Artifact::FileSet(_) | Artifact::PullSecret(_) => {
+                        format!("({artifact})")
+                    }
                 })
                 .collect::<Vec<_>>()
                 .join(" "),

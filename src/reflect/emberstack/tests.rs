@@ -12,7 +12,9 @@ fn notes(pairs: &[(&str, &str)]) -> Notes {
 fn offered(pairs: &[(&str, &str)], matching: Matching) -> Offer {
     match read(&notes(pairs), matching) {
         Ask::Offer(offer) => offer,
-        other => panic!("{pairs:?}: {other:?}"),
+        other @ (Ask::Nothing | Ask::Mirror(_) | Ask::Copy(_) | Ask::Declared) => {
+            panic!("{pairs:?}: {other:?}")
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Index {
     ) -> Decision {
         let content = match read(&claim.source, claim.facts) {
             Ok(content) => content,
-            Err(decision) => return decision,
+            Err(decision) => return *decision,
         };
         let write = |how, reason| {
             Decision::Write(Write {
@@ -199,7 +199,7 @@ impl Index {
         }
         let content = match read(source, facts) {
             Ok(content) => content,
-            Err(decision) => return decision,
+            Err(decision) => return *decision,
         };
         let fill = |reason| {
             Decision::Write(Write {
@@ -255,14 +255,16 @@ impl Index {
 }
 
 /// What a source holds now, if it was read since it changed and may be copied.
-fn read<'a>(place: &Place, facts: &'a Source) -> Result<&'a Content, Decision> {
+fn read<'a>(place: &Place, facts: &'a Source) -> Result<&'a Content, Box<Decision>> {
     match &facts.content {
-        Some(content) if content.version != facts.version => Err(Decision::Wait(place.clone())),
-        None => Err(Decision::Wait(place.clone())),
+        Some(content) if content.version != facts.version => {
+            Err(Box::new(Decision::Wait(place.clone())))
+        }
+        None => Err(Box::new(Decision::Wait(place.clone()))),
         Some(Content {
             forbidden: Some(kind),
             ..
-        }) => Err(Decision::Refuse(Refusal::Type(kind.clone()))),
+        }) => Err(Box::new(Decision::Refuse(Refusal::Type(kind.clone())))),
         Some(content) => Ok(content),
     }
 }

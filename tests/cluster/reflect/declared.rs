@@ -45,11 +45,8 @@ impl Estate {
             .scratch
             .write("keyferry.yaml", text.replace("HOME", &self.home));
         let output = keyferry()
-            .args([
-                "job",
-                "--config".as_ref(),
-                file.as_os_str().to_str().expect("text"),
-            ])
+            .args(["job", "--config"])
+            .args([&file])
             .env("KUBECONFIG", self.cluster.kubeconfig())
             .run();
         output.assert_no_canary(&[CANARY]);
@@ -74,7 +71,7 @@ fn a_declared_copy_goes_where_names_and_labels_say_and_the_second_pass_writes_no
     assert!(first.stderr.contains("2 created"), "{}", first.stderr);
     assert_eq!(
         held(estate.cluster, &a, "theirs").as_deref(),
-        Some(format!("URL=pg://u@pg").as_str())
+        Some("URL=pg://u@pg")
     );
     let copy = estate.cluster.secret(&a, "theirs").expect("it is there");
     assert_eq!(

@@ -67,11 +67,12 @@ fn perform(model: &mut Model, act: &Act) {
             {
                 return;
             }
-            match act {
-                Act::Lose(..) => model.delete(&at),
-                _ => model.edit(&at, |copy| {
+            if let Act::Lose(..) = act {
+                model.delete(&at);
+            } else {
+                model.edit(&at, |copy| {
                     (copy.data, copy.writer) = ("edited".to_owned(), "kubectl")
-                }),
+                });
             }
         }
         Act::Label(at, on) => model.namespace(SPACES[*at], if *on { "on=yes" } else { "" }),

@@ -327,7 +327,7 @@ impl Model {
             guard: guard("keyferry"),
         };
         // Sometimes the watch is quicker than the answer, sometimes not.
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             self.store(place.clone(), object);
             self.index.wrote(write, &written, self.now);
         } else {
