@@ -9,6 +9,7 @@ use crate::world::World;
 
 /// Makes one pass. A signal stops it between two writes, never in one; tokens are given back either way.
 pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended, Option<Outcome>) {
+    remind(config);
     let stopped = stopped();
     let done = tokio::select! {
         applied = cycle::run(config, &world, now) => Ok(applied),
@@ -35,6 +36,7 @@ pub async fn plan(
     format: Format,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
+    remind(config);
     let stopped = stopped();
     let done: Result<Plan, Stop> = tokio::select! {
         plan = cycle::plan(config, &world, now) => Ok(plan),
@@ -59,4 +61,13 @@ pub(super) fn verdict(plan: &Plan) -> Ended {
 async fn close(world: World) {
     // The token is worth a short wait and no more.
     let _ = tokio::time::timeout(FAREWELL, world.close()).await;
+}
+
+/// Who runs a job with such a configuration may wait for copies in vain.
+fn remind(config: &Config) {
+    if config.reflector.is_some() {
+        tracing::warn!(
+            "`reflector` is for `keyferry sidecar`: one pass makes no copies by annotation"
+        );
+    }
 }

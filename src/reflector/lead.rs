@@ -25,6 +25,9 @@ const BELIEF: Duration = Duration::from_secs(10);
 
 const RENEWAL: Duration = Duration::from_secs(3);
 
+/// After a renewal that failed: the hold is short.
+const RETRY: Duration = Duration::from_millis(300);
+
 const LOOK: Duration = Duration::from_secs(2);
 
 /// One attempt.
@@ -116,6 +119,7 @@ impl Candidate {
         let found = cluster.lease(&self.at).await?;
         if let Some(lease) = &found
             && let Some(holder) = lease.holder()
+            && holder != self.holder
         {
             let since = match seen {
                 Some((version, since)) if version == lease.version() => *since,
@@ -143,6 +147,7 @@ impl Candidate {
     pub(super) async fn hold(&self, mut lease: Lease, releases: mpsc::Sender<usize>) {
         let mut until = Instant::now() + BELIEF;
         loop {
+            let mut pause = RENEWAL;
             if let Some(text) = lease.note(marks::RELEASE) {
                 self.pass_on(text, &releases).await;
             }
@@ -156,10 +161,13 @@ impl Candidate {
                         self.fence.set(Some(until));
                     }
                     Ok(None) => break,
-                    Err(error) => tracing::warn!(lease = %self.at, %error, "the Lease was not renewed"),
+                    Err(error) => {
+                        tracing::warn!(lease = %self.at, %error, "the Lease was not renewed");
+                        pause = RETRY;
+                    }
                 }
             }
-            sleep(RENEWAL.min(until.saturating_duration_since(Instant::now()))).await;
+            sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
         }
         self.lose();
         tracing::warn!(lease = %self.at, "not leading any more");

@@ -165,7 +165,7 @@ fn what_is_meant_must_be_clear() {
         ),
         (
             "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {selector: 'env in ('}}]\n",
-            "c/k.yaml:5:50: selectortheses do not match",
+            "c/k.yaml:5:50: selector \"env in (\": its parentheses do not match",
         ),
         (
             "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {namespaces: [a], labels: {app.kubernetes.io/managed-by: me}}}]\n",
@@ -173,7 +173,7 @@ fn what_is_meant_must_be_clear() {
         ),
         (
             "    from: [{vault: kv/a}]\n    to: [{secret: {name: x, namespace: y}, reflect: {namespaces: [a], home: false}}]\n",
-            "c/k.yaml:5:52: with `home: false` the Secret's own `namespace` means nothing",
+            "c/k.yaml:5:53: with `home: false` the Secret's own `namespace` means nothing",
         ),
     ] {
         refused(&delivery(body), expected);

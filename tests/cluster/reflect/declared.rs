@@ -87,7 +87,7 @@ fn a_declared_copy_goes_where_names_and_labels_say_and_the_second_pass_writes_no
     }
     let second = estate.job(target).expect(0);
     assert!(
-        second.stderr.contains("nothing changed, 2"),
+        second.stderr.contains("nothing changed (2 targets)"),
         "{}",
         second.stderr
     );
