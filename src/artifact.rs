@@ -12,6 +12,9 @@ pub const MARK: &str = "app.kubernetes.io/managed-by";
 /// Its value, and our name as a field manager: what we applied and no longer apply goes away, what others set stays.
 pub const OWNER: &str = "keyferry";
 
+/// Key of the label that names the set of manifests which a Secret came from.
+pub const MANIFESTS_MARK: &str = "keyferry.io/manifests";
+
 /// Everything a configuration promises, one entry per delivery.
 #[derive(Debug)]
 pub struct Desired {
@@ -39,6 +42,8 @@ pub enum Artifact {
     Secret(SecretArtifact),
     /// A ServiceAccount that pulls with a Secret.
     PullSecret(PullSecretLink),
+    /// A Secret that no manifest describes any more: the one thing that must not exist.
+    Leftover(Leftover),
 }
 
 /// One file at one path.
@@ -177,12 +182,24 @@ pub struct PullSecretLink {
     pub secret: String,
 }
 
+/// A Secret that came from manifests once, exactly as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// Where.
+    pub at: ObjectName,
+    /// Its `uid`.
+    pub uid: String,
+    /// Its `resourceVersion`.
+    pub version: String,
+}
+
 impl std::fmt::Display for Artifact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(file) => write!(f, "file {}", file.path.display()),
             Self::FileSet(set) => write!(f, "files {}", set.dir.display()),
             Self::Secret(secret) => write!(f, "secret {}", secret.at),
+            Self::Leftover(leftover) => write!(f, "secret {}", leftover.at),
             Self::PullSecret(link) => write!(f, "serviceaccount {}", link.account),
         }
     }

@@ -150,6 +150,9 @@ pub(crate) struct Pass {
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Let `prune` delete up to N Secrets of a set of manifests, where it refused so many
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) allow_deletes: usize,
 }
 
 /// One pass before a pod starts.
@@ -190,6 +193,9 @@ pub(crate) struct PlanArgs {
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
     pub(crate) output: Format,
+    /// As for `job`: show what it would do with the same N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) allow_deletes: usize,
     /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,

@@ -1,10 +1,11 @@
 //! One pass from declaration to effect. Every mode calls this and nothing else.
 
 use crate::apply::{self, Applied};
-use crate::config::{Config, Target};
+use crate::artifact::Desired;
+use crate::config::{Config, ManifestSet, Target};
 use crate::fetched::Fetched;
 use crate::observe;
-use crate::plan::{self, Owed, Plan};
+use crate::plan::{self, DeliveryPlan, Owed, Plan, prune};
 use crate::reflect::declared;
 use crate::reflect::metadata::NamespaceMetadata;
 use crate::render;
@@ -22,8 +23,13 @@ async fn decide(config: &Config, world: &World, now: jiff::Timestamp, fetched: &
     let namespace = own_namespace(config, world).await;
     let desired = render::desired(config, fetched, &namespace, now);
     let desired = declared::expand(config, desired, &namespaces(config, world).await);
-    let observed = observe::observe(&desired, world).await;
-    plan::plan(desired, observed)
+    let (observed, pruned) = tokio::join!(
+        observe::observe(&desired, world),
+        pruned(config, &desired, &namespace, world)
+    );
+    let mut plan = plan::plan(desired, observed);
+    plan.deliveries.extend(pruned);
+    plan
 }
 
 /// The whole pass.
@@ -54,9 +60,28 @@ pub async fn run_noting(
     (apply::apply(plan, world).await, owed)
 }
 
+/// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
+/// in the files is not there because it was taken out of them.
+async fn pruned(
+    config: &Config,
+    desired: &Desired,
+    namespace: &Result<String, Failure>,
+    world: &World,
+) -> Vec<DeliveryPlan> {
+    if !config.manifests.iter().any(|set| set.pruned().is_some()) {
+        return Vec::new();
+    }
+    let Some(kept) = prune::kept(desired) else {
+        tracing::warn!("nothing is pruned in this pass: not everything could be read");
+        return Vec::new();
+    };
+    let marked = observe::marked::look(config, namespace, world).await;
+    prune::plan(&kept, marked, world.allow_deletes)
+}
+
 /// Asked for only when some target leaves its namespace out.
 async fn own_namespace(config: &Config, world: &World) -> Result<String, Failure> {
-    let needed = config
+    let delivered = config
         .deliveries
         .iter()
         .flat_map(|delivery| &delivery.to)
@@ -64,7 +89,9 @@ async fn own_namespace(config: &Config, world: &World) -> Result<String, Failure
             Target::Secret(secret) => secret.at.namespace.is_none(),
             Target::File(_) | Target::Files(_) => false,
         });
-    if !needed {
+    // Whether a manifest names its namespace is known only when it is open, and its cluster is asked anyway.
+    let described = |set: &ManifestSet| !set.files.is_empty();
+    if !delivered && !config.manifests.iter().any(described) {
         return Ok(String::new());
     }
     world

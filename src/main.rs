@@ -78,24 +78,27 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             }
         },
         Command::Job(pass) => with_config(common, &pass.place, |config| {
+            let world =
+                world(&config, &pass.place, pass.deadline).with_allowed_deletes(pass.allow_deletes);
             if pass.dry_run {
-                return show_plan(config, &pass.place, pass.deadline, Format::Text);
+                return show_plan(&config, world, Format::Text);
             }
-            let world = world(&config, &pass.place, pass.deadline);
             one_pass(&config, world)
         }),
         Command::Init(init) => with_config(common, &init.place, |config| {
+            let world = world(&config, &init.place, init.deadline);
             if init.dry_run {
-                return show_plan(config, &init.place, init.deadline, Format::Text);
+                return show_plan(&config, world, Format::Text);
             }
-            let world = world(&config, &init.place, init.deadline).waiting_for_files();
-            one_pass(&config, world)
+            one_pass(&config, world.waiting_for_files())
         }),
         Command::Sidecar(sidecar) => stay(common, &sidecar),
         Command::Ready(address) => asked(ask::ready(address.listen)),
         Command::Status(address) => asked(ask::status(address.listen)),
         Command::Plan(plan) => with_config(common, &plan.place, |config| {
-            show_plan(config, &plan.place, plan.deadline, plan.output)
+            let world =
+                world(&config, &plan.place, plan.deadline).with_allowed_deletes(plan.allow_deletes);
+            show_plan(&config, world, plan.output)
         }),
         Command::Check(flags) => with_config(common, &flags.place, |config| {
             let depth = match (flags.keys, flags.targets) {
@@ -201,9 +204,8 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
     block_on(sidecar::run(settings, first, files))
 }
 
-fn show_plan(config: Config, place: &Place, deadline: Duration, format: Format) -> Ended {
-    let world = world(&config, place, deadline);
-    let (ended, text) = block_on(once::plan(&config, world, format, jiff::Timestamp::now()));
+fn show_plan(config: &Config, world: World, format: Format) -> Ended {
+    let (ended, text) = block_on(once::plan(config, world, format, jiff::Timestamp::now()));
     let ended = if format == Format::Text && is_terminal() {
         ended.shown_above()
     } else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::artifact::Leftover;
 use crate::material::SecretBytes;
 use crate::report::Failure;
 
@@ -25,6 +26,15 @@ pub enum Observed {
     Foreign(String),
     /// It could not be seen.
     Unknown(Failure),
+}
+
+/// What stands with the mark of one set of manifests.
+#[derive(Debug)]
+pub struct Marked {
+    /// Name of the set.
+    pub set: String,
+    /// All of it, or why that is not known.
+    pub found: Result<Vec<Leftover>, Failure>,
 }
 
 /// A regular file as it stands.

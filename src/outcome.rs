@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::apply::Applied;
+use crate::plan::prune::UNLISTED;
 use crate::plan::{Action, Plan, Step};
 use crate::report::{Class, Failure};
 
@@ -100,6 +101,8 @@ pub struct Outcome {
     pub created: usize,
     /// Changed, recreated ones included.
     pub updated: usize,
+    /// Gone.
+    pub deleted: usize,
     /// As they should have been.
     pub unchanged: usize,
     rows: Vec<[String; 4]>,
@@ -112,6 +115,7 @@ impl Outcome {
             failures: Vec::new(),
             created: 0,
             updated: 0,
+            deleted: 0,
             unchanged: 0,
             rows: Vec::new(),
         };
@@ -148,6 +152,11 @@ impl Outcome {
                 tracing::info!(delivery, %target, "created");
                 ("created", String::new())
             }
+            Action::Delete => {
+                self.deleted += 1;
+                tracing::info!(delivery, %target, reason = UNLISTED, "deleted");
+                ("deleted", UNLISTED.to_owned())
+            }
             Action::Update(reason) | Action::Recreate { reason, .. } => {
                 self.updated += 1;
                 tracing::info!(delivery, %target, %reason, "updated");
@@ -177,15 +186,21 @@ impl Outcome {
         let Self {
             created,
             updated,
+            deleted,
             unchanged,
             ..
         } = self;
-        match (created, updated) {
-            (0, 0) => {
+        match (created, updated, deleted) {
+            (0, 0, 0) => {
                 let targets = counted(*unchanged, "target", "targets");
                 format!("in sync: nothing changed ({targets})")
             }
-            _ => format!("in sync: {created} created, {updated} updated, {unchanged} unchanged"),
+            (_, _, 0) => {
+                format!("in sync: {created} created, {updated} updated, {unchanged} unchanged")
+            }
+            _ => format!(
+                "in sync: {created} created, {updated} updated, {deleted} deleted, {unchanged} unchanged"
+            ),
         }
     }
 
@@ -221,7 +236,11 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
                     target: Some(step.artifact.to_string()),
                     ..Failed::of(name, failure.clone())
                 }),
-                Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
+                Action::Keep
+                | Action::Create
+                | Action::Update(_)
+                | Action::Recreate { .. }
+                | Action::Delete => None,
             })),
         }
     }

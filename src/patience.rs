@@ -40,6 +40,10 @@ impl From<Instant> for Patience {
 
 /// From 0 up to 1, good enough for jitter. The generator of aws-lc takes 30 ms to start, which plain http never needs.
 pub fn chance() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    random as f64 / u64::MAX as f64
+    any_number() as f64 / u64::MAX as f64
+}
+
+/// Any number, for ids that need not be secret.
+pub fn any_number() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

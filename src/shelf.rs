@@ -23,6 +23,12 @@ const FULL_READ: Duration = Duration::from_secs(3600);
 /// Waits between tries to replace what still holds.
 const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
+/// Between two requests for one lease, however short it is.
+const SHORTEST: Duration = Duration::from_millis(300);
+
+/// What does not end outlives us.
+const ENDLESS: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// What is kept, by source.
 #[derive(Debug, Default)]
 pub struct Shelf(Mutex<BTreeMap<VaultRead, Kept>>);
@@ -213,7 +219,7 @@ impl Shelf {
                         cadence.next(left(*end), false)
                     }
                 };
-                (*turn, *at) = (next, Instant::now() + wait);
+                (*turn, *at) = (next, Instant::now() + wait.max(SHORTEST));
             }
             _ => match self.read(session, read).await {
                 Ok(material) => return Ok(material),
@@ -249,6 +255,7 @@ impl Life {
                 .is_some_and(|lease| lease.renewable && lease.id.contains('/'));
             let left = (since + span).saturating_duration_since(Instant::now());
             let (turn, wait) = cadence.next(left, renewable);
+            let wait = wait.max(SHORTEST);
             Self::Ends {
                 lease,
                 token,
@@ -260,7 +267,11 @@ impl Life {
             }
         };
         if let Some(lease) = &material.lease {
-            let span = Duration::from_secs(lease.seconds);
+            // Zero is said of what does not end by itself, such as a token without a limit.
+            let span = match lease.seconds {
+                0 => ENDLESS,
+                seconds => Duration::from_secs(seconds),
+            };
             return Some(ends(span, Some(lease.clone()), Some(token)));
         }
         if read.write.is_some()

@@ -28,6 +28,8 @@ pub struct World {
     pub patience: Patience,
     /// What is kept between passes; nothing where there is only one.
     pub shelf: Option<Arc<Shelf>>,
+    /// How many Secrets of a set of manifests may be deleted at once, where a person said so.
+    pub allow_deletes: usize,
     /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
     pub retired: Retired,
     vaults: BTreeMap<String, Arc<Session>>,
@@ -56,6 +58,7 @@ impl World {
             root,
             patience,
             shelf: None,
+            allow_deletes: 0,
             retired: Retired::default(),
             vaults: config
                 .vaults
@@ -73,6 +76,15 @@ impl World {
     pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
         Self {
             kubernetes: Arc::new(OnceCell::new_with(Some(kubernetes))),
+            ..self
+        }
+    }
+
+    /// The same world in which so many Secrets of a set of manifests may be deleted at once, because a person said so.
+    #[must_use]
+    pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
+        Self {
+            allow_deletes,
             ..self
         }
     }
@@ -96,6 +108,7 @@ impl World {
             root: self.root.clone(),
             patience: self.patience,
             shelf: self.shelf.clone(),
+            allow_deletes: self.allow_deletes,
             retired: Retired::default(),
             vaults: self.vaults.clone(),
             kubernetes: Arc::clone(&self.kubernetes),

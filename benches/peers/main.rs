@@ -7,6 +7,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod at_rest;
 mod contest;
 mod envelopes;
 mod launcher;
@@ -31,6 +32,7 @@ const ROWS: &[(&str, Make)] = &[
     ("sops-small", envelopes::sops_small),
     ("sealed", envelopes::sealed),
     ("reflect", reflect::row),
+    ("at-rest", at_rest::row),
     ("size", release::size),
 ];
 

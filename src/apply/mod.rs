@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use crate::artifact::Artifact;
 use crate::plan::{Action, DeliveryPlan, Plan, Step};
-use crate::report::Failure;
+use crate::report::{Class, Failure};
 use crate::world::World;
 
 /// What came of a plan: the plan itself, and beside each step what came of it.
@@ -21,26 +21,71 @@ pub struct Applied {
     pub results: Vec<Vec<Result<(), Failure>>>,
 }
 
-/// Does everything a plan says.
+/// Does everything a plan says: first all that is written, then, if all of that went well, what is deleted. Whoever reads a
+/// Secret that was renamed finds the new one before the old one goes.
 pub async fn apply(plan: Plan, world: &World) -> Applied {
     // All at once: a target that waits for its server holds up no other.
     let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
         join_all(steps.iter().map(|step| one(step, world)))
     });
-    let results = join_all(deliveries).await;
+    let mut results = join_all(deliveries).await;
+    let unknown = plan
+        .deliveries
+        .iter()
+        .filter_map(|delivery| delivery.steps.as_ref().err());
+    let failed = results
+        .iter()
+        .flatten()
+        .filter_map(|result| result.as_ref().err());
+    let worst = unknown.chain(failed).map(|failure| failure.class).min();
+    for (DeliveryPlan { steps, .. }, results) in plan.deliveries.iter().zip(&mut results) {
+        let steps = steps.as_deref().unwrap_or_default();
+        let deletions = steps.iter().zip(results.iter_mut());
+        let deletions = deletions.filter(|(step, _)| step.action == Action::Delete);
+        join_all(deletions.map(|(step, result)| async move {
+            *result = delete(step, worst, world).await;
+        }))
+        .await;
+    }
     Applied { plan, results }
 }
 
 async fn one(step: &Step, world: &World) -> Result<(), Failure> {
     match &step.action {
-        Action::Keep => Ok(()),
+        Action::Keep | Action::Delete => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Create | Action::Update(_) | Action::Recreate { .. } => match &step.artifact {
             Artifact::File(file) => file::write(file, world),
             Artifact::FileSet(set) => file::write_set(set, world),
             Artifact::Secret(secret) => secret::write(secret, &step.action, world).await,
             Artifact::PullSecret(link) => secret::link(link, world).await,
+            Artifact::Leftover(_) => Err(defect(step)),
         },
     }
+}
+
+async fn delete(step: &Step, worst: Option<Class>, world: &World) -> Result<(), Failure> {
+    let Artifact::Leftover(leftover) = &step.artifact else {
+        return Err(defect(step));
+    };
+    match worst {
+        None => secret::remove(leftover, world).await,
+        Some(class) => Err(Failure::new(
+            class,
+            format!(
+                "{} is not deleted: something else failed in this pass",
+                step.artifact
+            ),
+        )
+        .hint("it goes in the next pass in which all goes well")),
+    }
+}
+
+fn defect(step: &Step) -> Failure {
+    let word = step.action.word();
+    Failure::new(
+        Class::Bug,
+        format!("{}: not a thing to {word}", step.artifact),
+    )
 }

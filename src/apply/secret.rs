@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::artifact::{PullSecretLink, SecretArtifact};
+use crate::artifact::{Leftover, PullSecretLink, SecretArtifact};
 use crate::kubernetes::retry::pause;
 use crate::kubernetes::secret::{Apply, Basis, Stored, check};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
@@ -33,13 +33,19 @@ pub async fn write(secret: &SecretArtifact, action: &Action, world: &World) -> R
     check(secret)?;
     let cluster = world.kubernetes().await?;
     match action {
-        Action::Keep => {}
+        Action::Keep | Action::Delete => {}
         Action::Refuse(failure) => return Err(failure.clone()),
         Action::Create => settle(cluster, secret, Start::Absent).await?,
         Action::Update(_) => settle(cluster, secret, Start::Look).await?,
         Action::Recreate { uid, .. } => recreate(cluster, secret, uid).await?,
     }
     Ok(())
+}
+
+/// Deletes what is described no more, exactly as it was seen. What somebody changed meanwhile is left for the next pass.
+pub async fn remove(leftover: &Leftover, world: &World) -> Result<(), Failure> {
+    let cluster = world.kubernetes().await?;
+    Ok(cluster.delete_unchanged(leftover).await?)
 }
 
 /// Adds the Secret to a ServiceAccount's `imagePullSecrets`.

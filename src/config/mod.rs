@@ -8,6 +8,7 @@ pub mod check;
 pub mod duration;
 pub mod expand;
 pub mod load;
+mod manifests;
 pub mod mask;
 pub mod problem;
 pub mod raw;
@@ -24,6 +25,7 @@ mod written;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use manifests::ManifestSet;
 pub use reflect::{Reflect, Reflector};
 pub use source::{DocumentFormat, From, Source, VaultRead};
 pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
@@ -68,10 +70,26 @@ pub struct Config {
     pub deliveries: Vec<Delivery>,
     /// Copies by annotation, where wanted.
     pub reflector: Option<Reflector>,
+    /// Encrypted manifests, applied as what they say they are.
+    pub manifests: Vec<ManifestSet>,
+}
+
+impl Config {
+    /// Every source, and whose it is: of a delivery or of a set of manifests.
+    pub fn sources(&self) -> impl Iterator<Item = (String, &Source)> {
+        let deliveries = self.deliveries.iter().flat_map(|delivery| {
+            let sources = delivery.from.iter().map(|from| &from.source);
+            sources.map(|source| (delivery.name.clone(), source))
+        });
+        let manifests = self.manifests.iter();
+        let manifests =
+            manifests.flat_map(|set| set.files.iter().map(move |file| (set.label(file), file)));
+        deliveries.chain(manifests)
+    }
 }
 
 /// Keys that open encrypted files.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Keys {
     /// age identities.
     pub age: Vec<AgeKey>,

@@ -2,6 +2,7 @@
 //!
 //! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
 
+mod manifests;
 mod reflect;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use super::at::{At, Ordered};
 pub use reflect::{RawBrake, RawCeiling, RawDialect, RawLease, RawReflect, RawReflector};
 mod stay;
 
+pub use manifests::RawManifests;
 pub use stay::{
     RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
 };
@@ -35,6 +37,8 @@ pub struct RawConfig {
     pub deliveries: Vec<At<RawDelivery>>,
     /// Copies by annotation.
     pub reflector: Option<At<RawReflector>>,
+    /// Encrypted Kubernetes manifests that are applied as what they say they are.
+    pub manifests: Vec<At<RawManifests>>,
 }
 
 /// A Vault or OpenBao server and our identity there.

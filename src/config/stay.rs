@@ -16,6 +16,8 @@ pub struct Sidecar {
     pub refresh: Option<Duration>,
     /// Where owed reactions are remembered for deliveries without file targets.
     pub state: Option<PathBuf>,
+    /// An OpenTelemetry collector, without a final slash.
+    pub otlp: Option<String>,
 }
 
 /// What one delivery says about its age.

@@ -173,21 +173,20 @@ impl<'a> Call<'a> {
             Verb::Delete => (Method::DELETE, object()),
             Verb::MayCreate => (Method::POST, REVIEWS.to_owned()),
         };
-        request(method, &path, self.verb.accepts(), &self.body).map_err(|_| Error::BadName(path))
+        request(method, &path, self.verb.accepts(kind), &self.body)
+            .map_err(|_| Error::BadName(path))
     }
 }
 
 impl Verb {
     /// What is to be answered: with the last two, no values leave the server.
-    fn accepts(self) -> &'static str {
+    fn accepts(self, kind: Kind) -> &'static str {
         match self {
             Self::ListMetadata => {
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
             }
             Self::Watch => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
-            Self::Get | Self::List | Self::Patch | Self::Delete | Self::MayCreate => {
-                "application/json"
-            }
+            Self::Get | Self::List | Self::Patch | Self::Delete | Self::MayCreate => kind.accept(),
         }
     }
 }

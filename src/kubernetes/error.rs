@@ -274,6 +274,12 @@ fn rule(subject: &Subject, verb: &str) -> String {
         Kind::ServiceAccount => &["get", "patch"],
         Kind::SealedSecret => &["get"],
         Kind::Workload(_) => &["get", "patch"],
+        Kind::MarkedSecrets => {
+            return format!(
+                "a Role in namespace {} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list, delete]}} for `prune`; without `prune`, neither",
+                subject.at.namespace
+            );
+        }
         Kind::LabelledSecrets => {
             return format!(
                 "name one Secret instead of a label, or grant it: a Role in namespace {} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",

@@ -3,8 +3,9 @@
 //! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
 //! [`secret`], [`account`] and [`sealing`] are the kinds of object that we know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no list of whole objects but that of sealing keys by their label, so that a Role limited to names
-//! is enough; what is listed and watched beside it is metadata ([`list`]), and only for copies in namespaces that are not named; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
+//! Architecture invariant: no list of whole objects but two by label, of sealing keys and of what `prune` may delete, so that a Role
+//! limited to names is enough for all else; what is listed and watched beside them is metadata ([`list`]), and only where a
+//! configuration has copies; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
 //! bodies that it cannot read.
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) mod fields;
 mod kubeconfig;
 pub(crate) mod lease;
 pub(crate) mod list;
+mod marked;
 mod redact;
 pub(crate) mod retry;
 mod sealing;

@@ -19,7 +19,7 @@ use super::error::Error;
 use super::fields::{Fields, Managed};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{ObjectName, SecretArtifact};
+use crate::artifact::{Leftover, ObjectName, SecretArtifact};
 use crate::material::SecretBytes;
 use crate::observed::SecretState;
 
@@ -284,8 +284,23 @@ impl Kubernetes {
 
     /// Deletes exactly one object; that it is gone already is fine.
     pub(crate) async fn delete(&self, at: &ObjectName, uid: &str) -> Result<(), Error> {
+        self.delete_if(at, json!({"uid": uid})).await
+    }
+
+    /// The same, and only while nobody has changed it since it was seen.
+    pub(crate) async fn delete_unchanged(&self, leftover: &Leftover) -> Result<(), Error> {
+        let Leftover { at, uid, version } = leftover;
+        let exactly = json!({"uid": uid, "resourceVersion": version});
+        self.delete_if(at, exactly).await
+    }
+
+    async fn delete_if(
+        &self,
+        at: &ObjectName,
+        preconditions: serde_json::Value,
+    ) -> Result<(), Error> {
         let call = Call {
-            body: Body::json(&json!({"preconditions": {"uid": uid}})),
+            body: Body::json(&json!({"preconditions": preconditions})),
             ..Call::new(Verb::Delete, Kind::Secret, at)
         };
         match self.call(&call).await {

@@ -26,13 +26,15 @@ pub enum Kind {
     LabelledSecrets,
     /// What makes pods.
     Workload(Workload),
+    /// The same, without their values.
+    MarkedSecrets,
 }
 
 impl Kind {
     /// Its name in a path and in a Role.
     pub(crate) fn resource(self) -> &'static str {
         match self {
-            Self::Secret | Self::LabelledSecrets => "secrets",
+            Self::Secret | Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
             Self::ConfigMap => "configmaps",
             Self::Namespace => "namespaces",
             Self::Event => "events",
@@ -51,6 +53,7 @@ impl Kind {
             Self::Secret
             | Self::ServiceAccount
             | Self::LabelledSecrets
+            | Self::MarkedSecrets
             | Self::ConfigMap
             | Self::Namespace
             | Self::Event => "",
@@ -60,12 +63,31 @@ impl Kind {
         }
     }
 
+    /// How the answer is asked for.
+    pub(super) fn accept(self) -> &'static str {
+        match self {
+            Self::MarkedSecrets => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            }
+            Self::Secret
+            | Self::ServiceAccount
+            | Self::SealedSecret
+            | Self::LabelledSecrets
+            | Self::ConfigMap
+            | Self::Namespace
+            | Self::Event
+            | Self::Lease
+            | Self::Workload(_) => "application/json",
+        }
+    }
+
     /// Where its group begins in a path.
     pub(super) fn root(self) -> &'static str {
         match self {
             Self::Secret
             | Self::ServiceAccount
             | Self::LabelledSecrets
+            | Self::MarkedSecrets
             | Self::ConfigMap
             | Self::Namespace
             | Self::Event => "/api/v1",
@@ -86,7 +108,7 @@ impl fmt::Display for Kind {
             Self::Lease => "lease",
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
-            Self::LabelledSecrets => "secrets",
+            Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
             Self::Workload(kind) => kind.word(),
         })
     }
@@ -104,7 +126,7 @@ pub struct Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::LabelledSecrets => {
+            Kind::LabelledSecrets | Kind::MarkedSecrets => {
                 let ObjectName { namespace, name } = &self.at;
                 write!(f, "{} in {namespace} with label {name}", self.kind)
             }

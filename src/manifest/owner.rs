@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Labels and annotations of one name.
-const MARKS: [&str; 14] = [
+const MARKS: [&str; 18] = [
     // Argo CD: what its applications track, by annotation or by one of its two labels.
     "argocd.argoproj.io/tracking-id",
     "argocd.argoproj.io/installation-id",
@@ -21,6 +21,11 @@ const MARKS: [&str; 14] = [
     "sealedsecrets.bitnami.com/managed",
     "sealedsecrets.bitnami.com/patch",
     "sealedsecrets.bitnami.com/skip-set-owner-references",
+    // Our own: what we delete by comes from our configuration only.
+    crate::artifact::MANIFESTS_MARK,
+    "keyferry.io/source-uid",
+    "keyferry.io/source",
+    "keyferry.io/reflected-from",
     // Carvel's kapp.
     "kapp.k14s.io/app",
     "kapp.k14s.io/association",

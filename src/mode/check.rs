@@ -10,6 +10,7 @@ use crate::fetched::Fetched;
 use crate::outcome::{Failed, foreseen};
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
+use crate::report::{Class, Failure};
 use crate::source;
 use crate::source::inspect::{self, Inspected};
 use crate::world::World;
@@ -39,6 +40,7 @@ pub async fn run(
     let mut report = Report {
         deliveries: config.deliveries.len(),
         vault_servers: config.vaults.len(),
+        manifests: config.manifests.iter().map(|set| set.files.len()).sum(),
         ..Report::default()
     };
     let stopped = stopped();
@@ -79,6 +81,7 @@ async fn look(
         return Failed::worst(&failures)
             .map_or_else(|| Ended::Well(well(&report.sources)), Ended::Failed);
     }
+    config.manifests.clear();
     for delivery in &mut config.deliveries {
         delivery
             .to
@@ -124,11 +127,11 @@ fn failures_of(sources: &[Inspected]) -> Vec<Failed> {
     all
 }
 
-/// Deliveries whose sources open and that cannot be made all the same: a field is missing, a name does not fit.
+/// Deliveries and manifests whose sources open and that cannot be made all the same: a field is missing, a name does not fit.
 fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<Failed> {
     // Names are looked at here, and no name depends on where we are.
     let namespace = Ok("default".to_owned());
-    let wanted = render::desired(config, fetched, &namespace, now).deliveries;
+    let wanted = render::delivered(config, fetched, &namespace, now);
     let both = config.deliveries.iter().zip(wanted);
     let opens = |delivery: &Delivery| {
         delivery
@@ -139,9 +142,21 @@ fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<F
                 Err(failure) => failure.absent && from.optional,
             })
     };
-    both.filter(|(delivery, _)| opens(delivery))
+    let mut all: Vec<Failed> = both
+        .filter(|(delivery, _)| opens(delivery))
         .filter_map(|(delivery, wanted)| Some(Failed::of(&delivery.name, wanted.artifacts.err()?)))
-        .collect()
+        .collect();
+    // Where a manifest may go can depend on our own namespace, which only the cluster knows.
+    let offline = Failure::new(Class::Usage, "our own namespace is not known here");
+    let files = config.manifests.iter().flat_map(|set| &set.files);
+    for (file, wanted) in files.zip(render::described(config, fetched, &Err(offline.clone()))) {
+        if let (Ok(_), Err(failure)) = (fetched.get_in_part(file), wanted.artifacts)
+            && failure != offline
+        {
+            all.push(Failed::of(&wanted.delivery, failure));
+        }
+    }
+    all
 }
 
 fn well(sources: &[Inspected]) -> String {
@@ -166,6 +181,8 @@ fn differences(plan: &Plan) -> Vec<Difference> {
                 });
             };
             match &step.action {
+                // Only cluster targets are deleted, and those are not compared here.
+                Action::Delete => {}
                 Action::Keep => add(None, "agrees"),
                 Action::Create => add(None, "is missing"),
                 Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.what)),

@@ -27,6 +27,7 @@ pub async fn environment(
     let chosen = chosen.map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
     // What the others need is not read.
     config.deliveries.retain(|delivery| delivery.name == chosen);
+    config.manifests.clear();
     let stopped = stopped();
     let fetched = tokio::select! {
         fetched = source::fetch_all(&config, &world) => Ok(fetched),

@@ -17,6 +17,7 @@ use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups;
 use crate::sidecar::keep::Keeper;
+use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::serve;
 use crate::sidecar::watch::Watched;
@@ -99,6 +100,7 @@ impl Stay {
             reactor.take(&config);
             let reflector = config.reflector.clone();
             let pulse = board.state().reflector.clone();
+            let collector = config.sidecar.otlp.clone();
             let groups = groups::split(config);
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
@@ -121,6 +123,7 @@ impl Stay {
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
                     () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
+                    () = otlp::export(collector.as_deref(), board) => return,
                 }
             };
             let world = self.settings.world.as_ref()(&new).after(&self.world);
@@ -150,11 +153,9 @@ async fn reload(
             () = files.change() => {}
             () = asked => {}
         }
-        let Loaded {
-            config,
-            files: read,
-        } = settings.load.as_ref()();
-        *files = Watched::new(read);
+        // Looked at before it is read for good: what changes while it is read is seen afterwards.
+        *files = Watched::new(settings.load.as_ref()().files);
+        let config = settings.load.as_ref()().config;
         match config {
             Ok(config) => {
                 tracing::info!(deliveries = config.deliveries.len(), "configuration taken");
@@ -227,10 +228,10 @@ pub(super) async fn bury() {
 
 /// Nothing to keep is a mistake: a sidecar without deliveries and without reflector would be ready for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
-    if config.deliveries.is_empty() && config.reflector.is_none() {
+    if config.deliveries.is_empty() && config.manifests.is_empty() && config.reflector.is_none() {
         return Err(
             Failure::new(Class::Usage, "the configuration has nothing to keep")
-                .hint("add `deliveries:` or `reflector:`"),
+                .hint("add `deliveries:`, `manifests:` or `reflector:`"),
         );
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What exists now, where something is to exist. Reads only.
 
 pub mod file;
+pub mod marked;
 pub mod namespace;
 pub mod secret;
 
@@ -8,6 +9,7 @@ use futures_util::future::join_all;
 
 use crate::artifact::{Artifact, Desired};
 use crate::observed::Observed;
+use crate::report::{Class, Failure};
 use crate::world::World;
 
 /// Looks at the place of each artifact, per delivery and in order.
@@ -25,6 +27,11 @@ async fn one(artifact: &Artifact, world: &World) -> Observed {
         Artifact::FileSet(set) => file::look_set(set, world),
         Artifact::Secret(secret) => secret::look(secret, world).await,
         Artifact::PullSecret(link) => secret::look_account(link, world).await,
+        // It is only ever found by looking, and never wanted.
+        Artifact::Leftover(leftover) => Err(Failure::new(
+            Class::Bug,
+            format!("secret {} is to go and was looked for", leftover.at),
+        )),
     };
     seen.unwrap_or_else(Observed::Unknown)
 }

@@ -31,7 +31,7 @@ pub(super) fn added(artifact: &Artifact) -> Vec<KeyChange> {
         }
         Artifact::FileSet(set) => set.files.iter().map(key).collect(),
         Artifact::Secret(secret) => secret.data.iter().map(key).collect(),
-        Artifact::PullSecret(_) => Vec::new(),
+        Artifact::PullSecret(_) | Artifact::Leftover(_) => Vec::new(),
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
+pub mod brake;
 mod decide;
 mod owed;
+pub mod prune;
 mod show;
 mod variables;
 
@@ -61,6 +63,8 @@ pub enum Action {
         /// The only object that may be deleted.
         uid: String,
     },
+    /// It is deleted, if it is still exactly what was seen.
+    Delete,
     /// Nothing: it must not be touched.
     Refuse(Failure),
 }
@@ -142,7 +146,11 @@ impl Plan {
             .filter_map(|delivery| delivery.steps.as_ref().err());
         let refused = self.steps().filter_map(|step| match &step.action {
             Action::Refuse(failure) => Some(failure),
-            Action::Keep | Action::Create | Action::Update(_) | Action::Recreate { .. } => None,
+            Action::Keep
+            | Action::Create
+            | Action::Update(_)
+            | Action::Recreate { .. }
+            | Action::Delete => None,
         });
         unknown.chain(refused).map(|failure| failure.class).min()
     }
@@ -158,7 +166,7 @@ impl Action {
     /// Whether it writes.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Create | Self::Update(_) | Self::Recreate { .. } => true,
+            Self::Create | Self::Update(_) | Self::Recreate { .. } | Self::Delete => true,
             Self::Keep | Self::Refuse(_) => false,
         }
     }
@@ -170,6 +178,7 @@ impl Action {
             Self::Create => "create",
             Self::Update(_) => "update",
             Self::Recreate { .. } => "recreate",
+            Self::Delete => "delete",
             Self::Refuse(_) => "refuse",
         }
     }

@@ -105,6 +105,7 @@ fn replaces(step: &Step) -> bool {
         )
         | Action::Keep
         | Action::Create
+        | Action::Delete
         | Action::Refuse(_) => false,
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::prune::UNLISTED;
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
 use crate::report::Failure;
 
@@ -85,6 +86,7 @@ fn sign(change: Change) -> char {
 fn why(step: &Step) -> String {
     match &step.action {
         Action::Keep | Action::Create => String::new(),
+        Action::Delete => UNLISTED.to_owned(),
         Action::Update(reason) | Action::Recreate { reason, .. } => {
             let mut parts = vec![reason.to_string()];
             parts.extend(step.notes.iter().cloned());
@@ -140,6 +142,7 @@ fn step_document(step: &Step) -> Value {
     });
     match &step.action {
         Action::Keep | Action::Create => {}
+        Action::Delete => document["reason"] = json!(UNLISTED),
         Action::Update(reason) | Action::Recreate { reason, .. } => {
             document["reason"] = json!(reason.to_string());
             document["notes"] = json!(step.notes);

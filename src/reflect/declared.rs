@@ -34,13 +34,19 @@ pub fn expand(
     desired: Desired,
     namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
 ) -> Desired {
-    let wanted = desired.deliveries.into_iter().zip(&config.deliveries);
+    // Sets of manifests come after the deliveries, and have no copies.
+    let declared = config.deliveries.iter().map(Some);
+    let declared = declared.chain(std::iter::repeat(None));
+    let wanted = desired.deliveries.into_iter().zip(declared);
     let mut deliveries: Vec<Wanted> = wanted
-        .map(|(wanted, declared)| Wanted {
-            delivery: wanted.delivery,
-            artifacts: wanted
-                .artifacts
-                .and_then(|artifacts| with_copies(artifacts, declared, namespaces)),
+        .map(|(wanted, declared)| match declared {
+            None => wanted,
+            Some(declared) => Wanted {
+                delivery: wanted.delivery,
+                artifacts: wanted
+                    .artifacts
+                    .and_then(|artifacts| with_copies(artifacts, declared, namespaces)),
+            },
         })
         .collect();
     refuse_twice(&mut deliveries);
@@ -182,7 +188,10 @@ fn refuse_twice(deliveries: &mut [Wanted]) {
         };
         let secrets = artifacts.iter().filter_map(|artifact| match artifact {
             Artifact::Secret(secret) => Some(&secret.at),
-            Artifact::File(_) | Artifact::FileSet(_) | Artifact::PullSecret(_) => None,
+            Artifact::File(_)
+            | Artifact::FileSet(_)
+            | Artifact::PullSecret(_)
+            | Artifact::Leftover(_) => None,
         });
         let mut own: BTreeSet<&ObjectName> = BTreeSet::new();
         let taken = secrets

@@ -17,6 +17,7 @@ pub mod envfile;
 mod field;
 mod files;
 mod json;
+mod manifests;
 mod merge;
 mod names;
 mod properties;
@@ -42,10 +43,11 @@ use crate::report::{Class, Failure, Fault};
 
 pub use check::check_templates;
 use field::Fields;
+pub use manifests::wanted as described;
 use names::shown;
 pub use tls::validity;
 
-/// What must exist, delivery by delivery; a delivery with a failed input is a failure as a whole.
+/// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input is a failure as a whole.
 /// `own_namespace` is that of the pod or the kubeconfig's context, or why it is unknown.
 pub fn desired(
     config: &Config,
@@ -53,13 +55,23 @@ pub fn desired(
     own_namespace: &Result<String, Failure>,
     now: Timestamp,
 ) -> Desired {
+    let mut deliveries = delivered(config, fetched, own_namespace, now);
+    deliveries.extend(described(config, fetched, own_namespace));
+    Desired { deliveries }
+}
+
+/// The part of it that deliveries make.
+pub fn delivered(
+    config: &Config,
+    fetched: &Fetched,
+    own_namespace: &Result<String, Failure>,
+    now: Timestamp,
+) -> Vec<Wanted> {
     let wanted = |delivery: &Delivery| Wanted {
         delivery: delivery.name.clone(),
         artifacts: artifacts(delivery, fetched, own_namespace, now),
     };
-    Desired {
-        deliveries: config.deliveries.iter().map(wanted).collect(),
-    }
+    config.deliveries.iter().map(wanted).collect()
 }
 
 /// All fields of a delivery as variables of a process, in order.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::standing::{Good, Standing};
-use crate::config::Config;
+use crate::config::{Config, Staleness};
 use crate::reflector::Pulse;
-use crate::report::Failure;
+use crate::report::{Class, Failure};
 
 /// How everything stands.
 #[derive(Debug, Default)]
@@ -31,7 +31,34 @@ pub struct State {
     pub reactions: BTreeMap<(&'static str, bool), u64>,
     /// How copies by annotation stand.
     pub reflector: Pulse,
+    /// Passes that were not told to a collector yet; nothing where none is configured.
+    spans: Option<Vec<Span>>,
 }
+
+/// Manifests stand beside deliveries, one entry per file.
+fn described(config: &Config) -> impl Iterator<Item = (String, Staleness)> {
+    let sets = config.manifests.iter();
+    let names = sets.flat_map(|set| set.files.iter().map(|file| set.label(file)));
+    names.map(|name| (name, Staleness::default()))
+}
+
+/// One pass, for traces.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// Two of the trace, one of the span.
+    pub ids: [u64; 3],
+    /// Names, joined.
+    pub deliveries: String,
+    /// When it began.
+    pub begun: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Of the failure that decides, if there was one.
+    pub class: Option<Class>,
+}
+
+/// More passes than this wait for no collector.
+const MOST_SPANS: usize = 256;
 
 /// What a pass did to one delivery.
 #[derive(Debug)]
@@ -56,10 +83,11 @@ impl Board {
         state.deliveries = config
             .deliveries
             .iter()
-            .map(|delivery| {
-                let known = before.remove(&delivery.name).unwrap_or_default();
-                let rules = delivery.staleness.clone();
-                (delivery.name.clone(), Standing { rules, ..known })
+            .map(|delivery| (delivery.name.clone(), delivery.staleness.clone()))
+            .chain(described(config))
+            .map(|(name, rules)| {
+                let known = before.remove(&name).unwrap_or_default();
+                (name, Standing { rules, ..known })
             })
             .collect();
         state.stale = None;
@@ -100,9 +128,28 @@ impl Board {
         }
     }
 
+    /// From now on passes are remembered for a collector.
+    pub fn record_spans(&self) {
+        self.state().spans.get_or_insert_default();
+    }
+
+    /// What is to be told to a collector.
+    pub fn take_spans(&self) -> Vec<Span> {
+        let mut state = self.state();
+        state.spans.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// One more pass.
-    pub fn passed(&self) {
-        self.state().passes += 1;
+    pub fn passed(&self, span: impl FnOnce() -> Span) {
+        let mut state = self.state();
+        state.passes += 1;
+        if let Some(spans) = state
+            .spans
+            .as_mut()
+            .filter(|spans| spans.len() < MOST_SPANS)
+        {
+            spans.push(span());
+        }
     }
 
     /// A reaction ended.

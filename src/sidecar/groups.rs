@@ -1,9 +1,9 @@
 //! Which deliveries are made together: those that share a source, directly or through others. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::config::{AgeKey, Config, Delivery, Keys, SealedKey, Source};
+use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
 
 /// Takes a configuration apart into groups, in the order of their first deliveries.
 pub fn split(config: Config) -> Vec<Config> {
@@ -13,24 +13,46 @@ pub fn split(config: Config) -> Vec<Config> {
         sidecar,
         deliveries,
         reflector: _,
+        manifests,
     } = config;
     let numbers = numbered(&deliveries);
-    let mut groups: BTreeMap<usize, Vec<Delivery>> = BTreeMap::new();
-    for (delivery, number) in deliveries.into_iter().zip(numbers) {
-        groups.entry(number).or_default().push(delivery);
-    }
-    let group = |deliveries| Config {
+    let mut groups: BTreeMap<usize, Config> = BTreeMap::new();
+    let empty = || Config {
         vaults: vaults.clone(),
-        keys: Keys {
-            age: keys.age.clone(),
-            sealed: keys.sealed.clone(),
-            recipients: keys.recipients.clone(),
-        },
+        keys: keys.clone(),
         sidecar: sidecar.clone(),
-        deliveries,
+        deliveries: Vec::new(),
+        manifests: Vec::new(),
         reflector: None,
     };
-    groups.into_values().map(group).collect()
+    // What is pruned is what nobody describes: whoever describes a Secret is in the group in which that is asked.
+    let describe = deliveries.iter().zip(&numbers);
+    let describe = describe.filter(|(delivery, _)| delivery.to.iter().any(in_cluster));
+    let describe: BTreeSet<usize> = match manifests.is_empty() {
+        true => BTreeSet::new(),
+        false => describe.map(|(_, number)| *number).collect(),
+    };
+    let whole = describe.first().copied().unwrap_or(usize::MAX);
+    for (delivery, number) in deliveries.into_iter().zip(numbers) {
+        let number = match describe.contains(&number) {
+            true => whole,
+            false => number,
+        };
+        let group = groups.entry(number).or_insert_with(empty);
+        group.deliveries.push(delivery);
+    }
+    if !manifests.is_empty() {
+        let group = groups.entry(whole).or_insert_with(empty);
+        group.manifests = manifests;
+    }
+    groups.into_values().collect()
+}
+
+fn in_cluster(target: &Target) -> bool {
+    match target {
+        Target::Secret(_) => true,
+        Target::File(_) | Target::Files(_) => false,
+    }
 }
 
 /// A configuration of only one of its deliveries, for its environment: without targets.
@@ -49,11 +71,8 @@ pub fn alone(config: &Config, name: &str) -> Config {
     };
     Config {
         vaults: config.vaults.clone(),
-        keys: Keys {
-            age: config.keys.age.clone(),
-            sealed: config.keys.sealed.clone(),
-            recipients: config.keys.recipients.clone(),
-        },
+        keys: config.keys.clone(),
+        manifests: Vec::new(),
         sidecar: config.sidecar.clone(),
         deliveries: config
             .deliveries
@@ -88,11 +107,10 @@ fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
 
 /// Files whose change means a pass of this group: sources, and the keys that open them.
 pub fn files(group: &Config) -> Vec<PathBuf> {
-    let sources = group.deliveries.iter().flat_map(|delivery| &delivery.from);
     let mut files: Vec<PathBuf> = Vec::new();
     let (mut age, mut sealed) = (false, false);
-    for from in sources {
-        match &from.source {
+    for (_, source) in group.sources() {
+        match source {
             Source::Age { file, .. } | Source::Sops { file, .. } => {
                 age = true;
                 files.push(file.clone());

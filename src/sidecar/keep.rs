@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::board::{Board, Told};
+use super::board::{Board, Span, Told};
 use super::cluster::Followed;
 use super::groups::files;
 use super::reactor::Reactor;
@@ -19,9 +19,9 @@ use crate::config::stay::REFRESH;
 use crate::config::{Config, Delivery, FileFormat, OnFailure, Source, Target, VaultRead};
 use crate::cycle;
 use crate::outcome::Outcome;
-use crate::patience::chance;
+use crate::patience::{any_number, chance};
 use crate::plan::{Action, DeliveryPlan, Owed};
-use crate::report::Failure;
+use crate::report::{Class, Failure};
 use crate::world::World;
 
 /// Waits after failed passes: the first; the longest before all was ever in order, when a pod waits for us; the longest after.
@@ -79,6 +79,7 @@ impl Keeper<'_> {
     }
 
     async fn pass(&self) -> bool {
+        let begun = Timestamp::now();
         let world = self.world.for_a_pass();
         let (applied, owed) = cycle::run_noting(self.group, &world, Timestamp::now(), |owed| {
             self.reactor.note(owed)
@@ -86,12 +87,12 @@ impl Keeper<'_> {
         .await;
         // Only for what it logs.
         drop(Outcome::of(&applied));
-        self.board.passed();
-        let mut well = true;
+        let mut worst: Option<Class> = None;
         let both = self.group.deliveries.iter().zip(&applied.plan.deliveries);
         for ((delivery, plan), results) in both.zip(&applied.results) {
             let told = self.judge(delivery, plan, results, &world).await;
-            well &= told.failure.is_none();
+            let class = told.failure.as_ref().map(|failure| failure.class);
+            worst = worst.into_iter().chain(class).min();
             let mine = owed.iter().filter(|owed| owed.delivery == delivery.name);
             let mine: Vec<Owed> = mine.cloned().collect();
             if told.withdrawn {
@@ -105,8 +106,31 @@ impl Keeper<'_> {
             }
             self.board.tell(told);
         }
+        let described = applied.plan.deliveries.iter().zip(&applied.results);
+        for (plan, results) in described.skip(self.group.deliveries.len()) {
+            let told = told(plan, results);
+            let class = told.failure.as_ref().map(|failure| failure.class);
+            worst = worst.into_iter().chain(class).min();
+            self.board.tell(told);
+        }
+        self.board.passed(|| self.span(begun, worst));
         self.settle_tokens(&applied).await;
-        well
+        worst.is_none()
+    }
+
+    fn span(&self, begun: Timestamp, class: Option<Class>) -> Span {
+        let names = self
+            .group
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.name.as_str());
+        Span {
+            ids: std::array::from_fn(|_| any_number()),
+            deliveries: names.collect::<Vec<_>>().join(","),
+            begun,
+            ended: Timestamp::now(),
+            class,
+        }
     }
 
     /// What a pass did to one delivery; removes it if its source is gone and the delivery says so.
@@ -117,24 +141,10 @@ impl Keeper<'_> {
         results: &[Result<(), Failure>],
         world: &World,
     ) -> Told {
-        let mut told = Told {
-            delivery: delivery.name.clone(),
-            written: 0,
-            failure: plan.steps.as_ref().err().cloned(),
-            withdrawn: false,
-            lease_end: self
-                .vault_reads_of(delivery)
-                .filter_map(|read| self.world.shelf.as_ref()?.end(read))
-                .min(),
-        };
-        for (step, result) in plan.steps.iter().flatten().zip(results) {
-            match result {
-                Ok(()) => told.written += u64::from(step.action.is_change()),
-                Err(failure) => {
-                    told.failure.get_or_insert_with(|| failure.clone());
-                }
-            }
-        }
+        let mut told = told(plan, results);
+        let ends = self.vault_reads_of(delivery);
+        let ends = ends.filter_map(|read| self.world.shelf.as_ref()?.end(read));
+        told.lease_end = ends.min();
         let gone = plan.steps.as_ref().is_err_and(|failure| failure.absent);
         if gone && delivery.staleness.on_missing == OnFailure::Delete {
             told.withdrawn = true;
@@ -318,12 +328,32 @@ impl Keeper<'_> {
     }
 }
 
+/// What the steps of one plan came to.
+fn told(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
+    let mut told = Told {
+        delivery: plan.delivery.clone(),
+        written: 0,
+        failure: plan.steps.as_ref().err().cloned(),
+        withdrawn: false,
+        lease_end: None,
+    };
+    for (step, result) in plan.steps.iter().flatten().zip(results) {
+        match result {
+            Ok(()) => told.written += u64::from(step.action.is_change()),
+            Err(failure) => {
+                told.failure.get_or_insert_with(|| failure.clone());
+            }
+        }
+    }
+    told
+}
+
 /// Whether something that somebody may be using was changed in fact.
 fn changed(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> bool {
     let mut steps = plan.steps.iter().flatten().zip(results);
     steps.any(|(step, result)| match step.action {
         Action::Update(_) | Action::Recreate { .. } => result.is_ok(),
-        Action::Keep | Action::Create | Action::Refuse(_) => false,
+        Action::Keep | Action::Create | Action::Delete | Action::Refuse(_) => false,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `/metrics` in the text format of Prometheus. The names are a promise: docs/sidecar.md lists them, deploy/ uses them.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -102,96 +103,141 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Everything that is on the board, and what the process counted.
-pub fn text(board: &Board) -> String {
+/// One number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Of [`METRICS`].
+    pub name: &'static str,
+    /// What it is of.
+    pub labels: Vec<(&'static str, String)>,
+    /// The number.
+    pub value: f64,
+}
+
+/// Everything that is on the board, and what the process counted, in the order of [`METRICS`].
+pub fn samples(board: &Board) -> Vec<Sample> {
     let now = Instant::now();
     let (all_ready, _) = board.readiness();
     let state = board.state();
-    let mut out = String::new();
-    for (name, kind, meaning) in METRICS {
-        let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
-        let mut one = |labels: &str, value: String| {
-            let _ = writeln!(out, "{name}{labels} {value}");
+    let mut samples = Vec::new();
+    for (name, _, _) in METRICS {
+        let mut one = |labels: Vec<(&'static str, String)>, value: f64| {
+            samples.push(Sample {
+                name,
+                labels,
+                value,
+            });
         };
         match *name {
-            "keyferry_build_info" => one(
-                concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"),
-                "1".to_owned(),
-            ),
-            "keyferry_ready" => one("", number(all_ready)),
-            "keyferry_config_stale" => one("", number(state.stale.is_some())),
-            "keyferry_config_loads_total" => one("", state.loads.to_string()),
-            "keyferry_passes_total" => one("", state.passes.to_string()),
+            "keyferry_build_info" => {
+                one(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0);
+            }
+            "keyferry_ready" => one(Vec::new(), truth(all_ready)),
+            "keyferry_config_stale" => one(Vec::new(), truth(state.stale.is_some())),
+            "keyferry_config_loads_total" => one(Vec::new(), float(state.loads)),
+            "keyferry_passes_total" => one(Vec::new(), float(state.passes)),
             "keyferry_reactions_total" => {
                 for ((kind, well), count) in &state.reactions {
                     let result = if *well { "done" } else { "failed" };
-                    one(
-                        &format!("{{kind=\"{kind}\",result=\"{result}\"}}"),
-                        count.to_string(),
-                    );
+                    let labels = vec![("kind", (*kind).to_owned()), ("result", result.to_owned())];
+                    one(labels, float(*count));
                 }
             }
-            "keyferry_vault_requests_total" => one("", tally::VAULT_REQUESTS.total().to_string()),
-            "keyferry_vault_errors_total" => one("", tally::VAULT_ERRORS.total().to_string()),
-            "keyferry_vault_logins_total" => one("", tally::VAULT_LOGINS.total().to_string()),
-            "keyferry_vault_renewals_total" => one("", tally::VAULT_RENEWALS.total().to_string()),
-            "keyferry_kubernetes_requests_total" => {
-                one("", tally::KUBERNETES_REQUESTS.total().to_string());
-            }
-            "keyferry_kubernetes_errors_total" => {
-                one("", tally::KUBERNETES_ERRORS.total().to_string());
-            }
-            of_a_delivery => {
+            of_a_delivery if of_a_delivery.starts_with("keyferry_delivery_") => {
                 for (delivery, standing) in &state.deliveries {
                     for (label, value) in values(of_a_delivery, standing, now) {
-                        let delivery = escaped(delivery);
-                        one(&format!("{{delivery=\"{delivery}\"{label}}}"), value);
+                        let delivery = ("delivery", delivery.clone());
+                        one(std::iter::once(delivery).chain(label).collect(), value);
                     }
                 }
             }
+            of_the_process => one(Vec::new(), float(counted(of_the_process))),
         }
     }
-    if state.reflector.readiness().is_some() {
-        out.push_str(&state.reflector.metrics());
+    samples
+}
+
+/// The same as text.
+pub fn text(board: &Board) -> String {
+    let samples = samples(board);
+    let mut out = String::new();
+    for (name, kind, meaning) in METRICS {
+        let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
+        for sample in samples.iter().filter(|sample| sample.name == *name) {
+            let labels = sample.labels.iter();
+            let labels: Vec<String> = labels
+                .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
+                .collect();
+            let labels = match labels.is_empty() {
+                true => String::new(),
+                false => format!("{{{}}}", labels.join(",")),
+            };
+            let _ = writeln!(out, "{name}{labels} {}", sample.value);
+        }
+    }
+    let reflector = board.state().reflector.clone();
+    if reflector.readiness().is_some() {
+        out.push_str(&reflector.metrics());
     }
     out
 }
 
-/// The values of one metric of a delivery, each with what follows its first label.
-fn values(metric: &str, standing: &Standing, now: Instant) -> Vec<(String, String)> {
-    let single = |value: Option<String>| {
-        value
-            .map(|value| (String::new(), value))
-            .into_iter()
-            .collect()
+fn counted(metric: &str) -> u64 {
+    let tally = match metric {
+        "keyferry_vault_requests_total" => &tally::VAULT_REQUESTS,
+        "keyferry_vault_errors_total" => &tally::VAULT_ERRORS,
+        "keyferry_vault_logins_total" => &tally::VAULT_LOGINS,
+        "keyferry_vault_renewals_total" => &tally::VAULT_RENEWALS,
+        "keyferry_kubernetes_requests_total" => &tally::KUBERNETES_REQUESTS,
+        "keyferry_kubernetes_errors_total" => &tally::KUBERNETES_ERRORS,
+        _ => return 0,
     };
+    tally.total()
+}
+
+/// The values of one metric of a delivery, each with a label beside the delivery's where it has one.
+fn values(metric: &str, standing: &Standing, now: Instant) -> Vec<(Option<Label>, f64)> {
+    let single = |value: Option<f64>| value.map(|value| (None, value)).into_iter().collect();
     match metric {
-        "keyferry_delivery_ready" => single(Some(number(standing.ready(now).is_ok()))),
+        "keyferry_delivery_ready" => single(Some(truth(standing.ready(now).is_ok()))),
         "keyferry_delivery_last_success_timestamp_seconds" => {
-            single(standing.good.map(|good| good.at.as_second().to_string()))
+            let good = standing.good.map(|good| good.at.as_second());
+            single(
+                good.and_then(|second| u64::try_from(second).ok())
+                    .map(float),
+            )
         }
-        "keyferry_delivery_age_seconds" => single(
-            standing
-                .age(now)
-                .map(|age| format!("{:.1}", age.as_secs_f64())),
-        ),
-        "keyferry_delivery_lease_remaining_seconds" => single(
-            standing
-                .lease_end
-                .map(|end| format!("{:.1}", end.saturating_duration_since(now).as_secs_f64())),
-        ),
-        "keyferry_delivery_changes_total" => single(Some(standing.changes.to_string())),
+        "keyferry_delivery_age_seconds" => single(standing.age(now).map(tenths)),
+        "keyferry_delivery_lease_remaining_seconds" => {
+            let end = standing.lease_end;
+            single(end.map(|end| tenths(end.saturating_duration_since(now))))
+        }
+        "keyferry_delivery_changes_total" => single(Some(float(standing.changes))),
         "keyferry_delivery_failures_total" => standing
             .failures
             .iter()
-            .map(|(class, count)| (format!(",class=\"{class}\""), count.to_string()))
+            .map(|(class, count)| (Some(("class", class.to_string())), float(*count)))
             .collect(),
         _ => Vec::new(),
     }
 }
 
-fn number(truth: bool) -> String {
-    u8::from(truth).to_string()
+type Label = (&'static str, String);
+
+fn truth(truth: bool) -> f64 {
+    f64::from(u8::from(truth))
+}
+
+fn tenths(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no count of ours comes near 2^52"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
 }
 
 /// A label's value as the format wants it.

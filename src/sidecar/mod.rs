@@ -16,6 +16,7 @@ pub mod groups;
 pub mod keep;
 pub mod ledger;
 pub mod metrics;
+pub mod otlp;
 pub mod reactor;
 pub mod serve;
 pub mod standing;

@@ -22,7 +22,7 @@ use super::{keys, sealed};
 pub struct Inspected {
     /// The source as the configuration names it.
     pub source: Source,
-    /// Who reads it.
+    /// The deliveries and manifests that read it.
     pub deliveries: Vec<String>,
     /// What it holds, or the scope of a SealedSecret.
     pub format: String,
@@ -86,26 +86,23 @@ pub struct AtHand {
 
 /// Looks into every encrypted source of a configuration, once each.
 pub async fn inspect_all(config: &Config, world: &World) -> (AtHand, Vec<Inspected>) {
-    let mut readers: BTreeMap<&Source, Vec<(&str, bool)>> = BTreeMap::new();
-    for delivery in &config.deliveries {
-        for from in delivery
-            .from
-            .iter()
-            .filter(|from| from.source.is_encrypted())
-        {
-            let readers = readers.entry(&from.source).or_default();
-            readers.push((&delivery.name, from.optional));
+    let mut readers: BTreeMap<&Source, Vec<String>> = BTreeMap::new();
+    for (name, source) in config.sources() {
+        if source.is_encrypted() {
+            readers.entry(source).or_default().push(name);
         }
     }
     let mut all = Vec::new();
-    for (source, readers) in readers {
+    for (source, mut readers) in readers {
         let mut inspected = inspect(source, config, world).await;
-        let optional = readers.iter().all(|(_, optional)| *optional);
+        let from = config.deliveries.iter().flat_map(|delivery| &delivery.from);
+        let forgiving = from.filter(|from| from.optional && from.source == *source);
+        let optional = forgiving.count() == readers.len();
         inspected
             .failures
             .retain(|failure| !(optional && failure.absent));
-        inspected.deliveries = readers.iter().map(|(name, _)| (*name).to_owned()).collect();
-        inspected.deliveries.dedup();
+        readers.dedup();
+        inspected.deliveries = readers;
         all.push(inspected);
     }
     (at_hand(config, world, &all).await, all)

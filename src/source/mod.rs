@@ -18,11 +18,7 @@ use crate::world::World;
 
 /// Reads every source once, all at once.
 pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
-    let mut distinct: Vec<&Source> = config
-        .deliveries
-        .iter()
-        .flat_map(|delivery| delivery.from.iter().map(|from| &from.source))
-        .collect();
+    let mut distinct: Vec<&Source> = config.sources().map(|(_, source)| source).collect();
     distinct.sort();
     distinct.dedup();
     let reads = distinct

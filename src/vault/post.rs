@@ -14,12 +14,14 @@ use crate::report::{Class, Failure};
 
 /// What is sent, and where to.
 pub struct Post {
-    /// `https://host/path`, or `http://` on this machine.
+    /// `https://host/path`, or `http://`.
     pub url: String,
     /// The only roots that are trusted; the system's unless said.
     pub ca_file: Option<PathBuf>,
     /// JSON.
     pub body: String,
+    /// Whether `http://` may leave this machine: only where nothing in it is secret.
+    pub allow_plaintext: bool,
     /// Value of `X-Keyferry-Signature`.
     pub signature: Option<String>,
 }
@@ -27,7 +29,8 @@ pub struct Post {
 /// Sends it; anything but 2xx is a failure.
 pub async fn post(post: Post, deadline: Instant) -> Result<(), Failure> {
     let status = send(post, deadline).await.map_err(|cause| {
-        let mut failure = Failure::new(cause.class(), format!("the webhook failed: {cause}"));
+        let mut failure =
+            Failure::new(cause.class(), format!("the message was not taken: {cause}"));
         failure.hint = cause.hint();
         failure
     })?;
@@ -35,7 +38,7 @@ pub async fn post(post: Post, deadline: Instant) -> Result<(), Failure> {
         200..=299 => Ok(()),
         status => Err(Failure::new(
             Class::Unavailable,
-            format!("the webhook's server answered {status}"),
+            format!("the receiver answered {status}"),
         )),
     }
 }
@@ -43,7 +46,7 @@ pub async fn post(post: Post, deadline: Instant) -> Result<(), Failure> {
 async fn send(post: Post, deadline: Instant) -> Result<u16, Cause> {
     // A path or query may hold a token, so no message has the address.
     let unusable = |why| Setup::Address {
-        address: "of the webhook".to_owned(),
+        address: "of a receiver".to_owned(),
         why,
     };
     let uri: Uri = post.url.parse().map_err(|_| unusable("it is no URL"))?;
@@ -54,7 +57,11 @@ async fn send(post: Post, deadline: Instant) -> Result<u16, Cause> {
         ca_file: post.ca_file,
         server_name: None,
     };
-    let transport = Transport::new(&format!("{scheme}://{authority}"), trust, false)?;
+    let transport = Transport::new(
+        &format!("{scheme}://{authority}"),
+        trust,
+        post.allow_plaintext,
+    )?;
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let call = Call {
         method: Method::POST,

@@ -11,7 +11,10 @@ use crate::support::cluster::Cluster;
 use crate::support::http::{Answer, Client};
 use crate::support::process::eventually;
 
-const KITS: [&str; 3] = ["argocd-job", "cronjob", "init"];
+const KITS: [&str; 4] = ["argocd-job", "cronjob", "init", "sidecar"];
+
+/// Those that never call the Kubernetes API, so that its token is kept from them.
+const FILES_ONLY: [&str; 2] = ["init", "sidecar"];
 
 fn folder(kit: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -164,7 +167,7 @@ fn every_manifest_is_accepted_under_restricted_pod_security() {
             .collect();
         assert_eq!(
             mounts.len(),
-            usize::from(kit != "init"),
+            usize::from(!FILES_ONLY.contains(&kit)),
             "the API's token is mounted only where the API is used: {kit}"
         );
     }
@@ -308,7 +311,11 @@ fn no_pod_can_write_its_image_or_take_vaults_token_for_another_use() {
             json!([{"serviceAccountToken": source}]),
             "{kit}"
         );
-        assert_eq!(spec["automountServiceAccountToken"], kit != "init", "{kit}");
+        assert_eq!(
+            spec["automountServiceAccountToken"],
+            !FILES_ONLY.contains(&kit),
+            "{kit}"
+        );
     }
 }
 

@@ -1,15 +1,16 @@
 //! archpad and Axion as their owners run them: real Vault, real API server, their names and paths.
 
+mod gitops;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::support::archpad::{PASSWORD, archpad};
 use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::run::{Run, keyferry};
-
-const PASSWORD: &str = "p@ss/w:rd#1 %";
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,41 +26,6 @@ fn variable(file: &Path, name: &str) -> String {
         .run()
         .expect(0)
         .stdout
-}
-
-/// archpad's Vault: one role for four ServiceAccounts, a policy of exactly the paths.
-fn archpad(cluster: &Cluster) -> OpenBao {
-    let bao = cluster.vault_with_kubernetes_auth();
-    bao.policy("platform", "path \"kv/data/archpad/demo/*\" { capabilities = [\"read\"] }\npath \"kv/data/container-register\" { capabilities = [\"read\"] }");
-    bao.post(
-        "auth/kubernetes/role/platform",
-        &json!({
-            "bound_service_account_names": "arch-repo-service,tenant-service,hasura-sync-service,registry-secret-sync",
-            "bound_service_account_namespaces": "platform", "audience": "vault", "token_policies": "platform", "token_ttl": "10m",
-        }),
-    );
-    bao.put(
-        "container-register",
-        &json!({"server": "cr.example.com", "username": "robot", "password": PASSWORD}),
-    );
-    bao.put("archpad/demo/postgres",
-        &json!({"user": "arch", "password": PASSWORD, "host": "pg", "port": 5432, "dbname": "archpad"}),
-    );
-    bao.put(
-        "archpad/demo/backend/common",
-        &json!({"LOG_LEVEL": "info", "PORT": "3000"}),
-    );
-    bao.put(
-        "archpad/demo/hasura-secret",
-        &json!({"HASURA_ADMIN_SECRET": "hasura-canary"}),
-    );
-    for service in ["arch-repo-service", "tenant-service", "hasura-sync-service"] {
-        bao.put(
-            &format!("archpad/demo/backend/{service}"),
-            &json!({"SERVICE": service, "PORT": "3001"}),
-        );
-    }
-    bao
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod support;
 mod deploy;
 mod examples;
 mod kube;
+mod manifests;
 mod reflect;
 mod sealed;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::session::secret_file;
@@ -516,4 +517,253 @@ fn a_reload_keeps_tokens_and_leases() {
     });
     assert_eq!(delivered(folder.path()), first);
     assert_eq!((audited(&bao, LOGIN), audited(&bao, CREDS)), (1, 1));
+}
+
+#[test]
+fn a_restart_writes_the_secrets_version_once_however_many_see_the_change() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    cluster.service_account(&namespace, "keeper");
+    cluster.grant(
+        &namespace,
+        "keeper",
+        &json!([
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["app"], "verbs": ["get", "create", "patch"]},
+            {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["app"], "verbs": ["get", "patch"]},
+        ]),
+    );
+    let labels = json!({"app": "app"});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"}, "spec": {
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "app"}]}},
+    }});
+    cluster.create(
+        &format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
+        &deployment,
+    );
+    let stored = || {
+        cluster
+            .find(&format!(
+                "/apis/apps/v1/namespaces/{namespace}/deployments/app"
+            ))
+            .unwrap()
+    };
+    let mark = || {
+        stored()["spec"]["template"]["metadata"]["annotations"]["keyferry/restarted-for"]
+            .as_str()
+            .map(str::to_owned)
+    };
+
+    let bao = OpenBao::start();
+    put(&bao, VALUE);
+    let identity = identity(&bao, RIGHTS, &json!({}));
+    let config = format!(
+        "{}sidecar: {{refresh: 1s, state: .}}\ndeliveries:\n- name: app\n  from: [{{vault: kv/data/app}}]\n  to: [{{secret: {{name: app, namespace: {namespace}}}}}]\n  onChange: [{{restart: {{deployment: {namespace}/app}}}}]\n",
+        identity.vault
+    );
+    let kubeconfig = cluster.service_account_kubeconfig(&namespace, "keeper");
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let both = folders.each_ref().map(|folder| {
+        let staying = Staying::start_with(folder.path(), &config, |run| {
+            run.env("KUBECONFIG", &kubeconfig)
+        });
+        staying.ready();
+        staying
+    });
+    assert_eq!(mark(), None, "a first delivery restarts nothing");
+    put(&bao, OTHER);
+    eventually("restarted", SOON, || mark().is_some());
+    let secret = cluster.secret(&namespace, "app").unwrap();
+    let version = format!(
+        "{namespace}/app@{}.{}",
+        secret["metadata"]["uid"].as_str().unwrap(),
+        secret["metadata"]["resourceVersion"].as_str().unwrap()
+    );
+    assert_eq!(mark(), Some(version));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(stored()["metadata"]["generation"], 2, "one rollout");
+    for staying in both {
+        staying.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
+    }
+}
+
+/// What the audit log holds of one sidecar with leases of five seconds and tokens of a minute, after this many seconds.
+fn at_length(seconds: u64) -> Value {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 5, 60);
+    put(&bao, VALUE);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(
+        &bao,
+        RIGHTS,
+        &json!({"token_ttl": "60s", "token_max_ttl": "1h"}),
+    );
+    let static_one = "- {name: static, from: [{vault: kv/data/app}], to: [{file: {path: static.env}}], refresh: 10s}\n";
+    let staying = Staying::start(folder.path(), &leased(&identity, static_one));
+    staying.ready();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(
+            staying.is_ready(),
+            "{:?}: {}",
+            begun.elapsed(),
+            staying.reasons()
+        );
+    }
+    let said = staying.end().expect(0).stderr;
+    assert!(!said.contains("failed"), "{said}");
+    json!({
+        "seconds": seconds, "logins": audited(&bao, LOGIN), "token renewals": audited(&bao, RENEW),
+        "lease renewals": audited(&bao, RENEW_LEASE), "credentials": audited(&bao, CREDS),
+        "data": audited(&bao, "read kv/data/app"), "metadata": audited(&bao, "read kv/metadata/app"),
+    })
+}
+
+#[test]
+fn row_20_and_29_a_minute_of_short_leases_costs_as_many_requests_as_it_must() {
+    let counts = at_length(60);
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!(count("logins"), 1, "{counts}");
+    assert_eq!(count("data"), 1, "{counts}");
+    assert!((1..=3).contains(&count("token renewals")), "{counts}");
+    assert!((11..=30).contains(&count("lease renewals")), "{counts}");
+    assert!((1..=3).contains(&count("credentials")), "{counts}");
+    assert!((5..=8).contains(&count("metadata")), "{counts}");
+}
+
+#[test]
+#[ignore = "takes ten minutes"]
+fn ten_minutes_of_short_leases_cost_as_many_requests_as_they_must() {
+    let counts = at_length(600);
+    println!("{counts}");
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!((count("logins"), count("data")), (1, 1), "{counts}");
+    assert!((10..=20).contains(&count("token renewals")), "{counts}");
+    assert!((100..=260).contains(&count("lease renewals")), "{counts}");
+    assert!((9..=16).contains(&count("credentials")), "{counts}");
+    assert!((55..=70).contains(&count("metadata")), "{counts}");
+}
+
+#[test]
+#[ignore = "takes two minutes and two hundred processes"]
+fn row_13_many_sidecars_do_not_come_all_at_once_after_a_seal() {
+    const MANY: usize = 200;
+    let bao = OpenBao::start_sealable();
+    put(&bao, VALUE);
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "10m"}));
+    let before = bao.list("auth/token/accessors")["data"]["keys"]
+        .as_array()
+        .map_or(0, Vec::len);
+    bao.seal();
+    let folders: Vec<tempfile::TempDir> = (0..MANY).map(|_| tempfile::tempdir().unwrap()).collect();
+    let all: Vec<Staying> = folders
+        .iter()
+        .map(|folder| Staying::start(folder.path(), &config(&identity, "")))
+        .collect();
+    std::thread::sleep(Duration::from_secs(60));
+    bao.unseal();
+    let unsealed = Instant::now();
+    let ready = || all.iter().filter(|staying| staying.is_ready()).count();
+    let mut waiting = ready();
+    while waiting < MANY && unsealed.elapsed() < Duration::from_secs(90) {
+        std::thread::sleep(Duration::from_secs(1));
+        waiting = ready();
+    }
+    println!("{waiting} of {MANY} ready after {:?}", unsealed.elapsed());
+    assert_eq!(waiting, MANY);
+    assert!(
+        unsealed.elapsed() < Duration::from_secs(75),
+        "{:?}",
+        unsealed.elapsed()
+    );
+    let mut by_second = std::collections::BTreeMap::<String, usize>::new();
+    for entry in bao.audit_log() {
+        if entry["type"] == "response"
+            && entry["request"]["path"] == "auth/approle/login"
+            && entry["error"].is_null()
+        {
+            let second = entry["time"].as_str().unwrap().chars().take(19).collect();
+            *by_second.entry(second).or_default() += 1;
+        }
+    }
+    println!("{by_second:?}");
+    assert!(
+        by_second.values().all(|&logins| logins <= MANY / 5),
+        "{by_second:?}"
+    );
+    for staying in &all {
+        staying.signal(rustix::process::Signal::TERM);
+    }
+    for staying in all {
+        staying.end().expect(0);
+    }
+    let after = bao.list("auth/token/accessors")["data"]["keys"]
+        .as_array()
+        .map_or(0, Vec::len);
+    assert_eq!(after, before, "no token is left over");
+}
+
+#[test]
+fn a_rotated_jwt_gives_a_new_token_at_once_and_the_old_one_back() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    let bao = cluster.vault_with_kubernetes_auth();
+    put(&bao, VALUE);
+    let folder = tempfile::tempdir().unwrap();
+    let rotate = || {
+        secret_file(
+            folder.path(),
+            "jwt",
+            &cluster.token(&namespace, "default", "vault"),
+        )
+    };
+    rotate();
+    let vault = format!(
+        "vault: {{address: '{}', auth: {{kubernetes: {{role: platform, tokenFile: jwt}}}}}}\n",
+        bao.addr()
+    );
+    let identity = Identity {
+        vault,
+        role_id: String::new(),
+    };
+    let staying = Staying::start(folder.path(), &config(&identity, ""));
+    staying.ready();
+    let login = "update auth/kubernetes/login";
+    assert_eq!(audited(&bao, login), 1);
+    // Tokens of one account differ only from second to second.
+    std::thread::sleep(Duration::from_millis(1100));
+    rotate();
+    eventually("it logs in anew", Duration::from_secs(3), || {
+        audited(&bao, login) == 2
+    });
+    eventually("the old token is given back", SOON, || {
+        audited(&bao, "update auth/token/revoke-self") == 1
+    });
+    put(&bao, OTHER);
+    eventually("it works on", SOON, || {
+        delivered(folder.path()).contains(OTHER)
+    });
+    // A role that is taken away is told of once the token ends, and what was delivered stays.
+    bao.delete("auth/kubernetes/role/platform");
+    bao.post("sys/leases/revoke-prefix/auth/kubernetes/login", &json!({}));
+    eventually("it is told", SOON, || staying.reasons().contains("denied"));
+    assert!(staying.is_ready() && delivered(folder.path()).contains(OTHER));
+}
+
+#[test]
+fn a_token_without_an_end_is_made_once() {
+    let bao = OpenBao::start();
+    let folder = tempfile::tempdir().unwrap();
+    let root = secret_file(bao.folder(), "root", &bao.root_token());
+    let config = format!(
+        "vault: {{address: '{}', auth: {{token: {{file: {}}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- name: app\n  from: [{{vault: auth/token/create, write: {{policies: [root], no_parent: true}}, pick: [client_token]}}]\n  to: [{{file: {{path: app.env}}}}]\n",
+        bao.addr(),
+        root.display()
+    );
+    let staying = Staying::start(folder.path(), &config);
+    staying.ready();
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(staying.metric("keyferry_passes_total") >= Some(3.0));
+    assert_eq!(audited(&bao, "update auth/token/create"), 1);
 }

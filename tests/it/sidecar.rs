@@ -5,6 +5,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use keyferry::config::load::{Outside, load};
+use keyferry::sidecar::metrics::METRICS;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use rustix::process::Signal;
 
 use crate::support::process::eventually;
@@ -441,4 +447,191 @@ fn row_63_exec_watch_ends_by_the_signal_that_ends_its_program() {
     eventually("it runs", SOON, || lines(&folder.path().join("seen")) == 1);
     watching.signal(Signal::TERM);
     watching.finish().expect(143);
+}
+
+/// Every name in a text that could be a metric of ours.
+fn metrics_in(text: &str) -> Vec<&str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with("keyferry_"))
+        .collect()
+}
+
+#[test]
+fn rules_dashboard_and_docs_name_metrics_that_exist() {
+    let names: Vec<&str> = METRICS.iter().map(|(name, _, _)| *name).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    for file in [
+        "deploy/monitoring/alerts.yaml",
+        "deploy/monitoring/dashboard.json",
+        "docs/sidecar.md",
+    ] {
+        let text = read(file);
+        let used = metrics_in(&text);
+        assert!(used.len() > 5, "{file}");
+        for name in used {
+            assert!(names.contains(&name), "{file}: {name} is no metric");
+        }
+    }
+    let docs = read("docs/sidecar.md");
+    for name in names {
+        assert!(
+            metrics_in(&docs).contains(&name),
+            "docs/sidecar.md does not explain {name}"
+        );
+    }
+    let rules: serde_json::Value =
+        serde_saphyr::from_str(&read("deploy/monitoring/alerts.yaml")).unwrap();
+    assert!(
+        rules["groups"][0]["rules"]
+            .as_array()
+            .is_some_and(|rules| rules.len() >= 5)
+    );
+    let board: serde_json::Value =
+        serde_json::from_str(&read("deploy/monitoring/dashboard.json")).unwrap();
+    assert!(
+        board["panels"]
+            .as_array()
+            .is_some_and(|panels| panels.len() >= 8)
+    );
+}
+
+#[test]
+fn the_configuration_of_the_docs_is_one() {
+    let docs =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sidecar.md")).unwrap();
+    let text = docs
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let text =
+        format!("vault: {{address: 'http://127.0.0.1:1', auth: {{token: {{file: t}}}}}}\n{text}");
+    let outside = Outside {
+        env: &|_| None,
+        read: &|_| Ok(text.clone()),
+        list: &|_| Ok(None),
+        root: None,
+    };
+    let config = match load(&["keyferry.yaml".into()], &outside) {
+        Ok(config) => config,
+        Err(problems) => panic!("{problems:?}"),
+    };
+    assert_eq!(config.deliveries[0].on_change.len(), 4);
+}
+
+#[test]
+fn what_a_sidecar_cannot_promise_is_refused_with_its_line() {
+    let rows = [
+        ("  onDenied: delete\n", "`onDenied` cannot delete"),
+        ("  onUnavailable: delete\n", "`onUnavailable` cannot delete"),
+        ("  maxAge: soon\n", "no duration"),
+        ("  refresh: 0s\n", "not between a second and a year"),
+        (
+            "  onChange: [{run: {command: []}}]\n",
+            "`run` has no command",
+        ),
+        ("  onChange: [{}]\n", "a reaction needs exactly one of"),
+        (
+            "  onChange: [{signal: {process: a, pidFile: b}}]\n",
+            "`signal` needs exactly one of",
+        ),
+        (
+            "  onChange: [{signal: {process: a, signal: KILL}}]\n",
+            "unknown word `KILL`",
+        ),
+        (
+            "  onChange: [{restart: {deployment: a, daemonSet: b}}]\n",
+            "`restart` needs exactly one of",
+        ),
+        (
+            "  onChange: [{restart: {deployment: a/b/c}}]\n",
+            "the workload's name",
+        ),
+        (
+            "  onChange: [{webhook: {url: 'http://hooks.example/x'}}]\n",
+            "is not https://",
+        ),
+    ];
+    for (more, words) in rows {
+        let folder = folder(VALUE);
+        fs::write(folder.path().join("keyferry.yaml"), config(more)).unwrap();
+        let output = keyferry()
+            .dir(folder.path())
+            .args(["check"])
+            .run()
+            .expect(2);
+        assert!(output.stderr.contains(words), "{more}{}", output.stderr);
+        assert!(
+            output.stderr.contains("keyferry.yaml:6:")
+                || output.stderr.contains("keyferry.yaml:3:"),
+            "{more}{}",
+            output.stderr
+        );
+    }
+}
+
+/// What a collector is told, read by the protocol's own types.
+#[test]
+fn metrics_and_passes_reach_a_collector_in_its_own_form() {
+    let folder = folder(VALUE);
+    let stub = Stub::start(|_| Reply::text(200, "application/json", "{}"));
+    let config = config("") + &format!("sidecar: {{otlp: '{}'}}\n", stub.url());
+    let staying = Staying::start(folder.path(), &config);
+    staying.ready();
+    put(folder.path(), OTHER);
+    let body = |path: &str| {
+        let seen = stub
+            .seen()
+            .into_iter()
+            .find(|request| request.path == path)?;
+        assert_eq!(seen.header("content-type"), Some("application/json"));
+        assert!(!String::from_utf8_lossy(&seen.body).contains("c4nary"));
+        Some(seen.body)
+    };
+    eventually("both are told", Duration::from_secs(40), || {
+        body("/v1/metrics").is_some() && body("/v1/traces").is_some()
+    });
+    let metrics: ExportMetricsServiceRequest =
+        serde_json::from_slice(&body("/v1/metrics").unwrap()).unwrap();
+    let told = &metrics.resource_metrics[0].scope_metrics[0].metrics;
+    let names: Vec<&str> = told.iter().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(
+        names,
+        METRICS.iter().map(|(name, _, _)| *name).collect::<Vec<_>>()
+    );
+    let ready = told
+        .iter()
+        .find(|metric| metric.name == "keyferry_delivery_ready")
+        .unwrap();
+    let Some(Data::Gauge(gauge)) = &ready.data else {
+        panic!("{ready:?}");
+    };
+    let point = &gauge.data_points[0];
+    assert_eq!(point.value, Some(number_data_point::Value::AsDouble(1.0)));
+    assert_eq!(point.attributes[0].key, "delivery");
+    assert!(point.time_unix_nano > 0);
+    let changes = told
+        .iter()
+        .find(|metric| metric.name == "keyferry_delivery_changes_total")
+        .unwrap();
+    assert!(
+        matches!(&changes.data, Some(Data::Sum(sum)) if sum.is_monotonic && sum.aggregation_temporality == 2),
+        "{changes:?}"
+    );
+
+    let traces: ExportTraceServiceRequest =
+        serde_json::from_slice(&body("/v1/traces").unwrap()).unwrap();
+    let spans = &traces.resource_spans[0].scope_spans[0].spans;
+    assert!(spans.len() >= 2);
+    for span in spans {
+        assert_eq!(
+            (span.name.as_str(), span.trace_id.len(), span.span_id.len()),
+            ("pass", 16, 8)
+        );
+        assert!(
+            span.end_time_unix_nano >= span.start_time_unix_nano && span.start_time_unix_nano > 0
+        );
+    }
+    staying.end().expect(0);
 }

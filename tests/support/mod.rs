@@ -1,7 +1,7 @@
 //! The real servers and tools that both test binaries share; nothing here is a mock but `stub`, and that serves garbage only.
 //!
 //! `tools` provisions binaries once for all processes, `process` keeps them from outliving us, `openbao` and `cluster` are
-//! the servers, `sealing` makes sealing keys, `run` starts keyferry itself.
+//! the servers, `archpad` fills them for an example, `sealing` makes sealing keys, `run` starts keyferry itself.
 //!
 //! Absent on purpose: no shared port, no fixed folder, no sleep that waits for readiness, no process ended by name.
 
@@ -10,6 +10,7 @@
     reason = "each test binary, and the bench, uses its own part of this"
 )]
 
+pub(crate) mod archpad;
 pub(crate) mod canary;
 pub(crate) mod cluster;
 pub(crate) mod http;

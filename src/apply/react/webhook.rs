@@ -46,6 +46,7 @@ pub(super) async fn call(
         ca_file: ca_file.map(Path::to_owned),
         body,
         signature,
+        allow_plaintext: false,
     };
     post(message, Instant::now() + PATIENCE).await
 }

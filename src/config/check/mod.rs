@@ -1,5 +1,6 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
+mod manifests;
 mod outputs;
 mod reflect;
 mod source;
@@ -18,8 +19,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, Reflector, SealedKey, Sidecar,
-    Staleness, Target, VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, Reflector, SealedKey,
+    Sidecar, Staleness, Target, VaultRead, VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -37,6 +38,7 @@ pub struct Parts {
     recipients: Vec<String>,
     deliveries: Vec<Delivery>,
     reflectors: Vec<(Reflector, Location)>,
+    manifests: Vec<ManifestSet>,
 }
 
 /// Checks one file and adds what it declares.
@@ -60,6 +62,7 @@ pub fn check(
         sidecar,
         deliveries,
         reflector,
+        manifests,
     } = raw;
     if let Some(sidecar) = sidecar {
         let at = checker.at(&sidecar);
@@ -93,6 +96,9 @@ pub fn check(
         let at = checker.at(&reflector);
         parts.reflectors.push((checker.reflector(reflector), at));
     }
+    for set in manifests {
+        parts.manifests.extend(checker.manifests(set));
+    }
     checker.problems
 }
 
@@ -107,6 +113,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         recipients,
         deliveries,
         reflectors,
+        manifests,
     } = parts;
     if let [(_, first), (_, second), ..] = sidecar.as_slice() {
         problems.push(twice("the section", "sidecar", first, second));
@@ -139,6 +146,13 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             class: Class::Usage,
         });
     }
+    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
+    for set in &manifests {
+        let Some(name) = &set.name else { continue };
+        if let Some(first) = sets.insert(name, &set.at) {
+            problems.push(twice("a set of manifests", name, first, &set.at));
+        }
+    }
     outputs::check(&deliveries, problems);
     Config {
         vaults: servers,
@@ -154,6 +168,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             .unwrap_or_default(),
         deliveries,
         reflector: reflector.map(|(reflector, _)| reflector),
+        manifests,
     }
 }
 

@@ -201,7 +201,7 @@ fn document_format(written: Option<&At<RawDocumentFormat>>, path: &Path) -> Docu
     }
 }
 
-fn by_inner_name(path: &Path) -> DocumentFormat {
+pub(super) fn by_inner_name(path: &Path) -> DocumentFormat {
     let name = path
         .file_name()
         .unwrap_or_default()

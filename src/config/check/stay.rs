@@ -18,11 +18,36 @@ const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 impl Checker<'_> {
     pub(super) fn sidecar(&mut self, written: At<RawSidecar>) -> Sidecar {
-        let RawSidecar { refresh, state } = written.value;
+        let RawSidecar {
+            refresh,
+            state,
+            otlp,
+        } = written.value;
         Sidecar {
             refresh: refresh.and_then(|text| self.duration(&text)),
             state: state.map(|folder| self.path(&folder)),
+            otlp: otlp.and_then(|address| self.collector(&address)),
         }
+    }
+
+    fn collector(&mut self, written: &At<String>) -> Option<String> {
+        let text = self.text(written);
+        let uri: Option<http::Uri> = text.parse().ok();
+        let usable = uri.is_some_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some()
+                && matches!(uri.path(), "" | "/")
+        });
+        if usable {
+            return Some(text.trim_end_matches('/').to_owned());
+        }
+        let at = self.at(written);
+        self.problem(
+            at,
+            format!("`{text}` is no address of a collector"),
+            "write it as http://host:4318; keyferry adds /v1/metrics and /v1/traces",
+        );
+        None
     }
 
     /// A duration of a second or more.

@@ -13,6 +13,8 @@ pub struct RawSidecar {
     pub refresh: Option<At<String>>,
     /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside which they could.
     pub state: Option<At<String>>,
+    /// `http://collector:4318`: metrics and a span per pass go there as OTLP over HTTP, in JSON.
+    pub otlp: Option<At<String>>,
 }
 
 /// What to do when a source fails that was delivered before.

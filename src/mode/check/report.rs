@@ -23,6 +23,8 @@ pub enum Format {
 pub(super) struct Report {
     pub(super) deliveries: usize,
     pub(super) vault_servers: usize,
+    /// Files of manifests.
+    pub(super) manifests: usize,
     pub(super) keys: AtHand,
     pub(super) sources: Vec<Inspected>,
     /// Deliveries that need a server, so that only their files were looked at.
@@ -51,12 +53,17 @@ impl Report {
 
     fn text(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(
+        let _ = write!(
             out,
             "configuration: {}, {}",
             counted(self.deliveries, "delivery", "deliveries"),
             counted(self.vault_servers, "Vault server", "Vault servers")
         );
+        if self.manifests > 0 {
+            let files = counted(self.manifests, "file of manifests", "files of manifests");
+            let _ = write!(out, ", {files}");
+        }
+        out.push('\n');
         for (kind, keys) in [("age", &self.keys.age), ("sealing", &self.keys.sealing)] {
             if !keys.is_empty() {
                 let _ = writeln!(out, "{kind} keys at hand: {}", listed(keys));
@@ -107,6 +114,7 @@ impl Report {
         json!({
             "deliveries": self.deliveries,
             "vaultServers": self.vault_servers,
+            "manifests": self.manifests,
             "keys": {"age": self.keys.age, "sealing": self.keys.sealing},
             "sources": self.sources.iter().map(source_document).collect::<Vec<_>>(),
             "fromServers": self.from_servers,

@@ -126,7 +126,10 @@ fn places(config: &Config, namespaces: &Result<Vec<NamespaceMetadata>, Failure>)
                 .iter()
                 .map(|artifact| match artifact {
                     Artifact::Secret(secret) => secret.at.to_string(),
-                    Artifact::File(_) | Artifact::FileSet(_) | Artifact::PullSecret(_) => {
+                    Artifact::File(_)
+                    | Artifact::FileSet(_)
+                    | Artifact::PullSecret(_)
+                    | Artifact::Leftover(_) => {
                         format!("({artifact})")
                     }
                 })

@@ -27,7 +27,10 @@ fn made(target: &SecretTarget, fields: &Fields<'_>) -> Result<Vec<Artifact>, Fai
 fn only_secret(made: Result<Vec<Artifact>, Failure>) -> SecretArtifact {
     match made.expect("made").swap_remove(0) {
         Artifact::Secret(secret) => secret,
-        Artifact::File(_) | Artifact::FileSet(_) | Artifact::PullSecret(_) => panic!("no Secret"),
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => panic!("no Secret"),
     }
 }
 

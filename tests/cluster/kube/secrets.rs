@@ -242,6 +242,7 @@ async fn pass(job: &Job, wanted: SecretArtifact) -> String {
             (Action::Create, Ok(())) => "created".to_owned(),
             (Action::Update(reason), Ok(())) => reason.to_string(),
             (Action::Recreate { .. }, Ok(())) => "recreated".to_owned(),
+            (Action::Delete, Ok(())) => "deleted".to_owned(),
             (Action::Refuse(_), Ok(())) => panic!("a refusal cannot succeed"),
         });
     words.collect::<Vec<_>>().join(", ")

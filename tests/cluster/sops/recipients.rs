@@ -91,3 +91,31 @@ fn clear_values_outside_of_the_checksum_are_known_one_by_one() {
     assert!(desk.open(&changed, DocumentFormat::Yaml, false).is_err());
     assert!(desk.open(&changed, DocumentFormat::Yaml, true).is_ok());
 }
+
+/// Beyond the number that is told one by one the whole file is refused, unless its clear values are allowed.
+#[test]
+fn too_many_clear_values_outside_of_the_checksum_are_refused_as_a_whole() {
+    let desk = Desk::new();
+    let own = vec![vec![desk.keys[0].recipient().to_owned()]];
+    let lines =
+        |count: usize| -> String { (0..count).map(|at| format!("k{at}_clear: x\n")).collect() };
+    for (count, rule, refused) in [
+        (sops::MAX_CLEAR, "    mac_only_encrypted: true\n", false),
+        (sops::MAX_CLEAR + 1, "    mac_only_encrypted: true\n", true),
+        (sops::MAX_CLEAR + 1, "", false),
+    ] {
+        let plain = format!("secret: s\n{}", lines(count));
+        let rule = format!("{rule}    unencrypted_suffix: _clear\n");
+        let format = DocumentFormat::Yaml;
+        let file = desk.encrypt(plain.as_bytes(), format, &own, &rule).unwrap();
+        let strict = sops::open_in_part(&file, format, &desk.keys, Policy::default());
+        match strict {
+            Ok(opened) => {
+                assert!(!refused);
+                assert_eq!(opened.clear.len(), sops::MAX_CLEAR);
+            }
+            Err(error) => assert!(refused && error == sops::SopsError::TooManyClear, "{error}"),
+        }
+        assert!(desk.open(&file, format, true).is_ok());
+    }
+}

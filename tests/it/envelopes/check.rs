@@ -302,3 +302,26 @@ fn an_optional_file_that_is_absent_is_no_failure() {
         Some(1)
     );
 }
+
+#[test]
+fn manifests_are_opened_and_held_to_what_a_pass_would_ask() {
+    let mut desk = desk(BOTH, &[]);
+    desk.put("strict.yaml", vector("sealed/strict.yaml"));
+    desk.put("secret.enc.yaml", vector("sops/secret-mac-only.enc.yaml"));
+    for (options, code) in [("", 6), (", allowUnauthenticated: true", 0)] {
+        desk.deliveries = format!(
+            "  []\nmanifests:\n  - {{sealed: strict.yaml, namespaces: [platform]}}\n  - {{sops: secret.enc.yaml, namespaces: [platform]{options}}}\n"
+        );
+        let document = document(&desk, code);
+        let sources = document["sources"].as_array().unwrap();
+        assert_eq!(sources.len(), 2, "{document}");
+        assert!(
+            sources.iter().all(|one| one["integrity"] == "good"),
+            "{document}"
+        );
+        assert_eq!(
+            document["unrendered"].as_array().map(Vec::is_empty),
+            Some(code == 0)
+        );
+    }
+}

@@ -36,7 +36,10 @@ fn rendered(fields: &[(String, Node)], format: FileFormat) -> Option<SecretBytes
             FileBody::Whole(bytes) => Some(bytes),
             FileBody::Lines(_) => None,
         },
-        Artifact::FileSet(_) | Artifact::Secret(_) | Artifact::PullSecret(_) => None,
+        Artifact::FileSet(_)
+        | Artifact::Secret(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => None,
     }
 }
 

@@ -84,9 +84,13 @@ pub(super) fn sources() -> PathBuf {
 
 /// `target/stack`, wherever the target folder is.
 pub(crate) fn cache() -> PathBuf {
-    let tests = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    tests
-        .parent()
-        .expect("the folder for test files lies in the target folder")
+    // An example is not told, but lies in `target/PROFILE/examples`.
+    let itself = std::env::current_exe().expect("this program knows where it is");
+    let target = match option_env!("CARGO_TARGET_TMPDIR") {
+        Some(tests) => Path::new(tests).parent(),
+        None => itself.ancestors().nth(3),
+    };
+    target
+        .expect("what cargo builds lies in the target folder")
         .join("stack")
 }

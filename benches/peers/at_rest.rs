@@ -1,0 +1,180 @@
+//! A minute at rest with three deliveries: `keyferry sidecar` beside OpenBao's agent in the same role.
+//!
+//! The time is the processor's, user and system; the memory is the proportional set at the end, or the resident one where
+//! the kernel does not let us see the former. Both look at Vault at the same interval.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::contest::Spread;
+use crate::say;
+use crate::support::openbao::OpenBao;
+use crate::support::process::{Scratch, eventually, free_ports};
+use crate::support::tools;
+use crate::table::{Line, Row, Target};
+
+const APPS: [&str; 3] = ["common", "database", "service"];
+
+/// What a pod's memory limit has to leave for it.
+const MOST: u64 = 10 << 20;
+
+/// A thousandth of a minute.
+const CPU: Duration = Duration::from_millis(60);
+
+/// Ticks of a second in `/proc`: the same on every architecture that we build for.
+const TICKS: u64 = 100;
+
+/// Starts one, lets it rest, then the other. `rounds` is not used: rest is not repeated.
+pub(crate) fn row(keyferry: &Path, _rounds: usize) -> Row {
+    let bao = OpenBao::start();
+    for app in APPS {
+        bao.put(app, &json!({"USER": app, "PASSWORD": "Qx7pWz"}));
+    }
+    let scratch = Scratch::new("bench-rest");
+    let token = bao.token(&json!({"policies": ["root"], "ttl": "1h"}));
+    scratch.write("token", &token);
+    let deliveries: String = APPS
+        .iter()
+        .map(|app| format!("  - {{name: {app}, from: [{{vault: kv/data/{app}}}], to: [{{file: {{path: {app}.env}}}}]}}\n"))
+        .collect();
+    scratch.write(
+        "keyferry.yaml",
+        format!(
+            "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 30s}}\ndeliveries:\n{deliveries}",
+            bao.addr()
+        ),
+    );
+    scratch.write("agent.hcl", agent(&bao));
+    let [port] = free_ports();
+    let listen = format!("127.0.0.1:{port}");
+    let ours = ["sidecar", "--config", "keyferry.yaml", "--listen", &listen];
+    let ours = rest("`keyferry sidecar`", keyferry, &ours, scratch.path());
+    let peer = ["agent", "-config=agent.hcl", "-log-level=error"];
+    let peer = rest("`bao agent`", tools::bao(), &peer, scratch.path());
+    let memory = |line: &Line| line.peak.map_or(0, |peak| peak.median);
+    let part = |theirs: f64, ours: f64| theirs / ours.max(0.001);
+    Row {
+        work: "A minute at rest, 3 deliveries (time: of the processor; memory: proportional set)"
+            .to_owned(),
+        targets: vec![
+            Target::Bytes {
+                what: "memory",
+                most: MOST,
+                seen: memory(&ours),
+            },
+            Target::at_most(
+                "memory",
+                part(float(memory(&peer)), float(memory(&ours))),
+                5.0,
+            ),
+            Target::at_most(
+                "processor, of a thousandth of the minute:",
+                part(CPU.as_secs_f64(), ours.wall.median.as_secs_f64()),
+                1.0,
+            ),
+        ],
+        lines: vec![ours, peer],
+    }
+}
+
+fn agent(bao: &OpenBao) -> String {
+    let templates: String = APPS
+        .iter()
+        .map(|app| {
+            let lines = ["USER", "PASSWORD"].map(|name| format!("{name}={{{{ .Data.data.{name} }}}}\\n")).concat();
+            let contents = format!("{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end }}}}");
+            format!("template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  perms = \"0400\"\n}}\n")
+        })
+        .collect();
+    format!(
+        "vault {{ address = \"{}\" }}\nauto_auth {{\n  method \"token_file\" {{\n    config = {{ token_file_path = \"token\" }}\n  }}\n}}\ntemplate_config {{ static_secret_render_interval = \"30s\" }}\n{templates}",
+        bao.addr()
+    )
+}
+
+fn rest(name: &str, program: &Path, args: &[&str], folder: &Path) -> Line {
+    for app in APPS {
+        drop(fs::remove_file(folder.join(format!("{app}.env"))));
+    }
+    let log = File::create(folder.join("rest.log")).expect("a folder of our own");
+    let child = Command::new(program)
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    let running = Running(child);
+    eventually(name, Duration::from_secs(30), || {
+        APPS.iter()
+            .all(|app| folder.join(format!("{app}.env")).exists())
+    });
+    // The start is not rest.
+    std::thread::sleep(Duration::from_secs(5));
+    say(&format!("{name} rests for a minute"));
+    let before = running.processor();
+    std::thread::sleep(Duration::from_secs(60));
+    let used = running.processor() - before;
+    Line {
+        tool: name.to_owned(),
+        wall: Spread::of(std::iter::once(used)),
+        peak: Some(Spread::of(std::iter::once(running.memory()))),
+    }
+}
+
+/// Ended when it is dropped.
+struct Running(Child);
+
+impl Running {
+    /// What it used of a processor so far.
+    fn processor(&self) -> Duration {
+        let stat = self.read("stat");
+        let (_, fields) = stat.rsplit_once(')').expect("the name stands in brackets");
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|number| number.parse::<u64>().expect("a number of ticks"))
+            .sum();
+        Duration::from_millis(ticks * 1000 / TICKS)
+    }
+
+    fn memory(&self) -> u64 {
+        let rollup = self.read("smaps_rollup");
+        let status = self.read("status");
+        let line = |text: &str, name: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name).map(str::to_owned))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        let kib = line(&rollup, "Pss:").or_else(|| line(&status, "VmRSS:"));
+        kib.expect("the kernel tells one of them") << 10
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).unwrap_or_default()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "bytes of memory are far below 2^52"
+)]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
+}

@@ -1,0 +1,37 @@
+//! Encrypted manifests as they are written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::At;
+
+/// Exactly one kind of encrypted manifests, applied in the namespaces that are allowed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawManifests {
+    /// Marks what comes from here, so that `prune` knows it again; no other configuration may use the same name in these
+    /// namespaces.
+    pub name: Option<At<String>>,
+    /// SOPS files with Secrets; `*` stands for any part of a file's name.
+    pub sops: Option<At<String>>,
+    /// SealedSecret files; `*` stands for any part of a file's name.
+    pub sealed: Option<At<String>>,
+    /// Namespaces that manifests may name; only our own unless said.
+    #[serde(default)]
+    pub namespaces: Vec<At<String>>,
+    /// Delete the Secrets that carry this name and that no manifest describes any more.
+    #[serde(default)]
+    pub prune: bool,
+    /// Take over Secrets that carry no owner mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// Delete and create anew where type or immutability forbid an update.
+    #[serde(default)]
+    pub recreate: bool,
+    /// Take fields that another field manager owns.
+    #[serde(default)]
+    pub force: bool,
+    /// sops: accept values that its checksum does not protect.
+    #[serde(default)]
+    pub allow_unauthenticated: bool,
+}

@@ -1,0 +1,182 @@
+//! What came from manifests once and is described no more: which of it goes, and when all of it stays.
+//!
+//! Nothing goes in a pass in which anything is unknown: what cannot be read might describe it still.
+
+use std::collections::BTreeSet;
+
+use super::brake::Limits;
+use super::{Action, DeliveryPlan, Step};
+use crate::artifact::{Artifact, Desired, Leftover, ObjectName};
+use crate::observed::Marked;
+use crate::report::{Class, Failure};
+
+/// Why something is deleted.
+pub const UNLISTED: &str = "no manifest describes it any more";
+
+/// How many names a refusal lists.
+const SHOWN: usize = 10;
+
+/// All Secrets that must exist; nothing when some part of that is not known.
+pub fn kept(desired: &Desired) -> Option<BTreeSet<ObjectName>> {
+    let mut kept = BTreeSet::new();
+    for wanted in &desired.deliveries {
+        let artifacts = wanted.artifacts.as_ref().ok()?;
+        kept.extend(artifacts.iter().filter_map(|artifact| match artifact {
+            Artifact::Secret(secret) => Some(secret.at.clone()),
+            Artifact::File(_)
+            | Artifact::FileSet(_)
+            | Artifact::PullSecret(_)
+            | Artifact::Leftover(_) => None,
+        }));
+    }
+    Some(kept)
+}
+
+/// One entry per set of manifests from which something goes, or cannot. `allowed` is what a person released.
+pub fn plan(kept: &BTreeSet<ObjectName>, marked: Vec<Marked>, allowed: usize) -> Vec<DeliveryPlan> {
+    let sets = marked.into_iter();
+    sets.filter_map(|Marked { set, found }| {
+        let steps = found.and_then(|found| steps(&set, kept, found, allowed));
+        let nothing = steps.as_ref().is_ok_and(Vec::is_empty);
+        (!nothing).then(|| DeliveryPlan {
+            delivery: format!("manifests {set}: prune"),
+            steps,
+        })
+    })
+    .collect()
+}
+
+fn steps(
+    set: &str,
+    kept: &BTreeSet<ObjectName>,
+    found: Vec<Leftover>,
+    allowed: usize,
+) -> Result<Vec<Step>, Failure> {
+    let all = found.len();
+    let mut leftovers = found;
+    leftovers.retain(|leftover| !kept.contains(&leftover.at));
+    let most = Limits::default().most(all).max(allowed);
+    if leftovers.len() > most {
+        return Err(too_many(set, &leftovers, all, most));
+    }
+    let steps = leftovers.into_iter().map(|leftover| Step {
+        artifact: Artifact::Leftover(leftover),
+        action: Action::Delete,
+        keys: Vec::new(),
+        notes: Vec::new(),
+    });
+    Ok(steps.collect())
+}
+
+fn too_many(set: &str, leftovers: &[Leftover], all: usize, most: usize) -> Failure {
+    let count = leftovers.len();
+    let names = leftovers
+        .iter()
+        .take(SHOWN)
+        .map(|leftover| leftover.at.to_string());
+    let mut names: Vec<String> = names.collect();
+    if count > SHOWN {
+        names.push(format!("{} more", count - SHOWN));
+    }
+    let what = format!(
+        "{count} of {all} Secrets of manifests `{set}` are described no more, and at most {most} are deleted in one pass: {}",
+        names.join(", ")
+    );
+    Failure::new(Class::Refused, what).hint(format!(
+        "bring the files back, or, if all of these are to go, run once with `--allow-deletes {count}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(number: usize) -> ObjectName {
+        ObjectName {
+            namespace: "n".to_owned(),
+            name: format!("s{number}"),
+        }
+    }
+
+    fn marked(count: usize) -> Vec<Marked> {
+        let found = (0..count).map(|number| Leftover {
+            at: at(number),
+            uid: "u".to_owned(),
+            version: "1".to_owned(),
+        });
+        vec![Marked {
+            set: "web".to_owned(),
+            found: Ok(found.collect()),
+        }]
+    }
+
+    /// What becomes of so many that stand when so many of them are kept.
+    fn outcome(standing: usize, keeping: usize, allowed: usize) -> String {
+        let kept = (0..keeping).map(at).collect();
+        match plan(&kept, marked(standing), allowed).as_slice() {
+            [] => "nothing".to_owned(),
+            [
+                DeliveryPlan {
+                    steps: Ok(steps), ..
+                },
+            ] => format!("{} go", steps.len()),
+            [
+                DeliveryPlan {
+                    steps: Err(failure),
+                    ..
+                },
+            ] => failure.class.to_string(),
+            more => panic!("{more:?}"),
+        }
+    }
+
+    #[test]
+    fn row_75_too_many_deletions_are_refused_until_a_person_says_so_many() {
+        for (standing, keeping, allowed, want) in [
+            (0, 0, 0, "nothing"),
+            (5, 5, 0, "nothing"),
+            (5, 2, 0, "3 go"),
+            (5, 1, 0, "refused"),
+            (5, 1, 3, "refused"),
+            (5, 1, 4, "4 go"),
+            (100, 80, 0, "20 go"),
+            (100, 79, 0, "refused"),
+            (100, 0, 100, "100 go"),
+        ] {
+            assert_eq!(
+                outcome(standing, keeping, allowed),
+                want,
+                "{standing} {keeping} {allowed}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_what_would_go_and_the_way_on() {
+        let plans = plan(&BTreeSet::new(), marked(12), 0);
+        let [
+            DeliveryPlan {
+                delivery,
+                steps: Err(failure),
+            },
+        ] = plans.as_slice()
+        else {
+            panic!("{plans:?}")
+        };
+        assert_eq!(delivery, "manifests web: prune");
+        assert!(failure.what.starts_with(
+            "12 of 12 Secrets of manifests `web` are described no more, and at most 3 are"
+        ));
+        assert!(
+            failure.what.ends_with("n/s8, n/s9, 2 more"),
+            "{}",
+            failure.what
+        );
+        assert!(
+            failure
+                .hint
+                .as_ref()
+                .is_some_and(|hint| hint.contains("--allow-deletes 12"))
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! Encrypted manifests as the Secrets that they describe, in namespaces that our configuration allows and no others.
+//!
+//! Neither SOPS nor anybody else protects the keys of a manifest: who may write the file may exchange `name` and `namespace`
+//! without any checksum noticing. So where a Secret may go is said by us, and what says something else is refused by its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use crate::artifact::{Artifact, MANIFESTS_MARK, ObjectName, SecretArtifact, Wanted};
+use crate::config::{Config, Location, ManifestSet, Source, Target, resolve};
+use crate::fetched::Fetched;
+use crate::manifest::{Manifest, from_secret_document};
+use crate::report::{Class, Failure, Fault};
+
+use super::within;
+
+type Own<'a> = &'a Result<String, Failure>;
+
+/// The part of what must exist that manifests describe, one entry per file: a file is applied whole or not at all, and one that fails stops no other.
+pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>) -> Vec<Wanted> {
+    let files = config
+        .manifests
+        .iter()
+        .flat_map(|set| set.files.iter().map(move |file| (set, file)));
+    let mut all: Vec<Wanted> = files
+        .map(|(set, file)| Wanted {
+            delivery: set.label(file),
+            artifacts: secrets(set, file, fetched, own),
+        })
+        .collect();
+    refuse_doubles(&mut all, places(config, own));
+    all
+}
+
+fn secrets(
+    set: &ManifestSet,
+    file: &Source,
+    fetched: &Fetched,
+    own: Own<'_>,
+) -> Result<Vec<Artifact>, Failure> {
+    let documents = &fetched.get(file)?.documents;
+    let mut secrets = Vec::new();
+    for document in documents {
+        let found = from_secret_document(document.duplicate());
+        for manifest in found.map_err(|error| within(file, error))? {
+            secrets.push(Artifact::Secret(secret(set, file, manifest, own)?));
+        }
+    }
+    if secrets.is_empty() {
+        return Err(within(file, ManifestsError::Empty));
+    }
+    Ok(secrets)
+}
+
+fn secret(
+    set: &ManifestSet,
+    file: &Source,
+    manifest: Manifest,
+    own: Own<'_>,
+) -> Result<SecretArtifact, Failure> {
+    let Manifest {
+        namespace,
+        name,
+        kind,
+        data,
+        mut labels,
+        annotations,
+        immutable,
+    } = manifest;
+    let own_needed = namespace.is_none() || set.namespaces.is_empty();
+    let own = match own {
+        Err(failure) if own_needed => return Err(failure.clone()),
+        Err(_) => "",
+        Ok(own) => own,
+    };
+    let at = ObjectName {
+        namespace: namespace.unwrap_or_else(|| own.to_owned()),
+        name,
+    };
+    let allowed = match set.namespaces.as_slice() {
+        [] => at.namespace == own,
+        namespaces => namespaces.contains(&at.namespace),
+    };
+    if !allowed {
+        let error = ManifestsError::Namespace {
+            at,
+            set: set.at.clone(),
+        };
+        return Err(within(file, error));
+    }
+    if let Some(name) = &set.name {
+        labels.insert(MANIFESTS_MARK.to_owned(), name.clone());
+    }
+    Ok(SecretArtifact {
+        at,
+        kind,
+        data,
+        labels,
+        annotations,
+        immutable,
+        conflict: set.conflict,
+    })
+}
+
+/// What deliveries write, even those that fail: no manifest may describe it too.
+fn places(config: &Config, own: Own<'_>) -> BTreeMap<ObjectName, BTreeSet<String>> {
+    let mut places: BTreeMap<ObjectName, BTreeSet<String>> = BTreeMap::new();
+    let own = own.as_deref().unwrap_or_default();
+    for delivery in &config.deliveries {
+        for target in &delivery.to {
+            if let Target::Secret(secret) = target {
+                let who = format!("delivery {}", super::shown(&delivery.name));
+                places
+                    .entry(resolve(&secret.at, own))
+                    .or_default()
+                    .insert(who);
+            }
+        }
+    }
+    places
+}
+
+/// Of two that describe one Secret, either could be the forged one: none is applied.
+fn refuse_doubles(all: &mut [Wanted], mut places: BTreeMap<ObjectName, BTreeSet<String>>) {
+    let mut twice = BTreeSet::new();
+    for wanted in all.iter() {
+        for at in objects(wanted) {
+            let who = places.entry(at.clone()).or_default();
+            if !who.insert(wanted.delivery.clone()) || who.len() > 1 {
+                twice.insert(at.clone());
+            }
+        }
+    }
+    for wanted in all {
+        let Some(at) = objects(wanted).find(|at| twice.contains(at)) else {
+            continue;
+        };
+        let others = places[at].iter().filter(|who| **who != wanted.delivery);
+        let error = ManifestsError::Twice {
+            others: others.cloned().collect(),
+            at: at.clone(),
+        };
+        wanted.artifacts = Err(error.into());
+    }
+}
+
+fn objects(wanted: &Wanted) -> impl Iterator<Item = &ObjectName> {
+    let artifacts = wanted.artifacts.iter().flatten();
+    artifacts.filter_map(|artifact| match artifact {
+        Artifact::Secret(secret) => Some(&secret.at),
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => None,
+    })
+}
+
+/// Why manifests are not applied.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum ManifestsError {
+    #[error("it describes no Secret")]
+    Empty,
+    #[error("secret {at}: manifests may not go to namespace {}", at.namespace)]
+    Namespace { at: ObjectName, set: Location },
+    #[error("secret {at} is described twice{}", also(others))]
+    Twice { at: ObjectName, others: Vec<String> },
+}
+
+fn also(others: &[String]) -> String {
+    if others.is_empty() {
+        return " in this file".to_owned();
+    }
+    format!(", also by {}", others.join(" and "))
+}
+
+impl Fault for ManifestsError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Empty => Class::Missing,
+            Self::Namespace { .. } | Self::Twice { .. } => Class::Refused,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Empty => "remove the file, or let it describe a Secret".to_owned(),
+            Self::Namespace { at, set } => format!(
+                "if it is meant to go there, list `{}` under `namespaces` at {set}; what a file says beside its values, anybody may have changed",
+                at.namespace
+            ),
+            Self::Twice { .. } => "keep one of them".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
