@@ -159,8 +159,9 @@ impl Outcome {
             }
             Action::Update(reason) | Action::Recreate { reason, .. } => {
                 self.updated += 1;
-                tracing::info!(delivery, %target, %reason, "updated");
-                ("updated", reason.to_string())
+                let reason = step.because(reason);
+                tracing::info!(delivery, %target, reason, "updated");
+                ("updated", reason)
             }
         };
         self.rows

@@ -47,6 +47,17 @@ pub struct Step {
     pub notes: Vec<String>,
 }
 
+impl Step {
+    /// A reason, and what else the action does.
+    pub fn because(&self, reason: &Reason) -> String {
+        let notes = self.notes.iter().map(String::as_str);
+        let parts: Vec<String> = std::iter::once(reason.to_string())
+            .chain(notes.map(str::to_owned))
+            .collect();
+        parts.join("; ")
+    }
+}
+
 /// What will be done at one target, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {

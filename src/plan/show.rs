@@ -87,11 +87,7 @@ fn why(step: &Step) -> String {
     match &step.action {
         Action::Keep | Action::Create => String::new(),
         Action::Delete => UNLISTED.to_owned(),
-        Action::Update(reason) | Action::Recreate { reason, .. } => {
-            let mut parts = vec![reason.to_string()];
-            parts.extend(step.notes.iter().cloned());
-            parts.join("; ")
-        }
+        Action::Update(reason) | Action::Recreate { reason, .. } => step.because(reason),
         Action::Refuse(failure) => reason_of(failure),
     }
 }
