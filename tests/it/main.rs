@@ -17,6 +17,7 @@ mod files;
 mod inputs;
 mod kind;
 mod render;
+mod rops;
 mod schema;
 mod sidecar;
 mod stack;
