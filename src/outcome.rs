@@ -57,16 +57,27 @@ impl Failed {
     pub fn log_others(failures: &[Self]) {
         let worst = Self::find_worst(failures).map(|(index, _)| index);
         for (index, failed) in failures.iter().enumerate() {
-            let Self {
-                delivery,
-                target,
-                failure,
-                more: _,
-            } = failed;
             if Some(index) != worst {
-                tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
+                failed.log();
             }
         }
+    }
+
+    /// Logs the worst, where the last line of the run is another.
+    pub fn log_worst(failures: &[Self]) {
+        if let Some((_, worst)) = Self::find_worst(failures) {
+            worst.log();
+        }
+    }
+
+    fn log(&self) {
+        let Self {
+            delivery,
+            target,
+            failure,
+            more: _,
+        } = self;
+        tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
     }
 
     /// Class, delivery, reason, next step: for the last line and the termination log.

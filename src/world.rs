@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
+use crate::halt::Halt;
 use crate::kubernetes::{self, Kubernetes};
 use crate::patience::Patience;
 use crate::report::{Class, Failure};
@@ -28,6 +29,8 @@ pub struct World {
     pub patience: Patience,
     /// What is kept between passes; nothing where there is only one.
     pub shelf: Option<Arc<Shelf>>,
+    /// The end that a signal asks for.
+    pub halt: Arc<Halt>,
     /// How many Secrets of a set of manifests may be deleted at once, where a person said so.
     pub allow_deletes: usize,
     /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
@@ -58,6 +61,7 @@ impl World {
             root,
             patience,
             shelf: None,
+            halt: Arc::default(),
             allow_deletes: 0,
             retired: Retired::default(),
             vaults: config
@@ -108,6 +112,7 @@ impl World {
             root: self.root.clone(),
             patience: self.patience,
             shelf: self.shelf.clone(),
+            halt: Arc::clone(&self.halt),
             allow_deletes: self.allow_deletes,
             retired: Retired::default(),
             vaults: self.vaults.clone(),
@@ -126,6 +131,7 @@ impl World {
             }
         }
         self.shelf.clone_from(&earlier.shelf);
+        self.halt.clone_from(&earlier.halt);
         self.kubernetes = Arc::clone(&earlier.kubernetes);
         self
     }
@@ -181,7 +187,7 @@ impl World {
         self.keyring.get_or_init(|| load).await.clone()
     }
 
-    /// Ends what this world opened and no other uses: revokes each token that fetched no leased data. Warns and never fails.
+    /// Ends what this world opened and no other uses: revokes each token that no delivered data ends with. Warns and never fails.
     pub async fn close(self) {
         let last = self.vaults.into_values().filter_map(Arc::into_inner);
         futures_util::future::join_all(last.map(Session::close)).await;

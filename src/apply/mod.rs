@@ -8,7 +8,8 @@ pub mod withdraw;
 use futures_util::future::join_all;
 
 use crate::artifact::Artifact;
-use crate::plan::{Action, DeliveryPlan, Plan, Step};
+use crate::halt;
+use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
 use crate::report::{Class, Failure};
 use crate::world::World;
 
@@ -24,12 +25,17 @@ pub struct Applied {
 /// Does everything a plan says: first all that is written, then, if all of that went well, what is deleted. Whoever reads a
 /// Secret that was renamed finds the new one before the old one goes.
 pub async fn apply(plan: Plan, world: &World) -> Applied {
-    // All at once: a target that waits for its server holds up no other.
     let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
-        join_all(steps.iter().map(|step| one(step, world)))
+        delivery(steps, world)
     });
     let mut results = join_all(deliveries).await;
+    delete_all(&plan, &mut results, world).await;
+    Applied { plan, results }
+}
+
+/// Deletes what is to go, if all else went well.
+pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], world: &World) {
     let unknown = plan
         .deliveries
         .iter()
@@ -39,7 +45,7 @@ pub async fn apply(plan: Plan, world: &World) -> Applied {
         .flatten()
         .filter_map(|result| result.as_ref().err());
     let worst = unknown.chain(failed).map(|failure| failure.class).min();
-    for (DeliveryPlan { steps, .. }, results) in plan.deliveries.iter().zip(&mut results) {
+    for (DeliveryPlan { steps, .. }, results) in plan.deliveries.iter().zip(results) {
         let steps = steps.as_deref().unwrap_or_default();
         let deletions = steps.iter().zip(results.iter_mut());
         let deletions = deletions.filter(|(step, _)| step.action == Action::Delete);
@@ -48,20 +54,59 @@ pub async fn apply(plan: Plan, world: &World) -> Applied {
         }))
         .await;
     }
-    Applied { plan, results }
+}
+
+/// Does the steps of one delivery, all at once: a target that waits for its server holds up no other. Only what needs another
+/// step's end waits for it.
+pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>> {
+    let first = steps.iter().map(|step| async move {
+        match plan::needed(steps, step) {
+            None => Some(one(step, world).await),
+            Some(_) => None,
+        }
+    });
+    let first = &join_all(first).await;
+    let then = steps.iter().zip(first).map(|(step, done)| async move {
+        if let Some(done) = done {
+            return done.clone();
+        }
+        let needed =
+            plan::needed(steps, step).and_then(|at| Some((&steps[at], first[at].as_ref()?)));
+        match needed {
+            Some((needed, Err(why))) => Err(plan::unlinked(step, needed, why)),
+            Some((_, Ok(()))) | None => one(step, world).await,
+        }
+    });
+    join_all(then).await
 }
 
 async fn one(step: &Step, world: &World) -> Result<(), Failure> {
     match &step.action {
         Action::Keep | Action::Delete => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
-        Action::Create | Action::Update(_) | Action::Recreate { .. } => match &step.artifact {
-            Artifact::File(file) => file::write(file, world),
-            Artifact::FileSet(set) => file::write_set(set, world),
-            Artifact::Secret(secret) => secret::write(secret, &step.action, world).await,
-            Artifact::PullSecret(link) => secret::link(link, world).await,
-            Artifact::Leftover(_) => Err(defect(step)),
-        },
+        Action::Recreate { .. } => {
+            let _running = world.halt.begin()?;
+            // It ends by itself, with the old object or the new one in place.
+            write(step, world).await
+        }
+        Action::Create | Action::Update(_) => {
+            let _running = world.halt.begin()?;
+            tokio::select! {
+                biased;
+                done = write(step, world) => done,
+                () = world.halt.over() => Err(halt::stopped()),
+            }
+        }
+    }
+}
+
+async fn write(step: &Step, world: &World) -> Result<(), Failure> {
+    match &step.artifact {
+        Artifact::File(file) => file::write(file, world),
+        Artifact::FileSet(set) => file::write_set(set, world),
+        Artifact::Secret(secret) => secret::write(secret, &step.action, world).await,
+        Artifact::PullSecret(link) => secret::link(link, world).await,
+        Artifact::Leftover(_) => Err(defect(step)),
     }
 }
 
@@ -70,7 +115,10 @@ async fn delete(step: &Step, worst: Option<Class>, world: &World) -> Result<(), 
         return Err(defect(step));
     };
     match worst {
-        None => secret::remove(leftover, world).await,
+        None => {
+            let _running = world.halt.begin()?;
+            secret::remove(leftover, world).await
+        }
         Some(class) => Err(Failure::new(
             class,
             format!(

@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::artifact::{Leftover, PullSecretLink, SecretArtifact};
+use crate::halt::{Halt, RESTORE};
 use crate::kubernetes::retry::pause;
 use crate::kubernetes::secret::{Apply, Basis, Stored, check};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
@@ -37,7 +38,7 @@ pub async fn write(secret: &SecretArtifact, action: &Action, world: &World) -> R
         Action::Refuse(failure) => return Err(failure.clone()),
         Action::Create => settle(cluster, secret, Start::Absent).await?,
         Action::Update(_) => settle(cluster, secret, Start::Look).await?,
-        Action::Recreate { uid, .. } => recreate(cluster, secret, uid).await?,
+        Action::Recreate { uid, .. } => recreate(cluster, secret, uid, &world.halt).await?,
     }
     Ok(())
 }
@@ -210,9 +211,14 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
     names
 }
 
-/// Deletes exactly the object that the plan saw and makes it anew. The old one is kept in memory and put back if that fails;
-/// the right to create is asked for first, because without it neither could be done.
-async fn recreate(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
+/// Deletes exactly the object that the plan saw and makes it anew. The old one is kept in memory and put back if that fails,
+/// or if a signal ends the wait for it; the right to create is asked for first, because without it neither could be done.
+async fn recreate(
+    cluster: &Kubernetes,
+    wanted: &SecretArtifact,
+    uid: &str,
+    halt: &Halt,
+) -> Result<(), Error> {
     let Some(old) = cluster.secret(&wanted.at).await? else {
         return settle(cluster, wanted, Start::Absent).await;
     };
@@ -231,26 +237,99 @@ async fn recreate(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> R
         });
     }
     cluster.check_create(&wanted.at).await?;
-    cluster.delete(&wanted.at, uid).await?;
-    released(cluster, wanted, uid).await?;
-    let error = match create(cluster, wanted).await {
-        Err(Error::Raced(_)) => return settle(cluster, wanted, Start::Look).await,
-        Err(error) => error,
-        Ok(()) => return Ok(()),
+    let cause = tokio::select! {
+        made = replace(cluster, wanted, uid) => match made {
+            Ok(()) => return Ok(()),
+            Err(Replacing::Standing(error)) => return Err(error),
+            Err(Replacing::Gone(error)) => error,
+        },
+        () = halt.over() => Error::Stopped(subject(wanted)),
     };
     let old = old.into_artifact(&wanted.at);
-    let back = Apply {
-        wanted: &old,
+    match put_back(cluster, &old, ours, uid).await {
+        Back::Another => Err(cause),
+        back @ (Back::Restored | Back::Nothing) => Err(Error::NotRecreated {
+            subject: subject(wanted),
+            restored: back == Back::Restored,
+            cause: Box::new(cause),
+        }),
+    }
+}
+
+/// How making anew failed.
+enum Replacing {
+    /// Something stands there that is not for us to replace.
+    Standing(Error),
+    /// The old object may be gone.
+    Gone(Error),
+}
+
+async fn replace(
+    cluster: &Kubernetes,
+    wanted: &SecretArtifact,
+    uid: &str,
+) -> Result<(), Replacing> {
+    match cluster.delete(&wanted.at, uid).await {
+        Ok(()) => {}
+        // Without an answer it may have been deleted all the same.
+        Err(error @ (Error::Unavailable { .. } | Error::Strange { .. })) => {
+            return Err(Replacing::Gone(error));
+        }
+        Err(error) => return Err(Replacing::Standing(error)),
+    }
+    match released(cluster, wanted, uid).await {
+        Ok(()) => {}
+        Err(error @ Error::BeingDeleted { .. }) => return Err(Replacing::Standing(error)),
+        Err(error) => return Err(Replacing::Gone(error)),
+    }
+    match create(cluster, wanted).await {
+        Ok(()) => Ok(()),
+        Err(Error::Raced(_)) => {
+            let settled = settle(cluster, wanted, Start::Look).await;
+            settled.map_err(Replacing::Standing)
+        }
+        Err(error) => Err(Replacing::Gone(error)),
+    }
+}
+
+/// What stands after the attempt to put an object back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Back {
+    /// The old one.
+    Restored,
+    /// Another, or the old one that was never deleted.
+    Another,
+    /// Nothing, or what goes as soon as its finalizers let it.
+    Nothing,
+}
+
+/// Puts the old object back unless one stands there, in a time of its own: all other time may be used up.
+async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, marked: bool, uid: &str) -> Back {
+    let end = Instant::now() + RESTORE;
+    let cluster = cluster.until(end);
+    let apply = Apply {
+        wanted: old,
         basis: Basis::Nothing,
-        marked: ours,
+        marked,
         force: false,
     };
-    let restored = cluster.apply(&back).await.is_ok();
-    Err(Error::NotRecreated {
-        subject: subject(wanted),
-        restored,
-        cause: Box::new(error),
-    })
+    let mut last = Back::Nothing;
+    loop {
+        if let Ok(Ok(_)) = timeout_at(end, cluster.apply(&apply)).await {
+            return Back::Restored;
+        }
+        match timeout_at(end, cluster.secret(&old.at)).await {
+            Ok(Ok(Some(stands))) if stands.uid() != uid => return Back::Another,
+            // A deletion that was sent may still arrive.
+            Ok(Ok(Some(stands))) if stands.deleting().is_none() => last = Back::Another,
+            Ok(Ok(_)) => last = Back::Nothing,
+            Ok(Err(_)) | Err(_) => {}
+        }
+        if Instant::now() + LONGEST_PAUSE / 4 >= end {
+            return last;
+        }
+        sleep(LONGEST_PAUSE / 4).await;
+    }
 }
 
 /// Waits until the deleted object is gone; others' finalizers may hold it.

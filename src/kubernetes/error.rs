@@ -22,6 +22,11 @@ pub enum Error {
     /// Our credentials could not be had.
     #[error("no credentials for the Kubernetes API: {0}")]
     Credentials(String),
+    /// They took too long.
+    #[error(
+        "no credentials for the Kubernetes API: reading them, or the program that gives them, did not end in time"
+    )]
+    LateCredentials,
     /// They were not accepted.
     #[error("{verb} {subject}: the API server does not know our credentials (401)")]
     Unauthenticated {
@@ -164,6 +169,9 @@ pub enum Error {
         /// Their keys.
         keys: Vec<String>,
     },
+    /// A signal came while it was to be made anew, and it stands.
+    #[error("{0} was not made anew: stopped by a signal")]
+    Stopped(Subject),
     /// It was deleted and could not be made again.
     #[error("{subject} was deleted to be made anew, which failed; {}", if *.restored { "it was put back as it was" } else { "it could not be put back" })]
     NotRecreated {
@@ -217,6 +225,8 @@ impl Fault for Error {
             | Self::Fenced(_)
             | Self::Unavailable { .. }
             | Self::Strange { .. }
+            | Self::LateCredentials
+            | Self::Stopped(_)
             | Self::BeingDeleted { .. } => Class::Unavailable,
             Self::NotRecreated { cause, .. } => cause.class(),
         }
@@ -249,6 +259,8 @@ impl Fault for Error {
             Self::Unavailable { .. } => "run again when the API server answers, or give it longer with `--deadline`".into(),
             Self::NotOurs(_) => "give this target another name, or `adopt: true` to take the object over".into(),
             Self::OtherType { .. } => "`recreate: true` on this target deletes it and makes it anew".into(),
+            Self::LateCredentials => "run again, or give it longer with `--deadline`".into(),
+            Self::Stopped(_) => "run again".into(),
             Self::BeingDeleted { .. } => "run again when it is gone".into(),
             Self::TooLarge { .. } => "deliver fewer fields, spread them over several Secrets, or deliver files".into(),
             Self::BadKeys { .. } => "rename the fields: letters, digits, `-`, `_` and `.`, at most 253, not `.` nor starting with `..`".into(),

@@ -40,6 +40,7 @@ pub use subject::{Claim, Claims, Kind, Subject};
 pub(crate) use crate::artifact::OWNER as MANAGER;
 
 /// A cluster and our place in it.
+#[derive(Clone)]
 pub struct Kubernetes {
     /// The client.
     pub client: kube::Client,

@@ -4,11 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Ended, FAREWELL, stopped};
 use crate::config::{Config, Delivery};
+use crate::fetched::Fetched;
 use crate::hygiene::{SECRET_VARIABLES, soft_core_limit};
 use crate::material::SecretBytes;
 use crate::outcome::Failed;
@@ -33,13 +34,28 @@ pub async fn environment(
         fetched = source::fetch_all(&config, &world) => Ok(fetched),
         stop = stopped => Err(Ended::Signal(stop)),
     };
+    let environment = fetched.and_then(|fetched| {
+        let environment = config.deliveries.first().map_or_else(
+            || Ok(Vec::new()),
+            |delivery| rendered(delivery, &fetched, &world),
+        );
+        environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
+    });
     let _ = tokio::time::timeout(FAREWELL, world.close()).await;
-    let fetched = fetched?;
-    let environment = config.deliveries.first().map_or_else(
-        || Ok(Vec::new()),
-        |delivery| render::environment(delivery, &fetched),
-    );
-    environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
+    environment
+}
+
+/// The environment of a delivery. What is leased in it must outlive us: the program has it next.
+pub(super) fn rendered(
+    delivery: &Delivery,
+    fetched: &Fetched,
+    world: &World,
+) -> Result<Vec<(String, SecretBytes)>, Failure> {
+    let environment = render::environment(delivery, fetched)?;
+    for session in source::leases(delivery, fetched, world) {
+        session.outlive();
+    }
+    Ok(environment)
 }
 
 /// The delivery that was named, or the only one.
@@ -69,28 +85,37 @@ pub fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Delivery
     }
 }
 
-/// Whether the program can be run at all: asked before any login.
-pub fn find_program(command: &[OsString], path: &OsStr) -> Result<(), Failure> {
+/// A program that was found, and what it is given.
+pub struct Program {
+    /// Where it is: looked up once, so that a variable of the delivery cannot lead elsewhere.
+    path: PathBuf,
+    command: Vec<OsString>,
+}
+
+/// Finds the program by our own `PATH`: asked before any login.
+pub fn find_program(command: &[OsString], path: &OsStr) -> Result<Program, Failure> {
     let Some(program) = command.first() else {
-        return Err(no_program());
+        return Err(Failure::new(Class::Usage, "no program was named").hint("write it after `--`"));
     };
-    let runs = |file: &Path| {
+    let runs = |file: &PathBuf| {
         std::fs::metadata(file)
             .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
-    let found = if program.as_bytes().contains(&b'/') {
-        runs(Path::new(program))
-    } else {
-        std::env::split_paths(path).any(|folder| runs(&folder.join(program)))
+    let mut places: Vec<PathBuf> = match program.as_bytes().contains(&b'/') {
+        true => vec![program.into()],
+        // A folder of PATH without a name is this one.
+        false => std::env::split_paths(path)
+            .map(|folder| Path::new(".").join(folder).join(program))
+            .collect(),
     };
-    match found {
-        true => Ok(()),
-        false => Err(cannot_run(program, "there is no such program")),
+    places.retain(runs);
+    match places.into_iter().next() {
+        Some(path) => Ok(Program {
+            path,
+            command: command.to_vec(),
+        }),
+        None => Err(cannot_run(program, "there is no such program")),
     }
-}
-
-fn no_program() -> Failure {
-    Failure::new(Class::Usage, "no program was named").hint("write it after `--`")
 }
 
 pub(super) fn cannot_run(program: &OsStr, why: impl std::fmt::Display) -> Failure {
@@ -117,15 +142,18 @@ pub(super) fn prepared(
 
 /// Replaces this process; returns only when that fails.
 pub fn become_program(
-    command: &[OsString],
+    program: &Program,
     environment: Vec<(String, SecretBytes)>,
     core_limit: Option<u64>,
 ) -> Failure {
-    let Some(program) = command.first() else {
-        return no_program();
+    let Program { path, command } = program;
+    let (name, arguments) = match command.split_first() {
+        Some((name, arguments)) => (name.as_os_str(), arguments),
+        None => (path.as_os_str(), [].as_slice()),
     };
-    let mut child = prepared(program, &command[1..], &environment);
+    let mut child = prepared(path.as_os_str(), arguments, &environment);
+    child.arg0(name);
     // The program is not ours to forbid a core.
     let _ = soft_core_limit(core_limit);
-    cannot_run(program, child.exec())
+    cannot_run(name, child.exec())
 }

@@ -1,19 +1,34 @@
 //! `job`, `init` and `plan`: one pass, then the end.
 
+use std::pin::pin;
+
+use tokio::time::timeout;
+
 use super::{Ended, FAREWELL, Stop, stopped};
 use crate::config::Config;
 use crate::cycle;
+use crate::halt;
 use crate::outcome::{Failed, Outcome, foreseen};
 use crate::plan::{Format, Plan, show};
 use crate::world::World;
 
-/// Makes one pass. A signal stops it between two writes, never in one; tokens are given back either way.
+/// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to end; tokens are given
+/// back either way.
 pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended, Option<Outcome>) {
     remind(config);
     let stopped = stopped();
-    let done = tokio::select! {
-        applied = cycle::run(config, &world, now) => Ok(applied),
-        stop = stopped => Err(stop),
+    let done = {
+        let mut pass = pin!(cycle::run(config, &world, now));
+        tokio::select! {
+            applied = &mut pass => Ok(applied),
+            stop = stopped => {
+                world.halt.ask();
+                if let Ok(applied) = timeout(halt::LONGEST, pass).await {
+                    Failed::log_worst(&Outcome::of(&applied).failures);
+                }
+                Err(stop)
+            }
+        }
     };
     close(world).await;
     match done {
@@ -60,7 +75,7 @@ pub(super) fn verdict(plan: &Plan) -> Ended {
 
 async fn close(world: World) {
     // The token is worth a short wait and no more.
-    let _ = tokio::time::timeout(FAREWELL, world.close()).await;
+    let _ = timeout(FAREWELL, world.close()).await;
 }
 
 /// Who runs a job with such a configuration may wait for copies in vain.

@@ -12,6 +12,7 @@ use super::{Ended, FAREWELL, reflector, stopped};
 use crate::apply::react::reap;
 use crate::config::problem::Problems;
 use crate::config::{Config, JwtSource, Source, VaultAuth};
+use crate::halt;
 use crate::outcome::Failed;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
@@ -60,11 +61,19 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
     };
     tracing::info!(listen = %stay.settings.listen, "staying");
     let served = serve::serve(listener, Arc::clone(&board));
+    // Worlds follow each other, and this stays.
+    let halt = Arc::clone(&stay.world.halt);
+    let ended = async {
+        (&mut stop).await;
+        halt.ask();
+        let _ = tokio::time::timeout(halt::LONGEST, halt.idle()).await;
+    };
     tokio::select! {
+        biased;
+        () = ended => {}
         () = served => {}
         () = bury() => {}
         () = stay.on(first, &board, &reactor) => {}
-        _ = &mut stop => {}
     }
     tracing::info!("ending: what was delivered stays");
     let pulse = board.state().reflector.clone();
@@ -117,8 +126,14 @@ impl Stay {
                     .vaults()
                     .map(|(name, session)| tend(name, session, world));
                 // What else is to run until the end or the next configuration is one more branch here.
+                let reloaded = async {
+                    let new = reload(settings, &mut self.files, &mut self.hangup, board).await;
+                    // What is being written by the old one comes to its end.
+                    world.halt.idle().await;
+                    new
+                };
                 tokio::select! {
-                    new = reload(settings, &mut self.files, &mut self.hangup, board) => new,
+                    new = reloaded => new,
                     _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::exec::{cannot_run, chosen, prepared};
+use super::exec::{cannot_run, chosen, prepared, rendered};
 use super::sidecar::{bury, tend};
 use super::{Ended, FAREWELL};
 use crate::apply::react::{Running, Scope, number};
@@ -23,7 +23,6 @@ use crate::config::Config;
 use crate::config::stay::SignalName;
 use crate::material::SecretBytes;
 use crate::outcome::Failed;
-use crate::render;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups::{self, files};
@@ -199,7 +198,7 @@ async fn environment(keeper: &Keeper<'_>) -> Result<Environment, Failure> {
             "not exactly one delivery is watched",
         ));
     };
-    render::environment(delivery, &fetched)
+    rendered(delivery, &fetched, &world)
 }
 
 fn start(program: &Program<'_>, environment: &Environment) -> Result<Running, Failure> {

@@ -3,18 +3,23 @@
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
 pub mod brake;
+mod claims;
 mod decide;
+mod links;
 mod owed;
 pub mod prune;
 mod show;
 mod variables;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::artifact::{Artifact, Desired, Wanted};
-use crate::observed::Observed;
+use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 
+pub use claims::Ledger;
+pub use links::{needed, unlinked};
 pub use owed::{News, Owed, owed};
 pub use show::{Format, show};
 
@@ -196,26 +201,42 @@ impl Action {
 }
 
 /// Decides what each artifact needs, given what stands at its place (one entry per artifact, in order).
-pub fn plan(desired: Desired, observed: Vec<Vec<Observed>>) -> Plan {
-    let deliveries = desired.deliveries.into_iter().zip(observed);
+pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
+    let shared = claims::shared(&desired, &observed);
+    let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {
         deliveries: deliveries
-            .map(|(wanted, observed)| delivery(wanted, observed))
+            .map(|(index, (wanted, observed))| {
+                let own = shared.iter().filter(|((of, _), _)| *of == index);
+                let refused = own
+                    .map(|((_, at), failure)| (*at, failure.clone()))
+                    .collect();
+                delivery(wanted, observed, &refused)
+            })
             .collect(),
     }
 }
 
-fn delivery(wanted: Wanted, observed: Vec<Observed>) -> DeliveryPlan {
+/// The same for one delivery; some artifacts are refused before, by their place in it.
+pub fn delivery(
+    wanted: Wanted,
+    observed: Vec<Seen>,
+    refused: &BTreeMap<usize, Failure>,
+) -> DeliveryPlan {
     let Wanted {
         delivery,
         artifacts,
     } = wanted;
     let steps = artifacts.map(|artifacts| {
-        artifacts
-            .into_iter()
-            .zip(observed)
-            .map(|(artifact, observed)| step(artifact, observed))
-            .collect()
+        let both = artifacts.into_iter().zip(observed).enumerate();
+        let mut steps: Vec<Step> = both
+            .map(|(at, (artifact, seen))| match refused.get(&at) {
+                Some(failure) => step(artifact, Observed::Unknown(failure.clone())),
+                None => step(artifact, seen.state),
+            })
+            .collect();
+        links::refuse(&mut steps);
+        steps
     });
     DeliveryPlan { delivery, steps }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Change, DeliveryPlan, Plan, Reason, Step};
+use super::{Action, Change, DeliveryPlan, Reason, Step};
 use crate::config::{Delivery, Reaction};
 use crate::fetched::Fetched;
 
@@ -46,14 +46,8 @@ impl News {
     }
 }
 
-/// What a plan owes, once its steps are done.
-pub fn owed(deliveries: &[Delivery], plan: &Plan, fetched: &Fetched) -> Vec<Owed> {
-    let both = deliveries.iter().zip(&plan.deliveries);
-    both.flat_map(|(delivery, plan)| of(delivery, plan, fetched))
-        .collect()
-}
-
-fn of(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<Owed> {
+/// What a delivery owes, once the steps of its plan are done.
+pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<Owed> {
     let changed: Vec<&Step> = plan
         .steps
         .iter()
@@ -170,13 +164,11 @@ mod tests {
             let shown = format!("{actions:?}");
             let mut delivery = testing::delivery([]);
             delivery.on_change = vec![run.clone()];
-            let plan = Plan {
-                deliveries: vec![DeliveryPlan {
-                    delivery: "d".into(),
-                    steps: Ok(actions.into_iter().map(step).collect()),
-                }],
+            let plan = DeliveryPlan {
+                delivery: "d".into(),
+                steps: Ok(actions.into_iter().map(step).collect()),
             };
-            let owed = owed(&[delivery], &plan, &Fetched::default());
+            let owed = owed(&delivery, &plan, &Fetched::default());
             assert_eq!(owed.len(), want, "{shown}");
             assert!(owed.iter().all(|owed| owed.keys == ["new"]), "{shown}");
         }

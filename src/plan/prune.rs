@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::brake::Limits;
 use super::{Action, DeliveryPlan, Step};
-use crate::artifact::{Artifact, Desired, Leftover, ObjectName};
+use crate::artifact::{Artifact, Leftover, ObjectName};
 use crate::observed::Marked;
 use crate::report::{Class, Failure};
 
@@ -17,11 +17,11 @@ pub const UNLISTED: &str = "no manifest describes it any more";
 const SHOWN: usize = 10;
 
 /// All Secrets that must exist; nothing when some part of that is not known.
-pub fn kept(desired: &Desired) -> Option<BTreeSet<ObjectName>> {
+pub fn kept(plans: &[DeliveryPlan]) -> Option<BTreeSet<ObjectName>> {
     let mut kept = BTreeSet::new();
-    for wanted in &desired.deliveries {
-        let artifacts = wanted.artifacts.as_ref().ok()?;
-        kept.extend(artifacts.iter().filter_map(|artifact| match artifact {
+    for plan in plans {
+        let steps = plan.steps.as_ref().ok()?;
+        kept.extend(steps.iter().filter_map(|step| match &step.artifact {
             Artifact::Secret(secret) => Some(secret.at.clone()),
             Artifact::File(_)
             | Artifact::FileSet(_)

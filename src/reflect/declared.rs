@@ -8,17 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::marks;
 use super::metadata::NamespaceMetadata;
-use crate::artifact::{Artifact, Conflict, Desired, ObjectName, SecretArtifact, Wanted};
-use crate::config::{Config, Delivery, Reflect, SecretTarget, Target};
+use crate::artifact::{Artifact, Conflict, ObjectName, SecretArtifact, Wanted};
+use crate::config::{Delivery, Reflect, SecretTarget, Target};
 use crate::material::SecretBytes;
 use crate::report::{Class, Failure};
 
-/// Whether all namespaces must be known.
-pub fn needs_namespaces(config: &Config) -> bool {
-    let targets = config.deliveries.iter().flat_map(|delivery| &delivery.to);
-    targets
-        .filter_map(reflected)
-        .any(|(_, reflect)| reflect.named().is_none())
+/// Whether all namespaces must be known for a delivery.
+pub fn needs_namespaces(delivery: &Delivery) -> bool {
+    let mut reflected = delivery.to.iter().filter_map(reflected);
+    reflected.any(|(_, reflect)| reflect.named().is_none())
 }
 
 fn reflected(target: &Target) -> Option<(&SecretTarget, &Reflect)> {
@@ -28,29 +26,19 @@ fn reflected(target: &Target) -> Option<(&SecretTarget, &Reflect)> {
     }
 }
 
-/// The same with all copies. `namespaces` is asked only for patterns and selectors.
+/// What a delivery wants, with all copies. `namespaces` is asked only for patterns and selectors. That nothing is written
+/// twice is seen to where a pass is decided.
 pub fn expand(
-    config: &Config,
-    desired: Desired,
+    delivery: &Delivery,
+    wanted: Wanted,
     namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
-) -> Desired {
-    // Sets of manifests come after the deliveries, and have no copies.
-    let declared = config.deliveries.iter().map(Some);
-    let declared = declared.chain(std::iter::repeat(None));
-    let wanted = desired.deliveries.into_iter().zip(declared);
-    let mut deliveries: Vec<Wanted> = wanted
-        .map(|(wanted, declared)| match declared {
-            None => wanted,
-            Some(declared) => Wanted {
-                delivery: wanted.delivery,
-                artifacts: wanted
-                    .artifacts
-                    .and_then(|artifacts| with_copies(artifacts, declared, namespaces)),
-            },
-        })
-        .collect();
-    refuse_twice(&mut deliveries);
-    Desired { deliveries }
+) -> Wanted {
+    Wanted {
+        delivery: wanted.delivery,
+        artifacts: wanted
+            .artifacts
+            .and_then(|artifacts| with_copies(artifacts, delivery, namespaces)),
+    }
 }
 
 /// Artifacts stand in the order of their targets: a Secret and its ServiceAccounts, or one of anything else.
@@ -176,38 +164,6 @@ fn from(home: &SecretArtifact, reflect: &Reflect) -> String {
         home.at.to_string()
     } else {
         home.at.name.clone()
-    }
-}
-
-/// Two writers of one Secret would undo each other's work for ever.
-fn refuse_twice(deliveries: &mut [Wanted]) {
-    let mut owners: BTreeMap<ObjectName, String> = BTreeMap::new();
-    for wanted in deliveries {
-        let Ok(artifacts) = &wanted.artifacts else {
-            continue;
-        };
-        let secrets = artifacts.iter().filter_map(|artifact| match artifact {
-            Artifact::Secret(secret) => Some(&secret.at),
-            Artifact::File(_)
-            | Artifact::FileSet(_)
-            | Artifact::PullSecret(_)
-            | Artifact::Leftover(_) => None,
-        });
-        let mut own: BTreeSet<&ObjectName> = BTreeSet::new();
-        let taken = secrets
-            .map(|at| (at, owners.get(at).map_or(&wanted.delivery, |owner| owner)))
-            .find(|(at, owner)| !own.insert(at) || **owner != wanted.delivery);
-        if let Some((at, owner)) = taken {
-            let failure = Failure::new(
-                Class::Usage,
-                format!("secret {at} would be written twice: delivery {owner} has it already"),
-            )
-            .hint("narrow `reflect`, or give the copies another name with `rename`");
-            wanted.artifacts = Err(failure);
-            continue;
-        }
-        let own: Vec<ObjectName> = own.into_iter().cloned().collect();
-        owners.extend(own.into_iter().map(|at| (at, wanted.delivery.clone())));
     }
 }
 

@@ -67,11 +67,23 @@ pub fn delivered(
     own_namespace: &Result<String, Failure>,
     now: Timestamp,
 ) -> Vec<Wanted> {
-    let wanted = |delivery: &Delivery| Wanted {
+    let deliveries = config.deliveries.iter();
+    deliveries
+        .map(|delivery| wanted(delivery, fetched, own_namespace, now))
+        .collect()
+}
+
+/// The same for one delivery.
+pub fn wanted(
+    delivery: &Delivery,
+    fetched: &Fetched,
+    own_namespace: &Result<String, Failure>,
+    now: Timestamp,
+) -> Wanted {
+    Wanted {
         delivery: delivery.name.clone(),
         artifacts: artifacts(delivery, fetched, own_namespace, now),
-    };
-    config.deliveries.iter().map(wanted).collect()
+    }
 }
 
 /// All fields of a delivery as variables of a process, in order.

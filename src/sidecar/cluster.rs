@@ -41,7 +41,7 @@ impl Followed {
             sources.filter_map(|from| from.source.secret()).collect();
         secrets.sort();
         secrets.dedup();
-        let namespaces = declared::needs_namespaces(group);
+        let namespaces = group.deliveries.iter().any(declared::needs_namespaces);
         if (namespaces || !secrets.is_empty())
             && let Ok(cluster) = world.kubernetes().await
         {

@@ -7,31 +7,106 @@ pub mod sealed;
 pub mod secret;
 pub mod sops;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{Config, Source};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, join_all};
+
+use crate::config::{Config, Delivery, Source};
 use crate::envelope::sops::Policy;
 use crate::fetched::Fetched;
 use crate::material::Material;
+use crate::progress::waiting;
 use crate::report::Failure;
+use crate::vault::Session;
 use crate::world::World;
+
+/// What one source gives, for all who wait for it.
+type Read<'a> = Shared<BoxFuture<'a, Result<Arc<Material>, Failure>>>;
+
+/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and answers all.
+pub struct Reads<'a>(BTreeMap<&'a Source, Read<'a>>);
+
+impl<'a> Reads<'a> {
+    /// Of all deliveries of a configuration; nothing is read yet.
+    pub fn new(config: &'a Config, world: &'a World) -> Self {
+        let mut reads = BTreeMap::new();
+        for (_, source) in config.sources() {
+            reads
+                .entry(source)
+                .or_insert_with(|| fetch(source, config, world).boxed().shared());
+        }
+        Self(reads)
+    }
+
+    /// What the sources of one delivery gave, read all at once.
+    pub async fn of(&self, delivery: &Delivery) -> Fetched {
+        self.these(delivery.from.iter().map(|from| &from.source))
+            .await
+    }
+
+    /// What these sources gave, each of them one of the configuration's.
+    pub async fn these(&self, sources: impl Iterator<Item = &Source>) -> Fetched {
+        let sources: BTreeSet<&Source> = sources.collect();
+        let reads = self
+            .0
+            .iter()
+            .filter(|(source, _)| sources.contains(*source));
+        gathered(reads).await
+    }
+}
+
+async fn gathered<'s, 'a: 's>(
+    reads: impl Iterator<Item = (&'s &'a Source, &'s Read<'a>)>,
+) -> Fetched {
+    let reads = reads.map(|(source, read)| async { ((*source).clone(), read.clone().await) });
+    Fetched::from_parts(join_all(reads).await)
+}
 
 /// Reads every source once, all at once.
 pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
-    let mut distinct: Vec<&Source> = config.sources().map(|(_, source)| source).collect();
-    distinct.sort();
-    distinct.dedup();
-    let reads = distinct
-        .into_iter()
-        .map(|source| async move { (source.clone(), fetch(source, config, world).await) });
-    Fetched::from_parts(futures_util::future::join_all(reads).await)
+    gathered(Reads::new(config, world).0.iter()).await
+}
+
+/// The sessions whose tokens this delivery's data ends with, once for each of its leases.
+pub fn leases<'w>(delivery: &Delivery, fetched: &Fetched, world: &'w World) -> Vec<&'w Session> {
+    let leased = delivery.from.iter().filter_map(|from| match &from.source {
+        Source::Vault(read) => {
+            let material = fetched.get_in_part(&from.source).ok()?;
+            material.lease.as_ref().and(world.vault(&read.server).ok())
+        }
+        Source::Age { .. }
+        | Source::Sops { .. }
+        | Source::Sealed { .. }
+        | Source::SealedObject(_)
+        | Source::SealedManifests { .. }
+        | Source::Secret(_) => None,
+    });
+    leased.collect()
 }
 
 async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Material>, Failure> {
-    if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
-        return shelf.fetch(world.vault(&read.server)?, read).await;
+    let fetched = async {
+        if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
+            return shelf.fetch(world.vault(&read.server)?, read).await;
+        }
+        read(source, config, world).await.map(Arc::new)
+    };
+    waiting(awaited(source), world.patience.deadline(), fetched).await
+}
+
+/// What a terminal says is waited for.
+fn awaited(source: &Source) -> String {
+    match source {
+        Source::Vault(read) => format!("vault `{}`", read.server),
+        Source::Age { file, .. }
+        | Source::Sops { file, .. }
+        | Source::Sealed { file, .. }
+        | Source::SealedManifests { file } => format!("what opens {}", file.display()),
+        Source::SealedObject(at) => format!("SealedSecret {at}"),
+        Source::Secret(at) => format!("secret {at}"),
     }
-    read(source, config, world).await.map(Arc::new)
 }
 
 async fn read(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {

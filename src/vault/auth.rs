@@ -17,7 +17,7 @@ use super::token::{Credential, Token};
 use super::transport::Call;
 use super::wrapping;
 use crate::config::{JwtSource, VaultAuth};
-use crate::disk::{DiskError, read_credential};
+use crate::disk::{DiskError, Generation, read_credential};
 use crate::material::{Node, SecretBytes};
 
 /// How often a credential's file is looked for: a pod can start before its volume is filled.
@@ -118,16 +118,30 @@ impl Identity<'_> {
                 secret_id_file,
                 wrapped,
             } => {
-                let role_id = of_file(role_id_file, "role id file", patience).await?;
+                let what = match wrapped {
+                    true => "wrapping token file",
+                    false => "secret id file",
+                };
+                let (role_id, secret_id) = match &self.secret_id {
+                    Some(kept) => {
+                        let role_id = of_file(role_id_file, "role id file", patience).await?;
+                        (role_id, kept.clone())
+                    }
+                    None => {
+                        of_files(
+                            (role_id_file, "role id file"),
+                            (secret_id_file, what),
+                            patience,
+                        )
+                        .await?
+                    }
+                };
                 let secret_id = match (&self.secret_id, wrapped) {
-                    (Some(kept), _) => kept.clone(),
-                    (None, false) => of_file(secret_id_file, "secret id file", patience).await?,
                     (None, true) => {
-                        let what = "wrapping token file";
-                        let wrapping = of_file(secret_id_file, what, patience).await?;
-                        let secret_id = wrapping::secret_id(link, wrapping, mount).await?;
+                        let secret_id = wrapping::secret_id(link, secret_id, mount).await?;
                         self.secret_id.insert(secret_id).clone()
                     }
+                    (Some(_), _) | (None, false) => secret_id,
                 };
                 with_app_role(mount, role_id, secret_id)
             }
@@ -244,6 +258,28 @@ async fn jwt_of_file(file: &Path, patience: Option<Instant>) -> Result<Credentia
         return Ok(jwt);
     }
     Err(unusable(file, "JWT file", "a JWT has three parts joined by dots").into())
+}
+
+/// Two credentials that belong together: a switch of their volume between the two reads would give halves of two.
+async fn of_files(
+    first: (&Path, &'static str),
+    second: (&Path, &'static str),
+    patience: Option<Instant>,
+) -> Result<(Credential, Credential), Cause> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let before = Generation::of([first.0, second.0]);
+        let both = async {
+            let one = of_file(first.0, first.1, patience).await?;
+            Ok((one, of_file(second.0, second.1, patience).await?))
+        };
+        let both = both.await;
+        if Generation::of([first.0, second.0]) == before || pause > FILE_GLANCE {
+            return both;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
 }
 
 /// The credential in a file. With `patience` it waits for the file, and for it to be filled, until then.

@@ -31,7 +31,7 @@ mod transport;
 mod wrapping;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use actions::Runner;
 pub use kv::Version;
@@ -55,7 +55,8 @@ pub struct Session {
     spec: VaultServer,
     access: Result<Access, Cause>,
     mounts: Mounts,
-    leased: AtomicBool,
+    /// How many deliveries hold leased data of ours.
+    leases: AtomicUsize,
 }
 
 impl Session {
@@ -72,7 +73,7 @@ impl Session {
             },
             access: link.map(|link| Access::new(link, server.auth)),
             mounts: Mounts::default(),
-            leased: AtomicBool::new(false),
+            leases: AtomicUsize::new(0),
         }
     }
 
@@ -121,7 +122,6 @@ impl Session {
             .await
             .map_err(|stop| self.name(stop, read))?;
         if let Some(lease) = &material.lease {
-            self.leased.store(true, Ordering::Relaxed);
             tracing::info!(
                 path = read.path,
                 lease_s = lease.seconds,
@@ -225,10 +225,20 @@ impl Session {
         Ok(asked.await.map_err(|stop| self.name(stop, read))?)
     }
 
+    /// Leased data is being delivered: the token must outlive us.
+    pub fn outlive(&self) {
+        self.leases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It was not delivered after all.
+    pub fn let_go(&self) {
+        self.leases.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Revokes the token unless leased data was delivered; waits at most two seconds, warns, never fails.
     pub async fn close(self) {
         if let Ok(access) = self.access {
-            access.end(self.leased.into_inner()).await;
+            access.end(self.leases.into_inner() > 0).await;
         }
     }
 }

@@ -18,6 +18,7 @@ use keyferry::report::{Class, Failure};
 use keyferry::world::World;
 use keyferry::{apply, artifact, observe};
 
+mod full;
 mod sink;
 
 use crate::support::run::{Output, Run, keyferry};

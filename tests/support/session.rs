@@ -102,7 +102,7 @@ pub(crate) fn overheard<T: Debug>(
     (result, String::from_utf8_lossy(&log).into_owned())
 }
 
-/// One read in a session of its own that is closed after.
+/// One read in a session of its own that is closed after, as if what it gave had been delivered.
 pub(crate) fn read_once(
     secrets: &[&str],
     server: &VaultServer,
@@ -112,6 +112,12 @@ pub(crate) fn read_once(
     watched(secrets, async {
         let session = session(server, patience);
         let material = session.read(read).await;
+        if material
+            .as_ref()
+            .is_ok_and(|material| material.lease.is_some())
+        {
+            session.outlive();
+        }
         session.close().await;
         material
     })

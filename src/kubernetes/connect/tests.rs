@@ -234,5 +234,6 @@ async fn a_credential_program_that_fails_or_hangs_is_bounded_and_not_quoted() {
         hanging.to_string().contains("did not end in time"),
         "{hanging}"
     );
+    assert_eq!(Failure::from(hanging).class, Class::Unavailable);
     assert!(Instant::now() < deadline + Duration::from_secs(2));
 }

@@ -1,9 +1,10 @@
 //! ServiceAccounts that pull with our Secret.
 
-use keyferry::artifact::{ObjectName, PullSecretLink};
+use keyferry::artifact::{Artifact, ObjectName, PullSecretLink, Wanted};
 use keyferry::observed::Observed;
+use keyferry::plan::Action;
 use keyferry::report::Class;
-use keyferry::{apply, observe};
+use keyferry::{apply, observe, plan};
 use serde_json::{Value, json};
 
 use super::{Job, PATIENCE, refused};
@@ -113,4 +114,47 @@ async fn an_absent_account_and_a_missing_right_are_named() {
             "resources: [serviceaccounts], resourceNames: [puller], verbs: [get, patch]",
         ],
     );
+}
+
+#[tokio::test]
+async fn what_links_to_a_secret_follows_it() {
+    let rules = json!([
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["puller"], "verbs": ["get", "patch"]},
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["app"], "verbs": ["get", "create", "patch"]},
+    ]);
+    let job = Job::with_rules(&rules, PATIENCE).await;
+    let cluster = Cluster::shared();
+    cluster.service_account(&job.namespace, "puller");
+    let plan = async || {
+        let wanted = Wanted {
+            delivery: "app".to_owned(),
+            artifacts: Ok(vec![
+                Artifact::PullSecret(link(&job, "puller", "app")),
+                Artifact::Secret(job.app(&[("a", "1")])),
+            ]),
+        };
+        let observed = observe::delivery(&wanted, &job.world).await;
+        plan::delivery(wanted, observed, &std::collections::BTreeMap::new())
+            .steps
+            .expect("steps")
+    };
+    let foreign = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app"}});
+    let secrets = format!("/api/v1/namespaces/{}/secrets", job.namespace);
+    // It comes between the look and the write, and then before both.
+    for planned in [false, true] {
+        let early = plan().await;
+        cluster.create(&secrets, &foreign);
+        let steps = if planned { plan().await } else { early };
+        assert_eq!(matches!(steps[0].action, Action::Refuse(_)), planned);
+        for result in apply::delivery(&steps, &job.world).await {
+            refused(result, Class::Refused, &["secret"]);
+        }
+        assert!(account(&job)["imagePullSecrets"].is_null());
+        let (status, _) = cluster.request("DELETE", &format!("{secrets}/app"), None);
+        assert_eq!(status, 200);
+    }
+    for result in apply::delivery(&plan().await, &job.world).await {
+        result.expect("both are done");
+    }
+    assert_eq!(account(&job)["imagePullSecrets"], json!([{"name": "app"}]));
 }

@@ -1,5 +1,7 @@
 //! Types and immutable Secrets cannot be changed in place: deleted and made anew, only if that is allowed, and nothing is lost.
 
+use std::time::Duration;
+
 use keyferry::artifact::{Conflict, SecretArtifact};
 use keyferry::report::Class;
 use serde_json::{Value, json};
@@ -200,4 +202,40 @@ async fn row_68_a_finalizer_is_waited_for_and_named_when_it_takes_too_long() {
     let (outcome, ()) = tokio::join!(patient.recreate(&wanted, &first), release);
     outcome.expect("recreated once it was released");
     assert_eq!(job.values(), pairs(&[("username", "u"), ("password", "p")]));
+}
+
+#[tokio::test]
+async fn row_68_a_signal_during_a_recreation_leaves_the_new_secret_or_the_old() {
+    // Released while it may still end, and after that.
+    for (held, value) in [(1, "p"), (3, "old")] {
+        let job = Job::with(&["app"], &ALL).await;
+        job.create(&job.app(&[("password", "old")]))
+            .await
+            .expect("created");
+        let finalizers =
+            |names: Value| apply_as(&job, "holder", json!({"metadata": {"finalizers": names}}));
+        finalizers(json!(["example.com/held"]));
+        let (wanted, first) = (anew(&job), uid(&job));
+        let signal = async {
+            let mut deleting = false;
+            while !deleting {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                deleting = !job.stored()["metadata"]["deletionTimestamp"].is_null();
+            }
+            job.world.halt.ask();
+            tokio::time::sleep(Duration::from_secs(held)).await;
+            finalizers(json!([]));
+        };
+        let (outcome, ()) = tokio::join!(job.recreate(&wanted, &first), signal);
+        match value {
+            "p" => outcome.expect("it came to its end"),
+            _ => refused(
+                outcome,
+                Class::Unavailable,
+                &["put back as it was", "stopped by a signal"],
+            ),
+        }
+        assert_eq!(job.values()["password"], value);
+        assert_ne!(uid(&job), first);
+    }
 }

@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::{READ_ALL, VALUE, app_role};
 use crate::support::openbao::OpenBao;
-use crate::support::process::{Scratch, poll};
+use crate::support::process::{Scratch, eventually, poll};
 use crate::support::run::keyferry;
+use crate::support::session::secret_file;
+use crate::support::stub::{Reply, Stub};
 use keyferry::config::VaultAuth;
 
 /// A folder with a configuration that logs in by AppRole and writes one file for each of these secrets.
@@ -151,5 +153,86 @@ fn row_58_a_clock_that_jumped_a_day_changes_nothing() {
             output.stderr
         );
         assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), then);
+    }
+}
+
+/// Tokens that are alive.
+fn accessors(bao: &OpenBao) -> usize {
+    let answer = bao.list("auth/token/accessors");
+    answer["data"]["keys"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn row_29_a_lease_that_nobody_was_given_ends_with_its_token() {
+    let bao = OpenBao::start();
+    bao.put("a", &json!({"PASSWORD": VALUE}));
+    let (folder, _) = desk(&bao, &["a"]);
+    let head = fs::read_to_string(folder.path().join("keyferry.yaml")).unwrap();
+    let head = head.split("deliveries:").next().unwrap().replace(
+        "vault:\n",
+        "vaults:\n hung: {address: 'http://127.0.0.1:HUNG', auth: {token: {file: token}}}\n real:\n",
+    );
+    let hung = Stub::start(|_| Reply::Hang);
+    let head = head.replace("HUNG", &hung.port().to_string());
+    secret_file(folder.path(), "token", "s.c4naryToken");
+    // A token is data with a lease that every server can give.
+    bao.policy(
+        "maker",
+        r#"path "*" { capabilities = ["read", "update", "sudo"] }"#,
+    );
+    let mount = head
+        .split("mount: ")
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap();
+    bao.post(
+        &format!("auth/{mount}/role/app"),
+        &json!({"token_policies": ["maker"]}),
+    );
+    let leased = "{vault: auth/token/create, server: real, write: {ttl: 1h}, pick: [client_token]}";
+    let to = "to: [{file: {path: out.env}}]";
+    let whole = format!("[{{name: a, from: [{leased}], {to}}}]");
+    let lacking = format!("[{{name: a, from: [{leased}], require: [NOT_THERE], {to}}}]");
+    let waiting = format!(
+        "[{{name: a, from: [{leased}, {{vault: kv/data/b, server: hung, prefix: B_}}], {to}}}]"
+    );
+    let unwritable =
+        format!("[{{name: a, from: [{leased}], to: [{{file: {{path: none/out.env}}}}]}}]");
+    let rows: [(&str, &[&str], &str, i32, bool); 7] = [
+        ("plan", &["plan"], &whole, 10, false),
+        ("dry run", &["job", "--dry-run"], &whole, 10, false),
+        ("require", &["job"], &lacking, 4, false),
+        ("write", &["job"], &unwritable, 8, false),
+        (
+            "signal",
+            &["job", "--deadline", "60s"],
+            &waiting,
+            143,
+            false,
+        ),
+        ("exec", &["exec", "--", "true"], &lacking, 4, false),
+        ("job", &["job"], &whole, 0, true),
+    ];
+    for (what, arguments, deliveries, code, lives) in rows {
+        folder.write("keyferry.yaml", format!("{head}deliveries: {deliveries}\n"));
+        let before = accessors(&bao);
+        let going = keyferry().args(arguments).dir(folder.path()).start();
+        if code == 143 {
+            eventually("it is read", Duration::from_secs(20), || {
+                accessors(&bao) == before + 2
+            });
+            going.signal(Signal::TERM);
+        }
+        let output = going.finish().expect(code);
+        assert!(
+            output.stderr.contains("leased data read"),
+            "{what}: {}",
+            output.stderr
+        );
+        let left = accessors(&bao) - before;
+        // Ours, and the one that it made.
+        assert_eq!(left, if lives { 2 } else { 0 }, "{what}: {}", output.stderr);
     }
 }
