@@ -671,11 +671,10 @@ fn row_53_a_signal_ends_a_run_between_two_writes() {
         "{:?}",
         start.elapsed()
     );
-    assert_eq!(
-        names(dir.path()),
-        ["keyferry.yaml", "t"],
-        "nothing was begun"
-    );
+    // What had its source may be there, whole; what waited was not begun, and nothing is left in halves.
+    let left = names(dir.path());
+    let others: Vec<&String> = left.iter().filter(|name| *name != "a.env").collect();
+    assert_eq!(others, ["keyferry.yaml", "t"]);
 }
 
 #[test]
