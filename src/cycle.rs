@@ -5,6 +5,7 @@
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use crate::apply::{self, Applied};
 use crate::artifact::Wanted;
@@ -13,57 +14,93 @@ use crate::fetched::Fetched;
 use crate::halt;
 use crate::observe;
 use crate::plan::{self, DeliveryPlan, Ledger, Owed, Plan, prune};
+use crate::reflect::declared;
+use crate::reflect::metadata::NamespaceMetadata;
 use crate::render;
 use crate::report::Failure;
 use crate::source::{self, Reads};
 use crate::world::World;
 
+/// What the deliveries of one pass share.
+struct Pass<'a> {
+    config: &'a Config,
+    world: &'a World,
+    now: Timestamp,
+    reads: Reads<'a>,
+    ledger: Ledger,
+    namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(config: &'a Config, world: &'a World, now: Timestamp) -> Self {
+        Self {
+            config,
+            world,
+            now,
+            reads: Reads::new(config, world),
+            ledger: Ledger::default(),
+            namespaces: OnceCell::new(),
+        }
+    }
+
+    /// What a delivery wants, with the copies that it declares.
+    async fn wanted(&self, delivery: &Delivery, fetched: &Fetched) -> Wanted {
+        let named = |target: &Target| match target {
+            Target::Secret(secret) => secret.at.namespace.is_some(),
+            Target::File(_) | Target::Files(_) => true,
+        };
+        // Asked for only when some target leaves its namespace out.
+        let namespace = match delivery.to.iter().all(named) {
+            true => Ok(String::new()),
+            false => own_namespace(self.world).await,
+        };
+        let wanted = render::wanted(delivery, fetched, &namespace, self.now);
+        match declared::needs_namespaces(delivery) {
+            false => declared::expand(delivery, wanted, &Ok(Vec::new())),
+            true => {
+                let list = || observe::namespace::list(self.world);
+                declared::expand(delivery, wanted, self.namespaces.get_or_init(list).await)
+            }
+        }
+    }
+
+    /// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
+    async fn described(&self) -> Vec<Wanted> {
+        let sets = &self.config.manifests;
+        if sets.iter().all(|set| set.files.is_empty()) {
+            return Vec::new();
+        }
+        let fetched = self
+            .reads
+            .these(sets.iter().flat_map(|set| &set.files))
+            .await;
+        render::described(self.config, &fetched, &own_namespace(self.world).await)
+    }
+
+    /// Of two outputs in one place that only a pass can tell, the second to come is refused.
+    async fn decide(&self, wanted: Wanted) -> DeliveryPlan {
+        let observed = observe::delivery(&wanted, self.world).await;
+        let refused = self.ledger.enter(&wanted, &observed);
+        plan::delivery(wanted, observed, &refused)
+    }
+}
+
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
-    let (reads, ledger) = (&Reads::new(config, world), &Ledger::default());
+    let pass = &Pass::new(config, world, now);
     let delivered = config.deliveries.iter().map(|delivery| async move {
-        let fetched = reads.of(delivery).await;
-        decide(wanted(delivery, &fetched, world, now).await, ledger, world).await
+        let fetched = pass.reads.of(delivery).await;
+        pass.decide(pass.wanted(delivery, &fetched).await).await
     });
     let described = async {
-        let wanted = described(config, reads, world).await.into_iter();
-        join_all(wanted.map(|wanted| decide(wanted, ledger, world))).await
+        let wanted = pass.described().await.into_iter();
+        join_all(wanted.map(|wanted| pass.decide(wanted))).await
     };
     let (mut deliveries, described) = tokio::join!(join_all(delivered), described);
     deliveries.extend(described);
     let pruned = pruned(config, &deliveries, world).await;
     deliveries.extend(pruned);
     Plan { deliveries }
-}
-
-async fn wanted(delivery: &Delivery, fetched: &Fetched, world: &World, now: Timestamp) -> Wanted {
-    let named = |target: &Target| match target {
-        Target::Secret(secret) => secret.at.namespace.is_some(),
-        Target::File(_) | Target::Files(_) => true,
-    };
-    // Asked for only when some target leaves its namespace out.
-    let namespace = match delivery.to.iter().all(named) {
-        true => Ok(String::new()),
-        false => own_namespace(world).await,
-    };
-    render::wanted(delivery, fetched, &namespace, now)
-}
-
-/// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
-async fn described(config: &Config, reads: &Reads<'_>, world: &World) -> Vec<Wanted> {
-    if config.manifests.iter().all(|set| set.files.is_empty()) {
-        return Vec::new();
-    }
-    let files = config.manifests.iter().flat_map(|set| &set.files);
-    let fetched = reads.these(files).await;
-    render::described(config, &fetched, &own_namespace(world).await)
-}
-
-/// Of two outputs in one place that only a pass can tell, the second to come is refused.
-async fn decide(wanted: Wanted, ledger: &Ledger, world: &World) -> DeliveryPlan {
-    let observed = observe::delivery(&wanted, world).await;
-    let refused = ledger.enter(&wanted, &observed);
-    plan::delivery(wanted, observed, &refused)
 }
 
 /// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
@@ -104,11 +141,11 @@ pub async fn run_noting(
     now: Timestamp,
     note: impl Fn(&[Owed]),
 ) -> (Applied, Vec<Owed>) {
-    let (reads, ledger, note) = (Reads::new(config, world), Ledger::default(), &note);
+    let (pass, note) = (&Pass::new(config, world, now), &note);
     let ways = config
         .deliveries
         .iter()
-        .map(|delivery| deliver(delivery, (&reads, &ledger), world, now, note));
+        .map(|delivery| deliver(delivery, pass, note));
     let mut applied = Applied {
         plan: Plan {
             deliveries: Vec::new(),
@@ -116,8 +153,7 @@ pub async fn run_noting(
         results: Vec::new(),
     };
     let mut owed = Vec::new();
-    let (mut ways, described) =
-        tokio::join!(join_all(ways), describe(config, (&reads, &ledger), world));
+    let (mut ways, described) = tokio::join!(join_all(ways), describe(pass));
     ways.extend(described);
     for way in ways {
         applied.plan.deliveries.push(way.plan);
@@ -141,17 +177,12 @@ struct Way {
     owed: Vec<Owed>,
 }
 
-async fn deliver(
-    delivery: &Delivery,
-    (reads, ledger): (&Reads<'_>, &Ledger),
-    world: &World,
-    now: Timestamp,
-    note: &impl Fn(&[Owed]),
-) -> Way {
+async fn deliver(delivery: &Delivery, pass: &Pass<'_>, note: &impl Fn(&[Owed])) -> Way {
+    let world = pass.world;
     let decided = async {
-        let fetched = reads.of(delivery).await;
-        let wanted = wanted(delivery, &fetched, world, now).await;
-        (fetched, decide(wanted, ledger, world).await)
+        let fetched = pass.reads.of(delivery).await;
+        let wanted = pass.wanted(delivery, &fetched).await;
+        (fetched, pass.decide(wanted).await)
     };
     let (fetched, plan) = tokio::select! {
         biased;
@@ -184,14 +215,11 @@ async fn deliver(
 }
 
 /// The way of what manifests describe.
-async fn describe(
-    config: &Config,
-    (reads, ledger): (&Reads<'_>, &Ledger),
-    world: &World,
-) -> Vec<Way> {
+async fn describe(pass: &Pass<'_>) -> Vec<Way> {
+    let world = pass.world;
     let decided = async {
-        let wanted = described(config, reads, world).await.into_iter();
-        join_all(wanted.map(|wanted| decide(wanted, ledger, world))).await
+        let wanted = pass.described().await.into_iter();
+        join_all(wanted.map(|wanted| pass.decide(wanted))).await
     };
     let plans = tokio::select! {
         biased;

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod marked;
+pub mod namespace;
 mod place;
 pub mod secret;
 

@@ -1,6 +1,5 @@
 //! Files and folders as targets: every row of the fault list under "File sink", on real file systems.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -59,13 +58,7 @@ fn set(dir: impl Into<PathBuf>, files: &[(&str, &str)]) -> FileSetArtifact {
 }
 
 fn world(root: Option<&Path>) -> World {
-    let config = Config {
-        vaults: BTreeMap::new(),
-        keys: Default::default(),
-        sidecar: Default::default(),
-        deliveries: Vec::new(),
-        manifests: Vec::new(),
-    };
+    let config = Config::default();
     World::new(&config, root.map(Path::to_owned), Duration::from_secs(5))
 }
 
