@@ -36,7 +36,7 @@ Exit codes:
 Start with `keyferry check`, then `keyferry plan`, then `keyferry job`.";
 
 /// Flags of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
     /// What is logged: error, warn, info, debug, trace, or a filter such as keyferry=debug
     #[arg(

@@ -52,9 +52,24 @@ fn main() -> ExitCode {
     for what in unhardened {
         tracing::warn!("not hardened: {what}");
     }
-    let run = std::panic::AssertUnwindSafe(|| run(&common, command, core_limit));
-    let ended = std::panic::catch_unwind(run).unwrap_or_else(|_| Ended::Failed(defect()));
+    end_at_a_defect(common.clone());
+    let ended = run(&common, command, core_limit);
     finish(&ended, &common)
+}
+
+/// A defect in any thread ends all, with the last line and the code that say so: release builds do not unwind.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "nobody is left to return to"
+)]
+fn end_at_a_defect(common: Common) {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        finish(&Ended::Failed(defect()), &common);
+        std::process::exit(Class::Bug.exit_code().into())
+    }));
 }
 
 fn is_secret_given() -> bool {
