@@ -31,6 +31,18 @@ pub(crate) fn sops_json(keyferry: &Path, rounds: usize) -> Row {
     sops(keyferry, rounds, work, "json", (100, 100), (5.0, 3.0))
 }
 
+/// A hundredth of that, and ten times as much: time grows with the leaves and no faster.
+pub(crate) fn sops_hundred(keyferry: &Path, rounds: usize) -> Row {
+    let work = "SOPS YAML, 100 leaves";
+    sops(keyferry, rounds, work, "yaml", (1, 100), (4.0, 3.0))
+}
+
+/// The largest.
+pub(crate) fn sops_large(keyferry: &Path, rounds: usize) -> Row {
+    let work = "SOPS YAML, 100,000 leaves";
+    sops(keyferry, rounds, work, "yaml", (1000, 100), (5.0, 3.0))
+}
+
 /// A file of the usual size.
 pub(crate) fn sops_small(keyferry: &Path, rounds: usize) -> Row {
     let work = "SOPS YAML, 3 leaves";

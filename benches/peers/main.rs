@@ -30,6 +30,8 @@ const ROWS: &[(&str, Make)] = &[
     ("sops-yaml", envelopes::sops_yaml),
     ("sops-json", envelopes::sops_json),
     ("sops-small", envelopes::sops_small),
+    ("sops-hundred", envelopes::sops_hundred),
+    ("sops-large", envelopes::sops_large),
     ("sealed", envelopes::sealed),
     ("reflect", reflect::row),
     ("at-rest", at_rest::row),
