@@ -1,5 +1,7 @@
 //! The command line as it is typed. What it means is decided in `main`.
 
+pub(crate) mod refused;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,6 +83,9 @@ pub(crate) struct Place {
     /// Refuse file targets outside this folder
     #[arg(long, value_name = "DIR", env = "KEYFERRY_ROOT")]
     pub(crate) root: Option<PathBuf>,
+    /// Refuse key and token files that others may read, instead of a warning
+    #[arg(long, env = "KEYFERRY_STRICT")]
+    pub(crate) strict: bool,
 }
 
 /// How logs are written.

@@ -1,13 +1,15 @@
 //! One pass from declaration to effect. Every mode calls this and nothing else.
 //!
 //! Each delivery goes its own way from its sources to its targets, as soon as these have answered: one whose source is slow
-//! or broken holds up no other. Rules between deliveries, such as two outputs on one place, are the configuration's.
+//! or broken holds up no other. Only those that may meet in one place are decided together ([`observe::together`]).
+
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::apply::{self, Applied};
-use crate::artifact::Wanted;
+use crate::artifact::{Desired, Wanted};
 use crate::config::{Config, Delivery, ManifestSet, Target};
 use crate::fetched::Fetched;
 use crate::halt;
@@ -21,16 +23,18 @@ use crate::world::World;
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     let reads = &Reads::new(config, world);
-    let delivered = config.deliveries.iter().map(|delivery| async move {
-        let fetched = reads.of(delivery).await;
-        decide(wanted(delivery, &fetched, world, now).await, world).await
+    let groups = observe::together(&config.deliveries);
+    let groups = groups.iter().map(|group| async move {
+        let (_, plans) = decided(config, group, reads, world, now).await;
+        group.iter().copied().zip(plans)
     });
     let described = async {
-        let wanted = described(config, reads, world).await.into_iter();
-        join_all(wanted.map(|wanted| decide(wanted, world))).await
+        let wanted = described(config, reads, world).await;
+        decide(wanted, world).await
     };
-    let (mut deliveries, described) = tokio::join!(join_all(delivered), described);
-    deliveries.extend(described);
+    let (delivered, described) = tokio::join!(join_all(groups), described);
+    let delivered: BTreeMap<usize, DeliveryPlan> = delivered.into_iter().flatten().collect();
+    let mut deliveries: Vec<DeliveryPlan> = delivered.into_values().chain(described).collect();
     let pruned = pruned(config, &deliveries, world).await;
     deliveries.extend(pruned);
     Plan { deliveries }
@@ -59,9 +63,28 @@ async fn described(config: &Config, reads: &Reads<'_>, world: &World) -> Vec<Wan
     render::described(config, &fetched, &own_namespace(world).await)
 }
 
-async fn decide(wanted: Wanted, world: &World) -> DeliveryPlan {
-    let observed = observe::delivery(&wanted, world).await;
-    plan::delivery(wanted, observed)
+/// What the deliveries of one group have and need.
+async fn decided(
+    config: &Config,
+    group: &[usize],
+    reads: &Reads<'_>,
+    world: &World,
+    now: Timestamp,
+) -> (Vec<Fetched>, Vec<DeliveryPlan>) {
+    let made = group.iter().map(|number| async move {
+        let delivery = &config.deliveries[*number];
+        let fetched = reads.of(delivery).await;
+        let wanted = wanted(delivery, &fetched, world, now).await;
+        (fetched, wanted)
+    });
+    let (fetched, wanted) = join_all(made).await.into_iter().unzip();
+    (fetched, decide(wanted, world).await)
+}
+
+async fn decide(deliveries: Vec<Wanted>, world: &World) -> Vec<DeliveryPlan> {
+    let desired = Desired { deliveries };
+    let observed = observe::observe(&desired, world).await;
+    plan::plan(desired, observed).deliveries
 }
 
 /// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
@@ -103,10 +126,11 @@ pub async fn run_noting(
     note: impl Fn(&[Owed]),
 ) -> (Applied, Vec<Owed>) {
     let (reads, note) = (Reads::new(config, world), &note);
-    let ways = config
-        .deliveries
-        .iter()
-        .map(|delivery| deliver(delivery, &reads, world, now, note));
+    let groups = observe::together(&config.deliveries);
+    let groups = groups.iter().map(|group| async {
+        let ways = deliver(config, group, &reads, world, now, note).await;
+        group.iter().copied().zip(ways)
+    });
     let mut applied = Applied {
         plan: Plan {
             deliveries: Vec::new(),
@@ -114,9 +138,9 @@ pub async fn run_noting(
         results: Vec::new(),
     };
     let mut owed = Vec::new();
-    let (mut ways, described) = tokio::join!(join_all(ways), describe(config, &reads, world));
-    ways.extend(described);
-    for way in ways {
+    let (ways, described) = tokio::join!(join_all(groups), describe(config, &reads, world));
+    let ways: BTreeMap<usize, Way> = ways.into_iter().flatten().collect();
+    for way in ways.into_values().chain(described) {
         applied.plan.deliveries.push(way.plan);
         applied.results.push(way.results);
         owed.extend(way.owed);
@@ -139,23 +163,34 @@ struct Way {
 }
 
 async fn deliver(
-    delivery: &Delivery,
+    config: &Config,
+    group: &[usize],
     reads: &Reads<'_>,
     world: &World,
     now: Timestamp,
     note: &impl Fn(&[Owed]),
-) -> Way {
-    let decided = async {
-        let fetched = reads.of(delivery).await;
-        let wanted = wanted(delivery, &fetched, world, now).await;
-        (fetched, decide(wanted, world).await)
-    };
-    let (fetched, plan) = tokio::select! {
+) -> Vec<Way> {
+    let deliveries = group.iter().map(|number| &config.deliveries[*number]);
+    let (fetched, plans) = tokio::select! {
         biased;
         // Reading is given up at once: nothing of it can be left in halves.
-        () = world.halt.asked() => return stopped(&delivery.name),
-        decided = decided => decided,
+        () = world.halt.asked() => {
+            return deliveries.map(|delivery| stopped(&delivery.name)).collect();
+        }
+        decided = decided(config, group, reads, world, now) => decided,
     };
+    let ways = deliveries.zip(fetched).zip(plans);
+    join_all(ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, world, note)))
+        .await
+}
+
+async fn way(
+    delivery: &Delivery,
+    fetched: Fetched,
+    plan: DeliveryPlan,
+    world: &World,
+    note: &impl Fn(&[Owed]),
+) -> Way {
     let owed = plan::owed(delivery, &plan, &fetched);
     if !owed.is_empty() {
         note(&owed);
@@ -183,8 +218,8 @@ async fn deliver(
 /// The way of what manifests describe.
 async fn describe(config: &Config, reads: &Reads<'_>, world: &World) -> Vec<Way> {
     let decided = async {
-        let wanted = described(config, reads, world).await.into_iter();
-        join_all(wanted.map(|wanted| decide(wanted, world))).await
+        let wanted = described(config, reads, world).await;
+        decide(wanted, world).await
     };
     let plans = tokio::select! {
         biased;

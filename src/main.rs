@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
+use cli::refused::{self, Parsed};
 use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar};
 use keyferry::config::load::{Outside, load};
 use keyferry::config::raw::RawConfig;
@@ -34,19 +35,19 @@ const STEP: Duration = Duration::from_secs(20);
 fn main() -> ExitCode {
     let core_limit = rustix::process::getrlimit(rustix::process::Resource::Core).current;
     let unhardened = hygiene::harden();
-    if std::env::args_os()
-        .skip(1)
-        .take_while(|argument| argument != "--")
-        .any(|argument| hygiene::is_secret(&argument))
-    {
-        return usage(
-            "a secret was given as an argument, where every process can read it",
-            "put it into a file and name the file; and replace it, it was seen",
-        );
+    let manner = refused::manner();
+    if is_secret_given() {
+        let what = "a secret was given as an argument, where every process can read it";
+        let hint = "put it into a file and name the file; and replace it, it was seen";
+        return finish(&refuse(what, hint), &manner);
     }
-    let Cli { common, command } = Cli::parse();
+    let Cli { common, command } = match refused::parse(manner.log_format) {
+        Parsed::Command(cli) => cli,
+        Parsed::Shown => return ExitCode::SUCCESS,
+        Parsed::Refused(failure) => return finish(&Ended::Failed(Failed::whole(failure)), &manner),
+    };
     if let Err(what) = telemetry::start(&common.log, common.log_format == LogFormat::Json) {
-        return usage(&what, "see --help");
+        return finish(&refuse(&what, "see --help"), &common);
     }
     for what in unhardened {
         tracing::warn!("not hardened: {what}");
@@ -56,9 +57,15 @@ fn main() -> ExitCode {
     finish(&ended, &common)
 }
 
-fn usage(what: &str, hint: &str) -> ExitCode {
-    print_error(&format!("usage: {what}; {hint}"));
-    ExitCode::from(Class::Usage.exit_code())
+fn is_secret_given() -> bool {
+    std::env::args_os()
+        .skip(1)
+        .take_while(|argument| argument != "--")
+        .any(|argument| hygiene::is_secret(&argument))
+}
+
+fn refuse(what: &str, hint: &str) -> Ended {
+    Ended::Failed(Failed::whole(Failure::new(Class::Usage, what).hint(hint)))
 }
 
 fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
@@ -113,10 +120,11 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             then(print(&text), ended)
         }),
         Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
-            let path = env_text("PATH").unwrap_or_default();
-            if let Err(failure) = exec::find_program(&arguments.command, path.as_ref()) {
-                return Ended::Failed(Failed::whole(failure));
-            }
+            let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+            let program = match exec::find_program(&arguments.command, &path) {
+                Ok(program) => program,
+                Err(failure) => return Ended::Failed(Failed::whole(failure)),
+            };
             if arguments.watch {
                 return watched(&config, &arguments, core_limit);
             }
@@ -128,7 +136,7 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             )) {
                 Err(ended) => ended,
                 Ok(environment) => {
-                    let failure = exec::become_program(&arguments.command, environment, core_limit);
+                    let failure = exec::become_program(&program, environment, core_limit);
                     Ended::Failed(Failed::whole(failure))
                 }
             }
@@ -256,9 +264,12 @@ fn warn_of_secrets() {
     }
 }
 
-/// The configuration, and every file and folder that was looked at for it.
-/// The files of a folder are one configuration: none of them from before a switch of its volume, another from after it.
+/// The configuration, and every file and folder that was looked at for it. The files of a folder are one configuration: none
+/// of them from before a switch of its volume, another from after it.
 fn loaded(place: &Place) -> Loaded {
+    if place.strict {
+        keyferry::disk::be_strict();
+    }
     let paths = if place.config.is_empty() {
         default_config()
     } else {
@@ -273,7 +284,7 @@ fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
     let texts = RefCell::new(BTreeMap::new());
     let read = |path: &Path| {
         seen.borrow_mut().push(path.to_owned());
-        let text = std::fs::read_to_string(path)?;
+        let text = keyferry::disk::read_text(path)?;
         let mut texts = texts.borrow_mut();
         texts.insert(path.display().to_string(), text.clone());
         Ok(text)
@@ -346,7 +357,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .enable_all()
         .build()
         .expect("a runtime needs only an epoll descriptor");
-    let result = runtime.block_on(future);
+    let result = runtime.block_on(keyferry::progress::shown(future));
     // A name that is still being looked up could hold us beyond the deadline.
     runtime.shutdown_background();
     result

@@ -1,10 +1,42 @@
 //! What exists now: the observed side of a plan.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use crate::artifact::Leftover;
 use crate::material::SecretBytes;
 use crate::report::Failure;
+
+/// What a look at one artifact's place gave.
+#[derive(Debug)]
+pub struct Seen {
+    /// What stands there.
+    pub state: Observed,
+    /// Where that is, for files and folders of files; nothing when not even its folder can be looked at.
+    pub place: Option<Place>,
+}
+
+/// Where a file or folder is, however its path is spelt: two paths through a link are one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Device and inode of the deepest folder that exists, then of each folder that holds it.
+    pub folders: Vec<(u64, u64)>,
+    /// The names beneath it: of the file, or of what is still to be made.
+    pub rest: Vec<OsString>,
+}
+
+impl Place {
+    /// Whether this is the other place, or lies in it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let Some(at) = other.folders.first() else {
+            return false;
+        };
+        match other.rest.is_empty() {
+            true => self.folders.contains(at),
+            false => self.folders.first() == Some(at) && self.rest.starts_with(&other.rest),
+        }
+    }
+}
 
 /// What stands at one artifact's place.
 #[derive(Debug)]

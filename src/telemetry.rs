@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::progress::Stderr;
+
 /// What other crates may say at our level.
 const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube_client=warn,rustls=warn,tower=warn,h2=warn,age=warn,i18n_embed=off";
 
@@ -24,7 +26,7 @@ pub fn start(filter: &str, json: bool) -> Result<(), String> {
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Stderr)
         .with_target(false)
         .with_ansi(terminal && !json);
     if json {

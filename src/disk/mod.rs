@@ -9,6 +9,7 @@ mod in_place;
 mod names;
 mod read;
 pub mod set;
+mod text;
 mod walk;
 
 pub use error::SinkError;
@@ -16,4 +17,5 @@ pub use file::{LARGEST, Standing};
 pub use folder::Folder;
 pub use generation::{Generation, of_one_generation};
 pub use names::place;
-pub use read::{DiskError, read_credential, read_document, read_public, read_small};
+pub use read::{DiskError, be_strict, read_credential, read_document, read_public, read_small};
+pub use text::read_text;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -39,6 +40,14 @@ pub enum DiskError {
         /// What it is.
         kind: &'static str,
     },
+    /// Others may read it, and that is refused.
+    #[error("{what} {path} is readable by others than its owner")]
+    Open {
+        /// What the file is for.
+        what: String,
+        /// Where.
+        path: PathBuf,
+    },
     /// Larger than anything it could rightly hold.
     #[error("{what} {path} is larger than {} MiB", limit >> 20)]
     TooLarge {
@@ -66,6 +75,7 @@ impl Fault for DiskError {
         match self {
             Self::Absent { .. } => Class::Missing,
             Self::NotRegular { .. } | Self::TooLarge { .. } => Class::Usage,
+            Self::Open { .. } => Class::Refused,
             Self::Failed { errno, .. } => match *errno {
                 Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NAMETOOLONG => Class::Usage,
                 _ => Class::Unavailable,
@@ -77,6 +87,7 @@ impl Fault for DiskError {
         let hint = match self {
             Self::Absent { .. } => "check the path and the volume that should hold it",
             Self::NotRegular { .. } | Self::TooLarge { .. } => "name the file itself",
+            Self::Open { path, .. } => return Some(close_it(path)),
             Self::Failed { .. } => "check owner and mode of the file and of the folders above it",
         };
         Some(hint.to_owned())
@@ -85,40 +96,64 @@ impl Fault for DiskError {
     fn absent(&self) -> bool {
         match self {
             Self::Absent { .. } => true,
-            Self::NotRegular { .. } | Self::TooLarge { .. } | Self::Failed { .. } => false,
+            Self::NotRegular { .. }
+            | Self::Open { .. }
+            | Self::TooLarge { .. }
+            | Self::Failed { .. } => false,
         }
     }
 }
 
 /// Reads a file of at most 1 MiB; `what` names it in messages (`token file`). Links are followed: projected
-/// volumes consist of them. Warns when more than the owner may read it.
+/// volumes consist of them. Warns, or refuses, when more than the owner may read it.
 pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
-    warn_if_open(path, what, mode, Mode::RGRP | Mode::ROTH);
+    judge(path, what, mode, Mode::RGRP | Mode::ROTH)?;
     Ok(bytes)
 }
 
 /// The same for what a login needs. Its group may read it: `fsGroup` gives a pod its token in no other way.
 pub fn read_credential(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
-    warn_if_open(path, what, mode, Mode::ROTH);
+    judge(path, what, mode, Mode::ROTH)?;
     Ok(bytes)
 }
 
 /// Files that were warned of: a file that is read again and again is told once.
 static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-fn warn_if_open(path: &Path, what: &str, mode: Mode, open: Mode) {
-    let news = || {
-        let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
-        warned.insert(path.to_owned())
-    };
-    if mode.intersects(open) && news() {
-        let path = path.display();
+/// Whether such a file is refused.
+static STRICT: AtomicBool = AtomicBool::new(false);
+
+/// From now on a key or token file that others may read is refused. For the whole process, and never undone.
+pub fn be_strict() {
+    STRICT.store(true, Ordering::Relaxed);
+}
+
+fn judge(path: &Path, what: &str, mode: Mode, open: Mode) -> Result<(), DiskError> {
+    if !mode.intersects(open) {
+        return Ok(());
+    }
+    if STRICT.load(Ordering::Relaxed) {
+        return Err(DiskError::Open {
+            what: what.to_owned(),
+            path: path.to_owned(),
+        });
+    }
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if warned.insert(path.to_owned()) {
         tracing::warn!(
-            "{what} {path} is readable by others than its owner: `chmod 600 {path}`; in a pod, `fsGroup` and `defaultMode: 0440`"
+            "{what} {} is readable by others than its owner: {}",
+            path.display(),
+            close_it(path)
         );
     }
+    Ok(())
+}
+
+fn close_it(path: &Path) -> String {
+    let path = path.display();
+    format!("`chmod 600 {path}`; in a pod, `fsGroup` and `defaultMode: 0440`")
 }
 
 /// The same for a file that is no secret: who may read it does not matter.

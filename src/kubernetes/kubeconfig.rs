@@ -1,12 +1,14 @@
 //! Kubeconfig files: merged as everywhere, and refused where they would weaken the connection.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use kube::Config;
-use kube::config::{Kubeconfig, KubeconfigError};
+use kube::config::{AuthInfo, Kubeconfig, KubeconfigError};
 
 use super::error::Error;
+use crate::material::SECRET_VARIABLES;
 
 /// The connection that some files, merged in order, tell of. Files of a list that do not exist are passed over, as everywhere;
 /// that none exists is an error, because then the list itself is wrong.
@@ -31,7 +33,8 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
     let merged = merged.ok_or_else(|| wrong("it does not exist".into()))?;
     // Of the current context only; `Config` itself would also take `HTTPS_PROXY`, which we do not follow unasked.
     let has_proxy = has_proxy(&merged);
-    let config = Config::try_from(merged).map_err(|error| wrong(reason(&error)))?;
+    let mut config = Config::try_from(merged).map_err(|error| wrong(reason(&error)))?;
+    keep_secrets(&mut config.auth_info);
     if has_proxy {
         return Err(wrong(
             "its cluster has a `proxy-url`, which keyferry does not support".into(),
@@ -46,6 +49,24 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
         }
     }
     Ok(config)
+}
+
+/// The program that gives credentials is none of ours: it gets its own environment, and what the kubeconfig itself sets,
+/// but no secret of ours.
+fn keep_secrets(user: &mut AuthInfo) {
+    if let Some(program) = &mut user.exec {
+        let set: Vec<&String> = program.env.iter().flatten().filter_map(name_of).collect();
+        let drop = SECRET_VARIABLES.iter().map(|name| (*name).to_owned());
+        program.drop_env = Some(drop.filter(|name| !set.contains(&name)).collect());
+    }
+    if let Some(provider) = &mut user.auth_provider {
+        let drop = SECRET_VARIABLES.join(" ");
+        provider.config.insert("cmd-drop-env".to_owned(), drop);
+    }
+}
+
+fn name_of(variable: &HashMap<String, String>) -> Option<&String> {
+    variable.get("name")
 }
 
 fn has_proxy(merged: &Kubeconfig) -> bool {

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Ended, FAREWELL, stopped};
@@ -85,28 +85,37 @@ pub fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Delivery
     }
 }
 
-/// Whether the program can be run at all: asked before any login.
-pub fn find_program(command: &[OsString], path: &OsStr) -> Result<(), Failure> {
+/// A program that was found, and what it is given.
+pub struct Program {
+    /// Where it is: looked up once, so that a variable of the delivery cannot lead elsewhere.
+    path: PathBuf,
+    command: Vec<OsString>,
+}
+
+/// Finds the program by our own `PATH`: asked before any login.
+pub fn find_program(command: &[OsString], path: &OsStr) -> Result<Program, Failure> {
     let Some(program) = command.first() else {
-        return Err(no_program());
+        return Err(Failure::new(Class::Usage, "no program was named").hint("write it after `--`"));
     };
-    let runs = |file: &Path| {
+    let runs = |file: &PathBuf| {
         std::fs::metadata(file)
             .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
-    let found = if program.as_bytes().contains(&b'/') {
-        runs(Path::new(program))
-    } else {
-        std::env::split_paths(path).any(|folder| runs(&folder.join(program)))
+    let mut places: Vec<PathBuf> = match program.as_bytes().contains(&b'/') {
+        true => vec![program.into()],
+        // A folder of PATH without a name is this one.
+        false => std::env::split_paths(path)
+            .map(|folder| Path::new(".").join(folder).join(program))
+            .collect(),
     };
-    match found {
-        true => Ok(()),
-        false => Err(cannot_run(program, "there is no such program")),
+    places.retain(runs);
+    match places.into_iter().next() {
+        Some(path) => Ok(Program {
+            path,
+            command: command.to_vec(),
+        }),
+        None => Err(cannot_run(program, "there is no such program")),
     }
-}
-
-fn no_program() -> Failure {
-    Failure::new(Class::Usage, "no program was named").hint("write it after `--`")
 }
 
 pub(super) fn cannot_run(program: &OsStr, why: impl std::fmt::Display) -> Failure {
@@ -133,15 +142,18 @@ pub(super) fn prepared(
 
 /// Replaces this process; returns only when that fails.
 pub fn become_program(
-    command: &[OsString],
+    program: &Program,
     environment: Vec<(String, SecretBytes)>,
     core_limit: Option<u64>,
 ) -> Failure {
-    let Some(program) = command.first() else {
-        return no_program();
+    let Program { path, command } = program;
+    let (name, arguments) = match command.split_first() {
+        Some((name, arguments)) => (name.as_os_str(), arguments),
+        None => (path.as_os_str(), [].as_slice()),
     };
-    let mut child = prepared(program, &command[1..], &environment);
+    let mut child = prepared(path.as_os_str(), arguments, &environment);
+    child.arg0(name);
     // The program is not ours to forbid a core.
     let _ = soft_core_limit(core_limit);
-    cannot_run(program, child.exec())
+    cannot_run(name, child.exec())
 }

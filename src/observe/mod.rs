@@ -2,29 +2,30 @@
 
 pub mod file;
 pub mod marked;
+mod place;
 pub mod secret;
+mod together;
 
 use futures_util::future::join_all;
 
-use crate::artifact::{Artifact, Desired, Wanted};
-use crate::observed::Observed;
+use crate::artifact::{Artifact, Desired};
+use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 use crate::world::World;
 
+pub use together::together;
+
 /// Looks at the place of each artifact, per delivery and in order.
-pub async fn observe(desired: &Desired, world: &World) -> Vec<Vec<Observed>> {
-    let deliveries = desired.deliveries.iter();
-    join_all(deliveries.map(|wanted| delivery(wanted, world))).await
+pub async fn observe(desired: &Desired, world: &World) -> Vec<Vec<Seen>> {
+    let deliveries = desired.deliveries.iter().map(|wanted| {
+        let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
+        join_all(artifacts.iter().map(|artifact| one(artifact, world)))
+    });
+    join_all(deliveries).await
 }
 
-/// The same for one delivery.
-pub async fn delivery(wanted: &Wanted, world: &World) -> Vec<Observed> {
-    let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
-    join_all(artifacts.iter().map(|artifact| one(artifact, world))).await
-}
-
-async fn one(artifact: &Artifact, world: &World) -> Observed {
-    let seen = match artifact {
+async fn one(artifact: &Artifact, world: &World) -> Seen {
+    let state = match artifact {
         Artifact::File(file) => file::look(file, world),
         Artifact::FileSet(set) => file::look_set(set, world),
         Artifact::Secret(secret) => secret::look(secret, world).await,
@@ -35,5 +36,8 @@ async fn one(artifact: &Artifact, world: &World) -> Observed {
             format!("secret {} is to go and was looked for", leftover.at),
         )),
     };
-    seen.unwrap_or_else(Observed::Unknown)
+    Seen {
+        state: state.unwrap_or_else(Observed::Unknown),
+        place: place::of(artifact),
+    }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
 pub mod brake;
+mod claims;
 mod decide;
 mod links;
 mod owed;
@@ -10,10 +11,11 @@ pub mod prune;
 mod show;
 mod variables;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::artifact::{Artifact, Desired, Wanted};
-use crate::observed::Observed;
+use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 
 pub use links::{needed, unlinked};
@@ -198,25 +200,33 @@ impl Action {
 }
 
 /// Decides what each artifact needs, given what stands at its place (one entry per artifact, in order).
-pub fn plan(desired: Desired, observed: Vec<Vec<Observed>>) -> Plan {
-    let deliveries = desired.deliveries.into_iter().zip(observed);
+pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
+    let shared = claims::shared(&desired, &observed);
+    let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {
         deliveries: deliveries
-            .map(|(wanted, observed)| delivery(wanted, observed))
+            .map(|(index, (wanted, observed))| delivery(index, wanted, observed, &shared))
             .collect(),
     }
 }
 
-/// The same for one delivery.
-pub fn delivery(wanted: Wanted, observed: Vec<Observed>) -> DeliveryPlan {
+fn delivery(
+    index: usize,
+    wanted: Wanted,
+    observed: Vec<Seen>,
+    shared: &BTreeMap<claims::Index, Failure>,
+) -> DeliveryPlan {
     let Wanted {
         delivery,
         artifacts,
     } = wanted;
     let steps = artifacts.map(|artifacts| {
-        let both = artifacts.into_iter().zip(observed);
+        let both = artifacts.into_iter().zip(observed).enumerate();
         let mut steps: Vec<Step> = both
-            .map(|(artifact, observed)| step(artifact, observed))
+            .map(|(at, (artifact, seen))| match shared.get(&(index, at)) {
+                Some(failure) => step(artifact, Observed::Unknown(failure.clone())),
+                None => step(artifact, seen.state),
+            })
             .collect();
         links::refuse(&mut steps);
         steps

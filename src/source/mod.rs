@@ -17,6 +17,7 @@ use crate::config::{Config, Delivery, Source};
 use crate::envelope::sops::Policy;
 use crate::fetched::Fetched;
 use crate::material::Material;
+use crate::progress::waiting;
 use crate::report::Failure;
 use crate::vault::Session;
 use crate::world::World;
@@ -86,10 +87,26 @@ pub fn leases<'w>(delivery: &Delivery, fetched: &Fetched, world: &'w World) -> V
 }
 
 async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Material>, Failure> {
-    if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
-        return shelf.fetch(world.vault(&read.server)?, read).await;
+    let fetched = async {
+        if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
+            return shelf.fetch(world.vault(&read.server)?, read).await;
+        }
+        read(source, config, world).await.map(Arc::new)
+    };
+    waiting(awaited(source), world.patience.deadline(), fetched).await
+}
+
+/// What a terminal says is waited for.
+fn awaited(source: &Source) -> String {
+    match source {
+        Source::Vault(read) => format!("vault `{}`", read.server),
+        Source::Age { file, .. }
+        | Source::Sops { file, .. }
+        | Source::Sealed { file, .. }
+        | Source::SealedManifests { file } => format!("what opens {}", file.display()),
+        Source::SealedObject(at) => format!("SealedSecret {at}"),
+        Source::Secret(at) => format!("secret {at}"),
     }
-    read(source, config, world).await.map(Arc::new)
 }
 
 async fn read(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {

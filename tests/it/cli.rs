@@ -1,6 +1,7 @@
 //! The command line as a person or a Job meets it: help, exit codes, the last line, the termination log.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::run::{Output, keyferry};
@@ -86,6 +87,62 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
+fn a_refused_command_line_keeps_the_contract_of_the_last_line() {
+    let dir = folder();
+    let log = dir.path().join("termination-log");
+    for (args, reason, next) in [
+        (
+            &["job", "--nonsense"][..],
+            "usage: unexpected argument '--nonsense' found",
+            "see `keyferry job --help`",
+        ),
+        (
+            &["job", "--deadline", "soon"],
+            "usage: invalid value 'soon' for '--deadline <DURATION>'",
+            "see `keyferry",
+        ),
+        (&["nonsense"], "usage: unrecognized subcommand", "see `"),
+        (&["exec"], "usage: the following required", "see `"),
+        (&[], "usage: no command was given", "keyferry check"),
+        (
+            &["job", "--log", "loud"],
+            "usage: `loud` is no log level",
+            "see --help",
+        ),
+        (
+            &["job", "--token=hvs.CAESIJlSnE0qfTr0mZ8aVQcanary"],
+            "usage: a secret was given as an argument",
+            "replace it",
+        ),
+    ] {
+        fs::write(&log, "").expect("written");
+        let call = |format: &str| {
+            let call = keyferry().dir(dir.path()).args(args);
+            let call = call.env("KEYFERRY_LOG_FORMAT", format);
+            call.env("KEYFERRY_TERMINATION_LOG", &log).run().expect(2)
+        };
+        let output = call("text");
+        let last = last_line(&output);
+        assert!(
+            last.starts_with(&format!("error: {reason}")) && last.contains(next),
+            "{args:?}: {}",
+            output.stderr
+        );
+        let remembered = fs::read_to_string(&log).expect("there");
+        assert_eq!(format!("error: {}", remembered.trim_end()), last);
+        let output = call("json");
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+        let line: serde_json::Value = serde_json::from_str(last_line(&output)).expect("JSON");
+        assert_eq!(
+            (&line["class"], &line["exit"]),
+            (&"usage".into(), &2.into()),
+            "{line}"
+        );
+        assert!(line["hint"].is_string(), "{line}");
+    }
+}
+
+#[test]
 fn row_07_secrets_in_arguments_are_refused_without_repeating_them() {
     let dir = folder();
     let token = "hvs.CAESIJlSnE0qfTr0mZ8aVQcanary";
@@ -133,6 +190,52 @@ fn row_07_secrets_in_the_environment_are_ignored_and_not_inherited() {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+fn row_07_a_credential_program_of_a_kubeconfig_inherits_no_secret() {
+    for user in [
+        "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, interactiveMode: Never, env: [{name: KEYFERRY_TOKEN, value: set-by-kubeconfig}]}",
+        "auth-provider: {name: gcp, config: {cmd-path: ./login}}",
+    ] {
+        let dir = folder();
+        let program = dir.path().join("login");
+        fs::write(&program, "#!/bin/sh\nenv > seen\nexit 3\n").expect("written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("mode");
+        let kubeconfig = format!(
+            "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+        );
+        fs::write(dir.path().join("config"), kubeconfig).expect("written");
+        fs::write(
+            dir.path().join("keyferry.yaml"),
+            "deliveries: [{name: app, fields: {A: b}, to: [{secret: {name: s}}]}]\n",
+        )
+        .expect("written");
+        let names = [
+            "VAULT_TOKEN",
+            "BAO_TOKEN",
+            "SOPS_AGE_KEY",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+            "KEYFERRY_TOKEN",
+        ];
+        let call = keyferry().dir(dir.path()).env("KUBECONFIG", "config");
+        let call = names
+            .iter()
+            .fold(call, |call, name| call.env(name, "canary"));
+        let output = call
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", "https://127.0.0.1:1")
+            .env("HARMLESS", "1")
+            .args(["job", "--deadline", "5s"])
+            .run();
+        assert_eq!(output.code, 3, "{}", output.stderr);
+        let seen = fs::read_to_string(dir.path().join("seen")).expect("it ran");
+        assert!(
+            seen.contains("HARMLESS=1") && !seen.contains("canary"),
+            "{seen}"
+        );
+        let own = user.contains("KEYFERRY_TOKEN");
+        assert_eq!(seen.contains("set-by-kubeconfig"), own, "{seen}");
+    }
 }
 
 #[test]
@@ -280,6 +383,89 @@ fn exec_becomes_the_program() {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+fn exec_runs_the_program_that_our_path_finds() {
+    let dir = folder();
+    let text =
+        "deliveries: [{name: app, fields: {PATH: /nowhere}, to: [{file: {path: app.env}}]}]\n";
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    let output = run(dir.path(), &["exec", "--", "sh", "-c", "echo \"$0 $PATH\""]);
+    assert_eq!(
+        (output.code, output.stdout.trim()),
+        (0, "sh /nowhere"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn row_08_open_key_files_are_refused_when_strict() {
+    let dir = folder();
+    let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: token}}}\nkeys: {age: [{file: key}]}\ndeliveries:\n  - {name: a, from: [{vault: kv/a}], to: [{file: {path: a.env}}]}\n";
+    fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
+    let token = dir.path().join("token");
+    fs::write(&token, "hvs.canary").expect("written");
+    // A token may be its group's: a pod gets it in no other way.
+    for (mode, strict, code, words) in [
+        (0o644, false, 7, "token file token is readable by others"),
+        (
+            0o644,
+            true,
+            6,
+            "cannot log in: token file token is readable by others",
+        ),
+        (0o440, true, 7, "unavailable: a: "),
+    ] {
+        fs::set_permissions(&token, fs::Permissions::from_mode(mode)).expect("mode");
+        let call = keyferry().dir(dir.path()).args(["job", "--deadline", "1s"]);
+        let call = if strict {
+            call.env("KEYFERRY_STRICT", "true")
+        } else {
+            call
+        };
+        let output = call.run().expect(code);
+        assert!(output.stderr.contains(words), "{}", output.stderr);
+        assert!(!output.stderr.contains("canary"), "{}", output.stderr);
+        assert_eq!(
+            last_line(&output).contains("chmod 600"),
+            code == 6,
+            "{}",
+            output.stderr
+        );
+    }
+    run(dir.path(), &["check", "--strict"]).expect(0);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_whole_is_refused_in_time() {
+    let dir = folder();
+    let config = dir.path().join("keyferry.yaml");
+    let started = std::time::Instant::now();
+    for (make, words) in [
+        ("mkfifo keyferry.yaml", "it is a pipe that did not end"),
+        ("truncate -s 5M keyferry.yaml", "it is larger than 4 MiB"),
+        ("ln -s /dev/zero keyferry.yaml", "it is no regular file"),
+        (
+            "mkfifo t; echo 'deliveries: [{name: a, fields: {A: b}, to: [{file: {path: a, template: t}}]}]' > keyferry.yaml",
+            "template t cannot be read: it is a pipe that did not end",
+        ),
+    ] {
+        drop(fs::remove_file(&config));
+        let shell = crate::support::run::Run::of("sh").dir(dir.path());
+        shell.args(["-c", make]).run().expect(0);
+        let output = run(dir.path(), &["check"]).expect(2);
+        assert!(last_line(&output).contains(words), "{}", output.stderr);
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(45));
+    fs::write(dir.path().join("real.yaml"), STATIC).expect("written");
+    let piped = "cat real.yaml | \"$1\" check --config /dev/stdin";
+    let output = crate::support::run::Run::of("sh")
+        .dir(dir.path())
+        .args(["-c", piped, "sh", env!("CARGO_BIN_EXE_keyferry")])
+        .run();
+    assert_eq!(output.code, 0, "{}", output.stderr);
 }
 
 #[test]

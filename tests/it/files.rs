@@ -19,6 +19,7 @@ use keyferry::report::{Class, Failure};
 use keyferry::world::World;
 use keyferry::{apply, artifact, observe};
 
+mod full;
 mod sink;
 
 use crate::support::run::{Output, Run, keyferry};

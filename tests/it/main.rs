@@ -10,14 +10,18 @@
 mod support;
 
 mod age;
+mod blackhole;
 mod cli;
 mod envelopes;
 mod examples;
 mod files;
 mod inputs;
 mod kind;
+mod outputs;
 mod pass;
+mod progress;
 mod render;
+mod rops;
 mod schema;
 mod sidecar;
 mod stack;

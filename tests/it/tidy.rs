@@ -20,6 +20,7 @@ const RINGS: &[(&str, u8)] = &[
     ("vault", 2),
     ("kubernetes", 2),
     ("disk", 2),
+    ("progress", 2),
     ("patience", 2),
     ("halt", 2),
     ("shelf", 2),

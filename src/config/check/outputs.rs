@@ -11,7 +11,8 @@ use crate::report::Class;
 enum Place<'a> {
     File {
         path: PathBuf,
-        edits: bool,
+        /// The variables of its that are known by now, where it only changes its own.
+        edits: Option<Vec<&'a str>>,
         at: &'a Location,
     },
     Folder {
@@ -28,8 +29,7 @@ enum Place<'a> {
 pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
     let places: Vec<Place<'_>> = deliveries
         .iter()
-        .flat_map(|delivery| &delivery.to)
-        .map(place)
+        .flat_map(|delivery| delivery.to.iter().map(|target| place(delivery, target)))
         .collect();
     for (index, place) in places.iter().enumerate() {
         if let Some((first, what)) = places[..index]
@@ -48,11 +48,12 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
     }
 }
 
-fn place(target: &Target) -> Place<'_> {
+fn place<'a>(delivery: &'a Delivery, target: &'a Target) -> Place<'a> {
     match target {
         Target::File(file) => Place::File {
             path: normal(&file.path),
-            edits: matches!(file.format, FileFormat::Dotenv { edit: true }),
+            edits: matches!(file.format, FileFormat::Dotenv { edit: true })
+                .then(|| computed(delivery)),
             at: &file.at,
         },
         Target::Files(files) => Place::Folder {
@@ -66,6 +67,14 @@ fn place(target: &Target) -> Place<'_> {
     }
 }
 
+/// Names of fields that need no source to be known, as far as they are delivered.
+fn computed(delivery: &Delivery) -> Vec<&str> {
+    let names = delivery.fields.iter().map(|field| field.name.as_str());
+    let all = delivery.deliver.is_empty();
+    let delivered = |name: &&str| all || delivery.deliver.iter().any(|only| only == name);
+    names.filter(delivered).collect()
+}
+
 fn location<'a>(place: &Place<'a>) -> &'a Location {
     match place {
         Place::File { at, .. } | Place::Folder { at, .. } | Place::Secret { location: at, .. } => {
@@ -74,7 +83,8 @@ fn location<'a>(place: &Place<'a>) -> &'a Location {
     }
 }
 
-/// Two editors may share a `.env` file: each owns its own variables. All else may not overlap.
+/// Two editors may share a `.env` file: each owns its own variables. All else may not overlap. What only sources, links and
+/// the cluster tell is found by `plan`.
 fn collide<'a>(first: &Place<'a>, second: &Place<'a>) -> Option<(&'a Location, String)> {
     let shown = |path: &Path| format!("`{}`", path.display());
     let inside = |path: &Path, dir: &Path| path.starts_with(dir);
@@ -82,15 +92,18 @@ fn collide<'a>(first: &Place<'a>, second: &Place<'a>) -> Option<(&'a Location, S
         (
             Place::File {
                 path: a,
-                edits: true,
+                edits: Some(mine),
                 ..
             },
             Place::File {
                 path: b,
-                edits: true,
+                edits: Some(theirs),
                 ..
             },
-        ) if a == b => None,
+        ) if a == b => {
+            let twice = mine.iter().find(|name| theirs.contains(name));
+            twice.map(|name| format!("variable `{name}` of {}", shown(b)))
+        }
         (Place::File { path: a, .. }, Place::File { path: b, .. }) => {
             (inside(a, b) || inside(b, a)).then(|| shown(b))
         }
@@ -99,7 +112,7 @@ fn collide<'a>(first: &Place<'a>, second: &Place<'a>) -> Option<(&'a Location, S
             (inside(path, dir) || inside(dir, path)).then(|| shown(path))
         }
         (Place::Folder { path: a, .. }, Place::Folder { path: b, .. }) => {
-            (a == b).then(|| shown(b))
+            (inside(a, b) || inside(b, a)).then(|| shown(b))
         }
         (Place::Secret { at: a, .. }, Place::Secret { at: b, .. }) => {
             (a == b).then(|| format!("Secret `{}`", b.name))

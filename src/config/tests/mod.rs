@@ -269,6 +269,8 @@ fn row_03_two_outputs_never_share_a_place() {
         ("{files: {dir: d}}", "{file: {path: d/x.env}}", true),
         ("{files: {dir: d}}", "{files: {dir: d}}", true),
         ("{files: {dir: d}}", "{files: {dir: e}}", false),
+        ("{files: {dir: d}}", "{files: {dir: d/e}}", true),
+        ("{files: {dir: d/e/f}}", "{files: {dir: ./d}}", true),
         ("{secret: {name: s}}", "{secret: {name: s}}", true),
         (
             "{secret: {name: s, namespace: n}}",
@@ -286,6 +288,27 @@ fn row_03_two_outputs_never_share_a_place() {
                 "{}",
                 line(&problems)
             );
+        }
+    }
+}
+
+#[test]
+fn row_03_two_editors_never_share_a_variable() {
+    for (second, deliver, what) in [
+        ("A", "", Some("variable `A` of `c/x.env`")),
+        ("B", "", None),
+        ("A", ", deliver: [C]", None),
+    ] {
+        let text = format!(
+            "deliveries:\n  - {{name: a, fields: {{A: '1'}}, to: [{{file: {{path: x.env, edit: true}}}}]}}\n  - {{name: b, fields: {{{second}: '2', C: '3'}}{deliver}, to: [{{file: {{path: ./x.env, edit: true}}}}]}}\n"
+        );
+        let loaded = load_files(&[("c/k.yaml", &text)], None);
+        match (loaded, what) {
+            (Ok(_), None) => {}
+            (Err(problems), Some(what)) => {
+                assert!(line(&problems).contains(what), "{}", line(&problems));
+            }
+            (loaded, what) => panic!("{second}{deliver}: {what:?}, but {}", loaded.is_ok()),
         }
     }
 }

@@ -59,7 +59,8 @@ impl<'a> Metadata<'a> {
         let last_modified = word(node, "lastmodified")?
             .and_then(Time::rfc3339)
             .ok_or(SopsError::Metadata("lastmodified"))?;
-        if !word(node, "version")?.is_some_and(is_version) {
+        // Files of rops have none, and nothing here depends on it.
+        if word(node, "version")?.is_some_and(|version| !is_version(version)) {
             return Err(SopsError::Metadata("version"));
         }
         let mac = match field(node, "mac") {
@@ -105,7 +106,7 @@ pub(super) fn recipients(groups: &[Group<'_>]) -> Vec<Recipient> {
     all
 }
 
-/// Three numbers and what a build adds: SOPS opens no file without.
+/// Three numbers and what a build adds: SOPS opens no file with another.
 fn is_version(text: &str) -> bool {
     let core = text.split(['-', '+']).next().unwrap_or_default();
     let number = |part: &str| {

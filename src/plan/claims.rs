@@ -1,0 +1,104 @@
+//! No two outputs in one place: each would undo the other, and every pass would write both.
+//!
+//! Most of that shows in the configuration already. What is left shows only here: a namespace that one target leaves out,
+//! two paths through a link, and the variables of two deliveries that edit one file.
+
+use std::collections::BTreeMap;
+
+use crate::artifact::{Artifact, Desired, FileBody, ObjectName, Wanted};
+use crate::observed::{Place, Seen};
+use crate::report::{Class, Failure};
+
+/// Which delivery, and which artifact of it.
+pub(super) type Index = (usize, usize);
+
+/// What one artifact takes for itself.
+struct Claim {
+    delivery: String,
+    artifact: String,
+    what: What,
+}
+
+enum What {
+    Secret(ObjectName),
+    /// A file or folder; with variables only these in it.
+    Place(Option<Place>, Option<Vec<String>>),
+    /// A name in the list of a ServiceAccount, where others have theirs.
+    Entry,
+}
+
+/// All artifacts that share something with another, and why neither of the two is written.
+pub(super) fn shared(desired: &Desired, observed: &[Vec<Seen>]) -> BTreeMap<Index, Failure> {
+    let deliveries = desired.deliveries.iter().zip(observed).enumerate();
+    let all = deliveries.flat_map(|(number, (wanted, seen))| {
+        let numbered = claims(wanted, seen).enumerate();
+        numbered.map(move |(place, claim)| ((number, place), claim))
+    });
+    let all: Vec<(Index, Claim)> = all.collect();
+    let mut refused = BTreeMap::new();
+    for (number, (index, later)) in all.iter().enumerate() {
+        for (first, earlier) in &all[..number] {
+            if let Some(what) = in_common(earlier, later) {
+                for (index, one, other) in [(first, earlier, later), (index, later, earlier)] {
+                    refused
+                        .entry(*index)
+                        .or_insert_with(|| failure(&what, one, other));
+                }
+            }
+        }
+    }
+    refused
+}
+
+fn claims<'a>(wanted: &'a Wanted, seen: &'a [Seen]) -> impl Iterator<Item = Claim> + 'a {
+    let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
+    artifacts.iter().zip(seen).map(|(artifact, seen)| Claim {
+        delivery: wanted.delivery.clone(),
+        artifact: artifact.to_string(),
+        what: match artifact {
+            Artifact::Secret(secret) => What::Secret(secret.at.clone()),
+            Artifact::FileSet(_) => What::Place(seen.place.clone(), None),
+            Artifact::File(file) => What::Place(seen.place.clone(), variables(&file.body)),
+            Artifact::PullSecret(_) | Artifact::Leftover(_) => What::Entry,
+        },
+    })
+}
+
+fn variables(body: &FileBody) -> Option<Vec<String>> {
+    match body {
+        FileBody::Whole(_) => None,
+        FileBody::Lines(lines) => Some(lines.iter().map(|line| line.name.clone()).collect()),
+    }
+}
+
+/// What two artifacts share.
+fn in_common(first: &Claim, second: &Claim) -> Option<String> {
+    match (&first.what, &second.what) {
+        (What::Secret(a), What::Secret(b)) => (a == b).then(|| format!("secret {a}")),
+        (What::Place(Some(a), mine), What::Place(Some(b), theirs)) => match (mine, theirs) {
+            // Two editors may share a file when each has its own variables.
+            (Some(mine), Some(theirs)) if a == b => {
+                let twice = mine.iter().find(|name| theirs.contains(name));
+                twice.map(|name| format!("variable `{name}` of {}", second.artifact))
+            }
+            (_, _) => (a.is_within(b) || b.is_within(a)).then(|| second.artifact.clone()),
+        },
+        (What::Secret(_) | What::Place(..) | What::Entry, _) => None,
+    }
+}
+
+fn failure(what: &str, one: &Claim, other: &Claim) -> Failure {
+    let other = match one.delivery == other.delivery {
+        true => format!("the other is {} of the same delivery", other.artifact),
+        false => format!("the other is {} of `{}`", other.artifact, other.delivery),
+    };
+    Failure::new(
+        Class::Usage,
+        format!("{what} is the target of two outputs; {other}"),
+    )
+    .hint("give one of them another place")
+}
+
+#[cfg(test)]
+#[path = "claims/tests.rs"]
+mod tests;

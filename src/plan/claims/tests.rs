@@ -1,0 +1,203 @@
+//! What two outputs may share, and what not.
+
+use super::*;
+use crate::artifact::{
+    Access, Conflict, EnvLine, FileArtifact, FileSetArtifact, SecretArtifact, Variables,
+};
+use crate::observed::Observed;
+use crate::plan::{Action, plan};
+
+const ACCESS: Access = Access {
+    mode: 0o400,
+    dir_mode: 0o700,
+    uid: None,
+    gid: None,
+    create_dirs: true,
+    require_tmpfs: false,
+    adopt: false,
+    in_place: false,
+    keep_mode: false,
+};
+
+/// `folders` from the deepest up; `rest` beneath it.
+fn place(folders: &[u64], rest: &[&str]) -> Option<Place> {
+    Some(Place {
+        folders: folders.iter().map(|inode| (1, *inode)).collect(),
+        rest: rest.iter().map(Into::into).collect(),
+    })
+}
+
+fn file(name: &str, body: FileBody) -> Artifact {
+    Artifact::File(FileArtifact {
+        path: name.into(),
+        body,
+        variables: Variables::Opaque,
+        access: ACCESS,
+    })
+}
+
+fn whole(name: &str) -> Artifact {
+    file(name, FileBody::Whole("x".into()))
+}
+
+fn edits(name: &str, variables: &[&str]) -> Artifact {
+    let line = |name: &&str| EnvLine {
+        name: (*name).to_owned(),
+        value: "x".into(),
+        line: format!("{name}=x").into(),
+    };
+    file(name, FileBody::Lines(variables.iter().map(line).collect()))
+}
+
+fn set(name: &str) -> Artifact {
+    Artifact::FileSet(FileSetArtifact {
+        dir: name.into(),
+        files: BTreeMap::new(),
+        access: ACCESS,
+    })
+}
+
+fn secret(namespace: &str, name: &str) -> Artifact {
+    Artifact::Secret(SecretArtifact {
+        at: ObjectName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        },
+        kind: "Opaque".to_owned(),
+        data: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        immutable: false,
+        conflict: Conflict::default(),
+    })
+}
+
+/// What both of two deliveries are refused for; nothing when they live side by side.
+fn refused(pair: [(Artifact, Option<Place>); 2]) -> Option<String> {
+    let mut deliveries = Vec::new();
+    let mut observed = Vec::new();
+    for (name, (artifact, place)) in ["one", "two"].into_iter().zip(pair) {
+        let state = Observed::Absent;
+        deliveries.push(Wanted {
+            delivery: name.to_owned(),
+            artifacts: Ok(vec![artifact]),
+        });
+        observed.push(vec![Seen { state, place }]);
+    }
+    let plan = plan(Desired { deliveries }, observed);
+    let actions = plan.deliveries.iter().map(|delivery| {
+        let steps = delivery.steps.as_ref().expect("known");
+        steps[0].action.clone()
+    });
+    match actions.collect::<Vec<_>>().as_slice() {
+        [Action::Create, Action::Create] => None,
+        [Action::Refuse(first), Action::Refuse(second)] => {
+            assert_eq!((first.class, second.class), (Class::Usage, Class::Usage));
+            assert!(
+                first.what.contains("of `two`") && second.what.contains("of `one`"),
+                "{first} and {second}"
+            );
+            let (what, _) = first.what.split_once(" is the target of two outputs")?;
+            Some(what.to_owned())
+        }
+        others => panic!("{others:?}"),
+    }
+}
+
+#[test]
+fn row_03_two_outputs_that_share_something_are_both_refused() {
+    let real = |name| place(&[7, 2], &[name]);
+    let rows = [
+        // However they are spelt, a place is told by its folder.
+        (
+            (whole("real/x.env"), real("x.env")),
+            (whole("link/x.env"), real("x.env")),
+            Some("file link/x.env"),
+        ),
+        (
+            (whole("real/x.env"), real("x.env")),
+            (whole("real/y.env"), real("y.env")),
+            None,
+        ),
+        (
+            (whole("a/x.env"), place(&[7, 2], &["x.env"])),
+            (whole("b/x.env"), place(&[8, 2], &["x.env"])),
+            None,
+        ),
+        // Editors share a file, but no variable.
+        (
+            (edits("a.env", &["A", "B"]), real("a.env")),
+            (edits("./a.env", &["C", "B"]), real("a.env")),
+            Some("variable `B` of file ./a.env"),
+        ),
+        (
+            (edits("a.env", &["A"]), real("a.env")),
+            (edits("a.env", &["B"]), real("a.env")),
+            None,
+        ),
+        (
+            (edits("a.env", &["A"]), real("a.env")),
+            (whole("link/a.env"), real("a.env")),
+            Some("file link/a.env"),
+        ),
+        // A set owns its folder with all beneath.
+        (
+            (set("set"), place(&[9, 2], &[])),
+            (whole("link/x"), place(&[9, 2], &["x"])),
+            Some("file link/x"),
+        ),
+        (
+            (set("set"), place(&[9, 2], &[])),
+            (set("link/y"), place(&[10, 9, 2], &[])),
+            Some("files link/y"),
+        ),
+        (
+            (set("new"), place(&[2], &["new"])),
+            (set("link/new/y"), place(&[2], &["new", "y"])),
+            Some("files link/new/y"),
+        ),
+        (
+            (set("new"), place(&[2], &["new"])),
+            (set("newer"), place(&[2], &["newer"])),
+            None,
+        ),
+        // A namespace that was left out is known by now.
+        (
+            (secret("default", "s"), None),
+            (secret("default", "s"), None),
+            Some("secret default/s"),
+        ),
+        (
+            (secret("default", "s"), None),
+            (secret("other", "s"), None),
+            None,
+        ),
+    ];
+    for (first, second, want) in rows {
+        let names = format!("{} and {}", first.0, second.0);
+        assert_eq!(refused([first, second]).as_deref(), want, "{names}");
+    }
+}
+
+#[test]
+fn row_03_one_delivery_cannot_hit_itself_either() {
+    let artifacts = vec![whole("a/x"), whole("b/x")];
+    let place = place(&[2], &["x"]);
+    let seen = || Seen {
+        state: Observed::Absent,
+        place: place.clone(),
+    };
+    let desired = Desired {
+        deliveries: vec![Wanted {
+            delivery: "one".to_owned(),
+            artifacts: Ok(artifacts),
+        }],
+    };
+    let shared = shared(&desired, &[vec![seen(), seen()]]);
+    assert_eq!(shared.len(), 2);
+    let what = &shared[&(0, 0)].what;
+    assert!(
+        what.ends_with("the other is file b/x of the same delivery"),
+        "{what}"
+    );
+}
