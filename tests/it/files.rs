@@ -680,8 +680,8 @@ fn row_53_a_signal_ends_a_run_between_two_writes() {
     );
     assert_eq!(
         names(dir.path()),
-        ["keyferry.yaml", "t"],
-        "nothing was begun"
+        ["a.env", "keyferry.yaml", "t"],
+        "what waits for its source was not begun, and what needs none is whole"
     );
 }
 

@@ -311,6 +311,7 @@ fn row_29_a_lease_is_told_with_its_time_and_without_its_value() {
     let (_, log) = overheard(SECRETS, async {
         let session = session(&server, SOON);
         let material = session.read(&path("database/creds/ro")).await;
+        session.outlive();
         session.close().await;
         material.expect("data")
     });
