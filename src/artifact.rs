@@ -6,6 +6,12 @@ use std::path::PathBuf;
 use crate::material::SecretBytes;
 use crate::report::Failure;
 
+/// Key of the label that marks what we made.
+pub const MARK: &str = "app.kubernetes.io/managed-by";
+
+/// Its value, and our name as a field manager: what we applied and no longer apply goes away, what others set stays.
+pub const OWNER: &str = "keyferry";
+
 /// Key of the label that names the set of manifests which a Secret came from.
 pub const MANIFESTS_MARK: &str = "keyferry.io/manifests";
 

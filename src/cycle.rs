@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use crate::apply::{self, Applied};
 use crate::artifact::{Desired, Wanted};
@@ -14,77 +15,104 @@ use crate::config::{Config, Delivery, ManifestSet, Target};
 use crate::fetched::Fetched;
 use crate::halt;
 use crate::observe;
-use crate::plan::{self, DeliveryPlan, Owed, Plan, prune};
+use crate::plan::{self, DeliveryPlan, Ledger, Owed, Plan, prune};
+use crate::reflect::declared;
+use crate::reflect::metadata::NamespaceMetadata;
 use crate::render;
 use crate::report::Failure;
 use crate::source::{self, Reads};
 use crate::world::World;
 
+/// What the deliveries of one pass share.
+struct Pass<'a> {
+    config: &'a Config,
+    world: &'a World,
+    now: Timestamp,
+    reads: Reads<'a>,
+    ledger: Ledger,
+    namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(config: &'a Config, world: &'a World, now: Timestamp) -> Self {
+        Self {
+            config,
+            world,
+            now,
+            reads: Reads::new(config, world),
+            ledger: Ledger::default(),
+            namespaces: OnceCell::new(),
+        }
+    }
+
+    /// What a delivery wants, with the copies that it declares.
+    async fn wanted(&self, delivery: &Delivery, fetched: &Fetched) -> Wanted {
+        let named = |target: &Target| match target {
+            Target::Secret(secret) => secret.at.namespace.is_some(),
+            Target::File(_) | Target::Files(_) => true,
+        };
+        // Asked for only when some target leaves its namespace out.
+        let namespace = match delivery.to.iter().all(named) {
+            true => Ok(String::new()),
+            false => own_namespace(self.world).await,
+        };
+        let wanted = render::wanted(delivery, fetched, &namespace, self.now);
+        match declared::needs_namespaces(delivery) {
+            false => declared::expand(delivery, wanted, &Ok(Vec::new())),
+            true => {
+                let list = || observe::namespace::list(self.world);
+                declared::expand(delivery, wanted, self.namespaces.get_or_init(list).await)
+            }
+        }
+    }
+
+    /// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
+    async fn described(&self) -> Vec<Wanted> {
+        let sets = &self.config.manifests;
+        if sets.iter().all(|set| set.files.is_empty()) {
+            return Vec::new();
+        }
+        let fetched = self
+            .reads
+            .these(sets.iter().flat_map(|set| &set.files))
+            .await;
+        render::described(self.config, &fetched, &own_namespace(self.world).await)
+    }
+
+    /// What the deliveries of one group have and need.
+    async fn decided(&self, group: &[usize]) -> (Vec<Fetched>, Vec<DeliveryPlan>) {
+        let made = group.iter().map(|number| async {
+            let delivery = &self.config.deliveries[*number];
+            let fetched = self.reads.of(delivery).await;
+            let wanted = self.wanted(delivery, &fetched).await;
+            (fetched, wanted)
+        });
+        let (fetched, wanted) = join_all(made).await.into_iter().unzip();
+        (fetched, self.decide(wanted).await)
+    }
+
+    async fn decide(&self, deliveries: Vec<Wanted>) -> Vec<DeliveryPlan> {
+        let desired = Desired { deliveries };
+        let observed = observe::observe(&desired, self.world).await;
+        plan::group(desired, observed, &self.ledger).deliveries
+    }
+}
+
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
-    let reads = &Reads::new(config, world);
+    let pass = &Pass::new(config, world, now);
     let groups = observe::together(&config.deliveries);
     let groups = groups.iter().map(|group| async move {
-        let (_, plans) = decided(config, group, reads, world, now).await;
+        let (_, plans) = pass.decided(group).await;
         group.iter().copied().zip(plans)
     });
-    let described = async {
-        let wanted = described(config, reads, world).await;
-        decide(wanted, world).await
-    };
+    let described = async { pass.decide(pass.described().await).await };
     let (delivered, described) = tokio::join!(join_all(groups), described);
     let delivered: BTreeMap<usize, DeliveryPlan> = delivered.into_iter().flatten().collect();
     let mut deliveries: Vec<DeliveryPlan> = delivered.into_values().chain(described).collect();
     let pruned = pruned(config, &deliveries, world).await;
     deliveries.extend(pruned);
     Plan { deliveries }
-}
-
-async fn wanted(delivery: &Delivery, fetched: &Fetched, world: &World, now: Timestamp) -> Wanted {
-    let named = |target: &Target| match target {
-        Target::Secret(secret) => secret.at.namespace.is_some(),
-        Target::File(_) | Target::Files(_) => true,
-    };
-    // Asked for only when some target leaves its namespace out.
-    let namespace = match delivery.to.iter().all(named) {
-        true => Ok(String::new()),
-        false => own_namespace(world).await,
-    };
-    render::wanted(delivery, fetched, &namespace, now)
-}
-
-/// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
-async fn described(config: &Config, reads: &Reads<'_>, world: &World) -> Vec<Wanted> {
-    if config.manifests.iter().all(|set| set.files.is_empty()) {
-        return Vec::new();
-    }
-    let files = config.manifests.iter().flat_map(|set| &set.files);
-    let fetched = reads.these(files).await;
-    render::described(config, &fetched, &own_namespace(world).await)
-}
-
-/// What the deliveries of one group have and need.
-async fn decided(
-    config: &Config,
-    group: &[usize],
-    reads: &Reads<'_>,
-    world: &World,
-    now: Timestamp,
-) -> (Vec<Fetched>, Vec<DeliveryPlan>) {
-    let made = group.iter().map(|number| async move {
-        let delivery = &config.deliveries[*number];
-        let fetched = reads.of(delivery).await;
-        let wanted = wanted(delivery, &fetched, world, now).await;
-        (fetched, wanted)
-    });
-    let (fetched, wanted) = join_all(made).await.into_iter().unzip();
-    (fetched, decide(wanted, world).await)
-}
-
-async fn decide(deliveries: Vec<Wanted>, world: &World) -> Vec<DeliveryPlan> {
-    let desired = Desired { deliveries };
-    let observed = observe::observe(&desired, world).await;
-    plan::plan(desired, observed).deliveries
 }
 
 /// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
@@ -125,10 +153,10 @@ pub async fn run_noting(
     now: Timestamp,
     note: impl Fn(&[Owed]),
 ) -> (Applied, Vec<Owed>) {
-    let (reads, note) = (Reads::new(config, world), &note);
+    let (pass, note) = (&Pass::new(config, world, now), &note);
     let groups = observe::together(&config.deliveries);
-    let groups = groups.iter().map(|group| async {
-        let ways = deliver(config, group, &reads, world, now, note).await;
+    let groups = groups.iter().map(|group| async move {
+        let ways = deliver(group, pass, note).await;
         group.iter().copied().zip(ways)
     });
     let mut applied = Applied {
@@ -138,7 +166,7 @@ pub async fn run_noting(
         results: Vec::new(),
     };
     let mut owed = Vec::new();
-    let (ways, described) = tokio::join!(join_all(groups), describe(config, &reads, world));
+    let (ways, described) = tokio::join!(join_all(groups), describe(pass));
     let ways: BTreeMap<usize, Way> = ways.into_iter().flatten().collect();
     for way in ways.into_values().chain(described) {
         applied.plan.deliveries.push(way.plan);
@@ -162,26 +190,20 @@ struct Way {
     owed: Vec<Owed>,
 }
 
-async fn deliver(
-    config: &Config,
-    group: &[usize],
-    reads: &Reads<'_>,
-    world: &World,
-    now: Timestamp,
-    note: &impl Fn(&[Owed]),
-) -> Vec<Way> {
-    let deliveries = group.iter().map(|number| &config.deliveries[*number]);
+async fn deliver(group: &[usize], pass: &Pass<'_>, note: &impl Fn(&[Owed])) -> Vec<Way> {
+    let deliveries = group.iter().map(|number| &pass.config.deliveries[*number]);
     let (fetched, plans) = tokio::select! {
         biased;
         // Reading is given up at once: nothing of it can be left in halves.
-        () = world.halt.asked() => {
+        () = pass.world.halt.asked() => {
             return deliveries.map(|delivery| stopped(&delivery.name)).collect();
         }
-        decided = decided(config, group, reads, world, now) => decided,
+        decided = pass.decided(group) => decided,
     };
     let ways = deliveries.zip(fetched).zip(plans);
-    join_all(ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, world, note)))
-        .await
+    let ways =
+        ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass.world, note));
+    join_all(ways).await
 }
 
 async fn way(
@@ -216,11 +238,9 @@ async fn way(
 }
 
 /// The way of what manifests describe.
-async fn describe(config: &Config, reads: &Reads<'_>, world: &World) -> Vec<Way> {
-    let decided = async {
-        let wanted = described(config, reads, world).await;
-        decide(wanted, world).await
-    };
+async fn describe(pass: &Pass<'_>) -> Vec<Way> {
+    let world = pass.world;
+    let decided = async { pass.decide(pass.described().await).await };
     let plans = tokio::select! {
         biased;
         () = world.halt.asked() => return vec![stopped("manifests")],

@@ -3,8 +3,8 @@
 //! ```text
 //! keyferry.yaml ──config──► Config
 //!   I/O   source::Reads     ──► Material ──► render::wanted ───► Wanted ───┐          pure
-//!   I/O   observe::observe  ──► Observed ──────────────────────────────────┤
-//!   I/O   apply::delivery  ◄── Plan { steps with reasons } ◄── plan::plan ──┘          pure
+//!   I/O   observe::delivery ──► Observed ──────────────────────────────────┤
+//!   I/O   apply::delivery ◄── { steps with reasons } ◄── plan::delivery ───┘          pure
 //! ```
 //!
 //! A module uses lower rings only (`tests/it/tidy.rs` holds the list):
@@ -13,9 +13,9 @@
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
 //! | 3 | `mode`, `sidecar`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
-//! | 2 | `source`, `observe`, `apply` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience` and `halt` bound it |
+//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience` and `halt` bound it |
 //! | 2 | `progress` | what a terminal shows of a wait |
-//! | 1 | `plan`, `render`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
+//! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
 //! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally` | plain types |
 
 pub mod apply;
@@ -38,6 +38,8 @@ pub mod outcome;
 pub mod patience;
 pub mod plan;
 pub mod progress;
+pub mod reflect;
+pub mod reflector;
 pub mod render;
 pub mod report;
 pub mod shelf;

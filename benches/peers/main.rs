@@ -11,6 +11,7 @@ mod at_rest;
 mod contest;
 mod envelopes;
 mod launcher;
+mod reflect;
 mod release;
 mod table;
 mod vault_files;
@@ -30,6 +31,7 @@ const ROWS: &[(&str, Make)] = &[
     ("sops-json", envelopes::sops_json),
     ("sops-small", envelopes::sops_small),
     ("sealed", envelopes::sealed),
+    ("reflect", reflect::row),
     ("at-rest", at_rest::row),
     ("size", release::size),
 ];

@@ -33,6 +33,18 @@ pub(crate) enum Target {
         of: f64,
         seen: f64,
     },
+    /// A number of times the floor.
+    Times {
+        what: &'static str,
+        most: f64,
+        seen: f64,
+    },
+    /// A time.
+    Seconds {
+        what: &'static str,
+        most: Duration,
+        seen: Duration,
+    },
     /// A number of bytes.
     Bytes {
         what: &'static str,
@@ -47,10 +59,22 @@ impl Target {
         Self::Part { what, of, seen }
     }
 
+    /// At most so many times the floor.
+    pub(crate) fn times(what: &'static str, seen: f64, most: f64) -> Self {
+        Self::Times { what, most, seen }
+    }
+
+    /// At most so long.
+    pub(crate) fn seconds(what: &'static str, seen: Duration, most: Duration) -> Self {
+        Self::Seconds { what, most, seen }
+    }
+
     /// Whether the promise is kept.
     pub(crate) fn met(&self) -> bool {
         match self {
             Self::Part { of, seen, .. } => seen >= of,
+            Self::Times { most, seen, .. } => seen <= most,
+            Self::Seconds { most, seen, .. } => seen <= most,
             Self::Bytes { most, seen, .. } => seen <= most,
         }
     }
@@ -60,6 +84,17 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Part { what, of, seen } => write!(f, "{what} 1/{seen:.1} of it (target 1/{of})")?,
+            Self::Times { what, most, seen } => {
+                write!(f, "{what} {seen:.1} × the floor (target {most})")?;
+            }
+            Self::Seconds { what, most, seen } => {
+                write!(
+                    f,
+                    "{what} {} (target {})",
+                    milliseconds(*seen),
+                    milliseconds(*most)
+                )?;
+            }
             Self::Bytes { what, most, seen } => {
                 write!(
                     f,

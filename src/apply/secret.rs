@@ -15,7 +15,6 @@ use crate::kubernetes::retry::pause;
 use crate::kubernetes::secret::{Apply, Basis, Stored, check};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::observed::SecretState;
-use crate::patience::Patience;
 use crate::plan::Action;
 use crate::report::Failure;
 use crate::world::World;
@@ -307,10 +306,7 @@ enum Back {
 /// Puts the old object back unless one stands there, in a time of its own: all other time may be used up.
 async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, marked: bool, uid: &str) -> Back {
     let end = Instant::now() + RESTORE;
-    let cluster = Kubernetes {
-        patience: Patience::Until(end),
-        ..cluster.clone()
-    };
+    let cluster = cluster.until(end);
     let apply = Apply {
         wanted: old,
         basis: Basis::Nothing,

@@ -59,7 +59,8 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
         config.keys.age.push(AgeKey::File(file.into()));
     }
-    if found.list.is_empty() && config.deliveries.is_empty() && config.manifests.is_empty() {
+    let empty = config.deliveries.is_empty() && config.manifests.is_empty();
+    if found.list.is_empty() && empty && config.reflector.is_none() {
         let name = paths.first().map(|path| path.display().to_string());
         found.list.push(without_delivery(&name.unwrap_or_default()));
     }

@@ -13,6 +13,7 @@ pub mod mask;
 pub mod problem;
 pub mod raw;
 mod read;
+mod reflect;
 mod source;
 pub mod stay;
 mod target;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use manifests::ManifestSet;
+pub use reflect::{Reflect, Reflector};
 pub use source::{DocumentFormat, From, Source, VaultRead};
 pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{
@@ -66,6 +68,8 @@ pub struct Config {
     pub sidecar: Sidecar,
     /// In the order of the files.
     pub deliveries: Vec<Delivery>,
+    /// Copies by annotation, where wanted.
+    pub reflector: Option<Reflector>,
     /// Encrypted manifests, applied as what they say they are.
     pub manifests: Vec<ManifestSet>,
 }

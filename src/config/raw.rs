@@ -3,6 +3,7 @@
 //! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
 
 mod manifests;
+mod reflect;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use super::at::{At, Ordered};
 
+pub use reflect::{RawBrake, RawCeiling, RawDialect, RawLease, RawReflect, RawReflector};
 mod stay;
 
 pub use manifests::RawManifests;
@@ -33,6 +35,8 @@ pub struct RawConfig {
     pub sidecar: Option<At<RawSidecar>>,
     /// What is carried where.
     pub deliveries: Vec<At<RawDelivery>>,
+    /// Copies by annotation.
+    pub reflector: Option<At<RawReflector>>,
     /// Encrypted Kubernetes manifests that are applied as what they say they are.
     pub manifests: Vec<At<RawManifests>>,
 }
@@ -330,6 +334,8 @@ pub struct RawTarget {
     pub files: Option<At<RawFiles>>,
     /// A Kubernetes Secret.
     pub secret: Option<At<RawSecret>>,
+    /// Copies of this Secret in other namespaces.
+    pub reflect: Option<At<RawReflect>>,
     /// ServiceAccounts that are to pull with this Secret.
     #[serde(default)]
     pub service_accounts: Vec<At<String>>,

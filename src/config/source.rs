@@ -138,6 +138,19 @@ impl Source {
         }
     }
 
+    /// The Secret of the cluster that it is, where it is one.
+    pub fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Secret(at) => Some(at),
+            Self::Vault(_)
+            | Self::Age { .. }
+            | Self::Sops { .. }
+            | Self::Sealed { .. }
+            | Self::SealedManifests { .. }
+            | Self::SealedObject(_) => None,
+        }
+    }
+
     /// Whether it is a file here, so that reading it asks no server.
     pub fn is_local(&self) -> bool {
         match self {

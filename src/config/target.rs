@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Location, SecretRef};
+use super::{Location, Reflect, SecretRef};
 use crate::artifact::{Access, Conflict};
 
 /// Where a delivery goes.
@@ -100,6 +100,8 @@ pub struct SecretTarget {
     pub conflict: Conflict,
     /// ServiceAccounts in the same namespace that are to pull with it.
     pub service_accounts: Vec<String>,
+    /// Its copies.
+    pub reflect: Option<Reflect>,
     /// Where it was written.
     pub location: Location,
 }

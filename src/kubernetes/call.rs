@@ -23,7 +23,7 @@ use crate::tally;
 const ONE_TRY: Duration = Duration::from_secs(30);
 
 /// An object is at most 1.5 MiB in the store; base64 and managed fields make it larger on the wire.
-const LONGEST_ANSWER: usize = 4 << 20;
+pub(super) const LONGEST_ANSWER: usize = 4 << 20;
 
 /// Open to everyone who is logged in.
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -35,6 +35,10 @@ pub(crate) enum Verb {
     Get,
     /// Read all with a label.
     List,
+    /// Read names and marks of all, and nothing of what they hold.
+    ListMetadata,
+    /// Follow the same.
+    Watch,
     /// Change or, by an apply, make it.
     Patch,
     /// Remove it.
@@ -47,7 +51,8 @@ impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Get => "get",
-            Self::List => "list",
+            Self::List | Self::ListMetadata => "list",
+            Self::Watch => "watch",
             Self::Patch => "patch",
             Self::Delete => "delete",
             Self::MayCreate => "ask for the right to create",
@@ -138,39 +143,64 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn request(&self) -> Result<Request<kube::client::Body>, Error> {
+    pub(super) fn request(&self) -> Result<Request<kube::client::Body>, Error> {
         let ObjectName { namespace, name } = &self.subject.at;
+        let (of_all, is_list) = match self.verb {
+            Verb::ListMetadata | Verb::Watch => (namespace.is_empty(), true),
+            Verb::List => (false, true),
+            Verb::Get | Verb::Patch | Verb::Delete | Verb::MayCreate => (false, false),
+        };
         // A list has no name, and its label stands in the query.
-        let named = (self.verb != Verb::List).then_some(name);
-        for part in [Some(namespace), named].into_iter().flatten() {
+        let parts = [(!of_all).then_some(namespace), (!is_list).then_some(name)];
+        for part in parts.into_iter().flatten() {
             if !is_name(part) {
                 return Err(Error::BadName(part.clone()));
             }
         }
         let kind = self.subject.kind;
-        let all = format!("{}/namespaces/{namespace}/{}", kind.root(), kind.resource());
+        let all = if of_all {
+            format!("{}/{}", kind.root(), kind.resource())
+        } else {
+            format!("{}/namespaces/{namespace}/{}", kind.root(), kind.resource())
+        };
         let object = || format!("{all}/{name}?{}", self.query);
         let (method, path) = match self.verb {
             Verb::Get => (Method::GET, object()),
-            Verb::List => (Method::GET, format!("{all}?{}", self.query)),
+            Verb::List | Verb::ListMetadata | Verb::Watch => {
+                (Method::GET, format!("{all}?{}", self.query))
+            }
             Verb::Patch => (Method::PATCH, object()),
             Verb::Delete => (Method::DELETE, object()),
             Verb::MayCreate => (Method::POST, REVIEWS.to_owned()),
         };
-        request(method, &path, kind, &self.body).map_err(|_| Error::BadName(path))
+        request(method, &path, self.verb.accepts(kind), &self.body)
+            .map_err(|_| Error::BadName(path))
+    }
+}
+
+impl Verb {
+    /// What is to be answered: with the last two, no values leave the server.
+    fn accepts(self, kind: Kind) -> &'static str {
+        match self {
+            Self::ListMetadata => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            }
+            Self::Watch => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            Self::Get | Self::List | Self::Patch | Self::Delete | Self::MayCreate => kind.accept(),
+        }
     }
 }
 
 fn request(
     method: Method,
     path: &str,
-    kind: Kind,
+    accept: &str,
     body: &Body,
 ) -> http::Result<Request<kube::client::Body>> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header(header::ACCEPT, kind.accept())
+        .header(header::ACCEPT, accept)
         .header(
             header::USER_AGENT,
             concat!("keyferry/", env!("CARGO_PKG_VERSION")),
@@ -237,8 +267,21 @@ impl Kubernetes {
         }
     }
 
+    /// Whether it would write and may not.
+    fn is_fenced(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Patch | Verb::Delete => self.fence.as_ref().is_some_and(|fence| !fence.is_open()),
+            Verb::Get | Verb::List | Verb::ListMetadata | Verb::Watch | Verb::MayCreate => false,
+        }
+    }
+
     async fn once(&self, call: &Call<'_>, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Error> {
         let request = call.request()?;
+        // Closed by nobody; without a turn, it would only be one more at once.
+        let _turn = self.turns.acquire().await;
+        if self.is_fenced(call.verb) {
+            return Err(Error::Fenced(call.subject.clone()));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         let patience = left.min(ONE_TRY);
         let unavailable = |why: String| Error::Unavailable {
@@ -270,13 +313,13 @@ impl Kubernetes {
     }
 }
 
-fn asked_wait(answer: &Response<kube::client::Body>) -> Option<Duration> {
+pub(super) fn asked_wait(answer: &Response<kube::client::Body>) -> Option<Duration> {
     let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     retry::retry_after(value, jiff::Timestamp::now())
 }
 
 /// No request is sent without credentials; all else that keeps it from being sent may pass.
-fn sending(call: &Call<'_>, server: &str, error: kube::Error) -> Error {
+pub(super) fn sending(call: &Call<'_>, server: &str, error: kube::Error) -> Error {
     if let kube::Error::Auth(error) = &error {
         return Error::Credentials(super::connect::credentials(error));
     }
@@ -298,7 +341,7 @@ fn sending(call: &Call<'_>, server: &str, error: kube::Error) -> Error {
 }
 
 /// The last cause says it all; those above only name the layers of the client.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;
@@ -306,7 +349,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
-async fn collect(
+pub(super) async fn collect(
     call: &Call<'_>,
     mut body: kube::client::Body,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {

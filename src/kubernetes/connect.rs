@@ -6,6 +6,7 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_rustls::HttpsConnector;
@@ -15,13 +16,13 @@ use hyper_util::rt::TokioExecutor;
 use kube::Config;
 use kube::client::middleware::{AuthLayer, BaseUriLayer, ExtraHeadersLayer};
 use kube::client::{AuthError, ClientBuilder, ConfigExt as _};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tower::BoxError;
 use tower::util::MapErrLayer;
 
 use super::error::Error;
-use super::{Kubernetes, kubeconfig};
+use super::{Kubernetes, TURNS, kubeconfig};
 use crate::patience::Patience;
 use crate::report::Failure;
 
@@ -244,6 +245,8 @@ fn assemble(parts: Parts, patience: Patience) -> Kubernetes {
         server,
         namespace,
         patience,
+        turns: Arc::new(Semaphore::new(TURNS)),
+        fence: None,
     }
 }
 

@@ -68,6 +68,9 @@ pub enum Error {
     /// Somebody else wrote between our look and our write. Callers look again.
     #[error("{0} was changed by someone else at the same moment")]
     Raced(Subject),
+    /// This replica does not hold the Lease any more.
+    #[error("{0} is not written: another replica may lead by now")]
+    Fenced(Subject),
     /// The server, a webhook or a policy says no.
     #[error("{verb} {subject}: rejected: {why}")]
     Rejected {
@@ -219,6 +222,7 @@ impl Fault for Error {
             | Self::Altered { .. }
             | Self::HoldsMore { .. } => Class::Refused,
             Self::Raced(_)
+            | Self::Fenced(_)
             | Self::Unavailable { .. }
             | Self::Strange { .. }
             | Self::LateCredentials
@@ -251,7 +255,7 @@ impl Fault for Error {
                 "let one of the two write these fields; `force: true` on this target takes them".into()
             }
             Self::Raced(_) => "run again; when it happens often, two programs write the same object".into(),
-            Self::Rejected { .. } => return None,
+            Self::Rejected { .. } | Self::Fenced(_) => return None,
             Self::Unavailable { .. } => "run again when the API server answers, or give it longer with `--deadline`".into(),
             Self::NotOurs(_) => "give this target another name, or `adopt: true` to take the object over".into(),
             Self::OtherType { .. } => "`recreate: true` on this target deletes it and makes it anew".into(),
@@ -275,7 +279,10 @@ impl Fault for Error {
 /// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so that one reading is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
     let usual: &[&str] = match subject.kind {
-        Kind::Secret => &["get", "create", "patch"],
+        Kind::Secret | Kind::ConfigMap => &["get", "create", "patch"],
+        Kind::Event => &["create", "patch"],
+        Kind::Lease => &["get", "create", "patch"],
+        Kind::Namespace => &["list", "watch"],
         Kind::ServiceAccount => &["get", "patch"],
         Kind::SealedSecret => &["get"],
         Kind::Workload(_) => &["get", "patch"],
@@ -295,6 +302,18 @@ fn rule(subject: &Subject, verb: &str) -> String {
     let mut verbs = usual.to_vec();
     if !verbs.contains(&verb) {
         verbs.push(verb);
+    }
+    if subject.at.name.is_empty() {
+        // Nothing that has no name can be granted by name.
+        let (role, place) = match subject.at.namespace.as_str() {
+            "" => ("ClusterRole", String::new()),
+            namespace => ("Role", format!(" in namespace {namespace}")),
+        };
+        return format!(
+            "add `{verb}`: a {role}{place} needs {{apiGroups: [\"{}\"], resources: [{}], verbs: [list, watch]}}",
+            subject.kind.group(),
+            subject.kind.resource()
+        );
     }
     format!(
         "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"{}\"], resources: [{}], resourceNames: [{}], verbs: [{}]}}",

@@ -28,6 +28,7 @@ pub(crate) struct Fields {
 }
 
 const DATA: &[&str] = &["f:data"];
+const BINARY: &[&str] = &["f:binaryData"];
 const LABELS: &[&str] = &["f:metadata", "f:labels"];
 const ANNOTATIONS: &[&str] = &["f:metadata", "f:annotations"];
 
@@ -62,6 +63,7 @@ impl Managed {
                 continue;
             };
             remove(fields, DATA, &taken.data);
+            remove(fields, BINARY, &taken.data);
             remove(fields, LABELS, &taken.labels);
             remove(fields, ANNOTATIONS, &taken.annotations);
             if let Some(fields) = fields.as_object_mut() {

@@ -3,18 +3,27 @@
 //! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
 //! [`secret`], [`account`] and [`sealing`] are the kinds of object that we know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no watch, and no list but two by label, of sealing keys and of what `prune` may delete, so that a Role
-//! limited to names is enough for all else; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
+//! Architecture invariant: no list of whole objects but two by label, of sealing keys and of what `prune` may delete, so that a Role
+//! limited to names is enough for all else; what is listed and watched beside them is metadata ([`list`]), and only where a
+//! configuration has copies; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
 //! bodies that it cannot read.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use crate::patience::Patience;
 
 pub(crate) mod account;
 pub(crate) mod call;
 mod connect;
+pub(crate) mod copy;
 mod error;
+pub(crate) mod event;
 pub(crate) mod fields;
 mod kubeconfig;
+pub(crate) mod lease;
+pub(crate) mod list;
 mod marked;
 mod redact;
 pub(crate) mod retry;
@@ -28,8 +37,7 @@ pub use connect::{connect, connect_with};
 pub use error::Error;
 pub use subject::{Claim, Claims, Kind, Subject};
 
-/// Our name as a field manager: what we applied and no longer apply goes away, what others set stays.
-pub(crate) const MANAGER: &str = "keyferry";
+pub(crate) use crate::artifact::OWNER as MANAGER;
 
 /// A cluster and our place in it.
 #[derive(Clone)]
@@ -42,4 +50,33 @@ pub struct Kubernetes {
     pub namespace: String,
     /// How long waiting may take.
     pub patience: Patience,
+    /// One for each request under way: a thousand targets are not a thousand connections.
+    turns: Arc<Semaphore>,
+    /// Where set, nothing is written unless it is open.
+    fence: Option<lease::Fence>,
+}
+
+/// Requests under way at once. More would only wait in the server, and each is a connection.
+const TURNS: usize = 32;
+
+impl Kubernetes {
+    /// The same cluster with another end of all waiting.
+    pub(crate) fn until(&self, patience: impl Into<Patience>) -> Self {
+        Self {
+            client: self.client.clone(),
+            server: self.server.clone(),
+            namespace: self.namespace.clone(),
+            patience: patience.into(),
+            turns: Arc::clone(&self.turns),
+            fence: self.fence.clone(),
+        }
+    }
+
+    /// The same cluster, in which nothing is written unless the fence is open.
+    pub(crate) fn fenced(&self, fence: &lease::Fence) -> Self {
+        Self {
+            fence: Some(fence.clone()),
+            ..self.until(self.patience)
+        }
+    }
 }

@@ -15,6 +15,11 @@ pub(crate) fn pause(tries: u32, asked: Option<Duration>) -> Duration {
     asked.unwrap_or_else(|| backoff(tries, random_fraction()))
 }
 
+/// Between half of it and all of it, so that many do not come back at once.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    pause / 2 + (pause / 2).mul_f64(random_fraction())
+}
+
 /// A random part of a bound that doubles with each try.
 fn backoff(tries: u32, fraction: f64) -> Duration {
     let doublings = tries.saturating_sub(1).min(16);

@@ -30,12 +30,12 @@ mod tests;
 
 pub(crate) use apply::{Apply, Basis};
 pub(super) use check::MAX_SIZE;
-pub(crate) use check::check;
+pub(crate) use check::{check, is_reserved};
 
 use apply::encode;
+pub(super) use apply::{NEVER, push_base64};
 
-/// Key of the mark.
-pub(crate) const MARK: &str = "app.kubernetes.io/managed-by";
+pub(crate) use crate::artifact::MARK;
 
 /// The mark as a person reads it.
 pub(super) const MARK_TEXT: &str = "app.kubernetes.io/managed-by: keyferry";
@@ -72,7 +72,7 @@ struct Metadata {
 }
 
 /// A value, decoded while it is parsed.
-struct Base64(SecretBytes);
+pub(super) struct Base64(pub(super) SecretBytes);
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -10,6 +10,14 @@ use crate::config::stay::Workload;
 pub enum Kind {
     /// A Secret.
     Secret,
+    /// A ConfigMap.
+    ConfigMap,
+    /// A namespace.
+    Namespace,
+    /// What people are told of an object.
+    Event,
+    /// Who of several replicas works.
+    Lease,
     /// A ServiceAccount.
     ServiceAccount,
     /// A SealedSecret.
@@ -24,9 +32,13 @@ pub enum Kind {
 
 impl Kind {
     /// Its name in a path and in a Role.
-    pub(super) fn resource(self) -> &'static str {
+    pub(crate) fn resource(self) -> &'static str {
         match self {
             Self::Secret | Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
+            Self::ConfigMap => "configmaps",
+            Self::Namespace => "namespaces",
+            Self::Event => "events",
+            Self::Lease => "leases",
             Self::ServiceAccount => "serviceaccounts",
             Self::SealedSecret => "sealedsecrets",
             Self::Workload(Workload::Deployment) => "deployments",
@@ -38,7 +50,14 @@ impl Kind {
     /// Its group as a Role names it; the oldest one has none.
     pub(super) fn group(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets | Self::MarkedSecrets => "",
+            Self::Secret
+            | Self::ServiceAccount
+            | Self::LabelledSecrets
+            | Self::MarkedSecrets
+            | Self::ConfigMap
+            | Self::Namespace
+            | Self::Event => "",
+            Self::Lease => "coordination.k8s.io",
             Self::SealedSecret => "bitnami.com",
             Self::Workload(_) => "apps",
         }
@@ -54,6 +73,10 @@ impl Kind {
             | Self::ServiceAccount
             | Self::SealedSecret
             | Self::LabelledSecrets
+            | Self::ConfigMap
+            | Self::Namespace
+            | Self::Event
+            | Self::Lease
             | Self::Workload(_) => "application/json",
         }
     }
@@ -61,9 +84,14 @@ impl Kind {
     /// Where its group begins in a path.
     pub(super) fn root(self) -> &'static str {
         match self {
-            Self::Secret | Self::ServiceAccount | Self::LabelledSecrets | Self::MarkedSecrets => {
-                "/api/v1"
-            }
+            Self::Secret
+            | Self::ServiceAccount
+            | Self::LabelledSecrets
+            | Self::MarkedSecrets
+            | Self::ConfigMap
+            | Self::Namespace
+            | Self::Event => "/api/v1",
+            Self::Lease => "/apis/coordination.k8s.io/v1",
             Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
             Self::Workload(_) => "/apis/apps/v1",
         }
@@ -74,6 +102,10 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Secret => "secret",
+            Self::ConfigMap => "configmap",
+            Self::Namespace => "namespace",
+            Self::Event => "event",
+            Self::Lease => "lease",
             Self::ServiceAccount => "service account",
             Self::SealedSecret => "sealed secret",
             Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
@@ -98,7 +130,31 @@ impl fmt::Display for Subject {
                 let ObjectName { namespace, name } = &self.at;
                 write!(f, "{} in {namespace} with label {name}", self.kind)
             }
-            Kind::Secret | Kind::ServiceAccount | Kind::SealedSecret | Kind::Workload(_) => {
+            // A list has no name, and one of the whole cluster has no namespace.
+            Kind::Secret
+            | Kind::ConfigMap
+            | Kind::Namespace
+            | Kind::Event
+            | Kind::Lease
+            | Kind::ServiceAccount
+            | Kind::SealedSecret
+            | Kind::Workload(_)
+                if self.at.name.is_empty() =>
+            {
+                let resource = self.kind.resource();
+                match self.at.namespace.as_str() {
+                    "" => write!(f, "{resource} of all namespaces"),
+                    namespace => write!(f, "{resource} in {namespace}"),
+                }
+            }
+            Kind::Secret
+            | Kind::ConfigMap
+            | Kind::Namespace
+            | Kind::Event
+            | Kind::Lease
+            | Kind::ServiceAccount
+            | Kind::SealedSecret
+            | Kind::Workload(_) => {
                 write!(f, "{} {}", self.kind, self.at)
             }
         }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod exec;
 pub mod once;
+pub mod reflector;
 pub mod sidecar;
 pub mod watch;
 

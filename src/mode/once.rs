@@ -15,6 +15,7 @@ use crate::world::World;
 /// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to end; tokens are given
 /// back either way.
 pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended, Option<Outcome>) {
+    remind(config);
     let stopped = stopped();
     let done = {
         let mut pass = pin!(cycle::run(config, &world, now));
@@ -50,6 +51,7 @@ pub async fn plan(
     format: Format,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
+    remind(config);
     let stopped = stopped();
     let done: Result<Plan, Stop> = tokio::select! {
         plan = cycle::plan(config, &world, now) => Ok(plan),
@@ -74,4 +76,13 @@ pub(super) fn verdict(plan: &Plan) -> Ended {
 async fn close(world: World) {
     // The token is worth a short wait and no more.
     let _ = timeout(FAREWELL, world.close()).await;
+}
+
+/// Who runs a job with such a configuration may wait for copies in vain.
+fn remind(config: &Config) {
+    if config.reflector.is_some() {
+        tracing::warn!(
+            "`reflector` is for `keyferry sidecar`: one pass makes no copies by annotation"
+        );
+    }
 }

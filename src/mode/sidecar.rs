@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Ended, FAREWELL, stopped};
+use super::{Ended, FAREWELL, reflector, stopped};
 use crate::apply::react::reap;
 use crate::config::problem::Problems;
 use crate::config::{Config, JwtSource, Source, VaultAuth};
@@ -76,6 +76,8 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
         () = stay.on(first, &board, &reactor) => {}
     }
     tracing::info!("ending: what was delivered stays");
+    let pulse = board.state().reflector.clone();
+    pulse.resign().await;
     // A second signal is for those who cannot wait for the tokens to be given back.
     tokio::select! {
         _ = tokio::time::timeout(FAREWELL * 2, stay.world.close()) => Ended::Well("stopped".to_owned()),
@@ -105,6 +107,8 @@ impl Stay {
             }
             board.take(&config);
             reactor.take(&config);
+            let reflector = config.reflector.clone();
+            let pulse = board.state().reflector.clone();
             let collector = config.sidecar.otlp.clone();
             if collector.is_some() {
                 // The first pass may be over before the collector is first thought of.
@@ -137,6 +141,7 @@ impl Stay {
                     _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
+                    () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
                     () = otlp::export(collector.as_deref(), board) => return,
                 }
             };
@@ -240,12 +245,12 @@ pub(super) async fn bury() {
     }
 }
 
-/// Nothing to keep is a mistake: a sidecar without deliveries would be ready for ever and do nothing.
+/// Nothing to keep is a mistake: a sidecar without deliveries and without reflector would be ready for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
-    if config.deliveries.is_empty() && config.manifests.is_empty() {
+    if config.deliveries.is_empty() && config.manifests.is_empty() && config.reflector.is_none() {
         return Err(
             Failure::new(Class::Usage, "the configuration has nothing to keep")
-                .hint("add `deliveries:` or `manifests:`"),
+                .hint("add `deliveries:`, `manifests:` or `reflector:`"),
         );
     }
     Ok(())

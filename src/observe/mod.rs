@@ -2,13 +2,14 @@
 
 pub mod file;
 pub mod marked;
+pub mod namespace;
 mod place;
 pub mod secret;
 mod together;
 
 use futures_util::future::join_all;
 
-use crate::artifact::{Artifact, Desired};
+use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 use crate::world::World;
@@ -17,11 +18,14 @@ pub use together::together;
 
 /// Looks at the place of each artifact, per delivery and in order.
 pub async fn observe(desired: &Desired, world: &World) -> Vec<Vec<Seen>> {
-    let deliveries = desired.deliveries.iter().map(|wanted| {
-        let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
-        join_all(artifacts.iter().map(|artifact| one(artifact, world)))
-    });
-    join_all(deliveries).await
+    let deliveries = desired.deliveries.iter();
+    join_all(deliveries.map(|wanted| delivery(wanted, world))).await
+}
+
+/// The same for one delivery.
+pub async fn delivery(wanted: &Wanted, world: &World) -> Vec<Seen> {
+    let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
+    join_all(artifacts.iter().map(|artifact| one(artifact, world))).await
 }
 
 async fn one(artifact: &Artifact, world: &World) -> Seen {

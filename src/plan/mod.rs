@@ -18,6 +18,7 @@ use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 
+pub use claims::Ledger;
 pub use links::{needed, unlinked};
 pub use owed::{News, Owed, owed};
 pub use show::{Format, show};
@@ -201,20 +202,31 @@ impl Action {
 
 /// Decides what each artifact needs, given what stands at its place (one entry per artifact, in order).
 pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
-    let shared = claims::shared(&desired, &observed);
+    group(desired, observed, &Ledger::default())
+}
+
+/// The same for a part of the deliveries of a pass.
+pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, ledger: &Ledger) -> Plan {
+    let shared = ledger.enter(&desired, &observed);
     let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {
         deliveries: deliveries
-            .map(|(index, (wanted, observed))| delivery(index, wanted, observed, &shared))
+            .map(|(index, (wanted, observed))| {
+                let own = shared.iter().filter(|((of, _), _)| *of == index);
+                let refused = own
+                    .map(|((_, at), failure)| (*at, failure.clone()))
+                    .collect();
+                delivery(wanted, observed, &refused)
+            })
             .collect(),
     }
 }
 
-fn delivery(
-    index: usize,
+/// The same for one delivery; some artifacts are refused before, by their place in it.
+pub fn delivery(
     wanted: Wanted,
     observed: Vec<Seen>,
-    shared: &BTreeMap<claims::Index, Failure>,
+    refused: &BTreeMap<usize, Failure>,
 ) -> DeliveryPlan {
     let Wanted {
         delivery,
@@ -223,7 +235,7 @@ fn delivery(
     let steps = artifacts.map(|artifacts| {
         let both = artifacts.into_iter().zip(observed).enumerate();
         let mut steps: Vec<Step> = both
-            .map(|(at, (artifact, seen))| match shared.get(&(index, at)) {
+            .map(|(at, (artifact, seen))| match refused.get(&at) {
                 Some(failure) => step(artifact, Observed::Unknown(failure.clone())),
                 None => step(artifact, seen.state),
             })

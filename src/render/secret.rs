@@ -36,6 +36,7 @@ pub(super) fn artifacts(
         immutable,
         conflict,
         service_accounts,
+        reflect: _,
         location: _,
     } = target;
     let own_namespace = match (&at.namespace, own_namespace) {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::standing::{Good, Standing};
 use crate::config::{Config, Staleness};
+use crate::reflector::Pulse;
 use crate::report::{Class, Failure};
 
 /// How everything stands.
@@ -28,6 +29,8 @@ pub struct State {
     pub passes: u64,
     /// Reactions by kind, and whether they succeeded.
     pub reactions: BTreeMap<(&'static str, bool), u64>,
+    /// How copies by annotation stand.
+    pub reflector: Pulse,
     /// Passes that were not told to a collector yet; nothing where none is configured.
     spans: Option<Vec<Span>>,
 }
@@ -194,10 +197,19 @@ impl Board {
             };
             text.push_str(&line);
         }
+        if let Some((ready, line)) = state.reflector.readiness() {
+            all &= ready;
+            text.push_str(&line);
+        }
         if let Some(why) = &state.stale {
             text.push_str(&format!("configuration: the old one is in use: {why}\n"));
         }
         (all, text)
+    }
+
+    /// Whether what should move still moves.
+    pub fn is_alive(&self) -> bool {
+        self.state().reflector.is_alive()
     }
 
     /// Everything, for `keyferry status`.
@@ -224,6 +236,7 @@ impl Board {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "configuration": state.stale,
+            "reflector": state.reflector.readiness().map(|(ready, text)| json!({"ready": ready, "text": text.trim_end()})),
             "deliveries": state.deliveries.iter().map(delivery).collect::<Vec<_>>(),
         })
     }

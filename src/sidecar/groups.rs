@@ -12,6 +12,7 @@ pub fn split(config: Config) -> Vec<Config> {
         keys,
         sidecar,
         deliveries,
+        reflector: _,
         manifests,
     } = config;
     let numbers = numbered(&deliveries);
@@ -22,6 +23,7 @@ pub fn split(config: Config) -> Vec<Config> {
         sidecar: sidecar.clone(),
         deliveries: Vec::new(),
         manifests: Vec::new(),
+        reflector: None,
     };
     // What is pruned is what nobody describes: whoever describes a Secret is in the group in which that is asked.
     let describe = deliveries.iter().zip(&numbers);
@@ -78,6 +80,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
             .filter(|delivery| delivery.name == name)
             .map(delivery)
             .collect(),
+        reflector: None,
     }
 }
 

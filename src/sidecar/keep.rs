@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::board::{Board, Span, Told};
+use super::cluster::Followed;
 use super::groups::files;
 use super::reactor::Reactor;
 use super::standing::Good;
@@ -53,13 +54,17 @@ impl Keeper<'_> {
     pub async fn keep(&self) {
         self.accept_cached();
         let mut files = Watched::new(files(self.group));
+        let followed = Followed::of(self.group, self.world).await;
         let mut errors = 0;
         loop {
             // Looked at before the pass: what changes during it is seen after it.
             let _ = files.changed();
             let well = self.pass().await;
             errors = if well { 0 } else { errors + 1 };
-            self.rest(errors, &mut files).await;
+            tokio::select! {
+                () = self.rest(errors, &mut files) => {}
+                () = followed.change() => {}
+            }
         }
     }
 

@@ -175,6 +175,10 @@ pub fn text(board: &Board) -> String {
             let _ = writeln!(out, "{name}{labels} {}", sample.value);
         }
     }
+    let reflector = board.state().reflector.clone();
+    if reflector.readiness().is_some() {
+        out.push_str(&reflector.metrics());
+    }
     out
 }
 

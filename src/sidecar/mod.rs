@@ -11,6 +11,7 @@
 
 pub mod ask;
 pub mod board;
+pub mod cluster;
 pub mod groups;
 pub mod keep;
 pub mod ledger;

@@ -81,7 +81,12 @@ fn respond(line: &str, board: &Board) -> (&'static str, &'static str, String) {
         return ("405 Method Not Allowed", TEXT, "only GET\n".to_owned());
     }
     match path {
-        "/livez" => ("200 OK", TEXT, "ok\n".to_owned()),
+        "/livez" if board.is_alive() => ("200 OK", TEXT, "ok\n".to_owned()),
+        "/livez" => (
+            "503 Service Unavailable",
+            TEXT,
+            "a watch of the cluster is stuck\n".to_owned(),
+        ),
         "/readyz" => match board.readiness() {
             (true, text) => ("200 OK", TEXT, text),
             (false, text) => ("503 Service Unavailable", TEXT, text),

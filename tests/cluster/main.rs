@@ -13,6 +13,7 @@ mod deploy;
 mod examples;
 mod kube;
 mod manifests;
+mod reflect;
 mod sealed;
 
 mod sidecar;

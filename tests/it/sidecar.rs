@@ -623,7 +623,7 @@ fn metrics_and_passes_reach_a_collector_in_its_own_form() {
     let traces: ExportTraceServiceRequest =
         serde_json::from_slice(&body("/v1/traces").unwrap()).unwrap();
     let spans = &traces.resource_spans[0].scope_spans[0].spans;
-    assert!(spans.len() >= 2);
+    assert!(!spans.is_empty());
     for span in spans {
         assert_eq!(
             (span.name.as_str(), span.trace_id.len(), span.span_id.len()),

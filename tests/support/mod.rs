@@ -16,6 +16,7 @@ pub(crate) mod cluster;
 pub(crate) mod http;
 pub(crate) mod openbao;
 pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod run;
 pub(crate) mod sealing;
 pub(crate) mod session;

@@ -2,6 +2,7 @@
 
 mod manifests;
 mod outputs;
+mod reflect;
 mod source;
 mod stay;
 mod target;
@@ -18,8 +19,8 @@ use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, SealedKey, Sidecar,
-    Staleness, Target, VaultRead, VaultServer,
+    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, Reflector, SealedKey,
+    Sidecar, Staleness, Target, VaultRead, VaultServer,
 };
 
 /// The name of the server that sources use when they name none.
@@ -36,6 +37,7 @@ pub struct Parts {
     sidecar: Vec<(Sidecar, Location)>,
     recipients: Vec<String>,
     deliveries: Vec<Delivery>,
+    reflectors: Vec<(Reflector, Location)>,
     manifests: Vec<ManifestSet>,
 }
 
@@ -59,6 +61,7 @@ pub fn check(
         keys,
         sidecar,
         deliveries,
+        reflector,
         manifests,
     } = raw;
     if let Some(sidecar) = sidecar {
@@ -89,6 +92,10 @@ pub fn check(
         let delivery = checker.delivery(delivery);
         parts.deliveries.push(delivery);
     }
+    if let Some(reflector) = reflector {
+        let at = checker.at(&reflector);
+        parts.reflectors.push((checker.reflector(reflector), at));
+    }
     for set in manifests {
         parts.manifests.extend(checker.manifests(set));
     }
@@ -105,6 +112,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         sidecar,
         recipients,
         deliveries,
+        reflectors,
         manifests,
     } = parts;
     if let [(_, first), (_, second), ..] = sidecar.as_slice() {
@@ -128,6 +136,16 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(unknown_server(server, at, &servers));
         }
     }
+    let mut reflectors = reflectors.into_iter();
+    let reflector = reflectors.next();
+    if let (Some((_, first)), Some((_, second))) = (&reflector, reflectors.next()) {
+        problems.push(Problem {
+            at: second,
+            what: "`reflector` is declared twice".to_owned(),
+            hint: Some(format!("the first is at {first}; make one of them")),
+            class: Class::Usage,
+        });
+    }
     let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
     for set in &manifests {
         let Some(name) = &set.name else { continue };
@@ -149,6 +167,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             .map(|(sidecar, _)| sidecar)
             .unwrap_or_default(),
         deliveries,
+        reflector: reflector.map(|(reflector, _)| reflector),
         manifests,
     }
 }

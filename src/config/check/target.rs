@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use super::super::at::At;
 use super::super::raw::{RawFile, RawFileFormat, RawFiles, RawRegistry, RawSecret, RawTarget};
 use super::super::{
-    FileFormat, FileSetTarget, FileTarget, Location, Registry, SecretKind, SecretRef, SecretTarget,
-    Target,
+    FileFormat, FileSetTarget, FileTarget, Location, Reflect, Registry, SecretKind, SecretRef,
+    SecretTarget, Target,
 };
 use super::Checker;
 use crate::artifact::{Access, Conflict};
@@ -28,6 +28,7 @@ impl Checker<'_> {
             file,
             files,
             secret,
+            reflect,
             service_accounts,
         } = written.value;
         if secret.is_none() && !service_accounts.is_empty() {
@@ -35,6 +36,14 @@ impl Checker<'_> {
                 at.clone(),
                 "`serviceAccounts` is of use only beside `secret`",
                 "remove it",
+            );
+        }
+        let reflect = reflect.and_then(|reflect| self.reflect(reflect, secret.as_ref()));
+        if reflect.as_ref().is_some_and(|reflect| !reflect.home) && !service_accounts.is_empty() {
+            self.problem(
+                at.clone(),
+                "with `home: false` there is no Secret for `serviceAccounts` to pull with",
+                "remove one of the two",
             );
         }
         let mut targets = Vec::new();
@@ -49,7 +58,7 @@ impl Checker<'_> {
                 .iter()
                 .map(|account| self.object_name(account, "the ServiceAccount"))
                 .collect();
-            targets.push(self.secret(secret, accounts));
+            targets.push(self.secret(secret, accounts, reflect));
         }
         self.only(&at, "a target", "file, files, secret", targets)
     }
@@ -234,7 +243,12 @@ impl Checker<'_> {
         }
     }
 
-    fn secret(&mut self, written: At<RawSecret>, service_accounts: Vec<String>) -> Target {
+    fn secret(
+        &mut self,
+        written: At<RawSecret>,
+        service_accounts: Vec<String>,
+        reflect: Option<Reflect>,
+    ) -> Target {
         let location = self.at(&written);
         let RawSecret {
             name,
@@ -278,6 +292,7 @@ impl Checker<'_> {
                 force,
             },
             service_accounts,
+            reflect,
             location,
         })
     }

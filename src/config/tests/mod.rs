@@ -153,6 +153,30 @@ fn what_is_meant_must_be_clear() {
             "    from: [{vault: kv/a}]\n    to: [{file: {path: a.env}, serviceAccounts: [default]}]\n",
             "c/k.yaml:5:10: `serviceAccounts` is of use only beside `secret`",
         ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{file: {path: a.env}, reflect: {namespaces: [a]}}]\n",
+            "c/k.yaml:5:41: `reflect` is of use only beside `secret`",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {}}]\n",
+            "c/k.yaml:5:39: `reflect` says no namespace",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {namespaces: ['team_*']}}]\n",
+            "c/k.yaml:5:53: `team_*` is no name of a namespace",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {selector: 'env in ('}}]\n",
+            "c/k.yaml:5:50: selector \"env in (\": its parentheses do not match",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {namespaces: [a], labels: {app.kubernetes.io/managed-by: me}}}]\n",
+            "c/k.yaml:5:39: the label `app.kubernetes.io/managed-by` is keyferry's own mark",
+        ),
+        (
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x, namespace: y}, reflect: {namespaces: [a], home: false}}]\n",
+            "c/k.yaml:5:53: with `home: false` the Secret's own `namespace` means nothing",
+        ),
     ] {
         refused(&delivery(body), expected);
     }
@@ -448,5 +472,60 @@ fn alias_bombs_and_depth_are_refused_quickly() {
     let deep = format!("deliveries: {}", "[".repeat(100_000));
     for text in [bomb, deep] {
         assert!(load_files(&[("k.yaml", &text)], None).is_err());
+    }
+}
+
+#[test]
+fn the_reflector_is_careful_unless_it_is_told_otherwise() {
+    let read = |text: &str| {
+        let text = format!("reflector: {text}\n");
+        let config = load_files(&[("c/k.yaml", &text)], None);
+        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        config.reflector.expect("it is declared")
+    };
+    let usual = read("{}");
+    assert_eq!(usual.rules.dialects.len(), 2);
+    assert!(usual.rules.repair && usual.rules.pull && usual.rules.adopt);
+    assert!(!usual.rules.targets.covers("kube-system") && usual.rules.targets.covers("team"));
+    assert!(usual.rules.sources.covers("kube-system"));
+    let strict = read("{strict: true, dialects: [emberstack]}");
+    assert!(!strict.rules.repair && strict.rules.targets.covers("kube-system"));
+    let all = read(
+        "{sources: {namespaces: [a-*]}, targets: {exclude: [b]}, namespaces: [a-1, c], labels: [team], \
+         annotations: ['x.io/*'], brake: {least: 10, percent: 50}, parallel: 4, lease: {name: l, namespace: n}}",
+    );
+    assert!(!all.rules.sources.covers("b-1") && all.rules.targets.covers("kube-system"));
+    assert_eq!(
+        all.rules.namespaces.as_deref(),
+        Some(["a-1".to_owned(), "c".to_owned()].as_slice())
+    );
+    assert_eq!(
+        (
+            all.rules.limits.least,
+            all.rules.limits.percent,
+            all.parallel
+        ),
+        (10, 50, 4)
+    );
+    assert_eq!(all.lease.to_string(), "n/l");
+    for (text, expected) in [
+        (
+            "{dialects: []}",
+            "c/k.yaml:2:12: a reflector without `dialects` does nothing",
+        ),
+        (
+            "{brake: {percent: 101}}",
+            "c/k.yaml:2:12: `percent: 101` is more than all",
+        ),
+        (
+            "{parallel: 0}",
+            "c/k.yaml:2:23: `parallel: 0` is out of bounds",
+        ),
+        (
+            "{sources: {namespaces: ['[a]']}}",
+            "c/k.yaml:2:36: `[a]` is no name of a namespace",
+        ),
+    ] {
+        refused(&format!("reflector: {text}\n"), expected);
     }
 }

@@ -12,7 +12,7 @@ use crate::kubernetes::MANAGER;
 /// A version that no object ever had: the store counts from 2. An apply that names it can create and cannot change: the
 /// server compares versions only with an object that is there. So what appears between our look and our write is never
 /// touched, with `patch` and `create` on one name as the only rights.
-const NEVER: &str = "1";
+pub(in crate::kubernetes) const NEVER: &str = "1";
 
 /// The object that a write was decided on; the server refuses it for any other.
 pub(crate) enum Basis<'a> {
@@ -98,7 +98,7 @@ fn head(apply: &Apply<'_>) -> Value {
     head
 }
 
-fn push_base64(body: &mut Vec<u8>, value: &[u8]) {
+pub(in crate::kubernetes) fn push_base64(body: &mut Vec<u8>, value: &[u8]) {
     body.push(b'"');
     let from = body.len();
     body.resize(from + value.len().div_ceil(3) * 4, 0);

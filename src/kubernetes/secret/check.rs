@@ -36,7 +36,7 @@ pub(crate) fn check(wanted: &SecretArtifact) -> Result<(), Error> {
 }
 
 /// Kubernetes fills or believes the first two, and a Helm release is Helm's own memory.
-fn is_reserved(kind: &str) -> bool {
+pub(crate) fn is_reserved(kind: &str) -> bool {
     matches!(
         kind,
         "kubernetes.io/service-account-token" | "bootstrap.kubernetes.io/token"

@@ -13,7 +13,7 @@ fn found_in(delivery: Delivery, text: &str) -> Vec<String> {
         keys: Keys::default(),
         sidecar: Default::default(),
         deliveries: vec![delivery],
-        manifests: Vec::new(),
+        ..Config::default()
     };
     let texts = [("k.yaml".to_owned(), text.to_owned())].into();
     let problems = check_templates(&config, &texts);

@@ -184,6 +184,7 @@ fn delivery(name: &str) -> Delivery {
         immutable: false,
         conflict: Conflict::default(),
         service_accounts: Vec::new(),
+        reflect: None,
         location: testing::at(9),
     };
     Delivery {

@@ -15,6 +15,7 @@ fn target(kind: SecretKind) -> SecretTarget {
         immutable: false,
         conflict: Conflict::default(),
         service_accounts: Vec::new(),
+        reflect: None,
         location: at(9),
     }
 }

@@ -1,6 +1,6 @@
 //! ServiceAccounts that pull with our Secret.
 
-use keyferry::artifact::{Artifact, Desired, ObjectName, PullSecretLink, Wanted};
+use keyferry::artifact::{Artifact, ObjectName, PullSecretLink, Wanted};
 use keyferry::observed::Observed;
 use keyferry::plan::Action;
 use keyferry::report::Class;
@@ -133,12 +133,10 @@ async fn what_links_to_a_secret_follows_it() {
                 Artifact::Secret(job.app(&[("a", "1")])),
             ]),
         };
-        let desired = Desired {
-            deliveries: vec![wanted],
-        };
-        let observed = observe::observe(&desired, &job.world).await;
-        let plan = plan::plan(desired, observed).deliveries.pop();
-        plan.and_then(|plan| plan.steps.ok()).expect("steps")
+        let observed = observe::delivery(&wanted, &job.world).await;
+        plan::delivery(wanted, observed, &std::collections::BTreeMap::new())
+            .steps
+            .expect("steps")
     };
     let foreign = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app"}});
     let secrets = format!("/api/v1/namespaces/{}/secrets", job.namespace);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyferry::artifact::{Conflict, ObjectName, SecretArtifact};
-use keyferry::config::{Config, Keys};
+use keyferry::config::Config;
 use keyferry::kubernetes::connect_with;
 use keyferry::material::SecretBytes;
 use keyferry::observed::{Observed, SecretState};
@@ -33,13 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A world whose cluster is the one of a kubeconfig.
 async fn world(kubeconfig: PathBuf, patience: Duration) -> World {
-    let config = Config {
-        vaults: BTreeMap::new(),
-        keys: Keys::default(),
-        sidecar: Default::default(),
-        deliveries: Vec::new(),
-        manifests: Vec::new(),
-    };
+    let config = Config::default();
     let cluster = connect_with(kubeconfig, Instant::now() + patience).await;
     World::new(&config, None, patience).with_kubernetes(cluster.expect("the kubeconfig is good"))
 }

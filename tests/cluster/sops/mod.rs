@@ -16,8 +16,8 @@ use keyferry::material::{Node, SecretBytes};
 use serde_json::Value;
 
 use crate::support::process::Scratch;
+use crate::support::random::Random;
 use crate::support::tools;
-use generate::Random;
 
 const SSH_KEY: &str = "tests/vectors/age/made/ssh_ed25519";
 const FORMATS: [DocumentFormat; 5] = [

@@ -194,9 +194,9 @@ fn row_29_a_lease_that_nobody_was_given_ends_with_its_token() {
     let leased = "{vault: auth/token/create, server: real, write: {ttl: 1h}, pick: [client_token]}";
     let to = "to: [{file: {path: out.env}}]";
     let whole = format!("[{{name: a, from: [{leased}], {to}}}]");
-    // What is picked is known before anything is read, and so would be what lacks.
-    let open = leased.replace(", pick: [client_token]", "");
-    let lacking = format!("[{{name: a, from: [{open}], require: [NOT_THERE], {to}}}]");
+    // Without `pick` only a read tells the names.
+    let unpicked = leased.replace(", pick: [client_token]", "");
+    let lacking = format!("[{{name: a, from: [{unpicked}], require: [NOT_THERE], {to}}}]");
     let waiting = format!(
         "[{{name: a, from: [{leased}, {{vault: kv/data/b, server: hung, prefix: B_}}], {to}}}]"
     );

@@ -6,6 +6,7 @@ mod clear;
 mod pick;
 mod sealed;
 mod sops;
+mod writers;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keyferry::artifact::{Access, Artifact, Conflict};
 use keyferry::config::{
-    ComputedField, Config, Delivery, FileFormat, FileSetTarget, FileTarget, From, Keys, Location,
+    ComputedField, Config, Delivery, FileFormat, FileSetTarget, FileTarget, From, Location,
     SecretKind, SecretRef, SecretTarget, Source, Target, VaultRead,
 };
 use keyferry::fetched::Fetched;
@@ -118,6 +118,7 @@ pub(crate) fn raw_secret(name: &str, kind: SecretKind) -> SecretTarget {
         immutable: false,
         conflict: Conflict::default(),
         service_accounts: Vec::new(),
+        reflect: None,
         location: at(9, 9),
     }
 }
@@ -128,11 +129,8 @@ pub(crate) fn secret(name: &str, kind: SecretKind) -> Target {
 
 pub(crate) fn config<const N: usize>(deliveries: [Delivery; N]) -> Config {
     Config {
-        vaults: BTreeMap::new(),
-        keys: Keys::default(),
-        sidecar: Default::default(),
         deliveries: deliveries.into(),
-        manifests: Vec::new(),
+        ..Config::default()
     }
 }
 

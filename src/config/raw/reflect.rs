@@ -1,0 +1,120 @@
+//! Copies as they are written: `reflect` beside a Secret, and `reflector`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::At;
+
+/// Copies of a Secret in other namespaces.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawReflect {
+    /// Names of namespaces; `*` is any text, `?` any character. A plain name must exist. All unless said, where there is a `selector`.
+    #[serde(default)]
+    pub namespaces: Vec<At<String>>,
+    /// Only namespaces with such labels, as `kubectl -l` takes them.
+    pub selector: Option<At<String>>,
+    /// Name of the copies; that of the Secret unless said.
+    pub rename: Option<At<String>>,
+    /// Only these keys are copied.
+    #[serde(default)]
+    pub pick: Vec<At<String>>,
+    /// Labels of the copies. Those of the Secret are not copied.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// `false`: the copies are all there is, and nothing is written at the Secret's own place.
+    #[serde(default = "yes")]
+    pub home: bool,
+}
+
+/// Copies by annotation: `keyferry sidecar` as a Deployment, in place of emberstack's reflector or mittwald's replicator.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawReflector {
+    /// Whose annotations are read; both unless said.
+    #[serde(default = "both")]
+    pub dialects: Vec<RawDialect>,
+    /// As emberstack's reflector does it, where we would rather do something else: see docs/reflect.md.
+    #[serde(default)]
+    pub strict: bool,
+    /// Objects may ask to be filled from a source that allows it.
+    #[serde(default = "yes")]
+    pub pull: bool,
+    /// Put right what others change in a copy; `true` unless `strict`.
+    pub repair: Option<bool>,
+    /// Take over copies that the original controllers made.
+    #[serde(default = "yes")]
+    pub adopt: bool,
+    /// Where sources count.
+    #[serde(default)]
+    pub sources: RawCeiling,
+    /// Where copies are made and deleted; never in `kube-*` unless `exclude` says something else, or `strict`.
+    #[serde(default)]
+    pub targets: RawCeiling,
+    /// The only namespaces that are looked at, by name: then rights in these are enough. Labels of namespaces are unknown then.
+    #[serde(default)]
+    pub namespaces: Vec<At<String>>,
+    /// Labels of a source that its copies get; `*` is any text.
+    #[serde(default)]
+    pub labels: Vec<At<String>>,
+    /// Annotations of a source that its copies get; `*` is any text.
+    #[serde(default)]
+    pub annotations: Vec<At<String>>,
+    /// How many copies may go without asking.
+    #[serde(default)]
+    pub brake: RawBrake,
+    /// Writes under way at once.
+    pub parallel: Option<At<u64>>,
+    /// The Lease that decides who of several replicas works.
+    pub lease: Option<At<RawLease>>,
+}
+
+/// Whose annotations are read.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawDialect {
+    /// reflector.v1.k8s.emberstack.com/…
+    Emberstack,
+    /// replicator.v1.mittwald.de/…
+    Mittwald,
+}
+
+/// Namespaces that count.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawCeiling {
+    /// Those that count; all unless said.
+    pub namespaces: Option<Vec<At<String>>>,
+    /// But not these.
+    pub exclude: Option<Vec<At<String>>>,
+}
+
+/// How many copies may go without asking.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawBrake {
+    /// So many within a minute always; 3 unless said.
+    pub least: Option<u32>,
+    /// Or so many of a hundred; 20 unless said.
+    pub percent: Option<u32>,
+}
+
+/// A Lease.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawLease {
+    /// Our own namespace unless said.
+    pub namespace: Option<At<String>>,
+    /// Its name; `keyferry-reflector` unless said.
+    pub name: Option<At<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn both() -> Vec<RawDialect> {
+    vec![RawDialect::Emberstack, RawDialect::Mittwald]
+}

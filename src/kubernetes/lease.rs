@@ -1,0 +1,185 @@
+//! A Lease: who of several replicas works, and a fence that keeps one that was paused from writing after it lost it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::call::{Body, Call, Verb};
+use super::error::Error;
+use super::secret::NEVER;
+use super::subject::Kind;
+use super::{Kubernetes, MANAGER};
+use crate::artifact::ObjectName;
+
+/// Until when this replica may write. Asked right before each write is sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fence(Arc<Mutex<Option<Instant>>>);
+
+impl Fence {
+    /// It may until then; with nothing, it may not.
+    pub(crate) fn set(&self, until: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// Whether it may now.
+    pub(crate) fn is_open(&self) -> bool {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// A Lease as it is stored.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Lease {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    resource_version: String,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    holder_identity: Option<String>,
+    lease_duration_seconds: Option<u64>,
+    lease_transitions: Option<u64>,
+    acquire_time: Option<String>,
+    renew_time: Option<String>,
+}
+
+/// What is claimed.
+pub(crate) struct Claim<'a> {
+    /// The Lease.
+    pub(crate) at: &'a ObjectName,
+    /// Who claims it; nobody gives it back.
+    pub(crate) holder: &'a str,
+    /// How long others wait for the next sign of us.
+    pub(crate) seconds: u64,
+}
+
+impl Lease {
+    /// Who holds it; nobody when it was given back.
+    pub(crate) fn holder(&self) -> Option<&str> {
+        let holder = self.spec.holder_identity.as_deref();
+        holder.filter(|holder| !holder.is_empty())
+    }
+
+    /// It changes with every sign of the holder.
+    pub(crate) fn version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+
+    /// How long its holder asked others to wait.
+    pub(crate) fn seconds(&self) -> Option<u64> {
+        self.spec.lease_duration_seconds
+    }
+
+    /// An annotation.
+    pub(crate) fn note(&self, key: &str) -> Option<&str> {
+        self.metadata
+            .annotations
+            .as_ref()?
+            .get(key)
+            .map(String::as_str)
+    }
+
+    fn spec(&self, claim: &Claim<'_>, now: &str) -> Value {
+        let same = self.holder() == Some(claim.holder);
+        let changes = self.spec.lease_transitions.unwrap_or_default();
+        let since = self.spec.acquire_time.as_deref().filter(|_| same);
+        json!({
+            "holderIdentity": claim.holder, "leaseDurationSeconds": claim.seconds, "renewTime": now,
+            "acquireTime": since.unwrap_or(now), "leaseTransitions": if same { changes } else { changes + 1 },
+        })
+    }
+
+    /// When its holder was last seen, as the holder's clock says it: for messages only.
+    pub(crate) fn renewed(&self) -> &str {
+        self.spec.renew_time.as_deref().unwrap_or("never")
+    }
+}
+
+impl Kubernetes {
+    /// Reads a Lease; nothing when it is not there.
+    pub(crate) async fn lease(&self, at: &ObjectName) -> Result<Option<Lease>, Error> {
+        let call = Call::get(Kind::Lease, at);
+        match self.call(&call).await {
+            Ok(answer) => read(&call, &answer).map(Some),
+            Err(Error::Absent(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Claims a Lease that stands as `seen`, or that does not exist; anything else is a race that somebody else won.
+    pub(crate) async fn claim(
+        &self,
+        claim: &Claim<'_>,
+        seen: Option<&Lease>,
+    ) -> Result<Lease, Error> {
+        let now = format!("{:.6}", jiff::Timestamp::now());
+        let (version, spec) = match seen {
+            Some(lease) => (lease.version(), lease.spec(claim, &now)),
+            None => {
+                let spec = json!({
+                    "holderIdentity": claim.holder, "leaseDurationSeconds": claim.seconds,
+                    "renewTime": now, "acquireTime": now, "leaseTransitions": 0,
+                });
+                (NEVER, spec)
+            }
+        };
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": claim.at.name, "namespace": claim.at.namespace, "resourceVersion": version},
+            "spec": spec,
+        });
+        let call = Call {
+            query: format!("fieldManager={MANAGER}&force=true"),
+            body: Body::apply(Zeroizing::new(lease.to_string().into_bytes())),
+            ..Call::new(Verb::Patch, Kind::Lease, claim.at)
+        };
+        let answer = self.call(&call).await?;
+        read(&call, &answer)
+    }
+
+    /// Takes an annotation away, if it still says the same.
+    pub(crate) async fn take_note(
+        &self,
+        at: &ObjectName,
+        key: &str,
+        value: &str,
+    ) -> Result<(), Error> {
+        let path = format!(
+            "/metadata/annotations/{}",
+            key.replace('~', "~0").replace('/', "~1")
+        );
+        let operations = json!([
+            {"op": "test", "path": path, "value": value},
+            {"op": "remove", "path": path},
+        ]);
+        let call = Call {
+            query: format!("fieldManager={MANAGER}"),
+            body: Body::operations(&operations),
+            ..Call::new(Verb::Patch, Kind::Lease, at)
+        };
+        self.call(&call).await.map(drop)
+    }
+}
+
+fn read(call: &Call<'_>, answer: &[u8]) -> Result<Lease, Error> {
+    serde_json::from_slice(answer).map_err(|_| Error::Strange {
+        subject: call.subject.clone(),
+        verb: call.verb.to_string(),
+        why: "it is not a Lease".to_owned(),
+    })
+}

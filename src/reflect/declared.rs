@@ -1,0 +1,171 @@
+//! Copies that the configuration declares: one Secret becomes many before anything is decided, so that they are planned,
+//! written and refused by the same rules as every other Secret.
+//!
+//! A copy has the marks of none but us, no label and no annotation of its home, and it is never taken from a stranger, even
+//! where its home may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::marks;
+use super::metadata::NamespaceMetadata;
+use crate::artifact::{Artifact, Conflict, ObjectName, SecretArtifact, Wanted};
+use crate::config::{Delivery, Reflect, SecretTarget, Target};
+use crate::material::SecretBytes;
+use crate::report::{Class, Failure};
+
+/// Whether all namespaces must be known for a delivery.
+pub fn needs_namespaces(delivery: &Delivery) -> bool {
+    let mut reflected = delivery.to.iter().filter_map(reflected);
+    reflected.any(|(_, reflect)| reflect.named().is_none())
+}
+
+fn reflected(target: &Target) -> Option<(&SecretTarget, &Reflect)> {
+    match target {
+        Target::Secret(secret) => Some((secret, secret.reflect.as_ref()?)),
+        Target::File(_) | Target::Files(_) => None,
+    }
+}
+
+/// What a delivery wants, with all copies. `namespaces` is asked only for patterns and selectors. That nothing is written
+/// twice is seen to where a pass is decided.
+pub fn expand(
+    delivery: &Delivery,
+    wanted: Wanted,
+    namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
+) -> Wanted {
+    Wanted {
+        delivery: wanted.delivery,
+        artifacts: wanted
+            .artifacts
+            .and_then(|artifacts| with_copies(artifacts, delivery, namespaces)),
+    }
+}
+
+/// Artifacts stand in the order of their targets: a Secret and its ServiceAccounts, or one of anything else.
+fn with_copies(
+    artifacts: Vec<Artifact>,
+    delivery: &Delivery,
+    namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
+) -> Result<Vec<Artifact>, Failure> {
+    let mut artifacts = artifacts.into_iter();
+    let mut all = Vec::new();
+    for target in &delivery.to {
+        let Some((secret, reflect)) = reflected(target) else {
+            let count = match target {
+                Target::Secret(secret) => 1 + secret.service_accounts.len(),
+                Target::File(_) | Target::Files(_) => 1,
+            };
+            all.extend(artifacts.by_ref().take(count));
+            continue;
+        };
+        let Some(Artifact::Secret(home)) = artifacts.next() else {
+            return Err(Failure::new(
+                Class::Bug,
+                format!(
+                    "delivery {}: no Secret was made for its copies",
+                    delivery.name
+                ),
+            ));
+        };
+        let links: Vec<Artifact> = artifacts
+            .by_ref()
+            .take(secret.service_accounts.len())
+            .collect();
+        let copies = copies(&home, reflect, namespaces)?;
+        if reflect.home {
+            all.push(Artifact::Secret(home));
+            all.extend(links);
+        }
+        all.extend(copies.into_iter().map(Artifact::Secret));
+    }
+    Ok(all)
+}
+
+fn copies(
+    home: &SecretArtifact,
+    reflect: &Reflect,
+    namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
+) -> Result<Vec<SecretArtifact>, Failure> {
+    if let Some(key) = reflect
+        .pick
+        .iter()
+        .find(|key| !home.data.contains_key(*key))
+    {
+        let there: Vec<&str> = home.data.keys().map(String::as_str).collect();
+        return Err(Failure::new(
+            Class::Missing,
+            format!(
+                "secret {}: its copies pick key {key:?}, which it has not",
+                home.at
+            ),
+        )
+        .hint(format!("its keys are {}", there.join(", "))));
+    }
+    let own = |namespace: &str| reflect.home && namespace == home.at.namespace;
+    let names = destinations(reflect, namespaces)?;
+    let names = names.into_iter().filter(|namespace| !own(namespace));
+    Ok(names
+        .map(|namespace| copy(home, reflect, namespace))
+        .collect())
+}
+
+/// Namespaces that get a copy. One that is on its way out, or wants none, is passed over unless it is named.
+fn destinations(
+    reflect: &Reflect,
+    namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
+) -> Result<BTreeSet<String>, Failure> {
+    if let Some(named) = reflect.named() {
+        return Ok(named.into_iter().map(str::to_owned).collect());
+    }
+    let known = namespaces.as_ref().map_err(Failure::clone)?;
+    let accepts = |namespace: &&NamespaceMetadata| {
+        !namespace.ending && !marks::declines(namespace.notes.read(marks::ACCEPT))
+    };
+    let meant = |namespace: &&NamespaceMetadata| {
+        reflect
+            .namespaces
+            .iter()
+            .any(|glob| glob.covers(&namespace.name))
+            && reflect
+                .selector
+                .as_ref()
+                .is_none_or(|selector| selector.selects(&namespace.labels))
+    };
+    let found = known.iter().filter(accepts).filter(meant);
+    Ok(found.map(|namespace| namespace.name.clone()).collect())
+}
+
+fn copy(home: &SecretArtifact, reflect: &Reflect, namespace: String) -> SecretArtifact {
+    let picked = |key: &&String| reflect.pick.is_empty() || reflect.pick.contains(*key);
+    let data = home.data.iter().filter(|(key, _)| picked(key));
+    let name = reflect.rename.as_ref().unwrap_or(&home.at.name);
+    SecretArtifact {
+        at: ObjectName {
+            namespace,
+            name: name.clone(),
+        },
+        kind: home.kind.clone(),
+        data: data
+            .map(|(key, value): (&String, &SecretBytes)| (key.clone(), value.duplicate()))
+            .collect(),
+        labels: reflect.labels.clone(),
+        annotations: BTreeMap::from([(marks::DECLARED.to_owned(), from(home, reflect))]),
+        immutable: home.immutable,
+        conflict: Conflict {
+            adopt: false,
+            ..home.conflict
+        },
+    }
+}
+
+/// What a copy says of its home; one without a place of its own has a name only.
+fn from(home: &SecretArtifact, reflect: &Reflect) -> String {
+    if reflect.home {
+        home.at.to_string()
+    } else {
+        home.at.name.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Names in the configuration: `*` is any text, `?` any character. And the ceilings that are made of them.
+
+/// One name, or many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob(String);
+
+impl Glob {
+    /// Reads one; nothing when no namespace could have such a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-*?".contains(&byte);
+        let good = (1..=253).contains(&text.len()) && text.bytes().all(plain);
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// Reads one for keys of labels and annotations, which hold more characters.
+    pub fn parse_key(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./*?".contains(&byte);
+        let good = (1..=317).contains(&text.len()) && text.bytes().all(plain);
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a name is meant.
+    pub fn covers(&self, name: &str) -> bool {
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (mut at, mut from) = (0, 0);
+        // Where the last star stood, and what it has eaten: one star to go back to is enough, so time is pattern × name.
+        let mut star: Option<(usize, usize)> = None;
+        while from < name.len() {
+            match pattern.get(at) {
+                Some(b'*') => {
+                    star = Some((at, from));
+                    at += 1;
+                }
+                Some(byte) if *byte == b'?' || *byte == name[from] => {
+                    at += 1;
+                    from += 1;
+                }
+                _ => match star {
+                    Some((place, eaten)) => {
+                        star = Some((place, eaten + 1));
+                        (at, from) = (place + 1, eaten + 1);
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern[at..].iter().all(|byte| *byte == b'*')
+    }
+}
+
+/// Which namespaces count at all, whatever annotations say. What lies outside is not looked at, so it is not deleted either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Those that count.
+    pub namespaces: Vec<Glob>,
+    /// But not these.
+    pub exclude: Vec<Glob>,
+}
+
+impl Ceiling {
+    /// Whether a namespace counts.
+    pub fn covers(&self, namespace: &str) -> bool {
+        let any = |globs: &[Glob]| globs.iter().any(|glob| glob.covers(namespace));
+        any(&self.namespaces) && !any(&self.exclude)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Glob;
+
+    #[test]
+    fn a_glob_covers_whole_names() {
+        for (glob, name, covered) in [
+            ("*", "anything", true),
+            ("*", "", true),
+            ("kube-*", "kube-system", true),
+            ("kube-*", "my-kube-system", false),
+            ("team-?", "team-1", true),
+            ("team-?", "team-12", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("*-prod", "x-prod-prod", true),
+            ("prod", "prod", true),
+            ("prod", "prodx", false),
+        ] {
+            let glob = Glob::parse(glob).expect("a glob");
+            assert_eq!(glob.covers(name), covered, "{glob:?} {name}");
+        }
+    }
+
+    #[test]
+    fn what_no_namespace_could_be_called_is_no_glob() {
+        for text in ["", "Team", "a.b", "a b", "[a-z]", "team_1"] {
+            assert_eq!(Glob::parse(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What one place needs: the rules, in one screen each.
+
+use super::super::metadata::Guard;
+use super::super::offer::Dialect;
+use super::super::place::{Kind, Place};
+use super::super::reason::{Farewell, Reason, Refusal};
+use super::super::scope::Target;
+use super::shelf::{Source, Standing};
+use super::{Content, Digest, How, Index, Item, Write};
+use crate::reflect::index::queue::Lane;
+
+/// What a place needs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing.
+    Nothing,
+    /// This source must be read first.
+    Wait(Place),
+    /// Its copy must be read and compared with this source.
+    Compare(Place),
+    /// A copy.
+    Write(Write),
+    /// That its copy goes.
+    Delete(Farewell),
+    /// Something that is not done.
+    Refuse(Refusal),
+}
+
+/// Who wants a copy at a place.
+pub(super) struct Claim<'a> {
+    pub(super) source: Place,
+    facts: &'a Source,
+    dialect: Dialect,
+}
+
+impl Index {
+    pub(super) fn decide(&self, kind: Kind, place: &Place) -> Decision {
+        let Some((namespace, target)) = self.target(&place.namespace) else {
+            return Decision::Nothing;
+        };
+        let standing = self.shelf(kind).standing(place);
+        let is_ending = namespace.ending || standing.is_some_and(|standing| standing.ending);
+        if is_ending || !self.rules.targets.covers(&place.namespace) {
+            return Decision::Nothing;
+        }
+        if let Some(mirror) = standing.filter(|standing| standing.mirror) {
+            return self.fill(kind, place, mirror, target, namespace.declines);
+        }
+        let claim = self.claim(kind, place).filter(|_| !namespace.declines);
+        match (claim, standing) {
+            (None, None) => Decision::Nothing,
+            (None, Some(copy)) => self.farewell(kind, copy, namespace.declines),
+            (Some(_), None) if self.shelf(kind).sources.contains_key(place) => {
+                Decision::Refuse(Refusal::Occupied)
+            }
+            (Some(claim), standing) => self.settle(kind, place, &claim, standing),
+        }
+    }
+
+    /// The source whose copy belongs here: the one whose copy is here already, else the oldest that gives.
+    pub(super) fn claim(&self, kind: Kind, place: &Place) -> Option<Claim<'_>> {
+        let (_, target) = self.target(&place.namespace)?;
+        let standing = self.shelf(kind).standing(place);
+        let of_name = self.shelf(kind).of_name(&place.name);
+        let givers = of_name
+            .filter(|(source, facts)| source.namespace != place.namespace && !facts.offer.frozen);
+        let claims = givers.filter_map(|(source, facts)| {
+            let dialect = facts.offer.pushes_to(target)?;
+            Some(Claim {
+                source,
+                facts,
+                dialect,
+            })
+        });
+        claims.min_by_key(|claim| {
+            let is_here = standing.is_some_and(|copy| copy.from.as_ref() == Some(&claim.source));
+            (!is_here, claim.facts.created.clone(), claim.source.clone())
+        })
+    }
+
+    fn settle(
+        &self,
+        kind: Kind,
+        place: &Place,
+        claim: &Claim<'_>,
+        standing: Option<&Standing>,
+    ) -> Decision {
+        let content = match read(&claim.source, claim.facts) {
+            Ok(content) => content,
+            Err(decision) => return *decision,
+        };
+        let write = |how, reason| {
+            Decision::Write(Write {
+                kind,
+                place: place.clone(),
+                source: claim.source.clone(),
+                source_uid: claim.facts.uid,
+                dialect: claim.dialect,
+                how,
+                reason,
+            })
+        };
+        let Some(copy) = standing else {
+            let was_deleted = self.shelf(kind).lost.contains(place);
+            return write(
+                How::Create,
+                if was_deleted {
+                    Reason::Deleted
+                } else {
+                    Reason::New
+                },
+            );
+        };
+        if copy.declines {
+            return Decision::Refuse(Refusal::Declined);
+        }
+        let is_here = copy.from.as_ref() == Some(&claim.source);
+        if !copy.marked {
+            // mittwald's replicator does not say where its copies are from.
+            let is_theirs = is_here || (copy.from.is_none() && copy.dialect == claim.dialect);
+            return if self.rules.adopt && is_theirs {
+                write(How::Adopt(copy.uid, copy.version), Reason::Adopted)
+            } else {
+                Decision::Refuse(Refusal::Foreign)
+            };
+        }
+        let update = |reason| write(How::Update(copy.uid, copy.version), reason);
+        if !is_here {
+            let taken = copy
+                .from
+                .as_ref()
+                .filter(|from| self.still_gives(kind, from, place));
+            return match taken {
+                Some(by) => Decision::Refuse(Refusal::Taken(by.clone())),
+                None => update(Reason::OtherSource),
+            };
+        }
+        if copy.source_uid != claim.facts.uid {
+            return update(Reason::OtherSource);
+        }
+        if copy.dialect != claim.dialect {
+            return update(Reason::Marks);
+        }
+        match self.known_content(copy, content) {
+            Some(digest) if digest == content.digest => Decision::Nothing,
+            Some(_) if copy.holds == content.version => update(Reason::Edited),
+            Some(_) => update(Reason::Source),
+            None => Decision::Compare(claim.source.clone()),
+        }
+    }
+
+    fn still_gives(&self, kind: Kind, source: &Place, place: &Place) -> bool {
+        let source = self.shelf(kind).sources.get(source);
+        let target = self.target(&place.namespace);
+        source.zip(target).is_some_and(|(source, (_, target))| {
+            source.offer.frozen || source.offer.pushes_to(target).is_some()
+        })
+    }
+
+    /// What a copy holds, as far as that is known without reading it: what we wrote or compared, or, after a start of ours,
+    /// what it says to hold while nobody else has written to its data.
+    fn known_content(&self, copy: &Standing, content: &Content) -> Option<Digest> {
+        let trusted = copy.holds == content.version
+            && content.version.is_known()
+            && (copy.guard == content.guard || !self.rules.repair);
+        copy.digest.or(trusted.then_some(content.digest))
+    }
+
+    /// An object that asks to be filled. It is its owner's: never deleted, and left as it is when it may not be filled.
+    fn fill(
+        &self,
+        kind: Kind,
+        place: &Place,
+        mirror: &Standing,
+        target: Target<'_>,
+        declines: bool,
+    ) -> Decision {
+        let refuse = Decision::Refuse;
+        let Some(source) = &mirror.from else {
+            return Decision::Nothing;
+        };
+        if !self.rules.pull {
+            return refuse(Refusal::PullOff);
+        }
+        if declines || mirror.declines {
+            return refuse(Refusal::Declined);
+        }
+        if source == place || !self.rules.sources.covers(&source.namespace) {
+            return refuse(Refusal::Denied);
+        }
+        let Some(facts) = self.shelf(kind).sources.get(source) else {
+            return refuse(Refusal::NoSource(source.clone()));
+        };
+        if facts.offer.frozen {
+            return refuse(Refusal::Unclear);
+        }
+        if !facts.offer.lets_pull(mirror.dialect, target) {
+            return refuse(Refusal::Denied);
+        }
+        let content = match read(source, facts) {
+            Ok(content) => content,
+            Err(decision) => return *decision,
+        };
+        let fill = |reason| {
+            Decision::Write(Write {
+                kind,
+                place: place.clone(),
+                source: source.clone(),
+                source_uid: facts.uid,
+                dialect: mirror.dialect,
+                how: How::Fill(mirror.uid, mirror.version),
+                reason,
+            })
+        };
+        match self.known_content(mirror, content) {
+            Some(digest) if digest == content.digest => Decision::Nothing,
+            Some(_) if !mirror.holds.is_known() => fill(Reason::New),
+            Some(_) if mirror.holds == content.version => fill(Reason::Edited),
+            Some(_) => fill(Reason::Source),
+            None => Decision::Compare(source.clone()),
+        }
+    }
+
+    /// A copy that nobody gives any more. It goes only if all of it is certain: our mark, the source's uid, and what became of
+    /// the source.
+    fn farewell(&self, kind: Kind, copy: &Standing, declined: bool) -> Decision {
+        let Some(from) = &copy.from else {
+            return Decision::Nothing;
+        };
+        let is_seen =
+            self.rules.namespaces.is_none() || self.namespaces.contains_key(&from.namespace);
+        let is_ours = copy.marked && copy.source_uid.is_known();
+        if !is_ours || !is_seen || !self.rules.sources.covers(&from.namespace) {
+            return Decision::Nothing;
+        }
+        if copy.declines {
+            return Decision::Refuse(Refusal::Declined);
+        }
+        match self.shelf(kind).sources.get(from) {
+            Some(source) if source.offer.frozen => Decision::Refuse(Refusal::Unclear),
+            _ if declined => Decision::Delete(Farewell::Declined),
+            Some(source) if source.uid == copy.source_uid => Decision::Delete(Farewell::NotGiven),
+            Some(_) | None => Decision::Delete(Farewell::SourceGone),
+        }
+    }
+
+    /// The place waits until the source was read.
+    pub(super) fn wait_for(&mut self, kind: Kind, source: &Place, place: Place) {
+        if let Some(facts) = self.shelf_mut(kind).sources.get_mut(source) {
+            facts.waiting.push(place);
+        }
+        self.queue
+            .push(Item::read(kind, source.clone()), Lane::Read);
+    }
+}
+
+/// What a source holds now, if it was read since it changed and may be copied.
+fn read<'a>(place: &Place, facts: &'a Source) -> Result<&'a Content, Box<Decision>> {
+    match &facts.content {
+        Some(content) if content.version != facts.version => {
+            Err(Box::new(Decision::Wait(place.clone())))
+        }
+        None => Err(Box::new(Decision::Wait(place.clone()))),
+        Some(Content {
+            forbidden: Some(kind),
+            ..
+        }) => Err(Box::new(Decision::Refuse(Refusal::Type(kind.clone())))),
+        Some(content) => Ok(content),
+    }
+}
+
+impl Content {
+    /// Whether a copy whose owners look so was written by us alone.
+    pub fn is_guarded_by(&self, guard: Guard) -> bool {
+        self.guard == guard
+    }
+}

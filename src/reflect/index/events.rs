@@ -1,0 +1,388 @@
+//! What happened in the cluster, as watches and lists tell it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::marks;
+use super::super::metadata::{Metadata, NamespaceMetadata, Notes};
+use super::super::offer::{Ask, Dialect, Mirror, Offer};
+use super::super::place::{Kind, Place};
+use super::super::reason::Refusal;
+use super::super::{emberstack, mittwald};
+use super::queue::Lane;
+use super::shelf::{Source, Standing};
+use super::{Index, Item, Namespace, News, Told};
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// An object was made or changed.
+    Object(Kind, Metadata),
+    /// An object is gone.
+    Gone(Kind, Place),
+    /// A namespace was made or changed.
+    Namespace(NamespaceMetadata),
+    /// A namespace is gone.
+    NamespaceGone(String),
+}
+
+impl Index {
+    /// Takes in what a watch tells. An object that is older than what we know is an echo from before our own write.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Object(kind, metadata) => self.object(kind, metadata, false),
+            Event::Gone(kind, place) => self.gone(kind, &place),
+            Event::Namespace(metadata) => self.namespace(metadata),
+            Event::NamespaceGone(name) => self.namespace_gone(&name),
+        }
+    }
+
+    /// A list of a kind begins; what it does not show, and what is not written meanwhile, is gone at its end.
+    pub fn list_begins(&mut self, kind: Kind) {
+        self.shelf_mut(kind).generation += 1;
+    }
+
+    /// One object of a list. It is believed even where it is older than what we know: a restored store goes back.
+    pub fn listed(&mut self, kind: Kind, metadata: Metadata) {
+        self.object(kind, metadata, true);
+    }
+
+    /// The list of a kind is complete; `within` is which namespaces it was of, and `all` whether every list of this kind is
+    /// complete by now.
+    pub fn list_ends(&mut self, kind: Kind, within: &dyn Fn(&str) -> bool, all: bool) {
+        for place in self.shelf(kind).unseen(within) {
+            self.gone(kind, &place);
+        }
+        self.shelf_mut(kind).listed |= all;
+        if self.knows(kind) {
+            self.queue.listed();
+        }
+        self.tidy();
+    }
+
+    /// A list of namespaces begins.
+    pub fn namespaces_begin(&mut self) {
+        self.generation += 1;
+    }
+
+    /// The list of namespaces is complete.
+    pub fn namespaces_end(&mut self) {
+        let gone = self
+            .namespaces
+            .iter()
+            .filter(|(_, known)| known.seen != self.generation);
+        let gone: Vec<Arc<str>> = gone.map(|(name, _)| Arc::clone(name)).collect();
+        for name in gone {
+            self.namespace_gone(&name);
+        }
+        self.namespaces_listed = true;
+        self.queue.listed();
+    }
+
+    /// Names that nobody is called any more, and fights that are over.
+    fn tidy(&mut self) {
+        self.names.retain(|name| Arc::strong_count(name) > 1);
+    }
+
+    /// Forgets restorations that are long past.
+    pub fn forget(&mut self, now: Duration) {
+        self.queue.forget(now);
+    }
+
+    fn object(&mut self, kind: Kind, metadata: Metadata, listed: bool) {
+        let place = self.place(&metadata.namespace, &metadata.name);
+        let ask = self.ask(&metadata.notes);
+        let counts = |ask: &Ask| match ask {
+            Ask::Nothing | Ask::Declared => false,
+            Ask::Offer(_) => self.rules.sources.covers(&metadata.namespace),
+            Ask::Copy(_) | Ask::Mirror(_) => self.rules.targets.covers(&metadata.namespace),
+        };
+        let ask = if counts(&ask) { ask } else { Ask::Nothing };
+        match ask {
+            Ask::Nothing | Ask::Declared => {
+                self.drop_source(kind, &place);
+                let stood = self.shelf_mut(kind).remove_standing(&place).is_some();
+                // A stranger that changes is still a stranger; when it goes, it is looked at again.
+                let refusal = self.shelf(kind).refused.get(&place);
+                if stood || refusal.is_some_and(|refusal| *refusal != Refusal::Foreign) {
+                    self.dirty(kind, place);
+                }
+            }
+            Ask::Offer(offer) => {
+                if self.shelf_mut(kind).remove_standing(&place).is_some() {
+                    self.dirty(kind, place.clone());
+                }
+                self.source(kind, place, metadata, offer);
+            }
+            Ask::Copy(mirror) => {
+                self.drop_source(kind, &place);
+                self.stands(kind, place, &metadata, mirror, false, listed);
+            }
+            Ask::Mirror(mirror) => {
+                self.drop_source(kind, &place);
+                self.stands(kind, place, &metadata, mirror, true, listed);
+            }
+        }
+    }
+
+    /// The words of all dialects that are spoken here. A reflection in one of them is no source in the other.
+    fn ask(&self, notes: &Notes) -> Ask {
+        if notes.read(marks::DECLARED).is_some() {
+            return Ask::Declared;
+        }
+        let mut asks = self.rules.dialects.iter().map(|dialect| match dialect {
+            Dialect::Emberstack => emberstack::read(notes, self.rules.matching),
+            Dialect::Mittwald => mittwald::read(notes),
+        });
+        let (first, second) = (
+            asks.next().unwrap_or_default(),
+            asks.next().unwrap_or_default(),
+        );
+        match (first, second) {
+            (Ask::Offer(mut first), Ask::Offer(second)) => {
+                first.ways.extend(second.ways);
+                first.remarks.extend(second.remarks);
+                first.frozen |= second.frozen;
+                Ask::Offer(first)
+            }
+            (Ask::Nothing | Ask::Offer(_), second @ (Ask::Copy(_) | Ask::Mirror(_))) => second,
+            (Ask::Nothing, second) => second,
+            (first, _) => first,
+        }
+    }
+
+    fn source(&mut self, kind: Kind, place: Place, metadata: Metadata, offer: Offer) {
+        let seen = self.shelf(kind).generation;
+        if let Some(known) = self.shelf_mut(kind).sources.get_mut(&place)
+            && known.uid == metadata.uid
+            && known.notes == metadata.notes
+        {
+            known.seen = seen;
+            if known.version != metadata.resource_version {
+                known.version = metadata.resource_version;
+                self.read_if_used(kind, &place);
+            }
+            return;
+        }
+        for remark in &offer.remarks {
+            let what = News::Remark(remark.clone());
+            self.told.push(Told {
+                kind,
+                at: place.clone(),
+                what,
+            });
+        }
+        let old = self.shelf_mut(kind).remove_source(&place);
+        let same = old.as_ref().is_some_and(|old| old.uid == metadata.uid);
+        let source = Source {
+            uid: metadata.uid,
+            version: metadata.resource_version,
+            created: metadata.creation_timestamp.into(),
+            notes: metadata.notes,
+            offer,
+            content: old.and_then(|old| old.content).filter(|_| same),
+            waiting: Vec::new(),
+            seen,
+        };
+        self.shelf_mut(kind).place_source(&place, source);
+        self.read_if_used(kind, &place);
+        self.reach_changed(kind, &place);
+    }
+
+    /// A source of which there are copies is read when it changes; one that nobody has a copy of, when somebody wants one.
+    fn read_if_used(&mut self, kind: Kind, place: &Place) {
+        if self.shelf(kind).followers(place).next().is_some() {
+            self.queue.push(Item::read(kind, place.clone()), Lane::Read);
+        }
+    }
+
+    fn drop_source(&mut self, kind: Kind, place: &Place) {
+        if self.shelf_mut(kind).remove_source(place).is_some() {
+            self.reach_changed(kind, place);
+        }
+    }
+
+    /// Every place that the source gives to now, or that has something to do with it already.
+    pub(super) fn reach_changed(&mut self, kind: Kind, source: &Place) {
+        self.wishes += 1;
+        let shelf = self.shelf(kind);
+        let mut places: Vec<Place> = shelf.followers(source).cloned().collect();
+        let offer = shelf.sources.get(source).map(|source| &source.offer);
+        for namespace in self.namespaces.keys() {
+            let place = Place {
+                namespace: Arc::clone(namespace),
+                name: Arc::clone(&source.name),
+            };
+            let given = || {
+                let target = self.target(namespace);
+                offer
+                    .zip(target)
+                    .is_some_and(|(offer, (_, target))| offer.pushes_to(target).is_some())
+            };
+            if shelf.refused.contains_key(&place) || given() {
+                places.push(place);
+            }
+        }
+        // A source that appears or goes may also stand in the way of another one's copy.
+        places.push(source.clone());
+        for place in places {
+            self.dirty(kind, place);
+        }
+    }
+
+    fn stands(
+        &mut self,
+        kind: Kind,
+        place: Place,
+        metadata: &Metadata,
+        mirror: Mirror,
+        asked: bool,
+        listed: bool,
+    ) {
+        let seen = self.shelf(kind).generation;
+        let repair = self.rules.repair;
+        let from = mirror
+            .source
+            .map(|source| self.place(&source.namespace, &source.name));
+        let known = self
+            .shelf(kind)
+            .standing(&place)
+            .filter(|known| known.uid == metadata.uid);
+        let (version, guard) = (metadata.resource_version, metadata.owners);
+        let is_known_version =
+            known.is_some_and(|known| known.version == version && version.is_known());
+        if !listed && known.is_some_and(|known| known.version > version) {
+            return;
+        }
+        // Content is known as long as nobody else wrote to it; the echo of our own write shows how that looks.
+        let proven = if is_known_version {
+            Some(guard)
+        } else {
+            known.and_then(|known| known.proven)
+        };
+        let digest = known.and_then(|known| known.digest);
+        let digest = digest.filter(|_| is_known_version || proven == Some(guard) || !repair);
+        let standing = Standing {
+            uid: metadata.uid,
+            version,
+            from,
+            source_uid: mirror.source_uid,
+            holds: mirror.holds,
+            digest,
+            guard,
+            proven: proven.filter(|_| digest.is_some()),
+            dialect: mirror.dialect,
+            mirror: asked,
+            marked: metadata.marked,
+            declines: marks::declines(metadata.notes.read(marks::ACCEPT)),
+            ending: metadata.ending,
+            seen,
+        };
+        let same = known.is_some_and(|known| says_the_same(known, &standing));
+        if asked && known.is_none() {
+            self.wishes += 1;
+        }
+        self.shelf_mut(kind).lost.remove(&place);
+        self.shelf_mut(kind).place_standing(place.clone(), standing);
+        if !same || digest.is_none() {
+            self.dirty(kind, place);
+        }
+    }
+
+    pub(super) fn gone(&mut self, kind: Kind, place: &Place) {
+        self.drop_source(kind, place);
+        let stood = self.shelf_mut(kind).remove_standing(place);
+        if stood.as_ref().is_some_and(|gone| gone.mirror) {
+            self.wishes += 1;
+            self.shelf_mut(kind).refused.remove(place);
+        }
+        if stood.is_some_and(|gone| gone.marked && !gone.mirror) {
+            self.shelf_mut(kind).lost.insert(place.clone());
+            self.dirty(kind, place.clone());
+        } else if self.shelf(kind).refused.contains_key(place) {
+            self.dirty(kind, place.clone());
+        }
+    }
+
+    fn namespace(&mut self, metadata: NamespaceMetadata) {
+        let name = self.name(&metadata.name);
+        let namespace = Namespace {
+            labels: Some(metadata.labels),
+            ending: metadata.ending,
+            declines: marks::declines(metadata.notes.read(marks::ACCEPT)),
+            seen: self.generation,
+        };
+        let old = self.namespaces.insert(Arc::clone(&name), namespace.clone());
+        let same = old.is_some_and(|old| {
+            (&old.labels, old.ending, old.declines)
+                == (&namespace.labels, namespace.ending, namespace.declines)
+        });
+        if same {
+            return;
+        }
+        self.wishes += 1;
+        for kind in Kind::ALL {
+            let shelf = self.shelf(kind);
+            let names = shelf.source_names().chain(shelf.names_in(&name));
+            let mut names: Vec<Arc<str>> = names.cloned().collect();
+            names.sort_unstable();
+            names.dedup();
+            for object in names {
+                let namespace = Arc::clone(&name);
+                self.dirty(
+                    kind,
+                    Place {
+                        namespace,
+                        name: object,
+                    },
+                );
+            }
+        }
+    }
+
+    fn namespace_gone(&mut self, name: &str) {
+        let Some((name, _)) = self.namespaces.remove_entry(name) else {
+            return;
+        };
+        self.wishes += 1;
+        for kind in Kind::ALL {
+            // Its sources are gone as well; their own events may come later, or not at all.
+            let sources = self.shelf(kind).sources.keys();
+            let inside: Vec<Place> = sources
+                .filter(|place| place.namespace == name)
+                .cloned()
+                .collect();
+            self.shelf_mut(kind).remove_namespace(&name);
+            for source in inside {
+                self.drop_source(kind, &source);
+            }
+        }
+    }
+}
+
+/// Whether nothing that decides has changed.
+fn says_the_same(old: &Standing, new: &Standing) -> bool {
+    let facts = |standing: &Standing| {
+        let Standing {
+            uid,
+            version: _,
+            from,
+            source_uid,
+            holds,
+            digest,
+            guard,
+            proven: _,
+            dialect,
+            mirror,
+            marked,
+            declines,
+            ending,
+            seen: _,
+        } = standing.clone();
+        (
+            (uid, from, source_uid, holds, digest, guard),
+            (dialect, mirror, marked, declines, ending),
+        )
+    };
+    facts(old) == facts(new)
+}

@@ -1,0 +1,483 @@
+//! What is known of the cluster, as far as copies go, and what each place needs because of it.
+//!
+//! [`events`] feeds it, [`decide`] answers for one place, [`results`] takes what came of a job. Two things follow from an event:
+//! some places are put into the [`queue`], and each is decided when its turn comes, on what is known then. So many events for
+//! one place cost one decision, and an order of events cannot lead to an end that another order would not.
+//!
+//! Nothing is decided before everything was listed once: an absent source would look like a deleted one.
+
+mod decide;
+mod events;
+mod figures;
+mod queue;
+mod results;
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::brake::{Brake, Judged, Limits};
+use super::glob::Ceiling;
+use super::metadata::Guard;
+use super::offer::Dialect;
+use super::pattern::Matching;
+use super::place::{Kind, Place, Uid, Version};
+use super::reason::{Farewell, Reason, Refusal};
+use super::scope::Target;
+use super::selector::Labels;
+use decide::Decision;
+use queue::{Item, Queue};
+use shelf::Shelf;
+
+pub use events::Event;
+pub use results::Written;
+
+/// What the configuration says about copies.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Whose annotations are read.
+    pub dialects: Vec<Dialect>,
+    /// When a pattern speaks of a name.
+    pub matching: Matching,
+    /// Whether objects may ask to be filled.
+    pub pull: bool,
+    /// Whether a copy that was edited is put right.
+    pub repair: bool,
+    /// Whether copies of the original controllers are taken over.
+    pub adopt: bool,
+    /// Where sources count.
+    pub sources: Ceiling,
+    /// Where copies are made and deleted.
+    pub targets: Ceiling,
+    /// How many may be deleted without asking.
+    pub limits: Limits,
+    /// The only namespaces that are seen; nothing: all of the cluster.
+    pub namespaces: Option<Vec<String>>,
+}
+
+/// One number for a whole content. It is keyed by a secret of this process, so it says nothing to anyone else; it is never
+/// written anywhere, and not even shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest(pub u64);
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+/// What was learned by reading a source, without its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The version that was read.
+    pub version: Version,
+    /// Of everything that a copy takes over.
+    pub digest: Digest,
+    /// What a copy's owners look like when we alone wrote it.
+    pub guard: Guard,
+    /// Its type, when it is one that is never copied.
+    pub forbidden: Option<String>,
+    /// Whether pods cannot even start without it.
+    pub urgent: bool,
+}
+
+/// Something to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// Read a source, and tell what was found.
+    Read {
+        /// Its kind.
+        kind: Kind,
+        /// Where it is.
+        source: Place,
+    },
+    /// Write a copy.
+    Write(Write),
+    /// Read a copy and compare it.
+    Compare {
+        /// Its kind.
+        kind: Kind,
+        /// Where it is.
+        place: Place,
+        /// Its source.
+        source: Place,
+    },
+    /// Delete a copy: exactly this object in exactly this version.
+    Delete {
+        /// Its kind.
+        kind: Kind,
+        /// Where it is.
+        place: Place,
+        /// The only object that may go.
+        uid: Uid,
+        /// The only version of it.
+        version: Version,
+        /// Whose words it was made in.
+        dialect: Dialect,
+        /// Why.
+        reason: Farewell,
+    },
+}
+
+/// A copy to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Its kind.
+    pub kind: Kind,
+    /// Where it goes.
+    pub place: Place,
+    /// Of what.
+    pub source: Place,
+    /// The only source that is meant.
+    pub source_uid: Uid,
+    /// Whose words its marks use.
+    pub dialect: Dialect,
+    /// Over what.
+    pub how: How,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Over what a copy is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Over nothing.
+    Create,
+    /// Over our own copy, of exactly this uid and version.
+    Update(Uid, Version),
+    /// Over a copy of another controller, which becomes ours.
+    Adopt(Uid, Version),
+    /// Into an object that asked for it and stays its owner's.
+    Fill(Uid, Version),
+}
+
+/// What is to be done next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// This.
+    Job(Job),
+    /// Ask again soon: there is more to decide.
+    Busy,
+    /// Nothing before this time, unless something happens; for ever when there is none.
+    Idle(Option<Duration>),
+}
+
+/// Something that people should be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Kind of the object it is told at.
+    pub kind: Kind,
+    /// The object it is told at: a source, or the mirror that asks.
+    pub at: Place,
+    /// What about.
+    pub what: News,
+}
+
+/// What people are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Something about its annotations.
+    Remark(String),
+    /// Nothing is done at this place, and why.
+    Refused(Place, Refusal),
+}
+
+/// A namespace.
+#[derive(Debug, Clone)]
+struct Namespace {
+    labels: Option<Labels>,
+    ending: bool,
+    declines: bool,
+    seen: u32,
+}
+
+/// So many places are decided at once before others get a turn.
+const TURN: usize = 1000;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Index {
+    rules: Rules,
+    namespaces: BTreeMap<Arc<str>, Namespace>,
+    namespaces_listed: bool,
+    generation: u32,
+    shelves: [Shelf; 2],
+    names: HashSet<Arc<str>>,
+    queue: Queue,
+    brake: Brake,
+    cleared: HashSet<(Kind, Place)>,
+    told: Vec<Told>,
+    cursor: Option<(Kind, Place)>,
+    /// Changes whenever somebody may want more or less than before.
+    wishes: u64,
+}
+
+impl Index {
+    /// An empty one: nothing is decided until all was listed.
+    pub fn new(rules: Rules) -> Self {
+        let mut index = Self {
+            brake: Brake::new(rules.limits),
+            namespaces: BTreeMap::new(),
+            namespaces_listed: rules.namespaces.is_some(),
+            generation: 0,
+            shelves: [Shelf::default(), Shelf::default()],
+            names: HashSet::new(),
+            queue: Queue::default(),
+            cleared: HashSet::new(),
+            told: Vec::new(),
+            cursor: None,
+            wishes: 0,
+            rules,
+        };
+        // Named one by one, they are taken to be there; their labels are unknown, so no selector speaks of them.
+        for name in index.rules.namespaces.clone().unwrap_or_default() {
+            let name = index.name(&name);
+            let namespace = Namespace {
+                labels: None,
+                ending: false,
+                declines: false,
+                seen: 0,
+            };
+            index.namespaces.insert(name, namespace);
+        }
+        index
+    }
+
+    /// The next thing to be done.
+    pub fn next(&mut self, now: Duration) -> Next {
+        self.queue.wake(now);
+        for _ in 0..TURN {
+            let Some(item) = self.queue.pop() else {
+                return self.judge(now);
+            };
+            if !self.knows(item.kind) {
+                self.queue.wait_for_list(item);
+                continue;
+            }
+            if let Some(job) = self.turn(item, now) {
+                return Next::Job(job);
+            }
+        }
+        Next::Busy
+    }
+
+    /// Whether everything of a kind was listed.
+    pub fn knows(&self, kind: Kind) -> bool {
+        self.namespaces_listed && self.shelf(kind).listed
+    }
+
+    fn turn(&mut self, item: Item, now: Duration) -> Option<Job> {
+        let Item { kind, place, read } = item.clone();
+        if read {
+            let source = self.shelf(kind).sources.get(&place)?;
+            if source
+                .content
+                .as_ref()
+                .is_some_and(|content| content.version == source.version)
+            {
+                return None;
+            }
+            self.queue.begin(item);
+            return Some(Job::Read {
+                kind,
+                source: place,
+            });
+        }
+        let decision = self.decide(kind, &place);
+        let is_farewell = matches!(decision, Decision::Delete(_));
+        if !is_farewell {
+            self.brake.cancel(kind, &place);
+            self.cleared.remove(&(kind, place.clone()));
+        }
+        if !matches!(decision, Decision::Refuse(_) | Decision::Delete(_)) {
+            self.shelf_mut(kind).refused.remove(&place);
+        }
+        match decision {
+            Decision::Nothing => None,
+            Decision::Wait(source) => {
+                self.wait_for(kind, &source, place);
+                None
+            }
+            Decision::Refuse(refusal) => {
+                self.refuse(kind, &place, refusal);
+                None
+            }
+            Decision::Delete(reason) if self.cleared.remove(&(kind, place.clone())) => {
+                let standing = self.shelf(kind).standing(&place)?;
+                let job = Job::Delete {
+                    kind,
+                    uid: standing.uid,
+                    version: standing.version,
+                    dialect: standing.dialect,
+                    reason,
+                    place,
+                };
+                self.queue.begin(item);
+                Some(job)
+            }
+            Decision::Delete(_) => {
+                self.brake.add(kind, place, now);
+                None
+            }
+            Decision::Compare(source) => {
+                self.queue.begin(item);
+                Some(Job::Compare {
+                    kind,
+                    place,
+                    source,
+                })
+            }
+            Decision::Write(write) => {
+                if let Some(until) = self.queue.restrained(&item, write.reason, now) {
+                    self.queue.later(item, until);
+                    return None;
+                }
+                self.queue.begin(item);
+                Some(Job::Write(write))
+            }
+        }
+    }
+
+    /// Deletions, when there is nothing else to do.
+    fn judge(&mut self, now: Duration) -> Next {
+        let copies = self.copies();
+        match self.brake.judge(copies, now) {
+            Judged::Nothing => {}
+            Judged::Go(places) => {
+                for (kind, place) in places {
+                    self.cleared.insert((kind, place.clone()));
+                    self.dirty(kind, place);
+                }
+                return Next::Busy;
+            }
+            Judged::Held { held, most } => {
+                for (kind, place) in self.brake.places() {
+                    self.refuse(kind, &place, Refusal::Brake { held, most });
+                }
+            }
+        }
+        let due = [self.queue.due(), self.brake.due()];
+        Next::Idle(due.into_iter().flatten().min())
+    }
+
+    /// Notes a refusal, and tells of it when it is a new one.
+    fn refuse(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
+        let before = self
+            .shelf_mut(kind)
+            .refused
+            .insert(place.clone(), refusal.clone());
+        if before.as_ref() == Some(&refusal) {
+            return;
+        }
+        let at = self.told_at(kind, place);
+        let what = News::Refused(place.clone(), refusal);
+        self.told.push(Told { kind, at, what });
+    }
+
+    /// The mirror that asks; else the source that would be copied; else the place itself.
+    fn told_at(&self, kind: Kind, place: &Place) -> Place {
+        match self.shelf(kind).standing(place) {
+            Some(standing) if standing.mirror => return place.clone(),
+            Some(_) | None => {}
+        }
+        let standing = self
+            .shelf(kind)
+            .standing(place)
+            .and_then(|standing| standing.from.clone());
+        let claim = || self.claim(kind, place).map(|claim| claim.source);
+        standing.or_else(claim).unwrap_or_else(|| place.clone())
+    }
+
+    /// What people should be told since the last time.
+    pub fn news(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// A copy for the slow comparison in the background: each in turn.
+    pub fn rotate(&mut self) -> Option<(Kind, Place, Place)> {
+        let start = self.cursor.clone();
+        let found = Kind::ALL.into_iter().find_map(|kind| {
+            let after = match &start {
+                Some((at, _)) if *at > kind => return None,
+                Some((at, place)) if *at == kind => Some(place),
+                Some(_) | None => None,
+            };
+            let (place, source) = self.shelf(kind).after(after)?;
+            Some((kind, place, source))
+        });
+        self.cursor = found
+            .as_ref()
+            .map(|(kind, place, _)| (*kind, place.clone()));
+        let (kind, place, source) = found?;
+        let item = Item::settle(kind, place.clone());
+        if !self.knows(kind) || self.queue.holds(&item) {
+            return None;
+        }
+        self.queue.begin(item);
+        Some((kind, place, source))
+    }
+
+    /// A person releases so many held deletions.
+    pub fn release(&mut self, count: usize) {
+        self.brake.release(count);
+    }
+
+    fn target<'a>(&'a self, namespace: &'a str) -> Option<(&'a Namespace, Target<'a>)> {
+        let (name, known) = self.namespaces.get_key_value(namespace)?;
+        let labels = known.labels.as_ref();
+        Some((known, Target { name, labels }))
+    }
+
+    fn dirty(&mut self, kind: Kind, place: Place) {
+        let urgent = self.urgency(kind, &place);
+        self.queue.push(Item::settle(kind, place), urgent);
+    }
+
+    fn urgency(&self, kind: Kind, place: &Place) -> queue::Lane {
+        let is_new = self.shelf(kind).standing(place).is_none();
+        let shelf = self.shelf(kind);
+        let mut sources = shelf.of_name(&place.name);
+        let pulls = sources.any(|(_, source)| {
+            source
+                .content
+                .as_ref()
+                .is_some_and(|content| content.urgent)
+        });
+        queue::Lane::of(is_new, pulls)
+    }
+
+    fn shelf(&self, kind: Kind) -> &Shelf {
+        match kind {
+            Kind::Secret => &self.shelves[0],
+            Kind::ConfigMap => &self.shelves[1],
+        }
+    }
+
+    fn shelf_mut(&mut self, kind: Kind) -> &mut Shelf {
+        match kind {
+            Kind::Secret => &mut self.shelves[0],
+            Kind::ConfigMap => &mut self.shelves[1],
+        }
+    }
+
+    /// One owner of each name, however many objects are called so.
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
+    fn place(&mut self, namespace: &str, name: &str) -> Place {
+        Place {
+            namespace: self.name(namespace),
+            name: self.name(name),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Places that must be looked at: urgent ones first, each once, none while a job for it is under way, failed ones later.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::super::place::{Kind, Place};
+use super::super::reason::Reason;
+
+/// A place to be settled, or a source to be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Item {
+    pub(super) kind: Kind,
+    pub(super) place: Place,
+    pub(super) read: bool,
+}
+
+impl Item {
+    pub(super) fn settle(kind: Kind, place: Place) -> Self {
+        Self {
+            kind,
+            place,
+            read: false,
+        }
+    }
+
+    pub(super) fn read(kind: Kind, place: Place) -> Self {
+        Self {
+            kind,
+            place,
+            read: true,
+        }
+    }
+}
+
+/// How urgent something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// Others wait for it.
+    Read,
+    /// Pods cannot start without it.
+    NewPullSecret,
+    /// Something may wait for it.
+    New,
+    /// It is there, if not right; pods pull with it.
+    PullSecret,
+    /// It is there, if not right.
+    Rest,
+}
+
+impl Lane {
+    const COUNT: usize = 5;
+
+    pub(super) fn of(is_new: bool, pulls: bool) -> Self {
+        match (is_new, pulls) {
+            (true, true) => Self::NewPullSecret,
+            (true, false) => Self::New,
+            (false, true) => Self::PullSecret,
+            (false, false) => Self::Rest,
+        }
+    }
+}
+
+/// The first wait after a failure; it doubles.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// Who restores the same copy again within this time is in somebody's way.
+const CALM: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    lanes: [VecDeque<Item>; Lane::COUNT],
+    waiting: HashMap<Item, Lane>,
+    under_way: HashSet<Item>,
+    again: HashMap<Item, Lane>,
+    later: BinaryHeap<Reverse<(Duration, Item)>>,
+    tries: HashMap<Item, u32>,
+    restored: HashMap<Item, (Duration, u32)>,
+    unlisted: Vec<Item>,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, item: Item, lane: Lane) {
+        if self.under_way.contains(&item) {
+            self.again.insert(item, lane);
+            return;
+        }
+        match self.waiting.get_mut(&item) {
+            Some(old) if *old <= lane => {}
+            Some(old) => {
+                // Its old entry is skipped when it comes up.
+                *old = lane;
+                self.lanes[lane as usize].push_back(item);
+            }
+            None => {
+                self.waiting.insert(item.clone(), lane);
+                self.lanes[lane as usize].push_back(item);
+            }
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            while let Some(item) = lane.pop_front() {
+                if self
+                    .waiting
+                    .get(&item)
+                    .is_some_and(|own| *own as usize == number)
+                {
+                    self.waiting.remove(&item);
+                    return Some(item);
+                }
+            }
+        }
+        None
+    }
+
+    /// A job for it is under way: it is not given out again before [`Queue::end`].
+    pub(super) fn begin(&mut self, item: Item) {
+        self.waiting.remove(&item);
+        self.under_way.insert(item);
+    }
+
+    /// The job is done; what happened meanwhile is looked at now.
+    pub(super) fn end(&mut self, item: &Item) {
+        self.under_way.remove(item);
+        if let Some((item, lane)) = self.again.remove_entry(item) {
+            self.push(item, lane);
+        }
+    }
+
+    pub(super) fn holds(&self, item: &Item) -> bool {
+        self.waiting.contains_key(item) || self.under_way.contains(item)
+    }
+
+    pub(super) fn wait_for_list(&mut self, item: Item) {
+        self.unlisted.push(item);
+    }
+
+    pub(super) fn listed(&mut self) {
+        for item in std::mem::take(&mut self.unlisted) {
+            self.push(item, Lane::Rest);
+        }
+    }
+
+    pub(super) fn later(&mut self, item: Item, at: Duration) {
+        self.later.push(Reverse((at, item)));
+    }
+
+    /// It failed: again after a wait that doubles.
+    pub(super) fn failed(&mut self, item: Item, now: Duration) {
+        let tries = self.tries.entry(item.clone()).or_default();
+        *tries += 1;
+        let at = now + wait(&item, *tries);
+        self.end(&item);
+        self.later(item, at);
+    }
+
+    pub(super) fn succeeded(&mut self, item: &Item) {
+        self.tries.remove(item);
+        self.end(item);
+    }
+
+    /// What is due again.
+    pub(super) fn wake(&mut self, now: Duration) {
+        while self.due().is_some_and(|due| due <= now) {
+            if let Some(Reverse((_, item))) = self.later.pop() {
+                self.push(item, Lane::Rest);
+            }
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.later.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Until when a restoration waits: the first is made at once, the next ones ever later, because somebody undoes them.
+    pub(super) fn restrained(
+        &self,
+        item: &Item,
+        reason: Reason,
+        now: Duration,
+    ) -> Option<Duration> {
+        if !is_restoration(reason) {
+            return None;
+        }
+        let (last, times) = self.restored.get(item)?;
+        let until = *last + wait(item, *times);
+        (until > now && *last + CALM > now).then_some(until)
+    }
+
+    pub(super) fn restored(&mut self, item: &Item, reason: Reason, now: Duration) {
+        if !is_restoration(reason) {
+            return;
+        }
+        let (last, times) = self.restored.entry(item.clone()).or_default();
+        *times = if *last + CALM > now { *times + 1 } else { 1 };
+        *last = now;
+    }
+
+    /// Forgets what is long past.
+    pub(super) fn forget(&mut self, now: Duration) {
+        self.restored.retain(|_, (last, _)| *last + CALM > now);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.under_way.len() + self.later.len() + self.unlisted.len()
+    }
+}
+
+fn is_restoration(reason: Reason) -> bool {
+    match reason {
+        Reason::Deleted | Reason::Edited | Reason::Marks => true,
+        Reason::New | Reason::Source | Reason::Adopted | Reason::OtherSource => false,
+    }
+}
+
+/// Doubling, between half and all of it: which, its name decides, so that many do not come back at once.
+fn wait(item: &Item, tries: u32) -> Duration {
+    let most = (FIRST_WAIT * (1 << tries.saturating_sub(1).min(16))).min(LONGEST_WAIT);
+    let mut hasher = DefaultHasher::new();
+    (item, tries).hash(&mut hasher);
+    let part = u32::try_from(hasher.finish() & 0xff).unwrap_or_default();
+    most / 2 + most / 512 * part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(name: &str) -> Item {
+        Item::settle(Kind::Secret, Place::new("n", name))
+    }
+
+    fn order(queue: &mut Queue) -> String {
+        std::iter::from_fn(|| queue.pop())
+            .map(|item| item.place.name.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn urgent_things_come_first_and_each_comes_once() {
+        let mut queue = Queue::default();
+        for (name, lane) in [
+            ("a", Lane::Rest),
+            ("b", Lane::New),
+            ("c", Lane::NewPullSecret),
+            ("a", Lane::Rest),
+            ("d", Lane::Read),
+            ("a", Lane::NewPullSecret),
+            ("b", Lane::Rest),
+        ] {
+            queue.push(item(name), lane);
+        }
+        assert_eq!(order(&mut queue), "dcab");
+    }
+
+    #[test]
+    fn what_is_under_way_comes_again_when_it_is_done() {
+        let mut queue = Queue::default();
+        queue.begin(item("a"));
+        queue.push(item("a"), Lane::New);
+        assert_eq!(order(&mut queue), "");
+        queue.end(&item("a"));
+        assert_eq!(order(&mut queue), "a");
+    }
+
+    #[test]
+    fn failures_wait_ever_longer_and_never_for_ever() {
+        let mut queue = Queue::default();
+        let mut longest = Duration::ZERO;
+        for tries in 1..40 {
+            queue.begin(item("a"));
+            queue.failed(item("a"), Duration::ZERO);
+            let due = queue.due().expect("it waits");
+            let most = (FIRST_WAIT * (1 << (tries - 1).min(16))).min(LONGEST_WAIT);
+            assert!(due >= most / 2 && due <= most, "{tries}: {due:?}");
+            longest = longest.max(due);
+            queue.wake(Duration::from_secs(301));
+            assert_eq!(order(&mut queue), "a");
+        }
+        assert!(longest > LONGEST_WAIT / 2);
+    }
+
+    #[test]
+    fn who_fights_over_a_copy_gets_a_slow_opponent() {
+        let mut queue = Queue::default();
+        let now = Duration::from_secs;
+        assert_eq!(queue.restrained(&item("a"), Reason::Edited, now(0)), None);
+        let mut waits = Vec::new();
+        let mut at = now(1000);
+        for _ in 0..6 {
+            queue.restored(&item("a"), Reason::Edited, at);
+            let until = queue
+                .restrained(&item("a"), Reason::Deleted, at)
+                .expect("it is held back");
+            waits.push(until.saturating_sub(at));
+            at = until;
+        }
+        assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
+        assert_eq!(
+            queue.restrained(&item("a"), Reason::Source, at),
+            None,
+            "new content is never held back"
+        );
+        assert_eq!(
+            queue.restrained(&item("a"), Reason::Edited, at + CALM),
+            None
+        );
+    }
+}

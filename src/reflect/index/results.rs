@@ -1,0 +1,201 @@
+//! What came of a job.
+
+use std::time::Duration;
+
+use super::super::metadata::Guard;
+use super::super::offer::Dialect;
+use super::super::place::{Kind, Place, Uid, Version};
+use super::super::reason::Refusal;
+use super::queue::Lane;
+use super::shelf::Standing;
+use super::{Content, Digest, How, Index, Item, Write};
+
+/// A copy as the API server stored it.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Its uid.
+    pub uid: Uid,
+    /// Its version.
+    pub version: Version,
+    /// The version of the source that it holds.
+    pub holds: Version,
+    /// What it holds.
+    pub digest: Digest,
+    /// Who owns its data.
+    pub guard: Guard,
+}
+
+impl Index {
+    /// A source was read.
+    pub fn read(&mut self, kind: Kind, place: &Place, content: Content) {
+        let item = Item::read(kind, place.clone());
+        let Some(source) = self.shelf_mut(kind).sources.get_mut(place) else {
+            self.queue.succeeded(&item);
+            return;
+        };
+        if content.version != source.version {
+            // It has changed since, or our watch is behind: an event comes, and then it is read again.
+            self.queue.succeeded(&item);
+            self.queue.push(item, Lane::Read);
+            return;
+        }
+        let waiting = std::mem::take(&mut source.waiting);
+        let (digest, forbidden) = (content.digest, content.forbidden.clone());
+        let old = source.content.replace(content);
+        let same = old
+            .as_ref()
+            .is_some_and(|old| old.digest == digest && old.forbidden == forbidden);
+        if let Some(old) = old {
+            self.inherit(kind, place, &old);
+        }
+        self.queue.succeeded(&item);
+        if same {
+            for waiting in waiting {
+                self.dirty(kind, waiting);
+            }
+        } else {
+            self.reach_changed(kind, place);
+        }
+    }
+
+    /// Copies that were trusted to hold the source's former content are now known to.
+    fn inherit(&mut self, kind: Kind, source: &Place, old: &Content) {
+        let shelf = self.shelf_mut(kind);
+        let followers: Vec<Place> = shelf.followers(source).cloned().collect();
+        for place in followers {
+            if let Some(copy) = shelf.standing_mut(&place)
+                && copy.digest.is_none()
+                && copy.holds == old.version
+                && old.is_guarded_by(copy.guard)
+            {
+                copy.digest = Some(old.digest);
+                copy.proven = Some(copy.guard);
+            }
+        }
+    }
+
+    /// A source could not be read. That it is absent is for its own events to tell.
+    pub fn unread(&mut self, kind: Kind, place: &Place, why: &str, now: Duration) {
+        let waiting = self.shelf_mut(kind).sources.get_mut(place);
+        let waiting = waiting
+            .map(|source| source.waiting.clone())
+            .unwrap_or_default();
+        for place in waiting {
+            self.refuse(kind, &place, Refusal::Failed(why.to_owned()));
+        }
+        self.queue.failed(Item::read(kind, place.clone()), now);
+    }
+
+    /// A copy was written.
+    pub fn wrote(&mut self, write: &Write, written: &Written, now: Duration) {
+        let Write {
+            kind,
+            place,
+            source,
+            source_uid,
+            dialect,
+            how,
+            reason,
+        } = write.clone();
+        let item = Item::settle(kind, place.clone());
+        self.queue.restored(&item, reason, now);
+        let mirror = matches!(how, How::Fill(..));
+        // The watch may have been quicker, and may know more by now.
+        let newer = self
+            .shelf(kind)
+            .standing(&place)
+            .is_some_and(|known| known.version > written.version);
+        if !newer {
+            let seen = self.shelf(kind).generation;
+            let standing = Standing {
+                uid: written.uid,
+                version: written.version,
+                from: Some(source),
+                source_uid,
+                holds: written.holds,
+                digest: Some(written.digest),
+                guard: written.guard,
+                proven: Some(written.guard),
+                dialect,
+                mirror,
+                marked: !mirror,
+                declines: false,
+                ending: false,
+                seen,
+            };
+            self.shelf_mut(kind).lost.remove(&place);
+            self.shelf_mut(kind).place_standing(place, standing);
+        }
+        self.queue.succeeded(&item);
+    }
+
+    /// A copy was read and holds this. `version` is the one that was read.
+    pub fn compared(
+        &mut self,
+        kind: Kind,
+        place: &Place,
+        version: Version,
+        found: Digest,
+        now: Duration,
+    ) {
+        let item = Item::settle(kind, place.clone());
+        let expected = self.expected(kind, place);
+        if let Some(copy) = self.shelf_mut(kind).standing_mut(place)
+            && copy.version == version
+        {
+            copy.digest = Some(found);
+            copy.proven = Some(copy.guard);
+            if expected.is_some_and(|expected| expected != found) {
+                self.dirty(kind, place.clone());
+            }
+            self.queue.succeeded(&item);
+        } else {
+            // It changed while it was read: its event decides; without one, it is looked at again.
+            self.dirty(kind, place.clone());
+            self.queue.failed(item, now);
+        }
+    }
+
+    fn expected(&self, kind: Kind, place: &Place) -> Option<Digest> {
+        let from = self.shelf(kind).standing(place)?.from.as_ref()?;
+        let content = self.shelf(kind).sources.get(from)?.content.as_ref()?;
+        Some(content.digest)
+    }
+
+    /// A copy was deleted, or let go.
+    pub fn deleted(&mut self, kind: Kind, place: &Place) {
+        self.shelf_mut(kind).remove_standing(place);
+        self.shelf_mut(kind).refused.remove(place);
+        let item = Item::settle(kind, place.clone());
+        self.queue.succeeded(&item);
+    }
+
+    /// Something stands in the way that no repetition moves: its own event brings it up again.
+    pub fn refused(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
+        self.refuse(kind, place, refusal);
+        self.queue.succeeded(&Item::settle(kind, place.clone()));
+    }
+
+    /// A job failed in a way that may pass.
+    pub fn failed(&mut self, kind: Kind, place: &Place, why: Option<String>, now: Duration) {
+        if let Some(why) = why {
+            self.refuse(kind, place, Refusal::Failed(why));
+        }
+        self.queue.failed(Item::settle(kind, place.clone()), now);
+    }
+
+    /// Somebody else was quicker: look again when their event came.
+    pub fn raced(&mut self, kind: Kind, place: &Place, now: Duration) {
+        self.queue.failed(Item::settle(kind, place.clone()), now);
+    }
+
+    /// The dialect of a source's words for a namespace, for a plan.
+    pub fn dialect_for(&self, kind: Kind, source: &Place, namespace: &str) -> Option<Dialect> {
+        let (_, target) = self.target(namespace)?;
+        self.shelf(kind)
+            .sources
+            .get(source)?
+            .offer
+            .pushes_to(target)
+    }
+}

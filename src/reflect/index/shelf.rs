@@ -1,0 +1,239 @@
+//! What is known of one kind of objects: sources, and what stands in copies' places.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::super::metadata::{Guard, Notes};
+use super::super::offer::{Dialect, Offer};
+use super::super::place::{Place, Uid, Version};
+use super::super::reason::Refusal;
+use super::{Content, Digest};
+
+/// An object that may be copied.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) uid: Uid,
+    pub(super) version: Version,
+    pub(super) created: Box<str>,
+    pub(super) notes: Notes,
+    pub(super) offer: Offer,
+    /// As of the last reading; it may be of an older version.
+    pub(super) content: Option<Content>,
+    /// Places that cannot be decided before it is read.
+    pub(super) waiting: Vec<Place>,
+    pub(super) seen: u32,
+}
+
+/// An object that is a copy, or wants to be one. There may be a hundred thousand: hence nothing on the heap but shared names.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) uid: Uid,
+    pub(super) version: Version,
+    pub(super) from: Option<Place>,
+    pub(super) source_uid: Uid,
+    /// The source's version that it says to hold.
+    pub(super) holds: Version,
+    /// What it really holds, where we know.
+    pub(super) digest: Option<Digest>,
+    /// Who owns its data now.
+    pub(super) guard: Guard,
+    /// Who owned it when its content was last known.
+    pub(super) proven: Option<Guard>,
+    pub(super) dialect: Dialect,
+    /// It belongs to somebody who asks for it.
+    pub(super) mirror: bool,
+    pub(super) marked: bool,
+    pub(super) declines: bool,
+    pub(super) ending: bool,
+    pub(super) seen: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) sources: HashMap<Place, Source>,
+    /// Namespaces that have a source of a name.
+    by_name: HashMap<Arc<str>, Vec<Arc<str>>>,
+    /// By namespace, then name: a namespace goes at once, and a walk can stop and go on.
+    standing: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,
+    /// Copies and mirrors of a source.
+    followers: HashMap<Place, BTreeSet<Place>>,
+    pub(super) refused: HashMap<Place, Refusal>,
+    /// Copies that somebody deleted.
+    pub(super) lost: HashSet<Place>,
+    pub(super) generation: u32,
+    pub(super) listed: bool,
+    copies: usize,
+    mirrors: usize,
+}
+
+impl Shelf {
+    pub(super) fn standing(&self, place: &Place) -> Option<&Standing> {
+        self.standing.get(&place.namespace)?.get(&place.name)
+    }
+
+    pub(super) fn standing_mut(&mut self, place: &Place) -> Option<&mut Standing> {
+        self.standing
+            .get_mut(&place.namespace)?
+            .get_mut(&place.name)
+    }
+
+    pub(super) fn place_standing(&mut self, place: Place, standing: Standing) {
+        self.remove_standing(&place);
+        if let Some(from) = &standing.from {
+            self.followers
+                .entry(from.clone())
+                .or_default()
+                .insert(place.clone());
+        }
+        self.copies += usize::from(!standing.mirror && standing.marked);
+        self.mirrors += usize::from(standing.mirror);
+        self.standing
+            .entry(place.namespace)
+            .or_default()
+            .insert(place.name, standing);
+    }
+
+    pub(super) fn remove_standing(&mut self, place: &Place) -> Option<Standing> {
+        let inside = self.standing.get_mut(&place.namespace)?;
+        let gone = inside.remove(&place.name)?;
+        if inside.is_empty() {
+            self.standing.remove(&place.namespace);
+        }
+        self.unfollow(place, &gone);
+        Some(gone)
+    }
+
+    fn unfollow(&mut self, place: &Place, gone: &Standing) {
+        self.copies -= usize::from(!gone.mirror && gone.marked);
+        self.mirrors -= usize::from(gone.mirror);
+        let Some(from) = &gone.from else { return };
+        if let Some(followers) = self.followers.get_mut(from) {
+            followers.remove(place);
+            if followers.is_empty() {
+                self.followers.remove(from);
+            }
+        }
+    }
+
+    /// Everything in a namespace that is gone.
+    pub(super) fn remove_namespace(&mut self, namespace: &Arc<str>) {
+        for (name, gone) in self.standing.remove(namespace).unwrap_or_default() {
+            let place = Place {
+                namespace: Arc::clone(namespace),
+                name,
+            };
+            self.unfollow(&place, &gone);
+        }
+        self.refused
+            .retain(|place, _| place.namespace != *namespace);
+        self.lost.retain(|place| place.namespace != *namespace);
+    }
+
+    /// Names of copies and mirrors in a namespace.
+    pub(super) fn names_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.standing
+            .get(namespace)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+    }
+
+    pub(super) fn followers(&self, source: &Place) -> impl Iterator<Item = &Place> {
+        self.followers.get(source).into_iter().flatten()
+    }
+
+    pub(super) fn place_source(&mut self, place: &Place, source: Source) {
+        let namespaces = self.by_name.entry(Arc::clone(&place.name)).or_default();
+        if !namespaces.contains(&place.namespace) {
+            namespaces.push(Arc::clone(&place.namespace));
+        }
+        self.sources.insert(place.clone(), source);
+    }
+
+    pub(super) fn remove_source(&mut self, place: &Place) -> Option<Source> {
+        let gone = self.sources.remove(place)?;
+        if let Some(namespaces) = self.by_name.get_mut(&place.name) {
+            namespaces.retain(|namespace| *namespace != place.namespace);
+            if namespaces.is_empty() {
+                self.by_name.remove(&place.name);
+            }
+        }
+        Some(gone)
+    }
+
+    /// Sources of a name, wherever they are.
+    pub(super) fn of_name(&self, name: &Arc<str>) -> impl Iterator<Item = (Place, &Source)> {
+        let namespaces = self.by_name.get(name).into_iter().flatten();
+        namespaces.filter_map(|namespace| {
+            let place = Place {
+                namespace: Arc::clone(namespace),
+                name: Arc::clone(name),
+            };
+            let source = self.sources.get(&place)?;
+            Some((place, source))
+        })
+    }
+
+    /// Names that some source has.
+    pub(super) fn source_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.by_name.keys()
+    }
+
+    /// The copy or mirror that comes after a place, with its source.
+    pub(super) fn after(&self, place: Option<&Place>) -> Option<(Place, Place)> {
+        let (from_namespace, mut from_name) = match place {
+            Some(place) => (
+                Bound::Included(&place.namespace),
+                Bound::Excluded(&place.name),
+            ),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
+        for (namespace, inside) in self
+            .standing
+            .range::<Arc<str>, _>((from_namespace, Bound::Unbounded))
+        {
+            if place.is_some_and(|place| place.namespace != *namespace) {
+                from_name = Bound::Unbounded;
+            }
+            for (name, standing) in inside.range::<Arc<str>, _>((from_name, Bound::Unbounded)) {
+                let Some(source) = standing.from.clone() else {
+                    continue;
+                };
+                let namespace = Arc::clone(namespace);
+                let name = Arc::clone(name);
+                return Some((Place { namespace, name }, source));
+            }
+        }
+        None
+    }
+
+    /// What a list that began with this generation did not show.
+    pub(super) fn unseen(&self, within: &dyn Fn(&str) -> bool) -> Vec<Place> {
+        let old = |seen: u32| seen != self.generation;
+        let sources = self
+            .sources
+            .iter()
+            .filter(|(place, source)| old(source.seen) && within(&place.namespace));
+        let sources = sources.map(|(place, _)| place.clone());
+        let standing = self
+            .standing
+            .iter()
+            .filter(|(namespace, _)| within(namespace));
+        let standing = standing.flat_map(|(namespace, inside)| {
+            let inside = inside.iter().filter(|(_, standing)| old(standing.seen));
+            inside.map(|(name, _)| Place {
+                namespace: Arc::clone(namespace),
+                name: Arc::clone(name),
+            })
+        });
+        sources.chain(standing).collect()
+    }
+
+    pub(super) fn copies(&self) -> usize {
+        self.copies
+    }
+
+    pub(super) fn mirrors(&self) -> usize {
+        self.mirrors
+    }
+}

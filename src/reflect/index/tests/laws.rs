@@ -1,0 +1,121 @@
+//! What holds after any sequence of events.
+
+use proptest::prelude::*;
+
+use super::model::{GIVES, Model, place, rules};
+
+#[derive(Debug, Clone)]
+enum Act {
+    Give(usize, &'static str, u8),
+    Remove(usize),
+    Edit(usize, usize),
+    Lose(usize, usize),
+    Label(usize, bool),
+    Relist,
+    Restart,
+    Wait,
+}
+
+const SPACES: [&str; 4] = ["a", "b", "c", "d"];
+
+fn act() -> impl Strategy<Value = Act> {
+    let scope = prop_oneof![
+        Just("b"),
+        Just("b,c"),
+        Just("[a-c]"),
+        Just("("),
+        Just(""),
+        Just("labels")
+    ];
+    prop_oneof![
+        4 => (0..2_usize, scope, any::<u8>()).prop_map(|(from, scope, data)| Act::Give(from, scope, data)),
+        1 => (0..2_usize).prop_map(Act::Remove),
+        2 => (0..4_usize, 0..2_usize).prop_map(|(at, name)| Act::Edit(at, name)),
+        2 => (0..4_usize, 0..2_usize).prop_map(|(at, name)| Act::Lose(at, name)),
+        2 => (0..4_usize, any::<bool>()).prop_map(|(at, on)| Act::Label(at, on)),
+        1 => Just(Act::Relist),
+        1 => Just(Act::Restart),
+        2 => Just(Act::Wait),
+    ]
+}
+
+fn name(number: usize) -> String {
+    format!("s{number}")
+}
+
+fn perform(model: &mut Model, act: &Act) {
+    match act {
+        Act::Give(from, scope, data) => {
+            let notes = match *scope {
+                "labels" => format!("{GIVES};reflection-auto-namespaces-selector=on=yes"),
+                scope => format!("{GIVES};reflection-allowed-namespaces={scope}"),
+            };
+            model.put(&format!("a/{}", name(*from)), &notes, &data.to_string());
+        }
+        Act::Remove(from) => {
+            let at = format!("a/{}", name(*from));
+            if model.objects.contains_key(&place(&at)) {
+                model.delete(&at);
+            }
+        }
+        Act::Edit(at, of) | Act::Lose(at, of) => {
+            let at = format!("{}/{}", SPACES[*at], name(*of));
+            if !model
+                .objects
+                .get(&place(&at))
+                .is_some_and(|object| object.marked)
+            {
+                return;
+            }
+            if let Act::Lose(..) = act {
+                model.delete(&at);
+            } else {
+                model.edit(&at, |copy| {
+                    (copy.data, copy.writer) = ("edited".to_owned(), "kubectl")
+                });
+            }
+        }
+        Act::Label(at, on) => model.namespace(SPACES[*at], if *on { "on=yes" } else { "" }),
+        Act::Relist => model.relist(),
+        Act::Restart => model.restart(rules()),
+        Act::Wait => drop(model.later(5)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// After anything, all copies end as their sources are, a stranger is as it was, and a second look finds nothing to do.
+    #[test]
+    fn it_converges_and_then_rests(acts in prop::collection::vec(act(), 1..30)) {
+        let mut model = Model::new(rules(), "a b c d");
+        model.put("d/s0", "", "a stranger");
+        let stranger = model.objects[&place("d/s0")].clone();
+        for act in &acts {
+            perform(&mut model, act);
+        }
+        for _ in 0..10 {
+            drop(model.later(700));
+            let held = model.index.held();
+            model.index.release(held);
+        }
+        for (at, copy) in &model.objects {
+            if !copy.marked {
+                continue;
+            }
+            let source = model.objects.get(&place(&format!("a/{}", at.name)));
+            prop_assert!(source.is_some(), "{at} has no source: {acts:?}");
+            let source = source.expect("checked above");
+            let frozen = source.notes.values().any(|value| value == "(");
+            prop_assert!(frozen || source.data == copy.data, "{at} is not equal: {acts:?}");
+        }
+        prop_assert_eq!(&model.objects[&place("d/s0")], &stranger);
+        model.relist();
+        prop_assert_eq!(model.later(700), "", "it rests");
+        let before = model.objects.clone();
+        model.restart(rules());
+        let held = model.index.held();
+        prop_assert_eq!(held, 0);
+        prop_assert_eq!(before, model.objects, "another process writes nothing");
+    }
+}

@@ -1,0 +1,390 @@
+//! A cluster of a page: objects with versions and owners, which the index is told of and which does its jobs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::super::super::brake::Limits;
+use super::super::super::glob::{Ceiling, Glob};
+use super::super::super::metadata::{Guard, Metadata, NamespaceMetadata, Notes};
+use super::super::super::offer::Dialect;
+use super::super::super::pattern::Matching;
+use super::super::super::place::{Kind, Place, Uid, Version};
+use super::super::super::reason::Refusal;
+use super::super::super::{emberstack, marks, mittwald};
+use super::super::*;
+
+pub(super) const SECRET: Kind = Kind::Secret;
+
+/// An object as it is stored; one value stands for its whole data.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Object {
+    pub(super) uid: u128,
+    pub(super) version: u64,
+    pub(super) notes: BTreeMap<String, String>,
+    pub(super) marked: bool,
+    pub(super) data: String,
+    pub(super) writer: &'static str,
+    pub(super) kind: &'static str,
+}
+
+pub(super) struct Model {
+    pub(super) index: Index,
+    pub(super) objects: BTreeMap<Place, Object>,
+    pub(super) namespaces: BTreeMap<String, NamespaceMetadata>,
+    pub(super) now: Duration,
+    /// What was done, a word and a place each.
+    pub(super) log: Vec<String>,
+    /// What people were told.
+    pub(super) told: Vec<String>,
+    next: u64,
+}
+
+pub(super) fn rules() -> Rules {
+    let globs = |texts: &[&str]| texts.iter().filter_map(|text| Glob::parse(text)).collect();
+    Rules {
+        dialects: vec![Dialect::Emberstack, Dialect::Mittwald],
+        matching: Matching::Whole,
+        pull: true,
+        repair: true,
+        adopt: true,
+        sources: Ceiling {
+            namespaces: globs(&["*"]),
+            exclude: Vec::new(),
+        },
+        targets: Ceiling {
+            namespaces: globs(&["*"]),
+            exclude: globs(&["kube-*"]),
+        },
+        limits: Limits {
+            least: 3,
+            percent: 20,
+            settle: Duration::ZERO,
+        },
+        namespaces: None,
+    }
+}
+
+pub(super) fn place(text: &str) -> Place {
+    let (namespace, name) = text.split_once('/').expect("namespace/name");
+    Place::new(namespace, name)
+}
+
+/// `key=value; key=value` without the dialect's prefix.
+pub(super) fn said(text: &str) -> BTreeMap<String, String> {
+    let pairs = text
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .map(|(key, value)| {
+            let prefix = match key {
+                "accept" => "keyferry.io/",
+                key if key.starts_with("repli") => mittwald::PREFIX,
+                _ => emberstack::PREFIX,
+            };
+            (format!("{prefix}{key}"), value.to_owned())
+        })
+        .collect()
+}
+
+/// The usual words of a source.
+pub(super) const GIVES: &str = "reflection-allowed=true;reflection-auto-enabled=true";
+
+impl Model {
+    pub(super) fn new(rules: Rules, namespaces: &str) -> Self {
+        let mut model = Self {
+            index: Index::new(rules),
+            objects: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            now: Duration::ZERO,
+            log: Vec::new(),
+            told: Vec::new(),
+            next: 100,
+        };
+        for name in namespaces.split_whitespace() {
+            model.namespace(name, "");
+        }
+        model.relist();
+        model
+    }
+
+    /// A list of everything, as after a start or a broken watch.
+    pub(super) fn relist(&mut self) {
+        self.index.namespaces_begin();
+        for namespace in self.namespaces.values().cloned().collect::<Vec<_>>() {
+            self.index.apply(Event::Namespace(namespace));
+        }
+        self.index.namespaces_end();
+        for kind in Kind::ALL {
+            self.index.list_begins(kind);
+            if kind == SECRET {
+                for place in self.objects.keys().cloned().collect::<Vec<_>>() {
+                    self.index.listed(kind, self.metadata(&place));
+                }
+            }
+            self.index.list_ends(kind, &|_| true, true);
+        }
+    }
+
+    /// The same cluster, seen by a new process.
+    pub(super) fn restart(&mut self, rules: Rules) {
+        self.index = Index::new(rules);
+        self.log.clear();
+        self.relist();
+        self.settle();
+    }
+
+    pub(super) fn namespace(&mut self, name: &str, labels: &str) {
+        let labels = labels.split(',').filter_map(|pair| pair.split_once('='));
+        let metadata = NamespaceMetadata {
+            name: name.to_owned(),
+            labels: labels
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            ..NamespaceMetadata::default()
+        };
+        self.put_namespace(metadata);
+    }
+
+    pub(super) fn put_namespace(&mut self, metadata: NamespaceMetadata) {
+        self.namespaces
+            .insert(metadata.name.clone(), metadata.clone());
+        self.index.apply(Event::Namespace(metadata));
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Somebody writes an object; one that is there keeps its uid.
+    pub(super) fn put(&mut self, at: &str, notes: &str, data: &str) {
+        let number = self.number();
+        let old = self.objects.get(&place(at));
+        let object = Object {
+            uid: old.map_or(u128::from(number), |old| old.uid),
+            version: number,
+            notes: said(notes),
+            marked: false,
+            data: data.to_owned(),
+            writer: "kubectl",
+            kind: "Opaque",
+        };
+        self.store(place(at), object);
+    }
+
+    /// Somebody changes an object.
+    pub(super) fn edit(&mut self, at: &str, change: impl FnOnce(&mut Object)) {
+        let mut object = self.objects[&place(at)].clone();
+        change(&mut object);
+        object.version = self.number();
+        self.store(place(at), object);
+    }
+
+    fn store(&mut self, at: Place, object: Object) {
+        self.objects.insert(at.clone(), object);
+        let metadata = self.metadata(&at);
+        self.index.apply(Event::Object(SECRET, metadata));
+    }
+
+    pub(super) fn delete(&mut self, at: &str) {
+        self.objects.remove(&place(at)).expect("it is there");
+        self.index.apply(Event::Gone(SECRET, place(at)));
+    }
+
+    pub(super) fn metadata(&self, at: &Place) -> Metadata {
+        let object = &self.objects[at];
+        Metadata {
+            namespace: at.namespace.to_string(),
+            name: at.name.to_string(),
+            uid: uid(object.uid),
+            resource_version: version(object.version),
+            creation_timestamp: format!("{:04}", object.uid),
+            ending: false,
+            marked: object.marked,
+            notes: Notes::of(&object.notes),
+            owners: guard(object.writer),
+        }
+    }
+
+    /// Does everything that is to be done.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..10_000 {
+            match self.index.next(self.now) {
+                Next::Job(job) => self.perform(job),
+                Next::Busy => {}
+                Next::Idle(_) => {
+                    let told = self.index.news().into_iter();
+                    self.told.extend(told.map(|told| match told.what {
+                        News::Remark(text) => format!("{}: {text}", told.at),
+                        News::Refused(place, refusal) => {
+                            format!("{}: {place} {}", told.at, refusal.word())
+                        }
+                    }));
+                    return;
+                }
+            }
+        }
+        panic!("it never ends: {:?}", &self.log[self.log.len() - 20..]);
+    }
+
+    /// The same, and gives what was done.
+    pub(super) fn done(&mut self) -> String {
+        self.log.clear();
+        self.settle();
+        self.log.join(", ")
+    }
+
+    pub(super) fn later(&mut self, seconds: u64) -> String {
+        self.now += Duration::from_secs(seconds);
+        self.done()
+    }
+
+    fn perform(&mut self, job: Job) {
+        match job {
+            Job::Read { kind, source } => match self.objects.get(&source).cloned() {
+                Some(object) => {
+                    self.index
+                        .apply(Event::Object(kind, self.metadata(&source)));
+                    self.index.read(kind, &source, content(&object));
+                }
+                None => self.index.unread(kind, &source, "absent", self.now),
+            },
+            Job::Compare { kind, place, .. } => match self.objects.get(&place).cloned() {
+                Some(object) => {
+                    self.log.push(format!("compare {place}"));
+                    let (version, digest) = (version(object.version), digest(&object));
+                    self.index.compared(kind, &place, version, digest, self.now);
+                }
+                None => self.index.failed(kind, &place, None, self.now),
+            },
+            Job::Delete {
+                kind,
+                place,
+                uid: of,
+                reason,
+                ..
+            } => {
+                let object = self.objects.remove(&place).expect("a copy that is there");
+                assert_eq!(uid(object.uid), of, "only the object that was decided on");
+                self.log.push(format!("delete {place} ({reason})"));
+                self.index.deleted(kind, &place);
+                self.index.apply(Event::Gone(kind, place));
+            }
+            Job::Write(write) => self.write(&write),
+        }
+    }
+
+    fn write(&mut self, write: &Write) {
+        let place = write.place.clone();
+        let source = self.objects[&write.source].clone();
+        let old = self.objects.get(&place).cloned();
+        let basis = match (write.how, &old) {
+            (How::Create, None) => true,
+            (How::Update(of, at) | How::Adopt(of, at) | How::Fill(of, at), Some(old)) => {
+                uid(old.uid) == of && version(old.version) == at
+            }
+            _ => false,
+        };
+        if !basis {
+            self.log.push(format!("refused {place}"));
+            return self.index.refused(write.kind, &place, Refusal::Foreign);
+        }
+        let number = self.number();
+        let fills = matches!(write.how, How::Fill(..));
+        let mut notes = old
+            .as_ref()
+            .map(|old| old.notes.clone())
+            .unwrap_or_default();
+        let holds = version(source.version);
+        let own = match write.dialect {
+            Dialect::Emberstack => emberstack::written(&write.source, holds, "t", !fills),
+            Dialect::Mittwald => mittwald::written(&write.source, holds, "t", &["k"], !fills),
+        };
+        notes.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        notes.insert(marks::SOURCE_UID.to_owned(), write.source_uid.to_string());
+        let object = Object {
+            uid: old.map_or(u128::from(number), |old| old.uid),
+            version: number,
+            notes,
+            marked: !fills,
+            data: source.data.clone(),
+            writer: "keyferry",
+            kind: "Opaque",
+        };
+        let verb = match write.how {
+            How::Create => "create",
+            How::Update(..) => "update",
+            How::Adopt(..) => "adopt",
+            How::Fill(..) => "fill",
+        };
+        self.log.push(format!("{verb} {place} ({})", write.reason));
+        let written = Written {
+            uid: uid(object.uid),
+            version: version(number),
+            holds,
+            digest: digest(&object),
+            guard: guard("keyferry"),
+        };
+        // Sometimes the watch is quicker than the answer, sometimes not.
+        if number.is_multiple_of(2) {
+            self.store(place.clone(), object);
+            self.index.wrote(write, &written, self.now);
+        } else {
+            self.index.wrote(write, &written, self.now);
+            self.store(place.clone(), object);
+        }
+    }
+
+    /// Places of our copies, with what they hold.
+    pub(super) fn copies(&self) -> String {
+        let copies = self.objects.iter().filter(|(_, object)| object.marked);
+        let copies: Vec<String> = copies
+            .map(|(place, object)| format!("{place}={}", object.data))
+            .collect();
+        copies.join(" ")
+    }
+}
+
+fn uid(number: u128) -> Uid {
+    let digits = format!("{number:032x}");
+    Uid::parse(&format!(
+        "{}-{}-{}-{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..]
+    ))
+}
+
+fn version(number: u64) -> Version {
+    Version::parse(&number.to_string())
+}
+
+fn guard(writer: &str) -> Guard {
+    if writer == "keyferry" {
+        return Guard::ours([("data", "k")]);
+    }
+    let entry = format!(
+        r#"[{{"manager":"{writer}","operation":"Update","fieldsV1":{{"f:data":{{"f:k":{{}}}}}}}}]"#
+    );
+    serde_json::from_str(&entry).expect("an entry")
+}
+
+fn digest(object: &Object) -> Digest {
+    let mut hasher = DefaultHasher::new();
+    (&object.data, object.kind).hash(&mut hasher);
+    Digest(hasher.finish())
+}
+
+fn content(object: &Object) -> Content {
+    let forbidden: HashMap<&str, bool> = [("helm.sh/release.v1", true)].into();
+    Content {
+        version: version(object.version),
+        digest: digest(object),
+        guard: guard("keyferry"),
+        forbidden: forbidden.get(object.kind).map(|_| object.kind.to_owned()),
+        urgent: false,
+    }
+}

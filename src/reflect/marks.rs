@@ -1,0 +1,23 @@
+//! What we write on a copy so that it is known for what it is, and what people write to stop us.
+//!
+//! None of it says anything about a value: names, uids and versions only.
+
+/// On a copy: `metadata.uid` of its source. Without the right one nothing is ever deleted.
+pub const SOURCE_UID: &str = "keyferry.io/source-uid";
+
+/// On a copy whose dialect has no word for it: `namespace/name` of its source.
+pub const SOURCE: &str = "keyferry.io/source";
+
+/// On a copy that the configuration declares: `namespace/name` of its home.
+pub const DECLARED: &str = "keyferry.io/reflected-from";
+
+/// On a namespace or an object: `"false"` keeps copies away.
+pub const ACCEPT: &str = "keyferry.io/accept";
+
+/// On the Lease: so many held deletions may be done.
+pub const RELEASE: &str = "keyferry.io/release-deletes";
+
+/// Whether an object or a namespace wants no copies.
+pub fn declines(value: Option<&str>) -> bool {
+    value.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))
+}

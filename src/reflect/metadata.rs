@@ -1,0 +1,301 @@
+//! An object as a metadata-only watch shows it, and no more of it than we need.
+//!
+//! Even metadata can hold values: `kubectl apply` writes the whole object into an annotation. So only annotations of
+//! dialects and of our own are kept; all else is skipped while it is parsed, without ever being copied.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::place::{Uid, Version};
+use super::selector::Labels;
+use super::{emberstack, mittwald};
+use crate::artifact::{MARK, OWNER};
+
+/// Facts of one Secret or ConfigMap.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Metadata {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: Uid,
+    /// Its version.
+    pub resource_version: Version,
+    /// When it was made; RFC 3339 in UTC, so that texts compare as times.
+    pub creation_timestamp: String,
+    /// Whether it is on its way out.
+    #[serde(rename = "deletionTimestamp", deserialize_with = "is_there")]
+    pub ending: bool,
+    /// Whether it carries our owner mark.
+    #[serde(rename = "labels", deserialize_with = "is_marked")]
+    pub marked: bool,
+    /// Annotations that mean something to us.
+    #[serde(rename = "annotations")]
+    pub notes: Notes,
+    /// Who owns its data.
+    #[serde(rename = "managedFields")]
+    pub owners: Guard,
+}
+
+/// Facts of one namespace.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NamespaceMetadata {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub resource_version: Version,
+    /// Its labels.
+    #[serde(deserialize_with = "or_default")]
+    pub labels: Labels,
+    /// Annotations that mean something to us.
+    #[serde(rename = "annotations")]
+    pub notes: Notes,
+    /// Whether it is on its way out.
+    #[serde(rename = "deletionTimestamp", deserialize_with = "is_there")]
+    pub ending: bool,
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Option::<IgnoredAny>::deserialize(from).map(|value| value.is_some())
+}
+
+fn is_marked<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    let labels: BTreeMap<String, String> = or_default(from)?;
+    Ok(labels.get(MARK).is_some_and(|owner| owner == OWNER))
+}
+
+/// Annotations that mean something to us; all others were never copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes(BTreeMap<String, String>);
+
+impl Notes {
+    /// One of them.
+    pub fn read(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// From pairs, those that mean something.
+    pub fn of<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let pairs = pairs.into_iter();
+        let pairs = pairs.filter(|(key, _)| means_something(key.as_ref()));
+        Self(
+            pairs
+                .map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned()))
+                .collect(),
+        )
+    }
+}
+
+fn means_something(key: &str) -> bool {
+    [emberstack::PREFIX, mittwald::PREFIX, "keyferry.io/"]
+        .iter()
+        .any(|prefix| key.starts_with(prefix))
+}
+
+impl<'de> Deserialize<'de> for Notes {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Keep;
+        impl<'de> Visitor<'de> for Keep {
+            type Value = Notes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("annotations")
+            }
+
+            fn visit_unit<E>(self) -> Result<Notes, E> {
+                Ok(Notes::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Notes, A::Error> {
+                let mut notes = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if means_something(&key) {
+                        notes.insert(key, map.next_value()?);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Notes(notes))
+            }
+        }
+        from.deserialize_any(Keep)
+    }
+}
+
+/// Who owns which key of an object's data, in one number: a sum over managers and keys, so that order does not matter. Two
+/// equal numbers mean that nobody else has written to `data`; names go into it, values never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Guard(u64);
+
+/// The fields that hold data.
+const SECTIONS: [&str; 2] = ["data", "binaryData"];
+
+impl Guard {
+    /// What it is when we alone have applied exactly these keys: pairs of `data` or `binaryData`, and the key.
+    pub fn ours<'k>(keys: impl IntoIterator<Item = (&'k str, &'k str)>) -> Self {
+        let keys = keys.into_iter();
+        Self(keys.fold(0, |sum: u64, (section, key)| {
+            sum.wrapping_add(share(OWNER, "Apply", "", section, key))
+        }))
+    }
+}
+
+fn share(manager: &str, operation: &str, subresource: &str, section: &str, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (manager, operation, subresource, section, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<'de> Deserialize<'de> for Guard {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Guard;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("managed fields")
+            }
+
+            fn visit_unit<E>(self) -> Result<Guard, E> {
+                Ok(Guard::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Guard, A::Error> {
+                let mut sum = 0_u64;
+                while let Some(entry) = entries.next_element::<Entry>()? {
+                    let Entry {
+                        manager,
+                        operation,
+                        subresource,
+                        fields: Fields(keys),
+                    } = entry;
+                    for (section, key) in &keys {
+                        let share = share(&manager, &operation, &subresource, section, key);
+                        sum = sum.wrapping_add(share);
+                    }
+                }
+                Ok(Guard(sum))
+            }
+        }
+        from.deserialize_any(Entries)
+    }
+}
+
+/// One manager's entry, as far as data goes.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    manager: String,
+    operation: String,
+    subresource: String,
+    #[serde(rename = "fieldsV1")]
+    fields: Fields,
+}
+
+#[derive(Default)]
+struct Fields(Vec<(&'static str, String)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Sections;
+        impl<'de> Visitor<'de> for Sections {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(field) = map.next_key::<String>()? {
+                    let name = field.strip_prefix("f:").unwrap_or_default();
+                    let Some(section) = SECTIONS.into_iter().find(|section| *section == name)
+                    else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    let inner: BTreeMap<String, IgnoredAny> = map.next_value()?;
+                    let inner = inner.into_keys();
+                    keys.extend(
+                        inner.filter_map(|key| Some((section, key.strip_prefix("f:")?.to_owned()))),
+                    );
+                }
+                Ok(Fields(keys))
+            }
+        }
+        from.deserialize_map(Sections)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_needed_is_kept() {
+        let text = r#"{"namespace":"a","name":"x","uid":"0f3c9a52-7a57-4d0b-8a4e-0123456789ab","resourceVersion":"7",
+            "creationTimestamp":"2026-01-01T00:00:00Z","labels":{"app.kubernetes.io/managed-by":"keyferry","x":"y"},
+            "annotations":{"kubectl.kubernetes.io/last-applied-configuration":"c4naryvalue",
+                "reflector.v1.k8s.emberstack.com/reflects":"b/x","keyferry.io/accept":"false"},
+            "managedFields":[{"manager":"keyferry","operation":"Apply","apiVersion":"v1","time":"t",
+                "fieldsV1":{"f:metadata":{"f:labels":{}},"f:data":{"f:b":{},"f:a":{}},"f:type":{}}}]}"#;
+        let metadata: Metadata = serde_json::from_str(text).expect("metadata");
+        assert!(metadata.marked && !metadata.ending);
+        assert_eq!(
+            metadata.notes.read(crate::reflect::marks::ACCEPT),
+            Some("false")
+        );
+        assert_eq!(metadata.owners, Guard::ours([("data", "a"), ("data", "b")]));
+        assert!(!format!("{metadata:?}").contains("c4nary"));
+    }
+
+    #[test]
+    fn nulls_and_absent_parts_are_nothing() {
+        let text = r#"{"name":"x","annotations":null,"labels":null,"managedFields":null,"deletionTimestamp":null}"#;
+        let metadata: Metadata = serde_json::from_str(text).expect("metadata");
+        assert!(metadata.notes.is_empty() && !metadata.marked && !metadata.ending);
+        let namespace: NamespaceMetadata =
+            serde_json::from_str(r#"{"name":"a","labels":null,"deletionTimestamp":"t"}"#)
+                .expect("a namespace");
+        assert!(namespace.ending && namespace.labels.is_empty());
+    }
+
+    /// Each way of a stranger to touch a copy's data shows in the number.
+    #[test]
+    fn a_stranger_at_the_data_shows() {
+        let guard = |entries: &str| -> Guard {
+            serde_json::from_str(entries).unwrap_or_else(|error| panic!("{entries}: {error}"))
+        };
+        let ours = r#"{"manager":"keyferry","operation":"Apply","fieldsV1":{"f:data":{"f:a":{},"f:b":{}}}}"#;
+        let expected = Guard::ours([("data", "b"), ("data", "a")]);
+        for (entries, same) in [
+            (format!("[{ours}]"), true),
+            (format!(r#"[{{"manager":"kubectl","operation":"Update","fieldsV1":{{"f:metadata":{{}}}}}},{ours}]"#), true),
+            (format!(r#"[{ours},{{"manager":"kubectl","operation":"Update","fieldsV1":{{"f:data":{{"f:a":{{}}}}}}}}]"#), false),
+            (format!(r#"[{ours},{{"manager":"kubectl","operation":"Update","fieldsV1":{{"f:data":{{".":{{}},"f:c":{{}}}}}}}}]"#), false),
+            (r#"[{"manager":"keyferry","operation":"Apply","fieldsV1":{"f:data":{"f:a":{}}}}]"#.to_owned(), false),
+            (r#"[{"manager":"keyferry","operation":"Update","fieldsV1":{"f:data":{"f:a":{},"f:b":{}}}}]"#.to_owned(), false),
+            ("[]".to_owned(), false),
+        ] {
+            assert_eq!(guard(&entries) == expected, same, "{entries}");
+        }
+    }
+}

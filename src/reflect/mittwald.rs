@@ -1,0 +1,286 @@
+//! mittwald's replicator, in its own words: annotations of Secrets and ConfigMaps, read as its release 2.12 reads them.
+//!
+//! Roles, RoleBindings and ServiceAccounts are left to it. A list of names is anchored as a whole here: `a|b` means `a` or `b`.
+
+use super::marks;
+use super::metadata::Notes;
+use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Way};
+use super::pattern::{Matching, PatternList, Syntax};
+use super::place::{Place, Uid, Version};
+use super::scope::Scope;
+use super::selector::Selector;
+
+/// Before each of its annotations.
+pub const PREFIX: &str = "replicator.v1.mittwald.de/";
+
+const TO: &str = "replicator.v1.mittwald.de/replicate-to";
+const TO_MATCHING: &str = "replicator.v1.mittwald.de/replicate-to-matching";
+const ALLOWED: &str = "replicator.v1.mittwald.de/replication-allowed";
+const ALLOWED_NAMESPACES: &str = "replicator.v1.mittwald.de/replication-allowed-namespaces";
+/// On an object that asks to be filled.
+pub const FROM: &str = "replicator.v1.mittwald.de/replicate-from";
+/// Any value of it, even "false", means that labels stay behind.
+pub const STRIP_LABELS: &str = "replicator.v1.mittwald.de/strip-labels";
+const AT: &str = "replicator.v1.mittwald.de/replicated-at";
+const VERSION: &str = "replicator.v1.mittwald.de/replicated-from-version";
+const KEYS: &str = "replicator.v1.mittwald.de/replicated-keys";
+
+/// What an object's annotations say.
+pub fn read(notes: &Notes) -> Ask {
+    let holds = notes.read(VERSION).map(Version::parse).unwrap_or_default();
+    let source_uid = notes
+        .read(marks::SOURCE_UID)
+        .map(Uid::parse)
+        .unwrap_or_default();
+    let mirror = |source| Mirror {
+        dialect: Dialect::Mittwald,
+        source,
+        source_uid,
+        holds,
+    };
+    if let Some(from) = notes.read(FROM) {
+        // Without a slash it names nothing that could be found.
+        let (namespace, name) = from.split_once('/').unwrap_or(("", from));
+        return Ask::Mirror(mirror(Some(Place::new(namespace, name))));
+    }
+    if notes.read(VERSION).is_some() {
+        let source = notes
+            .read(marks::SOURCE)
+            .and_then(|text| text.split_once('/'));
+        return Ask::Copy(mirror(
+            source.map(|(namespace, name)| Place::new(namespace, name)),
+        ));
+    }
+    let says_something = [TO, TO_MATCHING, ALLOWED]
+        .iter()
+        .any(|key| notes.read(key).is_some());
+    if says_something {
+        Ask::Offer(offer(notes))
+    } else {
+        Ask::Nothing
+    }
+}
+
+fn offer(notes: &Notes) -> Offer {
+    let mut offer = Offer::default();
+    let mut list = |key: &str| {
+        let text = notes.read(key)?;
+        match PatternList::parse(text, Syntax::Go, Matching::Whole) {
+            Ok(list) => Some(Scope::named(list)),
+            Err(error) => {
+                offer.remarks.push(format!("{}: {error}", short(key)));
+                offer.frozen = true;
+                None
+            }
+        }
+    };
+    let by_name = list(TO);
+    // A missing list allows nobody.
+    let allowed = notes.read(ALLOWED).is_some_and(is_true);
+    let pull = if allowed {
+        list(ALLOWED_NAMESPACES)
+    } else {
+        None
+    };
+    if allowed && notes.read(ALLOWED_NAMESPACES).is_none() {
+        offer.remarks.push(format!(
+            "{} is of no effect without {}",
+            short(ALLOWED),
+            short(ALLOWED_NAMESPACES)
+        ));
+    }
+    let by_label = notes
+        .read(TO_MATCHING)
+        .map(|text| match Selector::parse(text) {
+            Ok(selector) => Scope::default().or_selected(Some(selector)),
+            Err(error) => {
+                offer
+                    .remarks
+                    .push(format!("{}: {error}", short(TO_MATCHING)));
+                offer.frozen = true;
+                Scope::default()
+            }
+        });
+    // Two requests, and either is enough: a way each. Only the first one answers who may pull.
+    let pushes = by_name
+        .into_iter()
+        .chain(by_label)
+        .map(|scope| Reach::within([scope]));
+    let mut pushes: Vec<Reach> = pushes.collect();
+    if pushes.is_empty() {
+        pushes.push(Reach::default());
+    }
+    let mut pull = Some(Reach::within(pull));
+    offer.ways = pushes
+        .into_iter()
+        .map(|push| Way {
+            dialect: Dialect::Mittwald,
+            pull: pull.take().unwrap_or_default(),
+            push,
+        })
+        .collect();
+    offer
+}
+
+/// As Go's `strconv.ParseBool` has it.
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+fn short(key: &str) -> &str {
+    key.strip_prefix(PREFIX).unwrap_or(key)
+}
+
+/// Annotations of a copy, as the original writes them.
+pub fn written(
+    source: &Place,
+    holds: Version,
+    now: &str,
+    keys: &[&str],
+    pushed: bool,
+) -> Vec<(&'static str, String)> {
+    let mut notes = vec![
+        (AT, now.to_owned()),
+        (VERSION, holds.to_string()),
+        (KEYS, keys.join(",")),
+    ];
+    if pushed {
+        notes.push((marks::SOURCE, source.to_string()));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scope::Target;
+    use super::super::selector::Labels;
+    use super::*;
+
+    fn notes(pairs: &[(&str, &str)]) -> Notes {
+        let pairs = pairs.iter();
+        Notes::of(pairs.map(|(key, value)| (format!("{PREFIX}{key}"), *value)))
+    }
+
+    #[test]
+    fn who_gets_a_copy_and_who_may_pull() {
+        let prod: Labels = [("env".to_owned(), "prod".to_owned())].into();
+        let yes = ("replication-allowed", "true");
+        for (pairs, namespace, copy, pull) in [
+            (vec![("replicate-to", "a,team-[0-9]+")], "a", true, false),
+            (
+                vec![("replicate-to", "a,team-[0-9]+")],
+                "team-7",
+                true,
+                false,
+            ),
+            (
+                vec![("replicate-to", "a,team-[0-9]+")],
+                "xteam-7",
+                false,
+                false,
+            ),
+            (vec![("replicate-to", "a|b")], "ab", false, false),
+            (
+                vec![("replicate-to-matching", "env=prod")],
+                "z",
+                true,
+                false,
+            ),
+            (
+                vec![("replicate-to-matching", "env=dev"), ("replicate-to", "z")],
+                "z",
+                true,
+                false,
+            ),
+            (
+                vec![("replicate-to-matching", "env in (")],
+                "z",
+                false,
+                false,
+            ),
+            (vec![("replicate-to", "(")], "z", false, false),
+            (vec![yes], "z", false, false),
+            (
+                vec![yes, ("replication-allowed-namespaces", "z")],
+                "z",
+                false,
+                true,
+            ),
+            (
+                vec![yes, ("replication-allowed-namespaces", "y,z.*")],
+                "zz",
+                false,
+                true,
+            ),
+            (
+                vec![
+                    ("replication-allowed", "no"),
+                    ("replication-allowed-namespaces", "z"),
+                ],
+                "z",
+                false,
+                false,
+            ),
+            (
+                vec![
+                    yes,
+                    ("replication-allowed-namespaces", "z"),
+                    ("replicate-to", "y"),
+                ],
+                "z",
+                false,
+                true,
+            ),
+        ] {
+            let Ask::Offer(offer) = read(&notes(&pairs)) else {
+                panic!("{pairs:?}")
+            };
+            let target = Target {
+                name: namespace,
+                labels: Some(&prod),
+            };
+            assert_eq!(
+                offer.pushes_to(target).is_some(),
+                copy,
+                "{pairs:?} {namespace}"
+            );
+            assert_eq!(
+                offer.lets_pull(Dialect::Mittwald, target),
+                pull,
+                "{pairs:?} {namespace}"
+            );
+            assert_eq!(
+                offer.frozen,
+                pairs.iter().any(|(_, value)| value.contains('(')),
+                "{pairs:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn copies_are_never_sources() {
+        let Ask::Mirror(mirror) = read(&notes(&[("replicate-from", "a/x"), ("replicate-to", "b")]))
+        else {
+            panic!("a mirror")
+        };
+        assert_eq!(mirror.source, Some(Place::new("a", "x")));
+        let Ask::Copy(theirs) = read(&notes(&[
+            ("replicated-from-version", "7"),
+            ("replicate-to", "b"),
+        ])) else {
+            panic!("a copy")
+        };
+        assert_eq!((theirs.source, theirs.holds), (None, Version::parse("7")));
+        let own = written(
+            &Place::new("a", "x"),
+            Version::parse("7"),
+            "t",
+            &["k", "l"],
+            true,
+        );
+        let Ask::Copy(ours) = read(&Notes::of(own)) else {
+            panic!("a copy")
+        };
+        assert_eq!(ours.source, Some(Place::new("a", "x")));
+    }
+}

@@ -1,0 +1,190 @@
+//! What names an object: its kind, its place, its uid and version. Small, because there are many.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use crate::artifact::ObjectName;
+
+/// What is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Secrets.
+    Secret,
+    /// ConfigMaps.
+    ConfigMap,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Secret, Self::ConfigMap];
+
+    /// As it stands in a path.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Secret => "secrets",
+            Self::ConfigMap => "configmaps",
+        }
+    }
+
+    /// As it stands in an object.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret => "secret",
+            Self::ConfigMap => "configmap",
+        })
+    }
+}
+
+/// Where an object is, or would be. Cheap to copy: both names are shared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl Place {
+    /// A place by its names.
+    pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The same with names of its own.
+    pub fn object(&self) -> ObjectName {
+        ObjectName {
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// `metadata.uid` in sixteen bytes; 0 where there is none, or none that is a UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Uid(u128);
+
+impl Uid {
+    /// Reads a UUID.
+    pub fn parse(text: &str) -> Self {
+        let digits: String = text.split('-').collect();
+        let good = text.len() == 36 && digits.len() == 32;
+        let number = u128::from_str_radix(&digits, 16).ok();
+        Self(number.filter(|_| good).unwrap_or_default())
+    }
+
+    /// Whether it is one.
+    pub fn is_known(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = format!("{:032x}", self.0);
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
+        for (index, part) in parts.into_iter().enumerate() {
+            let dash = if index == 0 { "" } else { "-" };
+            write!(f, "{dash}{}", &digits[part])?;
+        }
+        Ok(())
+    }
+}
+
+/// `metadata.resourceVersion`: a number since Kubernetes promises that they can be compared; 0 where it is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Version(u64);
+
+impl Version {
+    /// Reads one.
+    pub fn parse(text: &str) -> Self {
+        Self(text.parse().unwrap_or_default())
+    }
+
+    /// Whether it is one.
+    pub fn is_known(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Reads a text into what the parser makes of it, without keeping the text.
+struct Read<T>(fn(&str) -> T, &'static str);
+
+impl<T> Visitor<'_> for Read<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.1)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        Ok((self.0)(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Uid {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_str(Read(Self::parse, "a uid"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_str(Read(Self::parse, "a resource version"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_is_written_as_it_was_read() {
+        for text in [
+            "0f3c9a52-7a57-4d0b-8a4e-0123456789ab",
+            "00000000-0000-0000-0000-000000000001",
+        ] {
+            assert_eq!(Uid::parse(text).to_string(), text);
+            assert!(Uid::parse(text).is_known());
+        }
+        for text in [
+            "",
+            "abc",
+            "0f3c9a527a574d0b8a4e0123456789ab",
+            "zf3c9a52-7a57-4d0b-8a4e-0123456789ab",
+        ] {
+            assert!(!Uid::parse(text).is_known(), "{text}");
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(Version::parse("99") < Version::parse("100"));
+        assert!(!Version::parse("abc").is_known());
+    }
+}

@@ -1,0 +1,131 @@
+//! Why something is done, or not done: the same words in Events, logs, metrics, plans and tests.
+
+use std::fmt;
+
+use super::place::Place;
+
+/// Why a copy is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// There is none yet.
+    New,
+    /// It was there and was deleted by somebody.
+    Deleted,
+    /// The source's content changed.
+    Source,
+    /// Its own content was changed by somebody.
+    Edited,
+    /// Its marks are not as they should be.
+    Marks,
+    /// Another controller made it, and now it is ours.
+    Adopted,
+    /// The source was deleted and made anew, or another source took its place.
+    OtherSource,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Deleted => "it was deleted",
+            Self::Source => "its source changed",
+            Self::Edited => "it was edited",
+            Self::Marks => "its marks differ",
+            Self::Adopted => "adopted: another controller made it",
+            Self::OtherSource => "it has another source now",
+        })
+    }
+}
+
+/// Why a copy goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Farewell {
+    /// Its source is gone.
+    SourceGone,
+    /// Its source no longer gives to this namespace.
+    NotGiven,
+    /// The namespace wants no copies.
+    Declined,
+}
+
+impl fmt::Display for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SourceGone => "its source is gone",
+            Self::NotGiven => "its source no longer gives to this namespace",
+            Self::Declined => "the namespace accepts no copies",
+        })
+    }
+}
+
+/// Why nothing is done although somebody asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Something stands there that is not ours.
+    Foreign,
+    /// A source of the same name stands there.
+    Occupied,
+    /// A copy of another source stands there.
+    Taken(Place),
+    /// The object or its namespace says `keyferry.io/accept: "false"`.
+    Declined,
+    /// The source does not let this namespace pull.
+    Denied,
+    /// There is no such source, or it allows nothing.
+    NoSource(Place),
+    /// Pulling is turned off.
+    PullOff,
+    /// A type that is never copied.
+    Type(String),
+    /// The source's annotations cannot be read.
+    Unclear,
+    /// Too many copies would go at once.
+    Brake {
+        /// How many wait.
+        held: usize,
+        /// How many would be done without asking.
+        most: usize,
+    },
+    /// The API server, a webhook or RBAC says no.
+    Failed(String),
+}
+
+impl Refusal {
+    /// One word, for a metric's label and an Event's reason.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Foreign => "Foreign",
+            Self::Occupied => "Occupied",
+            Self::Taken(_) => "Taken",
+            Self::Declined => "Declined",
+            Self::Denied => "Denied",
+            Self::NoSource(_) => "NoSource",
+            Self::PullOff => "PullOff",
+            Self::Type(_) => "ForbiddenType",
+            Self::Unclear => "Unclear",
+            Self::Brake { .. } => "Brake",
+            Self::Failed(_) => "Failed",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("an object that keyferry did not make stands there"),
+            Self::Occupied => f.write_str("another source stands there"),
+            Self::Taken(by) => write!(f, "a copy of {by} stands there"),
+            Self::Declined => write!(f, "it says {}: \"false\"", super::marks::ACCEPT),
+            Self::Denied => f.write_str("the source does not allow this namespace"),
+            Self::NoSource(source) => write!(f, "{source} does not exist or allows nothing"),
+            Self::PullOff => f.write_str("pulling is turned off in the configuration"),
+            Self::Type(kind) => write!(f, "a Secret of type {kind} is never copied"),
+            Self::Unclear => f.write_str("the source's annotations cannot be read"),
+            Self::Brake { held, most } => write!(
+                f,
+                "{held} copies would be deleted at once, and at most {most} are without asking"
+            ),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! One number for what an object holds. Its key is this process's own, so the number means nothing to anyone else.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+
+use crate::kubernetes::copy::Whole;
+use crate::material::SecretBytes;
+use crate::reflect::index::Digest;
+
+/// The key.
+#[derive(Default)]
+pub(super) struct Hashing(RandomState);
+
+/// What goes into the number.
+pub(super) struct Held<'a> {
+    /// A Secret's type.
+    pub(super) kind: &'a str,
+    /// The object.
+    pub(super) of: &'a Whole,
+    /// Labels and annotations that are copied.
+    pub(super) words: &'a [BTreeMap<String, String>; 2],
+    /// Where set, only keys that this object has.
+    pub(super) only: Option<&'a Whole>,
+}
+
+impl Hashing {
+    /// Equal objects have equal numbers; others, but for one chance in 2⁶⁴, do not.
+    pub(super) fn of(&self, held: &Held<'_>) -> Digest {
+        let mut hasher = self.0.build_hasher();
+        held.kind.hash(&mut hasher);
+        let sections = [
+            (&held.of.data, held.only.map(|only| &only.data)),
+            (&held.of.binary, held.only.map(|only| &only.binary)),
+        ];
+        for (values, only) in sections {
+            let counts = |key: &str| only.is_none_or(|only| only.contains_key(key));
+            for (key, value) in values.iter().filter(|(key, _)| counts(key)) {
+                (1_u8, key, value.expose()).hash(&mut hasher);
+            }
+            hasher.write_u8(0);
+        }
+        held.words.hash(&mut hasher);
+        Digest(hasher.finish())
+    }
+}
+
+/// Keys that an object has and another one has not.
+pub(super) fn extra(of: &Whole, beside: &Whole) -> Vec<(&'static str, String)> {
+    let missing = |from: &BTreeMap<String, SecretBytes>, other: &BTreeMap<String, SecretBytes>| {
+        let keys = from.keys().filter(|key| !other.contains_key(*key));
+        keys.cloned().collect::<Vec<_>>()
+    };
+    let data = missing(&of.data, &beside.data).into_iter();
+    let binary = missing(&of.binary, &beside.binary).into_iter();
+    data.map(|key| ("data", key))
+        .chain(binary.map(|key| ("binaryData", key)))
+        .collect()
+}

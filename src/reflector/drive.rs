@@ -1,0 +1,359 @@
+//! The one task that owns the index: it takes in what is seen and what came of jobs, and gives out the next ones.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::lead::Candidate;
+use super::pulse::Pulse;
+use super::tell::Teller;
+use super::watch::{Follow, Seen, Versioned};
+use super::work::{Done, Trouble, Worker};
+use crate::artifact::ObjectName;
+use crate::config::{Reflector, resolve};
+use crate::kubernetes::{self, Kubernetes};
+use crate::reflect::index::{Event, Index, Job, Next};
+use crate::reflect::metadata::{Metadata, NamespaceMetadata};
+use crate::reflect::place::{Kind, Place};
+use crate::reflect::reason::Refusal;
+
+/// Parts of lists and single changes on their way; each is small, and a full channel only slows the watches.
+const CHANNEL: usize = 64;
+
+/// One copy is compared with its source, whatever its metadata says.
+const ROTATION: Duration = Duration::from_secs(2);
+
+/// Figures are counted, and values dropped.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// One Event may take so long; it is told again when it happens again.
+const LETTER: Duration = Duration::from_secs(5);
+
+/// Keeps copies right until `shutdown`, while this replica holds the Lease.
+pub async fn run(
+    config: &Reflector,
+    cluster: &Kubernetes,
+    pulse: &Pulse,
+    shutdown: impl Future<Output = ()>,
+) {
+    // With another configuration the former candidate is still there.
+    pulse.resign().await;
+    let lease = resolve(&config.lease, &cluster.namespace);
+    let candidate = Arc::new(Candidate::new(cluster, lease, pulse));
+    pulse.candidate(&candidate);
+    let cluster = cluster.fenced(candidate.fence());
+    let work = async {
+        loop {
+            let lease = candidate.win().await;
+            let (releases, released) = mpsc::channel(1);
+            tokio::select! {
+                () = candidate.hold(lease, releases) => {}
+                () = drive(config, &cluster, pulse, released) => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = shutdown => {}
+    }
+    candidate.resign().await;
+}
+
+/// Follows the cluster and does what the index says, for as long as it is asked to.
+async fn drive(
+    config: &Reflector,
+    cluster: &Kubernetes,
+    pulse: &Pulse,
+    mut released: mpsc::Receiver<usize>,
+) {
+    let (sender, mut signals) = mpsc::channel(CHANNEL);
+    // They end with this set.
+    let _watches = follow(config, cluster, pulse, &sender);
+    drop(sender);
+    let worker = Worker::new(cluster.until(Instant::now()), config);
+    let lease = resolve(&config.lease, &cluster.namespace);
+    let mut desk = Desk::new(config, pulse.clone(), lease);
+    let mut letters = FuturesUnordered::new();
+    let mut jobs = FuturesUnordered::new();
+    let mut rotation = interval(ROTATION);
+    rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut housekeeping = interval(HOUSEKEEPING);
+    housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let (mut due, mut busy) = (None, false);
+        while jobs.len() < config.parallel {
+            match desk.index.next(desk.now()) {
+                Next::Job(job) => jobs.push(worker.perform(job)),
+                Next::Busy => {
+                    busy = true;
+                    break;
+                }
+                Next::Idle(until) => {
+                    due = until;
+                    break;
+                }
+            }
+        }
+        desk.tell();
+        let wake = desk.start + due.unwrap_or(Duration::from_secs(3600));
+        tokio::select! {
+            Some(done) = jobs.next(), if !jobs.is_empty() => desk.settle(done),
+            Some(()) = letters.next(), if !letters.is_empty() => {}
+            Some(signal) = signals.recv() => desk.see(signal),
+            Some(count) = released.recv() => desk.index.release(count),
+            () = tokio::task::yield_now(), if busy => {}
+            () = sleep_until(wake), if !busy => {}
+            _ = rotation.tick(), if config.rules.repair => {
+                if jobs.len() < config.parallel && let Some((kind, place, source)) = desk.index.rotate() {
+                    jobs.push(worker.perform(Job::Compare { kind, place, source }));
+                }
+            }
+            _ = housekeeping.tick() => {
+                worker.tidy();
+                desk.count();
+                if letters.is_empty() {
+                    let due = desk.teller.letters().into_iter();
+                    letters.extend(due.map(|letter| letter.send(cluster.until(Instant::now() + LETTER))));
+                }
+            }
+        }
+    }
+}
+
+/// Starts all watches.
+fn follow(
+    config: &Reflector,
+    cluster: &Kubernetes,
+    pulse: &Pulse,
+    signals: &mpsc::Sender<Signal>,
+) -> JoinSet<()> {
+    let mut watches = JoinSet::new();
+    if config.rules.namespaces.is_none() {
+        let follow = Follow::new(cluster, kubernetes::Kind::Namespace, None, None);
+        let follow = follow.with(pulse, &Arc::default());
+        watches.spawn(forward(follow, Signal::Namespaces, signals.clone()));
+    }
+    for kind in Kind::ALL {
+        let lists = Arc::new(Mutex::new(()));
+        for scope in scopes(config) {
+            let follow = Follow::new(cluster, kind.into(), scope.as_deref(), None);
+            let follow = follow.with(pulse, &lists);
+            let signal = move |seen| Signal::Objects(kind, scope.clone(), seen);
+            watches.spawn(forward(follow, signal, signals.clone()));
+        }
+    }
+    watches
+}
+
+/// Puts what one watch sees beside what the others see.
+async fn forward<T: DeserializeOwned + Versioned>(
+    follow: Follow<T>,
+    signal: impl Fn(Seen<T>) -> Signal,
+    signals: mpsc::Sender<Signal>,
+) {
+    let (sender, mut seen) = mpsc::channel(1);
+    let forward = async {
+        while let Some(seen) = seen.recv().await {
+            if signals.send(signal(seen)).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::join!(follow.run(sender), forward);
+}
+
+/// What is seen.
+enum Signal {
+    /// Of namespaces.
+    Namespaces(Seen<NamespaceMetadata>),
+    /// Of Secrets or ConfigMaps, in one namespace or in all.
+    Objects(Kind, Option<Arc<str>>, Seen<Metadata>),
+}
+
+/// The namespaces that are watched one by one; one nothing: all at once.
+fn scopes(config: &Reflector) -> Vec<Option<Arc<str>>> {
+    match &config.rules.namespaces {
+        None => vec![None],
+        Some(names) => names
+            .iter()
+            .map(|name| Some(name.as_str().into()))
+            .collect(),
+    }
+}
+
+/// The index and what surrounds it.
+struct Desk {
+    index: Index,
+    start: Instant,
+    /// Lists that are still to be completed once.
+    missing: BTreeSet<(Kind, Option<Arc<str>>)>,
+    pulse: Pulse,
+    wishes: Option<u64>,
+    teller: Teller,
+    lease: ObjectName,
+}
+
+impl Desk {
+    fn new(config: &Reflector, pulse: Pulse, lease: ObjectName) -> Self {
+        let scopes = scopes(config);
+        let each = |kind: Kind| scopes.iter().map(move |scope| (kind, scope.clone()));
+        Self {
+            index: Index::new(config.rules.clone()),
+            start: Instant::now(),
+            missing: Kind::ALL.into_iter().flat_map(each).collect(),
+            pulse,
+            wishes: None,
+            teller: Teller::default(),
+            lease,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn see(&mut self, signal: Signal) {
+        let index = &mut self.index;
+        match signal {
+            Signal::Namespaces(Seen::Begins) => index.namespaces_begin(),
+            Signal::Namespaces(Seen::Ends) => index.namespaces_end(),
+            Signal::Namespaces(Seen::Part(part)) => {
+                for namespace in part {
+                    index.apply(Event::Namespace(namespace));
+                }
+            }
+            Signal::Namespaces(Seen::Is(namespace)) => index.apply(Event::Namespace(namespace)),
+            Signal::Namespaces(Seen::Gone(namespace)) => {
+                index.apply(Event::NamespaceGone(namespace.name));
+            }
+            Signal::Objects(kind, _, Seen::Begins) => index.list_begins(kind),
+            Signal::Objects(kind, _, Seen::Part(part)) => {
+                for object in part {
+                    index.listed(kind, object);
+                }
+            }
+            Signal::Objects(kind, scope, Seen::Ends) => {
+                self.missing.remove(&(kind, scope.clone()));
+                let all = !self.missing.iter().any(|(other, _)| *other == kind);
+                let within =
+                    |name: &str| scope.as_ref().is_none_or(|namespace| **namespace == *name);
+                index.list_ends(kind, &within, all);
+            }
+            Signal::Objects(kind, _, Seen::Is(object)) => index.apply(Event::Object(kind, object)),
+            Signal::Objects(kind, _, Seen::Gone(object)) => {
+                index.apply(Event::Gone(kind, place(&object)));
+            }
+        }
+    }
+
+    fn settle(&mut self, done: Done) {
+        let now = self.now();
+        let index = &mut self.index;
+        let (job, how) = match done {
+            Done::Read(kind, place, Ok(Some((metadata, content)))) => {
+                index.apply(Event::Object(kind, metadata));
+                index.read(kind, &place, content);
+                ("read", "ok")
+            }
+            Done::Read(kind, place, Ok(None)) => {
+                index.unread(kind, &place, "it is not there any more", now);
+                ("read", "absent")
+            }
+            Done::Read(kind, place, Err(why)) => {
+                index.unread(kind, &place, &why, now);
+                ("read", "failed")
+            }
+            Done::Compared(kind, place, Ok(Some((metadata, version, digest)))) => {
+                index.apply(Event::Object(kind, metadata));
+                index.compared(kind, &place, version, digest, now);
+                ("compare", "ok")
+            }
+            Done::Compared(kind, place, Ok(None)) => {
+                index.raced(kind, &place, now);
+                ("compare", "absent")
+            }
+            Done::Compared(kind, place, Err(why)) => {
+                index.failed(kind, &place, Some(why), now);
+                ("compare", "failed")
+            }
+            Done::Wrote(write, Ok(written)) => {
+                tracing::info!(kind = %write.kind, copy = %write.place, source = %write.source, reason = %write.reason, "written");
+                index.wrote(&write, &written, now);
+                ("write", "ok")
+            }
+            Done::Wrote(write, Err(trouble)) => (
+                "write",
+                unwritten(index, write.kind, &write.place, trouble, now),
+            ),
+            Done::Deleted(kind, place, Ok(())) => {
+                tracing::info!(%kind, copy = %place, "deleted");
+                index.deleted(kind, &place);
+                ("delete", "ok")
+            }
+            Done::Deleted(kind, place, Err(trouble)) => {
+                ("delete", unwritten(index, kind, &place, trouble, now))
+            }
+        };
+        self.pulse.done(job, how);
+    }
+
+    /// Hands on what people should know.
+    fn tell(&mut self) {
+        for told in self.index.news() {
+            self.teller.take(told, &self.lease);
+        }
+    }
+
+    fn count(&mut self) {
+        let index = &mut self.index;
+        index.forget(self.start.elapsed());
+        let wishes = index.wishes();
+        if self.wishes.replace(wishes) != Some(wishes) {
+            self.pulse.gauge("wanted", index.wanted());
+        }
+        self.pulse.gauge("copies", index.copies());
+        self.pulse.gauge("queue", index.queued());
+        self.pulse.gauge("held", index.held());
+        self.pulse.refusals(index.refusals());
+        self.pulse
+            .ready(Kind::ALL.into_iter().all(|kind| index.knows(kind)));
+    }
+}
+
+fn unwritten(
+    index: &mut Index,
+    kind: Kind,
+    place: &Place,
+    trouble: Trouble,
+    now: Duration,
+) -> &'static str {
+    match trouble {
+        Trouble::Foreign => {
+            index.refused(kind, place, Refusal::Foreign);
+            "foreign"
+        }
+        Trouble::Known(metadata) => {
+            index.apply(Event::Object(kind, *metadata));
+            index.raced(kind, place, now);
+            "raced"
+        }
+        Trouble::Raced => {
+            index.raced(kind, place, now);
+            "raced"
+        }
+        Trouble::Later(why) => {
+            index.failed(kind, place, Some(why), now);
+            "failed"
+        }
+    }
+}
+
+fn place(object: &Metadata) -> Place {
+    Place::new(object.namespace.as_str(), object.name.as_str())
+}

@@ -1,0 +1,245 @@
+//! Who of several replicas works: the holder of a Lease, and nobody whose hold may have ended.
+//!
+//! Time is measured here and never compared with another machine's clock: another's hold ends when its Lease was not renewed
+//! for as long as it asked for, counted from when we saw it change. Our own ends earlier than others believe, and each
+//! write asks the [`Fence`] first; one that slips through a pause fails on the version that it names.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::pulse::Pulse;
+use crate::artifact::ObjectName;
+use crate::kubernetes::lease::{Claim, Fence, Lease};
+use crate::kubernetes::{Error, Kubernetes};
+use crate::reflect::marks;
+
+/// How long others wait for the next sign of us.
+const HOLD: Duration = Duration::from_secs(15);
+
+/// How long we believe it ourselves, counted from before we asked.
+const BELIEF: Duration = Duration::from_secs(10);
+
+const RENEWAL: Duration = Duration::from_secs(3);
+
+/// After a renewal that failed: the hold is short.
+const RETRY: Duration = Duration::from_millis(300);
+
+const LOOK: Duration = Duration::from_secs(2);
+
+/// One attempt.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// One candidate.
+pub(super) struct Candidate {
+    cluster: Kubernetes,
+    at: ObjectName,
+    holder: String,
+    fence: Fence,
+    pulse: Pulse,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, holder, .. } = self;
+        f.debug_struct("Candidate")
+            .field("at", at)
+            .field("holder", holder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Candidate {
+    pub(super) fn new(cluster: &Kubernetes, at: ObjectName, pulse: &Pulse) -> Self {
+        pulse.waits(format!("the Lease {at} was not read yet"), false);
+        Self {
+            cluster: cluster.until(Instant::now()),
+            at,
+            holder: identity(),
+            fence: Fence::default(),
+            pulse: pulse.clone(),
+        }
+    }
+
+    pub(super) fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    fn cluster(&self) -> Kubernetes {
+        self.cluster.until(Instant::now() + PATIENCE)
+    }
+
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            at: &self.at,
+            holder: &self.holder,
+            seconds: HOLD.as_secs(),
+        }
+    }
+
+    /// Waits until the Lease is ours, and gives it.
+    pub(super) async fn win(&self) -> Lease {
+        let mut seen: Option<(String, Instant)> = None;
+        let mut told = String::new();
+        loop {
+            let asked = Instant::now();
+            match self.attempt(&mut seen).await {
+                Ok(Ok(lease)) => {
+                    self.fence.set(Some(asked + BELIEF));
+                    self.pulse.leads(true);
+                    tracing::info!(lease = %self.at, holder = self.holder, "leading");
+                    return lease;
+                }
+                Ok(Err(waits_for)) => {
+                    if told != waits_for {
+                        tracing::info!(lease = %self.at, "waiting: {waits_for}");
+                    }
+                    self.pulse
+                        .waits(format!("another replica works: {waits_for}"), true);
+                    told = waits_for;
+                }
+                Err(error) => {
+                    tracing::warn!(lease = %self.at, %error, "the Lease cannot be had");
+                    self.pulse.waits(error.to_string(), false);
+                }
+            }
+            sleep(crate::kubernetes::retry::jittered(LOOK)).await;
+        }
+    }
+
+    /// The Lease, or whom we wait for.
+    async fn attempt(
+        &self,
+        seen: &mut Option<(String, Instant)>,
+    ) -> Result<Result<Lease, String>, Error> {
+        let cluster = self.cluster();
+        let found = cluster.lease(&self.at).await?;
+        if let Some(lease) = &found
+            && let Some(holder) = lease.holder()
+            && holder != self.holder
+        {
+            let since = match seen {
+                Some((version, since)) if version == lease.version() => *since,
+                _ => {
+                    *seen = Some((lease.version().to_owned(), Instant::now()));
+                    Instant::now()
+                }
+            };
+            let hold = lease.seconds().map_or(HOLD, Duration::from_secs);
+            if since.elapsed() < hold {
+                return Ok(Err(format!(
+                    "{holder} holds it, renewed {}",
+                    lease.renewed()
+                )));
+            }
+        }
+        match cluster.claim(&self.claim(), found.as_ref()).await {
+            Ok(lease) => Ok(Ok(lease)),
+            Err(Error::Raced(_)) => Ok(Err("somebody else was quicker".to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Renews the Lease until it is lost, and passes on what people wrote on it.
+    pub(super) async fn hold(&self, mut lease: Lease, releases: mpsc::Sender<usize>) {
+        let mut until = Instant::now() + BELIEF;
+        loop {
+            let mut pause = RENEWAL;
+            if let Some(text) = lease.note(marks::RELEASE) {
+                self.pass_on(text, &releases).await;
+            }
+            let asked = Instant::now();
+            tokio::select! {
+                () = sleep_until(until) => break,
+                renewed = self.renew(&lease) => match renewed {
+                    Ok(Some(renewed)) => {
+                        lease = renewed;
+                        until = asked + BELIEF;
+                        self.fence.set(Some(until));
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::warn!(lease = %self.at, %error, "the Lease was not renewed");
+                        pause = RETRY;
+                    }
+                }
+            }
+            sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+        }
+        self.lose();
+        tracing::warn!(lease = %self.at, "not leading any more");
+    }
+
+    /// Nothing when somebody else holds it.
+    async fn renew(&self, lease: &Lease) -> Result<Option<Lease>, Error> {
+        let cluster = self.cluster();
+        match cluster.claim(&self.claim(), Some(lease)).await {
+            Ok(lease) => Ok(Some(lease)),
+            Err(Error::Raced(_)) => {
+                // A person who annotated it raced us too: that is no loss.
+                let found = cluster.lease(&self.at).await?;
+                let still = found.filter(|found| found.holder() == Some(&self.holder));
+                match still {
+                    Some(found) => cluster.claim(&self.claim(), Some(&found)).await.map(Some),
+                    None => Ok(None),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn pass_on(&self, text: &str, releases: &mpsc::Sender<usize>) {
+        match text.trim().parse() {
+            Ok(count) => {
+                tracing::warn!(count, "a person releases held deletions");
+                // Nobody listens only when all of it ends.
+                let _ = releases.send(count).await;
+            }
+            Err(_) => {
+                tracing::warn!(lease = %self.at, "{} is no number, and is taken away", marks::RELEASE);
+            }
+        }
+        let taken = self
+            .cluster()
+            .take_note(&self.at, marks::RELEASE, text)
+            .await;
+        if let Err(error) = taken {
+            tracing::warn!(lease = %self.at, %error, "the annotation stays");
+        }
+    }
+
+    fn lose(&self) {
+        self.fence.set(None);
+        self.pulse.leads(false);
+    }
+
+    /// Gives the Lease back, so that the next one need not wait.
+    pub(super) async fn resign(&self) {
+        if !self.fence.is_open() {
+            return;
+        }
+        self.lose();
+        let cluster = self.cluster.until(Instant::now() + Duration::from_secs(1));
+        let Ok(Some(lease)) = cluster.lease(&self.at).await else {
+            return;
+        };
+        if lease.holder() == Some(&self.holder) {
+            let claim = Claim {
+                holder: "",
+                seconds: 1,
+                ..self.claim()
+            };
+            drop(cluster.claim(&claim, Some(&lease)).await);
+        }
+    }
+}
+
+/// The machine's name, which is the pod's, and a number that no other process has.
+fn identity() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let number = RandomState::new().build_hasher().finish();
+    format!("{}_{number:016x}", name.trim())
+}

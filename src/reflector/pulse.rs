@@ -1,0 +1,236 @@
+//! Whether what we follow still moves: a process that runs and hears nothing is not alive.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::lead::Candidate;
+
+/// A watch that was silent for so long is stuck: the server sends something about every minute, and a silent connection is
+/// given up long before.
+const STUCK: Duration = Duration::from_secs(420);
+
+/// Figures of a running reflector, and when each of its watches was last heard of. Shared with whoever serves them.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    heard: BTreeMap<String, Instant>,
+    listed: BTreeMap<String, Instant>,
+    relists: u64,
+    done: BTreeMap<(&'static str, &'static str), u64>,
+    gauges: BTreeMap<&'static str, usize>,
+    refusals: BTreeMap<&'static str, usize>,
+    leads: bool,
+    ready: bool,
+    /// Why it does not work, and whether that is as it should be.
+    waits: Option<(String, bool)>,
+    candidate: Option<Arc<Candidate>>,
+}
+
+impl Pulse {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked while counting left a count, and no more.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A watch is meant to live from now on.
+    pub(super) fn expect(&self, watch: &str) {
+        self.state().heard.insert(watch.to_owned(), Instant::now());
+    }
+
+    /// Something was heard of it.
+    pub(super) fn heard(&self, watch: &str) {
+        self.expect(watch);
+    }
+
+    /// Everything of it was listed.
+    pub(super) fn listed(&self, watch: &str) {
+        let mut state = self.state();
+        state.heard.insert(watch.to_owned(), Instant::now());
+        state.listed.insert(watch.to_owned(), Instant::now());
+        state.relists += 1;
+    }
+
+    /// A job ended.
+    pub(super) fn done(&self, job: &'static str, how: &'static str) {
+        *self.state().done.entry((job, how)).or_default() += 1;
+    }
+
+    pub(super) fn gauge(&self, name: &'static str, value: usize) {
+        self.state().gauges.insert(name, value);
+    }
+
+    pub(super) fn refusals(&self, counts: BTreeMap<&'static str, usize>) {
+        self.state().refusals = counts;
+    }
+
+    /// Whether this replica works. One that does not follows nothing.
+    pub(super) fn leads(&self, leads: bool) {
+        let mut state = self.state();
+        state.leads = leads;
+        state.waits = None;
+        if !leads {
+            state.heard.clear();
+            state.listed.clear();
+            state.ready = false;
+        }
+    }
+
+    /// It waits for the Lease.
+    pub(super) fn waits(&self, why: String, well: bool) {
+        self.state().waits = Some((why, well));
+    }
+
+    pub(super) fn ready(&self, ready: bool) {
+        self.state().ready = ready;
+    }
+
+    /// Who would have to give the Lease back.
+    pub(super) fn candidate(&self, candidate: &Arc<Candidate>) {
+        self.state().candidate = Some(Arc::clone(candidate));
+    }
+
+    /// Gives the Lease back, where this replica holds it, so that the next one need not wait.
+    pub async fn resign(&self) {
+        let candidate = self.state().candidate.take();
+        if let Some(candidate) = candidate {
+            candidate.resign().await;
+        }
+    }
+
+    /// There is nothing to follow any more.
+    pub fn forget(&self) {
+        *self.state() = State::default();
+    }
+
+    /// Whether it is ready, and a line about it; nothing where nothing is followed.
+    pub fn readiness(&self) -> Option<(bool, String)> {
+        let state = self.state();
+        if let Some((why, well)) = &state.waits {
+            let word = if *well { "ok" } else { "not ready" };
+            return Some((*well, format!("reflector: {word}: {why}\n")));
+        }
+        if state.heard.is_empty() {
+            return None;
+        }
+        let line = if state.ready {
+            let count = |name| state.gauges.get(name).copied().unwrap_or_default();
+            format!(
+                "reflector: ok, {} of {} copies, {} held deletions\n",
+                count("copies"),
+                count("wanted"),
+                count("held")
+            )
+        } else {
+            "reflector: not ready: the cluster was not listed yet\n".to_owned()
+        };
+        Some((state.ready, line))
+    }
+
+    /// Whether all was listed once.
+    pub fn is_ready(&self) -> bool {
+        self.state().ready
+    }
+
+    /// Whether every watch was heard of lately.
+    pub fn is_alive(&self) -> bool {
+        let state = self.state();
+        state.heard.values().all(|at| at.elapsed() < STUCK)
+    }
+
+    /// All figures, as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        use std::fmt::Write as _;
+        let state = self.state();
+        let mut text = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
+            let _ = writeln!(text, "# HELP keyferry_reflector_{name} {help}");
+            let _ = writeln!(text, "# TYPE keyferry_reflector_{name} {kind}");
+            for (labels, value) in rows {
+                let _ = writeln!(text, "keyferry_reflector_{name}{labels} {value}");
+            }
+        };
+        let gauge = |name: &str| {
+            let value = state.gauges.get(name).copied().unwrap_or_default();
+            vec![(String::new(), value.to_string())]
+        };
+        family(
+            "copies_wanted",
+            "gauge",
+            "Copies that somebody asks for.",
+            gauge("wanted"),
+        );
+        family(
+            "copies",
+            "gauge",
+            "Copies and filled mirrors that are there.",
+            gauge("copies"),
+        );
+        family(
+            "queue",
+            "gauge",
+            "Jobs that wait or are under way.",
+            gauge("queue"),
+        );
+        family(
+            "held_deletes",
+            "gauge",
+            "Deletions that wait for a person.",
+            gauge("held"),
+        );
+        let leads = vec![(String::new(), u8::from(state.leads).to_string())];
+        family("leader", "gauge", "Whether this replica works.", leads);
+        let refused = state.refusals.iter();
+        let refused =
+            refused.map(|(why, count)| (format!("{{reason=\"{why}\"}}"), count.to_string()));
+        family(
+            "refused",
+            "gauge",
+            "Places where something asked for is not done.",
+            refused.collect(),
+        );
+        let done = state.done.iter().map(|((job, how), count)| {
+            (
+                format!("{{job=\"{job}\",result=\"{how}\"}}"),
+                count.to_string(),
+            )
+        });
+        family(
+            "jobs_total",
+            "counter",
+            "Reads, writes, comparisons and deletions.",
+            done.collect(),
+        );
+        let age = state.listed.iter().map(|(watch, at)| {
+            (
+                format!("{{watch=\"{watch}\"}}"),
+                at.elapsed().as_secs().to_string(),
+            )
+        });
+        family(
+            "last_list_age_seconds",
+            "gauge",
+            "Age of the last complete list.",
+            age.collect(),
+        );
+        let heard = state.heard.iter().map(|(watch, at)| {
+            (
+                format!("{{watch=\"{watch}\"}}"),
+                at.elapsed().as_secs().to_string(),
+            )
+        });
+        family(
+            "last_heard_age_seconds",
+            "gauge",
+            "Age of the last sign of a watch.",
+            heard.collect(),
+        );
+        let lists = vec![(String::new(), state.relists.to_string())];
+        family("lists_total", "counter", "Complete lists.", lists);
+        text
+    }
+}

@@ -1,0 +1,217 @@
+//! Watches: a list, then each change; after a silence, a gap or an error, a list again.
+//!
+//! A watch that the server ends in good order goes on where it was. Any other end could hide an event, or a store that went
+//! back in time, so everything is listed again; that is metadata only, and what did not change causes nothing.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, sleep};
+
+use super::pulse::Pulse;
+use crate::kubernetes::list::{Change, Pages};
+use crate::kubernetes::{self, Error, Kubernetes};
+use crate::reflect::metadata::{Metadata, NamespaceMetadata};
+use crate::reflect::place::Version;
+
+/// One page or one opening of a watch.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A silent connection is given up: a server that lives sends a bookmark about every minute.
+const SILENCE: Duration = Duration::from_secs(150);
+
+/// The first wait after a failure; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What is seen of one kind.
+pub enum Seen<T> {
+    /// A list begins.
+    Begins,
+    /// A part of it.
+    Part(Vec<T>),
+    /// It is complete.
+    Ends,
+    /// Something was made or changed.
+    Is(T),
+    /// Something is gone.
+    Gone(T),
+}
+
+/// Something that has a version.
+pub trait Versioned {
+    /// Its version.
+    fn version(&self) -> Version;
+}
+
+impl Versioned for Metadata {
+    fn version(&self) -> Version {
+        self.resource_version
+    }
+}
+
+impl Versioned for NamespaceMetadata {
+    fn version(&self) -> Version {
+        self.resource_version
+    }
+}
+
+/// One watch for ever.
+pub struct Follow<T> {
+    cluster: Kubernetes,
+    kind: kubernetes::Kind,
+    /// Nothing: all of them.
+    namespace: Option<String>,
+    /// Nothing: whatever they are called.
+    only: Option<String>,
+    /// Held while a list is read: the lists of one kind in several namespaces are told one after another.
+    lists: Arc<Mutex<()>>,
+    pulse: Pulse,
+    of: PhantomData<fn() -> T>,
+}
+
+/// Why a watch begins anew.
+enum End {
+    /// Nobody listens any more.
+    Deaf,
+    /// The server says that we missed something.
+    Lost(u16),
+    /// An error.
+    Error(Error),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<T> Follow<T> {
+    /// All of a kind, or those in a namespace, or one of them.
+    pub fn new(
+        cluster: &Kubernetes,
+        kind: kubernetes::Kind,
+        namespace: Option<&str>,
+        only: Option<&str>,
+    ) -> Self {
+        Self {
+            cluster: cluster.until(Instant::now()),
+            kind,
+            namespace: namespace.map(str::to_owned),
+            only: only.map(str::to_owned),
+            lists: Arc::default(),
+            pulse: Pulse::default(),
+            of: PhantomData,
+        }
+    }
+
+    /// Tells how it is, and reads its list when no other with the same lock does.
+    pub(super) fn with(self, pulse: &Pulse, lists: &Arc<Mutex<()>>) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            lists: Arc::clone(lists),
+            ..self
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Versioned> Follow<T> {
+    /// Lists and watches until nobody listens.
+    pub async fn run(self, seen: mpsc::Sender<Seen<T>>) {
+        let name = self.name();
+        self.pulse.expect(&name);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let started = Instant::now();
+            match self.round(&name, &seen).await {
+                End::Deaf => return,
+                End::Lost(code) => {
+                    tracing::info!(
+                        watch = name,
+                        code,
+                        "the server cannot go on from here; all is listed again"
+                    );
+                }
+                End::Error(error) => {
+                    tracing::warn!(watch = name, %error, "a watch broke; all is listed again");
+                }
+            }
+            if started.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
+            sleep(kubernetes::retry::jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn name(&self) -> String {
+        let resource = self.kind.resource();
+        match (&self.namespace, &self.only) {
+            (Some(namespace), Some(name)) => format!("{namespace}/{resource}/{name}"),
+            (Some(namespace), None) => format!("{namespace}/{resource}"),
+            (None, _) => resource.to_owned(),
+        }
+    }
+
+    async fn round(&self, name: &str, seen: &mpsc::Sender<Seen<T>>) -> End {
+        match self.list(name, seen).await {
+            Err(end) => end,
+            Ok(version) => match self.watch(name, version, seen).await {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+        }
+    }
+
+    async fn list(&self, name: &str, to: &mpsc::Sender<Seen<T>>) -> Result<String, End> {
+        let _alone = self.lists.lock().await;
+        tell(to, Seen::Begins).await?;
+        let mut pages = Pages::of(self.kind, self.namespace.as_deref(), self.only.as_deref());
+        while let Some(part) = pages
+            .next(&self.cluster.until(Instant::now() + PATIENCE))
+            .await?
+        {
+            self.pulse.heard(name);
+            tell(to, Seen::Part(part)).await?;
+        }
+        tell(to, Seen::Ends).await?;
+        self.pulse.listed(name);
+        Ok(pages.version().to_owned())
+    }
+
+    async fn watch(
+        &self,
+        name: &str,
+        mut version: String,
+        to: &mpsc::Sender<Seen<T>>,
+    ) -> Result<std::convert::Infallible, End> {
+        loop {
+            let cluster = self.cluster.until(Instant::now() + PATIENCE);
+            let namespace = self.namespace.as_deref();
+            let mut watch = cluster
+                .watch(self.kind, namespace, self.only.as_deref(), &version)
+                .await?;
+            while let Some(change) = watch.next::<T>(SILENCE).await? {
+                self.pulse.heard(name);
+                let (at, seen) = match change {
+                    Change::Is(object) => (object.version(), Some(Seen::Is(object))),
+                    Change::Gone(object) => (object.version(), Some(Seen::Gone(object))),
+                    Change::Bookmark(object) => (object.version(), None),
+                    Change::Lost(code) => return Err(End::Lost(code)),
+                };
+                version = at.to_string();
+                if let Some(seen) = seen {
+                    tell(to, seen).await?;
+                }
+            }
+        }
+    }
+}
+
+async fn tell<T>(to: &mpsc::Sender<Seen<T>>, seen: Seen<T>) -> Result<(), End> {
+    to.send(seen).await.map_err(|_| End::Deaf)
+}

@@ -1,0 +1,247 @@
+//! One job at the API server: read a source, write a copy, compare one, delete one.
+//!
+//! Each write names the object and version that it was decided on, so what happened meanwhile is never written over: the job
+//! says that it was raced, and what to do is decided anew.
+
+mod copy;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::digest::{Hashing, Held};
+use super::larder::{Goods, Larder};
+use crate::config::Reflector;
+use crate::kubernetes::copy::Whole;
+use crate::kubernetes::secret::is_reserved;
+use crate::kubernetes::{Error, Kubernetes};
+use crate::reflect::glob::Glob;
+use crate::reflect::index::{Content, Digest, Job, Write, Written};
+use crate::reflect::metadata::{Guard, Metadata};
+use crate::reflect::mittwald;
+use crate::reflect::place::{Kind, Place, Version};
+
+/// All tries of one request. Longer than a webhook may take, and short enough that what fails does not hold up others.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// Labels and annotations that make another tool an object's owner, or that hold a whole object: never copied.
+const NEVER_COPIED: [&str; 9] = [
+    "keyferry.io/",
+    "reflector.v1.k8s.emberstack.com/",
+    "replicator.v1.mittwald.de/",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "argocd.argoproj.io/",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "meta.helm.sh/",
+    "toolkit.fluxcd.io/",
+];
+
+/// What came of a job.
+pub(super) enum Done {
+    /// A source was read.
+    Read(Kind, Place, Result<Option<(Metadata, Content)>, String>),
+    /// A copy was written, or not.
+    Wrote(Write, Result<Written, Trouble>),
+    /// A copy was read.
+    Compared(
+        Kind,
+        Place,
+        Result<Option<(Metadata, Version, Digest)>, String>,
+    ),
+    /// A copy was deleted, or not.
+    Deleted(Kind, Place, Result<(), Trouble>),
+}
+
+/// Why a write did not come about.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Somebody else's object stands there.
+    Foreign,
+    /// Somebody was quicker, or the place goes: what happened decides.
+    Raced,
+    /// The same, and this is what stands there now.
+    Known(Box<Metadata>),
+    /// It may work later.
+    Later(String),
+}
+
+/// Everything that jobs share.
+pub(super) struct Worker {
+    cluster: Kubernetes,
+    labels: Vec<Glob>,
+    annotations: Vec<Glob>,
+    hashing: Hashing,
+    larder: Larder,
+}
+
+impl Worker {
+    pub(super) fn new(cluster: Kubernetes, config: &Reflector) -> Self {
+        Self {
+            cluster,
+            labels: config.labels.clone(),
+            annotations: config.annotations.clone(),
+            hashing: Hashing::default(),
+            larder: Larder::default(),
+        }
+    }
+
+    /// Does one job.
+    pub(super) async fn perform(&self, job: Job) -> Done {
+        match job {
+            Job::Read { kind, source } => {
+                let found = self.read(kind, &source).await;
+                Done::Read(kind, source, found.map_err(|error| error.to_string()))
+            }
+            Job::Write(write) => {
+                let outcome = self.write(&write).await;
+                Done::Wrote(write, outcome)
+            }
+            Job::Compare {
+                kind,
+                place,
+                source,
+            } => {
+                let found = self.compare(kind, &place, &source).await;
+                Done::Compared(kind, place, found.map_err(|error| error.to_string()))
+            }
+            Job::Delete {
+                kind,
+                place,
+                uid,
+                version,
+                ..
+            } => {
+                let gone = self.cluster().remove(kind, &place, uid, version).await;
+                Done::Deleted(kind, place, gone.map_err(trouble))
+            }
+        }
+    }
+
+    /// Drops values that nobody asks for any more.
+    pub(super) fn tidy(&self) {
+        self.larder.clear();
+    }
+
+    fn cluster(&self) -> Kubernetes {
+        self.cluster.until(Instant::now() + PATIENCE)
+    }
+
+    async fn read(&self, kind: Kind, place: &Place) -> Result<Option<(Metadata, Content)>, Error> {
+        let goods = self.fetch(kind, place).await?;
+        self.larder.put(kind, place, goods.clone());
+        Ok(goods.map(|goods| (goods.whole.metadata.clone(), content(&goods))))
+    }
+
+    async fn fetch(&self, kind: Kind, place: &Place) -> Result<Option<Arc<Goods>>, Error> {
+        let Some(whole) = self.cluster().whole(kind, place).await? else {
+            return Ok(None);
+        };
+        let words = self.words(&whole);
+        let digest = self.hashing.of(&Held {
+            kind: &whole.kind,
+            of: &whole,
+            words: &words,
+            only: None,
+        });
+        Ok(Some(Arc::new(Goods {
+            whole,
+            words,
+            digest,
+        })))
+    }
+
+    async fn source(&self, kind: Kind, place: &Place) -> Result<Option<Arc<Goods>>, Error> {
+        self.larder.get(kind, place, self.fetch(kind, place)).await
+    }
+
+    /// Labels and annotations of a source that its copies get: those that the configuration allows, and never marks of tools.
+    fn words(&self, whole: &Whole) -> [BTreeMap<String, String>; 2] {
+        if self.labels.is_empty() && self.annotations.is_empty() {
+            return Default::default();
+        }
+        let fit = |key: &str| !NEVER_COPIED.iter().any(|never| key.contains(never));
+        let [mut labels, mut annotations] = whole.words(&fit);
+        let any = |globs: &[Glob], key: &str| globs.iter().any(|glob| glob.covers(key));
+        let strip = whole.metadata.notes.read(mittwald::STRIP_LABELS).is_some();
+        labels.retain(|key, _| !strip && any(&self.labels, key));
+        annotations.retain(|key, _| any(&self.annotations, key));
+        [labels, annotations]
+    }
+
+    async fn compare(
+        &self,
+        kind: Kind,
+        place: &Place,
+        source: &Place,
+    ) -> Result<Option<(Metadata, Version, Digest)>, Error> {
+        let Some(goods) = self.source(kind, source).await? else {
+            return Ok(None);
+        };
+        let Some(copy) = self.cluster().whole(kind, place).await? else {
+            return Ok(None);
+        };
+        let digest = self.digest_of_copy(&copy, &goods);
+        let version = copy.metadata.resource_version;
+        Ok(Some((copy.metadata, version, digest)))
+    }
+
+    /// As its source's is made: a mirror keeps its own type, and one in mittwald's words its own keys too.
+    fn digest_of_copy(&self, copy: &Whole, goods: &Goods) -> Digest {
+        let Goods { whole, words, .. } = goods;
+        let kept = if words.iter().all(BTreeMap::is_empty) {
+            Default::default()
+        } else {
+            let [mut labels, mut annotations] = copy.words(&|_| true);
+            labels.retain(|key, _| words[0].contains_key(key));
+            annotations.retain(|key, _| words[1].contains_key(key));
+            [labels, annotations]
+        };
+        self.hashing.of(&Held {
+            kind: if copy.metadata.marked {
+                &copy.kind
+            } else {
+                &whole.kind
+            },
+            of: copy,
+            words: &kept,
+            only: keeps_its_keys(&copy.metadata).then_some(whole),
+        })
+    }
+}
+
+/// Whether it is a mirror into which keys are merged.
+fn keeps_its_keys(metadata: &Metadata) -> bool {
+    !metadata.marked && metadata.notes.read(mittwald::FROM).is_some()
+}
+
+fn content(goods: &Goods) -> Content {
+    let Goods { whole, digest, .. } = goods;
+    Content {
+        version: whole.metadata.resource_version,
+        digest: *digest,
+        guard: Guard::ours(whole.keys()),
+        forbidden: is_reserved(&whole.kind).then(|| whole.kind.clone()),
+        urgent: whole.kind.starts_with("kubernetes.io/dockercfg")
+            || whole.kind.starts_with("kubernetes.io/dockerconfigjson"),
+    }
+}
+
+fn trouble(error: Error) -> Trouble {
+    let moves = matches!(
+        error,
+        Error::Raced(_)
+            | Error::Fenced(_)
+            | Error::Absent(_)
+            | Error::NoNamespace(_)
+            | Error::NamespaceEnding(_)
+            | Error::BeingDeleted { .. }
+    );
+    if moves {
+        Trouble::Raced
+    } else {
+        Trouble::Later(error.to_string())
+    }
+}

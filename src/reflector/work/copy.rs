@@ -1,0 +1,173 @@
+//! Writing one copy: applied whole, made anew where an update is impossible, cleared of what others put in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::super::digest::extra;
+use super::super::larder::Goods;
+use super::{Trouble, Worker, keeps_its_keys, trouble};
+use crate::kubernetes::Error;
+use crate::kubernetes::copy::{Basis, Parcel, Whole};
+use crate::reflect::index::{How, Write, Written};
+use crate::reflect::metadata::Guard;
+use crate::reflect::offer::Dialect;
+use crate::reflect::place::{Uid, Version};
+use crate::reflect::{emberstack, marks, mittwald};
+
+/// How often a deleted object is looked for, and how long between.
+const RELEASE: (u32, Duration) = (20, Duration::from_millis(100));
+
+impl Worker {
+    pub(super) async fn write(&self, write: &Write) -> Result<Written, Trouble> {
+        let source = self.source(write.kind, &write.source).await;
+        let Some(goods) = source.map_err(trouble)? else {
+            return Err(Trouble::Raced);
+        };
+        if goods.whole.metadata.uid != write.source_uid {
+            return Err(Trouble::Raced);
+        }
+        let ours = !matches!(write.how, How::Fill(..));
+        let annotations = annotations(write, &goods);
+        let parcel = |basis: Basis| Parcel {
+            kind: write.kind,
+            at: &write.place,
+            of: &goods.whole,
+            labels: &goods.words[0],
+            annotations: &annotations,
+            basis,
+            ours,
+        };
+        let basis = match write.how {
+            How::Create => None,
+            How::Update(uid, version) | How::Adopt(uid, version) | How::Fill(uid, version) => {
+                Some((uid, version))
+            }
+        };
+        let stored = match (self.cluster().send(&parcel(basis)).await, basis) {
+            (Ok(stored), _) => stored,
+            (Err(Error::Raced(_) | Error::Owned { .. }), None) => {
+                return Err(self.who_stands_there(write).await);
+            }
+            (Err(rejected @ Error::Rejected { .. }), Some(basis)) if ours => {
+                let Some(basis) = self.make_room(write, basis, &goods).await? else {
+                    return Err(trouble(rejected));
+                };
+                let parcel = parcel(basis);
+                self.cluster().send(&parcel).await.map_err(trouble)?
+            }
+            (Err(error), _) => return Err(trouble(error)),
+        };
+        self.settle(write, &goods, stored, ours).await
+    }
+
+    /// Nothing was there when it was decided, and now there is something.
+    async fn who_stands_there(&self, write: &Write) -> Trouble {
+        match self.cluster().whole(write.kind, &write.place).await {
+            Ok(Some(found)) => {
+                let ours =
+                    found.metadata.marked && found.metadata.notes.read(marks::SOURCE_UID).is_some();
+                if ours {
+                    Trouble::Known(Box::new(found.metadata))
+                } else {
+                    Trouble::Foreign
+                }
+            }
+            Ok(None) => Trouble::Raced,
+            Err(error) => trouble(error),
+        }
+    }
+
+    /// Where type or immutability forbid an update, the copy goes: exactly the object that was decided on. Gives what to write
+    /// over then, or nothing when neither is the reason.
+    async fn make_room(
+        &self,
+        write: &Write,
+        basis: (Uid, Version),
+        goods: &Goods,
+    ) -> Result<Option<Basis>, Trouble> {
+        let cluster = self.cluster();
+        let found = cluster.whole(write.kind, &write.place).await;
+        let Some(found) = found.map_err(trouble)? else {
+            return Err(Trouble::Raced);
+        };
+        let seen = (found.metadata.uid, found.metadata.resource_version);
+        if seen != basis {
+            return Err(Trouble::Raced);
+        }
+        if !found.immutable && found.kind == goods.whole.kind {
+            return Ok(None);
+        }
+        let (uid, version) = basis;
+        let gone = cluster.remove(write.kind, &write.place, uid, version).await;
+        gone.map_err(trouble)?;
+        for _ in 0..RELEASE.0 {
+            let found = cluster.whole(write.kind, &write.place).await;
+            if !found
+                .map_err(trouble)?
+                .is_some_and(|found| found.metadata.uid == uid)
+            {
+                return Ok(Some(None));
+            }
+            sleep(RELEASE.1).await;
+        }
+        Err(Trouble::Raced)
+    }
+
+    /// What was stored must be what was sent: keys of others go, and a webhook that changes values is told of.
+    async fn settle(
+        &self,
+        write: &Write,
+        goods: &Goods,
+        stored: Whole,
+        ours: bool,
+    ) -> Result<Written, Trouble> {
+        let merged = !ours && keeps_its_keys(&stored.metadata);
+        let extra = if merged {
+            Vec::new()
+        } else {
+            extra(&stored, &goods.whole)
+        };
+        let shared = ours && stored.metadata.owners != Guard::ours(goods.whole.keys());
+        let stored = if extra.is_empty() && !shared {
+            stored
+        } else {
+            let cleared = self.cluster().clear(write.kind, &stored, &extra).await;
+            cleared.map_err(trouble)?
+        };
+        if self.digest_of_copy(&stored, goods) != goods.digest {
+            return Err(Trouble::Later(
+                "the cluster stored something else than was sent: look for a webhook that changes it"
+                    .to_owned(),
+            ));
+        }
+        Ok(Written {
+            uid: stored.metadata.uid,
+            version: stored.metadata.resource_version,
+            holds: goods.whole.metadata.resource_version,
+            digest: goods.digest,
+            guard: stored.metadata.owners,
+        })
+    }
+}
+
+/// Of the dialect that asked, so that its controller could take the copy over again; and the source's uid.
+fn annotations(write: &Write, goods: &Goods) -> BTreeMap<String, String> {
+    let fills = matches!(write.how, How::Fill(..));
+    let holds = goods.whole.metadata.resource_version;
+    let now = format!("{:.7}", jiff::Timestamp::now());
+    let mut keys: Vec<&str> = goods.whole.keys().map(|(_, key)| key).collect();
+    keys.sort_unstable();
+    let words = match write.dialect {
+        Dialect::Emberstack => emberstack::written(&write.source, holds, &now, !fills),
+        Dialect::Mittwald => mittwald::written(&write.source, holds, &now, &keys, !fills),
+    };
+    let words = words
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
+    let mut annotations = goods.words[1].clone();
+    annotations.extend(words);
+    annotations.insert(marks::SOURCE_UID.to_owned(), write.source_uid.to_string());
+    annotations
+}

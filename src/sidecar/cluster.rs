@@ -1,0 +1,127 @@
+//! Noticing in a cluster that a source changed, or that a namespace came or changed: then a pass is due at once. Metadata only.
+//!
+//! It needs `list` and `watch`; where they are not granted, the next look is as early as without it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::config::{Config, SecretRef, resolve};
+use crate::kubernetes::Kind;
+use crate::reflect::declared;
+use crate::reflect::marks;
+use crate::reflect::metadata::{Metadata, NamespaceMetadata};
+use crate::reflect::place::Version;
+use crate::reflect::selector::Labels;
+use crate::reflector::{Follow, Seen, Versioned};
+use crate::world::World;
+
+/// More of the same is waited for: a cluster that is set up makes many namespaces at once.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// What a group depends on in a cluster.
+pub struct Followed {
+    changed: Arc<Notify>,
+    /// They end with this.
+    _watches: JoinSet<()>,
+}
+
+impl Followed {
+    /// Follows what the group depends on; nothing where there is none, or no cluster.
+    pub async fn of(group: &Config, world: &World) -> Self {
+        let changed = Arc::new(Notify::new());
+        let mut watches = JoinSet::new();
+        let sources = group.deliveries.iter().flat_map(|delivery| &delivery.from);
+        let mut secrets: Vec<&SecretRef> =
+            sources.filter_map(|from| from.source.secret()).collect();
+        secrets.sort();
+        secrets.dedup();
+        let namespaces = group.deliveries.iter().any(declared::needs_namespaces);
+        if (namespaces || !secrets.is_empty())
+            && let Ok(cluster) = world.kubernetes().await
+        {
+            let changed = || Arc::clone(&changed);
+            if namespaces {
+                let follow = Follow::new(cluster, Kind::Namespace, None, None);
+                watches.spawn(note(follow, of_namespace, changed()));
+            }
+            for at in secrets {
+                let at = resolve(at, &cluster.namespace);
+                let follow =
+                    Follow::new(cluster, Kind::Secret, Some(&at.namespace), Some(&at.name));
+                watches.spawn(note(follow, of_secret, changed()));
+            }
+        }
+        Self {
+            changed,
+            _watches: watches,
+        }
+    }
+
+    /// Waits until something changed since this was last waited for.
+    pub async fn change(&self) {
+        self.changed.notified().await;
+        sleep(GATHER).await;
+    }
+}
+
+/// What decides whether a pass could come to something else.
+type Facts = (String, Labels, bool, Version);
+
+fn of_namespace(namespace: &NamespaceMetadata) -> Facts {
+    let goes = namespace.ending || marks::declines(namespace.notes.read(marks::ACCEPT));
+    let name = namespace.name.clone();
+    (name, namespace.labels.clone(), goes, Version::default())
+}
+
+fn of_secret(secret: &Metadata) -> Facts {
+    let version = secret.resource_version;
+    (secret.name.clone(), Labels::default(), false, version)
+}
+
+/// Follows, and wakes whoever waits when facts changed. The first list counts: what it shows may be newer than the first pass.
+async fn note<T: DeserializeOwned + Versioned>(
+    follow: Follow<T>,
+    facts: fn(&T) -> Facts,
+    changed: Arc<Notify>,
+) {
+    let (sender, mut seen) = mpsc::channel(16);
+    let told = async {
+        let mut known: BTreeMap<String, Facts> = BTreeMap::new();
+        let mut list: BTreeMap<String, Facts> = BTreeMap::new();
+        let named = |object: &T| {
+            let facts = facts(object);
+            (facts.0.clone(), facts)
+        };
+        while let Some(seen) = seen.recv().await {
+            let differs = match seen {
+                Seen::Begins => {
+                    list.clear();
+                    false
+                }
+                Seen::Part(part) => {
+                    list.extend(part.iter().map(named));
+                    false
+                }
+                Seen::Ends => {
+                    let before = std::mem::replace(&mut known, std::mem::take(&mut list));
+                    before != known
+                }
+                Seen::Is(object) => {
+                    let (name, facts) = named(&object);
+                    known.insert(name, facts.clone()) != Some(facts)
+                }
+                Seen::Gone(object) => known.remove(&named(&object).0).is_some(),
+            };
+            if differs {
+                changed.notify_one();
+            }
+        }
+    };
+    tokio::join!(follow.run(sender), told);
+}

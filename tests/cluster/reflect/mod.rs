@@ -1,0 +1,34 @@
+//! Copies in other namespaces, on a real API server: declared ones by `job`, and those by annotation.
+
+mod annotations;
+mod declared;
+mod estate;
+mod faults;
+mod mittwald;
+mod platform;
+mod replicas;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::support::cluster::Cluster;
+
+/// In every value of these tests, and in no message.
+const CANARY: &str = "c4naryvalue";
+
+/// Keys and decoded values of a Secret, without the canary: `a=1 b=2`; nothing when it is not there.
+fn held(cluster: &Cluster, namespace: &str, name: &str) -> Option<String> {
+    let secret = cluster.secret(namespace, name)?;
+    let keys = secret["data"].as_object().cloned().unwrap_or_default();
+    let pairs = keys.iter().map(|(key, value)| {
+        let value = STANDARD.decode(value.as_str().expect("text"));
+        let value = String::from_utf8(value.expect("base64")).expect("text");
+        format!("{key}={}", value.replace(CANARY, ""))
+    });
+    Some(pairs.collect::<Vec<_>>().join(" "))
+}
+
+fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"][key].as_str()
+}
