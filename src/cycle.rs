@@ -1,14 +1,16 @@
 //! One pass from declaration to effect. Every mode calls this and nothing else.
 //!
 //! Each delivery goes its own way from its sources to its targets, as soon as these have answered: one whose source is slow
-//! or broken holds up no other. Rules between deliveries, such as two outputs on one place, are the configuration's.
+//! or broken holds up no other. Only those that may meet in one place are decided together ([`observe::together`]).
+
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::apply::{self, Applied};
-use crate::artifact::Wanted;
+use crate::artifact::{Desired, Wanted};
 use crate::config::{Config, Delivery, ManifestSet, Target};
 use crate::fetched::Fetched;
 use crate::halt;
@@ -77,27 +79,37 @@ impl<'a> Pass<'a> {
         render::described(self.config, &fetched, &own_namespace(self.world).await)
     }
 
-    /// Of two outputs in one place that only a pass can tell, the second to come is refused.
-    async fn decide(&self, wanted: Wanted) -> DeliveryPlan {
-        let observed = observe::delivery(&wanted, self.world).await;
-        let refused = self.ledger.enter(&wanted, &observed);
-        plan::delivery(wanted, observed, &refused)
+    /// What the deliveries of one group have and need.
+    async fn decided(&self, group: &[usize]) -> (Vec<Fetched>, Vec<DeliveryPlan>) {
+        let made = group.iter().map(|number| async {
+            let delivery = &self.config.deliveries[*number];
+            let fetched = self.reads.of(delivery).await;
+            let wanted = self.wanted(delivery, &fetched).await;
+            (fetched, wanted)
+        });
+        let (fetched, wanted) = join_all(made).await.into_iter().unzip();
+        (fetched, self.decide(wanted).await)
+    }
+
+    async fn decide(&self, deliveries: Vec<Wanted>) -> Vec<DeliveryPlan> {
+        let desired = Desired { deliveries };
+        let observed = observe::observe(&desired, self.world).await;
+        plan::group(desired, observed, &self.ledger).deliveries
     }
 }
 
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     let pass = &Pass::new(config, world, now);
-    let delivered = config.deliveries.iter().map(|delivery| async move {
-        let fetched = pass.reads.of(delivery).await;
-        pass.decide(pass.wanted(delivery, &fetched).await).await
+    let groups = observe::together(&config.deliveries);
+    let groups = groups.iter().map(|group| async move {
+        let (_, plans) = pass.decided(group).await;
+        group.iter().copied().zip(plans)
     });
-    let described = async {
-        let wanted = pass.described().await.into_iter();
-        join_all(wanted.map(|wanted| pass.decide(wanted))).await
-    };
-    let (mut deliveries, described) = tokio::join!(join_all(delivered), described);
-    deliveries.extend(described);
+    let described = async { pass.decide(pass.described().await).await };
+    let (delivered, described) = tokio::join!(join_all(groups), described);
+    let delivered: BTreeMap<usize, DeliveryPlan> = delivered.into_iter().flatten().collect();
+    let mut deliveries: Vec<DeliveryPlan> = delivered.into_values().chain(described).collect();
     let pruned = pruned(config, &deliveries, world).await;
     deliveries.extend(pruned);
     Plan { deliveries }
@@ -142,10 +154,11 @@ pub async fn run_noting(
     note: impl Fn(&[Owed]),
 ) -> (Applied, Vec<Owed>) {
     let (pass, note) = (&Pass::new(config, world, now), &note);
-    let ways = config
-        .deliveries
-        .iter()
-        .map(|delivery| deliver(delivery, pass, note));
+    let groups = observe::together(&config.deliveries);
+    let groups = groups.iter().map(|group| async move {
+        let ways = deliver(group, pass, note).await;
+        group.iter().copied().zip(ways)
+    });
     let mut applied = Applied {
         plan: Plan {
             deliveries: Vec::new(),
@@ -153,9 +166,9 @@ pub async fn run_noting(
         results: Vec::new(),
     };
     let mut owed = Vec::new();
-    let (mut ways, described) = tokio::join!(join_all(ways), describe(pass));
-    ways.extend(described);
-    for way in ways {
+    let (ways, described) = tokio::join!(join_all(groups), describe(pass));
+    let ways: BTreeMap<usize, Way> = ways.into_iter().flatten().collect();
+    for way in ways.into_values().chain(described) {
         applied.plan.deliveries.push(way.plan);
         applied.results.push(way.results);
         owed.extend(way.owed);
@@ -177,19 +190,29 @@ struct Way {
     owed: Vec<Owed>,
 }
 
-async fn deliver(delivery: &Delivery, pass: &Pass<'_>, note: &impl Fn(&[Owed])) -> Way {
-    let world = pass.world;
-    let decided = async {
-        let fetched = pass.reads.of(delivery).await;
-        let wanted = pass.wanted(delivery, &fetched).await;
-        (fetched, pass.decide(wanted).await)
-    };
-    let (fetched, plan) = tokio::select! {
+async fn deliver(group: &[usize], pass: &Pass<'_>, note: &impl Fn(&[Owed])) -> Vec<Way> {
+    let deliveries = group.iter().map(|number| &pass.config.deliveries[*number]);
+    let (fetched, plans) = tokio::select! {
         biased;
         // Reading is given up at once: nothing of it can be left in halves.
-        () = world.halt.asked() => return stopped(&delivery.name),
-        decided = decided => decided,
+        () = pass.world.halt.asked() => {
+            return deliveries.map(|delivery| stopped(&delivery.name)).collect();
+        }
+        decided = pass.decided(group) => decided,
     };
+    let ways = deliveries.zip(fetched).zip(plans);
+    let ways =
+        ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass.world, note));
+    join_all(ways).await
+}
+
+async fn way(
+    delivery: &Delivery,
+    fetched: Fetched,
+    plan: DeliveryPlan,
+    world: &World,
+    note: &impl Fn(&[Owed]),
+) -> Way {
     let owed = plan::owed(delivery, &plan, &fetched);
     if !owed.is_empty() {
         note(&owed);
@@ -217,10 +240,7 @@ async fn deliver(delivery: &Delivery, pass: &Pass<'_>, note: &impl Fn(&[Owed])) 
 /// The way of what manifests describe.
 async fn describe(pass: &Pass<'_>) -> Vec<Way> {
     let world = pass.world;
-    let decided = async {
-        let wanted = pass.described().await.into_iter();
-        join_all(wanted.map(|wanted| pass.decide(wanted))).await
-    };
+    let decided = async { pass.decide(pass.described().await).await };
     let plans = tokio::select! {
         biased;
         () = world.halt.asked() => return vec![stopped("manifests")],

@@ -110,6 +110,10 @@ impl Stay {
             let reflector = config.reflector.clone();
             let pulse = board.state().reflector.clone();
             let collector = config.sidecar.otlp.clone();
+            if collector.is_some() {
+                // The first pass may be over before the collector is first thought of.
+                board.record_spans();
+            }
             let groups = groups::split(config);
             let new = {
                 let (world, settings) = (&self.world, &self.settings);

@@ -5,6 +5,7 @@ pub mod marked;
 pub mod namespace;
 mod place;
 pub mod secret;
+mod together;
 
 use futures_util::future::join_all;
 
@@ -12,6 +13,8 @@ use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 use crate::world::World;
+
+pub use together::together;
 
 /// Looks at the place of each artifact, per delivery and in order.
 pub async fn observe(desired: &Desired, world: &World) -> Vec<Vec<Seen>> {

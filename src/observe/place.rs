@@ -10,18 +10,20 @@ use crate::observed::Place;
 /// The place of a target on disk. It only says which targets are one; whether a link may be followed is the sink's matter.
 pub(super) fn of(artifact: &Artifact) -> Option<Place> {
     match artifact {
-        // The file itself is not resolved: it is replaced by name, and a link in its place is refused.
-        Artifact::File(file) => {
-            let mut place = folder(file.path.parent()?)?;
-            place.rest.push(file.path.file_name()?.to_owned());
-            Some(place)
-        }
+        Artifact::File(artifact) => file(&artifact.path),
         Artifact::FileSet(set) => folder(&set.dir),
         Artifact::Secret(_) | Artifact::PullSecret(_) | Artifact::Leftover(_) => None,
     }
 }
 
-fn folder(path: &Path) -> Option<Place> {
+/// The file itself is not resolved: it is replaced by name, and a link in its place is refused.
+pub(super) fn file(path: &Path) -> Option<Place> {
+    let mut place = folder(path.parent()?)?;
+    place.rest.push(path.file_name()?.to_owned());
+    Some(place)
+}
+
+pub(super) fn folder(path: &Path) -> Option<Place> {
     let path = std::path::absolute(path).ok()?;
     // A folder that is still to be made is named from the deepest one that is there.
     let (real, missing) = path

@@ -28,37 +28,39 @@ enum What {
     Entry,
 }
 
-/// The claims of a pass whose deliveries are decided one after the other: who comes second is refused.
+/// The claims of a pass whose deliveries are decided group by group: what meets in a group is refused on both sides, and of
+/// what nobody could foresee, such as the namespaces of copies, who comes second.
 #[derive(Default)]
 pub struct Ledger(Mutex<Vec<Claim>>);
 
 impl Ledger {
-    /// Enters what a delivery claims; gives the artifacts of it that somebody else claimed before, and the failure of each.
-    pub fn enter(&self, wanted: &Wanted, seen: &[Seen]) -> BTreeMap<usize, Failure> {
+    /// Enters what a group claims; gives the artifacts of it that somebody else claims, and the failure of each.
+    pub(super) fn enter(
+        &self,
+        group: &Desired,
+        observed: &[Vec<Seen>],
+    ) -> BTreeMap<Index, Failure> {
         let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut refused = BTreeMap::new();
-        for (number, claim) in claims(wanted, seen).enumerate() {
+        let mut refused = shared(group, observed);
+        let mut fresh = Vec::new();
+        for (index, claim) in numbered(group, observed) {
             let mut all = claimed.iter();
             let taken = all.find_map(|earlier| Some((in_common(earlier, &claim)?, earlier)));
             match taken {
                 Some((what, earlier)) => {
-                    refused.insert(number, failure(&what, &claim, earlier));
+                    refused.insert(index, failure(&what, &claim, earlier));
                 }
-                None => claimed.push(claim),
+                None => fresh.push(claim),
             }
         }
+        claimed.append(&mut fresh);
         refused
     }
 }
 
 /// All artifacts that share something with another, and why neither of the two is written.
 pub(super) fn shared(desired: &Desired, observed: &[Vec<Seen>]) -> BTreeMap<Index, Failure> {
-    let deliveries = desired.deliveries.iter().zip(observed).enumerate();
-    let all = deliveries.flat_map(|(number, (wanted, seen))| {
-        let numbered = claims(wanted, seen).enumerate();
-        numbered.map(move |(place, claim)| ((number, place), claim))
-    });
-    let all: Vec<(Index, Claim)> = all.collect();
+    let all = numbered(desired, observed);
     let mut refused = BTreeMap::new();
     for (number, (index, later)) in all.iter().enumerate() {
         for (first, earlier) in &all[..number] {
@@ -72,6 +74,15 @@ pub(super) fn shared(desired: &Desired, observed: &[Vec<Seen>]) -> BTreeMap<Inde
         }
     }
     refused
+}
+
+fn numbered(desired: &Desired, observed: &[Vec<Seen>]) -> Vec<(Index, Claim)> {
+    let deliveries = desired.deliveries.iter().zip(observed).enumerate();
+    let all = deliveries.flat_map(|(number, (wanted, seen))| {
+        let numbered = claims(wanted, seen).enumerate();
+        numbered.map(move |(place, claim)| ((number, place), claim))
+    });
+    all.collect()
 }
 
 fn claims<'a>(wanted: &'a Wanted, seen: &'a [Seen]) -> impl Iterator<Item = Claim> + 'a {

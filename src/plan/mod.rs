@@ -202,7 +202,12 @@ impl Action {
 
 /// Decides what each artifact needs, given what stands at its place (one entry per artifact, in order).
 pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
-    let shared = claims::shared(&desired, &observed);
+    group(desired, observed, &Ledger::default())
+}
+
+/// The same for a part of the deliveries of a pass.
+pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, ledger: &Ledger) -> Plan {
+    let shared = ledger.enter(&desired, &observed);
     let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {
         deliveries: deliveries

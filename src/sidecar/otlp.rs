@@ -21,7 +21,6 @@ pub async fn export(endpoint: Option<&str>, board: &Board) {
     let Some(endpoint) = endpoint else {
         return std::future::pending().await;
     };
-    board.record_spans();
     let started = Timestamp::now();
     let mut away = false;
     loop {

@@ -203,18 +203,21 @@ fn row_03_one_delivery_cannot_hit_itself_either() {
 }
 
 #[test]
-fn row_03_in_a_pass_of_separate_deliveries_the_second_is_refused() {
+fn row_03_what_comes_apart_and_could_not_be_foreseen_is_refused_the_second_time() {
     let ledger = Ledger::default();
     for (delivery, name, want) in [("one", "s", 0), ("two", "t", 0), ("three", "s", 1)] {
         let wanted = Wanted {
             delivery: delivery.to_owned(),
             artifacts: Ok(vec![secret("n", name)]),
         };
-        let seen = [Seen {
+        let group = Desired {
+            deliveries: vec![wanted],
+        };
+        let seen = Seen {
             state: Observed::Absent,
             place: None,
-        }];
-        let refused = ledger.enter(&wanted, &seen);
+        };
+        let refused = ledger.enter(&group, &[vec![seen]]);
         assert_eq!(refused.len(), want, "{delivery}");
         let right = |failure: &Failure| failure.what.ends_with("the other is secret n/s of `one`");
         assert!(refused.values().all(right), "{refused:?}");
