@@ -142,7 +142,7 @@ impl Stay {
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
                     () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
-                    () = otlp::export(collector.as_deref(), board) => return,
+                    () = otlp::export(collector.as_ref(), board) => return,
                 }
             };
             let world = self.settings.world.as_ref()(&new).after(&self.world);

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod collector;
 mod deploy;
 mod examples;
 mod kube;

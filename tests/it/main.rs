@@ -12,6 +12,7 @@ mod support;
 mod age;
 mod blackhole;
 mod cli;
+mod collector;
 mod envelopes;
 mod examples;
 mod files;

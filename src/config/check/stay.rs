@@ -7,9 +7,26 @@ use super::super::duration::duration;
 use super::super::raw::{
     RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
 };
-use super::super::stay::{OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
+use super::super::stay::{Collector, OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
 use super::super::{FileFormat, Location, SecretRef, Target};
 use super::Checker;
+
+/// gRPC has no port of its own that could be left out.
+fn collector(text: &str) -> Option<Collector> {
+    let uri: http::Uri = text.parse().ok()?;
+    let plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
+    let authority = uri
+        .authority()
+        .filter(|authority| plain && !authority.as_str().contains('@'))?;
+    match (uri.scheme_str()?, authority.port_u16()) {
+        ("grpc", Some(_)) => Some(Collector::Grpc(format!("http://{authority}"))),
+        ("grpcs", Some(_)) => Some(Collector::Grpc(format!("https://{authority}"))),
+        (scheme @ ("http" | "https"), _) => {
+            Some(Collector::Http(format!("{scheme}://{authority}")))
+        }
+        _ => None,
+    }
+}
 
 const RUN: Duration = Duration::from_secs(30);
 
@@ -30,24 +47,18 @@ impl Checker<'_> {
         }
     }
 
-    fn collector(&mut self, written: &At<String>) -> Option<String> {
+    fn collector(&mut self, written: &At<String>) -> Option<Collector> {
         let text = self.text(written);
-        let uri: Option<http::Uri> = text.parse().ok();
-        let usable = uri.is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some()
-                && matches!(uri.path(), "" | "/")
-        });
-        if usable {
-            return Some(text.trim_end_matches('/').to_owned());
+        let found = collector(&text);
+        if found.is_none() {
+            let at = self.at(written);
+            self.problem(
+                at,
+                format!("`{text}` is no address of a collector"),
+                "write it as grpc://host:4317 or http://host:4318, without a path; with TLS grpcs:// or https://",
+            );
         }
-        let at = self.at(written);
-        self.problem(
-            at,
-            format!("`{text}` is no address of a collector"),
-            "write it as http://host:4318; keyferry adds /v1/metrics and /v1/traces",
-        );
-        None
+        found
     }
 
     /// A duration of a second or more.

@@ -13,7 +13,8 @@ pub struct RawSidecar {
     pub refresh: Option<At<String>>,
     /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside which they could.
     pub state: Option<At<String>>,
-    /// `http://collector:4318`: metrics and a span per pass go there as OTLP over HTTP, in JSON.
+    /// Metrics and a span per pass go there: `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
+    /// `grpcs://` and `https://` are the same with TLS.
     pub otlp: Option<At<String>>,
 }
 
