@@ -16,6 +16,8 @@ pub struct Sidecar {
     pub refresh: Option<Duration>,
     /// Where owed reactions are remembered for deliveries without file targets.
     pub state: Option<PathBuf>,
+    /// The process whose end is ours.
+    pub end_with: Option<Process>,
     /// An OpenTelemetry collector.
     pub otlp: Option<Collector>,
 }

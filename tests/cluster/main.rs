@@ -10,6 +10,7 @@
 mod support;
 
 mod collector;
+mod companion;
 mod deploy;
 mod examples;
 mod kube;

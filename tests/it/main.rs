@@ -13,6 +13,7 @@ mod age;
 mod blackhole;
 mod cli;
 mod collector;
+mod companion;
 mod envelopes;
 mod examples;
 mod files;

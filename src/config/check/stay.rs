@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::super::at::At;
 use super::super::duration::duration;
 use super::super::raw::{
-    RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
+    RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
+    RawSignalName, RawWebhook,
 };
 use super::super::stay::{Collector, OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
 use super::super::{FileFormat, Location, SecretRef, Target};
@@ -38,9 +39,11 @@ impl Checker<'_> {
         let RawSidecar {
             refresh,
             state,
+            end_with,
             otlp,
         } = written.value;
         Sidecar {
+            end_with: end_with.and_then(|written| self.end_with(written)),
             refresh: refresh.and_then(|text| self.duration(&text)),
             state: state.map(|folder| self.path(&folder)),
             otlp: otlp.and_then(|address| self.collector(&address)),
@@ -149,23 +152,39 @@ impl Checker<'_> {
         self.only(&at, "a reaction", "signal, run, restart, webhook", given)
     }
 
+    fn end_with(&mut self, written: At<RawEndWith>) -> Option<Process> {
+        let at = self.at(&written);
+        let RawEndWith { process, pid_file } = written.value;
+        self.process(&at, "`endWith`", process, pid_file)
+    }
+
     fn signal(&mut self, at: &Location, written: RawSignal) -> Option<Reaction> {
         let RawSignal {
             process,
             pid_file,
             signal,
         } = written;
-        let mut to = Vec::new();
-        if let Some(name) = process {
-            to.push(Process::Named(self.name(&name, "the program's name")));
-        }
-        if let Some(file) = pid_file {
-            to.push(Process::PidFile(self.path(&file)));
-        }
         Some(Reaction::Signal {
-            to: self.only(at, "`signal`", "process, pidFile", to)?,
+            to: self.process(at, "`signal`", process, pid_file)?,
             signal: signal.unwrap_or(RawSignalName::Hup),
         })
+    }
+
+    fn process(
+        &mut self,
+        at: &Location,
+        what: &str,
+        name: Option<At<String>>,
+        pid_file: Option<At<String>>,
+    ) -> Option<Process> {
+        let mut given = Vec::new();
+        if let Some(name) = name {
+            given.push(Process::Named(self.name(&name, "the program's name")));
+        }
+        if let Some(file) = pid_file {
+            given.push(Process::PidFile(self.path(&file)));
+        }
+        self.only(at, what, "process, pidFile", given)
     }
 
     fn command(&mut self, at: &Location, written: RawRun) -> Option<Reaction> {
