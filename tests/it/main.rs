@@ -17,6 +17,7 @@ mod companion;
 mod envelopes;
 mod examples;
 mod files;
+mod first;
 mod inputs;
 mod kind;
 mod mutate;
