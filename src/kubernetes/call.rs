@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::subject::{Kind, Subject};
-use super::{Kubernetes, retry, status};
+use super::{Kubernetes, status};
 use crate::artifact::ObjectName;
 use crate::material::SecretBytes;
+use crate::patience::retry;
 use crate::tally;
 
 /// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is tried again.
