@@ -169,14 +169,7 @@ impl Page {
 fn access() -> Access {
     Access {
         mode: 0o600,
-        dir_mode: 0o700,
-        uid: None,
-        gid: None,
-        create_dirs: false,
-        require_tmpfs: false,
-        adopt: false,
-        in_place: false,
-        keep_mode: false,
+        ..Access::PRIVATE
     }
 }
 

@@ -23,26 +23,12 @@ mod sink;
 
 use crate::support::run::{Output, Run, keyferry};
 
-fn access() -> Access {
-    Access {
-        mode: 0o400,
-        dir_mode: 0o700,
-        uid: None,
-        gid: None,
-        create_dirs: false,
-        require_tmpfs: false,
-        adopt: false,
-        in_place: false,
-        keep_mode: false,
-    }
-}
-
 fn whole(path: impl Into<PathBuf>, body: &str) -> FileArtifact {
     FileArtifact {
         path: path.into(),
         body: FileBody::Whole(body.into()),
         variables: Variables::Opaque,
-        access: access(),
+        access: Access::PRIVATE,
     }
 }
 
@@ -53,7 +39,7 @@ fn set(dir: impl Into<PathBuf>, files: &[(&str, &str)]) -> FileSetArtifact {
     FileSetArtifact {
         dir: dir.into(),
         files: files.collect(),
-        access: access(),
+        access: Access::PRIVATE,
     }
 }
 
@@ -631,7 +617,7 @@ fn row_52_memory_is_demanded_where_said() {
         Artifact::File(FileArtifact {
             access: Access {
                 require_tmpfs: true,
-                ..access()
+                ..Access::PRIVATE
             },
             ..file
         })
@@ -707,7 +693,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
             variables: Variables::Opaque,
             access: Access {
                 mode: 0o600,
-                ..access()
+                ..Access::PRIVATE
             },
         })
     };
@@ -725,7 +711,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
         path: missing.clone(),
         body: FileBody::Lines(vec![line("A", "1")]),
         variables: Variables::Opaque,
-        access: access(),
+        access: Access::PRIVATE,
     }));
     assert_eq!((action, done), (Action::Create, Ok(())));
     assert_eq!(fs::read_to_string(&missing).expect("there"), "A=1\n");
