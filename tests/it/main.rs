@@ -20,6 +20,7 @@ mod files;
 mod first;
 mod inputs;
 mod kind;
+mod licences;
 mod mutate;
 mod outputs;
 mod pass;
