@@ -119,7 +119,9 @@ pub(crate) enum Command {
     Status(Address),
     /// Show what a pass would change and why: names, keys, sizes, never values
     ///
-    /// Exits with 0 when nothing would change and with 10 when something would.
+    /// Exits with 0 when nothing would change and with 10 when something would. With `reflector` in the configuration it also
+    /// shows which copies a sidecar that started now would adopt, make, update, fill, delete or leave, and why; for this it
+    /// only lists and reads.
     Plan(PlanArgs),
     /// Fetch, then become CMD with the fields of one delivery in its environment
     ///

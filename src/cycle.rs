@@ -112,7 +112,10 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     let mut deliveries: Vec<DeliveryPlan> = delivered.into_values().chain(described).collect();
     let pruned = pruned(config, &deliveries, world).await;
     deliveries.extend(pruned);
-    Plan { deliveries }
+    Plan {
+        deliveries,
+        reflector: None,
+    }
 }
 
 /// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
@@ -162,6 +165,7 @@ pub async fn run_noting(
     let mut applied = Applied {
         plan: Plan {
             deliveries: Vec::new(),
+            reflector: None,
         },
         results: Vec::new(),
     };

@@ -256,6 +256,11 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
             })),
         }
     }
+    let reflector = plan.reflector.iter().flat_map(|reflector| match reflector {
+        Ok(foresight) => foresight.failures.as_slice(),
+        Err(failure) => std::slice::from_ref(failure),
+    });
+    failures.extend(reflector.map(|failure| Failed::of("reflector", failure.clone())));
     failures
 }
 

@@ -9,6 +9,7 @@
 mod decide;
 mod events;
 mod figures;
+mod forecast;
 mod queue;
 mod results;
 mod shelf;
@@ -34,6 +35,7 @@ use queue::{Item, Queue};
 use shelf::Shelf;
 
 pub use events::Event;
+pub use forecast::Forecast;
 pub use results::Written;
 
 /// What the configuration says about copies.

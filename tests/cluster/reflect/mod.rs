@@ -7,6 +7,7 @@ mod faults;
 mod mittwald;
 mod platform;
 mod replicas;
+mod switch;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

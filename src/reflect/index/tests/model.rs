@@ -372,13 +372,13 @@ fn guard(writer: &str) -> Guard {
     serde_json::from_str(&entry).expect("an entry")
 }
 
-fn digest(object: &Object) -> Digest {
+pub(super) fn digest(object: &Object) -> Digest {
     let mut hasher = DefaultHasher::new();
     (&object.data, object.kind).hash(&mut hasher);
     Digest(hasher.finish())
 }
 
-fn content(object: &Object) -> Content {
+pub(super) fn content(object: &Object) -> Content {
     let forbidden: HashMap<&str, bool> = [("helm.sh/release.v1", true)].into();
     Content {
         version: version(object.version),
