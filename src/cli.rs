@@ -157,7 +157,7 @@ pub(crate) struct Pass {
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Let `prune` delete up to N Secrets of a set of manifests, where it refused so many
+    /// Let `prune` delete up to N Secrets of a set of manifests, or copies of a delivery, where it refused so many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_deletes: usize,
 }

@@ -118,18 +118,23 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     }
 }
 
-/// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
+/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands is made after all sources were read, so what is not
 /// in the files is not there because it was taken out of them.
 async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<DeliveryPlan> {
     let prunes = |set: &ManifestSet| set.pruned().is_some();
-    if !config.manifests.iter().any(prunes) {
+    let copies = config
+        .deliveries
+        .iter()
+        .any(|delivery| !declared::pruned(delivery, "").is_empty());
+    if !copies && !config.manifests.iter().any(prunes) {
         return Vec::new();
     }
     let Some(kept) = prune::kept(plans) else {
         tracing::warn!("nothing is pruned in this pass: not everything could be read");
         return Vec::new();
     };
-    let namespace = match config.manifests.iter().any(|set| !set.files.is_empty()) {
+    let needed = copies || config.manifests.iter().any(|set| !set.files.is_empty());
+    let namespace = match needed {
         true => own_namespace(world).await,
         false => Ok(String::new()),
     };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::apply::Applied;
-use crate::plan::prune::UNLISTED;
+use crate::plan::prune;
 use crate::plan::{Action, Plan, Step};
 use crate::report::{Class, Failure};
 
@@ -165,8 +165,9 @@ impl Outcome {
             }
             Action::Delete => {
                 self.deleted += 1;
-                tracing::info!(delivery, %target, reason = UNLISTED, "deleted");
-                ("deleted", UNLISTED.to_owned())
+                let reason = prune::why(&step.artifact);
+                tracing::info!(delivery, %target, reason, "deleted");
+                ("deleted", reason.to_owned())
             }
             Action::Update(reason) | Action::Recreate { reason, .. } => {
                 self.updated += 1;

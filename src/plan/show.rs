@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::copies;
-use super::prune::UNLISTED;
+use super::prune;
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
 use crate::report::Failure;
 
@@ -90,7 +90,7 @@ fn sign(change: Change) -> char {
 fn why(step: &Step) -> String {
     match &step.action {
         Action::Keep | Action::Create => String::new(),
-        Action::Delete => UNLISTED.to_owned(),
+        Action::Delete => prune::why(&step.artifact).to_owned(),
         Action::Update(reason) | Action::Recreate { reason, .. } => step.because(reason),
         Action::Refuse(failure) => reason_of(failure),
     }
@@ -155,7 +155,7 @@ fn step_document(step: &Step) -> Value {
     });
     match &step.action {
         Action::Keep | Action::Create => {}
-        Action::Delete => document["reason"] = json!(UNLISTED),
+        Action::Delete => document["reason"] = json!(prune::why(&step.artifact)),
         Action::Update(reason) | Action::Recreate { reason, .. } => {
             document["reason"] = json!(reason.to_string());
             document["notes"] = json!(step.notes);

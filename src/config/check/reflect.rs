@@ -43,6 +43,7 @@ impl Checker<'_> {
             pick,
             labels,
             home,
+            prune,
         } = written.value;
         let Some(secret) = secret else {
             self.problem(
@@ -84,6 +85,7 @@ impl Checker<'_> {
             pick: pick.iter().map(|key| self.name(key, "this key")).collect(),
             labels,
             home,
+            prune,
         })
     }
 

@@ -18,6 +18,7 @@ fn reflect(namespaces: &str, selector: &str) -> Reflect {
         pick: Vec::new(),
         labels: BTreeMap::new(),
         home: true,
+        prune: false,
     }
 }
 
@@ -196,7 +197,7 @@ fn a_copy_has_what_was_picked_and_none_of_its_homes_metadata() {
     assert_eq!(copy.at.to_string(), "team-a/theirs");
     assert_eq!(copy.data.keys().collect::<Vec<_>>(), ["b"]);
     assert_eq!(copy.labels.keys().collect::<Vec<_>>(), ["for"]);
-    assert_eq!(copy.annotations[marks::DECLARED], "app");
+    assert_eq!(copy.annotations[marks::DECLARED], "delivery d0");
     assert!(!copy.conflict.adopt && copy.conflict.recreate);
     assert!(
         !copy.labels.contains_key(MARK),

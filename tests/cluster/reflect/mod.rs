@@ -6,6 +6,7 @@ mod estate;
 mod faults;
 mod mittwald;
 mod platform;
+mod pruned;
 mod replicas;
 mod switch;
 
