@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::CANARY;
 use super::annotation;
 use super::estate::{EMBERSTACK, Estate, GIVES};
-use crate::support::process::Scratch;
+use crate::support::process::{Scratch, eventually};
 use crate::support::run::{Output, keyferry};
+use crate::support::stay::{SOON, Staying};
 
 /// Everything of ours in the cluster: which object in which version.
 fn versions(estate: &Estate, namespaces: &str) -> BTreeMap<String, String> {
@@ -252,7 +253,7 @@ fn what_may_not_be_read_is_said_to_be_unknown() {
     };
     estate.put("a/own", &format!("reflects={scope}/x"), "");
     let limit = std::time::Duration::from_secs(60);
-    crate::support::process::eventually("its right to list works", limit, || {
+    eventually("its right to list works", limit, || {
         run().stdout.contains("leave")
     });
     let output = run().expect(3);
@@ -264,4 +265,42 @@ fn what_may_not_be_read_is_said_to_be_unknown() {
         output.stdout
     );
     assert!(output.stdout.contains("[Failed]"), "{}", output.stdout);
+}
+
+#[test]
+fn the_reflectors_requests_are_counted_by_verb_and_code() {
+    let estate = Estate::new("a b");
+    let scratch = Scratch::new("switch");
+    let kubeconfig = estate.cluster.kubeconfig();
+    let staying = Staying::start_with(scratch.path(), &estate.text("{}"), |run| {
+        run.env("KUBECONFIG", kubeconfig)
+    });
+    estate.put("a/x", GIVES, "k=1");
+    let copied = || estate.held("b/x").is_some();
+    eventually("it is copied", SOON, copied);
+    estate.delete("a/x");
+    eventually("it is gone", SOON, || !copied());
+    let counted = |verb: &str, code: &str| -> u64 {
+        let label =
+            format!("keyferry_kubernetes_requests_total{{verb=\"{verb}\",code=\"{code}\"}} ");
+        let (_, metrics) = staying.ask("/metrics").expect("it answers");
+        let mut lines = metrics.lines();
+        let count = lines.find_map(|line| line.strip_prefix(&label)?.parse().ok());
+        count.unwrap_or_default()
+    };
+    // Namespaces, Secrets and ConfigMaps are listed and watched; the Lease and one copy are made, and the copy is deleted.
+    for (verb, code, least) in [
+        ("list", "200", 3),
+        ("watch", "200", 3),
+        ("get", "200", 1),
+        ("patch", "201", 2),
+        ("delete", "200", 1),
+    ] {
+        assert!(
+            counted(verb, code) >= least,
+            "{verb} {code}: {}",
+            counted(verb, code)
+        );
+    }
+    staying.end().expect(0).assert_no_canary(&[CANARY]);
 }
