@@ -213,3 +213,21 @@ fn a_copy_has_what_was_picked_and_none_of_its_homes_metadata() {
         "secret home/app: its copies pick key \"c\", which it has not"
     );
 }
+
+#[test]
+fn copies_are_known_again_by_their_home_or_their_delivery() {
+    for (home, prune, expected) in [
+        (true, true, &["home/app"][..]),
+        (false, true, &["delivery d0"]),
+        (true, false, &[]),
+    ] {
+        let reflect = Reflect {
+            home,
+            prune,
+            ..reflect("a", "")
+        };
+        let config = config(vec![reflect]);
+        let pruned = pruned(&config.deliveries[0], "own");
+        assert_eq!(pruned.into_iter().collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,11 +1,9 @@
 //! `prune` beside `reflect`: copies that are declared no more go, and all that keeps them from going.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
-use super::annotation;
 use super::declared::Estate;
+use super::{annotation, grant_everywhere};
 use crate::support::process::eventually;
 use crate::support::stay::{SOON, Staying};
 
@@ -39,23 +37,6 @@ fn unlabel(estate: &Estate, team: &str) {
     namespace["metadata"]["labels"] = json!({});
     let (status, answer) = estate.cluster.request("PUT", &path, Some(&namespace));
     assert_eq!(status, 200, "{answer}");
-}
-
-/// Rights in all namespaces for an account of its own; gives its kubeconfig.
-fn grant_everywhere(estate: &Estate, account: &str, rules: &[Value]) -> PathBuf {
-    let (cluster, home) = (estate.cluster, &estate.home);
-    cluster.service_account(home, account);
-    let name = format!("{home}-{account}");
-    let rbac = "/apis/rbac.authorization.k8s.io/v1";
-    let role = json!({"metadata": {"name": name}, "rules": rules});
-    cluster.create(&format!("{rbac}/clusterroles"), &role);
-    let binding = json!({
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": home}],
-    });
-    cluster.create(&format!("{rbac}/clusterrolebindings"), &binding);
-    cluster.service_account_kubeconfig(home, account)
 }
 
 #[test]
@@ -194,7 +175,7 @@ fn nothing_goes_while_a_source_or_a_list_is_unknown() {
             "secrets of all namespaces with label",
         ),
     ] {
-        let kubeconfig = grant_everywhere(&estate, account, &rules);
+        let kubeconfig = grant_everywhere(cluster, home, account, &rules);
         let run = || estate.run_as(&["job", "--deadline", "20s"], PRUNED, &kubeconfig);
         // The API server learns of new rights a moment later.
         eventually("its rights are known", SOON, || run().stderr.contains(text));

@@ -1,12 +1,12 @@
 //! `keyferry plan` before another controller is switched off: it says what the sidecar then does, and only reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::CANARY;
-use super::annotation;
 use super::estate::{EMBERSTACK, Estate, GIVES};
+use super::{CANARY, annotation, grant_everywhere};
 use crate::support::process::{Scratch, eventually};
 use crate::support::run::{Output, keyferry};
 use crate::support::stay::{SOON, Staying};
@@ -33,13 +33,14 @@ fn versions(estate: &Estate, namespaces: &str) -> BTreeMap<String, String> {
     versions
 }
 
-fn plan(estate: &Estate, config: &str, format: &str) -> Output {
+/// By somebody who may list and get everywhere, and no more.
+fn plan(estate: &Estate, config: &str, format: &str, kubeconfig: &Path) -> Output {
     let scratch = Scratch::new("switch");
     let file = scratch.write("keyferry.yaml", estate.text(config));
     let output = keyferry()
         .args(["plan", "--output", format, "--config"])
         .args([file])
-        .env("KUBECONFIG", estate.cluster.kubeconfig())
+        .env("KUBECONFIG", kubeconfig)
         .run();
     output.assert_no_canary(&[CANARY]);
     output
@@ -110,9 +111,14 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
     let all = "a b c d e f sentinel sentinel-copy";
     let mut estate = Estate::new(all);
     left_behind(&mut estate);
+    let rule = json!({"apiGroups": [""], "resources": ["secrets", "configmaps", "namespaces"], "verbs": ["get", "list"]});
+    let onlooker = grant_everywhere(estate.cluster, &estate.prefix, "onlooker", &[rule]);
     let before = versions(&estate, all);
 
-    let held = plan(&estate, "{targets: {namespaces: [\"PREFIX-?\"]}}", "json").expect(10);
+    let few = "{targets: {namespaces: [\"PREFIX-?\"]}}";
+    let rights = || plan(&estate, few, "json", &onlooker).code == 10;
+    eventually("its rights are known", SOON, rights);
+    let held = plan(&estate, few, "json", &onlooker).expect(10);
     let expected = |gone: &str| {
         let mut lines = vec![
             "adopt b/x same",
@@ -140,9 +146,9 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
     assert_eq!(json(&held)["reflector"]["remarks"][0]["name"], "bad");
 
     let config = "{targets: {namespaces: [\"PREFIX-*\"]}, brake: {percent: 100}}";
-    let free = plan(&estate, config, "json").expect(10);
+    let free = plan(&estate, config, "json", &onlooker).expect(10);
     assert_eq!(sorted(&free), expected("delete ?/gone"));
-    let text = plan(&estate, config, "text").expect(10);
+    let text = plan(&estate, config, "text", &onlooker).expect(10);
     for line in [
         format!(
             "adopt    secret {0}-b/x: of {0}-a/x; adopted: another controller made it; only its marks change",
@@ -161,8 +167,16 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
     ] {
         assert!(text.stdout.contains(&line), "{line}\n{}", text.stdout);
     }
-    plan(&estate, config, "markdown").expect(10);
+    plan(&estate, config, "markdown", &onlooker).expect(10);
     assert_eq!(versions(&estate, all), before, "nothing was written");
+    let name = format!("system:serviceaccount:{}:onlooker", estate.prefix);
+    let asked = estate.cluster.audit_lines().into_iter();
+    let asked: BTreeSet<String> = asked
+        .filter(|event| event["user"]["username"] == name)
+        .map(|event| event["verb"].as_str().expect("a verb").to_owned())
+        .collect();
+    let reads = ["get", "list"].map(str::to_owned);
+    assert_eq!(asked, BTreeSet::from(reads), "and nobody tried to");
 
     estate.reflector(config);
     estate.settle();
@@ -198,7 +212,7 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
         "one could go back"
     );
 
-    let again = plan(&estate, config, "json").expect(0);
+    let again = plan(&estate, config, "json", &onlooker).expect(0);
     assert_eq!(
         steps(&estate, &json(&again)),
         ["leave b/lost Unclaimed", "leave d/x Foreign"]
