@@ -196,8 +196,8 @@ fn rest(field: &Field, running: &Running, time: Duration) -> Rest {
     });
     Rest {
         wall,
-        writes: writes.map(|_| 1.0).sum(),
-        requests: asked.iter().map(|_| 1.0).sum(),
+        writes: writes.fold(0.0, |sum, _| sum + 1.0),
+        requests: asked.iter().fold(0.0, |sum, _| sum + 1.0),
         processor,
         memory: running.resident(),
     }
