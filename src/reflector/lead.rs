@@ -106,7 +106,7 @@ impl Candidate {
                     self.pulse.waits(error.to_string(), false);
                 }
             }
-            sleep(crate::kubernetes::retry::jittered(LOOK)).await;
+            sleep(crate::patience::retry::jittered(LOOK)).await;
         }
     }
 
