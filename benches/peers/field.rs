@@ -102,6 +102,11 @@ impl Field {
         });
     }
 
+    /// The memory that the API server has.
+    pub(crate) fn server_memory(&self) -> u64 {
+        memory(self.cluster.api_pid(), "VmRSS:")
+    }
+
     /// Starts a reflector and waits until it has listed everything.
     pub(crate) fn start(&self, keyferry: &Path) -> Running {
         let [port] = free_ports();
@@ -166,27 +171,17 @@ impl Running {
 
     /// The most memory that it had.
     pub(crate) fn peak(&self) -> u64 {
-        self.memory("VmHWM:")
+        memory(self.child.id(), "VmHWM:")
     }
 
     /// The memory that it has.
     pub(crate) fn resident(&self) -> u64 {
-        self.memory("VmRSS:")
-    }
-
-    fn memory(&self, name: &str) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        let kib: u64 = kib
-            .and_then(|kib| kib.trim().parse().ok())
-            .expect("a number");
-        kib << 10
+        memory(self.child.id(), "VmRSS:")
     }
 
     /// What it used of a processor so far.
     pub(crate) fn processor(&self) -> Duration {
-        let stat = self.proc("stat");
+        let stat = proc(self.child.id(), "stat");
         let (_, fields) = stat.rsplit_once(')').expect("the name stands in brackets");
         let ticks = fields.split_whitespace().skip(11).take(2);
         let ticks: u64 = ticks
@@ -194,10 +189,20 @@ impl Running {
             .sum();
         Duration::from_millis(ticks * 1000 / TICKS)
     }
+}
 
-    fn proc(&self, file: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("it runs")
-    }
+fn proc(pid: u32, file: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/{file}")).expect("it runs")
+}
+
+fn memory(pid: u32, name: &str) -> u64 {
+    let status = proc(pid, "status");
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kib: u64 = kib
+        .and_then(|kib| kib.trim().parse().ok())
+        .expect("a number");
+    kib << 10
 }
 
 impl Drop for Running {

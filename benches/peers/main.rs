@@ -12,6 +12,7 @@ mod contest;
 mod envelopes;
 mod field;
 mod launcher;
+mod limits;
 mod reflect;
 mod release;
 mod scale;
@@ -41,7 +42,7 @@ const ROWS: &[(&str, Make)] = &[
 ];
 
 /// Those that take too long, or say nothing that could change from run to run: only by their names.
-const ASKED_FOR: &[(&str, Make)] = &[("scale", scale::row)];
+const ASKED_FOR: &[(&str, Make)] = &[("scale", scale::row), ("limits", limits::row)];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

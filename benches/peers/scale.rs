@@ -33,7 +33,7 @@ pub(crate) fn row(keyferry: &Path, rounds: usize) -> Row {
     let field = Field::new("bench-scale");
     let floor = field.floor();
     let running = field.start(keyferry);
-    let empty = running.resident();
+    let (empty, server) = (running.resident(), field.server_memory());
     let mut lines = vec![line("1,000 plain creates (the floor)", floor, None)];
     let (mut walls, mut store) = (Vec::new(), vec![stored(&field)]);
     for step in 0..steps {
@@ -77,11 +77,14 @@ pub(crate) fn row(keyferry: &Path, rounds: usize) -> Row {
         .zip(store.first())
         .map_or(0, |(last, first)| last.saturating_sub(*first));
     say(&format!(
-        "scale: {} bytes in the store and {} in memory for a copy; {} MiB resident after the steps, peak {} MiB",
+        "scale: {} bytes in the store and {} in memory for a copy; {} MiB resident after the steps, peak {} MiB; \
+         the API server has {} MiB, {} before",
         grown / count(all),
         settled.saturating_sub(empty) / count(all),
         settled >> 20,
         peak >> 20,
+        field.server_memory() >> 20,
+        server >> 20,
     ));
     Row {
         work: format!(

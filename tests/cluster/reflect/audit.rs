@@ -246,14 +246,14 @@ fn row_65_copies_that_would_be_too_large_are_refused_before_any_is_written() {
     scratch.write(
         "keyferry.yaml",
         format!(
-            "deliveries:\n  - {{name: copies, from: [{{secret: {{namespace: {a}, name: x}}}}], fields: {{twice: '{{{{ k }}}}{{{{ k }}}}'}}, deliver: [twice], \
+            "deliveries:\n  - {{name: copies, from: [{{secret: {{namespace: {a}, name: x}}}}], fields: {{one: '{{{{ k }}}}', two: '{{{{ k }}}}'}}, deliver: [one, two], \
              to: [{{secret: {{name: big}}, reflect: {{namespaces: ['{own}-*'], home: false}}}}]}}\n"
         ),
     );
     let mark = estate.cluster.audit_end();
     let job = keyferry().args(["job", "--config", "keyferry.yaml"]);
     let job = job.dir(scratch.path()).env("KUBECONFIG", kubeconfig).run();
-    assert_ne!(job.code, 0);
+    let job = job.expect(6);
     assert!(job.stderr.contains("1048576"), "{}", job.stderr);
     job.assert_no_canary(&[CANARY]);
     let mut lines = estate.cluster.audit_from(mark, "keyferry/");

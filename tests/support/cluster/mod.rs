@@ -130,6 +130,11 @@ impl Cluster {
         ADMIN
     }
 
+    /// The API server's process.
+    pub(crate) fn api_pid(&self) -> u32 {
+        self.api.pid()
+    }
+
     /// The API server's own log.
     pub(crate) fn log(&self) -> String {
         self.api.log()
