@@ -65,6 +65,25 @@ fn row_72_watches_that_are_half_open_are_given_up_after_the_configured_silence()
 }
 
 #[test]
+fn row_72_the_kernel_asks_whether_the_other_end_of_a_silent_connection_lives() {
+    let (_estate, wire) = wired("{}");
+    let port = format!(":{:04X}", wire.port());
+    // Of an established connection to it, the timer that runs: 02 is that of these questions.
+    let timers = || {
+        let table = std::fs::read_to_string("/proc/self/net/tcp").expect("Linux");
+        let rows = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let ours = rows.filter(|row| row.len() > 5 && row[2].ends_with(&port) && row[3] == "01");
+        ours.map(|row| row[5][..2].to_owned()).collect::<Vec<_>>()
+    };
+    eventually("each connection has the timer", CONVERGED, || {
+        let timers = timers();
+        timers.len() >= 4 && timers.iter().all(|timer| timer == "02")
+    });
+}
+
+#[test]
 fn row_72_all_connections_half_open_at_once() {
     // The Lease is renewed on a new connection in time, so nothing but the silence tells of the watches.
     let (estate, wire) = wired("{silence: 12s}");
