@@ -15,7 +15,7 @@ use crate::support::run::keyferry;
 use crate::support::stay::Staying;
 use crate::support::wire::{Exchange, Wire};
 
-/// Eight pages of lists, and ten of ConfigMaps' first.
+/// Secrets of others, eight pages of a list; a tenth as many ConfigMaps are beside them.
 const FOREIGN: usize = 2000;
 
 /// How much they may cost.
@@ -64,27 +64,25 @@ fn memory(of: &Staying, name: &str) -> u64 {
     kib.expect("a number") << 10
 }
 
-/// Secrets and ConfigMaps of others, 32 KiB each, that hold the canary as our sources do.
+/// Objects of others, more than 32 KiB each, that hold the same bytes as our sources.
 fn foreigners(cluster: &Cluster) {
     cluster.create(
         "/api/v1/namespaces",
         &json!({"metadata": {"name": "foreign"}}),
     );
-    let text = format!("{CANARY}{}", "x".repeat(32 << 10));
-    let packed = STANDARD.encode(&text);
+    let packed = &STANDARD.encode(format!("{CANARY}{}", "x".repeat(32 << 10)));
     std::thread::scope(|scope| {
         for first in 0..8 {
-            let (text, packed) = (&text, &packed);
             scope.spawn(move || {
                 let mut connection = cluster.connect();
                 for at in (first..FOREIGN + FOREIGN / 10).step_by(8) {
-                    let (kind, value) = if at < FOREIGN {
-                        ("secrets", packed)
+                    let kind = if at < FOREIGN {
+                        "secrets"
                     } else {
-                        ("configmaps", text)
+                        "configmaps"
                     };
                     let object =
-                        json!({"metadata": {"name": format!("f{at}")}, "data": {"value": value}});
+                        json!({"metadata": {"name": format!("f{at}")}, "data": {"value": packed}});
                     let path = format!("/api/v1/namespaces/foreign/{kind}");
                     let answer = connection.send(
                         "POST",
