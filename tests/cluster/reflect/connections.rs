@@ -181,7 +181,9 @@ fn row_72_a_store_that_goes_back_in_time_is_followed_back() {
     let did = |verb: &str, name: &str| {
         let of = |line: &&Value| line["verb"] == verb && line["objectRef"]["resource"] == "secrets";
         let named = |line: &&Value| name.is_empty() || line["objectRef"]["name"] == name;
-        done.iter().filter(of).filter(named).count()
+        // The Lease went back too, so this replica may find it lost and break off what it was about to write.
+        let good = |line: &&Value| line["responseStatus"]["code"].as_u64() < Some(300);
+        done.iter().filter(of).filter(named).filter(good).count()
     };
     assert_eq!(did("delete", ""), 0, "nothing that is wanted was deleted");
     assert_eq!(did("patch", "n"), 2, "what was kept before it was copied");
