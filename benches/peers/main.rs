@@ -1,8 +1,8 @@
 //! `cargo bench`: the release binary beside what one would use instead, whole processes in one run, as a table with ratios.
 //!
 //! A row is a `Contest` in a module of its own; `ROWS` names them all, and `ASKED_FOR` those that only run by name. `cargo bench
-//! -- WORD` runs the rows whose name holds WORD, `--rounds N` changes how often each side runs, `--binary PATH` measures another build of keyferry. Ends with failure
-//! when a target is missed.
+//! -- WORD` runs the rows whose name holds WORD, `--rounds N` changes how often each side runs, `--binary PATH` measures another
+//! build of keyferry. Ends with failure when a target is missed.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -11,6 +11,7 @@ mod at_rest;
 mod contest;
 mod envelopes;
 mod field;
+mod latency;
 mod launcher;
 mod limits;
 mod reflect;
@@ -37,6 +38,8 @@ const ROWS: &[(&str, Make)] = &[
     ("sops-large", envelopes::sops_large),
     ("sealed", envelopes::sealed),
     ("reflect", reflect::row),
+    ("latency-vault", latency::vault),
+    ("latency-sops", latency::sops),
     ("at-rest", at_rest::row),
     ("size", release::size),
 ];
