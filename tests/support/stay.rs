@@ -13,6 +13,16 @@ use super::run::{Going, Output, keyferry};
 /// Long enough for anything that is not about time.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weight {
+    /// Open descriptors.
+    pub(crate) files: usize,
+    pub(crate) threads: usize,
+    /// The highest resident size so far.
+    pub(crate) peak_kib: usize,
+}
+
 /// A sidecar under way. Dropping it kills it.
 pub(crate) struct Staying {
     going: Going,
@@ -100,6 +110,23 @@ impl Staying {
             .env("KEYFERRY_LISTEN", format!("127.0.0.1:{}", self.port))
             .args([name])
             .run()
+    }
+
+    /// What it holds of the machine now.
+    pub(crate) fn weight(&self) -> Weight {
+        let proc = Path::new("/proc").join(self.pid().to_string());
+        let entries = |of: &str| std::fs::read_dir(proc.join(of)).expect("it runs").count();
+        let status = std::fs::read_to_string(proc.join("status")).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.expect("every process has one").trim();
+        Weight {
+            files: entries("fd"),
+            threads: entries("task"),
+            peak_kib: peak
+                .trim_end_matches(" kB")
+                .parse()
+                .expect("a number of kB"),
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
