@@ -215,10 +215,18 @@ impl Access {
             return;
         }
         if failing || (state.token.is_some() && !leased) {
-            state.task = Some(Task {
-                at: Instant::now(),
-                step: Step::LogIn,
-            });
+            let rhythm = state.task;
+            let now = Instant::now();
+            let alive = |token: &Arc<Token>| !token.is_spent(now);
+            let alive = !failing && state.token.as_ref().is_some_and(alive);
+            if let Err(Stop::Login(cause) | Stop::Read(cause)) = self.log_in(&mut state, now).await
+            {
+                tracing::warn!("the changed credential gave no vault token: {cause}");
+                if alive {
+                    // A file that is not right must not cost the token that is: it is kept as before.
+                    (state.task, state.failures) = (rhythm, 0);
+                }
+            }
             self.stirred.notify_one();
         }
     }
