@@ -118,6 +118,34 @@ fn row_29_a_lease_outlives_an_outage_shorter_than_itself() {
 }
 
 #[test]
+fn row_29_credentials_whose_role_is_gone_are_kept_and_replaced_when_it_is_back() {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 5, 3600);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
+    let staying = Staying::start(folder.path(), &leased(&identity, ""));
+    staying.ready();
+    let first = delivered(folder.path());
+    bao.delete("rabbitmq/roles/app");
+    bao.post("sys/leases/revoke-prefix/rabbitmq/creds/app", &json!({}));
+    eventually("it is told once the lease is over", SOON, || {
+        staying.reasons().contains("unknown role")
+    });
+    assert!(staying.is_ready() && delivered(folder.path()) == first);
+    assert!(
+        audited(&bao, CREDS) <= 9,
+        "no storm: {}",
+        audited(&bao, CREDS)
+    );
+    let role = json!({"vhosts": r#"{"/": {"read": ".*"}}"#});
+    bao.post("rabbitmq/roles/app", &role);
+    eventually("other ones", SOON, || {
+        delivered(folder.path()) != first && !staying.reasons().contains("unknown role")
+    });
+    assert_eq!(audited(&bao, LOGIN), 1);
+}
+
+#[test]
 fn a_certificate_is_issued_anew_before_it_ends_and_not_at_every_look() {
     let bao = OpenBao::start();
     bao.post("sys/mounts/pki", &json!({"type": "pki"}));

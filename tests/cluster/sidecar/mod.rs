@@ -4,9 +4,11 @@ mod at_length;
 mod crowd;
 mod denied;
 mod leases;
+mod login;
 mod outages;
 mod restart;
 mod tokens;
+mod values;
 
 use std::fs;
 use std::path::Path;
