@@ -22,8 +22,10 @@ pub(crate) struct Run {
 
 /// keyferry with no argument and nothing in its environment but `PATH`.
 pub(crate) fn keyferry() -> Run {
-    // Tests and benches are told where it is; an example is not, and starts none.
-    Run::of(option_env!("CARGO_BIN_EXE_keyferry").unwrap_or("keyferry"))
+    // Tests and benches are told where it is; an example is not, and starts none. `KEYFERRY_BIN` names another, such as a
+    // release build for tests that start hundreds.
+    let built = || option_env!("CARGO_BIN_EXE_keyferry").unwrap_or("keyferry");
+    Run::of(std::env::var_os("KEYFERRY_BIN").unwrap_or_else(|| built().into()))
 }
 
 impl Run {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{SECRETS, SOON, TOKEN, VALUE, copy, envelope, errors, kv2};
+use super::{GRANTED, JWT, SECRETS, SOON, TOKEN, VALUE, copy, envelope, errors, granted, kv2};
 use crate::support::process::{Scratch, eventually};
 use crate::support::session::secret_file;
 use crate::support::stay::Staying;
@@ -286,4 +287,32 @@ fn row_26_a_busy_server_is_asked_less_and_less() {
         let asked = asked(row.name);
         assert!(asked <= 20, "{}: {asked} requests", row.name);
     }
+}
+
+#[test]
+fn row_26_a_login_is_not_made_again_before_the_server_wants_it() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&times);
+    let stub = Stub::start(move |request| {
+        if !request.path.ends_with("/login") {
+            return good(request, VALUE, 3);
+        }
+        let mut times = seen.lock().expect("no test panics in here");
+        times.push(Instant::now());
+        match times.len() {
+            1 => errors(429, &["rate limit quota exceeded"]).with("Retry-After", "4"),
+            _ => granted(GRANTED, 600),
+        }
+    });
+    let folder = Scratch::new("staying");
+    secret_file(folder.path(), "jwt", JWT);
+    let config = format!(
+        "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
+        stub.url()
+    );
+    let staying = Staying::start(folder.path(), &config);
+    staying.ready();
+    let times = times.lock().expect("no test panics in here").clone();
+    assert_eq!(times.len(), 2);
+    assert!(times[1] - times[0] >= Duration::from_secs(4));
 }
