@@ -26,7 +26,6 @@ pub(crate) mod lease;
 pub(crate) mod list;
 mod marked;
 mod redact;
-pub(crate) mod retry;
 mod sealing;
 pub(crate) mod secret;
 mod status;

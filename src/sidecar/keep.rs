@@ -16,7 +16,7 @@ use crate::apply::Applied;
 use crate::apply::withdraw::withdraw;
 use crate::cadence::backoff;
 use crate::config::stay::REFRESH;
-use crate::config::{Config, Delivery, FileFormat, OnFailure, Source, Target, VaultRead};
+use crate::config::{Config, Delivery, FileFormat, OnFailure, Target, VaultRead};
 use crate::cycle;
 use crate::outcome::Outcome;
 use crate::patience::{any_number, chance};
@@ -285,15 +285,8 @@ impl Keeper<'_> {
         &self,
         delivery: &'d Delivery,
     ) -> impl Iterator<Item = &'d VaultRead> + use<'d> {
-        delivery.from.iter().filter_map(|from| match &from.source {
-            Source::Vault(read) => Some(read),
-            Source::Age { .. }
-            | Source::Sops { .. }
-            | Source::Sealed { .. }
-            | Source::SealedObject(_)
-            | Source::SealedManifests { .. }
-            | Source::Secret(_) => None,
-        })
+        let sources = delivery.from.iter();
+        sources.filter_map(|from| from.source.vault())
     }
 
     /// What an earlier run left counts, where the delivery says so and all of its targets are there.

@@ -5,7 +5,8 @@ mod manifests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::load::{Outside, load};
+use super::load::load;
+use super::outside::Outside;
 use super::problem::Problems;
 use super::{AgeKey, Config, FileFormat, JwtSource, SecretKind, Source, Target, VaultAuth};
 use crate::report::Class;
