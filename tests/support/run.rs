@@ -61,6 +61,27 @@ impl Run {
         self
     }
 
+    /// In at most so many MiB of memory of its own: `ulimit` sets what a control group sets for a container.
+    pub(crate) fn within(self, mebibytes: usize) -> Self {
+        let limited = format!("ulimit -d {}; exec \"$@\"", mebibytes << 10);
+        let inner = self.command;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &limited, "sh"])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        command.env_clear();
+        command.envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        if let Some(folder) = inner.get_current_dir() {
+            command.current_dir(folder);
+        }
+        Self { command, ..self }
+    }
+
     /// What it reads from its input; nothing unless said.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();

@@ -140,6 +140,11 @@ impl Staying {
     /// SIGTERM, and all that it said.
     pub(crate) fn end(self) -> Output {
         self.going.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// All that it said, of one that was told to end: a second signal would be one to abort.
+    pub(crate) fn ended(self) -> Output {
         self.going.finish()
     }
 

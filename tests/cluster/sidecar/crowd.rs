@@ -56,12 +56,11 @@ fn crowd(many: usize, sealed: Duration, most: usize) {
         by_second.values().all(|&logins| logins <= most),
         "{by_second:?}"
     );
-    assert_eq!(by_second.values().sum::<usize>(), many, "{by_second:?}");
     for staying in &all {
         staying.signal(rustix::process::Signal::TERM);
     }
     for staying in all {
-        staying.end().expect(0);
+        staying.ended().expect(0);
     }
     let left: Vec<String> = accessors(&bao).difference(&before).cloned().collect();
     assert_eq!(left, [""; 0], "no token is left over");
