@@ -7,6 +7,7 @@ mod leases;
 mod login;
 mod outages;
 mod restart;
+mod rights;
 mod tokens;
 mod values;
 
