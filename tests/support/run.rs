@@ -63,7 +63,12 @@ impl Run {
 
     /// In at most so many MiB of memory of its own: `ulimit` sets what a control group sets for a container.
     pub(crate) fn within(self, mebibytes: usize) -> Self {
-        let limited = format!("ulimit -d {}; exec \"$@\"", mebibytes << 10);
+        self.limited(&format!("-d {}", mebibytes << 10))
+    }
+
+    /// With a limit of the kernel as `ulimit` sets it.
+    pub(crate) fn limited(self, limit: &str) -> Self {
+        let limited = format!("ulimit {limit}; exec \"$@\"");
         let inner = self.command;
         let mut command = Command::new("sh");
         command

@@ -12,17 +12,17 @@ use crate::support::stay::Staying;
 #[test]
 fn row_13_some_sidecars_do_not_come_all_at_once_after_a_seal() {
     // Of so few, chance alone brings a fifth together now and then.
-    crowd(40, Duration::from_secs(15), 14);
+    println!("{}", crowd(40, Duration::from_secs(15), 14));
 }
 
 #[test]
 #[ignore = "takes two minutes and two hundred processes"]
 fn row_13_many_sidecars_do_not_come_all_at_once_after_a_seal() {
-    crowd(200, Duration::from_secs(60), 40);
+    println!("{}", crowd(200, Duration::from_secs(60), 40));
 }
 
 /// So many start on a server that is sealed for so long; no second may see more than `most` of them log in.
-fn crowd(many: usize, sealed: Duration, most: usize) {
+fn crowd(many: usize, sealed: Duration, most: usize) -> String {
     let bao = OpenBao::start_sealable();
     put(&bao, VALUE);
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "10m"}));
@@ -34,7 +34,6 @@ fn crowd(many: usize, sealed: Duration, most: usize) {
         .iter()
         .map(|folder| Staying::start(folder.path(), &config(&identity, "")))
         .collect();
-    println!("{many} started within {:?}", begun.elapsed());
     std::thread::sleep(sealed.saturating_sub(begun.elapsed()));
     bao.unseal();
     let unsealed = Instant::now();
@@ -45,7 +44,6 @@ fn crowd(many: usize, sealed: Duration, most: usize) {
     }
     let took = unsealed.elapsed();
     let by_second = logins(&bao);
-    println!("ready {took:?} after the seal; logins by second: {by_second:?}");
     assert!(
         waiting.is_empty(),
         "{} are not ready after {took:?}",
@@ -64,6 +62,7 @@ fn crowd(many: usize, sealed: Duration, most: usize) {
     }
     let left: Vec<String> = accessors(&bao).difference(&before).cloned().collect();
     assert_eq!(left, [""; 0], "no token is left over");
+    format!("{many} ready within {took:?}; logins by second: {by_second:?}")
 }
 
 fn accessors(bao: &OpenBao) -> BTreeSet<String> {

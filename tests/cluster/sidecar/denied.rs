@@ -30,26 +30,55 @@ fn row_18_a_right_that_is_taken_away_keeps_what_was_delivered() {
 }
 
 #[test]
-fn row_21_and_22_a_deleted_secret_is_kept_and_said_to_be_deleted() {
-    for (path, words) in [("kv/data/app", "deleted"), ("kv/metadata/app", "nothing")] {
+fn row_21_and_22_what_is_gone_is_kept_and_each_absence_is_told_apart() {
+    type Fault = fn(&OpenBao);
+    // What happens, the words for it, and whether it is the secret itself that is gone for certain.
+    let rows: [(Fault, &str, bool); 4] = [
+        (|bao| drop(bao.delete("kv/data/app")), "deleted at", true),
+        (
+            |bao| drop(bao.post("kv/destroy/app", &json!({"versions": [1]}))),
+            "is destroyed",
+            true,
+        ),
+        (
+            |bao| drop(bao.delete("kv/metadata/app")),
+            "nothing is there",
+            true,
+        ),
+        (
+            |bao| drop(bao.delete("sys/mounts/kv")),
+            "mount not found",
+            false,
+        ),
+    ];
+    for (fault, words, certain) in rows {
         let bao = OpenBao::start();
         put(&bao, VALUE);
         let folder = tempfile::tempdir().unwrap();
         let identity = identity(&bao, RIGHTS, &json!({}));
-        let staying = Staying::start(folder.path(), &config(&identity, ""));
+        let more = "- {name: withdrawn, onMissing: delete, from: [{vault: kv/data/app}], to: [{file: {path: other.env}}]}\n";
+        let staying = Staying::start(folder.path(), &config(&identity, more));
         staying.ready();
-        bao.delete(path);
-        eventually("it is told", SOON, || staying.reasons().contains("missing"));
+        fault(&bao);
+        eventually(words, SOON, || {
+            staying.reasons().matches(words).count() == 2
+        });
         assert!(
-            staying.reasons().contains(words) || words == "nothing",
+            staying.reasons().starts_with("app: ok"),
             "{}",
             staying.reasons()
         );
-        assert!(staying.is_ready() && delivered(folder.path()).contains(VALUE));
+        assert!(delivered(folder.path()).contains(VALUE));
+        let other = || folder.path().join("other.env").exists();
+        assert_eq!(other(), !certain, "{words}");
+        if !certain {
+            bao.enable_kv2("kv");
+        }
         put(&bao, OTHER);
         eventually("it comes back", SOON, || {
-            delivered(folder.path()).contains(OTHER)
+            delivered(folder.path()).contains(OTHER) && other()
         });
+        staying.ready();
     }
 }
 

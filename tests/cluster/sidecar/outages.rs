@@ -17,6 +17,7 @@ fn over_an_outage(begin: fn(&OpenBao), end: fn(&OpenBao), words: &str) {
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
     let staying = Staying::start(folder.path(), &config(&identity, ""));
     staying.ready();
+    let before = staying.weight();
     begin(&bao);
     eventually("it is told", Duration::from_secs(40), || {
         staying.reasons().contains(words)
@@ -30,6 +31,11 @@ fn over_an_outage(begin: fn(&OpenBao), end: fn(&OpenBao), words: &str) {
     });
     eventually("all is well", SOON, || !staying.reasons().contains(words));
     assert_eq!(audited(&bao, LOGIN), 1, "the token was good all the time");
+    let after = staying.weight();
+    assert!(
+        after.files <= before.files + 2 && after.threads <= before.threads + 2,
+        "{before:?} {after:?}"
+    );
     staying
         .end()
         .expect(0)
