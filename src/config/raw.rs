@@ -17,7 +17,8 @@ mod stay;
 
 pub use manifests::RawManifests;
 pub use stay::{
-    RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
+    RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
+    RawSignalName, RawWebhook,
 };
 
 /// What keyferry carries, from where, and where to.

@@ -16,8 +16,19 @@ pub struct Sidecar {
     pub refresh: Option<Duration>,
     /// Where owed reactions are remembered for deliveries without file targets.
     pub state: Option<PathBuf>,
-    /// An OpenTelemetry collector, without a final slash.
-    pub otlp: Option<String>,
+    /// The process whose end is ours.
+    pub end_with: Option<Process>,
+    /// An OpenTelemetry collector.
+    pub otlp: Option<Collector>,
+}
+
+/// A collector's address, `http://…` or `https://…` without a final slash, by what is spoken there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Collector {
+    /// gRPC.
+    Grpc(String),
+    /// HTTP, and JSON in it.
+    Http(String),
 }
 
 /// What one delivery says about its age.

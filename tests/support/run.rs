@@ -1,6 +1,6 @@
 //! Starts keyferry itself as a user would: the built binary, an empty environment, a bounded time.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -22,10 +22,26 @@ pub(crate) struct Run {
 
 /// keyferry with no argument and nothing in its environment but `PATH`.
 pub(crate) fn keyferry() -> Run {
-    // Tests and benches are told where it is; an example is not, and starts none. `KEYFERRY_BIN` names another, such as a
-    // release build for tests that start hundreds.
+    Run::of(binary())
+}
+
+/// The same as process 1 of a namespace of its own, as in a container. The call is then `unshare`'s, and keyferry its only
+/// child: see `Going::first`.
+pub(crate) fn keyferry_first() -> Run {
+    let flags = ["--pid", "--fork", "--mount-proc", "--kill-child=KILL"];
+    let able = Command::new("unshare").args(flags).arg("true").output();
+    assert!(
+        able.is_ok_and(|output| output.status.success()),
+        "a process 1 is made with unshare(1) of util-linux, which needs root: run this test as root"
+    );
+    Run::of("unshare").args(flags).args(["--".into(), binary()])
+}
+
+/// Tests and benches are told where it is; an example is not, and starts none. `KEYFERRY_BIN` names another, such as a
+/// release build for tests that start hundreds.
+fn binary() -> OsString {
     let built = || option_env!("CARGO_BIN_EXE_keyferry").unwrap_or("keyferry");
-    Run::of(std::env::var_os("KEYFERRY_BIN").unwrap_or_else(|| built().into()))
+    std::env::var_os("KEYFERRY_BIN").unwrap_or_else(|| built().into())
 }
 
 impl Run {
@@ -145,6 +161,14 @@ impl Going {
         self.child.id()
     }
 
+    /// The process id, as seen from here, of a keyferry that is process 1 of its own namespace.
+    pub(crate) fn first(&self) -> Pid {
+        let [first] = children(self.pid())[..] else {
+            panic!("unshare has one child");
+        };
+        first
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
@@ -190,6 +214,14 @@ impl Drop for Going {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The children of a process.
+pub(crate) fn children(pid: u32) -> Vec<Pid> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let list = list.unwrap_or_default();
+    let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+    pids.filter_map(Pid::from_raw).collect()
 }
 
 /// What a finished call left.
