@@ -26,6 +26,7 @@ mod outputs;
 mod pass;
 mod progress;
 mod render;
+mod room;
 mod rops;
 mod schema;
 mod sidecar;
