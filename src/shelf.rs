@@ -211,7 +211,11 @@ impl Shelf {
                     }
                     Renewal::Later(failure) => {
                         *errors += 1;
-                        tracing::warn!(path = read.path, reason = %failure.what, "lease not renewed yet");
+                        let (path, reason) = (&read.path, &failure.what);
+                        match *errors {
+                            1 => tracing::warn!(path, reason, "lease not renewed yet"),
+                            _ => tracing::debug!(path, reason, "lease still not renewed"),
+                        }
                         cadence.after_error(left(*end), *errors, chance())
                     }
                     Renewal::Refused(failure) => {
@@ -231,7 +235,15 @@ impl Shelf {
                         // The new token is asked again at its own time, not at once.
                         *token = Some(session.generation());
                     }
-                    tracing::warn!(path = read.path, reason = %failure.what, "leased data not replaced yet, it is still good");
+                    let (path, reason) = (&read.path, &failure.what);
+                    match *errors {
+                        1 => tracing::warn!(
+                            path,
+                            reason,
+                            "leased data not replaced yet, it is still good"
+                        ),
+                        _ => tracing::debug!(path, reason, "leased data still not replaced"),
+                    }
                 }
                 Err(failure) => {
                     self.kept().remove(read);

@@ -10,7 +10,7 @@ pub use super::raw::RawSignalName as SignalName;
 pub const REFRESH: Duration = Duration::from_secs(300);
 
 /// What all deliveries share.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sidecar {
     /// How often; [`REFRESH`] unless said.
     pub refresh: Option<Duration>,
@@ -18,6 +18,19 @@ pub struct Sidecar {
     pub state: Option<PathBuf>,
     /// An OpenTelemetry collector, without a final slash.
     pub otlp: Option<String>,
+    /// Whether Events of the cluster tell of failures.
+    pub events: bool,
+}
+
+impl Default for Sidecar {
+    fn default() -> Self {
+        Self {
+            refresh: None,
+            state: None,
+            otlp: None,
+            events: true,
+        }
+    }
 }
 
 /// What one delivery says about its age.

@@ -13,10 +13,12 @@ use crate::apply::react::reap;
 use crate::config::problem::Problems;
 use crate::config::{Config, JwtSource, Source, VaultAuth};
 use crate::halt;
+use crate::kubernetes::pod::Pod;
 use crate::outcome::Failed;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups;
+use crate::sidecar::herald::Herald;
 use crate::sidecar::keep::Keeper;
 use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
@@ -52,6 +54,7 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
     };
     let board = Arc::new(Board::default());
     let reactor = Reactor::new(Arc::clone(&board));
+    let herald = Herald::new(Pod::of_this_process());
     let world = settings.world.as_ref()(&first);
     let mut stay = Stay {
         files: Watched::new(files),
@@ -73,7 +76,7 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
         () = ended => {}
         () = served => {}
         () = bury() => {}
-        () = stay.on(first, &board, &reactor) => {}
+        () = stay.on(first, &board, &reactor, &herald) => {}
     }
     tracing::info!("ending: what was delivered stays");
     let pulse = board.state().reflector.clone();
@@ -94,7 +97,7 @@ struct Stay {
 
 impl Stay {
     /// Keeps one configuration after the other, for ever.
-    async fn on(&mut self, first: Config, board: &Arc<Board>, reactor: &Reactor) {
+    async fn on(&mut self, first: Config, board: &Arc<Board>, reactor: &Reactor, herald: &Herald) {
         let mut config = first;
         loop {
             let sources: Vec<&Source> = config
@@ -109,6 +112,7 @@ impl Stay {
             reactor.take(&config);
             let reflector = config.reflector.clone();
             let pulse = board.state().reflector.clone();
+            let events = config.sidecar.events;
             let collector = config.sidecar.otlp.clone();
             if collector.is_some() {
                 // The first pass may be over before the collector is first thought of.
@@ -124,6 +128,7 @@ impl Stay {
                         world,
                         board,
                         reactor,
+                        herald,
                     })
                     .collect();
                 let tended = world
@@ -141,6 +146,7 @@ impl Stay {
                     _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
+                    () = herald.run(events, world) => return,
                     () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
                     () = otlp::export(collector.as_deref(), board) => return,
                 }

@@ -26,6 +26,7 @@ use crate::outcome::Failed;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups::{self, files};
+use crate::sidecar::herald::Herald;
 use crate::sidecar::keep::Keeper;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::watch::Watched;
@@ -91,13 +92,14 @@ pub async fn run(
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
     let board = Arc::new(Board::default());
-    let reactor = Reactor::new(Arc::clone(&board));
+    let (reactor, herald) = (Reactor::new(Arc::clone(&board)), Herald::default());
     let all = groups::alone(config, &name);
     let keeper = Keeper {
         group: &all,
         world: &world,
         board: &board,
         reactor: &reactor,
+        herald: &herald,
     };
     let tended = join_all(
         world

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::news::News;
 use super::standing::{Good, Standing};
 use crate::config::{Config, Staleness};
+use crate::outcome::Failed;
 use crate::reflector::Pulse;
 use crate::report::{Class, Failure};
 
@@ -67,12 +69,24 @@ pub struct Told {
     pub delivery: String,
     /// How many targets were written, whatever became of the others.
     pub written: u64,
-    /// The failure that decides.
-    pub failure: Option<Failure>,
+    /// What failed, and first of all what decides.
+    pub failures: Vec<Failed>,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
     /// When the first of its leases ends.
     pub lease_end: Option<Instant>,
+}
+
+impl Told {
+    /// The failure that decides.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failures.first().map(|failed| &failed.failure)
+    }
+
+    /// Its class.
+    pub fn class(&self) -> Option<Class> {
+        self.failure().map(|failure| failure.class)
+    }
 }
 
 impl Board {
@@ -99,16 +113,17 @@ impl Board {
         self.state().stale = Some(why);
     }
 
-    /// What a pass came to.
-    pub fn tell(&self, told: Told) {
+    /// What a pass came to; gives what of it is news.
+    pub fn tell(&self, told: Told) -> News {
+        let failure = told.failure().cloned();
         let mut state = self.state();
         let Some(standing) = state.deliveries.get_mut(&told.delivery) else {
-            return;
+            return News::default();
         };
         standing.changes += told.written;
         standing.lease_end = told.lease_end;
         standing.withdrawn = told.withdrawn;
-        match &told.failure {
+        match &failure {
             Some(failure) => *standing.failures.entry(failure.class).or_default() += 1,
             None => {
                 standing.good = Some(Good {
@@ -118,7 +133,9 @@ impl Board {
                 });
             }
         }
-        standing.failure = told.failure;
+        standing.failure = failure;
+        let (at, now) = (Timestamp::now(), Instant::now());
+        standing.trouble.take(told.failures, at, now)
     }
 
     /// What an earlier run delivered counts.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::board::{Board, Span, Told};
 use super::cluster::Followed;
 use super::groups::files;
+use super::herald::Herald;
 use super::reactor::Reactor;
 use super::standing::Good;
 use super::watch::Watched;
@@ -18,7 +19,7 @@ use crate::cadence::backoff;
 use crate::config::stay::REFRESH;
 use crate::config::{Config, Delivery, FileFormat, OnFailure, Source, Target, VaultRead};
 use crate::cycle;
-use crate::outcome::Outcome;
+use crate::outcome::{Failed, Outcome};
 use crate::patience::{any_number, chance};
 use crate::plan::{Action, DeliveryPlan, Owed};
 use crate::report::{Class, Failure};
@@ -39,6 +40,8 @@ pub struct Keeper<'a> {
     pub board: &'a Board,
     /// Where it tells what it owes.
     pub reactor: &'a Reactor,
+    /// Where it tells what is news.
+    pub herald: &'a Herald,
 }
 
 /// What ended a wait.
@@ -86,13 +89,12 @@ impl Keeper<'_> {
         })
         .await;
         // Only for what it logs.
-        drop(Outcome::of(&applied));
+        drop(Outcome::changes(&applied));
         let mut worst: Option<Class> = None;
         let both = self.group.deliveries.iter().zip(&applied.plan.deliveries);
         for ((delivery, plan), results) in both.zip(&applied.results) {
             let told = self.judge(delivery, plan, results, &world).await;
-            let class = told.failure.as_ref().map(|failure| failure.class);
-            worst = worst.into_iter().chain(class).min();
+            worst = worst.into_iter().chain(told.class()).min();
             let mine = owed.iter().filter(|owed| owed.delivery == delivery.name);
             let mine: Vec<Owed> = mine.cloned().collect();
             if told.withdrawn {
@@ -104,18 +106,24 @@ impl Keeper<'_> {
             } else {
                 self.reactor.forget(&mine);
             }
-            self.board.tell(told);
+            self.tell(Some(delivery), told);
         }
         let described = applied.plan.deliveries.iter().zip(&applied.results);
         for (plan, results) in described.skip(self.group.deliveries.len()) {
             let told = told(plan, results);
-            let class = told.failure.as_ref().map(|failure| failure.class);
-            worst = worst.into_iter().chain(class).min();
-            self.board.tell(told);
+            worst = worst.into_iter().chain(told.class()).min();
+            self.tell(None, told);
         }
         self.board.passed(|| self.span(begun, worst));
         self.settle_tokens(&applied).await;
         worst.is_none()
+    }
+
+    fn tell(&self, delivery: Option<&Delivery>, told: Told) {
+        let (name, failure) = (told.delivery.clone(), told.failure().cloned());
+        let news = self.board.tell(told);
+        self.herald
+            .announce(&name, delivery, &news, failure.as_ref());
     }
 
     fn span(&self, begun: Timestamp, class: Option<Class>) -> Span {
@@ -155,9 +163,10 @@ impl Keeper<'_> {
                         told.written += 1;
                     }
                     Ok(false) => {}
-                    Err(failure) => {
-                        tracing::error!(delivery = delivery.name, %target, class = %failure.class, reason = %failure.what, "not removed");
-                    }
+                    Err(failure) => told.failures.push(Failed {
+                        target: Some(target.to_string()),
+                        ..Failed::of(&delivery.name, failure)
+                    }),
                 }
             }
         }
@@ -333,16 +342,19 @@ fn told(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
     let mut told = Told {
         delivery: plan.delivery.clone(),
         written: 0,
-        failure: plan.steps.as_ref().err().cloned(),
+        failures: Vec::new(),
         withdrawn: false,
         lease_end: None,
     };
+    let failed = |failure: &Failure| Failed::of(&plan.delivery, failure.clone());
+    told.failures.extend(plan.steps.as_ref().err().map(failed));
     for (step, result) in plan.steps.iter().flatten().zip(results) {
         match result {
             Ok(()) => told.written += u64::from(step.action.is_change()),
-            Err(failure) => {
-                told.failure.get_or_insert_with(|| failure.clone());
-            }
+            Err(failure) => told.failures.push(Failed {
+                target: Some(step.artifact.to_string()),
+                ..failed(failure)
+            }),
         }
     }
     told

@@ -250,6 +250,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Failed;
     use crate::report::{Class, Failure};
     use crate::sidecar::board::Told;
 
@@ -260,15 +261,16 @@ mod tests {
             .state()
             .deliveries
             .insert("a\"b".to_owned(), Standing::default());
-        let told = |failure| Told {
+        let told = |failures| Told {
             delivery: "a\"b".to_owned(),
             written: 2,
-            failure,
+            failures,
             withdrawn: false,
             lease_end: Some(Instant::now()),
         };
-        board.tell(told(None));
-        board.tell(told(Some(Failure::new(Class::Denied, "no"))));
+        board.tell(told(Vec::new()));
+        let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));
+        board.tell(told(vec![denied]));
         board.reacted("run", true);
         let text = text(&board);
         for (name, _, _) in METRICS {

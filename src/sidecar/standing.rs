@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::news::Trouble;
 use crate::config::{OnFailure, Staleness};
 use crate::report::{Class, Failure};
 
@@ -18,6 +19,8 @@ pub struct Standing {
     pub good: Option<Good>,
     /// Why the last pass did not put it in order.
     pub failure: Option<Failure>,
+    /// What was told of that.
+    pub trouble: Trouble,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
     /// Targets that were written.

@@ -129,11 +129,16 @@ impl Access {
                 if let Err(Stop::Login(cause) | Stop::Read(cause)) =
                     self.log_in(&mut state, Instant::now()).await
                 {
-                    tracing::warn!(
-                        failures = state.failures,
-                        "no vault token with {}: {cause}",
-                        self.identity()
-                    );
+                    let (failures, identity) = (state.failures, self.identity());
+                    match failures {
+                        0 | 1 => tracing::warn!("no vault token with {identity}: {cause}"),
+                        _ => {
+                            tracing::debug!(
+                                failures,
+                                "still no vault token with {identity}: {cause}"
+                            );
+                        }
+                    }
                 }
             }
             Step::Outdated => {}
@@ -172,7 +177,10 @@ impl Access {
             }
             (None, Err(cause)) if cause.is_passing() => {
                 let errors = errors + 1;
-                tracing::warn!(errors, "vault token not renewed yet: {cause}");
+                match errors {
+                    1 => tracing::warn!("vault token not renewed yet: {cause}"),
+                    _ => tracing::debug!(errors, "vault token still not renewed: {cause}"),
+                }
                 let (turn, wait) = cadence.after_error(left(end), errors, chance());
                 Task::keep(turn, wait, cadence, errors)
             }

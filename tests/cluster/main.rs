@@ -10,6 +10,7 @@
 mod support;
 
 mod deploy;
+mod events;
 mod examples;
 mod kube;
 mod manifests;

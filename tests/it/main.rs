@@ -21,6 +21,7 @@ mod mutate;
 mod outputs;
 mod pass;
 mod progress;
+mod quiet;
 mod render;
 mod rops;
 mod schema;

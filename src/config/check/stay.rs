@@ -22,11 +22,13 @@ impl Checker<'_> {
             refresh,
             state,
             otlp,
+            events,
         } = written.value;
         Sidecar {
             refresh: refresh.and_then(|text| self.duration(&text)),
             state: state.map(|folder| self.path(&folder)),
             otlp: otlp.and_then(|address| self.collector(&address)),
+            events: events.unwrap_or(true),
         }
     }
 

@@ -15,6 +15,8 @@ pub struct RawSidecar {
     pub state: Option<At<String>>,
     /// `http://collector:4318`: metrics and a span per pass go there as OTLP over HTTP, in JSON.
     pub otlp: Option<At<String>>,
+    /// Tell of failures and recoveries with Events at our pod, else at the Secret that is delivered; true unless said.
+    pub events: Option<bool>,
 }
 
 /// What to do when a source fails that was delivered before.
