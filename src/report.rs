@@ -1,6 +1,7 @@
 //! What came of a pass, and what it means to the caller: classes, exit codes, failures.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Why something failed. It alone decides retry, exit code and metric label; the lowest code of a pass wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +72,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether this is a definitive absence: the only failure that `optional: true` forgives.
     pub absent: bool,
+    /// How long the server that failed wants to be left alone, in its own words: whoever waits sets the bound.
+    pub wait: Option<Duration>,
 }
 
 impl Failure {
@@ -81,6 +84,7 @@ impl Failure {
             what: what.into(),
             hint: None,
             absent: false,
+            wait: None,
         }
     }
 
@@ -117,6 +121,10 @@ pub trait Fault: std::error::Error {
     fn absent(&self) -> bool {
         false
     }
+    /// How long the server wants to be left alone.
+    fn wait(&self) -> Option<Duration> {
+        None
+    }
 }
 
 impl<E: Fault> From<E> for Failure {
@@ -133,6 +141,7 @@ impl<E: Fault> From<E> for Failure {
             what,
             hint: error.hint(),
             absent: error.absent(),
+            wait: error.wait(),
         }
     }
 }

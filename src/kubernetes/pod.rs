@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_pod_is_known_by_the_downward_api_else_by_its_host() {
-        let rows: [(&[(&str, &str)], Option<[&str; 3]>); 6] = [
+        type Row<'a> = (&'a [(&'a str, &'a str)], Option<[&'a str; 3]>);
+        let rows: [Row<'_>; 6] = [
             (&[], None),
             (&[("POD_NAMESPACE", "team")], None),
             (

@@ -7,11 +7,15 @@ use jiff::Timestamp;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What a server may make us wait.
+/// What a server may make us wait within one call.
 const ASKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// More is never meant.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// The wait after the given number of tries.
 pub(crate) fn pause(tries: u32, asked: Option<Duration>) -> Duration {
+    let asked = asked.map(|asked| asked.clamp(ASKED.0, ASKED.1));
     asked.unwrap_or_else(|| backoff(tries, random_fraction()))
 }
 
@@ -35,7 +39,7 @@ fn random_fraction() -> f64 {
     }
 }
 
-/// `Retry-After` in seconds or as a date, kept within [`ASKED`]; nothing when it is neither.
+/// `Retry-After` in seconds or as a date, from a second to a day; nothing when it is neither.
 pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -45,7 +49,7 @@ pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
         let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
         Duration::try_from(at.duration_since(now)).unwrap_or_default()
     };
-    Some(wait.clamp(ASKED.0, ASKED.1))
+    Some(wait.clamp(ASKED.0, DAY))
 }
 
 #[cfg(test)]
@@ -58,8 +62,8 @@ mod tests {
         let rows = [
             ("5", Some(5)),
             ("0", Some(1)),
-            ("1000000000", Some(60)),
-            ("99999999999999999999999", Some(60)),
+            ("1000000000", Some(86_400)),
+            ("99999999999999999999999", Some(86_400)),
             ("Wed, 21 Oct 2015 07:28:09 GMT", Some(9)),
             ("Wed, 21 Oct 2015 07:27:00 GMT", Some(1)),
             ("", None),
@@ -82,5 +86,6 @@ mod tests {
         }
         let asked = Duration::from_secs(7);
         assert_eq!(pause(1, Some(asked)), asked);
+        assert_eq!(pause(1, Some(DAY)), ASKED.1);
     }
 }

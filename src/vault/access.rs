@@ -186,7 +186,7 @@ impl Access {
             Ok(fresh) => Ok(self.take(state, fresh)),
             Err(cause) => {
                 state.failed = Some((Instant::now(), cause.clone()));
-                self.plan_a_login(state);
+                self.plan_a_login(state, cause.asked_wait());
                 Err(Stop::Login(cause))
             }
         }

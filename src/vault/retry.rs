@@ -15,8 +15,11 @@ use crate::patience::{Patience, chance};
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What a server may make us wait.
+/// What a server may make us wait within one run.
 const ASKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// More is never meant.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A wrong day of the week does not make a date useless.
 static DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
@@ -47,7 +50,7 @@ impl Pace {
         }
         let wait = cause
             .asked_wait()
-            .unwrap_or_else(|| backoff(self.tries, chance()));
+            .map_or_else(|| backoff(self.tries, chance()), within_a_run);
         let now = Instant::now();
         let cause = match (&cause, self.last.take()) {
             (Cause::Trouble(Trouble::Late { .. }), Some(last)) => last,
@@ -78,7 +81,11 @@ fn backoff(tries: u32, fraction: f64) -> Duration {
     (FIRST * (1 << doublings)).min(LONGEST).mul_f64(fraction)
 }
 
-/// `Retry-After` in seconds or as a date, kept within [`ASKED`]; nothing when it is neither.
+fn within_a_run(asked: Duration) -> Duration {
+    asked.clamp(ASKED.0, ASKED.1)
+}
+
+/// `Retry-After` in seconds or as a date, from a second to a day; nothing when it is neither.
 pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -88,7 +95,7 @@ pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
         let at = DATE.parse_timestamp(value).ok()?;
         Duration::try_from(at.duration_since(now)).unwrap_or_default()
     };
-    Some(wait.clamp(ASKED.0, ASKED.1))
+    Some(wait.clamp(ASKED.0, DAY))
 }
 
 #[cfg(test)]
@@ -103,12 +110,13 @@ mod tests {
             (" 7 ", Some(7)),
             ("0", Some(1)),
             ("60", Some(60)),
-            ("1000000000", Some(60)),
-            ("99999999999999999999999", Some(60)),
+            ("90", Some(90)),
+            ("1000000000", Some(86_400)),
+            ("99999999999999999999999", Some(86_400)),
             ("Wed, 21 Oct 2015 07:28:09 GMT", Some(9)),
             ("Wed, 21 Oct 2015 07:27:00 GMT", Some(1)),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", Some(60)),
-            ("Mon, 21 Oct 2026 07:28:00 GMT", Some(60)),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", Some(86_400)),
+            ("Mon, 21 Oct 2026 07:28:00 GMT", Some(86_400)),
             ("", None),
             ("-1", None),
             ("1.5", None),
@@ -117,6 +125,10 @@ mod tests {
         for (value, want) in rows {
             let want = want.map(Duration::from_secs);
             assert_eq!(retry_after(value, now), want, "{value:?}");
+        }
+        for (asked, want) in [(1, 1), (59, 59), (60, 60), (90, 60), (86_400, 60)] {
+            let asked = Duration::from_secs(asked);
+            assert_eq!(within_a_run(asked).as_secs(), want, "{asked:?}");
         }
     }
 

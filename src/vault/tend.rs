@@ -193,15 +193,18 @@ impl Access {
         });
     }
 
-    /// A login failed: when this identity asks again.
-    pub(super) fn plan_a_login(&self, state: &mut State) {
+    /// A login failed: when this identity asks again; not before the server wants it to, within our own bound.
+    pub(super) fn plan_a_login(&self, state: &mut State, asked: Option<Duration>) {
         if !self.link.stays() {
             return;
         }
         state.failures += 1;
         let wait = backoff(LOGINS.0, LOGINS.1, state.failures, chance());
         state.task = Some(Task {
-            at: Instant::now() + wait.max(LOGINS.0),
+            at: Instant::now()
+                + wait
+                    .max(asked.unwrap_or_default())
+                    .clamp(LOGINS.0, LOGINS.1),
             step: Step::LogIn,
         });
         self.stirred.notify_one();
