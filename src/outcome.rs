@@ -180,7 +180,7 @@ impl Outcome {
     fn done(&mut self, delivery: &str, step: &Step) {
         let target = step.artifact.to_string();
         let (word, why) = match &step.action {
-            Action::Keep | Action::Refuse(_) => {
+            Action::Keep | Action::Refuse(_) | Action::Wait => {
                 self.unchanged += 1;
                 tracing::debug!(delivery, %target, "unchanged");
                 ("unchanged", String::new())
@@ -279,7 +279,8 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
                 | Action::Create
                 | Action::Update(_)
                 | Action::Recreate { .. }
-                | Action::Delete => None,
+                | Action::Delete
+                | Action::Wait => None,
             })),
         }
     }

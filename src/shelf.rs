@@ -4,7 +4,7 @@
 //! whose provider is down stays good for as long as its lease says.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -104,6 +104,16 @@ impl Shelf {
     pub fn end(&self, read: &VaultRead) -> Option<Instant> {
         match &self.kept().get(read)?.life {
             Life::Ends { end, .. } => Some(*end),
+            Life::Version { .. } => None,
+        }
+    }
+
+    /// What was read last, if it ends: a mark by which its successor is known, when it ends, and the token that it ends with.
+    pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
+        let kept = self.kept();
+        let Kept { material, life } = kept.get(read)?;
+        match life {
+            Life::Ends { end, token, .. } => Some((Arc::downgrade(material), *end, *token)),
             Life::Version { .. } => None,
         }
     }

@@ -20,6 +20,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod vault;
+pub mod window;
 mod written;
 
 use std::collections::BTreeMap;

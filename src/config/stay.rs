@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::SecretRef;
 pub use super::raw::RawSignalName as SignalName;
+use super::window::Window;
 
 /// How often sources that cannot be watched are read unless said.
 pub const REFRESH: Duration = Duration::from_secs(300);
@@ -20,6 +21,8 @@ pub struct Sidecar {
     pub otlp: Option<String>,
     /// Whether Events of the cluster tell of failures.
     pub events: bool,
+    /// When changes may be made; at any time where it is empty.
+    pub windows: Vec<Window>,
 }
 
 impl Default for Sidecar {
@@ -29,6 +32,7 @@ impl Default for Sidecar {
             state: None,
             otlp: None,
             events: true,
+            windows: Vec::new(),
         }
     }
 }
@@ -40,6 +44,8 @@ pub struct Staleness {
     pub refresh: Option<Duration>,
     /// Older than this it is not ready.
     pub max_age: Option<Duration>,
+    /// When changes may be made, where it differs from the others.
+    pub windows: Vec<Window>,
     /// When a source or field is absent.
     pub on_missing: OnFailure,
     /// When a login or a right is refused.

@@ -23,6 +23,7 @@ use crate::sidecar::keep::Keeper;
 use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::serve;
+use crate::sidecar::waits::Waits;
 use crate::sidecar::watch::Watched;
 use crate::vault::Session;
 use crate::world::World;
@@ -129,6 +130,7 @@ impl Stay {
                         board,
                         reactor,
                         herald,
+                        waits: Waits::default(),
                     })
                     .collect();
                 let tended = world

@@ -85,7 +85,7 @@ fn sign(change: Change) -> char {
 
 fn why(step: &Step) -> String {
     match &step.action {
-        Action::Keep | Action::Create => String::new(),
+        Action::Keep | Action::Create | Action::Wait => String::new(),
         Action::Delete => UNLISTED.to_owned(),
         Action::Update(reason) | Action::Recreate { reason, .. } => step.because(reason),
         Action::Refuse(failure) => reason_of(failure),
@@ -137,7 +137,7 @@ fn step_document(step: &Step) -> Value {
         "keys": keys,
     });
     match &step.action {
-        Action::Keep | Action::Create => {}
+        Action::Keep | Action::Create | Action::Wait => {}
         Action::Delete => document["reason"] = json!(UNLISTED),
         Action::Update(reason) | Action::Recreate { reason, .. } => {
             document["reason"] = json!(reason.to_string());

@@ -83,6 +83,9 @@ impl Herald {
                 "recovered, after it failed since {since:.0}"
             );
         }
+        if let Some(opens) = news.waits {
+            tracing::info!(delivery = name, %opens, "a change waits for its window");
+        }
         let letter = match (failure, news.over) {
             (Some(failure), _) if news.turned => self.warning(name, delivery, failure),
             (None, Some(since)) => {

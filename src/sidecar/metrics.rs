@@ -62,6 +62,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Targets that were written.",
     ),
     (
+        "keyferry_delivery_waiting_targets",
+        "gauge",
+        "Targets whose change waits for a window.",
+    ),
+    (
         "keyferry_delivery_failures_total",
         "counter",
         "Passes that failed, by class.",
@@ -213,6 +218,10 @@ fn values(metric: &str, standing: &Standing, now: Instant) -> Vec<(Option<Label>
             single(end.map(|end| tenths(end.saturating_duration_since(now))))
         }
         "keyferry_delivery_changes_total" => single(Some(float(standing.changes))),
+        "keyferry_delivery_waiting_targets" => {
+            let targets = standing.waiting.map_or(0, |waiting| waiting.targets);
+            single(u64::try_from(targets).ok().map(float))
+        }
         "keyferry_delivery_failures_total" => standing
             .failures
             .iter()
@@ -267,6 +276,7 @@ mod tests {
             failures,
             withdrawn: false,
             lease_end: Some(Instant::now()),
+            waiting: None,
         };
         board.tell(told(Vec::new()));
         let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));

@@ -22,4 +22,5 @@ pub mod otlp;
 pub mod reactor;
 pub mod serve;
 pub mod standing;
+pub mod waits;
 pub mod watch;

@@ -38,6 +38,8 @@ pub struct News {
     pub still: Option<Timestamp>,
     /// It failed since then, and does no more.
     pub over: Option<Timestamp>,
+    /// It waits, from now on, for a window that opens then.
+    pub waits: Option<Timestamp>,
 }
 
 impl Trouble {

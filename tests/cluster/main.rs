@@ -21,3 +21,4 @@ mod sidecar;
 mod sops;
 mod stack;
 mod vault;
+mod windows;

@@ -29,3 +29,4 @@ mod sidecar;
 mod stack;
 mod tidy;
 mod vault_stub;
+mod windows;

@@ -23,12 +23,14 @@ impl Checker<'_> {
             state,
             otlp,
             events,
+            windows,
         } = written.value;
         Sidecar {
             refresh: refresh.and_then(|text| self.duration(&text)),
             state: state.map(|folder| self.path(&folder)),
             otlp: otlp.and_then(|address| self.collector(&address)),
             events: events.unwrap_or(true),
+            windows: self.windows(windows),
         }
     }
 
