@@ -108,9 +108,9 @@ pub struct FileSetArtifact {
 /// Mode, owner and the demands on the place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Mode of the file, `0o400` unless configured.
+    /// Mode of the file.
     pub mode: u32,
-    /// Mode of folders that are created for it, `0o700` unless configured.
+    /// Mode of folders that are created for it.
     pub dir_mode: u32,
     /// Owner, where configured.
     pub uid: Option<u32>,
@@ -126,6 +126,21 @@ pub struct Access {
     pub in_place: bool,
     /// Whether a file that stands keeps its mode: it is edited, and none is configured.
     pub keep_mode: bool,
+}
+
+impl Access {
+    /// What holds unless configured: its owner may read it, and nothing is demanded of the place.
+    pub const PRIVATE: Self = Self {
+        mode: 0o400,
+        dir_mode: 0o700,
+        uid: None,
+        gid: None,
+        create_dirs: false,
+        require_tmpfs: false,
+        adopt: false,
+        in_place: false,
+        keep_mode: false,
+    };
 }
 
 /// Namespace and name of a Kubernetes object.

@@ -13,7 +13,8 @@ use clap::CommandFactory;
 
 use cli::refused::{self, Parsed};
 use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar};
-use keyferry::config::load::{Outside, load};
+use keyferry::config::load::load;
+use keyferry::config::outside::Outside;
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::disk::of_one_generation;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub mod retry;
+
 /// How long waiting may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {

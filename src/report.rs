@@ -73,7 +73,8 @@ pub struct Failure {
     /// Whether this is a definitive absence: the only failure that `optional: true` forgives.
     pub absent: bool,
     /// How long the server that failed wants to be left alone, in its own words: whoever waits sets the bound.
-    pub wait: Option<Duration>,
+    /// Seconds, 0 where it said nothing: a failure is handed on often, and small.
+    pub wait_s: u32,
 }
 
 impl Failure {
@@ -84,7 +85,7 @@ impl Failure {
             what: what.into(),
             hint: None,
             absent: false,
-            wait: None,
+            wait_s: 0,
         }
     }
 
@@ -95,12 +96,22 @@ impl Failure {
         self
     }
 
+    /// How long the server that failed wants to be left alone.
+    pub fn asked(&self) -> Option<Duration> {
+        (self.wait_s > 0).then(|| Duration::from_secs(self.wait_s.into()))
+    }
+
     /// The same failure with the next move.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// More than a `u32` holds means as long.
+fn seconds(wait: Duration) -> u32 {
+    wait.as_secs().try_into().unwrap_or(u32::MAX)
 }
 
 impl fmt::Display for Failure {
@@ -141,7 +152,7 @@ impl<E: Fault> From<E> for Failure {
             what,
             hint: error.hint(),
             absent: error.absent(),
-            wait: error.wait(),
+            wait_s: error.wait().map_or(0, seconds),
         }
     }
 }

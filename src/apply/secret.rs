@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::artifact::{Leftover, PullSecretLink, SecretArtifact};
 use crate::halt::{Halt, RESTORE};
-use crate::kubernetes::retry::pause;
 use crate::kubernetes::secret::{Apply, Basis, Stored, check};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::observed::SecretState;
+use crate::patience::retry::pause;
 use crate::plan::Action;
 use crate::report::Failure;
 use crate::world::World;

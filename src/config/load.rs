@@ -8,24 +8,13 @@ use serde::Deserialize as _;
 
 use super::check::{self, Parts};
 use super::mask::{self, Masked};
+use super::outside::Outside;
 use super::problem::{Problem, Problems, span};
 use super::raw::RawConfig;
 use super::read::Reader;
 use super::written::{self, Flaw, Place};
 use super::{AgeKey, Config, Location};
 use crate::report::Class;
-
-/// What the loader may ask of the outside: passed in, so that the rest stays pure.
-pub struct Outside<'a> {
-    /// Environment variables.
-    pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// Text of a file.
-    pub read: &'a dyn Fn(&Path) -> io::Result<String>,
-    /// Entries of a folder, sorted; nothing when it is not a folder.
-    pub list: &'a dyn Fn(&Path) -> io::Result<Option<Vec<PathBuf>>>,
-    /// With it, every file target must lie beneath.
-    pub root: Option<&'a Path>,
-}
 
 /// Loads files and folders (their `*.yaml` and `*.yml`), all merged into one configuration.
 pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems> {
@@ -198,4 +187,16 @@ fn is_of_identity(text: &str, at: &Location) -> bool {
         "keys",
     ];
     identities.contains(&word) && Masked::new(text).hides(span.start)
+}
+
+/// The configuration that is this text, for tests of what works by one.
+#[cfg(test)]
+pub(crate) fn of_text(text: &str) -> Config {
+    let outside = Outside {
+        env: &|_| None,
+        read: &|_| Ok(text.to_owned()),
+        list: &|_| Ok(None),
+        root: None,
+    };
+    load(&["/c/keyferry.yaml".into()], &outside).unwrap_or_else(|why| panic!("{why}"))
 }

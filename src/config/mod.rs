@@ -10,6 +10,7 @@ pub mod expand;
 pub mod load;
 mod manifests;
 pub mod mask;
+pub mod outside;
 pub mod problem;
 pub mod raw;
 mod read;

@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::subject::{Kind, Subject};
-use super::{Kubernetes, retry, status};
+use super::{Kubernetes, status};
 use crate::artifact::ObjectName;
 use crate::material::SecretBytes;
+use crate::patience::retry;
 use crate::tally;
 
 /// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is tried again.
@@ -229,6 +230,7 @@ impl Kubernetes {
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
         let deadline = self.patience.deadline();
         let mut tries = 0;
+        let mut last = None;
         loop {
             tries += 1;
             tally::KUBERNETES_REQUESTS.count();
@@ -250,6 +252,9 @@ impl Kubernetes {
                 return Err(error);
             };
             let pause = retry::pause(tries, wait);
+            // What the deadline cut off says less than what failed before it.
+            let cut_off = Instant::now() >= deadline;
+            let why = last.take().filter(|_| cut_off).unwrap_or(why);
             if Instant::now() + pause >= deadline {
                 return Err(Error::Unavailable {
                     subject,
@@ -264,6 +269,7 @@ impl Kubernetes {
                 let wait_ms = pause.as_millis();
                 tracing::warn!(%verb, object = %subject, tries, wait_ms, why, "kubernetes did not answer well");
             }
+            last = Some(why);
             sleep(pause).await;
         }
     }

@@ -103,11 +103,6 @@ impl Lease {
             "acquireTime": since.unwrap_or(now), "leaseTransitions": if same { changes } else { changes + 1 },
         })
     }
-
-    /// When its holder was last seen, as the holder's clock says it: for messages only.
-    pub(crate) fn renewed(&self) -> &str {
-        self.spec.renew_time.as_deref().unwrap_or("never")
-    }
 }
 
 impl Kubernetes {

@@ -27,7 +27,6 @@ pub(crate) mod list;
 mod marked;
 pub mod pod;
 mod redact;
-pub(crate) mod retry;
 mod sealing;
 pub(crate) mod secret;
 mod status;

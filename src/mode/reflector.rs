@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::cadence::backoff;
 use crate::config::Reflector;
+use crate::kubernetes::Kubernetes;
+use crate::patience::chance;
 use crate::reflector::{self, Pulse};
 use crate::world::World;
 
-/// Between two attempts to find the cluster.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Between two attempts to find the cluster, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Keeps copies right for ever; without a reflector in the configuration, it only waits.
 pub async fn keep(config: Option<&Reflector>, world: &World, pulse: &Pulse) {
@@ -17,14 +20,24 @@ pub async fn keep(config: Option<&Reflector>, world: &World, pulse: &Pulse) {
         pulse.forget();
         return std::future::pending().await;
     };
-    let cluster = loop {
+    let cluster = cluster(world).await;
+    reflector::run(config, cluster, pulse, std::future::pending()).await;
+}
+
+/// Finds it at last; why it was not found is told once.
+async fn cluster(world: &World) -> &Kubernetes {
+    let (mut errors, mut told) = (0, None);
+    loop {
         match world.kubernetes().await {
-            Ok(cluster) => break cluster,
+            Ok(cluster) => return cluster,
             Err(failure) => {
-                tracing::error!(class = %failure.class, reason = %failure.what, hint = failure.hint, "no cluster to reflect in");
-                sleep(PAUSE).await;
+                if told.as_ref() != Some(&failure.what) {
+                    tracing::error!(class = %failure.class, reason = %failure.what, hint = failure.hint, "no cluster to reflect in");
+                    told = Some(failure.what);
+                }
+                errors += 1;
+                sleep(backoff(PAUSES.0, PAUSES.1, errors, chance())).await;
             }
         }
-    };
-    reflector::run(config, cluster, pulse, std::future::pending()).await;
+    }
 }

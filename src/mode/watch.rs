@@ -147,7 +147,7 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
             }
             Err(failure) => {
                 tracing::warn!(reason = %failure.what, "no environment yet");
-                asked = failure.wait;
+                asked = failure.asked();
             }
         }
         errors += 1;
@@ -210,7 +210,7 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
             }
             Err(failure) => {
                 errors += 1;
-                asked = failure.wait;
+                asked = failure.asked();
                 let failed = vec![Failed::of(name, failure)];
                 let news = trouble.take(failed, Timestamp::now(), Instant::now());
                 for Failed { failure, .. } in &news.fresh {

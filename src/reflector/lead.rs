@@ -102,11 +102,15 @@ impl Candidate {
                     told = waits_for;
                 }
                 Err(error) => {
-                    tracing::warn!(lease = %self.at, %error, "the Lease cannot be had");
-                    self.pulse.waits(error.to_string(), false);
+                    let reason = error.to_string();
+                    if told != reason {
+                        tracing::warn!(lease = %self.at, reason, "the Lease cannot be had");
+                    }
+                    self.pulse.waits(reason.clone(), false);
+                    told = reason;
                 }
             }
-            sleep(crate::kubernetes::retry::jittered(LOOK)).await;
+            sleep(crate::patience::retry::jittered(LOOK)).await;
         }
     }
 
@@ -130,10 +134,7 @@ impl Candidate {
             };
             let hold = lease.seconds().map_or(HOLD, Duration::from_secs);
             if since.elapsed() < hold {
-                return Ok(Err(format!(
-                    "{holder} holds it, renewed {}",
-                    lease.renewed()
-                )));
+                return Ok(Err(format!("{holder} holds it")));
             }
         }
         match cluster.claim(&self.claim(), found.as_ref()).await {

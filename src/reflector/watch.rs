@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::pulse::Pulse;
 use crate::kubernetes::list::{Change, Pages};
 use crate::kubernetes::{self, Error, Kubernetes};
+use crate::patience::retry;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::Version;
 
@@ -143,7 +144,7 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
             if started.elapsed() > LONGEST_PAUSE {
                 pause = FIRST_PAUSE;
             }
-            sleep(kubernetes::retry::jittered(pause)).await;
+            sleep(retry::jittered(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -88,7 +88,7 @@ impl Told {
     /// The longest that a server wants to be left alone.
     pub fn asked(&self) -> Option<std::time::Duration> {
         let failures = self.failures.iter();
-        failures.filter_map(|failed| failed.failure.wait).max()
+        failures.filter_map(|failed| failed.failure.asked()).max()
     }
 
     /// Its class.

@@ -141,7 +141,7 @@ pub fn files(group: &Config) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::load::{Outside, load};
+    use crate::config::load::of_text;
 
     fn config(deliveries: &[(&str, &[&str])]) -> Config {
         let mut text = "keys: {age: [{file: age.key}], sealed: [{file: s.key}]}\nvault: {address: 'http://127.0.0.1:1', auth: {token: {file: t}}}\ndeliveries:\n".to_owned();
@@ -151,13 +151,7 @@ mod tests {
                 from.join(", ")
             );
         }
-        let outside = Outside {
-            env: &|_| None,
-            read: &|_| Ok(text.clone()),
-            list: &|_| Ok(None),
-            root: None,
-        };
-        load(&["/c/keyferry.yaml".into()], &outside).unwrap_or_else(|why| panic!("{why}"))
+        of_text(&text)
     }
 
     fn names(groups: &[Config]) -> Vec<String> {

@@ -244,23 +244,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::config::load::{Outside, load};
+    use crate::config::load::of_text;
     use crate::outcome::Failed;
 
     fn delivery(to: &str) -> Delivery {
         let text = format!("deliveries: [{{name: app, fields: {{a: b}}, to: [{to}]}}]\n");
-        let outside = Outside {
-            env: &|_| None,
-            read: &|_| Ok(text.clone()),
-            list: &|_| Ok(None),
-            root: None,
-        };
-        let config = load(&["keyferry.yaml".into()], &outside);
-        let deliveries = config.map(|config| config.deliveries);
-        deliveries
-            .ok()
-            .and_then(|mut all| all.pop())
-            .expect("one delivery")
+        let config = of_text(&text);
+        config.deliveries.into_iter().next().expect("one delivery")
     }
 
     fn pod() -> Pod {

@@ -19,7 +19,7 @@ use crate::apply::withdraw::withdraw;
 use crate::cadence::backoff;
 use crate::config::stay::REFRESH;
 use crate::config::window;
-use crate::config::{Config, Delivery, FileFormat, OnFailure, Source, Target, VaultRead};
+use crate::config::{Config, Delivery, FileFormat, OnFailure, Target, VaultRead};
 use crate::cycle::{self, Before};
 use crate::outcome::{Failed, Outcome};
 use crate::patience::{any_number, chance};
@@ -391,15 +391,8 @@ impl Keeper<'_> {
         &self,
         delivery: &'d Delivery,
     ) -> impl Iterator<Item = &'d VaultRead> + use<'d> {
-        delivery.from.iter().filter_map(|from| match &from.source {
-            Source::Vault(read) => Some(read),
-            Source::Age { .. }
-            | Source::Sops { .. }
-            | Source::Sealed { .. }
-            | Source::SealedObject(_)
-            | Source::SealedManifests { .. }
-            | Source::Secret(_) => None,
-        })
+        let sources = delivery.from.iter();
+        sources.filter_map(|from| from.source.vault())
     }
 
     /// What an earlier run left counts, where the delivery says so and all of its targets are there.
@@ -462,18 +455,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::load::{Outside, load};
+    use crate::config::load::of_text;
 
     #[test]
     fn row_26_a_server_is_left_alone_as_long_as_errors_would_make_us_wait_and_no_longer() {
         let text = "deliveries: [{name: app, fields: {a: b}, to: [{file: {path: a.env}}]}]\n";
-        let outside = Outside {
-            env: &|_| None,
-            read: &|_| Ok(text.to_owned()),
-            list: &|_| Ok(None),
-            root: None,
-        };
-        let group = &load(&["keyferry.yaml".into()], &outside).expect("it is valid");
+        let group = &of_text(text);
         let (world, board) = (
             World::staying(group, None, FIRST),
             Arc::new(Board::default()),

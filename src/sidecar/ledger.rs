@@ -169,14 +169,7 @@ impl Page {
 fn access() -> Access {
     Access {
         mode: 0o600,
-        dir_mode: 0o700,
-        uid: None,
-        gid: None,
-        create_dirs: false,
-        require_tmpfs: false,
-        adopt: false,
-        in_place: false,
-        keep_mode: false,
+        ..Access::PRIVATE
     }
 }
 
@@ -215,20 +208,14 @@ fn read(file: &Path, delivery: &str) -> BTreeSet<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::load::{Outside, load};
+    use crate::config::load::of_text;
 
     fn config(folder: &Path, reactions: &str) -> Config {
         let folder = folder.display();
         let text = format!(
             "deliveries: [{{name: a/b, fields: {{x: y}}, to: [{{file: {{path: {folder}/a.env}}}}], onChange: [{reactions}]}}]"
         );
-        let outside = Outside {
-            env: &|_| None,
-            read: &|_| Ok(text.clone()),
-            list: &|_| Ok(None),
-            root: None,
-        };
-        load(&["/c/keyferry.yaml".into()], &outside).unwrap_or_else(|why| panic!("{why}"))
+        of_text(&text)
     }
 
     fn owed(config: &Config, place: usize) -> Owed {

@@ -123,18 +123,12 @@ mod tests {
     use jiff::ToSpan as _;
 
     use super::*;
-    use crate::config::load::{Outside, load};
+    use crate::config::load::of_text;
     use crate::config::{Config, Source};
 
     fn config() -> Config {
         let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: t}}}\ndeliveries: [{name: app, from: [{vault: pki/issue/web, write: {a: b}}], to: [{file: {path: a.env}}]}]\n";
-        let outside = Outside {
-            env: &|_| None,
-            read: &|_| Ok(text.to_owned()),
-            list: &|_| Ok(None),
-            root: None,
-        };
-        load(&["keyferry.yaml".into()], &outside).expect("it is valid")
+        of_text(text)
     }
 
     #[test]

@@ -71,17 +71,10 @@ pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
 
 /// The sessions whose tokens this delivery's data ends with, once for each of its leases.
 pub fn leases<'w>(delivery: &Delivery, fetched: &Fetched, world: &'w World) -> Vec<&'w Session> {
-    let leased = delivery.from.iter().filter_map(|from| match &from.source {
-        Source::Vault(read) => {
-            let material = fetched.get_in_part(&from.source).ok()?;
-            material.lease.as_ref().and(world.vault(&read.server).ok())
-        }
-        Source::Age { .. }
-        | Source::Sops { .. }
-        | Source::Sealed { .. }
-        | Source::SealedObject(_)
-        | Source::SealedManifests { .. }
-        | Source::Secret(_) => None,
+    let leased = delivery.from.iter().filter_map(|from| {
+        let read = from.source.vault()?;
+        let material = fetched.get_in_part(&from.source).ok()?;
+        material.lease.as_ref().and(world.vault(&read.server).ok())
     });
     leased.collect()
 }

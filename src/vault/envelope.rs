@@ -13,9 +13,9 @@ use super::document;
 use super::error::Cause;
 use super::reasons::{Absence, Misuse, Refusal, Trouble};
 use super::redact::redact;
-use super::retry::retry_after;
 use super::transport::Answer;
 use crate::material::{Lease, Node};
+use crate::patience::retry::retry_after;
 
 /// An answer that Vault gave to a request it accepted.
 #[derive(Debug)]

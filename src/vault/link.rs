@@ -5,8 +5,8 @@ use tokio::time::Instant;
 
 use super::envelope::{self, Reply};
 use super::error::Cause;
+use super::pace::Pace;
 use super::reasons::Setup;
-use super::retry::Pace;
 use super::tls::Trust;
 use super::token::Token;
 use super::transport::{Call, Transport};

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keyferry::config::load::{Outside, load};
+use keyferry::config::load::load;
+use keyferry::config::outside::Outside;
 use keyferry::report::Class;
 use serde_json::{Value, json};
 

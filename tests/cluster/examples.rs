@@ -10,22 +10,12 @@ use serde_json::{Value, json};
 use crate::support::archpad::{PASSWORD, archpad};
 use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
-use crate::support::run::{Run, keyferry};
+use crate::support::run::{keyferry, variable};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
         .join(name)
-}
-
-/// A variable of an env file, read by a real shell.
-fn variable(file: &Path, name: &str) -> String {
-    let script = format!("set -a; . \"$0\"; printf %s \"${name}\"");
-    Run::of("sh")
-        .args(["-c", &script, &file.display().to_string()])
-        .run()
-        .expect(0)
-        .stdout
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::run::{Output, Run, keyferry};
+use crate::support::run::{Output, keyferry, variable};
 
 /// A copy of an example, so that the checkout stays clean.
 fn copy(name: &str) -> tempfile::TempDir {
@@ -100,16 +100,6 @@ fn quickstart_writes_once_and_second_run_changes_nothing() {
             "pay-5ecret-t0ken",
         ]);
     }
-}
-
-/// What each file reads for a variable, by a real shell.
-fn variable(file: &Path, name: &str) -> String {
-    let script = format!("set -a; . \"$0\"; printf %s \"${name}\"");
-    Run::of("sh")
-        .args(["-c", &script, &file.display().to_string()])
-        .run()
-        .expect(0)
-        .stdout
 }
 
 #[test]

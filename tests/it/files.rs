@@ -18,31 +18,18 @@ use keyferry::report::{Class, Failure};
 use keyferry::world::World;
 use keyferry::{apply, artifact, observe};
 
+mod foreign;
 mod full;
 mod sink;
 
 use crate::support::run::{Output, Run, keyferry};
-
-fn access() -> Access {
-    Access {
-        mode: 0o400,
-        dir_mode: 0o700,
-        uid: None,
-        gid: None,
-        create_dirs: false,
-        require_tmpfs: false,
-        adopt: false,
-        in_place: false,
-        keep_mode: false,
-    }
-}
 
 fn whole(path: impl Into<PathBuf>, body: &str) -> FileArtifact {
     FileArtifact {
         path: path.into(),
         body: FileBody::Whole(body.into()),
         variables: Variables::Opaque,
-        access: access(),
+        access: Access::PRIVATE,
     }
 }
 
@@ -53,7 +40,7 @@ fn set(dir: impl Into<PathBuf>, files: &[(&str, &str)]) -> FileSetArtifact {
     FileSetArtifact {
         dir: dir.into(),
         files: files.collect(),
-        access: access(),
+        access: Access::PRIVATE,
     }
 }
 
@@ -296,41 +283,6 @@ fn config(dir: &Path, to: &str, value: &str) {
 }
 
 #[test]
-fn row_45_a_full_disk_leaves_the_old_file() {
-    let dir = folder();
-    fs::create_dir(dir.path().join("small")).expect("made");
-    let large = "x".repeat(60_000);
-    for to in ["{file: {path: small/a.env}}", "{files: {dir: small}}"] {
-        config(dir.path(), to, &large);
-        let mount = "mount -t tmpfs -o size=32k none small && echo A=old > small/a.env && trap 'ls -a small >&2; cat small/a.env >&2' 0 && cat small/a.env";
-        let script = format!(
-            "{mount}; \"$0\" job; code=$?; ls -a small; cat small/a.env; trap - 0; exit $code"
-        );
-        let output = Run::of("unshare")
-            .dir(dir.path())
-            .args(["-rm", "sh", "-c", &script, env!("CARGO_BIN_EXE_keyferry")])
-            .run();
-        assert_eq!(output.code, 8, "{to}: {}", output.stderr);
-        assert!(
-            output.stderr.contains("No space left on device")
-                && output.stderr.contains("make room"),
-            "{}",
-            output.stderr
-        );
-        assert!(
-            output.stdout.ends_with("A=old\n"),
-            "the old file is untouched: {}",
-            output.stdout
-        );
-        assert!(
-            !output.stdout.contains(".tmp") && !output.stdout.contains("..keyferry"),
-            "no leftover: {}",
-            output.stdout
-        );
-    }
-}
-
-#[test]
 fn row_46_what_cannot_be_written_is_named() {
     let dir = folder();
     fs::create_dir(dir.path().join("d")).expect("made");
@@ -377,113 +329,6 @@ fn row_46_what_cannot_be_written_is_named() {
         output.stderr
     );
     assert!(names(&dir.path().join("d")).is_empty(), "no leftover");
-}
-
-#[test]
-fn row_47_foreign_nodes_are_refused_and_stay() {
-    let dir = folder();
-    let at = |name: &str| dir.path().join(name);
-    fs::write(at("other"), "foreign").expect("written");
-    symlink(at("other"), at("link")).expect("linked");
-    symlink("/nowhere", at("dangling")).expect("linked");
-    fs::create_dir(at("folder")).expect("made");
-    fs::hard_link(at("other"), at("hard")).expect("linked");
-    let fifo = rustix::fs::FileType::Fifo;
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        at("fifo"),
-        fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .expect("made");
-    for name in ["link", "dangling", "folder", "hard", "fifo"] {
-        let before = fs::symlink_metadata(at(name)).expect("there").ino();
-        let failure = refused(Artifact::File(whole(at(name), "A=1\n")));
-        assert_eq!(failure.class, Class::Refused, "{name}: {failure}");
-        assert_eq!(
-            fs::symlink_metadata(at(name)).expect("there").ino(),
-            before,
-            "{name}"
-        );
-        let set = FileSetArtifact {
-            dir: dir.path().into(),
-            ..set(dir.path(), &[(name, "v")])
-        };
-        assert_eq!(
-            refused(Artifact::FileSet(set)).class,
-            Class::Refused,
-            "{name} in a set"
-        );
-    }
-    assert_eq!(fs::read_to_string(at("other")).expect("there"), "foreign");
-    let failure = refused(Artifact::File(whole(
-        at("other").join("below.env"),
-        "A=1\n",
-    )));
-    assert_eq!(
-        failure.class,
-        Class::Refused,
-        "a file where a folder is needed: {failure}"
-    );
-    symlink("..2024_01_01_00_00_00.123456789", at("..data")).expect("linked");
-    let failure = refused(Artifact::FileSet(set(dir.path(), &[("new", "v")])));
-    assert!(
-        failure.what.contains("another program lays its files here"),
-        "{failure}"
-    );
-}
-
-#[test]
-fn row_47_links_on_the_way_are_followed_only_where_nobody_else_could_make_them() {
-    let dir = folder();
-    let at = |name: &str| dir.path().join(name);
-    fs::create_dir(at("real")).expect("made");
-    symlink(at("real"), at("link")).expect("linked");
-    put(|| Artifact::File(whole(at("link/a.env"), "A=1\n")));
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("opened");
-    let failure = refused(Artifact::File(whole(at("link/b.env"), "B=1\n")));
-    assert!(
-        failure
-            .what
-            .contains("a symbolic link that others could have made"),
-        "{failure}"
-    );
-    assert!(!at("real/b.env").exists());
-}
-
-/// Links are flipped as fast as possible while files are written: nothing ever lands outside.
-#[test]
-fn row_47_a_race_with_links_never_leaves_the_folder() {
-    let dir = folder();
-    let at = |name: &str| dir.path().join(name);
-    fs::create_dir(at("outside")).expect("made");
-    fs::write(at("outside/a.env"), "foreign").expect("written");
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("opened");
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                let _ = fs::create_dir(at("target"));
-                let _ = fs::remove_file(at("target/a.env"));
-                let _ = fs::remove_dir(at("target"));
-                let _ = symlink(at("outside"), at("target"));
-                let _ = fs::remove_file(at("target"));
-            }
-        });
-        for round in 0..2000 {
-            let _ = pass(Artifact::File(whole(
-                at("target/a.env"),
-                &format!("A={round}\n"),
-            )));
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    assert_eq!(
-        fs::read_to_string(at("outside/a.env")).expect("there"),
-        "foreign"
-    );
-    assert_eq!(names(&at("outside")), ["a.env"]);
 }
 
 #[test]
@@ -631,7 +476,7 @@ fn row_52_memory_is_demanded_where_said() {
         Artifact::File(FileArtifact {
             access: Access {
                 require_tmpfs: true,
-                ..access()
+                ..Access::PRIVATE
             },
             ..file
         })
@@ -707,7 +552,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
             variables: Variables::Opaque,
             access: Access {
                 mode: 0o600,
-                ..access()
+                ..Access::PRIVATE
             },
         })
     };
@@ -725,7 +570,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
         path: missing.clone(),
         body: FileBody::Lines(vec![line("A", "1")]),
         variables: Variables::Opaque,
-        access: access(),
+        access: Access::PRIVATE,
     }));
     assert_eq!((action, done), (Action::Create, Ok(())));
     assert_eq!(fs::read_to_string(&missing).expect("there"), "A=1\n");

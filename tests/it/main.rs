@@ -17,6 +17,7 @@ mod examples;
 mod files;
 mod inputs;
 mod kind;
+mod licences;
 mod mutate;
 mod outputs;
 mod pass;

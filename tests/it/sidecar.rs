@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyferry::config::load::{Outside, load};
+use keyferry::config::load::load;
+use keyferry::config::outside::Outside;
 use keyferry::sidecar::metrics::METRICS;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;

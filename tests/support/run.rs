@@ -207,3 +207,13 @@ fn collected(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
         bytes
     })
 }
+
+/// What a shell that reads this file of variables has in one of them.
+pub(crate) fn variable(file: &Path, name: &str) -> String {
+    let script = format!("set -a; . \"$0\"; printf %s \"${name}\"");
+    Run::of("sh")
+        .args(["-c", &script, &file.display().to_string()])
+        .run()
+        .expect(0)
+        .stdout
+}

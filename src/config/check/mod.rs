@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::at::At;
 use super::expand::expand;
-use super::load::Outside;
+use super::outside::Outside;
 use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery};
 use crate::report::Class;

@@ -73,8 +73,8 @@ impl Checker<'_> {
         let path = self.target_path(place);
         let format = self.file_format(&raw, &path, &at)?;
         let access = Access {
-            mode: self.mode(raw.mode.as_ref(), 0o400),
-            dir_mode: self.mode(raw.dir_mode.as_ref(), 0o700),
+            mode: self.mode(raw.mode.as_ref(), Access::PRIVATE.mode),
+            dir_mode: self.mode(raw.dir_mode.as_ref(), Access::PRIVATE.dir_mode),
             uid: raw.uid,
             gid: raw.gid,
             create_dirs: raw.create_dirs,
@@ -107,15 +107,13 @@ impl Checker<'_> {
             return None;
         };
         let access = Access {
-            mode: self.mode(mode.as_ref(), 0o400),
-            dir_mode: self.mode(dir_mode.as_ref(), 0o700),
+            mode: self.mode(mode.as_ref(), Access::PRIVATE.mode),
+            dir_mode: self.mode(dir_mode.as_ref(), Access::PRIVATE.dir_mode),
             uid,
             gid,
             create_dirs,
             require_tmpfs,
-            adopt: false,
-            in_place: false,
-            keep_mode: false,
+            ..Access::PRIVATE
         };
         Some(Target::Files(FileSetTarget {
             dir: self.target_path(&place),

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::load::{Outside, load};
+use super::super::load::load;
+use super::super::outside::Outside;
 use super::super::{Config, DocumentFormat, Source};
 use super::line;
 

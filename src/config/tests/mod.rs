@@ -6,7 +6,8 @@ mod windows;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::load::{Outside, load};
+use super::load::load;
+use super::outside::Outside;
 use super::problem::Problems;
 use super::{AgeKey, Config, FileFormat, JwtSource, SecretKind, Source, Target, VaultAuth};
 use crate::report::Class;

@@ -51,13 +51,7 @@ mod tests {
             let access = Access {
                 mode,
                 dir_mode,
-                uid: None,
-                gid: None,
-                create_dirs: false,
-                require_tmpfs: false,
-                adopt: false,
-                in_place: false,
-                keep_mode: false,
+                ..Access::PRIVATE
             };
             assert_eq!(inner_mode(&access), inner, "{mode:o} in {dir_mode:o}");
         }

@@ -7,18 +7,6 @@ use crate::artifact::{
 use crate::observed::Observed;
 use crate::plan::{Action, plan};
 
-const ACCESS: Access = Access {
-    mode: 0o400,
-    dir_mode: 0o700,
-    uid: None,
-    gid: None,
-    create_dirs: true,
-    require_tmpfs: false,
-    adopt: false,
-    in_place: false,
-    keep_mode: false,
-};
-
 /// `folders` from the deepest up; `rest` beneath it.
 fn place(folders: &[u64], rest: &[&str]) -> Option<Place> {
     Some(Place {
@@ -32,7 +20,7 @@ fn file(name: &str, body: FileBody) -> Artifact {
         path: name.into(),
         body,
         variables: Variables::Opaque,
-        access: ACCESS,
+        access: Access::PRIVATE,
     })
 }
 
@@ -53,7 +41,7 @@ fn set(name: &str) -> Artifact {
     Artifact::FileSet(FileSetArtifact {
         dir: name.into(),
         files: BTreeMap::new(),
-        access: ACCESS,
+        access: Access::PRIVATE,
     })
 }
 

@@ -30,17 +30,7 @@ fn template_file(text: &str) -> Target {
             text: text.to_owned(),
             name: "app.tmpl".to_owned(),
         },
-        access: Access {
-            mode: 0o400,
-            dir_mode: 0o700,
-            uid: None,
-            gid: None,
-            create_dirs: false,
-            require_tmpfs: false,
-            adopt: false,
-            in_place: false,
-            keep_mode: false,
-        },
+        access: Access::PRIVATE,
         at: at(9),
     })
 }

@@ -32,7 +32,7 @@ fn row_49_a_set_of_another_owner_survives_its_second_pass() {
         let access = Access {
             uid: Some(4242),
             gid: Some(4243),
-            ..access()
+            ..Access::PRIVATE
         };
         Artifact::FileSet(FileSetArtifact { access, ..set })
     };
@@ -103,7 +103,7 @@ fn row_52_a_refused_disk_gets_no_folders() {
     let access = Access {
         require_tmpfs: true,
         create_dirs: true,
-        ..access()
+        ..Access::PRIVATE
     };
     let failure = refused(Artifact::File(FileArtifact { access, ..file }));
     assert_eq!(failure.class, Class::Refused, "{failure}");
@@ -147,7 +147,7 @@ fn row_49_an_edited_file_keeps_its_mode_and_owner_unless_told() {
     let kept = || Access {
         keep_mode: true,
         adopt: true,
-        ..access()
+        ..Access::PRIVATE
     };
     put(|| edited(&path, "new", kept()));
     let file = fs::metadata(&path).expect("there");

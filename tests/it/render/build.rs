@@ -75,25 +75,11 @@ pub(crate) fn computed(name: &str, template: &str) -> ComputedField {
     }
 }
 
-pub(crate) fn access() -> Access {
-    Access {
-        mode: 0o400,
-        dir_mode: 0o700,
-        uid: None,
-        gid: None,
-        create_dirs: false,
-        require_tmpfs: false,
-        adopt: false,
-        in_place: false,
-        keep_mode: false,
-    }
-}
-
 pub(crate) fn file(path: &str, format: FileFormat) -> Target {
     Target::File(FileTarget {
         path: path.into(),
         format,
-        access: access(),
+        access: Access::PRIVATE,
         at: at(9, 9),
     })
 }
@@ -101,7 +87,7 @@ pub(crate) fn file(path: &str, format: FileFormat) -> Target {
 pub(crate) fn files(dir: &str) -> Target {
     Target::Files(FileSetTarget {
         dir: dir.into(),
-        access: access(),
+        access: Access::PRIVATE,
         at: at(9, 9),
     })
 }

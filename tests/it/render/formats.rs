@@ -1,11 +1,11 @@
 //! What each format of a file holds: fields, one field's bytes, or a whole document.
 
-use keyferry::artifact::{Artifact, FileBody};
+use keyferry::artifact::{Access, Artifact, FileBody};
 use keyferry::config::{FileFormat, Target};
 use keyferry::material::Node;
 use keyferry::report::Class;
 
-use super::build::{access, config, delivery, desired_of, file, map, number, text, vault};
+use super::build::{config, delivery, desired_of, file, map, number, text, vault};
 use super::{body, fetched};
 
 #[test]
@@ -101,7 +101,7 @@ fn an_edited_file_gets_lines_and_a_template_gets_its_name() {
     let Artifact::File(edited) = &made[0] else {
         panic!("a file");
     };
-    assert_eq!(edited.access, access());
+    assert_eq!(edited.access, Access::PRIVATE);
     let FileBody::Lines(lines) = &edited.body else {
         panic!("lines");
     };

@@ -6,17 +6,12 @@ use super::value::{Buffer, TooLarge};
 pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), TooLarge> {
     into.push(b"\"")?;
     for c in text.chars() {
+        if let Some(short) = short(c) {
+            into.push(short)?;
+            continue;
+        }
         match c {
-            '"' | '\\' => {
-                into.push(b"\\")?;
-                into.push_char(c)?;
-            }
             '\u{07}' => into.push(b"\\a")?,
-            '\u{08}' => into.push(b"\\b")?,
-            '\u{0c}' => into.push(b"\\f")?,
-            '\n' => into.push(b"\\n")?,
-            '\r' => into.push(b"\\r")?,
-            '\t' => into.push(b"\\t")?,
             '\u{0b}' => into.push(b"\\v")?,
             c if is_printable(c) => into.push_char(c)?,
             c if c < ' ' || c == '\u{7f}' => {
@@ -27,6 +22,20 @@ pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), TooLarge> {
         }
     }
     into.push(b"\"")
+}
+
+/// What both Go and JSON write with a backslash and one letter.
+fn short(c: char) -> Option<&'static [u8]> {
+    Some(match c {
+        '"' => b"\\\"",
+        '\\' => b"\\\\",
+        '\u{08}' => b"\\b",
+        '\u{0c}' => b"\\f",
+        '\n' => b"\\n",
+        '\r' => b"\\r",
+        '\t' => b"\\t",
+        _ => return None,
+    })
 }
 
 /// Rust and Go call the same categories printable; behind another character Rust lets combining marks be, as Go does.
@@ -43,16 +52,11 @@ fn is_printable(c: char) -> bool {
 pub(super) fn json(text: &str, html: bool, into: &mut Buffer) -> Result<(), TooLarge> {
     into.push(b"\"")?;
     for c in text.chars() {
+        if let Some(short) = short(c) {
+            into.push(short)?;
+            continue;
+        }
         match c {
-            '"' | '\\' => {
-                into.push(b"\\")?;
-                into.push_char(c)?;
-            }
-            '\u{08}' => into.push(b"\\b")?,
-            '\u{0c}' => into.push(b"\\f")?,
-            '\n' => into.push(b"\\n")?,
-            '\r' => into.push(b"\\r")?,
-            '\t' => into.push(b"\\t")?,
             '<' | '>' | '&' if html => escaped(c, into)?,
             '\u{2028}' | '\u{2029}' => escaped(c, into)?,
             c if c < ' ' => escaped(c, into)?,

@@ -1,0 +1,81 @@
+//! The one retry layer: full jitter, a server's `Retry-After` within bounds, and an end at the deadline.
+//!
+//! Nothing beneath retries by itself except the connection pool, which re-sends only what was never written.
+
+use tokio::time::Instant;
+
+use super::error::Cause;
+use super::reasons::Trouble;
+use crate::patience::{Patience, retry};
+
+/// Counts the tries of one request and waits between them.
+pub(super) struct Pace {
+    patience: Patience,
+    deadline: Instant,
+    tries: u32,
+    last: Option<Cause>,
+}
+
+impl Pace {
+    pub(super) fn new(patience: Patience) -> Self {
+        Self {
+            patience,
+            deadline: patience.deadline(),
+            tries: 0,
+            last: None,
+        }
+    }
+
+    /// Waits before the next try, or gives up when it would come too late: the cause is then the reason.
+    pub(super) async fn pause(&mut self, cause: Cause) -> Result<(), Cause> {
+        self.tries += 1;
+        if self.patience.stays() {
+            return Err(cause);
+        }
+        let wait = retry::pause(self.tries, cause.asked_wait());
+        let now = Instant::now();
+        let cause = match (&cause, self.last.take()) {
+            (Cause::Trouble(Trouble::Late { .. }), Some(last)) => last,
+            _ => cause,
+        };
+        if now + wait >= self.deadline {
+            return Err(Cause::Spent {
+                tries: self.tries,
+                last: Box::new(cause),
+            });
+        }
+        if self.tries.is_power_of_two() {
+            tracing::warn!(
+                tries = self.tries,
+                wait_ms = wait.as_millis(),
+                "vault did not answer well: {cause}"
+            );
+        }
+        self.last = Some(cause);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_ends_before_the_deadline_with_the_last_cause() {
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let mut pace = Pace::new(deadline.into());
+        let gave_up = loop {
+            if let Err(cause) = pace.pause(Trouble::Sealed.into()).await {
+                break cause;
+            }
+        };
+        assert!(Instant::now() < deadline);
+        let Cause::Spent { tries, last } = gave_up else {
+            panic!("must be spent: {gave_up}");
+        };
+        assert!(tries > 1 && matches!(*last, Cause::Trouble(Trouble::Sealed)));
+    }
+}
