@@ -42,7 +42,7 @@ pub enum Artifact {
     Secret(SecretArtifact),
     /// A ServiceAccount that pulls with a Secret.
     PullSecret(PullSecretLink),
-    /// A Secret that no manifest describes any more: the one thing that must not exist.
+    /// A Secret that was ours to make and is asked for no more: the one thing that must not exist.
     Leftover(Leftover),
 }
 
@@ -197,9 +197,20 @@ pub struct PullSecretLink {
     pub secret: String,
 }
 
-/// A Secret that came from manifests once, exactly as it was seen.
+/// What a Secret came from that is asked for no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Manifests.
+    Manifests,
+    /// `reflect` beside a Secret.
+    Copies,
+}
+
+/// A Secret that was made once and is asked for no more, exactly as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
+    /// What it came from.
+    pub of: Origin,
     /// Where.
     pub at: ObjectName,
     /// Its `uid`.

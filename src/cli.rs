@@ -119,7 +119,9 @@ pub(crate) enum Command {
     Status(Address),
     /// Show what a pass would change and why: names, keys, sizes, never values
     ///
-    /// Exits with 0 when nothing would change and with 10 when something would.
+    /// Exits with 0 when nothing would change and with 10 when something would. With `reflector` in the configuration it also
+    /// shows which copies a sidecar that started now would adopt, make, update, fill, delete or leave, and why; for this it
+    /// only lists and reads.
     Plan(PlanArgs),
     /// Fetch, then become CMD with the fields of one delivery in its environment
     ///
@@ -155,7 +157,7 @@ pub(crate) struct Pass {
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Let `prune` delete up to N Secrets of a set of manifests, where it refused so many
+    /// Let `prune` delete up to N Secrets of a set of manifests, or copies of a delivery, where it refused so many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_deletes: usize,
 }

@@ -112,14 +112,21 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     let mut deliveries: Vec<DeliveryPlan> = delivered.into_values().chain(described).collect();
     let pruned = pruned(config, &deliveries, world).await;
     deliveries.extend(pruned);
-    Plan { deliveries }
+    Plan {
+        deliveries,
+        reflector: None,
+    }
 }
 
-/// What came from manifests once and is to go. The list of what stands is made after all sources were read, so what is not
+/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands is made after all sources were read, so what is not
 /// in the files is not there because it was taken out of them.
 async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<DeliveryPlan> {
     let prunes = |set: &ManifestSet| set.pruned().is_some();
-    if !config.manifests.iter().any(prunes) {
+    let copies = config
+        .deliveries
+        .iter()
+        .any(|delivery| !declared::pruned(delivery, "").is_empty());
+    if !copies && !config.manifests.iter().any(prunes) {
         return Vec::new();
     }
     let Some(kept) = prune::kept(plans) else {
@@ -130,7 +137,8 @@ async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<D
         }
         return Vec::new();
     };
-    let namespace = match config.manifests.iter().any(|set| !set.files.is_empty()) {
+    let needed = copies || config.manifests.iter().any(|set| !set.files.is_empty());
+    let namespace = match needed {
         true => own_namespace(world).await,
         false => Ok(String::new()),
     };
@@ -186,6 +194,7 @@ pub async fn run_asking(
     let mut applied = Applied {
         plan: Plan {
             deliveries: Vec::new(),
+            reflector: None,
         },
         results: Vec::new(),
     };

@@ -105,14 +105,14 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             let world =
                 world(&config, &pass.place, pass.deadline).with_allowed_deletes(pass.allow_deletes);
             if pass.dry_run {
-                return show_plan(&config, world, Format::Text);
+                return show_plan(&config, world, Format::Text, false);
             }
             one_pass(&config, world)
         }),
         Command::Init(init) => with_config(common, &init.place, |config| {
             let world = world(&config, &init.place, init.deadline);
             if init.dry_run {
-                return show_plan(&config, world, Format::Text);
+                return show_plan(&config, world, Format::Text, false);
             }
             one_pass(&config, world.waiting_for_files())
         }),
@@ -122,7 +122,7 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
         Command::Plan(plan) => with_config(common, &plan.place, |config| {
             let world =
                 world(&config, &plan.place, plan.deadline).with_allowed_deletes(plan.allow_deletes);
-            show_plan(&config, world, plan.output)
+            show_plan(&config, world, plan.output, true)
         }),
         Command::Check(flags) => with_config(common, &flags.place, |config| {
             let depth = match (flags.keys, flags.targets) {
@@ -229,8 +229,9 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
     block_on(sidecar::run(settings, first, files))
 }
 
-fn show_plan(config: &Config, world: World, format: Format) -> Ended {
-    let (ended, text) = block_on(once::plan(config, world, format, jiff::Timestamp::now()));
+fn show_plan(config: &Config, world: World, format: Format, reflector: bool) -> Ended {
+    let now = jiff::Timestamp::now();
+    let (ended, text) = block_on(once::plan(config, world, format, reflector, now));
     let ended = if format == Format::Text && is_terminal() {
         ended.shown_above()
     } else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::artifact::Leftover;
+use crate::artifact::{Leftover, Origin};
 use crate::material::SecretBytes;
 use crate::report::Failure;
 
@@ -60,11 +60,13 @@ pub enum Observed {
     Unknown(Failure),
 }
 
-/// What stands with the mark of one set of manifests.
+/// What stands with the mark of one set of manifests, or of the copies of one delivery.
 #[derive(Debug)]
 pub struct Marked {
-    /// Name of the set.
-    pub set: String,
+    /// Which of the two.
+    pub of: Origin,
+    /// Name of the set, or of the delivery.
+    pub name: String,
     /// All of it, or why that is not known.
     pub found: Result<Vec<Leftover>, Failure>,
 }

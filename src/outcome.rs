@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use crate::apply::Applied;
-use crate::plan::prune::UNLISTED;
+use crate::plan::prune;
 use crate::plan::{Action, Plan, Step};
 use crate::report::{Class, Failure};
 
@@ -192,8 +192,9 @@ impl Outcome {
             }
             Action::Delete => {
                 self.deleted += 1;
-                tracing::info!(delivery, %target, reason = UNLISTED, "deleted");
-                ("deleted", UNLISTED.to_owned())
+                let reason = prune::why(&step.artifact);
+                tracing::info!(delivery, %target, reason, "deleted");
+                ("deleted", reason.to_owned())
             }
             Action::Update(reason) | Action::Recreate { reason, .. } => {
                 self.updated += 1;
@@ -284,6 +285,11 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
             })),
         }
     }
+    let reflector = plan.reflector.iter().flat_map(|reflector| match reflector {
+        Ok(foresight) => foresight.failures.as_slice(),
+        Err(failure) => std::slice::from_ref(failure),
+    });
+    failures.extend(reflector.map(|failure| Failed::of("reflector", failure.clone())));
     failures
 }
 

@@ -31,7 +31,7 @@ pub struct World {
     pub shelf: Option<Arc<Shelf>>,
     /// The end that a signal asks for.
     pub halt: Arc<Halt>,
-    /// How many Secrets of a set of manifests may be deleted at once, where a person said so.
+    /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once, where a person said so.
     pub allow_deletes: usize,
     /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
     pub retired: Retired,

@@ -1,7 +1,7 @@
 //! A minute at rest with three deliveries: `keyferry sidecar` beside OpenBao's agent in the same role.
 //!
-//! The time is the processor's, user and system; the memory is the proportional set at the end, or the resident one where
-//! the kernel does not let us see the former. Both look at Vault at the same interval.
+//! Both rest in the same minute and look at Vault at the same interval. The time is the processor's, user and system; the
+//! memory is the proportional set at the end, or the resident one where the kernel does not let us see the former.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -25,38 +25,59 @@ const MOST: u64 = 10 << 20;
 /// A thousandth of a minute.
 const CPU: Duration = Duration::from_millis(60);
 
+const START: Duration = Duration::from_secs(30);
+
 /// Ticks of a second in `/proc`: the same on every architecture that we build for.
 const TICKS: u64 = 100;
 
-/// Starts one, lets it rest, then the other. `rounds` is not used: rest is not repeated.
+/// `rounds` is not used: rest is not repeated.
 pub(crate) fn row(keyferry: &Path, _rounds: usize) -> Row {
     let bao = OpenBao::start();
     for app in APPS {
         bao.put(app, &json!({"USER": app, "PASSWORD": "Qx7pWz"}));
     }
-    let scratch = Scratch::new("bench-rest");
     let token = bao.token(&json!({"policies": ["root"], "ttl": "1h"}));
-    scratch.write("token", &token);
-    let deliveries: String = APPS
-        .iter()
-        .map(|app| format!("  - {{name: {app}, from: [{{vault: kv/data/{app}}}], to: [{{file: {{path: {app}.env}}}}]}}\n"))
-        .collect();
-    scratch.write(
-        "keyferry.yaml",
-        format!(
-            "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 30s}}\ndeliveries:\n{deliveries}",
-            bao.addr()
-        ),
-    );
-    scratch.write("agent.hcl", agent(&bao));
     let [port] = free_ports();
     let listen = format!("127.0.0.1:{port}");
     let ours = ["sidecar", "--config", "keyferry.yaml", "--listen", &listen];
-    let ours = rest("`keyferry sidecar`", keyferry, &ours, scratch.path());
     let peer = ["agent", "-config=agent.hcl", "-log-level=error"];
-    let peer = rest("`bao agent`", tools::bao(), &peer, scratch.path());
+    let both = [
+        ("`keyferry sidecar`", keyferry, &ours[..]),
+        ("`bao agent`", tools::bao(), &peer[..]),
+    ]
+    .map(|(name, program, args)| {
+        let scratch = Scratch::new("bench-rest");
+        scratch.write("token", &token);
+        scratch.write("keyferry.yaml", configuration(&bao));
+        scratch.write("agent.hcl", agent(&bao));
+        (name, Running::start(program, args, &scratch), scratch)
+    });
+    for (name, _, scratch) in &both {
+        eventually(name, START, || {
+            let all = APPS.iter();
+            all.clone()
+                .all(|app| scratch.path().join(format!("{app}.env")).exists())
+        });
+    }
+    // The start is not rest.
+    std::thread::sleep(Duration::from_secs(5));
+    say("both rest for a minute");
+    let before = both.each_ref().map(|(_, running, _)| running.processor());
+    std::thread::sleep(Duration::from_secs(60));
+    let lines = std::array::from_fn(|side| {
+        let (name, running, _) = &both[side];
+        Line {
+            tool: (*name).to_owned(),
+            wall: Spread::of(std::iter::once(running.processor() - before[side])),
+            peak: Some(Spread::of(std::iter::once(running.memory()))),
+        }
+    });
+    judge(lines)
+}
+
+fn judge(lines: [Line; 2]) -> Row {
+    let [ours, peer] = &lines;
     let memory = |line: &Line| line.peak.map_or(0, |peak| peak.median);
-    let part = |theirs: f64, ours: f64| theirs / ours.max(0.001);
     Row {
         work: "A minute at rest, 3 deliveries (time: of the processor; memory: proportional set)"
             .to_owned(),
@@ -64,21 +85,24 @@ pub(crate) fn row(keyferry: &Path, _rounds: usize) -> Row {
             Target::Bytes {
                 what: "memory",
                 most: MOST,
-                seen: memory(&ours),
+                seen: memory(ours),
             },
-            Target::at_most(
-                "memory",
-                part(float(memory(&peer)), float(memory(&ours))),
-                5.0,
-            ),
-            Target::at_most(
-                "processor, of a thousandth of the minute:",
-                part(CPU.as_secs_f64(), ours.wall.median.as_secs_f64()),
-                1.0,
-            ),
+            Target::at_most("memory", float(memory(peer)) / float(memory(ours)), 5.0),
+            Target::seconds("processor", ours.wall.median, CPU),
         ],
-        lines: vec![ours, peer],
+        lines: Vec::from(lines),
     }
+}
+
+fn configuration(bao: &OpenBao) -> String {
+    let deliveries: String = APPS
+        .iter()
+        .map(|app| format!("  - {{name: {app}, from: [{{vault: kv/data/{app}}}], to: [{{file: {{path: {app}.env}}}}]}}\n"))
+        .collect();
+    format!(
+        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 30s}}\ndeliveries:\n{deliveries}",
+        bao.addr()
+    )
 }
 
 fn agent(bao: &OpenBao) -> String {
@@ -96,43 +120,24 @@ fn agent(bao: &OpenBao) -> String {
     )
 }
 
-fn rest(name: &str, program: &Path, args: &[&str], folder: &Path) -> Line {
-    for app in APPS {
-        drop(fs::remove_file(folder.join(format!("{app}.env"))));
-    }
-    let log = File::create(folder.join("rest.log")).expect("a folder of our own");
-    let child = Command::new(program)
-        .args(args)
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-    let running = Running(child);
-    eventually(name, Duration::from_secs(30), || {
-        APPS.iter()
-            .all(|app| folder.join(format!("{app}.env")).exists())
-    });
-    // The start is not rest.
-    std::thread::sleep(Duration::from_secs(5));
-    say(&format!("{name} rests for a minute"));
-    let before = running.processor();
-    std::thread::sleep(Duration::from_secs(60));
-    let used = running.processor() - before;
-    Line {
-        tool: name.to_owned(),
-        wall: Spread::of(std::iter::once(used)),
-        peak: Some(Spread::of(std::iter::once(running.memory()))),
-    }
-}
-
 /// Ended when it is dropped.
 struct Running(Child);
 
 impl Running {
+    fn start(program: &Path, args: &[&str], scratch: &Scratch) -> Self {
+        let log = File::create(scratch.path().join("rest.log")).expect("a folder of our own");
+        let child = Command::new(program)
+            .args(args)
+            .current_dir(scratch.path())
+            .env_clear()
+            .env("HOME", scratch.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        Self(child.unwrap_or_else(|error| panic!("{}: {error}", program.display())))
+    }
+
     /// What it used of a processor so far.
     fn processor(&self) -> Duration {
         let stat = self.read("stat");
@@ -156,7 +161,7 @@ impl Running {
             line.split_whitespace().next()?.parse::<u64>().ok()
         };
         let kib = line(&rollup, "Pss:").or_else(|| line(&status, "VmRSS:"));
-        kib.expect("the kernel tells one of them") << 10
+        kib.expect("it runs, and the kernel tells one of them") << 10
     }
 
     fn read(&self, file: &str) -> String {

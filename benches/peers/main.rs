@@ -10,6 +10,7 @@ mod support;
 mod at_rest;
 mod contest;
 mod envelopes;
+mod latency;
 mod launcher;
 mod reflect;
 mod release;
@@ -34,6 +35,8 @@ const ROWS: &[(&str, Make)] = &[
     ("sops-large", envelopes::sops_large),
     ("sealed", envelopes::sealed),
     ("reflect", reflect::row),
+    ("latency-vault", latency::vault),
+    ("latency-sops", latency::sops),
     ("at-rest", at_rest::row),
     ("size", release::size),
 ];

@@ -17,8 +17,8 @@ mod stay;
 
 pub use manifests::RawManifests;
 pub use stay::{
-    RawDay, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName,
-    RawWebhook, RawWindow,
+    RawDay, RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
+    RawSignalName, RawWebhook, RawWindow,
 };
 
 /// What keyferry carries, from where, and where to.

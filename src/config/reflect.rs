@@ -22,6 +22,8 @@ pub struct Reflect {
     pub labels: BTreeMap<String, String>,
     /// Whether the Secret itself is written too.
     pub home: bool,
+    /// Whether copies that are declared no more are deleted.
+    pub prune: bool,
 }
 
 impl Reflect {

@@ -17,8 +17,10 @@ pub struct Sidecar {
     pub refresh: Option<Duration>,
     /// Where owed reactions are remembered for deliveries without file targets.
     pub state: Option<PathBuf>,
-    /// An OpenTelemetry collector, without a final slash.
-    pub otlp: Option<String>,
+    /// The process whose end is ours.
+    pub end_with: Option<Process>,
+    /// An OpenTelemetry collector.
+    pub otlp: Option<Collector>,
     /// Whether Events of the cluster tell of failures.
     pub events: bool,
     /// When changes may be made; at any time where it is empty.
@@ -30,11 +32,21 @@ impl Default for Sidecar {
         Self {
             refresh: None,
             state: None,
+            end_with: None,
             otlp: None,
             events: true,
             windows: Vec::new(),
         }
     }
+}
+
+/// A collector's address, `http://…` or `https://…` without a final slash, by what is spoken there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Collector {
+    /// gRPC.
+    Grpc(String),
+    /// HTTP, and JSON in it.
+    Http(String),
 }
 
 /// What one delivery says about its age.

@@ -51,12 +51,13 @@ pub(crate) enum Verb {
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Get => "get",
-            Self::List | Self::ListMetadata => "list",
-            Self::Watch => "watch",
-            Self::Patch => "patch",
-            Self::Delete => "delete",
             Self::MayCreate => "ask for the right to create",
+            Self::Get
+            | Self::List
+            | Self::ListMetadata
+            | Self::Watch
+            | Self::Patch
+            | Self::Delete => self.word(),
         })
     }
 }
@@ -180,6 +181,18 @@ impl<'a> Call<'a> {
 }
 
 impl Verb {
+    /// As a metric calls it, and RBAC: an apply is a `patch`, also where it creates, which its code 201 shows.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List | Self::ListMetadata => "list",
+            Self::Watch => "watch",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::MayCreate => "create",
+        }
+    }
+
     /// What is to be answered: with the last two, no values leave the server.
     fn accepts(self, kind: Kind) -> &'static str {
         match self {
@@ -233,12 +246,8 @@ impl Kubernetes {
         let mut last = None;
         loop {
             tries += 1;
-            tally::KUBERNETES_REQUESTS.count();
             let error = match self.once(call, deadline).await {
-                Err(error) => {
-                    tally::KUBERNETES_ERRORS.count();
-                    error
-                }
+                Err(error) => error,
                 Ok(answer) => return Ok(answer),
             };
             let Error::Unavailable {
@@ -298,10 +307,12 @@ impl Kubernetes {
             wait: None,
             tries: 1,
         };
+        let counted = tally::Request::new(call.verb.word());
         let exchange = async {
             let answer = self.client.send(request).await;
             let answer = answer.map_err(|error| sending(call, &self.server, error))?;
             let (code, asked) = (answer.status(), asked_wait(&answer));
+            counted.answered(code.as_u16());
             let body = collect(call, answer.into_body()).await?;
             if code.is_success() {
                 Ok(body)
@@ -309,14 +320,16 @@ impl Kubernetes {
                 Err(status::refusal(call, code.as_u16(), &body, asked))
             }
         };
-        match timeout(patience, exchange).await {
+        let outcome = match timeout(patience, exchange).await {
             Ok(outcome) => outcome,
             Err(_) if left.is_zero() => Err(unavailable("the deadline is spent".into())),
             Err(_) => Err(unavailable(format!(
                 "no answer within {patience:.1?} from {}",
                 self.server
             ))),
-        }
+        };
+        counted.ended(outcome.is_ok());
+        outcome
     }
 }
 

@@ -297,9 +297,9 @@ fn rule(subject: &Subject, verb: &str) -> String {
         Kind::SealedSecret => &["get"],
         Kind::Workload(_) => &["get", "patch"],
         Kind::MarkedSecrets => {
+            let (role, place) = role(subject);
             return format!(
-                "a Role in namespace {} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list, delete]}} for `prune`; without `prune`, neither",
-                subject.at.namespace
+                "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list, delete]}} for `prune`; without `prune`, neither"
             );
         }
         Kind::LabelledSecrets => {
@@ -315,10 +315,7 @@ fn rule(subject: &Subject, verb: &str) -> String {
     }
     if subject.at.name.is_empty() {
         // Nothing that has no name can be granted by name.
-        let (role, place) = match subject.at.namespace.as_str() {
-            "" => ("ClusterRole", String::new()),
-            namespace => ("Role", format!(" in namespace {namespace}")),
-        };
+        let (role, place) = role(subject);
         return format!(
             "add `{verb}`: a {role}{place} needs {{apiGroups: [\"{}\"], resources: [{}], verbs: [list, watch]}}",
             subject.kind.group(),
@@ -333,4 +330,12 @@ fn rule(subject: &Subject, verb: &str) -> String {
         subject.at.name,
         verbs.join(", ")
     )
+}
+
+/// What grants a right on all of a namespace, or of all namespaces.
+fn role(subject: &Subject) -> (&'static str, String) {
+    match subject.at.namespace.as_str() {
+        "" => ("ClusterRole", String::new()),
+        namespace => ("Role", format!(" in namespace {namespace}")),
+    }
 }

@@ -13,6 +13,7 @@ use super::error::Error;
 use super::subject::Kind;
 use super::{sealing, status};
 use crate::artifact::ObjectName;
+use crate::tally;
 
 /// Objects of one page. An annotation may be of 256 KiB, so a page that is too long is asked for again in smaller ones.
 const PAGE: usize = 250;
@@ -192,10 +193,14 @@ impl Kubernetes {
             .patience
             .deadline()
             .saturating_duration_since(tokio::time::Instant::now());
-        let answer = timeout(left, self.client.send(call.request()?)).await;
+        let request = call.request()?;
+        let counted = tally::Request::new(call.verb.word());
+        let answer = timeout(left, self.client.send(request)).await;
         let answer = answer.map_err(|_| unavailable("no answer in time"))?;
         let answer = answer.map_err(|error| call::sending(&call, &self.server, error))?;
         let code = answer.status();
+        counted.answered(code.as_u16());
+        counted.ended(code.is_success());
         if code.is_success() {
             return Ok(Watch {
                 body: answer.into_body(),

@@ -1,15 +1,18 @@
-//! Secrets that came from a set of manifests: found by the marks that we applied, without asking for their values.
+//! Secrets that came from a set of manifests, and declared copies: found by the marks that we applied, without asking for their
+//! values.
 
 use serde::Deserialize;
 
 use super::call::{Call, Verb};
 use super::error::Error;
-use super::fields::Managed;
+use super::fields::{Fields, Managed};
 use super::sealing::escaped;
 use super::secret::MARK;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{Leftover, MANIFESTS_MARK, ObjectName};
+use crate::artifact::{Leftover, MANIFESTS_MARK, ObjectName, Origin};
+use crate::reflect::marks::DECLARED;
+use crate::reflect::metadata::Notes;
 
 /// Objects of one answer: their managed fields may take some KiB each.
 const PAGE: usize = 250;
@@ -41,6 +44,9 @@ struct Metadata {
     resource_version: String,
     #[serde(default)]
     deletion_timestamp: Option<String>,
+    /// Of ours only: what others annotate may hold values.
+    #[serde(default)]
+    annotations: Notes,
     #[serde(default)]
     managed_fields: Vec<serde_json::Map<String, serde_json::Value>>,
 }
@@ -54,9 +60,21 @@ impl Kubernetes {
         set: &str,
     ) -> Result<Vec<Leftover>, Error> {
         let selector = format!("{MARK}={MANAGER},{MANIFESTS_MARK}={set}");
+        let found = self.marked(namespace, &selector).await?;
+        let found = found.into_iter();
+        Ok(found.filter_map(described).collect())
+    }
+
+    /// All declared copies in all namespaces, each with what it says of its origin; both marks applied by us.
+    pub(crate) async fn declared_copies(&self) -> Result<Vec<(String, Leftover)>, Error> {
+        let found = self.marked("", &format!("{MARK}={MANAGER}")).await?;
+        Ok(found.into_iter().filter_map(declared).collect())
+    }
+
+    async fn marked(&self, namespace: &str, selector: &str) -> Result<Vec<Object>, Error> {
         let at = ObjectName {
             namespace: namespace.to_owned(),
-            name: selector.clone(),
+            name: selector.to_owned(),
         };
         let mut found = Vec::new();
         let mut next = String::new();
@@ -64,10 +82,10 @@ impl Kubernetes {
             let call = Call {
                 query: format!(
                     "labelSelector={}&limit={PAGE}&continue={}",
-                    escaped(&selector),
+                    escaped(selector),
                     escaped(&next)
                 ),
-                ..Call::new(Verb::List, Kind::MarkedSecrets, &at)
+                ..Call::new(Verb::ListMetadata, Kind::MarkedSecrets, &at)
             };
             let answer = self.call(&call).await?;
             let page: Page = serde_json::from_slice(&answer).map_err(|_| Error::Strange {
@@ -75,7 +93,7 @@ impl Kubernetes {
                 verb: call.verb.to_string(),
                 why: "it is not a list of objects".to_owned(),
             })?;
-            found.extend(page.items.into_iter().flatten().filter_map(leftover));
+            found.extend(page.items.into_iter().flatten());
             next = page.metadata.next;
             if next.is_empty() {
                 return Ok(found);
@@ -84,22 +102,38 @@ impl Kubernetes {
     }
 }
 
-fn leftover(object: Object) -> Option<Leftover> {
+fn described(object: Object) -> Option<Leftover> {
+    let (applied, leftover) = leftover(object.metadata, Origin::Manifests)?;
+    let ours = [MARK, MANIFESTS_MARK]
+        .iter()
+        .all(|mark| applied.labels.contains(*mark));
+    ours.then_some(leftover)
+}
+
+fn declared(object: Object) -> Option<(String, Leftover)> {
+    let from = object.metadata.annotations.read(DECLARED)?.to_owned();
+    let (applied, leftover) = leftover(object.metadata, Origin::Copies)?;
+    let ours = applied.labels.contains(MARK) && applied.annotations.contains(DECLARED);
+    ours.then_some((from, leftover))
+}
+
+/// What we applied to it, and what it is; nothing where it is on its way out.
+fn leftover(metadata: Metadata, of: Origin) -> Option<(Fields, Leftover)> {
     let Metadata {
         name,
         namespace,
         uid,
         resource_version,
         deletion_timestamp,
+        annotations: _,
         managed_fields,
-    } = object.metadata;
-    let applied = Managed::from(managed_fields).applied().labels;
-    let ours = [MARK, MANIFESTS_MARK]
-        .iter()
-        .all(|mark| applied.contains(*mark));
-    (ours && deletion_timestamp.is_none()).then_some(Leftover {
+    } = metadata;
+    let leftover = Leftover {
+        of,
         at: ObjectName { namespace, name },
         uid,
         version: resource_version,
-    })
+    };
+    let applied = Managed::from(managed_fields).applied();
+    deletion_timestamp.is_none().then_some((applied, leftover))
 }

@@ -289,7 +289,12 @@ impl Kubernetes {
 
     /// The same, and only while nobody has changed it since it was seen.
     pub(crate) async fn delete_unchanged(&self, leftover: &Leftover) -> Result<(), Error> {
-        let Leftover { at, uid, version } = leftover;
+        let Leftover {
+            of: _,
+            at,
+            uid,
+            version,
+        } = leftover;
         let exactly = json!({"uid": uid, "resourceVersion": version});
         self.delete_if(at, exactly).await
     }

@@ -128,7 +128,11 @@ impl fmt::Display for Subject {
         match self.kind {
             Kind::LabelledSecrets | Kind::MarkedSecrets => {
                 let ObjectName { namespace, name } = &self.at;
-                write!(f, "{} in {namespace} with label {name}", self.kind)
+                let place = match namespace.as_str() {
+                    "" => "of all namespaces".to_owned(),
+                    namespace => format!("in {namespace}"),
+                };
+                write!(f, "{} {place} with label {name}", self.kind)
             }
             // A list has no name, and one of the whole cluster has no namespace.
             Kind::Secret

@@ -2,14 +2,17 @@
 
 use std::pin::pin;
 
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::{Ended, FAREWELL, Stop, stopped};
-use crate::config::Config;
+use crate::config::{Config, Reflector};
 use crate::cycle;
 use crate::halt;
 use crate::outcome::{Failed, Outcome, foreseen};
 use crate::plan::{Format, Plan, show};
+use crate::reflect::foresight::Foresight;
+use crate::reflector;
+use crate::report::{Class, Failure};
 use crate::world::World;
 
 /// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to end; tokens are given
@@ -44,17 +47,27 @@ pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended,
     }
 }
 
-/// Makes half a pass: what would change, as text.
+/// Makes half a pass: what would change, as text. Copies by annotation are not of a pass: they are shown where `reflector`
+/// is asked for.
 pub async fn plan(
     config: &Config,
     world: World,
     format: Format,
+    reflector: bool,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
-    remind(config);
+    if !reflector {
+        remind(config);
+    }
     let stopped = stopped();
+    let whole = async {
+        let asked = config.reflector.as_ref().filter(|_| reflector);
+        let plan = cycle::plan(config, &world, now);
+        let (plan, reflector) = tokio::join!(plan, copies(asked, &world));
+        Plan { reflector, ..plan }
+    };
     let done: Result<Plan, Stop> = tokio::select! {
-        plan = cycle::plan(config, &world, now) => Ok(plan),
+        plan = whole => Ok(plan),
         stop = stopped => Err(stop),
     };
     close(world).await;
@@ -62,6 +75,18 @@ pub async fn plan(
         Err(stop) => (Ended::Signal(stop), String::new()),
         Ok(plan) => (verdict(&plan), show(&plan, format)),
     }
+}
+
+/// What copies by annotation would come to, if the sidecar with this configuration started now.
+async fn copies(config: Option<&Reflector>, world: &World) -> Option<Result<Foresight, Failure>> {
+    let config = config?;
+    let foreseen = async { reflector::foresee(config, world.kubernetes().await?).await };
+    let spent = |_| {
+        let what = "the copies of `reflector` were not all looked at before the deadline";
+        Err(Failure::new(Class::Unavailable, what).hint("use a longer --deadline"))
+    };
+    let end = world.patience.deadline();
+    Some(timeout_at(end, foreseen).await.unwrap_or_else(spent))
 }
 
 /// What a plan means to the caller: a failure first, then differences.
@@ -82,7 +107,7 @@ async fn close(world: World) {
 fn remind(config: &Config) {
     if config.reflector.is_some() {
         tracing::warn!(
-            "`reflector` is for `keyferry sidecar`: one pass makes no copies by annotation"
+            "`reflector` is for `keyferry sidecar`: one pass makes no copies by annotation; `keyferry plan` shows what they would be"
         );
     }
 }

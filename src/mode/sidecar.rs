@@ -9,10 +9,11 @@ use futures_util::future::join_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Ended, FAREWELL, reflector, stopped};
-use crate::apply::react::reap;
+use crate::apply::react::{departed, reap};
 use crate::config::problem::Problems;
+use crate::config::stay::Process;
 use crate::config::{Config, JwtSource, Source, VaultAuth};
-use crate::halt;
+use crate::halt::{self, Halt};
 use crate::kubernetes::pod::Pod;
 use crate::outcome::Failed;
 use crate::report::{Class, Failure};
@@ -62,6 +63,7 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
         hangup: signal(SignalKind::hangup()).ok(),
         settings,
         world,
+        seen: None,
     };
     tracing::info!(listen = %stay.settings.listen, "staying");
     let served = serve::serve(listener, Arc::clone(&board));
@@ -69,8 +71,7 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
     let halt = Arc::clone(&stay.world.halt);
     let ended = async {
         (&mut stop).await;
-        halt.ask();
-        let _ = tokio::time::timeout(halt::LONGEST, halt.idle()).await;
+        settled(&halt).await;
     };
     tokio::select! {
         biased;
@@ -94,12 +95,22 @@ struct Stay {
     files: Watched,
     hangup: Option<Signal>,
     world: World,
+    /// The process to end with, once it was there.
+    seen: Option<Process>,
+}
+
+/// Nothing new is begun; what is being written comes to its end.
+async fn settled(halt: &Halt) {
+    halt.ask();
+    let _ = tokio::time::timeout(halt::LONGEST, halt.idle()).await;
 }
 
 impl Stay {
     /// Keeps one configuration after the other, for ever.
     async fn on(&mut self, first: Config, board: &Arc<Board>, reactor: &Reactor, herald: &Herald) {
         let mut config = first;
+        // What was delivered is in use whatever the next configuration says.
+        let in_use = Waits::default();
         loop {
             let sources: Vec<&Source> = config
                 .deliveries
@@ -119,6 +130,7 @@ impl Stay {
                 // The first pass may be over before the collector is first thought of.
                 board.record_spans();
             }
+            let end_with = config.sidecar.end_with.clone();
             let groups = groups::split(config);
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
@@ -130,7 +142,7 @@ impl Stay {
                         board,
                         reactor,
                         herald,
-                        waits: Waits::default(),
+                        waits: in_use.beside(),
                     })
                     .collect();
                 let tended = world
@@ -143,14 +155,23 @@ impl Stay {
                     world.halt.idle().await;
                     new
                 };
+                let ended = async {
+                    match &end_with {
+                        Some(process) => departed(process, &mut self.seen).await,
+                        None => std::future::pending().await,
+                    }
+                    tracing::info!("the process to end with is gone");
+                    settled(&world.halt).await;
+                };
                 tokio::select! {
                     new = reloaded => new,
+                    () = ended => return,
                     _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
                     () = herald.run(events, world) => return,
                     () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
-                    () = otlp::export(collector.as_deref(), board) => return,
+                    () = otlp::export(collector.as_ref(), board) => return,
                 }
             };
             let world = self.settings.world.as_ref()(&new).after(&self.world);

@@ -1,13 +1,17 @@
-//! The Secrets that came from a set of manifests, found by its mark: names and versions, never a value.
+//! The Secrets that came from a set of manifests, and the copies of a delivery, found by their marks: names and versions, never
+//! a value.
 
 use std::collections::BTreeSet;
 
-use crate::config::{Config, ManifestSet};
+use crate::artifact::{Leftover, Origin};
+use crate::config::{Config, Delivery, ManifestSet};
 use crate::observed::Marked;
+use crate::reflect::declared;
 use crate::report::Failure;
 use crate::world::World;
 
-/// Looks in every namespace of every set that is pruned. A list that fails leaves the whole set unknown.
+/// Looks in every namespace of every set that is pruned, and once for all copies. A list that fails leaves all unknown that
+/// it would have shown.
 pub async fn look(
     config: &Config,
     own_namespace: &Result<String, Failure>,
@@ -17,11 +21,46 @@ pub async fn look(
     let sets = sets.filter_map(|set| Some((set, set.pruned()?)));
     let looks = sets.map(|(set, name)| async move {
         Marked {
-            set: name.to_owned(),
+            of: Origin::Manifests,
+            name: name.to_owned(),
             found: found(set, name, own_namespace, world).await,
         }
     });
-    futures_util::future::join_all(looks).await
+    let looks = futures_util::future::join_all(looks);
+    let (mut marked, copies) = tokio::join!(looks, copies(config, own_namespace, world));
+    marked.extend(copies);
+    marked
+}
+
+/// The copies of each delivery that is pruned, declared or not.
+async fn copies(
+    config: &Config,
+    own_namespace: &Result<String, Failure>,
+    world: &World,
+) -> Vec<Marked> {
+    let prunes = |delivery: &&Delivery| !declared::pruned(delivery, "").is_empty();
+    let deliveries: Vec<&Delivery> = config.deliveries.iter().filter(prunes).collect();
+    if deliveries.is_empty() {
+        return Vec::new();
+    }
+    let list = async {
+        let namespace = own_namespace.as_deref().map_err(Failure::clone)?;
+        let all = world.kubernetes().await?.declared_copies().await?;
+        Ok::<_, Failure>((namespace, all))
+    };
+    let list = list.await;
+    let of = |delivery: &Delivery| {
+        let (namespace, all) = list.as_ref().map_err(Failure::clone)?;
+        let mine = declared::pruned(delivery, namespace);
+        let found = all.iter().filter(|(from, _)| mine.contains(from));
+        Ok(found.map(|(_, leftover)| leftover.clone()).collect())
+    };
+    let marked = deliveries.into_iter().map(|delivery| Marked {
+        of: Origin::Copies,
+        name: delivery.name.clone(),
+        found: of(delivery),
+    });
+    marked.collect()
 }
 
 async fn found(
@@ -29,7 +68,7 @@ async fn found(
     name: &str,
     own_namespace: &Result<String, Failure>,
     world: &World,
-) -> Result<Vec<crate::artifact::Leftover>, Failure> {
+) -> Result<Vec<Leftover>, Failure> {
     let namespaces: BTreeSet<&str> = if set.namespaces.is_empty() {
         BTreeSet::from([own_namespace.as_deref().map_err(Failure::clone)?])
     } else {

@@ -4,6 +4,7 @@
 
 pub mod brake;
 mod claims;
+mod copies;
 mod decide;
 mod links;
 mod owed;
@@ -16,6 +17,7 @@ use std::fmt;
 
 use crate::artifact::{Artifact, Desired, Wanted};
 use crate::observed::{Observed, Seen};
+use crate::reflect::foresight::{Foreseen, Foresight};
 use crate::report::{Class, Failure};
 
 pub use claims::Ledger;
@@ -28,6 +30,8 @@ pub use show::{Format, show};
 pub struct Plan {
     /// In the order of the configuration.
     pub deliveries: Vec<DeliveryPlan>,
+    /// What `reflector` would do, where that was asked.
+    pub reflector: Option<Result<Foresight, Failure>>,
 }
 
 /// What one delivery needs.
@@ -153,7 +157,7 @@ pub enum Change {
 impl Plan {
     /// Whether anything would be written.
     pub fn has_changes(&self) -> bool {
-        self.steps().any(|step| step.action.is_change())
+        self.steps().any(|step| step.action.is_change()) || self.copies().any(Foreseen::is_change)
     }
 
     /// The lowest class of all that cannot be done.
@@ -172,6 +176,11 @@ impl Plan {
             | Action::Wait => None,
         });
         unknown.chain(refused).map(|failure| failure.class).min()
+    }
+
+    fn copies(&self) -> impl Iterator<Item = &Foreseen> {
+        let foresight = self.reflector.iter().flatten();
+        foresight.flat_map(|foresight| &foresight.steps)
     }
 
     fn steps(&self) -> impl Iterator<Item = &Step> {
@@ -246,6 +255,7 @@ pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, ledger: &Ledger) -> Pla
                 delivery(wanted, observed, &refused)
             })
             .collect(),
+        reflector: None,
     }
 }
 

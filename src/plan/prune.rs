@@ -1,4 +1,4 @@
-//! What came from manifests once and is described no more: which of it goes, and when all of it stays.
+//! What came from manifests, or was declared as a copy, and is so no more: which of it goes, and when all of it stays.
 //!
 //! Nothing goes in a pass in which anything is unknown: what cannot be read might describe it still.
 
@@ -6,12 +6,23 @@ use std::collections::BTreeSet;
 
 use super::brake::Limits;
 use super::{Action, DeliveryPlan, Step};
-use crate::artifact::{Artifact, Leftover, ObjectName};
+use crate::artifact::{Artifact, Leftover, ObjectName, Origin};
 use crate::observed::Marked;
 use crate::report::{Class, Failure};
 
 /// Why something is deleted.
-pub const UNLISTED: &str = "no manifest describes it any more";
+pub fn why(artifact: &Artifact) -> &'static str {
+    match artifact {
+        Artifact::Leftover(leftover) => match leftover.of {
+            Origin::Manifests => "no manifest describes it any more",
+            Origin::Copies => "no copy is declared here any more",
+        },
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::Secret(_)
+        | Artifact::PullSecret(_) => "",
+    }
+}
 
 /// How many names a refusal lists.
 const SHOWN: usize = 10;
@@ -32,22 +43,28 @@ pub fn kept(plans: &[DeliveryPlan]) -> Option<BTreeSet<ObjectName>> {
     Some(kept)
 }
 
-/// One entry per set of manifests from which something goes, or cannot. `allowed` is what a person released.
+/// One entry per set of manifests, or delivery, from which something goes, or cannot. `allowed` is what a person released.
 pub fn plan(kept: &BTreeSet<ObjectName>, marked: Vec<Marked>, allowed: usize) -> Vec<DeliveryPlan> {
     let sets = marked.into_iter();
-    sets.filter_map(|Marked { set, found }| {
-        let steps = found.and_then(|found| steps(&set, kept, found, allowed));
+    sets.filter_map(|Marked { of, name, found }| {
+        let whose = match of {
+            Origin::Manifests => format!("Secrets of manifests `{name}` are described"),
+            Origin::Copies => format!("copies of delivery `{name}` are declared"),
+        };
+        let steps = found.and_then(|found| steps(&whose, of, kept, found, allowed));
         let nothing = steps.as_ref().is_ok_and(Vec::is_empty);
-        (!nothing).then(|| DeliveryPlan {
-            delivery: format!("manifests {set}: prune"),
-            steps,
-        })
+        let delivery = match of {
+            Origin::Manifests => format!("manifests {name}: prune"),
+            Origin::Copies => format!("{name}: prune"),
+        };
+        (!nothing).then_some(DeliveryPlan { delivery, steps })
     })
     .collect()
 }
 
 fn steps(
-    set: &str,
+    whose: &str,
+    of: Origin,
     kept: &BTreeSet<ObjectName>,
     found: Vec<Leftover>,
     allowed: usize,
@@ -57,7 +74,7 @@ fn steps(
     leftovers.retain(|leftover| !kept.contains(&leftover.at));
     let most = Limits::default().most(all).max(allowed);
     if leftovers.len() > most {
-        return Err(too_many(set, &leftovers, all, most));
+        return Err(too_many(whose, of, &leftovers, all, most));
     }
     let steps = leftovers.into_iter().map(|leftover| Step {
         artifact: Artifact::Leftover(leftover),
@@ -68,7 +85,7 @@ fn steps(
     Ok(steps.collect())
 }
 
-fn too_many(set: &str, leftovers: &[Leftover], all: usize, most: usize) -> Failure {
+fn too_many(whose: &str, of: Origin, leftovers: &[Leftover], all: usize, most: usize) -> Failure {
     let count = leftovers.len();
     let names = leftovers
         .iter()
@@ -79,11 +96,15 @@ fn too_many(set: &str, leftovers: &[Leftover], all: usize, most: usize) -> Failu
         names.push(format!("{} more", count - SHOWN));
     }
     let what = format!(
-        "{count} of {all} Secrets of manifests `{set}` are described no more, and at most {most} are deleted in one pass: {}",
+        "{count} of {all} {whose} no more, and at most {most} are deleted in one pass: {}",
         names.join(", ")
     );
+    let back = match of {
+        Origin::Manifests => "bring the files back",
+        Origin::Copies => "look at `reflect` and at the labels of namespaces",
+    };
     Failure::new(Class::Refused, what).hint(format!(
-        "bring the files back, or, if all of these are to go, run once with `--allow-deletes {count}`"
+        "{back}, or, if all of these are to go, run once with `--allow-deletes {count}`"
     ))
 }
 
@@ -100,12 +121,14 @@ mod tests {
 
     fn marked(count: usize) -> Vec<Marked> {
         let found = (0..count).map(|number| Leftover {
+            of: Origin::Manifests,
             at: at(number),
             uid: "u".to_owned(),
             version: "1".to_owned(),
         });
         vec![Marked {
-            set: "web".to_owned(),
+            of: Origin::Manifests,
+            name: "web".to_owned(),
             found: Ok(found.collect()),
         }]
     }

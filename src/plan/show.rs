@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::prune::UNLISTED;
+use super::copies;
+use super::prune;
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
 use crate::report::Failure;
 
@@ -47,6 +48,9 @@ fn text(plan: &Plan) -> String {
             }
         }
     }
+    if let Some(foreseen) = &plan.reflector {
+        copies::text(&mut out, foreseen);
+    }
     let (changes, failures) = count(plan);
     let verdict = match (changes, failures) {
         (0, 0) => "nothing to do".to_owned(),
@@ -57,7 +61,7 @@ fn text(plan: &Plan) -> String {
     out
 }
 
-fn line(out: &mut String, word: &str, place: &str, why: &str) {
+pub(super) fn line(out: &mut String, word: &str, place: &str, why: &str) {
     let separator = if place.is_empty() || why.is_empty() {
         ""
     } else {
@@ -86,13 +90,13 @@ fn sign(change: Change) -> char {
 fn why(step: &Step) -> String {
     match &step.action {
         Action::Keep | Action::Create | Action::Wait => String::new(),
-        Action::Delete => UNLISTED.to_owned(),
+        Action::Delete => prune::why(&step.artifact).to_owned(),
         Action::Update(reason) | Action::Recreate { reason, .. } => step.because(reason),
         Action::Refuse(failure) => reason_of(failure),
     }
 }
 
-fn reason_of(failure: &Failure) -> String {
+pub(super) fn reason_of(failure: &Failure) -> String {
     match &failure.hint {
         Some(hint) => format!("{} [{}]; {hint}", failure.what, failure.class),
         None => format!("{} [{}]", failure.what, failure.class),
@@ -110,7 +114,16 @@ fn count(plan: &Plan) -> (usize, usize) {
         .iter()
         .filter(|delivery| delivery.steps.is_err())
         .count();
-    (changes, refused + unknown)
+    let (mut foreseen, mut unforeseen) = (0, 0);
+    match &plan.reflector {
+        Some(Ok(foresight)) => {
+            foreseen = plan.copies().filter(|copy| copy.is_change()).count();
+            unforeseen = foresight.failures.len();
+        }
+        Some(Err(_)) => unforeseen = 1,
+        None => {}
+    }
+    (changes + foreseen, refused + unknown + unforeseen)
 }
 
 fn document(plan: &Plan) -> Value {
@@ -122,7 +135,11 @@ fn document(plan: &Plan) -> Value {
             Ok(steps) => json!({"name": delivery, "steps": steps.iter().map(step_document).collect::<Vec<_>>()}),
         })
         .collect();
-    json!({"changes": plan.has_changes(), "deliveries": deliveries})
+    let mut document = json!({"changes": plan.has_changes(), "deliveries": deliveries});
+    if let Some(foreseen) = &plan.reflector {
+        document["reflector"] = copies::document(foreseen);
+    }
+    document
 }
 
 fn step_document(step: &Step) -> Value {
@@ -138,7 +155,7 @@ fn step_document(step: &Step) -> Value {
     });
     match &step.action {
         Action::Keep | Action::Create | Action::Wait => {}
-        Action::Delete => document["reason"] = json!(UNLISTED),
+        Action::Delete => document["reason"] = json!(prune::why(&step.artifact)),
         Action::Update(reason) | Action::Recreate { reason, .. } => {
             document["reason"] = json!(reason.to_string());
             document["notes"] = json!(step.notes);
@@ -148,7 +165,7 @@ fn step_document(step: &Step) -> Value {
     document
 }
 
-fn failure_document(failure: &Failure) -> Value {
+pub(super) fn failure_document(failure: &Failure) -> Value {
     json!({"class": failure.class.word(), "reason": failure.what, "hint": failure.hint})
 }
 
@@ -184,6 +201,28 @@ fn markdown(plan: &Plan) -> String {
                 }
             }
         }
+    }
+    match &plan.reflector {
+        Some(Err(failure)) => row(
+            &mut out,
+            [copies::NAME, "", "fail", "", &reason_of(failure)],
+        ),
+        Some(Ok(foresight)) => {
+            for step in &foresight.steps {
+                let place = format!("{} {}", step.kind, step.place);
+                row(
+                    &mut out,
+                    [
+                        copies::NAME,
+                        &place,
+                        step.act.word(),
+                        "",
+                        &copies::why(step),
+                    ],
+                );
+            }
+        }
+        None => {}
     }
     out
 }

@@ -8,17 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::place::{Kind, Place};
-
-/// How much may go without asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// So many always.
-    pub least: usize,
-    /// Or so many of a hundred.
-    pub percent: usize,
-    /// How long it must be quiet before deletions are judged.
-    pub settle: Duration,
-}
+use crate::plan::brake::Limits;
 
 /// They are judged together with those that were done before, within this time.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -30,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Brake {
     limits: Limits,
+    settle: Duration,
     waiting: BTreeSet<(Kind, Place)>,
     first: Duration,
     last: Duration,
@@ -55,10 +46,11 @@ pub enum Judged {
 }
 
 impl Brake {
-    /// With nothing waiting.
-    pub fn new(limits: Limits) -> Self {
+    /// With nothing waiting; deletions are judged when it was quiet for so long.
+    pub fn new(limits: Limits, settle: Duration) -> Self {
         Self {
             limits,
+            settle,
             waiting: BTreeSet::new(),
             first: Duration::ZERO,
             last: Duration::ZERO,
@@ -113,7 +105,7 @@ impl Brake {
     /// When it is worth judging.
     pub fn due(&self) -> Option<Duration> {
         let waits = !self.waiting.is_empty() && !self.held;
-        waits.then(|| (self.last + self.limits.settle).min(self.first + PATIENCE))
+        waits.then(|| (self.last + self.settle).min(self.first + PATIENCE))
     }
 
     /// Judges what waits; `copies` is how many there are now.
@@ -125,10 +117,7 @@ impl Brake {
             self.done.pop_front();
         }
         let before = self.done.len();
-        let most = self
-            .limits
-            .least
-            .max((copies + before) * self.limits.percent / 100);
+        let most = self.limits.most(copies + before);
         let held = self.waiting.len();
         let released = std::mem::take(&mut self.released);
         if before + held > most && released < held {
@@ -149,11 +138,9 @@ impl Brake {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        least: 3,
-        percent: 20,
-        settle: Duration::from_secs(1),
-    };
+    fn brake() -> Brake {
+        Brake::new(Limits::default(), Duration::from_secs(1))
+    }
 
     fn place(number: usize) -> Place {
         Place::new(format!("n{number}"), "x")
@@ -182,7 +169,7 @@ mod tests {
             (100, 21, "21 held, at most 20"),
             (1000, 1000, "1000 held, at most 200"),
         ] {
-            let mut brake = Brake::new(LIMITS);
+            let mut brake = brake();
             add(&mut brake, 0..deletions, 0);
             assert_eq!(
                 judged(&mut brake, copies, 0),
@@ -195,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_trickle_adds_up_within_a_minute() {
-        let mut brake = Brake::new(LIMITS);
+        let mut brake = brake();
         for (now, expected) in [
             (0, "1 go"),
             (2, "1 go"),
@@ -217,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_person_releases_what_was_looked_at_and_no_more() {
-        let mut brake = Brake::new(LIMITS);
+        let mut brake = brake();
         add(&mut brake, 0..5, 0);
         assert_eq!(judged(&mut brake, 5, 1), "5 held, at most 3");
         brake.release(4);
@@ -230,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_no_longer_due_is_not_held() {
-        let mut brake = Brake::new(LIMITS);
+        let mut brake = brake();
         add(&mut brake, 0..5, 0);
         assert_eq!(judged(&mut brake, 5, 1), "5 held, at most 3");
         assert_eq!(brake.held(), 5);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::marks;
 use super::metadata::NamespaceMetadata;
 use crate::artifact::{Artifact, Conflict, ObjectName, SecretArtifact, Wanted};
-use crate::config::{Delivery, Reflect, SecretTarget, Target};
+use crate::config::{Delivery, Reflect, SecretTarget, Target, resolve};
 use crate::material::SecretBytes;
 use crate::report::{Class, Failure};
 
@@ -71,7 +71,8 @@ fn with_copies(
             .by_ref()
             .take(secret.service_accounts.len())
             .collect();
-        let copies = copies(&home, reflect, namespaces)?;
+        let from = identity(delivery, reflect, &home.at);
+        let copies = copies(&home, reflect, &from, namespaces)?;
         if reflect.home {
             all.push(Artifact::Secret(home));
             all.extend(links);
@@ -84,6 +85,7 @@ fn with_copies(
 fn copies(
     home: &SecretArtifact,
     reflect: &Reflect,
+    from: &str,
     namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
 ) -> Result<Vec<SecretArtifact>, Failure> {
     if let Some(key) = reflect
@@ -105,7 +107,7 @@ fn copies(
     let names = destinations(reflect, namespaces)?;
     let names = names.into_iter().filter(|namespace| !own(namespace));
     Ok(names
-        .map(|namespace| copy(home, reflect, namespace))
+        .map(|namespace| copy(home, reflect, from, namespace))
         .collect())
 }
 
@@ -135,7 +137,7 @@ fn destinations(
     Ok(found.map(|namespace| namespace.name.clone()).collect())
 }
 
-fn copy(home: &SecretArtifact, reflect: &Reflect, namespace: String) -> SecretArtifact {
+fn copy(home: &SecretArtifact, reflect: &Reflect, from: &str, namespace: String) -> SecretArtifact {
     let picked = |key: &&String| reflect.pick.is_empty() || reflect.pick.contains(*key);
     let data = home.data.iter().filter(|(key, _)| picked(key));
     let name = reflect.rename.as_ref().unwrap_or(&home.at.name);
@@ -149,7 +151,7 @@ fn copy(home: &SecretArtifact, reflect: &Reflect, namespace: String) -> SecretAr
             .map(|(key, value): (&String, &SecretBytes)| (key.clone(), value.duplicate()))
             .collect(),
         labels: reflect.labels.clone(),
-        annotations: BTreeMap::from([(marks::DECLARED.to_owned(), from(home, reflect))]),
+        annotations: BTreeMap::from([(marks::DECLARED.to_owned(), from.to_owned())]),
         immutable: home.immutable,
         conflict: Conflict {
             adopt: false,
@@ -158,13 +160,31 @@ fn copy(home: &SecretArtifact, reflect: &Reflect, namespace: String) -> SecretAr
     }
 }
 
-/// What a copy says of its home; one without a place of its own has a name only.
-fn from(home: &SecretArtifact, reflect: &Reflect) -> String {
+/// What a copy says of its origin, by which it is known again when it is declared no more: the place of its home, or, where
+/// there is none, its delivery and the Secrets that this reads. No place has a space in it, so the two are never alike.
+pub fn identity(delivery: &Delivery, reflect: &Reflect, home: &ObjectName) -> String {
     if reflect.home {
-        home.at.to_string()
-    } else {
-        home.at.name.clone()
+        return home.to_string();
     }
+    let sources = delivery.from.iter();
+    let secrets = sources.filter_map(|from| from.source.secret());
+    let secrets: Vec<String> = secrets.map(ToString::to_string).collect();
+    match secrets.is_empty() {
+        true => format!("delivery {}", delivery.name),
+        false => format!("delivery {} of {}", delivery.name, secrets.join(", ")),
+    }
+}
+
+/// The identities of copies that a delivery deletes when it declares them no more.
+pub fn pruned(delivery: &Delivery, namespace: &str) -> BTreeSet<String> {
+    let targets = delivery.to.iter().filter_map(reflected);
+    targets
+        .filter(|(_, reflect)| reflect.prune)
+        .map(|(secret, reflect)| {
+            let home = resolve(&secret.at, namespace);
+            identity(delivery, reflect, &home)
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -27,31 +27,36 @@ impl Glob {
 
     /// Whether a name is meant.
     pub fn covers(&self, name: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
-        let (mut at, mut from) = (0, 0);
-        // Where the last star stood, and what it has eaten: one star to go back to is enough, so time is pattern × name.
-        let mut star: Option<(usize, usize)> = None;
-        while from < name.len() {
-            match pattern.get(at) {
-                Some(b'*') => {
-                    star = Some((at, from));
-                    at += 1;
-                }
-                Some(byte) if *byte == b'?' || *byte == name[from] => {
-                    at += 1;
-                    from += 1;
-                }
-                _ => match star {
-                    Some((place, eaten)) => {
-                        star = Some((place, eaten + 1));
-                        (at, from) = (place + 1, eaten + 1);
-                    }
-                    None => return false,
-                },
-            }
-        }
-        pattern[at..].iter().all(|byte| *byte == b'*')
+        matches(&self.0, name, Some(b'?'))
     }
+}
+
+/// Whether the whole of a name is of a pattern in which `*` is any text; `single`, where there is such, is any one byte.
+pub fn matches(pattern: &str, name: &str, single: Option<u8>) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut at, mut from) = (0, 0);
+    // Where the last star stood, and what it has eaten: one star to go back to is enough, so time is pattern × name.
+    let mut star: Option<(usize, usize)> = None;
+    while from < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, from));
+                at += 1;
+            }
+            Some(byte) if Some(*byte) == single || *byte == name[from] => {
+                at += 1;
+                from += 1;
+            }
+            _ => match star {
+                Some((place, eaten)) => {
+                    star = Some((place, eaten + 1));
+                    (at, from) = (place + 1, eaten + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 /// Which namespaces count at all, whatever annotations say. What lies outside is not looked at, so it is not deleted either.
@@ -73,7 +78,7 @@ impl Ceiling {
 
 #[cfg(test)]
 mod tests {
-    use super::Glob;
+    use super::{Glob, matches};
 
     #[test]
     fn a_glob_covers_whole_names() {
@@ -92,6 +97,23 @@ mod tests {
         ] {
             let glob = Glob::parse(glob).expect("a glob");
             assert_eq!(glob.covers(name), covered, "{glob:?} {name}");
+        }
+    }
+
+    /// As names of files are written: a question mark is one.
+    #[test]
+    fn without_a_sign_for_one_only_the_star_stands_for_others() {
+        for (pattern, name, fits) in [
+            ("*.enc.yaml", "a.enc.yaml", true),
+            ("*.enc.yaml", "a.yaml", false),
+            ("a*b*c", "a-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("ab*ba", "aba", false),
+            ("x", "xy", false),
+            ("?*", "ab", false),
+            ("?*", "?b", true),
+        ] {
+            assert_eq!(matches(pattern, name, None), fits, "{pattern} {name}");
         }
     }
 

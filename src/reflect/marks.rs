@@ -8,7 +8,7 @@ pub const SOURCE_UID: &str = "keyferry.io/source-uid";
 /// On a copy whose dialect has no word for it: `namespace/name` of its source.
 pub const SOURCE: &str = "keyferry.io/source";
 
-/// On a copy that the configuration declares: `namespace/name` of its home.
+/// On a copy that the configuration declares: `namespace/name` of its home, or its delivery.
 pub const DECLARED: &str = "keyferry.io/reflected-from";
 
 /// On a namespace or an object: `"false"` keeps copies away.

@@ -15,6 +15,7 @@
 pub mod brake;
 pub mod declared;
 pub mod emberstack;
+pub mod foresight;
 pub mod glob;
 pub mod index;
 pub mod marks;

@@ -177,7 +177,7 @@ enum Signal {
 }
 
 /// The namespaces that are watched one by one; one nothing: all at once.
-fn scopes(config: &Reflector) -> Vec<Option<Arc<str>>> {
+pub(super) fn scopes(config: &Reflector) -> Vec<Option<Arc<str>>> {
     match &config.rules.namespaces {
         None => vec![None],
         Some(names) => names

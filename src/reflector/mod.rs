@@ -11,6 +11,7 @@
 
 mod digest;
 mod drive;
+mod foresee;
 mod larder;
 mod lead;
 mod pulse;
@@ -19,5 +20,6 @@ mod watch;
 mod work;
 
 pub use drive::run;
+pub use foresee::foresee;
 pub use pulse::Pulse;
 pub use watch::{Follow, Seen, Versioned};

@@ -17,6 +17,7 @@ use crate::config::Reflector;
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::secret::is_reserved;
 use crate::kubernetes::{Error, Kubernetes};
+use crate::reflect::foresight::Outlook;
 use crate::reflect::glob::Glob;
 use crate::reflect::index::{Content, Digest, Job, Write, Written};
 use crate::reflect::metadata::{Guard, Metadata};
@@ -129,7 +130,11 @@ impl Worker {
         self.cluster.until(Instant::now() + PATIENCE)
     }
 
-    async fn read(&self, kind: Kind, place: &Place) -> Result<Option<(Metadata, Content)>, Error> {
+    pub(super) async fn read(
+        &self,
+        kind: Kind,
+        place: &Place,
+    ) -> Result<Option<(Metadata, Content)>, Error> {
         let goods = self.fetch(kind, place).await?;
         self.larder.put(kind, place, goods.clone());
         Ok(goods.map(|goods| (goods.whole.metadata.clone(), content(&goods))))
@@ -171,7 +176,7 @@ impl Worker {
         [labels, annotations]
     }
 
-    async fn compare(
+    pub(super) async fn compare(
         &self,
         kind: Kind,
         place: &Place,
@@ -186,6 +191,22 @@ impl Worker {
         let digest = self.digest_of_copy(&copy, &goods);
         let version = copy.metadata.resource_version;
         Ok(Some((copy.metadata, version, digest)))
+    }
+
+    /// What stands where this would be written, if it still is what it was decided on.
+    pub(super) async fn outlook(&self, write: &Write) -> Result<Option<Outlook>, Error> {
+        let Some(goods) = self.source(write.kind, &write.source).await? else {
+            return Ok(None);
+        };
+        let Some(copy) = self.cluster().whole(write.kind, &write.place).await? else {
+            return Ok(None);
+        };
+        let same = self.digest_of_copy(&copy, &goods) == goods.digest;
+        let retyped = copy.kind != goods.whole.kind;
+        Ok(Some(Outlook {
+            same: same && !retyped,
+            remade: retyped || (copy.immutable && !same),
+        }))
     }
 
     /// As its source's is made: a mirror keeps its own type, and one in mittwald's words its own keys too.

@@ -99,7 +99,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "keyferry_kubernetes_requests_total",
         "counter",
-        "Requests to the API server.",
+        "Requests to the API server, by verb and code of the answer.",
     ),
     (
         "keyferry_kubernetes_errors_total",
@@ -148,6 +148,18 @@ pub fn samples(board: &Board) -> Vec<Sample> {
                     one(labels, float(*count));
                 }
             }
+            "keyferry_kubernetes_requests_total" => {
+                for (verb, code, count) in tally::KUBERNETES_REQUESTS.each() {
+                    let code = match code {
+                        0 => "none".to_owned(),
+                        code => code.to_string(),
+                    };
+                    one(
+                        vec![("verb", verb.to_owned()), ("code", code)],
+                        float(count),
+                    );
+                }
+            }
             of_a_delivery if of_a_delivery.starts_with("keyferry_delivery_") => {
                 for (delivery, standing) in &state.deliveries {
                     for (label, value) in values(of_a_delivery, standing, now) {
@@ -193,7 +205,6 @@ fn counted(metric: &str) -> u64 {
         "keyferry_vault_errors_total" => &tally::VAULT_ERRORS,
         "keyferry_vault_logins_total" => &tally::VAULT_LOGINS,
         "keyferry_vault_renewals_total" => &tally::VAULT_RENEWALS,
-        "keyferry_kubernetes_requests_total" => &tally::KUBERNETES_REQUESTS,
         "keyferry_kubernetes_errors_total" => &tally::KUBERNETES_ERRORS,
         _ => return 0,
     };
@@ -282,6 +293,7 @@ mod tests {
         let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));
         board.tell(told(vec![denied]));
         board.reacted("run", true);
+        tally::Request::new("metrics").ended(true);
         let text = text(&board);
         for (name, _, _) in METRICS {
             let samples = text.lines().filter(|line| line.starts_with(name)).count();
@@ -293,6 +305,7 @@ mod tests {
             "keyferry_delivery_failures_total{delivery=\"a\\\"b\",class=\"denied\"} 1",
             "keyferry_reactions_total{kind=\"run\",result=\"done\"} 1",
             "keyferry_config_stale 0",
+            "keyferry_kubernetes_requests_total{verb=\"metrics\",code=\"none\"} 1",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

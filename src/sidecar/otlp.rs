@@ -1,14 +1,19 @@
-//! Metrics and traces to an OpenTelemetry collector, as OTLP over HTTP in its JSON form (port 4318): names, times and counts.
+//! Metrics and traces to an OpenTelemetry collector, as OTLP over gRPC (port 4317) or over HTTP in its JSON form (port 4318):
+//! names, times and counts.
+
+mod wire;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use self::wire::{Field, Message};
 use super::board::{Board, Span};
-use super::metrics::{METRICS, samples};
-use crate::vault::{Post, post};
+use super::metrics::{METRICS, Sample, samples};
+use crate::config::stay::Collector;
+use crate::report::Failure;
+use crate::vault::{Post, calls, post};
 
 /// How often is told.
 const EVERY: Duration = Duration::from_secs(15);
@@ -16,9 +21,20 @@ const EVERY: Duration = Duration::from_secs(15);
 /// How long a collector may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a message is of: its path over HTTP, and its method of gRPC.
+type Signal = (&'static str, &'static str);
+const OF_METRICS: Signal = (
+    "/v1/metrics",
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+);
+const OF_TRACES: Signal = (
+    "/v1/traces",
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+);
+
 /// Tells a collector, for ever. One that is away is told of once, and what it missed is not kept.
-pub async fn export(endpoint: Option<&str>, board: &Board) {
-    let Some(endpoint) = endpoint else {
+pub async fn export(collector: Option<&Collector>, board: &Board) {
+    let Some(collector) = collector else {
         return std::future::pending().await;
     };
     let started = Timestamp::now();
@@ -26,15 +42,14 @@ pub async fn export(endpoint: Option<&str>, board: &Board) {
     loop {
         tokio::time::sleep(EVERY).await;
         let spans = board.take_spans();
-        let mut told = send(
-            endpoint,
-            "metrics",
-            metrics(board, started, Timestamp::now()),
-        )
-        .await;
+        let mut messages = vec![(
+            OF_METRICS,
+            metrics(&samples(board), started, Timestamp::now()),
+        )];
         if !spans.is_empty() {
-            told = told.and(send(endpoint, "traces", traces(&spans)).await);
+            messages.push((OF_TRACES, traces(&spans)));
         }
+        let told = tell(collector, &messages).await;
         match &told {
             Err(failure) if !away => {
                 tracing::warn!(reason = %failure.what, "the collector is not told")
@@ -46,90 +61,132 @@ pub async fn export(endpoint: Option<&str>, board: &Board) {
     }
 }
 
-async fn send(endpoint: &str, signal: &str, body: Value) -> Result<(), crate::report::Failure> {
-    let message = Post {
-        url: format!("{endpoint}/v1/{signal}"),
-        ca_file: None,
-        body: body.to_string(),
-        signature: None,
-        // Nothing in it is secret, and collectors in a cluster often have no certificate.
-        allow_plaintext: true,
-    };
-    post(message, Instant::now() + PATIENCE).await
+async fn tell(collector: &Collector, messages: &[(Signal, Message)]) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    match collector {
+        Collector::Grpc(address) => {
+            let messages = messages
+                .iter()
+                .map(|((_, method), message)| (*method, message.protobuf()));
+            calls(address, messages.collect(), deadline).await
+        }
+        Collector::Http(address) => {
+            for ((path, _), message) in messages {
+                let message = Post {
+                    url: format!("{address}{path}"),
+                    ca_file: None,
+                    body: message.json().to_string(),
+                    signature: None,
+                    // Nothing in it is secret, and collectors in a cluster often have no certificate.
+                    allow_plaintext: true,
+                };
+                post(message, deadline).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
 /// An `ExportMetricsServiceRequest`.
-fn metrics(board: &Board, started: Timestamp, now: Timestamp) -> Value {
-    let samples = samples(board);
+fn metrics(samples: &[Sample], started: Timestamp, now: Timestamp) -> Message {
     let metrics = METRICS.iter().map(|(name, kind, meaning)| {
-        let points: Vec<Value> = samples
-            .iter()
-            .filter(|sample| sample.name == *name)
-            .map(|sample| {
-                json!({
-                    "attributes": sample.labels.iter().map(|(key, value)| text(key, value)).collect::<Vec<_>>(),
-                    "startTimeUnixNano": nanos(started),
-                    "timeUnixNano": nanos(now),
-                    "asDouble": sample.value,
-                })
-            })
-            .collect();
-        let mut metric = json!({"name": name, "description": meaning});
+        let points = samples.iter().filter(|sample| sample.name == *name);
+        let points = points.map(|sample| {
+            let attributes = sample.labels.iter();
+            let attributes = attributes.map(|(key, value)| attribute(key, value));
+            Message::default()
+                .with(2, "startTimeUnixNano", nanos(started))
+                .with(3, "timeUnixNano", nanos(now))
+                .with(4, "asDouble", Field::Double(sample.value))
+                .with(7, "attributes", Field::Many(attributes.collect()))
+        });
+        let data = Message::default().with(1, "dataPoints", Field::Many(points.collect()));
+        let metric =
+            Message::default()
+                .with(1, "name", text(name))
+                .with(2, "description", text(meaning));
         match *kind {
             "counter" => {
-                metric["sum"] = json!({"dataPoints": points, "aggregationTemporality": 2, "isMonotonic": true});
+                // Totals since the start.
+                let data = data.with(2, "aggregationTemporality", Field::Enum(2)).with(
+                    3,
+                    "isMonotonic",
+                    Field::Truth(true),
+                );
+                metric.with(7, "sum", Field::One(data))
             }
-            _ => metric["gauge"] = json!({"dataPoints": points}),
+            _ => metric.with(5, "gauge", Field::One(data)),
         }
-        metric
     });
-    json!({"resourceMetrics": [{
-        "resource": resource(),
-        "scopeMetrics": [{"scope": scope(), "metrics": metrics.collect::<Vec<_>>()}],
-    }]})
+    let scoped = scoped("metrics", metrics.collect());
+    request("resourceMetrics", "scopeMetrics", scoped)
 }
 
 /// An `ExportTraceServiceRequest`: a span per pass.
-fn traces(spans: &[Span]) -> Value {
+fn traces(spans: &[Span]) -> Message {
     let spans = spans.iter().map(|span| {
-        let mut attributes = vec![text("keyferry.deliveries", &span.deliveries)];
+        let [high, low, own] = span.ids.map(u64::to_be_bytes);
+        let mut attributes = vec![attribute("keyferry.deliveries", &span.deliveries)];
         attributes.extend(
             span.class
-                .map(|class| text("keyferry.failure.class", class.word())),
+                .map(|class| attribute("keyferry.failure.class", class.word())),
         );
-        json!({
-            "traceId": format!("{:016x}{:016x}", span.ids[0], span.ids[1]),
-            "spanId": format!("{:016x}", span.ids[2]),
-            "name": "pass",
-            "kind": 1,
-            "startTimeUnixNano": nanos(span.begun),
-            "endTimeUnixNano": nanos(span.ended),
-            "attributes": attributes,
-            "status": {"code": if span.class.is_some() { 2 } else { 1 }},
-        })
+        // Ok and error, in the words of the protocol.
+        let status = Field::Enum(if span.class.is_some() { 2 } else { 1 });
+        Message::default()
+            .with(1, "traceId", Field::Id([high, low].concat()))
+            .with(2, "spanId", Field::Id(own.to_vec()))
+            .with(5, "name", text("pass"))
+            .with(6, "kind", Field::Enum(1))
+            .with(7, "startTimeUnixNano", nanos(span.begun))
+            .with(8, "endTimeUnixNano", nanos(span.ended))
+            .with(9, "attributes", Field::Many(attributes))
+            .with(
+                15,
+                "status",
+                Field::One(Message::default().with(3, "code", status)),
+            )
     });
-    json!({"resourceSpans": [{
-        "resource": resource(),
-        "scopeSpans": [{"scope": scope(), "spans": spans.collect::<Vec<_>>()}],
-    }]})
+    let scoped = scoped("spans", spans.collect());
+    request("resourceSpans", "scopeSpans", scoped)
 }
 
-fn resource() -> Value {
-    json!({"attributes": [
-        text("service.name", "keyferry"),
-        text("service.version", env!("CARGO_PKG_VERSION")),
-    ]})
+/// Both requests are built alike, down to the numbers.
+fn request(resources: &'static str, scopes: &'static str, scoped: Message) -> Message {
+    let attributes = vec![
+        attribute("service.name", "keyferry"),
+        attribute("service.version", env!("CARGO_PKG_VERSION")),
+    ];
+    let resource = Message::default().with(1, "attributes", Field::Many(attributes));
+    let told = Message::default()
+        .with(1, "resource", Field::One(resource))
+        .with(2, scopes, Field::Many(vec![scoped]));
+    Message::default().with(1, resources, Field::Many(vec![told]))
 }
 
-fn scope() -> Value {
-    json!({"name": "keyferry", "version": env!("CARGO_PKG_VERSION")})
+fn scoped(name: &'static str, what: Vec<Message>) -> Message {
+    let scope = Message::default().with(1, "name", text("keyferry")).with(
+        2,
+        "version",
+        text(env!("CARGO_PKG_VERSION")),
+    );
+    Message::default()
+        .with(1, "scope", Field::One(scope))
+        .with(2, name, Field::Many(what))
 }
 
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
+fn attribute(key: &str, value: &str) -> Message {
+    let value = Message::default().with(1, "stringValue", text(value));
+    Message::default()
+        .with(1, "key", text(key))
+        .with(2, "value", Field::One(value))
 }
 
-/// 64-bit numbers are text in this form.
-fn nanos(at: Timestamp) -> String {
-    at.as_nanosecond().to_string()
+fn text(text: &str) -> Field {
+    Field::Text(text.to_owned())
+}
+
+/// Nothing of ours happened before 1970.
+fn nanos(at: Timestamp) -> Field {
+    Field::Fixed(u64::try_from(at.as_nanosecond()).unwrap_or_default())
 }

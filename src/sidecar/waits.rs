@@ -1,7 +1,7 @@
 //! What waits for its window, and what may not: data that was delivered and ends before the window opens is replaced at once.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,15 +13,15 @@ use crate::world::World;
 
 /// What one group knows of it.
 #[derive(Debug, Default)]
-pub struct Waits(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
+pub struct Waits {
     /// When the window opens for which changes of a delivery wait.
-    opens: BTreeMap<String, Timestamp>,
-    /// What was delivered and ends, by delivery and source.
-    delivered: BTreeMap<(String, VaultRead), Ending>,
+    opens: Mutex<BTreeMap<String, Timestamp>>,
+    /// What was delivered and ends, of all groups: it is in use whatever the configuration says by now.
+    delivered: Arc<Mutex<Delivered>>,
 }
+
+/// By delivery and source.
+type Delivered = BTreeMap<(String, VaultRead), Ending>;
 
 /// Data that ends, as it was delivered.
 #[derive(Debug, Clone)]
@@ -39,16 +39,24 @@ impl Ending {
 }
 
 impl Waits {
+    /// The same for another group, or for the same one in another configuration.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            opens: Mutex::default(),
+            delivered: Arc::clone(&self.delivered),
+        }
+    }
+
     /// A pass begins: nothing waits any more.
     pub fn begin(&self, world: &World) {
         self.renewed(world);
-        self.state().opens.clear();
+        locked(&self.opens).clear();
     }
 
     /// Before the shelf is asked for data: what was renewed meanwhile ends later.
     pub fn renewed(&self, world: &World) {
-        let mut state = self.state();
-        for ((_, read), ending) in &mut state.delivered {
+        for ((_, read), ending) in locked(&self.delivered).iter_mut() {
             if let Some(now) = Ending::of(read, world).filter(|now| now.mark.ptr_eq(&ending.mark)) {
                 *ending = now;
             }
@@ -62,20 +70,20 @@ impl Waits {
         reads: impl Iterator<Item = &'r VaultRead>,
         world: &World,
     ) {
-        let mut state = self.state();
-        state.delivered.retain(|(of, _), _| of != delivery);
+        let mut delivered = locked(&self.delivered);
+        delivered.retain(|(of, _), _| of != delivery);
         for read in reads {
             if let Some(ending) = Ending::of(read, world) {
                 let at = (delivery.to_owned(), read.clone());
-                state.delivered.insert(at, ending);
+                delivered.insert(at, ending);
             }
         }
     }
 
     /// When the first of what was delivered ends.
     pub fn end(&self, delivery: &str) -> Option<Instant> {
-        let state = self.state();
-        let own = state.delivered.iter().filter(|((of, _), _)| of == delivery);
+        let delivered = locked(&self.delivered);
+        let own = delivered.iter().filter(|((of, _), _)| of == delivery);
         own.map(|(_, ending)| ending.end).min()
     }
 
@@ -83,8 +91,8 @@ impl Waits {
     pub fn hold(&self, delivery: &str, opens: Timestamp, world: &World) -> bool {
         let wait = Duration::try_from(opens.duration_since(Timestamp::now())).unwrap_or_default();
         let at = Instant::now() + wait;
-        let mut state = self.state();
-        let mut own = state.delivered.iter().filter(|((of, _), _)| of == delivery);
+        let delivered = locked(&self.delivered);
+        let mut own = delivered.iter().filter(|((of, _), _)| of == delivery);
         let ends = own.any(|((_, read), ending)| {
             let same = |now: Ending| now.mark.ptr_eq(&ending.mark);
             // It ends with its token, whatever its lease says.
@@ -95,14 +103,14 @@ impl Waits {
             !Ending::of(read, world).is_some_and(same) && (orphaned || ending.end <= at)
         });
         if !ends {
-            state.opens.insert(delivery.to_owned(), opens);
+            locked(&self.opens).insert(delivery.to_owned(), opens);
         }
         !ends
     }
 
     /// How long nothing has to be done for what waits; nothing where nothing does.
     pub fn left(&self) -> Option<Duration> {
-        let opens = self.state().opens.values().min().copied()?;
+        let opens = locked(&self.opens).values().min().copied()?;
         let left = opens.duration_since(Timestamp::now());
         // A moment more: who comes too early finds it shut.
         Some(Duration::try_from(left).unwrap_or_default() + Duration::from_millis(2))
@@ -110,12 +118,12 @@ impl Waits {
 
     /// When the window opens for which changes of a delivery wait.
     pub fn opens(&self, delivery: &str) -> Option<Timestamp> {
-        self.state().opens.get(delivery).copied()
+        locked(&self.opens).get(delivery).copied()
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -157,7 +165,7 @@ mod tests {
                     token,
                 };
                 let at = ("app".to_owned(), read.clone());
-                waits.state().delivered.insert(at, ending);
+                locked(&waits.delivered).insert(at, ending);
             }
             let at = Timestamp::now() + i64::from(opens).seconds();
             assert_eq!(waits.hold("app", at, &world), want, "{delivered:?} {opens}");
@@ -165,6 +173,8 @@ mod tests {
             assert_eq!(waits.left().is_some(), want);
             waits.begin(&world);
             assert_eq!(waits.left(), None);
+            // Another configuration is taken.
+            assert_eq!(waits.beside().hold("app", at, &world), want);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::reasons::{Absence, Limit, Misuse, Refusal, Setup, Trouble};
 use crate::disk::DiskError;
-use crate::report::{Class, Fault};
+use crate::report::{Class, Failure, Fault};
 
 /// A failure as the caller of a session gets it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -159,6 +159,13 @@ impl Cause {
             Self::Misuse(_) => Class::Usage,
             Self::Spent { last, .. } => last.class(),
         }
+    }
+
+    /// The failure of a message to a server that is no Vault.
+    pub(super) fn of_a_message(&self) -> Failure {
+        let mut failure = Failure::new(self.class(), format!("the message was not taken: {self}"));
+        failure.hint = self.hint();
+        failure
     }
 
     /// The class when a login ends with this.

@@ -15,6 +15,7 @@ mod document;
 mod endpoint;
 mod envelope;
 mod error;
+mod grpc;
 mod kv;
 mod lease;
 mod link;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use actions::Runner;
+pub use grpc::calls;
 pub use kv::Version;
 pub use lease::Renewal;
 pub use post::{Post, post};

@@ -28,12 +28,9 @@ pub struct Post {
 
 /// Sends it; anything but 2xx is a failure.
 pub async fn post(post: Post, deadline: Instant) -> Result<(), Failure> {
-    let status = send(post, deadline).await.map_err(|cause| {
-        let mut failure =
-            Failure::new(cause.class(), format!("the message was not taken: {cause}"));
-        failure.hint = cause.hint();
-        failure
-    })?;
+    let status = send(post, deadline)
+        .await
+        .map_err(|cause| cause.of_a_message())?;
     match status {
         200..=299 => Ok(()),
         status => Err(Failure::new(

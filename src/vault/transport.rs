@@ -32,7 +32,7 @@ const BODY_LIMIT: usize = 4 << 20;
 /// Enough for every configuration we know to read all at once; a hundred paths must not be a hundred handshakes.
 const AT_ONCE: usize = 16;
 
-const USER_AGENT: &str = concat!("keyferry/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("keyferry/", env!("CARGO_PKG_VERSION"));
 
 type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 

@@ -9,6 +9,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod collector;
+mod companion;
 mod deploy;
 mod events;
 mod examples;

@@ -267,3 +267,23 @@ pub(crate) fn ready(
 pub(crate) fn text(error: io::Error) -> String {
     error.to_string()
 }
+
+/// A program of this name that ends when its input does.
+pub(crate) fn program(folder: &Path, name: &str) -> Child {
+    let path = folder.join(name);
+    if !path.exists() {
+        let cat = ["/usr/bin/cat", "/bin/cat"];
+        let cat = cat.into_iter().find(|cat| Path::new(cat).exists());
+        fs::copy(cat.expect("cat is installed"), &path).expect("a folder of the test");
+    }
+    // Another test may have forked while the copy was open for writing.
+    let started = poll(Duration::from_secs(20), || {
+        Command::new(&path).stdin(Stdio::piped()).spawn().ok()
+    });
+    started.expect("a copy of cat can be started")
+}
+
+/// A name that no other test's process has.
+pub(crate) fn name(of: &str) -> String {
+    format!("{of}{}", std::process::id())
+}

@@ -22,9 +22,26 @@ pub(crate) struct Run {
 
 /// keyferry with no argument and nothing in its environment but `PATH`.
 pub(crate) fn keyferry() -> Run {
-    // Tests and benches are told where it is; an example is not, and starts none.
-    Run::of(option_env!("CARGO_BIN_EXE_keyferry").unwrap_or("keyferry"))
+    Run::of(BINARY)
 }
+
+/// The same as process 1 of a namespace of its own, as in a container. The call is then `unshare`'s, and keyferry its only
+/// child: see `Going::first`.
+pub(crate) fn keyferry_first() -> Run {
+    let flags = ["--pid", "--fork", "--mount-proc", "--kill-child=KILL"];
+    let able = Command::new("unshare").args(flags).arg("true").output();
+    assert!(
+        able.is_ok_and(|output| output.status.success()),
+        "a process 1 is made with unshare(1) of util-linux, which needs root: run this test as root"
+    );
+    Run::of("unshare").args(flags).args(["--", BINARY])
+}
+
+/// Tests and benches are told where it is; an example is not, and starts none.
+const BINARY: &str = match option_env!("CARGO_BIN_EXE_keyferry") {
+    Some(binary) => binary,
+    None => "keyferry",
+};
 
 impl Run {
     /// Any other program in the same way: a real tool, a shell that reads what we wrote.
@@ -117,6 +134,14 @@ impl Going {
         self.child.id()
     }
 
+    /// The process id, as seen from here, of a keyferry that is process 1 of its own namespace.
+    pub(crate) fn first(&self) -> Pid {
+        let [first] = children(self.pid())[..] else {
+            panic!("unshare has one child");
+        };
+        first
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
@@ -162,6 +187,14 @@ impl Drop for Going {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The children of a process.
+pub(crate) fn children(pid: u32) -> Vec<Pid> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let list = list.unwrap_or_default();
+    let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+    pids.filter_map(Pid::from_raw).collect()
 }
 
 /// What a finished call left.

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use super::http::Client;
 use super::process::{eventually, free_ports};
-use super::run::{Going, Output, keyferry};
+use super::run::{Going, Output, Run, keyferry, keyferry_first};
 
 /// Long enough for anything that is not about time.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -27,15 +27,20 @@ impl Staying {
     }
 
     /// The same, called in some way.
-    pub(crate) fn start_with(
-        folder: &Path,
-        config: &str,
-        call: impl FnOnce(super::run::Run) -> super::run::Run,
-    ) -> Self {
+    pub(crate) fn start_with(folder: &Path, config: &str, call: impl FnOnce(Run) -> Run) -> Self {
+        Self::start_as(keyferry(), folder, config, call)
+    }
+
+    /// The same as the first process of a container.
+    pub(crate) fn start_first(folder: &Path, config: &str) -> Self {
+        Self::start_as(keyferry_first(), folder, config, |run| run)
+    }
+
+    fn start_as(keyferry: Run, folder: &Path, config: &str, call: impl FnOnce(Run) -> Run) -> Self {
         let path = folder.join("keyferry.yaml");
         std::fs::write(&path, config).expect("a folder of the test");
         let [port] = free_ports();
-        let run = keyferry()
+        let run = keyferry
             .limit(Duration::from_secs(900))
             .dir(folder)
             .env("KEYFERRY_CONFIG", &path)
@@ -106,8 +111,18 @@ impl Staying {
         self.going.pid()
     }
 
+    /// See `Going::first`.
+    pub(crate) fn first(&self) -> Pid {
+        self.going.first()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         self.going.signal(signal);
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(self) -> Output {
+        self.going.finish()
     }
 
     /// SIGTERM, and all that it said.

@@ -1,10 +1,12 @@
 //! Telling others that what they use has changed. Who is told what was decided in `plan`; nothing here sees a value.
 
+mod process;
 mod restart;
 mod run;
 mod signal;
 mod webhook;
 
+pub use process::departed;
 pub use run::{Running, Scope, reap};
 pub use signal::number;
 

@@ -9,7 +9,7 @@ use super::super::raw::{
 use super::super::{Location, Reflect, Reflector, SecretRef};
 use super::Checker;
 use crate::artifact::MARK;
-use crate::reflect::brake::Limits;
+use crate::plan::brake::Limits;
 use crate::reflect::glob::{Ceiling, Glob};
 use crate::reflect::index::Rules;
 use crate::reflect::offer::Dialect;
@@ -43,6 +43,7 @@ impl Checker<'_> {
             pick,
             labels,
             home,
+            prune,
         } = written.value;
         let Some(secret) = secret else {
             self.problem(
@@ -84,6 +85,7 @@ impl Checker<'_> {
             pick: pick.iter().map(|key| self.name(key, "this key")).collect(),
             labels,
             home,
+            prune,
         })
     }
 
@@ -123,6 +125,7 @@ impl Checker<'_> {
             sources: self.ceiling(sources, None),
             targets: self.ceiling(targets, system),
             limits: self.limits(&brake, &at),
+            settle: SETTLE,
             namespaces: (!names.is_empty()).then_some(names),
         };
         Reflector {
@@ -173,10 +176,11 @@ impl Checker<'_> {
     }
 
     fn limits(&mut self, written: &RawBrake, at: &Location) -> Limits {
+        let usual = Limits::default();
         let number = |value: Option<u32>, usual: usize| {
             value.map_or(usual, |value| usize::try_from(value).unwrap_or(usual))
         };
-        let percent = number(written.percent, 20);
+        let percent = number(written.percent, usual.percent);
         if percent > 100 {
             self.problem(
                 at.clone(),
@@ -185,9 +189,8 @@ impl Checker<'_> {
             );
         }
         Limits {
-            least: number(written.least, 3),
+            least: number(written.least, usual.least),
             percent,
-            settle: SETTLE,
         }
     }
 

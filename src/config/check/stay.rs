@@ -5,11 +5,29 @@ use std::time::Duration;
 use super::super::at::At;
 use super::super::duration::duration;
 use super::super::raw::{
-    RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal, RawSignalName, RawWebhook,
+    RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
+    RawSignalName, RawWebhook,
 };
-use super::super::stay::{OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
+use super::super::stay::{Collector, OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
 use super::super::{FileFormat, Location, SecretRef, Target};
 use super::Checker;
+
+/// gRPC has no port of its own that could be left out.
+fn collector(text: &str) -> Option<Collector> {
+    let uri: http::Uri = text.parse().ok()?;
+    let plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
+    let authority = uri
+        .authority()
+        .filter(|authority| plain && !authority.as_str().contains('@'))?;
+    match (uri.scheme_str()?, authority.port_u16()) {
+        ("grpc", Some(_)) => Some(Collector::Grpc(format!("http://{authority}"))),
+        ("grpcs", Some(_)) => Some(Collector::Grpc(format!("https://{authority}"))),
+        (scheme @ ("http" | "https"), _) => {
+            Some(Collector::Http(format!("{scheme}://{authority}")))
+        }
+        _ => None,
+    }
+}
 
 const RUN: Duration = Duration::from_secs(30);
 
@@ -21,11 +39,13 @@ impl Checker<'_> {
         let RawSidecar {
             refresh,
             state,
+            end_with,
             otlp,
             events,
             windows,
         } = written.value;
         Sidecar {
+            end_with: end_with.and_then(|written| self.end_with(written)),
             refresh: refresh.and_then(|text| self.duration(&text)),
             state: state.map(|folder| self.path(&folder)),
             otlp: otlp.and_then(|address| self.collector(&address)),
@@ -34,24 +54,18 @@ impl Checker<'_> {
         }
     }
 
-    fn collector(&mut self, written: &At<String>) -> Option<String> {
+    fn collector(&mut self, written: &At<String>) -> Option<Collector> {
         let text = self.text(written);
-        let uri: Option<http::Uri> = text.parse().ok();
-        let usable = uri.is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some()
-                && matches!(uri.path(), "" | "/")
-        });
-        if usable {
-            return Some(text.trim_end_matches('/').to_owned());
+        let found = collector(&text);
+        if found.is_none() {
+            let at = self.at(written);
+            self.problem(
+                at,
+                format!("`{text}` is no address of a collector"),
+                "write it as grpc://host:4317 or http://host:4318, without a path; with TLS grpcs:// or https://",
+            );
         }
-        let at = self.at(written);
-        self.problem(
-            at,
-            format!("`{text}` is no address of a collector"),
-            "write it as http://host:4318; keyferry adds /v1/metrics and /v1/traces",
-        );
-        None
+        found
     }
 
     /// A duration of a second or more.
@@ -142,23 +156,39 @@ impl Checker<'_> {
         self.only(&at, "a reaction", "signal, run, restart, webhook", given)
     }
 
+    fn end_with(&mut self, written: At<RawEndWith>) -> Option<Process> {
+        let at = self.at(&written);
+        let RawEndWith { process, pid_file } = written.value;
+        self.process(&at, "`endWith`", process, pid_file)
+    }
+
     fn signal(&mut self, at: &Location, written: RawSignal) -> Option<Reaction> {
         let RawSignal {
             process,
             pid_file,
             signal,
         } = written;
-        let mut to = Vec::new();
-        if let Some(name) = process {
-            to.push(Process::Named(self.name(&name, "the program's name")));
-        }
-        if let Some(file) = pid_file {
-            to.push(Process::PidFile(self.path(&file)));
-        }
         Some(Reaction::Signal {
-            to: self.only(at, "`signal`", "process, pidFile", to)?,
+            to: self.process(at, "`signal`", process, pid_file)?,
             signal: signal.unwrap_or(RawSignalName::Hup),
         })
+    }
+
+    fn process(
+        &mut self,
+        at: &Location,
+        what: &str,
+        name: Option<At<String>>,
+        pid_file: Option<At<String>>,
+    ) -> Option<Process> {
+        let mut given = Vec::new();
+        if let Some(name) = name {
+            given.push(Process::Named(self.name(&name, "the program's name")));
+        }
+        if let Some(file) = pid_file {
+            given.push(Process::PidFile(self.path(&file)));
+        }
+        self.only(at, what, "process, pidFile", given)
     }
 
     fn command(&mut self, at: &Location, written: RawRun) -> Option<Reaction> {

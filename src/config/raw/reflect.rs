@@ -27,6 +27,9 @@ pub struct RawReflect {
     /// `false`: the copies are all there is, and nothing is written at the Secret's own place.
     #[serde(default = "yes")]
     pub home: bool,
+    /// Delete copies that this delivery made and declares no more.
+    #[serde(default)]
+    pub prune: bool,
 }
 
 /// Copies by annotation: `keyferry sidecar` as a Deployment, in place of emberstack's reflector or mittwald's replicator.

@@ -13,7 +13,10 @@ pub struct RawSidecar {
     pub refresh: Option<At<String>>,
     /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside which they could.
     pub state: Option<At<String>>,
-    /// `http://collector:4318`: metrics and a span per pass go there as OTLP over HTTP, in JSON.
+    /// The process whose end is keyferry's: for a plain sidecar in a Job, beside a container that ends.
+    pub end_with: Option<At<RawEndWith>>,
+    /// Metrics and a span per pass go there: `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
+    /// `grpcs://` and `https://` are the same with TLS.
     pub otlp: Option<At<String>>,
     /// Tell of failures and recoveries with Events at our pod, else at the Secret that is delivered; true unless said.
     pub events: Option<bool>,
@@ -53,6 +56,16 @@ pub enum RawDay {
     Sat,
     /// Sunday.
     Sun,
+}
+
+/// A process of this machine or pod: exactly one of the two. Before it was seen it is waited for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawEndWith {
+    /// Name of the program; the last process of that name. In a pod it needs `shareProcessNamespace`.
+    pub process: Option<At<String>>,
+    /// File with the process id.
+    pub pid_file: Option<At<String>>,
 }
 
 /// What to do when a source fails that was delivered before.

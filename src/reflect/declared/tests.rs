@@ -18,6 +18,7 @@ fn reflect(namespaces: &str, selector: &str) -> Reflect {
         pick: Vec::new(),
         labels: BTreeMap::new(),
         home: true,
+        prune: false,
     }
 }
 
@@ -196,7 +197,7 @@ fn a_copy_has_what_was_picked_and_none_of_its_homes_metadata() {
     assert_eq!(copy.at.to_string(), "team-a/theirs");
     assert_eq!(copy.data.keys().collect::<Vec<_>>(), ["b"]);
     assert_eq!(copy.labels.keys().collect::<Vec<_>>(), ["for"]);
-    assert_eq!(copy.annotations[marks::DECLARED], "app");
+    assert_eq!(copy.annotations[marks::DECLARED], "delivery d0");
     assert!(!copy.conflict.adopt && copy.conflict.recreate);
     assert!(
         !copy.labels.contains_key(MARK),
@@ -211,4 +212,22 @@ fn a_copy_has_what_was_picked_and_none_of_its_homes_metadata() {
         places(&config, &cluster()),
         "secret home/app: its copies pick key \"c\", which it has not"
     );
+}
+
+#[test]
+fn copies_are_known_again_by_their_home_or_their_delivery() {
+    for (home, prune, expected) in [
+        (true, true, &["home/app"][..]),
+        (false, true, &["delivery d0"]),
+        (true, false, &[]),
+    ] {
+        let reflect = Reflect {
+            home,
+            prune,
+            ..reflect("a", "")
+        };
+        let config = config(vec![reflect]);
+        let pruned = pruned(&config.deliveries[0], "own");
+        assert_eq!(pruned.into_iter().collect::<Vec<_>>(), expected);
+    }
 }

@@ -9,6 +9,7 @@
 mod decide;
 mod events;
 mod figures;
+mod forecast;
 mod queue;
 mod results;
 mod shelf;
@@ -20,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::brake::{Brake, Judged, Limits};
+use super::brake::{Brake, Judged};
 use super::glob::Ceiling;
 use super::metadata::Guard;
 use super::offer::Dialect;
@@ -29,11 +30,13 @@ use super::place::{Kind, Place, Uid, Version};
 use super::reason::{Farewell, Reason, Refusal};
 use super::scope::Target;
 use super::selector::Labels;
+use crate::plan::brake::Limits;
 use decide::Decision;
 use queue::{Item, Queue};
 use shelf::Shelf;
 
 pub use events::Event;
+pub use forecast::Forecast;
 pub use results::Written;
 
 /// What the configuration says about copies.
@@ -55,6 +58,8 @@ pub struct Rules {
     pub targets: Ceiling,
     /// How many may be deleted without asking.
     pub limits: Limits,
+    /// How long it must be quiet before deletions are judged.
+    pub settle: Duration,
     /// The only namespaces that are seen; nothing: all of the cluster.
     pub namespaces: Option<Vec<String>>,
 }
@@ -220,7 +225,7 @@ impl Index {
     /// An empty one: nothing is decided until all was listed.
     pub fn new(rules: Rules) -> Self {
         let mut index = Self {
-            brake: Brake::new(rules.limits),
+            brake: Brake::new(rules.limits, rules.settle),
             namespaces: BTreeMap::new(),
             namespaces_listed: rules.namespaces.is_some(),
             generation: 0,

@@ -138,6 +138,16 @@ impl Shelf {
             .flat_map(BTreeMap::keys)
     }
 
+    /// Copies and mirrors, in order.
+    pub(super) fn all_standing(&self) -> impl Iterator<Item = (Place, &Standing)> {
+        self.standing.iter().flat_map(|(namespace, inside)| {
+            inside.iter().map(|(name, standing)| {
+                let (namespace, name) = (Arc::clone(namespace), Arc::clone(name));
+                (Place { namespace, name }, standing)
+            })
+        })
+    }
+
     pub(super) fn followers(&self, source: &Place) -> impl Iterator<Item = &Place> {
         self.followers.get(source).into_iter().flatten()
     }

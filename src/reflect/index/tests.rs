@@ -1,5 +1,6 @@
 //! The index with a cluster of a page under it: what is done, in which order, and that it ends.
 
+mod forecast;
 mod laws;
 mod model;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyferry::apply;
-use keyferry::artifact::{Leftover, ObjectName};
+use keyferry::artifact::{Leftover, ObjectName, Origin};
 use keyferry::config::Config;
 use keyferry::kubernetes::connect_with;
 use keyferry::report::Class;
@@ -286,6 +286,7 @@ async fn what_changed_after_the_look_is_not_deleted() {
         name: "a".to_owned(),
     };
     let exact = Leftover {
+        of: Origin::Manifests,
         at,
         uid: text(&seen["metadata"]["uid"]),
         version: text(&seen["metadata"]["resourceVersion"]),

@@ -1,5 +1,7 @@
 //! `reflect` beside a Secret: one pass makes all copies, the second writes nothing.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::{CANARY, annotation, held};
@@ -8,14 +10,14 @@ use crate::support::process::Scratch;
 use crate::support::run::{Output, keyferry};
 
 /// A source namespace with a Secret `db`, and namespaces after it whose names begin alike.
-struct Estate {
-    cluster: &'static Cluster,
-    home: String,
-    scratch: Scratch,
+pub(super) struct Estate {
+    pub(super) cluster: &'static Cluster,
+    pub(super) home: String,
+    pub(super) scratch: Scratch,
 }
 
 impl Estate {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let cluster = Cluster::shared();
         let home = cluster.namespace();
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {
@@ -30,24 +32,35 @@ impl Estate {
     }
 
     /// A namespace of its own with labels.
-    fn team(&self, name: &str, labels: &Value) -> String {
+    pub(super) fn team(&self, name: &str, labels: &Value) -> String {
         let name = format!("{}-{name}", self.home);
         self.cluster.named_namespace(&name, labels);
         name
     }
 
-    /// `HOME` in the configuration is the name of the source's namespace.
-    fn job(&self, target: &str) -> Output {
+    /// A configuration with one delivery; `HOME` in it is the name of the source's namespace.
+    pub(super) fn text(&self, target: &str) -> String {
         let text = format!(
             "deliveries:\n  - name: copies\n    from: [{{secret: {{namespace: HOME, name: db}}}}]\n    fields: {{URL: \"pg://{{{{ user }}}}@{{{{ host }}}}\"}}\n    to:\n      - {target}\n"
         );
-        let file = self
-            .scratch
-            .write("keyferry.yaml", text.replace("HOME", &self.home));
+        text.replace("HOME", &self.home)
+    }
+
+    pub(super) fn job(&self, target: &str) -> Output {
+        self.run(&["job"], target)
+    }
+
+    pub(super) fn run(&self, command: &[&str], target: &str) -> Output {
+        self.run_as(command, target, &self.cluster.kubeconfig())
+    }
+
+    pub(super) fn run_as(&self, command: &[&str], target: &str, kubeconfig: &Path) -> Output {
+        let file = self.scratch.write("keyferry.yaml", self.text(target));
         let output = keyferry()
-            .args(["job", "--config"])
+            .args(command)
+            .args(["--config"])
             .args([&file])
-            .env("KUBECONFIG", self.cluster.kubeconfig())
+            .env("KUBECONFIG", kubeconfig)
             .run();
         output.assert_no_canary(&[CANARY]);
         output

@@ -146,7 +146,7 @@ impl Estate {
     }
 
     /// The configuration with both ceilings at our namespaces, unless it says others.
-    pub(super) fn config(&self, text: &str) -> Reflector {
+    pub(super) fn text(&self, text: &str) -> String {
         let mut text = text.replace("PREFIX", &self.prefix);
         for ceiling in ["sources", "targets"] {
             if !text.contains(ceiling) {
@@ -158,7 +158,11 @@ impl Estate {
             let own = format!("{{lease: {{namespace: {}}}, ", self.prefix);
             text = text.replacen('{', &own, 1);
         }
-        let text = format!("reflector: {text}\n");
+        format!("reflector: {text}\n")
+    }
+
+    pub(super) fn config(&self, text: &str) -> Reflector {
+        let text = self.text(text);
         let outside = Outside {
             env: &|_| None,
             read: &|_| Ok(text.clone()),

@@ -6,11 +6,15 @@ mod estate;
 mod faults;
 mod mittwald;
 mod platform;
+mod pruned;
 mod replicas;
+mod switch;
+
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 
@@ -31,4 +35,20 @@ fn held(cluster: &Cluster, namespace: &str, name: &str) -> Option<String> {
 
 fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object["metadata"]["annotations"][key].as_str()
+}
+
+/// Rights in all namespaces for an account of a namespace; gives its kubeconfig.
+fn grant_everywhere(cluster: &Cluster, home: &str, account: &str, rules: &[Value]) -> PathBuf {
+    cluster.service_account(home, account);
+    let name = format!("{home}-{account}");
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let role = json!({"metadata": {"name": name}, "rules": rules});
+    cluster.create(&format!("{rbac}/clusterroles"), &role);
+    let binding = json!({
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": home}],
+    });
+    cluster.create(&format!("{rbac}/clusterrolebindings"), &binding);
+    cluster.service_account_kubeconfig(home, account)
 }

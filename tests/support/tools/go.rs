@@ -44,6 +44,11 @@ pub(super) static GOTEMPLATE: Module = Module {
     ..module!("gotemplate", "github.com/Masterminds/sprig/v3")
 };
 
+pub(super) static OTELCOL: Module = Module {
+    program: Some(include_str!("../../stack/otelcol/main.go")),
+    ..module!("otelcol", "go.opentelemetry.io/collector/otelcol")
+};
+
 impl Module {
     /// The path of `file`, after building `packages` when it is not there yet. `file` is what Go calls the binary.
     pub(super) fn binary(&self, file: &str, packages: &[&str]) -> Result<PathBuf, String> {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use go::{AGE, ETCD, GOTEMPLATE, KUBERNETES, SEALED, SOPS};
+use go::{AGE, ETCD, GOTEMPLATE, KUBERNETES, OTELCOL, SEALED, SOPS};
 pub(crate) use provision::cache;
 
 mod go;
@@ -52,6 +52,8 @@ tools! {
     age_keygen => AGE.binary("age-keygen", &AGE_PAIR);
     /// The sealing command.
     kubeseal => SEALED.binary("kubeseal", &["github.com/bitnami-labs/sealed-secrets/cmd/kubeseal"]);
+    /// The OpenTelemetry collector: OTLP in, files out.
+    otelcol => OTELCOL.binary("otelcol", &["keyferry/stack/otelcol"]);
     /// Renders templates as the sealed-secrets controller does.
     gotemplate => GOTEMPLATE.binary("gotemplate", &["keyferry/stack/gotemplate"]);
     /// The sealed-secrets controller; it runs only where a pod's files are (it knows no kubeconfig).

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::model::{GIVES, Model, place, rules};
 
 #[derive(Debug, Clone)]
-enum Act {
+pub(super) enum Act {
     Give(usize, &'static str, u8),
     Remove(usize),
     Edit(usize, usize),
@@ -18,7 +18,7 @@ enum Act {
 
 const SPACES: [&str; 4] = ["a", "b", "c", "d"];
 
-fn act() -> impl Strategy<Value = Act> {
+pub(super) fn act() -> impl Strategy<Value = Act> {
     let scope = prop_oneof![
         Just("b"),
         Just("b,c"),
@@ -43,7 +43,7 @@ fn name(number: usize) -> String {
     format!("s{number}")
 }
 
-fn perform(model: &mut Model, act: &Act) {
+pub(super) fn perform(model: &mut Model, act: &Act) {
     match act {
         Act::Give(from, scope, data) => {
             let notes = match *scope {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::super::super::brake::Limits;
 use super::super::super::glob::{Ceiling, Glob};
 use super::super::super::metadata::{Guard, Metadata, NamespaceMetadata, Notes};
 use super::super::super::offer::Dialect;
@@ -13,6 +12,7 @@ use super::super::super::place::{Kind, Place, Uid, Version};
 use super::super::super::reason::Refusal;
 use super::super::super::{emberstack, marks, mittwald};
 use super::super::*;
+use crate::plan::brake::Limits;
 
 pub(super) const SECRET: Kind = Kind::Secret;
 
@@ -56,11 +56,8 @@ pub(super) fn rules() -> Rules {
             namespaces: globs(&["*"]),
             exclude: globs(&["kube-*"]),
         },
-        limits: Limits {
-            least: 3,
-            percent: 20,
-            settle: Duration::ZERO,
-        },
+        limits: Limits::default(),
+        settle: Duration::ZERO,
         namespaces: None,
     }
 }
@@ -372,13 +369,13 @@ fn guard(writer: &str) -> Guard {
     serde_json::from_str(&entry).expect("an entry")
 }
 
-fn digest(object: &Object) -> Digest {
+pub(super) fn digest(object: &Object) -> Digest {
     let mut hasher = DefaultHasher::new();
     (&object.data, object.kind).hash(&mut hasher);
     Digest(hasher.finish())
 }
 
-fn content(object: &Object) -> Content {
+pub(super) fn content(object: &Object) -> Content {
     let forbidden: HashMap<&str, bool> = [("helm.sh/release.v1", true)].into();
     Content {
         version: version(object.version),

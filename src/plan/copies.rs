@@ -1,0 +1,78 @@
+//! What `reflector` would do, shown: one line or entry for each place where something would happen or is asked for in vain.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::show::{failure_document, line, reason_of};
+use crate::reflect::foresight::{Foreseen, Foresight};
+use crate::reflect::place::Place;
+use crate::report::Failure;
+
+/// How it stands in lists beside deliveries.
+pub(super) const NAME: &str = "reflector";
+
+pub(super) fn text(out: &mut String, foreseen: &Result<Foresight, Failure>) {
+    let _ = writeln!(out, "{NAME}");
+    let foresight = match foreseen {
+        Ok(foresight) => foresight,
+        Err(failure) => return line(out, "fail", "", &reason_of(failure)),
+    };
+    for step in &foresight.steps {
+        let place = format!("{} {}", step.kind, step.place);
+        line(out, step.act.word(), &place, &why(step));
+    }
+    for (kind, at, what) in &foresight.remarks {
+        line(out, "note", &format!("{kind} {at}"), what);
+    }
+    for failure in &foresight.failures {
+        line(out, "fail", "", &reason_of(failure));
+    }
+    let _ = writeln!(out, "  {:<9}{} as they should be", "keep", foresight.kept);
+}
+
+/// Of what, and why.
+pub(super) fn why(step: &Foreseen) -> String {
+    let of = |source: &Place| format!("of {source}; ");
+    let of = step.source.as_ref().map(of).unwrap_or_default();
+    match step.act.refusal() {
+        Some(word) => format!("{of}{} [{word}]", step.act.why()),
+        None => format!("{of}{}", step.act.why()),
+    }
+}
+
+pub(super) fn document(foreseen: &Result<Foresight, Failure>) -> Value {
+    let foresight = match foreseen {
+        Ok(foresight) => foresight,
+        Err(failure) => return json!({"failure": failure_document(failure)}),
+    };
+    let remarks = foresight.remarks.iter().map(|(kind, at, what)| {
+        json!({"kind": kind.name(), "namespace": *at.namespace, "name": *at.name, "what": what})
+    });
+    json!({
+        "steps": foresight.steps.iter().map(step_document).collect::<Vec<_>>(),
+        "kept": foresight.kept,
+        "remarks": remarks.collect::<Vec<_>>(),
+        "failures": foresight.failures.iter().map(failure_document).collect::<Vec<_>>(),
+    })
+}
+
+fn step_document(step: &Foreseen) -> Value {
+    let mut document = json!({
+        "kind": step.kind.name(),
+        "namespace": *step.place.namespace,
+        "name": *step.place.name,
+        "action": step.act.word(),
+        "reason": step.act.why(),
+    });
+    if let Some(source) = &step.source {
+        document["source"] = json!({"namespace": *source.namespace, "name": *source.name});
+    }
+    if let Some(word) = step.act.refusal() {
+        document["refused"] = json!(word);
+    }
+    if let Some(outlook) = step.act.outlook() {
+        document["contentDiffers"] = json!(!outlook.same);
+    }
+    document
+}

@@ -1,0 +1,139 @@
+//! What would happen to each copy if the reflector started now, as a plan shows it: names and reasons, never a value.
+
+use super::place::{Kind, Place};
+use super::reason::{Farewell, Reason, Refusal};
+use crate::report::Failure;
+
+/// Everything that would happen.
+#[derive(Debug, Default)]
+pub struct Foresight {
+    /// By kind and place; what is as it should be is only counted.
+    pub steps: Vec<Foreseen>,
+    /// Copies and mirrors at which nothing is to be done.
+    pub kept: usize,
+    /// What the authors of sources should know: at which object, and what.
+    pub remarks: Vec<(Kind, Place, String)>,
+    /// What could not be looked at; its places are left with the reason.
+    pub failures: Vec<Failure>,
+}
+
+/// What would happen at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreseen {
+    /// Its kind.
+    pub kind: Kind,
+    /// Where it is, or would be.
+    pub place: Place,
+    /// Of what it is a copy, or would be.
+    pub source: Option<Place>,
+    /// What would be done.
+    pub act: Act,
+}
+
+/// What would be done at one place, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// A copy is made where nothing is.
+    Create(Reason),
+    /// A copy of another controller becomes ours.
+    Adopt(Outlook),
+    /// Our copy is written again.
+    Update(Reason, Outlook),
+    /// An object that asks for it is filled.
+    Fill(Reason),
+    /// A copy goes.
+    Delete(Farewell),
+    /// A copy would go, and waits for a person.
+    Hold(Option<Farewell>, Refusal),
+    /// Nothing, although somebody asks for it.
+    Leave(Refusal),
+    /// Nothing: the copy of another controller, to which nobody gives any more.
+    Unclaimed,
+}
+
+/// What stands where a copy would be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlook {
+    /// It holds what it should, so only its marks change.
+    pub same: bool,
+    /// Its type or its immutability forbid an update: it is deleted and made anew.
+    pub remade: bool,
+}
+
+impl Foreseen {
+    /// Whether the cluster would be another afterwards, or would be if a person let it.
+    pub fn is_change(&self) -> bool {
+        !matches!(self.act, Act::Leave(_) | Act::Unclaimed)
+    }
+}
+
+impl Act {
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Adopt(Outlook { remade: true, .. })
+            | Self::Update(_, Outlook { remade: true, .. }) => "recreate",
+            Self::Adopt(_) => "adopt",
+            Self::Update(..) => "update",
+            Self::Fill(_) => "fill",
+            Self::Delete(_) => "delete",
+            Self::Hold(..) => "hold",
+            Self::Leave(_) | Self::Unclaimed => "leave",
+        }
+    }
+
+    /// One word more, where it is left: that of Events and metrics.
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Hold(_, refusal) | Self::Leave(refusal) => Some(refusal.word()),
+            Self::Unclaimed => Some("Unclaimed"),
+            Self::Create(_)
+            | Self::Adopt(_)
+            | Self::Update(..)
+            | Self::Fill(_)
+            | Self::Delete(_) => None,
+        }
+    }
+
+    /// What was seen of what stands there, where that decides something.
+    pub fn outlook(&self) -> Option<Outlook> {
+        match self {
+            Self::Adopt(outlook) | Self::Update(_, outlook) => Some(*outlook),
+            Self::Create(_)
+            | Self::Fill(_)
+            | Self::Delete(_)
+            | Self::Hold(..)
+            | Self::Leave(_)
+            | Self::Unclaimed => None,
+        }
+    }
+
+    /// Why, for a person.
+    pub fn why(&self) -> String {
+        let remade = |why: String, outlook: &Outlook| match outlook.remade {
+            true => format!("{why}; its type or immutability forbids an update"),
+            false => why,
+        };
+        match self {
+            Self::Create(reason) | Self::Fill(reason) => reason.to_string(),
+            Self::Adopt(outlook) => {
+                let what = match outlook.same {
+                    true => "only its marks change",
+                    false => "its content differs and is written anew",
+                };
+                remade(format!("{}; {what}", Reason::Adopted), outlook)
+            }
+            Self::Update(reason, outlook) => remade(reason.to_string(), outlook),
+            Self::Delete(reason) => reason.to_string(),
+            Self::Hold(reason, refusal) => match reason {
+                Some(reason) => format!("{reason}; {refusal}"),
+                None => refusal.to_string(),
+            },
+            Self::Leave(refusal) => refusal.to_string(),
+            Self::Unclaimed => {
+                "another controller made it, and no source gives to it any more".to_owned()
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The same decisions with nothing done: each write and deletion is noted and taken for granted, so that the next decision
+//! falls as it would.
+//!
+//! Time stands still until nothing is left to decide, and then jumps to when the brake judges. What has to be read for a
+//! decision is read by whoever asks.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use super::super::foresight::{Act, Foreseen, Foresight, Outlook};
+use super::super::metadata::Metadata;
+use super::super::place::{Kind, Place, Version};
+use super::super::reason::Refusal;
+use super::decide::Decision;
+use super::shelf::Standing;
+use super::{Event, How, Index, Job, News, Next, Rules, Write, Written};
+
+/// The brake judges long before; what is due later is only a repetition of what failed.
+const HORIZON: Duration = Duration::from_secs(60);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Forecast {
+    /// What lists are told to.
+    pub index: Index,
+    now: Duration,
+    due: Option<Duration>,
+    /// All names that are taken: a copy is never written over what the index does not know.
+    taken: HashSet<(Kind, Place)>,
+    /// What was looked at in vain is not looked at again.
+    given_up: HashMap<(Kind, Place), String>,
+    steps: BTreeMap<(Kind, Place), (Option<Place>, Act)>,
+}
+
+impl Forecast {
+    /// Of an empty index: it wants to be told lists.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            index: Index::new(rules),
+            now: Duration::ZERO,
+            due: None,
+            taken: HashSet::new(),
+            given_up: HashMap::new(),
+            steps: BTreeMap::new(),
+        }
+    }
+
+    /// One object of a list.
+    pub fn listed(&mut self, kind: Kind, metadata: Metadata) {
+        let place = self.index.place(&metadata.namespace, &metadata.name);
+        self.taken.insert((kind, place));
+        self.index.listed(kind, metadata);
+    }
+
+    /// The time that it is for the index.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// What has to be looked at before more can be decided: a source or a copy to be read, or a copy that would be written
+    /// over. Nothing: what was given out must come back first, or [`Forecast::wait`] has to let time pass.
+    pub fn look(&mut self) -> Option<Job> {
+        loop {
+            match self.index.next(self.now) {
+                Next::Busy => {}
+                Next::Idle(due) => {
+                    self.due = due;
+                    return None;
+                }
+                Next::Job(Job::Delete {
+                    kind,
+                    place,
+                    reason,
+                    ..
+                }) => {
+                    self.note(kind, &place, Act::Delete(reason));
+                    self.index.deleted(kind, &place);
+                    self.index.apply(Event::Gone(kind, place));
+                }
+                Next::Job(Job::Write(write)) => match write.how {
+                    How::Create if self.is_foreign(&write) => {
+                        self.index
+                            .refused(write.kind, &write.place, Refusal::Foreign);
+                    }
+                    How::Create => self.granted(&write, Act::Create(write.reason)),
+                    How::Fill(..) => self.granted(&write, Act::Fill(write.reason)),
+                    How::Update(..) | How::Adopt(..) => return Some(Job::Write(write)),
+                },
+                Next::Job(job) => match self.given_up.get(&subject(&job)).cloned() {
+                    Some(why) => self.give_up(&job, why),
+                    None => return Some(job),
+                },
+            }
+        }
+    }
+
+    /// Lets time pass when nothing is under way; says whether there may be more then.
+    pub fn wait(&mut self) -> bool {
+        match self.due.take().filter(|due| *due <= HORIZON) {
+            Some(due) => {
+                self.now = self.now.max(due);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What stands where this would be written looks so.
+    pub fn looked(&mut self, write: &Write, outlook: Outlook) {
+        let act = match write.how {
+            How::Adopt(..) => Act::Adopt(outlook),
+            How::Create | How::Update(..) | How::Fill(..) => Act::Update(write.reason, outlook),
+        };
+        self.granted(write, act);
+    }
+
+    /// What was to be read, or looked at, could not be.
+    pub fn give_up(&mut self, job: &Job, why: String) {
+        let (kind, place) = subject(job);
+        match job {
+            Job::Read { source, .. } => self.index.unread(kind, source, &why, self.now),
+            Job::Write(_) | Job::Compare { .. } | Job::Delete { .. } => {
+                self.index.failed(kind, &place, Some(why.clone()), self.now);
+            }
+        }
+        self.given_up.insert((kind, place), why);
+    }
+
+    /// A stranger's object is in the way: the index knows all others.
+    fn is_foreign(&self, write: &Write) -> bool {
+        let gone = matches!(
+            self.steps.get(&(write.kind, write.place.clone())),
+            Some((_, Act::Delete(_)))
+        );
+        !gone && self.taken.contains(&(write.kind, write.place.clone()))
+    }
+
+    /// As if it had been written: the copy holds what its source holds.
+    fn granted(&mut self, write: &Write, act: Act) {
+        let source = self.index.shelf(write.kind).sources.get(&write.source);
+        let content = source.and_then(|source| source.content.clone());
+        let source = Some(write.source.clone());
+        self.steps
+            .insert((write.kind, write.place.clone()), (source, act));
+        let Some(content) = content else {
+            return;
+        };
+        let (uid, version) = match write.how {
+            How::Create => (write.source_uid, Version::default()),
+            How::Update(uid, version) | How::Adopt(uid, version) | How::Fill(uid, version) => {
+                (uid, version)
+            }
+        };
+        let written = Written {
+            uid,
+            version,
+            holds: content.version,
+            digest: content.digest,
+            guard: content.guard,
+        };
+        self.index.wrote(write, &written, self.now);
+    }
+
+    fn note(&mut self, kind: Kind, place: &Place, act: Act) {
+        let source = self.source(kind, place);
+        self.steps.insert((kind, place.clone()), (source, act));
+    }
+
+    fn source(&self, kind: Kind, place: &Place) -> Option<Place> {
+        let standing = self.index.shelf(kind).standing(place);
+        let from = standing.and_then(|standing| standing.from.clone());
+        let claim = || self.index.claim(kind, place).map(|claim| claim.source);
+        // Where something of another source stands, the one that wants its place is what matters.
+        match self.index.shelf(kind).refused.get(place) {
+            Some(Refusal::Taken(_)) => claim().or(from),
+            Some(_) | None => from.or_else(claim),
+        }
+    }
+
+    /// What became of it.
+    pub fn finish(mut self) -> Foresight {
+        let mut remarks = Vec::new();
+        for told in self.index.news() {
+            if let News::Remark(what) = told.what {
+                remarks.push((told.kind, told.at, what));
+            }
+        }
+        let mut kept = 0;
+        for kind in Kind::ALL {
+            let refused = self.index.shelf(kind).refused.clone();
+            for (place, refusal) in refused {
+                let act = self.left(kind, &place, refusal);
+                self.note(kind, &place, act);
+            }
+            let rest = self.index.shelf(kind).all_standing();
+            let rest = rest.filter(|(place, _)| !self.steps.contains_key(&(kind, place.clone())));
+            let rest: Vec<(Place, bool)> = rest
+                .filter(|(place, standing)| !self.is_ending(place, standing))
+                .map(|(place, standing)| (place, standing.marked || standing.mirror))
+                .collect();
+            for (place, is_right) in rest {
+                match is_right {
+                    true => kept += 1,
+                    false => {
+                        let act = self.unclaimed(kind, &place);
+                        self.note(kind, &place, act);
+                    }
+                }
+            }
+        }
+        let steps = self.steps.into_iter();
+        Foresight {
+            steps: steps
+                .map(|((kind, place), (source, act))| Foreseen {
+                    kind,
+                    place,
+                    source,
+                    act,
+                })
+                .collect(),
+            kept,
+            remarks,
+            failures: Vec::new(),
+        }
+    }
+
+    fn left(&self, kind: Kind, place: &Place, refusal: Refusal) -> Act {
+        if !matches!(refusal, Refusal::Brake { .. }) {
+            return Act::Leave(refusal);
+        }
+        let reason = match self.index.decide(kind, place) {
+            Decision::Delete(reason) => Some(reason),
+            Decision::Nothing
+            | Decision::Wait(_)
+            | Decision::Compare(_)
+            | Decision::Write(_)
+            | Decision::Refuse(_) => None,
+        };
+        Act::Hold(reason, refusal)
+    }
+
+    fn unclaimed(&self, kind: Kind, place: &Place) -> Act {
+        let from = self.source(kind, place);
+        let source = from.and_then(|from| self.index.shelf(kind).sources.get(&from));
+        match source.is_some_and(|source| source.offer.frozen) {
+            true => Act::Leave(Refusal::Unclear),
+            false => Act::Unclaimed,
+        }
+    }
+
+    fn is_ending(&self, place: &Place, standing: &Standing) -> bool {
+        let namespace = self.index.namespaces.get(&place.namespace);
+        standing.ending || namespace.is_none_or(|namespace| namespace.ending)
+    }
+}
+
+/// What a job is about; a source and a copy are never the same place.
+fn subject(job: &Job) -> (Kind, Place) {
+    match job {
+        Job::Read { kind, source } => (*kind, source.clone()),
+        Job::Write(write) => (write.kind, write.place.clone()),
+        Job::Compare { kind, place, .. } | Job::Delete { kind, place, .. } => {
+            (*kind, place.clone())
+        }
+    }
+}

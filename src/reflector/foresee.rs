@@ -1,0 +1,138 @@
+//! What a reflector would do if it started now: one listing, the index's own decisions, and nothing but reading.
+//!
+//! Neither the Lease nor Events are touched. Whatever a decision needs to know of values is compared here and dropped.
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::Instant;
+
+use super::drive::scopes;
+use super::work::Worker;
+use crate::config::Reflector;
+use crate::kubernetes::list::Pages;
+use crate::kubernetes::{self, Error, Kubernetes};
+use crate::reflect::foresight::{Foresight, Outlook};
+use crate::reflect::index::{Content, Digest, Event, Forecast, Job};
+use crate::reflect::metadata::{Metadata, NamespaceMetadata};
+use crate::reflect::place::{Kind, Version};
+use crate::report::{Class, Failure};
+
+/// Looks at the whole cluster, or at the namespaces that the configuration names.
+pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresight, Failure> {
+    let mut forecast = Forecast::new(config.rules.clone());
+    list(config, cluster, &mut forecast).await?;
+    let worker = Worker::new(cluster.until(Instant::now()), config);
+    let mut failures = Vec::new();
+    let mut looks = FuturesUnordered::new();
+    loop {
+        while looks.len() < config.parallel
+            && let Some(job) = forecast.look()
+        {
+            looks.push(look(&worker, job));
+        }
+        match looks.next().await {
+            Some((job, seen)) => {
+                worker.tidy();
+                failures.extend(learn(&mut forecast, &job, seen));
+            }
+            None if forecast.wait() => {}
+            None => break,
+        }
+    }
+    Ok(Foresight {
+        failures,
+        ..forecast.finish()
+    })
+}
+
+async fn list(
+    config: &Reflector,
+    cluster: &Kubernetes,
+    forecast: &mut Forecast,
+) -> Result<(), Error> {
+    if config.rules.namespaces.is_none() {
+        forecast.index.namespaces_begin();
+        let mut pages = Pages::of(kubernetes::Kind::Namespace, None, None);
+        while let Some(part) = pages.next::<NamespaceMetadata>(cluster).await? {
+            for namespace in part {
+                forecast.index.apply(Event::Namespace(namespace));
+            }
+        }
+        forecast.index.namespaces_end();
+    }
+    for kind in Kind::ALL {
+        forecast.index.list_begins(kind);
+        for scope in scopes(config) {
+            let mut pages = Pages::of(kind.into(), scope.as_deref(), None);
+            while let Some(part) = pages.next(cluster).await? {
+                for object in part {
+                    forecast.listed(kind, object);
+                }
+            }
+        }
+        forecast.index.list_ends(kind, &|_| true, true);
+    }
+    Ok(())
+}
+
+/// What was seen.
+enum Seen {
+    /// A source.
+    Source(Metadata, Content),
+    /// A copy.
+    Copy(Metadata, Version, Digest),
+    /// What stands where something would be written.
+    Basis(Outlook),
+}
+
+async fn look(worker: &Worker, job: Job) -> (Job, Result<Option<Seen>, Error>) {
+    let seen = match &job {
+        Job::Read { kind, source } => {
+            let found = worker.read(*kind, source).await;
+            found.map(|found| found.map(|(metadata, content)| Seen::Source(metadata, content)))
+        }
+        Job::Compare {
+            kind,
+            place,
+            source,
+        } => {
+            let found = worker.compare(*kind, place, source).await;
+            found.map(|found| found.map(|(metadata, at, holds)| Seen::Copy(metadata, at, holds)))
+        }
+        Job::Write(write) => {
+            let found = worker.outlook(write).await;
+            found.map(|found| found.map(Seen::Basis))
+        }
+        Job::Delete { .. } => Ok(None),
+    };
+    (job, seen)
+}
+
+/// Takes it in; gives why something stays unknown.
+fn learn(forecast: &mut Forecast, job: &Job, seen: Result<Option<Seen>, Error>) -> Option<Failure> {
+    let now = forecast.now();
+    match (job, seen) {
+        (Job::Read { kind, source }, Ok(Some(Seen::Source(metadata, content)))) => {
+            forecast.index.apply(Event::Object(*kind, metadata));
+            forecast.index.read(*kind, source, content);
+            None
+        }
+        (Job::Compare { kind, place, .. }, Ok(Some(Seen::Copy(metadata, version, holds)))) => {
+            forecast.index.apply(Event::Object(*kind, metadata));
+            forecast.index.compared(*kind, place, version, holds, now);
+            None
+        }
+        (Job::Write(write), Ok(Some(Seen::Basis(outlook)))) => {
+            forecast.looked(write, outlook);
+            None
+        }
+        (job, Ok(_)) => {
+            let why = "it went away while it was looked at";
+            forecast.give_up(job, why.to_owned());
+            Some(Failure::new(Class::Unavailable, why).hint("plan again"))
+        }
+        (job, Err(error)) => {
+            forecast.give_up(job, error.to_string());
+            Some(error.into())
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! OTLP over gRPC against a receiver that answers as told, and reads with the official types.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{SendResponse, handshake};
+use http::{HeaderMap, HeaderValue, Response};
+use keyferry::vault::calls;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point;
+use prost::Message;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use crate::support::stay::{Staying, age, age_key};
+
+/// What the receiver says to one call.
+#[derive(Debug, Clone, Copy)]
+enum Says {
+    /// A message, and a status behind it.
+    Status(&'static str),
+    /// A status in the head, and nothing else.
+    StatusAlone(&'static str),
+    /// A message without a status.
+    Nothing,
+    /// A status of HTTP.
+    Http(u16),
+    /// It resets the stream.
+    Reset,
+    /// It never answers.
+    Silence,
+}
+
+/// Method, headers and the message of one call.
+type Call = (String, HeaderMap, Vec<u8>);
+
+/// Answers calls in turn, the last answer for ever; gives its address and what it got.
+fn receiver(says: &'static [Says]) -> (String, Receiver<Call>) {
+    let (send, got) = channel();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            let mut next = says.iter().copied();
+            let mut last = says[0];
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                for (call, answer) in served(stream, &mut || {
+                    last = next.next().unwrap_or(last);
+                    last
+                })
+                .await
+                {
+                    held.extend(answer);
+                    if send.send(call).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+    });
+    (address, got)
+}
+
+/// All calls of one connection.
+async fn served(
+    stream: TcpStream,
+    says: &mut dyn FnMut() -> Says,
+) -> Vec<(Call, Option<SendResponse<Bytes>>)> {
+    let mut seen = Vec::new();
+    let Ok(mut connection) = handshake(stream).await else {
+        return seen;
+    };
+    while let Some(Ok((request, answer))) = connection.accept().await {
+        let (head, mut body) = request.into_parts();
+        // Frames arrive only while the connection is driven.
+        let mut whole = std::pin::pin!(async {
+            let mut message = Vec::new();
+            while let Some(Ok(part)) = body.data().await {
+                let _ = body.flow_control().release_capacity(part.len());
+                message.extend(part);
+            }
+            message
+        });
+        let message = std::future::poll_fn(|context| {
+            let _ = connection.poll_accept(context);
+            whole.as_mut().poll(context)
+        })
+        .await;
+        let held = reply(says(), answer);
+        seen.push(((head.uri.path().to_owned(), head.headers, message), held));
+    }
+    seen
+}
+
+fn reply(says: Says, mut answer: SendResponse<Bytes>) -> Option<SendResponse<Bytes>> {
+    let status = |value: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-status", HeaderValue::from_static(value));
+        headers
+    };
+    let empty = Bytes::from_static(&[0; 5]);
+    match says {
+        Says::Status(value) => {
+            let mut body = answer.send_response(Response::new(()), false).unwrap();
+            body.send_data(empty, false).unwrap();
+            body.send_trailers(status(value)).unwrap();
+        }
+        Says::StatusAlone(value) => {
+            let mut response = Response::new(());
+            *response.headers_mut() = status(value);
+            answer.send_response(response, true).unwrap();
+        }
+        Says::Nothing => {
+            let mut body = answer.send_response(Response::new(()), false).unwrap();
+            body.send_data(empty, true).unwrap();
+        }
+        Says::Http(code) => {
+            let response = Response::builder().status(code).body(()).unwrap();
+            answer.send_response(response, true).unwrap();
+        }
+        Says::Reset => answer.send_reset(h2::Reason::REFUSED_STREAM),
+        Says::Silence => return Some(answer),
+    }
+    None
+}
+
+fn call(address: &str) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let messages = vec![("/a.A/Export", vec![7; 100_000]), ("/b.B/Export", vec![8])];
+        let deadline = Instant::now() + Duration::from_secs(2);
+        calls(&format!("http://{address}"), messages, deadline)
+            .await
+            .map_err(|failure| failure.what)
+    })
+}
+
+#[test]
+fn the_verdict_of_a_call_is_where_grpc_puts_it() {
+    let rows: [(&'static [Says], &str); 8] = [
+        (&[Says::Status("0")], ""),
+        (&[Says::StatusAlone("0")], ""),
+        (
+            &[Says::Status("0"), Says::Status("12")],
+            "the receiver answered grpc-status 12 (UNIMPLEMENTED)",
+        ),
+        (
+            &[Says::StatusAlone("16")],
+            "the receiver answered grpc-status 16 (UNAUTHENTICATED)",
+        ),
+        (
+            &[Says::Nothing],
+            "the receiver answered without a grpc-status",
+        ),
+        (&[Says::Http(404)], "the receiver answered 404"),
+        (&[Says::Reset], "the message was not taken: cannot connect"),
+        (&[Says::Silence], "no whole answer within 2.0 s"),
+    ];
+    for (says, want) in rows {
+        let (address, got) = receiver(says);
+        match call(&address) {
+            Ok(()) => assert_eq!(want, "", "{says:?}"),
+            Err(what) => assert!(!want.is_empty() && what.contains(want), "{says:?}: {what}"),
+        }
+        let (method, headers, message) = got.recv().unwrap();
+        assert_eq!(method, "/a.A/Export");
+        assert_eq!(headers["content-type"], "application/grpc");
+        assert_eq!(headers["te"], "trailers");
+        // Not compressed, 100 000 bytes.
+        assert_eq!(message[..6], [0, 0, 1, 0x86, 0xa0, 7]);
+        assert_eq!(message.len(), 100_005);
+    }
+}
+
+#[test]
+fn who_speaks_no_http_2_or_is_not_there_is_a_failure_with_its_reason() {
+    let stub = crate::support::stub::Stub::start(|_| {
+        crate::support::stub::Reply::text(200, "text/plain", "")
+    });
+    let what = call(stub.url().trim_start_matches("http://")).unwrap_err();
+    assert!(
+        what.contains("cannot connect to http://127.0.0.1"),
+        "{what}"
+    );
+    let [port] = crate::support::process::free_ports();
+    let what = call(&format!("127.0.0.1:{port}")).unwrap_err();
+    assert!(what.contains("connection refused"), "{what}");
+}
+
+#[test]
+fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
+    let (address, got) = receiver(&[Says::Status("14"), Says::Status("14"), Says::Status("0")]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("app.env.age"),
+        age("PASSWORD=c4nary-v4lue\n"),
+    )
+    .unwrap();
+    let config = format!(
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: 'grpc://{address}', refresh: 5s}}\ndeliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        age_key().display()
+    );
+    let staying = Staying::start(folder.path(), &config);
+    staying.ready();
+    let limit = Duration::from_secs(90);
+    let next = |method: &str| {
+        let (path, _, message) = got.recv_timeout(limit).unwrap();
+        assert!(path.ends_with(method), "{path}");
+        message
+    };
+    let metrics = "metrics.v1.MetricsService/Export";
+    let first = next(metrics);
+    let metrics = ExportMetricsServiceRequest::decode(&first[5..]).unwrap();
+    let told = &metrics.resource_metrics[0].scope_metrics[0].metrics;
+    let passes = told
+        .iter()
+        .find(|metric| metric.name == "keyferry_passes_total")
+        .unwrap();
+    let Some(Data::Sum(sum)) = &passes.data else {
+        panic!("{passes:?}");
+    };
+    assert!(
+        matches!(sum.data_points[0].value, Some(number_data_point::Value::AsDouble(count)) if count >= 1.0),
+        "{sum:?}"
+    );
+    next("metrics.v1.MetricsService/Export");
+    next("metrics.v1.MetricsService/Export");
+    let traces = next("trace.v1.TraceService/Export");
+    let traces = ExportTraceServiceRequest::decode(&traces[5..]).unwrap();
+    let spans = &traces.resource_spans[0].scope_spans[0].spans;
+    assert_eq!(spans[0].name, "pass");
+    assert!(
+        spans.len() < 8,
+        "what it missed is not kept: {}",
+        spans.len()
+    );
+    let said = staying.end().expect(0).stderr;
+    assert_eq!(
+        said.matches("the collector is not told").count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("grpc-status 14 (UNAVAILABLE)"), "{said}");
+    assert_eq!(
+        said.matches("the collector is told again").count(),
+        1,
+        "{said}"
+    );
+    assert!(!said.contains("c4nary"));
+}
