@@ -134,7 +134,11 @@ async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<D
         return Vec::new();
     }
     let Some(kept) = prune::kept(plans) else {
-        tracing::warn!("nothing is pruned in this pass: not everything could be read");
+        match world.patience.stays() {
+            // What could not be read is told of, once; this follows from it at each pass.
+            true => tracing::debug!("nothing is pruned in this pass: not everything could be read"),
+            false => tracing::warn!("nothing is pruned in this pass: not everything could be read"),
+        }
         return Vec::new();
     };
     let needed = copies || config.manifests.iter().any(|set| !set.files.is_empty());
@@ -155,20 +159,40 @@ async fn own_namespace(world: &World) -> Result<String, Failure> {
 
 /// The whole pass.
 pub async fn run(config: &Config, world: &World, now: Timestamp) -> Applied {
-    run_noting(config, world, now, |_| ()).await.0
+    let before = Before {
+        note: &|_| (),
+        waits: &|_| false,
+    };
+    run_asking(config, world, now, &before).await.0
 }
 
-/// The whole pass, with a look at what each delivery will owe before anything of it is done.
-pub async fn run_noting(
+/// Who is asked before anything of a delivery is done, once its sources are read.
+pub struct Before<'a> {
+    /// Hears what will be owed.
+    pub note: &'a dyn Fn(&[Owed]),
+    /// Whether the changes of a delivery of this name have to wait.
+    pub waits: &'a dyn Fn(&str) -> bool,
+}
+
+impl Before<'_> {
+    fn hold(&self, plan: &mut DeliveryPlan) {
+        if plan.has_changes() && (self.waits)(&plan.delivery) {
+            plan.hold();
+        }
+    }
+}
+
+/// The whole pass, with questions before anything is done.
+pub async fn run_asking(
     config: &Config,
     world: &World,
     now: Timestamp,
-    note: impl Fn(&[Owed]),
+    before: &Before<'_>,
 ) -> (Applied, Vec<Owed>) {
-    let (pass, note) = (&Pass::new(config, world, now), &note);
+    let pass = &Pass::new(config, world, now);
     let groups = observe::together(&config.deliveries);
     let groups = groups.iter().map(|group| async move {
-        let ways = deliver(group, pass, note).await;
+        let ways = deliver(group, pass, before).await;
         group.iter().copied().zip(ways)
     });
     let mut applied = Applied {
@@ -179,7 +203,7 @@ pub async fn run_noting(
         results: Vec::new(),
     };
     let mut owed = Vec::new();
-    let (ways, described) = tokio::join!(join_all(groups), describe(pass));
+    let (ways, described) = tokio::join!(join_all(groups), describe(pass, before));
     let ways: BTreeMap<usize, Way> = ways.into_iter().flatten().collect();
     for way in ways.into_values().chain(described) {
         applied.plan.deliveries.push(way.plan);
@@ -187,7 +211,12 @@ pub async fn run_noting(
         owed.extend(way.owed);
     }
     // Last of all: whoever reads a Secret that was renamed finds the new one before the old one goes.
-    for pruned in pruned(config, &applied.plan.deliveries, world).await {
+    let waiting = applied.plan.deliveries.iter().any(DeliveryPlan::waits);
+    for mut pruned in pruned(config, &applied.plan.deliveries, world).await {
+        match waiting {
+            true => pruned.hold(),
+            false => before.hold(&mut pruned),
+        }
         let steps = pruned.steps.as_deref().unwrap_or_default();
         applied.results.push(apply::delivery(steps, world).await);
         applied.plan.deliveries.push(pruned);
@@ -203,7 +232,7 @@ struct Way {
     owed: Vec<Owed>,
 }
 
-async fn deliver(group: &[usize], pass: &Pass<'_>, note: &impl Fn(&[Owed])) -> Vec<Way> {
+async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     let deliveries = group.iter().map(|number| &pass.config.deliveries[*number]);
     let (fetched, plans) = tokio::select! {
         biased;
@@ -215,20 +244,21 @@ async fn deliver(group: &[usize], pass: &Pass<'_>, note: &impl Fn(&[Owed])) -> V
     };
     let ways = deliveries.zip(fetched).zip(plans);
     let ways =
-        ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass.world, note));
+        ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass.world, before));
     join_all(ways).await
 }
 
 async fn way(
     delivery: &Delivery,
     fetched: Fetched,
-    plan: DeliveryPlan,
+    mut plan: DeliveryPlan,
     world: &World,
-    note: &impl Fn(&[Owed]),
+    before: &Before<'_>,
 ) -> Way {
+    before.hold(&mut plan);
     let owed = plan::owed(delivery, &plan, &fetched);
     if !owed.is_empty() {
-        note(&owed);
+        (before.note)(&owed);
     }
     let leases = source::leases(delivery, &fetched, world);
     let results = match &plan.steps {
@@ -251,7 +281,7 @@ async fn way(
 }
 
 /// The way of what manifests describe.
-async fn describe(pass: &Pass<'_>) -> Vec<Way> {
+async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     let world = pass.world;
     let decided = async { pass.decide(pass.described().await).await };
     let plans = tokio::select! {
@@ -259,7 +289,8 @@ async fn describe(pass: &Pass<'_>) -> Vec<Way> {
         () = world.halt.asked() => return vec![stopped("manifests")],
         plans = decided => plans,
     };
-    let ways = plans.into_iter().map(|plan| async {
+    let ways = plans.into_iter().map(|mut plan| async {
+        before.hold(&mut plan);
         let steps = plan.steps.as_deref().unwrap_or_default();
         let results = apply::delivery(steps, world).await;
         Way {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
+
 use crate::apply::Applied;
 use crate::plan::prune;
 use crate::plan::{Action, Plan, Step};
@@ -70,7 +72,8 @@ impl Failed {
         }
     }
 
-    fn log(&self) {
+    /// One line of the log.
+    pub fn log(&self) {
         let Self {
             delivery,
             target,
@@ -78,6 +81,24 @@ impl Failed {
             more: _,
         } = self;
         tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
+    }
+
+    /// The same where it was logged before: since when it lasts, if people are to be told that again.
+    pub fn log_again(&self, since: Option<Timestamp>) {
+        let Self {
+            delivery,
+            target,
+            failure: Failure {
+                class, what, hint, ..
+            },
+            more: _,
+        } = self;
+        match since {
+            Some(since) => {
+                tracing::warn!(delivery, target, %class, reason = %what, hint, "still failing since {since:.0}");
+            }
+            None => tracing::debug!(delivery, target, %class, reason = %what, "failed as before"),
+        }
     }
 
     /// Class, delivery, reason, next step: for the last line and the termination log.
@@ -120,8 +141,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Reads what came of a plan, and logs each change and failure.
+    /// Reads what came of a plan, and logs each change and all failures but the worst.
     pub fn of(applied: &Applied) -> Self {
+        let outcome = Self::changes(applied);
+        Failed::log_others(&outcome.failures);
+        outcome
+    }
+
+    /// Reads what came of a plan, and logs each change.
+    pub fn changes(applied: &Applied) -> Self {
         let mut outcome = Self {
             failures: Vec::new(),
             created: 0,
@@ -146,14 +174,13 @@ impl Outcome {
                 }
             }
         }
-        Failed::log_others(&outcome.failures);
         outcome
     }
 
     fn done(&mut self, delivery: &str, step: &Step) {
         let target = step.artifact.to_string();
         let (word, why) = match &step.action {
-            Action::Keep | Action::Refuse(_) => {
+            Action::Keep | Action::Refuse(_) | Action::Wait => {
                 self.unchanged += 1;
                 tracing::debug!(delivery, %target, "unchanged");
                 ("unchanged", String::new())
@@ -253,7 +280,8 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
                 | Action::Create
                 | Action::Update(_)
                 | Action::Recreate { .. }
-                | Action::Delete => None,
+                | Action::Delete
+                | Action::Wait => None,
             })),
         }
     }

@@ -1,6 +1,7 @@
 //! What came of a pass, and what it means to the caller: classes, exit codes, failures.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Why something failed. It alone decides retry, exit code and metric label; the lowest code of a pass wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +72,9 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether this is a definitive absence: the only failure that `optional: true` forgives.
     pub absent: bool,
+    /// How long the server that failed wants to be left alone, in its own words: whoever waits sets the bound.
+    /// Seconds, 0 where it said nothing: a failure is handed on often, and small.
+    pub wait_s: u32,
 }
 
 impl Failure {
@@ -81,6 +85,7 @@ impl Failure {
             what: what.into(),
             hint: None,
             absent: false,
+            wait_s: 0,
         }
     }
 
@@ -91,12 +96,22 @@ impl Failure {
         self
     }
 
+    /// How long the server that failed wants to be left alone.
+    pub fn asked(&self) -> Option<Duration> {
+        (self.wait_s > 0).then(|| Duration::from_secs(self.wait_s.into()))
+    }
+
     /// The same failure with the next move.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// More than a `u32` holds means as long.
+fn seconds(wait: Duration) -> u32 {
+    wait.as_secs().try_into().unwrap_or(u32::MAX)
 }
 
 impl fmt::Display for Failure {
@@ -117,6 +132,10 @@ pub trait Fault: std::error::Error {
     fn absent(&self) -> bool {
         false
     }
+    /// How long the server wants to be left alone.
+    fn wait(&self) -> Option<Duration> {
+        None
+    }
 }
 
 impl<E: Fault> From<E> for Failure {
@@ -133,6 +152,7 @@ impl<E: Fault> From<E> for Failure {
             what,
             hint: error.hint(),
             absent: error.absent(),
+            wait_s: error.wait().map_or(0, seconds),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! whose provider is down stays good for as long as its lease says.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -104,6 +104,16 @@ impl Shelf {
     pub fn end(&self, read: &VaultRead) -> Option<Instant> {
         match &self.kept().get(read)?.life {
             Life::Ends { end, .. } => Some(*end),
+            Life::Version { .. } => None,
+        }
+    }
+
+    /// What was read last, if it ends: a mark by which its successor is known, when it ends, and the token that it ends with.
+    pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
+        let kept = self.kept();
+        let Kept { material, life } = kept.get(read)?;
+        match life {
+            Life::Ends { end, token, .. } => Some((Arc::downgrade(material), *end, *token)),
             Life::Version { .. } => None,
         }
     }
@@ -211,7 +221,11 @@ impl Shelf {
                     }
                     Renewal::Later(failure) => {
                         *errors += 1;
-                        tracing::warn!(path = read.path, reason = %failure.what, "lease not renewed yet");
+                        let (path, reason) = (&read.path, &failure.what);
+                        match *errors {
+                            1 => tracing::warn!(path, reason, "lease not renewed yet"),
+                            _ => tracing::debug!(path, reason, "lease still not renewed"),
+                        }
                         cadence.after_error(left(*end), *errors, chance())
                     }
                     Renewal::Refused(failure) => {
@@ -231,7 +245,15 @@ impl Shelf {
                         // The new token is asked again at its own time, not at once.
                         *token = Some(session.generation());
                     }
-                    tracing::warn!(path = read.path, reason = %failure.what, "leased data not replaced yet, it is still good");
+                    let (path, reason) = (&read.path, &failure.what);
+                    match *errors {
+                        1 => tracing::warn!(
+                            path,
+                            reason,
+                            "leased data not replaced yet, it is still good"
+                        ),
+                        _ => tracing::debug!(path, reason, "leased data still not replaced"),
+                    }
                 }
                 Err(failure) => {
                     self.kept().remove(read);

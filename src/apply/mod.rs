@@ -82,7 +82,7 @@ pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>>
 
 async fn one(step: &Step, world: &World) -> Result<(), Failure> {
     match &step.action {
-        Action::Keep | Action::Delete => Ok(()),
+        Action::Keep | Action::Delete | Action::Wait => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Recreate { .. } => {
             let _running = world.halt.begin()?;

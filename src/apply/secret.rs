@@ -34,7 +34,7 @@ pub async fn write(secret: &SecretArtifact, action: &Action, world: &World) -> R
     check(secret)?;
     let cluster = world.kubernetes().await?;
     match action {
-        Action::Keep | Action::Delete => {}
+        Action::Keep | Action::Delete | Action::Wait => {}
         Action::Refuse(failure) => return Err(failure.clone()),
         Action::Create => settle(cluster, secret, Start::Absent).await?,
         Action::Update(_) => settle(cluster, secret, Start::Look).await?,

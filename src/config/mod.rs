@@ -21,6 +21,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod vault;
+pub mod window;
 mod written;
 
 use std::collections::BTreeMap;

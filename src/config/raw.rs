@@ -17,8 +17,8 @@ mod stay;
 
 pub use manifests::RawManifests;
 pub use stay::{
-    RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
-    RawSignalName, RawWebhook,
+    RawDay, RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
+    RawSignalName, RawWebhook, RawWindow,
 };
 
 /// What keyferry carries, from where, and where to.
@@ -241,6 +241,9 @@ pub struct RawDelivery {
     /// Sidecar: at the start, whole files that an earlier run left count as delivered while a provider is down.
     #[serde(default)]
     pub accept_cached: bool,
+    /// Sidecar: when changes may be made to what was delivered, where it differs from `sidecar.windows`.
+    #[serde(default)]
+    pub windows: Vec<At<RawWindow>>,
 }
 
 /// Exactly one source, and what is taken from it.

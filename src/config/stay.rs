@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::SecretRef;
 pub use super::raw::RawSignalName as SignalName;
+use super::window::Window;
 
 /// How often sources that cannot be watched are read unless said.
 pub const REFRESH: Duration = Duration::from_secs(300);
 
 /// What all deliveries share.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sidecar {
     /// How often; [`REFRESH`] unless said.
     pub refresh: Option<Duration>,
@@ -20,6 +21,23 @@ pub struct Sidecar {
     pub end_with: Option<Process>,
     /// An OpenTelemetry collector.
     pub otlp: Option<Collector>,
+    /// Whether Events of the cluster tell of failures.
+    pub events: bool,
+    /// When changes may be made; at any time where it is empty.
+    pub windows: Vec<Window>,
+}
+
+impl Default for Sidecar {
+    fn default() -> Self {
+        Self {
+            refresh: None,
+            state: None,
+            end_with: None,
+            otlp: None,
+            events: true,
+            windows: Vec::new(),
+        }
+    }
 }
 
 /// A collector's address, `http://…` or `https://…` without a final slash, by what is spoken there.
@@ -38,6 +56,8 @@ pub struct Staleness {
     pub refresh: Option<Duration>,
     /// Older than this it is not ready.
     pub max_age: Option<Duration>,
+    /// When changes may be made, where it differs from the others.
+    pub windows: Vec<Window>,
     /// When a source or field is absent.
     pub on_missing: OnFailure,
     /// When a login or a right is refused.

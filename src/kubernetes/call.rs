@@ -273,7 +273,8 @@ impl Kubernetes {
                     tries,
                 });
             }
-            if tries.is_power_of_two() {
+            // Who stays tells of a failure once for all its tries, and of one that passed not at all.
+            if tries.is_power_of_two() && !self.patience.stays() {
                 let wait_ms = pause.as_millis();
                 tracing::warn!(%verb, object = %subject, tries, wait_ms, why, "kubernetes did not answer well");
             }

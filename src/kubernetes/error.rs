@@ -274,6 +274,16 @@ impl Fault for Error {
     fn absent(&self) -> bool {
         matches!(self, Self::Absent(_))
     }
+
+    fn wait(&self) -> Option<Duration> {
+        if let Self::Unavailable { wait, .. } = self {
+            *wait
+        } else if let Self::NotRecreated { cause, .. } = self {
+            cause.wait()
+        } else {
+            None
+        }
+    }
 }
 
 /// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so that one reading is enough.

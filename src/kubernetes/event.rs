@@ -1,4 +1,4 @@
-//! An Event: what people are told at an object, with `kubectl get events`. One per object and reason; it counts.
+//! An Event: what people are told at an object, with `kubectl get events`. One per object and topic; it counts.
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -8,14 +8,19 @@ use super::error::Error;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::ObjectName;
-use crate::reflect::place::{self, Place};
 
 /// Something to tell.
 pub(crate) struct Notice<'a> {
-    /// Kind of the object.
-    pub(crate) kind: place::Kind,
+    /// Kind of the object, as in its manifest.
+    pub(crate) kind: &'a str,
     /// The object.
-    pub(crate) at: &'a Place,
+    pub(crate) at: ObjectName,
+    /// Which of its namesakes, where it is known.
+    pub(crate) uid: Option<&'a str>,
+    /// What tells this Event from others of the same object, as a part of its name.
+    pub(crate) topic: &'a str,
+    /// Nothing to worry about.
+    pub(crate) normal: bool,
     /// One word.
     pub(crate) reason: &'a str,
     /// What happened; never a value.
@@ -29,38 +34,39 @@ pub(crate) struct Notice<'a> {
 /// The API server's limit is 1024.
 const LONGEST: usize = 1000;
 
+/// Of an object's name in the name of its Event, which may have 253 characters in all.
+const LONGEST_NAME: usize = 160;
+
+impl Notice<'_> {
+    fn name(&self) -> String {
+        let odd = |c: char| !c.is_alphanumeric();
+        let name: String = self.at.name.chars().take(LONGEST_NAME).collect();
+        format!("{}.{}", name.trim_matches(odd), self.topic)
+    }
+}
+
 impl Kubernetes {
     /// Tells it, or tells it again.
     pub(crate) async fn tell(&self, notice: &Notice<'_>) -> Result<(), Error> {
-        let Notice {
-            kind,
-            at,
-            reason,
-            message,
-            count,
-            since,
-        } = notice;
         let now = format!("{:.0}", jiff::Timestamp::now());
-        let fits = message.char_indices().take_while(|(at, _)| *at < LONGEST);
+        let fits = notice.message.char_indices();
+        let fits = fits.take_while(|(at, c)| at + c.len_utf8() <= LONGEST);
         let message: String = fits.map(|(_, c)| c).collect();
-        let name = format!(
-            "{}.{}.keyferry.{}",
-            at.name,
-            kind.resource(),
-            reason.to_lowercase()
-        );
         let event = ObjectName {
-            namespace: at.namespace.to_string(),
-            name: name
-                .trim_start_matches(|c: char| !c.is_alphanumeric())
-                .to_owned(),
+            namespace: notice.at.namespace.clone(),
+            name: notice.name(),
         };
+        let mut object = json!({"apiVersion": "v1", "kind": notice.kind, "namespace": notice.at.namespace, "name": notice.at.name});
+        if let Some(uid) = notice.uid {
+            object["uid"] = uid.into();
+        }
         let body = json!({
             "apiVersion": "v1", "kind": "Event",
             "metadata": {"name": event.name, "namespace": event.namespace},
-            "involvedObject": {"apiVersion": "v1", "kind": kind.name(), "namespace": *at.namespace, "name": *at.name},
-            "reason": reason, "message": message, "type": "Warning", "count": count,
-            "source": {"component": MANAGER}, "firstTimestamp": since, "lastTimestamp": now,
+            "involvedObject": object,
+            "reason": notice.reason, "message": message,
+            "type": if notice.normal { "Normal" } else { "Warning" }, "count": notice.count,
+            "source": {"component": MANAGER}, "firstTimestamp": notice.since, "lastTimestamp": now,
         });
         let call = Call {
             query: format!("fieldManager={MANAGER}&force=true"),

@@ -25,6 +25,7 @@ mod kubeconfig;
 pub(crate) mod lease;
 pub(crate) mod list;
 mod marked;
+pub mod pod;
 mod redact;
 mod sealing;
 pub(crate) mod secret;

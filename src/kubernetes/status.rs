@@ -61,7 +61,7 @@ pub(super) fn refusal(call: &Call<'_>, code: u16, body: &[u8], asked: Option<Dur
             why: why(call, code, &status),
             wait: asked.or_else(|| {
                 let seconds = status.details.retry_after_seconds;
-                (seconds > 0).then(|| Duration::from_secs(seconds.min(60)))
+                (seconds > 0).then(|| Duration::from_secs(seconds.min(86_400)))
             }),
             tries: 1,
         },

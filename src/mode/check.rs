@@ -181,8 +181,8 @@ fn differences(plan: &Plan) -> Vec<Difference> {
                 });
             };
             match &step.action {
-                // Only cluster targets are deleted, and those are not compared here.
-                Action::Delete => {}
+                // Only cluster targets are deleted, and those are not compared here; only a sidecar lets anything wait.
+                Action::Delete | Action::Wait => {}
                 Action::Keep => add(None, "agrees"),
                 Action::Create => add(None, "is missing"),
                 Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.what)),

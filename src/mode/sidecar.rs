@@ -14,14 +14,17 @@ use crate::config::problem::Problems;
 use crate::config::stay::Process;
 use crate::config::{Config, JwtSource, Source, VaultAuth};
 use crate::halt::{self, Halt};
+use crate::kubernetes::pod::Pod;
 use crate::outcome::Failed;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups;
+use crate::sidecar::herald::Herald;
 use crate::sidecar::keep::Keeper;
 use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::serve;
+use crate::sidecar::waits::Waits;
 use crate::sidecar::watch::Watched;
 use crate::vault::Session;
 use crate::world::World;
@@ -53,6 +56,7 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
     };
     let board = Arc::new(Board::default());
     let reactor = Reactor::new(Arc::clone(&board));
+    let herald = Herald::new(Pod::of_this_process());
     let world = settings.world.as_ref()(&first);
     let mut stay = Stay {
         files: Watched::new(files),
@@ -74,7 +78,7 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
         () = ended => {}
         () = served => {}
         () = bury() => {}
-        () = stay.on(first, &board, &reactor) => {}
+        () = stay.on(first, &board, &reactor, &herald) => {}
     }
     tracing::info!("ending: what was delivered stays");
     let pulse = board.state().reflector.clone();
@@ -103,8 +107,10 @@ async fn settled(halt: &Halt) {
 
 impl Stay {
     /// Keeps one configuration after the other, for ever.
-    async fn on(&mut self, first: Config, board: &Arc<Board>, reactor: &Reactor) {
+    async fn on(&mut self, first: Config, board: &Arc<Board>, reactor: &Reactor, herald: &Herald) {
         let mut config = first;
+        // What was delivered is in use whatever the next configuration says.
+        let in_use = Waits::default();
         loop {
             let sources: Vec<&Source> = config
                 .deliveries
@@ -118,6 +124,7 @@ impl Stay {
             reactor.take(&config);
             let reflector = config.reflector.clone();
             let pulse = board.state().reflector.clone();
+            let events = config.sidecar.events;
             let collector = config.sidecar.otlp.clone();
             if collector.is_some() {
                 // The first pass may be over before the collector is first thought of.
@@ -134,6 +141,8 @@ impl Stay {
                         world,
                         board,
                         reactor,
+                        herald,
+                        waits: in_use.beside(),
                     })
                     .collect();
                 let tended = world
@@ -160,6 +169,7 @@ impl Stay {
                     _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
+                    () = herald.run(events, world) => return,
                     () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
                     () = otlp::export(collector.as_ref(), board) => return,
                 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -25,9 +26,13 @@ use crate::material::SecretBytes;
 use crate::outcome::Failed;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
+use crate::sidecar::cluster::Followed;
 use crate::sidecar::groups::{self, files};
+use crate::sidecar::herald::Herald;
 use crate::sidecar::keep::Keeper;
+use crate::sidecar::news::Trouble;
 use crate::sidecar::reactor::Reactor;
+use crate::sidecar::waits::Waits;
 use crate::sidecar::watch::Watched;
 use crate::source;
 use crate::world::World;
@@ -91,13 +96,15 @@ pub async fn run(
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
     let board = Arc::new(Board::default());
-    let reactor = Reactor::new(Arc::clone(&board));
+    let (reactor, herald) = (Reactor::new(Arc::clone(&board)), Herald::default());
     let all = groups::alone(config, &name);
     let keeper = Keeper {
         group: &all,
         world: &world,
         board: &board,
         reactor: &reactor,
+        herald: &herald,
+        waits: Waits::default(),
     };
     let tended = join_all(
         world
@@ -126,8 +133,11 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
         return Ended::Failed(Failed::whole(failure));
     };
     let mut files = Watched::new(files(keeper.group));
+    let followed = Followed::of(keeper.group, keeper.world).await;
     let end = Instant::now() + program.deadline;
     let mut errors = 0;
+    let mut asked;
+    let mut trouble = Trouble::default();
     let mut current = loop {
         let _ = files.changed();
         match environment(keeper).await {
@@ -135,11 +145,14 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
             Err(failure) if Instant::now() >= end || failure.class != Class::Unavailable => {
                 return Ended::Failed(Failed::of(name, failure));
             }
-            Err(failure) => tracing::warn!(reason = %failure.what, "no environment yet"),
+            Err(failure) => {
+                tracing::warn!(reason = %failure.what, "no environment yet");
+                asked = failure.asked();
+            }
         }
         errors += 1;
         tokio::select! {
-            () = keeper.rest(errors, &mut files) => {}
+            () = keeper.rest(errors, asked, &mut files, &followed) => {}
             Some(signal) = signals.recv() => return Ended::Program(signalled(signal)),
         }
     };
@@ -147,7 +160,9 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
         Ok(running) => running,
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
-    errors = 0;
+    (errors, asked) = (0, None);
+    keeper.in_place();
+    let mut waits = false;
     loop {
         tokio::select! {
             status = ended(&mut running) => return Ended::Program(code(status)),
@@ -155,7 +170,7 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
                 running.signal(signal);
                 continue;
             }
-            () = keeper.rest(errors, &mut files) => {}
+            () = keeper.rest(errors, asked, &mut files, &followed) => {}
         }
         let _ = files.changed();
         let fresh = tokio::select! {
@@ -163,9 +178,21 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
             fresh = environment(keeper) => fresh,
         };
         match fresh {
-            Ok(fresh) if fresh == current => errors = 0,
             Ok(fresh) => {
-                errors = 0;
+                (errors, asked) = (0, None);
+                trouble.take(Vec::new(), Timestamp::now(), Instant::now());
+                if fresh != current && keeper.holds(name) {
+                    if !std::mem::replace(&mut waits, true) {
+                        let opens = keeper.waits.opens(name).map(tracing::field::display);
+                        tracing::info!(delivery = name, opens, "a change waits for its window");
+                    }
+                    continue;
+                }
+                waits = false;
+                keeper.in_place();
+                if fresh == current {
+                    continue;
+                }
                 current = fresh;
                 tracing::info!(delivery = name, "its fields changed");
                 match program.on_change {
@@ -183,13 +210,21 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
             }
             Err(failure) => {
                 errors += 1;
-                tracing::error!(delivery = name, class = %failure.class, reason = %failure.what, hint = failure.hint, "the program runs on with what it has");
+                asked = failure.asked();
+                let failed = vec![Failed::of(name, failure)];
+                let news = trouble.take(failed, Timestamp::now(), Instant::now());
+                for Failed { failure, .. } in &news.fresh {
+                    tracing::error!(delivery = name, class = %failure.class, reason = %failure.what, hint = failure.hint, "the program runs on with what it has");
+                }
+                let known = news.known.iter();
+                known.for_each(|failed| failed.log_again(news.still));
             }
         }
     }
 }
 
 async fn environment(keeper: &Keeper<'_>) -> Result<Environment, Failure> {
+    keeper.waits.begin(keeper.world);
     let world = keeper.world.for_a_pass();
     let fetched = source::fetch_all(keeper.group, &world).await;
     let [delivery] = keeper.group.deliveries.as_slice() else {

@@ -10,14 +10,18 @@ use super::chance;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What a server may make us wait.
+/// What a server may make us wait within one call.
 const ASKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// More is never meant.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A wrong day of the week does not make a date useless.
 static DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// The wait after the given number of tries.
 pub(crate) fn pause(tries: u32, asked: Option<Duration>) -> Duration {
+    let asked = asked.map(|asked| asked.clamp(ASKED.0, ASKED.1));
     asked.unwrap_or_else(|| backoff(tries, chance()))
 }
 
@@ -32,7 +36,7 @@ fn backoff(tries: u32, fraction: f64) -> Duration {
     (FIRST * (1 << doublings)).min(LONGEST).mul_f64(fraction)
 }
 
-/// `Retry-After` in seconds or as a date, kept within [`ASKED`]; nothing when it is neither.
+/// `Retry-After` in seconds or as a date, from a second to a day; nothing when it is neither.
 pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -42,7 +46,7 @@ pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
         let at = DATE.parse_timestamp(value).ok()?;
         Duration::try_from(at.duration_since(now)).unwrap_or_default()
     };
-    Some(wait.clamp(ASKED.0, ASKED.1))
+    Some(wait.clamp(ASKED.0, DAY))
 }
 
 #[cfg(test)]
@@ -56,13 +60,14 @@ mod tests {
             ("5", Some(5)),
             (" 7 ", Some(7)),
             ("60", Some(60)),
+            ("90", Some(90)),
             ("0", Some(1)),
-            ("1000000000", Some(60)),
-            ("99999999999999999999999", Some(60)),
+            ("1000000000", Some(86_400)),
+            ("99999999999999999999999", Some(86_400)),
             ("Wed, 21 Oct 2015 07:28:09 GMT", Some(9)),
             ("Wed, 21 Oct 2015 07:27:00 GMT", Some(1)),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", Some(60)),
-            ("Mon, 21 Oct 2026 07:28:00 GMT", Some(60)),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", Some(86_400)),
+            ("Mon, 21 Oct 2026 07:28:00 GMT", Some(86_400)),
             ("", None),
             ("-1", None),
             ("1.5", None),
@@ -91,5 +96,6 @@ mod tests {
         }
         let asked = Duration::from_secs(7);
         assert_eq!(pause(1, Some(asked)), asked);
+        assert_eq!(pause(1, Some(DAY)), ASKED.1);
     }
 }

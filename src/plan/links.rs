@@ -40,7 +40,8 @@ pub(super) fn refuse(steps: &mut [Step]) {
             | Action::Create
             | Action::Update(_)
             | Action::Recreate { .. }
-            | Action::Delete => None,
+            | Action::Delete
+            | Action::Wait => None,
         }
     };
     let refused: Vec<Option<Action>> = steps.iter().map(refused).collect();

@@ -87,6 +87,8 @@ pub enum Action {
     Delete,
     /// Nothing: it must not be touched.
     Refuse(Failure),
+    /// Nothing yet: it would be changed, and its window is shut.
+    Wait,
 }
 
 /// Why something is changed: the same word in plan, log and test.
@@ -170,7 +172,8 @@ impl Plan {
             | Action::Create
             | Action::Update(_)
             | Action::Recreate { .. }
-            | Action::Delete => None,
+            | Action::Delete
+            | Action::Wait => None,
         });
         unknown.chain(refused).map(|failure| failure.class).min()
     }
@@ -187,12 +190,35 @@ impl Plan {
     }
 }
 
+impl DeliveryPlan {
+    /// Whether anything of it would be written.
+    pub fn has_changes(&self) -> bool {
+        let mut steps = self.steps.iter().flatten();
+        steps.any(|step| step.action.is_change())
+    }
+
+    /// Whether anything of it waits.
+    pub fn waits(&self) -> bool {
+        let mut steps = self.steps.iter().flatten();
+        steps.any(|step| step.action == Action::Wait)
+    }
+
+    /// Whatever would be written waits.
+    pub fn hold(&mut self) {
+        for step in self.steps.iter_mut().flatten() {
+            if step.action.is_change() {
+                step.action = Action::Wait;
+            }
+        }
+    }
+}
+
 impl Action {
     /// Whether it writes.
     pub fn is_change(&self) -> bool {
         match self {
             Self::Create | Self::Update(_) | Self::Recreate { .. } | Self::Delete => true,
-            Self::Keep | Self::Refuse(_) => false,
+            Self::Keep | Self::Refuse(_) | Self::Wait => false,
         }
     }
 
@@ -205,6 +231,7 @@ impl Action {
             Self::Recreate { .. } => "recreate",
             Self::Delete => "delete",
             Self::Refuse(_) => "refuse",
+            Self::Wait => "wait",
         }
     }
 }

@@ -100,7 +100,8 @@ fn replaces(step: &Step) -> bool {
         | Action::Keep
         | Action::Create
         | Action::Delete
-        | Action::Refuse(_) => false,
+        | Action::Refuse(_)
+        | Action::Wait => false,
     }
 }
 

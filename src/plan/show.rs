@@ -89,7 +89,7 @@ fn sign(change: Change) -> char {
 
 fn why(step: &Step) -> String {
     match &step.action {
-        Action::Keep | Action::Create => String::new(),
+        Action::Keep | Action::Create | Action::Wait => String::new(),
         Action::Delete => prune::why(&step.artifact).to_owned(),
         Action::Update(reason) | Action::Recreate { reason, .. } => step.because(reason),
         Action::Refuse(failure) => reason_of(failure),
@@ -154,7 +154,7 @@ fn step_document(step: &Step) -> Value {
         "keys": keys,
     });
     match &step.action {
-        Action::Keep | Action::Create => {}
+        Action::Keep | Action::Create | Action::Wait => {}
         Action::Delete => document["reason"] = json!(prune::why(&step.artifact)),
         Action::Update(reason) | Action::Recreate { reason, .. } => {
             document["reason"] = json!(reason.to_string());

@@ -147,9 +147,20 @@ fn message(at: &Place, places: &BTreeSet<Place>, why: &str) -> String {
 impl Letter {
     /// Sends it. That nobody may write Events stops nothing else.
     pub(super) async fn send(self, cluster: Kubernetes) {
+        let topic = format!(
+            "{}.keyferry.{}",
+            self.kind.resource(),
+            self.reason.to_lowercase()
+        );
         let notice = Notice {
-            kind: self.kind,
-            at: &self.at,
+            kind: self.kind.name(),
+            at: ObjectName {
+                namespace: self.at.namespace.to_string(),
+                name: self.at.name.to_string(),
+            },
+            uid: None,
+            topic: &topic,
+            normal: false,
             reason: self.reason,
             message: &self.message,
             count: self.count,

@@ -42,7 +42,7 @@ fn table(status: &Value) -> String {
     ];
     for delivery in status["deliveries"].as_array().into_iter().flatten() {
         let why = match (&delivery["reason"], &delivery["failure"]) {
-            (Value::Null, Value::Null) => String::new(),
+            (Value::Null, Value::Null) => text(&delivery["waiting"]["text"]),
             (Value::Null, failure) => {
                 format!("{}: {}", text(&failure["class"]), text(&failure["what"]))
             }
@@ -167,9 +167,10 @@ mod tests {
     fn the_table_says_why() {
         let status = serde_json::json!({"configuration": null, "deliveries": [
             {"name": "a", "ready": true, "reason": null, "ageSeconds": 5, "leaseSeconds": 7300, "changes": 1, "failures": 0, "failure": null},
+            {"name": "ant", "ready": true, "reason": null, "ageSeconds": 9, "leaseSeconds": null, "changes": 1, "failures": 0, "failure": null, "waiting": {"text": "a change waits"}},
             {"name": "bee", "ready": false, "reason": "not delivered yet", "ageSeconds": null, "leaseSeconds": null, "changes": 0, "failures": 2, "failure": null},
         ]});
-        let want = "delivery  ready  age  lease  changes  failures  why\na         yes    5s   2h     1        0\nbee       no     -    -      0        2         not delivered yet\n";
+        let want = "delivery  ready  age  lease  changes  failures  why\na         yes    5s   2h     1        0\nant       yes    9s   -      1        0         a change waits\nbee       no     -    -      0        2         not delivered yet\n";
         assert_eq!(table(&status), want);
     }
 }

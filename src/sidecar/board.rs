@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::standing::{Good, Standing};
+use super::news::News;
+use super::standing::{Good, Standing, Waiting};
 use crate::config::{Config, Staleness};
+use crate::outcome::Failed;
 use crate::reflector::Pulse;
 use crate::report::{Class, Failure};
 
@@ -67,12 +69,32 @@ pub struct Told {
     pub delivery: String,
     /// How many targets were written, whatever became of the others.
     pub written: u64,
-    /// The failure that decides.
-    pub failure: Option<Failure>,
+    /// What failed, and first of all what decides.
+    pub failures: Vec<Failed>,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
     /// When the first of its leases ends.
     pub lease_end: Option<Instant>,
+    /// Targets whose change waits, and until when.
+    pub waiting: Option<(usize, Timestamp)>,
+}
+
+impl Told {
+    /// The failure that decides.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failures.first().map(|failed| &failed.failure)
+    }
+
+    /// The longest that a server wants to be left alone.
+    pub fn asked(&self) -> Option<std::time::Duration> {
+        let failures = self.failures.iter();
+        failures.filter_map(|failed| failed.failure.asked()).max()
+    }
+
+    /// Its class.
+    pub fn class(&self) -> Option<Class> {
+        self.failure().map(|failure| failure.class)
+    }
 }
 
 impl Board {
@@ -99,17 +121,27 @@ impl Board {
         self.state().stale = Some(why);
     }
 
-    /// What a pass came to.
-    pub fn tell(&self, told: Told) {
+    /// What a pass came to; gives what of it is news.
+    pub fn tell(&self, told: Told) -> News {
+        let failure = told.failure().cloned();
         let mut state = self.state();
         let Some(standing) = state.deliveries.get_mut(&told.delivery) else {
-            return;
+            return News::default();
         };
         standing.changes += told.written;
         standing.lease_end = told.lease_end;
         standing.withdrawn = told.withdrawn;
-        match &told.failure {
+        let (at, now) = (Timestamp::now(), Instant::now());
+        let before = standing.waiting.take();
+        standing.waiting = told.waiting.map(|(targets, opens)| Waiting {
+            targets,
+            since: before.map_or(at, |before| before.since),
+            opens,
+        });
+        match &failure {
             Some(failure) => *standing.failures.entry(failure.class).or_default() += 1,
+            // What was delivered is as old as what it should be by now is young.
+            None if told.waiting.is_some() => {}
             None => {
                 standing.good = Some(Good {
                     at: Timestamp::now(),
@@ -118,7 +150,12 @@ impl Board {
                 });
             }
         }
-        standing.failure = told.failure;
+        standing.failure = failure;
+        let fresh = told.waiting.filter(|_| before.is_none());
+        News {
+            waits: fresh.map(|(_, opens)| opens),
+            ..standing.trouble.take(told.failures, at, now)
+        }
     }
 
     /// What an earlier run delivered counts.
@@ -164,6 +201,15 @@ impl Board {
         known.is_some_and(|standing| standing.good.is_some())
     }
 
+    /// Whether a change of it may wait for a window: not what this process has not delivered yet, or removed.
+    pub fn may_wait(&self, delivery: &str) -> bool {
+        let state = self.state();
+        let known = state.deliveries.get(delivery);
+        known.is_none_or(|standing| {
+            !standing.withdrawn && standing.good.is_some_and(|good| !good.cached)
+        })
+    }
+
     /// One line per delivery, and whether all are ready.
     pub fn readiness(&self) -> (bool, String) {
         let now = Instant::now();
@@ -180,15 +226,11 @@ impl Board {
                     } else {
                         "ok"
                     };
-                    match &standing.failure {
-                        None => format!("{name}: {what}, {age} s old\n"),
-                        Some(failure) => {
-                            format!(
-                                "{name}: {what}, {age} s old; {}: {failure}\n",
-                                failure.class
-                            )
-                        }
-                    }
+                    let failure = standing.failure.as_ref();
+                    let failure = failure.map(|why| format!("; {}: {why}", why.class));
+                    let waiting = standing.waiting.map(|waiting| format!("; {waiting}"));
+                    let more = [failure, waiting].map(Option::unwrap_or_default).concat();
+                    format!("{name}: {what}, {age} s old{more}\n")
                 }
                 Err(why) => {
                     all = false;
@@ -226,6 +268,12 @@ impl Board {
                 "cached": standing.good.is_some_and(|good| good.cached),
                 "ageSeconds": standing.age(now).map(|age| age.as_secs()),
                 "leaseSeconds": standing.lease_end.map(|end| end.saturating_duration_since(now).as_secs()),
+                "waiting": standing.waiting.map(|waiting| json!({
+                    "targets": waiting.targets,
+                    "since": waiting.since.to_string(),
+                    "opens": waiting.opens.to_string(),
+                    "text": waiting.to_string(),
+                })),
                 "changes": standing.changes,
                 "failures": standing.failures.values().sum::<u64>(),
                 "failure": standing.failure.as_ref().map(|failure| json!({

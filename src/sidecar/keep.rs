@@ -4,21 +4,24 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::board::{Board, Span, Told};
 use super::cluster::Followed;
 use super::groups::files;
+use super::herald::Herald;
 use super::reactor::Reactor;
 use super::standing::Good;
+use super::waits::Waits;
 use super::watch::Watched;
 use crate::apply::Applied;
 use crate::apply::withdraw::withdraw;
 use crate::cadence::backoff;
 use crate::config::stay::REFRESH;
+use crate::config::window;
 use crate::config::{Config, Delivery, FileFormat, OnFailure, Target, VaultRead};
-use crate::cycle;
-use crate::outcome::Outcome;
+use crate::cycle::{self, Before};
+use crate::outcome::{Failed, Outcome};
 use crate::patience::{any_number, chance};
 use crate::plan::{Action, DeliveryPlan, Owed};
 use crate::report::{Class, Failure};
@@ -39,6 +42,10 @@ pub struct Keeper<'a> {
     pub board: &'a Board,
     /// Where it tells what it owes.
     pub reactor: &'a Reactor,
+    /// Where it tells what is news.
+    pub herald: &'a Herald,
+    /// What waits for its window.
+    pub waits: Waits,
 }
 
 /// What ended a wait.
@@ -59,40 +66,62 @@ impl Keeper<'_> {
         loop {
             // Looked at before the pass: what changes during it is seen after it.
             let _ = files.changed();
-            let well = self.pass().await;
-            errors = if well { 0 } else { errors + 1 };
-            tokio::select! {
-                () = self.rest(errors, &mut files) => {}
-                () = followed.change() => {}
-            }
+            let passed = self.pass().await;
+            errors = if passed.is_ok() { 0 } else { errors + 1 };
+            let asked = passed.err().flatten();
+            self.rest(errors, asked, &mut files, &followed).await;
         }
     }
 
-    /// Waits for what makes another pass worth while, after that many failures in a row; leases are renewed meanwhile.
-    pub async fn rest(&self, errors: u32, files: &mut Watched) {
+    /// Waits for what makes another pass worth while, after that many failures in a row; leases are renewed meanwhile. A server
+    /// that wants to be left alone is, whatever changes meanwhile.
+    pub async fn rest(
+        &self,
+        errors: u32,
+        asked: Option<Duration>,
+        files: &mut Watched,
+        followed: &Followed,
+    ) {
+        let until = self.left_alone(asked);
         let next = Instant::now() + self.pause(errors);
-        while let Wake::Lease = self.wait(next, files, errors == 0).await {
-            if self.leases_moved().await {
-                return;
+        loop {
+            let wake = tokio::select! {
+                wake = self.wait(next, files, errors == 0) => wake,
+                () = followed.change() => Wake::Pass,
+            };
+            match wake {
+                Wake::Pass => break,
+                Wake::Lease if self.leases_moved().await => return,
+                Wake::Lease => {}
             }
         }
+        sleep_until(until).await;
     }
 
-    async fn pass(&self) -> bool {
+    /// Until when a server that wants that is left alone: at most as long as errors make us wait.
+    fn left_alone(&self, asked: Option<Duration>) -> Instant {
+        Instant::now() + asked.unwrap_or_default().min(self.longest())
+    }
+
+    /// Makes one pass. Where it failed, the longest wait that a server asked for.
+    async fn pass(&self) -> Result<(), Option<Duration>> {
         let begun = Timestamp::now();
         let world = self.world.for_a_pass();
-        let (applied, owed) = cycle::run_noting(self.group, &world, Timestamp::now(), |owed| {
-            self.reactor.note(owed)
-        })
-        .await;
+        self.waits.begin(self.world);
+        let before = Before {
+            note: &|owed| self.reactor.note(owed),
+            waits: &|name| self.holds(name),
+        };
+        let (applied, owed) =
+            cycle::run_asking(self.group, &world, Timestamp::now(), &before).await;
         // Only for what it logs.
-        drop(Outcome::of(&applied));
-        let mut worst: Option<Class> = None;
+        drop(Outcome::changes(&applied));
+        let (mut worst, mut asked): (Option<Class>, _) = (None, None);
         let both = self.group.deliveries.iter().zip(&applied.plan.deliveries);
         for ((delivery, plan), results) in both.zip(&applied.results) {
             let told = self.judge(delivery, plan, results, &world).await;
-            let class = told.failure.as_ref().map(|failure| failure.class);
-            worst = worst.into_iter().chain(class).min();
+            worst = worst.into_iter().chain(told.class()).min();
+            asked = asked.max(told.asked());
             let mine = owed.iter().filter(|owed| owed.delivery == delivery.name);
             let mine: Vec<Owed> = mine.cloned().collect();
             if told.withdrawn {
@@ -104,18 +133,28 @@ impl Keeper<'_> {
             } else {
                 self.reactor.forget(&mine);
             }
-            self.board.tell(told);
+            self.tell(Some(delivery), told);
         }
         let described = applied.plan.deliveries.iter().zip(&applied.results);
         for (plan, results) in described.skip(self.group.deliveries.len()) {
-            let told = told(plan, results);
-            let class = told.failure.as_ref().map(|failure| failure.class);
-            worst = worst.into_iter().chain(class).min();
-            self.board.tell(told);
+            let told = self.told(plan, results);
+            worst = worst.into_iter().chain(told.class()).min();
+            asked = asked.max(told.asked());
+            self.tell(None, told);
         }
         self.board.passed(|| self.span(begun, worst));
         self.settle_tokens(&applied).await;
-        worst.is_none()
+        match worst {
+            None => Ok(()),
+            Some(_) => Err(asked),
+        }
+    }
+
+    fn tell(&self, delivery: Option<&Delivery>, told: Told) {
+        let (name, failure) = (told.delivery.clone(), told.failure().cloned());
+        let news = self.board.tell(told);
+        self.herald
+            .announce(&name, delivery, &news, failure.as_ref());
     }
 
     fn span(&self, begun: Timestamp, class: Option<Class>) -> Span {
@@ -141,12 +180,17 @@ impl Keeper<'_> {
         results: &[Result<(), Failure>],
         world: &World,
     ) -> Told {
-        let mut told = told(plan, results);
-        let ends = self.vault_reads_of(delivery);
-        let ends = ends.filter_map(|read| self.world.shelf.as_ref()?.end(read));
-        told.lease_end = ends.min();
+        let mut told = self.told(plan, results);
+        if told.failures.is_empty() && told.waiting.is_none() {
+            self.delivered(delivery);
+        }
+        told.lease_end = self.waits.end(&delivery.name);
         let gone = plan.steps.as_ref().is_err_and(|failure| failure.absent);
-        if gone && delivery.staleness.on_missing == OnFailure::Delete {
+        let removes = gone && delivery.staleness.on_missing == OnFailure::Delete;
+        if removes && self.holds(&delivery.name) {
+            let opens = self.waits.opens(&delivery.name);
+            told.waiting = opens.map(|opens| (delivery.to.len(), opens));
+        } else if removes {
             told.withdrawn = true;
             for target in &delivery.to {
                 match withdraw(target, world).await {
@@ -155,13 +199,65 @@ impl Keeper<'_> {
                         told.written += 1;
                     }
                     Ok(false) => {}
-                    Err(failure) => {
-                        tracing::error!(delivery = delivery.name, %target, class = %failure.class, reason = %failure.what, "not removed");
-                    }
+                    Err(failure) => told.failures.push(Failed {
+                        target: Some(target.to_string()),
+                        ..Failed::of(&delivery.name, failure)
+                    }),
                 }
             }
         }
         told
+    }
+
+    /// What the steps of one plan came to.
+    fn told(&self, plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
+        let name = &plan.delivery;
+        let failed = |failure: &Failure| Failed::of(name, failure.clone());
+        let mut told = Told {
+            delivery: name.clone(),
+            written: 0,
+            failures: plan.steps.as_ref().err().map(failed).into_iter().collect(),
+            withdrawn: false,
+            lease_end: None,
+            waiting: None,
+        };
+        let mut waiting = 0;
+        for (step, result) in plan.steps.iter().flatten().zip(results) {
+            waiting += usize::from(step.action == Action::Wait);
+            match result {
+                Ok(()) => told.written += u64::from(step.action.is_change()),
+                Err(failure) => told.failures.push(Failed {
+                    target: Some(step.artifact.to_string()),
+                    ..failed(failure)
+                }),
+            }
+        }
+        let opens = self.waits.opens(name).filter(|_| waiting > 0);
+        told.waiting = opens.map(|opens| (waiting, opens));
+        told
+    }
+
+    /// Whether changes of one delivery, or of what manifests describe, have to wait for a window.
+    pub fn holds(&self, name: &str) -> bool {
+        let mut deliveries = self.group.deliveries.iter();
+        let own = deliveries.find(|delivery| delivery.name == name);
+        let own = own.map(|delivery| &delivery.staleness.windows);
+        let all = &self.group.sidecar.windows;
+        let windows = own.filter(|windows| !windows.is_empty()).unwrap_or(all);
+        window::opens(windows, Timestamp::now()).is_some_and(|opens| {
+            self.board.may_wait(name) && self.waits.hold(name, opens, self.world)
+        })
+    }
+
+    /// All that the group delivers is in place.
+    pub fn in_place(&self) {
+        let deliveries = &self.group.deliveries;
+        deliveries.iter().for_each(|one| self.delivered(one));
+    }
+
+    fn delivered(&self, delivery: &Delivery) {
+        let reads = self.vault_reads_of(delivery);
+        self.waits.delivered(&delivery.name, reads, self.world);
     }
 
     fn all_owed(&self, delivery: &Delivery) -> Vec<Owed> {
@@ -177,7 +273,8 @@ impl Keeper<'_> {
 
     /// Tokens that were replaced are given back once nothing that was delivered depends on them.
     async fn settle_tokens(&self, applied: &Applied) {
-        if applied.results.iter().flatten().any(Result::is_err) {
+        // Of what waits, the one before is in use.
+        if applied.results.iter().flatten().any(Result::is_err) || self.waits.left().is_some() {
             return;
         }
         for (name, session) in self.world.vaults() {
@@ -189,15 +286,23 @@ impl Keeper<'_> {
         }
     }
 
-    fn pause(&self, errors: u32) -> Duration {
-        if errors > 0 {
-            let started = |delivery: &Delivery| self.board.was_good(&delivery.name);
-            let longest = match self.group.deliveries.iter().all(started) {
-                true => LONGEST,
-                false => LONGEST_START,
-            };
-            return backoff(FIRST, longest, errors, chance());
+    fn longest(&self) -> Duration {
+        let started = |delivery: &Delivery| self.board.was_good(&delivery.name);
+        match self.group.deliveries.iter().all(started) {
+            true => LONGEST,
+            false => LONGEST_START,
         }
+    }
+
+    fn pause(&self, errors: u32) -> Duration {
+        let usual = match errors {
+            0 => self.interval(),
+            _ => backoff(FIRST, self.longest(), errors, chance()),
+        };
+        self.waits.left().map_or(usual, |left| usual.min(left))
+    }
+
+    fn interval(&self) -> Duration {
         let own = self
             .group
             .deliveries
@@ -211,7 +316,7 @@ impl Keeper<'_> {
         let generations = self.generations();
         let lease = self.next_lease().filter(|lease| *lease < next && well);
         tokio::select! {
-            () = tokio::time::sleep_until(lease.unwrap_or(next)) => match lease {
+            () = sleep_until(lease.unwrap_or(next)) => match lease {
                 Some(_) => Wake::Lease,
                 None => Wake::Pass,
             },
@@ -226,6 +331,7 @@ impl Keeper<'_> {
         let Some(shelf) = &self.world.shelf else {
             return true;
         };
+        self.waits.renewed(self.world);
         let now = Instant::now();
         let mut moved = false;
         for read in self.vault_reads() {
@@ -321,32 +427,12 @@ impl Keeper<'_> {
     }
 }
 
-/// What the steps of one plan came to.
-fn told(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
-    let mut told = Told {
-        delivery: plan.delivery.clone(),
-        written: 0,
-        failure: plan.steps.as_ref().err().cloned(),
-        withdrawn: false,
-        lease_end: None,
-    };
-    for (step, result) in plan.steps.iter().flatten().zip(results) {
-        match result {
-            Ok(()) => told.written += u64::from(step.action.is_change()),
-            Err(failure) => {
-                told.failure.get_or_insert_with(|| failure.clone());
-            }
-        }
-    }
-    told
-}
-
 /// Whether something that somebody may be using was changed in fact.
 fn changed(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> bool {
     let mut steps = plan.steps.iter().flatten().zip(results);
     steps.any(|(step, result)| match step.action {
         Action::Update(_) | Action::Recreate { .. } => result.is_ok(),
-        Action::Keep | Action::Create | Action::Delete | Action::Refuse(_) => false,
+        Action::Keep | Action::Create | Action::Delete | Action::Refuse(_) | Action::Wait => false,
     })
 }
 
@@ -361,5 +447,58 @@ fn written(target: &Target) -> Option<SystemTime> {
             .ok(),
         Target::Files(files) => of(files.dir.join("..data"))?.modified().ok(),
         Target::Secret(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::load::of_text;
+
+    #[test]
+    fn row_26_a_server_is_left_alone_as_long_as_errors_would_make_us_wait_and_no_longer() {
+        let text = "deliveries: [{name: app, fields: {a: b}, to: [{file: {path: a.env}}]}]\n";
+        let group = &of_text(text);
+        let (world, board) = (
+            World::staying(group, None, FIRST),
+            Arc::new(Board::default()),
+        );
+        board.take(group);
+        let keeper = Keeper {
+            group,
+            world: &world,
+            board: &board,
+            reactor: &Reactor::new(Arc::clone(&board)),
+            herald: &Herald::default(),
+            waits: Waits::default(),
+        };
+        // Whether it was ever in order, what is asked, how long it is left alone.
+        let rows = [
+            (false, None, 0),
+            (false, Some(4), 4),
+            (false, Some(86_400), 30),
+            (true, Some(90), 90),
+            (true, Some(86_400), 300),
+        ];
+        for (was_good, asked, want) in rows {
+            if was_good {
+                let good = Good {
+                    at: Timestamp::UNIX_EPOCH,
+                    since: Instant::now(),
+                    cached: false,
+                };
+                board.accept("app", good);
+            }
+            let want = Duration::from_secs(want);
+            let before = Instant::now();
+            let until = keeper.left_alone(asked.map(Duration::from_secs));
+            let after = Instant::now();
+            assert!(
+                until >= before + want && until <= after + want,
+                "{was_good} {asked:?}"
+            );
+        }
     }
 }

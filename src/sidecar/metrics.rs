@@ -62,6 +62,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Targets that were written.",
     ),
     (
+        "keyferry_delivery_waiting_targets",
+        "gauge",
+        "Targets whose change waits for a window.",
+    ),
+    (
         "keyferry_delivery_failures_total",
         "counter",
         "Passes that failed, by class.",
@@ -224,6 +229,10 @@ fn values(metric: &str, standing: &Standing, now: Instant) -> Vec<(Option<Label>
             single(end.map(|end| tenths(end.saturating_duration_since(now))))
         }
         "keyferry_delivery_changes_total" => single(Some(float(standing.changes))),
+        "keyferry_delivery_waiting_targets" => {
+            let targets = standing.waiting.map_or(0, |waiting| waiting.targets);
+            single(u64::try_from(targets).ok().map(float))
+        }
         "keyferry_delivery_failures_total" => standing
             .failures
             .iter()
@@ -261,6 +270,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Failed;
     use crate::report::{Class, Failure};
     use crate::sidecar::board::Told;
 
@@ -271,15 +281,17 @@ mod tests {
             .state()
             .deliveries
             .insert("a\"b".to_owned(), Standing::default());
-        let told = |failure| Told {
+        let told = |failures| Told {
             delivery: "a\"b".to_owned(),
             written: 2,
-            failure,
+            failures,
             withdrawn: false,
             lease_end: Some(Instant::now()),
+            waiting: None,
         };
-        board.tell(told(None));
-        board.tell(told(Some(Failure::new(Class::Denied, "no"))));
+        board.tell(told(Vec::new()));
+        let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));
+        board.tell(told(vec![denied]));
         board.reacted("run", true);
         tally::Request::new("metrics").ended(true);
         let text = text(&board);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! mode::sidecar ─► keep (one group: pass, wait, pass …) ─► cycle
-//!                     │ owed            │ results
+//!                     │ owed            │ results ─► news ─► log, herald (Events)
 //!                     ▼                 ▼
 //!                  reactor ─► apply::react      board ◄─ serve (/readyz, /metrics, /status) ◄─ ask (ready, status)
 //! ```
@@ -13,11 +13,14 @@ pub mod ask;
 pub mod board;
 pub mod cluster;
 pub mod groups;
+pub mod herald;
 pub mod keep;
 pub mod ledger;
 pub mod metrics;
+pub mod news;
 pub mod otlp;
 pub mod reactor;
 pub mod serve;
 pub mod standing;
+pub mod waits;
 pub mod watch;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::news::Trouble;
 use crate::config::{OnFailure, Staleness};
 use crate::report::{Class, Failure};
 
@@ -18,8 +19,12 @@ pub struct Standing {
     pub good: Option<Good>,
     /// Why the last pass did not put it in order.
     pub failure: Option<Failure>,
+    /// What was told of that.
+    pub trouble: Trouble,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
+    /// What waits for a window.
+    pub waiting: Option<Waiting>,
     /// Targets that were written.
     pub changes: u64,
     /// Failures by class.
@@ -37,6 +42,24 @@ pub struct Good {
     pub since: Instant,
     /// It was an earlier run of ours that put it in order.
     pub cached: bool,
+}
+
+/// Changes that are not made yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Of how many targets.
+    pub targets: usize,
+    /// When the first pass found one.
+    pub since: Timestamp,
+    /// When they are made.
+    pub opens: Timestamp,
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { targets, opens, .. } = self;
+        write!(f, "a change of {targets} target(s) waits until {opens:.0}")
+    }
 }
 
 impl Standing {

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::document;
-use super::envelope::entry;
+use super::envelope::{asked, entry};
 use super::error::Cause;
 use super::reasons::{Setup, Trouble};
 use super::tls::Trust;
@@ -75,6 +75,7 @@ impl Runner {
                 Err(Cause::from(Trouble::Server {
                     status: status.as_u16(),
                     text: "from the runner's token service".to_owned(),
+                    wait: asked(&answer),
                 }))
             }
             _ => Err(Setup::NoRunner.into()),

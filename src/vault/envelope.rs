@@ -2,6 +2,8 @@
 //!
 //! Our own, because the one of `vaultrs` throws leases away and its errors carry whole bodies.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -61,7 +63,7 @@ pub(super) fn judge(answer: &Answer, secrets: &[&str]) -> Result<Reply, Cause> {
     match wire {
         Ok(wire) if status == StatusCode::OK => Reply::of(wire, secrets),
         Ok(wire) => Err(refusal(status, answer, &wire, secrets)),
-        Err(what) if status.is_server_error() => Err(server(status, what.to_owned())),
+        Err(what) if status.is_server_error() => Err(server(answer, what.to_owned())),
         Err(_) if status == StatusCode::TOO_MANY_REQUESTS => Err(busy(answer)),
         Err(what) => Err(Cause::not_vault(format!(
             "{what}, status {}",
@@ -158,9 +160,9 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
             Trouble::NoLeader.into()
         }
         // A KV engine that is being upgraded to v2 says so with a 400.
-        StatusCode::BAD_REQUEST if said("Upgrading from non-versioned") => server(status, text()),
-        StatusCode::PRECONDITION_FAILED => server(status, text()),
-        status if status.is_server_error() => server(status, text()),
+        StatusCode::BAD_REQUEST if said("Upgrading from non-versioned") => server(answer, text()),
+        StatusCode::PRECONDITION_FAILED => server(answer, text()),
+        status if status.is_server_error() => server(answer, text()),
         status => Cause::from(Refusal::Rejected {
             status: status.as_u16(),
             text: text(),
@@ -168,9 +170,9 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
     }
 }
 
-fn server(status: StatusCode, text: String) -> Cause {
-    let status = status.as_u16();
-    Trouble::Server { status, text }.into()
+fn server(answer: &Answer, text: String) -> Cause {
+    let (status, wait) = (answer.status.as_u16(), asked(answer));
+    Trouble::Server { status, text, wait }.into()
 }
 
 /// A list of texts for people.
@@ -200,9 +202,14 @@ fn plain(text: &str) -> &str {
 }
 
 fn busy(answer: &Answer) -> Cause {
-    let asked = answer.retry_after.as_deref();
-    let wait = asked.and_then(|value| retry_after(value, Timestamp::now()));
+    let wait = asked(answer);
     Trouble::Busy { wait }.into()
+}
+
+/// How long the server wants us to wait.
+pub(super) fn asked(answer: &Answer) -> Option<Duration> {
+    let value = answer.retry_after.as_deref()?;
+    retry_after(value, Timestamp::now())
 }
 
 /// Which kind of absence a 404 tells; nothing where it tells another story.

@@ -62,6 +62,14 @@ impl Fault for VaultError {
             Self::Write { .. } | Self::Login { .. } => false,
         }
     }
+
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } | Self::Login { source, .. } => {
+                source.asked_wait()
+            }
+        }
+    }
 }
 
 /// Where a request ended that did not succeed.
@@ -126,10 +134,16 @@ impl Cause {
 
     /// How long the server asked us to wait.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
-        if let Self::Trouble(Trouble::Busy { wait }) = self {
-            *wait
-        } else {
-            None
+        match self {
+            Self::Trouble(Trouble::Busy { wait } | Trouble::Server { wait, .. }) => *wait,
+            Self::Spent { last, .. } => last.asked_wait(),
+            Self::Setup(_)
+            | Self::File(_)
+            | Self::Trouble(_)
+            | Self::Limit(_)
+            | Self::Refusal(_)
+            | Self::Absence(_)
+            | Self::Misuse(_) => None,
         }
     }
 

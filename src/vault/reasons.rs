@@ -78,7 +78,11 @@ pub(super) enum Trouble {
     #[error("vault is busy (429)")]
     Busy { wait: Option<Duration> },
     #[error("vault answered {status}: {text}")]
-    Server { status: u16, text: String },
+    Server {
+        status: u16,
+        text: String,
+        wait: Option<Duration>,
+    },
 }
 
 impl Trouble {

@@ -132,11 +132,16 @@ impl Access {
                 if let Err(Stop::Login(cause) | Stop::Read(cause)) =
                     self.log_in(&mut state, Instant::now()).await
                 {
-                    tracing::warn!(
-                        failures = state.failures,
-                        "no vault token with {}: {cause}",
-                        self.identity()
-                    );
+                    let (failures, identity) = (state.failures, self.identity());
+                    match failures {
+                        0 | 1 => tracing::warn!("no vault token with {identity}: {cause}"),
+                        _ => {
+                            tracing::debug!(
+                                failures,
+                                "still no vault token with {identity}: {cause}"
+                            );
+                        }
+                    }
                 }
             }
             Step::Outdated => {}
@@ -175,7 +180,10 @@ impl Access {
             }
             (None, Err(cause)) if cause.is_passing() => {
                 let errors = errors + 1;
-                tracing::warn!(errors, "vault token not renewed yet: {cause}");
+                match errors {
+                    1 => tracing::warn!("vault token not renewed yet: {cause}"),
+                    _ => tracing::debug!(errors, "vault token still not renewed: {cause}"),
+                }
                 let (turn, wait) = cadence.after_error(left(end), errors, chance());
                 Task::keep(turn, wait, cadence, errors)
             }
@@ -188,7 +196,7 @@ impl Access {
         });
     }
 
-    /// A login failed: when this identity asks again, and not before the server wants to be asked.
+    /// A login failed: when this identity asks again, and not before the server wants to be asked, within our own bound.
     pub(super) fn plan_a_login(&self, state: &mut State, cause: &Cause) {
         if !self.link.stays() {
             return;
@@ -201,7 +209,7 @@ impl Access {
         let wait = backoff(LOGINS.0, longest, state.failures, chance());
         let least = cause.asked_wait().unwrap_or(LOGINS.0);
         state.task = Some(Task {
-            at: Instant::now() + wait.max(least),
+            at: Instant::now() + wait.max(least).min(LOGINS.1),
             step: Step::LogIn,
         });
         self.stirred.notify_one();

@@ -14,7 +14,7 @@ use crate::support::process::eventually;
 
 const KITS: [&str; 4] = ["argocd-job", "cronjob", "init", "sidecar"];
 
-/// Those that never call the Kubernetes API, so that its token is kept from them.
+/// Those whose service never calls the Kubernetes API, so that its token is kept from it.
 const FILES_ONLY: [&str; 2] = ["init", "sidecar"];
 
 fn folder(kit: &str) -> PathBuf {
@@ -186,7 +186,10 @@ fn rights_are_no_more_than_said(cluster: &Cluster) {
     let one = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["archpad-registry-secret"], "verbs": ["get", "create", "patch"]}]);
     for (account, want) in [
         ("registry-secret-sync", one),
-        ("arch-repo-service", json!([])),
+        (
+            "arch-repo-service",
+            json!([{"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}]),
+        ),
     ] {
         let token = cluster.token("platform", account, "");
         let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
@@ -290,6 +293,16 @@ fn no_pod_can_write_its_image_or_take_vaults_token_for_another_use() {
         let all = ["initContainers", "containers"]
             .map(|name| spec[name].as_array().cloned().unwrap_or_default());
         for container in all.concat() {
+            let mounts = container["volumeMounts"].as_array().into_iter().flatten();
+            let tokens = mounts.filter(|mount| {
+                let path = mount["mountPath"].as_str().unwrap_or_default();
+                path.starts_with("/var/run/secrets/")
+            });
+            assert!(
+                tokens.count() == 0 || container["name"] == "keyferry",
+                "{kit} {}: only keyferry has tokens",
+                container["name"]
+            );
             assert_eq!(
                 container["securityContext"]["readOnlyRootFilesystem"], true,
                 "{kit} {}",

@@ -7,6 +7,7 @@ mod source;
 mod stay;
 mod target;
 mod vault;
+mod window;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -325,6 +326,7 @@ impl Checker<'_> {
             on_denied,
             on_unavailable,
             accept_cached,
+            windows,
         } = written.value;
         let name = self.name(&name, "the delivery's name");
         if from.is_empty() && fields.0.is_empty() {
@@ -354,6 +356,7 @@ impl Checker<'_> {
             on_denied: self.on_failure("onDenied", on_denied),
             on_unavailable: self.on_failure("onUnavailable", on_unavailable),
             accept_cached,
+            windows: self.windows(windows),
         };
         self.staleness_suits(&at, &staleness, &to);
         Delivery {

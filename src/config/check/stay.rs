@@ -41,12 +41,16 @@ impl Checker<'_> {
             state,
             end_with,
             otlp,
+            events,
+            windows,
         } = written.value;
         Sidecar {
             end_with: end_with.and_then(|written| self.end_with(written)),
             refresh: refresh.and_then(|text| self.duration(&text)),
             state: state.map(|folder| self.path(&folder)),
             otlp: otlp.and_then(|address| self.collector(&address)),
+            events: events.unwrap_or(true),
+            windows: self.windows(windows),
         }
     }
 

@@ -18,6 +18,44 @@ pub struct RawSidecar {
     /// Metrics and a span per pass go there: `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
     /// `grpcs://` and `https://` are the same with TLS.
     pub otlp: Option<At<String>>,
+    /// Tell of failures and recoveries with Events at our pod, else at the Secret that is delivered; true unless said.
+    pub events: Option<bool>,
+    /// When changes may be made to what was delivered; at any time unless said. What would end is replaced at any time.
+    pub windows: Vec<At<RawWindow>>,
+}
+
+/// Hours in which changes may be made.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawWindow {
+    /// The days on which it opens; all unless said.
+    pub days: Vec<RawDay>,
+    /// When it opens, as "22:00"; "00:00" unless said.
+    pub from: Option<At<String>>,
+    /// When it shuts; "24:00" unless said. What is earlier than `from` is a time of the next day.
+    pub to: Option<At<String>>,
+    /// Whose clocks: UTC unless said, an offset such as "+02:00", or a name such as Europe/Berlin.
+    pub zone: Option<At<String>>,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawDay {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
 }
 
 /// A process of this machine or pod: exactly one of the two. Before it was seen it is waited for.

@@ -1,6 +1,7 @@
 //! The configuration by example: what is accepted, and what is said about what is not.
 
 mod manifests;
+mod windows;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -243,7 +243,7 @@ async fn pass(job: &Job, wanted: SecretArtifact) -> String {
             (Action::Update(reason), Ok(())) => reason.to_string(),
             (Action::Recreate { .. }, Ok(())) => "recreated".to_owned(),
             (Action::Delete, Ok(())) => "deleted".to_owned(),
-            (Action::Refuse(_), Ok(())) => panic!("a refusal cannot succeed"),
+            (Action::Refuse(_) | Action::Wait, Ok(())) => panic!("nothing was done"),
         });
     words.collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,180 @@
+//! What waits for its window, and what may not: data that was delivered and ends before the window opens is replaced at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::config::VaultRead;
+use crate::material::Material;
+use crate::world::World;
+
+/// What one group knows of it.
+#[derive(Debug, Default)]
+pub struct Waits {
+    /// When the window opens for which changes of a delivery wait.
+    opens: Mutex<BTreeMap<String, Timestamp>>,
+    /// What was delivered and ends, of all groups: it is in use whatever the configuration says by now.
+    delivered: Arc<Mutex<Delivered>>,
+}
+
+/// By delivery and source.
+type Delivered = BTreeMap<(String, VaultRead), Ending>;
+
+/// Data that ends, as it was delivered.
+#[derive(Debug, Clone)]
+struct Ending {
+    mark: Weak<Material>,
+    end: Instant,
+    token: Option<u64>,
+}
+
+impl Ending {
+    fn of(read: &VaultRead, world: &World) -> Option<Self> {
+        let (mark, end, token) = world.shelf.as_ref()?.ending(read)?;
+        Some(Self { mark, end, token })
+    }
+}
+
+impl Waits {
+    /// The same for another group, or for the same one in another configuration.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            opens: Mutex::default(),
+            delivered: Arc::clone(&self.delivered),
+        }
+    }
+
+    /// A pass begins: nothing waits any more.
+    pub fn begin(&self, world: &World) {
+        self.renewed(world);
+        locked(&self.opens).clear();
+    }
+
+    /// Before the shelf is asked for data: what was renewed meanwhile ends later.
+    pub fn renewed(&self, world: &World) {
+        for ((_, read), ending) in locked(&self.delivered).iter_mut() {
+            if let Some(now) = Ending::of(read, world).filter(|now| now.mark.ptr_eq(&ending.mark)) {
+                *ending = now;
+            }
+        }
+    }
+
+    /// Everything of a delivery is in place.
+    pub fn delivered<'r>(
+        &self,
+        delivery: &str,
+        reads: impl Iterator<Item = &'r VaultRead>,
+        world: &World,
+    ) {
+        let mut delivered = locked(&self.delivered);
+        delivered.retain(|(of, _), _| of != delivery);
+        for read in reads {
+            if let Some(ending) = Ending::of(read, world) {
+                let at = (delivery.to_owned(), read.clone());
+                delivered.insert(at, ending);
+            }
+        }
+    }
+
+    /// When the first of what was delivered ends.
+    pub fn end(&self, delivery: &str) -> Option<Instant> {
+        let delivered = locked(&self.delivered);
+        let own = delivered.iter().filter(|((of, _), _)| of == delivery);
+        own.map(|(_, ending)| ending.end).min()
+    }
+
+    /// Whether changes of a delivery wait until a window opens: not if what was delivered was replaced and ends before.
+    pub fn hold(&self, delivery: &str, opens: Timestamp, world: &World) -> bool {
+        let wait = Duration::try_from(opens.duration_since(Timestamp::now())).unwrap_or_default();
+        let at = Instant::now() + wait;
+        let delivered = locked(&self.delivered);
+        let mut own = delivered.iter().filter(|((of, _), _)| of == delivery);
+        let ends = own.any(|((_, read), ending)| {
+            let same = |now: Ending| now.mark.ptr_eq(&ending.mark);
+            // It ends with its token, whatever its lease says.
+            let orphaned = ending.token.is_some_and(|token| {
+                let session = world.vault(&read.server);
+                session.is_ok_and(|session| session.generation() > token)
+            });
+            !Ending::of(read, world).is_some_and(same) && (orphaned || ending.end <= at)
+        });
+        if !ends {
+            locked(&self.opens).insert(delivery.to_owned(), opens);
+        }
+        !ends
+    }
+
+    /// How long nothing has to be done for what waits; nothing where nothing does.
+    pub fn left(&self) -> Option<Duration> {
+        let opens = locked(&self.opens).values().min().copied()?;
+        let left = opens.duration_since(Timestamp::now());
+        // A moment more: who comes too early finds it shut.
+        Some(Duration::try_from(left).unwrap_or_default() + Duration::from_millis(2))
+    }
+
+    /// When the window opens for which changes of a delivery wait.
+    pub fn opens(&self, delivery: &str) -> Option<Timestamp> {
+        locked(&self.opens).get(delivery).copied()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan as _;
+
+    use super::*;
+    use crate::config::load::of_text;
+    use crate::config::{Config, Source};
+
+    fn config() -> Config {
+        let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: t}}}\ndeliveries: [{name: app, from: [{vault: pki/issue/web, write: {a: b}}], to: [{file: {path: a.env}}]}]\n";
+        of_text(text)
+    }
+
+    #[test]
+    fn what_was_replaced_waits_only_if_what_is_in_use_lasts_until_the_window() {
+        let config = config();
+        let world = World::staying(&config, None, Duration::from_secs(1));
+        let Source::Vault(read) = &config.deliveries[0].from[0].source else {
+            panic!("another source");
+        };
+        // Seconds until what was delivered ends, the token it ends with, seconds until the window opens: whether it waits.
+        let rows = [
+            (None, 3600, true),
+            (Some((100, None)), 50, true),
+            (Some((100, None)), 150, false),
+            (Some((0, None)), 50, false),
+            // No token of this process is as young as that, so it is the one in use.
+            (Some((100, Some(7))), 50, true),
+            (Some((100, Some(7))), 150, false),
+        ];
+        for (delivered, opens, want) in rows {
+            let waits = Waits::default();
+            if let Some((end, token)) = delivered {
+                let ending = Ending {
+                    mark: Weak::new(),
+                    end: Instant::now() + Duration::from_secs(end),
+                    token,
+                };
+                let at = ("app".to_owned(), read.clone());
+                locked(&waits.delivered).insert(at, ending);
+            }
+            let at = Timestamp::now() + i64::from(opens).seconds();
+            assert_eq!(waits.hold("app", at, &world), want, "{delivered:?} {opens}");
+            assert_eq!(waits.opens("app"), want.then_some(at));
+            assert_eq!(waits.left().is_some(), want);
+            waits.begin(&world);
+            assert_eq!(waits.left(), None);
+            // Another configuration is taken.
+            assert_eq!(waits.beside().hold("app", at, &world), want);
+        }
+    }
+}
