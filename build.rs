@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "a build script is told everything by its environment"
+    reason = "cargo tells a build script everything by its environment"
 )]
 
 use std::process::Command;
