@@ -20,6 +20,7 @@ use crate::reflect::declared;
 use crate::reflect::metadata::NamespaceMetadata;
 use crate::render;
 use crate::report::Failure;
+use crate::room;
 use crate::source::{self, Reads};
 use crate::world::World;
 
@@ -56,7 +57,10 @@ impl<'a> Pass<'a> {
             true => Ok(String::new()),
             false => own_namespace(self.world).await,
         };
-        let wanted = render::wanted(delivery, fetched, &namespace, self.now);
+        let mut wanted = render::wanted(delivery, fetched, &namespace, self.now);
+        if let (Ok(_), Err(full)) = (&wanted.artifacts, room::check()) {
+            wanted.artifacts = Err(full.into());
+        }
         match declared::needs_namespaces(delivery) {
             false => declared::expand(delivery, wanted, &Ok(Vec::new())),
             true => {

@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
 //! | 3 | `mode`, `sidecar`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
-//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience` and `halt` bound it |
+//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
 //! | 2 | `progress` | what a terminal shows of a wait |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
 //! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally` | plain types |
@@ -42,6 +42,7 @@ pub mod reflect;
 pub mod reflector;
 pub mod render;
 pub mod report;
+pub mod room;
 pub mod shelf;
 pub mod sidecar;
 pub mod source;

@@ -9,6 +9,7 @@ use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::report::{Class, Fault};
+use crate::tally;
 
 /// Environment variables that hold a secret of ours: never read, and never handed to a child.
 pub const SECRET_VARIABLES: [&str; 6] = [
@@ -37,7 +38,7 @@ impl SecretBytes {
 
     /// A second owner of the same bytes. Named, so that each copy is a decision.
     pub fn duplicate(&self) -> Self {
-        Self(Zeroizing::new(self.0.to_vec()))
+        Self::from(self.0.to_vec())
     }
 
     /// How many bytes: shown in plans, never in a log.
@@ -58,13 +59,20 @@ impl SecretBytes {
 
 impl From<Vec<u8>> for SecretBytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::from(Zeroizing::new(bytes))
     }
 }
 
 impl From<Zeroizing<Vec<u8>>> for SecretBytes {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        tally::HELD.grow(bytes.len());
         Self(bytes)
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        tally::HELD.shrink(self.0.len());
     }
 }
 
@@ -103,6 +111,7 @@ impl fmt::Debug for SecretBytes {
 
 impl Zeroize for SecretBytes {
     fn zeroize(&mut self) {
+        tally::HELD.shrink(self.0.len());
         self.0.zeroize();
     }
 }

@@ -1,7 +1,7 @@
-//! What is counted of the whole process: requests, logins, renewals. Only numbers, so that anybody may count and read.
+//! What is counted of the whole process: requests, logins, renewals, bytes held. Only numbers, so that anybody may count and read.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A number that only grows.
@@ -23,6 +23,30 @@ impl Tally {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+/// How much there is now.
+#[derive(Debug)]
+pub struct Level(AtomicUsize);
+
+impl Level {
+    /// So much more.
+    pub fn grow(&self, by: usize) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// So much less.
+    pub fn shrink(&self, by: usize) {
+        self.0.fetch_sub(by, Ordering::Relaxed);
+    }
+
+    /// How much.
+    pub fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes of secrets in memory.
+pub static HELD: Level = Level(AtomicUsize::new(0));
 
 /// Requests by verb and by code of the answer.
 #[derive(Debug)]

@@ -11,6 +11,11 @@ use crate::material::SecretBytes;
 pub(super) struct Wiped(Zeroizing<Vec<u8>>);
 
 impl Wiped {
+    /// For so many bytes; more can follow.
+    pub(super) fn of(size: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(size)))
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {

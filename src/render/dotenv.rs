@@ -30,8 +30,9 @@ pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
     };
     let text = std::str::from_utf8(value).map_err(|_| refuse(Problem::NotText))?;
     let quote = spelling(text).map_err(refuse)?;
-    let mut line = Wiped::default();
-    for part in [name, "=", quote, text, quote] {
+    let parts = [name, "=", quote, text, quote];
+    let mut line = Wiped::of(parts.map(str::len).iter().sum());
+    for part in parts {
         line.text(part);
     }
     Ok(EnvLine {
@@ -43,7 +44,7 @@ pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
 
 /// A whole file of lines.
 pub(super) fn body(lines: &[EnvLine]) -> SecretBytes {
-    let mut out = Wiped::default();
+    let mut out = Wiped::of(lines.iter().map(|line| line.line.len() + 1).sum());
     for line in lines {
         out.push(line.line.expose());
         out.text("\n");

@@ -19,6 +19,7 @@ use crate::fetched::Fetched;
 use crate::material::Material;
 use crate::progress::waiting;
 use crate::report::Failure;
+use crate::room;
 use crate::vault::Session;
 use crate::world::World;
 
@@ -84,7 +85,9 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Ma
         if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
             return shelf.fetch(world.vault(&read.server)?, read).await;
         }
-        read(source, config, world).await.map(Arc::new)
+        let material = read(source, config, world).await?;
+        room::check()?;
+        Ok(Arc::new(material))
     };
     waiting(awaited(source), world.patience.deadline(), fetched).await
 }

@@ -22,8 +22,9 @@ use super::transport::Call;
 use crate::config::VaultAuth;
 use crate::tally;
 
-/// How long the end of a session may take.
+/// How long the end of a session may take; one that stayed ends with many others, when a node or a namespace goes.
 const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL_OF_MANY: Duration = Duration::from_secs(4);
 
 /// One identity logs in at most once in this time, whoever asks.
 const ONE_LOGIN: Duration = Duration::from_secs(1);
@@ -186,7 +187,7 @@ impl Access {
             Ok(fresh) => Ok(self.take(state, fresh)),
             Err(cause) => {
                 state.failed = Some((Instant::now(), cause.clone()));
-                self.plan_a_login(state, cause.asked_wait());
+                self.plan_a_login(state, &cause);
                 Err(Stop::Login(cause))
             }
         }
@@ -246,7 +247,11 @@ impl Access {
         let Ok(revoke) = Call::of(&RevokeTokenSelfRequest {}) else {
             return;
         };
-        let limit = Instant::now() + FAREWELL;
+        let farewell = match self.link.stays() {
+            true => FAREWELL_OF_MANY,
+            false => FAREWELL,
+        };
+        let limit = Instant::now() + farewell;
         for token in ours {
             match self.link.once_by(limit, &revoke, Some(token), &[]).await {
                 Ok(_) => tracing::debug!("vault token revoked"),

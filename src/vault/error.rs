@@ -212,6 +212,7 @@ impl Cause {
             Self::Setup(setup) => setup.hint(),
             Self::File(error) => return error.hint(),
             Self::Trouble(trouble) => trouble.hint(),
+            Self::Limit(Limit::Room(full)) => return full.hint(),
             Self::Limit(_) => "deliver it in smaller parts",
             Self::Refusal(refusal) => return refusal.hint(),
             Self::Absence(absence) => absence.hint(),

@@ -45,11 +45,12 @@ use self::error::{Cause, Stop, VaultError};
 use self::link::Link;
 use self::mounts::Mounts;
 use self::path::DataPath;
-use self::reasons::Setup;
+use self::reasons::{Limit, Setup};
 use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
 use crate::material::Material;
 use crate::patience::Patience;
 use crate::report::Failure;
+use crate::room;
 
 /// One server, one identity, at most one token. Logs in on first use.
 pub struct Session {
@@ -143,10 +144,13 @@ impl Session {
         } = read;
         let path = DataPath::parse(path).map_err(Setup::Path)?;
         let access = self.access.as_ref().map_err(Cause::clone)?;
-        match write {
+        let material = match write {
             Some(body) => kv::write(access, &path, body).await,
             None => kv::read(access, &self.mounts, &path, *version).await,
-        }
+        }?;
+        // Refused here, so that nobody keeps it.
+        room::check().map_err(|full| Cause::from(Limit::from(full)))?;
+        Ok(material)
     }
 
     fn name(&self, stop: Stop, read: &VaultRead) -> VaultError {

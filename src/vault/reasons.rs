@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::path::PathFault;
 use crate::report::Class;
+use crate::room::Full;
 
 /// Found before anything was sent.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -122,6 +123,8 @@ impl Trouble {
 /// More than we take in.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Limit {
+    #[error(transparent)]
+    Room(#[from] Full),
     #[error("the answer is larger than 4 MiB")]
     Large,
     #[error("the answer is nested deeper than 64 levels")]

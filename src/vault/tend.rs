@@ -11,7 +11,7 @@ use vaultrs::api::token::requests::RevokeTokenSelfRequest;
 use super::access::{Access, State};
 use super::endpoint::Own;
 use super::envelope::entry;
-use super::error::Stop;
+use super::error::{Cause, Stop};
 use super::token::{Life, Token};
 use super::transport::Call;
 use crate::cadence::{Cadence, Turn, backoff};
@@ -19,8 +19,11 @@ use crate::material::Node;
 use crate::patience::chance;
 use crate::tally;
 
-/// Waits between failed logins: the first and the longest.
+/// Waits between failed logins: the first, and the longest where the server says no.
 const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// The longest where the server may be well again at any moment: a pod that waits is ready a minute after that.
+const TROUBLE: Duration = Duration::from_secs(40);
 
 /// What is to be done about a token, and when.
 #[derive(Debug, Clone, Copy)]
@@ -193,18 +196,20 @@ impl Access {
         });
     }
 
-    /// A login failed: when this identity asks again; not before the server wants it to, within our own bound.
-    pub(super) fn plan_a_login(&self, state: &mut State, asked: Option<Duration>) {
+    /// A login failed: when this identity asks again, and not before the server wants to be asked, within our own bound.
+    pub(super) fn plan_a_login(&self, state: &mut State, cause: &Cause) {
         if !self.link.stays() {
             return;
         }
         state.failures += 1;
-        let wait = backoff(LOGINS.0, LOGINS.1, state.failures, chance());
+        let longest = match cause.is_passing() {
+            true => TROUBLE,
+            false => LOGINS.1,
+        };
+        let wait = backoff(LOGINS.0, longest, state.failures, chance());
+        let least = cause.asked_wait().unwrap_or(LOGINS.0);
         state.task = Some(Task {
-            at: Instant::now()
-                + wait
-                    .max(asked.unwrap_or_default())
-                    .clamp(LOGINS.0, LOGINS.1),
+            at: Instant::now() + wait.max(least).min(LOGINS.1),
             step: Step::LogIn,
         });
         self.stirred.notify_one();
@@ -226,10 +231,18 @@ impl Access {
             return;
         }
         if failing || (state.token.is_some() && !leased) {
-            state.task = Some(Task {
-                at: Instant::now(),
-                step: Step::LogIn,
-            });
+            let rhythm = state.task;
+            let now = Instant::now();
+            let alive = |token: &Arc<Token>| !token.is_spent(now);
+            let alive = !failing && state.token.as_ref().is_some_and(alive);
+            if let Err(Stop::Login(cause) | Stop::Read(cause)) = self.log_in(&mut state, now).await
+            {
+                tracing::warn!("the changed credential gave no vault token: {cause}");
+                if alive {
+                    // A file that is not right must not cost the token that is: it is kept as before.
+                    (state.task, state.failures) = (rhythm, 0);
+                }
+            }
             self.stirred.notify_one();
         }
     }

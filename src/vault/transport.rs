@@ -24,10 +24,14 @@ use super::chain::{deepest, find};
 use super::error::Cause;
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
+use crate::{room, tally};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const EXCHANGE: Duration = Duration::from_secs(30);
 const BODY_LIMIT: usize = 4 << 20;
+
+/// Of each connection, for what comes in; the usual 400 KiB would be the most of our memory when many come at once.
+const BUFFER: usize = 64 << 10;
 
 /// Enough for every configuration we know to read all at once; a hundred paths must not be a hundred handshakes.
 const AT_ONCE: usize = 16;
@@ -253,6 +257,7 @@ impl Transport {
         }
         Ok(Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(BUFFER)
             .build(connector.enable_http1().wrap_connector(tcp)))
     }
 
@@ -278,28 +283,41 @@ impl Transport {
     }
 }
 
+/// Of answers that are being read: many come at once, and none is a secret of ours yet.
+#[derive(Default)]
+struct Held(usize);
+
+impl Held {
+    fn grow(&mut self, by: usize) -> Result<(), Limit> {
+        tally::HELD.grow(by);
+        self.0 += by;
+        Ok(room::check()?)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        tally::HELD.shrink(self.0);
+    }
+}
+
 async fn collect(response: Response<Incoming>) -> Result<Answer, Cause> {
     let (head, mut body) = response.into_parts();
     if body.size_hint().lower() > BODY_LIMIT as u64 {
         return Err(Limit::Large.into());
     }
-    let mut parts: Vec<Bytes> = Vec::new();
-    let mut size = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Cause::not_vault("it broke off"))?;
-        if let Ok(part) = frame.into_data() {
-            size += part.len();
-            if size > BODY_LIMIT {
-                return Err(Limit::Large.into());
-            }
-            parts.push(part);
+    let mut held = Held::default();
+    let whole = match body.size_hint().exact() {
+        Some(size) => {
+            sized(
+                &mut body,
+                usize::try_from(size).unwrap_or(BODY_LIMIT),
+                &mut held,
+            )
+            .await
         }
-    }
-    // Copied once into a buffer that never grows: growing would leave copies behind that nobody wipes.
-    let mut whole = Zeroizing::new(Vec::with_capacity(size));
-    for part in parts {
-        whole.extend_from_slice(&part);
-    }
+        None => in_parts(&mut body, &mut held).await,
+    }?;
     Ok(Answer {
         status: head.status,
         retry_after: head
@@ -309,6 +327,50 @@ async fn collect(response: Response<Incoming>) -> Result<Answer, Cause> {
             .map(str::to_owned),
         body: whole,
     })
+}
+
+/// Read straight to where it stays: many come at once, and each should be there only once.
+async fn sized(
+    body: &mut Incoming,
+    size: usize,
+    held: &mut Held,
+) -> Result<Zeroizing<Vec<u8>>, Cause> {
+    held.grow(size)?;
+    let mut whole = Zeroizing::new(Vec::with_capacity(size));
+    while let Some(part) = part(body).await? {
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole)
+}
+
+async fn in_parts(body: &mut Incoming, held: &mut Held) -> Result<Zeroizing<Vec<u8>>, Cause> {
+    let mut parts: Vec<Bytes> = Vec::new();
+    let mut size = 0;
+    while let Some(part) = part(body).await? {
+        size += part.len();
+        if size > BODY_LIMIT {
+            return Err(Limit::Large.into());
+        }
+        held.grow(part.len())?;
+        parts.push(part);
+    }
+    // Copied once into a buffer that never grows: growing would leave copies behind that nobody wipes.
+    let mut whole = Zeroizing::new(Vec::with_capacity(size));
+    for part in parts {
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole)
+}
+
+/// The next part of a body; trailers are none.
+async fn part(body: &mut Incoming) -> Result<Option<Bytes>, Cause> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Cause::not_vault("it broke off"))?;
+        if let Ok(part) = frame.into_data() {
+            return Ok(Some(part));
+        }
+    }
+    Ok(None)
 }
 
 fn is_loopback(host: &str) -> bool {

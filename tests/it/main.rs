@@ -27,6 +27,7 @@ mod pass;
 mod progress;
 mod quiet;
 mod render;
+mod room;
 mod rops;
 mod schema;
 mod sidecar;

@@ -24,6 +24,7 @@ const RINGS: &[(&str, u8)] = &[
     ("progress", 2),
     ("patience", 2),
     ("halt", 2),
+    ("room", 2),
     ("shelf", 2),
     ("plan", 1),
     ("render", 1),

@@ -1,6 +1,6 @@
 //! Starts keyferry itself as a user would: the built binary, an empty environment, a bounded time.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) struct Run {
 
 /// keyferry with no argument and nothing in its environment but `PATH`.
 pub(crate) fn keyferry() -> Run {
-    Run::of(BINARY)
+    Run::of(binary())
 }
 
 /// The same as process 1 of a namespace of its own, as in a container. The call is then `unshare`'s, and keyferry its only
@@ -34,14 +34,15 @@ pub(crate) fn keyferry_first() -> Run {
         able.is_ok_and(|output| output.status.success()),
         "a process 1 is made with unshare(1) of util-linux, which needs root: run this test as root"
     );
-    Run::of("unshare").args(flags).args(["--", BINARY])
+    Run::of("unshare").args(flags).args(["--".into(), binary()])
 }
 
-/// Tests and benches are told where it is; an example is not, and starts none.
-const BINARY: &str = match option_env!("CARGO_BIN_EXE_keyferry") {
-    Some(binary) => binary,
-    None => "keyferry",
-};
+/// Tests and benches are told where it is; an example is not, and starts none. `KEYFERRY_BIN` names another, such as a
+/// release build for tests that start hundreds.
+fn binary() -> OsString {
+    let built = || option_env!("CARGO_BIN_EXE_keyferry").unwrap_or("keyferry");
+    std::env::var_os("KEYFERRY_BIN").unwrap_or_else(|| built().into())
+}
 
 impl Run {
     /// Any other program in the same way: a real tool, a shell that reads what we wrote.
@@ -74,6 +75,32 @@ impl Run {
     pub(crate) fn dir(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
         self
+    }
+
+    /// In at most so many MiB of memory of its own: `ulimit` sets what a control group sets for a container.
+    pub(crate) fn within(self, mebibytes: usize) -> Self {
+        self.limited(&format!("-d {}", mebibytes << 10))
+    }
+
+    /// With a limit of the kernel as `ulimit` sets it.
+    pub(crate) fn limited(self, limit: &str) -> Self {
+        let limited = format!("ulimit {limit}; exec \"$@\"");
+        let inner = self.command;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &limited, "sh"])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        command.env_clear();
+        command.envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        if let Some(folder) = inner.get_current_dir() {
+            command.current_dir(folder);
+        }
+        Self { command, ..self }
     }
 
     /// What it reads from its input; nothing unless said.

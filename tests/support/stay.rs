@@ -13,6 +13,16 @@ use super::run::{Going, Output, Run, keyferry, keyferry_first};
 /// Long enough for anything that is not about time.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weight {
+    /// Open descriptors.
+    pub(crate) files: usize,
+    pub(crate) threads: usize,
+    /// The highest resident size so far.
+    pub(crate) peak_kib: usize,
+}
+
 /// A sidecar under way. Dropping it kills it.
 pub(crate) struct Staying {
     going: Going,
@@ -107,6 +117,23 @@ impl Staying {
             .run()
     }
 
+    /// What it holds of the machine now.
+    pub(crate) fn weight(&self) -> Weight {
+        let proc = Path::new("/proc").join(self.pid().to_string());
+        let entries = |of: &str| std::fs::read_dir(proc.join(of)).expect("it runs").count();
+        let status = std::fs::read_to_string(proc.join("status")).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.expect("every process has one").trim();
+        Weight {
+            files: entries("fd"),
+            threads: entries("task"),
+            peak_kib: peak
+                .trim_end_matches(" kB")
+                .parse()
+                .expect("a number of kB"),
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.going.pid()
     }
@@ -128,6 +155,11 @@ impl Staying {
     /// SIGTERM, and all that it said.
     pub(crate) fn end(self) -> Output {
         self.going.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// All that it said, of one that was told to end: a second signal would be one to abort.
+    pub(crate) fn ended(self) -> Output {
         self.going.finish()
     }
 

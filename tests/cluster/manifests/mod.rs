@@ -2,6 +2,7 @@
 
 mod applied;
 mod pruned;
+mod stays;
 
 use std::path::PathBuf;
 

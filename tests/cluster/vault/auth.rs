@@ -90,32 +90,14 @@ fn row_14_an_unknown_role_and_a_foreign_audience_are_refused() {
 #[test]
 fn row_15_a_login_waits_for_the_api_server_that_reviews_tokens() {
     let pod = Pod::new();
-    let config = pod.bao.get("auth/kubernetes/config")["data"].clone();
-    let reviewer = Cluster::shared().token_for(&pod.namespace, "reviewer", "", 7200);
-    let binding = json!({
-        "metadata": {"name": pod.namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator"},
-        "subjects": [{"kind": "ServiceAccount", "name": "reviewer", "namespace": pod.namespace}],
-    });
-    Cluster::shared().create(
-        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-        &binding,
-    );
-    let point_at = |host: &str| {
-        let settings = json!({
-            "kubernetes_host": host, "kubernetes_ca_cert": config["kubernetes_ca_cert"],
-            "token_reviewer_jwt": reviewer, "disable_local_ca_jwt": true,
-        });
-        pod.bao.post("auth/kubernetes/config", &settings);
-    };
-    point_at("https://127.0.0.1:1");
+    Cluster::shared().review_at(&pod.bao, "https://127.0.0.1:1");
     let (jwt, server) = pod.server("app", "vault");
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while logins(&pod.bao) < 4 {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            point_at(&Cluster::shared().url());
+            Cluster::shared().review_at(&pod.bao, &Cluster::shared().url());
         });
         read_once(&[&jwt, VALUE], &server, SOON, &path("kv/data/app")).expect("it came back");
     });

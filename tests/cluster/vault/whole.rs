@@ -238,3 +238,33 @@ fn row_29_a_lease_that_nobody_was_given_ends_with_its_token() {
         assert_eq!(left, if lives { 2 } else { 0 }, "{what}: {}", output.stderr);
     }
 }
+
+#[test]
+fn row_57_runs_leave_no_token_behind() {
+    let bao = OpenBao::start();
+    bao.put("a", &json!({"password": VALUE}));
+    let (desk, _) = desk(&bao, &["a", "second"]);
+    let tokens = || {
+        let answer = bao.list("auth/token/accessors");
+        answer["data"]["keys"].as_array().map_or(0, Vec::len)
+    };
+    let before = tokens();
+    for minute in 0..10 {
+        // Whether all goes well or not: a run with a failure gives its token back too.
+        let code = match minute % 2 {
+            0 => 0,
+            _ => 4,
+        };
+        if code == 0 {
+            bao.put("second", &json!({"minute": minute.to_string()}));
+        } else {
+            bao.delete("kv/data/second");
+        }
+        keyferry()
+            .dir(desk.path())
+            .args(["job", "--deadline", "20s"])
+            .run()
+            .expect(code);
+    }
+    assert_eq!(tokens(), before);
+}

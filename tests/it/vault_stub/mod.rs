@@ -6,6 +6,7 @@ mod answers;
 mod binary;
 mod login;
 mod network;
+mod staying;
 mod tls;
 mod tokens;
 

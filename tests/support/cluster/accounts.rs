@@ -121,6 +121,24 @@ impl Cluster {
 
     /// Wires `auth/kubernetes` of any OpenBao to this cluster as above.
     pub(crate) fn trust(&self, bao: &OpenBao) {
+        bao.policy(
+            "platform",
+            r#"path "kv/*" { capabilities = ["read", "list"] }"#,
+        );
+        bao.post("sys/auth/kubernetes", &json!({"type": "kubernetes"}));
+        self.review_at(bao, &self.url());
+        let role = json!({
+            "bound_service_account_names": ["*"],
+            "bound_service_account_namespaces": ["*"],
+            "audience": "vault",
+            "token_policies": ["platform"],
+            "token_ttl": "10m",
+        });
+        bao.post("auth/kubernetes/role/platform", &role);
+    }
+
+    /// Lets that OpenBao ask this address about tokens, as somebody who may ask this cluster.
+    pub(crate) fn review_at(&self, bao: &OpenBao, host: &str) {
         let namespace = self.namespace();
         let reviewer = self.token_for(&namespace, "reviewer", "", 7200);
         let binding = json!({
@@ -132,26 +150,13 @@ impl Cluster {
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
             &binding,
         );
-        bao.policy(
-            "platform",
-            r#"path "kv/*" { capabilities = ["read", "list"] }"#,
-        );
-        bao.post("sys/auth/kubernetes", &json!({"type": "kubernetes"}));
         let config = json!({
-            "kubernetes_host": self.url(),
+            "kubernetes_host": host,
             "kubernetes_ca_cert": self.ca,
             "token_reviewer_jwt": reviewer,
             "disable_local_ca_jwt": true,
         });
         bao.post("auth/kubernetes/config", &config);
-        let role = json!({
-            "bound_service_account_names": ["*"],
-            "bound_service_account_namespaces": ["*"],
-            "audience": "vault",
-            "token_policies": ["platform"],
-            "token_ttl": "10m",
-        });
-        bao.post("auth/kubernetes/role/platform", &role);
     }
 
     /// A number that this cluster has not given before.

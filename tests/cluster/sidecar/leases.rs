@@ -1,0 +1,202 @@
+//! Leases and certificates: renewed, replaced in time, kept over outages and reloads.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Identity, LOGIN, RIGHTS, audited, delivered, identity};
+use crate::support::openbao::OpenBao;
+use crate::support::process::eventually;
+use crate::support::stay::{SOON, Staying};
+use crate::support::stub::{Reply, Stub};
+
+/// RabbitMQ credentials with leases of some seconds. The broker is no server of ours to run: any that accepts will do.
+pub(super) fn broker(bao: &OpenBao, ttl: u64, most: u64) -> Stub {
+    let broker = Stub::start(|_| Reply::text(204, "application/json", ""));
+    bao.post("sys/mounts/rabbitmq", &json!({"type": "rabbitmq"}));
+    let connection = json!({"connection_uri": broker.url(), "username": "admin", "password": "admin", "verify_connection": false});
+    bao.post("rabbitmq/config/connection", &connection);
+    bao.post(
+        "rabbitmq/config/lease",
+        &json!({"ttl": ttl, "max_ttl": most}),
+    );
+    bao.post(
+        "rabbitmq/roles/app",
+        &json!({"vhosts": r#"{"/": {"read": ".*"}}"#}),
+    );
+    broker
+}
+
+pub(super) const CREDS: &str = "read rabbitmq/creds/app";
+pub(super) const RENEW_LEASE: &str = "update sys/leases/renew";
+
+pub(super) fn leased(identity: &Identity, more: &str) -> String {
+    format!(
+        "{}deliveries:\n- name: app\n  from: [{{vault: rabbitmq/creds/app}}]\n  to: [{{file: {{path: app.env}}}}]\n{more}",
+        identity.vault
+    )
+}
+
+#[test]
+fn row_29_a_lease_is_renewed_and_replaced_before_it_ends() {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 5, 14);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
+    let more = "  onChange: [{run: {command: [sh, -c, 'echo x >> seen']}}]\n";
+    let staying = Staying::start(folder.path(), &leased(&identity, more));
+    staying.ready();
+    let first = delivered(folder.path());
+    eventually("renewed", SOON, || audited(&bao, RENEW_LEASE) >= 2);
+    assert_eq!(delivered(folder.path()), first, "the same credentials");
+    eventually("replaced", SOON, || delivered(folder.path()) != first);
+    assert_eq!(audited(&bao, CREDS), 2);
+    assert!(
+        bao.list("sys/leases/lookup/rabbitmq/creds/app")["data"]["keys"]
+            .as_array()
+            .is_some_and(|keys| keys.len() == 2),
+        "the old ones still work"
+    );
+    eventually("the reaction", SOON, || folder.path().join("seen").exists());
+    let left = staying.metric("keyferry_delivery_lease_remaining_seconds{delivery=\"app\"}");
+    assert!(
+        left.is_some_and(|left| left > 0.0 && left <= 14.0),
+        "{left:?}"
+    );
+    assert_eq!(audited(&bao, LOGIN), 1);
+    staying.end().expect(0);
+    assert_eq!(
+        audited(&bao, "update auth/token/revoke-self"),
+        0,
+        "what was delivered lives on"
+    );
+}
+
+#[test]
+fn row_29_credentials_that_end_with_their_token_are_replaced_with_it() {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 600, 3600);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(
+        &bao,
+        RIGHTS,
+        &json!({"token_ttl": "6s", "token_max_ttl": "6s"}),
+    );
+    let staying = Staying::start(folder.path(), &leased(&identity, ""));
+    staying.ready();
+    let first = delivered(folder.path());
+    eventually(
+        "replaced before the token ends",
+        Duration::from_secs(7),
+        || delivered(folder.path()) != first,
+    );
+    assert!(staying.is_ready());
+    let (logins, creds) = (audited(&bao, LOGIN), audited(&bao, CREDS));
+    assert!(
+        logins == creds && logins <= 3,
+        "{logins} logins, {creds} credentials"
+    );
+}
+
+#[test]
+fn row_29_a_lease_outlives_an_outage_shorter_than_itself() {
+    let bao = OpenBao::start_sealable();
+    let _broker = broker(&bao, 20, 3600);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
+    let staying = Staying::start(folder.path(), &leased(&identity, ""));
+    staying.ready();
+    let first = delivered(folder.path());
+    bao.stop();
+    std::thread::sleep(Duration::from_secs(12));
+    assert!(staying.is_ready(), "{}", staying.reasons());
+    bao.cont();
+    eventually("renewed", SOON, || audited(&bao, RENEW_LEASE) >= 1);
+    assert_eq!(delivered(folder.path()), first);
+    assert_eq!(audited(&bao, CREDS), 1);
+}
+
+#[test]
+fn row_29_credentials_whose_role_is_gone_are_kept_and_replaced_when_it_is_back() {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 5, 3600);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
+    let staying = Staying::start(folder.path(), &leased(&identity, ""));
+    staying.ready();
+    let first = delivered(folder.path());
+    bao.delete("rabbitmq/roles/app");
+    bao.post("sys/leases/revoke-prefix/rabbitmq/creds/app", &json!({}));
+    eventually("it is told once the lease is over", SOON, || {
+        staying.reasons().contains("unknown role")
+    });
+    assert!(staying.is_ready() && delivered(folder.path()) == first);
+    assert!(
+        audited(&bao, CREDS) <= 9,
+        "no storm: {}",
+        audited(&bao, CREDS)
+    );
+    let role = json!({"vhosts": r#"{"/": {"read": ".*"}}"#});
+    bao.post("rabbitmq/roles/app", &role);
+    eventually("other ones", SOON, || {
+        delivered(folder.path()) != first && !staying.reasons().contains("unknown role")
+    });
+    assert_eq!(audited(&bao, LOGIN), 1);
+}
+
+#[test]
+fn a_certificate_is_issued_anew_before_it_ends_and_not_at_every_look() {
+    let bao = OpenBao::start();
+    bao.post("sys/mounts/pki", &json!({"type": "pki"}));
+    bao.post(
+        "pki/root/generate/internal",
+        &json!({"common_name": "ca", "ttl": "24h"}),
+    );
+    bao.post(
+        "pki/roles/web",
+        &json!({"allow_any_name": true, "max_ttl": "1h"}),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({}));
+    let config = format!(
+        "{}sidecar: {{refresh: 1s}}\ndeliveries:\n- name: web\n  from: [{{vault: pki/issue/web, write: {{common_name: web.example, ttl: 10s}}, pick: [certificate, private_key]}}]\n  to: [{{files: {{dir: web, createDirs: true}}}}]\n",
+        identity.vault
+    );
+    let staying = Staying::start(folder.path(), &config);
+    staying.ready();
+    let certificate =
+        || fs::read_to_string(folder.path().join("web/certificate")).unwrap_or_default();
+    let first = certificate();
+    assert!(first.contains("BEGIN CERTIFICATE"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(
+        audited(&bao, "update pki/issue/web"),
+        1,
+        "looks do not issue"
+    );
+    eventually("issued anew", Duration::from_secs(7), || {
+        certificate() != first
+    });
+    assert_eq!(audited(&bao, "update pki/issue/web"), 2);
+}
+
+#[test]
+fn a_reload_keeps_tokens_and_leases() {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 600, 3600);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
+    let staying = Staying::start(folder.path(), &leased(&identity, ""));
+    staying.ready();
+    let first = delivered(folder.path());
+    staying.configure(&leased(&identity, "  maxAge: 1h\n"));
+    eventually("it is taken", SOON, || {
+        staying.metric("keyferry_config_loads_total") == Some(2.0)
+    });
+    eventually("it passes", SOON, || {
+        staying.metric("keyferry_passes_total") >= Some(2.0)
+    });
+    assert_eq!(delivered(folder.path()), first);
+    assert_eq!((audited(&bao, LOGIN), audited(&bao, CREDS)), (1, 1));
+}
