@@ -1,8 +1,8 @@
 //! `cargo bench`: the release binary beside what one would use instead, whole processes in one run, as a table with ratios.
 //!
-//! A row is a `Contest` in a module of its own; `ROWS` names them all. `cargo bench -- WORD` runs the rows whose name holds
-//! WORD, `--rounds N` changes how often each side runs, `--binary PATH` measures another build of keyferry. Ends with failure
-//! when a target is missed.
+//! A row is a `Contest` in a module of its own; `ROWS` names them all, and `ASKED_FOR` those that only run by name. `cargo bench
+//! -- WORD` runs the rows whose name holds WORD, `--rounds N` changes how often each side runs, `--binary PATH` measures another
+//! build of keyferry. Ends with failure when a target is missed.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -10,10 +10,13 @@ mod support;
 mod at_rest;
 mod contest;
 mod envelopes;
+mod field;
 mod latency;
 mod launcher;
+mod limits;
 mod reflect;
 mod release;
+mod scale;
 mod table;
 mod vault_files;
 
@@ -41,6 +44,9 @@ const ROWS: &[(&str, Make)] = &[
     ("size", release::size),
 ];
 
+/// Those that take too long, or say nothing that could change from run to run: only by their names.
+const ASKED_FOR: &[(&str, Make)] = &[("scale", scale::row), ("limits", limits::row)];
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if launcher::is_asked(&args) {
@@ -56,9 +62,9 @@ fn main() -> ExitCode {
         words,
     } = Asked::of(&args);
     let binary = binary.unwrap_or_else(release::build);
-    let wanted =
-        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
-    let rows = ROWS.iter().filter(|(name, _)| wanted(name));
+    let named = |name: &str| words.iter().any(|word| name.contains(word.as_str()));
+    let rows = ROWS.iter().filter(|_| words.is_empty());
+    let rows = rows.chain(ROWS.iter().chain(ASKED_FOR).filter(|(name, _)| named(name)));
     let rows: Vec<Row> = rows.map(|(_, make)| make(&binary, rounds)).collect();
     let written = writeln!(std::io::stdout(), "{}", table::markdown(&rows, rounds));
     let missed = rows

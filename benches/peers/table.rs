@@ -45,6 +45,12 @@ pub(crate) enum Target {
         most: Duration,
         seen: Duration,
     },
+    /// Any other number.
+    Number {
+        what: &'static str,
+        most: f64,
+        seen: f64,
+    },
     /// A number of bytes.
     Bytes {
         what: &'static str,
@@ -69,11 +75,16 @@ impl Target {
         Self::Seconds { what, most, seen }
     }
 
+    /// At most this.
+    pub(crate) fn number(what: &'static str, seen: f64, most: f64) -> Self {
+        Self::Number { what, most, seen }
+    }
+
     /// Whether the promise is kept.
     pub(crate) fn met(&self) -> bool {
         match self {
             Self::Part { of, seen, .. } => seen >= of,
-            Self::Times { most, seen, .. } => seen <= most,
+            Self::Times { most, seen, .. } | Self::Number { most, seen, .. } => seen <= most,
             Self::Seconds { most, seen, .. } => seen <= most,
             Self::Bytes { most, seen, .. } => seen <= most,
         }
@@ -87,6 +98,7 @@ impl fmt::Display for Target {
             Self::Times { what, most, seen } => {
                 write!(f, "{what} {seen:.1} × the floor (target {most})")?;
             }
+            Self::Number { what, most, seen } => write!(f, "{what} {seen:.2} (target {most})")?,
             Self::Seconds { what, most, seen } => {
                 write!(
                     f,

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use manifests::ManifestSet;
-pub use reflect::{Reflect, Reflector};
+pub use reflect::{Reflect, Reflector, SILENCE};
 pub use source::{DocumentFormat, From, Source, VaultRead};
 pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{

@@ -1,11 +1,15 @@
 //! Copies: those that the configuration declares, and those that annotations ask for.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::SecretRef;
 use crate::reflect::glob::Glob;
 use crate::reflect::index::Rules;
 use crate::reflect::selector::Selector;
+
+/// How long a watch may hear nothing unless said. A server sends a bookmark about every minute: two may be missed.
+pub const SILENCE: Duration = Duration::from_secs(150);
 
 /// Copies of one Secret in other namespaces.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ pub struct Reflector {
     pub annotations: Vec<Glob>,
     /// Writes under way at once.
     pub parallel: usize,
+    /// How long a watch may hear nothing before its connection is given up.
+    pub silence: Duration,
     /// The Lease that decides who of several replicas works.
     pub lease: SecretRef,
 }

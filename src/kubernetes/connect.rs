@@ -31,6 +31,10 @@ const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// After so long without a word, then so often and so many times, the kernel asks whether the other machine is still there: one
+/// that vanished is noticed within a minute, and what forwards connections in between does not forget them.
+const PROBES: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+
 /// The least time for finding out where the cluster is and who we are.
 const LOCAL: Duration = Duration::from_secs(1);
 
@@ -200,6 +204,10 @@ fn prepare(config: &Config) -> Result<Parts, Error> {
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(CONNECT));
+    let (idle, again, times) = PROBES;
+    http.set_keepalive(Some(idle));
+    http.set_keepalive_interval(Some(again));
+    http.set_keepalive_retries(Some(times));
     Ok(Parts {
         namespace: config.default_namespace.clone(),
         server: named(&config.cluster_url),

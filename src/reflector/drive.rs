@@ -136,14 +136,14 @@ fn follow(
     let mut watches = JoinSet::new();
     if config.rules.namespaces.is_none() {
         let follow = Follow::new(cluster, kubernetes::Kind::Namespace, None, None);
-        let follow = follow.with(pulse, &Arc::default());
+        let follow = follow.with(pulse, &Arc::default(), config.silence);
         watches.spawn(forward(follow, Signal::Namespaces, signals.clone()));
     }
     for kind in Kind::ALL {
         let lists = Arc::new(Mutex::new(()));
         for scope in scopes(config) {
             let follow = Follow::new(cluster, kind.into(), scope.as_deref(), None);
-            let follow = follow.with(pulse, &lists);
+            let follow = follow.with(pulse, &lists, config.silence);
             let signal = move |seen| Signal::Objects(kind, scope.clone(), seen);
             watches.spawn(forward(follow, signal, signals.clone()));
         }

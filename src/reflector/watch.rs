@@ -21,9 +21,6 @@ use crate::reflect::place::Version;
 /// One page or one opening of a watch.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A silent connection is given up: a server that lives sends a bookmark about every minute.
-const SILENCE: Duration = Duration::from_secs(150);
-
 /// The first wait after a failure; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -72,6 +69,7 @@ pub struct Follow<T> {
     /// Held while a list is read: the lists of one kind in several namespaces are told one after another.
     lists: Arc<Mutex<()>>,
     pulse: Pulse,
+    silence: Duration,
     of: PhantomData<fn() -> T>,
 }
 
@@ -106,15 +104,17 @@ impl<T> Follow<T> {
             only: only.map(str::to_owned),
             lists: Arc::default(),
             pulse: Pulse::default(),
+            silence: crate::config::SILENCE,
             of: PhantomData,
         }
     }
 
-    /// Tells how it is, and reads its list when no other with the same lock does.
-    pub(super) fn with(self, pulse: &Pulse, lists: &Arc<Mutex<()>>) -> Self {
+    /// Tells how it is, reads its list when no other with the same lock does, and gives a silent connection up after a time.
+    pub(super) fn with(self, pulse: &Pulse, lists: &Arc<Mutex<()>>, silence: Duration) -> Self {
         Self {
             pulse: pulse.clone(),
             lists: Arc::clone(lists),
+            silence,
             ..self
         }
     }
@@ -196,7 +196,7 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
             let mut watch = cluster
                 .watch(self.kind, namespace, self.only.as_deref(), &version)
                 .await?;
-            while let Some(change) = watch.next::<T>(SILENCE).await? {
+            while let Some(change) = watch.next::<T>(self.silence).await? {
                 self.pulse.heard(name);
                 let (at, seen) = match change {
                     Change::Is(object) => (object.version(), Some(Seen::Is(object))),

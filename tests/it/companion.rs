@@ -3,9 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::process::{name, program};
+use rustix::process::Signal;
+
+use crate::support::process::{eventually, name, program};
 use crate::support::run::keyferry;
-use crate::support::stay::{Staying, age, age_key};
+use crate::support::stay::{SOON, Staying, age, age_key};
 
 /// A delivery of an age file, and these lines of `sidecar`.
 fn folder() -> tempfile::TempDir {
@@ -63,10 +65,20 @@ fn it_ends_with_the_process_of_a_pid_file_also_after_another_configuration() {
     let staying = Staying::start(folder.path(), &config);
     staying.ready();
     let mut main = program(folder.path(), &name("other"));
-    fs::write(folder.path().join("main.pid"), format!("{}\n", main.id())).unwrap();
+    let pid = folder.path().join("main.pid");
+    fs::write(&pid, format!("{}\n", main.id())).unwrap();
     std::thread::sleep(Duration::from_secs(1));
+    // A file that is being written does not say that the process is gone.
+    fs::write(&pid, "").unwrap();
+    staying.signal(Signal::HUP);
+    eventually("it is taken again", SOON, || {
+        staying.metric("keyferry_config_loads_total") == Some(2.0)
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(staying.is_ready());
+    fs::write(&pid, format!("{}\n", main.id())).unwrap();
     // It ends while the configuration is taken again: that it was seen is not forgotten.
-    staying.signal(rustix::process::Signal::HUP);
+    staying.signal(Signal::HUP);
     main.kill().unwrap();
     main.wait().unwrap();
     staying.finish().expect(0);

@@ -119,7 +119,8 @@ impl Client {
     }
 }
 
-trait Stream: Read + Write + Send {}
+/// A connection, plain or not.
+pub(crate) trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
 /// An open connection; questions go one after another.
@@ -156,6 +157,11 @@ impl Connection {
         stream.write_all(&wire)?;
         stream.flush()?;
         self.answer()
+    }
+
+    /// The bare connection.
+    pub(crate) fn into_stream(self) -> BufReader<Box<dyn Stream>> {
+        self.stream
     }
 
     fn answer(&mut self) -> io::Result<Answer> {

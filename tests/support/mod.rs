@@ -1,7 +1,7 @@
 //! The real servers and tools that both test binaries share; nothing here is a mock but `stub`, and that serves garbage only.
 //!
 //! `tools` provisions binaries once for all processes, `process` keeps them from outliving us, `openbao` and `cluster` are
-//! the servers, `archpad` fills them for an example, `sealing` makes sealing keys, `run` starts keyferry itself.
+//! the servers, `wire` stands between a client and the cluster, `archpad` fills them for an example, `sealing` makes sealing keys, `run` starts keyferry itself.
 //!
 //! Absent on purpose: no shared port, no fixed folder, no sleep that waits for readiness, no process ended by name.
 
@@ -24,3 +24,4 @@ pub(crate) mod stay;
 pub(crate) mod stub;
 pub(crate) mod tls;
 pub(crate) mod tools;
+pub(crate) mod wire;

@@ -1,11 +1,15 @@
 //! A certificate authority of one test: real servers serve what it issues, clients are given its file.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A fresh authority; its key lives only in this process.
 pub(crate) struct Authority {
@@ -77,6 +81,25 @@ impl Authority {
             certificate,
             key: key.serialize_pem(),
         }
+    }
+}
+
+impl Identity {
+    /// What a server of this identity needs.
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes());
+        let chain = chain
+            .map(|certificate| certificate.expect("our own PEM"))
+            .collect();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("our own PEM");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows TLS")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("key and certificate match");
+        Arc::new(config)
     }
 }
 

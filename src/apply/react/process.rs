@@ -41,15 +41,8 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     let mut told = false;
     let mut end = Some(Instant::now() + PATIENCE);
     loop {
-        let found = living(whom).unwrap_or_else(|failure| {
-            if !told {
-                tracing::warn!(reason = %failure.what, "cannot look for the process to end with");
-            }
-            told = true;
-            Vec::new()
-        });
-        match found.into_iter().next() {
-            Some(process) => {
+        match living(whom).map(|found| found.into_iter().next()) {
+            Ok(Some(process)) => {
                 if seen.as_ref() != Some(whom) {
                     tracing::info!(pid = process.pid.as_raw_nonzero(), "ends with this process");
                     *seen = Some(whom.clone());
@@ -57,8 +50,16 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
                 end = None;
                 ended(process.file).await;
             }
-            None if seen.as_ref() == Some(whom) => return,
-            None => sleep(LOOK).await,
+            Ok(None) if seen.as_ref() == Some(whom) => return,
+            Ok(None) => sleep(LOOK).await,
+            // Not known to be gone.
+            Err(failure) => {
+                if !told {
+                    tracing::warn!(reason = %failure.what, "cannot look for the process to end with");
+                }
+                told = true;
+                sleep(LOOK).await;
+            }
         }
         if end.is_some_and(|end| Instant::now() >= end) {
             tracing::warn!(

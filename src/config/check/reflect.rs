@@ -6,7 +6,7 @@ use super::super::at::At;
 use super::super::raw::{
     RawBrake, RawCeiling, RawDialect, RawLease, RawReflect, RawReflector, RawSecret,
 };
-use super::super::{Location, Reflect, Reflector, SecretRef};
+use super::super::{Location, Reflect, Reflector, SILENCE, SecretRef};
 use super::Checker;
 use crate::artifact::MARK;
 use crate::plan::brake::Limits;
@@ -24,6 +24,9 @@ const LEASE: &str = "keyferry-reflector";
 
 /// Writes under way at once, unless said; more would only wait in the API server.
 const PARALLEL: u64 = 16;
+
+/// Shorter is a busy loop of lists, and longer is what liveness calls stuck.
+const SILENCES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
 /// How long it must be quiet before deletions are judged.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -105,6 +108,7 @@ impl Checker<'_> {
             annotations,
             brake,
             parallel,
+            silence,
             lease,
         } = written.value;
         let system = if strict { None } else { Some(SYSTEM) };
@@ -133,6 +137,7 @@ impl Checker<'_> {
             labels: self.keys(&labels),
             annotations: self.keys(&annotations),
             parallel: self.parallel(parallel.as_ref()),
+            silence: silence.map_or(SILENCE, |silence| self.silence(&silence)),
             lease: self.lease(lease),
         }
     }
@@ -210,6 +215,20 @@ impl Checker<'_> {
                 1
             }
         }
+    }
+
+    fn silence(&mut self, written: &At<String>) -> Duration {
+        let silence = self.duration(written).unwrap_or(SILENCE);
+        let (least, most) = SILENCES;
+        if !(least..=most).contains(&silence) {
+            let at = self.at(written);
+            self.problem(
+                at,
+                format!("`silence: {}` is out of bounds", written.value),
+                "write a time from 5s to 5m",
+            );
+        }
+        silence
     }
 
     fn lease(&mut self, written: Option<At<RawLease>>) -> SecretRef {

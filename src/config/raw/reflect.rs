@@ -70,6 +70,9 @@ pub struct RawReflector {
     pub brake: RawBrake,
     /// Writes under way at once.
     pub parallel: Option<At<u64>>,
+    /// A connection on which nothing was heard for so long is given up, `5s` to `5m`; `150s` unless said. A server sends something about
+    /// every minute, so less than `90s` lists everything anew again and again.
+    pub silence: Option<At<String>>,
     /// The Lease that decides who of several replicas works.
     pub lease: Option<At<RawLease>>,
 }

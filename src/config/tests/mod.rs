@@ -493,7 +493,7 @@ fn the_reflector_is_careful_unless_it_is_told_otherwise() {
     assert!(!strict.rules.repair && strict.rules.targets.covers("kube-system"));
     let all = read(
         "{sources: {namespaces: [a-*]}, targets: {exclude: [b]}, namespaces: [a-1, c], labels: [team], \
-         annotations: ['x.io/*'], brake: {least: 10, percent: 50}, parallel: 4, lease: {name: l, namespace: n}}",
+         annotations: ['x.io/*'], brake: {least: 10, percent: 50}, parallel: 4, silence: 60s, lease: {name: l, namespace: n}}",
     );
     assert!(!all.rules.sources.covers("b-1") && all.rules.targets.covers("kube-system"));
     assert_eq!(
@@ -504,9 +504,10 @@ fn the_reflector_is_careful_unless_it_is_told_otherwise() {
         (
             all.rules.limits.least,
             all.rules.limits.percent,
-            all.parallel
+            all.parallel,
+            all.silence.as_secs()
         ),
-        (10, 50, 4)
+        (10, 50, 4, 60)
     );
     assert_eq!(all.lease.to_string(), "n/l");
     for (text, expected) in [
@@ -521,6 +522,10 @@ fn the_reflector_is_careful_unless_it_is_told_otherwise() {
         (
             "{parallel: 0}",
             "c/k.yaml:2:23: `parallel: 0` is out of bounds",
+        ),
+        (
+            "{silence: 10m}",
+            "c/k.yaml:2:22: `silence: 10m` is out of bounds",
         ),
         (
             "{sources: {namespaces: ['[a]']}}",

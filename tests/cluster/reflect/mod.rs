@@ -1,6 +1,8 @@
 //! Copies in other namespaces, on a real API server: declared ones by `job`, and those by annotation.
 
 mod annotations;
+mod audit;
+mod connections;
 mod declared;
 mod estate;
 mod faults;

@@ -2,6 +2,8 @@
 //!
 //! `shared` is one per test binary, and a test keeps to namespaces of its own; `start_own` is for tests that break it.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use super::process::{Scratch, Server, first_that_starts, free_ports, ready};
 use super::tls::Authority;
 use super::tools;
+use super::wire::Wire;
 
 mod accounts;
 mod audit;
@@ -113,9 +116,23 @@ impl Cluster {
         self.scratch.path().join("kubeconfig")
     }
 
+    /// A wire to the API server that looks out for some bytes in its answers, and the kubeconfig of whoever has this token there.
+    pub(crate) fn wired(&self, token: &str, needle: &[u8]) -> (Wire, PathBuf) {
+        let wire = Wire::to(self.client("").limit(Duration::from_secs(3600)), needle);
+        let text = launch::kubeconfig(wire.port(), wire.ca(), token, "default");
+        let name = format!("wire-{}.kubeconfig", self.count());
+        let path = self.scratch.write(&name, text);
+        (wire, path)
+    }
+
     /// The administrator's token.
     pub(crate) fn admin_token(&self) -> &'static str {
         ADMIN
+    }
+
+    /// The API server's process.
+    pub(crate) fn api_pid(&self) -> u32 {
+        self.api.pid()
     }
 
     /// The API server's own log.
@@ -147,6 +164,28 @@ impl Cluster {
         self.ready().unwrap_or_else(|why| panic!("restart: {why}"));
     }
 
+    /// Keeps what is stored now. Both servers are restarted for it, because only a store at rest can be copied.
+    pub(crate) fn keep_store(&self) {
+        self.with_store_at_rest(copy);
+    }
+
+    /// Puts back what was kept: versions go back in time, as after a restore from a backup.
+    pub(crate) fn restore_store(&self) {
+        self.with_store_at_rest(|store, kept| {
+            fs::remove_dir_all(store)?;
+            copy(kept, store)
+        });
+    }
+
+    fn with_store_at_rest(&self, work: impl Fn(&Path, &Path) -> io::Result<()>) {
+        self.api.kill();
+        self.etcd.kill();
+        let folder = self.scratch.path();
+        work(&folder.join("etcd"), &folder.join("etcd-kept")).expect("folders of our own");
+        self.etcd.restart();
+        self.restart_api();
+    }
+
     /// SIGSTOP to etcd: the API server answers, late and with errors.
     pub(crate) fn stop_etcd(&self) {
         self.etcd.stop();
@@ -156,4 +195,19 @@ impl Cluster {
     pub(crate) fn cont_etcd(&self) {
         self.etcd.cont();
     }
+}
+
+/// A folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }

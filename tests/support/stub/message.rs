@@ -89,7 +89,7 @@ pub(super) fn head(status: u16, headers: &[(String, String)], length: usize) -> 
 }
 
 /// `None` when the client has closed the connection between two requests.
-pub(super) fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
+pub(in crate::support) fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);

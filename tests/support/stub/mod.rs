@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::tls::Identity;
+use message::head;
+pub(super) use message::read_request;
 pub(crate) use message::{Reply, Request};
-use message::{head, read_request};
 
 mod message;
 
@@ -43,20 +42,7 @@ impl Stub {
         identity: &Identity,
         reply: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes());
-        let chain = chain
-            .map(|certificate| certificate.expect("our own PEM"))
-            .collect();
-        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("our own PEM");
-        let config = ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::aws_lc_rs::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows TLS")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("key and certificate match");
-        Self::listen(Some(Arc::new(config)), Box::new(reply))
+        Self::listen(Some(identity.server()), Box::new(reply))
     }
 
     fn listen(
