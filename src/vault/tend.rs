@@ -249,19 +249,25 @@ impl Access {
 
     /// Gives back the tokens that were replaced while they were valid. Warns and never fails.
     pub(super) async fn give_back_replaced(&self) {
-        let replaced = std::mem::take(&mut self.state.lock().await.replaced);
         let Ok(revoke) = Call::of(&RevokeTokenSelfRequest {}) else {
             return;
         };
-        let now = Instant::now();
-        for token in replaced {
-            if token.revocable && !token.is_spent(now) {
+        // Each is known until it is given back: whoever cuts us off gives back the others.
+        loop {
+            let Some(token) = self.state.lock().await.replaced.last().cloned() else {
+                return;
+            };
+            if token.revocable && !token.is_spent(Instant::now()) {
                 let limit = Instant::now() + LOGINS.0 * 2;
                 let answer = self.link.once_by(limit, &revoke, Some(&token), &[]).await;
                 if let Err(cause) = answer {
                     tracing::debug!("replaced vault token ends by itself: {cause}");
                 }
             }
+            let mut state = self.state.lock().await;
+            state
+                .replaced
+                .retain(|kept| kept.generation != token.generation);
         }
     }
 }
