@@ -16,7 +16,7 @@
 //! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
 //! | 2 | `progress` | what a terminal shows of a wait |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally` | plain types |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric` | plain types |
 
 pub mod apply;
 pub mod artifact;
@@ -31,6 +31,7 @@ pub mod hygiene;
 pub mod kubernetes;
 pub mod manifest;
 pub mod material;
+pub mod metric;
 pub mod mode;
 pub mod observe;
 pub mod observed;

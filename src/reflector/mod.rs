@@ -11,6 +11,7 @@
 
 mod digest;
 mod drive;
+mod figures;
 mod foresee;
 mod larder;
 mod lead;
@@ -20,6 +21,7 @@ mod watch;
 mod work;
 
 pub use drive::run;
+pub use figures::METRICS;
 pub use foresee::foresee;
 pub use pulse::Pulse;
 pub use watch::{Follow, Seen, Versioned};

@@ -17,14 +17,14 @@ const STUCK: Duration = Duration::from_secs(420);
 pub struct Pulse(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
-struct State {
-    heard: BTreeMap<String, Instant>,
-    listed: BTreeMap<String, Instant>,
-    relists: u64,
-    done: BTreeMap<(&'static str, &'static str), u64>,
-    gauges: BTreeMap<&'static str, usize>,
-    refusals: BTreeMap<&'static str, usize>,
-    leads: bool,
+pub(super) struct State {
+    pub(super) heard: BTreeMap<String, Instant>,
+    pub(super) listed: BTreeMap<String, Instant>,
+    pub(super) relists: u64,
+    pub(super) done: BTreeMap<(&'static str, &'static str), u64>,
+    pub(super) gauges: BTreeMap<&'static str, usize>,
+    pub(super) refusals: BTreeMap<&'static str, usize>,
+    pub(super) leads: bool,
     ready: bool,
     /// Why it does not work, and whether that is as it should be.
     waits: Option<(String, bool)>,
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl Pulse {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Whoever panicked while counting left a count, and no more.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,97 +140,5 @@ impl Pulse {
     pub fn is_alive(&self) -> bool {
         let state = self.state();
         state.heard.values().all(|at| at.elapsed() < STUCK)
-    }
-
-    /// All figures, as Prometheus reads them.
-    pub fn metrics(&self) -> String {
-        use std::fmt::Write as _;
-        let state = self.state();
-        let mut text = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
-            let _ = writeln!(text, "# HELP keyferry_reflector_{name} {help}");
-            let _ = writeln!(text, "# TYPE keyferry_reflector_{name} {kind}");
-            for (labels, value) in rows {
-                let _ = writeln!(text, "keyferry_reflector_{name}{labels} {value}");
-            }
-        };
-        let gauge = |name: &str| {
-            let value = state.gauges.get(name).copied().unwrap_or_default();
-            vec![(String::new(), value.to_string())]
-        };
-        family(
-            "copies_wanted",
-            "gauge",
-            "Copies that somebody asks for.",
-            gauge("wanted"),
-        );
-        family(
-            "copies",
-            "gauge",
-            "Copies and filled mirrors that are there.",
-            gauge("copies"),
-        );
-        family(
-            "queue",
-            "gauge",
-            "Jobs that wait or are under way.",
-            gauge("queue"),
-        );
-        family(
-            "held_deletes",
-            "gauge",
-            "Deletions that wait for a person.",
-            gauge("held"),
-        );
-        let leads = vec![(String::new(), u8::from(state.leads).to_string())];
-        family("leader", "gauge", "Whether this replica works.", leads);
-        let refused = state.refusals.iter();
-        let refused =
-            refused.map(|(why, count)| (format!("{{reason=\"{why}\"}}"), count.to_string()));
-        family(
-            "refused",
-            "gauge",
-            "Places where something asked for is not done.",
-            refused.collect(),
-        );
-        let done = state.done.iter().map(|((job, how), count)| {
-            (
-                format!("{{job=\"{job}\",result=\"{how}\"}}"),
-                count.to_string(),
-            )
-        });
-        family(
-            "jobs_total",
-            "counter",
-            "Reads, writes, comparisons and deletions.",
-            done.collect(),
-        );
-        let age = state.listed.iter().map(|(watch, at)| {
-            (
-                format!("{{watch=\"{watch}\"}}"),
-                at.elapsed().as_secs().to_string(),
-            )
-        });
-        family(
-            "last_list_age_seconds",
-            "gauge",
-            "Age of the last complete list.",
-            age.collect(),
-        );
-        let heard = state.heard.iter().map(|(watch, at)| {
-            (
-                format!("{{watch=\"{watch}\"}}"),
-                at.elapsed().as_secs().to_string(),
-            )
-        });
-        family(
-            "last_heard_age_seconds",
-            "gauge",
-            "Age of the last sign of a watch.",
-            heard.collect(),
-        );
-        let lists = vec![(String::new(), state.relists.to_string())];
-        family("lists_total", "counter", "Complete lists.", lists);
-        text
     }
 }

@@ -7,10 +7,12 @@ use tokio::time::Instant;
 
 use super::board::Board;
 use super::standing::Standing;
+use crate::metric::{Label, Metric, Sample, float, truth};
+use crate::reflector;
 use crate::tally;
 
-/// Name, type and meaning of every metric.
-pub const METRICS: &[(&str, &str, &str)] = &[
+/// Every metric, but for those of a reflector.
+pub const METRICS: &[Metric] = &[
     (
         "keyferry_build_info",
         "gauge",
@@ -108,18 +110,14 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// One number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// Of [`METRICS`].
-    pub name: &'static str,
-    /// What it is of.
-    pub labels: Vec<(&'static str, String)>,
-    /// The number.
-    pub value: f64,
+/// The metrics that there are now: those of a reflector only where one is configured.
+pub fn metrics(board: &Board) -> impl Iterator<Item = &'static Metric> {
+    let reflects = board.state().reflector.readiness().is_some();
+    let more: &[Metric] = if reflects { reflector::METRICS } else { &[] };
+    METRICS.iter().chain(more)
 }
 
-/// Everything that is on the board, and what the process counted, in the order of [`METRICS`].
+/// Everything that is on the board, and what the process counted, in the order of [`metrics`].
 pub fn samples(board: &Board) -> Vec<Sample> {
     let now = Instant::now();
     let (all_ready, _) = board.readiness();
@@ -171,6 +169,9 @@ pub fn samples(board: &Board) -> Vec<Sample> {
             of_the_process => one(Vec::new(), float(counted(of_the_process))),
         }
     }
+    if state.reflector.readiness().is_some() {
+        samples.extend(state.reflector.samples());
+    }
     samples
 }
 
@@ -178,7 +179,7 @@ pub fn samples(board: &Board) -> Vec<Sample> {
 pub fn text(board: &Board) -> String {
     let samples = samples(board);
     let mut out = String::new();
-    for (name, kind, meaning) in METRICS {
+    for (name, kind, meaning) in metrics(board) {
         let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
         for sample in samples.iter().filter(|sample| sample.name == *name) {
             let labels = sample.labels.iter();
@@ -191,10 +192,6 @@ pub fn text(board: &Board) -> String {
             };
             let _ = writeln!(out, "{name}{labels} {}", sample.value);
         }
-    }
-    let reflector = board.state().reflector.clone();
-    if reflector.readiness().is_some() {
-        out.push_str(&reflector.metrics());
     }
     out
 }
@@ -242,22 +239,8 @@ fn values(metric: &str, standing: &Standing, now: Instant) -> Vec<(Option<Label>
     }
 }
 
-type Label = (&'static str, String);
-
-fn truth(truth: bool) -> f64 {
-    f64::from(u8::from(truth))
-}
-
 fn tenths(time: Duration) -> f64 {
     (time.as_secs_f64() * 10.0).round() / 10.0
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "no count of ours comes near 2^52"
-)]
-fn float(count: u64) -> f64 {
-    count as f64
 }
 
 /// A label's value as the format wants it.

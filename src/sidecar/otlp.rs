@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use self::wire::{Field, Message};
 use super::board::{Board, Span};
-use super::metrics::{METRICS, Sample, samples};
+use super::metrics::samples;
 use crate::config::stay::Collector;
+use crate::metric::{Metric, Sample};
 use crate::report::Failure;
 use crate::vault::{Post, calls, post};
 
@@ -44,7 +45,12 @@ pub async fn export(collector: Option<&Collector>, board: &Board) {
         let spans = board.take_spans();
         let mut messages = vec![(
             OF_METRICS,
-            metrics(&samples(board), started, Timestamp::now()),
+            metrics(
+                super::metrics::metrics(board),
+                &samples(board),
+                started,
+                Timestamp::now(),
+            ),
         )];
         if !spans.is_empty() {
             messages.push((OF_TRACES, traces(&spans)));
@@ -88,8 +94,13 @@ async fn tell(collector: &Collector, messages: &[(Signal, Message)]) -> Result<(
 }
 
 /// An `ExportMetricsServiceRequest`.
-fn metrics(samples: &[Sample], started: Timestamp, now: Timestamp) -> Message {
-    let metrics = METRICS.iter().map(|(name, kind, meaning)| {
+fn metrics(
+    metrics: impl Iterator<Item = &'static Metric>,
+    samples: &[Sample],
+    started: Timestamp,
+    now: Timestamp,
+) -> Message {
+    let metrics = metrics.map(|(name, kind, meaning)| {
         let points = samples.iter().filter(|sample| sample.name == *name);
         let points = points.map(|sample| {
             let attributes = sample.labels.iter();

@@ -459,13 +459,18 @@ fn metrics_in(text: &str) -> Vec<&str> {
 
 #[test]
 fn rules_dashboard_and_docs_name_metrics_that_exist() {
-    let names: Vec<&str> = METRICS.iter().map(|(name, _, _)| *name).collect();
+    let own = METRICS.iter().map(|metric| ("docs/sidecar.md", metric.0));
+    let copies = keyferry::reflector::METRICS.iter();
+    let copies = copies.map(|metric| ("docs/reflect.md", metric.0));
+    let explained: Vec<(&str, &str)> = own.chain(copies).collect();
+    let names: Vec<&str> = explained.iter().map(|(_, name)| *name).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
     for file in [
         "deploy/monitoring/alerts.yaml",
         "deploy/monitoring/dashboard.json",
         "docs/sidecar.md",
+        "docs/reflect.md",
     ] {
         let text = read(file);
         let used = metrics_in(&text);
@@ -474,11 +479,10 @@ fn rules_dashboard_and_docs_name_metrics_that_exist() {
             assert!(names.contains(&name), "{file}: {name} is no metric");
         }
     }
-    let docs = read("docs/sidecar.md");
-    for name in names {
+    for (file, name) in explained {
         assert!(
-            metrics_in(&docs).contains(&name),
-            "docs/sidecar.md does not explain {name}"
+            metrics_in(&read(file)).contains(&name),
+            "{file} does not explain {name}"
         );
     }
     let rules: serde_json::Value =

@@ -39,6 +39,7 @@ const RINGS: &[(&str, u8)] = &[
     ("report", 0),
     ("cadence", 0),
     ("tally", 0),
+    ("metric", 0),
 ];
 
 /// Siblings that do not know each other.

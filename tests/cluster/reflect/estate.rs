@@ -182,13 +182,16 @@ impl Estate {
         &self.running.as_ref().expect("it runs").pulse
     }
 
-    /// A figure of the running reflector.
+    /// A figure of the running reflector: `queue`, or `refused{reason="Denied"}`.
     pub(super) fn figure(&self, name: &str) -> String {
-        let metrics = self.pulse().metrics();
-        let line = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("keyferry_reflector_{name} ")));
-        line.unwrap_or_default().to_owned()
+        let name = format!("keyferry_reflector_{name}");
+        let samples = self.pulse().samples();
+        let found = samples.iter().find(|sample| {
+            let labels = sample.labels.iter();
+            let labels = labels.map(|(key, value)| format!("{{{key}={value:?}}}"));
+            format!("{}{}", sample.name, labels.collect::<String>()) == name
+        });
+        found.map_or_else(String::new, |sample| sample.value.to_string())
     }
 
     /// Puts a Secret (`a/x`) with annotations and data (`k=v k=v`), as whoever maintains it would; one that is there changes.
@@ -277,9 +280,9 @@ impl Estate {
         });
         if seen.is_none() {
             panic!(
-                "{at} holds {:?} and not {data:?}\n{}",
+                "{at} holds {:?} and not {data:?}\n{:#?}",
                 self.held(at),
-                self.pulse().metrics()
+                self.pulse().samples()
             );
         }
     }
