@@ -11,6 +11,7 @@
 
 pub mod ask;
 pub mod board;
+mod cached;
 pub mod cluster;
 pub mod groups;
 pub mod herald;

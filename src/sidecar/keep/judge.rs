@@ -1,0 +1,115 @@
+//! What a pass came to, delivery by delivery.
+
+use jiff::Timestamp;
+
+use super::super::board::{Span, Told};
+use super::Keeper;
+use crate::apply::withdraw::withdraw;
+use crate::config::{Delivery, OnFailure, Target};
+use crate::outcome::Failed;
+use crate::patience::any_number;
+use crate::plan::{Action, DeliveryPlan, Owed};
+use crate::report::{Class, Failure};
+use crate::world::World;
+
+impl Keeper<'_> {
+    /// What a pass did to one delivery; removes it if its source is gone and the delivery says so.
+    pub(super) async fn judge(
+        &self,
+        delivery: &Delivery,
+        plan: &DeliveryPlan,
+        results: &[Result<(), Failure>],
+        world: &World,
+    ) -> Told {
+        let mut told = self.told(plan, results);
+        if told.failures.is_empty() && told.waiting.is_none() {
+            self.delivered(delivery);
+        }
+        told.lease_end = self.waits.end(&delivery.name);
+        let gone = plan.steps.as_ref().is_err_and(|failure| failure.absent);
+        let removes = gone && delivery.staleness.on_missing == OnFailure::Delete;
+        if removes && self.holds(&delivery.name) {
+            let opens = self.waits.opens(&delivery.name);
+            told.waiting = opens.map(|opens| (delivery.to.len(), opens));
+        } else if removes {
+            told.withdrawn = true;
+            for target in &delivery.to {
+                match withdraw(target, world).await {
+                    Ok(true) => {
+                        tracing::warn!(delivery = delivery.name, %target, "removed: its source is gone");
+                        told.written += 1;
+                    }
+                    Ok(false) => {}
+                    Err(failure) => told.failures.push(Failed {
+                        target: Some(target.to_string()),
+                        ..Failed::of(&delivery.name, failure)
+                    }),
+                }
+            }
+        }
+        told
+    }
+
+    /// What the steps of one plan came to.
+    pub(super) fn told(&self, plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
+        let name = &plan.delivery;
+        let failed = |failure: &Failure| Failed::of(name, failure.clone());
+        let mut told = Told {
+            delivery: name.clone(),
+            written: 0,
+            failures: plan.steps.as_ref().err().map(failed).into_iter().collect(),
+            withdrawn: false,
+            lease_end: None,
+            waiting: None,
+        };
+        let mut waiting = 0;
+        for (step, result) in plan.steps.iter().flatten().zip(results) {
+            waiting += usize::from(step.action == Action::Wait);
+            match result {
+                Ok(()) => told.written += u64::from(step.action.is_change()),
+                Err(failure) => told.failures.push(Failed {
+                    target: Some(step.artifact.to_string()),
+                    ..failed(failure)
+                }),
+            }
+        }
+        let opens = self.waits.opens(name).filter(|_| waiting > 0);
+        told.waiting = opens.map(|opens| (waiting, opens));
+        told
+    }
+
+    pub(super) fn all_owed(&self, delivery: &Delivery) -> Vec<Owed> {
+        let owed = delivery.on_change.iter().map(|reaction| Owed {
+            delivery: delivery.name.clone(),
+            reaction: reaction.clone(),
+            targets: delivery.to.iter().map(Target::to_string).collect(),
+            keys: Vec::new(),
+            versions: Vec::new(),
+        });
+        owed.collect()
+    }
+
+    pub(super) fn span(&self, begun: Timestamp, class: Option<Class>) -> Span {
+        let names = self
+            .group
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.name.as_str());
+        Span {
+            ids: std::array::from_fn(|_| any_number()),
+            deliveries: names.collect::<Vec<_>>().join(","),
+            begun,
+            ended: Timestamp::now(),
+            class,
+        }
+    }
+}
+
+/// Whether something that somebody may be using was changed in fact.
+pub(super) fn changed(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> bool {
+    let mut steps = plan.steps.iter().flatten().zip(results);
+    steps.any(|(step, result)| match step.action {
+        Action::Update(_) | Action::Recreate { .. } => result.is_ok(),
+        Action::Keep | Action::Create | Action::Delete | Action::Refuse(_) | Action::Wait => false,
+    })
+}
