@@ -70,13 +70,18 @@ fn table(status: &Value) -> String {
         }
     }
     let mut out = String::new();
-    for row in rows {
+    // One that only reflects has no deliveries to show.
+    let shown = if rows.len() > 1 { rows } else { Vec::new() };
+    for row in shown {
         let cells = row
             .iter()
             .zip(widths)
             .map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(out, "{}", line.trim_end());
+    }
+    if let Some(line) = status["reflector"]["text"].as_str() {
+        let _ = writeln!(out, "{line}");
     }
     if let Some(why) = status["configuration"].as_str() {
         let _ = writeln!(
@@ -172,5 +177,10 @@ mod tests {
         ]});
         let want = "delivery  ready  age  lease  changes  failures  why\na         yes    5s   2h     1        0\nant       yes    9s   -      1        0         a change waits\nbee       no     -    -      0        2         not delivered yet\n";
         assert_eq!(table(&status), want);
+        let reflects = serde_json::json!({"deliveries": [], "reflector": {"ready": true, "text": "reflector: ok, 1 of 1 copies, 0 held deletions"}});
+        assert_eq!(
+            table(&reflects),
+            "reflector: ok, 1 of 1 copies, 0 held deletions\n"
+        );
     }
 }
