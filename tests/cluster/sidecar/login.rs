@@ -89,7 +89,9 @@ fn row_16_a_jwt_file_that_is_not_right_yet_is_read_again() {
     eventually("it is taken at once", Duration::from_secs(4), || {
         staying.is_ready()
     });
-    assert_eq!(audited(&bao, LOGIN), 1);
+    // Where the next try was due anyway, the look at the file finds afterwards that it changed, and takes it once more.
+    let logins = audited(&bao, LOGIN);
+    assert!((1..=2).contains(&logins), "{logins}");
     staying.end().expect(0).assert_no_canary(&[VALUE, &jwt]);
 }
 
