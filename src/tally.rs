@@ -45,6 +45,40 @@ impl Level {
     }
 }
 
+/// Yes or no, by name.
+#[derive(Debug)]
+pub struct Marks(Mutex<BTreeMap<String, bool>>);
+
+impl Marks {
+    fn marks(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
+        // Whoever panicked while marking left a mark, and no more.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This is how it is now.
+    pub fn set(&self, name: &str, yes: bool) {
+        let mut marks = self.marks();
+        match marks.get_mut(name) {
+            Some(mark) => *mark = yes,
+            None => drop(marks.insert(name.to_owned(), yes)),
+        }
+    }
+
+    /// There is no such thing any more.
+    pub fn forget(&self, name: &str) {
+        self.marks().remove(name);
+    }
+
+    /// Name and mark.
+    pub fn each(&self) -> Vec<(String, bool)> {
+        let marks = self.marks();
+        marks
+            .iter()
+            .map(|(name, yes)| (name.clone(), *yes))
+            .collect()
+    }
+}
+
 /// Bytes of secrets in memory.
 pub static HELD: Level = Level(AtomicUsize::new(0));
 
@@ -116,6 +150,8 @@ impl Drop for Request {
 
 /// Requests to Vault, whatever came of them.
 pub static VAULT_REQUESTS: Tally = Tally::new();
+/// Whether the last request met a server that does its work, by its name in the configuration.
+pub static VAULT_UP: Marks = Marks(Mutex::new(BTreeMap::new()));
 /// Requests to Vault that got no good answer.
 pub static VAULT_ERRORS: Tally = Tally::new();
 /// Logins that were granted.

@@ -84,6 +84,11 @@ pub const METRICS: &[Metric] = &[
         "Requests to Vault.",
     ),
     (
+        "keyferry_vault_up",
+        "gauge",
+        "Whether the last request met a server that does its work.",
+    ),
+    (
         "keyferry_vault_errors_total",
         "counter",
         "Requests to Vault without a good answer.",
@@ -144,6 +149,11 @@ pub fn samples(board: &Board) -> Vec<Sample> {
                     let result = if *well { "done" } else { "failed" };
                     let labels = vec![("kind", (*kind).to_owned()), ("result", result.to_owned())];
                     one(labels, float(*count));
+                }
+            }
+            "keyferry_vault_up" => {
+                for (server, up) in tally::VAULT_UP.each() {
+                    one(vec![("server", server)], truth(up));
                 }
             }
             "keyferry_kubernetes_requests_total" => {
@@ -277,6 +287,7 @@ mod tests {
         board.tell(told(vec![denied]));
         board.reacted("run", true);
         tally::Request::new("metrics").ended(true);
+        tally::VAULT_UP.set("metrics", false);
         let text = text(&board);
         for (name, _, _) in METRICS {
             let samples = text.lines().filter(|line| line.starts_with(name)).count();
@@ -288,6 +299,7 @@ mod tests {
             "keyferry_delivery_failures_total{delivery=\"a\\\"b\",class=\"denied\"} 1",
             "keyferry_reactions_total{kind=\"run\",result=\"done\"} 1",
             "keyferry_config_stale 0",
+            "keyferry_vault_up{server=\"metrics\"} 0",
             "keyferry_kubernetes_requests_total{verb=\"metrics\",code=\"none\"} 1",
         ] {
             assert!(

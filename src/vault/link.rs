@@ -22,6 +22,7 @@ const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// The way to one server and namespace until a deadline.
 pub(super) struct Link {
+    server: String,
     transport: Transport,
     headers: HeaderMap,
     patience: Patience,
@@ -44,6 +45,7 @@ impl Link {
             headers.insert(NAMESPACE, value);
         }
         Ok(Self {
+            server: server.name.clone(),
             transport: Transport::new(&server.address, trust, server.allow_plaintext)?,
             headers,
             patience,
@@ -93,6 +95,9 @@ impl Link {
         if reply.is_err() {
             tally::VAULT_ERRORS.count();
         }
+        // One that refuses works.
+        let down = reply.as_ref().is_err_and(Cause::is_passing);
+        tally::VAULT_UP.set(&self.server, !down);
         for warning in reply.iter().flat_map(|reply| &reply.warnings) {
             tracing::warn!(path = call.target.path(), "vault warned: {warning}");
         }
@@ -133,5 +138,11 @@ impl Link {
                 settled => return settled,
             }
         }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        tally::VAULT_UP.forget(&self.server);
     }
 }

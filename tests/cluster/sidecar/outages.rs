@@ -18,11 +18,14 @@ fn over_an_outage(begin: fn(&OpenBao), end: fn(&OpenBao), words: &str) {
     let staying = Staying::start(folder.path(), &config(&identity, ""));
     staying.ready();
     let before = staying.weight();
+    let up = || staying.metric("keyferry_vault_up{server=\"default\"}");
+    assert_eq!(up(), Some(1.0));
     begin(&bao);
     eventually("it is told", Duration::from_secs(40), || {
         staying.reasons().contains(words)
     });
     assert!(staying.is_ready(), "{}", staying.reasons());
+    assert_eq!(up(), Some(0.0));
     assert!(delivered(folder.path()).contains(VALUE));
     end(&bao);
     put(&bao, OTHER);
@@ -30,6 +33,7 @@ fn over_an_outage(begin: fn(&OpenBao), end: fn(&OpenBao), words: &str) {
         delivered(folder.path()).contains(OTHER)
     });
     eventually("all is well", SOON, || !staying.reasons().contains(words));
+    assert_eq!(up(), Some(1.0));
     assert_eq!(audited(&bao, LOGIN), 1, "the token was good all the time");
     let after = staying.weight();
     assert!(
