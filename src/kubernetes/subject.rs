@@ -125,16 +125,15 @@ pub struct Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ObjectName { namespace, name } = &self.at;
+        let place = match namespace.as_str() {
+            "" => "of all namespaces".to_owned(),
+            namespace => format!("in {namespace}"),
+        };
         match self.kind {
             Kind::LabelledSecrets | Kind::MarkedSecrets => {
-                let ObjectName { namespace, name } = &self.at;
-                let place = match namespace.as_str() {
-                    "" => "of all namespaces".to_owned(),
-                    namespace => format!("in {namespace}"),
-                };
                 write!(f, "{} {place} with label {name}", self.kind)
             }
-            // A list has no name, and one of the whole cluster has no namespace.
             Kind::Secret
             | Kind::ConfigMap
             | Kind::Namespace
@@ -142,25 +141,11 @@ impl fmt::Display for Subject {
             | Kind::Lease
             | Kind::ServiceAccount
             | Kind::SealedSecret
-            | Kind::Workload(_)
-                if self.at.name.is_empty() =>
-            {
-                let resource = self.kind.resource();
-                match self.at.namespace.as_str() {
-                    "" => write!(f, "{resource} of all namespaces"),
-                    namespace => write!(f, "{resource} in {namespace}"),
-                }
-            }
-            Kind::Secret
-            | Kind::ConfigMap
-            | Kind::Namespace
-            | Kind::Event
-            | Kind::Lease
-            | Kind::ServiceAccount
-            | Kind::SealedSecret
-            | Kind::Workload(_) => {
-                write!(f, "{} {}", self.kind, self.at)
-            }
+            | Kind::Workload(_) => match name.as_str() {
+                // A list has no name, and one of the whole cluster has no namespace.
+                "" => write!(f, "{} {place}", self.kind.resource()),
+                _ => write!(f, "{} {}", self.kind, self.at),
+            },
         }
     }
 }
