@@ -105,15 +105,10 @@ impl<'a> Pass<'a> {
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     let pass = &Pass::new(config, world, now);
-    let groups = observe::together(&config.deliveries);
-    let groups = groups.iter().map(|group| async move {
-        let (_, plans) = pass.decided(group).await;
-        group.iter().copied().zip(plans)
-    });
+    let delivered = grouped(config, async |group| pass.decided(group).await.1);
     let described = async { pass.decide(pass.described().await).await };
-    let (delivered, described) = tokio::join!(join_all(groups), described);
-    let delivered: BTreeMap<usize, DeliveryPlan> = delivered.into_iter().flatten().collect();
-    let mut deliveries: Vec<DeliveryPlan> = delivered.into_values().chain(described).collect();
+    let (mut deliveries, described) = tokio::join!(delivered, described);
+    deliveries.extend(described);
     let pruned = pruned(config, &deliveries, world).await;
     deliveries.extend(pruned);
     Plan {
@@ -122,8 +117,19 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     }
 }
 
-/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands is made after all sources were read, so what is not
-/// in the files is not there because it was taken out of them.
+/// What `each` makes of every group of deliveries that may meet in one place, all at once; in the order of the deliveries.
+async fn grouped<T>(config: &Config, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
+    let groups = observe::together(&config.deliveries);
+    let made = groups.iter().map(async |group| {
+        let made = each(group).await;
+        group.iter().copied().zip(made)
+    });
+    let made: BTreeMap<usize, T> = join_all(made).await.into_iter().flatten().collect();
+    made.into_values().collect()
+}
+
+/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands is made after all sources
+/// were read, so what is not in the files is not there because it was taken out of them.
 async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<DeliveryPlan> {
     let prunes = |set: &ManifestSet| set.pruned().is_some();
     let copies = config
@@ -190,11 +196,7 @@ pub async fn run_asking(
     before: &Before<'_>,
 ) -> (Applied, Vec<Owed>) {
     let pass = &Pass::new(config, world, now);
-    let groups = observe::together(&config.deliveries);
-    let groups = groups.iter().map(|group| async move {
-        let ways = deliver(group, pass, before).await;
-        group.iter().copied().zip(ways)
-    });
+    let ways = grouped(config, async |group| deliver(group, pass, before).await);
     let mut applied = Applied {
         plan: Plan {
             deliveries: Vec::new(),
@@ -203,9 +205,8 @@ pub async fn run_asking(
         results: Vec::new(),
     };
     let mut owed = Vec::new();
-    let (ways, described) = tokio::join!(join_all(groups), describe(pass, before));
-    let ways: BTreeMap<usize, Way> = ways.into_iter().flatten().collect();
-    for way in ways.into_values().chain(described) {
+    let (ways, described) = tokio::join!(ways, describe(pass, before));
+    for way in ways.into_iter().chain(described) {
         applied.plan.deliveries.push(way.plan);
         applied.results.push(way.results);
         owed.extend(way.owed);
