@@ -16,7 +16,7 @@
 //! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
 //! | 2 | `progress` | what a terminal shows of a wait |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric` | plain types |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock` | plain types |
 
 pub mod apply;
 pub mod artifact;
@@ -29,6 +29,7 @@ pub mod fetched;
 pub mod halt;
 pub mod hygiene;
 pub mod kubernetes;
+pub mod lock;
 pub mod manifest;
 pub mod material;
 pub mod metric;

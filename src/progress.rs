@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::locked;
 
 /// Shorter waits are not worth a line.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -37,7 +39,7 @@ struct Wait {
 }
 
 fn state() -> MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&STATE)
 }
 
 impl State {

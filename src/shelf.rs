@@ -4,13 +4,14 @@
 //! whose provider is down stays good for as long as its lease says.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::cadence::{Cadence, Turn, backoff};
 use crate::config::{Source, VaultRead};
+use crate::lock::locked;
 use crate::material::{Lease, Material, Node};
 use crate::patience::chance;
 use crate::render;
@@ -145,7 +146,7 @@ impl Shelf {
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<VaultRead, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     async fn read(&self, session: &Session, read: &VaultRead) -> Result<Arc<Material>, Failure> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::lock::locked;
 
 /// A number that only grows.
 #[derive(Debug)]
@@ -51,8 +53,7 @@ pub struct Marks(Mutex<BTreeMap<String, bool>>);
 
 impl Marks {
     fn marks(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
-        // Whoever panicked while marking left a mark, and no more.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     /// This is how it is now.
@@ -92,8 +93,7 @@ impl Requests {
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
-        // Whoever panicked while counting left a count, and no more.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     fn count(&self, verb: &'static str, code: u16) {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use crate::lock::locked;
 use crate::material::SecretBytes;
 use crate::report::{Class, Fault};
 
@@ -140,7 +141,7 @@ fn judge(path: &Path, what: &str, mode: Mode, open: Mode) -> Result<(), DiskErro
             path: path.to_owned(),
         });
     }
-    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut warned = locked(&WARNED);
     if warned.insert(path.to_owned()) {
         tracing::warn!(
             "{what} {} is readable by others than its owner: {}",

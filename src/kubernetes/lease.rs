@@ -1,7 +1,7 @@
 //! A Lease: who of several replicas works, and a fence that keeps one that was paused from writing after it lost it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::secret::NEVER;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::ObjectName;
+use crate::lock::locked;
 
 /// Until when this replica may write. Asked right before each write is sent.
 #[derive(Debug, Clone, Default)]
@@ -22,12 +23,12 @@ pub(crate) struct Fence(Arc<Mutex<Option<Instant>>>);
 impl Fence {
     /// It may until then; with nothing, it may not.
     pub(crate) fn set(&self, until: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        *locked(&self.0) = until;
     }
 
     /// Whether it may now.
     pub(crate) fn is_open(&self) -> bool {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *locked(&self.0);
         until.is_some_and(|until| Instant::now() < until)
     }
 }

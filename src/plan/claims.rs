@@ -4,9 +4,10 @@
 //! two paths through a link, and the variables of two deliveries that edit one file.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::artifact::{Artifact, Desired, FileBody, ObjectName, Wanted};
+use crate::lock::locked;
 use crate::observed::{Place, Seen};
 use crate::report::{Class, Failure};
 
@@ -40,7 +41,7 @@ impl Ledger {
         group: &Desired,
         observed: &[Vec<Seen>],
     ) -> BTreeMap<Index, Failure> {
-        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claimed = locked(&self.0);
         let mut refused = shared(group, observed);
         let mut fresh = Vec::new();
         for (index, claim) in numbered(group, observed) {

@@ -1,13 +1,14 @@
 //! Sources that are being copied, for as long as they are: read once for a thousand copies, wiped a moment after the last.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::kubernetes::copy::Whole;
+use crate::lock::locked;
 use crate::reflect::index::Digest;
 use crate::reflect::place::{Kind, Place};
 
@@ -35,7 +36,7 @@ pub(super) struct Larder(Mutex<HashMap<(Kind, Place), (Cell, Instant)>>);
 
 impl Larder {
     fn shelf(&self) -> MutexGuard<'_, HashMap<(Kind, Place), (Cell, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     /// What is there already, or what `read` gives; several who ask at once cause one reading.

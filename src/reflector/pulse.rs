@@ -1,12 +1,14 @@
 //! Whether what we follow still moves: a process that runs and hears nothing is not alive.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::lead::Candidate;
+
+use crate::lock::locked;
 
 /// A watch that was silent for so long is stuck: the server sends something about every minute, and a silent connection is
 /// given up long before.
@@ -33,8 +35,7 @@ pub(super) struct State {
 
 impl Pulse {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked while counting left a count, and no more.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     /// A watch is meant to live from now on.

@@ -1,7 +1,7 @@
 //! The board: how every delivery stands, for probes, metrics and `keyferry status`. Names, times and reasons; never a value.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::news::News;
 use super::standing::{Good, Standing, Waiting};
 use crate::config::{Config, Staleness};
+use crate::lock::locked;
 use crate::outcome::Failed;
 use crate::reflector::Pulse;
 use crate::report::{Class, Failure};
@@ -291,6 +292,6 @@ impl Board {
 
     /// All of it, for metrics.
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ use crate::halt;
 use crate::kubernetes::event::Notice;
 use crate::kubernetes::pod::Pod;
 use crate::kubernetes::{Error, Kubernetes};
+use crate::lock::locked;
 use crate::patience::chance;
 use crate::report::{Class, Failure};
 use crate::world::World;
@@ -178,7 +179,7 @@ impl Herald {
     }
 
     fn letters(&self) -> MutexGuard<'_, VecDeque<Letter>> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.letters)
     }
 }
 

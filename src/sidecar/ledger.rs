@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Access;
 use crate::config::{Config, Delivery, Reaction, Target};
 use crate::disk::{Folder, SinkError};
+use crate::lock::locked;
 use crate::material::SecretBytes;
 use crate::plan::Owed;
 
@@ -119,7 +120,7 @@ impl Ledger {
     }
 
     fn pages(&self) -> MutexGuard<'_, BTreeMap<String, Page>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

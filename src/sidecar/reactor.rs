@@ -1,7 +1,7 @@
 //! When reactions happen: after a moment of quiet, together for all that changed, not too often, and again if they failed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use crate::apply::react::react;
 use crate::cadence::backoff;
 use crate::config::{Config, Reaction};
+use crate::lock::locked;
 use crate::patience::chance;
 use crate::plan::{News, Owed};
 use crate::report::Failure;
@@ -217,7 +218,7 @@ impl Reactor {
     }
 
     fn queue(&self) -> MutexGuard<'_, BTreeMap<Reaction, Entry>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.queue)
     }
 }
 

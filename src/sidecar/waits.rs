@@ -1,13 +1,14 @@
 //! What waits for its window, and what may not: data that was delivered and ends before the window opens is replaced at once.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::config::VaultRead;
+use crate::lock::locked;
 use crate::material::Material;
 use crate::world::World;
 
@@ -120,10 +121,6 @@ impl Waits {
     pub fn opens(&self, delivery: &str) -> Option<Timestamp> {
         locked(&self.opens).get(delivery).copied()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! (`sys/internal/ui/mounts/PATH`) needs no right of its own: any right beneath the mount will do.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::access::Access;
 use super::endpoint::Own;
@@ -13,6 +13,7 @@ use super::error::{Cause, Stop};
 use super::path::DataPath;
 use super::reasons::{Absence, Refusal};
 use super::transport::Call;
+use crate::lock::locked;
 use crate::material::Node;
 
 /// A mount and what is mounted.
@@ -89,7 +90,7 @@ impl Mounts {
     }
 
     fn known(&self, first_part: &str) -> Arc<Known> {
-        let mut mounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mounts = locked(&self.0);
         mounts.entry(first_part.to_owned()).or_default().clone()
     }
 }

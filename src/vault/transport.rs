@@ -4,7 +4,7 @@
 //! What is not wiped: hyper's own read and write buffers, which hold headers and parts of bodies for a moment.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +24,7 @@ use super::chain::{deepest, find};
 use super::error::Cause;
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
+use crate::lock::locked;
 use crate::{room, tally};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -220,7 +221,7 @@ impl Transport {
     }
 
     fn client(&self) -> Result<HttpClient, Trouble> {
-        let mut kept = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = locked(&self.client);
         if let Some(client) = &*kept {
             return Ok(client.clone());
         }
@@ -231,7 +232,7 @@ impl Transport {
 
     /// The next request makes new connections and reads the CA file again.
     fn forget(&self) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *locked(&self.client) = None;
     }
 
     fn build(&self) -> Result<HttpClient, Trouble> {

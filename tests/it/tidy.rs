@@ -40,6 +40,7 @@ const RINGS: &[(&str, u8)] = &[
     ("cadence", 0),
     ("tally", 0),
     ("metric", 0),
+    ("lock", 0),
 ];
 
 /// Siblings that do not know each other.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,6 +10,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
 use tokio::time::{Instant, sleep};
 
+use crate::lock::locked;
 use crate::material::SECRET_VARIABLES;
 use crate::plan::News;
 use crate::report::{Class, Failure};
@@ -136,7 +137,7 @@ impl Drop for Running {
 }
 
 fn ours() -> MutexGuard<'static, BTreeMap<i32, Option<ExitStatus>>> {
-    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&OURS)
 }
 
 /// Buries what was left to us as the first process of a container. The ends of our own are kept for who waits for them.

@@ -1,11 +1,12 @@
 //! Old generations, kept for a moment: a reader that had followed `..data` when it was switched still finds what it was
 //! led to. Without this a stable name can be missing for an instant, which is what kubelet's readers see.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::write::remove;
 use crate::disk::folder::Folder;
+use crate::lock::locked;
 
 /// Longer than a running reader is between two of its steps.
 const GRACE: Duration = Duration::from_millis(50);
@@ -68,7 +69,7 @@ impl Retired {
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Old>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.waiting)
     }
 }
 
