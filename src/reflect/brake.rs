@@ -1,48 +1,106 @@
-//! The brake on deletions: one mistake (a wrong annotation, a list that came back short, a label removed from every
-//! namespace) must not take every copy in the cluster with it.
+//! The brakes on deletions: one mistake (a wrong annotation, a list that came back short, a label removed from every
+//! namespace) must not take every copy with it.
 //!
-//! Deletions wait until no more are added for a moment, and are then judged together with those of the last minute. Too many
-//! are held, all of them, until a person releases exactly so many, or until the reason for them is gone.
+//! Each source has a brake of its own. Deletions of its copies wait until no more are added for a moment, and are then judged
+//! together with those of its last minute. What is too much only together with these is judged again when the minute ends;
+//! what is too much alone is held until a person releases exactly this source, or until the reason for it is gone.
+//!
+//! The cluster has one brake: when too many sources vanish within a minute, nothing is deleted in that minute, and the copies
+//! of those that vanished are held until a person releases them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+use super::order::Order;
 use super::place::{Kind, Place};
 use crate::plan::brake::Limits;
 
-/// They are judged together with those that were done before, within this time.
+/// Deletions are judged together with those that were done before, within this time.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// A steady stream of them is judged all the same.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Deletions that wait to be judged.
+/// A source, by its kind and place.
+pub type Source = (Kind, Place);
+
+/// Deletions that wait to be judged, by source.
 #[derive(Debug)]
 pub struct Brake {
     limits: Limits,
     settle: Duration,
-    waiting: BTreeSet<(Kind, Place)>,
+    sources: BTreeMap<Source, Pending>,
+    /// Of which source the copy at a place waits.
+    of: HashMap<(Kind, Place), Place>,
+    /// What a person released before it was held here: the Lease says so to a process that has just begun.
+    early: BTreeMap<Source, (usize, Duration)>,
+}
+
+/// Deletions of the copies of one source.
+#[derive(Debug, Default)]
+struct Pending {
+    waiting: BTreeSet<Place>,
     first: Duration,
     last: Duration,
     done: VecDeque<Duration>,
-    held: bool,
-    released: usize,
+    /// When it was first seen that the source is gone.
+    vanished: Option<Duration>,
+    /// Judging it earlier would change nothing.
+    not_before: Duration,
+    /// They wait for a person.
+    hold: Option<Hold>,
+    /// The hold was told, and nothing changed since.
+    judged: bool,
+    released: bool,
+}
+
+/// Why deletions wait for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// They are too many of one source.
+    Source,
+    /// Their source is one of too many that vanished.
+    Cluster(Mass),
+}
+
+/// Too many sources that vanished within a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mass {
+    /// How many did.
+    pub vanished: usize,
+    /// How many may, without asking.
+    pub most: usize,
 }
 
 /// What came of judging.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Judged {
-    /// Nothing yet, or nothing new.
-    Nothing,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Judged {
     /// These may go.
-    Go(Vec<(Kind, Place)>),
-    /// So many do not, and at most so many would.
-    Held {
-        /// How many wait.
-        held: usize,
-        /// How many would be done without asking.
-        most: usize,
-    },
+    pub go: Vec<(Kind, Place)>,
+    /// These wait for a person.
+    pub held: Vec<Held>,
+}
+
+/// The copies of one source that wait for a person.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whose copies.
+    pub source: Source,
+    /// Where they are.
+    pub places: Vec<Place>,
+    /// How many of them would be deleted without asking.
+    pub most: usize,
+    /// They are held because of this.
+    pub mass: Option<Mass>,
+}
+
+/// How many there are of what can go.
+pub trait Census {
+    /// Copies of a source that are there now.
+    fn copies(&self, source: &Source) -> usize;
+
+    /// Sources of which there are copies.
+    fn sources(&self) -> usize;
 }
 
 impl Brake {
@@ -51,179 +109,236 @@ impl Brake {
         Self {
             limits,
             settle,
-            waiting: BTreeSet::new(),
-            first: Duration::ZERO,
-            last: Duration::ZERO,
-            done: VecDeque::new(),
-            held: false,
-            released: 0,
+            sources: BTreeMap::new(),
+            of: HashMap::new(),
+            early: BTreeMap::new(),
         }
     }
 
-    /// One more deletion that seems to be due.
-    pub fn add(&mut self, kind: Kind, place: Place, now: Duration) {
-        if self.waiting.is_empty() {
-            self.first = now;
+    /// One more deletion that seems to be due; `gone` is whether its source is not there any more.
+    pub fn add(&mut self, source: &Source, place: Place, gone: bool, now: Duration) {
+        let (kind, from) = source;
+        let key = (*kind, place.clone());
+        if self.of.get(&key).is_some_and(|known| known != from) {
+            self.cancel(*kind, &place);
         }
-        if self.waiting.insert((kind, place)) {
-            self.last = now;
+        self.of.insert(key, from.clone());
+        let pending = self.sources.entry(source.clone()).or_default();
+        match gone {
+            true => {
+                pending.vanished.get_or_insert(now);
+            }
+            false => (pending.vanished, pending.hold) = (None, None),
+        }
+        if pending.waiting.is_empty() {
+            pending.first = now;
+        }
+        if pending.waiting.insert(place) {
+            pending.last = now;
             // More than what a person looked at was not released.
-            self.held = false;
+            pending.look_again();
         }
     }
 
     /// It is not due any more.
     pub fn cancel(&mut self, kind: Kind, place: &Place) {
-        if self.waiting.remove(&(kind, place.clone())) {
-            self.held = false;
+        let Some(from) = self.of.remove(&(kind, place.clone())) else {
+            return;
+        };
+        let source = (kind, from);
+        let Some(pending) = self.sources.get_mut(&source) else {
+            return;
+        };
+        pending.waiting.remove(place);
+        pending.look_again();
+        if pending.waiting.is_empty() {
+            // The source is back, or the reason is gone: it is no longer one that vanished.
+            (pending.vanished, pending.hold) = (None, None);
+            // Others may have waited only because so many sources vanished.
+            for pending in self.sources.values_mut() {
+                pending.not_before = Duration::ZERO;
+            }
         }
-    }
-
-    /// Those that wait.
-    pub fn places(&self) -> Vec<(Kind, Place)> {
-        self.waiting.iter().cloned().collect()
     }
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.of.len()
     }
 
     /// How many wait for a person.
     pub fn held(&self) -> usize {
-        if self.held { self.waiting.len() } else { 0 }
+        let held = self.sources.values().filter(|of| of.hold.is_some());
+        held.map(|pending| pending.waiting.len()).sum()
     }
 
-    /// A person releases so many: enough for all that wait, or the release is of something else than what is held now.
-    pub fn release(&mut self, count: usize) {
-        if self.held && count >= self.waiting.len() {
-            self.released = count;
-            self.held = false;
+    /// A person releases the copies of a source, or all: enough for what is held now, or it was said of something else.
+    pub fn release(&mut self, order: &Order, now: Duration) {
+        match order {
+            Order::Release(source, count) => match self.sources.get_mut(source) {
+                Some(pending) if pending.hold.is_some() => pending.release(*count),
+                Some(_) | None => {
+                    self.early.insert(source.clone(), (*count, now + WINDOW));
+                }
+            },
+            Order::ReleaseAll(count) if *count >= self.held() => {
+                let held = self.sources.values_mut();
+                for pending in held.filter(|of| of.hold.is_some()) {
+                    pending.release(*count);
+                }
+            }
+            Order::ReleaseAll(_) | Order::Give(_) => {}
         }
     }
 
     /// When it is worth judging.
     pub fn due(&self) -> Option<Duration> {
-        let waits = !self.waiting.is_empty() && !self.held;
-        waits.then(|| (self.last + self.settle).min(self.first + PATIENCE))
+        let settle = self.settle;
+        self.sources
+            .values()
+            .filter_map(|pending| pending.due(settle))
+            .min()
     }
 
-    /// Judges what waits; `copies` is how many there are now.
-    pub fn judge(&mut self, copies: usize, now: Duration) -> Judged {
+    /// Judges what waits.
+    pub fn judge(&mut self, census: &dyn Census, now: Duration) -> Judged {
+        let mut judged = Judged::default();
         if self.due().is_none_or(|due| due > now) {
-            return Judged::Nothing;
+            return judged;
         }
-        while self.done.front().is_some_and(|&at| at + WINDOW <= now) {
-            self.done.pop_front();
+        self.forget(now);
+        let mass = self.mass(census);
+        let mut going = Vec::new();
+        for (source, pending) in &mut self.sources {
+            if pending.due(self.settle).is_none_or(|due| due > now) {
+                continue;
+            }
+            let held = pending.waiting.len();
+            let early = self.early.get(source);
+            if pending.released || early.is_some_and(|(count, _)| *count >= held) {
+                self.early.remove(source);
+                // What a person released does not count against the next.
+                (pending.done, pending.vanished) = (VecDeque::new(), None);
+                going.push(source.clone());
+                continue;
+            }
+            let most = self.limits.most(census.copies(source) + pending.done.len());
+            match pending.verdict(most, mass) {
+                Verdict::Go => {
+                    pending.done.extend(std::iter::repeat_n(now, held));
+                    going.push(source.clone());
+                }
+                Verdict::Later(at) => pending.not_before = at,
+                Verdict::Hold(hold) => {
+                    (pending.hold, pending.judged) = (Some(hold), true);
+                    judged.held.push(Held {
+                        source: source.clone(),
+                        places: pending.waiting.iter().cloned().collect(),
+                        most,
+                        mass: hold.mass(),
+                    });
+                }
+            }
         }
-        let before = self.done.len();
-        let most = self.limits.most(copies + before);
+        for source in going {
+            judged.go.extend(self.take(&source));
+        }
+        judged
+    }
+
+    fn take(&mut self, source: &Source) -> Vec<(Kind, Place)> {
+        let kind = source.0;
+        let waiting = self.sources.get_mut(source).map(|pending| {
+            (pending.hold, pending.released) = (None, false);
+            std::mem::take(&mut pending.waiting)
+        });
+        let places = waiting.unwrap_or_default().into_iter();
+        let places: Vec<(Kind, Place)> = places.map(|place| (kind, place)).collect();
+        for place in &places {
+            self.of.remove(place);
+        }
+        places
+    }
+
+    /// Sources that vanished within the last minute, if they are too many, and when that is to be looked at again.
+    fn mass(&self, census: &dyn Census) -> Option<(Mass, Duration)> {
+        let vanished = self.sources.iter();
+        let vanished = vanished.filter_map(|(source, of)| of.vanished.map(|at| (source, at)));
+        let vanished: Vec<(&Source, Duration)> = vanished.collect();
+        let emptied = vanished
+            .iter()
+            .filter(|(source, _)| census.copies(source) == 0);
+        let mass = Mass {
+            vanished: vanished.len(),
+            most: self.limits.most(census.sources() + emptied.count()),
+        };
+        let first = vanished.iter().map(|(_, at)| *at).min()?;
+        (mass.vanished > mass.most).then_some((mass, first + WINDOW))
+    }
+
+    /// What happened more than a minute ago.
+    fn forget(&mut self, now: Duration) {
+        for pending in self.sources.values_mut() {
+            while pending.done.front().is_some_and(|&at| at + WINDOW <= now) {
+                pending.done.pop_front();
+            }
+            pending.vanished = pending.vanished.filter(|&at| at + WINDOW > now);
+        }
+        self.sources.retain(|_, pending| {
+            !(pending.waiting.is_empty() && pending.done.is_empty() && pending.vanished.is_none())
+        });
+        self.early.retain(|_, (_, until)| *until > now);
+    }
+}
+
+/// What is done with the deletions of one source.
+enum Verdict {
+    Go,
+    Later(Duration),
+    Hold(Hold),
+}
+
+impl Pending {
+    fn verdict(&self, most: usize, mass: Option<(Mass, Duration)>) -> Verdict {
         let held = self.waiting.len();
-        let released = std::mem::take(&mut self.released);
-        if before + held > most && released < held {
-            self.held = true;
-            return Judged::Held { held, most };
+        match (self.hold, mass) {
+            (Some(Hold::Cluster(mass)), _) => Verdict::Hold(Hold::Cluster(mass)),
+            (_, Some((mass, _))) if self.vanished.is_some() => Verdict::Hold(Hold::Cluster(mass)),
+            (_, Some((_, ends))) => Verdict::Later(ends),
+            (_, None) if held > most => Verdict::Hold(Hold::Source),
+            (_, None) => match self.done.front() {
+                Some(&oldest) if held + self.done.len() > most => Verdict::Later(oldest + WINDOW),
+                Some(_) | None => Verdict::Go,
+            },
         }
-        self.done.extend(std::iter::repeat_n(now, held));
-        let going = std::mem::take(&mut self.waiting);
-        if released > 0 {
-            // What a person released does not count against the next.
-            self.done.clear();
+    }
+
+    /// More or less than before: it is judged as a whole, and what a person released was something else.
+    fn look_again(&mut self) {
+        (self.judged, self.released, self.not_before) = (false, false, Duration::ZERO);
+        self.hold = self.hold.filter(|hold| *hold != Hold::Source);
+    }
+
+    fn release(&mut self, count: usize) {
+        if count >= self.waiting.len() {
+            (self.judged, self.released) = (false, true);
         }
-        Judged::Go(going.into_iter().collect())
+    }
+
+    fn due(&self, settle: Duration) -> Option<Duration> {
+        let due = (self.last + settle).min(self.first + PATIENCE);
+        (!self.waiting.is_empty() && !self.judged).then(|| due.max(self.not_before))
+    }
+}
+
+impl Hold {
+    fn mass(self) -> Option<Mass> {
+        match self {
+            Self::Source => None,
+            Self::Cluster(mass) => Some(mass),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn brake() -> Brake {
-        Brake::new(Limits::default(), Duration::from_secs(1))
-    }
-
-    fn place(number: usize) -> Place {
-        Place::new(format!("n{number}"), "x")
-    }
-
-    fn add(brake: &mut Brake, numbers: std::ops::Range<usize>, now: u64) {
-        for number in numbers {
-            brake.add(Kind::Secret, place(number), Duration::from_secs(now));
-        }
-    }
-
-    fn judged(brake: &mut Brake, copies: usize, now: u64) -> String {
-        match brake.judge(copies, Duration::from_secs(now)) {
-            Judged::Nothing => "nothing".to_owned(),
-            Judged::Go(places) => format!("{} go", places.len()),
-            Judged::Held { held, most } => format!("{held} held, at most {most}"),
-        }
-    }
-
-    #[test]
-    fn row_75_few_go_and_many_are_held() {
-        for (copies, deletions, expected) in [
-            (3, 3, "3 go"),
-            (5, 4, "4 held, at most 3"),
-            (100, 20, "20 go"),
-            (100, 21, "21 held, at most 20"),
-            (1000, 1000, "1000 held, at most 200"),
-        ] {
-            let mut brake = brake();
-            add(&mut brake, 0..deletions, 0);
-            assert_eq!(
-                judged(&mut brake, copies, 0),
-                "nothing",
-                "it is not quiet yet"
-            );
-            assert_eq!(judged(&mut brake, copies, 1), expected);
-        }
-    }
-
-    #[test]
-    fn a_trickle_adds_up_within_a_minute() {
-        let mut brake = brake();
-        for (now, expected) in [
-            (0, "1 go"),
-            (2, "1 go"),
-            (4, "1 go"),
-            (6, "1 held, at most 3"),
-        ] {
-            add(&mut brake, now..now + 1, now as u64);
-            assert_eq!(judged(&mut brake, 10, now as u64 + 1), expected, "{now}");
-        }
-        assert_eq!(
-            judged(&mut brake, 10, 200),
-            "nothing",
-            "time alone releases nothing"
-        );
-        brake.cancel(Kind::Secret, &place(6));
-        add(&mut brake, 7..8, 200);
-        assert_eq!(judged(&mut brake, 10, 201), "1 go");
-    }
-
-    #[test]
-    fn a_person_releases_what_was_looked_at_and_no_more() {
-        let mut brake = brake();
-        add(&mut brake, 0..5, 0);
-        assert_eq!(judged(&mut brake, 5, 1), "5 held, at most 3");
-        brake.release(4);
-        assert_eq!(judged(&mut brake, 5, 2), "nothing");
-        add(&mut brake, 5..9, 3);
-        assert_eq!(judged(&mut brake, 9, 4), "9 held, at most 3");
-        brake.release(9);
-        assert_eq!(judged(&mut brake, 9, 5), "9 go");
-    }
-
-    #[test]
-    fn what_is_no_longer_due_is_not_held() {
-        let mut brake = brake();
-        add(&mut brake, 0..5, 0);
-        assert_eq!(judged(&mut brake, 5, 1), "5 held, at most 3");
-        assert_eq!(brake.held(), 5);
-        for number in 0..3 {
-            brake.cancel(Kind::Secret, &place(number));
-        }
-        assert_eq!(judged(&mut brake, 5, 2), "2 go");
-    }
-}
+mod tests;

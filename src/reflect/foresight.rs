@@ -2,6 +2,7 @@
 
 use super::place::{Kind, Place};
 use super::reason::{Farewell, Reason, Refusal};
+use crate::artifact::ObjectName;
 use crate::report::Failure;
 
 /// Everything that would happen.
@@ -58,6 +59,25 @@ pub struct Outlook {
     pub same: bool,
     /// Its type or its immutability forbid an update: it is deleted and made anew.
     pub remade: bool,
+}
+
+impl Foresight {
+    /// Adds the commands that decide what waits for a person, each once.
+    pub fn name_orders(&mut self, lease: &ObjectName) {
+        let mut orders = Vec::new();
+        for step in &self.steps {
+            if let (Act::Hold(_, refusal) | Act::Leave(refusal), Some(source)) =
+                (&step.act, &step.source)
+                && let Some(order) = refusal.order()
+            {
+                let remark = (step.kind, source.clone(), order.hint(lease));
+                if !orders.contains(&remark) {
+                    orders.push(remark);
+                }
+            }
+        }
+        self.remarks.extend(orders);
+    }
 }
 
 impl Foreseen {

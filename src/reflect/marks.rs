@@ -14,8 +14,11 @@ pub const DECLARED: &str = "keyferry.io/reflected-from";
 /// On a namespace or an object: `"false"` keeps copies away.
 pub const ACCEPT: &str = "keyferry.io/accept";
 
-/// On the Lease: so many held deletions may be done.
+/// On the Lease: so many held copies of a source may be deleted.
 pub const RELEASE: &str = "keyferry.io/release-deletes";
+
+/// On the Lease: a source gets the places that others had first.
+pub const GIVE: &str = "keyferry.io/give-places";
 
 /// Whether an object or a namespace wants no copies.
 pub fn declines(value: Option<&str>) -> bool {

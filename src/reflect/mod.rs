@@ -22,6 +22,7 @@ pub mod marks;
 pub mod metadata;
 pub mod mittwald;
 pub mod offer;
+pub mod order;
 pub mod pattern;
 pub mod place;
 pub mod reason;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::brake::{Mass, Source};
+use super::order::Order;
 use super::place::Place;
 
 /// Why a copy is written.
@@ -80,17 +82,59 @@ pub enum Refusal {
     /// The source's annotations cannot be read.
     Unclear,
     /// Too many copies would go at once.
-    Brake {
-        /// How many wait.
-        held: usize,
-        /// How many would be done without asking.
-        most: usize,
-    },
+    Brake(Box<Braked>),
     /// The API server, a webhook or RBAC says no.
     Failed(String),
 }
 
+/// Copies of a source that wait for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Braked {
+    /// Whose.
+    pub source: Source,
+    /// How many wait.
+    pub held: usize,
+    /// How many would be deleted without asking.
+    pub most: usize,
+    /// They wait because of this.
+    pub mass: Option<Mass>,
+}
+
+impl fmt::Display for Braked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { held, most, .. } = self;
+        match self.mass {
+            None => write!(
+                f,
+                "{held} copies would be deleted at once, and at most {most} are without asking"
+            ),
+            Some(Mass { vanished, most }) => write!(
+                f,
+                "{vanished} sources vanished within a minute, and at most {most} may without asking; {held} copies of this \
+                 one are held"
+            ),
+        }
+    }
+}
+
 impl Refusal {
+    /// What a person may order about it.
+    pub fn order(&self) -> Option<Order> {
+        match self {
+            Self::Brake(braked) => Some(Order::Release(braked.source.clone(), braked.held)),
+            Self::Foreign
+            | Self::Occupied
+            | Self::Taken(_)
+            | Self::Declined
+            | Self::Denied
+            | Self::NoSource(_)
+            | Self::PullOff
+            | Self::Type(_)
+            | Self::Unclear
+            | Self::Failed(_) => None,
+        }
+    }
+
     /// One word, for a metric's label and an Event's reason.
     pub fn word(&self) -> &'static str {
         match self {
@@ -103,7 +147,7 @@ impl Refusal {
             Self::PullOff => "PullOff",
             Self::Type(_) => "ForbiddenType",
             Self::Unclear => "Unclear",
-            Self::Brake { .. } => "Brake",
+            Self::Brake(_) => "Brake",
             Self::Failed(_) => "Failed",
         }
     }
@@ -121,10 +165,7 @@ impl fmt::Display for Refusal {
             Self::PullOff => f.write_str("pulling is turned off in the configuration"),
             Self::Type(kind) => write!(f, "a Secret of type {kind} is never copied"),
             Self::Unclear => f.write_str("the source's annotations cannot be read"),
-            Self::Brake { held, most } => write!(
-                f,
-                "{held} copies would be deleted at once, and at most {most} are without asking"
-            ),
+            Self::Brake(braked) => braked.fmt(f),
             Self::Failed(why) => f.write_str(why),
         }
     }

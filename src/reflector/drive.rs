@@ -20,6 +20,7 @@ use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
 use crate::reflect::index::{Event, Index, Job, Next};
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
+use crate::reflect::order::Order;
 use crate::reflect::place::{Kind, Place};
 use crate::reflect::reason::Refusal;
 
@@ -51,10 +52,10 @@ pub async fn run(
     let work = async {
         loop {
             let lease = candidate.win().await;
-            let (releases, released) = mpsc::channel(1);
+            let (orders, given) = mpsc::channel(1);
             tokio::select! {
-                () = candidate.hold(lease, releases) => {}
-                () = drive(config, &cluster, pulse, released) => {}
+                () = candidate.hold(lease, orders) => {}
+                () = drive(config, &cluster, pulse, given) => {}
             }
         }
     };
@@ -70,7 +71,7 @@ async fn drive(
     config: &Reflector,
     cluster: &Kubernetes,
     pulse: &Pulse,
-    mut released: mpsc::Receiver<usize>,
+    mut orders: mpsc::Receiver<Order>,
 ) {
     let (sender, mut signals) = mpsc::channel(CHANNEL);
     // They end with this set.
@@ -106,7 +107,7 @@ async fn drive(
             Some(done) = jobs.next(), if !jobs.is_empty() => desk.settle(done),
             Some(()) = letters.next(), if !letters.is_empty() => {}
             Some(signal) = signals.recv() => desk.see(signal),
-            Some(count) = released.recv() => desk.index.release(count),
+            Some(order) = orders.recv() => desk.obey(&order),
             () = tokio::task::yield_now(), if busy => {}
             () = sleep_until(wake), if !busy => {}
             _ = rotation.tick(), if config.rules.repair => {
@@ -216,6 +217,11 @@ impl Desk {
 
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn obey(&mut self, order: &Order) {
+        let now = self.now();
+        self.index.obey(order, now);
     }
 
     fn see(&mut self, signal: Signal) {
@@ -340,6 +346,11 @@ fn unwritten(
         }
         Trouble::Known(metadata) => {
             index.apply(Event::Object(kind, *metadata));
+            index.raced(kind, place, now);
+            "raced"
+        }
+        Trouble::Gone(source) => {
+            index.apply(Event::Gone(kind, source));
             index.raced(kind, place, now);
             "raced"
         }

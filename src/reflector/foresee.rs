@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::drive::scopes;
 use super::work::Worker;
-use crate::config::Reflector;
+use crate::config::{Reflector, resolve};
 use crate::kubernetes::list::Pages;
 use crate::kubernetes::{self, Error, Kubernetes};
 use crate::reflect::foresight::{Foresight, Outlook};
@@ -38,10 +38,12 @@ pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresig
             None => break,
         }
     }
-    Ok(Foresight {
+    let mut foresight = Foresight {
         failures,
         ..forecast.finish()
-    })
+    };
+    foresight.name_orders(&resolve(&config.lease, &cluster.namespace));
+    Ok(foresight)
 }
 
 async fn list(

@@ -15,7 +15,7 @@ use super::pulse::Pulse;
 use crate::artifact::ObjectName;
 use crate::kubernetes::lease::{Claim, Fence, Lease};
 use crate::kubernetes::{Error, Kubernetes};
-use crate::reflect::marks;
+use crate::reflect::order::Order;
 
 /// How long others wait for the next sign of us.
 const HOLD: Duration = Duration::from_secs(15);
@@ -145,12 +145,14 @@ impl Candidate {
     }
 
     /// Renews the Lease until it is lost, and passes on what people wrote on it.
-    pub(super) async fn hold(&self, mut lease: Lease, releases: mpsc::Sender<usize>) {
+    pub(super) async fn hold(&self, mut lease: Lease, orders: mpsc::Sender<Order>) {
         let mut until = Instant::now() + BELIEF;
         loop {
             let mut pause = RENEWAL;
-            if let Some(text) = lease.note(marks::RELEASE) {
-                self.pass_on(text, &releases).await;
+            for key in Order::KEYS {
+                if let Some(text) = lease.note(key) {
+                    self.pass_on(key, text, &orders).await;
+                }
             }
             let asked = Instant::now();
             tokio::select! {
@@ -192,21 +194,18 @@ impl Candidate {
         }
     }
 
-    async fn pass_on(&self, text: &str, releases: &mpsc::Sender<usize>) {
-        match text.trim().parse() {
-            Ok(count) => {
-                tracing::warn!(count, "a person releases held deletions");
+    async fn pass_on(&self, key: &str, text: &str, orders: &mpsc::Sender<Order>) {
+        match Order::parse(key, text) {
+            Some(order) => {
+                tracing::warn!(?order, "a person ordered this");
                 // Nobody listens only when all of it ends.
-                let _ = releases.send(count).await;
+                let _ = orders.send(order).await;
             }
-            Err(_) => {
-                tracing::warn!(lease = %self.at, "{} is no number, and is taken away", marks::RELEASE);
+            None => {
+                tracing::warn!(lease = %self.at, "{key} is no order, and is taken away: Events name the commands");
             }
         }
-        let taken = self
-            .cluster()
-            .take_note(&self.at, marks::RELEASE, text)
-            .await;
+        let taken = self.cluster().take_note(&self.at, key, text).await;
         if let Err(error) = taken {
             tracing::warn!(lease = %self.at, %error, "the annotation stays");
         }

@@ -9,9 +9,7 @@ use crate::artifact::ObjectName;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::event::Notice;
 use crate::reflect::index::{News, Told};
-use crate::reflect::marks;
 use crate::reflect::place::{Kind, Place};
-use crate::reflect::reason::Refusal;
 
 /// So long more of the same is waited for: one Event then tells of all of it.
 const GATHER: Duration = Duration::from_secs(1);
@@ -69,13 +67,8 @@ impl Teller {
                 let reason = refusal.word();
                 tracing::warn!(%kind, %at, %place, reason, %refusal, "refused");
                 let mut why = refusal.to_string();
-                if let Refusal::Brake { held, .. } = &refusal {
-                    why = format!(
-                        "{why}; to release them: kubectl annotate lease -n {} {} {}={held}",
-                        lease.namespace,
-                        lease.name,
-                        marks::RELEASE
-                    );
+                if let Some(order) = refusal.order() {
+                    why = format!("{why}; {}", order.hint(lease));
                 }
                 self.add((kind, at, reason), Some(place), why);
             }

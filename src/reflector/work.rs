@@ -63,8 +63,10 @@ pub(super) enum Trouble {
     Foreign,
     /// Somebody was quicker, or the place goes: what happened decides.
     Raced,
-    /// The same, and this is what stands there now.
+    /// The same, and this is what stands at its place, or at its source's, now.
     Known(Box<Metadata>),
+    /// The same: the source is not there any more.
+    Gone(Place),
     /// It may work later.
     Later(String),
 }
@@ -135,9 +137,15 @@ impl Worker {
         kind: Kind,
         place: &Place,
     ) -> Result<Option<(Metadata, Content)>, Error> {
+        let goods = self.refresh(kind, place).await?;
+        Ok(goods.map(|goods| (goods.whole.metadata.clone(), content(&goods))))
+    }
+
+    /// Reads a source whether it is kept or not.
+    async fn refresh(&self, kind: Kind, place: &Place) -> Result<Option<Arc<Goods>>, Error> {
         let goods = self.fetch(kind, place).await?;
         self.larder.put(kind, place, goods.clone());
-        Ok(goods.map(|goods| (goods.whole.metadata.clone(), content(&goods))))
+        Ok(goods)
     }
 
     async fn fetch(&self, kind: Kind, place: &Place) -> Result<Option<Arc<Goods>>, Error> {

@@ -29,7 +29,7 @@ const PARALLEL: u64 = 16;
 const SILENCES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
 /// How long it must be quiet before deletions are judged.
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_millis(300);
 
 impl Checker<'_> {
     /// Copies beside a Secret.

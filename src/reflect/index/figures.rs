@@ -3,9 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::brake::{Census, Source};
 use super::super::place::Kind;
 use super::Index;
 use super::shelf::Shelf;
+
+/// What the brake counts in.
+pub(super) struct Count<'a>(pub(super) &'a [Shelf; 2]);
+
+impl Census for Count<'_> {
+    fn copies(&self, (kind, place): &Source) -> usize {
+        self.0[*kind as usize].copies_of(place)
+    }
+
+    fn sources(&self) -> usize {
+        self.0.iter().map(Shelf::given).sum()
+    }
+}
 
 /// Figures.
 impl Index {

@@ -225,7 +225,7 @@ impl Forecast {
     }
 
     fn left(&self, kind: Kind, place: &Place, refusal: Refusal) -> Act {
-        if !matches!(refusal, Refusal::Brake { .. }) {
+        if !matches!(refusal, Refusal::Brake(_)) {
             return Act::Leave(refusal);
         }
         let reason = match self.index.decide(kind, place) {

@@ -21,17 +21,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::brake::{Brake, Judged};
+use super::brake::{Brake, Held};
 use super::glob::Ceiling;
 use super::metadata::Guard;
 use super::offer::Dialect;
+use super::order::Order;
 use super::pattern::Matching;
 use super::place::{Kind, Place, Uid, Version};
-use super::reason::{Farewell, Reason, Refusal};
+use super::reason::{Braked, Farewell, Reason, Refusal};
 use super::scope::Target;
 use super::selector::Labels;
 use crate::plan::brake::Limits;
 use decide::Decision;
+use figures::Count;
 use queue::{Item, Queue};
 use shelf::Shelf;
 
@@ -139,6 +141,8 @@ pub struct Write {
     pub source: Place,
     /// The only source that is meant.
     pub source_uid: Uid,
+    /// The only version of it: another one may not give to this place any more.
+    pub source_version: Version,
     /// Whose words its marks use.
     pub dialect: Dialect,
     /// Over what.
@@ -325,7 +329,9 @@ impl Index {
                 Some(job)
             }
             Decision::Delete(_) => {
-                self.brake.add(kind, place, now);
+                let from = self.shelf(kind).standing(&place)?.from.clone()?;
+                let gone = !self.shelf(kind).sources.contains_key(&from);
+                self.brake.add(&(kind, from), place, gone, now);
                 None
             }
             Decision::Compare(source) => {
@@ -349,24 +355,32 @@ impl Index {
 
     /// Deletions, when there is nothing else to do.
     fn judge(&mut self, now: Duration) -> Next {
-        let copies = self.copies();
-        match self.brake.judge(copies, now) {
-            Judged::Nothing => {}
-            Judged::Go(places) => {
-                for (kind, place) in places {
-                    self.cleared.insert((kind, place.clone()));
-                    self.dirty(kind, place);
-                }
-                return Next::Busy;
+        let judged = self.brake.judge(&Count(&self.shelves), now);
+        for held in &judged.held {
+            self.hold(held);
+        }
+        if !judged.go.is_empty() {
+            for (kind, place) in judged.go {
+                self.cleared.insert((kind, place.clone()));
+                self.dirty(kind, place);
             }
-            Judged::Held { held, most } => {
-                for (kind, place) in self.brake.places() {
-                    self.refuse(kind, &place, Refusal::Brake { held, most });
-                }
-            }
+            return Next::Busy;
         }
         let due = [self.queue.due(), self.brake.due()];
         Next::Idle(due.into_iter().flatten().min())
+    }
+
+    fn hold(&mut self, held: &Held) {
+        let braked = Braked {
+            source: held.source.clone(),
+            held: held.places.len(),
+            most: held.most,
+            mass: held.mass,
+        };
+        for place in &held.places {
+            let refusal = Refusal::Brake(Box::new(braked.clone()));
+            self.refuse(held.source.0, place, refusal);
+        }
     }
 
     /// Notes a refusal, and tells of it when it is a new one.
@@ -426,9 +440,9 @@ impl Index {
         Some((kind, place, source))
     }
 
-    /// A person releases so many held deletions.
-    pub fn release(&mut self, count: usize) {
-        self.brake.release(count);
+    /// A person orders something.
+    pub fn obey(&mut self, order: &Order, now: Duration) {
+        self.brake.release(order, now);
     }
 
     fn target<'a>(&'a self, namespace: &'a str) -> Option<(&'a Namespace, Target<'a>)> {

@@ -93,6 +93,7 @@ impl Index {
             place,
             source,
             source_uid,
+            source_version: _,
             dialect,
             how,
             reason,

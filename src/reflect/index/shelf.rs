@@ -49,6 +49,13 @@ pub(super) struct Standing {
     pub(super) seen: u32,
 }
 
+impl Standing {
+    /// Whether it is a copy that we made.
+    fn is_ours(&self) -> bool {
+        self.marked && !self.mirror
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) sources: HashMap<Place, Source>,
@@ -64,6 +71,8 @@ pub(super) struct Shelf {
     pub(super) generation: u32,
     pub(super) listed: bool,
     copies: usize,
+    /// How many copies of ours there are of a source.
+    given: HashMap<Place, usize>,
     mirrors: usize,
 }
 
@@ -86,7 +95,12 @@ impl Shelf {
                 .or_default()
                 .insert(place.clone());
         }
-        self.copies += usize::from(!standing.mirror && standing.marked);
+        if standing.is_ours() {
+            self.copies += 1;
+            if let Some(from) = &standing.from {
+                *self.given.entry(from.clone()).or_default() += 1;
+            }
+        }
         self.mirrors += usize::from(standing.mirror);
         self.standing
             .entry(place.namespace)
@@ -105,9 +119,17 @@ impl Shelf {
     }
 
     fn unfollow(&mut self, place: &Place, gone: &Standing) {
-        self.copies -= usize::from(!gone.mirror && gone.marked);
+        self.copies -= usize::from(gone.is_ours());
         self.mirrors -= usize::from(gone.mirror);
         let Some(from) = &gone.from else { return };
+        if gone.is_ours()
+            && let Some(count) = self.given.get_mut(from)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.given.remove(from);
+            }
+        }
         if let Some(followers) = self.followers.get_mut(from) {
             followers.remove(place);
             if followers.is_empty() {
@@ -241,6 +263,16 @@ impl Shelf {
 
     pub(super) fn copies(&self) -> usize {
         self.copies
+    }
+
+    /// Our copies of a source.
+    pub(super) fn copies_of(&self, source: &Place) -> usize {
+        self.given.get(source).copied().unwrap_or_default()
+    }
+
+    /// Sources of which there are copies of ours, whether they are there or not.
+    pub(super) fn given(&self) -> usize {
+        self.given.len()
     }
 
     pub(super) fn mirrors(&self) -> usize {

@@ -1,8 +1,10 @@
 //! The index with a cluster of a page under it: what is done, in which order, and that it ends.
 
+mod brakes;
 mod forecast;
 mod laws;
 mod model;
+mod stale;
 
 use super::super::marks;
 use super::super::metadata::{NamespaceMetadata, Notes};
@@ -372,9 +374,11 @@ fn row_75_too_many_deletions_are_held_until_a_person_releases_them() {
     assert_eq!(model.later(3600), "");
     model.restart(rules());
     assert_eq!(model.log.join(", "), "", "nor does a restart release them");
-    model.index.release(4);
+    model.order(marks::RELEASE, "secret/a/x:4");
     assert_eq!(model.done(), "", "not so many");
-    model.index.release(5);
+    model.order(marks::RELEASE, "secret/a/y:5");
+    assert_eq!(model.done(), "", "not this source");
+    model.order(marks::RELEASE, "secret/a/x:5");
     assert_eq!(model.done().matches("delete").count(), 5);
 }
 

@@ -1,6 +1,7 @@
 //! Writing one copy: applied whole, made anew where an update is impossible, cleared of what others put in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -21,13 +22,7 @@ const RELEASE: (u32, Duration) = (20, Duration::from_millis(100));
 
 impl Worker {
     pub(super) async fn write(&self, write: &Write) -> Result<Written, Trouble> {
-        let source = self.source(write.kind, &write.source).await;
-        let Some(goods) = source.map_err(trouble)? else {
-            return Err(Trouble::Raced);
-        };
-        if goods.whole.metadata.uid != write.source_uid {
-            return Err(Trouble::Raced);
-        }
+        let goods = self.decided_on(write).await?;
         let ours = !matches!(write.how, How::Fill(..));
         let annotations = annotations(write, &goods);
         let parcel = |basis: Basis| Parcel {
@@ -60,6 +55,26 @@ impl Worker {
             (Err(error), _) => return Err(trouble(error)),
         };
         self.settle(write, &goods, stored, ours).await
+    }
+
+    /// The source in the version that was decided on. Any other is told, so that it is decided on that: it may not give to
+    /// this place any more, and a watch that hears nothing would not have said so.
+    async fn decided_on(&self, write: &Write) -> Result<Arc<Goods>, Trouble> {
+        let is_meant = |goods: &Goods| {
+            let metadata = &goods.whole.metadata;
+            (metadata.uid, metadata.resource_version) == (write.source_uid, write.source_version)
+        };
+        let (kind, place) = (write.kind, &write.source);
+        let kept = self.source(kind, place).await.map_err(trouble)?;
+        if let Some(goods) = kept.filter(|goods| is_meant(goods)) {
+            return Ok(goods);
+        }
+        // What was kept may be older than the decision.
+        match self.refresh(kind, place).await.map_err(trouble)? {
+            Some(goods) if is_meant(&goods) => Ok(goods),
+            Some(goods) => Err(Trouble::Known(Box::new(goods.whole.metadata.clone()))),
+            None => Err(Trouble::Gone(place.clone())),
+        }
     }
 
     /// Nothing was there when it was decided, and now there is something.

@@ -215,8 +215,9 @@ fn row_75_a_mass_deletion_is_held_until_a_person_releases_it() {
     }
     estate.put("a/x", "reflection-allowed=true", "k=1");
     let release = format!(
-        "kubectl annotate lease -n {} keyferry-reflector keyferry.io/release-deletes=5",
-        estate.prefix
+        "kubectl annotate lease -n {} keyferry-reflector keyferry.io/release-deletes=secret/{}/x:5",
+        estate.prefix,
+        estate.name("a")
     );
     told_once(&estate, "a", "Brake", &release);
     assert_eq!(estate.figure("held_deletes"), "5");

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod audit;
+mod brakes;
 mod connections;
 mod declared;
 mod estate;

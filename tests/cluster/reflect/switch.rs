@@ -143,7 +143,14 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
         steps
     };
     assert_eq!(sorted(&held), expected("hold ?/gone Brake"));
-    assert_eq!(json(&held)["reflector"]["remarks"][0]["name"], "bad");
+    let remarks = &json(&held)["reflector"]["remarks"];
+    assert_eq!(remarks[0]["name"], "bad");
+    let release = format!(
+        "kubectl annotate lease -n {0} keyferry-reflector keyferry.io/release-deletes=secret/{0}-a/gone:5",
+        estate.prefix
+    );
+    let last = remarks[1]["what"].as_str().expect("text");
+    assert!(last.ends_with(&release), "{last}");
 
     let config = "{targets: {namespaces: [\"PREFIX-*\"]}, brake: {percent: 100}}";
     let free = plan(&estate, config, "json", &onlooker).expect(10);

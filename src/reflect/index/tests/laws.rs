@@ -96,8 +96,7 @@ proptest! {
         }
         for _ in 0..10 {
             drop(model.later(700));
-            let held = model.index.held();
-            model.index.release(held);
+            model.release_all();
         }
         for (at, copy) in &model.objects {
             if !copy.marked {

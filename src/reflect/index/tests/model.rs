@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::super::super::glob::{Ceiling, Glob};
 use super::super::super::metadata::{Guard, Metadata, NamespaceMetadata, Notes};
 use super::super::super::offer::Dialect;
+use super::super::super::order::Order;
 use super::super::super::pattern::Matching;
 use super::super::super::place::{Kind, Place, Uid, Version};
 use super::super::super::reason::Refusal;
@@ -37,6 +38,8 @@ pub(super) struct Model {
     pub(super) log: Vec<String>,
     /// What people were told.
     pub(super) told: Vec<String>,
+    /// A namespace whose watch is half-open: what happens in it is not heard of.
+    pub(super) unheard: Option<&'static str>,
     next: u64,
 }
 
@@ -96,6 +99,7 @@ impl Model {
             now: Duration::ZERO,
             log: Vec::new(),
             told: Vec::new(),
+            unheard: None,
             next: 100,
         };
         for name in namespaces.split_whitespace() {
@@ -121,6 +125,18 @@ impl Model {
             }
             self.index.list_ends(kind, &|_| true, true);
         }
+    }
+
+    /// A person writes an order on the Lease.
+    pub(super) fn order(&mut self, key: &str, value: &str) {
+        let order = Order::parse(key, value).expect("an order");
+        self.index.obey(&order, self.now);
+    }
+
+    /// A person releases all that is held.
+    pub(super) fn release_all(&mut self) {
+        let order = Order::ReleaseAll(self.index.held());
+        self.index.obey(&order, self.now);
     }
 
     /// The same cluster, seen by a new process.
@@ -180,13 +196,21 @@ impl Model {
 
     fn store(&mut self, at: Place, object: Object) {
         self.objects.insert(at.clone(), object);
-        let metadata = self.metadata(&at);
-        self.index.apply(Event::Object(SECRET, metadata));
+        if self.hears(&at) {
+            let metadata = self.metadata(&at);
+            self.index.apply(Event::Object(SECRET, metadata));
+        }
+    }
+
+    fn hears(&self, at: &Place) -> bool {
+        self.unheard != Some(&*at.namespace)
     }
 
     pub(super) fn delete(&mut self, at: &str) {
         self.objects.remove(&place(at)).expect("it is there");
-        self.index.apply(Event::Gone(SECRET, place(at)));
+        if self.hears(&place(at)) {
+            self.index.apply(Event::Gone(SECRET, place(at)));
+        }
     }
 
     pub(super) fn metadata(&self, at: &Place) -> Metadata {
@@ -274,7 +298,21 @@ impl Model {
 
     fn write(&mut self, write: &Write) {
         let place = write.place.clone();
-        let source = self.objects[&write.source].clone();
+        let source = self.objects.get(&write.source).cloned();
+        let meant = (write.source_uid, write.source_version);
+        let source = match source {
+            Some(source) if (uid(source.uid), version(source.version)) == meant => source,
+            Some(_) => {
+                let metadata = self.metadata(&write.source);
+                self.index.apply(Event::Object(write.kind, metadata));
+                return self.index.raced(write.kind, &place, self.now);
+            }
+            None => {
+                let gone = Event::Gone(write.kind, write.source.clone());
+                self.index.apply(gone);
+                return self.index.raced(write.kind, &place, self.now);
+            }
+        };
         let old = self.objects.get(&place).cloned();
         let basis = match (write.how, &old) {
             (How::Create, None) => true,
