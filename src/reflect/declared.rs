@@ -120,9 +120,7 @@ fn destinations(
         return Ok(named.into_iter().map(str::to_owned).collect());
     }
     let known = namespaces.as_ref().map_err(Failure::clone)?;
-    let accepts = |namespace: &&NamespaceMetadata| {
-        !namespace.ending && !marks::declines(namespace.notes.read(marks::ACCEPT))
-    };
+    let accepts = |namespace: &&NamespaceMetadata| !namespace.ending && !namespace.declines();
     let meant = |namespace: &&NamespaceMetadata| {
         reflect
             .namespaces

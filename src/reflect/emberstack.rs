@@ -5,11 +5,11 @@
 
 use super::marks;
 use super::metadata::Notes;
-use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Way};
-use super::pattern::{Matching, PatternList, Syntax};
+use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
+use super::pattern::budget::Budget;
+use super::pattern::{Matching, Syntax};
 use super::place::{Place, Uid, Version};
 use super::scope::Scope;
-use super::selector::Selector;
 
 /// Before each of its annotations.
 pub const PREFIX: &str = "reflector.v1.k8s.emberstack.com/";
@@ -27,7 +27,7 @@ const REFLECTED_VERSION: &str = "reflector.v1.k8s.emberstack.com/reflected-versi
 const REFLECTED_AT: &str = "reflector.v1.k8s.emberstack.com/reflected-at";
 
 /// What an object's annotations say.
-pub fn read(notes: &Notes, matching: Matching) -> Ask {
+pub fn read(notes: &Notes) -> Ask {
     if let Some(source) = notes.read(REFLECTS).and_then(reflected) {
         let mirror = Mirror {
             dialect: Dialect::Emberstack,
@@ -49,7 +49,7 @@ pub fn read(notes: &Notes, matching: Matching) -> Ask {
     }
     let says_something = [ALLOWED, AUTO].iter().any(|key| notes.read(key).is_some());
     if says_something {
-        Ask::Offer(offer(notes, matching))
+        Ask::Offer
     } else {
         Ask::Nothing
     }
@@ -77,47 +77,47 @@ fn flag(notes: &Notes, key: &str) -> bool {
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
-fn offer(notes: &Notes, matching: Matching) -> Offer {
-    let mut offer = Offer::default();
+/// Adds what a source's annotations offer.
+pub fn offer(notes: &Notes, matching: Matching, budget: &mut Budget, offer: &mut Offer) {
+    let mut reader = Reader::new(notes, PREFIX, budget, offer);
     for key in [ALLOWED, AUTO] {
-        offer.remarks.extend(doubtful(notes, key));
+        doubt(notes, key, &mut reader);
     }
     let (allowed, auto) = (flag(notes, ALLOWED), flag(notes, AUTO));
     if auto && !allowed {
-        offer.remarks.push(format!(
-            "{} is of no effect without {}: \"true\"",
-            short(AUTO),
-            short(ALLOWED)
-        ));
+        let needed = format!("it has no effect without {}: \"true\"", short(ALLOWED));
+        reader.remark(AUTO, needed);
     }
     if !allowed {
-        return offer;
+        return;
     }
-    let mut scope = |names, selector| scope(notes, names, selector, matching, &mut offer);
+    let mut scope = |names, selector| scope(notes, names, selector, matching, &mut reader);
     let may = scope(ALLOWED_NAMESPACES, ALLOWED_SELECTOR);
     let push = if auto {
         Reach::within([may.clone(), scope(AUTO_NAMESPACES, AUTO_SELECTOR)])
     } else {
         Reach::default()
     };
-    offer.ways.push(Way {
+    reader.way(Way {
         dialect: Dialect::Emberstack,
         pull: Reach::within([may]),
         push,
     });
-    offer
 }
 
 /// A word that looks like yes and is none.
-fn doubtful(notes: &Notes, key: &str) -> Option<String> {
-    let value = notes.read(key)?.trim();
+fn doubt(notes: &Notes, key: &str, reader: &mut Reader<'_>) {
+    let Some(value) = notes.read(key).map(str::trim) else {
+        return;
+    };
     let known = value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
-    (!known).then(|| {
-        format!(
-            "{}: {value:?} means \"false\"; only \"true\" means yes",
-            short(key)
-        )
-    })
+    if !known {
+        let shown: String = value.chars().take(40).collect();
+        reader.remark(
+            key,
+            format!("{shown:?} means \"false\"; only \"true\" means yes"),
+        );
+    }
 }
 
 fn short(key: &str) -> &str {
@@ -130,39 +130,26 @@ fn scope(
     names: &str,
     selector: &str,
     matching: Matching,
-    offer: &mut Offer,
+    reader: &mut Reader<'_>,
 ) -> Scope {
-    let list = notes.read(names).unwrap_or_default();
-    let labels = notes.read(selector).unwrap_or_default();
-    if list.is_empty() && labels.is_empty() {
+    let says = |key| notes.read(key).filter(|text| !text.is_empty());
+    let (list, labels) = (says(names), says(selector));
+    if list.is_none() && labels.is_none() {
         return Scope::everything();
     }
     let mut by_name = Scope::default();
-    if !list.is_empty() {
-        match PatternList::parse(list, Syntax::DotNet, matching) {
-            Ok(list) => by_name = Scope::named(list),
-            Err(error) => {
-                offer.remarks.push(format!("{}: {error}", short(names)));
-                offer.frozen = true;
-            }
+    if let Some(list) = list {
+        if let Some(list) = reader.list(names, Syntax::DotNet, matching) {
+            by_name = Scope::named(list);
         }
         if matching == Matching::LeftmostFirst && list.contains('|') {
-            offer.remarks.push(format!(
-                "{}: alternatives are tried from the left, so `a|ab` does not mean `ab`",
-                short(names)
-            ));
+            let why = "alternatives are tried from the left, so `a|ab` does not mean `ab`";
+            reader.remark(names, why);
         }
     }
-    if labels.is_empty() {
-        return by_name;
-    }
-    match Selector::parse(labels) {
-        Ok(parsed) => by_name.or_selected(Some(parsed)),
-        Err(error) => {
-            offer.remarks.push(format!("{}: {error}", short(selector)));
-            offer.frozen = true;
-            by_name.or_selected(None)
-        }
+    match labels {
+        None => by_name,
+        Some(_) => by_name.or_selected(reader.selector(selector)),
     }
 }
 

@@ -11,7 +11,7 @@ pub const SOURCE: &str = "keyferry.io/source";
 /// On a copy that the configuration declares: `namespace/name` of its home, or its delivery.
 pub const DECLARED: &str = "keyferry.io/reflected-from";
 
-/// On a namespace or an object: `"false"` keeps copies away.
+/// On a namespace (label or annotation) or an object (annotation): `"false"` keeps copies away.
 pub const ACCEPT: &str = "keyferry.io/accept";
 
 /// On the Lease: so many held copies of a source may be deleted.

@@ -9,7 +9,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use sha2::{Digest as _, Sha256};
 
+use super::marks;
 use super::place::{Uid, Version};
 use super::selector::Labels;
 use super::{emberstack, mittwald};
@@ -62,6 +64,16 @@ pub struct NamespaceMetadata {
     pub ending: bool,
 }
 
+impl NamespaceMetadata {
+    /// Whether it wants no copies: it says so as a label or as an annotation.
+    pub fn declines(&self) -> bool {
+        let label = self.labels.get(marks::ACCEPT).map(String::as_str);
+        [label, self.notes.read(marks::ACCEPT)]
+            .into_iter()
+            .any(marks::declines)
+    }
+}
+
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     from: D,
 ) -> Result<T, D::Error> {
@@ -77,6 +89,10 @@ fn is_marked<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     Ok(labels.get(MARK).is_some_and(|owner| owner == OWNER))
 }
 
+/// Equal for equal annotations, and for no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
 /// Annotations that mean something to us; all others were never copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes(BTreeMap<String, String>);
@@ -85,6 +101,16 @@ impl Notes {
     /// One of them.
     pub fn read(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
+    }
+
+    /// A short proof that two of them say the same. Annotations may have 256 KiB, and sources are many.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Sha256::new();
+        for text in self.0.iter().flat_map(|(key, value)| [key, value]) {
+            hash.update(text.len().to_le_bytes());
+            hash.update(text);
+        }
+        Fingerprint(hash.finalize().into())
     }
 
     /// Whether there is none.
@@ -259,10 +285,7 @@ mod tests {
                 "fieldsV1":{"f:metadata":{"f:labels":{}},"f:data":{"f:b":{},"f:a":{}},"f:type":{}}}]}"#;
         let metadata: Metadata = serde_json::from_str(text).expect("metadata");
         assert!(metadata.marked && !metadata.ending);
-        assert_eq!(
-            metadata.notes.read(crate::reflect::marks::ACCEPT),
-            Some("false")
-        );
+        assert_eq!(metadata.notes.read(marks::ACCEPT), Some("false"));
         assert_eq!(metadata.owners, Guard::ours([("data", "a"), ("data", "b")]));
         assert!(!format!("{metadata:?}").contains("c4nary"));
     }
@@ -276,6 +299,19 @@ mod tests {
             serde_json::from_str(r#"{"name":"a","labels":null,"deletionTimestamp":"t"}"#)
                 .expect("a namespace");
         assert!(namespace.ending && namespace.labels.is_empty());
+    }
+
+    #[test]
+    fn row_100_a_namespace_declines_by_label_or_annotation() {
+        for (text, declines) in [
+            (r#"{"labels":{"keyferry.io/accept":"false"}}"#, true),
+            (r#"{"annotations":{"keyferry.io/accept":"False"}}"#, true),
+            (r#"{"labels":{"keyferry.io/accept":"true"}}"#, false),
+            (r"{}", false),
+        ] {
+            let namespace: NamespaceMetadata = serde_json::from_str(text).expect("a namespace");
+            assert_eq!(namespace.declines(), declines, "{text}");
+        }
     }
 
     /// Each way of a stranger to touch a copy's data shows in the number.

@@ -4,11 +4,11 @@
 
 use super::marks;
 use super::metadata::Notes;
-use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Way};
-use super::pattern::{Matching, PatternList, Syntax};
+use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
+use super::pattern::budget::Budget;
+use super::pattern::{Matching, Syntax};
 use super::place::{Place, Uid, Version};
 use super::scope::Scope;
-use super::selector::Selector;
 
 /// Before each of its annotations.
 pub const PREFIX: &str = "replicator.v1.mittwald.de/";
@@ -55,52 +55,33 @@ pub fn read(notes: &Notes) -> Ask {
         .iter()
         .any(|key| notes.read(key).is_some());
     if says_something {
-        Ask::Offer(offer(notes))
+        Ask::Offer
     } else {
         Ask::Nothing
     }
 }
 
-fn offer(notes: &Notes) -> Offer {
-    let mut offer = Offer::default();
-    let mut list = |key: &str| {
-        let text = notes.read(key)?;
-        match PatternList::parse(text, Syntax::Go, Matching::Whole) {
-            Ok(list) => Some(Scope::named(list)),
-            Err(error) => {
-                offer.remarks.push(format!("{}: {error}", short(key)));
-                offer.frozen = true;
-                None
-            }
-        }
-    };
-    let by_name = list(TO);
+/// Adds what a source's annotations offer.
+pub fn offer(notes: &Notes, budget: &mut Budget, offer: &mut Offer) {
+    let mut reader = Reader::new(notes, PREFIX, budget, offer);
+    let by_name = list(TO, &mut reader);
     // A missing list allows nobody.
     let allowed = notes.read(ALLOWED).is_some_and(is_true);
     let pull = if allowed {
-        list(ALLOWED_NAMESPACES)
+        list(ALLOWED_NAMESPACES, &mut reader)
     } else {
         None
     };
     if allowed && notes.read(ALLOWED_NAMESPACES).is_none() {
-        offer.remarks.push(format!(
-            "{} is of no effect without {}",
-            short(ALLOWED),
-            short(ALLOWED_NAMESPACES)
-        ));
+        let needed = format!("it has no effect without {}", short(ALLOWED_NAMESPACES));
+        reader.remark(ALLOWED, needed);
     }
-    let by_label = notes
-        .read(TO_MATCHING)
-        .map(|text| match Selector::parse(text) {
-            Ok(selector) => Scope::default().or_selected(Some(selector)),
-            Err(error) => {
-                offer
-                    .remarks
-                    .push(format!("{}: {error}", short(TO_MATCHING)));
-                offer.frozen = true;
-                Scope::default()
-            }
-        });
+    let by_label = notes.read(TO_MATCHING).map(|_| {
+        let selector = reader.selector(TO_MATCHING);
+        selector.map_or_else(Scope::default, |selector| {
+            Scope::default().or_selected(Some(selector))
+        })
+    });
     // Two requests, and either is enough: a way each. Only the first one answers who may pull.
     let pushes = by_name
         .into_iter()
@@ -111,15 +92,18 @@ fn offer(notes: &Notes) -> Offer {
         pushes.push(Reach::default());
     }
     let mut pull = Some(Reach::within(pull));
-    offer.ways = pushes
-        .into_iter()
-        .map(|push| Way {
+    for push in pushes {
+        reader.way(Way {
             dialect: Dialect::Mittwald,
             pull: pull.take().unwrap_or_default(),
             push,
-        })
-        .collect();
-    offer
+        });
+    }
+}
+
+fn list(key: &str, reader: &mut Reader<'_>) -> Option<Scope> {
+    let list = reader.list(key, Syntax::Go, Matching::Whole)?;
+    Some(Scope::named(list))
 }
 
 /// As Go's `strconv.ParseBool` has it.
@@ -152,6 +136,7 @@ pub fn written(
 
 #[cfg(test)]
 mod tests {
+    use super::super::pattern::budget::Cost;
     use super::super::scope::Target;
     use super::super::selector::Labels;
     use super::*;
@@ -232,9 +217,11 @@ mod tests {
                 true,
             ),
         ] {
-            let Ask::Offer(offer) = read(&notes(&pairs)) else {
-                panic!("{pairs:?}")
-            };
+            let notes = notes(&pairs);
+            assert_eq!(read(&notes), Ask::Offer, "{pairs:?}");
+            let mut read = Offer::default();
+            offer(&notes, &mut Budget::beside(Cost::default()), &mut read);
+            let offer = read;
             let target = Target {
                 name: namespace,
                 labels: Some(&prod),

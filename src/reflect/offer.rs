@@ -1,7 +1,13 @@
 //! What the annotations of one object say, whichever controller's words they are.
 
+use std::fmt;
+
+use super::metadata::Notes;
+use super::pattern::budget::{Budget, Cost, Limit};
+use super::pattern::{Matching, PatternList, Syntax};
 use super::place::{Place, Uid, Version};
 use super::scope::{Scope, Target};
+use super::selector::Selector;
 
 /// Whose words an annotation uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,13 +19,13 @@ pub enum Dialect {
 }
 
 /// What an object is to us.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Ask {
     /// Nothing: it says nothing that we understand.
     #[default]
     Nothing,
-    /// It may be copied.
-    Offer(Offer),
+    /// It may be copied: its annotations say to where.
+    Offer,
     /// Its owner wants it to be filled from elsewhere.
     Mirror(Mirror),
     /// A controller made it.
@@ -37,6 +43,10 @@ pub struct Offer {
     pub remarks: Vec<String>,
     /// Part of it cannot be read: what is there stays as it is, and nothing new is made.
     pub frozen: bool,
+    /// What its patterns cost.
+    pub cost: Cost,
+    /// Its namespace had no room for its patterns; they are read again when the object is seen again.
+    pub crowded: bool,
 }
 
 /// What one dialect's annotations allow and ask for.
@@ -68,6 +78,70 @@ impl Reach {
     /// Whether no namespace can be meant.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Reads the lists and selectors of one source, in one dialect. What cannot be read becomes a remark, and freezes the offer.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    notes: &'a Notes,
+    prefix: &'static str,
+    budget: &'a mut Budget,
+    offer: &'a mut Offer,
+}
+
+impl<'a> Reader<'a> {
+    /// Of annotations that begin with `prefix`, for an offer.
+    pub fn new(
+        notes: &'a Notes,
+        prefix: &'static str,
+        budget: &'a mut Budget,
+        offer: &'a mut Offer,
+    ) -> Self {
+        Self {
+            notes,
+            prefix,
+            budget,
+            offer,
+        }
+    }
+
+    /// Something that the author of an annotation should know.
+    pub fn remark(&mut self, key: &str, what: impl fmt::Display) {
+        let short = key.strip_prefix(self.prefix).unwrap_or(key);
+        self.offer.remarks.push(format!("{short}: {what}"));
+    }
+
+    /// A way that the offer has in this dialect.
+    pub fn way(&mut self, way: Way) {
+        self.offer.ways.push(way);
+    }
+
+    /// A list of names; nothing where it is not there, or cannot be read.
+    pub fn list(&mut self, key: &str, syntax: Syntax, matching: Matching) -> Option<PatternList> {
+        let text = self.notes.read(key)?;
+        let list = PatternList::parse(text, syntax, matching, self.budget);
+        list.map_err(|error| self.freeze(key, &error, error.limit()))
+            .ok()
+    }
+
+    /// A selector; nothing where it is not there, or cannot be read.
+    pub fn selector(&mut self, key: &str) -> Option<Selector> {
+        let text = self.notes.read(key)?;
+        if let Err(limit) = self.budget.spend(Selector::cost(text)) {
+            self.freeze(key, &limit, Some(limit));
+            return None;
+        }
+        let selector = Selector::parse(text);
+        selector
+            .map_err(|error| self.freeze(key, &error, None))
+            .ok()
+    }
+
+    fn freeze(&mut self, key: &str, why: &dyn fmt::Display, limit: Option<Limit>) {
+        self.remark(key, why);
+        self.offer.frozen = true;
+        self.offer.crowded |= limit == Some(Limit::Namespace);
     }
 }
 

@@ -3,12 +3,18 @@
 //! The two controllers that people come from read them with other engines: .NET's and Go's. Ours is linear in the length of
 //! the name, whatever the pattern, and a pattern that it would read differently is refused instead of guessed.
 
+pub mod budget;
 mod syntax;
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
+use regex_automata::nfa::thompson::{self, BuildError, WhichCaptures};
+use regex_automata::{Anchored, Input, MatchKind};
+
+use budget::{Budget, Cost, Limit};
 
 /// When a pattern speaks of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,65 +36,81 @@ pub enum Syntax {
     Go,
 }
 
-/// Longer than any list of namespaces that fits into a useful annotation.
-const LONGEST_LIST: usize = 64 << 10;
-
 /// So many patterns, each tried on each namespace.
 const MOST_PATTERNS: usize = 1000;
 
-/// Bytes of a compiled pattern. Counted repetitions multiply: `(a{50}){50}` is refused here.
-const LARGEST_PROGRAM: usize = 256 << 10;
+/// Bytes of one expression: what it becomes while it is read is much larger.
+const LONGEST_EXPRESSION: usize = 1 << 10;
 
 /// Groups within groups.
 const DEEPEST: u32 = 50;
 
+/// What an entry of a list takes beside its text.
+const ENTRY: usize = 48;
+
 /// Names that a source speaks of.
 #[derive(Debug, Clone, Default)]
 pub struct PatternList {
-    patterns: Vec<Pattern>,
+    patterns: Arc<[Pattern]>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Pattern {
     Name(Box<str>),
-    Expression(Arc<Regex>, Matching),
+    Expression(Box<PikeVM>),
 }
 
 impl PatternList {
-    /// Reads a comma-separated list; blanks between commas are nothing.
-    pub fn parse(text: &str, syntax: Syntax, matching: Matching) -> Result<Self, PatternError> {
-        if text.len() > LONGEST_LIST {
-            return Err(PatternError::LongList);
-        }
+    /// Reads a comma-separated list; blanks between commas are nothing. Each pattern is paid for before the next is read.
+    pub fn parse(
+        text: &str,
+        syntax: Syntax,
+        matching: Matching,
+        budget: &mut Budget,
+    ) -> Result<Self, PatternError> {
         let parts = text
             .split(',')
             .map(str::trim)
             .filter(|part| !part.is_empty());
-        let patterns: Vec<Pattern> = parts
-            .map(|part| pattern(part, syntax, matching))
-            .collect::<Result<_, _>>()?;
-        if patterns.len() > MOST_PATTERNS {
-            return Err(PatternError::LongList);
+        let mut patterns = Vec::new();
+        for part in parts {
+            if patterns.len() == MOST_PATTERNS {
+                return Err(PatternError::LongList);
+            }
+            patterns.push(pattern(part, syntax, matching, budget)?);
         }
-        Ok(Self { patterns })
+        Ok(Self {
+            patterns: patterns.into(),
+        })
     }
 
     /// Whether a name is of one of the patterns.
     pub fn covers(&self, name: &str) -> bool {
         self.patterns.iter().any(|pattern| match pattern {
             Pattern::Name(own) => **own == *name,
-            Pattern::Expression(regex, Matching::Whole) => regex.is_match(name),
-            Pattern::Expression(regex, Matching::LeftmostFirst) => regex
-                .find(name)
-                .is_some_and(|found| found.start() == 0 && found.len() == name.len()),
+            Pattern::Expression(engine) => {
+                let input = Input::new(name).anchored(Anchored::Yes);
+                let found = engine.find(&mut engine.create_cache(), input);
+                found.is_some_and(|found| found.end() == name.len())
+            }
         })
     }
 }
 
-fn pattern(text: &str, syntax: Syntax, matching: Matching) -> Result<Pattern, PatternError> {
+fn pattern(
+    text: &str,
+    syntax: Syntax,
+    matching: Matching,
+    budget: &mut Budget,
+) -> Result<Pattern, PatternError> {
     // Most lists hold plain names; no engine is made for those.
     if text.bytes().all(is_plain) {
+        let bytes = ENTRY + text.len();
+        budget.spend(Cost { bytes, states: 0 })?;
         return Ok(Pattern::Name(text.into()));
+    }
+    if text.len() > LONGEST_EXPRESSION {
+        return Err(PatternError::LongExpression);
     }
     if let Some(why) = syntax::read_differently(text, syntax) {
         return Err(PatternError::Unsupported {
@@ -96,38 +118,51 @@ fn pattern(text: &str, syntax: Syntax, matching: Matching) -> Result<Pattern, Pa
             why,
         });
     }
-    let alone = compile(text, text)?;
-    let regex = match matching {
-        Matching::LeftmostFirst => alone,
-        // Alone it is whole, so the group cannot be closed from within: `a)|(?:b` was refused above.
-        Matching::Whole => compile(&format!(r"\A(?:{text})\z"), text)?,
-    };
-    Ok(Pattern::Expression(Arc::new(regex), matching))
+    let engine = compile(text, matching, budget)?;
+    let nfa = engine.get_nfa();
+    budget.spend(Cost {
+        bytes: ENTRY + size_of::<PikeVM>() + nfa.memory_usage(),
+        states: nfa.states().len(),
+    })?;
+    Ok(Pattern::Expression(Box::new(engine)))
 }
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-fn compile(expression: &str, written: &str) -> Result<Regex, PatternError> {
-    let built = RegexBuilder::new(expression)
-        .size_limit(LARGEST_PROGRAM)
-        .dfa_size_limit(LARGEST_PROGRAM)
-        .nest_limit(DEEPEST)
-        .build();
-    built.map_err(|error| {
-        if let regex::Error::CompiledTooBig(_) = error {
-            return PatternError::TooBig(written.into());
-        }
-        PatternError::Invalid {
-            pattern: written.into(),
-            why: last_line(&error.to_string()),
-        }
+/// An automaton that is as large as what was written, and no cache beside it. A search begins at the start of a name: with
+/// all matches it ends at the longest, which is the whole name if any match is.
+fn compile(text: &str, matching: Matching, budget: &Budget) -> Result<PikeVM, PatternError> {
+    let kind = match matching {
+        Matching::Whole => MatchKind::All,
+        Matching::LeftmostFirst => MatchKind::LeftmostFirst,
+    };
+    let syntax = regex_automata::util::syntax::Config::new();
+    let built = PikeVM::builder()
+        .configure(pikevm::Config::new().match_kind(kind))
+        // Names of namespaces are ASCII.
+        .syntax(syntax.unicode(false).utf8(false).nest_limit(DEEPEST))
+        .thompson(
+            thompson::Config::new()
+                .utf8(false)
+                .nfa_size_limit(Some(budget.left().bytes))
+                .which_captures(WhichCaptures::Implicit),
+        )
+        .build(text);
+    built.map_err(|error| match error.size_limit() {
+        Some(_) => PatternError::Costly(budget.limit()),
+        None => PatternError::Invalid {
+            pattern: text.into(),
+            why: last_line(&error),
+        },
     })
 }
 
 /// The engine draws the pattern with a caret and says at the end what is wrong.
-fn last_line(text: &str) -> String {
+fn last_line(error: &BuildError) -> String {
+    let inner = error.source().map(ToString::to_string);
+    let text = inner.unwrap_or_else(|| error.to_string());
     let last = text.lines().next_back().unwrap_or_default();
     last.trim_start_matches("error: ").to_owned()
 }
@@ -135,10 +170,12 @@ fn last_line(text: &str) -> String {
 /// Why a list of patterns says nothing that we could follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PatternError {
-    /// Too many, or too long.
+    /// Too many patterns.
     LongList,
-    /// Its repetitions multiply.
-    TooBig(String),
+    /// One of them is too long.
+    LongExpression,
+    /// They cost more than they may.
+    Costly(Limit),
     /// No regular expression, or one that no linear engine can run.
     Invalid {
         /// As written.
@@ -158,11 +195,11 @@ pub enum PatternError {
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LongList => write!(
-                f,
-                "a list has at most {MOST_PATTERNS} patterns in {LONGEST_LIST} bytes"
-            ),
-            Self::TooBig(pattern) => write!(f, "pattern {pattern:?} grows too big"),
+            Self::LongList => write!(f, "a list has at most {MOST_PATTERNS} patterns"),
+            Self::LongExpression => {
+                write!(f, "an expression has at most {LONGEST_EXPRESSION} bytes")
+            }
+            Self::Costly(limit) => limit.fmt(f),
             Self::Invalid { pattern, why } => write!(f, "pattern {pattern:?}: {why}"),
             Self::Unsupported { pattern, why } => {
                 write!(f, "pattern {pattern:?}: {why} is not supported")
@@ -171,12 +208,35 @@ impl fmt::Display for PatternError {
     }
 }
 
+impl PatternError {
+    /// The limit that it is about, if it is about one.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Costly(limit) => Some(*limit),
+            Self::LongList
+            | Self::LongExpression
+            | Self::Invalid { .. }
+            | Self::Unsupported { .. } => None,
+        }
+    }
+}
+
+impl From<Limit> for PatternError {
+    fn from(limit: Limit) -> Self {
+        Self::Costly(limit)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(text: &str, syntax: Syntax, matching: Matching) -> Result<PatternList, PatternError> {
+        PatternList::parse(text, syntax, matching, &mut Budget::beside(Cost::default()))
+    }
+
     fn list(text: &str, syntax: Syntax, matching: Matching) -> PatternList {
-        PatternList::parse(text, syntax, matching).unwrap_or_else(|error| panic!("{text}: {error}"))
+        parse(text, syntax, matching).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
     /// Name, and whether it is meant: as emberstack's reflector has it, as we have it unless told otherwise.
@@ -214,6 +274,7 @@ mod tests {
     #[test]
     fn what_cannot_be_followed_is_refused_with_its_reason() {
         let too_long = "a,".repeat(40_000);
+        let long = format!("a{}", ".".repeat(1024));
         let too_many = "a,".repeat(1001);
         for (text, expected) in [
             (
@@ -223,19 +284,36 @@ mod tests {
             (r"(a)\1", "backreferences are not supported"),
             ("a)|(?:b", "unopened group"),
             ("[", "unclosed character class"),
-            ("(a{500}){500}", "grows too big"),
+            ("(a{500}){500}", "too large: the lists of an object"),
+            (long.as_str(), "an expression has at most 1024 bytes"),
             ("team-{1", "pattern \"team-{1\""),
             ("3}", ""),
             (too_long.as_str(), "at most 1000 patterns"),
             (too_many.as_str(), "at most 1000 patterns"),
         ] {
-            match PatternList::parse(text, Syntax::DotNet, Matching::Whole) {
+            match parse(text, Syntax::DotNet, Matching::Whole) {
                 Ok(_) => assert_eq!(expected, "", "{text:.20}"),
                 Err(error) => {
                     assert!(!expected.is_empty(), "{text:.20}: {error}");
                     assert!(error.to_string().contains(expected), "{text:.20}: {error}");
                 }
             }
+        }
+    }
+
+    /// What costs an attacker fifteen kilobytes costs us no more than the limit of one object.
+    #[test]
+    fn row_81_patterns_are_paid_for_before_they_are_kept() {
+        let many: Vec<String> = (0..1000).map(|n| format!("[a-z]{{3000}}{n:03}")).collect();
+        let names: Vec<String> = (0..1000).map(|n| format!("team-{n}")).collect();
+        let small: Vec<String> = (0..40).map(|n| format!("team-{n}-[0-9]+")).collect();
+        for (text, fits) in [(many, false), (names, true), (small, true)] {
+            let text = text.join(",");
+            let mut budget = Budget::beside(Cost::default());
+            let read = PatternList::parse(&text, Syntax::DotNet, Matching::Whole, &mut budget);
+            assert_eq!(read.is_ok(), fits, "{text:.20}: {read:?}");
+            let spent = budget.spent();
+            assert!(spent.bytes <= Cost::OBJECT.bytes && spent.states <= Cost::OBJECT.states);
         }
     }
 

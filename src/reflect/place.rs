@@ -20,6 +20,14 @@ impl Kind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Secret, Self::ConfigMap];
 
+    /// Whether the control plane writes objects of this name into every namespace. A copy would be there before it.
+    pub fn is_reserved(self, name: &str) -> bool {
+        match self {
+            Self::Secret => false,
+            Self::ConfigMap => name.starts_with("kube-"),
+        }
+    }
+
     /// As it stands in a path.
     pub fn resource(self) -> &'static str {
         match self {

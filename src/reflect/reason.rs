@@ -79,6 +79,8 @@ pub enum Refusal {
     PullOff,
     /// A type that is never copied.
     Type(String),
+    /// A name that the control plane uses.
+    Reserved,
     /// The source's annotations cannot be read.
     Unclear,
     /// Too many copies would go at once.
@@ -146,6 +148,7 @@ impl Refusal {
             Self::NoSource(_) => "NoSource",
             Self::PullOff => "PullOff",
             Self::Type(_) => "ForbiddenType",
+            Self::Reserved => "Reserved",
             Self::Unclear => "Unclear",
             Self::Brake(_) => "Brake",
             Self::Failed(_) => "Failed",
@@ -164,6 +167,9 @@ impl fmt::Display for Refusal {
             Self::NoSource(source) => write!(f, "{source} does not exist or allows nothing"),
             Self::PullOff => f.write_str("pulling is turned off in the configuration"),
             Self::Type(kind) => write!(f, "a Secret of type {kind} is never copied"),
+            Self::Reserved => f.write_str(
+                "ConfigMaps named kube-* belong to the control plane and are never copied",
+            ),
             Self::Unclear => f.write_str("the source's annotations cannot be read"),
             Self::Brake(braked) => braked.fmt(f),
             Self::Failed(why) => f.write_str(why),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::pattern::budget::Cost;
+
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
 
@@ -28,6 +30,15 @@ enum Test {
 }
 
 impl Selector {
+    /// What reading a text may cost: its words, each with an entry of its own.
+    pub fn cost(text: &str) -> Cost {
+        let entries = 1 + text.bytes().filter(|byte| *byte == b',').count();
+        Cost {
+            bytes: text.len() + entries * size_of::<Requirement>(),
+            states: 0,
+        }
+    }
+
     /// Reads one; a text without any requirement is none.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let error = |why| SelectorError {

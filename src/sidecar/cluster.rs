@@ -14,7 +14,6 @@ use tokio::time::sleep;
 use crate::config::{Config, SecretRef, resolve};
 use crate::kubernetes::Kind;
 use crate::reflect::declared;
-use crate::reflect::marks;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::Version;
 use crate::reflect::selector::Labels;
@@ -74,7 +73,7 @@ impl Followed {
 type Facts = (String, Labels, bool, Version);
 
 fn of_namespace(namespace: &NamespaceMetadata) -> Facts {
-    let goes = namespace.ending || marks::declines(namespace.notes.read(marks::ACCEPT));
+    let goes = namespace.ending || namespace.declines();
     let name = namespace.name.clone();
     (name, namespace.labels.clone(), goes, Version::default())
 }

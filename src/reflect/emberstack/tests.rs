@@ -1,5 +1,6 @@
 //! Each annotation and each spelling of it, as rows of what a namespace then gets.
 
+use super::super::pattern::budget::Cost;
 use super::super::scope::Target;
 use super::super::selector::Labels;
 use super::*;
@@ -10,12 +11,12 @@ fn notes(pairs: &[(&str, &str)]) -> Notes {
 }
 
 fn offered(pairs: &[(&str, &str)], matching: Matching) -> Offer {
-    match read(&notes(pairs), matching) {
-        Ask::Offer(offer) => offer,
-        other @ (Ask::Nothing | Ask::Mirror(_) | Ask::Copy(_) | Ask::Declared) => {
-            panic!("{pairs:?}: {other:?}")
-        }
-    }
+    let notes = notes(pairs);
+    assert_eq!(read(&notes), Ask::Offer, "{pairs:?}");
+    let mut read = Offer::default();
+    let mut budget = Budget::beside(Cost::default());
+    offer(&notes, matching, &mut budget, &mut read);
+    read
 }
 
 fn labels(text: &str) -> Labels {
@@ -235,7 +236,7 @@ fn what_an_author_should_know_is_said() {
     for (pairs, remark, frozen) in [
         (
             vec![("reflection-auto-enabled", "true")],
-            "reflection-auto-enabled is of no effect without",
+            "reflection-auto-enabled: it has no effect without",
             false,
         ),
         (
@@ -272,10 +273,10 @@ fn what_an_author_should_know_is_said() {
 
 #[test]
 fn a_reflection_is_never_a_source() {
-    let source = |pairs: &[(&str, &str)]| match read(&notes(pairs), Matching::Whole) {
+    let source = |pairs: &[(&str, &str)]| match read(&notes(pairs)) {
         Ask::Mirror(mirror) => format!("mirror of {}", mirror.source.expect("it names one")),
         Ask::Copy(mirror) => format!("copy of {}", mirror.source.expect("it names one")),
-        Ask::Offer(_) => "offer".to_owned(),
+        Ask::Offer => "offer".to_owned(),
         Ask::Nothing | Ask::Declared => "nothing".to_owned(),
     };
     let allowed = ("reflection-allowed", "true");
@@ -309,7 +310,7 @@ fn what_is_written_is_read_back() {
             ("auto-reflects", "True"),
             ("reflected-version", text),
         ]);
-        let Ask::Copy(mirror) = read(&quoted, Matching::Whole) else {
+        let Ask::Copy(mirror) = read(&quoted) else {
             panic!("a copy")
         };
         assert_eq!(
@@ -323,7 +324,7 @@ fn what_is_written_is_read_back() {
         "2026-01-01T00:00:00.0000000Z",
         true,
     );
-    let Ask::Copy(mirror) = read(&Notes::of(own), Matching::Whole) else {
+    let Ask::Copy(mirror) = read(&Notes::of(own)) else {
         panic!("a copy")
     };
     assert_eq!(mirror.source, Some(place.clone()));

@@ -50,6 +50,7 @@ impl Index {
         match (claim, standing) {
             (None, None) => Decision::Nothing,
             (None, Some(copy)) => self.farewell(kind, copy, namespace.declines),
+            (Some(_), _) if kind.is_reserved(&place.name) => Decision::Refuse(Refusal::Reserved),
             (Some(_), None) if self.shelf(kind).sources.contains_key(place) => {
                 Decision::Refuse(Refusal::Occupied)
             }
@@ -180,6 +181,12 @@ impl Index {
         let Some(source) = &mirror.from else {
             return Decision::Nothing;
         };
+        if [place, source]
+            .iter()
+            .any(|place| kind.is_reserved(&place.name))
+        {
+            return refuse(Refusal::Reserved);
+        }
         if !self.rules.pull {
             return refuse(Refusal::PullOff);
         }

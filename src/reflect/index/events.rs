@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::marks;
-use super::super::metadata::{Metadata, NamespaceMetadata, Notes};
+use super::super::metadata::{Metadata, NamespaceMetadata};
 use super::super::offer::{Ask, Dialect, Mirror, Offer};
+use super::super::pattern::budget::{Budget, Cost};
 use super::super::place::{Kind, Place};
 use super::super::reason::Refusal;
 use super::super::{emberstack, mittwald};
@@ -91,13 +92,7 @@ impl Index {
 
     fn object(&mut self, kind: Kind, metadata: Metadata, listed: bool) {
         let place = self.place(&metadata.namespace, &metadata.name);
-        let ask = self.ask(&metadata.notes);
-        let counts = |ask: &Ask| match ask {
-            Ask::Nothing | Ask::Declared => false,
-            Ask::Offer(_) => self.rules.sources.covers(&metadata.namespace),
-            Ask::Copy(_) | Ask::Mirror(_) => self.rules.targets.covers(&metadata.namespace),
-        };
-        let ask = if counts(&ask) { ask } else { Ask::Nothing };
+        let ask = self.ask(&metadata);
         match ask {
             Ask::Nothing | Ask::Declared => {
                 self.drop_source(kind, &place);
@@ -108,11 +103,11 @@ impl Index {
                     self.dirty(kind, place);
                 }
             }
-            Ask::Offer(offer) => {
+            Ask::Offer => {
                 if self.shelf_mut(kind).remove_standing(&place).is_some() {
                     self.dirty(kind, place.clone());
                 }
-                self.source(kind, place, metadata, offer);
+                self.source(kind, place, metadata);
             }
             Ask::Copy(mirror) => {
                 self.drop_source(kind, &place);
@@ -125,37 +120,59 @@ impl Index {
         }
     }
 
-    /// The words of all dialects that are spoken here. A reflection in one of them is no source in the other.
-    fn ask(&self, notes: &Notes) -> Ask {
-        if notes.read(marks::DECLARED).is_some() {
+    /// What an object is to us: in all dialects that are spoken here, and within the ceilings. Nothing is parsed for it. A
+    /// reflection in one dialect is no source in the other.
+    fn ask(&self, metadata: &Metadata) -> Ask {
+        if metadata.notes.read(marks::DECLARED).is_some() {
             return Ask::Declared;
         }
         let mut asks = self.rules.dialects.iter().map(|dialect| match dialect {
-            Dialect::Emberstack => emberstack::read(notes, self.rules.matching),
-            Dialect::Mittwald => mittwald::read(notes),
+            Dialect::Emberstack => emberstack::read(&metadata.notes),
+            Dialect::Mittwald => mittwald::read(&metadata.notes),
         });
-        let (first, second) = (
-            asks.next().unwrap_or_default(),
-            asks.next().unwrap_or_default(),
-        );
-        match (first, second) {
-            (Ask::Offer(mut first), Ask::Offer(second)) => {
-                first.ways.extend(second.ways);
-                first.remarks.extend(second.remarks);
-                first.frozen |= second.frozen;
-                Ask::Offer(first)
-            }
-            (Ask::Nothing | Ask::Offer(_), second @ (Ask::Copy(_) | Ask::Mirror(_))) => second,
+        let first = asks.next().unwrap_or_default();
+        let ask = match (first, asks.next().unwrap_or_default()) {
+            (Ask::Nothing | Ask::Offer, second @ (Ask::Copy(_) | Ask::Mirror(_))) => second,
             (Ask::Nothing, second) => second,
             (first, _) => first,
-        }
+        };
+        let counts = match &ask {
+            Ask::Nothing | Ask::Declared => false,
+            Ask::Offer => self.rules.sources.covers(&metadata.namespace),
+            Ask::Copy(_) | Ask::Mirror(_) => self.rules.targets.covers(&metadata.namespace),
+        };
+        if counts { ask } else { Ask::Nothing }
     }
 
-    fn source(&mut self, kind: Kind, place: Place, metadata: Metadata, offer: Offer) {
+    fn offer(&self, kind: Kind, place: &Place, metadata: &Metadata) -> Offer {
+        let costs = Kind::ALL.map(|kind| self.shelf(kind).cost(&place.namespace));
+        let own = self.shelf(kind).sources.get(place);
+        let own = own.map_or_else(Cost::default, |own| own.offer.cost);
+        let mut budget = Budget::beside(costs[0].plus(costs[1]).less(own));
+        let mut offer = Offer::default();
+        for dialect in &self.rules.dialects {
+            let (notes, budget) = (&metadata.notes, &mut budget);
+            match dialect {
+                Dialect::Emberstack if emberstack::read(notes) == Ask::Offer => {
+                    emberstack::offer(notes, self.rules.matching, budget, &mut offer);
+                }
+                Dialect::Mittwald if mittwald::read(notes) == Ask::Offer => {
+                    mittwald::offer(notes, budget, &mut offer);
+                }
+                Dialect::Emberstack | Dialect::Mittwald => {}
+            }
+        }
+        offer.cost = budget.spent();
+        offer
+    }
+
+    fn source(&mut self, kind: Kind, place: Place, metadata: Metadata) {
         let seen = self.shelf(kind).generation;
+        let said = metadata.notes.fingerprint();
         if let Some(known) = self.shelf_mut(kind).sources.get_mut(&place)
             && known.uid == metadata.uid
-            && known.notes == metadata.notes
+            && known.said == said
+            && !known.offer.crowded
         {
             known.seen = seen;
             if known.version != metadata.resource_version {
@@ -164,7 +181,13 @@ impl Index {
             }
             return;
         }
-        for remark in &offer.remarks {
+        let offer = self.offer(kind, &place, &metadata);
+        let old = self.shelf_mut(kind).remove_source(&place);
+        let is_new = |remark: &&String| {
+            let old = old.as_ref();
+            !old.is_some_and(|old| old.offer.remarks.contains(*remark))
+        };
+        for remark in offer.remarks.iter().filter(is_new) {
             let what = News::Remark(remark.clone());
             self.told.push(Told {
                 kind,
@@ -172,13 +195,12 @@ impl Index {
                 what,
             });
         }
-        let old = self.shelf_mut(kind).remove_source(&place);
         let same = old.as_ref().is_some_and(|old| old.uid == metadata.uid);
         let source = Source {
             uid: metadata.uid,
             version: metadata.resource_version,
             created: metadata.creation_timestamp.into(),
-            notes: metadata.notes,
+            said,
             offer,
             content: old.and_then(|old| old.content).filter(|_| same),
             waiting: Vec::new(),
@@ -306,10 +328,11 @@ impl Index {
 
     fn namespace(&mut self, metadata: NamespaceMetadata) {
         let name = self.name(&metadata.name);
+        let declines = metadata.declines();
         let namespace = Namespace {
             labels: Some(metadata.labels),
             ending: metadata.ending,
-            declines: marks::declines(metadata.notes.read(marks::ACCEPT)),
+            declines,
             seen: self.generation,
         };
         let old = self.namespaces.insert(Arc::clone(&name), namespace.clone());

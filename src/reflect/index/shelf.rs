@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::super::metadata::{Guard, Notes};
+use super::super::metadata::{Fingerprint, Guard};
 use super::super::offer::{Dialect, Offer};
+use super::super::pattern::budget::Cost;
 use super::super::place::{Place, Uid, Version};
 use super::super::reason::Refusal;
 use super::{Content, Digest};
@@ -16,7 +17,8 @@ pub(super) struct Source {
     pub(super) uid: Uid,
     pub(super) version: Version,
     pub(super) created: Box<str>,
-    pub(super) notes: Notes,
+    /// Of its annotations: what was read once is not read again.
+    pub(super) said: Fingerprint,
     pub(super) offer: Offer,
     /// As of the last reading; it may be of an older version.
     pub(super) content: Option<Content>,
@@ -74,9 +76,15 @@ pub(super) struct Shelf {
     /// How many copies of ours there are of a source.
     given: HashMap<Place, usize>,
     mirrors: usize,
+    /// What the patterns of a namespace's sources cost.
+    costs: HashMap<Arc<str>, Cost>,
 }
 
 impl Shelf {
+    pub(super) fn cost(&self, namespace: &str) -> Cost {
+        self.costs.get(namespace).copied().unwrap_or_default()
+    }
+
     pub(super) fn standing(&self, place: &Place) -> Option<&Standing> {
         self.standing.get(&place.namespace)?.get(&place.name)
     }
@@ -179,11 +187,19 @@ impl Shelf {
         if !namespaces.contains(&place.namespace) {
             namespaces.push(Arc::clone(&place.namespace));
         }
+        let costs = self.costs.entry(Arc::clone(&place.namespace)).or_default();
+        *costs = costs.plus(source.offer.cost);
         self.sources.insert(place.clone(), source);
     }
 
     pub(super) fn remove_source(&mut self, place: &Place) -> Option<Source> {
         let gone = self.sources.remove(place)?;
+        let left = self.cost(&place.namespace).less(gone.offer.cost);
+        if left == Cost::default() {
+            self.costs.remove(&place.namespace);
+        } else {
+            self.costs.insert(Arc::clone(&place.namespace), left);
+        }
         if let Some(namespaces) = self.by_name.get_mut(&place.name) {
             namespaces.retain(|namespace| *namespace != place.namespace);
             if namespaces.is_empty() {
