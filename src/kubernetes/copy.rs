@@ -77,8 +77,8 @@ impl Whole {
         }
     }
 
-    /// Labels and annotations whose keys are wanted. Read only when asked for: one of them may hold a whole object.
-    pub(crate) fn words(&self, wanted: &dyn Fn(&str) -> bool) -> [BTreeMap<String, String>; 2] {
+    /// Labels and annotations. Read only when they are needed: one of them may hold a whole object.
+    pub(crate) fn words(&self) -> [BTreeMap<String, String>; 2] {
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Words {
@@ -94,10 +94,7 @@ impl Whole {
             labels,
             annotations,
         } = object.map(|object| object.metadata).unwrap_or_default();
-        [labels, annotations].map(|words| {
-            let words = words.unwrap_or_default().into_iter();
-            words.filter(|(key, _)| wanted(key)).collect()
-        })
+        [labels, annotations].map(Option::unwrap_or_default)
     }
 
     /// Sections and keys that it has.

@@ -1,7 +1,7 @@
 //! Kubernetes Secrets as documents: what a decrypted manifest says, in one shape for SOPS files and SealedSecrets.
 //!
 //! Pure. Labels and annotations that would make another tool the owner of what we create are left out here, and nowhere
-//! else ([`owner`]); what Kubernetes reserves for itself is refused here.
+//! else ([`marks`]); what Kubernetes reserves for itself is refused here.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::report::{Class, Fault};
 pub(crate) mod base64;
 pub mod document;
 pub(crate) mod fields;
+pub(crate) mod marks;
 pub(crate) mod names;
-mod owner;
 mod raw;
 #[cfg(test)]
 mod tests;

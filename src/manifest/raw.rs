@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::fields::{self, Fields, ShapeError};
-use super::{Kind, Manifest, ManifestError, base64, names, owner};
+use super::{Kind, Manifest, ManifestError, base64, marks, names};
 use crate::material::{Node, SecretBytes};
 
 /// The type of a Secret that names none.
@@ -116,8 +116,8 @@ impl RawSecret {
             name,
             kind,
             data,
-            labels: owner::without_marks(labels),
-            annotations: owner::without_marks(annotations),
+            labels: marks::without_marks(labels),
+            annotations: marks::without_marks(annotations),
             immutable,
         })
     }

@@ -17,6 +17,7 @@ use crate::config::Reflector;
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::secret::is_reserved;
 use crate::kubernetes::{Error, Kubernetes};
+use crate::manifest::marks;
 use crate::reflect::foresight::Outlook;
 use crate::reflect::glob::Glob;
 use crate::reflect::index::{Content, Digest, Job, Write, Written};
@@ -26,19 +27,6 @@ use crate::reflect::place::{Kind, Place, Version};
 
 /// All tries of one request. Longer than a webhook may take, and short enough that what fails does not hold up others.
 const PATIENCE: Duration = Duration::from_secs(12);
-
-/// Labels and annotations that make another tool an object's owner, or that hold a whole object: never copied.
-const NEVER_COPIED: [&str; 9] = [
-    "keyferry.io/",
-    "reflector.v1.k8s.emberstack.com/",
-    "replicator.v1.mittwald.de/",
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "argocd.argoproj.io/",
-    "app.kubernetes.io/instance",
-    "app.kubernetes.io/managed-by",
-    "meta.helm.sh/",
-    "toolkit.fluxcd.io/",
-];
 
 /// What came of a job.
 pub(super) enum Done {
@@ -175,12 +163,13 @@ impl Worker {
         if self.labels.is_empty() && self.annotations.is_empty() {
             return Default::default();
         }
-        let fit = |key: &str| !NEVER_COPIED.iter().any(|never| key.contains(never));
-        let [mut labels, mut annotations] = whole.words(&fit);
-        let any = |globs: &[Glob], key: &str| globs.iter().any(|glob| glob.covers(key));
+        let [mut labels, mut annotations] = whole.words();
+        let goes = |globs: &[Glob], key: &str, value: &str| {
+            globs.iter().any(|glob| glob.covers(key)) && !marks::stays_behind(key, value)
+        };
         let strip = whole.metadata.notes.read(mittwald::STRIP_LABELS).is_some();
-        labels.retain(|key, _| !strip && any(&self.labels, key));
-        annotations.retain(|key, _| any(&self.annotations, key));
+        labels.retain(|key, value| !strip && goes(&self.labels, key, value));
+        annotations.retain(|key, value| goes(&self.annotations, key, value));
         [labels, annotations]
     }
 
@@ -223,7 +212,7 @@ impl Worker {
         let kept = if words.iter().all(BTreeMap::is_empty) {
             Default::default()
         } else {
-            let [mut labels, mut annotations] = copy.words(&|_| true);
+            let [mut labels, mut annotations] = copy.words();
             labels.retain(|key, _| words[0].contains_key(key));
             annotations.retain(|key, _| words[1].contains_key(key));
             [labels, annotations]
