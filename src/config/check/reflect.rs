@@ -111,6 +111,14 @@ impl Checker<'_> {
             silence,
             lease,
         } = written.value;
+        if sources.namespaces.is_none() {
+            self.problem(
+                at.clone(),
+                "`reflector` does not say which namespaces may offer copies",
+                "add `sources: {namespaces: [platform]}`; `[\"*\"]` lets everyone who may write \
+                 annotations in any namespace put objects into others, as emberstack's reflector does",
+            );
+        }
         let system = if strict { None } else { Some(SYSTEM) };
         let names: Vec<String> = namespaces
             .iter()

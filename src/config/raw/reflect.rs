@@ -50,7 +50,7 @@ pub struct RawReflector {
     /// Take over copies that the original controllers made.
     #[serde(default = "yes")]
     pub adopt: bool,
-    /// Where sources count.
+    /// Namespaces whose objects may offer copies. Its `namespaces` is required; `["*"]` is everyone.
     #[serde(default)]
     pub sources: RawCeiling,
     /// Where copies are made and deleted; never in `kube-*` unless `exclude` says something else, or `strict`.
@@ -91,7 +91,7 @@ pub enum RawDialect {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawCeiling {
-    /// Those that count; all unless said.
+    /// Those that count. Of `targets`: all by default.
     pub namespaces: Option<Vec<At<String>>>,
     /// But not these.
     pub exclude: Option<Vec<At<String>>>,

@@ -478,19 +478,19 @@ fn alias_bombs_and_depth_are_refused_quickly() {
 }
 
 #[test]
-fn the_reflector_is_careful_unless_it_is_told_otherwise() {
+fn row_99_the_reflector_is_careful_and_its_sources_are_named() {
     let read = |text: &str| {
         let text = format!("reflector: {text}\n");
         let config = load_files(&[("c/k.yaml", &text)], None);
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         config.reflector.expect("it is declared")
     };
-    let usual = read("{}");
+    let usual = read("{sources: {namespaces: ['*']}}");
     assert_eq!(usual.rules.dialects.len(), 2);
     assert!(usual.rules.repair && usual.rules.pull && usual.rules.adopt);
     assert!(!usual.rules.targets.covers("kube-system") && usual.rules.targets.covers("team"));
     assert!(usual.rules.sources.covers("kube-system"));
-    let strict = read("{strict: true, dialects: [emberstack]}");
+    let strict = read("{strict: true, dialects: [emberstack], sources: {namespaces: ['*']}}");
     assert!(!strict.rules.repair && strict.rules.targets.covers("kube-system"));
     let all = read(
         "{sources: {namespaces: [a-*]}, targets: {exclude: [b]}, namespaces: [a-1, c], labels: [team], \
@@ -533,6 +533,16 @@ fn the_reflector_is_careful_unless_it_is_told_otherwise() {
             "c/k.yaml:2:36: `[a]` is no name of a namespace",
         ),
     ] {
+        let whole = match text.strip_suffix('}') {
+            Some(front) if !text.contains("sources") => {
+                format!("{front}, sources: {{namespaces: ['*']}}}}")
+            }
+            _ => text.to_owned(),
+        };
+        refused(&format!("reflector: {whole}\n"), expected);
+    }
+    for text in ["{}", "{sources: {exclude: [a]}}"] {
+        let expected = "c/k.yaml:2:12: `reflector` does not say which namespaces may offer copies";
         refused(&format!("reflector: {text}\n"), expected);
     }
 }
