@@ -132,6 +132,7 @@ impl Refusal {
             | Self::NoSource(_)
             | Self::PullOff
             | Self::Type(_)
+            | Self::Reserved
             | Self::Unclear
             | Self::Failed(_) => None,
         }

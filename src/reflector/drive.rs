@@ -119,7 +119,7 @@ async fn drive(
                 worker.tidy();
                 desk.count();
                 if letters.is_empty() {
-                    let due = desk.teller.letters().into_iter();
+                    let due = desk.teller.letters(Instant::now()).into_iter();
                     letters.extend(due.map(|letter| letter.send(cluster.until(Instant::now() + LETTER))));
                 }
             }
@@ -312,7 +312,7 @@ impl Desk {
     /// Hands on what people should know.
     fn tell(&mut self) {
         for told in self.index.news() {
-            self.teller.take(told, &self.lease);
+            self.teller.take(told, &self.lease, Instant::now());
         }
     }
 

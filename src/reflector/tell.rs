@@ -1,6 +1,7 @@
 //! What people are told: a line in the log for each refusal, and one Event per object and reason, however many places it is of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,8 +21,11 @@ const NAMED: usize = 5;
 /// Events of one turn; the others wait for the next, a second later.
 const TURN: usize = 10;
 
-/// Objects and reasons that are remembered; more at once tell a person nothing.
+/// Objects and reasons that are remembered.
 const MOST: usize = 2000;
+
+/// Of these, those of one namespace: its owner cannot take the others' room. More at once tell a person nothing.
+const MOST_OF_ONE: usize = 50;
 
 /// An Event that was not told again for so long begins anew: the API server has forgotten it by then.
 const FORGET: Duration = Duration::from_secs(3600);
@@ -32,6 +36,8 @@ type Key = (Kind, Place, &'static str);
 #[derive(Default)]
 pub(super) struct Teller {
     open: BTreeMap<Key, Topic>,
+    /// How many are open, by namespace.
+    counts: BTreeMap<Arc<str>, usize>,
 }
 
 struct Topic {
@@ -56,12 +62,12 @@ pub(super) struct Letter {
 
 impl Teller {
     /// Takes in news, and logs them.
-    pub(super) fn take(&mut self, told: Told, lease: &ObjectName) {
+    pub(super) fn take(&mut self, told: Told, lease: &ObjectName, now: Instant) {
         let Told { kind, at, what } = told;
         match what {
             News::Remark(what) => {
                 tracing::warn!(%kind, %at, what, "an annotation");
-                self.add((kind, at, "Annotation"), None, what);
+                self.add((kind, at, "Annotation"), None, what, now);
             }
             News::Refused(place, refusal) => {
                 let reason = refusal.word();
@@ -70,53 +76,105 @@ impl Teller {
                 if let Some(order) = refusal.order() {
                     why = format!("{why}; {}", order.hint(lease));
                 }
-                self.add((kind, at, reason), Some(place), why);
+                self.add((kind, at, reason), Some(place), why, now);
             }
         }
     }
 
-    fn add(&mut self, key: Key, place: Option<Place>, why: String) {
-        if self.open.len() >= MOST && !self.open.contains_key(&key) {
+    fn add(&mut self, key: Key, place: Option<Place>, why: String, now: Instant) {
+        if !self.open.contains_key(&key) && !self.has_room(&key.1.namespace) {
             return;
         }
-        let now = Instant::now();
-        let topic = self.open.entry(key).or_insert_with(|| Topic {
-            places: BTreeSet::new(),
-            why: String::new(),
-            waits: None,
-            told: now,
-            since: format!("{:.0}", jiff::Timestamp::now()),
-            count: 0,
+        let namespace = Arc::clone(&key.1.namespace);
+        let topic = self.open.entry(key).or_insert_with(|| {
+            *self.counts.entry(namespace).or_default() += 1;
+            Topic {
+                places: BTreeSet::new(),
+                why: String::new(),
+                waits: None,
+                told: now,
+                since: format!("{:.0}", jiff::Timestamp::now()),
+                count: 0,
+            }
         });
         topic.places.extend(place);
         topic.why = why;
         topic.waits.get_or_insert(now);
     }
 
-    /// Events whose time has come.
-    pub(super) fn letters(&mut self) -> Vec<Letter> {
-        let old = |topic: &Topic| topic.waits.is_none() && topic.told.elapsed() > FORGET;
-        self.open.retain(|_, topic| !old(topic));
-        let due = self
+    /// Whether one more may be remembered. One that was told makes room for one that was not.
+    fn has_room(&mut self, namespace: &Arc<str>) -> bool {
+        let of_one = self.counts.get(namespace).copied().unwrap_or_default();
+        if of_one < MOST_OF_ONE && self.open.len() < MOST {
+            return true;
+        }
+        let crowded = of_one >= MOST_OF_ONE;
+        let told = |(key, topic): &(&Key, &Topic)| {
+            topic.waits.is_none() && (!crowded || key.1.namespace == *namespace)
+        };
+        let oldest = self
             .open
-            .iter_mut()
-            .filter(|(_, topic)| topic.waits.is_some_and(|since| since.elapsed() >= GATHER));
-        due.take(TURN)
-            .map(|((kind, at, reason), topic)| {
-                topic.waits = None;
-                topic.told = Instant::now();
-                topic.count += 1;
-                let places = std::mem::take(&mut topic.places);
-                Letter {
-                    kind: *kind,
-                    at: at.clone(),
-                    reason,
-                    message: message(at, &places, &topic.why),
-                    count: topic.count,
-                    since: topic.since.clone(),
-                }
+            .iter()
+            .filter(told)
+            .min_by_key(|(_, topic)| topic.told);
+        let oldest = oldest.map(|(key, _)| key.clone());
+        oldest.is_some_and(|key| self.forget(&key))
+    }
+
+    fn forget(&mut self, key: &Key) -> bool {
+        let was_there = self.open.remove(key).is_some();
+        if let Some(count) = self.counts.get_mut(&key.1.namespace) {
+            *count -= usize::from(was_there);
+            if *count == 0 {
+                self.counts.remove(&key.1.namespace);
+            }
+        }
+        was_there
+    }
+
+    /// Events whose time has come: one of each namespace before a second one of any.
+    pub(super) fn letters(&mut self, now: Instant) -> Vec<Letter> {
+        let old = |topic: &Topic| topic.waits.is_none() && now - topic.told > FORGET;
+        let old: Vec<Key> = self
+            .open
+            .iter()
+            .filter(|(_, topic)| old(topic))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in old {
+            self.forget(&key);
+        }
+        let mut turns: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        let is_due = |topic: &Topic| topic.waits.is_some_and(|since| now - since >= GATHER);
+        let due = self.open.iter_mut().filter(|(_, topic)| is_due(topic));
+        let mut due: Vec<(usize, Instant, (&Key, &mut Topic))> = due
+            .map(|(key, topic)| {
+                let turn = turns.entry(Arc::clone(&key.1.namespace)).or_default();
+                *turn += 1;
+                (*turn, topic.waits.unwrap_or(topic.told), (key, topic))
             })
+            .collect();
+        due.sort_by_key(|(turn, since, _)| (*turn, *since));
+        let due = due.into_iter().take(TURN);
+        due.map(|(_, _, (key, topic))| topic.letter(key, now))
             .collect()
+    }
+}
+
+impl Topic {
+    fn letter(&mut self, (kind, at, reason): &Key, now: Instant) -> Letter {
+        self.waits = None;
+        self.told = now;
+        self.count += 1;
+        let places = std::mem::take(&mut self.places);
+        Letter {
+            kind: *kind,
+            at: at.clone(),
+            reason,
+            message: message(at, &places, &self.why),
+            count: self.count,
+            since: self.since.clone(),
+        }
     }
 }
 
@@ -162,5 +220,46 @@ impl Letter {
         if let Err(error) = cluster.tell(&notice).await {
             tracing::debug!(at = %self.at, %error, "an Event was not written");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reflect::reason::Refusal;
+
+    fn told(namespace: &str, name: String) -> Told {
+        let at = Place::new(namespace, name);
+        Told {
+            kind: Kind::Secret,
+            at: at.clone(),
+            what: News::Refused(at, Refusal::Denied),
+        }
+    }
+
+    /// A tenant with thousands of wrong mirrors silences neither another tenant nor its own next mistake.
+    #[test]
+    fn row_103_a_namespace_has_a_quota_of_events() {
+        let lease = ObjectName {
+            namespace: "keyferry".to_owned(),
+            name: "lease".to_owned(),
+        };
+        let start = Instant::now();
+        let later = start + GATHER;
+        let mut teller = Teller::default();
+        for number in 0..2050 {
+            teller.take(told("evil", format!("m{number}")), &lease, start);
+        }
+        teller.take(told("good", "x".to_owned()), &lease, start);
+        let first = teller.letters(later);
+        assert_eq!(first.len(), TURN);
+        assert!(first.iter().any(|letter| &*letter.at.namespace == "good"));
+        let mut all = first.len();
+        while let sent @ 1.. = teller.letters(later).len() {
+            all += sent;
+        }
+        assert_eq!(all, MOST_OF_ONE + 1);
+        teller.take(told("evil", "next".to_owned()), &lease, later);
+        assert_eq!(teller.letters(later + GATHER).len(), 1);
     }
 }

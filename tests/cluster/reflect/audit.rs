@@ -25,7 +25,7 @@ const GROWTH: u64 = 20 << 20;
 const REQUESTS_A_SECOND: f64 = 2.0;
 
 /// A service account that may do what `deploy/reflector` grants, and its token.
-fn account(estate: &Estate) -> (String, String) {
+pub(super) fn account(estate: &Estate) -> (String, String) {
     let (cluster, own) = (estate.cluster, estate.prefix.as_str());
     let token = cluster.token(own, "reflector", "");
     let user = format!("system:serviceaccount:{own}:reflector");
@@ -45,7 +45,7 @@ fn account(estate: &Estate) -> (String, String) {
 }
 
 /// A reflector as a process of its own, that looks after the namespaces of the estate.
-fn process(estate: &Estate, folder: &std::path::Path, kubeconfig: PathBuf) -> Staying {
+pub(super) fn process(estate: &Estate, folder: &std::path::Path, kubeconfig: PathBuf) -> Staying {
     let own = &estate.prefix;
     let config = format!(
         "reflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\n"
@@ -57,7 +57,7 @@ fn process(estate: &Estate, folder: &std::path::Path, kubeconfig: PathBuf) -> St
     staying
 }
 
-fn memory(of: &Staying, name: &str) -> u64 {
+pub(super) fn memory(of: &Staying, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", of.pid())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

@@ -4,6 +4,7 @@ mod annotations;
 mod audit;
 mod brakes;
 mod connections;
+mod costs;
 mod declared;
 mod estate;
 mod faults;
