@@ -16,6 +16,7 @@ mod collector;
 mod companion;
 mod envelopes;
 mod examples;
+mod faults;
 mod files;
 mod first;
 mod inputs;

@@ -1,5 +1,6 @@
 //! The house's rules that a compiler does not know: who may use whom, and how large a room may grow.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -192,39 +193,41 @@ fn uses(line: &str) -> Vec<String> {
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut all = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("src is a folder") {
-            let path = entry.expect("src can be listed").path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            if path.is_dir() {
-                if name != "tests" {
-                    folders.push(path);
-                }
-            } else if name.ends_with(".rs") && name != "tests.rs" && name != "lib.rs" {
-                let text = fs::read_to_string(&path).expect("sources are text");
-                let code = text
-                    .split("#[cfg(test)]\nmod tests {")
-                    .next()
-                    .unwrap_or_default();
-                let inner = path.strip_prefix(&root).expect("it is beneath src");
-                let first = inner.components().next().expect("a file has a name");
-                all.push(Source {
-                    module: first
-                        .as_os_str()
-                        .to_string_lossy()
-                        .trim_end_matches(".rs")
-                        .to_owned(),
-                    lines: code.lines().map(str::to_owned).collect(),
-                    path: inner.to_owned(),
-                });
-            }
+    for path in rust_files(&root) {
+        let inner = path.strip_prefix(&root).expect("it is beneath src");
+        let is_test = |part: &OsStr| part == "tests" || part == "tests.rs";
+        if inner.iter().any(is_test) || inner == "lib.rs" {
+            continue;
         }
+        let text = fs::read_to_string(&path).expect("sources are text");
+        let code = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        let first = inner.iter().next().expect("a file has a name");
+        let first = first.to_string_lossy();
+        all.push(Source {
+            module: first.trim_end_matches(".rs").to_owned(),
+            lines: code.lines().map(str::to_owned).collect(),
+            path: inner.to_owned(),
+        });
     }
     assert!(all.len() > 20, "the sources were found");
     all
+}
+
+/// Every Rust file in a folder and those below it.
+pub(crate) fn rust_files(root: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it is a folder") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension() == Some(OsStr::new("rs")) {
+                files.push(path);
+            }
+        }
+    }
+    files
 }
