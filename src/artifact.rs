@@ -15,6 +15,45 @@ pub const OWNER: &str = "keyferry";
 /// Key of the label that names the set of manifests which a Secret came from.
 pub const MANIFESTS_MARK: &str = "keyferry.io/manifests";
 
+/// The name of a configuration: what it wrote is known by it. A label carries it, so it has the form of one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConfigurationName(String);
+
+impl ConfigurationName {
+    /// What Kubernetes takes as the value of a label.
+    const LONGEST: usize = 63;
+
+    /// A name of lower case letters, digits, `-` and `.`, which begins and ends with a letter or a digit.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let inner = |byte: u8| plain(byte) || matches!(byte, b'-' | b'.');
+        let ends = [text.bytes().next(), text.bytes().last()];
+        let is_name = text.len() <= Self::LONGEST
+            && text.bytes().all(inner)
+            && ends.into_iter().all(|end| end.is_some_and(plain));
+        is_name.then(|| Self(text.to_owned()))
+    }
+
+    /// The name that a text comes nearest to, where it has a letter or a digit at all.
+    pub fn near(text: &str) -> Option<Self> {
+        let text = text.to_lowercase();
+        let text = text.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
+        let text: String = text.chars().take(Self::LONGEST).collect();
+        Self::parse(text.trim_matches(['-', '.']))
+    }
+
+    /// The text of it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for ConfigurationName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Everything a configuration promises, one entry per delivery.
 #[derive(Debug)]
 pub struct Desired {

@@ -40,7 +40,7 @@ impl Field {
         fs::copy(cluster.kubeconfig(), scratch.path().join(".kube/config")).expect("copied");
         scratch.write(
             "reflector.yaml",
-            "reflector: {sources: {namespaces: ['*']}, lease: {namespace: source}}\n",
+            "name: bench\nreflector: {sources: {namespaces: ['*']}, lease: {namespace: source}}\n",
         );
         let field = Self { cluster, scratch };
         field.each(NAMESPACES, &|at| {

@@ -86,7 +86,7 @@ impl Bench {
         let field = Field::new("bench-reflect");
         field.scratch.write(
             "job.yaml",
-            "deliveries:\n  - {name: copies, from: [{secret: {namespace: source, name: origin}}], to: [{secret: {name: app}, reflect: {namespaces: ['bench-*'], home: false}}]}\n",
+            "name: bench\ndeliveries:\n  - {name: copies, from: [{secret: {namespace: source, name: origin}}], to: [{secret: {name: app}, reflect: {namespaces: ['bench-*'], home: false}}]}\n",
         );
         let object = json!({"metadata": {"name": "foreign"}});
         field.cluster.create("/api/v1/namespaces", &object);

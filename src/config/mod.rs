@@ -36,7 +36,7 @@ pub use target::{
 };
 pub use vault::{JwtSource, VaultAuth, VaultServer};
 
-use crate::artifact::ObjectName;
+use crate::artifact::{ConfigurationName, ObjectName};
 
 /// Where in the configuration something was said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,6 +62,8 @@ impl std::fmt::Display for Location {
 /// Everything that was declared.
 #[derive(Debug, Default)]
 pub struct Config {
+    /// Its name; there is one where Secrets or copies are written.
+    pub name: Option<ConfigurationName>,
     /// Vault or OpenBao servers by name; a single one is called `default`.
     pub vaults: BTreeMap<String, VaultServer>,
     /// Keys that open encrypted files.

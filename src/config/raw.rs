@@ -26,6 +26,9 @@ pub use stay::{
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(title = "keyferry configuration")]
 pub struct RawConfig {
+    /// Name of this configuration in the cluster, such as `platform`: what it wrote carries it, and no other configuration
+    /// changes or deletes that. Required where Secrets or copies are written.
+    pub name: Option<At<String>>,
     /// The Vault or OpenBao server that sources use when they name none.
     pub vault: Option<At<RawVault>>,
     /// More servers, by name; a source picks one by `server`.

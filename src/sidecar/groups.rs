@@ -8,6 +8,7 @@ use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
 /// Takes a configuration apart into groups, in the order of their first deliveries.
 pub fn split(config: Config) -> Vec<Config> {
     let Config {
+        name,
         vaults,
         keys,
         sidecar,
@@ -18,6 +19,7 @@ pub fn split(config: Config) -> Vec<Config> {
     let numbers = numbered(&deliveries);
     let mut groups: BTreeMap<usize, Config> = BTreeMap::new();
     let empty = || Config {
+        name: name.clone(),
         vaults: vaults.clone(),
         keys: keys.clone(),
         sidecar: sidecar.clone(),
@@ -70,6 +72,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
         at: delivery.at.clone(),
     };
     Config {
+        name: config.name.clone(),
         vaults: config.vaults.clone(),
         keys: config.keys.clone(),
         manifests: Vec::new(),

@@ -249,7 +249,8 @@ mod tests {
     use crate::outcome::Failed;
 
     fn delivery(to: &str) -> Delivery {
-        let text = format!("deliveries: [{{name: app, fields: {{a: b}}, to: [{to}]}}]\n");
+        let text =
+            format!("name: app\ndeliveries: [{{name: app, fields: {{a: b}}, to: [{to}]}}]\n");
         let config = of_text(&text);
         config.deliveries.into_iter().next().expect("one delivery")
     }

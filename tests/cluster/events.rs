@@ -47,7 +47,7 @@ impl Scene {
 
     fn start(&self, sidecar: &str, to: &str, env: &[(&str, &str)]) -> Staying {
         let config = format!(
-            "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 1s{sidecar}}}\ndeliveries:\n- {{name: App_1, from: [{{vault: kv/data/app}}], to: [{{{to}}}]}}\n",
+            "name: events\nvault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 1s{sidecar}}}\ndeliveries:\n- {{name: App_1, from: [{{vault: kv/data/app}}], to: [{{{to}}}]}}\n",
             self.bao.addr()
         );
         let kubeconfig = self

@@ -208,7 +208,7 @@ fn row_07_a_credential_program_of_a_kubeconfig_inherits_no_secret() {
         fs::write(dir.path().join("config"), kubeconfig).expect("written");
         fs::write(
             dir.path().join("keyferry.yaml"),
-            "deliveries: [{name: app, fields: {A: b}, to: [{secret: {name: s}}]}]\n",
+            "name: app\ndeliveries: [{name: app, fields: {A: b}, to: [{secret: {name: s}}]}]\n",
         )
         .expect("written");
         let names = [

@@ -348,7 +348,7 @@ users: [{name: u, user: {token: canary}}]
 current-context: c
 ";
     fs::write(dir.path().join("kubeconfig"), kubeconfig).expect("written");
-    let text = "deliveries: [{name: a, fields: {A: x}, to: [{secret: {name: s, namespace: n}}]}]\n";
+    let text = "name: app\ndeliveries: [{name: a, fields: {A: x}, to: [{secret: {name: s, namespace: n}}]}]\n";
     fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
     let output = keyferry()
         .dir(dir.path())

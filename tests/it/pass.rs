@@ -39,7 +39,7 @@ fn desk(vault: &str, api: &str, deliveries: &str) -> Scratch {
          clusters: [{{name: c, cluster: {{server: '{api}'}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
     ));
     desk.write("keyferry.yaml", format!(
-        "vault: {{address: '{vault}', auth: {{token: {{file: token}}}}}}\nkeys: {{age: [{{file: x.key}}]}}\ndeliveries:\n{deliveries}"
+        "name: pass\nvault: {{address: '{vault}', auth: {{token: {{file: token}}}}}}\nkeys: {{age: [{{file: x.key}}]}}\ndeliveries:\n{deliveries}"
     ));
     desk
 }

@@ -1,6 +1,7 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
 
 mod manifests;
+mod name;
 mod outputs;
 mod reflect;
 mod source;
@@ -17,6 +18,7 @@ use super::expand::expand;
 use super::outside::Outside;
 use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery};
+use crate::artifact::ConfigurationName;
 use crate::report::Class;
 
 use super::{
@@ -30,6 +32,8 @@ const DEFAULT_SERVER: &str = "default";
 /// What the files seen so far declare, before it is merged.
 #[derive(Debug, Default)]
 pub struct Parts {
+    /// What each file calls the configuration; nothing where that is no name.
+    names: Vec<(Option<ConfigurationName>, Location)>,
     vaults: Vec<VaultServer>,
     /// Servers that were declared, but not rightly: naming them is no second mistake.
     broken_vaults: Vec<String>,
@@ -57,6 +61,7 @@ pub fn check(
         problems: Vec::new(),
     };
     let RawConfig {
+        name,
         vault,
         vaults,
         keys,
@@ -65,6 +70,10 @@ pub fn check(
         reflector,
         manifests,
     } = raw;
+    if let Some(name) = name {
+        let at = checker.at(&name);
+        parts.names.push((checker.configuration_name(&name), at));
+    }
     if let Some(sidecar) = sidecar {
         let at = checker.at(&sidecar);
         parts.sidecar.push((checker.sidecar(sidecar), at));
@@ -106,6 +115,7 @@ pub fn check(
 /// Merges what all files declare and checks what only the whole can show.
 pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let Parts {
+        names,
         vaults,
         broken_vaults,
         age,
@@ -155,7 +165,14 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         }
     }
     outputs::check(&deliveries, problems);
+    let reflector_at = reflector.as_ref().map(|(_, at)| at);
+    let name = name::merge(
+        names,
+        name::needed(&deliveries, &manifests, reflector_at),
+        problems,
+    );
     Config {
+        name,
         vaults: servers,
         keys: Keys {
             age: age.into_iter().map(|(key, _)| key).collect(),

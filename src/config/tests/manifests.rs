@@ -14,7 +14,7 @@ fn loaded(set: &str, files: &[&str]) -> Result<Config, String> {
 }
 
 fn loaded_from(file: &str, folder: &str, set: &str, files: &[&str]) -> Result<Config, String> {
-    let text = format!("manifests:\n  - {set}\n");
+    let text = format!("manifests:\n  - {set}\nname: t\n");
     let read = |path: &Path| match path == Path::new(file) {
         true => Ok(text.clone()),
         false => Err(io::Error::from(io::ErrorKind::NotFound)),

@@ -1,6 +1,7 @@
 //! The configuration by example: what is accepted, and what is said about what is not.
 
 mod manifests;
+mod name;
 mod windows;
 
 use std::io;
@@ -267,7 +268,7 @@ fn row_02_unsafe_target_paths_are_refused() {
 fn row_03_two_outputs_never_share_a_place() {
     let two = |first: &str, second: &str| {
         format!(
-            "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{first}]}}\n  - {{name: b, from: [{{vault: kv/a}}], to: [{second}]}}\n"
+            "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{first}]}}\n  - {{name: b, from: [{{vault: kv/a}}], to: [{second}]}}\nname: t\n"
         )
     };
     for (first, second, collide) in [
@@ -372,6 +373,7 @@ fn row_05_clear_text_leaves_this_machine_only_when_said() {
 #[test]
 fn everything_that_can_be_said_is_understood() {
     let text = "
+name: archpad
 vault: {auth: {kubernetes: {role: platform}}}
 vaults:
   two: {address: 'https://two:8200', namespace: team, caFile: ca.crt, auth: {jwt: {role: ci, githubActions: {audience: vault}}}}

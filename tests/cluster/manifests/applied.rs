@@ -211,7 +211,7 @@ fn sealed_secrets_are_manifests_too() {
             .stdout
     };
     let config = format!(
-        "keys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{name: chat, sealed: 'secrets/*.yaml'}}\n",
+        "name: chat\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{name: chat, sealed: 'secrets/*.yaml'}}\n",
         key.pem_file.display()
     );
     site.folder.write("keyferry.yaml", config);

@@ -66,7 +66,7 @@ impl Site {
     }
 
     fn configure(&self, sets: &str) {
-        let config = format!("keys: {{age: [{{file: age.key}}]}}\nmanifests:\n{sets}");
+        let config = format!("name: site\nkeys: {{age: [{{file: age.key}}]}}\nmanifests:\n{sets}");
         self.folder.write("keyferry.yaml", config);
     }
 

@@ -48,7 +48,7 @@ pub(super) fn account(estate: &Estate) -> (String, String) {
 pub(super) fn process(estate: &Estate, folder: &std::path::Path, kubeconfig: PathBuf) -> Staying {
     let own = &estate.prefix;
     let config = format!(
-        "reflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\n"
+        "name: audit\nreflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\n"
     );
     let staying = Staying::start_with(folder, &config, |run| run.env("KUBECONFIG", kubeconfig));
     eventually("all is listed", SOON, || {
@@ -244,7 +244,7 @@ fn row_65_copies_that_would_be_too_large_are_refused_before_any_is_written() {
     scratch.write(
         "keyferry.yaml",
         format!(
-            "deliveries:\n  - {{name: copies, from: [{{secret: {{namespace: {a}, name: x}}}}], fields: {{one: '{{{{ k }}}}', two: '{{{{ k }}}}'}}, deliver: [one, two], \
+            "name: audit\ndeliveries:\n  - {{name: copies, from: [{{secret: {{namespace: {a}, name: x}}}}], fields: {{one: '{{{{ k }}}}', two: '{{{{ k }}}}'}}, deliver: [one, two], \
              to: [{{secret: {{name: big}}, reflect: {{namespaces: ['{own}-*'], home: false}}}}]}}\n"
         ),
     );

@@ -158,7 +158,7 @@ impl Estate {
             let own = format!("{{lease: {{namespace: {}}}, ", self.prefix);
             text = text.replacen('{', &own, 1);
         }
-        format!("reflector: {text}\n")
+        format!("name: estate\nreflector: {text}\n")
     }
 
     pub(super) fn config(&self, text: &str) -> Reflector {

@@ -47,7 +47,7 @@ fn row_69_no_right_in_one_namespace_of_several_keeps_no_other_from_its_secret() 
         )
     };
     let deliveries: String = [&first, &denied, &last].map(delivery).concat();
-    let config = format!("sidecar: {{refresh: 1s}}\ndeliveries:\n{deliveries}");
+    let config = format!("name: rights\nsidecar: {{refresh: 1s}}\ndeliveries:\n{deliveries}");
     std::fs::write(folder.path().join("keyferry.yaml"), &config).unwrap();
 
     let job = keyferry()

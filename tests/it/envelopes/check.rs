@@ -310,7 +310,7 @@ fn manifests_are_opened_and_held_to_what_a_pass_would_ask() {
     desk.put("secret.enc.yaml", vector("sops/secret-mac-only.enc.yaml"));
     for (options, code) in [("", 6), (", allowUnauthenticated: true", 0)] {
         desk.deliveries = format!(
-            "  []\nmanifests:\n  - {{sealed: strict.yaml, namespaces: [platform]}}\n  - {{sops: secret.enc.yaml, namespaces: [platform]{options}}}\n"
+            "  []\nname: check\nmanifests:\n  - {{sealed: strict.yaml, namespaces: [platform]}}\n  - {{sops: secret.enc.yaml, namespaces: [platform]{options}}}\n"
         );
         let document = document(&desk, code);
         let sources = document["sources"].as_array().unwrap();
