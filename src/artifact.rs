@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::material::SecretBytes;
 use crate::report::Failure;
+
+mod owner;
+
+pub use owner::{ConfigurationName, Owner, Provenance, SourceVersion, is_provenance, told_sources};
 
 /// Key of the label that marks what we made.
 pub const MARK: &str = "app.kubernetes.io/managed-by";
@@ -12,47 +17,17 @@ pub const MARK: &str = "app.kubernetes.io/managed-by";
 /// Its value, and our name as a field manager: what we applied and no longer apply goes away, what others set stays.
 pub const OWNER: &str = "keyferry";
 
+/// Key of the label that names the configuration: a part of the mark.
+pub const CONFIGURATION: &str = "keyferry.io/configuration";
+
+/// Key of the annotation that names the delivery, or the manifest, which a Secret is of.
+pub const DELIVERY: &str = "keyferry.io/delivery";
+
+/// Key of the annotation that lists the sources of a Secret and their versions.
+pub const SOURCES: &str = "keyferry.io/sources";
+
 /// Key of the label that names the set of manifests which a Secret came from.
 pub const MANIFESTS_MARK: &str = "keyferry.io/manifests";
-
-/// The name of a configuration: what it wrote is known by it. A label carries it, so it has the form of one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConfigurationName(String);
-
-impl ConfigurationName {
-    /// What Kubernetes takes as the value of a label.
-    const LONGEST: usize = 63;
-
-    /// A name of lower case letters, digits, `-` and `.`, which begins and ends with a letter or a digit.
-    pub fn parse(text: &str) -> Option<Self> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let inner = |byte: u8| plain(byte) || matches!(byte, b'-' | b'.');
-        let ends = [text.bytes().next(), text.bytes().last()];
-        let is_name = text.len() <= Self::LONGEST
-            && text.bytes().all(inner)
-            && ends.into_iter().all(|end| end.is_some_and(plain));
-        is_name.then(|| Self(text.to_owned()))
-    }
-
-    /// The name that a text comes nearest to, where it has a letter or a digit at all.
-    pub fn near(text: &str) -> Option<Self> {
-        let text = text.to_lowercase();
-        let text = text.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
-        let text: String = text.chars().take(Self::LONGEST).collect();
-        Self::parse(text.trim_matches(['-', '.']))
-    }
-
-    /// The text of it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for ConfigurationName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Everything a configuration promises, one entry per delivery.
 #[derive(Debug)]
@@ -206,6 +181,8 @@ pub struct SecretArtifact {
     pub kind: String,
     /// Key to decoded value.
     pub data: BTreeMap<String, SecretBytes>,
+    /// Whose it is and what it is made of.
+    pub provenance: Arc<Provenance>,
     /// Labels beside the owner mark.
     pub labels: BTreeMap<String, String>,
     /// Annotations.
@@ -219,7 +196,7 @@ pub struct SecretArtifact {
 /// What a target allows when something stands in its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Conflict {
-    /// Take over an object that has no owner mark.
+    /// Take over an object that has no owner mark, or that of another configuration.
     pub adopt: bool,
     /// Delete and create anew where type or immutability forbid an update.
     pub recreate: bool,
@@ -256,6 +233,13 @@ pub struct Leftover {
     pub uid: String,
     /// Its `resourceVersion`.
     pub version: String,
+}
+
+impl SecretArtifact {
+    /// Whether an object of this owner may be changed into it.
+    pub fn may_replace(&self, owner: &Owner) -> bool {
+        owner.is(&self.provenance.configuration) || self.conflict.adopt
+    }
 }
 
 impl std::fmt::Display for Artifact {

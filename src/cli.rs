@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use keyferry::mode::check;
 use keyferry::mode::watch::OnChange;
+use keyferry::mode::{check, trace};
 use keyferry::plan::Format;
 
 /// Carries secrets from where they are kept to where they are used.
@@ -117,6 +117,12 @@ pub(crate) enum Command {
     Ready(Address),
     /// Show how a running sidecar stands: each delivery, its age, its lease, what failed
     Status(Address),
+    /// Say where a Secret of the cluster comes from: configuration, delivery, sources and their versions
+    ///
+    /// Reads what keyferry noted on the Secret itself, and none of its values: it needs no configuration and no Vault, only
+    /// `get` on the Secret. `at or after version 7` means: the values are those of version 7 of the source; a later version
+    /// with equal values writes nothing. A Secret that keyferry did not write is said to be so, with its field managers.
+    Trace(Trace),
     /// Show what a pass would change and why: names, keys, sizes, never values
     ///
     /// Exits with 0 when nothing would change and with 10 when something would. With `reflector` in the configuration it also
@@ -182,6 +188,14 @@ pub(crate) struct Sidecar {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) address: Address,
+    /// Let `prune` and `onMissing: delete` delete up to N at once, where they refused so many. For one start: take it away again
+    #[arg(
+        long,
+        value_name = "N",
+        env = "KEYFERRY_ALLOW_DELETES",
+        default_value_t = 0
+    )]
+    pub(crate) allow_deletes: usize,
 }
 
 /// Where a running sidecar answers.
@@ -206,6 +220,30 @@ pub(crate) struct PlanArgs {
     /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
     pub(crate) deadline: Duration,
+}
+
+/// Where something comes from.
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// What it is
+    #[arg(value_enum, value_name = "KIND")]
+    pub(crate) kind: TraceKind,
+    /// NAMESPACE/NAME, or NAME in the namespace of the pod or of the kubeconfig's context
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: trace::Format,
+    /// When all waiting ends: 90s, 2m, 1h30m
+    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "30s", value_parser = duration)]
+    pub(crate) deadline: Duration,
+}
+
+/// What can be traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceKind {
+    /// A Secret of the cluster.
+    Secret,
 }
 
 /// Run a program with secrets in its environment.

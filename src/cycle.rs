@@ -57,7 +57,7 @@ impl<'a> Pass<'a> {
             true => Ok(String::new()),
             false => own_namespace(self.world).await,
         };
-        let mut wanted = render::wanted(delivery, fetched, &namespace, self.now);
+        let mut wanted = render::wanted(self.config, delivery, fetched, &namespace, self.now);
         if let (Ok(_), Err(full)) = (&wanted.artifacts, room::check()) {
             wanted.artifacts = Err(full.into());
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 
 use cli::refused::{self, Parsed};
-use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar};
+use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar, Trace, TraceKind};
 use keyferry::config::load::load;
 use keyferry::config::outside::Outside;
 use keyferry::config::raw::RawConfig;
@@ -21,7 +21,7 @@ use keyferry::disk::of_one_generation;
 use keyferry::mode::check::Depth;
 use keyferry::mode::sidecar::{Loaded, Settings};
 use keyferry::mode::watch::Program;
-use keyferry::mode::{Ended, check, exec, once, sidecar, watch};
+use keyferry::mode::{Ended, check, exec, once, sidecar, trace, watch};
 use keyferry::outcome::{Failed, defect};
 use keyferry::plan::Format;
 use keyferry::report::{Class, Failure};
@@ -119,6 +119,15 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
         Command::Sidecar(sidecar) => stay(common, &sidecar),
         Command::Ready(address) => asked(ask::ready(address.listen)),
         Command::Status(address) => asked(ask::status(address.listen)),
+        Command::Trace(Trace {
+            kind: TraceKind::Secret,
+            name,
+            output,
+            deadline,
+        }) => {
+            let (ended, text) = block_on(trace::secret(&name, deadline, output));
+            then(print(&text), ended)
+        }
         Command::Plan(plan) => with_config(common, &plan.place, |config| {
             let world =
                 world(&config, &plan.place, plan.deadline).with_allowed_deletes(plan.allow_deletes);
@@ -210,7 +219,12 @@ fn asked(answer: Result<String, Failure>) -> Ended {
 }
 
 fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
-    let Sidecar { place, address } = sidecar;
+    let Sidecar {
+        place,
+        address,
+        allow_deletes,
+    } = sidecar;
+    let allow_deletes = *allow_deletes;
     warn_of_secrets();
     let Loaded { config, files } = loaded(place);
     let first = match config {
@@ -224,7 +238,10 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
     let settings = Settings {
         listen: address.listen,
         load: Box::new(move || loaded(&again)),
-        world: Box::new(move |config| in_actions(World::staying(config, root.clone(), STEP))),
+        world: Box::new(move |config| {
+            let world = World::staying(config, root.clone(), STEP);
+            in_actions(world.with_allowed_deletes(allow_deletes))
+        }),
     };
     block_on(sidecar::run(settings, first, files))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::artifact::{Leftover, Origin};
+use crate::artifact::{Leftover, Origin, Owner};
 use crate::material::SecretBytes;
 use crate::report::Failure;
 
@@ -109,10 +109,14 @@ pub struct SecretState {
     pub data: BTreeMap<String, SecretBytes>,
     /// Labels, without the owner mark.
     pub labels: BTreeMap<String, String>,
-    /// Annotations.
+    /// Annotations, without its provenance.
     pub annotations: BTreeMap<String, String>,
     /// Whether it is immutable.
     pub immutable: bool,
-    /// Whether it carries our owner mark.
-    pub ours: bool,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whether its mark carries our name, and its annotations the delivery and the sources that are ours.
+    pub is_told: bool,
+    /// Keys that are neither ours nor wanted: they stay.
+    pub others: Vec<String>,
 }

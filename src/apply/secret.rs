@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::artifact::{Leftover, PullSecretLink, SecretArtifact};
+use crate::artifact::{Leftover, Owner, PullSecretLink, SecretArtifact};
 use crate::halt::{Halt, RESTORE};
 use crate::kubernetes::secret::{Apply, Basis, Stored, check};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
@@ -122,10 +122,10 @@ async fn update(
     stored: Stored,
 ) -> Result<(), Error> {
     check_standing(&stored, wanted)?;
-    let stored = if stored.ours() {
-        stored
-    } else {
-        cluster.disown(wanted, stored).await?
+    let stored = match stored.owner() {
+        Owner::Stranger => cluster.disown(wanted, stored).await?,
+        // All that keyferry applied has one manager, whichever configuration it was.
+        Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => stored,
     };
     let (uid, version) = (stored.uid().to_owned(), stored.version().to_owned());
     if differences(&stored.seen(wanted), wanted).is_empty() {
@@ -153,8 +153,9 @@ fn check_standing(stored: &Stored, wanted: &SecretArtifact) -> Result<(), Error>
             finalizers,
         });
     }
-    if !stored.ours() && !wanted.conflict.adopt {
-        return Err(Error::NotOurs(subject));
+    let owner = stored.owner();
+    if !wanted.may_replace(&owner) {
+        return Err(Error::NotOurs { subject, owner });
     }
     if stored.kind() != wanted.kind {
         return Err(Error::OtherType {
@@ -184,6 +185,7 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
         at: _,
         kind,
         data,
+        provenance: _,
         labels,
         annotations,
         immutable,
@@ -201,12 +203,10 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
             names.push(name.to_owned());
         }
     };
-    note(!seen.ours, "the owner mark");
+    note(!seen.is_told, "the owner mark or the provenance");
     note(*kind != seen.kind, "type");
     note(*immutable != seen.immutable, "immutable");
-    let mut marked = labels.clone();
-    marked.remove(crate::kubernetes::secret::MARK);
-    note(marked != seen.labels, "labels");
+    note(*labels != seen.labels, "labels");
     note(*annotations != seen.annotations, "annotations");
     names
 }
@@ -225,12 +225,13 @@ async fn recreate(
     if old.uid() != uid {
         return Err(Error::Raced(subject(wanted)));
     }
-    let ours = old.ours();
-    if !ours && !wanted.conflict.adopt {
-        return Err(Error::NotOurs(subject(wanted)));
+    let owner = old.owner();
+    if !wanted.may_replace(&owner) {
+        let subject = subject(wanted);
+        return Err(Error::NotOurs { subject, owner });
     }
     let keys = old.keys_of_others(wanted);
-    if ours && !keys.is_empty() && !wanted.conflict.force {
+    if !keys.is_empty() && !wanted.conflict.force {
         return Err(Error::HoldsMore {
             subject: subject(wanted),
             keys,
@@ -245,8 +246,8 @@ async fn recreate(
         },
         () = halt.over() => Error::Stopped(subject(wanted)),
     };
-    let old = old.into_artifact(&wanted.at);
-    match put_back(cluster, &old, ours, uid).await {
+    let old = old.into_artifact(wanted);
+    match put_back(cluster, &old, uid).await {
         Back::Another => Err(cause),
         back @ (Back::Restored | Back::Nothing) => Err(Error::NotRecreated {
             subject: subject(wanted),
@@ -304,13 +305,13 @@ enum Back {
 }
 
 /// Puts the old object back unless one stands there, in a time of its own: all other time may be used up.
-async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, marked: bool, uid: &str) -> Back {
+async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back {
     let end = Instant::now() + RESTORE;
     let cluster = cluster.until(end);
     let apply = Apply {
         wanted: old,
         basis: Basis::Nothing,
-        marked,
+        marked: false,
         force: false,
     };
     let mut last = Back::Nothing;

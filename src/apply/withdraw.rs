@@ -1,15 +1,30 @@
 //! Removing what was delivered, because its source is definitely gone and `onMissing: delete` says so. Only what is ours.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::artifact::Access;
-use crate::config::{self, Target};
+use crate::config::{self, Config, Target};
 use crate::disk::{Folder, SinkError, place, set};
 use crate::report::Failure;
 use crate::world::World;
 
-/// Removes one target; says whether it was there.
-pub async fn withdraw(target: &Target, world: &World) -> Result<bool, Failure> {
+/// What is done about a target whose source is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// It is looked for, and stays.
+    Look,
+    /// It goes.
+    Remove,
+}
+
+/// Looks for one target, or removes it; says whether it is, or was, there.
+pub async fn withdraw(
+    target: &Target,
+    config: &Config,
+    world: &World,
+    what: Withdrawal,
+) -> Result<bool, Failure> {
     match target {
         Target::File(file) => {
             let (parent, name) = place(&file.path)?;
@@ -20,11 +35,17 @@ pub async fn withdraw(target: &Target, world: &World) -> Result<bool, Failure> {
             if folder.file(name, &file.access)?.is_none() {
                 return Ok(false);
             }
+            if what == Withdrawal::Look {
+                return Ok(true);
+            }
             folder.remove(name)?;
             folder.settle()?;
             Ok(true)
         }
         Target::Files(files) => match found(&files.dir, &files.access, world)? {
+            Some(folder) if what == Withdrawal::Look => {
+                Ok(set::look(&folder, &BTreeMap::new(), &files.access)?.is_some())
+            }
             Some(folder) => Ok(set::remove_all(&folder, &files.access)?),
             None => Ok(false),
         },
@@ -32,9 +53,13 @@ pub async fn withdraw(target: &Target, world: &World) -> Result<bool, Failure> {
             let cluster = world.kubernetes().await?;
             let at = config::resolve(&secret.at, &cluster.namespace);
             match cluster.secret(&at).await? {
-                Some(stored) if stored.ours() && stored.deleting().is_none() => {
-                    let uid = stored.uid().to_owned();
-                    cluster.delete(&at, &uid).await?;
+                Some(stored)
+                    if stored.owner().is(config.name()?) && stored.deleting().is_none() =>
+                {
+                    if what == Withdrawal::Remove {
+                        let uid = stored.uid().to_owned();
+                        cluster.delete(&at, &uid).await?;
+                    }
                     Ok(true)
                 }
                 Some(_) | None => Ok(false),

@@ -37,6 +37,7 @@ pub use target::{
 pub use vault::{JwtSource, VaultAuth, VaultServer};
 
 use crate::artifact::{ConfigurationName, ObjectName};
+use crate::report::{Class, Failure};
 
 /// Where in the configuration something was said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,6 +80,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Its name, for what is written with it.
+    pub fn name(&self) -> Result<&ConfigurationName, Failure> {
+        let unnamed =
+            || Failure::new(Class::Usage, "the configuration has no name").hint("add `name: …`");
+        self.name.as_ref().ok_or_else(unnamed)
+    }
+
     /// Every source, and whose it is: of a delivery or of a set of manifests.
     pub fn sources(&self) -> impl Iterator<Item = (String, &Source)> {
         let deliveries = self.deliveries.iter().flat_map(|delivery| {

@@ -1,8 +1,11 @@
 //! What a delivery is made of: sources and what is taken from them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Location, SecretRef};
+
+/// The name of the server that sources use when they name none.
+pub(super) const DEFAULT_SERVER: &str = "default";
 
 /// One source of a delivery and what is taken from it.
 #[derive(Debug, Clone)]
@@ -159,6 +162,24 @@ impl Source {
             | Self::Sealed { .. }
             | Self::SealedManifests { .. } => true,
             Self::Vault(_) | Self::SealedObject(_) | Self::Secret(_) => false,
+        }
+    }
+}
+
+impl Source {
+    /// The same text wherever the configuration lies: files as they are written in it, and the
+    /// server where it is named.
+    pub fn beside(&self, folder: &Path) -> String {
+        let near = |file: &Path| file.strip_prefix(folder).unwrap_or(file).to_owned();
+        match self {
+            Self::Vault(read) if read.server == DEFAULT_SERVER => self.to_string(),
+            Self::Vault(read) => format!("vault {}: {}", read.server, read.path),
+            Self::Age { file, .. } => format!("age file {}", near(file).display()),
+            Self::Sops { file, .. } => format!("sops file {}", near(file).display()),
+            Self::Sealed { file, .. } | Self::SealedManifests { file } => {
+                format!("sealed file {}", near(file).display())
+            }
+            Self::SealedObject(_) | Self::Secret(_) => self.to_string(),
         }
     }
 }

@@ -34,6 +34,8 @@ const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 pub(crate) enum Verb {
     /// Read it.
     Get,
+    /// Read its names and marks, and nothing of what it holds.
+    GetMetadata,
     /// Read all with a label.
     List,
     /// Read names and marks of all, and nothing of what they hold.
@@ -53,6 +55,7 @@ impl fmt::Display for Verb {
         f.write_str(match self {
             Self::MayCreate => "ask for the right to create",
             Self::Get
+            | Self::GetMetadata
             | Self::List
             | Self::ListMetadata
             | Self::Watch
@@ -150,7 +153,9 @@ impl<'a> Call<'a> {
         let (of_all, is_list) = match self.verb {
             Verb::ListMetadata | Verb::Watch => (namespace.is_empty(), true),
             Verb::List => (false, true),
-            Verb::Get | Verb::Patch | Verb::Delete | Verb::MayCreate => (false, false),
+            Verb::Get | Verb::GetMetadata | Verb::Patch | Verb::Delete | Verb::MayCreate => {
+                (false, false)
+            }
         };
         // A list has no name, and its label stands in the query.
         let parts = [(!of_all).then_some(namespace), (!is_list).then_some(name)];
@@ -167,7 +172,7 @@ impl<'a> Call<'a> {
         };
         let object = || format!("{all}/{name}?{}", self.query);
         let (method, path) = match self.verb {
-            Verb::Get => (Method::GET, object()),
+            Verb::Get | Verb::GetMetadata => (Method::GET, object()),
             Verb::List | Verb::ListMetadata | Verb::Watch => {
                 (Method::GET, format!("{all}?{}", self.query))
             }
@@ -184,7 +189,7 @@ impl Verb {
     /// As a metric calls it, and RBAC: an apply is a `patch`, also where it creates, which its code 201 shows.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Get => "get",
+            Self::Get | Self::GetMetadata => "get",
             Self::List | Self::ListMetadata => "list",
             Self::Watch => "watch",
             Self::Patch => "patch",
@@ -193,13 +198,15 @@ impl Verb {
         }
     }
 
-    /// What is to be answered: with the last two, no values leave the server.
+    /// What is to be answered: where it is metadata, no values leave the server.
     fn accepts(self, kind: Kind) -> &'static str {
         match self {
             Self::ListMetadata => {
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
             }
-            Self::Watch => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            Self::Watch | Self::GetMetadata => {
+                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+            }
             Self::Get | Self::List | Self::Patch | Self::Delete | Self::MayCreate => kind.accept(),
         }
     }
@@ -287,7 +294,12 @@ impl Kubernetes {
     fn is_fenced(&self, verb: Verb) -> bool {
         match verb {
             Verb::Patch | Verb::Delete => self.fence.as_ref().is_some_and(|fence| !fence.is_open()),
-            Verb::Get | Verb::List | Verb::ListMetadata | Verb::Watch | Verb::MayCreate => false,
+            Verb::Get
+            | Verb::GetMetadata
+            | Verb::List
+            | Verb::ListMetadata
+            | Verb::Watch
+            | Verb::MayCreate => false,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::subject::{Claims, Kind, Subject};
+use crate::artifact::Owner;
 use crate::report::{Class, Fault};
 
 /// Why a cluster was not found, or did not do what it was asked.
@@ -105,9 +106,14 @@ pub enum Error {
         /// What was odd.
         why: String,
     },
-    /// An object without our mark.
-    #[error("{0} exists and is not ours: it has no label {mark}", mark = super::secret::MARK_TEXT)]
-    NotOurs(Subject),
+    /// An object of somebody else.
+    #[error("{subject} exists and is not ours: it {owner}")]
+    NotOurs {
+        /// The object.
+        subject: Subject,
+        /// Whose it is.
+        owner: Owner,
+    },
     /// The type cannot be changed in place.
     #[error("{subject} has type {from}, which cannot be changed to {to}")]
     OtherType {
@@ -214,7 +220,7 @@ impl Fault for Error {
             | Self::NamespaceEnding(_)
             | Self::Owned { .. }
             | Self::Rejected { .. }
-            | Self::NotOurs(_)
+            | Self::NotOurs { .. }
             | Self::OtherType { .. }
             | Self::TooLarge { .. }
             | Self::BadKeys { .. }
@@ -257,7 +263,7 @@ impl Fault for Error {
             Self::Raced(_) => "run again; when it happens often, two programs write the same object".into(),
             Self::Rejected { .. } | Self::Fenced(_) => return None,
             Self::Unavailable { .. } => "run again when the API server answers, or give it longer with `--deadline`".into(),
-            Self::NotOurs(_) => "give this target another name, or `adopt: true` to take the object over".into(),
+            Self::NotOurs { .. } => "give this target another name, or `adopt: true` to take the object over".into(),
             Self::OtherType { .. } => "`recreate: true` on this target deletes it and makes it anew".into(),
             Self::LateCredentials => "run again, or give it longer with `--deadline`".into(),
             Self::Stopped(_) => "run again".into(),

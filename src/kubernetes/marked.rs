@@ -10,7 +10,9 @@ use super::sealing::escaped;
 use super::secret::MARK;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{Leftover, MANIFESTS_MARK, ObjectName, Origin};
+use crate::artifact::{
+    CONFIGURATION, ConfigurationName, Leftover, MANIFESTS_MARK, ObjectName, Origin,
+};
 use crate::reflect::marks::DECLARED;
 use crate::reflect::metadata::Notes;
 
@@ -52,22 +54,28 @@ struct Metadata {
 }
 
 impl Kubernetes {
-    /// All that stand in a namespace with our mark and that of the set, both applied by us: a copy of such an object carries
-    /// the labels too, and is not ours. What is being deleted is left out.
+    /// All that stand in a namespace with the mark of the configuration and that of the set, both
+    /// applied by us: a copy of such an object carries the labels too, and is not ours. What is
+    /// being deleted is left out.
     pub(crate) async fn marked_secrets(
         &self,
         namespace: &str,
+        name: &ConfigurationName,
         set: &str,
     ) -> Result<Vec<Leftover>, Error> {
-        let selector = format!("{MARK}={MANAGER},{MANIFESTS_MARK}={set}");
+        let selector = format!("{},{MANIFESTS_MARK}={set}", of(name));
         let found = self.marked(namespace, &selector).await?;
         let found = found.into_iter();
         Ok(found.filter_map(described).collect())
     }
 
-    /// All declared copies in all namespaces, each with what it says of its origin; both marks applied by us.
-    pub(crate) async fn declared_copies(&self) -> Result<Vec<(String, Leftover)>, Error> {
-        let found = self.marked("", &format!("{MARK}={MANAGER}")).await?;
+    /// All declared copies of a configuration in all namespaces, each with what it says of its
+    /// origin; all marks applied by us.
+    pub(crate) async fn declared_copies(
+        &self,
+        name: &ConfigurationName,
+    ) -> Result<Vec<(String, Leftover)>, Error> {
+        let found = self.marked("", &of(name)).await?;
         Ok(found.into_iter().filter_map(declared).collect())
     }
 
@@ -102,9 +110,14 @@ impl Kubernetes {
     }
 }
 
+/// What only this configuration wrote.
+fn of(name: &ConfigurationName) -> String {
+    format!("{MARK}={MANAGER},{CONFIGURATION}={name}")
+}
+
 fn described(object: Object) -> Option<Leftover> {
     let (applied, leftover) = leftover(object.metadata, Origin::Manifests)?;
-    let ours = [MARK, MANIFESTS_MARK]
+    let ours = [MARK, CONFIGURATION, MANIFESTS_MARK]
         .iter()
         .all(|mark| applied.labels.contains(*mark));
     ours.then_some(leftover)
@@ -113,7 +126,9 @@ fn described(object: Object) -> Option<Leftover> {
 fn declared(object: Object) -> Option<(String, Leftover)> {
     let from = object.metadata.annotations.read(DECLARED)?.to_owned();
     let (applied, leftover) = leftover(object.metadata, Origin::Copies)?;
-    let ours = applied.labels.contains(MARK) && applied.annotations.contains(DECLARED);
+    let marks = [MARK, CONFIGURATION];
+    let ours = marks.iter().all(|mark| applied.labels.contains(*mark));
+    let ours = ours && applied.annotations.contains(DECLARED);
     ours.then_some((from, leftover))
 }
 

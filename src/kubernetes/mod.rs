@@ -31,6 +31,7 @@ mod sealing;
 pub(crate) mod secret;
 mod status;
 mod subject;
+pub(crate) mod traced;
 mod workload;
 
 pub use connect::{connect, connect_with};

@@ -1,12 +1,16 @@
 //! A Secret on the wire: read straight into wiped bytes, written as a server-side apply, and checked before it is sent.
 //!
-//! The mark: an object is ours if it carries the label `app.kubernetes.io/managed-by: keyferry`. It is the standard label for
-//! this, so people find our Secrets with `kubectl get secrets -l app.kubernetes.io/managed-by=keyferry`, it says nothing about
-//! a value, and no tool prunes by it. A copy of an object carries the label too, and is still safe from us: its fields belong
-//! to the copier, so a differing value is a conflict and not an overwrite. No label that Argo CD tracks by is ever set.
+//! The mark: an object is keyferry's if it carries the label `app.kubernetes.io/managed-by:
+//! keyferry`, and of a configuration if the label `keyferry.io/configuration` names that. The
+//! first is the standard label for this, so people find our Secrets with
+//! `kubectl get secrets -l app.kubernetes.io/managed-by=keyferry`, it says nothing about a value,
+//! and no tool prunes by it. A copy of an object carries the labels too, and is still safe from
+//! us: its fields belong to the copier, so a differing value is a conflict and not an overwrite.
+//! No label that Argo CD tracks by is ever set.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,9 +23,10 @@ use super::error::Error;
 use super::fields::{Fields, Managed};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{Leftover, ObjectName, SecretArtifact};
+use crate::artifact::{CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance};
 use crate::material::SecretBytes;
 use crate::observed::SecretState;
+use crate::reflect::marks::is_copy;
 
 mod apply;
 mod check;
@@ -36,9 +41,6 @@ use apply::encode;
 pub(super) use apply::{NEVER, push_base64};
 
 pub(crate) use crate::artifact::MARK;
-
-/// The mark as a person reads it.
-pub(super) const MARK_TEXT: &str = "app.kubernetes.io/managed-by: keyferry";
 
 /// A Secret as it is stored.
 #[derive(serde::Deserialize)]
@@ -97,13 +99,14 @@ impl<'de> Deserialize<'de> for Base64 {
 }
 
 impl Stored {
-    /// Whether it carries our mark.
-    pub(crate) fn ours(&self) -> bool {
-        self.label(MARK) == Some(MANAGER)
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::of(&self.labels(), is_copy(self.annotations()))
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
-        self.metadata.labels.as_ref()?.get(key).map(String::as_str)
+    fn annotations(&self) -> impl Iterator<Item = &str> {
+        let all = self.metadata.annotations.iter();
+        all.flat_map(BTreeMap::keys).map(String::as_str)
     }
 
     /// Its name.
@@ -162,7 +165,13 @@ impl Stored {
     /// The part that concerns us: what we applied and what we are to apply. A key, label or annotation that only others own
     /// stays where it is and is no difference.
     pub(crate) fn seen(self, wanted: &SecretArtifact) -> SecretState {
-        let ours = self.ours();
+        let owner = self.owner();
+        let others = self.keys_of_others(wanted);
+        let is_told = {
+            let annotations = self.metadata.annotations.as_ref();
+            owner == Owner::Configuration(wanted.provenance.configuration.to_string())
+                && annotations.is_some_and(|told| wanted.provenance.is_told_by(told))
+        };
         let Fields {
             data,
             labels,
@@ -184,18 +193,20 @@ impl Stored {
                 .map(|(key, Base64(value))| (key, value))
                 .collect(),
             labels: concerning(metadata.labels, |key| {
-                key != MARK && (labels.contains(key) || wanted.labels.contains_key(key))
+                !is_mark(key) && (labels.contains(key) || wanted.labels.contains_key(key))
             }),
             annotations: concerning(metadata.annotations, |key| {
-                annotations.contains(key) || wanted.annotations.contains_key(key)
+                !is_mark(key) && (annotations.contains(key) || wanted.annotations.contains_key(key))
             }),
             immutable: immutable.unwrap_or(false),
-            ours,
+            owner,
+            is_told,
+            others,
         }
     }
 
-    /// The same object as one to be made, for putting it back.
-    pub(crate) fn into_artifact(self, at: &ObjectName) -> SecretArtifact {
+    /// The same object as one to be made, for putting it back; its marks are among its labels and annotations.
+    pub(crate) fn into_artifact(self, instead: &SecretArtifact) -> SecretArtifact {
         let Self {
             metadata,
             kind,
@@ -204,15 +215,23 @@ impl Stored {
         } = self;
         let data = data.unwrap_or_default().into_iter();
         SecretArtifact {
-            at: at.clone(),
+            at: instead.at.clone(),
             kind,
             data: data.map(|(key, Base64(value))| (key, value)).collect(),
+            provenance: Arc::clone(&instead.provenance),
             labels: metadata.labels.unwrap_or_default(),
             annotations: metadata.annotations.unwrap_or_default(),
             immutable: immutable.unwrap_or(false),
             conflict: crate::artifact::Conflict::default(),
         }
     }
+}
+
+/// Whether it is decided by [`Owner`] and [`Provenance`], and not by what a target says.
+///
+/// [`Provenance`]: crate::artifact::Provenance
+fn is_mark(key: &str) -> bool {
+    key == MARK || is_provenance(key)
 }
 
 fn concerning(
@@ -261,7 +280,7 @@ impl Kubernetes {
                 .labels
                 .keys()
                 .cloned()
-                .chain([MARK.to_owned()])
+                .chain([MARK.to_owned(), CONFIGURATION.to_owned()])
                 .collect(),
             annotations: wanted.annotations.keys().cloned().collect(),
         };

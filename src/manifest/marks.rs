@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 /// Labels and annotations of one name.
-const MARKS: [&str; 18] = [
+const MARKS: [&str; 21] = [
     // Argo CD: what its applications track, by annotation or by one of its two labels.
     "argocd.argoproj.io/tracking-id",
     "argocd.argoproj.io/installation-id",
@@ -24,6 +24,9 @@ const MARKS: [&str; 18] = [
     "sealedsecrets.bitnami.com/skip-set-owner-references",
     // Our own: what we delete by comes from our configuration only.
     crate::artifact::MANIFESTS_MARK,
+    crate::artifact::CONFIGURATION,
+    crate::artifact::DELIVERY,
+    crate::artifact::SOURCES,
     "keyferry.io/source-uid",
     "keyferry.io/source",
     "keyferry.io/reflected-from",

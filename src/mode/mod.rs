@@ -5,6 +5,7 @@ pub mod exec;
 pub mod once;
 pub mod reflector;
 pub mod sidecar;
+pub mod trace;
 pub mod watch;
 
 use std::time::Duration;

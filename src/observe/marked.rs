@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::artifact::{Leftover, Origin};
+use crate::artifact::{ConfigurationName, Leftover, Origin};
 use crate::config::{Config, Delivery, ManifestSet};
 use crate::observed::Marked;
 use crate::reflect::declared;
@@ -23,7 +23,10 @@ pub async fn look(
         Marked {
             of: Origin::Manifests,
             name: name.to_owned(),
-            found: found(set, name, own_namespace, world).await,
+            found: match config.name() {
+                Ok(configuration) => found(set, (configuration, name), own_namespace, world).await,
+                Err(unnamed) => Err(unnamed),
+            },
         }
     });
     let looks = futures_util::future::join_all(looks);
@@ -45,7 +48,8 @@ async fn copies(
     }
     let list = async {
         let namespace = own_namespace.as_deref().map_err(Failure::clone)?;
-        let all = world.kubernetes().await?.declared_copies().await?;
+        let cluster = world.kubernetes().await?;
+        let all = cluster.declared_copies(config.name()?).await?;
         Ok::<_, Failure>((namespace, all))
     };
     let list = list.await;
@@ -65,7 +69,7 @@ async fn copies(
 
 async fn found(
     set: &ManifestSet,
-    name: &str,
+    (configuration, name): (&ConfigurationName, &str),
     own_namespace: &Result<String, Failure>,
     world: &World,
 ) -> Result<Vec<Leftover>, Failure> {
@@ -77,7 +81,7 @@ async fn found(
     let cluster = world.kubernetes().await?;
     let lists = namespaces
         .into_iter()
-        .map(|namespace| cluster.marked_secrets(namespace, name));
+        .map(|namespace| cluster.marked_secrets(namespace, configuration, name));
     let mut all = Vec::new();
     for list in futures_util::future::join_all(lists).await {
         all.extend(list?);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::variables;
 use super::{Action, Change, KeyChange, Reason};
-use crate::artifact::{Access, Artifact, FileArtifact, FileBody, SecretArtifact};
+use crate::artifact::{Access, Artifact, FileArtifact, FileBody, Owner, SecretArtifact};
 use crate::material::SecretBytes;
 use crate::observed::{FileSetState, FileState, SecretState};
 use crate::render::envfile::{self, Found};
@@ -160,8 +160,8 @@ pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
         .iter()
         .map(|(name, value)| (name.as_str(), Some(value)));
     let keys = compare(&secret.data, &contents.collect());
-    if !state.ours && !secret.conflict.adopt {
-        return (Action::Refuse(not_ours(secret)), keys);
+    if !secret.may_replace(&state.owner) {
+        return (Action::Refuse(not_ours(secret, &state.owner)), keys);
     }
     let content = keys.iter().any(|key| key.change != Change::Same);
     let metadata = state.labels != secret.labels || state.annotations != secret.annotations;
@@ -175,25 +175,74 @@ pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
         None
     };
     let action = match reason {
+        Some(_) if !state.others.is_empty() && !secret.conflict.force => {
+            Action::Refuse(holds_more(secret, state))
+        }
         Some(reason) if secret.conflict.recreate => Action::Recreate {
             reason,
             uid: state.uid.clone(),
         },
         Some(reason) => Action::Refuse(needs_recreate(secret, &reason)),
         None if content => Action::Update(Reason::Content),
-        None if !state.ours => Action::Update(Reason::Adopt),
+        None if taken_from(secret, state).is_some() => Action::Update(Reason::Adopt {
+            from: state.owner.clone(),
+        }),
         None if metadata || state.immutable != secret.immutable => Action::Update(Reason::Metadata),
+        None if !state.is_told => Action::Update(Reason::Provenance),
         None => Action::Keep,
     };
     (action, keys)
 }
 
-fn not_ours(secret: &SecretArtifact) -> Failure {
+/// Of whom a Secret is taken over, where it is not ours yet.
+fn taken_from<'a>(secret: &SecretArtifact, state: &'a SecretState) -> Option<&'a Owner> {
+    let name = &secret.provenance.configuration;
+    let ours = matches!(&state.owner, Owner::Configuration(owner) if owner == name.as_str());
+    (!ours).then_some(&state.owner)
+}
+
+/// What an action does to a Secret that stands, besides its keys.
+pub(super) fn secret_notes(
+    secret: &SecretArtifact,
+    state: &SecretState,
+    action: &Action,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let is_said = matches!(action, Action::Update(Reason::Adopt { .. }));
+    let taken = taken_from(secret, state).filter(|_| !is_said);
+    notes.extend(taken.map(|from| Reason::Adopt { from: from.clone() }.to_string()));
+    if !state.others.is_empty() {
+        let keys = state.others.join(", ");
+        let fate = match matches!(action, Action::Recreate { .. }) {
+            true => "gives up",
+            false => "keeps",
+        };
+        notes.push(format!("{fate} keys of others: {keys}"));
+    }
+    notes
+}
+
+fn not_ours(secret: &SecretArtifact, owner: &Owner) -> Failure {
+    let whose = match owner {
+        Owner::Stranger => "and was not made by keyferry".to_owned(),
+        Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => format!("and {owner}"),
+    };
     Failure::new(
         Class::Refused,
-        format!("secret {} exists and was not made by keyferry", secret.at),
+        format!("secret {} exists {whose}", secret.at),
     )
     .hint("say `adopt: true` on this target to take it over, or choose another name")
+}
+
+/// An object is made again with our keys only, so those of others would be lost.
+fn holds_more(secret: &SecretArtifact, state: &SecretState) -> Failure {
+    let keys = state.others.join(", ");
+    let what = format!(
+        "secret {} cannot be made anew: it also holds keys of others: {keys}",
+        secret.at
+    );
+    Failure::new(Class::Refused, what)
+        .hint("move those keys elsewhere, or `force: true` on this target gives them up")
 }
 
 fn needs_recreate(secret: &SecretArtifact, reason: &Reason) -> Failure {

@@ -15,7 +15,7 @@ mod variables;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::artifact::{Artifact, Desired, Wanted};
+use crate::artifact::{Artifact, Desired, Owner, Wanted};
 use crate::observed::{Observed, Seen};
 use crate::reflect::foresight::{Foreseen, Foresight};
 use crate::report::{Class, Failure};
@@ -52,7 +52,7 @@ pub struct Step {
     pub action: Action,
     /// Its keys, and what becomes of each.
     pub keys: Vec<KeyChange>,
-    /// What else the action does to a file that stands: replaces it, changes its mode or owner.
+    /// What else the action does to what stands: replaces a file, takes a Secret over, keeps the keys of others in it.
     pub notes: Vec<String>,
 }
 
@@ -102,8 +102,13 @@ pub enum Reason {
     Metadata,
     /// A killed run left something, or a link is missing.
     Damage(String),
-    /// It stands without our mark and may be taken over.
-    Adopt,
+    /// It stands with another mark than ours and may be taken over.
+    Adopt {
+        /// Whose it was.
+        from: Owner,
+    },
+    /// Its annotations name another delivery or other sources.
+    Provenance,
     /// The type cannot be changed.
     Type {
         /// The type that is there.
@@ -122,7 +127,13 @@ impl fmt::Display for Reason {
             Self::Access => f.write_str("mode or owner differ"),
             Self::Metadata => f.write_str("labels or annotations differ"),
             Self::Damage(what) => write!(f, "{what}"),
-            Self::Adopt => f.write_str("adopted: it had no owner mark"),
+            Self::Adopt { from } => match from {
+                Owner::Stranger => f.write_str("adopted: it had no owner mark"),
+                Owner::Unnamed => f.write_str("taken over: its owner mark had no name"),
+                Owner::Configuration(name) => write!(f, "adopted from configuration `{name}`"),
+                Owner::Reflector => f.write_str("adopted: it was a copy of the reflector"),
+            },
+            Self::Provenance => f.write_str("it named another delivery or other sources"),
             Self::Type { from } => write!(f, "type was {from}"),
             Self::Immutable => f.write_str("it is immutable"),
             Self::NotLinked => f.write_str("not in imagePullSecrets"),
@@ -284,19 +295,22 @@ pub fn delivery(
 }
 
 fn step(artifact: Artifact, observed: Observed) -> Step {
-    let notes = match (&artifact, &observed) {
-        (Artifact::File(file), Observed::File(state)) => decide::notes(file, state),
-        (_, _) => Vec::new(),
-    };
-    let (action, keys) = match observed {
-        Observed::Unknown(failure) => (Action::Refuse(failure), Vec::new()),
-        Observed::Foreign(what) => (Action::Refuse(foreign(&artifact, &what)), Vec::new()),
+    let (action, keys) = match &observed {
+        Observed::Unknown(failure) => (Action::Refuse(failure.clone()), Vec::new()),
+        Observed::Foreign(what) => (Action::Refuse(foreign(&artifact, what)), Vec::new()),
         Observed::Absent => (Action::Create, decide::added(&artifact)),
-        Observed::File(state) => decide::file(&artifact, &state),
-        Observed::FileSet(state) => decide::file_set(&artifact, &state),
-        Observed::Secret(state) => decide::secret(&artifact, &state),
+        Observed::File(state) => decide::file(&artifact, state),
+        Observed::FileSet(state) => decide::file_set(&artifact, state),
+        Observed::Secret(state) => decide::secret(&artifact, state),
         Observed::PullSecret { linked: true } => (Action::Keep, Vec::new()),
         Observed::PullSecret { linked: false } => (Action::Update(Reason::NotLinked), Vec::new()),
+    };
+    let notes = match (&artifact, &observed) {
+        (Artifact::File(file), Observed::File(state)) => decide::notes(file, state),
+        (Artifact::Secret(secret), Observed::Secret(state)) if action.is_change() => {
+            decide::secret_notes(secret, state, &action)
+        }
+        (_, _) => Vec::new(),
     };
     Step {
         artifact,

@@ -92,7 +92,8 @@ fn replaces(step: &Step) -> bool {
             Reason::Access
             | Reason::Metadata
             | Reason::Damage(_)
-            | Reason::Adopt
+            | Reason::Adopt { .. }
+            | Reason::Provenance
             | Reason::Type { .. }
             | Reason::Immutable
             | Reason::NotLinked,
@@ -110,7 +111,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::artifact::{Artifact, ObjectName, PullSecretLink};
+    use crate::artifact::{Artifact, ObjectName, Owner, PullSecretLink};
     use crate::plan::KeyChange;
     use crate::render::testing;
     use crate::report::{Class, Failure};
@@ -151,7 +152,13 @@ mod tests {
             (vec![Action::Create], 0),
             (vec![Action::Update(Reason::Access)], 0),
             (vec![Action::Update(Reason::Damage("x".into()))], 0),
-            (vec![Action::Update(Reason::Adopt)], 0),
+            (
+                vec![Action::Update(Reason::Adopt {
+                    from: Owner::Stranger,
+                })],
+                0,
+            ),
+            (vec![Action::Update(Reason::Provenance)], 0),
             (vec![Action::Update(Reason::Metadata)], 0),
             (vec![Action::Update(Reason::Content)], 1),
             (vec![Action::Create, Action::Update(Reason::Content)], 1),

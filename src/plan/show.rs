@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::copies;
 use super::prune;
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
+use crate::artifact::{Artifact, Provenance};
 use crate::report::Failure;
 
 /// How a plan is shown.
@@ -153,6 +154,9 @@ fn step_document(step: &Step) -> Value {
         "action": step.action.word(),
         "keys": keys,
     });
+    if let Artifact::Secret(secret) = &step.artifact {
+        document["provenance"] = provenance(&secret.provenance);
+    }
     match &step.action {
         Action::Keep | Action::Create | Action::Wait => {}
         Action::Delete => document["reason"] = json!(prune::why(&step.artifact)),
@@ -163,6 +167,15 @@ fn step_document(step: &Step) -> Value {
         Action::Refuse(failure) => document["failure"] = failure_document(failure),
     }
     document
+}
+
+fn provenance(of: &Provenance) -> Value {
+    let Provenance {
+        configuration,
+        delivery,
+        sources,
+    } = of;
+    json!({"configuration": configuration.as_str(), "delivery": delivery, "sources": sources})
 }
 
 pub(super) fn failure_document(failure: &Failure) -> Value {

@@ -5,6 +5,7 @@
 //! where its home may be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::marks;
 use super::metadata::NamespaceMetadata;
@@ -148,6 +149,7 @@ fn copy(home: &SecretArtifact, reflect: &Reflect, from: &str, namespace: String)
         data: data
             .map(|(key, value): (&String, &SecretBytes)| (key.clone(), value.duplicate()))
             .collect(),
+        provenance: Arc::clone(&home.provenance),
         labels: reflect.labels.clone(),
         annotations: BTreeMap::from([(marks::DECLARED.to_owned(), from.to_owned())]),
         immutable: home.immutable,

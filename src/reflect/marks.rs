@@ -20,6 +20,11 @@ pub const RELEASE: &str = "keyferry.io/release-deletes";
 /// On the Lease: a source gets the places that others had first.
 pub const GIVE: &str = "keyferry.io/give-places";
 
+/// Whether an object with these annotations is a copy that the reflector made.
+pub fn is_copy<'k>(mut annotations: impl Iterator<Item = &'k str>) -> bool {
+    annotations.any(|key| key == SOURCE_UID)
+}
+
 /// Whether an object or a namespace wants no copies.
 pub fn declines(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))

@@ -15,7 +15,7 @@ use super::marks;
 use super::place::{Uid, Version};
 use super::selector::Labels;
 use super::{emberstack, mittwald};
-use crate::artifact::{MARK, OWNER};
+use crate::artifact::{MARK, OWNER, is_provenance};
 
 /// Facts of one Secret or ConfigMap.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -134,6 +134,7 @@ fn means_something(key: &str) -> bool {
     [emberstack::PREFIX, mittwald::PREFIX, "keyferry.io/"]
         .iter()
         .any(|prefix| key.starts_with(prefix))
+        && !is_provenance(key)
 }
 
 impl<'de> Deserialize<'de> for Notes {

@@ -4,16 +4,17 @@
 //! without any checksum noticing. So where a Secret may go is said by us, and what says something else is refused by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::artifact::{Artifact, MANIFESTS_MARK, ObjectName, SecretArtifact, Wanted};
+use crate::artifact::{Artifact, MANIFESTS_MARK, ObjectName, Provenance, SecretArtifact, Wanted};
 use crate::config::{Config, Location, ManifestSet, Source, Target, resolve};
 use crate::fetched::Fetched;
 use crate::manifest::{Manifest, from_secret_document};
 use crate::report::{Class, Failure, Fault};
 
-use super::within;
+use super::{provenance, within};
 
 type Own<'a> = &'a Result<String, Failure>;
 
@@ -26,7 +27,7 @@ pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = files
         .map(|(set, file)| Wanted {
             delivery: set.label(file),
-            artifacts: secrets(set, file, fetched, own),
+            artifacts: secrets(config, set, file, fetched, own),
         })
         .collect();
     refuse_doubles(&mut all, places(config, own));
@@ -34,17 +35,25 @@ pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>) -> Vec<Wanted> {
 }
 
 fn secrets(
+    config: &Config,
     set: &ManifestSet,
     file: &Source,
     fetched: &Fetched,
     own: Own<'_>,
 ) -> Result<Vec<Artifact>, Failure> {
     let documents = &fetched.get(file)?.documents;
+    let provenance = provenance::of_manifest(config, set, file, fetched)?;
     let mut secrets = Vec::new();
     for document in documents {
         let found = from_secret_document(document.duplicate());
         for manifest in found.map_err(|error| within(file, error))? {
-            secrets.push(Artifact::Secret(secret(set, file, manifest, own)?));
+            secrets.push(Artifact::Secret(secret(
+                set,
+                file,
+                manifest,
+                Arc::clone(&provenance),
+                own,
+            )?));
         }
     }
     if secrets.is_empty() {
@@ -57,6 +66,7 @@ fn secret(
     set: &ManifestSet,
     file: &Source,
     manifest: Manifest,
+    provenance: Arc<Provenance>,
     own: Own<'_>,
 ) -> Result<SecretArtifact, Failure> {
     let Manifest {
@@ -96,6 +106,7 @@ fn secret(
         at,
         kind,
         data,
+        provenance,
         labels,
         annotations,
         immutable,

@@ -21,6 +21,7 @@ mod manifests;
 mod merge;
 mod names;
 mod properties;
+mod provenance;
 mod secret;
 mod select;
 mod template;
@@ -69,12 +70,13 @@ pub fn delivered(
 ) -> Vec<Wanted> {
     let deliveries = config.deliveries.iter();
     deliveries
-        .map(|delivery| wanted(delivery, fetched, own_namespace, now))
+        .map(|delivery| wanted(config, delivery, fetched, own_namespace, now))
         .collect()
 }
 
-/// The same for one delivery.
+/// The same for one of its deliveries.
 pub fn wanted(
+    config: &Config,
     delivery: &Delivery,
     fetched: &Fetched,
     own_namespace: &Result<String, Failure>,
@@ -82,7 +84,7 @@ pub fn wanted(
 ) -> Wanted {
     Wanted {
         delivery: delivery.name.clone(),
-        artifacts: artifacts(delivery, fetched, own_namespace, now),
+        artifacts: artifacts(config, delivery, fetched, own_namespace, now),
     }
 }
 
@@ -106,6 +108,7 @@ pub fn environment(
 }
 
 fn artifacts(
+    config: &Config,
     delivery: &Delivery,
     fetched: &Fetched,
     own_namespace: &Result<String, Failure>,
@@ -125,9 +128,10 @@ fn artifacts(
         let made = match target {
             Target::File(file) => files::file(file, &inputs).map(|file| vec![file]),
             Target::Files(set) => files::set(set, &inputs).map(|set| vec![set]),
-            Target::Secret(secret) => inputs
-                .fields()
-                .and_then(|fields| secret::artifacts(secret, fields, own_namespace, now)),
+            Target::Secret(secret) => inputs.fields().and_then(|fields| {
+                let provenance = provenance::of_delivery(config, delivery, fetched)?;
+                secret::artifacts(secret, fields, provenance, own_namespace, now)
+            }),
         };
         artifacts.extend(made.map_err(|failure| inputs.blame(target, failure))?);
     }

@@ -1,11 +1,12 @@
 //! One Kubernetes Secret: its type decides which keys fields become and what must be true of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
-use crate::artifact::{Artifact, ObjectName, PullSecretLink, SecretArtifact};
+use crate::artifact::{Artifact, ObjectName, Provenance, PullSecretLink, SecretArtifact};
 use crate::config::{SecretKind, SecretTarget, resolve};
 use crate::material::SecretBytes;
 use crate::report::{Class, Failure, Fault};
@@ -25,6 +26,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) fn artifacts(
     target: &SecretTarget,
     fields: &Fields<'_>,
+    provenance: Arc<Provenance>,
     own_namespace: &Result<String, Failure>,
     now: Timestamp,
 ) -> Result<Vec<Artifact>, Failure> {
@@ -52,6 +54,7 @@ pub(super) fn artifacts(
         at: at.clone(),
         kind: type_name.to_owned(),
         data,
+        provenance,
         labels: labels.clone(),
         annotations: annotations.clone(),
         immutable: *immutable,

@@ -1,11 +1,27 @@
 //! Short hands for the tests of this module: trees, sources and deliveries in a line each.
 
+use std::sync::Arc;
+
+use crate::artifact::{ConfigurationName, Provenance, SourceVersion};
 use crate::config::{ComputedField, Delivery, From, Location, Source, VaultRead};
 use crate::fetched::Fetched;
 use crate::material::{Material, Node};
 use crate::report::Failure;
 
 use super::field::{Field, Fields, Held, Origin};
+
+/// Of a configuration `test` with a delivery `app` of one source.
+pub(crate) fn provenance() -> Arc<Provenance> {
+    Arc::new(Provenance {
+        configuration: ConfigurationName::parse("test").expect("a name"),
+        delivery: "app".to_owned(),
+        sources: vec![SourceVersion {
+            source: "vault kv/app".to_owned(),
+            version: Some("7".to_owned()),
+            pinned: false,
+        }],
+    })
+}
 
 pub(crate) fn at(line: u32) -> Location {
     Location {

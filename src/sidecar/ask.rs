@@ -80,6 +80,9 @@ fn table(status: &Value) -> String {
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(out, "{}", line.trim_end());
     }
+    for delivery in status["deliveries"].as_array().into_iter().flatten() {
+        made(&mut out, delivery);
+    }
     if let Some(line) = status["reflector"]["text"].as_str() {
         let _ = writeln!(out, "{line}");
     }
@@ -90,6 +93,28 @@ fn table(status: &Value) -> String {
         );
     }
     out
+}
+
+/// Which sources feed the Secrets of a delivery.
+fn made(out: &mut String, delivery: &Value) {
+    let secrets = &delivery["secrets"];
+    let (Some(count), Some(names)) = (secrets["count"].as_u64(), secrets["names"].as_array())
+    else {
+        return;
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut shown: Vec<String> = names.iter().take(3).map(text).collect();
+    if let Some(more) = count.checked_sub(3).filter(|more| *more > 0) {
+        shown.push(format!("{more} more"));
+    }
+    let sources = text(&secrets["text"]);
+    let from = if sources.is_empty() {
+        "the configuration alone"
+    } else {
+        &sources
+    };
+    let name = text(&delivery["name"]);
+    let _ = writeln!(out, "{name}: secret {} from {from}", shown.join(", "));
 }
 
 /// `42s`, `3m`, `5h`, `2d`.
@@ -171,11 +196,12 @@ mod tests {
     #[test]
     fn the_table_says_why() {
         let status = serde_json::json!({"configuration": null, "deliveries": [
-            {"name": "a", "ready": true, "reason": null, "ageSeconds": 5, "leaseSeconds": 7300, "changes": 1, "failures": 0, "failure": null},
+            {"name": "a", "ready": true, "reason": null, "ageSeconds": 5, "leaseSeconds": 7300, "changes": 1, "failures": 0, "failure": null,
+             "secrets": {"count": 5, "names": ["n/a", "n/b", "n/c", "n/d"], "text": "vault kv/a, at or after version 7"}},
             {"name": "ant", "ready": true, "reason": null, "ageSeconds": 9, "leaseSeconds": null, "changes": 1, "failures": 0, "failure": null, "waiting": {"text": "a change waits"}},
             {"name": "bee", "ready": false, "reason": "not delivered yet", "ageSeconds": null, "leaseSeconds": null, "changes": 0, "failures": 2, "failure": null},
         ]});
-        let want = "delivery  ready  age  lease  changes  failures  why\na         yes    5s   2h     1        0\nant       yes    9s   -      1        0         a change waits\nbee       no     -    -      0        2         not delivered yet\n";
+        let want = "delivery  ready  age  lease  changes  failures  why\na         yes    5s   2h     1        0\nant       yes    9s   -      1        0         a change waits\nbee       no     -    -      0        2         not delivered yet\na: secret n/a, n/b, n/c, 2 more from vault kv/a, at or after version 7\n";
         assert_eq!(table(&status), want);
         let reflects = serde_json::json!({"deliveries": [], "reflector": {"ready": true, "text": "reflector: ok, 1 of 1 copies, 0 held deletions"}});
         assert_eq!(

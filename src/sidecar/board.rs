@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::made::Made;
 use super::news::News;
+use super::removals::Removals;
 use super::standing::{Good, Standing, Waiting};
-use crate::config::{Config, Staleness};
+use crate::config::{Config, OnFailure, Staleness};
 use crate::lock::locked;
 use crate::outcome::Failed;
 use crate::reflector::Pulse;
@@ -34,6 +36,8 @@ pub struct State {
     pub reactions: BTreeMap<(&'static str, bool), u64>,
     /// How copies by annotation stand.
     pub reflector: Pulse,
+    /// The brake on `onMissing: delete`.
+    removals: Removals,
     /// Passes that were not told to a collector yet; nothing where none is configured.
     spans: Option<Vec<Span>>,
 }
@@ -74,6 +78,8 @@ pub struct Told {
     pub failures: Vec<Failed>,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
+    /// Its Secrets, and what they are made of.
+    pub made: Option<Made>,
     /// When the first of its leases ends.
     pub lease_end: Option<Instant>,
     /// Targets whose change waits, and until when.
@@ -113,6 +119,12 @@ impl Board {
                 (name, Standing { rules, ..known })
             })
             .collect();
+        let State {
+            deliveries,
+            removals,
+            ..
+        } = &mut *state;
+        removals.retain(|name| deliveries.contains_key(name));
         state.stale = None;
         state.loads += 1;
     }
@@ -132,6 +144,9 @@ impl Board {
         standing.changes += told.written;
         standing.lease_end = told.lease_end;
         standing.withdrawn = told.withdrawn;
+        if told.made.is_some() {
+            standing.made = told.made;
+        }
         let (at, now) = (Timestamp::now(), Instant::now());
         let before = standing.waiting.take();
         standing.waiting = told.waiting.map(|(targets, opens)| Waiting {
@@ -151,12 +166,24 @@ impl Board {
                 });
             }
         }
-        standing.failure = failure;
+        standing.failure = failure.clone();
         let fresh = told.waiting.filter(|_| before.is_none());
-        News {
+        let news = News {
             waits: fresh.map(|(_, opens)| opens),
             ..standing.trouble.take(told.failures, at, now)
+        };
+        if failure.is_none() {
+            state.removals.forget(&told.delivery);
         }
+        news
+    }
+
+    /// Whether what was delivered may be removed now that its source is gone; `allowed` is what a person released.
+    pub fn may_remove(&self, delivery: &str, allowed: usize) -> Result<(), Failure> {
+        let mut state = self.state();
+        let deletes = |standing: &&Standing| standing.rules.on_missing == OnFailure::Delete;
+        let of = state.deliveries.values().filter(deletes).count();
+        state.removals.ask(delivery, of, allowed, Instant::now())
     }
 
     /// What an earlier run delivered counts.
@@ -275,6 +302,7 @@ impl Board {
                     "opens": waiting.opens.to_string(),
                     "text": waiting.to_string(),
                 })),
+                "secrets": standing.made.as_ref().map(Made::document),
                 "changes": standing.changes,
                 "failures": standing.failures.values().sum::<u64>(),
                 "failure": standing.failure.as_ref().map(|failure| json!({

@@ -279,6 +279,7 @@ mod tests {
             written: 2,
             failures,
             withdrawn: false,
+            made: None,
             lease_end: Some(Instant::now()),
             waiting: None,
         };

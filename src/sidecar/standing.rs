@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::made::Made;
 use super::news::Trouble;
 use crate::config::{OnFailure, Staleness};
 use crate::report::{Class, Failure};
@@ -23,6 +24,8 @@ pub struct Standing {
     pub trouble: Trouble,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
+    /// Its Secrets, and what they are made of; nothing where it makes none, or is not read yet.
+    pub made: Option<Made>,
     /// What waits for a window.
     pub waiting: Option<Waiting>,
     /// Targets that were written.

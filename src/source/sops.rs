@@ -40,6 +40,7 @@ pub async fn fetch(
     let refused = opened.clear_is_unverified && !policy.allow_unauthenticated;
     let refused = opened.clear.into_iter().filter(|_| refused);
     Ok(Material {
+        version: Some(opened.last_modified),
         unverified: Unverified::at(refused.map(|leaf| leaf.steps).collect()),
         ..Material::of_documents(opened.documents)
     })

@@ -80,7 +80,7 @@ impl Checker<'_> {
                 self.problem(
                     at.clone(),
                     "`prune` needs a `name`, by which it knows the Secrets that came from here",
-                    "add `name: …`; no other configuration may use it in the same namespaces",
+                    "add `name: …`; another set of this configuration may not have the same",
                 );
             }
             return None;

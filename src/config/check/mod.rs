@@ -18,6 +18,7 @@ use super::expand::expand;
 use super::outside::Outside;
 use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery};
+use super::source::DEFAULT_SERVER;
 use crate::artifact::ConfigurationName;
 use crate::report::Class;
 
@@ -25,9 +26,6 @@ use super::{
     AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, Reflector, SealedKey,
     Sidecar, Staleness, Target, VaultRead, VaultServer,
 };
-
-/// The name of the server that sources use when they name none.
-const DEFAULT_SERVER: &str = "default";
 
 /// What the files seen so far declare, before it is merged.
 #[derive(Debug, Default)]
@@ -115,7 +113,7 @@ pub fn check(
 /// Merges what all files declare and checks what only the whole can show.
 pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let Parts {
-        names,
+        names: called,
         vaults,
         broken_vaults,
         age,
@@ -167,7 +165,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     outputs::check(&deliveries, problems);
     let reflector_at = reflector.as_ref().map(|(_, at)| at);
     let name = name::merge(
-        names,
+        called,
         name::needed(&deliveries, &manifests, reflector_at),
         problems,
     );

@@ -8,7 +8,6 @@ use super::super::raw::{
 };
 use super::super::{Location, Reflect, Reflector, SILENCE, SecretRef};
 use super::Checker;
-use crate::artifact::MARK;
 use crate::plan::brake::Limits;
 use crate::reflect::glob::{Ceiling, Glob};
 use crate::reflect::index::Rules;
@@ -70,13 +69,7 @@ impl Checker<'_> {
                 "remove one of the two",
             );
         }
-        if labels.contains_key(MARK) {
-            self.problem(
-                at.clone(),
-                format!("the label `{MARK}` is keyferry's own mark of what it may change"),
-                "remove it; keyferry sets it itself",
-            );
-        }
+        self.no_marks(&at, "label", &labels);
         let mut globs = self.globs(&namespaces);
         if namespaces.is_empty() {
             globs.extend(Glob::parse("*"));

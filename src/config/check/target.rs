@@ -1,5 +1,6 @@
 //! Targets: files, folders, Secrets.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::super::at::At;
@@ -9,7 +10,7 @@ use super::super::{
     SecretTarget, Target,
 };
 use super::Checker;
-use crate::artifact::{Access, Conflict};
+use crate::artifact::{Access, Conflict, MARK, is_provenance};
 
 /// Secret types that mint rights of their own: never written.
 const DENIED_TYPES: [&str; 3] = [
@@ -17,9 +18,6 @@ const DENIED_TYPES: [&str; 3] = [
     "bootstrap.kubernetes.io/token",
     "helm.sh/release.v1",
 ];
-
-/// The label that says whose a Secret is.
-const OWNER_MARK: &str = "app.kubernetes.io/managed-by";
 
 impl Checker<'_> {
     pub(super) fn target(&mut self, written: At<RawTarget>) -> Option<Target> {
@@ -260,13 +258,8 @@ impl Checker<'_> {
             recreate,
             force,
         } = written.value;
-        if labels.contains_key(OWNER_MARK) {
-            self.problem(
-                location.clone(),
-                format!("the label `{OWNER_MARK}` is keyferry's own mark of what it may change"),
-                "leave it out; other labels are free",
-            );
-        }
+        self.no_marks(&location, "label", &labels);
+        self.no_marks(&location, "annotation", &annotations);
         let kind = self.secret_kind(kind.as_ref(), registries);
         if immutable && !recreate {
             self.problem(
@@ -293,6 +286,14 @@ impl Checker<'_> {
             reflect,
             location,
         })
+    }
+
+    /// Labels and annotations by which we know whose a Secret is are ours to set.
+    pub(super) fn no_marks(&mut self, at: &Location, kind: &str, map: &BTreeMap<String, String>) {
+        for key in map.keys().filter(|key| *key == MARK || is_provenance(key)) {
+            let what = format!("the {kind} `{key}` is keyferry's own mark of what it may change");
+            self.problem(at.clone(), what, "leave it out; other labels are free");
+        }
     }
 
     fn secret_kind(

@@ -9,8 +9,7 @@ use super::At;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawManifests {
-    /// Marks what comes from here, so that `prune` knows it again; no other configuration may use the same name in these
-    /// namespaces.
+    /// Marks what comes from here, so that `prune` knows it again.
     pub name: Option<At<String>>,
     /// SOPS files with Secrets; `*` stands for any part of a file's name.
     pub sops: Option<At<String>>,
@@ -22,7 +21,7 @@ pub struct RawManifests {
     /// Delete the Secrets that carry this name and that no manifest describes any more.
     #[serde(default)]
     pub prune: bool,
-    /// Take over Secrets that carry no owner mark.
+    /// Take over Secrets that carry no owner mark, or that of another configuration.
     #[serde(default)]
     pub adopt: bool,
     /// Delete and create anew where type or immutability forbid an update.

@@ -48,7 +48,7 @@ pub(super) struct Metadata<'a> {
     pub(super) mac_only_encrypted: bool,
     mac: &'a [u8],
     /// What binds the checksum to its time.
-    last_modified: String,
+    pub(super) last_modified: String,
 }
 
 impl<'a> Metadata<'a> {

@@ -44,6 +44,8 @@ pub struct Opened {
     pub by: Vec<String>,
     /// Everyone it is encrypted to, as the file says.
     pub recipients: Vec<Recipient>,
+    /// When it was last changed by sops; its checksum is bound to that.
+    pub last_modified: String,
     /// Leaves that are not encrypted, the first [`MAX_CLEAR`] of them.
     pub clear: Vec<ClearLeaf>,
     /// Whether the checksum leaves them out (`mac_only_encrypted`): then anybody can change them.
@@ -146,5 +148,6 @@ pub fn open_in_part(
         documents: stores::finish(documents, format)?,
         by: data_key.by,
         recipients: metadata.recipients(),
+        last_modified: metadata.last_modified,
     })
 }

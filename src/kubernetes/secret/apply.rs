@@ -27,13 +27,13 @@ pub(crate) enum Basis<'a> {
     },
 }
 
-/// A Secret and whether the mark is put on it: only what was without it before is put back without it.
+/// A Secret, and whether our mark and its provenance are put on it: what is put back has them already, or never had them.
 pub(crate) struct Apply<'a> {
     /// What must exist.
     pub(crate) wanted: &'a SecretArtifact,
     /// What it was decided on.
     pub(crate) basis: Basis<'a>,
-    /// Whether it gets our mark.
+    /// Whether it gets our mark and its provenance.
     pub(crate) marked: bool,
     /// Whether fields of other managers are taken.
     pub(crate) force: bool,
@@ -67,18 +67,20 @@ fn head(apply: &Apply<'_>) -> Value {
         at,
         kind,
         data: _,
+        provenance,
         labels,
         annotations,
         immutable,
         conflict: _,
     } = apply.wanted;
-    let mut labels = labels.clone();
+    let (mut labels, mut annotations) = (labels.clone(), annotations.clone());
     if apply.marked {
-        labels.insert(MARK.to_owned(), MANAGER.to_owned());
+        labels.extend([(MARK.to_owned(), MANAGER.to_owned()), provenance.label()]);
+        annotations.extend(provenance.annotations());
     }
     let mut metadata = json!({"name": at.name, "namespace": at.namespace});
     // An empty map would itself be a field that we own.
-    for (name, map) in [("labels", &labels), ("annotations", annotations)] {
+    for (name, map) in [("labels", &labels), ("annotations", &annotations)] {
         if !map.is_empty() {
             metadata[name] = json!(map);
         }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::artifact::Conflict;
+use crate::render::testing::provenance;
 use crate::report::{Class, Fault};
 
 fn wanted(kind: &str, data: &[(&str, &str)]) -> SecretArtifact {
@@ -17,6 +18,7 @@ fn wanted(kind: &str, data: &[(&str, &str)]) -> SecretArtifact {
         data: data
             .map(|&(key, value)| (key.into(), SecretBytes::from(value)))
             .collect(),
+        provenance: provenance(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         immutable: false,
@@ -36,7 +38,13 @@ fn encoded(apply: &Apply<'_>) -> Value {
 fn an_apply_names_what_it_was_decided_on() {
     let mut app = wanted("Opaque", &[("user", "u"), ("a.b-c_d", "\u{0}ä\"\\")]);
     app.annotations.insert("note".into(), "n\"".into());
-    let mark = json!({"app.kubernetes.io/managed-by": "keyferry"});
+    let mark =
+        json!({"app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": "test"});
+    let notes = json!({
+        "note": "n\"",
+        "keyferry.io/delivery": "app",
+        "keyferry.io/sources": "[{\"source\":\"vault kv/app\",\"version\":\"7\"}]",
+    });
     let data = json!({"user": "dQ==", "a.b-c_d": "AMOkIlw="});
     let object = |metadata: Value| json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data});
     let first = Apply {
@@ -48,7 +56,7 @@ fn an_apply_names_what_it_was_decided_on() {
     assert_eq!(
         encoded(&first),
         object(
-            json!({"name": "app", "namespace": "platform", "labels": mark, "annotations": {"note": "n\""}, "resourceVersion": "1"})
+            json!({"name": "app", "namespace": "platform", "labels": mark, "annotations": notes, "resourceVersion": "1"})
         )
     );
     let basis = Basis::Object {
@@ -151,21 +159,29 @@ fn what_only_others_own_is_no_difference() {
     );
     assert_eq!(keys(&seen.labels), ["gone"]);
     assert_eq!(keys(&seen.annotations), ["wanted"]);
-    assert!(seen.ours && !seen.immutable);
+    assert_eq!(seen.others, ["theirs"]);
+    assert_eq!(seen.owner, Owner::Unnamed);
+    assert!(!seen.is_told && !seen.immutable);
 }
 
 #[test]
-fn only_the_mark_makes_an_object_ours() {
-    let rows = [
-        (json!({"app.kubernetes.io/managed-by": "keyferry"}), true),
-        (json!({"app.kubernetes.io/managed-by": "Helm"}), false),
-        (json!({"app.kubernetes.io/managed-by": ""}), false),
-        (json!({}), false),
-        (json!(null), false),
-    ];
-    for (labels, want) in rows {
-        let object = json!({"metadata": {"uid": "u", "resourceVersion": "2", "labels": labels}});
-        assert_eq!(stored(&object).ours(), want, "{labels}");
+fn row_109_an_object_that_says_the_same_of_itself_is_told_and_no_other() {
+    let app = wanted("Opaque", &[]);
+    let sources = r#"[{"source":"vault kv/app","version":"3"}]"#;
+    for (configuration, delivery, sources, is_told) in [
+        ("test", "app", sources, true),
+        ("other", "app", sources, false),
+        ("test", "web", sources, false),
+        ("test", "app", "[]", false),
+    ] {
+        let object = json!({"metadata": {
+            "uid": "u", "resourceVersion": "2",
+            "labels": {"app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": configuration},
+            "annotations": {"keyferry.io/delivery": delivery, "keyferry.io/sources": sources},
+        }});
+        let seen = stored(&object).seen(&app);
+        assert_eq!(seen.is_told, is_told, "{object}");
+        assert!(seen.labels.is_empty() && seen.annotations.is_empty());
     }
 }
 

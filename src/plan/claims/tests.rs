@@ -6,6 +6,7 @@ use crate::artifact::{
 };
 use crate::observed::Observed;
 use crate::plan::{Action, plan};
+use crate::render::testing::provenance;
 
 /// `folders` from the deepest up; `rest` beneath it.
 fn place(folders: &[u64], rest: &[&str]) -> Option<Place> {
@@ -53,6 +54,7 @@ fn secret(namespace: &str, name: &str) -> Artifact {
         },
         kind: "Opaque".to_owned(),
         data: BTreeMap::new(),
+        provenance: provenance(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         immutable: false,

@@ -6,6 +6,7 @@ use crate::config::{Location, SecretKind, SecretRef};
 use crate::reflect::glob::Glob;
 use crate::reflect::metadata::Notes;
 use crate::reflect::selector::Selector;
+use crate::render::testing::provenance;
 
 fn reflect(namespaces: &str, selector: &str) -> Reflect {
     let globs = namespaces.split_whitespace();
@@ -67,6 +68,7 @@ fn desired(config: &Config) -> Desired {
         data: ["a", "b"]
             .map(|key| (key.to_owned(), SecretBytes::from(key)))
             .into(),
+        provenance: provenance(),
         labels: [("team".to_owned(), "x".to_owned())].into(),
         annotations: [("note".to_owned(), "x".to_owned())].into(),
         immutable: false,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::artifact::ConfigurationName;
 use crate::artifact::Conflict;
 use crate::config::{Delivery, SecretKind, SecretRef, SecretTarget};
 use crate::manifest::document::parse;
@@ -50,6 +51,7 @@ fn told(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
 
 fn of(set: ManifestSet) -> Config {
     Config {
+        name: ConfigurationName::parse("test"),
         manifests: vec![set],
         ..Config::default()
     }
@@ -207,7 +209,14 @@ fn a_secret_carries_the_name_of_its_set_and_nobody_elses_marks() {
         let documents = parse(text.as_bytes()).expect("YAML");
         let mut found = from_secret_document(documents[0].duplicate()).expect("a Secret");
         let own = Ok("own".to_owned());
-        let made = super::secret(&set, &set.files[0], found.remove(0), &own).expect("allowed");
+        let made = super::secret(
+            &set,
+            &set.files[0],
+            found.remove(0),
+            testing::provenance(),
+            &own,
+        )
+        .expect("allowed");
         let labels: Vec<(&str, &str)> = made
             .labels
             .iter()

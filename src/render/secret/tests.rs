@@ -1,7 +1,7 @@
 use super::*;
 use crate::artifact::Conflict;
 use crate::config::{Registry, SecretRef};
-use crate::render::testing::{at, fields, list, text};
+use crate::render::testing::{at, fields, list, provenance, text};
 
 fn target(kind: SecretKind) -> SecretTarget {
     SecretTarget {
@@ -21,7 +21,13 @@ fn target(kind: SecretKind) -> SecretTarget {
 }
 
 fn made(target: &SecretTarget, fields: &Fields<'_>) -> Result<Vec<Artifact>, Failure> {
-    artifacts(target, fields, &Ok("own".to_owned()), Timestamp::UNIX_EPOCH)
+    artifacts(
+        target,
+        fields,
+        provenance(),
+        &Ok("own".to_owned()),
+        Timestamp::UNIX_EPOCH,
+    )
 }
 
 fn only_secret(made: Result<Vec<Artifact>, Failure>) -> SecretArtifact {
@@ -109,12 +115,19 @@ fn the_namespace_is_our_own_unless_said_and_accounts_are_beside_the_secret() {
     );
     let unknown = Err(Failure::new(Class::Unavailable, "no cluster"));
     let fields = fields([("a", text("1"))]);
-    let failed = artifacts(&elsewhere, &fields, &unknown, Timestamp::UNIX_EPOCH);
+    let failed = artifacts(
+        &elsewhere,
+        &fields,
+        provenance(),
+        &unknown,
+        Timestamp::UNIX_EPOCH,
+    );
     assert_eq!(failed.expect_err("refused").class, Class::Unavailable);
     assert!(
         artifacts(
             &target(SecretKind::Opaque),
             &fields,
+            provenance(),
             &unknown,
             Timestamp::UNIX_EPOCH
         )

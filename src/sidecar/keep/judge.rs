@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::super::board::{Span, Told};
+use super::super::made::Made;
 use super::Keeper;
-use crate::apply::withdraw::withdraw;
+use crate::apply::withdraw::{Withdrawal, withdraw};
 use crate::config::{Delivery, OnFailure, Target};
 use crate::outcome::Failed;
 use crate::patience::any_number;
@@ -32,22 +33,38 @@ impl Keeper<'_> {
             let opens = self.waits.opens(&delivery.name);
             told.waiting = opens.map(|opens| (delivery.to.len(), opens));
         } else if removes {
-            told.withdrawn = true;
-            for target in &delivery.to {
-                match withdraw(target, world).await {
-                    Ok(true) => {
-                        tracing::warn!(delivery = delivery.name, %target, "removed: its source is gone");
-                        told.written += 1;
-                    }
-                    Ok(false) => {}
-                    Err(failure) => told.failures.push(Failed {
-                        target: Some(target.to_string()),
-                        ..Failed::of(&delivery.name, failure)
-                    }),
-                }
-            }
+            self.withdraw(delivery, &mut told, world).await;
         }
         told
+    }
+
+    /// Removes what was delivered, unless the brake holds it: then it stays as it is.
+    async fn withdraw(&self, delivery: &Delivery, told: &mut Told, world: &World) {
+        let mut standing = Vec::new();
+        for target in &delivery.to {
+            match withdraw(target, self.group, world, Withdrawal::Look).await {
+                Ok(true) => standing.push(target),
+                Ok(false) => {}
+                Err(failure) => told.failures.push(unremoved(delivery, target, failure)),
+            }
+        }
+        if !standing.is_empty()
+            && let Err(held) = self.board.may_remove(&delivery.name, world.allow_deletes)
+        {
+            told.failures.insert(0, Failed::of(&delivery.name, held));
+            return;
+        }
+        told.withdrawn = true;
+        for target in standing {
+            match withdraw(target, self.group, world, Withdrawal::Remove).await {
+                Ok(true) => {
+                    tracing::warn!(delivery = delivery.name, %target, "removed: its source is gone");
+                    told.written += 1;
+                }
+                Ok(false) => {}
+                Err(failure) => told.failures.push(unremoved(delivery, target, failure)),
+            }
+        }
     }
 
     /// What the steps of one plan came to.
@@ -59,6 +76,7 @@ impl Keeper<'_> {
             written: 0,
             failures: plan.steps.as_ref().err().map(failed).into_iter().collect(),
             withdrawn: false,
+            made: Made::of(plan),
             lease_end: None,
             waiting: None,
         };
@@ -102,6 +120,13 @@ impl Keeper<'_> {
             ended: Timestamp::now(),
             class,
         }
+    }
+}
+
+fn unremoved(delivery: &Delivery, target: &Target, failure: Failure) -> Failed {
+    Failed {
+        target: Some(target.to_string()),
+        ..Failed::of(&delivery.name, failure)
     }
 }
 

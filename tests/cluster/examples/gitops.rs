@@ -249,6 +249,8 @@ fn the_gitops_platform_opens_its_sealed_secrets_in_wave_3() {
         assert_eq!(
             source["metadata"]["annotations"],
             json!({
+                "keyferry.io/delivery": "manifests platform: dns-provider.sealed.yaml",
+                "keyferry.io/sources": r#"[{"source":"sealed file dns-provider.sealed.yaml"}]"#,
                 "reflector.v1.k8s.emberstack.com/reflection-allowed": "true",
                 "reflector.v1.k8s.emberstack.com/reflection-allowed-namespaces": "cert-manager",
                 "reflector.v1.k8s.emberstack.com/reflection-auto-enabled": "true",

@@ -1,6 +1,6 @@
 //! Others who write the same Secret: strangers, other managers, and another run of ourselves.
 
-use keyferry::artifact::Conflict;
+use keyferry::artifact::{Conflict, Owner};
 use keyferry::report::Class;
 use serde_json::json;
 
@@ -70,7 +70,7 @@ async fn row_66_a_foreign_secret_is_refused_and_stays_as_it_is() {
     foreign(&job, json!({"theirs": "eA=="}));
     let before = job.stored();
     let app = job.app(&[("ours", "1")]);
-    assert!(!job.look(&app).await.ours);
+    assert_eq!(job.look(&app).await.owner, Owner::Stranger);
     for outcome in [job.update(&app).await, job.create(&app).await] {
         refused(
             outcome,
@@ -97,7 +97,7 @@ async fn row_66_an_adopted_secret_is_ours_from_then_on() {
         let mut app = job.app(&[("password", if rotated_at_once { "2" } else { "1" })]);
         app.conflict = ADOPT;
         job.update(&app).await.expect("adopted");
-        assert!(job.look(&app).await.ours);
+        assert!(job.look(&app).await.is_told);
         let mut rotated = job.app(&[("password", "3")]);
         rotated.conflict = ADOPT;
         job.update(&rotated)

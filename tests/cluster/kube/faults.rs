@@ -61,8 +61,11 @@ async fn job_of(stub: &Stub, patience: Duration) -> Job {
 }
 
 fn stored() -> Reply {
-    let labels = json!({"app.kubernetes.io/managed-by": "keyferry"});
-    let metadata = json!({"uid": "u", "resourceVersion": "2", "labels": labels});
+    let labels =
+        json!({"app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": "test"});
+    let notes = json!({"keyferry.io/delivery": "app", "keyferry.io/sources": "[]"});
+    let metadata =
+        json!({"uid": "u", "resourceVersion": "2", "labels": labels, "annotations": notes});
     Reply::json(200, &json!({"metadata": metadata, "type": "Opaque"}))
 }
 

@@ -9,9 +9,10 @@ mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use keyferry::artifact::{Conflict, ObjectName, SecretArtifact};
+use keyferry::artifact::{ConfigurationName, Conflict, ObjectName, Provenance, SecretArtifact};
 use keyferry::config::Config;
 use keyferry::kubernetes::connect_with;
 use keyferry::material::SecretBytes;
@@ -36,6 +37,15 @@ async fn world(kubeconfig: PathBuf, patience: Duration) -> World {
     let config = Config::default();
     let cluster = connect_with(kubeconfig, Instant::now() + patience).await;
     World::new(&config, None, patience).with_kubernetes(cluster.expect("the kubeconfig is good"))
+}
+
+/// Of a delivery of this configuration.
+fn provenance(configuration: &str) -> Arc<Provenance> {
+    Arc::new(Provenance {
+        configuration: ConfigurationName::parse(configuration).expect("a name"),
+        delivery: "app".to_owned(),
+        sources: Vec::new(),
+    })
 }
 
 /// A namespace, and a service account in it that may do with the named Secrets what the verbs say.
@@ -81,6 +91,7 @@ impl Job {
             data: data
                 .map(|&(key, value)| (key.to_owned(), secret(value)))
                 .collect(),
+            provenance: provenance("test"),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             immutable: false,

@@ -142,7 +142,7 @@ async fn row_68_what_is_rejected_after_the_deletion_is_put_back() {
     assert_eq!(job.values(), pairs(&[("password", "old")]));
     assert_ne!(uid(&job), first);
     let seen = job.look(&old).await;
-    assert!(seen.ours && seen.annotations == old.annotations && seen.kind == "Opaque");
+    assert!(seen.is_told && seen.annotations == old.annotations && seen.kind == "Opaque");
 }
 
 #[tokio::test]

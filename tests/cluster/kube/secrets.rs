@@ -19,10 +19,10 @@ async fn row_54_a_second_run_writes_nothing() {
     let (first, writes) = (job.stored(), job.writes());
     assert_eq!(
         first["metadata"]["labels"],
-        json!({"app.kubernetes.io/managed-by": "keyferry"})
+        json!({"app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": "test"})
     );
     let seen = job.look(&app).await;
-    assert!(seen.ours && seen.data == app.data && seen.labels.is_empty());
+    assert!(seen.is_told && seen.data == app.data && seen.labels.is_empty());
     job.update(&app).await.expect("nothing to do");
     job.create(&app).await.expect("it is as wanted already");
     assert_eq!(job.stored(), first);
@@ -71,9 +71,12 @@ async fn an_update_changes_adds_and_removes_our_keys_and_leaves_those_of_others(
     let metadata = &job.stored()["metadata"];
     assert_eq!(
         metadata["labels"],
-        json!({"app.kubernetes.io/managed-by": "keyferry", "theirs": "x"})
+        json!({"app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": "test", "theirs": "x"})
     );
-    assert_eq!(metadata["annotations"], json!(null));
+    assert_eq!(
+        metadata["annotations"],
+        json!({"keyferry.io/delivery": "app", "keyferry.io/sources": "[]"})
+    );
 }
 
 /// What another tool applies to the same Secret.

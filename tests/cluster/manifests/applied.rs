@@ -45,11 +45,11 @@ fn manifests_become_the_objects_they_describe_and_a_second_run_writes_nothing() 
     assert_eq!(made["data"]["raw"], "AP8=");
     assert_eq!(
         made["metadata"]["labels"],
-        json!({"app": "web", "app.kubernetes.io/managed-by": "keyferry", "keyferry.io/manifests": "web"})
+        json!({"app": "web", "app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": "site", "keyferry.io/manifests": "web"})
     );
     assert_eq!(
-        made["metadata"]["annotations"],
-        json!({"reflector.v1.k8s.emberstack.com/reflection-allowed": "true"})
+        made["metadata"]["annotations"]["reflector.v1.k8s.emberstack.com/reflection-allowed"],
+        "true"
     );
     let value = Cluster::shared().secret_value(&site.namespace, "web-tls", "k");
     assert_eq!(value.as_deref(), Some(CANARY.as_bytes()));

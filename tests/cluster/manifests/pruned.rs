@@ -31,6 +31,7 @@ fn what_is_described_no_more_goes_and_nothing_else_does() {
     let site = site(&["a", "b"]);
     let secrets = format!("/api/v1/namespaces/{}/secrets", site.namespace);
     let owner = ("app.kubernetes.io/managed-by", "keyferry");
+    let named = ("keyferry.io/configuration", "site");
     let set = ("keyferry.io/manifests", "web");
     let cluster = Cluster::shared();
     for (name, labels) in [
@@ -38,8 +39,12 @@ fn what_is_described_no_more_goes_and_nothing_else_does() {
         ("x-only-ours", vec![owner]),
         ("x-only-set", vec![set]),
         // A copy that some tool made of ours, labels and all.
-        ("x-copy", vec![owner, set]),
-        ("x-other-set", vec![owner, ("keyferry.io/manifests", "api")]),
+        ("x-copy", vec![owner, named, set]),
+        ("x-unnamed", vec![owner, set]),
+        (
+            "x-other-set",
+            vec![owner, named, ("keyferry.io/manifests", "api")],
+        ),
     ] {
         let labels: serde_json::Map<_, _> = labels
             .into_iter()
@@ -76,6 +81,7 @@ fn what_is_described_no_more_goes_and_nothing_else_does() {
         "x-only-ours",
         "x-only-set",
         "x-other-set",
+        "x-unnamed",
     ];
     assert_eq!(site.names(), left);
     let writes = site.writes();

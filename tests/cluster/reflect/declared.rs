@@ -89,7 +89,7 @@ fn a_declared_copy_goes_where_names_and_labels_say_and_the_second_pass_writes_no
     let copy = estate.cluster.secret(&a, "theirs").expect("it is there");
     assert_eq!(
         copy["metadata"]["labels"],
-        json!({"app.kubernetes.io/managed-by": "keyferry", "team": "t"})
+        json!({"app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": "test", "team": "t"})
     );
     assert_eq!(
         annotation(&copy, "keyferry.io/reflected-from"),

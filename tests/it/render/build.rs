@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyferry::artifact::{Access, Artifact, Conflict};
+use keyferry::artifact::{Access, Artifact, ConfigurationName, Conflict};
 use keyferry::config::{
     ComputedField, Config, Delivery, FileFormat, FileSetTarget, FileTarget, From, Location,
     SecretKind, SecretRef, SecretTarget, Source, Target, VaultRead,
@@ -115,6 +115,7 @@ pub(crate) fn secret(name: &str, kind: SecretKind) -> Target {
 
 pub(crate) fn config<const N: usize>(deliveries: [Delivery; N]) -> Config {
     Config {
+        name: ConfigurationName::parse("test"),
         deliveries: deliveries.into(),
         ..Config::default()
     }

@@ -1,0 +1,112 @@
+//! What a Secret says of itself, read without its values.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::call::{Call, Verb};
+use super::error::Error;
+use super::subject::Kind;
+use super::{Kubernetes, MANAGER};
+use crate::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sources};
+use crate::reflect::marks::{DECLARED, is_copy};
+use crate::reflect::metadata::Notes;
+
+/// A Secret's marks and annotations of ours.
+#[derive(Debug)]
+pub(crate) struct Traced {
+    /// Where.
+    pub(crate) at: ObjectName,
+    /// Its `uid`.
+    pub(crate) uid: String,
+    /// Its `resourceVersion`.
+    pub(crate) version: String,
+    /// Whose it is.
+    pub(crate) owner: Owner,
+    /// The delivery or manifest that it is of.
+    pub(crate) delivery: Option<String>,
+    /// What it is made of; nothing where it does not say so.
+    pub(crate) sources: Option<Vec<SourceVersion>>,
+    /// Of what it is a declared copy.
+    pub(crate) declared_of: Option<String>,
+    /// When keyferry last wrote it, as the API server noted it.
+    pub(crate) written: Option<String>,
+    /// Everyone who owns fields of it, each once.
+    pub(crate) managers: Vec<String>,
+    /// What the reflector reads.
+    pub(crate) notes: Notes,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    uid: String,
+    resource_version: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    managed_fields: Vec<Manager>,
+}
+
+#[derive(Deserialize)]
+struct Manager {
+    #[serde(default)]
+    manager: String,
+    #[serde(default)]
+    time: Option<String>,
+}
+
+impl Kubernetes {
+    /// Reads what a Secret says of itself.
+    pub(crate) async fn traced(&self, at: &ObjectName) -> Result<Traced, Error> {
+        let call = Call::new(Verb::GetMetadata, Kind::Secret, at);
+        let answer = self.call(&call).await?;
+        let object: Object = serde_json::from_slice(&answer).map_err(|_| Error::Strange {
+            subject: call.subject,
+            verb: call.verb.to_string(),
+            why: "it is not the metadata of an object".to_owned(),
+        })?;
+        Ok(Traced::of(at, object.metadata))
+    }
+}
+
+impl Traced {
+    fn of(at: &ObjectName, metadata: Metadata) -> Self {
+        let Metadata {
+            uid,
+            resource_version: version,
+            labels,
+            annotations,
+            managed_fields,
+        } = metadata;
+        let (labels, annotations) = (labels.unwrap_or_default(), annotations.unwrap_or_default());
+        let ours = |entry: &&Manager| entry.manager == MANAGER;
+        let written = managed_fields.iter().filter(ours);
+        let written = written.filter_map(|entry| entry.time.clone()).max();
+        let mut managers: Vec<String> = Vec::new();
+        for entry in managed_fields {
+            if !managers.contains(&entry.manager) {
+                managers.push(entry.manager);
+            }
+        }
+        Self {
+            at: at.clone(),
+            uid,
+            version,
+            owner: Owner::of(&labels, is_copy(annotations.keys().map(String::as_str))),
+            delivery: annotations.get(DELIVERY).cloned(),
+            sources: told_sources(&annotations),
+            declared_of: annotations.get(DECLARED).cloned(),
+            written,
+            managers,
+            notes: Notes::of(annotations),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a Secret is made of, for its annotations: sources by their names and versions.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::artifact::{Provenance, SourceVersion};
+use crate::config::{Config, Delivery, Location, ManifestSet, Source};
+use crate::fetched::Fetched;
+use crate::report::Failure;
+
+pub(super) fn of_delivery(
+    config: &Config,
+    delivery: &Delivery,
+    fetched: &Fetched,
+) -> Result<Arc<Provenance>, Failure> {
+    let sources = delivery.from.iter();
+    Ok(Arc::new(Provenance {
+        configuration: config.name()?.clone(),
+        delivery: delivery.name.clone(),
+        sources: sources
+            .map(|from| version(&from.source, &from.at, fetched))
+            .collect(),
+    }))
+}
+
+pub(super) fn of_manifest(
+    config: &Config,
+    set: &ManifestSet,
+    file: &Source,
+    fetched: &Fetched,
+) -> Result<Arc<Provenance>, Failure> {
+    Ok(Arc::new(Provenance {
+        configuration: config.name()?.clone(),
+        delivery: set.label(file),
+        sources: vec![version(file, &set.at, fetched)],
+    }))
+}
+
+fn version(source: &Source, written: &Location, fetched: &Fetched) -> SourceVersion {
+    let material = fetched.get_in_part(source).ok();
+    SourceVersion {
+        source: source.beside(folder(written)),
+        version: material.and_then(|material| material.version.clone()),
+        pinned: source.vault().is_some_and(|read| read.version.is_some()),
+    }
+}
+
+/// The folder of a configuration's file.
+fn folder(written: &Location) -> &Path {
+    Path::new(&written.file).parent().unwrap_or(Path::new(""))
+}

@@ -1,0 +1,57 @@
+//! Which Secrets a delivery makes, and from what: for `keyferry status`. Names and versions, never a value.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::artifact::{Artifact, Provenance, SecretArtifact};
+use crate::plan::DeliveryPlan;
+
+/// How many Secrets are named: a delivery may have thousands of copies.
+const NAMED: usize = 20;
+
+/// The Secrets of a delivery, as its last plan wanted them.
+#[derive(Debug, Clone)]
+pub struct Made {
+    provenance: Arc<Provenance>,
+    named: Vec<String>,
+    count: usize,
+}
+
+impl Made {
+    /// Of a plan; nothing where it has no Secret.
+    pub fn of(plan: &DeliveryPlan) -> Option<Self> {
+        let steps = plan.steps.iter().flatten();
+        let secrets = steps.filter_map(|step| match &step.artifact {
+            Artifact::Secret(secret) => Some(secret),
+            Artifact::File(_)
+            | Artifact::FileSet(_)
+            | Artifact::PullSecret(_)
+            | Artifact::Leftover(_) => None,
+        });
+        let secrets: Vec<&SecretArtifact> = secrets.collect();
+        let named = secrets.iter().take(NAMED);
+        Some(Self {
+            provenance: Arc::clone(&secrets.first()?.provenance),
+            named: named.map(|secret| secret.at.to_string()).collect(),
+            count: secrets.len(),
+        })
+    }
+
+    /// For `/status`.
+    pub fn document(&self) -> Value {
+        let Provenance {
+            configuration,
+            delivery: _,
+            sources,
+        } = &*self.provenance;
+        let text: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        json!({
+            "count": self.count,
+            "names": self.named,
+            "configuration": configuration.as_str(),
+            "sources": sources,
+            "text": text.join("; "),
+        })
+    }
+}
