@@ -201,7 +201,7 @@ fn mistakes_that_many_make_get_the_next_move() {
             "c/k.yaml:2:53: unknown key `path`; did you mean to write `path` in `file:`?",
         ),
         (
-            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, labels: {app.kubernetes.io/managed-by: helm}}}]}]\n",
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, labels: {app.kubernetes.io/managed-by: helm}}}]}]\nname: t\n",
             "c/k.yaml:2:61: the label `app.kubernetes.io/managed-by` is keyferry's own mark of what it may change; leave it out",
         ),
         (
@@ -482,7 +482,7 @@ fn alias_bombs_and_depth_are_refused_quickly() {
 #[test]
 fn row_99_the_reflector_is_careful_and_its_sources_are_named() {
     let read = |text: &str| {
-        let text = format!("reflector: {text}\n");
+        let text = format!("name: t\nreflector: {text}\n");
         let config = load_files(&[("c/k.yaml", &text)], None);
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         config.reflector.expect("it is declared")
