@@ -15,7 +15,7 @@ fn named(files: &[(&str, &str)]) -> Result<Option<String>, String> {
 
 #[test]
 fn row_105_what_writes_in_a_cluster_needs_a_name_and_the_hint_proposes_one() {
-    let reflector = "reflector: {}\n";
+    let reflector = "reflector: {sources: {namespaces: [a]}}\n";
     for (file, text, want) in [
         ("web/keyferry.yaml", FILE, None),
         ("web/keyferry.yaml", SECRET, Some(("1:54", "web"))),
