@@ -148,6 +148,21 @@ impl Kubernetes {
         read(&call, &answer)
     }
 
+    /// Writes an annotation on a Lease that is there.
+    pub(crate) async fn keep_note(
+        &self,
+        at: &ObjectName,
+        key: &str,
+        value: &str,
+    ) -> Result<(), Error> {
+        let call = Call {
+            query: format!("fieldManager={MANAGER}"),
+            body: Body::merge(&json!({"metadata": {"annotations": {key: value}}})),
+            ..Call::new(Verb::Patch, Kind::Lease, at)
+        };
+        self.call(&call).await.map(drop)
+    }
+
     /// Takes an annotation away, if it still says the same.
     pub(crate) async fn take_note(
         &self,

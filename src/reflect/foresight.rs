@@ -14,6 +14,8 @@ pub struct Foresight {
     pub kept: usize,
     /// What the authors of sources should know: at which object, and what.
     pub remarks: Vec<(Kind, Place, String)>,
+    /// Sources that give to places which others have.
+    pub rivals: Vec<(Kind, Place, Refusal)>,
     /// What could not be looked at; its places are left with the reason.
     pub failures: Vec<Failure>,
 }
@@ -64,13 +66,24 @@ pub struct Outlook {
 impl Foresight {
     /// Adds the commands that decide what waits for a person, each once.
     pub fn name_orders(&mut self, lease: &ObjectName) {
+        let left = self.steps.iter().filter_map(|step| match &step.act {
+            Act::Hold(_, refusal) | Act::Leave(refusal) => {
+                Some((step.kind, step.source.as_ref()?, refusal))
+            }
+            Act::Create(_)
+            | Act::Adopt(_)
+            | Act::Update(..)
+            | Act::Fill(_)
+            | Act::Delete(_)
+            | Act::Unclaimed => None,
+        });
+        let rivals = self.rivals.iter();
+        let rivals = rivals.map(|(kind, source, refusal)| (*kind, source, refusal));
         let mut orders = Vec::new();
-        for step in &self.steps {
-            if let (Act::Hold(_, refusal) | Act::Leave(refusal), Some(source)) =
-                (&step.act, &step.source)
-                && let Some(order) = refusal.order()
-            {
-                let remark = (step.kind, source.clone(), order.hint(lease));
+        for (kind, source, refusal) in left.chain(rivals) {
+            if let Some(order) = refusal.order(kind, source) {
+                let what = format!("{refusal}; {}", order.hint(lease));
+                let remark = (kind, source.clone(), what);
                 if !orders.contains(&remark) {
                     orders.push(remark);
                 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! annotations ──emberstack · mittwald──► Ask { Offer | Mirror | Copy } ─┐
-//! metadata of objects, namespaces with labels ──────────────────────────┼──► Index ──► Job { Read | Write | Compare | Delete }
+//! metadata of objects, namespaces with labels ──────────────────────────┼──► Index ──► Job { Read | Write | Compare | Delete | Remember }
 //! what came of earlier jobs ────────────────────────────────────────────┘      └─ Brake   └─ or a Refusal, with its reason
 //! ```
 //!
@@ -10,7 +10,7 @@
 //! labels of namespaces, and for each content one number that only this process can make: never a value.
 //!
 //! Absent on purpose: a copy that is a source (so there are no chains and no loops), a rule that could touch what does not
-//! carry our mark, and a deletion that does not pass the [`brake`].
+//! carry our mark, a deletion that does not pass the [`brake`], and a copy that changes hands without an [`order`].
 
 pub mod brake;
 pub mod declared;

@@ -64,9 +64,7 @@ impl Order {
 /// `secret/NAMESPACE/NAME`.
 fn source(text: &str) -> Option<(Kind, Place)> {
     let (kind, place) = text.split_once('/')?;
-    let kind = Kind::ALL
-        .into_iter()
-        .find(|known| known.to_string() == kind)?;
+    let kind = Kind::parse(kind)?;
     let (namespace, name) = place.split_once('/')?;
     let good = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
     good.then(|| (kind, Place::new(namespace, name)))

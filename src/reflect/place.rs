@@ -28,6 +28,11 @@ impl Kind {
         }
     }
 
+    /// Reads what is shown.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.to_string() == text)
+    }
+
     /// As it stands in a path.
     pub fn resource(self) -> &'static str {
         match self {

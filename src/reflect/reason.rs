@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::brake::{Mass, Source};
 use super::order::Order;
-use super::place::Place;
+use super::place::{Kind, Place};
 
 /// Why a copy is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +21,7 @@ pub enum Reason {
     Marks,
     /// Another controller made it, and now it is ours.
     Adopted,
-    /// The source was deleted and made anew, or another source took its place.
+    /// The source was deleted and made anew, or a person gave the place to another one.
     OtherSource,
 }
 
@@ -69,6 +69,8 @@ pub enum Refusal {
     Occupied,
     /// A copy of another source stands there.
     Taken(Place),
+    /// Another source had this place first.
+    Kept(Place),
     /// The object or its namespace says `keyferry.io/accept: "false"`.
     Declined,
     /// The source does not let this namespace pull.
@@ -120,13 +122,13 @@ impl fmt::Display for Braked {
 }
 
 impl Refusal {
-    /// What a person may order about it.
-    pub fn order(&self) -> Option<Order> {
+    /// What a person may order about it, where it is told at the source that asks.
+    pub fn order(&self, kind: Kind, source: &Place) -> Option<Order> {
         match self {
             Self::Brake(braked) => Some(Order::Release(braked.source.clone(), braked.held)),
+            Self::Taken(_) | Self::Kept(_) => Some(Order::Give((kind, source.clone()))),
             Self::Foreign
             | Self::Occupied
-            | Self::Taken(_)
             | Self::Declined
             | Self::Denied
             | Self::NoSource(_)
@@ -144,6 +146,7 @@ impl Refusal {
             Self::Foreign => "Foreign",
             Self::Occupied => "Occupied",
             Self::Taken(_) => "Taken",
+            Self::Kept(_) => "Kept",
             Self::Declined => "Declined",
             Self::Denied => "Denied",
             Self::NoSource(_) => "NoSource",
@@ -163,6 +166,7 @@ impl fmt::Display for Refusal {
             Self::Foreign => f.write_str("an object that keyferry did not make stands there"),
             Self::Occupied => f.write_str("another source stands there"),
             Self::Taken(by) => write!(f, "a copy of {by} stands there"),
+            Self::Kept(owner) => write!(f, "{owner} had this place first"),
             Self::Declined => write!(f, "it says {}: \"false\"", super::marks::ACCEPT),
             Self::Denied => f.write_str("the source does not allow this namespace"),
             Self::NoSource(source) => write!(f, "{source} does not exist or allows nothing"),

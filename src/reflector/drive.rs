@@ -19,6 +19,7 @@ use crate::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
 use crate::reflect::index::{Event, Index, Job, Next};
+use crate::reflect::marks::KEPT;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::order::Order;
 use crate::reflect::place::{Kind, Place};
@@ -53,9 +54,10 @@ pub async fn run(
         loop {
             let lease = candidate.win().await;
             let (orders, given) = mpsc::channel(1);
+            let reserved = lease.note(KEPT).unwrap_or_default().to_owned();
             tokio::select! {
                 () = candidate.hold(lease, orders) => {}
-                () = drive(config, &cluster, pulse, given) => {}
+                () = drive(config, &cluster, pulse, (given, reserved)) => {}
             }
         }
     };
@@ -71,7 +73,7 @@ async fn drive(
     config: &Reflector,
     cluster: &Kubernetes,
     pulse: &Pulse,
-    mut orders: mpsc::Receiver<Order>,
+    (mut orders, reserved): (mpsc::Receiver<Order>, String),
 ) {
     let (sender, mut signals) = mpsc::channel(CHANNEL);
     // They end with this set.
@@ -80,6 +82,7 @@ async fn drive(
     let worker = Worker::new(cluster.until(Instant::now()), config);
     let lease = resolve(&config.lease, &cluster.namespace);
     let mut desk = Desk::new(config, pulse.clone(), lease);
+    desk.index.recall(&reserved);
     let mut letters = FuturesUnordered::new();
     let mut jobs = FuturesUnordered::new();
     let mut rotation = interval(ROTATION);
@@ -297,6 +300,15 @@ impl Desk {
                 "write",
                 unwritten(index, write.kind, &write.place, trouble, now),
             ),
+            Done::Remembered(change, Ok(())) => {
+                index.remembered(change, true, now);
+                ("remember", "ok")
+            }
+            Done::Remembered(change, Err(why)) => {
+                tracing::warn!(lease = %self.lease, why, "reserved places are not written down: nothing is deleted");
+                index.remembered(change, false, now);
+                ("remember", "failed")
+            }
             Done::Deleted(kind, place, Ok(())) => {
                 tracing::info!(%kind, copy = %place, "deleted");
                 index.deleted(kind, &place);

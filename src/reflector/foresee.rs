@@ -1,6 +1,6 @@
 //! What a reflector would do if it started now: one listing, the index's own decisions, and nothing but reading.
 //!
-//! Neither the Lease nor Events are touched. Whatever a decision needs to know of values is compared here and dropped.
+//! Neither the Lease nor Events are touched: the Lease is read for what it says of reserved places. Whatever a decision needs to know of values is compared here and dropped.
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use crate::kubernetes::list::Pages;
 use crate::kubernetes::{self, Error, Kubernetes};
 use crate::reflect::foresight::{Foresight, Outlook};
 use crate::reflect::index::{Content, Digest, Event, Forecast, Job};
+use crate::reflect::marks::KEPT;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::{Kind, Version};
 use crate::report::{Class, Failure};
@@ -19,9 +20,17 @@ use crate::report::{Class, Failure};
 /// Looks at the whole cluster, or at the namespaces that the configuration names.
 pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresight, Failure> {
     let mut forecast = Forecast::new(config.rules.clone());
+    let lease = resolve(&config.lease, &cluster.namespace);
+    let mut failures = Vec::new();
+    match cluster.lease(&lease).await {
+        Ok(found) => {
+            let reserved = found.as_ref().and_then(|found| found.note(KEPT));
+            forecast.index.recall(reserved.unwrap_or_default());
+        }
+        Err(error) => failures.push(error.into()),
+    }
     list(config, cluster, &mut forecast).await?;
     let worker = Worker::new(cluster.until(Instant::now()), config);
-    let mut failures = Vec::new();
     let mut looks = FuturesUnordered::new();
     loop {
         while looks.len() < config.parallel
@@ -42,7 +51,7 @@ pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresig
         failures,
         ..forecast.finish()
     };
-    foresight.name_orders(&resolve(&config.lease, &cluster.namespace));
+    foresight.name_orders(&lease);
     Ok(foresight)
 }
 
@@ -104,7 +113,7 @@ async fn look(worker: &Worker, job: Job) -> (Job, Result<Option<Seen>, Error>) {
             let found = worker.outlook(write).await;
             found.map(|found| found.map(Seen::Basis))
         }
-        Job::Delete { .. } => Ok(None),
+        Job::Delete { .. } | Job::Remember { .. } => Ok(None),
     };
     (job, seen)
 }

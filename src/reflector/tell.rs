@@ -73,7 +73,7 @@ impl Teller {
                 let reason = refusal.word();
                 tracing::warn!(%kind, %at, %place, reason, %refusal, "refused");
                 let mut why = refusal.to_string();
-                if let Some(order) = refusal.order() {
+                if let Some(order) = refusal.order(kind, &at) {
                     why = format!("{why}; {}", order.hint(lease));
                 }
                 self.add((kind, at, reason), Some(place), why, now);

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::digest::{Hashing, Held};
 use super::larder::{Goods, Larder};
-use crate::config::Reflector;
+use crate::artifact::ObjectName;
+use crate::config::{Reflector, resolve};
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::secret::is_reserved;
 use crate::kubernetes::{Error, Kubernetes};
@@ -21,6 +22,7 @@ use crate::manifest::marks;
 use crate::reflect::foresight::Outlook;
 use crate::reflect::glob::Glob;
 use crate::reflect::index::{Content, Digest, Job, Write, Written};
+use crate::reflect::marks::KEPT;
 use crate::reflect::metadata::{Guard, Metadata};
 use crate::reflect::mittwald;
 use crate::reflect::place::{Kind, Place, Version};
@@ -42,6 +44,8 @@ pub(super) enum Done {
     ),
     /// A copy was deleted, or not.
     Deleted(Kind, Place, Result<(), Trouble>),
+    /// This change of what is reserved was written down, or not.
+    Remembered(u64, Result<(), String>),
 }
 
 /// Why a write did not come about.
@@ -62,6 +66,7 @@ pub(super) enum Trouble {
 /// Everything that jobs share.
 pub(super) struct Worker {
     cluster: Kubernetes,
+    lease: ObjectName,
     labels: Vec<Glob>,
     annotations: Vec<Glob>,
     hashing: Hashing,
@@ -71,6 +76,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(cluster: Kubernetes, config: &Reflector) -> Self {
         Self {
+            lease: resolve(&config.lease, &cluster.namespace),
             cluster,
             labels: config.labels.clone(),
             annotations: config.annotations.clone(),
@@ -107,6 +113,11 @@ impl Worker {
             } => {
                 let gone = self.cluster().remove(kind, &place, uid, version).await;
                 Done::Deleted(kind, place, gone.map_err(trouble))
+            }
+            Job::Remember { change, text } => {
+                let cluster = self.cluster();
+                let kept = cluster.keep_note(&self.lease, KEPT, &text).await;
+                Done::Remembered(change, kept.map_err(|error| error.to_string()))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What one place needs: the rules, in one screen each.
 
+use std::sync::Arc;
+
 use super::super::metadata::Guard;
 use super::super::offer::Dialect;
 use super::super::place::{Kind, Place};
@@ -27,6 +29,25 @@ pub(super) enum Decision {
 }
 
 /// Who wants a copy at a place.
+#[derive(Default)]
+pub(super) struct Claims<'a> {
+    /// The source whose copy belongs here.
+    pub(super) first: Option<Claim<'a>>,
+    /// The source whose place it is, whether it gives to it or not.
+    owner: Option<Place>,
+    /// Others that give to it.
+    pub(super) rivals: Vec<Place>,
+}
+
+impl Claims<'_> {
+    /// The source that asks for the place.
+    pub(super) fn asker(&self) -> Option<&Place> {
+        let first = self.first.as_ref().map(|claim| &claim.source);
+        first.or(self.rivals.first())
+    }
+}
+
+/// A source that gives to a place.
 pub(super) struct Claim<'a> {
     pub(super) source: Place,
     facts: &'a Source,
@@ -46,37 +67,76 @@ impl Index {
         if let Some(mirror) = standing.filter(|standing| standing.mirror) {
             return self.fill(kind, place, mirror, target, namespace.declines);
         }
-        let claim = self.claim(kind, place).filter(|_| !namespace.declines);
-        match (claim, standing) {
-            (None, None) => Decision::Nothing,
+        let claims = match namespace.declines {
+            true => Claims::default(),
+            false => self.claims(kind, place),
+        };
+        let is_asked = claims.asker().is_some();
+        match (claims.first, standing) {
             (None, Some(copy)) => self.farewell(kind, copy, namespace.declines),
-            (Some(_), _) if kind.is_reserved(&place.name) => Decision::Refuse(Refusal::Reserved),
-            (Some(_), None) if self.shelf(kind).sources.contains_key(place) => {
+            _ if is_asked && kind.is_reserved(&place.name) => Decision::Refuse(Refusal::Reserved),
+            (_, None) if is_asked && self.shelf(kind).sources.contains_key(place) => {
                 Decision::Refuse(Refusal::Occupied)
             }
+            (None, None) => match claims.owner.filter(|_| is_asked) {
+                Some(owner) => Decision::Refuse(Refusal::Kept(owner)),
+                None => Decision::Nothing,
+            },
             (Some(claim), standing) => self.settle(kind, place, &claim, standing),
         }
     }
 
-    /// The source whose copy belongs here: the one whose copy is here already, else the oldest that gives.
-    pub(super) fn claim(&self, kind: Kind, place: &Place) -> Option<Claim<'_>> {
-        let (_, target) = self.target(&place.namespace)?;
-        let standing = self.shelf(kind).standing(place);
+    /// The source whose place it is: a person gave it the place, or it had its copy there first; or the place is that of a
+    /// source which may come back. A place that is nobody's goes to the oldest that asks.
+    pub(super) fn owner(&self, kind: Kind, place: &Place) -> Option<Place> {
+        if let Some(namespace) = self.reserved.owner(kind, place) {
+            let (namespace, name) = (Arc::clone(namespace), Arc::clone(&place.name));
+            return Some(Place { namespace, name });
+        }
+        let shelf = self.shelf(kind);
+        let copy = shelf.standing(place).filter(|copy| copy.is_ours());
+        copy.and_then(|copy| copy.from.clone()).or_else(|| {
+            let was_source = shelf.copies_of(place) > 0 || self.reserved.has_any(kind, place);
+            was_source.then(|| place.clone())
+        })
+    }
+
+    /// Who gives to a place: first the source whose place it is. Another one gets it only if it is nobody's.
+    pub(super) fn claims(&self, kind: Kind, place: &Place) -> Claims<'_> {
+        let Some((_, target)) = self.target(&place.namespace) else {
+            return Claims::default();
+        };
         let of_name = self.shelf(kind).of_name(&place.name);
         let givers = of_name
             .filter(|(source, facts)| source.namespace != place.namespace && !facts.offer.frozen);
-        let claims = givers.filter_map(|(source, facts)| {
-            let dialect = facts.offer.pushes_to(target)?;
-            Some(Claim {
-                source,
-                facts,
-                dialect,
+        let mut givers: Vec<Claim<'_>> = givers
+            .filter_map(|(source, facts)| {
+                let dialect = facts.offer.pushes_to(target)?;
+                Some(Claim {
+                    source,
+                    facts,
+                    dialect,
+                })
             })
+            .collect();
+        givers.sort_by(|one, other| {
+            (&one.facts.created, &one.source).cmp(&(&other.facts.created, &other.source))
         });
-        claims.min_by_key(|claim| {
-            let is_here = standing.is_some_and(|copy| copy.from.as_ref() == Some(&claim.source));
-            (!is_here, claim.facts.created.clone(), claim.source.clone())
-        })
+        let owner = self.owner(kind, place);
+        let standing = self.shelf(kind).standing(place);
+        let copied = standing.and_then(|copy| copy.from.as_ref());
+        let find = |source: Option<&Place>| {
+            let source = source?;
+            givers.iter().position(|claim| claim.source == *source)
+        };
+        let is_nobodys = owner.is_none() && !givers.is_empty();
+        let at = find(owner.as_ref()).or_else(|| find(copied));
+        let first = at.or(is_nobodys.then_some(0)).map(|at| givers.remove(at));
+        Claims {
+            first,
+            owner,
+            rivals: givers.into_iter().map(|claim| claim.source).collect(),
+        }
     }
 
     fn settle(
@@ -128,14 +188,8 @@ impl Index {
         }
         let update = |reason| write(How::Update(copy.uid, copy.version), reason);
         if !is_here {
-            let taken = copy
-                .from
-                .as_ref()
-                .filter(|from| self.still_gives(kind, from, place));
-            return match taken {
-                Some(by) => Decision::Refuse(Refusal::Taken(by.clone())),
-                None => update(Reason::OtherSource),
-            };
+            // A person gave the place to this source.
+            return update(Reason::OtherSource);
         }
         if copy.source_uid != claim.facts.uid {
             return update(Reason::OtherSource);
@@ -149,14 +203,6 @@ impl Index {
             Some(_) => update(Reason::Source),
             None => Decision::Compare(claim.source.clone()),
         }
-    }
-
-    fn still_gives(&self, kind: Kind, source: &Place, place: &Place) -> bool {
-        let source = self.shelf(kind).sources.get(source);
-        let target = self.target(&place.namespace);
-        source.zip(target).is_some_and(|(source, (_, target))| {
-            source.offer.frozen || source.offer.pushes_to(target).is_some()
-        })
     }
 
     /// What a copy holds, as far as that is known without reading it: what we wrote or compared, or, after a start of ours,

@@ -56,7 +56,7 @@ impl Index {
         }
         self.shelf_mut(kind).listed |= all;
         if self.knows(kind) {
-            self.queue.listed();
+            self.all_listed();
         }
         self.tidy();
     }
@@ -77,7 +77,17 @@ impl Index {
             self.namespace_gone(&name);
         }
         self.namespaces_listed = true;
+        self.all_listed();
+    }
+
+    /// What waited for complete lists.
+    fn all_listed(&mut self) {
         self.queue.listed();
+        if Kind::ALL.into_iter().all(|kind| self.knows(kind)) {
+            for source in std::mem::take(&mut self.early) {
+                self.give(&source);
+            }
+        }
     }
 
     /// Names that nobody is called any more, and fights that are over.
@@ -96,10 +106,13 @@ impl Index {
         match ask {
             Ask::Nothing | Ask::Declared => {
                 self.drop_source(kind, &place);
-                let stood = self.shelf_mut(kind).remove_standing(&place).is_some();
+                let stood = self.shelf_mut(kind).remove_standing(&place);
+                if let Some(stood) = &stood {
+                    self.reserve(kind, &place, stood);
+                }
                 // A stranger that changes is still a stranger; when it goes, it is looked at again.
                 let refusal = self.shelf(kind).refused.get(&place);
-                if stood || refusal.is_some_and(|refusal| *refusal != Refusal::Foreign) {
+                if stood.is_some() || refusal.is_some_and(|refusal| *refusal != Refusal::Foreign) {
                     self.dirty(kind, place);
                 }
             }
@@ -195,6 +208,9 @@ impl Index {
                 what,
             });
         }
+        if self.reserved.owner(kind, &place) == Some(&place.namespace) {
+            self.reserved.free(kind, &place);
+        }
         let same = old.as_ref().is_some_and(|old| old.uid == metadata.uid);
         let source = Source {
             uid: metadata.uid,
@@ -220,6 +236,8 @@ impl Index {
 
     fn drop_source(&mut self, kind: Kind, place: &Place) {
         if self.shelf_mut(kind).remove_source(place).is_some() {
+            // It may come back: no copy of another source is made at its place meanwhile.
+            self.reserved.keep(kind, place, &place.namespace);
             self.reach_changed(kind, place);
         }
     }
@@ -305,6 +323,7 @@ impl Index {
             self.wishes += 1;
         }
         self.shelf_mut(kind).lost.remove(&place);
+        self.says_itself(kind, &place, &standing);
         self.shelf_mut(kind).place_standing(place.clone(), standing);
         if !same || digest.is_none() {
             self.dirty(kind, place);
@@ -318,7 +337,10 @@ impl Index {
             self.wishes += 1;
             self.shelf_mut(kind).refused.remove(place);
         }
-        if stood.is_some_and(|gone| gone.marked && !gone.mirror) {
+        if let Some(stood) = &stood {
+            self.reserve(kind, place, stood);
+        }
+        if stood.is_some_and(|gone| gone.is_ours()) {
             self.shelf_mut(kind).lost.insert(place.clone());
             self.dirty(kind, place.clone());
         } else if self.shelf(kind).refused.contains_key(place) {
@@ -380,6 +402,7 @@ impl Index {
                 self.drop_source(kind, &source);
             }
         }
+        self.reserved.free_namespace(&name);
     }
 }
 

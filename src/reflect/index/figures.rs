@@ -39,7 +39,7 @@ impl Index {
 
     /// How many jobs wait or are under way.
     pub fn queued(&self) -> usize {
-        self.queue.len() + self.brake.waiting()
+        self.queue.len() + self.brake.waiting() + self.cleared.len()
     }
 
     /// Deletions that wait for a person.

@@ -13,7 +13,7 @@ use super::super::place::{Kind, Place, Version};
 use super::super::reason::Refusal;
 use super::decide::Decision;
 use super::shelf::Standing;
-use super::{Event, How, Index, Job, News, Next, Rules, Write, Written};
+use super::{Event, How, Index, Job, News, Next, Rules, Told, Write, Written};
 
 /// The brake judges long before; what is due later is only a repetition of what failed.
 const HORIZON: Duration = Duration::from_secs(60);
@@ -77,6 +77,9 @@ impl Forecast {
                     self.index.deleted(kind, &place);
                     self.index.apply(Event::Gone(kind, place));
                 }
+                Next::Job(Job::Remember { change, .. }) => {
+                    self.index.remembered(change, true, self.now);
+                }
                 Next::Job(Job::Write(write)) => match write.how {
                     How::Create if self.is_foreign(&write) => {
                         self.index
@@ -119,7 +122,7 @@ impl Forecast {
         let (kind, place) = subject(job);
         match job {
             Job::Read { source, .. } => self.index.unread(kind, source, &why, self.now),
-            Job::Write(_) | Job::Compare { .. } | Job::Delete { .. } => {
+            Job::Write(_) | Job::Compare { .. } | Job::Delete { .. } | Job::Remember { .. } => {
                 self.index.failed(kind, &place, Some(why.clone()), self.now);
             }
         }
@@ -169,26 +172,32 @@ impl Forecast {
     fn source(&self, kind: Kind, place: &Place) -> Option<Place> {
         let standing = self.index.shelf(kind).standing(place);
         let from = standing.and_then(|standing| standing.from.clone());
-        let claim = || self.index.claim(kind, place).map(|claim| claim.source);
-        // Where something of another source stands, the one that wants its place is what matters.
-        match self.index.shelf(kind).refused.get(place) {
-            Some(Refusal::Taken(_)) => claim().or(from),
-            Some(_) | None => from.or_else(claim),
-        }
+        from.or_else(|| self.index.claims(kind, place).asker().cloned())
     }
 
     /// What became of it.
     pub fn finish(mut self) -> Foresight {
         let mut remarks = Vec::new();
-        for told in self.index.news() {
-            if let News::Remark(what) = told.what {
-                remarks.push((told.kind, told.at, what));
+        let mut rivals = Vec::new();
+        for Told { kind, at, what } in self.index.news() {
+            match what {
+                News::Remark(what) => remarks.push((kind, at, what)),
+                News::Refused(_, refusal @ Refusal::Taken(_)) => rivals.push((kind, at, refusal)),
+                News::Refused(..) => {}
             }
         }
         let mut kept = 0;
         for kind in Kind::ALL {
             let refused = self.index.shelf(kind).refused.clone();
             for (place, refusal) in refused {
+                let step = self.steps.get(&(kind, place.clone()));
+                if let Some((_, Act::Delete(_))) = step {
+                    // The copy goes, and then another source asks for its place.
+                    let claims = self.index.claims(kind, &place);
+                    let asker = claims.asker().cloned().unwrap_or(place);
+                    rivals.push((kind, asker, refusal));
+                    continue;
+                }
                 let act = self.left(kind, &place, refusal);
                 self.note(kind, &place, act);
             }
@@ -220,6 +229,7 @@ impl Forecast {
                 .collect(),
             kept,
             remarks,
+            rivals,
             failures: Vec::new(),
         }
     }
@@ -257,6 +267,8 @@ impl Forecast {
 /// What a job is about; a source and a copy are never the same place.
 fn subject(job: &Job) -> (Kind, Place) {
     match job {
+        // It is taken for granted.
+        Job::Remember { .. } => (Kind::Secret, Place::new("", "")),
         Job::Read { kind, source } => (*kind, source.clone()),
         Job::Write(write) => (write.kind, write.place.clone()),
         Job::Compare { kind, place, .. } | Job::Delete { kind, place, .. } => {

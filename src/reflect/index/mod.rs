@@ -10,7 +10,9 @@ mod decide;
 mod events;
 mod figures;
 mod forecast;
+mod news;
 mod queue;
+mod reserved;
 mod results;
 mod shelf;
 #[cfg(test)]
@@ -21,20 +23,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::brake::{Brake, Held};
+use super::brake::{Brake, Source};
 use super::glob::Ceiling;
 use super::metadata::Guard;
 use super::offer::Dialect;
 use super::order::Order;
 use super::pattern::Matching;
 use super::place::{Kind, Place, Uid, Version};
-use super::reason::{Braked, Farewell, Reason, Refusal};
+use super::reason::{Farewell, Reason, Refusal};
 use super::scope::Target;
 use super::selector::Labels;
 use crate::plan::brake::Limits;
 use decide::Decision;
 use figures::Count;
 use queue::{Item, Queue};
+use reserved::Reserved;
 use shelf::Shelf;
 
 pub use events::Event;
@@ -128,6 +131,13 @@ pub enum Job {
         /// Why.
         reason: Farewell,
     },
+    /// Write down whose places are that nothing stands at.
+    Remember {
+        /// Which state of it this is.
+        change: u64,
+        /// All of it.
+        text: String,
+    },
 }
 
 /// A copy to be written.
@@ -218,7 +228,11 @@ pub struct Index {
     names: HashSet<Arc<str>>,
     queue: Queue,
     brake: Brake,
-    cleared: HashSet<(Kind, Place)>,
+    /// Copies that the brake lets go, as soon as this change of what is reserved is written down.
+    cleared: BTreeMap<(Kind, Place), u64>,
+    reserved: Reserved,
+    /// Sources that a person gave places to before all was listed.
+    early: Vec<Source>,
     told: Vec<Told>,
     cursor: Option<(Kind, Place)>,
     /// Changes whenever somebody may want more or less than before.
@@ -236,7 +250,9 @@ impl Index {
             shelves: [Shelf::default(), Shelf::default()],
             names: HashSet::new(),
             queue: Queue::default(),
-            cleared: HashSet::new(),
+            cleared: BTreeMap::new(),
+            reserved: Reserved::default(),
+            early: Vec::new(),
             told: Vec::new(),
             cursor: None,
             wishes: 0,
@@ -296,6 +312,7 @@ impl Index {
                 source: place,
             });
         }
+        self.tell_rivals(kind, &place);
         let decision = self.decide(kind, &place);
         let is_farewell = matches!(decision, Decision::Delete(_));
         if !is_farewell {
@@ -315,7 +332,12 @@ impl Index {
                 self.refuse(kind, &place, refusal);
                 None
             }
-            Decision::Delete(reason) if self.cleared.remove(&(kind, place.clone())) => {
+            Decision::Delete(reason) if self.cleared.contains_key(&(kind, place.clone())) => {
+                let key = (kind, place.clone());
+                if !self.reserved.has_saved(self.cleared.get(&key).copied()?) {
+                    return None;
+                }
+                self.cleared.remove(&key);
                 let standing = self.shelf(kind).standing(&place)?;
                 let job = Job::Delete {
                     kind,
@@ -361,59 +383,17 @@ impl Index {
         }
         if !judged.go.is_empty() {
             for (kind, place) in judged.go {
-                self.cleared.insert((kind, place.clone()));
-                self.dirty(kind, place);
+                self.clear(kind, place);
             }
             return Next::Busy;
         }
-        let due = [self.queue.due(), self.brake.due()];
+        let write = self.reserved.due(!self.cleared.is_empty(), now);
+        if write.is_some_and(|due| due <= now) {
+            let (change, text) = self.reserved.begin();
+            return Next::Job(Job::Remember { change, text });
+        }
+        let due = [self.queue.due(), self.brake.due(), write];
         Next::Idle(due.into_iter().flatten().min())
-    }
-
-    fn hold(&mut self, held: &Held) {
-        let braked = Braked {
-            source: held.source.clone(),
-            held: held.places.len(),
-            most: held.most,
-            mass: held.mass,
-        };
-        for place in &held.places {
-            let refusal = Refusal::Brake(Box::new(braked.clone()));
-            self.refuse(held.source.0, place, refusal);
-        }
-    }
-
-    /// Notes a refusal, and tells of it when it is a new one.
-    fn refuse(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
-        let before = self
-            .shelf_mut(kind)
-            .refused
-            .insert(place.clone(), refusal.clone());
-        if before.as_ref() == Some(&refusal) {
-            return;
-        }
-        let at = self.told_at(kind, place);
-        let what = News::Refused(place.clone(), refusal);
-        self.told.push(Told { kind, at, what });
-    }
-
-    /// The mirror that asks; else the source that would be copied; else the place itself.
-    fn told_at(&self, kind: Kind, place: &Place) -> Place {
-        match self.shelf(kind).standing(place) {
-            Some(standing) if standing.mirror => return place.clone(),
-            Some(_) | None => {}
-        }
-        let standing = self
-            .shelf(kind)
-            .standing(place)
-            .and_then(|standing| standing.from.clone());
-        let claim = || self.claim(kind, place).map(|claim| claim.source);
-        standing.or_else(claim).unwrap_or_else(|| place.clone())
-    }
-
-    /// What people should be told since the last time.
-    pub fn news(&mut self) -> Vec<Told> {
-        std::mem::take(&mut self.told)
     }
 
     /// A copy for the slow comparison in the background: each in turn.
@@ -442,7 +422,11 @@ impl Index {
 
     /// A person orders something.
     pub fn obey(&mut self, order: &Order, now: Duration) {
-        self.brake.release(order, now);
+        match order {
+            Order::Release(..) | Order::ReleaseAll(_) => self.brake.release(order, now),
+            Order::Give(source) if self.knows(source.0) => self.give(source),
+            Order::Give(source) => self.early.push(source.clone()),
+        }
     }
 
     fn target<'a>(&'a self, namespace: &'a str) -> Option<(&'a Namespace, Target<'a>)> {

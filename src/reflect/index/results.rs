@@ -125,6 +125,7 @@ impl Index {
                 seen,
             };
             self.shelf_mut(kind).lost.remove(&place);
+            self.says_itself(kind, &place, &standing);
             self.shelf_mut(kind).place_standing(place, standing);
         }
         self.queue.succeeded(&item);
@@ -169,6 +170,8 @@ impl Index {
         self.shelf_mut(kind).refused.remove(place);
         let item = Item::settle(kind, place.clone());
         self.queue.succeeded(&item);
+        // Another source may ask for the place.
+        self.dirty(kind, place.clone());
     }
 
     /// Something stands in the way that no repetition moves: its own event brings it up again.

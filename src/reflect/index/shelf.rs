@@ -53,7 +53,7 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Whether it is a copy that we made.
-    fn is_ours(&self) -> bool {
+    pub(super) fn is_ours(&self) -> bool {
         self.marked && !self.mirror
     }
 }
@@ -68,6 +68,8 @@ pub(super) struct Shelf {
     /// Copies and mirrors of a source.
     followers: HashMap<Place, BTreeSet<Place>>,
     pub(super) refused: HashMap<Place, Refusal>,
+    /// Places that another source has, with each source that was told so.
+    pub(super) rivals: HashSet<(Place, Place)>,
     /// Copies that somebody deleted.
     pub(super) lost: HashSet<Place>,
     pub(super) generation: u32,
@@ -158,6 +160,8 @@ impl Shelf {
         self.refused
             .retain(|place, _| place.namespace != *namespace);
         self.lost.retain(|place| place.namespace != *namespace);
+        self.rivals
+            .retain(|(place, _)| place.namespace != *namespace);
     }
 
     /// Names of copies and mirrors in a namespace.
@@ -200,6 +204,7 @@ impl Shelf {
         } else {
             self.costs.insert(Arc::clone(&place.namespace), left);
         }
+        self.rivals.retain(|(_, rival)| rival != place);
         if let Some(namespaces) = self.by_name.get_mut(&place.name) {
             namespaces.retain(|namespace| *namespace != place.namespace);
             if namespaces.is_empty() {

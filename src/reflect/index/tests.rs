@@ -4,7 +4,9 @@ mod brakes;
 mod forecast;
 mod laws;
 mod model;
+mod reserved;
 mod stale;
+mod taken;
 
 use super::super::marks;
 use super::super::metadata::{NamespaceMetadata, Notes};
@@ -175,22 +177,6 @@ fn row_76_no_loops_no_chains() {
             "a copy with a source's words is still a copy"
         );
     }
-}
-
-#[test]
-fn two_sources_of_one_name_share_the_namespaces_that_only_one_gives_to() {
-    let mut model = Model::new(rules(), "a b c d");
-    model.put("a/x", &to("c"), "1");
-    model.put("b/x", &to("c,d"), "2");
-    model.settle();
-    assert_eq!(model.copies(), "c/x=1 d/x=2");
-    model.delete("a/x");
-    model.settle();
-    assert_eq!(
-        model.copies(),
-        "c/x=2 d/x=2",
-        "the other one takes its place"
-    );
 }
 
 #[test]

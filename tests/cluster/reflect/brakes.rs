@@ -17,9 +17,9 @@ fn give(estate: &Estate, name: &str, to: &[&str]) {
     }
 }
 
-/// The command of an Event of `a`, about this source.
-fn command(estate: &Estate, reason: &str, part: &str) -> String {
-    let path = format!("/api/v1/namespaces/{}/events", estate.name("a"));
+/// The command that an Event of this namespace names.
+pub(super) fn command(estate: &Estate, namespace: &str, reason: &str, part: &str) -> String {
+    let path = format!("/api/v1/namespaces/{}/events", estate.name(namespace));
     let found = poll(SOON, || {
         let list = estate.cluster.find(&path).expect("a list");
         let events = list["items"].as_array().cloned().unwrap_or_default();
@@ -33,7 +33,7 @@ fn command(estate: &Estate, reason: &str, part: &str) -> String {
 }
 
 /// Does what `kubectl annotate lease -n NAMESPACE NAME KEY=VALUE` does.
-fn annotate_lease(estate: &Estate, command: &str) {
+pub(super) fn annotate_lease(estate: &Estate, command: &str) {
     let words: Vec<&str> = command.split_whitespace().collect();
     let ["-n", namespace, name, note] = words[..] else {
         panic!("{command}");
@@ -59,7 +59,7 @@ fn row_94_a_source_that_is_held_holds_up_no_other_and_is_released_alone() {
     for name in ["x", "y"] {
         estate.put(&format!("a/{name}"), "reflection-allowed=true", "k=1");
     }
-    let released = command(&estate, "Brake", "secret/");
+    let released = command(&estate, "a", "Brake", "secret/");
     estate.delete("a/z");
     estate.holds("b/z", "-");
     estate.holds("c/z", "-");
@@ -126,7 +126,7 @@ fn row_95_many_sources_that_vanish_at_once_are_held() {
     eventually("they are held", SOON, || {
         estate.figure("held_deletes") == "4"
     });
-    let message = command(&estate, "Brake", "4 sources vanished within a minute");
+    let message = command(&estate, "a", "Brake", "4 sources vanished within a minute");
     let namespace = &estate.prefix;
     assert!(
         message.starts_with(&format!("-n {namespace} keyferry-reflector ")),

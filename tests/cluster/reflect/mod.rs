@@ -13,6 +13,7 @@ mod platform;
 mod pruned;
 mod replicas;
 mod switch;
+mod taken;
 
 use std::path::PathBuf;
 

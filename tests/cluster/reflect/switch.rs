@@ -112,7 +112,10 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
     let mut estate = Estate::new(all);
     left_behind(&mut estate);
     let rule = json!({"apiGroups": [""], "resources": ["secrets", "configmaps", "namespaces"], "verbs": ["get", "list"]});
-    let onlooker = grant_everywhere(estate.cluster, &estate.prefix, "onlooker", &[rule]);
+    let lease =
+        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get"]});
+    let rules = [rule, lease];
+    let onlooker = grant_everywhere(estate.cluster, &estate.prefix, "onlooker", &rules);
     let before = versions(&estate, all);
 
     let few = "{targets: {namespaces: [\"PREFIX-?\"]}}";

@@ -5,12 +5,15 @@ use proptest::prelude::*;
 use super::super::super::foresight::{Act, Foresight, Outlook};
 use super::laws::{act, perform};
 use super::model::{GIVES, Model, SECRET, content, digest, place, rules};
+use crate::artifact::ObjectName;
 use crate::reflect::index::{Event, Forecast, How, Job, Rules};
 use crate::reflect::place::Kind;
+use crate::reflect::reason::Refusal;
 
 /// What a new process would do in this cluster.
 fn forecast(model: &Model, rules: Rules) -> Foresight {
     let mut forecast = Forecast::new(rules);
+    forecast.index.recall(&model.reserved);
     forecast.index.namespaces_begin();
     for namespace in model.namespaces.values() {
         forecast.index.apply(Event::Namespace(namespace.clone()));
@@ -159,12 +162,43 @@ fn what_the_brake_would_hold_is_said_to_be_held() {
     assert_eq!(model.index.held(), 5);
 }
 
+#[test]
+fn row_96_a_plan_names_the_commands_that_decide() {
+    let mut model = Model::new(rules(), "a b c d e f r");
+    let to = |names: &str| format!("{GIVES};reflection-allowed-namespaces={names}");
+    model.put("a/x", &to("b,c,d,e,f"), "1");
+    model.settle();
+    model.put("r/x", &to("b,c"), "2");
+    model.objects.remove(&place("a/x"));
+    let mut foresight = forecast(&model, rules());
+    foresight.name_orders(&ObjectName {
+        namespace: "keyferry".to_owned(),
+        name: "lease".to_owned(),
+    });
+    let remarks = foresight.remarks.iter();
+    let mut commands: Vec<String> = remarks
+        .map(|(kind, at, what)| {
+            let (_, command) = what.split_once("kubectl ").expect("a command");
+            format!("{kind} {at}: {command}")
+        })
+        .collect();
+    commands.sort();
+    let lease = "annotate lease -n keyferry lease keyferry.io";
+    assert_eq!(
+        commands,
+        [
+            format!("secret a/x: {lease}/release-deletes=secret/a/x:5"),
+            format!("secret r/x: {lease}/give-places=secret/r/x"),
+        ]
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_foreseen_is_what_is_done(acts in prop::collection::vec(act(), 1..30)) {
-        let mut model = Model::new(rules(), "a b c d");
+        let mut model = Model::new(rules(), "a b c d r");
         model.put("d/s0", "", "a stranger");
         for act in &acts {
             perform(&mut model, act);
@@ -174,6 +208,8 @@ proptest! {
         prop_assert_eq!(done(&foresight), really_done(&mut model, rules()));
         prop_assert_eq!(held, model.index.held());
         let left = foresight.steps.iter().filter(|step| matches!(step.act, Act::Leave(_))).count();
+        let asked = foresight.rivals.iter();
+        let left = left + asked.filter(|(.., why)| matches!(why, Refusal::Kept(_))).count();
         prop_assert_eq!(held + left, model.index.refusals().values().sum::<usize>());
     }
 }

@@ -1,13 +1,17 @@
 //! What holds after any sequence of events.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
-use super::model::{GIVES, Model, place, rules};
+use super::super::super::emberstack::PREFIX;
+use super::super::super::place::Place;
+use super::model::{GIVES, Model, Object, place, rules};
 
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    Give(usize, &'static str, u8),
-    Remove(usize),
+    Give(&'static str, usize, &'static str, u8),
+    Remove(&'static str, usize),
     Edit(usize, usize),
     Lose(usize, usize),
     Label(usize, bool),
@@ -28,8 +32,9 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         Just("labels")
     ];
     prop_oneof![
-        4 => (0..2_usize, scope, any::<u8>()).prop_map(|(from, scope, data)| Act::Give(from, scope, data)),
-        1 => (0..2_usize).prop_map(Act::Remove),
+        4 => (givers(), 0..2_usize, scope, any::<u8>())
+            .prop_map(|(from, name, scope, data)| Act::Give(from, name, scope, data)),
+        2 => (givers(), 0..2_usize).prop_map(|(from, name)| Act::Remove(from, name)),
         2 => (0..4_usize, 0..2_usize).prop_map(|(at, name)| Act::Edit(at, name)),
         2 => (0..4_usize, 0..2_usize).prop_map(|(at, name)| Act::Lose(at, name)),
         2 => (0..4_usize, any::<bool>()).prop_map(|(at, on)| Act::Label(at, on)),
@@ -39,21 +44,27 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// A source, and its rival of the same name.
+fn givers() -> impl Strategy<Value = &'static str> {
+    prop_oneof![3 => Just("a"), 2 => Just("r")]
+}
+
 fn name(number: usize) -> String {
     format!("s{number}")
 }
 
 pub(super) fn perform(model: &mut Model, act: &Act) {
     match act {
-        Act::Give(from, scope, data) => {
+        Act::Give(from, number, scope, data) => {
             let notes = match *scope {
                 "labels" => format!("{GIVES};reflection-auto-namespaces-selector=on=yes"),
                 scope => format!("{GIVES};reflection-allowed-namespaces={scope}"),
             };
-            model.put(&format!("a/{}", name(*from)), &notes, &data.to_string());
+            let at = format!("{from}/{}", name(*number));
+            model.put(&at, &notes, &data.to_string());
         }
-        Act::Remove(from) => {
-            let at = format!("a/{}", name(*from));
+        Act::Remove(from, number) => {
+            let at = format!("{from}/{}", name(*number));
             if model.objects.contains_key(&place(&at)) {
                 model.delete(&at);
             }
@@ -77,7 +88,11 @@ pub(super) fn perform(model: &mut Model, act: &Act) {
         }
         Act::Label(at, on) => model.namespace(SPACES[*at], if *on { "on=yes" } else { "" }),
         Act::Relist => model.relist(),
-        Act::Restart => model.restart(rules()),
+        Act::Restart => {
+            // What is reserved was written down by then.
+            drop(model.later(6));
+            model.restart(rules());
+        }
         Act::Wait => drop(model.later(5)),
     }
 }
@@ -88,7 +103,7 @@ proptest! {
     /// After anything, all copies end as their sources are, a stranger is as it was, and a second look finds nothing to do.
     #[test]
     fn it_converges_and_then_rests(acts in prop::collection::vec(act(), 1..30)) {
-        let mut model = Model::new(rules(), "a b c d");
+        let mut model = Model::new(rules(), "a b c d r");
         model.put("d/s0", "", "a stranger");
         let stranger = model.objects[&place("d/s0")].clone();
         for act in &acts {
@@ -102,7 +117,7 @@ proptest! {
             if !copy.marked {
                 continue;
             }
-            let source = model.objects.get(&place(&format!("a/{}", at.name)));
+            let source = model.objects.get(&source_of(copy));
             prop_assert!(source.is_some(), "{at} has no source: {acts:?}");
             let source = source.expect("checked above");
             let frozen = source.notes.values().any(|value| value == "(");
@@ -117,4 +132,29 @@ proptest! {
         prop_assert_eq!(held, 0);
         prop_assert_eq!(before, model.objects, "another process writes nothing");
     }
+
+    /// Without an order no copy ever changes to a source in another namespace, and no copy is made where a source stood.
+    #[test]
+    fn row_83_who_had_a_place_first_keeps_it(acts in prop::collection::vec(act(), 1..40)) {
+        let mut model = Model::new(rules(), "a b c d r");
+        let (mut firsts, mut stood) = (BTreeMap::new(), BTreeSet::new());
+        for act in &acts {
+            perform(&mut model, act);
+            if let Act::Give(from, number, ..) = act {
+                stood.insert(place(&format!("{from}/{}", name(*number))));
+            }
+            drop(model.done());
+            model.release_all();
+            drop(model.done());
+            for (at, copy) in model.objects.iter().filter(|(_, object)| object.marked) {
+                let first = firsts.entry(at.clone()).or_insert_with(|| source_of(copy));
+                prop_assert_eq!(&source_of(copy), first, "{} changed hands: {:?}", at, acts);
+                prop_assert!(!stood.contains(at), "a source stood at {}: {:?}", at, acts);
+            }
+        }
+    }
+}
+
+fn source_of(copy: &Object) -> Place {
+    place(&copy.notes[&format!("{PREFIX}reflects")])
 }

@@ -40,6 +40,8 @@ pub(super) struct Model {
     pub(super) told: Vec<String>,
     /// A namespace whose watch is half-open: what happens in it is not heard of.
     pub(super) unheard: Option<&'static str>,
+    /// What the Lease says of reserved places.
+    pub(super) reserved: String,
     next: u64,
 }
 
@@ -100,6 +102,7 @@ impl Model {
             log: Vec::new(),
             told: Vec::new(),
             unheard: None,
+            reserved: String::new(),
             next: 100,
         };
         for name in namespaces.split_whitespace() {
@@ -142,6 +145,7 @@ impl Model {
     /// The same cluster, seen by a new process.
     pub(super) fn restart(&mut self, rules: Rules) {
         self.index = Index::new(rules);
+        self.index.recall(&self.reserved);
         self.log.clear();
         self.relist();
         self.settle();
@@ -291,6 +295,10 @@ impl Model {
                 self.log.push(format!("delete {place} ({reason})"));
                 self.index.deleted(kind, &place);
                 self.index.apply(Event::Gone(kind, place));
+            }
+            Job::Remember { change, text } => {
+                self.reserved = text;
+                self.index.remembered(change, true, self.now);
             }
             Job::Write(write) => self.write(&write),
         }

@@ -1,0 +1,96 @@
+//! What people are told: each refusal when it is a new one, and each rival once.
+
+use super::super::brake::Held;
+use super::super::place::{Kind, Place};
+use super::super::reason::{Braked, Refusal};
+use super::{Index, News, Told};
+
+impl Index {
+    pub(super) fn hold(&mut self, held: &Held) {
+        let braked = Braked {
+            source: held.source.clone(),
+            held: held.places.len(),
+            most: held.most,
+            mass: held.mass,
+        };
+        for place in &held.places {
+            let refusal = Refusal::Brake(Box::new(braked.clone()));
+            self.refuse(held.source.0, place, refusal);
+        }
+    }
+
+    /// Notes a refusal, and tells of it when it is a new one.
+    pub(super) fn refuse(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
+        let before = self
+            .shelf_mut(kind)
+            .refused
+            .insert(place.clone(), refusal.clone());
+        if before.as_ref() == Some(&refusal) {
+            return;
+        }
+        let at = self.told_at(kind, place);
+        let what = News::Refused(place.clone(), refusal);
+        self.told.push(Told { kind, at, what });
+    }
+
+    /// The mirror that asks; else the source that would be copied; else the place itself.
+    fn told_at(&self, kind: Kind, place: &Place) -> Place {
+        match self.shelf(kind).standing(place) {
+            Some(standing) if standing.mirror => return place.clone(),
+            Some(_) | None => {}
+        }
+        let standing = self
+            .shelf(kind)
+            .standing(place)
+            .and_then(|standing| standing.from.clone());
+        let asker = || self.claims(kind, place).asker().cloned();
+        standing.or_else(asker).unwrap_or_else(|| place.clone())
+    }
+
+    /// Each source that gives to a place of another one is told so, once.
+    pub(super) fn tell_rivals(&mut self, kind: Kind, place: &Place) {
+        let shelf = self.shelf(kind);
+        let from = shelf.standing(place).and_then(|copy| copy.from.as_ref());
+        let others = shelf.of_name(&place.name);
+        let others = others.filter(|(source, _)| Some(source) != from).count();
+        // Whose place it is, is one of them, or its copy stands there.
+        let is_alone = others <= usize::from(from.is_none());
+        if is_alone || !self.is_for_copies(kind, place) {
+            return;
+        }
+        let claims = self.claims(kind, place);
+        let standing = self.shelf(kind).standing(place);
+        let copied = standing.filter(|copy| copy.is_ours());
+        let copied = copied.and_then(|copy| copy.from.clone());
+        let (first, rivals) = (claims.first.map(|claim| claim.source), claims.rivals);
+        let Some(holder) = first.or(copied) else {
+            return;
+        };
+        for rival in rivals {
+            let note = (place.clone(), rival.clone());
+            if self.shelf_mut(kind).rivals.insert(note) {
+                let what = News::Refused(place.clone(), Refusal::Taken(holder.clone()));
+                let at = rival;
+                self.told.push(Told { kind, at, what });
+            }
+        }
+    }
+
+    /// Whether a copy may stand at a place at all.
+    fn is_for_copies(&self, kind: Kind, place: &Place) -> bool {
+        let shelf = self.shelf(kind);
+        let namespace = self.namespaces.get(&place.namespace);
+        let is_open = namespace.is_some_and(|known| !known.ending && !known.declines);
+        let is_owned = shelf.standing(place).is_some_and(|known| known.mirror);
+        is_open
+            && self.rules.targets.covers(&place.namespace)
+            && !kind.is_reserved(&place.name)
+            && !is_owned
+            && !shelf.sources.contains_key(place)
+    }
+
+    /// What people should be told since the last time.
+    pub fn news(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+}
