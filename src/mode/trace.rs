@@ -13,7 +13,6 @@ use crate::kubernetes::traced::Traced;
 use crate::outcome::Failed;
 use crate::patience::Patience;
 use crate::reflect::offer::{Ask, Mirror};
-use crate::reflect::pattern::Matching;
 use crate::reflect::{emberstack, mittwald};
 use crate::report::Failure;
 
@@ -141,10 +140,9 @@ fn document(traced: &Traced) -> Value {
 fn copy_of(traced: &Traced) -> Option<Mirror> {
     let mirror = |ask: Ask| match ask {
         Ask::Copy(mirror) | Ask::Mirror(mirror) => Some(mirror),
-        Ask::Nothing | Ask::Offer(_) | Ask::Declared => None,
+        Ask::Nothing | Ask::Offer | Ask::Declared => None,
     };
-    mirror(emberstack::read(&traced.notes, Matching::default()))
-        .or_else(|| mirror(mittwald::read(&traced.notes)))
+    mirror(emberstack::read(&traced.notes)).or_else(|| mirror(mittwald::read(&traced.notes)))
 }
 
 /// Annotations are others' to write: nothing in them moves the cursor or begins a line.
