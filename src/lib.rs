@@ -14,9 +14,9 @@
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
 //! | 3 | `mode`, `sidecar`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
 //! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
-//! | 2 | `progress` | what a terminal shows of a wait |
+//! | 2 | `progress`, `stderr` | what a terminal shows of a wait; what is told there |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock` | plain types |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `plain` | plain types; how names are shown |
 
 pub mod apply;
 pub mod artifact;
@@ -38,6 +38,7 @@ pub mod observe;
 pub mod observed;
 pub mod outcome;
 pub mod patience;
+pub mod plain;
 pub mod plan;
 pub mod progress;
 pub mod reflect;
@@ -48,6 +49,7 @@ pub mod room;
 pub mod shelf;
 pub mod sidecar;
 pub mod source;
+pub mod stderr;
 pub mod tally;
 pub mod telemetry;
 pub mod vault;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use crate::apply::Applied;
+use crate::plain;
 use crate::plan::prune;
 use crate::plan::{Action, Plan, Step};
 use crate::report::{Class, Failure};
@@ -258,7 +259,7 @@ impl Outcome {
         for [delivery, target, result, why] in rows {
             let [a, b, c] = widths;
             let line = format!("{delivery:<a$}  {target:<b$}  {result:<c$}  {why}");
-            let _ = writeln!(out, "{}", line.trim_end());
+            let _ = writeln!(out, "{}", plain::line(line.trim_end()));
         }
         out
     }

@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::Location;
 use super::mask::{self, Masked};
+use crate::plain;
 use crate::report::{Class, Failure};
 
 /// One thing that is wrong.
@@ -109,9 +110,10 @@ impl fmt::Display for Problems {
 
 fn render(problem: &Problem, text: Option<&String>) -> String {
     let title = format!("{}: {}", problem.at, mask::message(&problem.what));
+    let title = plain::line(&title);
     let masked = text.map(|text| (Masked::new(text), span(text, &problem.at)));
     let hint = problem.hint.as_deref().map(mask::message);
-    let mut group = Level::ERROR.primary_title(title.as_str()).elements(
+    let mut group = Level::ERROR.primary_title(title.as_ref()).elements(
         masked
             .as_ref()
             .and_then(|(masked, span)| Some((masked, masked.span(span.clone()?))))
@@ -122,9 +124,11 @@ fn render(problem: &Problem, text: Option<&String>) -> String {
             }),
     );
     if let Some(hint) = &hint {
-        group = group.element(Level::HELP.message(hint.as_str()));
+        group = group.element(Level::HELP.message(plain::line(hint)));
     }
-    Renderer::plain().render(&[group]).clone() + "\n"
+    let rendered = Renderer::plain().render(&[group]);
+    // The lines of the file, whatever is in them.
+    plain::lines(&rendered).into_owned() + "\n"
 }
 
 /// The byte range of the word at a location.

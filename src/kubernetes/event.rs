@@ -8,6 +8,7 @@ use super::error::Error;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::ObjectName;
+use crate::plain;
 
 /// Something to tell.
 pub(crate) struct Notice<'a> {
@@ -49,7 +50,8 @@ impl Kubernetes {
     /// Tells it, or tells it again.
     pub(crate) async fn tell(&self, notice: &Notice<'_>) -> Result<(), Error> {
         let now = format!("{:.0}", jiff::Timestamp::now());
-        let fits = notice.message.char_indices();
+        let message = plain::line(notice.message);
+        let fits = message.char_indices();
         let fits = fits.take_while(|(at, c)| at + c.len_utf8() <= LONGEST);
         let message: String = fits.map(|(_, c)| c).collect();
         let event = ObjectName {

@@ -8,6 +8,7 @@ use super::copies;
 use super::prune;
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
 use crate::artifact::{Artifact, Provenance};
+use crate::plain;
 use crate::report::Failure;
 
 /// How a plan is shown.
@@ -33,7 +34,7 @@ pub fn show(plan: &Plan, format: Format) -> String {
 fn text(plan: &Plan) -> String {
     let mut out = String::new();
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
-        let _ = writeln!(out, "{delivery}");
+        let _ = writeln!(out, "{}", plain::line(delivery));
         match steps {
             Err(failure) => line(&mut out, "fail", "", &reason_of(failure)),
             Ok(steps) => {
@@ -43,7 +44,7 @@ fn text(plan: &Plan) -> String {
                     let place = if why.starts_with(&place) { "" } else { &place };
                     line(&mut out, step.action.word(), place, &why);
                     for key in step.keys.iter().filter(|key| key.change != Change::Same) {
-                        let _ = writeln!(out, "             {}", key_line(key));
+                        let _ = writeln!(out, "             {}", plain::line(&key_line(key)));
                     }
                 }
             }
@@ -68,7 +69,8 @@ pub(super) fn line(out: &mut String, word: &str, place: &str, why: &str) {
     } else {
         ": "
     };
-    let _ = writeln!(out, "  {word:<9}{place}{separator}{why}");
+    let line = format!("  {word:<9}{place}{separator}{why}");
+    let _ = writeln!(out, "{}", plain::line(&line));
 }
 
 fn key_line(key: &KeyChange) -> String {
@@ -196,43 +198,24 @@ fn markdown(plan: &Plan) -> String {
         String::from("| delivery | target | action | keys | why |\n|---|---|---|---|---|\n");
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
         match steps {
-            Err(failure) => row(&mut out, [delivery, "", "fail", "", &reason_of(failure)]),
+            Err(failure) => row(&mut out, delivery, "", "fail", &[], &reason_of(failure)),
             Ok(steps) => {
                 for step in steps {
                     let changed = step.keys.iter().filter(|key| key.change != Change::Same);
                     let keys: Vec<String> = changed.map(key_line).collect();
-                    row(
-                        &mut out,
-                        [
-                            delivery,
-                            &step.artifact.to_string(),
-                            step.action.word(),
-                            &keys.join("<br>"),
-                            &why(step),
-                        ],
-                    );
+                    let (target, word) = (step.artifact.to_string(), step.action.word());
+                    row(&mut out, delivery, &target, word, &keys, &why(step));
                 }
             }
         }
     }
     match &plan.reflector {
-        Some(Err(failure)) => row(
-            &mut out,
-            [copies::NAME, "", "fail", "", &reason_of(failure)],
-        ),
+        Some(Err(failure)) => row(&mut out, copies::NAME, "", "fail", &[], &reason_of(failure)),
         Some(Ok(foresight)) => {
             for step in &foresight.steps {
                 let place = format!("{} {}", step.kind, step.place);
-                row(
-                    &mut out,
-                    [
-                        copies::NAME,
-                        &place,
-                        step.act.word(),
-                        "",
-                        &copies::why(step),
-                    ],
-                );
+                let (word, why) = (step.act.word(), copies::why(step));
+                row(&mut out, copies::NAME, &place, word, &[], &why);
             }
             for (kind, at, what) in &foresight.remarks {
                 let place = format!("{kind} {at}");
@@ -244,9 +227,13 @@ fn markdown(plan: &Plan) -> String {
     out
 }
 
-fn row(out: &mut String, cells: [&str; 5]) {
-    for cell in cells {
-        let _ = write!(out, "| {} ", cell.replace('|', "\\|").replace('\n', " "));
+/// One row. Its action is a word of ours; all else may hold names.
+fn row(out: &mut String, delivery: &str, target: &str, action: &str, keys: &[String], why: &str) {
+    let keys: Vec<String> = keys.iter().map(|key| plain::code(key)).collect();
+    let (delivery, target, why) = (plain::code(delivery), plain::code(target), plain::code(why));
+    let keys = keys.join("<br>");
+    for cell in [&delivery, &target, action, &keys, &why] {
+        let _ = write!(out, "| {cell} ");
     }
     out.push_str("|\n");
 }

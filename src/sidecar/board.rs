@@ -14,6 +14,7 @@ use super::standing::{Good, Standing, Waiting};
 use crate::config::{Config, OnFailure, Staleness};
 use crate::lock::locked;
 use crate::outcome::Failed;
+use crate::plain;
 use crate::reflector::Pulse;
 use crate::report::{Class, Failure};
 
@@ -258,21 +259,25 @@ impl Board {
                     let failure = failure.map(|why| format!("; {}: {why}", why.class));
                     let waiting = standing.waiting.map(|waiting| format!("; {waiting}"));
                     let more = [failure, waiting].map(Option::unwrap_or_default).concat();
-                    format!("{name}: {what}, {age} s old{more}\n")
+                    format!("{name}: {what}, {age} s old{more}")
                 }
                 Err(why) => {
                     all = false;
-                    format!("{name}: not ready: {why}\n")
+                    format!("{name}: not ready: {why}")
                 }
             };
-            text.push_str(&line);
+            text.push_str(&plain::line(&line));
+            text.push('\n');
         }
         if let Some((ready, line)) = state.reflector.readiness() {
             all &= ready;
-            text.push_str(&line);
+            text.push_str(&plain::line(line.trim_end()));
+            text.push('\n');
         }
         if let Some(why) = &state.stale {
-            text.push_str(&format!("configuration: the old one is in use: {why}\n"));
+            let line = format!("configuration: the old one is in use: {why}");
+            text.push_str(&plain::line(&line));
+            text.push('\n');
         }
         (all, text)
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::envelope::policy::shortened;
 use crate::outcome::{Failed, counted};
+use crate::plain;
 use crate::report::Failure;
 use crate::source::inspect::{AtHand, Inspected, Recipient};
 
@@ -66,7 +67,7 @@ impl Report {
         out.push('\n');
         for (kind, keys) in [("age", &self.keys.age), ("sealing", &self.keys.sealing)] {
             if !keys.is_empty() {
-                let _ = writeln!(out, "{kind} keys at hand: {}", listed(keys));
+                line(&mut out, &format!("{kind} keys at hand: {}", listed(keys)));
             }
         }
         for source in &self.sources {
@@ -81,7 +82,7 @@ impl Report {
         }
         for failed in &self.unrendered {
             let delivery = failed.delivery.as_deref().unwrap_or_default();
-            let _ = writeln!(out, "{delivery}: {}", failed.failure.what);
+            line(&mut out, &format!("{delivery}: {}", failed.failure.what));
         }
         for Difference {
             delivery,
@@ -90,10 +91,11 @@ impl Report {
             state,
         } in &self.differences
         {
-            let _ = match key {
-                Some(key) => writeln!(out, "{delivery}: {target}: {key} {state}"),
-                None => writeln!(out, "{delivery}: {target} {state}"),
+            let text = match key {
+                Some(key) => format!("{delivery}: {target}: {key} {state}"),
+                None => format!("{delivery}: {target} {state}"),
             };
+            line(&mut out, &text);
         }
         out
     }
@@ -124,16 +126,19 @@ impl Report {
     }
 }
 
+/// One line, whatever is in the names in it.
+fn line(out: &mut String, text: &str) {
+    let _ = writeln!(out, "{}", plain::line(text));
+}
+
 fn source_text(source: &Inspected, out: &mut String) {
     let format = match source.format.as_str() {
         "" => String::new(),
         format => format!(" ({format})"),
     };
     let readers = source.deliveries.join(", ");
-    let _ = writeln!(out, "{}{format}, for {readers}", source.source);
-    let mut line = |label: &str, text: String| {
-        let _ = writeln!(out, "  {label:<12}{text}");
-    };
+    line(out, &format!("{}{format}, for {readers}", source.source));
+    let mut line = |label: &str, text: String| line(out, &format!("  {label:<12}{text}"));
     if !source.recipients.is_empty() {
         let recipients: Vec<String> = source.recipients.iter().map(recipient_text).collect();
         line("recipients", recipients.join(", "));

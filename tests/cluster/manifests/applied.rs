@@ -35,7 +35,7 @@ fn manifests_become_the_objects_they_describe_and_a_second_run_writes_nothing() 
     let document: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert_eq!(document["deliveries"][1]["steps"][0]["action"], "create");
     let markdown = site.run(&["plan", "-o", "markdown"]).expect(10);
-    says(&markdown, &["| manifests web: other.enc.yaml | secret"]);
+    says(&markdown, &["| `manifests web: other.enc.yaml` | `secret"]);
     assert!(site.writes().is_empty(), "{:?}", site.writes());
 
     says(&site.job().expect(0), &["3 created"]);
