@@ -1,8 +1,8 @@
 //! The command line as it is typed. What it means is decided in `main`.
 
+pub(crate) mod last;
 pub(crate) mod refused;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use keyferry::mode::watch::OnChange;
 use keyferry::mode::{check, trace};
 use keyferry::plan::Format;
+use keyferry::sidecar::listen::Listen;
 
 /// Carries secrets from where they are kept to where they are used.
 ///
@@ -132,7 +133,8 @@ pub(crate) enum Command {
     /// Fetch, then become CMD with the fields of one delivery in its environment
     ///
     /// No process of keyferry stays behind, except with --watch: then it restarts CMD when a field changes, hands signals on
-    /// and buries orphans. The exit code is that of CMD. Targets are not written.
+    /// and buries orphans. CMD gets the ignored signals and the mask that keyferry was started with. With --watch it is looked
+    /// for in a delivered PATH first. The exit code is that of CMD. Targets are not written.
     Exec(Exec),
     /// Check configuration and templates without any network
     ///
@@ -196,14 +198,27 @@ pub(crate) struct Sidecar {
         default_value_t = 0
     )]
     pub(crate) allow_deletes: usize,
+    /// A name under which it may be asked, beside addresses, `localhost` and the pod's own name; may be given several times
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "KEYFERRY_ALLOW_HOST",
+        value_delimiter = ','
+    )]
+    pub(crate) allow_host: Vec<String>,
 }
 
 /// Where a running sidecar answers.
 #[derive(Debug, Args)]
 pub(crate) struct Address {
-    /// Address of /livez, /readyz, /metrics and /status; `:9733` for all addresses of the pod
-    #[arg(long, value_name = "ADDRESS", env = "KEYFERRY_LISTEN", default_value = "127.0.0.1:9733", value_parser = keyferry::sidecar::ask::address)]
-    pub(crate) listen: SocketAddr,
+    /// Address of /livez, /readyz, /metrics and /status; `:9733` for all addresses of both families
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "KEYFERRY_LISTEN",
+        default_value = "127.0.0.1:9733"
+    )]
+    pub(crate) listen: Listen,
 }
 
 /// What would change.

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::listen::Listen;
+use crate::plain;
 use crate::report::{Class, Failure};
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -14,8 +16,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 const LARGEST: u64 = 4 << 20;
 
 /// Whether everything was delivered: the lines of `/readyz`.
-pub fn ready(address: SocketAddr) -> Result<String, Failure> {
+pub fn ready(address: Listen) -> Result<String, Failure> {
     let (status, body) = get(address, "/readyz")?;
+    // Whatever listens there may have said it.
+    let body = plain::lines(&body).into_owned();
     if status == 200 {
         return Ok(body);
     }
@@ -24,7 +28,7 @@ pub fn ready(address: SocketAddr) -> Result<String, Failure> {
 }
 
 /// How everything stands, as a table.
-pub fn status(address: SocketAddr) -> Result<String, Failure> {
+pub fn status(address: Listen) -> Result<String, Failure> {
     let (_, body) = get(address, "/status")?;
     let status: Value = serde_json::from_str(&body)
         .map_err(|_| Failure::new(Class::Unavailable, format!("{address} is no keyferry")))?;
@@ -78,18 +82,19 @@ fn table(status: &Value) -> String {
             .zip(widths)
             .map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
-        let _ = writeln!(out, "{}", line.trim_end());
+        let _ = writeln!(out, "{}", plain::line(line.trim_end()));
     }
     for delivery in status["deliveries"].as_array().into_iter().flatten() {
         made(&mut out, delivery);
     }
     if let Some(line) = status["reflector"]["text"].as_str() {
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", plain::line(line));
     }
     if let Some(why) = status["configuration"].as_str() {
         let _ = writeln!(
             out,
-            "the configuration on disk is refused, the old one is in use: {why}"
+            "the configuration on disk is refused, the old one is in use: {}",
+            plain::line(why)
         );
     }
     out
@@ -127,15 +132,14 @@ fn span(seconds: u64) -> String {
     }
 }
 
-fn get(address: SocketAddr, path: &str) -> Result<(u16, String), Failure> {
-    // What listens everywhere is asked on this machine.
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-    };
-    let address = SocketAddr::new(ip, address.port());
-    let answer = exchange(address, path).map_err(|error| {
+fn get(address: Listen, path: &str) -> Result<(u16, String), Failure> {
+    let mut answer = Err(std::io::Error::from(std::io::ErrorKind::AddrNotAvailable));
+    for at in address.reached() {
+        if answer.is_err() {
+            answer = exchange(at, path);
+        }
+    }
+    let answer = answer.map_err(|error| {
         Failure::new(
             Class::Unavailable,
             format!("no keyferry answers at {address}: {error}"),
@@ -161,37 +165,9 @@ fn exchange(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// An address to listen on: `:8080` means everywhere.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
-    let whole = match text.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}"),
-        None => text.to_owned(),
-    };
-    whole.parse().map_err(|_| {
-        format!("`{text}` is no address; write 127.0.0.1:9733, [::1]:9733, or :9733 for all")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read() {
-        let rows = [
-            (":8080", Some("0.0.0.0:8080")),
-            ("127.0.0.1:1", Some("127.0.0.1:1")),
-            ("[::]:9", Some("[::]:9")),
-            ("8080", None),
-            ("localhost:80", None),
-            (":99999", None),
-            ("", None),
-        ];
-        for (text, want) in rows {
-            let read = address(text).ok().map(|address| address.to_string());
-            assert_eq!(read.as_deref(), want, "{text:?}");
-        }
-    }
 
     #[test]
     fn the_table_says_why() {

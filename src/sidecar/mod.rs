@@ -18,6 +18,7 @@ pub mod herald;
 pub mod keep;
 pub mod ledger;
 pub mod made;
+pub mod listen;
 pub mod metrics;
 pub mod news;
 pub mod otlp;
