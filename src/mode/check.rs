@@ -3,7 +3,7 @@
 mod report;
 
 use super::once::verdict;
-use super::{Ended, FAREWELL, stopped};
+use super::{Ended, stopped};
 use crate::config::{Config, Delivery, Target};
 use crate::cycle;
 use crate::fetched::Fetched;
@@ -11,6 +11,7 @@ use crate::outcome::{Failed, foreseen};
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
 use crate::report::{Class, Failure};
+use crate::sidecar::ledger::Ledger;
 use crate::source;
 use crate::source::inspect::{self, Inspected};
 use crate::world::World;
@@ -37,6 +38,7 @@ pub async fn run(
     format: Format,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
+    Ledger::warn(&config);
     let mut report = Report {
         deliveries: config.deliveries.len(),
         vault_servers: config.vaults.len(),
@@ -49,7 +51,7 @@ pub async fn run(
         stop = stopped => Ended::Signal(stop),
     };
     // Keys may have come from Vault: that token is given back.
-    let _ = tokio::time::timeout(FAREWELL, world.close()).await;
+    world.close().await;
     match done {
         Ended::Signal(stop) => (Ended::Signal(stop), String::new()),
         ended @ (Ended::Well(_) | Ended::Differs(_) | Ended::Failed(_) | Ended::Program(_)) => {

@@ -56,6 +56,9 @@ impl Ledger {
         {
             let file = place(delivery, config.sidecar.state.as_deref());
             let known = before.remove(&delivery.name);
+            if file.is_none() && known.is_none() {
+                warn_of_a_loss(&delivery.name);
+            }
             let owed = match known {
                 Some(page) => page.owed,
                 None => file
@@ -87,6 +90,17 @@ impl Ledger {
             );
         }
         found
+    }
+
+    /// Says of each delivery whose reactions no restart remembers that it is so.
+    pub fn warn(config: &Config) {
+        let state = config.sidecar.state.as_deref();
+        let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
+        for delivery in config.deliveries.iter().filter(reacts) {
+            if place(delivery, state).is_none() {
+                warn_of_a_loss(&delivery.name);
+            }
+        }
     }
 
     /// These are owed from now on.
@@ -172,6 +186,14 @@ fn access() -> Access {
         mode: 0o600,
         ..Access::PRIVATE
     }
+}
+
+fn warn_of_a_loss(delivery: &str) {
+    tracing::warn!(
+        delivery,
+        hint = "name a folder that outlives a restart with `sidecar.state`",
+        "a restart between a change and its reactions loses these: no file target is there to note them beside"
+    );
 }
 
 fn place(delivery: &Delivery, state: Option<&Path>) -> Option<PathBuf> {

@@ -14,7 +14,7 @@ use crate::apply::react::react;
 use crate::cadence::backoff;
 use crate::config::{Config, Reaction};
 use crate::lock::locked;
-use crate::patience::chance;
+use crate::patience::{any_number, chance};
 use crate::plan::{News, Owed};
 use crate::report::Failure;
 use crate::world::World;
@@ -48,6 +48,8 @@ struct Entry {
 
 #[derive(Debug, Clone)]
 struct Due {
+    /// Of one call, however often it is tried; what tells more is another.
+    id: String,
     news: News,
     first: Instant,
     at: Instant,
@@ -58,12 +60,14 @@ impl Entry {
     fn owe(&mut self, owed: Owed, now: Instant) {
         let begun = self.begun;
         let due = self.due.get_or_insert_with(|| Due {
+            id: String::new(),
             news: News::default(),
             first: now,
             at: now,
             tries: 0,
         });
         due.news.add(owed);
+        due.id = format!("{:016x}{:016x}", any_number(), any_number());
         due.tries = 0;
         let quiet = (now + QUIET).min(due.first + LONGEST_QUIET);
         due.at = begun.map_or(quiet, |begun| quiet.max(begun + SPACING));
@@ -157,7 +161,7 @@ impl Reactor {
         loop {
             for (reaction, due) in self.begin() {
                 under_way.push(async move {
-                    let done = react(&reaction, &due.news, world).await;
+                    let done = react(&reaction, &due.news, &due.id, world).await;
                     (reaction, due, done)
                 });
             }

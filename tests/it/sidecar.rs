@@ -1,8 +1,10 @@
 //! The sidecar without any server: files that change, configurations that change, signals, reactions.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keyferry::config::load::load;
@@ -17,7 +19,7 @@ use rustix::process::Signal;
 use crate::support::process::eventually;
 use crate::support::run::{Going, keyferry};
 use crate::support::stay::{SOON, Staying, age, age_key, replace};
-use crate::support::stub::{Reply, Stub};
+use crate::support::stub::{Reply, Request, Stub};
 
 const VALUE: &str = "c4nary-v4lue-one";
 const OTHER: &str = "c4nary-v4lue-two";
@@ -357,10 +359,52 @@ fn a_signal_reaches_the_process_that_is_meant() {
     assert!(!said.contains("reaction failed"), "{said}");
 }
 
+/// What a receiver does, as docs/sidecar.md says it: the delivered names, if the call is ours, recent and not known yet.
+fn received(
+    request: &Request,
+    key: &[u8],
+    known: &mut BTreeSet<String>,
+    now: jiff::Timestamp,
+) -> Result<serde_json::Value, &'static str> {
+    let signature = request.header("x-keyferry-signature").unwrap_or_default();
+    let digits = signature.strip_prefix("sha256=").ok_or("no signature")?;
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
+    let tag = aws_lc_rs::hmac::sign(&key, &request.body);
+    let ours: String = tag
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    if digits != ours {
+        return Err("not signed by us");
+    }
+    let told: serde_json::Value = serde_json::from_slice(&request.body).map_err(|_| "no JSON")?;
+    let time: jiff::Timestamp = told["time"]
+        .as_str()
+        .and_then(|time| time.parse().ok())
+        .ok_or("no time")?;
+    if now.duration_since(time).abs() > jiff::SignedDuration::from_mins(5) {
+        return Err("too old");
+    }
+    let id = told["id"]
+        .as_str()
+        .filter(|id| !id.is_empty())
+        .ok_or("no id")?;
+    if !known.insert(id.to_owned()) {
+        return Err("known");
+    }
+    Ok(told)
+}
+
 #[test]
-fn a_webhook_gets_names_only_and_a_signature_that_proves_them() {
+fn row_137_a_webhook_gets_names_only_signed_with_a_time_and_an_id() {
     let folder = folder(VALUE);
-    let stub = Stub::start(|_| Reply::text(200, "text/plain", ""));
+    let calls = AtomicUsize::new(0);
+    // The first call arrives and its answer does not say so: it comes again.
+    let stub = Stub::start(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::text(500, "text/plain", ""),
+        _ => Reply::text(200, "text/plain", ""),
+    });
     fs::write(folder.path().join("hook.key"), "key\n").unwrap();
     let more = format!(
         "  onChange: [{{webhook: {{url: '{}/hook?token=x', keyFile: hook.key}}}}]\n",
@@ -369,23 +413,33 @@ fn a_webhook_gets_names_only_and_a_signature_that_proves_them() {
     let staying = Staying::start(folder.path(), &config(&more));
     staying.ready();
     put(folder.path(), OTHER);
-    eventually("it is called", SOON, || stub.seen().len() == 1);
-    let request = stub.seen().remove(0);
-    let body = String::from_utf8_lossy(&request.body).into_owned();
-    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    eventually("it is called twice", SOON, || stub.seen().len() == 2);
+    let [first, again] = stub.seen().try_into().unwrap();
+    let (mut known, now) = (BTreeSet::new(), jiff::Timestamp::now());
+    let told = received(&first, b"key", &mut known, now).unwrap();
     assert_eq!(told["deliveries"], serde_json::json!(["app"]));
-    assert!(!body.contains(OTHER));
-    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"key");
-    let tag = aws_lc_rs::hmac::sign(&key, body.as_bytes());
-    let digits: String = tag
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    assert!(!String::from_utf8_lossy(&first.body).contains(OTHER));
     assert_eq!(
-        request.header("x-keyferry-signature"),
-        Some(format!("sha256={digits}").as_str())
+        received(&again, b"key", &mut known, now),
+        Err("known"),
+        "one change is one id"
     );
+    let later = now + jiff::SignedDuration::from_mins(6);
+    assert_eq!(
+        received(&first, b"key", &mut BTreeSet::new(), later),
+        Err("too old")
+    );
+    let mut forged = first.clone();
+    let body = String::from_utf8(forged.body).unwrap();
+    forged.body = body.replace("\"id\":\"", "\"id\":\"f").into_bytes();
+    assert_eq!(
+        received(&forged, b"key", &mut BTreeSet::new(), now),
+        Err("not signed by us")
+    );
+    // Another change is another call.
+    put(folder.path(), VALUE);
+    eventually("it is called again", SOON * 2, || stub.seen().len() == 3);
+    received(&stub.seen()[2], b"key", &mut known, jiff::Timestamp::now()).unwrap();
     let said = staying.end().expect(0).stderr;
     assert!(
         !said.contains("token=x"),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::disk::read_small;
@@ -18,9 +19,13 @@ pub(super) async fn call(
     ca_file: Option<&Path>,
     key_file: Option<&Path>,
     news: &News,
+    id: &str,
 ) -> Result<(), Failure> {
+    // Both are under the signature: a receiver refuses what is old, and what it has had before.
     let body = serde_json::json!({
         "event": "changed",
+        "id": id,
+        "time": format!("{:.0}", Timestamp::now()),
         "deliveries": news.deliveries,
         "targets": news.targets,
         "keys": news.keys,

@@ -150,7 +150,7 @@ pub struct RawRestart {
     pub wait: Option<At<String>>,
 }
 
-/// A call to a server: the delivery's name, its targets and the names of changed keys, never a value.
+/// A call to a server: an id, the time, the delivery's name, its targets and the names of changed keys, never a value.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawWebhook {
@@ -158,6 +158,6 @@ pub struct RawWebhook {
     pub url: At<String>,
     /// The only roots that are trusted; the system's unless said.
     pub ca_file: Option<At<String>>,
-    /// File with the key of the HMAC-SHA256 in the header `X-Keyferry-Signature`.
+    /// File with the key of the HMAC-SHA256 in the header `X-Keyferry-Signature`, which covers an id and a time too.
     pub key_file: Option<At<String>>,
 }
