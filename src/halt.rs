@@ -1,20 +1,28 @@
-//! The end that a signal asks for: what is being written may end, nothing else begins.
+//! The end that a signal asks for: what is being written may end, nothing else begins, and within [`LIMIT`] all is over.
+//!
+//! ```text
+//! signal ── 2 s ──► steps are cut off ── 2 s ──► restored or not ── 0.3 s ──► tokens are left ──► the process ends
+//! ```
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::progress::{self, UnderWay};
 use crate::report::{Class, Failure};
 
 /// How long steps that run may go on after a signal.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How long a step may then still take to leave things as they were.
-pub const RESTORE: Duration = Duration::from_secs(3);
+/// How long a step that is cut off may take to leave things as they were.
+const RESTORE: Duration = Duration::from_secs(2);
 
-/// The longest that a pass goes on after a signal.
-pub const LONGEST: Duration = FAREWELL.saturating_add(RESTORE.saturating_add(RESTORE));
+/// When a process that was asked to end is over, whatever hangs.
+pub const LIMIT: Duration = FAREWELL.saturating_add(RESTORE).saturating_add(TOKENS);
+
+/// What is left for giving back tokens, where all other time was used.
+const TOKENS: Duration = Duration::from_millis(300);
 
 /// Whether the end was asked for, and what still runs.
 #[derive(Debug)]
@@ -25,7 +33,10 @@ pub struct Halt {
 
 /// A step that runs, until it is dropped.
 #[derive(Debug)]
-pub struct Running<'a>(&'a Halt);
+pub struct Running<'a> {
+    halt: &'a Halt,
+    _told: UnderWay,
+}
 
 impl Default for Halt {
     fn default() -> Self {
@@ -55,6 +66,12 @@ impl Halt {
         sleep_until(at + FAREWELL).await;
     }
 
+    /// Waits until even what is put back has had its time.
+    pub async fn restored(&self) {
+        let at = self.asked_at().await;
+        sleep_until(at + FAREWELL + RESTORE).await;
+    }
+
     async fn asked_at(&self) -> Instant {
         let mut asked = self.asked.subscribe();
         match asked.wait_for(Option::is_some).await.map(|at| *at) {
@@ -64,13 +81,16 @@ impl Halt {
         }
     }
 
-    /// Begins a step, unless nothing may begin any more.
-    pub fn begin(&self) -> Result<Running<'_>, Failure> {
+    /// Begins a step, which a person knows by this name, unless nothing may begin any more.
+    pub fn begin(&self, what: String, end: Instant) -> Result<Running<'_>, Failure> {
         if self.asked.borrow().is_some() {
             return Err(stopped());
         }
         self.running.send_modify(|count| *count += 1);
-        Ok(Running(self))
+        Ok(Running {
+            halt: self,
+            _told: progress::begin(what, end),
+        })
     }
 
     /// Waits until no step runs.
@@ -78,11 +98,20 @@ impl Halt {
         // The sender is ours, so it lives as long as this wait.
         let _ = self.running.subscribe().wait_for(|count| *count == 0).await;
     }
+
+    /// Asks for the end and waits until no step runs, or for as long as that may take.
+    pub async fn settle(&self) {
+        self.ask();
+        tokio::select! {
+            () = self.idle() => {}
+            () = self.restored() => {}
+        }
+    }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.running.send_modify(|count| *count -= 1);
+        self.halt.running.send_modify(|count| *count -= 1);
     }
 }
 
@@ -98,16 +127,23 @@ mod tests {
     #[tokio::test]
     async fn what_runs_ends_and_nothing_begins() {
         let soon = Duration::from_millis(30);
+        let end = Instant::now() + LIMIT;
         let halt = Halt::default();
         let asked = tokio::time::timeout(soon, halt.asked()).await;
         asked.expect_err("nobody asked");
-        let running = halt.begin().expect("nobody asked");
+        let running = halt.begin("a step".to_owned(), end).expect("nobody asked");
         halt.ask();
         halt.asked().await;
-        assert_eq!(halt.begin().expect_err("asked"), stopped());
+        let refused = halt.begin("another".to_owned(), end);
+        assert_eq!(refused.expect_err("asked"), stopped());
         let idle = tokio::time::timeout(soon, halt.idle()).await;
         idle.expect_err("one still runs");
         drop(running);
         halt.idle().await;
+    }
+
+    #[test]
+    fn row_132_all_that_an_end_may_wait_for_fits_into_five_seconds() {
+        assert!(LIMIT < Duration::from_secs(5), "{LIMIT:?}");
     }
 }

@@ -4,6 +4,7 @@ mod cli;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
+use cli::last::{finish, last_line};
 use cli::refused::{self, Parsed};
 use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar, Trace, TraceKind};
 use keyferry::config::load::load;
@@ -19,16 +21,21 @@ use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::disk::of_one_generation;
 use keyferry::mode::check::Depth;
+use keyferry::mode::program::{Program, is_path};
 use keyferry::mode::sidecar::{Loaded, Settings};
-use keyferry::mode::watch::Program;
-use keyferry::mode::{Ended, check, exec, once, sidecar, trace, watch};
+use keyferry::mode::watch::Watched;
+use keyferry::mode::{self, Ended, check, exec, once, sidecar, trace, watch};
 use keyferry::outcome::{Failed, defect};
 use keyferry::plan::Format;
 use keyferry::report::{Class, Failure};
 use keyferry::sidecar::ask;
+use keyferry::sidecar::listen::Names;
 use keyferry::vault::Runner;
 use keyferry::world::World;
-use keyferry::{hygiene, telemetry};
+use keyferry::{hygiene, stderr, telemetry};
+
+/// How long the last line may take where nothing may be waited for any more.
+const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// How long one step of a sidecar may take; a step that fails is made again later.
 const STEP: Duration = Duration::from_secs(20);
@@ -105,16 +112,16 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             let world =
                 world(&config, &pass.place, pass.deadline).with_allowed_deletes(pass.allow_deletes);
             if pass.dry_run {
-                return show_plan(&config, world, Format::Text, false);
+                return show_plan(common, &config, world, Format::Text, false);
             }
-            one_pass(&config, world)
+            one_pass(common, &config, world)
         }),
         Command::Init(init) => with_config(common, &init.place, |config| {
             let world = world(&config, &init.place, init.deadline);
             if init.dry_run {
-                return show_plan(&config, world, Format::Text, false);
+                return show_plan(common, &config, world, Format::Text, false);
             }
-            one_pass(&config, world.waiting_for_files())
+            one_pass(common, &config, world.waiting_for_files())
         }),
         Command::Sidecar(sidecar) => stay(common, &sidecar),
         Command::Ready(address) => asked(ask::ready(address.listen)),
@@ -125,13 +132,13 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             output,
             deadline,
         }) => {
-            let (ended, text) = block_on(trace::secret(&name, deadline, output));
+            let (ended, text) = block_on(common, trace::secret(&name, deadline, output));
             then(print(&text), ended)
         }
         Command::Plan(plan) => with_config(common, &plan.place, |config| {
             let world =
                 world(&config, &plan.place, plan.deadline).with_allowed_deletes(plan.allow_deletes);
-            show_plan(&config, world, plan.output, true)
+            show_plan(common, &config, world, plan.output, true)
         }),
         Command::Check(flags) => with_config(common, &flags.place, |config| {
             let depth = match (flags.keys, flags.targets) {
@@ -141,44 +148,52 @@ fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
             };
             let now = jiff::Timestamp::now();
             let world = world(&config, &flags.place, Duration::from_secs(120));
-            let (ended, text) = block_on(check::run(config, world, depth, flags.output, now));
+            let (ended, text) =
+                block_on(common, check::run(config, world, depth, flags.output, now));
             then(print(&text), ended)
         }),
         Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
-            let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-            let program = match exec::find_program(&arguments.command, &path) {
-                Ok(program) => program,
-                Err(failure) => return Ended::Failed(Failed::whole(failure)),
-            };
-            if arguments.watch {
-                return watched(&config, &arguments, core_limit);
-            }
-            let world = world(&config, &arguments.place, arguments.deadline);
-            match block_on(exec::environment(
-                config,
-                world,
-                arguments.delivery.as_deref(),
-            )) {
-                Err(ended) => ended,
-                Ok(environment) => {
-                    let failure = exec::become_program(&program, environment, core_limit);
-                    Ended::Failed(Failed::whole(failure))
-                }
-            }
+            execute(common, config, &arguments, core_limit)
         }),
     }
 }
 
-fn watched(config: &Config, arguments: &Exec, core_limit: Option<u64>) -> Ended {
+/// Whether there is a program at all is asked before any login, where no delivered `PATH` can say otherwise.
+fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option<u64>) -> Ended {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let found = Program::find(&arguments.command, &path);
+    let named = arguments.command.first();
+    let by_path = named.is_some_and(|program| is_path(program));
+    let program = match (found, arguments.watch) {
+        (Err(failure), watch) if by_path || !watch => {
+            return Ended::Failed(Failed::whole(failure));
+        }
+        (Ok(program), false) => program,
+        (Ok(_) | Err(_), _) => return watched(&config, arguments, &path, core_limit),
+    };
+    let world = world(&config, &arguments.place, arguments.deadline);
+    let delivery = arguments.delivery.as_deref();
+    match block_on(common, exec::environment(config, world, delivery)) {
+        Err(ended) => ended,
+        Ok(environment) => {
+            let failure = program.replace_us(&environment, core_limit);
+            Ended::Failed(Failed::whole(failure))
+        }
+    }
+}
+
+fn watched(config: &Config, arguments: &Exec, path: &OsStr, core_limit: Option<u64>) -> Ended {
     let world = in_actions(World::staying(config, arguments.place.root.clone(), STEP));
-    let program = Program {
+    let program = Watched {
         command: &arguments.command,
+        path,
         on_change: arguments.on_change,
         deadline: arguments.deadline,
         core_limit,
     };
     let delivery = arguments.delivery.as_deref();
-    block_on(watch::run(config, world, delivery, &program))
+    // Its signals are the program's, so nobody guards our own end.
+    to_its_end(watch::run(config, world, delivery, &program))
 }
 
 /// The page of the whole, then the options of each command: one page holds all.
@@ -200,12 +215,13 @@ fn man_page() -> std::io::Result<String> {
     Ok(page)
 }
 
-fn one_pass(config: &Config, world: World) -> Ended {
-    let (ended, outcome) = block_on(once::run(config, world, jiff::Timestamp::now()));
+fn one_pass(common: &Common, config: &Config, world: World) -> Ended {
+    let (ended, outcome) = block_on(common, once::run(config, world, jiff::Timestamp::now()));
     if let Some(outcome) = outcome
         && std::io::stdout().is_terminal()
     {
-        return then(print(&outcome.table()), ended);
+        // What was delivered is, whoever does not read of it.
+        drop(print(&outcome.table()));
     }
     ended
 }
@@ -223,6 +239,7 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
         place,
         address,
         allow_deletes,
+        allow_host,
     } = sidecar;
     let allow_deletes = *allow_deletes;
     warn_of_secrets();
@@ -237,18 +254,25 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
     let (again, root) = (place.clone(), place.root.clone());
     let settings = Settings {
         listen: address.listen,
+        names: Names::new(allow_host),
         load: Box::new(move || loaded(&again)),
         world: Box::new(move |config| {
             let world = World::staying(config, root.clone(), STEP);
             in_actions(world.with_allowed_deletes(allow_deletes))
         }),
     };
-    block_on(sidecar::run(settings, first, files))
+    block_on(common, sidecar::run(settings, first, files))
 }
 
-fn show_plan(config: &Config, world: World, format: Format, reflector: bool) -> Ended {
+fn show_plan(
+    common: &Common,
+    config: &Config,
+    world: World,
+    format: Format,
+    reflector: bool,
+) -> Ended {
     let now = jiff::Timestamp::now();
-    let (ended, text) = block_on(once::plan(config, world, format, reflector, now));
+    let (ended, text) = block_on(common, once::plan(config, world, format, reflector, now));
     let ended = if format == Format::Text && is_terminal() {
         ended.shown_above()
     } else {
@@ -372,7 +396,7 @@ fn invalid(problems: &Problems, format: LogFormat) -> Ended {
     let others = problems.others();
     match format {
         LogFormat::Text => {
-            let _ = write!(std::io::stderr().lock(), "{}", problems.blocks());
+            stderr::write(problems.blocks().as_bytes());
         }
         LogFormat::Json => {
             for Failure { what, hint, .. } in others.iter().map(|problem| problem.failure()) {
@@ -386,7 +410,23 @@ fn invalid(problems: &Problems, format: LogFormat) -> Ended {
     })
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// Runs a mode. Where its end does not come in time after a signal, it is ended: with the same last line and exit code.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "who should return hangs"
+)]
+fn block_on<T>(common: &Common, future: impl Future<Output = T>) -> T {
+    let told = common.clone();
+    mode::guard(move |stop| {
+        let (line, code) = last_line(&Ended::Signal(stop), &told);
+        stderr::write_within(line.into_bytes(), LAST_WORD);
+        std::process::exit(code.into())
+    });
+    to_its_end(future)
+}
+
+fn to_its_end<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -398,7 +438,9 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn print(text: &str) -> Ended {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
         Ok(()) => Ended::Well(String::new()),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ended::Well(String::new()),
         Err(error) => Ended::Failed(Failed::whole(
@@ -416,78 +458,6 @@ fn then(printed: Ended, ended: Ended) -> Ended {
         Ended::Failed(failed) => Ended::Failed(failed),
         Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_) => ended,
     }
-}
-
-/// The last line, on standard error and for Kubernetes, and the exit code.
-fn finish(ended: &Ended, common: &Common) -> ExitCode {
-    let (line, code) = match ended {
-        Ended::Well(line) => (line.clone(), 0),
-        Ended::Differs(line) => (line.clone(), 10),
-        Ended::Failed(failed) => (failed.line(), failed.failure.class.exit_code()),
-        Ended::Signal(stop) => ("stopped by a signal".to_owned(), stop.exit_code()),
-        Ended::Program(code) => (String::new(), *code),
-    };
-    if !line.is_empty() {
-        match common.log_format {
-            LogFormat::Text if code == 0 || code == 10 => print_line(&line),
-            LogFormat::Text => print_error(&line),
-            LogFormat::Json => print_line(&json_line(ended, &line, code)),
-        }
-        remember(&line, &common.termination_log);
-    }
-    ExitCode::from(code)
-}
-
-fn json_line(ended: &Ended, line: &str, code: u8) -> String {
-    let mut document = serde_json::json!({"message": line, "exit": code, "level": if code == 0 || code == 10 { "INFO" } else { "ERROR" }});
-    if let Ended::Failed(Failed {
-        delivery,
-        target,
-        failure,
-        more,
-    }) = ended
-    {
-        document["target"] = target.clone().into();
-        document["more"] = (*more).into();
-        document["class"] = failure.class.word().into();
-        document["delivery"] = delivery.clone().into();
-        document["reason"] = failure.what.clone().into();
-        document["hint"] = failure.hint.clone().into();
-    }
-    document.to_string()
-}
-
-/// Written only where the file is there already: Kubernetes mounts it.
-fn remember(line: &str, file: &Path) {
-    if let Ok(mut file) = std::fs::OpenOptions::new()
-        .write(true)
-        .truncate(true)
-        .open(file)
-    {
-        let end = line
-            .char_indices()
-            .map(|(at, _)| at)
-            .take_while(|&at| at <= 2048)
-            .last()
-            .unwrap_or(0);
-        let _ = writeln!(
-            file,
-            "{}",
-            if line.len() > 2048 {
-                &line[..end]
-            } else {
-                line
-            }
-        );
-    }
-}
-
-fn print_error(line: &str) {
-    print_line(&format!("error: {line}"));
-}
-
-fn print_line(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// A variable of the environment, where it is text.

@@ -1,9 +1,10 @@
 //! One line on a terminal while something is waited for, gone before anything else is written there.
 //!
-//! Who waits says so with [`waiting`]; [`shown`] draws the line around a whole run, and [`Stderr`] is where logs go.
+//! Who waits says so with [`waiting`]; [`shown`] draws the line around a whole run, and [`Log`] is where logs go. When a signal
+//! asks for the end, what is waited for then is the last line of the run.
 //! Nothing is drawn where standard error is no terminal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,17 +12,23 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::lock::locked;
+use crate::{plain, stderr};
 
 /// Shorter waits are not worth a line.
 const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 /// To the first column, and nothing left behind it.
-const ERASE: &[u8] = b"\r\x1b[K";
+const ERASE: &str = "\r\x1b[K";
+
+/// What ends sooner after a signal was not waited for.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 static STATE: Mutex<State> = Mutex::new(State {
     next: 0,
     waits: BTreeMap::new(),
     drawn: String::new(),
+    ending: None,
+    waited: Vec::new(),
 });
 
 struct State {
@@ -30,6 +37,10 @@ struct State {
     waits: BTreeMap<u64, Wait>,
     /// The line that stands on the terminal.
     drawn: String,
+    /// When a signal asked for the end.
+    ending: Option<Instant>,
+    /// What ended since then.
+    waited: Vec<String>,
 }
 
 struct Wait {
@@ -45,7 +56,7 @@ fn state() -> MutexGuard<'static, State> {
 impl State {
     fn erase(&mut self) {
         if !std::mem::take(&mut self.drawn).is_empty() {
-            let _ = std::io::stderr().lock().write_all(ERASE);
+            stderr::write(ERASE.as_bytes());
         }
     }
 
@@ -55,10 +66,7 @@ impl State {
             None => self.erase(),
             Some(line) if line == self.drawn => {}
             Some(line) => {
-                let mut error = std::io::stderr().lock();
-                let _ = error.write_all(ERASE);
-                let _ = error.write_all(line.as_bytes());
-                let _ = error.flush();
+                stderr::write(format!("{ERASE}{}", plain::line(&line)).as_bytes());
                 self.drawn = line;
             }
         }
@@ -89,25 +97,58 @@ fn length(seconds: u64) -> String {
 
 /// Tells what a future waits for, as long as it is under way.
 pub async fn waiting<T>(what: String, end: Instant, work: impl Future<Output = T>) -> T {
-    let _ended = Ended(begin(what, end));
+    let _under_way = begin(what, end);
     work.await
 }
 
-fn begin(what: String, end: Instant) -> u64 {
+/// Tells what is waited for until this is dropped.
+pub fn begin(what: String, end: Instant) -> UnderWay {
     let since = Instant::now();
     let mut state = state();
     let number = state.next;
     state.next += 1;
     state.waits.insert(number, Wait { what, since, end });
-    number
+    UnderWay(number)
 }
 
-/// Ends a wait, also that of a future which is dropped.
-struct Ended(u64);
+/// A wait; its drop ends it, also where a future is dropped.
+#[derive(Debug)]
+pub struct UnderWay(u64);
 
-impl Drop for Ended {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        state().waits.remove(&self.0);
+        let mut state = state();
+        let (Some(Wait { what, since, .. }), ending) = (state.waits.remove(&self.0), state.ending)
+        else {
+            return;
+        };
+        if ending.is_some_and(|ending| ending.max(since).elapsed() >= AT_ONCE) {
+            state.waited.push(what);
+        }
+    }
+}
+
+/// A signal asked for the end: from now on it is remembered what that waits for.
+pub fn ending() {
+    state().ending.get_or_insert_with(Instant::now);
+}
+
+/// The last line of a run, with what was waited for since a signal asked for the end, and what is still under way.
+pub fn after_waiting(line: &str) -> String {
+    let state = state();
+    let under_way = state.waits.values().map(|wait| &wait.what);
+    let all: BTreeSet<&str> = state
+        .waited
+        .iter()
+        .chain(under_way)
+        .map(String::as_str)
+        .collect();
+    match all.is_empty() {
+        true => line.to_owned(),
+        false => {
+            let all: Vec<&str> = all.into_iter().collect();
+            format!("{line}; waited for {}", all.join(", "))
+        }
     }
 }
 
@@ -136,17 +177,23 @@ pub fn erase() {
     state().erase();
 }
 
-/// Standard error for logs: each is written where the line was.
-pub struct Stderr;
+/// Standard error for logs: each is written where the line was, and is one line.
+pub struct Log {
+    /// Whether the lines are coloured.
+    pub coloured: bool,
+}
 
-impl Write for Stderr {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl Write for Log {
+    /// Gets one whole line at a time. It never fails: the library would tell of that on standard error, and die of it.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         erase();
-        std::io::stderr().lock().write(bytes)
+        let text = String::from_utf8_lossy(line);
+        stderr::write(plain::of_log(&text, self.coloured).as_bytes());
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().lock().flush()
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::progress::Stderr;
+use crate::progress::Log;
 
 /// What other crates may say at our level.
 const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube_client=warn,rustls=warn,tower=warn,h2=warn,age=warn,i18n_embed=off";
@@ -24,11 +24,12 @@ pub fn start(filter: &str, json: bool) -> Result<(), String> {
     }
     let filter = EnvFilter::try_new(format!("{LIBRARIES},{filter}")).map_err(|_| wrong())?;
     let terminal = std::io::stderr().is_terminal();
+    let coloured = terminal && !json;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| Stderr)
+        .with_writer(move || Log { coloured })
         .with_target(false)
-        .with_ansi(terminal && !json);
+        .with_ansi(coloured);
     if json {
         builder
             .json()

@@ -14,9 +14,10 @@ use crate::config::Config;
 use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
-use crate::halt::Halt;
+use crate::halt::{self, Halt};
 use crate::kubernetes::{self, Kubernetes};
 use crate::patience::Patience;
+use crate::progress::waiting;
 use crate::report::{Class, Failure};
 use crate::shelf::Shelf;
 use crate::vault::{Runner, Session};
@@ -189,7 +190,16 @@ impl World {
 
     /// Ends what this world opened and no other uses: revokes each token that no delivered data ends with. Warns and never fails.
     pub async fn close(self) {
-        let last = self.vaults.into_values().filter_map(Arc::into_inner);
-        futures_util::future::join_all(last.map(Session::close)).await;
+        let end = Instant::now() + halt::LIMIT;
+        let last = self
+            .vaults
+            .into_iter()
+            .filter_map(|(name, session)| Some((name, Arc::into_inner(session)?)));
+        let closed = last.map(|(name, session)| {
+            let what = format!("vault `{name}` to take its token back");
+            waiting(what, end, session.close())
+        });
+        // Each knows how long its token is worth waiting for.
+        futures_util::future::join_all(closed).await;
     }
 }

@@ -8,7 +8,7 @@ pub mod withdraw;
 use futures_util::future::join_all;
 
 use crate::artifact::Artifact;
-use crate::halt;
+use crate::halt::{self, Running};
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
 use crate::report::{Class, Failure};
 use crate::world::World;
@@ -85,12 +85,12 @@ async fn one(step: &Step, world: &World) -> Result<(), Failure> {
         Action::Keep | Action::Delete | Action::Wait => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Recreate { .. } => {
-            let _running = world.halt.begin()?;
+            let _running = begun(step, world)?;
             // It ends by itself, with the old object or the new one in place.
             write(step, world).await
         }
         Action::Create | Action::Update(_) => {
-            let _running = world.halt.begin()?;
+            let _running = begun(step, world)?;
             tokio::select! {
                 biased;
                 done = write(step, world) => done,
@@ -98,6 +98,11 @@ async fn one(step: &Step, world: &World) -> Result<(), Failure> {
             }
         }
     }
+}
+
+fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
+    let end = world.patience.deadline();
+    world.halt.begin(step.artifact.to_string(), end)
 }
 
 async fn write(step: &Step, world: &World) -> Result<(), Failure> {
@@ -116,7 +121,7 @@ async fn delete(step: &Step, worst: Option<Class>, world: &World) -> Result<(), 
     };
     match worst {
         None => {
-            let _running = world.halt.begin()?;
+            let _running = begun(step, world)?;
             secret::remove(leftover, world).await
         }
         Some(class) => Err(Failure::new(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::artifact::{Leftover, Owner, PullSecretLink, SecretArtifact};
-use crate::halt::{Halt, RESTORE};
+use crate::halt::Halt;
 use crate::kubernetes::secret::{Apply, Basis, Stored, check};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::observed::SecretState;
@@ -24,6 +24,9 @@ const ROUNDS: u32 = 8;
 
 /// How long finalizers may hold a Secret that is to be made anew.
 const RELEASE: Duration = Duration::from_secs(30);
+
+/// How long an old object may take to be put back; after a signal less, as [`Halt`] says.
+const RESTORE: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -247,7 +250,11 @@ async fn recreate(
         () = halt.over() => Error::Stopped(subject(wanted)),
     };
     let old = old.into_artifact(wanted);
-    match put_back(cluster, &old, uid).await {
+    let back = tokio::select! {
+        back = put_back(cluster, &old, uid) => back,
+        () = halt.restored() => Back::Nothing,
+    };
+    match back {
         Back::Another => Err(cause),
         back @ (Back::Restored | Back::Nothing) => Err(Error::NotRecreated {
             subject: subject(wanted),

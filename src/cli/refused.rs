@@ -1,7 +1,6 @@
 //! A command line that is refused ends as every failure does: one last line, its class, the next step, the exit code.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, ValueEnum};
@@ -32,7 +31,7 @@ pub(crate) fn parse(format: LogFormat) -> Parsed {
     }
     if is_without_command(&error) && format == LogFormat::Text {
         let help = Cli::command().render_help();
-        let _ = writeln!(std::io::stderr().lock(), "{help}");
+        keyferry::stderr::write(format!("{help}\n").as_bytes());
     }
     Parsed::Refused(failure(&error))
 }

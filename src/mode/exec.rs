@@ -1,38 +1,37 @@
 //! `exec`: fetch, then become another program with the fields of one delivery in its environment.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::pin::pin;
 
-use super::{Ended, FAREWELL, stopped};
+use futures_util::FutureExt;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::program::Environment;
+use super::{Ended, stopped};
 use crate::config::{Config, Delivery};
 use crate::fetched::Fetched;
-use crate::hygiene::{SECRET_VARIABLES, soft_core_limit};
-use crate::material::SecretBytes;
 use crate::outcome::Failed;
 use crate::render;
 use crate::report::{Class, Failure};
 use crate::source;
 use crate::world::World;
 
-/// Fetches the environment of one delivery; the caller then [`become_program`]s.
+/// Fetches the environment of one delivery, for a program that takes our place. A signal is obeyed until that is done.
 pub async fn environment(
     mut config: Config,
     world: World,
     name: Option<&str>,
-) -> Result<Vec<(String, SecretBytes)>, Ended> {
+) -> Result<Environment, Ended> {
+    // The standard library ignores it, and a program would inherit that; what has a handler it gets as the kernel's default.
+    drop(signal(SignalKind::pipe()));
     let chosen = chosen(&config, name).map(|delivery| delivery.name.clone());
     let chosen = chosen.map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
     // What the others need is not read.
     config.deliveries.retain(|delivery| delivery.name == chosen);
     config.manifests.clear();
-    let stopped = stopped();
+    let mut stopped = pin!(stopped());
     let fetched = tokio::select! {
         fetched = source::fetch_all(&config, &world) => Ok(fetched),
-        stop = stopped => Err(Ended::Signal(stop)),
+        stop = &mut stopped => Err(Ended::Signal(stop)),
     };
     let environment = fetched.and_then(|fetched| {
         let environment = config.deliveries.first().map_or_else(
@@ -41,7 +40,14 @@ pub async fn environment(
         );
         environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
     });
-    let _ = tokio::time::timeout(FAREWELL, world.close()).await;
+    world.close().await;
+    // One that came while the token was given back; the driver is asked once more whether one has come.
+    tokio::task::yield_now().await;
+    if environment.is_ok()
+        && let Some(stop) = stopped.now_or_never()
+    {
+        return Err(Ended::Signal(stop));
+    }
     environment
 }
 
@@ -50,7 +56,7 @@ pub(super) fn rendered(
     delivery: &Delivery,
     fetched: &Fetched,
     world: &World,
-) -> Result<Vec<(String, SecretBytes)>, Failure> {
+) -> Result<Environment, Failure> {
     let environment = render::environment(delivery, fetched)?;
     for session in source::leases(delivery, fetched, world) {
         session.outlive();
@@ -83,77 +89,4 @@ pub fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Delivery
         )
         .hint(format!("name one with --delivery: {}", names()))),
     }
-}
-
-/// A program that was found, and what it is given.
-pub struct Program {
-    /// Where it is: looked up once, so that a variable of the delivery cannot lead elsewhere.
-    path: PathBuf,
-    command: Vec<OsString>,
-}
-
-/// Finds the program by our own `PATH`: asked before any login.
-pub fn find_program(command: &[OsString], path: &OsStr) -> Result<Program, Failure> {
-    let Some(program) = command.first() else {
-        return Err(Failure::new(Class::Usage, "no program was named").hint("write it after `--`"));
-    };
-    let runs = |file: &PathBuf| {
-        std::fs::metadata(file)
-            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    let mut places: Vec<PathBuf> = match program.as_bytes().contains(&b'/') {
-        true => vec![program.into()],
-        // A folder of PATH without a name is this one.
-        false => std::env::split_paths(path)
-            .map(|folder| Path::new(".").join(folder).join(program))
-            .collect(),
-    };
-    places.retain(runs);
-    match places.into_iter().next() {
-        Some(path) => Ok(Program {
-            path,
-            command: command.to_vec(),
-        }),
-        None => Err(cannot_run(program, "there is no such program")),
-    }
-}
-
-pub(super) fn cannot_run(program: &OsStr, why: impl std::fmt::Display) -> Failure {
-    let what = format!("cannot run {}: {why}", program.to_string_lossy());
-    Failure::new(Class::Usage, what).hint("give the path of a program, or one that PATH finds")
-}
-
-/// A program with these variables, and none of ours that hold a secret.
-pub(super) fn prepared(
-    program: &OsStr,
-    arguments: &[OsString],
-    environment: &[(String, SecretBytes)],
-) -> Command {
-    let mut child = Command::new(program);
-    child.args(arguments);
-    for name in SECRET_VARIABLES {
-        child.env_remove(name);
-    }
-    for (name, value) in environment {
-        child.env(name, OsString::from_vec(value.expose().to_vec()));
-    }
-    child
-}
-
-/// Replaces this process; returns only when that fails.
-pub fn become_program(
-    program: &Program,
-    environment: Vec<(String, SecretBytes)>,
-    core_limit: Option<u64>,
-) -> Failure {
-    let Program { path, command } = program;
-    let (name, arguments) = match command.split_first() {
-        Some((name, arguments)) => (name.as_os_str(), arguments),
-        None => (path.as_os_str(), [].as_slice()),
-    };
-    let mut child = prepared(path.as_os_str(), arguments, &environment);
-    child.arg0(name);
-    // The program is not ours to forbid a core.
-    let _ = soft_core_limit(core_limit);
-    cannot_run(name, child.exec())
 }

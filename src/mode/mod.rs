@@ -1,22 +1,20 @@
 //! When to make a pass, and what to do with what came of it. Each mode is a thin user of [`crate::cycle`].
 
+mod bury;
 pub mod check;
 pub mod exec;
 pub mod once;
+pub mod program;
 pub mod reflector;
 pub mod sidecar;
+mod signals;
 pub mod trace;
 pub mod watch;
 
-use std::time::Duration;
-
-use tokio::signal::unix::{SignalKind, signal};
-
+use self::signals::stopped;
+pub use self::signals::{Stop, guard};
 use crate::outcome::Failed;
 use crate::report::Failure;
-
-/// How long an orderly end may take after a signal.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How a mode ended.
 #[derive(Debug)]
@@ -46,43 +44,6 @@ impl Ended {
             }),
             Self::Signal(stop) => Self::Signal(stop),
             Self::Program(code) => Self::Program(code),
-        }
-    }
-}
-
-/// A signal that ends a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// SIGTERM.
-    Terminate,
-    /// SIGINT.
-    Interrupt,
-}
-
-impl Stop {
-    /// 128 and the signal's number, as shells say it.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Terminate => 143,
-            Self::Interrupt => 130,
-        }
-    }
-}
-
-/// Waits for a signal that ends a run. The handlers stand when this returns, not only when it is first polled.
-fn stopped() -> impl Future<Output = Stop> {
-    let handlers = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    );
-    async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) = handlers else {
-            // Without handlers the signals end the process by themselves.
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => Stop::Terminate,
-            _ = interrupt.recv() => Stop::Interrupt,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use tokio::time::{timeout, timeout_at};
 
-use super::{Ended, FAREWELL, Stop, stopped};
+use super::{Ended, Stop, stopped};
 use crate::config::{Config, Reflector};
 use crate::cycle;
 use crate::halt;
@@ -26,14 +26,14 @@ pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended,
             applied = &mut pass => Ok(applied),
             stop = stopped => {
                 world.halt.ask();
-                if let Ok(applied) = timeout(halt::LONGEST, pass).await {
+                if let Ok(applied) = timeout(halt::LIMIT, pass).await {
                     Failed::log_worst(&Outcome::of(&applied).failures);
                 }
                 Err(stop)
             }
         }
     };
-    close(world).await;
+    world.close().await;
     match done {
         Err(stop) => (Ended::Signal(stop), None),
         Ok(applied) => {
@@ -70,7 +70,7 @@ pub async fn plan(
         plan = whole => Ok(plan),
         stop = stopped => Err(stop),
     };
-    close(world).await;
+    world.close().await;
     match done {
         Err(stop) => (Ended::Signal(stop), String::new()),
         Ok(plan) => (verdict(&plan), show(&plan, format)),
@@ -96,11 +96,6 @@ pub(super) fn verdict(plan: &Plan) -> Ended {
         None if plan.has_changes() => Ended::Differs("there are changes".to_owned()),
         None => Ended::Well("nothing to do".to_owned()),
     }
-}
-
-async fn close(world: World) {
-    // The token is worth a short wait and no more.
-    let _ = timeout(FAREWELL, world.close()).await;
 }
 
 /// Who runs a job with such a configuration may wait for copies in vain.

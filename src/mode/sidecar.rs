@@ -1,26 +1,26 @@
 //! `sidecar`: stays, renews, reacts, until a signal ends it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Ended, FAREWELL, reflector, stopped};
-use crate::apply::react::{departed, reap};
+use super::bury::bury;
+use super::{Ended, reflector, stopped};
+use crate::apply::react::departed;
 use crate::config::problem::Problems;
 use crate::config::stay::Process;
 use crate::config::{Config, JwtSource, Source, VaultAuth};
-use crate::halt::{self, Halt};
 use crate::kubernetes::pod::Pod;
 use crate::outcome::Failed;
+use crate::progress;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
 use crate::sidecar::groups;
 use crate::sidecar::herald::Herald;
 use crate::sidecar::keep::Keeper;
+use crate::sidecar::listen::{Listen, Names};
 use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::serve;
@@ -40,7 +40,9 @@ pub struct Loaded {
 /// What `main` knows and a mode does not: arguments and the environment.
 pub struct Settings {
     /// Where probes, metrics and status are answered.
-    pub listen: SocketAddr,
+    pub listen: Listen,
+    /// The names under which these may be asked for.
+    pub names: Names,
     /// Reads the configuration again.
     pub load: Box<dyn Fn() -> Loaded>,
     /// Makes the outside of a configuration.
@@ -48,12 +50,13 @@ pub struct Settings {
 }
 
 /// Stays until a signal.
-pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ended {
-    let mut stop = Box::pin(stopped());
-    let listener = match serve::bind(settings.listen).await {
+pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> Ended {
+    let stop = stopped();
+    let listener = match settings.listen.bind() {
         Ok(listener) => listener,
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
+    let names = std::mem::take(&mut settings.names);
     let board = Arc::new(Board::default());
     let reactor = Reactor::new(Arc::clone(&board));
     let herald = Herald::new(Pod::of_this_process());
@@ -66,12 +69,12 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
         seen: None,
     };
     tracing::info!(listen = %stay.settings.listen, "staying");
-    let served = serve::serve(listener, Arc::clone(&board));
+    let served = serve::serve(listener, Arc::clone(&board), names);
     // Worlds follow each other, and this stays.
     let halt = Arc::clone(&stay.world.halt);
     let ended = async {
-        (&mut stop).await;
-        settled(&halt).await;
+        stop.await;
+        halt.settle().await;
     };
     tokio::select! {
         biased;
@@ -82,12 +85,8 @@ pub async fn run(settings: Settings, first: Config, files: Vec<PathBuf>) -> Ende
     }
     tracing::info!("ending: what was delivered stays");
     let pulse = board.state().reflector.clone();
-    pulse.resign().await;
-    // A second signal is for those who cannot wait for the tokens to be given back.
-    tokio::select! {
-        _ = tokio::time::timeout(FAREWELL * 2, stay.world.close()) => Ended::Well("stopped".to_owned()),
-        again = stopped() => Ended::Signal(again),
-    }
+    tokio::join!(pulse.resign(), stay.world.close());
+    Ended::Well(progress::after_waiting("stopped"))
 }
 
 struct Stay {
@@ -97,12 +96,6 @@ struct Stay {
     world: World,
     /// The process to end with, once it was there.
     seen: Option<Process>,
-}
-
-/// Nothing new is begun; what is being written comes to its end.
-async fn settled(halt: &Halt) {
-    halt.ask();
-    let _ = tokio::time::timeout(halt::LONGEST, halt.idle()).await;
 }
 
 impl Stay {
@@ -161,7 +154,7 @@ impl Stay {
                         None => std::future::pending().await,
                     }
                     tracing::info!("the process to end with is gone");
-                    settled(&world.halt).await;
+                    world.halt.settle().await;
                 };
                 tokio::select! {
                     new = reloaded => new,
@@ -177,7 +170,7 @@ impl Stay {
             let world = self.settings.world.as_ref()(&new).after(&self.world);
             let before = std::mem::replace(&mut self.world, world);
             // Sessions that the new configuration does not have are given back; the others live on.
-            let _ = tokio::time::timeout(FAREWELL, before.close()).await;
+            before.close().await;
             config = new;
         }
     }
@@ -259,18 +252,6 @@ fn credentials(auth: &VaultAuth) -> Vec<PathBuf> {
         } => {
             vec![role_id_file.clone(), secret_id_file.clone()]
         }
-    }
-}
-
-/// As the first process of a container we inherit the dead of all others.
-pub(super) async fn bury() {
-    let first = rustix::process::getpid() == rustix::process::Pid::INIT;
-    let Some(mut children) = first.then(|| signal(SignalKind::child()).ok()).flatten() else {
-        return std::future::pending().await;
-    };
-    loop {
-        reap();
-        let _ = tokio::time::timeout(Duration::from_secs(60), children.recv()).await;
     }
 }
 

@@ -3,26 +3,29 @@
 //! We are its parent and often the first process of the container: signals are handed on, orphans are buried, and how it
 //! ends is how we end.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::exec::{cannot_run, chosen, prepared, rendered};
-use super::sidecar::{bury, tend};
-use super::{Ended, FAREWELL};
+use super::Ended;
+use super::bury::bury;
+use super::exec::{chosen, rendered};
+use super::program::{Environment, Program};
+use super::sidecar::tend;
+use super::signals::heard;
 use crate::apply::react::{Running, Scope, number};
 use crate::config::Config;
 use crate::config::stay::SignalName;
-use crate::material::SecretBytes;
 use crate::outcome::Failed;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
@@ -33,7 +36,7 @@ use crate::sidecar::keep::Keeper;
 use crate::sidecar::news::Trouble;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::waits::Waits;
-use crate::sidecar::watch::Watched;
+use crate::sidecar::watch;
 use crate::source;
 use crate::world::World;
 
@@ -71,9 +74,11 @@ impl OnChange {
 }
 
 /// What is run.
-pub struct Program<'a> {
+pub struct Watched<'a> {
     /// Program and arguments.
     pub command: &'a [OsString],
+    /// Where programs are looked for that a delivered `PATH` does not find.
+    pub path: &'a OsStr,
     /// What is done when a field changes.
     pub on_change: OnChange,
     /// How long the first environment may take.
@@ -82,14 +87,12 @@ pub struct Program<'a> {
     pub core_limit: Option<u64>,
 }
 
-type Environment = Vec<(String, SecretBytes)>;
-
 /// Runs it, and whatever replaces it, to its end.
 pub async fn run(
     config: &Config,
     world: World,
     delivery: Option<&str>,
-    program: &Program<'_>,
+    program: &Watched<'_>,
 ) -> Ended {
     let name = match chosen(config, delivery) {
         Ok(delivery) => delivery.name.clone(),
@@ -122,60 +125,45 @@ pub async fn run(
         () = bury() => Ended::Program(0),
         () = never => Ended::Program(0),
     };
-    let _ = timeout(FAREWELL, world.close()).await;
+    world.close().await;
     ended
 }
 
 /// Fetches, starts, and does the same again at each change.
-async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
-    let Some(mut signals) = signals() else {
-        let failure = Failure::new(Class::Bug, "no signal can be handled here");
-        return Ended::Failed(Failed::whole(failure));
+async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
+    let mut signals = signals();
+    let mut files = watch::Watched::new(files(keeper.group));
+    let first = async {
+        let followed = Followed::of(keeper.group, keeper.world).await;
+        let environment = first(keeper, program.deadline, &mut files, &followed).await?;
+        Ok::<_, Failure>((followed, environment))
     };
-    let mut files = Watched::new(files(keeper.group));
-    let followed = Followed::of(keeper.group, keeper.world).await;
-    let end = Instant::now() + program.deadline;
-    let mut errors = 0;
-    let mut asked;
-    let mut trouble = Trouble::default();
-    let mut current = loop {
-        let _ = files.changed();
-        match environment(keeper).await {
-            Ok(environment) => break environment,
-            Err(failure) if Instant::now() >= end || failure.class != Class::Unavailable => {
-                return Ended::Failed(Failed::of(name, failure));
-            }
-            Err(failure) => {
-                tracing::warn!(reason = %failure.what, "no environment yet");
-                asked = failure.asked();
-            }
-        }
-        errors += 1;
-        tokio::select! {
-            () = keeper.rest(errors, asked, &mut files, &followed) => {}
-            Some(signal) = signals.recv() => return Ended::Program(signalled(signal)),
-        }
+    let first = tokio::select! {
+        first = first => first,
+        // Nobody is there to hand it to: what it means for a program by default is done to us.
+        signal = last(&mut signals) => return Ended::Program(signalled(signal)),
+    };
+    let (followed, mut current) = match first {
+        Ok(first) => first,
+        Err(failure) => return Ended::Failed(Failed::of(name, failure)),
     };
     let mut running = match start(program, &current) {
         Ok(running) => running,
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
-    (errors, asked) = (0, None);
+    let (mut errors, mut asked) = (0, None);
+    let mut trouble = Trouble::default();
     keeper.in_place();
     let mut waits = false;
     loop {
-        tokio::select! {
-            status = ended(&mut running) => return Ended::Program(code(status)),
-            Some(signal) = signals.recv() => {
-                running.signal(signal);
-                continue;
-            }
-            () = keeper.rest(errors, asked, &mut files, &followed) => {}
-        }
-        let _ = files.changed();
-        let fresh = tokio::select! {
-            status = ended(&mut running) => return Ended::Program(code(status)),
-            fresh = environment(keeper) => fresh,
+        let fresh = async {
+            keeper.rest(errors, asked, &mut files, &followed).await;
+            let _ = files.changed();
+            environment(keeper).await
+        };
+        let fresh = match beside(&mut running, &mut signals, fresh).await {
+            Ok(fresh) => fresh,
+            Err(status) => return Ended::Program(code(status)),
         };
         match fresh {
             Ok(fresh) => {
@@ -223,6 +211,60 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Program<'_>) -> Ended {
     }
 }
 
+/// The first environment, waited for until the deadline.
+async fn first(
+    keeper: &Keeper<'_>,
+    deadline: Duration,
+    files: &mut watch::Watched,
+    followed: &Followed,
+) -> Result<Environment, Failure> {
+    let end = Instant::now() + deadline;
+    let mut errors = 0;
+    loop {
+        let _ = files.changed();
+        let asked = match environment(keeper).await {
+            Ok(environment) => return Ok(environment),
+            Err(failure) if Instant::now() >= end || failure.class != Class::Unavailable => {
+                return Err(failure);
+            }
+            Err(failure) => {
+                tracing::warn!(reason = %failure.what, "no environment yet");
+                failure.asked()
+            }
+        };
+        errors += 1;
+        keeper.rest(errors, asked, files, followed).await;
+    }
+}
+
+/// Does some work while the program runs, and hands signals on meanwhile, however long the work takes. Gives how the program
+/// ended, where it did.
+async fn beside<T>(
+    running: &mut Running,
+    signals: &mut mpsc::Receiver<Signal>,
+    work: impl Future<Output = T>,
+) -> Result<T, ExitStatus> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            status = ended(running) => return Err(status),
+            Some(signal) = signals.recv() => running.signal(signal),
+            done = &mut work => return Ok(done),
+        }
+    }
+}
+
+/// Waits for a signal that ends a program which does not handle it.
+async fn last(signals: &mut mpsc::Receiver<Signal>) -> Signal {
+    loop {
+        match signals.recv().await {
+            Some(signal) if signal == Signal::WINCH => {}
+            Some(signal) => return signal,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 async fn environment(keeper: &Keeper<'_>) -> Result<Environment, Failure> {
     keeper.waits.begin(keeper.world);
     let world = keeper.world.for_a_pass();
@@ -236,20 +278,10 @@ async fn environment(keeper: &Keeper<'_>) -> Result<Environment, Failure> {
     rendered(delivery, &fetched, &world)
 }
 
-fn start(program: &Program<'_>, environment: &Environment) -> Result<Running, Failure> {
-    let Some((name, arguments)) = program.command.split_first() else {
-        return Err(Failure::new(Class::Usage, "no program was named").hint("write it after `--`"));
-    };
-    let command = prepared(name, arguments, environment);
-    let running =
-        Running::start(command, Scope::Itself).map_err(|error| cannot_run(name, error))?;
-    // The program is not ours to forbid a core. It may have ended already.
-    let limit = Rlimit {
-        current: program.core_limit,
-        maximum: rustix::process::getrlimit(Resource::Core).maximum,
-    };
-    let _ = prlimit(running.pid(), Resource::Core, limit);
-    Ok(running)
+fn start(watched: &Watched<'_>, environment: &Environment) -> Result<Running, Failure> {
+    let program = Program::find_with(watched.command, environment, watched.path)?;
+    let pid = program.start(environment, watched.core_limit)?;
+    Ok(Running::of(pid, Scope::Itself))
 }
 
 /// Ends it: SIGTERM, then SIGKILL. A signal that would end us meanwhile is given back.
@@ -290,8 +322,8 @@ async fn ended(running: &mut Running) -> ExitStatus {
     }
 }
 
-/// The signals that are handed on.
-fn signals() -> Option<mpsc::Receiver<Signal>> {
+/// The signals that are handed on, but for those that stay ignored.
+fn signals() -> mpsc::Receiver<Signal> {
     let handed = [
         (SignalKind::terminate(), Signal::TERM),
         (SignalKind::interrupt(), Signal::INT),
@@ -303,7 +335,9 @@ fn signals() -> Option<mpsc::Receiver<Signal>> {
     ];
     let (send, receive) = mpsc::channel(16);
     for (kind, number) in handed {
-        let mut heard = signal(kind).ok()?;
+        let Some(mut heard) = heard(kind) else {
+            continue;
+        };
         let send = send.clone();
         tokio::spawn(async move {
             while heard.recv().await.is_some() {
@@ -313,7 +347,7 @@ fn signals() -> Option<mpsc::Receiver<Signal>> {
             }
         });
     }
-    Some(receive)
+    receive
 }
 
 fn code(status: ExitStatus) -> u8 {

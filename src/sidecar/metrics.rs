@@ -8,8 +8,7 @@ use tokio::time::Instant;
 use super::board::Board;
 use super::standing::Standing;
 use crate::metric::{Label, Metric, Sample, float, truth};
-use crate::reflector;
-use crate::tally;
+use crate::{reflector, stderr, tally};
 
 /// Every metric, but for those of a reflector.
 pub const METRICS: &[Metric] = &[
@@ -79,6 +78,11 @@ pub const METRICS: &[Metric] = &[
         "Reactions, by kind and result.",
     ),
     (
+        "keyferry_log_dropped_total",
+        "counter",
+        "Messages that standard error did not take.",
+    ),
+    (
         "keyferry_vault_requests_total",
         "counter",
         "Requests to Vault.",
@@ -143,6 +147,7 @@ pub fn samples(board: &Board) -> Vec<Sample> {
             "keyferry_ready" => one(Vec::new(), truth(all_ready)),
             "keyferry_config_stale" => one(Vec::new(), truth(state.stale.is_some())),
             "keyferry_config_loads_total" => one(Vec::new(), float(state.loads)),
+            "keyferry_log_dropped_total" => one(Vec::new(), float(stderr::dropped())),
             "keyferry_passes_total" => one(Vec::new(), float(state.passes)),
             "keyferry_reactions_total" => {
                 for ((kind, well), count) in &state.reactions {

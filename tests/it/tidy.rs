@@ -23,6 +23,7 @@ const RINGS: &[(&str, u8)] = &[
     ("reflector", 2),
     ("disk", 2),
     ("progress", 2),
+    ("stderr", 2),
     ("patience", 2),
     ("halt", 2),
     ("room", 2),
@@ -42,6 +43,7 @@ const RINGS: &[(&str, u8)] = &[
     ("tally", 0),
     ("metric", 0),
     ("lock", 0),
+    ("plain", 0),
 ];
 
 /// Siblings that do not know each other.

@@ -7,7 +7,7 @@ mod signal;
 mod webhook;
 
 pub use process::departed;
-pub use run::{Running, Scope, reap};
+pub use run::{Running, Scope};
 pub use signal::number;
 
 use crate::config::Reaction;
@@ -15,8 +15,13 @@ use crate::plan::News;
 use crate::report::Failure;
 use crate::world::World;
 
-/// Does one reaction.
-pub async fn react(reaction: &Reaction, news: &News, world: &World) -> Result<(), Failure> {
+/// Does one reaction. Each try of the same has the same id.
+pub async fn react(
+    reaction: &Reaction,
+    news: &News,
+    id: &str,
+    world: &World,
+) -> Result<(), Failure> {
     match reaction {
         Reaction::Signal { to, signal } => signal::send(to, *signal),
         Reaction::Run { command, timeout } => run::run(command, *timeout, news).await,
@@ -27,6 +32,6 @@ pub async fn react(reaction: &Reaction, news: &News, world: &World) -> Result<()
             url,
             ca_file,
             key_file,
-        } => webhook::call(url, ca_file.as_deref(), key_file.as_deref(), news).await,
+        } => webhook::call(url, ca_file.as_deref(), key_file.as_deref(), news, id).await,
     }
 }

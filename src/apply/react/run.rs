@@ -1,24 +1,18 @@
 //! Running a command: without a shell, in a process group of its own that is killed as a whole, with no secret in its environment.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::collections::BTreeSet;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use tokio::time::{Instant, sleep};
 
-use crate::lock::locked;
 use crate::material::SECRET_VARIABLES;
 use crate::plan::News;
 use crate::report::{Class, Failure};
 
 const GLANCE: Duration = Duration::from_millis(20);
-
-/// Processes that we started and wait for, and their ends where the reaper saw them first.
-static OURS: Mutex<BTreeMap<i32, Option<ExitStatus>>> = Mutex::new(BTreeMap::new());
 
 /// Runs it to its end, or until its time is over.
 pub(super) async fn run(command: &[String], timeout: Duration, news: &News) -> Result<(), Failure> {
@@ -43,7 +37,7 @@ pub(super) async fn run(command: &[String], timeout: Duration, news: &News) -> R
         command.env_remove(name);
     }
     command.process_group(0);
-    let mut running = Running::start(command, Scope::Group).map_err(|error| {
+    let mut running = started(command).map_err(|error| {
         Failure::new(Class::Sink, format!("cannot run {program}: {error}"))
             .hint("give the path of a program, or one that PATH finds")
     })?;
@@ -80,42 +74,50 @@ pub enum Scope {
     Group,
 }
 
-/// A program under way. When this is dropped, it is killed.
+/// A program that we started and wait for. When this is dropped, it is killed.
 pub struct Running {
-    child: Child,
+    pid: Pid,
     scope: Scope,
+    status: Option<ExitStatus>,
+}
+
+fn started(mut command: Command) -> std::io::Result<Running> {
+    let id = command.spawn()?.id();
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| std::io::Error::other("it has no process id"))?;
+    Ok(Running::of(pid, Scope::Group))
 }
 
 impl Running {
-    /// Starts it, known to [`reap()`].
-    pub fn start(mut command: Command, scope: Scope) -> std::io::Result<Self> {
-        // Held until the child is known, so that no reaper takes its end away.
-        let mut ours = ours();
-        let child = command.spawn()?;
-        ours.insert(child.id().cast_signed(), None);
-        Ok(Self { child, scope })
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> Option<Pid> {
-        Pid::from_raw(self.child.id().cast_signed())
+    /// A child of ours.
+    pub fn of(pid: Pid, scope: Scope) -> Self {
+        Self {
+            pid,
+            scope,
+            status: None,
+        }
     }
 
     /// How it ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        match self.child.try_wait() {
-            Ok(status) => status,
-            // The reaper was quicker.
-            Err(_) => ours().get(&self.child.id().cast_signed()).copied()?,
+        self.wait(WaitOptions::NOHANG)
+    }
+
+    fn wait(&mut self, how: WaitOptions) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = match waitpid(Some(self.pid), how) {
+                Ok(ended) => ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
+                // Gone without a word; what is unknown is no success.
+                Err(_) => Some(ExitStatus::from_raw(1 << 8)),
+            };
         }
+        self.status
     }
 
     /// Sends it a signal, unless it has ended.
     pub fn signal(&mut self, signal: Signal) {
-        if self.ended().is_none()
-            && let Some(pid) = self.pid()
-        {
-            let _ = kill_process(pid, signal);
+        if self.ended().is_none() {
+            let _ = kill_process(self.pid, signal);
         }
     }
 }
@@ -123,29 +125,14 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let ended = self.ended().is_some();
-        match (self.scope, self.pid()) {
+        match self.scope {
             // What it left running has no purpose any more; of a group that is empty nothing is hit.
-            (Scope::Group, Some(group)) => drop(kill_process_group(group, Signal::KILL)),
-            (Scope::Itself, _) if !ended => drop(self.child.kill()),
-            (Scope::Group | Scope::Itself, _) => {}
+            Scope::Group => drop(kill_process_group(self.pid, Signal::KILL)),
+            Scope::Itself if !ended => drop(kill_process(self.pid, Signal::KILL)),
+            Scope::Itself => {}
         }
         if !ended {
-            let _ = self.child.wait();
-        }
-        ours().remove(&self.child.id().cast_signed());
-    }
-}
-
-fn ours() -> MutexGuard<'static, BTreeMap<i32, Option<ExitStatus>>> {
-    locked(&OURS)
-}
-
-/// Buries what was left to us as the first process of a container. The ends of our own are kept for who waits for them.
-pub fn reap() {
-    let mut ours = ours();
-    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-        if let Some(end) = ours.get_mut(&pid.as_raw_nonzero().get()) {
-            *end = Some(ExitStatus::from_raw(status.as_raw()));
+            self.wait(WaitOptions::empty());
         }
     }
 }

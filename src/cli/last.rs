@@ -1,0 +1,88 @@
+//! The last line of a run: on standard error, for Kubernetes, and the exit code.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{Common, LogFormat};
+use keyferry::mode::Ended;
+use keyferry::outcome::Failed;
+use keyferry::progress::after_waiting;
+use keyferry::{plain, stderr};
+
+/// The last line, on standard error and for Kubernetes, and the exit code.
+pub(crate) fn finish(ended: &Ended, common: &Common) -> ExitCode {
+    let (line, code) = last_line(ended, common);
+    stderr::write(line.as_bytes());
+    ExitCode::from(code)
+}
+
+/// The last line, as it is written on standard error, and the exit code. It is for Kubernetes too.
+pub(crate) fn last_line(ended: &Ended, common: &Common) -> (String, u8) {
+    let (line, code) = match ended {
+        Ended::Well(line) => (line.clone(), 0),
+        Ended::Differs(line) => (line.clone(), 10),
+        Ended::Failed(failed) => (failed.line(), failed.failure.class.exit_code()),
+        Ended::Signal(stop) => (after_waiting("stopped by a signal"), stop.exit_code()),
+        Ended::Program(code) => (String::new(), *code),
+    };
+    if line.is_empty() {
+        return (line, code);
+    }
+    let line = plain::line(&line);
+    remember(&line, &common.termination_log);
+    let line = match common.log_format {
+        LogFormat::Text if code == 0 || code == 10 => line.into_owned(),
+        LogFormat::Text => format!("error: {line}"),
+        LogFormat::Json => plain::line(&json_line(ended, &line, code)).into_owned(),
+    };
+    (line + "\n", code)
+}
+
+fn json_line(ended: &Ended, line: &str, code: u8) -> String {
+    let mut document = serde_json::json!({"message": line, "exit": code, "level": if code == 0 || code == 10 { "INFO" } else { "ERROR" }});
+    if let Ended::Failed(Failed {
+        delivery,
+        target,
+        failure,
+        more,
+    }) = ended
+    {
+        document["target"] = target.clone().into();
+        document["more"] = (*more).into();
+        document["class"] = failure.class.word().into();
+        document["delivery"] = delivery.clone().into();
+        document["reason"] = failure.what.clone().into();
+        document["hint"] = failure.hint.clone().into();
+    }
+    document.to_string()
+}
+
+/// Written only where the file is there already: Kubernetes mounts it. It says too what standard error did not take.
+fn remember(line: &str, file: &Path) {
+    let line = &match stderr::dropped() {
+        0 => line.to_owned(),
+        lost => format!("{line} (standard error did not take {lost} messages)"),
+    };
+    if let Ok(mut file) = std::fs::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(file)
+    {
+        let end = line
+            .char_indices()
+            .map(|(at, _)| at)
+            .take_while(|&at| at <= 2048)
+            .last()
+            .unwrap_or(0);
+        let _ = writeln!(
+            file,
+            "{}",
+            if line.len() > 2048 {
+                &line[..end]
+            } else {
+                line
+            }
+        );
+    }
+}
