@@ -1,7 +1,7 @@
 //! The end that a signal asks for: what is being written may end, nothing else begins, and within [`LIMIT`] all is over.
 //!
 //! ```text
-//! signal ── 2 s ──► steps are cut off ── 2 s ──► restored or not ── 0.3 s ──► tokens are left ──► the process ends
+//! signal ── 2 s ──► steps are cut off ── 2 s ──► restored or not ── 0.7 s ──► tokens are left ──► the process ends
 //! ```
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ const RESTORE: Duration = Duration::from_secs(2);
 pub const LIMIT: Duration = FAREWELL.saturating_add(RESTORE).saturating_add(TOKENS);
 
 /// What is left for giving back tokens, where all other time was used.
-const TOKENS: Duration = Duration::from_millis(300);
+const TOKENS: Duration = Duration::from_millis(700);
 
 /// Whether the end was asked for, and what still runs.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ use keyferry::world::World;
 use keyferry::{hygiene, stderr, telemetry};
 
 /// How long the last line may take where nothing may be waited for any more.
-const LAST_WORD: Duration = Duration::from_millis(200);
+const LAST_WORD: Duration = Duration::from_millis(150);
 
 /// How long one step of a sidecar may take; a step that fails is made again later.
 const STEP: Duration = Duration::from_secs(20);
