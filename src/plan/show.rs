@@ -219,7 +219,7 @@ fn markdown(plan: &Plan) -> String {
             }
             for (kind, at, what) in &foresight.remarks {
                 let place = format!("{kind} {at}");
-                row(&mut out, [copies::NAME, &place, "note", "", what]);
+                row(&mut out, copies::NAME, &place, "note", &[], what);
             }
         }
         None => {}
