@@ -279,7 +279,8 @@ fn row_135_exec_watch_starts_the_program_that_a_delivered_path_finds() {
         at("theirs")
     );
     fs::write(dir.path().join("keyferry.yaml"), config).unwrap();
-    let path = format!("{}:{}", at("ours"), std::env::var("PATH").unwrap());
+    let system = std::env::var_os("PATH").unwrap().into_string().unwrap();
+    let path = format!("{}:{system}", at("ours"));
     let run = |arguments: &[&str]| {
         keyferry()
             .dir(dir.path())
