@@ -358,7 +358,8 @@ fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
     };
     let config = load(paths, &outside).and_then(|config| {
         let texts = texts.borrow().clone();
-        let list = keyferry::render::check_templates(&config, &texts);
+        let mut list = keyferry::render::check_templates(&config, &texts);
+        list.extend(keyferry::vault::check_roots(&config));
         match list.is_empty() {
             true => Ok(config),
             false => Err(Problems { list, texts }),

@@ -139,6 +139,17 @@ impl Node {
         Self::Text(text.into())
     }
 
+    /// One entry of a mapping; nothing of what is none.
+    pub fn entry(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Map(entries) => {
+                let mut entries = entries.iter();
+                entries.find_map(|(key, node)| (key == name).then_some(node))
+            }
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
     /// A second owner of the whole tree. Named, so that each copy is a decision.
     pub fn duplicate(&self) -> Self {
         match self {
@@ -174,8 +185,12 @@ pub struct Material {
     pub documents: Vec<Node>,
     /// What the source calls this state of the data (`7` in KV v2), for the report.
     pub version: Option<String>,
+    /// When that state was made, where the source tells: what was deleted and made again counts from 1 again.
+    pub made: Option<String>,
     /// Leaves that nothing protects from change.
     pub unverified: Unverified,
+    /// Seconds until the source changes it by itself, where it tells: a static role in Vault.
+    pub rotates_in: Option<u64>,
     /// Set when the data ends with a lease: then the token that fetched it must live on.
     pub lease: Option<Lease>,
 }
@@ -191,7 +206,9 @@ impl Material {
         Self {
             documents,
             version: None,
+            made: None,
             unverified: Unverified::default(),
+            rotates_in: None,
             lease: None,
         }
     }

@@ -4,35 +4,32 @@
 //! whose provider is down stays good for as long as its lease says.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cadence::{Cadence, Turn, backoff};
+use self::life::{Ends, Life, same_role};
 use crate::config::{Source, VaultRead};
 use crate::lock::locked;
-use crate::material::{Lease, Material, Node};
-use crate::patience::chance;
-use crate::render;
+use crate::material::Material;
 use crate::report::Failure;
-use crate::vault::{Renewal, Session, Version};
+use crate::vault::Session;
+
+mod life;
 
 /// However little changes, data is read in full this often: rights may have been taken away meanwhile.
 const FULL_READ: Duration = Duration::from_secs(3600);
 
-/// Waits between tries to replace what still holds.
-const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-
-/// Between two requests for one lease, however short it is.
-const SHORTEST: Duration = Duration::from_millis(300);
-
-/// What does not end outlives us.
-const ENDLESS: Duration = Duration::from_secs(10 * 365 * 86_400);
-
 /// What is kept, by source.
 #[derive(Debug, Default)]
-pub struct Shelf(Mutex<BTreeMap<VaultRead, Kept>>);
+pub struct Shelf {
+    kept: Mutex<BTreeMap<VaultRead, Kept>>,
+    /// The one name of what the configuration may spell in several ways.
+    names: Mutex<BTreeMap<VaultRead, VaultRead>>,
+    /// Who asks for a thing: the next finds what that one left.
+    asking: Mutex<BTreeMap<VaultRead, Arc<tokio::sync::Mutex<()>>>>,
+}
 
 /// Data and what is known of its life.
 #[derive(Debug, Clone)]
@@ -41,96 +38,83 @@ struct Kept {
     life: Life,
 }
 
-/// How long data is good without reading it again.
-#[derive(Debug, Clone)]
-enum Life {
-    /// Until it ends; renewed or replaced before.
-    Ends {
-        /// The lease to renew; a certificate has none.
-        lease: Option<Lease>,
-        /// The token it ends with.
-        token: Option<u64>,
-        end: Instant,
-        cadence: Cadence,
-        turn: Turn,
-        at: Instant,
-        errors: u32,
-    },
-    /// Until its version changes.
-    Version {
-        read_at: Instant,
-        /// What the metadata said of it: a secret that was deleted and made anew counts from 1 again.
-        made: Option<Version>,
-    },
-}
-
 impl Shelf {
+    /// The one name of a read, asked for once: a server that is down must not cost what is kept.
+    pub async fn named(&self, session: &Session, read: &VaultRead) -> Result<VaultRead, Failure> {
+        if let Some(known) = locked(&self.names).get(read) {
+            return Ok(known.clone());
+        }
+        let name = session.resolve(read).await?;
+        locked(&self.names).insert(read.clone(), name.clone());
+        Ok(name)
+    }
+
     /// The data of one path: from here while it is good, else from the server.
     pub async fn fetch(
         &self,
         session: &Session,
         read: &VaultRead,
     ) -> Result<Arc<Material>, Failure> {
-        let Some(kept) = self.kept().get(read).cloned() else {
-            return self.read(session, read).await;
+        let name = &self.named(session, read).await?;
+        let asking = locked(&self.asking)
+            .entry(name.clone())
+            .or_default()
+            .clone();
+        let _asking = asking.lock().await;
+        let Some(kept) = self.kept().get(name).cloned() else {
+            return self.read(session, name).await;
         };
-        match &kept.life {
-            Life::Version { read_at, made } => {
+        match kept.life {
+            Life::Version { read_at } => {
                 if read_at.elapsed() < FULL_READ
-                    && let Some(seen) = session.version(read).await?
-                    && kept.material.version.as_ref() == Some(&seen.number)
-                    && made.as_ref().is_none_or(|made| *made == seen)
+                    && let Some(newest) = session.version(name).await?
+                    && kept.material.version.as_ref() == Some(&newest.number)
+                    && kept.material.made.as_ref() == Some(&newest.made)
                 {
-                    self.remember(read, seen);
                     return Ok(kept.material);
                 }
-                self.read(session, read).await
+                self.read(session, name).await
             }
-            Life::Ends { .. } => self.prolong(session, read, kept).await,
+            Life::Rotates { .. } => self.read(session, name).await,
+            Life::Ends(ends) => self.prolong(session, name, kept.material, ends).await,
         }
     }
 
-    /// When the first of these has to be renewed or replaced.
+    /// When the first of these has to be renewed, replaced or read again.
     pub fn next(&self, session: &Session, read: &VaultRead, now: Instant) -> Option<Instant> {
-        match &self.kept().get(read)?.life {
-            Life::Ends { token, at, .. } => Some(match token {
-                Some(token) if *token < session.generation() => now,
-                Some(_) | None => *at,
-            }),
-            Life::Version { .. } => None,
-        }
-    }
-
-    /// When what was read last ends.
-    pub fn end(&self, read: &VaultRead) -> Option<Instant> {
-        match &self.kept().get(read)?.life {
-            Life::Ends { end, .. } => Some(*end),
+        match self.life(read)? {
+            Life::Ends(ends) if ends.is_orphaned(session.generation()) => Some(now),
+            Life::Ends(Ends { at, .. }) | Life::Rotates { at, .. } => Some(at),
             Life::Version { .. } => None,
         }
     }
 
     /// What was read last, if it ends: a mark by which its successor is known, when it ends, and the token that it ends with.
     pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
+        let name = self.name(read);
         let kept = self.kept();
-        let Kept { material, life } = kept.get(read)?;
-        match life {
-            Life::Ends { end, token, .. } => Some((Arc::downgrade(material), *end, *token)),
-            Life::Version { .. } => None,
-        }
+        let Kept { material, life } = kept.get(&name)?;
+        let (end, token) = match life {
+            Life::Ends(Ends { end, token, .. }) => (*end, *token),
+            Life::Rotates { at, .. } => (*at, None),
+            Life::Version { .. } => return None,
+        };
+        Some((Arc::downgrade(material), end, token))
     }
 
     /// Which data is kept: equal as long as it is the same.
     pub fn version_of(&self, read: &VaultRead) -> Option<usize> {
+        let name = self.name(read);
         let kept = self.kept();
-        Some(Arc::as_ptr(&kept.get(read)?.material).addr())
+        Some(Arc::as_ptr(&kept.get(&name)?.material).addr())
     }
 
     /// Whether something here ends with the token of a server, or with one older than `generation`.
     pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
         self.kept().iter().any(|(read, kept)| {
             let token = match &kept.life {
-                Life::Ends { token, .. } => *token,
-                Life::Version { .. } => None,
+                Life::Ends(ends) => ends.token,
+                Life::Version { .. } | Life::Rotates { .. } => None,
             };
             read.server == server && token.is_some_and(|token| token < older_than)
         })
@@ -138,191 +122,99 @@ impl Shelf {
 
     /// Forgets what is no source any more.
     pub fn retain(&self, sources: &[&Source]) {
-        self.kept().retain(|read, _| {
-            sources
-                .iter()
-                .any(|source| matches!(source, Source::Vault(known) if known == read))
-        });
+        let written: Vec<&VaultRead> = sources.iter().filter_map(|source| source.vault()).collect();
+        let mut names = locked(&self.names);
+        names.retain(|read, _| written.contains(&read));
+        let is_source = |name: &VaultRead| names.values().any(|known| known == name);
+        self.kept().retain(|name, _| is_source(name));
+        locked(&self.asking).retain(|name, _| is_source(name));
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<VaultRead, Kept>> {
-        locked(&self.0)
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<VaultRead, Kept>> {
+        locked(&self.kept)
     }
 
-    async fn read(&self, session: &Session, read: &VaultRead) -> Result<Arc<Material>, Failure> {
+    fn name(&self, read: &VaultRead) -> VaultRead {
+        locked(&self.names).get(read).unwrap_or(read).clone()
+    }
+
+    fn life(&self, read: &VaultRead) -> Option<Life> {
+        let name = self.name(read);
+        Some(self.kept().get(&name)?.life.clone())
+    }
+
+    async fn read(&self, session: &Session, name: &VaultRead) -> Result<Arc<Material>, Failure> {
         let since = Instant::now();
-        let material = match session.read(read).await {
-            Ok(material) => Arc::new(material),
+        let material = match session.read(name).await {
+            Ok(material) => material,
             Err(failure) => {
-                // What comes back may have the version that it had before.
-                self.kept()
-                    .retain(|known, kept| known != read || matches!(kept.life, Life::Ends { .. }));
+                self.lost(name);
                 return Err(failure);
             }
         };
-        match Life::of(&material, read, since, session.generation()) {
-            Some(life) => {
-                let material = Arc::clone(&material);
-                self.kept().insert(read.clone(), Kept { material, life });
-            }
-            None => drop(self.kept().remove(read)),
+        let mut kept = self.kept();
+        let before = kept.remove(name);
+        let life = before.as_ref().map(|kept| &kept.life);
+        let life = Life::of(&material, name, since, session.generation(), life);
+        let material = match before {
+            Some(before) if same_role(&before.material, &material) => before.material,
+            Some(_) | None => Arc::new(material),
+        };
+        if let Some(life) = life {
+            let material = Arc::clone(&material);
+            kept.insert(name.clone(), Kept { material, life });
         }
         Ok(material)
     }
 
-    fn remember(&self, read: &VaultRead, seen: Version) {
-        if let Some(Kept {
-            life: Life::Version { made, .. },
-            ..
-        }) = self.kept().get_mut(read)
-        {
-            *made = Some(seen);
+    /// It could not be read: only what ends at a time of its own is good until then.
+    fn lost(&self, name: &VaultRead) {
+        if matches!(self.life(name), Some(Life::Ends(_))) {
+            return;
         }
+        self.kept().remove(name);
+        // What comes back may lie in another mount.
+        locked(&self.names).retain(|_, known| known != name);
     }
 
     /// Does what the lease needs now, and gives data that is good either way.
     async fn prolong(
         &self,
         session: &Session,
-        read: &VaultRead,
-        mut kept: Kept,
+        name: &VaultRead,
+        material: Arc<Material>,
+        mut ends: Ends,
     ) -> Result<Arc<Material>, Failure> {
-        let Life::Ends {
-            lease,
-            token,
-            end,
-            cadence,
-            turn,
-            at,
-            errors,
-        } = &mut kept.life
-        else {
-            return Ok(kept.material);
-        };
-        let orphaned = token.is_some_and(|token| token < session.generation());
-        if !orphaned && *at > Instant::now() {
-            return Ok(kept.material);
+        let token = session.generation();
+        if !ends.is_orphaned(token) && ends.at > Instant::now() {
+            return Ok(material);
         }
-        match (*turn, lease.as_ref()) {
-            (Turn::Renew, Some(known)) if !orphaned => {
+        let replaces = match ends.to_renew(token) {
+            None => true,
+            Some(lease) => {
                 let since = Instant::now();
-                let renewal = session.renew_lease(&known.id).await;
-                let left = |end: Instant| end.saturating_duration_since(Instant::now());
-                let (next, wait) = match renewal {
-                    Renewal::Granted { span, renewable } => {
-                        tracing::debug!(
-                            path = read.path,
-                            lease_s = span.as_secs(),
-                            "lease renewed"
-                        );
-                        *end = since + span;
-                        *errors = 0;
-                        cadence.granted(span, chance());
-                        cadence.next(left(*end), renewable)
-                    }
-                    Renewal::Later(failure) => {
-                        *errors += 1;
-                        let (path, reason) = (&read.path, &failure.what);
-                        match *errors {
-                            1 => tracing::warn!(path, reason, "lease not renewed yet"),
-                            _ => tracing::debug!(path, reason, "lease still not renewed"),
-                        }
-                        cadence.after_error(left(*end), *errors, chance())
-                    }
-                    Renewal::Refused(failure) => {
-                        tracing::info!(path = read.path, reason = %failure.what, "lease will be replaced");
-                        cadence.next(left(*end), false)
-                    }
-                };
-                (*turn, *at) = (next, Instant::now() + wait.max(SHORTEST));
+                let renewal = session.renew_lease(lease).await;
+                ends.renewed(renewal, since, &name.path)
             }
-            _ => match self.read(session, read).await {
+        };
+        if replaces {
+            match self.read(session, name).await {
                 Ok(material) => return Ok(material),
-                Err(failure) if *end > Instant::now() => {
-                    *errors += 1;
-                    *turn = Turn::Replace;
-                    *at = Instant::now() + backoff(TRIES.0, TRIES.1, *errors, chance());
-                    if orphaned {
-                        // The new token is asked again at its own time, not at once.
-                        *token = Some(session.generation());
-                    }
-                    let (path, reason) = (&read.path, &failure.what);
-                    match *errors {
-                        1 => tracing::warn!(
-                            path,
-                            reason,
-                            "leased data not replaced yet, it is still good"
-                        ),
-                        _ => tracing::debug!(path, reason, "leased data still not replaced"),
-                    }
+                Err(failure) if ends.end > Instant::now() => {
+                    ends.not_replaced(session.generation(), &name.path, &failure);
                 }
                 Err(failure) => {
-                    self.kept().remove(read);
+                    self.kept().remove(name);
                     return Err(failure);
                 }
-            },
+            }
         }
-        let material = Arc::clone(&kept.material);
-        self.kept().insert(read.clone(), kept);
+        let life = Life::Ends(ends);
+        let kept = Kept {
+            material: Arc::clone(&material),
+            life,
+        };
+        self.kept().insert(name.clone(), kept);
         Ok(material)
     }
-}
-
-impl Life {
-    fn of(material: &Material, read: &VaultRead, since: Instant, token: u64) -> Option<Self> {
-        let ends = |span: Duration, lease: Option<Lease>, token| {
-            let cadence = Cadence::new(span, chance());
-            // What has no `/` is the accessor of a token: its lease is not ours to renew.
-            let renewable = lease
-                .as_ref()
-                .is_some_and(|lease| lease.renewable && lease.id.contains('/'));
-            let left = (since + span).saturating_duration_since(Instant::now());
-            let (turn, wait) = cadence.next(left, renewable);
-            let wait = wait.max(SHORTEST);
-            Self::Ends {
-                lease,
-                token,
-                end: since + span,
-                cadence,
-                turn,
-                at: Instant::now() + wait,
-                errors: 0,
-            }
-        };
-        if let Some(lease) = &material.lease {
-            // Zero is said of what does not end by itself, such as a token without a limit.
-            let span = match lease.seconds {
-                0 => ENDLESS,
-                seconds => Duration::from_secs(seconds),
-            };
-            return Some(ends(span, Some(lease.clone()), Some(token)));
-        }
-        if read.write.is_some()
-            && let Some(span) = certificate_left(material)
-        {
-            return Some(ends(span, None, None));
-        }
-        let watched = material.version.is_some() && read.version.is_none() && read.write.is_none();
-        watched.then_some(Self::Version {
-            read_at: since,
-            made: None,
-        })
-    }
-}
-
-/// How long the certificate in an answer of a PKI engine is still good.
-fn certificate_left(material: &Material) -> Option<Duration> {
-    let pem = material
-        .documents
-        .iter()
-        .find_map(|document| match document {
-            Node::Map(entries) => entries
-                .iter()
-                .find(|(name, _)| name == "certificate")
-                .and_then(|(_, node)| node.leaf()),
-            Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => None,
-        })?;
-    let (_, end) = render::validity(pem.expose())?;
-    let left = end.duration_since(jiff::Timestamp::now());
-    Duration::try_from(left).ok().filter(|left| !left.is_zero())
 }

@@ -4,18 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
 use crate::halt::{self, Halt};
 use crate::kubernetes::{self, Kubernetes};
+use crate::lock::locked;
+use crate::material::Material;
 use crate::patience::Patience;
 use crate::progress::waiting;
 use crate::report::{Class, Failure};
@@ -38,9 +40,19 @@ pub struct World {
     pub retired: Retired,
     vaults: BTreeMap<String, Arc<Session>>,
     kubernetes: Arc<OnceCell<Kubernetes>>,
+    once: Arc<Once>,
+}
+
+/// What is read once in a pass, by the first who needs it.
+#[derive(Default)]
+struct Once {
     identities: OnceCell<Result<Vec<Identity>, Failure>>,
     keyring: OnceCell<Result<Arc<Keyring>, Failure>>,
+    sources: Mutex<BTreeMap<Source, Arc<OnceCell<Read>>>>,
 }
+
+/// What one source gave.
+type Read = Result<Arc<Material>, Failure>;
 
 impl World {
     /// A world for one pass of this configuration; nothing is connected yet.
@@ -71,8 +83,7 @@ impl World {
                 .map(|server| (server.name.clone(), Arc::new(session(server))))
                 .collect(),
             kubernetes: Arc::default(),
-            identities: OnceCell::new(),
-            keyring: OnceCell::new(),
+            once: Arc::default(),
         }
     }
 
@@ -106,9 +117,18 @@ impl World {
         self
     }
 
-    /// The same world for one more pass: what is connected stays, keys are loaded anew.
+    /// The same world for one more pass: what is connected stays, sources and keys are read again.
     #[must_use]
     pub fn for_a_pass(&self) -> Self {
+        Self {
+            once: Arc::default(),
+            ..self.beside()
+        }
+    }
+
+    /// The same world for another part of the same pass, which ends when it ends: what one of them read, all have.
+    #[must_use]
+    pub fn beside(&self) -> Self {
         Self {
             root: self.root.clone(),
             patience: self.patience,
@@ -118,8 +138,7 @@ impl World {
             retired: Retired::default(),
             vaults: self.vaults.clone(),
             kubernetes: Arc::clone(&self.kubernetes),
-            identities: OnceCell::new(),
-            keyring: OnceCell::new(),
+            once: Arc::clone(&self.once),
         }
     }
 
@@ -143,6 +162,17 @@ impl World {
         for session in self.vaults.values_mut() {
             if let Some(session) = Arc::get_mut(session) {
                 session.wait_for_files();
+            }
+        }
+        self
+    }
+
+    /// The same world for those who only look: what works once is not spent.
+    #[must_use]
+    pub fn looking(mut self) -> Self {
+        for session in self.vaults.values_mut() {
+            if let Some(session) = Arc::get_mut(session) {
+                session.spend_nothing();
             }
         }
         self
@@ -175,7 +205,7 @@ impl World {
         &self,
         load: impl Future<Output = Result<Vec<Identity>, Failure>>,
     ) -> Result<&[Identity], Failure> {
-        let loaded = self.identities.get_or_init(|| load).await;
+        let loaded = self.once.identities.get_or_init(|| load).await;
         loaded.as_deref().map_err(Failure::clone)
     }
 
@@ -185,7 +215,16 @@ impl World {
         load: impl Future<Output = Result<Keyring, Failure>>,
     ) -> Result<Arc<Keyring>, Failure> {
         let load = async { load.await.map(Arc::new) };
-        self.keyring.get_or_init(|| load).await.clone()
+        self.once.keyring.get_or_init(|| load).await.clone()
+    }
+
+    /// What a source gives in this pass, read by the first who needs it.
+    pub async fn source(&self, source: Source, read: impl Future<Output = Read>) -> Read {
+        let first = locked(&self.once.sources)
+            .entry(source)
+            .or_default()
+            .clone();
+        first.get_or_init(|| read).await.clone()
     }
 
     /// Ends what this world opened and no other uses: revokes each token that no delivered data ends with. Warns and never fails.

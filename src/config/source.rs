@@ -76,6 +76,8 @@ pub struct VaultRead {
     pub server: String,
     /// As written, without `/v1/` and outer slashes: `kv/data/a/b` and `kv/a/b` both name KV secrets.
     pub path: String,
+    /// Asked for as it is written, because its `/v1/` was written out. A path with `data` in it is asked for so anyway.
+    pub exact: bool,
     /// A version of a KV v2 secret.
     pub version: Option<u64>,
     /// A JSON object to send: then it is a write that answers data (PKI).

@@ -21,8 +21,10 @@ pub struct VaultServer {
     pub allow_plaintext: bool,
     /// How a token is had.
     pub auth: VaultAuth,
-    /// Where `auth` was written.
+    /// Where it was written.
     pub at: Location,
+    /// Where its CA file was named.
+    pub ca_at: Location,
 }
 
 /// How a Vault token is had.

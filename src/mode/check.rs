@@ -45,6 +45,7 @@ pub async fn run(
         manifests: config.manifests.iter().map(|set| set.files.len()).sum(),
         ..Report::default()
     };
+    let world = world.looking();
     let stopped = stopped();
     let done = tokio::select! {
         ended = look(config, &world, depth, now, &mut report) => ended,

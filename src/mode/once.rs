@@ -59,6 +59,7 @@ pub async fn plan(
     if !reflector {
         remind(config);
     }
+    let world = world.looking();
     let stopped = stopped();
     let whole = async {
         let asked = config.reflector.as_ref().filter(|_| reflector);

@@ -52,6 +52,7 @@ pub(crate) fn source(path: &str) -> Source {
     Source::Vault(VaultRead {
         server: "default".to_owned(),
         path: path.to_owned(),
+        exact: false,
         version: None,
         write: None,
     })

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfRequest};
 
 use super::actions::Runner;
-use super::auth::{Identity, describe};
+use super::auth::{Identity, Unwrapped, describe};
 use super::envelope::Reply;
 use super::error::{Cause, Stop};
 use super::link::Link;
 use super::reasons::Refusal;
 use super::tend::Task;
-use super::token::{Credential, Token};
+use super::token::Token;
 use super::transport::Call;
 use crate::config::VaultAuth;
 use crate::tally;
@@ -34,7 +34,7 @@ pub(super) struct Access {
     pub(super) link: Link,
     auth: VaultAuth,
     runner: Option<Arc<Runner>>,
-    waits_for_files: bool,
+    spends_nothing: bool,
     pub(super) state: Mutex<State>,
     /// Counts the tokens: who depends on one hears of the next.
     pub(super) generations: watch::Sender<u64>,
@@ -62,7 +62,7 @@ pub(super) struct State {
     asked: Option<Instant>,
     /// How many logins failed in a row.
     pub(super) failures: u32,
-    secret_id: Option<Credential>,
+    unwrapped: Option<Unwrapped>,
 }
 
 impl Access {
@@ -71,7 +71,7 @@ impl Access {
             link,
             auth,
             runner: None,
-            waits_for_files: false,
+            spends_nothing: false,
             state: Mutex::default(),
             generations: watch::Sender::new(0),
             stirred: Notify::new(),
@@ -83,9 +83,9 @@ impl Access {
         self.runner = Some(runner);
     }
 
-    /// From now on a credential's file may still have to come.
-    pub(super) fn wait_for_files(&mut self) {
-        self.waits_for_files = true;
+    /// From now on what works only once is left as it is.
+    pub(super) fn spend_nothing(&mut self) {
+        self.spends_nothing = true;
     }
 
     /// How messages name the identity.
@@ -177,19 +177,23 @@ impl Access {
             self.take_a_turn(state).await.map_err(Stop::Login)?;
         }
         state.generation += 1;
-        let identity = Identity {
-            auth: &self.auth,
-            runner: self.runner.as_deref(),
-            waits_for_files: self.waits_for_files,
-            secret_id: &mut state.secret_id,
-        };
-        match identity.token(&self.link, state.generation).await {
+        let generation = state.generation;
+        match self.who(state).token(&self.link, generation).await {
             Ok(fresh) => Ok(self.take(state, fresh)),
             Err(cause) => {
                 state.failed = Some((Instant::now(), cause.clone()));
                 self.plan_a_login(state, &cause);
                 Err(Stop::Login(cause))
             }
+        }
+    }
+
+    pub(super) fn who<'a>(&'a self, state: &'a mut State) -> Identity<'a> {
+        Identity {
+            auth: &self.auth,
+            runner: self.runner.as_deref(),
+            spends_nothing: self.spends_nothing,
+            unwrapped: &mut state.unwrapped,
         }
     }
 

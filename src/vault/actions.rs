@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::document;
-use super::envelope::{asked, entry};
+use super::envelope::asked;
 use super::error::Cause;
 use super::reasons::{Setup, Trouble};
 use super::tls::Trust;
@@ -94,7 +94,7 @@ impl Runner {
 fn token_in(answer: &Answer) -> Result<Credential, Cause> {
     let unclear = || Cause::not_vault("of the runner's token service");
     let json = serde_json::from_slice(&answer.body).map_err(|_| unclear())?;
-    match entry(&document::node(json, 0)?, "value") {
+    match document::node(json, 0)?.entry("value") {
         Some(Node::Text(jwt)) => Credential::parse(jwt).map_err(|_| unclear()),
         _ => Err(unclear()),
     }

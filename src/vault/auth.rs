@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::actions::Runner;
 use super::endpoint::{AppRoleBody, JwtBody, Own};
-use super::envelope::entry;
 use super::error::Cause;
 use super::link::Link;
 use super::path::DataPath;
@@ -30,10 +29,16 @@ const REFUSALS: u32 = 3;
 pub(super) struct Identity<'a> {
     pub(super) auth: &'a VaultAuth,
     pub(super) runner: Option<&'a Runner>,
-    /// Whether credentials' files may still have to come.
-    pub(super) waits_for_files: bool,
-    /// A secret id that was unwrapped: its wrapping token works only once.
-    pub(super) secret_id: &'a mut Option<Credential>,
+    /// Whether a wrapped secret id is left as it is.
+    pub(super) spends_nothing: bool,
+    /// The secret id that was unwrapped last.
+    pub(super) unwrapped: &'a mut Option<Unwrapped>,
+}
+
+/// A secret id that arrived wrapped: the token that wrapped it works only once, and tells it from the next.
+pub(super) struct Unwrapped {
+    wrapping: Credential,
+    secret_id: Credential,
 }
 
 /// What shows who we are.
@@ -49,6 +54,7 @@ impl Identity<'_> {
     pub(super) async fn token(mut self, link: &Link, generation: u64) -> Result<Token, Cause> {
         let mut pace = link.pace();
         let mut refusals = Refusals::default();
+        let mut mount_is_there = false;
         loop {
             let cause = match self.proof(link).await {
                 Ok(Proof::Token(token)) => return Ok(Token::borrowed(token, generation)),
@@ -58,7 +64,13 @@ impl Identity<'_> {
                     }
                     match self.log_in(link, &call, &secrets, generation).await {
                         Ok(token) => return Ok(token),
-                        Err(cause) => refusals.weigh(cause, call.body)?,
+                        Err(cause) => {
+                            if is_bare(&cause) && !mount_is_there {
+                                self.ask_for_the_mount(link).await?;
+                                mount_is_there = true;
+                            }
+                            refusals.weigh(cause, call.body)?
+                        }
                     }
                 }
                 Err(cause) if cause.is_passing() => cause,
@@ -95,7 +107,7 @@ impl Identity<'_> {
 
     async fn proof(&mut self, link: &Link) -> Result<Proof, Cause> {
         let deadline = link.deadline();
-        let patience = self.waits_for_files.then_some(deadline);
+        let patience = link.waits().then_some(deadline);
         match self.auth {
             VaultAuth::Kubernetes {
                 mount,
@@ -118,30 +130,12 @@ impl Identity<'_> {
                 secret_id_file,
                 wrapped,
             } => {
-                let what = match wrapped {
-                    true => "wrapping token file",
-                    false => "secret id file",
-                };
-                let (role_id, secret_id) = match &self.secret_id {
-                    Some(kept) => {
-                        let role_id = of_file(role_id_file, "role id file", patience).await?;
-                        (role_id, kept.clone())
-                    }
-                    None => {
-                        of_files(
-                            (role_id_file, "role id file"),
-                            (secret_id_file, what),
-                            patience,
-                        )
-                        .await?
-                    }
-                };
-                let secret_id = match (&self.secret_id, wrapped) {
-                    (None, true) => {
-                        let secret_id = wrapping::secret_id(link, secret_id, mount).await?;
-                        self.secret_id.insert(secret_id).clone()
-                    }
-                    (Some(_), _) | (None, false) => secret_id,
+                let (role_id, secret_id) = self
+                    .ids((role_id_file, secret_id_file), *wrapped, patience)
+                    .await?;
+                let secret_id = match wrapped {
+                    true => self.unwrap(link, secret_id, mount).await?,
+                    false => secret_id,
                 };
                 with_app_role(mount, role_id, secret_id)
             }
@@ -152,8 +146,103 @@ impl Identity<'_> {
     }
 }
 
+impl Identity<'_> {
+    /// Whether the method is mounted at all: said of a login without any credential, a bare refusal has one meaning.
+    async fn ask_for_the_mount(&self, link: &Link) -> Result<(), Cause> {
+        let (VaultAuth::Kubernetes { mount, .. }
+        | VaultAuth::Jwt { mount, .. }
+        | VaultAuth::AppRole { mount, .. }) = self.auth
+        else {
+            return Ok(());
+        };
+        let empty = Call::of(&Own::write(&format!("auth/{mount}/login"), b"{}"))?;
+        match link.once(&empty, None, &[]).await {
+            Err(cause) if is_bare(&cause) => Err(Refusal::NoAuthMount {
+                mount: mount.clone(),
+            }
+            .into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Role id and secret id, or the token that wraps it. What was unwrapped works without its file.
+    async fn ids(
+        &self,
+        (role_id, secret_id): (&Path, &Path),
+        wrapped: bool,
+        patience: Option<Instant>,
+    ) -> Result<(Credential, Credential), Cause> {
+        let what = match wrapped {
+            true => "wrapping token file",
+            false => "secret id file",
+        };
+        let role_id = (role_id, "role id file");
+        let kept = self.unwrapped.as_ref().filter(|_| wrapped);
+        let patience = patience.filter(|_| kept.is_none());
+        match (of_files(role_id, (secret_id, what), patience).await, kept) {
+            (Err(_), Some(kept)) => {
+                let role_id = of_file(role_id.0, role_id.1, patience).await?;
+                Ok((role_id, kept.wrapping.clone()))
+            }
+            (both, _) => both,
+        }
+    }
+
+    /// The secret id that a token wraps, unwrapped once. While the next one is no good, the one before is used.
+    async fn unwrap(
+        &mut self,
+        link: &Link,
+        wrapping: Credential,
+        mount: &str,
+    ) -> Result<Credential, Cause> {
+        if let Some(kept) = self
+            .unwrapped
+            .as_ref()
+            .filter(|kept| kept.wrapping == wrapping)
+        {
+            return Ok(kept.secret_id.clone());
+        }
+        if self.spends_nothing {
+            return Err(Setup::Spends.into());
+        }
+        match (
+            wrapping::secret_id(link, wrapping.clone(), mount).await,
+            &self.unwrapped,
+        ) {
+            (Ok(secret_id), _) => {
+                *self.unwrapped = Some(Unwrapped {
+                    wrapping,
+                    secret_id: secret_id.clone(),
+                });
+                Ok(secret_id)
+            }
+            (Err(cause @ Cause::Refusal(_)), Some(kept)) => {
+                tracing::warn!("the secret id before is used on: {cause}");
+                Ok(kept.secret_id.clone())
+            }
+            (Err(cause), _) => Err(cause),
+        }
+    }
+
+    /// Unwraps a secret id that arrived, before its wrapping token ends.
+    pub(super) async fn take_up(&mut self, link: &Link) -> Result<(), Cause> {
+        if let VaultAuth::AppRole {
+            mount,
+            secret_id_file,
+            wrapped: true,
+            ..
+        } = self.auth
+        {
+            let wrapping = of_file(secret_id_file, "wrapping token file", None).await?;
+            self.unwrap(link, wrapping, mount).await?;
+        }
+        Ok(())
+    }
+}
+
 fn uses_are_counted(auth: &Node) -> bool {
-    entry(auth, "num_uses").is_some_and(|uses| *uses != Node::Number(SecretBytes::from("0")))
+    auth.entry("num_uses")
+        .is_some_and(|uses| *uses != Node::Number(SecretBytes::from("0")))
 }
 
 fn with_jwt(mount: &str, role: &str, jwt: Credential) -> Result<Proof, Cause> {
@@ -192,9 +281,9 @@ impl Refusals {
 
     /// Turns a failed login into what is worth another try, or into the end.
     fn weigh(&mut self, cause: Cause, body: Bytes) -> Result<Cause, Cause> {
-        // Said of a bad signature, of a revoked JWT, of a mount that is not there, and just so when Vault could not
-        // ask the API server: only time tells which.
-        let bare = matches!(&cause, Cause::Refusal(Refusal::Forbidden { text }) if text == "permission denied");
+        // Said of a bad signature and of a revoked JWT, and just so when Vault could not ask the API server: only time
+        // tells which.
+        let bare = is_bare(&cause);
         let Cause::Refusal(Refusal::Forbidden { text } | Refusal::Rejected { text, .. }) = cause
         else {
             return if cause.is_passing() {
@@ -212,6 +301,11 @@ impl Refusals {
         self.last = Some((body, text));
         if hopeless { Err(refused) } else { Ok(refused) }
     }
+}
+
+/// A refusal that says nothing of its reason.
+fn is_bare(cause: &Cause) -> bool {
+    matches!(cause, Cause::Refusal(Refusal::Forbidden { text }) if text == "permission denied")
 }
 
 /// Whether the answer names a mistake that no other credential mends.

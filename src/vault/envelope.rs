@@ -13,6 +13,7 @@ use super::document;
 use super::error::Cause;
 use super::reasons::{Absence, Misuse, Refusal, Trouble};
 use super::redact::redact;
+use super::span::seconds;
 use super::transport::Answer;
 use crate::material::{Lease, Node};
 use crate::patience::retry::retry_after;
@@ -39,8 +40,8 @@ struct Wire<'a> {
     request_id: Option<String>,
     #[serde(default)]
     lease_id: Option<String>,
-    #[serde(default)]
-    lease_duration: Option<u64>,
+    #[serde(borrow, default)]
+    lease_duration: Option<&'a RawValue>,
     #[serde(default)]
     renewable: Option<bool>,
     #[serde(borrow, default)]
@@ -121,7 +122,11 @@ impl Reply {
         // Data and auth lie one level deep in the answer.
         let tree =
             |json: Option<&RawValue>| json.map_or(Ok(Node::Null), |json| document::node(json, 1));
-        let lease_seconds = lease_duration.unwrap_or_default();
+        let unclear = || Cause::not_vault("no JSON of its form");
+        let lease_seconds = match lease_duration {
+            Some(number) => seconds(number.get()).ok_or_else(unclear)?,
+            None => 0,
+        };
         let warnings = texts(warnings)?;
         Ok(Self {
             data: tree(data)?,
@@ -159,6 +164,7 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
         StatusCode::INTERNAL_SERVER_ERROR if said("active cluster node not found") => {
             Trouble::NoLeader.into()
         }
+        StatusCode::BAD_REQUEST if said("lease not found") => Absence::Lease.into(),
         // A KV engine that is being upgraded to v2 says so with a 400.
         StatusCode::BAD_REQUEST if said("Upgrading from non-versioned") => server(answer, text()),
         StatusCode::PRECONDITION_FAILED => server(answer, text()),
@@ -233,13 +239,13 @@ fn not_found(wire: &Wire<'_>, errors: &str) -> Option<Cause> {
 
 /// What KV v2 says of a version whose data is gone.
 pub(super) fn version_state(data: &Node) -> Option<Cause> {
-    let metadata = entry(data, "metadata")?;
+    let metadata = data.entry("metadata")?;
     let word = |name| {
-        let leaf = entry(metadata, name)?.leaf()?;
+        let leaf = metadata.entry(name)?.leaf()?;
         leaf.expose_str().map(redact_word)
     };
     let version = word("version")?;
-    if entry(metadata, "destroyed") == Some(&Node::Bool(true)) {
+    if metadata.entry("destroyed") == Some(&Node::Bool(true)) {
         return Some(Absence::Destroyed { version }.into());
     }
     let at = word("deletion_time").filter(|at| !at.is_empty())?;
@@ -253,17 +259,6 @@ fn redact_word(text: &str) -> String {
             .chars()
             .all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | 'T' | 'Z' | '+'));
     if short { text } else { "?" }.to_owned()
-}
-
-/// One entry of a mapping.
-pub(super) fn entry<'a>(tree: &'a Node, name: &str) -> Option<&'a Node> {
-    if let Node::Map(entries) = tree {
-        entries
-            .iter()
-            .find_map(|(key, node)| (key == name).then_some(node))
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -132,6 +132,11 @@ impl Cause {
         }
     }
 
+    /// Whether it passes only when somebody puts something right.
+    pub(super) fn is_mistake(&self) -> bool {
+        matches!(self, Self::Trouble(trouble) if trouble.is_mistake())
+    }
+
     /// How long the server asked us to wait.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         match self {
@@ -152,6 +157,7 @@ impl Cause {
         match self {
             Self::Setup(setup) => setup.class(),
             Self::File(error) => error.class(),
+            Self::Trouble(Trouble::Roots { .. }) => Class::Usage,
             Self::Trouble(_) => Class::Unavailable,
             Self::Limit(_) | Self::Refusal(Refusal::Rejected { .. }) => Class::Refused,
             Self::Refusal(_) => Class::Denied,

@@ -2,39 +2,44 @@
 //!
 //! `mount/data/key` is asked for as it is written: an answer that has exactly the form of KV v2 *and* no duration
 //! cannot come from KV v1, which always tells one for two fields of those names. So the usual read is one request.
-//! Whatever else comes back, and every other path, is settled by asking which mount the path lies in.
+//! Whatever else comes back, and every other path, is settled by asking which mount the path lies in; but what was
+//! written with its `/v1/` names a request, and that one is made.
 
 use vaultrs::api::kv1::requests::GetSecretRequest;
 use vaultrs::api::kv2::requests::ReadSecretRequest;
 
 use super::access::Access;
 use super::endpoint::Own;
-use super::envelope::{Reply, entry, version_state};
+use super::envelope::{Reply, version_state};
 use super::error::{Cause, Stop};
 use super::mounts::{Engine, Mount, Mounts};
 use super::path::{DataPath, KvPath};
 use super::reasons::{Absence, Misuse, Refusal, Setup};
+use super::span::{seconds_in, until_rotation};
 use super::transport::Call;
 use crate::material::{Lease, Material, Node};
 
-/// The newest version of a secret, as its metadata tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// Counted from 1.
-    pub number: String,
-    /// When it was made.
-    pub made: String,
-}
-
 /// What came of asking for a path.
 type Outcome = Result<Reply, Stop>;
+
+/// A path, and how it is to be read.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) path: &'a DataPath,
+    /// Asked for as it is written, whatever it lies in.
+    pub(super) exact: bool,
+    pub(super) version: Option<u64>,
+}
 
 /// Reads a path, at a version where one is given.
 pub(super) async fn read(
     access: &Access,
     mounts: &Mounts,
-    path: &DataPath,
-    version: Option<u64>,
+    Question {
+        path,
+        exact,
+        version,
+    }: Question<'_>,
 ) -> Result<Material, Stop> {
     let mut tried = None;
     if let Some(at) = path.as_versioned() {
@@ -44,87 +49,52 @@ pub(super) async fn read(
         }
         tried = Some((at, outcome));
     }
-    let mount = if path.is_builtin() {
-        None
-    } else {
-        mounts.find(access, path).await?
+    let mount = match exact || path.is_builtin() {
+        true => None,
+        false => mounts.find(access, path).await?,
     };
-    match mount {
-        Some(Mount {
-            path: mount,
-            engine: Engine::KvV2,
-        }) => {
-            let at = secret_in(&mount, path)?;
-            let outcome = match tried {
-                Some((tried, outcome)) if tried == at => outcome,
-                Some(_) | None => access.ask(&of_secret(&at, version)?).await,
-            };
-            let place = format!("{}/data/{}", at.mount, at.key);
-            let refused = Place {
-                path: &place,
-                mount_known: true,
-            };
-            let reply = outcome.map_err(|stop| explain(stop, access, refused, version))?;
-            Ok(versioned(reply, version)?)
-        }
-        unversioned => {
-            if let (Some(version), Some(_)) = (version, &unversioned) {
-                return Err(Misuse::NoVersions(version).into());
-            }
-            let place = Place {
-                path: path.as_str(),
-                mount_known: unversioned.is_some(),
-            };
-            let outcome = match tried {
-                Some((_, outcome)) => outcome,
-                None => access.ask(&of_path(unversioned, path)?).await,
-            };
-            let reply = outcome.map_err(|stop| explain(stop, access, place, version))?;
-            match version {
-                Some(version) => Err(Misuse::NoVersions(version).into()),
-                None => Ok(any(reply)?),
-            }
-        }
+    if let Some(at) = secret(mount.as_ref(), path)? {
+        let outcome = match tried {
+            Some((tried, outcome)) if tried == at => outcome,
+            Some(_) | None => access.ask(&of_secret(&at, version)?).await,
+        };
+        let refused = Place {
+            path: &at.data_path(),
+            mount_known: true,
+        };
+        let reply = outcome.map_err(|stop| explain(stop, access, refused, version))?;
+        return Ok(versioned(reply, version)?);
+    }
+    if let (Some(version), Some(_)) = (version, &mount) {
+        return Err(Misuse::NoVersions(version).into());
+    }
+    let place = Place {
+        path: path.as_str(),
+        mount_known: mount.is_some(),
+    };
+    let outcome = match tried {
+        Some((_, outcome)) => outcome,
+        None => access.ask(&of_path(mount, path)?).await,
+    };
+    let reply = outcome.map_err(|stop| explain(stop, access, place, version))?;
+    match version {
+        Some(version) => Err(Misuse::NoVersions(version).into()),
+        None => Ok(any(reply)?),
     }
 }
 
-/// The version that a full read would give; nothing where that cannot be told from the metadata alone.
-pub(super) async fn version(
+/// The path by which a secret of KV v2 is read, where its own path leaves `data` out; nothing for every other path.
+pub(super) async fn data_path(
     access: &Access,
     mounts: &Mounts,
     path: &DataPath,
-) -> Result<Option<Version>, Stop> {
-    let at = match path.as_versioned() {
-        Some(at) => at,
-        None => match mounts.find(access, path).await? {
-            Some(Mount {
-                path: mount,
-                engine: Engine::KvV2,
-            }) => secret_in(&mount, path)?,
-            Some(_) | None => return Ok(None),
-        },
-    };
-    let question = Call::of(&Own::read(&format!("{}/metadata/{}", at.mount, at.key)))?;
-    match access.ask(&question).await {
-        Ok(reply) => Ok(living_version(&reply.data)),
-        Err(Stop::Read(Cause::Refusal(_) | Cause::Absence(_) | Cause::Misuse(_))) => Ok(None),
-        Err(stop) => Err(stop),
+) -> Result<Option<String>, Stop> {
+    if path.as_versioned().is_some() || path.is_builtin() {
+        return Ok(None);
     }
-}
-
-/// The current version, if it is neither deleted nor destroyed.
-fn living_version(metadata: &Node) -> Option<Version> {
-    let current = entry(metadata, "current_version").and_then(Node::leaf)?;
-    let current = current.expose_str()?;
-    let version = entry(entry(metadata, "versions")?, current)?;
-    let destroyed = entry(version, "destroyed") != Some(&Node::Bool(false));
-    let deleted = entry(version, "deletion_time") != Some(&Node::text(""));
-    let made = entry(version, "created_time").and_then(Node::leaf)?;
-    let made = made.expose_str()?.to_owned();
-    (!destroyed && !deleted).then(|| Version {
-        number: current.to_owned(),
-        made,
-    })
+    let mount = mounts.find(access, path).await?;
+    let secret = secret(mount.as_ref(), path)?;
+    Ok(secret.map(|at| at.data_path()))
 }
 
 /// Writes to a path that answers data.
@@ -171,13 +141,27 @@ fn of_path(mount: Option<Mount>, path: &DataPath) -> Result<Call, Cause> {
     }
 }
 
-/// The secret of a KV v2 mount that a path names, with its `data` or without.
-fn secret_in(mount: &str, path: &DataPath) -> Result<KvPath, Cause> {
+/// The secret that a path names, with its `data` or without, if it lies in a KV v2 mount. What it says of a secret
+/// (`metadata`, `subkeys`) is none.
+pub(super) fn secret(mount: Option<&Mount>, path: &DataPath) -> Result<Option<KvPath>, Cause> {
+    let Some(Mount {
+        path: mount,
+        engine: Engine::KvV2,
+    }) = mount
+    else {
+        return Ok(None);
+    };
     let rest = path.beneath(mount).ok_or(Misuse::MountOnly)?;
-    Ok(KvPath {
+    if ["metadata/", "subkeys/"]
+        .iter()
+        .any(|of| rest.starts_with(of))
+    {
+        return Ok(None);
+    }
+    Ok(Some(KvPath {
         mount: mount.trim_end_matches('/').to_owned(),
         key: rest.strip_prefix("data/").unwrap_or(rest).to_owned(),
-    })
+    }))
 }
 
 /// Whether an answer to `mount/data/key` means the same whatever is mounted there.
@@ -198,14 +182,10 @@ fn is_versioned(reply: &Reply) -> bool {
     let Node::Map(entries) = &reply.data else {
         return false;
     };
-    let metadata = entry(&reply.data, "metadata");
-    let told = |name| {
-        metadata
-            .and_then(|metadata| entry(metadata, name))
-            .is_some()
-    };
+    let metadata = reply.data.entry("metadata");
+    let told = |name| metadata.and_then(|metadata| metadata.entry(name)).is_some();
     entries.len() == 2
-        && matches!(entry(&reply.data, "data"), Some(Node::Map(_)))
+        && matches!(reply.data.entry("data"), Some(Node::Map(_)))
         && ["created_time", "deletion_time", "destroyed", "version"]
             .into_iter()
             .all(told)
@@ -219,10 +199,11 @@ fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
         return Err(version_state(&reply.data)
             .unwrap_or_else(|| Cause::not_vault("KV v2 without data and metadata")));
     }
-    let version = entry(&reply.data, "metadata")
-        .and_then(|metadata| entry(metadata, "version"))
-        .and_then(Node::leaf)
-        .and_then(|version| version.expose_str().map(str::to_owned));
+    let told = |name| {
+        let leaf = reply.data.entry("metadata")?.entry(name)?.leaf()?;
+        leaf.expose_str().map(str::to_owned)
+    };
+    let (version, made) = (told("version"), told("created_time"));
     if wanted.is_some_and(|wanted| version != Some(wanted.to_string())) {
         return Err(Cause::not_vault("KV v2 with another version"));
     }
@@ -233,6 +214,7 @@ fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
     let data = entries.into_iter().find(|(name, _)| name == "data");
     Ok(Material {
         version,
+        made,
         ..Material::of(data.ok_or(Absence::NoData)?.1)
     })
 }
@@ -240,10 +222,16 @@ fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
 /// The data of any other answer: of the engine, or a token that the path makes.
 fn any(reply: Reply) -> Result<Material, Cause> {
     let Reply {
-        data, auth, lease, ..
+        data,
+        auth,
+        lease,
+        lease_seconds,
+        warnings: _,
     } = reply;
     match (data, auth) {
         (data @ Node::Map(_), _) => Ok(Material {
+            // Said of what has no lease, a duration is that of KV v1, whose fields are anybody's.
+            rotates_in: until_rotation(&data).filter(|_| lease.is_none() && lease_seconds == 0),
             lease,
             ..Material::of(data)
         }),
@@ -257,16 +245,12 @@ fn any(reply: Reply) -> Result<Material, Cause> {
 
 /// A token made with ours ends with ours, just as a lease does.
 fn lease_of_token(auth: &Node) -> Lease {
-    let leaf = |name| {
-        let leaf = entry(auth, name).and_then(Node::leaf)?;
-        leaf.expose_str().map(str::to_owned)
-    };
+    let accessor = auth.entry("accessor").and_then(Node::leaf);
+    let accessor = accessor.and_then(|id| id.expose_str().map(str::to_owned));
     Lease {
-        id: leaf("accessor").unwrap_or_default(),
-        seconds: leaf("lease_duration")
-            .and_then(|seconds| seconds.parse().ok())
-            .unwrap_or_default(),
-        renewable: entry(auth, "renewable") == Some(&Node::Bool(true)),
+        id: accessor.unwrap_or_default(),
+        seconds: seconds_in(auth, "lease_duration").unwrap_or_default(),
+        renewable: auth.entry("renewable") == Some(&Node::Bool(true)),
     }
 }
 

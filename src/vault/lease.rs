@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::Session;
 use super::endpoint::Own;
 use super::error::{Cause, Stop};
+use super::reasons::Absence;
 use super::transport::Call;
 use crate::report::Failure;
 use crate::tally;
@@ -25,6 +26,8 @@ pub enum Renewal {
     Later(Failure),
     /// Never: other data must be had before this ends.
     Refused(Failure),
+    /// The lease is no more: other data must be had at once.
+    Gone(Failure),
 }
 
 impl Session {
@@ -41,6 +44,9 @@ impl Session {
             Ok(renewal) => renewal,
             Err(Stop::Login(cause)) => Renewal::Later(failure(cause)),
             Err(Stop::Read(cause)) if cause.is_passing() => Renewal::Later(failure(cause)),
+            Err(Stop::Read(cause @ Cause::Absence(Absence::Lease))) => {
+                Renewal::Gone(failure(cause))
+            }
             Err(Stop::Read(cause)) => Renewal::Refused(failure(cause)),
         }
     }

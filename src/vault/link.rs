@@ -26,6 +26,8 @@ pub(super) struct Link {
     transport: Transport,
     headers: HeaderMap,
     patience: Patience,
+    /// Whether what others have still to put right is waited for.
+    waits: bool,
 }
 
 impl Link {
@@ -49,11 +51,22 @@ impl Link {
             transport: Transport::new(&server.address, trust, server.allow_plaintext)?,
             headers,
             patience,
+            waits: false,
         })
     }
 
     pub(super) fn deadline(&self) -> Instant {
         self.patience.deadline()
+    }
+
+    /// From now on others may still have to put something right: a credential's file, a certificate.
+    pub(super) fn wait_for_others(&mut self) {
+        self.waits = true;
+    }
+
+    /// Whether what others have still to put right is waited for.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Whether somebody asks again later.
@@ -63,7 +76,7 @@ impl Link {
 
     /// Counts the tries of one request.
     pub(super) fn pace(&self) -> Pace {
-        Pace::new(self.patience)
+        Pace::new(self.patience, self.waits)
     }
 
     /// Asks once. `secrets` are those in the body: a server may echo them.

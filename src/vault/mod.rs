@@ -25,10 +25,12 @@ mod path;
 mod post;
 mod reasons;
 mod redact;
+mod span;
 mod tend;
 mod tls;
 mod token;
 mod transport;
+mod version;
 mod wrapping;
 
 use std::sync::Arc;
@@ -36,16 +38,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use actions::Runner;
 pub use grpc::calls;
-pub use kv::Version;
 pub use lease::Renewal;
 pub use post::{Post, post};
+pub use span::LONGEST;
+pub use tls::check_roots;
+pub use version::Version;
 
 use self::access::Access;
 use self::error::{Cause, Stop, VaultError};
+use self::kv::Question;
 use self::link::Link;
 use self::mounts::Mounts;
 use self::path::DataPath;
 use self::reasons::{Limit, Setup};
+use self::version::Refused;
 use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
 use crate::material::Material;
 use crate::patience::Patience;
@@ -58,6 +64,7 @@ pub struct Session {
     spec: VaultServer,
     access: Result<Access, Cause>,
     mounts: Mounts,
+    refused: Refused,
     /// How many deliveries hold leased data of ours.
     leases: AtomicUsize,
 }
@@ -72,10 +79,12 @@ impl Session {
             server: server.name.clone(),
             spec: VaultServer {
                 at: Location::default(),
+                ca_at: Location::default(),
                 ..server.clone()
             },
             access: link.map(|link| Access::new(link, server.auth)),
             mounts: Mounts::default(),
+            refused: Refused::default(),
             leases: AtomicUsize::new(0),
         }
     }
@@ -111,11 +120,35 @@ impl Session {
         self
     }
 
-    /// Lets credentials' files come late.
+    /// Lets credentials' files, and a certificate that is trusted, come late.
     pub fn wait_for_files(&mut self) {
         if let Ok(access) = &mut self.access {
-            access.wait_for_files();
+            access.link.wait_for_others();
         }
+    }
+
+    /// Leaves a wrapped secret id as it is: whoever only looks must not spend it.
+    pub fn spend_nothing(&mut self) {
+        if let Ok(access) = &mut self.access {
+            access.spend_nothing();
+        }
+    }
+
+    /// The same read by the one name that all spellings of its path have.
+    pub async fn resolve(&self, read: &VaultRead) -> Result<VaultRead, Failure> {
+        if read.write.is_some() || read.exact {
+            return Ok(read.clone());
+        }
+        let asked = async {
+            let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
+            let access = self.access.as_ref().map_err(Cause::clone)?;
+            kv::data_path(access, &self.mounts, &path).await
+        };
+        let path = asked.await.map_err(|stop| self.name(stop, read))?;
+        Ok(VaultRead {
+            path: path.unwrap_or_else(|| read.path.clone()),
+            ..read.clone()
+        })
     }
 
     /// Reads (or, with `write`, writes) one path and gives its data.
@@ -139,14 +172,20 @@ impl Session {
         let VaultRead {
             server: _,
             path,
+            exact,
             version,
             write,
         } = read;
-        let path = DataPath::parse(path).map_err(Setup::Path)?;
+        let path = &DataPath::parse(path).map_err(Setup::Path)?;
         let access = self.access.as_ref().map_err(Cause::clone)?;
+        let question = Question {
+            path,
+            exact: *exact,
+            version: *version,
+        };
         let material = match write {
-            Some(body) => kv::write(access, &path, body).await,
-            None => kv::read(access, &self.mounts, &path, *version).await,
+            Some(body) => kv::write(access, path, body).await,
+            None => kv::read(access, &self.mounts, question).await,
         }?;
         // Refused here, so that nobody keeps it.
         room::check().map_err(|full| Cause::from(Limit::from(full)))?;
@@ -226,7 +265,7 @@ impl Session {
         let asked = async {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
             let access = self.access.as_ref().map_err(Cause::clone)?;
-            kv::version(access, &self.mounts, &path).await
+            version::version(access, &self.mounts, &self.refused, &path).await
         };
         Ok(asked.await.map_err(|stop| self.name(stop, read))?)
     }
@@ -270,12 +309,14 @@ mod tests {
                     file: "/nowhere".into(),
                 },
                 at: Location::default(),
+                ca_at: Location::default(),
             },
             Instant::now(),
         );
         let read = VaultRead {
             server: "default".to_owned(),
             path: "kv/data/a".to_owned(),
+            exact: false,
             version: None,
             write: None,
         };

@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use tokio::time::Instant;
+
 use super::access::Access;
 use super::endpoint::Own;
-use super::envelope::{Reply, entry};
+use super::envelope::Reply;
 use super::error::{Cause, Stop};
 use super::path::DataPath;
 use super::reasons::{Absence, Refusal};
@@ -48,7 +50,15 @@ impl Engine {
 #[derive(Default)]
 pub(super) struct Mounts(Mutex<HashMap<String, Arc<Known>>>);
 
-type Known = tokio::sync::Mutex<Vec<Mount>>;
+type Known = tokio::sync::Mutex<Beneath>;
+
+/// What is known of one first part.
+#[derive(Default)]
+struct Beneath {
+    mounts: Vec<Mount>,
+    /// How the last question failed, and when: for those who waited for it.
+    failed: Option<(Instant, Stop)>,
+}
 
 impl Mounts {
     /// The mount of a path; nothing when we may not know it.
@@ -57,11 +67,17 @@ impl Mounts {
         access: &Access,
         path: &DataPath,
     ) -> Result<Option<Mount>, Stop> {
+        let asked = Instant::now();
         let known = self.known(path.first_part());
         let mut known = known.lock().await;
         let holds = |mount: &&Mount| path.beneath(&mount.path).is_some();
-        if let Some(mount) = known.iter().find(holds) {
+        if let Some(mount) = known.mounts.iter().find(holds) {
             return Ok(Some(mount.clone()));
+        }
+        if let Some((at, stop)) = &known.failed
+            && *at >= asked
+        {
+            return Err(stop.clone());
         }
         let question = Call::of(&Own::mount_of(path.as_str()))?;
         match access.ask(&question).await {
@@ -72,7 +88,7 @@ impl Mounts {
                     engine = mount.engine.name(),
                     "vault mount found"
                 );
-                known.push(mount.clone());
+                known.mounts.push(mount.clone());
                 Ok(Some(mount))
             }
             Err(Stop::Read(
@@ -85,7 +101,10 @@ impl Mounts {
                 );
                 Ok(None)
             }
-            Err(stop) => Err(stop),
+            Err(stop) => {
+                known.failed = Some((Instant::now(), stop.clone()));
+                Err(stop)
+            }
         }
     }
 
@@ -97,7 +116,7 @@ impl Mounts {
 
 /// The mount that an answer describes.
 fn mount_in(reply: &Reply, path: &DataPath) -> Result<Mount, Cause> {
-    let word = |tree: &Node, name: &str| match entry(tree, name) {
+    let word = |tree: &Node, name: &str| match tree.entry(name) {
         Some(Node::Text(text)) => text.expose_str().map(str::to_owned),
         _ => None,
     };
@@ -108,7 +127,10 @@ fn mount_in(reply: &Reply, path: &DataPath) -> Result<Mount, Cause> {
     if path.beneath(&at).is_none() && !named_itself {
         return Err(Cause::not_vault("a mount that does not hold the path"));
     }
-    let version = entry(&reply.data, "options").and_then(|options| word(options, "version"));
+    let version = reply
+        .data
+        .entry("options")
+        .and_then(|options| word(options, "version"));
     let engine = match (kind.as_str(), version.as_deref()) {
         ("kv", Some("2")) => Engine::KvV2,
         ("kv" | "generic", _) => Engine::KvV1,

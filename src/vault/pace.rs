@@ -11,15 +11,18 @@ use crate::patience::{Patience, retry};
 /// Counts the tries of one request and waits between them.
 pub(super) struct Pace {
     patience: Patience,
+    /// Whether what others have still to put right is waited for.
+    waits: bool,
     deadline: Instant,
     tries: u32,
     last: Option<Cause>,
 }
 
 impl Pace {
-    pub(super) fn new(patience: Patience) -> Self {
+    pub(super) fn new(patience: Patience, waits: bool) -> Self {
         Self {
             patience,
+            waits,
             deadline: patience.deadline(),
             tries: 0,
             last: None,
@@ -29,7 +32,7 @@ impl Pace {
     /// Waits before the next try, or gives up when it would come too late: the cause is then the reason.
     pub(super) async fn pause(&mut self, cause: Cause) -> Result<(), Cause> {
         self.tries += 1;
-        if self.patience.stays() {
+        if self.patience.stays() || (cause.is_mistake() && !self.waits) {
             return Err(cause);
         }
         let wait = retry::pause(self.tries, cause.asked_wait());
@@ -66,7 +69,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_ends_before_the_deadline_with_the_last_cause() {
         let deadline = Instant::now() + Duration::from_millis(300);
-        let mut pace = Pace::new(deadline.into());
+        let mut pace = Pace::new(deadline.into(), false);
         let gave_up = loop {
             if let Err(cause) = pace.pause(Trouble::Sealed.into()).await {
                 break cause;

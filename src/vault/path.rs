@@ -88,6 +88,13 @@ pub(super) struct KvPath {
     pub(super) key: String,
 }
 
+impl KvPath {
+    /// The path that a read of it asks for, and a policy names.
+    pub(super) fn data_path(&self) -> String {
+        format!("{}/data/{}", self.mount, self.key)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,8 @@ pub(super) enum Setup {
     },
     #[error("`write` is no JSON object")]
     Write,
+    #[error("the secret id is wrapped and works once: neither `plan` nor `check` spends it")]
+    Spends,
     #[error("this is no GitHub Actions job that may ask for a token")]
     NoRunner,
 }
@@ -34,7 +36,7 @@ impl Setup {
         match self {
             Self::Path(_) | Self::Mount(_) | Self::Address { .. } | Self::Write => Class::Usage,
             Self::Plaintext { .. } => Class::Refused,
-            Self::Credential { .. } | Self::NoRunner => Class::Denied,
+            Self::Credential { .. } | Self::NoRunner | Self::Spends => Class::Denied,
         }
     }
 
@@ -46,6 +48,9 @@ impl Setup {
             Self::Plaintext { .. } => "use https://, or say `allowPlaintext: true`",
             Self::Credential { .. } => "the file must hold the credential alone, on one line",
             Self::Write => "write it as a mapping: `write: {common_name: …}`",
+            Self::Spends => {
+                "give them an identity of their own: one with `wrapped: false`, or `auth: {token: {file: …}}`"
+            }
             Self::NoRunner => "give the job `permissions: {id-token: write}`",
         }
     }
@@ -62,6 +67,15 @@ pub(super) enum Trouble {
         why: String,
         hint: &'static str,
     },
+    /// The server shows what will not do, until somebody changes it there or here.
+    #[error("TLS with {address} failed: {why}")]
+    Untrusted {
+        address: String,
+        why: String,
+        hint: &'static str,
+    },
+    #[error("{why}")]
+    Roots { why: String },
     #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
     Timeout { address: String, after: Duration },
     /// A try that the deadline cut short: what went wrong before it says more.
@@ -91,10 +105,29 @@ impl Trouble {
         match self {
             Self::Connect { .. }
             | Self::Tls { .. }
+            | Self::Untrusted { .. }
+            | Self::Roots { .. }
             | Self::Redirect { .. }
             | Self::NotVault { .. } => true,
             Self::Timeout { .. }
             | Self::Late { .. }
+            | Self::Sealed
+            | Self::NoLeader
+            | Self::Busy { .. }
+            | Self::Server { .. } => false,
+        }
+    }
+
+    /// Whether it passes only when somebody puts something right.
+    pub(super) fn is_mistake(&self) -> bool {
+        match self {
+            Self::Untrusted { .. } | Self::Roots { .. } => true,
+            Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::Late { .. }
+            | Self::Redirect { .. }
+            | Self::NotVault { .. }
             | Self::Sealed
             | Self::NoLeader
             | Self::Busy { .. }
@@ -107,7 +140,8 @@ impl Trouble {
             Self::Connect { .. } | Self::Timeout { .. } | Self::Late { .. } => {
                 "check that a server listens at this address, that DNS finds it, and that a network policy lets us out"
             }
-            Self::Tls { hint, .. } => hint,
+            Self::Tls { hint, .. } | Self::Untrusted { hint, .. } => hint,
+            Self::Roots { .. } => "name the file with the CA's certificate in PEM",
             Self::Redirect { .. } => {
                 "name the active node's address, or let standby nodes forward requests"
             }
@@ -150,6 +184,8 @@ pub(super) enum Refusal {
     },
     #[error("vault answered {status}: {text}")]
     Rejected { status: u16, text: String },
+    #[error("no auth method is mounted at `auth/{mount}`")]
+    NoAuthMount { mount: String },
     #[error("login refused: {text}")]
     Login { text: String },
     #[error("the token was refused: it is wrong or expired")]
@@ -184,8 +220,11 @@ impl Refusal {
             }
             Self::Rejected { .. } => return None,
             Self::Forbidden { .. } | Self::Login { .. } => {
-                "check mount, role, bound names and audience; a bare refusal can also mean that the mount does \
-                 not exist, that the credential ended, or that Vault cannot ask the API server"
+                "check role, bound names and audience; a bare refusal can also mean that the credential ended, or that \
+                 Vault cannot ask the API server"
+            }
+            Self::NoAuthMount { .. } => {
+                "check `mount` and `namespace`: `vault auth list` shows all methods"
             }
             Self::TokenSpent => {
                 "put a valid token into the file; `vault token lookup` tells of one"
@@ -209,6 +248,8 @@ pub(super) enum Absence {
     Nothing,
     #[error("version {0} is not there")]
     Version(u64),
+    #[error("the lease is not there: it was revoked, or it ended")]
+    Lease,
     #[error("mount not found")]
     Mount,
     #[error("namespace not found")]
@@ -225,18 +266,24 @@ impl Absence {
             Self::Deleted { .. } | Self::Destroyed { .. } | Self::Nothing | Self::Version(_) => {
                 true
             }
-            Self::Mount | Self::Namespace | Self::Other { .. } | Self::NoData => false,
+            Self::Lease | Self::Mount | Self::Namespace | Self::Other { .. } | Self::NoData => {
+                false
+            }
         }
     }
 
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Deleted { .. } | Self::Destroyed { .. } => {
+            Self::Deleted { .. } => {
                 "undelete it, write a new version, or name an older one with `version:`"
+            }
+            Self::Destroyed { .. } => {
+                "its data is gone for good: write a new version, or name another one with `version:`"
             }
             Self::Nothing | Self::Version(_) => {
                 "check the path; if it may be absent, say `optional: true`"
             }
+            Self::Lease => "look for who revokes the leases of this path",
             Self::Mount => "check the mount and the namespace",
             Self::Namespace => "check `namespace`",
             Self::Other { .. } => "check the path",
@@ -252,7 +299,7 @@ pub(super) enum Misuse {
     MountOnly,
     #[error("the engine is KV v2, and this is a path of KV v1")]
     Unversioned,
-    #[error("version {0} is asked for, but the engine keeps no versions")]
+    #[error("version {0} is asked for, but what is read has no versions")]
     NoVersions(u64),
     #[error("the path does not answer reads")]
     NeedsWrite,

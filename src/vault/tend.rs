@@ -10,8 +10,8 @@ use vaultrs::api::token::requests::RevokeTokenSelfRequest;
 
 use super::access::{Access, State};
 use super::endpoint::Own;
-use super::envelope::entry;
 use super::error::{Cause, Stop};
+use super::span::seconds_in;
 use super::token::{Life, Token};
 use super::transport::Call;
 use crate::cadence::{Cadence, Turn, backoff};
@@ -218,6 +218,9 @@ impl Access {
     /// A file with our credential changed. What failed is tried at once; what works is replaced unless data ends with it.
     pub(super) async fn credential_changed(&self, leased: bool) {
         let mut state = self.state.lock().await;
+        if let Err(cause) = self.who(&mut state).take_up(&self.link).await {
+            tracing::debug!("no wrapped secret id was taken up: {cause}");
+        }
         let failing = state.failures > 0;
         state.failures = 0;
         state.failed = None;
@@ -274,11 +277,10 @@ impl Access {
 
 /// The life that an answer to a renewal tells.
 fn life_of(auth: &Node, since: Instant) -> Option<Life> {
-    let seconds = entry(auth, "lease_duration").and_then(Node::leaf)?;
-    let seconds = seconds.expose_str()?.parse().ok().filter(|&s| s > 0)?;
+    let seconds = seconds_in(auth, "lease_duration").filter(|&seconds| seconds > 0)?;
     Some(Life {
         since,
         span: Duration::from_secs(seconds),
-        renewable: entry(auth, "renewable") == Some(&Node::Bool(true)),
+        renewable: auth.entry("renewable") == Some(&Node::Bool(true)),
     })
 }

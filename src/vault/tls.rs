@@ -13,7 +13,10 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 
 use super::reasons::Trouble;
+use crate::config::problem::Problem;
+use crate::config::{Config, VaultServer};
 use crate::disk::read_public;
+use crate::report::Class;
 
 /// What a certificate is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +52,20 @@ impl Trust {
         };
         let builder = builder().map_err(|error| failed(error.to_string(), DEFECT))?;
         let builder = match &self.ca_file {
-            Some(file) => builder
-                .with_root_certificates(roots(file).map_err(|why| failed(why, "check `caFile`"))?),
+            Some(file) => {
+                let Roots { store, expired } = Roots::of(file)?;
+                if expired {
+                    return Err(Trouble::Untrusted {
+                        address: address.to_owned(),
+                        why: format!(
+                            "every certificate in CA file {} has expired",
+                            file.display()
+                        ),
+                        hint: "renew it; or check the clock here",
+                    });
+                }
+                builder.with_root_certificates(store)
+            }
             None => builder.with_native_roots().map_err(|_| {
                 let why = "this system has no CA certificates".to_owned();
                 failed(why, "name the CA with `caFile`, or install ca-certificates")
@@ -75,24 +90,30 @@ impl Trust {
         reason = "the enum of rustls may grow"
     )]
     pub(super) fn explain(&self, address: &str, error: &Error) -> Trouble {
+        let address = address.to_owned();
         let (why, hint) = match error {
-            Error::InvalidCertificate(error) => self.explain_certificate(error),
+            Error::InvalidCertificate(error) => {
+                let (why, hint) = self.explain_certificate(error);
+                return match is_too_young(error) {
+                    true => Trouble::Tls { address, why, hint },
+                    false => Trouble::Untrusted { address, why, hint },
+                };
+            }
             Error::PeerIncompatible(_)
-            | Error::AlertReceived(AlertDescription::ProtocolVersion) => (
-                "the server offers neither TLS 1.2 nor TLS 1.3".to_owned(),
-                "older versions are not spoken: renew the server",
-            ),
+            | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+                return Trouble::Untrusted {
+                    address,
+                    why: "the server offers neither TLS 1.2 nor TLS 1.3".to_owned(),
+                    hint: "older versions are not spoken: renew the server",
+                };
+            }
             Error::InvalidMessage(_) => (
                 "the server does not speak TLS".to_owned(),
                 "check scheme and port of the address",
             ),
             error => (error.to_string(), "check what listens at the address"),
         };
-        Trouble::Tls {
-            address: address.to_owned(),
-            why,
-            hint,
-        }
+        Trouble::Tls { address, why, hint }
     }
 
     #[expect(
@@ -130,7 +151,7 @@ impl Trust {
                 format!("the certificate is signed by none of {roots}"),
                 "name the CA that signed it with `caFile`",
             ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+            error if is_too_young(error) => (
                 "the server's certificate is not valid yet".to_owned(),
                 "check the clocks",
             ),
@@ -153,24 +174,50 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The roots of a PEM file; says why there are none.
-fn roots(file: &Path) -> Result<RootCertStore, String> {
-    let pem = read_public(file, "CA file").map_err(|error| error.to_string())?;
-    let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem.expose())
-        .collect::<Result<_, _>>()
-        .map_err(|_| format!("CA file {} is no PEM", file.display()))?;
-    let mut store = RootCertStore::empty();
-    let (added, _) = store.add_parsable_certificates(certificates.iter().cloned());
-    if added == 0 {
-        return Err(format!("CA file {} holds no certificate", file.display()));
+/// What is wrong with the CA files of these servers, where one is used: nothing would ever be read with such a file.
+pub fn check_roots(config: &Config) -> Vec<Problem> {
+    let servers = config.vaults.values();
+    let over_tls = servers.filter(|server| server.address.starts_with("https:"));
+    let problem = |server: &VaultServer| {
+        let trouble = Roots::of(server.ca_file.as_ref()?).err()?;
+        Some(Problem {
+            at: server.ca_at.clone(),
+            what: trouble.to_string(),
+            hint: Some(trouble.hint().to_owned()),
+            class: Class::Usage,
+        })
+    };
+    over_tls.filter_map(problem).collect()
+}
+
+/// The roots of a PEM file.
+struct Roots {
+    store: RootCertStore,
+    /// Whether none of them is valid any more.
+    expired: bool,
+}
+
+impl Roots {
+    fn of(file: &Path) -> Result<Self, Trouble> {
+        let unusable = |why: &str| Trouble::Roots {
+            why: format!("CA file {} {why}", file.display()),
+        };
+        let pem = read_public(file, "CA file").map_err(|error| Trouble::Roots {
+            why: error.to_string(),
+        })?;
+        let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem.expose())
+            .collect::<Result<_, _>>()
+            .map_err(|_| unusable("is no PEM"))?;
+        let mut store = RootCertStore::empty();
+        let (added, _) = store.add_parsable_certificates(certificates.iter().cloned());
+        match added {
+            0 => Err(unusable("holds no certificate in PEM")),
+            _ => Ok(Self {
+                expired: certificates.iter().all(|root| has_expired(root, &store)),
+                store,
+            }),
+        }
     }
-    if certificates.iter().all(|root| has_expired(root, &store)) {
-        return Err(format!(
-            "every certificate in CA file {} has expired",
-            file.display()
-        ));
-    }
-    Ok(store)
 }
 
 /// Roots are trusted whatever their dates by the verifier, so these are asked for by presenting each root as a
@@ -191,5 +238,12 @@ fn is_expired(error: &CertificateError) -> bool {
     matches!(
         error,
         CertificateError::Expired | CertificateError::ExpiredContext { .. }
+    )
+}
+
+fn is_too_young(error: &CertificateError) -> bool {
+    matches!(
+        error,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }
     )
 }

@@ -5,8 +5,8 @@ use http::HeaderValue;
 use tokio::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-use super::envelope::entry;
 use super::error::Cause;
+use super::span::seconds_in;
 use crate::material::{Node, SecretBytes};
 
 /// A token, JWT or id of one line of printable ASCII. As a header it cannot become two headers; its bytes are
@@ -76,21 +76,20 @@ impl Token {
     /// The token of a login's answer.
     pub(super) fn granted(auth: &Node, generation: u64, since: Instant) -> Result<Self, Cause> {
         let no_token = || Cause::not_vault("a login without a token");
-        let Some(Node::Text(token)) = entry(auth, "client_token") else {
+        let Some(Node::Text(token)) = auth.entry("client_token") else {
             return Err(no_token());
         };
-        let span = entry(auth, "lease_duration")
-            .and_then(Node::leaf)
-            .and_then(|leaf| leaf.expose_str()?.parse().ok())
-            .map(Duration::from_secs);
-        let is_batch = entry(auth, "token_type").is_some_and(|kind| *kind == Node::text("batch"));
+        let span = seconds_in(auth, "lease_duration").map(Duration::from_secs);
+        let is_batch = auth
+            .entry("token_type")
+            .is_some_and(|kind| *kind == Node::text("batch"));
         Ok(Self {
             credential: Credential::parse(token).map_err(|_| no_token())?,
             // No duration, and one of zero, mean a token without an end.
             life: span.filter(|span| !span.is_zero()).map(|span| Life {
                 since,
                 span,
-                renewable: entry(auth, "renewable") == Some(&Node::Bool(true)),
+                renewable: auth.entry("renewable") == Some(&Node::Bool(true)),
             }),
             revocable: !is_batch,
             generation,

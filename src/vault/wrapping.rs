@@ -4,7 +4,7 @@
 use vaultrs::api::sys::requests::UnwrapRequest;
 
 use super::endpoint::Own;
-use super::envelope::{Reply, entry};
+use super::envelope::Reply;
 use super::error::Cause;
 use super::link::Link;
 use super::reasons::Refusal;
@@ -23,7 +23,7 @@ pub(super) async fn secret_id(
     // The token goes as the header: the types of `vaultrs` would put it into a body that nobody wipes.
     let lookup = Call::of(&Own::write("sys/wrapping/lookup", b""))?;
     let seen = ask(link, &lookup, &token).await?;
-    let path = match entry(&seen.data, "creation_path") {
+    let path = match seen.data.entry("creation_path") {
         Some(Node::Text(path)) => path.expose_str().unwrap_or_default(),
         _ => return Err(Cause::not_vault("a wrapping token without creation_path")),
     };
@@ -36,7 +36,7 @@ pub(super) async fn secret_id(
     }
     let unwrap = Call::of(&UnwrapRequest { token: None })?;
     let unwrapped = ask(link, &unwrap, &token).await?;
-    let secret_id = match entry(&unwrapped.data, "secret_id") {
+    let secret_id = match unwrapped.data.entry("secret_id") {
         Some(Node::Text(secret_id)) => Credential::parse(secret_id).ok(),
         _ => None,
     };

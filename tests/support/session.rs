@@ -26,6 +26,7 @@ pub(crate) fn server(address: &str, auth: VaultAuth) -> VaultServer {
         allow_plaintext: false,
         auth,
         at: Location::default(),
+        ca_at: Location::default(),
     }
 }
 
@@ -39,6 +40,7 @@ pub(crate) fn path(path: &str) -> VaultRead {
     VaultRead {
         server: "default".to_owned(),
         path: path.to_owned(),
+        exact: false,
         version: None,
         write: None,
     }

@@ -51,6 +51,14 @@ impl Checker<'_> {
             let place = self.at(&path);
             let text = self.text(&path);
             let read = self.vault_read(&text, &place, server.map(|server| server.value))?;
+            if let Some(version) = version.as_ref().filter(|version| version.value == 0) {
+                let at = self.at(version);
+                self.problem(
+                    at,
+                    "no secret has a version 0: the first is 1",
+                    "name one that is there, or leave `version` out for the newest",
+                );
+            }
             let write = write.map(|write| serde_json::Value::from_iter(write.value).to_string());
             sources.push(Source::Vault(VaultRead {
                 version: version.map(|version| version.value),
@@ -132,11 +140,11 @@ impl Checker<'_> {
         at: &Location,
         server: Option<String>,
     ) -> Option<VaultRead> {
-        let path = text.trim_start_matches('/');
-        let path = path
-            .strip_prefix("v1/")
-            .unwrap_or(path)
-            .trim_end_matches('/');
+        let path = text.trim_matches('/');
+        let (path, whole) = match path.strip_prefix("v1/") {
+            Some(path) => (path, true),
+            None => (path, false),
+        };
         let unsafe_path = path.is_empty()
             || path.split('/').any(|part| matches!(part, "" | "." | ".."))
             || path
@@ -155,6 +163,7 @@ impl Checker<'_> {
         Some(VaultRead {
             server: Self::default_server(server),
             path: path.to_owned(),
+            exact: whole && !path.contains("/data/"),
             version: None,
             write: None,
         })

@@ -43,6 +43,9 @@ impl Checker<'_> {
             Some(namespace) => Some(self.name(&namespace, "the namespace")),
             None => self.first_set(&["VAULT_NAMESPACE", "BAO_NAMESPACE"]),
         };
+        let ca_at = ca_file
+            .as_ref()
+            .map_or_else(|| at.clone(), |file| self.at(file));
         let ca_file = match ca_file {
             Some(file) => Some(self.path(&file)),
             None => self
@@ -58,6 +61,7 @@ impl Checker<'_> {
             allow_plaintext,
             auth: self.auth(auth)?,
             at,
+            ca_at,
         })
     }
 

@@ -100,6 +100,37 @@ fn row_01_unknown_keys_and_wrong_types_are_named_with_their_place() {
 }
 
 #[test]
+fn row_161_version_0_is_a_mistake_of_the_configuration() {
+    refused(
+        "deliveries:\n  - name: a\n    from: [{vault: kv/a, version: 0}]\n    to: [{file: {path: a.env}}]\n",
+        "c/k.yaml:4:35: no secret has a version 0: the first is 1; name one that is there, or leave `version` out for the newest",
+    );
+}
+
+#[test]
+fn row_163_a_path_with_its_v1_is_read_as_it_is_written() {
+    let rows = [
+        ("kv/a", "kv/a", false),
+        ("/kv/a", "kv/a", false),
+        ("/v1/kv/a", "kv/a", true),
+        ("v1/kv/metadata/a/", "kv/metadata/a", true),
+        // Asked for as it is written anyway.
+        ("/v1/kv/data/a", "kv/data/a", false),
+    ];
+    for (written, path, exact) in rows {
+        let text = format!(
+            "{SERVER}deliveries: [{{name: a, from: [{{vault: {written}}}], to: [{{file: {{path: a.env}}}}]}}]\n"
+        );
+        let config = super::load::of_text(&text);
+        let read = config.deliveries[0].from[0]
+            .source
+            .vault()
+            .expect("a path in Vault");
+        assert_eq!((read.path.as_str(), read.exact), (path, exact), "{written}");
+    }
+}
+
+#[test]
 fn what_is_meant_must_be_clear() {
     let delivery = |body: &str| format!("deliveries:\n  - name: a\n{body}");
     for (body, expected) in [

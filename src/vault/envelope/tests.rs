@@ -233,7 +233,7 @@ fn an_envelope_keeps_its_lease_and_shows_nothing() {
     };
     assert_eq!(reply.lease, Some(lease));
     assert_eq!(reply.warnings, ["careful with <redacted>"]);
-    assert_eq!(entry(&reply.data, "password"), Some(&Node::text(CANARY)));
+    assert_eq!(reply.data.entry("password"), Some(&Node::text(CANARY)));
     assert!(!format!("{reply:?}").contains(CANARY));
     let nothing = judged(204, "").expect("an answer without a body");
     assert_eq!((nothing.data, nothing.lease), (Node::Null, None));

@@ -5,7 +5,9 @@ use serde_json::json;
 use super::{LOGIN, OTHER, RIGHTS, VALUE, audited, config, delivered, identity, put};
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
+use crate::support::session::secret_file;
 use crate::support::stay::{SOON, Staying};
+use crate::support::stub::{Reply, Stub};
 
 #[test]
 fn row_18_a_right_that_is_taken_away_keeps_what_was_delivered() {
@@ -100,4 +102,101 @@ fn row_30_one_that_fails_stops_no_other() {
     assert!(!folder.path().join("both.env").exists());
     bao.put("none", &json!({"c": "d"}));
     staying.ready();
+}
+
+#[test]
+fn row_157_a_secret_that_is_deleted_and_made_again_is_followed() {
+    let bao = OpenBao::start();
+    let folder = tempfile::tempdir().unwrap();
+    put(&bao, VALUE);
+    let identity = identity(&bao, RIGHTS, &json!({}));
+    let staying = Staying::start(folder.path(), &config(&identity, ""));
+    staying.ready();
+    for value in [OTHER, VALUE, OTHER] {
+        bao.delete("kv/metadata/app");
+        put(&bao, value);
+        eventually("the change", SOON, || {
+            delivered(folder.path()).contains(value)
+        });
+    }
+    eventually("it is well", SOON, || staying.is_ready());
+}
+
+#[test]
+fn row_158_a_healthy_delivery_stays_fresh_while_another_that_shares_its_path_fails() {
+    let bao = OpenBao::start();
+    put(&bao, VALUE);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({}));
+    let more = "- {name: broken, from: [{vault: kv/data/app}, {vault: kv/data/none}], to: [{file: {path: broken.env}}]}\n";
+    let staying = Staying::start(folder.path(), &config(&identity, more));
+    eventually("delivered", SOON, || {
+        delivered(folder.path()).contains(VALUE)
+    });
+    eventually("it is looked at each second", SOON * 3, || {
+        audited(&bao, "read kv/metadata/app") >= 12
+    });
+    let broken = audited(&bao, "read kv/data/none");
+    assert!(broken >= 2, "the other one is tried on");
+    assert!(broken <= 8, "and ever more seldom: {broken}");
+    put(&bao, OTHER);
+    eventually("the change", SOON, || {
+        delivered(folder.path()).contains(OTHER)
+    });
+    assert_eq!(
+        audited(&bao, "read kv/data/app"),
+        2,
+        "what both share is read once"
+    );
+    drop(staying);
+}
+
+#[test]
+fn row_159_a_server_that_hangs_holds_up_no_delivery_of_another_server() {
+    let bao = OpenBao::start();
+    put(&bao, VALUE);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({}));
+    let hanging = Stub::start(|_| Reply::Hang);
+    let token = secret_file(bao.folder(), "token", "s.c4naryTokenOfAFile24");
+    let config = format!(
+        "{}- {{name: slow, from: [{{vault: kv/data/app}}, {{vault: kv/data/b, server: slow}}], to: [{{file: {{path: slow.env}}}}]}}\n\
+         vaults: {{slow: {{address: '{}', auth: {{token: {{file: {}}}}}}}}}\n",
+        config(&identity, ""),
+        hanging.url(),
+        token.display()
+    );
+    let staying = Staying::start(folder.path(), &config);
+    eventually("delivered", SOON, || {
+        delivered(folder.path()).contains(VALUE)
+    });
+    // Each of these is delivered before the other server's time is over, which is longer than we wait.
+    for value in [OTHER, VALUE, OTHER] {
+        put(&bao, value);
+        eventually("the change", SOON, || {
+            delivered(folder.path()).contains(value)
+        });
+    }
+    drop(staying);
+}
+
+#[test]
+fn row_164_a_look_up_that_was_refused_is_not_asked_again_and_is_no_error_for_ever() {
+    let bao = OpenBao::start();
+    put(&bao, VALUE);
+    let folder = tempfile::tempdir().unwrap();
+    let data_only = r#"path "kv/data/app" { capabilities = ["read"] }"#;
+    let identity = identity(&bao, data_only, &json!({}));
+    let staying = Staying::start(folder.path(), &config(&identity, ""));
+    staying.ready();
+    let reads = || audited(&bao, "read kv/data/app");
+    eventually("it is read at each refresh", SOON, || reads() >= 4);
+    let errors = staying.metric("keyferry_vault_errors_total");
+    eventually("it is read on", SOON, || reads() >= 8);
+    assert_eq!(audited(&bao, "read kv/metadata/app"), 1);
+    assert_eq!(staying.metric("keyferry_vault_errors_total"), errors);
+    put(&bao, OTHER);
+    eventually("the change", SOON, || {
+        delivered(folder.path()).contains(OTHER)
+    });
 }

@@ -1,5 +1,6 @@
 //! Leases and certificates: renewed, replaced in time, kept over outages and reloads.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -200,3 +201,90 @@ fn a_reload_keeps_tokens_and_leases() {
     assert_eq!(delivered(folder.path()), first);
     assert_eq!((audited(&bao, LOGIN), audited(&bao, CREDS)), (1, 1));
 }
+
+#[test]
+fn row_153_leased_data_whose_lease_was_revoked_is_replaced() {
+    let bao = OpenBao::start();
+    let _broker = broker(&bao, 6, 3600);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
+    let staying = Staying::start(folder.path(), &leased(&identity, ""));
+    staying.ready();
+    let first = delivered(folder.path());
+    bao.post("sys/leases/revoke-prefix/rabbitmq/creds/app", &json!({}));
+    eventually("replaced", SOON, || delivered(folder.path()) != first);
+    let output = staying.end().expect(0);
+    assert!(
+        output.stderr.contains("leased data is replaced at once"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// A role of a database whose password is changed so often. The database is no server of ours to run: any that says yes will do.
+fn static_role(bao: &OpenBao, period: u64) -> Stub {
+    let yes = json!({"results": [{"series": [{"columns": ["user", "admin"], "values": [["admin", true]]}]}]});
+    let database = Stub::start(move |request| match request.path.starts_with("/ping") {
+        true => Reply::text(204, "application/json", "").with("X-Influxdb-Version", "1.8.10"),
+        false => Reply::json(200, &yes),
+    });
+    bao.post("sys/mounts/database", &json!({"type": "database"}));
+    let connection = json!({
+        "plugin_name": "influxdb-database-plugin", "host": "127.0.0.1", "port": database.port().to_string(),
+        "username": "admin", "password": "admin", "allowed_roles": "*",
+    });
+    bao.post("database/config/influx", &connection);
+    let role = json!({"db_name": "influx", "username": "app", "rotation_period": period});
+    bao.post("database/static-roles/app", &role);
+    database
+}
+
+#[test]
+fn row_151_a_static_role_is_read_again_right_after_it_rotates_and_written_only_then() {
+    let bao = OpenBao::start();
+    let _database = static_role(&bao, 8);
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
+    // Nothing but the time that the role tells makes it look again, or it looks all the time.
+    let rows = [("1h", true), ("1s", false)];
+    for (refresh, rotates) in rows {
+        let config = format!(
+            "{}sidecar: {{refresh: {refresh}}}\ndeliveries: [{{name: app, from: [{{vault: database/static-creds/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
+            identity.vault
+        );
+        let creds = || bao.get("database/static-creds/app")["data"].clone();
+        let holds = |password: &str| delivered(folder.path()).contains(password);
+        let staying = Staying::start(folder.path(), &config);
+        staying.ready();
+        let first = creds()["password"].as_str().unwrap().to_owned();
+        eventually("delivered", SOON, || holds(&first));
+        if rotates {
+            eventually("followed", SOON * 2, || {
+                creds()["password"]
+                    .as_str()
+                    .is_some_and(|now| now != first && holds(now))
+            });
+        } else {
+            let reads = audited(&bao, STATIC);
+            let mut contents = BTreeSet::new();
+            eventually("looked at", SOON * 2, || {
+                contents.insert(delivered(folder.path()));
+                audited(&bao, STATIC) >= reads + 6
+            });
+            let password = |text: &String| {
+                text.lines()
+                    .find(|line| line.starts_with("password="))
+                    .map(str::to_owned)
+            };
+            let passwords: BTreeSet<_> = contents.iter().map(password).collect();
+            assert_eq!(
+                contents.len(),
+                passwords.len(),
+                "the time that is left is no news"
+            );
+        }
+        staying.end().expect(0);
+    }
+}
+
+const STATIC: &str = "read database/static-creds/app";

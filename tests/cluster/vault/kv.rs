@@ -1,5 +1,6 @@
 //! Rows 18 and 21 to 24 on real engines: what is where, and what exactly is missing.
 
+use keyferry::config::VaultRead;
 use serde_json::{Value, json};
 
 use super::{READ_ALL, SOON, VALUE, app_role, audited, fails, shared, unique, with_policy};
@@ -18,6 +19,7 @@ fn a_secret_is_found_however_its_path_is_written() {
         "data/x",
         "config",
         "metadata/x",
+        "subkeys/x",
         "ü b+c:d@e&f=g;h~",
     ] {
         bao.post(&format!("kv/data/{}", encoded(key)), &data);
@@ -36,7 +38,8 @@ fn a_secret_is_found_however_its_path_is_written() {
         "kv/data/data/x",
         "kv/config",
         "kv/data/config",
-        "kv/metadata/x",
+        "kv/data/metadata/x",
+        "kv/data/subkeys/x",
         "kv/ü b+c:d@e&f=g;h~",
         "kv/data/ü b+c:d@e&f=g;h~",
         "kv1/a/b",
@@ -147,13 +150,13 @@ fn row_22_each_absence_is_told_apart() {
             version(&format!("kv1/{there}"), 1),
             "usage",
             false,
-            "the engine keeps no versions",
+            "what is read has no versions",
         ),
         (
             version("kv1/data/none", 1),
             "usage",
             false,
-            "the engine keeps no versions",
+            "what is read has no versions",
         ),
         (path("kv"), "usage", false, "the path names a mount"),
         (
@@ -169,6 +172,93 @@ fn row_22_each_absence_is_told_apart() {
         assert_eq!(failure.absent, absent, "{failure}");
         assert!(failure.hint.is_some(), "{failure}");
     }
+}
+
+#[test]
+fn row_152_a_secret_of_kv_v1_whose_ttl_is_no_time_is_read_at_once() {
+    let bao = shared();
+    let (token, server) = with_policy(bao, READ_ALL);
+    for ttl in ["-1", "0", "1000000h"] {
+        let key = unique("ttl");
+        bao.post(
+            &format!("kv1/{key}"),
+            &json!({"password": VALUE, "ttl": ttl}),
+        );
+        let material = read_once(
+            &[&token, VALUE],
+            &server,
+            SOON,
+            &path(&format!("kv1/{key}")),
+        );
+        let fields = fields(&material.expect(ttl));
+        assert_eq!(
+            (fields["password"].as_str(), fields["ttl"].as_str()),
+            (VALUE, ttl)
+        );
+    }
+}
+
+#[test]
+fn row_162_nobody_is_told_to_undelete_what_is_destroyed() {
+    let bao = shared();
+    let key = unique("gone");
+    bao.put(&key, &json!({"a": VALUE}));
+    bao.put(&key, &json!({"a": VALUE}));
+    bao.post(&format!("kv/destroy/{key}"), &json!({"versions": [1]}));
+    bao.delete(&format!("kv/data/{key}"));
+    let (token, server) = with_policy(bao, READ_ALL);
+    let rows = [
+        (version(&format!("kv/{key}"), 1), "destroyed", false),
+        (path(&format!("kv/{key}")), "deleted", true),
+    ];
+    for (read, words, can_be_undone) in rows {
+        let result = read_once(&[&token, VALUE], &server, SOON, &read);
+        let hint = fails(result, "missing", &[words]).hint.expect("a hint");
+        assert_eq!(hint.contains("undelete"), can_be_undone, "{hint}");
+    }
+}
+
+#[test]
+fn row_163_what_is_said_of_a_secret_and_what_has_its_v1_is_read_as_it_is_written() {
+    let bao = shared();
+    let (team, key) = (format!("{}/data/kv", unique("team")), unique("told"));
+    bao.enable_kv2(&team);
+    for at in ["kv", &team] {
+        bao.post(
+            &format!("{at}/data/{key}"),
+            &json!({"data": {"password": VALUE}}),
+        );
+        let about = json!({"custom_metadata": {"owner": "web"}});
+        bao.post(&format!("{at}/metadata/{key}"), &about);
+    }
+    let (token, server) = with_policy(bao, READ_ALL);
+    let exact = |written: String| VaultRead {
+        exact: true,
+        ..path(&written)
+    };
+    // What is asked for, and a field by which the answer is known.
+    let rows = [
+        (path(&format!("kv/metadata/{key}")), "current_version"),
+        (path(&format!("kv/subkeys/{key}")), "subkeys"),
+        (path(&format!("{team}/metadata/{key}")), "current_version"),
+        (path(&format!("{team}/subkeys/{key}")), "subkeys"),
+        (exact(format!("kv/metadata/{key}")), "current_version"),
+        (exact(format!("kv/subkeys/{key}")), "subkeys"),
+        (exact(format!("kv/data/{key}")), "password"),
+        (exact("auth/token/lookup-self".to_owned()), "accessor"),
+        (path(&format!("{team}/{key}")), "password"),
+    ];
+    for (read, field) in rows {
+        let material = read_once(&[&token, VALUE], &server, SOON, &read);
+        let material = material.unwrap_or_else(|failure| panic!("{read:?}: {failure}"));
+        assert!(fields(&material).contains_key(field), "{read:?}");
+        assert_eq!(material.version.is_some(), field == "password", "{read:?}");
+    }
+    let short = read_once(&[&token, VALUE], &server, SOON, &exact(format!("kv/{key}")));
+    fails(short, "usage", &["this is a path of KV v1"]);
+    let pinned = version(&format!("kv/metadata/{key}"), 1);
+    let pinned = read_once(&[&token, VALUE], &server, SOON, &pinned);
+    fails(pinned, "usage", &["what is read has no versions"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Row 29 and the engines that make what they answer: leased data outlives us, all else is revoked.
 
 use keyferry::config::VaultRead;
+use keyferry::vault::Renewal;
 use serde_json::{Value, json};
 
 use super::{SOON, VALUE, app_role, audited, fails};
@@ -134,6 +135,28 @@ fn credentials_that_are_read_come_with_a_lease_that_can_be_renewed() {
     assert_eq!(alive(&bao, "rabbitmq/creds/app/"), 1);
     assert_eq!(audited(&bao, "revoke-self"), 0);
     assert_eq!(audited(&bao, "read rabbitmq/creds/app"), 1, "made once");
+}
+
+#[test]
+fn row_153_a_lease_that_was_revoked_is_known_to_be_gone() {
+    let bao = engines();
+    let (secrets, server) = app_role(&bao, MAKE_ALL, &json!({}));
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    watched(&secrets, async {
+        let session = session(&server, SOON);
+        let read = write("pki/issue/leased", r#"{"common_name":"web.example"}"#);
+        let material = session.read(&read).await.expect("a certificate");
+        let lease = &material.lease.as_ref().expect("a lease").id;
+        bao.post(
+            "sys/leases/revoke",
+            &json!({"lease_id": lease, "sync": true}),
+        );
+        match session.renew_lease(lease).await {
+            Renewal::Gone(failure) => assert!(failure.what.contains("the lease is not there")),
+            other => panic!("{other:?}"),
+        }
+        session.close().await;
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The ways to log in that need no cluster: JWT, GitHub Actions, AppRole and its wrapping, token files, namespaces, TLS.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -15,6 +15,8 @@ use super::{
     with_policy,
 };
 use crate::support::openbao::{OpenBao, Settings, Tls};
+use crate::support::process::Scratch;
+use crate::support::run::keyferry;
 use crate::support::session::{path, read_once, secret_file, server, session, watched};
 use crate::support::stub::{Reply, Stub};
 use crate::support::tls::Authority;
@@ -239,6 +241,136 @@ fn a_wrapped_secret_id_works_once_and_for_every_login_of_its_session() {
 }
 
 #[test]
+fn row_150_a_new_wrapped_secret_id_is_used_and_a_bad_one_costs_nothing() {
+    let bao = OpenBao::start();
+    bao.put("app", &json!({"password": VALUE}));
+    let next = |mount: &str| wrap(&bao, "POST", &format!("auth/{mount}/role/app/secret-id"));
+    let (token, server) = wrapped(&bao, next);
+    let VaultAuth::AppRole {
+        mount,
+        secret_id_file,
+        ..
+    } = &server.auth
+    else {
+        panic!("an app role");
+    };
+    let secret_ids = format!("auth/{mount}/role/app/secret-id");
+    let before = bao.list(&secret_ids)["data"]["keys"].clone();
+    let (second, wrong) = (next(mount), wrap(&bao, "GET", "kv/data/app"));
+    watched(&[&token, &second, VALUE], async {
+        let session = session(&server, SOON);
+        let log_in_again = async || {
+            let logins = format!("sys/leases/revoke-prefix/auth/{mount}/login");
+            bao.post(&logins, &json!({}));
+            session.read(&path("kv/data/app")).await
+        };
+        session.read(&path("kv/data/app")).await.expect("data");
+        // What wraps no secret id is not used, and what was unwrapped works on.
+        std::fs::write(secret_id_file, &wrong).expect("a file");
+        log_in_again().await.expect("with the first");
+        std::fs::remove_file(secret_id_file).expect("a file");
+        log_in_again().await.expect("with the first");
+        std::fs::write(secret_id_file, &second).expect("a file");
+        for accessor in before.as_array().expect("a list") {
+            let body = json!({"secret_id_accessor": accessor});
+            bao.post(&format!("{secret_ids}-accessor/destroy"), &body);
+        }
+        log_in_again().await.expect("with the second");
+        session.close().await;
+    });
+    assert_eq!(audited(&bao, "wrapping/unwrap"), 2);
+}
+
+#[test]
+fn row_150_who_only_looks_leaves_a_wrapped_secret_id_as_it_is() {
+    let bao = OpenBao::start();
+    bao.put("app", &json!({"password": VALUE}));
+    let (token, server) = wrapped(&bao, |mount| {
+        wrap(&bao, "POST", &format!("auth/{mount}/role/app/secret-id"))
+    });
+    let VaultAuth::AppRole {
+        mount,
+        role_id_file,
+        secret_id_file,
+        ..
+    } = &server.auth
+    else {
+        panic!("an app role");
+    };
+    let folder = Scratch::new("wrapped");
+    let (role_id, secret_id) = (role_id_file.display(), secret_id_file.display());
+    folder.write("keyferry.yaml", format!(
+        "vault: {{address: '{}', auth: {{appRole: {{mount: {mount}, roleIdFile: {role_id}, secretIdFile: {secret_id}, wrapped: true}}}}}}\n\
+         deliveries: [{{name: app, from: [{{vault: kv/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
+        bao.addr()
+    ));
+    let run = |command: &str| keyferry().dir(folder.path()).args([command]).run();
+    let told = run("plan").expect(3);
+    assert!(
+        told.stderr.contains("neither `plan` nor `check` spends it"),
+        "{}",
+        told.stderr
+    );
+    assert_eq!((audited(&bao, "wrapping/unwrap"), logins(&bao)), (0, 0));
+    run("job").expect(0).assert_no_canary(&[&token, VALUE]);
+}
+
+#[test]
+fn row_155_an_auth_mount_that_is_not_there_is_told_at_once() {
+    let bao = shared();
+    let folder = bao.folder();
+    let jwt = secret_file(folder, &unique("jwt"), "c4naryhead.c4narybody.c4narysign");
+    let (_, there) = app_role(bao, READ_ALL, &json!({}));
+    let VaultAuth::AppRole {
+        role_id_file,
+        secret_id_file,
+        ..
+    } = there.auth
+    else {
+        panic!("an app role");
+    };
+    let mount = || "nowhere".to_owned();
+    let rows = [
+        VaultAuth::Kubernetes {
+            mount: mount(),
+            role: "platform".to_owned(),
+            token_file: jwt.clone(),
+        },
+        VaultAuth::Jwt {
+            mount: mount(),
+            role: "ci".to_owned(),
+            token: JwtSource::File(jwt),
+        },
+        VaultAuth::AppRole {
+            mount: mount(),
+            role_id_file,
+            secret_id_file,
+            wrapped: false,
+        },
+    ];
+    for auth in rows {
+        let server = server(&bao.addr(), auth);
+        let result = read_once(
+            &["c4naryhead", "c4narysign"],
+            &server,
+            SOON,
+            &path("kv/data/app"),
+        );
+        let words = "no auth method is mounted at `auth/nowhere`";
+        let failure = fails(result, "denied", &[words]);
+        assert!(
+            !failure.what.contains("gave up"),
+            "waiting mends nothing: {failure}"
+        );
+        assert!(
+            failure
+                .hint
+                .is_some_and(|hint| hint.contains("vault auth list"))
+        );
+    }
+}
+
+#[test]
 fn a_wrapping_token_of_something_else_is_not_unwrapped() {
     let bao = OpenBao::start();
     bao.put("app", &json!({"secret_id": VALUE}));
@@ -353,9 +485,9 @@ fn row_06_tls_is_spoken_with_the_named_authority_alone() {
         ca_file: Some(other),
         ..server
     };
-    let brief = Duration::from_millis(800);
-    let result = read_once(&[&token, VALUE], &distrusting, brief, &path("kv/data/app"));
-    fails(result, "unavailable", &["TLS with", "is signed by none of"]);
+    let result = read_once(&[&token, VALUE], &distrusting, SOON, &path("kv/data/app"));
+    let failure = fails(result, "unavailable", &["TLS with", "is signed by none of"]);
+    assert!(!failure.what.contains("gave up"), "waiting mends nothing");
     assert_eq!(
         audited(&bao, "kv/data/app"),
         2,
@@ -379,7 +511,6 @@ fn row_06_a_server_of_tls_1_1_alone_is_not_spoken_to() {
         ca_file: Some(bao.ca_file()),
         ..server
     };
-    let brief = Duration::from_millis(800);
-    let result = read_once(&[&token], &server, brief, &path("kv/data/app"));
+    let result = read_once(&[&token], &server, SOON, &path("kv/data/app"));
     fails(result, "unavailable", &["neither TLS 1.2 nor TLS 1.3"]);
 }

@@ -11,6 +11,7 @@ use crate::support::openbao::OpenBao;
 use crate::support::process::{Scratch, eventually, poll};
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
+use crate::support::stay::Staying;
 use crate::support::stub::{Reply, Stub};
 use keyferry::config::VaultAuth;
 
@@ -88,6 +89,25 @@ fn row_30_two_missing_of_five_leave_three_delivered_and_nothing_emptied() {
         let touched = fs::metadata(&file).unwrap().modified().unwrap() != before;
         assert_eq!(touched, new, "{name}");
     }
+}
+
+#[test]
+fn row_160_one_secret_in_three_spellings_is_read_once() {
+    let bao = OpenBao::start();
+    bao.put("app", &json!({"PASSWORD": VALUE}));
+    let (desk, _) = desk(&bao, &[]);
+    let config = desk.path().join("keyferry.yaml");
+    let begin = fs::read_to_string(&config).unwrap();
+    let spellings = ["kv/app", "kv/data/app", "/kv/app", "/v1/kv/data/app"];
+    let deliveries = spellings.iter().enumerate().map(|(number, path)| {
+        format!("  - {{name: d{number}, from: [{{vault: {path}}}], to: [{{file: {{path: {number}.env}}}}]}}\n")
+    });
+    fs::write(&config, begin + &deliveries.collect::<String>()).unwrap();
+    keyferry().args(["job"]).dir(desk.path()).run().expect(0);
+    assert_eq!(super::audited(&bao, "read kv/data/app"), 1);
+    let staying = Staying::start(desk.path(), &fs::read_to_string(&config).unwrap());
+    staying.ready();
+    assert_eq!(super::audited(&bao, "read kv/data/app"), 2);
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub(crate) fn vault(path: &str) -> From {
         source: Source::Vault(VaultRead {
             server: "default".to_owned(),
             path: path.to_owned(),
+            exact: false,
             version: None,
             write: None,
         }),

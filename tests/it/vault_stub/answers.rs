@@ -5,12 +5,50 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{
-    SECRETS, SOON, TOKEN, VALUE, credentials, envelope, errors, fails, in_turn, kv2, with_token,
+    GRANTED, SECRETS, SOON, TOKEN, VALUE, copy, credentials, envelope, errors, fails, in_turn, kv2,
+    with_token,
 };
 use crate::support::session::{fields, path, read_once, secret_file, version};
+use crate::support::stay::Staying;
 use crate::support::stub::{Reply, Stub};
 
 const BRIEF: Duration = Duration::from_millis(600);
+
+#[test]
+fn row_152_a_duration_that_no_clock_counts_ends_no_process() {
+    let folder = credentials();
+    let leased = |duration: &str| {
+        let body = format!(
+            r#"{{"request_id":"r","lease_id":"db/creds/x/1","renewable":true,"lease_duration":{duration},"data":{{"password":"{VALUE}"}}}}"#
+        );
+        Reply::text(200, "application/json", &body)
+    };
+    for duration in [
+        "9223372036854775808",
+        "18446744073709551616",
+        "-1",
+        "1e300",
+        "null",
+    ] {
+        let login = format!(
+            r#"{{"request_id":"r","auth":{{"client_token":"{GRANTED}","lease_duration":{duration},"renewable":true}}}}"#
+        );
+        let answer = leased(duration);
+        let stub = Stub::start(move |request| match request.path.as_str() {
+            path if path.ends_with("/login") => Reply::text(200, "application/json", &login),
+            path if path.ends_with("/creds/x") => copy(&answer),
+            _ => Reply::text(204, "application/json", ""),
+        });
+        let config = format!(
+            "vault: {{address: '{}', auth: {{kubernetes: {{role: r, tokenFile: jwt}}}}}}\nsidecar: {{refresh: 1s}}\n\
+             deliveries: [{{name: app, from: [{{vault: /v1/db/creds/x}}], to: [{{file: {{path: out.env}}}}]}}]\n",
+            stub.url()
+        );
+        let staying = Staying::start(folder.path(), &config);
+        staying.ready();
+        staying.end().expect(0).assert_no_canary(SECRETS);
+    }
+}
 
 #[test]
 fn row_24_scalars_keep_their_spelling() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{GRANTED, JWT, SECRETS, TOKEN, VALUE, granted, in_turn, kv2};
-use crate::support::process::Scratch;
+use super::{GRANTED, JWT, SECRETS, SOON, TOKEN, VALUE, granted, in_turn, kv2};
+use crate::support::process::{Scratch, eventually};
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
 use crate::support::stub::{Reply, Stub};
@@ -88,6 +88,32 @@ fn the_trace_tells_each_request_and_no_secret() {
     ] {
         assert!(output.stderr.contains(words), "{words}:\n{}", output.stderr);
     }
+}
+
+#[test]
+fn row_159_in_a_job_too_a_server_that_hangs_holds_up_no_delivery_of_another() {
+    let folder = Scratch::new("vault-binary");
+    secret_file(folder.path(), "token", TOKEN);
+    let (hanging, well) = (Stub::start(|_| Reply::Hang), Stub::start(|_| kv2()));
+    let auth = "auth: {token: {file: token}}";
+    // More of them than may be under way at one time, and the healthy one last.
+    let slow = (0..100).map(|number| {
+        format!("- {{name: slow{number}, from: [{{vault: kv/data/{number}, server: slow}}], to: [{{file: {{path: slow{number}.env}}}}]}}\n")
+    });
+    let text = format!(
+        "vault: {{address: '{}', {auth}}}\nvaults: {{slow: {{address: '{}', {auth}}}}}\ndeliveries:\n{}\
+         - {{name: well, from: [{{vault: kv/data/a}}], to: [{{file: {{path: out.env}}}}]}}\n",
+        well.url(),
+        hanging.url(),
+        slow.collect::<String>()
+    );
+    folder.write("keyferry.yaml", text);
+    let job = keyferry()
+        .dir(folder.path())
+        .args(["job", "--deadline", "55s"]);
+    let going = job.start();
+    eventually("delivered", SOON, || folder.path().join("out.env").exists());
+    drop(going);
 }
 
 #[test]

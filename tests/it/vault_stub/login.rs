@@ -20,7 +20,10 @@ const BRIEF: Duration = Duration::from_millis(900);
 /// Logins are answered by `login`, all else is data.
 fn vault(login: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Stub {
     Stub::start(move |request| {
-        if request.path.ends_with("/login") {
+        if request.path.ends_with("/login") && request.body == b"{}" {
+            // Whether the method is mounted at all is asked with a login that names nobody.
+            errors(400, &["missing role"])
+        } else if request.path.ends_with("/login") {
             login(request)
         } else if request.path.ends_with("/revoke-self") {
             Reply::text(204, "application/json", "")
@@ -34,7 +37,7 @@ fn logins(stub: &Stub) -> Vec<Value> {
     let logins = stub
         .seen()
         .into_iter()
-        .filter(|request| request.path.ends_with("/login"));
+        .filter(|request| request.path.ends_with("/login") && request.body != b"{}");
     logins
         .map(|request| serde_json::from_slice(&request.body).expect("JSON"))
         .collect()

@@ -5,7 +5,8 @@ use std::time::Duration;
 use keyferry::config::VaultServer;
 
 use super::{SECRETS, SOON, credentials, fails, in_turn, kv2, with_token};
-use crate::support::process::Scratch;
+use crate::support::process::{Scratch, eventually};
+use crate::support::run::keyferry;
 use crate::support::session::{path, read_once, secret_file, session, watched};
 use crate::support::stub::{Reply, Stub};
 use crate::support::tls::Authority;
@@ -34,18 +35,14 @@ fn row_06_a_certificate_that_does_not_fit_gets_nothing() {
             ours.pem(),
             "the server's certificate has expired",
         ),
-        (
-            ours.issue(&["127.0.0.1"]),
-            "no certificate",
-            "holds no certificate",
-        ),
     ];
     for (identity, ca, words) in rows {
         let folder = credentials();
         let stub = Stub::start_tls(&identity, in_turn(vec![kv2()]));
         let server = trusting(&stub.url(), &folder, ca);
-        let result = read_once(SECRETS, &server, BRIEF, &path("kv/data/a"));
-        let failure = fails(result, "unavailable", &["gave up after", "TLS with", words]);
+        let result = read_once(SECRETS, &server, SOON, &path("kv/data/a"));
+        let failure = fails(result, "unavailable", &["TLS with", words]);
+        assert!(!failure.what.contains("gave up"), "waiting mends nothing");
         assert!(failure.hint.is_some());
         assert_eq!(stub.calls(), [""; 0], "{words}");
     }
@@ -77,15 +74,14 @@ fn row_06_a_missing_or_expired_ca_file_is_named() {
         ca_file: Some(folder.path().join("none.crt")),
         ..with_token(&stub.url(), &folder)
     };
-    let result = read_once(SECRETS, &missing, BRIEF, &path("kv/data/a"));
-    fails(
-        result,
-        "unavailable",
-        &["CA file", "none.crt does not exist"],
-    );
+    let result = read_once(SECRETS, &missing, SOON, &path("kv/data/a"));
+    fails(result, "usage", &["CA file", "none.crt does not exist"]);
+    let empty = trusting(&stub.url(), &folder, "no certificate");
+    let result = read_once(SECRETS, &empty, SOON, &path("kv/data/a"));
+    fails(result, "usage", &["holds no certificate in PEM"]);
     let expired = authority.issue_expired(&["any"]);
     let expired = trusting(&stub.url(), &folder, &expired.certificate);
-    let result = read_once(SECRETS, &expired, BRIEF, &path("kv/data/a"));
+    let result = read_once(SECRETS, &expired, SOON, &path("kv/data/a"));
     fails(
         result,
         "unavailable",
@@ -101,7 +97,7 @@ fn row_06_a_ca_file_that_is_renewed_is_read_again() {
     let stub = Stub::start_tls(&new.issue(&["127.0.0.1"]), in_turn(vec![kv2()]));
     let server = trusting(&stub.url(), &folder, old.pem());
     let material = watched(SECRETS, async {
-        let session = session(&server, SOON);
+        let session = session(&server, SOON).waiting_for_files();
         let read = path("kv/data/a");
         let renewal = async {
             while stub.connections() == 0 {
@@ -114,6 +110,82 @@ fn row_06_a_ca_file_that_is_renewed_is_read_again() {
         material
     });
     material.expect("the new CA");
+}
+
+/// A configuration whose server and CA file are these.
+fn configured(folder: &Scratch, address: &str, ca: &str) {
+    folder.write("keyferry.yaml", format!(
+        "vault:\n  address: {address}\n  caFile: {ca}\n  auth: {{token: {{file: token}}}}\n\
+         deliveries: [{{name: app, from: [{{vault: kv/data/a}}], to: [{{file: {{path: out.env}}}}]}}]\n"
+    ));
+}
+
+#[test]
+fn row_154_a_ca_file_that_is_missing_or_no_pem_is_a_mistake_of_the_configuration() {
+    let folder = credentials();
+    folder.write("text.crt", "no certificate\n");
+    let broken = Authority::new().pem().replace("MII", "!!!");
+    folder.write("broken.crt", broken);
+    let rows = [
+        ("none.crt", "CA file", "does not exist"),
+        ("text.crt", "holds no certificate in PEM", ""),
+        ("broken.crt", "is no PEM", ""),
+        (".", "CA file", ""),
+    ];
+    for (ca, words, more) in rows {
+        // Whether somebody listens there does not matter: nobody is asked.
+        configured(&folder, "https://127.0.0.1:1", ca);
+        for command in ["check", "job", "init", "plan", "sidecar"] {
+            let output = keyferry()
+                .dir(folder.path())
+                .args([command])
+                .run()
+                .expect(2);
+            for word in ["keyferry.yaml:3:11: ", words, more, "; name the file"] {
+                assert!(
+                    output.stderr.contains(word),
+                    "{command} {ca}: {}",
+                    output.stderr
+                );
+            }
+        }
+    }
+    // Roots do not matter to plain http.
+    configured(&folder, "http://127.0.0.1:1", "none.crt");
+    keyferry()
+        .dir(folder.path())
+        .args(["check"])
+        .run()
+        .expect(0);
+}
+
+#[test]
+fn row_156_an_unknown_ca_ends_a_job_at_once_and_is_waited_for_before_a_pod_starts() {
+    let folder = credentials();
+    let (old, new) = (Authority::new(), Authority::new());
+    let stub = Stub::start_tls(&new.issue(&["127.0.0.1"]), in_turn(vec![kv2()]));
+    configured(&folder, &stub.url(), "ca.crt");
+    folder.write("ca.crt", old.pem());
+    let run = |command: &str| {
+        let run = keyferry()
+            .dir(folder.path())
+            .args([command, "--deadline", "50s"]);
+        run.limit(Duration::from_secs(60))
+    };
+    for command in ["job", "plan"] {
+        let output = run(command).run().expect(7);
+        assert!(
+            output.stderr.contains("is signed by none of"),
+            "{}",
+            output.stderr
+        );
+        assert!(!output.stderr.contains("gave up"), "{}", output.stderr);
+    }
+    let before = stub.connections();
+    let init = run("init").start();
+    eventually("it tries on", SOON, || stub.connections() >= before + 3);
+    secret_file(folder.path(), "ca.crt", new.pem());
+    init.finish().expect(0).assert_no_canary(SECRETS);
 }
 
 #[test]
