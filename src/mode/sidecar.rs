@@ -17,6 +17,7 @@ use crate::outcome::Failed;
 use crate::progress;
 use crate::report::{Class, Failure};
 use crate::sidecar::board::Board;
+use crate::sidecar::group::Group;
 use crate::sidecar::groups;
 use crate::sidecar::herald::Herald;
 use crate::sidecar::keep::Keeper;
@@ -127,15 +128,18 @@ impl Stay {
             let groups = groups::split(config);
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
-                let keepers: Vec<Keeper<'_>> = groups
+                let keeper = |group| Keeper {
+                    group,
+                    world,
+                    board,
+                    reactor,
+                    herald,
+                    waits: in_use.beside(),
+                };
+                let groups: Vec<Group<'_>> = groups
                     .iter()
-                    .map(|group| Keeper {
-                        group,
-                        world,
-                        board,
-                        reactor,
-                        herald,
-                        waits: in_use.beside(),
+                    .map(|group| Group {
+                        keepers: group.iter().map(keeper).collect(),
                     })
                     .collect();
                 let tended = world
@@ -159,7 +163,7 @@ impl Stay {
                 tokio::select! {
                     new = reloaded => new,
                     () = ended => return,
-                    _ = join_all(keepers.iter().map(Keeper::keep)), if !keepers.is_empty() => return,
+                    _ = join_all(groups.iter().map(Group::keep)), if !groups.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
                     () = herald.run(events, world) => return,

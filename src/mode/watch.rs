@@ -134,7 +134,7 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
     let mut signals = signals();
     let mut files = watch::Watched::new(files(keeper.group));
     let first = async {
-        let followed = Followed::of(keeper.group, keeper.world).await;
+        let followed = Followed::of(keeper.group.deliveries.iter(), keeper.world).await;
         let environment = first(keeper, program.deadline, &mut files, &followed).await?;
         Ok::<_, Failure>((followed, environment))
     };

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::config::{Config, SecretRef, resolve};
+use crate::config::{Delivery, SecretRef, resolve};
 use crate::kubernetes::Kind;
 use crate::reflect::declared;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
@@ -23,7 +23,7 @@ use crate::world::World;
 /// More of the same is waited for: a cluster that is set up makes many namespaces at once.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// What a group depends on in a cluster.
+/// What deliveries depend on in a cluster.
 pub struct Followed {
     changed: Arc<Notify>,
     /// They end with this.
@@ -31,16 +31,19 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// Follows what the group depends on; nothing where there is none, or no cluster.
-    pub async fn of(group: &Config, world: &World) -> Self {
+    /// Follows what they depend on; nothing where there is none, or no cluster.
+    pub async fn of<'d>(
+        deliveries: impl Iterator<Item = &'d Delivery> + Clone,
+        world: &World,
+    ) -> Self {
         let changed = Arc::new(Notify::new());
         let mut watches = JoinSet::new();
-        let sources = group.deliveries.iter().flat_map(|delivery| &delivery.from);
+        let sources = deliveries.clone().flat_map(|delivery| &delivery.from);
         let mut secrets: Vec<&SecretRef> =
             sources.filter_map(|from| from.source.secret()).collect();
         secrets.sort();
         secrets.dedup();
-        let namespaces = group.deliveries.iter().any(declared::needs_namespaces);
+        let namespaces = deliveries.clone().any(declared::needs_namespaces);
         if (namespaces || !secrets.is_empty())
             && let Ok(cluster) = world.kubernetes().await
         {

@@ -1,12 +1,52 @@
-//! Which deliveries are made together: those that share a source, directly or through others. Pure.
+//! Which deliveries are kept together, so that a source that they share is read once, and which are made together. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
+use crate::observe::together;
+use crate::reflect::declared::pruned;
 
-/// Takes a configuration apart into groups, in the order of their first deliveries.
-pub fn split(config: Config) -> Vec<Config> {
+/// Takes a configuration apart: into groups that share sources, directly or through others, in the order of their first
+/// deliveries; and each group into those that are made at one time, because they may meet in one place.
+pub fn split(config: Config) -> Vec<Vec<Config>> {
+    let numbers = numbered(&config.deliveries);
+    let groups = parted(config, numbers);
+    let groups = groups.into_iter().map(|group| {
+        let numbers = apart(&group.deliveries);
+        parted(group, numbers)
+    });
+    groups.collect()
+}
+
+/// For each delivery the lowest number among those that it is made with at one time.
+fn apart(deliveries: &[Delivery]) -> Vec<usize> {
+    let mut numbers = vec![0; deliveries.len()];
+    for made in together(deliveries) {
+        let first = made.iter().min().copied().unwrap_or_default();
+        made.iter().for_each(|number| numbers[*number] = first);
+    }
+    // What is pruned is what none of them describes any more.
+    if deliveries
+        .iter()
+        .any(|delivery| !pruned(delivery, "").is_empty())
+    {
+        let both = deliveries.iter().zip(&numbers);
+        let describe = both.filter(|(delivery, _)| delivery.to.iter().any(in_cluster));
+        let describe: BTreeSet<usize> = describe.map(|(_, number)| *number).collect();
+        let first = describe.first().copied().unwrap_or_default();
+        for number in numbers
+            .iter_mut()
+            .filter(|number| describe.contains(number))
+        {
+            *number = first;
+        }
+    }
+    numbers
+}
+
+/// One configuration for each of the numbers that its deliveries have.
+fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
     let Config {
         name,
         vaults,
@@ -16,7 +56,6 @@ pub fn split(config: Config) -> Vec<Config> {
         reflector: _,
         manifests,
     } = config;
-    let numbers = numbered(&deliveries);
     let mut groups: BTreeMap<usize, Config> = BTreeMap::new();
     let empty = || Config {
         name: name.clone(),
@@ -108,7 +147,7 @@ fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
     numbers
 }
 
-/// Files whose change means a pass of this group: sources, and the keys that open them.
+/// Files whose change means a pass: sources, and the keys that open them.
 pub fn files(group: &Config) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     let (mut age, mut sealed) = (false, false);
@@ -157,12 +196,14 @@ mod tests {
         of_text(&text)
     }
 
-    fn names(groups: &[Config]) -> Vec<String> {
-        let joined = |group: &Config| {
-            let names: Vec<&str> = group.deliveries.iter().map(|d| d.name.as_str()).collect();
+    /// `+` joins what is made at one time, `,` what is kept together.
+    fn names(groups: &[Vec<Config>]) -> Vec<String> {
+        let made = |config: &Config| {
+            let names: Vec<&str> = config.deliveries.iter().map(|d| d.name.as_str()).collect();
             names.join("+")
         };
-        groups.iter().map(joined).collect()
+        let kept = |group: &Vec<Config>| group.iter().map(made).collect::<Vec<_>>().join(",");
+        groups.iter().map(kept).collect()
     }
 
     #[test]
@@ -179,7 +220,7 @@ mod tests {
                     ("b", &["{vault: kv/b}"]),
                     ("c", &["{vault: kv/x}"]),
                 ],
-                &["a+c", "b"],
+                &["a,c", "b"],
             ),
             (
                 &[
@@ -189,11 +230,27 @@ mod tests {
                     ("d", &["{vault: kv/3}", "{vault: kv/1}"]),
                     ("e", &["{vault: kv/2}", "{vault: kv/1}"]),
                 ],
-                &["a+b+c+d+e"],
+                &["a,b,c,d,e"],
             ),
         ];
         for (deliveries, want) in rows {
             assert_eq!(names(&split(config(deliveries))), want, "{deliveries:?}");
+        }
+    }
+
+    #[test]
+    fn row_158_what_may_meet_or_is_pruned_is_made_at_one_time() {
+        let text = |prune: bool| {
+            format!(
+                "vault: {{address: 'http://127.0.0.1:1', auth: {{token: {{file: t}}}}}}\ndeliveries:\n\
+             - {{name: a, from: [{{vault: kv/x}}], to: [{{secret: {{name: a, namespace: n}}, reflect: {{namespaces: [m], prune: {prune}}}}}]}}\n\
+             - {{name: b, from: [{{vault: kv/x}}], to: [{{file: {{path: b.env}}}}]}}\n\
+             - {{name: c, from: [{{vault: kv/x}}], to: [{{secret: {{name: c, namespace: n}}}}]}}\n\
+             - {{name: d, from: [{{vault: kv/x}}], to: [{{secret: {{name: c}}}}]}}\n"
+            )
+        };
+        for (prune, want) in [(false, "a,b,c+d"), (true, "a+c+d,b")] {
+            assert_eq!(names(&split(of_text(&text(prune)))), [want]);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Keeping one group: a pass, then waiting for what comes first of a changed file, a lease, a new token and the next look.
+//! Keeping what is made at one time: its passes, how long it may rest after each, and what it tells of them.
 
 use std::time::Duration;
 
@@ -8,14 +8,12 @@ use tokio::time::{Instant, sleep_until};
 use self::judge::changed;
 use self::wait::Wake;
 use super::board::{Board, Told};
-use super::cached;
 use super::cluster::Followed;
-use super::groups::files;
 use super::herald::Herald;
+use super::leases;
 use super::reactor::Reactor;
 use super::waits::Waits;
 use super::watch::Watched;
-use crate::apply::Applied;
 use crate::cadence::backoff;
 use crate::config::stay::REFRESH;
 use crate::config::window;
@@ -52,23 +50,7 @@ pub struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Keeps the group, for ever.
-    pub async fn keep(&self) {
-        cached::accept(self.group, self.board);
-        let mut files = Watched::new(files(self.group));
-        let followed = Followed::of(self.group, self.world).await;
-        let mut errors = 0;
-        loop {
-            // Looked at before the pass: what changes during it is seen after it.
-            let _ = files.changed();
-            let passed = self.pass().await;
-            errors = if passed.is_ok() { 0 } else { errors + 1 };
-            let asked = passed.err().flatten();
-            self.rest(errors, asked, &mut files, &followed).await;
-        }
-    }
-
-    /// Waits for what makes another pass worth while, after that many failures in a row; leases are renewed meanwhile. A server
+    /// Waits for what makes another look worth while, after that many failures in a row; leases are renewed meanwhile. A server
     /// that wants to be left alone is, whatever changes meanwhile.
     pub async fn rest(
         &self,
@@ -94,14 +76,13 @@ impl Keeper<'_> {
     }
 
     /// Until when a server that wants that is left alone: at most as long as errors make us wait.
-    fn left_alone(&self, asked: Option<Duration>) -> Instant {
+    pub(super) fn left_alone(&self, asked: Option<Duration>) -> Instant {
         Instant::now() + asked.unwrap_or_default().min(self.longest())
     }
 
-    /// Makes one pass. Where it failed, the longest wait that a server asked for.
-    async fn pass(&self) -> Result<(), Option<Duration>> {
+    /// Makes one pass in this world. Where it failed, the longest wait that a server asked for.
+    pub(super) async fn pass(&self, world: World) -> Result<(), Option<Duration>> {
         let begun = Timestamp::now();
-        let world = self.world.for_a_pass();
         self.waits.begin(self.world);
         let before = Before {
             note: &|owed| self.reactor.note(owed),
@@ -138,7 +119,6 @@ impl Keeper<'_> {
             self.tell(None, told);
         }
         self.board.passed(|| self.span(begun, worst));
-        self.settle_tokens(&applied).await;
         match worst {
             None => Ok(()),
             Some(_) => Err(asked),
@@ -171,23 +151,8 @@ impl Keeper<'_> {
     }
 
     fn delivered(&self, delivery: &Delivery) {
-        let reads = self.vault_reads_of(delivery);
+        let reads = leases::reads(std::iter::once(delivery)).into_iter();
         self.waits.delivered(&delivery.name, reads, self.world);
-    }
-
-    /// Tokens that were replaced are given back once nothing that was delivered depends on them.
-    async fn settle_tokens(&self, applied: &Applied) {
-        // Of what waits, the one before is in use.
-        if applied.results.iter().flatten().any(Result::is_err) || self.waits.left().is_some() {
-            return;
-        }
-        for (name, session) in self.world.vaults() {
-            let depends =
-                |shelf: &crate::shelf::Shelf| shelf.depends_on(name, session.generation());
-            if !self.world.shelf.as_deref().is_some_and(depends) {
-                session.give_back_replaced().await;
-            }
-        }
     }
 
     fn longest(&self) -> Duration {
@@ -198,7 +163,7 @@ impl Keeper<'_> {
         }
     }
 
-    fn pause(&self, errors: u32) -> Duration {
+    pub(super) fn pause(&self, errors: u32) -> Duration {
         let usual = match errors {
             0 => self.interval(),
             _ => backoff(FIRST, self.longest(), errors, chance()),
@@ -206,7 +171,7 @@ impl Keeper<'_> {
         self.waits.left().map_or(usual, |left| usual.min(left))
     }
 
-    fn interval(&self) -> Duration {
+    pub(super) fn interval(&self) -> Duration {
         let own = self
             .group
             .deliveries

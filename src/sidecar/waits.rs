@@ -81,6 +81,16 @@ impl Waits {
         }
     }
 
+    /// Whether something that was delivered ends with a token of a server that is older than this one.
+    pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
+        let now = Instant::now();
+        let delivered = locked(&self.delivered);
+        delivered.iter().any(|((_, read), ending)| {
+            let older = ending.token.is_some_and(|token| token < older_than);
+            read.server == server && older && ending.end > now
+        })
+    }
+
     /// When the first of what was delivered ends.
     pub fn end(&self, delivery: &str) -> Option<Instant> {
         let delivered = locked(&self.delivered);

@@ -7,11 +7,10 @@ pub mod sealed;
 pub mod secret;
 pub mod sops;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, join_all};
+use futures_util::future::join_all;
 
 use crate::config::{Config, Delivery, Source};
 use crate::envelope::sops::Policy;
@@ -23,22 +22,16 @@ use crate::room;
 use crate::vault::Session;
 use crate::world::World;
 
-/// What one source gives, for all who wait for it.
-type Read<'a> = Shared<BoxFuture<'a, Result<Arc<Material>, Failure>>>;
-
 /// The reads of one pass: each distinct source is read once, by the first delivery that asks, and answers all.
-pub struct Reads<'a>(BTreeMap<&'a Source, Read<'a>>);
+pub struct Reads<'a> {
+    config: &'a Config,
+    world: &'a World,
+}
 
 impl<'a> Reads<'a> {
-    /// Of all deliveries of a configuration; nothing is read yet.
+    /// Of a configuration; nothing is read yet.
     pub fn new(config: &'a Config, world: &'a World) -> Self {
-        let mut reads = BTreeMap::new();
-        for (_, source) in config.sources() {
-            reads
-                .entry(source)
-                .or_insert_with(|| fetch(source, config, world).boxed().shared());
-        }
-        Self(reads)
+        Self { config, world }
     }
 
     /// What the sources of one delivery gave, read all at once.
@@ -47,27 +40,21 @@ impl<'a> Reads<'a> {
             .await
     }
 
-    /// What these sources gave, each of them one of the configuration's.
+    /// What these sources gave.
     pub async fn these(&self, sources: impl Iterator<Item = &Source>) -> Fetched {
         let sources: BTreeSet<&Source> = sources.collect();
-        let reads = self
-            .0
-            .iter()
-            .filter(|(source, _)| sources.contains(*source));
-        gathered(reads).await
+        let reads = sources.into_iter().map(|source| async {
+            let gave = fetch(source, self.config, self.world).await;
+            (source.clone(), gave)
+        });
+        Fetched::from_parts(join_all(reads).await)
     }
-}
-
-async fn gathered<'s, 'a: 's>(
-    reads: impl Iterator<Item = (&'s &'a Source, &'s Read<'a>)>,
-) -> Fetched {
-    let reads = reads.map(|(source, read)| async { ((*source).clone(), read.clone().await) });
-    Fetched::from_parts(join_all(reads).await)
 }
 
 /// Reads every source once, all at once.
 pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
-    gathered(Reads::new(config, world).0.iter()).await
+    let sources = config.sources().map(|(_, source)| source);
+    Reads::new(config, world).these(sources).await
 }
 
 /// The sessions whose tokens this delivery's data ends with, once for each of its leases.
@@ -81,15 +68,32 @@ pub fn leases<'w>(delivery: &Delivery, fetched: &Fetched, world: &'w World) -> V
 }
 
 async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Material>, Failure> {
-    let fetched = async {
-        if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
-            return shelf.fetch(world.vault(&read.server)?, read).await;
-        }
-        let material = read(source, config, world).await?;
-        room::check()?;
-        Ok(Arc::new(material))
+    let waited = async {
+        let source = &named(source, world).await?;
+        let fetched = async {
+            if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
+                return shelf.fetch(world.vault(&read.server)?, read).await;
+            }
+            let material = read(source, config, world).await?;
+            room::check()?;
+            Ok(Arc::new(material))
+        };
+        world.source(source.clone(), fetched).await
     };
-    waiting(awaited(source), world.patience.deadline(), fetched).await
+    waiting(awaited(source), world.patience.deadline(), waited).await
+}
+
+/// The source by the one name that all spellings of its path have.
+async fn named(source: &Source, world: &World) -> Result<Source, Failure> {
+    let Source::Vault(read) = source else {
+        return Ok(source.clone());
+    };
+    let session = world.vault(&read.server)?;
+    let read = match &world.shelf {
+        Some(shelf) => shelf.named(session, read).await,
+        None => session.resolve(read).await,
+    };
+    Ok(Source::Vault(read?))
 }
 
 /// What a terminal says is waited for.

@@ -1,10 +1,14 @@
-//! What ends the wait between two passes: a changed file, a lease, another token, or the time.
+//! What ends the wait of one who is alone: a changed file, a lease, another token, or the time.
 
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
+use super::super::leases::{self, Tokens};
 use super::super::watch::Watched;
 use super::Keeper;
-use crate::config::{Delivery, VaultRead};
+use crate::config::VaultRead;
 
 /// What ended a wait.
 pub(super) enum Wake {
@@ -16,8 +20,13 @@ pub(super) enum Wake {
 
 impl Keeper<'_> {
     pub(super) async fn wait(&self, next: Instant, files: &mut Watched, well: bool) -> Wake {
-        let generations = self.generations();
-        let lease = self.next_lease().filter(|lease| *lease < next && well);
+        let reads = self.vault_reads();
+        let tokens = Tokens::of(&reads, self.world);
+        let now = Instant::now();
+        let lease = reads
+            .iter()
+            .filter_map(|read| leases::due(read, self.world, now));
+        let lease = lease.min().filter(|lease| *lease < next && well);
         tokio::select! {
             () = sleep_until(lease.unwrap_or(next)) => match lease {
                 Some(_) => Wake::Lease,
@@ -25,76 +34,21 @@ impl Keeper<'_> {
             },
             () = files.change() => Wake::Pass,
             // What failed may do with another token; what is leased may end with the old one.
-            () = self.new_token(&generations) => if well { Wake::Lease } else { Wake::Pass },
+            () = tokens.change(self.world) => if well { Wake::Lease } else { Wake::Pass },
         }
     }
 
     /// Renews or replaces the leases whose time has come; says whether that gave other data.
     pub(super) async fn leases_moved(&self) -> bool {
-        let Some(shelf) = &self.world.shelf else {
-            return true;
-        };
-        self.waits.renewed(self.world);
         let now = Instant::now();
-        let mut moved = false;
-        for read in self.vault_reads() {
-            let Ok(session) = self.world.vault(&read.server) else {
-                continue;
-            };
-            if shelf.next(session, read, now).is_none_or(|at| at > now) {
-                continue;
-            }
-            let before = shelf.version_of(read);
-            // A failure is met again, and told, by the pass that follows.
-            let after = shelf.fetch(session, read).await;
-            moved |= after.is_err() || shelf.version_of(read) != before;
-        }
-        moved
+        let reads = self.vault_reads().into_iter();
+        let due =
+            reads.filter(|read| leases::due(read, self.world, now).is_some_and(|at| at <= now));
+        let renewed = due.map(|read| leases::renew(read, self.world, &self.waits));
+        join_all(renewed).await.contains(&true)
     }
 
-    fn next_lease(&self) -> Option<Instant> {
-        let shelf = self.world.shelf.as_ref()?;
-        let now = Instant::now();
-        let next = self.vault_reads().filter_map(|read| {
-            let session = self.world.vault(&read.server).ok()?;
-            shelf.next(session, read, now)
-        });
-        next.min()
-    }
-
-    fn generations(&self) -> Vec<(String, u64)> {
-        let mut servers: Vec<&String> = self.vault_reads().map(|read| &read.server).collect();
-        servers.sort();
-        servers.dedup();
-        let generation = |server: &String| {
-            let session = self.world.vault(server).ok()?;
-            Some((server.clone(), session.generation()))
-        };
-        servers.into_iter().filter_map(generation).collect()
-    }
-
-    async fn new_token(&self, generations: &[(String, u64)]) {
-        let waits = generations.iter().filter_map(|(server, generation)| {
-            let session = self.world.vault(server).ok()?;
-            Some(Box::pin(session.next_generation(*generation)))
-        });
-        let waits: Vec<_> = waits.collect();
-        if waits.is_empty() {
-            return std::future::pending().await;
-        }
-        futures_util::future::select_all(waits).await;
-    }
-
-    fn vault_reads(&self) -> impl Iterator<Item = &VaultRead> {
-        let all = self.group.deliveries.iter();
-        all.flat_map(|delivery| self.vault_reads_of(delivery))
-    }
-
-    pub(super) fn vault_reads_of<'d>(
-        &self,
-        delivery: &'d Delivery,
-    ) -> impl Iterator<Item = &'d VaultRead> + use<'d> {
-        let sources = delivery.from.iter();
-        sources.filter_map(|from| from.source.vault())
+    pub(in crate::sidecar) fn vault_reads(&self) -> BTreeSet<&VaultRead> {
+        leases::reads(self.group.deliveries.iter())
     }
 }

@@ -1,0 +1,261 @@
+//! Keeping one group: its keepers make their passes side by side, each at its own time, and what ends is renewed meanwhile.
+//!
+//! Invariant: one that fails or hangs changes nothing for the others, whatever they share. Who passes at one time reads what
+//! they share once.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
+
+use super::cached;
+use super::cluster::Followed;
+use super::groups::files;
+use super::keep::Keeper;
+use super::leases::{self, Tokens};
+use super::waits::Waits;
+use super::watch::Watched;
+use crate::config::{Delivery, VaultRead};
+use crate::world::World;
+
+/// The keepers of one group, at least one.
+pub struct Group<'a> {
+    /// What is made at one time, each.
+    pub keepers: Vec<Keeper<'a>>,
+}
+
+/// When one keeper passes, and how its last passes ended.
+struct Timetable {
+    /// Its next pass; nothing while one is under way.
+    next: Option<Instant>,
+    /// Before this no change makes it pass earlier.
+    earliest: Instant,
+    /// Something changed during the pass that is under way.
+    again: bool,
+    /// How many passes failed in a row; nothing before the first.
+    errors: Option<u32>,
+}
+
+/// What came to its end.
+enum Done<'a> {
+    Pass(usize, Result<(), Option<Duration>>),
+    Renewal(&'a VaultRead, bool),
+    Settled,
+}
+
+type UnderWay<'f, 'a> = FuturesUnordered<LocalBoxFuture<'f, Done<'a>>>;
+
+impl Timetable {
+    fn new(now: Instant) -> Self {
+        Self {
+            next: Some(now),
+            earliest: now,
+            again: false,
+            errors: None,
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        self.errors == Some(0)
+    }
+
+    fn waits_after_a_failure(&self) -> bool {
+        self.next.is_some() && self.errors.is_some_and(|errors| errors > 0)
+    }
+
+    /// Something changed: as early as it may be.
+    fn hurry(&mut self) {
+        match &mut self.next {
+            Some(next) => *next = (*next).min(Instant::now().max(self.earliest)),
+            None => self.again = true,
+        }
+    }
+
+    /// A pass ended.
+    fn passed(&mut self, result: Result<(), Option<Duration>>, keeper: &Keeper<'_>) {
+        let errors = match result {
+            Ok(()) => 0,
+            Err(_) => self.errors.unwrap_or_default() + 1,
+        };
+        self.errors = Some(errors);
+        self.earliest = keeper.left_alone(result.err().flatten());
+        self.next = Some(self.earliest.max(Instant::now() + keeper.pause(errors)));
+        if std::mem::take(&mut self.again) {
+            self.hurry();
+        }
+    }
+
+    /// Whether it passes now that another one does: what they share is then read once.
+    fn goes_along(&self, now: Instant, interval: Duration) -> bool {
+        let soon = now + interval / 10;
+        self.next
+            .is_some_and(|next| next <= now || (self.is_well() && next <= soon))
+    }
+}
+
+impl<'a> Group<'a> {
+    /// Keeps the group, for ever.
+    pub async fn keep(&self) {
+        let Some(Keeper { world, board, .. }) = self.keepers.first() else {
+            return;
+        };
+        let world: &World = world;
+        for keeper in &self.keepers {
+            cached::accept(keeper.group, board);
+        }
+        let mut files = Watched::new(self.files());
+        let followed = Followed::of(self.deliveries(), world).await;
+        let reads = leases::reads(self.deliveries());
+        let mut tokens = Tokens::of(&reads, world);
+        let mut times: Vec<Timetable> = self
+            .keepers
+            .iter()
+            .map(|_| Timetable::new(Instant::now()))
+            .collect();
+        let mut under_way = UnderWay::new();
+        let mut renewing: BTreeSet<&VaultRead> = BTreeSet::new();
+        let mut settling = false;
+        let mut changed = pin!(followed.change());
+        loop {
+            self.begin_passes(&mut times, &mut files, world, &under_way);
+            let lease = self.begin_renewals(&reads, &mut renewing, world, &under_way);
+            let pass = times.iter().filter_map(|times| times.next).min();
+            let next = pass.into_iter().chain(lease).min();
+            tokio::select! {
+                Some(done) = under_way.next() => match done {
+                    Done::Pass(number, result) => {
+                        times[number].passed(result, &self.keepers[number]);
+                        if !std::mem::replace(&mut settling, true) {
+                            under_way.push(settle(world, &self.keepers[0].waits).boxed_local());
+                        }
+                    }
+                    Done::Renewal(read, moved) => {
+                        renewing.remove(read);
+                        if moved {
+                            self.hurry(&mut times, |keeper| keeper.vault_reads().contains(read));
+                        }
+                    }
+                    Done::Settled => settling = false,
+                },
+                () = wait_until(next) => {}
+                () = files.change() => self.hurry(&mut times, |_| true),
+                () = &mut changed => {
+                    changed.set(followed.change());
+                    self.hurry(&mut times, |_| true);
+                }
+                () = tokens.change(world) => {
+                    tokens = Tokens::of(&reads, world);
+                    // What failed may do with another token; what is leased is seen to at its own time.
+                    times.iter_mut().filter(|times| times.waits_after_a_failure()).for_each(Timetable::hurry);
+                }
+            }
+        }
+    }
+
+    fn deliveries(&self) -> impl Iterator<Item = &'a Delivery> + Clone {
+        self.keepers
+            .iter()
+            .flat_map(|keeper| &keeper.group.deliveries)
+    }
+
+    fn files(&self) -> Vec<std::path::PathBuf> {
+        let mut all: Vec<_> = self
+            .keepers
+            .iter()
+            .flat_map(|keeper| files(keeper.group))
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    fn hurry(&self, times: &mut [Timetable], whom: impl Fn(&Keeper<'_>) -> bool) {
+        let both = self.keepers.iter().zip(times);
+        both.filter(|(keeper, _)| whom(keeper))
+            .for_each(|(_, times)| times.hurry());
+    }
+
+    /// Begins the passes whose time has come, with those of who would pass soon.
+    fn begin_passes<'f>(
+        &'f self,
+        times: &mut [Timetable],
+        files: &mut Watched,
+        world: &World,
+        under_way: &UnderWay<'f, 'a>,
+    ) {
+        let now = Instant::now();
+        if !times
+            .iter()
+            .any(|times| times.next.is_some_and(|next| next <= now))
+        {
+            return;
+        }
+        // Looked at before the pass: what changes during it is seen after it.
+        if files.changed() {
+            times.iter_mut().for_each(Timetable::hurry);
+        }
+        let pass = world.for_a_pass();
+        for (number, (keeper, times)) in self.keepers.iter().zip(times).enumerate() {
+            if times.goes_along(now, keeper.interval()) {
+                times.next = None;
+                let pass = pass.beside();
+                let passed = async move { Done::Pass(number, keeper.pass(pass).await) };
+                under_way.push(passed.boxed_local());
+            }
+        }
+    }
+
+    /// Begins the renewals whose time has come; gives the time of the next one.
+    fn begin_renewals<'f>(
+        &'f self,
+        reads: &BTreeSet<&'a VaultRead>,
+        renewing: &mut BTreeSet<&'a VaultRead>,
+        world: &'f World,
+        under_way: &UnderWay<'f, 'a>,
+    ) -> Option<Instant> {
+        let now = Instant::now();
+        let mut next = None;
+        for read in reads {
+            let Some(at) = leases::due(read, world, now).filter(|_| !renewing.contains(read))
+            else {
+                continue;
+            };
+            if at > now {
+                next = next.into_iter().chain([at]).min();
+                continue;
+            }
+            renewing.insert(read);
+            let (read, waits) = (*read, &self.keepers[0].waits);
+            let renewed =
+                async move { Done::Renewal(read, leases::renew(read, world, waits).await) };
+            under_way.push(renewed.boxed_local());
+        }
+        next
+    }
+}
+
+/// Tokens that were replaced are given back once nothing that was delivered depends on them.
+async fn settle<'a>(world: &World, waits: &Waits) -> Done<'a> {
+    for (name, session) in world.vaults() {
+        let token = session.generation();
+        let kept = world
+            .shelf
+            .as_ref()
+            .is_some_and(|shelf| shelf.depends_on(name, token));
+        if !kept && !waits.depends_on(name, token) {
+            session.give_back_replaced().await;
+        }
+    }
+    Done::Settled
+}
+
+async fn wait_until(next: Option<Instant>) {
+    match next {
+        Some(next) => sleep_until(next).await,
+        None => std::future::pending().await,
+    }
+}
