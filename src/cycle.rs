@@ -11,13 +11,14 @@ use tokio::sync::OnceCell;
 
 use crate::apply::{self, Applied};
 use crate::artifact::{Desired, Wanted};
-use crate::config::{Config, Delivery, ManifestSet, Target};
+use crate::config::{Config, Delivery, ManifestSet, Target, resolve};
 use crate::fetched::Fetched;
 use crate::halt;
 use crate::observe;
 use crate::plan::{self, DeliveryPlan, Ledger, Owed, Plan, prune};
 use crate::reflect::declared;
 use crate::reflect::metadata::NamespaceMetadata;
+use crate::reflect::signature::Keys;
 use crate::render;
 use crate::report::Failure;
 use crate::room;
@@ -32,10 +33,13 @@ struct Pass<'a> {
     reads: Reads<'a>,
     ledger: Ledger,
     namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
+    keys: OnceCell<Result<Option<Keys>, Failure>>,
+    /// Whether a key of the marks is made where there is none.
+    writes: bool,
 }
 
 impl<'a> Pass<'a> {
-    fn new(config: &'a Config, world: &'a World, now: Timestamp) -> Self {
+    fn new(config: &'a Config, world: &'a World, now: Timestamp, writes: bool) -> Self {
         Self {
             config,
             world,
@@ -43,7 +47,26 @@ impl<'a> Pass<'a> {
             reads: Reads::new(config, world),
             ledger: Ledger::default(),
             namespaces: OnceCell::new(),
+            keys: OnceCell::new(),
+            writes,
         }
+    }
+
+    /// The keys of the marks, had by the first who needs them; nothing where copies are not signed.
+    async fn keys(&self) -> &Result<Option<Keys>, Failure> {
+        let read = async || {
+            let Some(at) = &self.config.mark_key else {
+                return Ok(None);
+            };
+            let cluster = self.world.kubernetes().await?;
+            let at = resolve(at, &cluster.namespace);
+            let keys = match self.writes {
+                true => cluster.mark_keys_or_new(&at).await?,
+                false => cluster.mark_keys_to_plan(&at).await?,
+            };
+            Ok(Some(keys))
+        };
+        self.keys.get_or_init(read).await
     }
 
     /// What a delivery wants, with the copies that it declares.
@@ -61,13 +84,27 @@ impl<'a> Pass<'a> {
         if let (Ok(_), Err(full)) = (&wanted.artifacts, room::check()) {
             wanted.artifacts = Err(full.into());
         }
-        match declared::needs_namespaces(delivery) {
+        let wanted = match declared::needs_namespaces(delivery) {
             false => declared::expand(delivery, wanted, &Ok(Vec::new())),
             true => {
                 let list = || observe::namespace::list(self.world);
                 declared::expand(delivery, wanted, self.namespaces.get_or_init(list).await)
             }
+        };
+        match declared::has_copies(delivery) {
+            true => self.signed(wanted).await,
+            false => wanted,
         }
+    }
+
+    async fn signed(&self, mut wanted: Wanted) -> Wanted {
+        match self.keys().await {
+            // Not the time of the pass: its sources may have been waited for.
+            Ok(Some(keys)) => declared::sign(&mut wanted, keys, Timestamp::now().as_second()),
+            Ok(None) => {}
+            Err(failure) => wanted.artifacts = wanted.artifacts.and(Err(failure.clone())),
+        }
+        wanted
     }
 
     /// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
@@ -97,19 +134,24 @@ impl<'a> Pass<'a> {
 
     async fn decide(&self, deliveries: Vec<Wanted>) -> Vec<DeliveryPlan> {
         let desired = Desired { deliveries };
-        let observed = observe::observe(&desired, self.world).await;
+        let mut observed = observe::observe(&desired, self.world).await;
+        if let Some(Ok(Some(keys))) = self.keys.get() {
+            for (wanted, seen) in desired.deliveries.iter().zip(&mut observed) {
+                declared::judge(wanted, seen, keys);
+            }
+        }
         plan::group(desired, observed, &self.ledger).deliveries
     }
 }
 
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
-    let pass = &Pass::new(config, world, now);
+    let pass = &Pass::new(config, world, now, false);
     let delivered = grouped(config, async |group| pass.decided(group).await.1);
     let described = async { pass.decide(pass.described().await).await };
     let (mut deliveries, described) = tokio::join!(delivered, described);
     deliveries.extend(described);
-    let pruned = pruned(config, &deliveries, world).await;
+    let pruned = pruned(pass, &deliveries).await;
     deliveries.extend(pruned);
     Plan {
         deliveries,
@@ -130,7 +172,8 @@ async fn grouped<T>(config: &Config, each: impl AsyncFn(&[usize]) -> Vec<T>) -> 
 
 /// What came from manifests once, or was declared as a copy, and is to go. The list of what stands is made after all sources
 /// were read, so what is not in the files is not there because it was taken out of them.
-async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<DeliveryPlan> {
+async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
+    let Pass { config, world, .. } = *pass;
     let prunes = |set: &ManifestSet| set.pruned().is_some();
     let copies = config
         .deliveries
@@ -152,7 +195,11 @@ async fn pruned(config: &Config, plans: &[DeliveryPlan], world: &World) -> Vec<D
         true => own_namespace(world).await,
         false => Ok(String::new()),
     };
-    let marked = observe::marked::look(config, &namespace, world).await;
+    let keys = match copies {
+        true => pass.keys().await,
+        false => &Ok(None),
+    };
+    let marked = observe::marked::look(config, &namespace, keys, world).await;
     prune::plan(&kept, marked, world.allow_deletes)
 }
 
@@ -195,7 +242,7 @@ pub async fn run_asking(
     now: Timestamp,
     before: &Before<'_>,
 ) -> (Applied, Vec<Owed>) {
-    let pass = &Pass::new(config, world, now);
+    let pass = &Pass::new(config, world, now, true);
     let ways = grouped(config, async |group| deliver(group, pass, before).await);
     let mut applied = Applied {
         plan: Plan {
@@ -213,7 +260,7 @@ pub async fn run_asking(
     }
     // Last of all: whoever reads a Secret that was renamed finds the new one before the old one goes.
     let waiting = applied.plan.deliveries.iter().any(DeliveryPlan::waits);
-    for mut pruned in pruned(config, &applied.plan.deliveries, world).await {
+    for mut pruned in pruned(pass, &applied.plan.deliveries).await {
         match waiting {
             true => pruned.hold(),
             false => before.hold(&mut pruned),

@@ -71,6 +71,18 @@ pub struct Marked {
     pub found: Result<Vec<Leftover>, Failure>,
 }
 
+/// What a signature says of its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// We made it what it says it is.
+    Signed,
+    /// There is none, or it is of an object that stood in the same place before.
+    #[default]
+    Unsigned,
+    /// No key that we know made it.
+    Unknown,
+}
+
 /// A regular file as it stands.
 #[derive(Debug)]
 pub struct FileState {
@@ -119,4 +131,8 @@ pub struct SecretState {
     pub is_told: bool,
     /// Keys that are neither ours nor wanted: they stay.
     pub others: Vec<String>,
+    /// When the server made it.
+    pub created: String,
+    /// What its signature says, where it is to be a signed copy.
+    pub verdict: Option<Verdict>,
 }

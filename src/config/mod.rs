@@ -75,6 +75,8 @@ pub struct Config {
     pub deliveries: Vec<Delivery>,
     /// Copies by annotation, where wanted.
     pub reflector: Option<Reflector>,
+    /// The Secret whose keys sign the copies of deliveries, where they are signed.
+    pub mark_key: Option<SecretRef>,
     /// Encrypted manifests, applied as what they say they are.
     pub manifests: Vec<ManifestSet>,
 }

@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use super::at::{At, Ordered};
 
-pub use reflect::{RawBrake, RawCeiling, RawDialect, RawLease, RawReflect, RawReflector};
+pub use reflect::{
+    RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector,
+};
 mod stay;
 
 pub use manifests::RawManifests;
@@ -41,6 +43,8 @@ pub struct RawConfig {
     pub deliveries: Vec<At<RawDelivery>>,
     /// Copies by annotation.
     pub reflector: Option<At<RawReflector>>,
+    /// The Secret whose keys sign copies in other namespaces, so that none can be forged.
+    pub mark_key: Option<At<RawMarkKey>>,
     /// Encrypted Kubernetes manifests that are applied as what they say they are.
     pub manifests: Vec<At<RawManifests>>,
 }

@@ -54,4 +54,6 @@ pub struct Reflector {
     pub silence: Duration,
     /// The Lease that decides who of several replicas works.
     pub lease: SecretRef,
+    /// The Secret that holds the keys of the marks.
+    pub mark_key: SecretRef,
 }

@@ -177,7 +177,12 @@ impl Parcel<'_> {
     }
 }
 
-fn section(body: &mut Vec<u8>, name: &str, values: &BTreeMap<String, SecretBytes>, plain: bool) {
+pub(super) fn section(
+    body: &mut Vec<u8>,
+    name: &str,
+    values: &BTreeMap<String, SecretBytes>,
+    plain: bool,
+) {
     body.extend_from_slice(format!(",\"{name}\":{{").as_bytes());
     for (at, (key, value)) in values.iter().enumerate() {
         if at > 0 {

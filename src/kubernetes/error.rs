@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::subject::{Claims, Kind, Subject};
 use crate::artifact::Owner;
+use crate::reflect::signature::KeyError;
 use crate::report::{Class, Fault};
 
 /// Why a cluster was not found, or did not do what it was asked.
@@ -156,6 +157,14 @@ pub enum Error {
         /// The type.
         kind: String,
     },
+    /// A Secret that is to hold keys of the marks, and does not.
+    #[error("{subject} cannot hold the keys of the marks: {why}")]
+    UnfitKeys {
+        /// The Secret.
+        subject: Subject,
+        /// What is wrong with it.
+        why: KeyError,
+    },
     /// A namespace or name that would lead elsewhere in a path.
     #[error("not a name of a Kubernetes object: {0:?}")]
     BadName(String),
@@ -225,6 +234,7 @@ impl Fault for Error {
             | Self::TooLarge { .. }
             | Self::BadKeys { .. }
             | Self::ReservedType { .. }
+            | Self::UnfitKeys { .. }
             | Self::Altered { .. }
             | Self::HoldsMore { .. } => Class::Refused,
             Self::Raced(_)
@@ -271,6 +281,9 @@ impl Fault for Error {
             Self::TooLarge { .. } => "deliver fewer fields, spread them over several Secrets, or deliver files".into(),
             Self::BadKeys { .. } => "rename the fields: letters, digits, `-`, `_` and `.`, at most 253, not `.` nor starting with `..`".into(),
             Self::ReservedType { .. } => "choose another type: this one belongs to Kubernetes itself or to Helm".into(),
+            Self::UnfitKeys { .. } => {
+                "docs/reflect.md, \"The key of the marks\": give it keys of 32 random bytes, or name another Secret in `markKey`".into()
+            }
             Self::Altered { .. } => "look for a mutating webhook or policy that changes Secrets, and exempt this one".into(),
             Self::HoldsMore { .. } => "move those keys elsewhere, or `force: true` on this target gives them up".into(),
             Self::NotRecreated { cause, .. } => return cause.hint(),

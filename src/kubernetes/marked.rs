@@ -15,6 +15,8 @@ use crate::artifact::{
 };
 use crate::reflect::marks::DECLARED;
 use crate::reflect::metadata::Notes;
+use crate::reflect::place::{self, Uid};
+use crate::reflect::signature::{self, Carrier, Keys, SIGNATURE, Statement, Verdict};
 
 /// Objects of one answer: their managed fields may take some KiB each.
 const PAGE: usize = 250;
@@ -45,12 +47,31 @@ struct Metadata {
     uid: String,
     resource_version: String,
     #[serde(default)]
+    creation_timestamp: String,
+    #[serde(default)]
     deletion_timestamp: Option<String>,
     /// Of ours only: what others annotate may hold values.
     #[serde(default)]
     annotations: Notes,
     #[serde(default)]
     managed_fields: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Metadata {
+    fn is_signed(&self, from: &str, keys: &Keys) -> bool {
+        let statement = Statement {
+            kind: place::Kind::Secret,
+            namespace: &self.namespace,
+            name: &self.name,
+            origin: signature::Origin::Declared(from),
+        };
+        let carrier = Carrier {
+            uid: Uid::parse(&self.uid),
+            created: &self.creation_timestamp,
+        };
+        let text = self.annotations.read(SIGNATURE);
+        keys.verify(text, &statement, carrier) == Verdict::Signed
+    }
 }
 
 impl Kubernetes {
@@ -70,13 +91,16 @@ impl Kubernetes {
     }
 
     /// All declared copies of a configuration in all namespaces, each with what it says of its
-    /// origin; all marks applied by us.
+    /// origin: signed by us, and all marks applied by us. What only looks like one is not among
+    /// them.
     pub(crate) async fn declared_copies(
         &self,
         name: &ConfigurationName,
+        keys: &Keys,
     ) -> Result<Vec<(String, Leftover)>, Error> {
         let found = self.marked("", &of(name)).await?;
-        Ok(found.into_iter().filter_map(declared).collect())
+        let found = found.into_iter();
+        Ok(found.filter_map(|object| declared(object, keys)).collect())
     }
 
     async fn marked(&self, namespace: &str, selector: &str) -> Result<Vec<Object>, Error> {
@@ -123,8 +147,11 @@ fn described(object: Object) -> Option<Leftover> {
     ours.then_some(leftover)
 }
 
-fn declared(object: Object) -> Option<(String, Leftover)> {
+fn declared(object: Object, keys: &Keys) -> Option<(String, Leftover)> {
     let from = object.metadata.annotations.read(DECLARED)?.to_owned();
+    if !object.metadata.is_signed(&from, keys) {
+        return None;
+    }
     let (applied, leftover) = leftover(object.metadata, Origin::Copies)?;
     let marks = [MARK, CONFIGURATION];
     let ours = marks.iter().all(|mark| applied.labels.contains(*mark));
@@ -139,6 +166,7 @@ fn leftover(metadata: Metadata, of: Origin) -> Option<(Fields, Leftover)> {
         namespace,
         uid,
         resource_version,
+        creation_timestamp: _,
         deletion_timestamp,
         annotations: _,
         managed_fields,

@@ -24,6 +24,7 @@ pub(crate) mod fields;
 mod kubeconfig;
 pub(crate) mod lease;
 pub(crate) mod list;
+mod mark_keys;
 mod marked;
 pub mod pod;
 mod redact;

@@ -66,6 +66,8 @@ struct Metadata {
     #[serde(default)]
     annotations: Option<BTreeMap<String, String>>,
     #[serde(default)]
+    creation_timestamp: Option<String>,
+    #[serde(default)]
     deletion_timestamp: Option<String>,
     #[serde(default)]
     finalizers: Vec<String>,
@@ -202,6 +204,8 @@ impl Stored {
             owner,
             is_told,
             others,
+            created: metadata.creation_timestamp.unwrap_or_default(),
+            verdict: None,
         }
     }
 

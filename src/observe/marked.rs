@@ -7,6 +7,7 @@ use crate::artifact::{ConfigurationName, Leftover, Origin};
 use crate::config::{Config, Delivery, ManifestSet};
 use crate::observed::Marked;
 use crate::reflect::declared;
+use crate::reflect::signature::Keys;
 use crate::report::Failure;
 use crate::world::World;
 
@@ -15,6 +16,7 @@ use crate::world::World;
 pub async fn look(
     config: &Config,
     own_namespace: &Result<String, Failure>,
+    keys: &Result<Option<Keys>, Failure>,
     world: &World,
 ) -> Vec<Marked> {
     let sets = config.manifests.iter();
@@ -30,7 +32,7 @@ pub async fn look(
         }
     });
     let looks = futures_util::future::join_all(looks);
-    let (mut marked, copies) = tokio::join!(looks, copies(config, own_namespace, world));
+    let (mut marked, copies) = tokio::join!(looks, copies(config, own_namespace, keys, world));
     marked.extend(copies);
     marked
 }
@@ -39,6 +41,7 @@ pub async fn look(
 async fn copies(
     config: &Config,
     own_namespace: &Result<String, Failure>,
+    keys: &Result<Option<Keys>, Failure>,
     world: &World,
 ) -> Vec<Marked> {
     let prunes = |delivery: &&Delivery| !declared::pruned(delivery, "").is_empty();
@@ -49,7 +52,11 @@ async fn copies(
     let list = async {
         let namespace = own_namespace.as_deref().map_err(Failure::clone)?;
         let cluster = world.kubernetes().await?;
-        let all = cluster.declared_copies(config.name()?).await?;
+        // Without a key nothing is signed, so none of them is known to be ours.
+        let all = match keys.as_ref().map_err(Failure::clone)? {
+            Some(keys) => cluster.declared_copies(config.name()?, keys).await?,
+            None => Vec::new(),
+        };
         Ok::<_, Failure>((namespace, all))
     };
     let list = list.await;

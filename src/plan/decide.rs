@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::variables;
 use super::{Action, Change, KeyChange, Reason};
-use crate::artifact::{Access, Artifact, FileArtifact, FileBody, Owner, SecretArtifact};
+use crate::artifact::{
+    Access, Artifact, FileArtifact, FileBody, ObjectName, Owner, SecretArtifact,
+};
 use crate::material::SecretBytes;
-use crate::observed::{FileSetState, FileState, SecretState};
+use crate::observed::{FileSetState, FileState, SecretState, Verdict};
+use crate::reflect::signature::SIGNATURE;
 use crate::render::envfile::{self, Found};
 use crate::report::{Class, Failure};
 
@@ -163,8 +166,11 @@ pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
     if !secret.may_replace(&state.owner) {
         return (Action::Refuse(not_ours(secret, &state.owner)), keys);
     }
+    if state.verdict == Some(Verdict::Unknown) {
+        return (Action::Refuse(unverified(secret)), keys);
+    }
     let content = keys.iter().any(|key| key.change != Change::Same);
-    let metadata = state.labels != secret.labels || state.annotations != secret.annotations;
+    let metadata = state.labels != secret.labels || !same_annotations(secret, state);
     let reason = if state.kind != secret.kind {
         Some(Reason::Type {
             from: state.kind.clone(),
@@ -220,6 +226,33 @@ pub(super) fn secret_notes(
         notes.push(format!("{fate} keys of others: {keys}"));
     }
     notes
+}
+
+/// A signature that is good stays: each one is another text, and a new key alone is no reason to write.
+fn same_annotations(secret: &SecretArtifact, state: &SecretState) -> bool {
+    let is_signed = state.verdict == Some(Verdict::Signed);
+    let others = |all: &BTreeMap<String, String>| {
+        let mut others = all.clone();
+        if is_signed {
+            others.remove(SIGNATURE);
+        }
+        others
+    };
+    others(&secret.annotations) == others(&state.annotations)
+}
+
+fn unverified(secret: &SecretArtifact) -> Failure {
+    let ObjectName { namespace, name } = &secret.at;
+    Failure::new(
+        Class::Refused,
+        format!(
+            "secret {} says that keyferry made it, and no known key signed that",
+            secret.at
+        ),
+    )
+    .hint(format!(
+        "to adopt it: kubectl annotate secret -n {namespace} {name} {SIGNATURE}-; docs/reflect.md, \"The key of the marks\""
+    ))
 }
 
 fn not_ours(secret: &SecretArtifact, owner: &Owner) -> Failure {

@@ -9,15 +9,23 @@ use std::sync::Arc;
 
 use super::marks;
 use super::metadata::NamespaceMetadata;
+use super::place::{Kind, Uid};
+use super::signature::{Bound, Carrier, Keys, Origin, SIGNATURE, Statement};
 use crate::artifact::{Artifact, Conflict, ObjectName, SecretArtifact, Wanted};
 use crate::config::{Delivery, Reflect, SecretTarget, Target, resolve};
 use crate::material::SecretBytes;
+use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 
 /// Whether all namespaces must be known for a delivery.
 pub fn needs_namespaces(delivery: &Delivery) -> bool {
     let mut reflected = delivery.to.iter().filter_map(reflected);
     reflected.any(|(_, reflect)| reflect.named().is_none())
+}
+
+/// Whether a delivery declares any.
+pub fn has_copies(delivery: &Delivery) -> bool {
+    delivery.to.iter().any(|target| reflected(target).is_some())
 }
 
 fn reflected(target: &Target) -> Option<(&SecretTarget, &Reflect)> {
@@ -158,6 +166,52 @@ fn copy(home: &SecretArtifact, reflect: &Reflect, from: &str, namespace: String)
             ..home.conflict
         },
     }
+}
+
+/// Signs the copies among what is wanted, at this time in seconds since 1970.
+pub fn sign(wanted: &mut Wanted, keys: &Keys, now: i64) {
+    let artifacts = wanted.artifacts.iter_mut().flatten();
+    for secret in artifacts.filter_map(|artifact| match artifact {
+        Artifact::Secret(secret) => Some(secret),
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => None,
+    }) {
+        let signature = statement(secret).and_then(|of| keys.sign(&of, Bound::Created(now)));
+        let signature = signature.map(|text| (SIGNATURE.to_owned(), text));
+        secret.annotations.extend(signature);
+    }
+}
+
+/// What the signature of a copy says that stands where one is wanted.
+pub fn judge(wanted: &Wanted, seen: &mut [Seen], keys: &Keys) {
+    let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
+    for (artifact, seen) in artifacts.iter().zip(seen) {
+        let (Artifact::Secret(secret), Observed::Secret(state)) = (artifact, &mut seen.state)
+        else {
+            continue;
+        };
+        let Some(statement) = statement(secret) else {
+            continue;
+        };
+        let carrier = Carrier {
+            uid: Uid::parse(&state.uid),
+            created: &state.created,
+        };
+        let text = state.annotations.get(SIGNATURE).map(String::as_str);
+        state.verdict = Some(keys.verify(text, &statement, carrier));
+    }
+}
+
+fn statement(copy: &SecretArtifact) -> Option<Statement<'_>> {
+    let origin = copy.annotations.get(marks::DECLARED)?;
+    Some(Statement {
+        kind: Kind::Secret,
+        namespace: &copy.at.namespace,
+        name: &copy.at.name,
+        origin: Origin::Declared(origin),
+    })
 }
 
 /// What a copy says of its origin, by which it is known again when it is declared no more: the place of its home, or, where

@@ -38,8 +38,8 @@ pub struct Foreseen {
 pub enum Act {
     /// A copy is made where nothing is.
     Create(Reason),
-    /// A copy of another controller becomes ours.
-    Adopt(Outlook),
+    /// A copy of another controller, or one that is not signed, becomes ours.
+    Adopt(Reason, Outlook),
     /// Our copy is written again.
     Update(Reason, Outlook),
     /// An object that asks for it is filled.
@@ -71,7 +71,7 @@ impl Foresight {
                 Some((step.kind, step.source.as_ref()?, refusal))
             }
             Act::Create(_)
-            | Act::Adopt(_)
+            | Act::Adopt(..)
             | Act::Update(..)
             | Act::Fill(_)
             | Act::Delete(_)
@@ -105,9 +105,9 @@ impl Act {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Create(_) => "create",
-            Self::Adopt(Outlook { remade: true, .. })
+            Self::Adopt(_, Outlook { remade: true, .. })
             | Self::Update(_, Outlook { remade: true, .. }) => "recreate",
-            Self::Adopt(_) => "adopt",
+            Self::Adopt(..) => "adopt",
             Self::Update(..) => "update",
             Self::Fill(_) => "fill",
             Self::Delete(_) => "delete",
@@ -122,7 +122,7 @@ impl Act {
             Self::Hold(_, refusal) | Self::Leave(refusal) => Some(refusal.word()),
             Self::Unclaimed => Some("Unclaimed"),
             Self::Create(_)
-            | Self::Adopt(_)
+            | Self::Adopt(..)
             | Self::Update(..)
             | Self::Fill(_)
             | Self::Delete(_) => None,
@@ -132,7 +132,7 @@ impl Act {
     /// What was seen of what stands there, where that decides something.
     pub fn outlook(&self) -> Option<Outlook> {
         match self {
-            Self::Adopt(outlook) | Self::Update(_, outlook) => Some(*outlook),
+            Self::Adopt(_, outlook) | Self::Update(_, outlook) => Some(*outlook),
             Self::Create(_)
             | Self::Fill(_)
             | Self::Delete(_)
@@ -150,12 +150,12 @@ impl Act {
         };
         match self {
             Self::Create(reason) | Self::Fill(reason) => reason.to_string(),
-            Self::Adopt(outlook) => {
+            Self::Adopt(reason, outlook) => {
                 let what = match outlook.same {
                     true => "only its marks change",
                     false => "its content differs and is written anew",
                 };
-                remade(format!("{}; {what}", Reason::Adopted), outlook)
+                remade(format!("{reason}; {what}"), outlook)
             }
             Self::Update(reason, outlook) => remade(reason.to_string(), outlook),
             Self::Delete(reason) => reason.to_string(),

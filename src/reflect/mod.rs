@@ -28,3 +28,4 @@ pub mod place;
 pub mod reason;
 pub mod scope;
 pub mod selector;
+pub mod signature;

@@ -5,6 +5,7 @@ use std::fmt;
 use super::brake::{Mass, Source};
 use super::order::Order;
 use super::place::{Kind, Place};
+use super::signature::SIGNATURE;
 
 /// Why a copy is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +20,8 @@ pub enum Reason {
     Edited,
     /// Its marks are not as they should be.
     Marks,
+    /// It carries our marks and no signature of this object.
+    Unsigned,
     /// Another controller made it, and now it is ours.
     Adopted,
     /// The source was deleted and made anew, or a person gave the place to another one.
@@ -33,6 +36,7 @@ impl fmt::Display for Reason {
             Self::Source => "its source changed",
             Self::Edited => "it was edited",
             Self::Marks => "its marks differ",
+            Self::Unsigned => "it is not signed yet",
             Self::Adopted => "adopted: another controller made it",
             Self::OtherSource => "it has another source now",
         })
@@ -65,6 +69,10 @@ impl fmt::Display for Farewell {
 pub enum Refusal {
     /// Something stands there that is not ours.
     Foreign,
+    /// It says that we made it, and no key that we know signed that.
+    Unverified(Kind, Place),
+    /// It says that we made it, nothing signed that, and no source gives to it.
+    Unsigned,
     /// A source of the same name stands there.
     Occupied,
     /// A copy of another source stands there.
@@ -122,12 +130,19 @@ impl fmt::Display for Braked {
 }
 
 impl Refusal {
+    /// Whether it is about the object that stands there, and no source has to do with it.
+    pub fn is_of_the_object(&self) -> bool {
+        matches!(self, Self::Unverified(..) | Self::Unsigned)
+    }
+
     /// What a person may order about it, where it is told at the source that asks.
     pub fn order(&self, kind: Kind, source: &Place) -> Option<Order> {
         match self {
             Self::Brake(braked) => Some(Order::Release(braked.source.clone(), braked.held)),
             Self::Taken(_) | Self::Kept(_) => Some(Order::Give((kind, source.clone()))),
-            Self::Foreign
+            Self::Unverified(..)
+            | Self::Unsigned
+            | Self::Foreign
             | Self::Occupied
             | Self::Declined
             | Self::Denied
@@ -144,6 +159,8 @@ impl Refusal {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Foreign => "Foreign",
+            Self::Unverified(..) => "Unverified",
+            Self::Unsigned => "Unsigned",
             Self::Occupied => "Occupied",
             Self::Taken(_) => "Taken",
             Self::Kept(_) => "Kept",
@@ -164,6 +181,16 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign => f.write_str("an object that keyferry did not make stands there"),
+            Self::Unverified(kind, at) => write!(
+                f,
+                "it says that keyferry made it, and no known key signed that; to let a source that gives to it adopt \
+                 it: kubectl annotate {kind} -n {} {} {SIGNATURE}-",
+                at.namespace, at.name
+            ),
+            Self::Unsigned => f.write_str(
+                "it says that keyferry made it, nothing signed that, and the source that it names does not give to it; \
+                 if it did, it would adopt it",
+            ),
             Self::Occupied => f.write_str("another source stands there"),
             Self::Taken(by) => write!(f, "a copy of {by} stands there"),
             Self::Kept(owner) => write!(f, "{owner} had this place first"),

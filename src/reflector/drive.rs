@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::keys;
 use super::lead::Candidate;
 use super::pulse::Pulse;
 use super::tell::Teller;
@@ -24,6 +25,7 @@ use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::order::Order;
 use crate::reflect::place::{Kind, Place};
 use crate::reflect::reason::Refusal;
+use crate::reflect::signature::Keys;
 
 /// Parts of lists and single changes on their way; each is small, and a full channel only slows the watches.
 const CHANNEL: usize = 64;
@@ -57,7 +59,7 @@ pub async fn run(
             let reserved = lease.note(KEPT).unwrap_or_default().to_owned();
             tokio::select! {
                 () = candidate.hold(lease, orders) => {}
-                () = drive(config, &cluster, pulse, (given, reserved)) => {}
+                () = lead(config, &cluster, pulse, (given, reserved)) => {}
             }
         }
     };
@@ -68,20 +70,36 @@ pub async fn run(
     candidate.resign().await;
 }
 
+/// Works with the keys of the marks. With other keys it ends, and begins again with what the Lease says then.
+async fn lead(
+    config: &Reflector,
+    cluster: &Kubernetes,
+    pulse: &Pulse,
+    orders: (mpsc::Receiver<Order>, String),
+) {
+    let at = resolve(&config.mark_key, &cluster.namespace);
+    let keys = Arc::new(keys::obtain(cluster, &at, pulse).await);
+    tokio::select! {
+        () = keys::changed(cluster, &at, &keys) => {}
+        () = drive(config, cluster, pulse, &keys, orders) => {}
+    }
+}
+
 /// Follows the cluster and does what the index says, for as long as it is asked to.
 async fn drive(
     config: &Reflector,
     cluster: &Kubernetes,
     pulse: &Pulse,
+    keys: &Arc<Keys>,
     (mut orders, reserved): (mpsc::Receiver<Order>, String),
 ) {
     let (sender, mut signals) = mpsc::channel(CHANNEL);
     // They end with this set.
     let _watches = follow(config, cluster, pulse, &sender);
     drop(sender);
-    let worker = Worker::new(cluster.until(Instant::now()), config);
+    let worker = Worker::new(cluster.until(Instant::now()), config, Arc::clone(keys));
     let lease = resolve(&config.lease, &cluster.namespace);
-    let mut desk = Desk::new(config, pulse.clone(), lease);
+    let mut desk = Desk::new(config, pulse.clone(), lease, keys);
     desk.index.recall(&reserved);
     let mut letters = FuturesUnordered::new();
     let mut jobs = FuturesUnordered::new();
@@ -204,11 +222,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(config: &Reflector, pulse: Pulse, lease: ObjectName) -> Self {
+    fn new(config: &Reflector, pulse: Pulse, lease: ObjectName, keys: &Arc<Keys>) -> Self {
         let scopes = scopes(config);
         let each = |kind: Kind| scopes.iter().map(move |scope| (kind, scope.clone()));
         Self {
-            index: Index::new(config.rules.clone()),
+            index: Index::new(config.rules.clone(), Arc::clone(keys)),
             start: Instant::now(),
             missing: Kind::ALL.into_iter().flat_map(each).collect(),
             pulse,

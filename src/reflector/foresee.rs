@@ -2,6 +2,8 @@
 //!
 //! Neither the Lease nor Events are touched: the Lease is read for what it says of reserved places. Whatever a decision needs to know of values is compared here and dropped.
 
+use std::sync::Arc;
+
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
@@ -19,7 +21,9 @@ use crate::report::{Class, Failure};
 
 /// Looks at the whole cluster, or at the namespaces that the configuration names.
 pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresight, Failure> {
-    let mut forecast = Forecast::new(config.rules.clone());
+    let at = resolve(&config.mark_key, &cluster.namespace);
+    let keys = Arc::new(cluster.mark_keys_to_plan(&at).await?);
+    let mut forecast = Forecast::new(config.rules.clone(), Arc::clone(&keys));
     let lease = resolve(&config.lease, &cluster.namespace);
     let mut failures = Vec::new();
     match cluster.lease(&lease).await {
@@ -30,7 +34,7 @@ pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresig
         Err(error) => failures.push(error.into()),
     }
     list(config, cluster, &mut forecast).await?;
-    let worker = Worker::new(cluster.until(Instant::now()), config);
+    let worker = Worker::new(cluster.until(Instant::now()), config, keys);
     let mut looks = FuturesUnordered::new();
     loop {
         while looks.len() < config.parallel

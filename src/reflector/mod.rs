@@ -13,6 +13,7 @@ mod digest;
 mod drive;
 mod figures;
 mod foresee;
+mod keys;
 mod larder;
 mod lead;
 mod pulse;

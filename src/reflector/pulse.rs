@@ -81,7 +81,12 @@ impl Pulse {
         }
     }
 
-    /// It waits for the Lease.
+    /// It waits for nothing any more.
+    pub(super) fn works(&self) {
+        self.state().waits = None;
+    }
+
+    /// It waits for the Lease, or for the keys of the marks.
     pub(super) fn waits(&self, why: String, well: bool) {
         self.state().waits = Some((why, well));
     }

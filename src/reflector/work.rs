@@ -26,6 +26,7 @@ use crate::reflect::marks::KEPT;
 use crate::reflect::metadata::{Guard, Metadata};
 use crate::reflect::mittwald;
 use crate::reflect::place::{Kind, Place, Version};
+use crate::reflect::signature::Keys;
 
 /// All tries of one request. Longer than a webhook may take, and short enough that what fails does not hold up others.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -71,10 +72,11 @@ pub(super) struct Worker {
     annotations: Vec<Glob>,
     hashing: Hashing,
     larder: Larder,
+    keys: Arc<Keys>,
 }
 
 impl Worker {
-    pub(super) fn new(cluster: Kubernetes, config: &Reflector) -> Self {
+    pub(super) fn new(cluster: Kubernetes, config: &Reflector, keys: Arc<Keys>) -> Self {
         Self {
             lease: resolve(&config.lease, &cluster.namespace),
             cluster,
@@ -82,6 +84,7 @@ impl Worker {
             annotations: config.annotations.clone(),
             hashing: Hashing::default(),
             larder: Larder::default(),
+            keys,
         }
     }
 

@@ -54,6 +54,7 @@ fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
         sidecar,
         deliveries,
         reflector: _,
+        mark_key,
         manifests,
     } = config;
     let mut groups: BTreeMap<usize, Config> = BTreeMap::new();
@@ -65,6 +66,7 @@ fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
         deliveries: Vec::new(),
         manifests: Vec::new(),
         reflector: None,
+        mark_key: mark_key.clone(),
     };
     // What is pruned is what nobody describes: whoever describes a Secret is in the group in which that is asked.
     let describe = deliveries.iter().zip(&numbers);
@@ -123,6 +125,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
             .map(delivery)
             .collect(),
         reflector: None,
+        mark_key: None,
     }
 }
 

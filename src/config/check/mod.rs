@@ -24,7 +24,7 @@ use crate::report::Class;
 
 use super::{
     AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, Reflector, SealedKey,
-    Sidecar, Staleness, Target, VaultRead, VaultServer,
+    SecretRef, Sidecar, Staleness, Target, VaultRead, VaultServer,
 };
 
 /// What the files seen so far declare, before it is merged.
@@ -41,6 +41,7 @@ pub struct Parts {
     recipients: Vec<String>,
     deliveries: Vec<Delivery>,
     reflectors: Vec<(Reflector, Location)>,
+    mark_keys: Vec<(SecretRef, Location)>,
     manifests: Vec<ManifestSet>,
 }
 
@@ -66,6 +67,7 @@ pub fn check(
         sidecar,
         deliveries,
         reflector,
+        mark_key,
         manifests,
     } = raw;
     if let Some(name) = name {
@@ -104,6 +106,10 @@ pub fn check(
         let at = checker.at(&reflector);
         parts.reflectors.push((checker.reflector(reflector), at));
     }
+    if let Some(mark_key) = mark_key {
+        let at = checker.at(&mark_key);
+        parts.mark_keys.push((checker.mark_key(mark_key), at));
+    }
     for set in manifests {
         parts.manifests.extend(checker.manifests(set));
     }
@@ -122,6 +128,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         recipients,
         deliveries,
         reflectors,
+        mark_keys,
         manifests,
     } = parts;
     if let [(_, first), (_, second), ..] = sidecar.as_slice() {
@@ -155,6 +162,11 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             class: Class::Usage,
         });
     }
+    if let [(_, first), (_, second), ..] = mark_keys.as_slice() {
+        problems.push(twice("the section", "markKey", first, second));
+    }
+    let mark_key = mark_keys.into_iter().next().map(|(at, _)| at);
+    problems.extend(reflect::unsigned(&deliveries, mark_key.as_ref()));
     let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
     for set in &manifests {
         let Some(name) = &set.name else { continue };
@@ -169,6 +181,10 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         name::needed(&deliveries, &manifests, reflector_at),
         problems,
     );
+    let reflector = reflector.map(|(reflector, _)| Reflector {
+        mark_key: mark_key.clone().unwrap_or_else(reflect::usual_mark_key),
+        ..reflector
+    });
     Config {
         name,
         vaults: servers,
@@ -183,7 +199,8 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             .map(|(sidecar, _)| sidecar)
             .unwrap_or_default(),
         deliveries,
-        reflector: reflector.map(|(reflector, _)| reflector),
+        reflector,
+        mark_key,
         manifests,
     }
 }

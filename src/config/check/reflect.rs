@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::super::at::At;
+use super::super::problem::Problem;
 use super::super::raw::{
-    RawBrake, RawCeiling, RawDialect, RawLease, RawReflect, RawReflector, RawSecret,
+    RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector, RawSecret,
 };
-use super::super::{Location, Reflect, Reflector, SILENCE, SecretRef};
+use super::super::{Delivery, Location, Reflect, Reflector, SILENCE, SecretRef, Target};
 use super::Checker;
 use crate::plan::brake::Limits;
 use crate::reflect::glob::{Ceiling, Glob};
@@ -14,12 +15,16 @@ use crate::reflect::index::Rules;
 use crate::reflect::offer::Dialect;
 use crate::reflect::pattern::Matching;
 use crate::reflect::selector::Selector;
+use crate::report::Class;
 
 /// Where nobody's copies belong unless somebody says so.
 const SYSTEM: &str = "kube-*";
 
 /// The name of the Lease unless said.
 const LEASE: &str = "keyferry-reflector";
+
+/// The name of the Secret with the keys of the marks.
+const MARK_KEY: &str = "keyferry-marks";
 
 /// Writes under way at once, unless said; more would only wait in the API server.
 const PARALLEL: u64 = 16;
@@ -29,6 +34,40 @@ const SILENCES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_s
 
 /// How long it must be quiet before deletions are judged.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// Where the keys of the marks are, where nothing else is configured.
+pub(super) fn usual_mark_key() -> SecretRef {
+    SecretRef {
+        namespace: None,
+        name: MARK_KEY.to_owned(),
+    }
+}
+
+/// What would delete copies and could not tell them from what somebody else made to look like them.
+pub(super) fn unsigned<'a>(
+    deliveries: &'a [Delivery],
+    mark_key: Option<&SecretRef>,
+) -> impl Iterator<Item = Problem> + 'a {
+    let prunes = |target: &Target| match target {
+        Target::Secret(secret) => secret.reflect.as_ref().is_some_and(|reflect| reflect.prune),
+        Target::File(_) | Target::Files(_) => false,
+    };
+    let signs = mark_key.is_some();
+    let unsigned = deliveries
+        .iter()
+        .filter(move |delivery| !signs && delivery.to.iter().any(prunes));
+    unsigned.map(|delivery| Problem {
+        at: delivery.at.clone(),
+        what: format!(
+            "delivery `{}`: `prune` beside `reflect` needs `markKey`: without a key, anybody could make what looks like a copy",
+            delivery.name
+        ),
+        hint: Some(format!(
+            "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the key, and is made when it is not there"
+        )),
+        class: Class::Usage,
+    })
+}
 
 impl Checker<'_> {
     /// Copies beside a Secret.
@@ -140,6 +179,8 @@ impl Checker<'_> {
             parallel: self.parallel(parallel.as_ref()),
             silence: silence.map_or(SILENCE, |silence| self.silence(&silence)),
             lease: self.lease(lease),
+            // Of all files together: see where they are merged.
+            mark_key: usual_mark_key(),
         }
     }
 
@@ -245,6 +286,18 @@ impl Checker<'_> {
             name: name.map_or_else(
                 || LEASE.to_owned(),
                 |name| self.object_name(&name, "the Lease's name"),
+            ),
+        }
+    }
+
+    /// The Secret with the keys of the marks.
+    pub(super) fn mark_key(&mut self, written: At<RawMarkKey>) -> SecretRef {
+        let RawMarkKey { namespace, name } = written.value;
+        SecretRef {
+            namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
+            name: name.map_or_else(
+                || usual_mark_key().name,
+                |name| self.object_name(&name, "the name of the Secret"),
             ),
         }
     }

@@ -117,6 +117,16 @@ pub struct RawLease {
     pub name: Option<At<String>>,
 }
 
+/// The Secret that holds the keys of the marks. It is made when it is not there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawMarkKey {
+    /// Our own namespace where it is left out.
+    pub namespace: Option<At<String>>,
+    /// Its name; `keyferry-marks` where it is left out.
+    pub name: Option<At<String>>,
+}
+
 fn yes() -> bool {
     true
 }

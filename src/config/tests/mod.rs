@@ -511,6 +511,23 @@ fn alias_bombs_and_depth_are_refused_quickly() {
 }
 
 #[test]
+fn row_93_what_prunes_copies_needs_a_key_that_signs_them() {
+    let copies = "name: t\ndeliveries: [{name: d, from: [{vault: kv/x}], to: [{secret: {name: s}, reflect: {namespaces: [a], prune: true}}]}]\n";
+    let needs = "c/k.yaml:3:14: delivery `d`: `prune` beside `reflect` needs `markKey`";
+    refused(copies, needs);
+    let config = load_files(
+        &[("c/k.yaml", &format!("{SERVER}markKey: {{}}\n{copies}"))],
+        None,
+    );
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    let key = config.mark_key.expect("it is named");
+    assert_eq!(key.to_string(), "keyferry-marks");
+    let kept = copies.replace(", prune: true", "");
+    load_files(&[("c/k.yaml", &format!("{SERVER}{kept}"))], None)
+        .unwrap_or_else(|problems| panic!("{problems}"));
+}
+
+#[test]
 fn row_99_the_reflector_is_careful_and_its_sources_are_named() {
     let read = |text: &str| {
         let text = format!("name: t\nreflector: {text}\n");
@@ -544,6 +561,9 @@ fn row_99_the_reflector_is_careful_and_its_sources_are_named() {
         (10, 50, 4, 60)
     );
     assert_eq!(all.lease.to_string(), "n/l");
+    assert_eq!(all.mark_key.to_string(), "keyferry-marks");
+    let named = read("{sources: {namespaces: [\"*\"]}}\nmarkKey: {namespace: n, name: k}");
+    assert_eq!(named.mark_key.to_string(), "n/k");
     for (text, expected) in [
         (
             "{dialects: []}",

@@ -7,6 +7,7 @@ use super::super::offer::Dialect;
 use super::super::place::{Kind, Place};
 use super::super::reason::{Farewell, Reason, Refusal};
 use super::super::scope::Target;
+use super::super::signature::Verdict;
 use super::shelf::{Source, Standing};
 use super::{Content, Digest, How, Index, Item, Write};
 use crate::reflect::index::queue::Lane;
@@ -60,6 +61,9 @@ impl Index {
             return Decision::Nothing;
         };
         let standing = self.shelf(kind).standing(place);
+        if kind == Kind::Secret && place == self.keys.at() {
+            return Decision::Nothing;
+        }
         let is_ending = namespace.ending || standing.is_some_and(|standing| standing.ending);
         if is_ending || !self.rules.targets.covers(&place.namespace) {
             return Decision::Nothing;
@@ -73,7 +77,7 @@ impl Index {
         };
         let is_asked = claims.asker().is_some();
         match (claims.first, standing) {
-            (None, Some(copy)) => self.farewell(kind, copy, namespace.declines),
+            (None, Some(copy)) => self.farewell(kind, place, copy, namespace.declines),
             _ if is_asked && kind.is_reserved(&place.name) => Decision::Refuse(Refusal::Reserved),
             (_, None) if is_asked && self.shelf(kind).sources.contains_key(place) => {
                 Decision::Refuse(Refusal::Occupied)
@@ -186,6 +190,15 @@ impl Index {
                 Decision::Refuse(Refusal::Foreign)
             };
         }
+        match copy.verdict {
+            Verdict::Signed => {}
+            Verdict::Unknown => return unverified(kind, place),
+            // As earlier releases made it: the source that it names, and that gives, signs it.
+            Verdict::Unsigned if is_here => {
+                return write(How::Adopt(copy.uid, copy.version), Reason::Unsigned);
+            }
+            Verdict::Unsigned => return Decision::Refuse(Refusal::Unsigned),
+        }
         let update = |reason| write(How::Update(copy.uid, copy.version), reason);
         if !is_here {
             // A person gave the place to this source.
@@ -276,17 +289,22 @@ impl Index {
         }
     }
 
-    /// A copy that nobody gives any more. It goes only if all of it is certain: our mark, the source's uid, and what became of
-    /// the source.
-    fn farewell(&self, kind: Kind, copy: &Standing, declined: bool) -> Decision {
+    /// A copy that nobody gives any more. It goes only if all of it is certain: our signature, the source's uid, and what became
+    /// of the source.
+    fn farewell(&self, kind: Kind, place: &Place, copy: &Standing, declined: bool) -> Decision {
         let Some(from) = &copy.from else {
             return Decision::Nothing;
         };
         let is_seen =
             self.rules.namespaces.is_none() || self.namespaces.contains_key(&from.namespace);
-        let is_ours = copy.marked && copy.source_uid.is_known();
-        if !is_ours || !is_seen || !self.rules.sources.covers(&from.namespace) {
+        if !copy.marked || !is_seen || !self.rules.sources.covers(&from.namespace) {
             return Decision::Nothing;
+        }
+        match copy.verdict {
+            Verdict::Signed if copy.source_uid.is_known() => {}
+            Verdict::Signed => return Decision::Nothing,
+            Verdict::Unknown => return unverified(kind, place),
+            Verdict::Unsigned => return Decision::Refuse(Refusal::Unsigned),
         }
         if copy.declines {
             return Decision::Refuse(Refusal::Declined);
@@ -307,6 +325,10 @@ impl Index {
         self.queue
             .push(Item::read(kind, source.clone()), Lane::Read);
     }
+}
+
+fn unverified(kind: Kind, place: &Place) -> Decision {
+    Decision::Refuse(Refusal::Unverified(kind, place.clone()))
 }
 
 /// What a source holds now, if it was read since it changed and may be copied.

@@ -9,6 +9,7 @@ use super::super::offer::{Ask, Dialect, Mirror, Offer};
 use super::super::pattern::budget::{Budget, Cost};
 use super::super::place::{Kind, Place};
 use super::super::reason::Refusal;
+use super::super::signature::{Carrier, Origin, SIGNATURE, Statement, Verdict};
 use super::super::{emberstack, mittwald};
 use super::queue::Lane;
 use super::shelf::{Source, Standing};
@@ -102,7 +103,12 @@ impl Index {
 
     fn object(&mut self, kind: Kind, metadata: Metadata, listed: bool) {
         let place = self.place(&metadata.namespace, &metadata.name);
-        let ask = self.ask(&metadata);
+        // Nobody's words make the Secret of the keys a source or a copy.
+        let holds_keys = kind == Kind::Secret && place == *self.keys.at();
+        let ask = match holds_keys {
+            true => Ask::Nothing,
+            false => self.ask(&metadata),
+        };
         match ask {
             Ask::Nothing | Ask::Declared => {
                 self.drop_source(kind, &place);
@@ -124,11 +130,11 @@ impl Index {
             }
             Ask::Copy(mirror) => {
                 self.drop_source(kind, &place);
-                self.stands(kind, place, &metadata, mirror, false, listed);
+                self.stands(kind, place, &metadata, &mirror, false, listed);
             }
             Ask::Mirror(mirror) => {
                 self.drop_source(kind, &place);
-                self.stands(kind, place, &metadata, mirror, true, listed);
+                self.stands(kind, place, &metadata, &mirror, true, listed);
             }
         }
     }
@@ -275,7 +281,7 @@ impl Index {
         kind: Kind,
         place: Place,
         metadata: &Metadata,
-        mirror: Mirror,
+        mirror: &Mirror,
         asked: bool,
         listed: bool,
     ) {
@@ -283,6 +289,7 @@ impl Index {
         let repair = self.rules.repair;
         let from = mirror
             .source
+            .as_ref()
             .map(|source| self.place(&source.namespace, &source.name));
         let known = self
             .shelf(kind)
@@ -302,6 +309,10 @@ impl Index {
         };
         let digest = known.and_then(|known| known.digest);
         let digest = digest.filter(|_| is_known_version || proven == Some(guard) || !repair);
+        let verdict = match (asked, &from) {
+            (false, Some(from)) => self.verdict(kind, &place, metadata, from, &mirror),
+            (true, _) | (_, None) => Verdict::default(),
+        };
         let standing = Standing {
             uid: metadata.uid,
             version,
@@ -314,6 +325,7 @@ impl Index {
             dialect: mirror.dialect,
             mirror: asked,
             marked: metadata.marked,
+            verdict,
             declines: marks::declines(metadata.notes.read(marks::ACCEPT)),
             ending: metadata.ending,
             seen,
@@ -328,6 +340,29 @@ impl Index {
         if !same || digest.is_none() {
             self.dirty(kind, place);
         }
+    }
+
+    /// Whether a copy is what it says it is.
+    fn verdict(
+        &self,
+        kind: Kind,
+        place: &Place,
+        metadata: &Metadata,
+        from: &Place,
+        mirror: &Mirror,
+    ) -> Verdict {
+        let statement = Statement {
+            kind,
+            namespace: &place.namespace,
+            name: &place.name,
+            origin: Origin::Object(from, mirror.source_uid, mirror.holds),
+        };
+        let carrier = Carrier {
+            uid: metadata.uid,
+            created: &metadata.creation_timestamp,
+        };
+        let text = metadata.notes.read(SIGNATURE);
+        self.keys.verify(text, &statement, carrier)
     }
 
     pub(super) fn gone(&mut self, kind: Kind, place: &Place) {
@@ -421,13 +456,14 @@ fn says_the_same(old: &Standing, new: &Standing) -> bool {
             dialect,
             mirror,
             marked,
+            verdict,
             declines,
             ending,
             seen: _,
         } = standing.clone();
         (
             (uid, from, source_uid, holds, digest, guard),
-            (dialect, mirror, marked, declines, ending),
+            (dialect, mirror, marked, verdict, declines, ending),
         )
     };
     facts(old) == facts(new)

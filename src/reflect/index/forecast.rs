@@ -5,12 +5,14 @@
 //! decision is read by whoever asks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::foresight::{Act, Foreseen, Foresight, Outlook};
 use super::super::metadata::Metadata;
 use super::super::place::{Kind, Place, Version};
 use super::super::reason::Refusal;
+use super::super::signature::Keys;
 use super::decide::Decision;
 use super::shelf::Standing;
 use super::{Event, How, Index, Job, News, Next, Rules, Told, Write, Written};
@@ -34,9 +36,9 @@ pub struct Forecast {
 
 impl Forecast {
     /// Of an empty index: it wants to be told lists.
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(rules: Rules, keys: Arc<Keys>) -> Self {
         Self {
-            index: Index::new(rules),
+            index: Index::new(rules, keys),
             now: Duration::ZERO,
             due: None,
             taken: HashSet::new(),
@@ -111,7 +113,7 @@ impl Forecast {
     /// What stands where this would be written looks so.
     pub fn looked(&mut self, write: &Write, outlook: Outlook) {
         let act = match write.how {
-            How::Adopt(..) => Act::Adopt(outlook),
+            How::Adopt(..) => Act::Adopt(write.reason, outlook),
             How::Create | How::Update(..) | How::Fill(..) => Act::Update(write.reason, outlook),
         };
         self.granted(write, act);

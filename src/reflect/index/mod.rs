@@ -33,6 +33,7 @@ use super::place::{Kind, Place, Uid, Version};
 use super::reason::{Farewell, Reason, Refusal};
 use super::scope::Target;
 use super::selector::Labels;
+use super::signature::Keys;
 use crate::plan::brake::Limits;
 use decide::Decision;
 use figures::Count;
@@ -221,6 +222,7 @@ const TURN: usize = 1000;
 #[derive(Debug)]
 pub struct Index {
     rules: Rules,
+    keys: Arc<Keys>,
     namespaces: BTreeMap<Arc<str>, Namespace>,
     namespaces_listed: bool,
     generation: u32,
@@ -241,7 +243,7 @@ pub struct Index {
 
 impl Index {
     /// An empty one: nothing is decided until all was listed.
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(rules: Rules, keys: Arc<Keys>) -> Self {
         let mut index = Self {
             brake: Brake::new(rules.limits, rules.settle),
             namespaces: BTreeMap::new(),
@@ -257,6 +259,7 @@ impl Index {
             cursor: None,
             wishes: 0,
             rules,
+            keys,
         };
         // Named one by one, they are taken to be there; their labels are unknown, so no selector speaks of them.
         for name in index.rules.namespaces.clone().unwrap_or_default() {

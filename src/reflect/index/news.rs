@@ -28,23 +28,23 @@ impl Index {
         if before.as_ref() == Some(&refusal) {
             return;
         }
-        let at = self.told_at(kind, place);
+        let at = self.told_at(kind, place, &refusal);
         let what = News::Refused(place.clone(), refusal);
         self.told.push(Told { kind, at, what });
     }
 
-    /// The mirror that asks; else the source that would be copied; else the place itself.
-    fn told_at(&self, kind: Kind, place: &Place) -> Place {
-        match self.shelf(kind).standing(place) {
-            Some(standing) if standing.mirror => return place.clone(),
-            Some(_) | None => {}
+    /// The object that is meant, or the mirror that asks; else the source that would be copied; else the place itself.
+    fn told_at(&self, kind: Kind, place: &Place, refusal: &Refusal) -> Place {
+        let standing = self.shelf(kind).standing(place);
+        let is_its_own = standing.is_some_and(|standing| standing.mirror);
+        if is_its_own || refusal.is_of_the_object() {
+            return place.clone();
         }
-        let standing = self
-            .shelf(kind)
-            .standing(place)
-            .and_then(|standing| standing.from.clone());
+        // What an object only claims to be from is not where its news go.
+        let ours = standing.filter(|standing| standing.is_ours());
+        let from = ours.and_then(|standing| standing.from.clone());
         let asker = || self.claims(kind, place).asker().cloned();
-        standing.or_else(asker).unwrap_or_else(|| place.clone())
+        from.or_else(asker).unwrap_or_else(|| place.clone())
     }
 
     /// Each source that gives to a place of another one is told so, once.

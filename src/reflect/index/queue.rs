@@ -213,7 +213,7 @@ impl Queue {
 
 fn is_restoration(reason: Reason) -> bool {
     match reason {
-        Reason::Deleted | Reason::Edited | Reason::Marks => true,
+        Reason::Deleted | Reason::Edited | Reason::Marks | Reason::Unsigned => true,
         Reason::New | Reason::Source | Reason::Adopted | Reason::OtherSource => false,
     }
 }

@@ -6,6 +6,7 @@ use super::super::metadata::Guard;
 use super::super::offer::Dialect;
 use super::super::place::{Kind, Place, Uid, Version};
 use super::super::reason::Refusal;
+use super::super::signature::Verdict;
 use super::queue::Lane;
 use super::shelf::Standing;
 use super::{Content, Digest, How, Index, Item, Write};
@@ -120,6 +121,7 @@ impl Index {
                 dialect,
                 mirror,
                 marked: !mirror,
+                verdict: Verdict::Signed,
                 declines: false,
                 ending: false,
                 seen,

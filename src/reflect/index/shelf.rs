@@ -9,6 +9,7 @@ use super::super::offer::{Dialect, Offer};
 use super::super::pattern::budget::Cost;
 use super::super::place::{Place, Uid, Version};
 use super::super::reason::Refusal;
+use super::super::signature::Verdict;
 use super::{Content, Digest};
 
 /// An object that may be copied.
@@ -46,15 +47,17 @@ pub(super) struct Standing {
     /// It belongs to somebody who asks for it.
     pub(super) mirror: bool,
     pub(super) marked: bool,
+    /// Whether it is certain that we made it.
+    pub(super) verdict: Verdict,
     pub(super) declines: bool,
     pub(super) ending: bool,
     pub(super) seen: u32,
 }
 
 impl Standing {
-    /// Whether it is a copy that we made.
+    /// Whether we made it, and it is no object of somebody who asks for it: only then it counts, and may be deleted.
     pub(super) fn is_ours(&self) -> bool {
-        self.marked && !self.mirror
+        !self.mirror && self.marked && self.verdict == Verdict::Signed
     }
 }
 
@@ -232,7 +235,7 @@ impl Shelf {
         self.by_name.keys()
     }
 
-    /// The copy or mirror that comes after a place, with its source.
+    /// The copy or mirror that comes after a place, with its source. What only looks like a copy is passed over.
     pub(super) fn after(&self, place: Option<&Place>) -> Option<(Place, Place)> {
         let (from_namespace, mut from_name) = match place {
             Some(place) => (
@@ -249,7 +252,8 @@ impl Shelf {
                 from_name = Bound::Unbounded;
             }
             for (name, standing) in inside.range::<Arc<str>, _>((from_name, Bound::Unbounded)) {
-                let Some(source) = standing.from.clone() else {
+                let is_compared = standing.mirror || standing.is_ours();
+                let Some(source) = standing.from.clone().filter(|_| is_compared) else {
                     continue;
                 };
                 let namespace = Arc::clone(namespace);

@@ -2,6 +2,7 @@
 
 mod brakes;
 mod forecast;
+mod forged;
 mod laws;
 mod model;
 mod reserved;
@@ -426,7 +427,7 @@ fn namespaces_that_are_named_one_by_one_need_no_list_of_them() {
         &format!("{GIVES};reflection-auto-namespaces-selector=env!=x"),
         "1",
     );
-    model.index = super::Index::new(named);
+    model.index = super::Index::new(named, model::keys(1));
     for kind in super::Kind::ALL {
         model.index.list_begins(kind);
         if kind == model::SECRET {

@@ -15,6 +15,7 @@ use crate::reflect::index::{How, Write, Written};
 use crate::reflect::metadata::Guard;
 use crate::reflect::offer::Dialect;
 use crate::reflect::place::{Uid, Version};
+use crate::reflect::signature::{Bound, Origin, SIGNATURE, Statement};
 use crate::reflect::{emberstack, marks, mittwald};
 
 /// How often a deleted object is looked for, and how long between.
@@ -24,13 +25,17 @@ impl Worker {
     pub(super) async fn write(&self, write: &Write) -> Result<Written, Trouble> {
         let goods = self.decided_on(write).await?;
         let ours = !matches!(write.how, How::Fill(..));
-        let annotations = annotations(write, &goods);
-        let parcel = |basis: Basis| Parcel {
+        let words = annotations(write, &goods);
+        let signed = |basis: Basis| match ours {
+            true => self.signed(write, &goods, words.clone(), basis),
+            false => words.clone(),
+        };
+        let parcel = |basis: Basis, annotations| Parcel {
             kind: write.kind,
             at: &write.place,
             of: &goods.whole,
             labels: &goods.words[0],
-            annotations: &annotations,
+            annotations,
             basis,
             ours,
         };
@@ -40,7 +45,10 @@ impl Worker {
                 Some((uid, version))
             }
         };
-        let stored = match (self.cluster().send(&parcel(basis)).await, basis) {
+        let stored = match (
+            self.cluster().send(&parcel(basis, &signed(basis))).await,
+            basis,
+        ) {
             (Ok(stored), _) => stored,
             (Err(Error::Raced(_) | Error::Owned { .. }), None) => {
                 return Err(self.who_stands_there(write).await);
@@ -49,7 +57,8 @@ impl Worker {
                 let Some(basis) = self.make_room(write, basis, &goods).await? else {
                     return Err(trouble(rejected));
                 };
-                let parcel = parcel(basis);
+                let annotations = signed(basis);
+                let parcel = parcel(basis, &annotations);
                 self.cluster().send(&parcel).await.map_err(trouble)?
             }
             (Err(error), _) => return Err(trouble(error)),
@@ -75,6 +84,33 @@ impl Worker {
             Some(goods) => Err(Trouble::Known(Box::new(goods.whole.metadata.clone()))),
             None => Err(Trouble::Gone(place.clone())),
         }
+    }
+
+    /// The same with a signature over what is written over, and over the time where nothing is.
+    fn signed(
+        &self,
+        write: &Write,
+        goods: &Goods,
+        mut annotations: BTreeMap<String, String>,
+        basis: Basis,
+    ) -> BTreeMap<String, String> {
+        let statement = Statement {
+            kind: write.kind,
+            namespace: &write.place.namespace,
+            name: &write.place.name,
+            origin: Origin::Object(
+                &write.source,
+                write.source_uid,
+                goods.whole.metadata.resource_version,
+            ),
+        };
+        let bound = match basis {
+            None => Bound::Created(jiff::Timestamp::now().as_second()),
+            Some((uid, _)) => Bound::Object(uid),
+        };
+        let signature = self.keys.sign(&statement, bound);
+        annotations.extend(signature.map(|text| (SIGNATURE.to_owned(), text)));
+        annotations
     }
 
     /// Nothing was there when it was decided, and now there is something.

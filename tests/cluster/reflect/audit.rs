@@ -48,7 +48,7 @@ pub(super) fn account(estate: &Estate) -> (String, String) {
 pub(super) fn process(estate: &Estate, folder: &std::path::Path, kubeconfig: PathBuf) -> Staying {
     let own = &estate.prefix;
     let config = format!(
-        "name: audit\nreflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\n"
+        "name: audit\nreflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\nmarkKey: {{namespace: '{own}'}}\n"
     );
     let staying = Staying::start_with(folder, &config, |run| run.env("KUBECONFIG", kubeconfig));
     eventually("all is listed", SOON, || {

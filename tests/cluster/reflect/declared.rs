@@ -41,7 +41,7 @@ impl Estate {
     /// A configuration with one delivery; `HOME` in it is the name of the source's namespace.
     pub(super) fn text(&self, target: &str) -> String {
         let text = format!(
-            "name: test\ndeliveries:\n  - name: copies\n    from: [{{secret: {{namespace: HOME, name: db}}}}]\n    fields: {{URL: \"pg://{{{{ user }}}}@{{{{ host }}}}\"}}\n    to:\n      - {target}\n"
+            "name: test\nmarkKey: {{namespace: HOME}}\ndeliveries:\n  - name: copies\n    from: [{{secret: {{namespace: HOME, name: db}}}}]\n    fields: {{URL: \"pg://{{{{ user }}}}@{{{{ host }}}}\"}}\n    to:\n      - {target}\n"
         );
         text.replace("HOME", &self.home)
     }

@@ -158,7 +158,10 @@ impl Estate {
             let own = format!("{{lease: {{namespace: {}}}, ", self.prefix);
             text = text.replacen('{', &own, 1);
         }
-        format!("name: estate\nreflector: {text}\n")
+        format!(
+            "name: estate\nreflector: {text}\nmarkKey: {{namespace: {}}}\n",
+            self.prefix
+        )
     }
 
     pub(super) fn config(&self, text: &str) -> Reflector {

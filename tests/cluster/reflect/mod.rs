@@ -12,6 +12,7 @@ mod mittwald;
 mod platform;
 mod pruned;
 mod replicas;
+mod signatures;
 mod switch;
 mod taken;
 

@@ -221,3 +221,120 @@ fn a_sidecar_takes_them_away_as_well_and_holds_too_many() {
     eventually("it made two passes", SOON, || passes() >= Some(2.0));
     assert_eq!(having(&estate, &teams), teams[..5], "4 of 5 are too many");
 }
+
+/// As a copy of ours looks, by whoever may write in its namespace.
+fn forge(estate: &Estate, team: &str, name: &str, signature: Option<&str>) {
+    let copy = estate.cluster.secret(team, "app").expect("it is there");
+    let mut notes =
+        json!({"keyferry.io/reflected-from": annotation(&copy, "keyferry.io/reflected-from")});
+    if let Some(signature) = signature {
+        notes["keyferry.io/signature"] = json!(signature);
+    }
+    let metadata =
+        json!({"name": name, "labels": copy["metadata"]["labels"], "annotations": notes});
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {}});
+    let path = format!("/api/v1/namespaces/{team}/secrets/{name}?fieldManager=keyferry&force=true");
+    let (status, answer) = estate.cluster.request("PATCH", &path, Some(&object));
+    assert!(status < 300, "{answer}");
+}
+
+fn keys(estate: &Estate) -> String {
+    format!("/api/v1/namespaces/{}/secrets/keyferry-marks", estate.home)
+}
+
+#[test]
+fn row_93_forged_copies_stop_no_job_and_none_of_them_goes() {
+    let (estate, teams) = estate(3);
+    let own = estate
+        .cluster
+        .secret(&teams[0], "app")
+        .expect("it is there");
+    let own = annotation(&own, "keyferry.io/signature").map(str::to_owned);
+    let names: Vec<String> = (0..6).map(|number| format!("forged{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        // Without one, with an invented one, and with that of a real copy.
+        let signature = [None, Some("k:@99999999999:AAAA"), own.as_deref()][number % 3];
+        forge(&estate, &teams[0], name, signature);
+    }
+    unlabel(&estate, &teams[2]);
+    let output = estate.job(PRUNED).expect(0);
+    assert!(
+        output.stderr.contains("1 deleted, 3 unchanged"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(having(&estate, &teams), teams[..2]);
+    for name in &names {
+        assert!(estate.cluster.secret(&teams[0], name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn row_93_a_job_signs_with_the_newest_key_and_writes_nothing_for_it() {
+    let (estate, teams) = estate(2);
+    let signed = || {
+        let copy = estate
+            .cluster
+            .secret(&teams[0], "app")
+            .expect("it is there");
+        annotation(&copy, "keyferry.io/signature")
+            .expect("it is signed")
+            .to_owned()
+    };
+    let before = signed();
+    let output = estate.job(PRUNED).expect(0);
+    assert!(
+        output.stderr.contains("nothing changed"),
+        "{}",
+        output.stderr
+    );
+    let key = "Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc=";
+    let added = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keyferry-marks"}, "data": {"99990101-000000": key}});
+    let path = format!("{}?fieldManager=operator", keys(&estate));
+    assert_eq!(estate.cluster.request("PATCH", &path, Some(&added)).0, 200);
+    let output = estate.job(PRUNED).expect(0);
+    assert!(
+        output.stderr.contains("nothing changed"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(signed(), before);
+    let labelled = PRUNED.replace("prune: true", "prune: true, labels: {l: x}");
+    estate.job(&labelled).expect(0);
+    assert!(signed().starts_with("99990101-000000:"), "{}", signed());
+}
+
+#[test]
+fn row_93_without_its_key_a_job_refuses_copies_until_their_signatures_are_taken_away() {
+    let (estate, teams) = estate(2);
+    assert_eq!(
+        estate.cluster.request("DELETE", &keys(&estate), None).0,
+        200
+    );
+    for command in ["plan", "job"] {
+        let output = estate.run(&[command], PRUNED).expect(6);
+        let hint = format!(
+            "to adopt it: kubectl annotate secret -n {} app keyferry.io/signature-",
+            teams[0]
+        );
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(
+            said.contains("no known key signed that") && said.contains(&hint),
+            "{said}"
+        );
+    }
+    for team in &teams {
+        let path = format!("/api/v1/namespaces/{team}/secrets/app");
+        let mut copy = estate.cluster.find(&path).expect("it is there");
+        let notes = copy["metadata"]["annotations"]
+            .as_object_mut()
+            .expect("annotations");
+        notes.remove("keyferry.io/signature");
+        assert_eq!(estate.cluster.request("PUT", &path, Some(&copy)).0, 200);
+    }
+    let output = estate.job(PRUNED).expect(0);
+    assert!(output.stderr.contains("2 updated"), "{}", output.stderr);
+    unlabel(&estate, &teams[1]);
+    estate.job(PRUNED).expect(0);
+    assert_eq!(having(&estate, &teams), teams[..1]);
+}

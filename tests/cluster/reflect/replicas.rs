@@ -73,6 +73,8 @@ impl Kit {
         lines
             .filter(|line| line["user"]["username"] == account)
             .filter(|line| line["objectRef"]["resource"] == "secrets" && line["verb"] == "patch")
+            // The key of the marks is made once, and is no copy.
+            .filter(|line| line["objectRef"]["name"] != "keyferry-marks")
             .map(|line| {
                 format!(
                     "{}/{}",

@@ -1,5 +1,7 @@
 //! A forecast says what a new process then does, and why it leaves the rest.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::super::super::foresight::{Act, Foresight, Outlook};
@@ -12,7 +14,7 @@ use crate::reflect::reason::Refusal;
 
 /// What a new process would do in this cluster.
 fn forecast(model: &Model, rules: Rules) -> Foresight {
-    let mut forecast = Forecast::new(rules);
+    let mut forecast = Forecast::new(rules, Arc::clone(&model.keys));
     forecast.index.recall(&model.reserved);
     forecast.index.namespaces_begin();
     for namespace in model.namespaces.values() {

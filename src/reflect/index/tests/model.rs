@@ -11,6 +11,7 @@ use super::super::super::order::Order;
 use super::super::super::pattern::Matching;
 use super::super::super::place::{Kind, Place, Uid, Version};
 use super::super::super::reason::Refusal;
+use super::super::super::signature::{Bound, Keys, Origin, SIGNATURE, Statement};
 use super::super::super::{emberstack, marks, mittwald};
 use super::super::*;
 use crate::plan::brake::Limits;
@@ -31,6 +32,7 @@ pub(super) struct Object {
 
 pub(super) struct Model {
     pub(super) index: Index,
+    pub(super) keys: Arc<Keys>,
     pub(super) objects: BTreeMap<Place, Object>,
     pub(super) namespaces: BTreeMap<String, NamespaceMetadata>,
     pub(super) now: Duration,
@@ -80,7 +82,7 @@ pub(super) fn said(text: &str) -> BTreeMap<String, String> {
     pairs
         .map(|(key, value)| {
             let prefix = match key {
-                "accept" => "keyferry.io/",
+                "accept" | "source-uid" => "keyferry.io/",
                 key if key.starts_with("repli") => mittwald::PREFIX,
                 _ => emberstack::PREFIX,
             };
@@ -95,7 +97,8 @@ pub(super) const GIVES: &str = "reflection-allowed=true;reflection-auto-enabled=
 impl Model {
     pub(super) fn new(rules: Rules, namespaces: &str) -> Self {
         let mut model = Self {
-            index: Index::new(rules),
+            index: Index::new(rules, keys(1)),
+            keys: keys(1),
             objects: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             now: Duration::ZERO,
@@ -144,7 +147,7 @@ impl Model {
 
     /// The same cluster, seen by a new process.
     pub(super) fn restart(&mut self, rules: Rules) {
-        self.index = Index::new(rules);
+        self.index = Index::new(rules, Arc::clone(&self.keys));
         self.index.recall(&self.reserved);
         self.log.clear();
         self.relist();
@@ -224,7 +227,7 @@ impl Model {
             name: at.name.to_string(),
             uid: uid(object.uid),
             resource_version: version(object.version),
-            creation_timestamp: format!("{:04}", object.uid),
+            creation_timestamp: created(object.uid).to_string(),
             ending: false,
             marked: object.marked,
             notes: Notes::of(&object.notes),
@@ -346,6 +349,10 @@ impl Model {
         };
         notes.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
         notes.insert(marks::SOURCE_UID.to_owned(), write.source_uid.to_string());
+        if !fills {
+            let signature = self.signature(write, holds, number);
+            notes.insert(SIGNATURE.to_owned(), signature);
+        }
         let object = Object {
             uid: old.map_or(u128::from(number), |old| old.uid),
             version: number,
@@ -379,6 +386,21 @@ impl Model {
         }
     }
 
+    /// As the reflector signs what it writes.
+    fn signature(&self, write: &Write, holds: Version, number: u64) -> String {
+        let bound = match write.how {
+            How::Create => Bound::Created(created(u128::from(number)).as_second()),
+            How::Update(uid, _) | How::Adopt(uid, _) | How::Fill(uid, _) => Bound::Object(uid),
+        };
+        let statement = Statement {
+            kind: write.kind,
+            namespace: &write.place.namespace,
+            name: &write.place.name,
+            origin: Origin::Object(&write.source, write.source_uid, holds),
+        };
+        self.keys.sign(&statement, bound).expect("a key")
+    }
+
     /// Places of our copies, with what they hold.
     pub(super) fn copies(&self) -> String {
         let copies = self.objects.iter().filter(|(_, object)| object.marked);
@@ -387,6 +409,19 @@ impl Model {
             .collect();
         copies.join(" ")
     }
+}
+
+/// So many keys, the last of which signs.
+pub(super) fn keys(count: usize) -> Arc<Keys> {
+    let key = |number: usize| (format!("k{number}"), vec![number as u8; 32].into());
+    let keys = Keys::read(place("keyferry/keyferry-marks"), (0..count).map(key));
+    Arc::new(keys.expect("they are long enough"))
+}
+
+/// When an object was made: an hour after the one before.
+fn created(number: u128) -> jiff::Timestamp {
+    let hours = i64::try_from(number).expect("few objects");
+    jiff::Timestamp::from_second(hours * 3600).expect("a time")
 }
 
 fn uid(number: u128) -> Uid {

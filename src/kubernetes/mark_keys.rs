@@ -1,0 +1,115 @@
+//! The Secret with the keys of the marks: read by name, made where there is none, and never changed.
+//!
+//! It carries no mark of ours: nothing that may be written or deleted because of a mark is ever this Secret.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::call::{Body, Call, Verb};
+use super::copy::section;
+use super::error::Error;
+use super::secret::NEVER;
+use super::subject::{Kind, Subject};
+use super::{Kubernetes, MANAGER};
+use crate::artifact::ObjectName;
+use crate::material::SecretBytes;
+use crate::reflect::place::{self, Place};
+use crate::reflect::signature::{KEY_SIZE, KeyError, Keys};
+
+impl Kubernetes {
+    /// The keys; nothing when their Secret is not there.
+    pub(crate) async fn mark_keys(&self, at: &ObjectName) -> Result<Option<Keys>, Error> {
+        let place = Place::new(at.namespace.as_str(), at.name.as_str());
+        let Some(whole) = self.whole(place::Kind::Secret, &place).await? else {
+            return Ok(None);
+        };
+        let keys = match whole.metadata.notes.is_empty() {
+            true => Keys::read(place, whole.data),
+            false => Err(KeyError::Copied),
+        };
+        keys.map(Some).map_err(|why| unfit(at, why))
+    }
+
+    /// The keys, or a new one where there is none.
+    pub(crate) async fn mark_keys_or_new(&self, at: &ObjectName) -> Result<Keys, Error> {
+        if let Some(keys) = self.mark_keys(at).await? {
+            return Ok(keys);
+        }
+        let (name, key) = new_key()?;
+        tracing::info!(secret = %at, key = name, "a key of the marks is made");
+        self.keep_mark_keys(at, BTreeMap::from([(name, key)])).await
+    }
+
+    /// The keys, or one that no signature is of, and that is kept nowhere: a plan writes nothing.
+    pub(crate) async fn mark_keys_to_plan(&self, at: &ObjectName) -> Result<Keys, Error> {
+        if let Some(keys) = self.mark_keys(at).await? {
+            return Ok(keys);
+        }
+        let place = Place::new(at.namespace.as_str(), at.name.as_str());
+        Keys::read(place, [new_key()?]).map_err(|why| unfit(at, why))
+    }
+
+    /// Makes the Secret with these keys, and gives those that it then holds: somebody else may be quicker.
+    pub(crate) async fn keep_mark_keys(
+        &self,
+        at: &ObjectName,
+        content: BTreeMap<String, SecretBytes>,
+    ) -> Result<Keys, Error> {
+        let call = Call {
+            query: format!("fieldManager={MANAGER}"),
+            body: Body::apply(encode(at, &content)),
+            values: content.values().collect(),
+            ..Call::new(Verb::Patch, Kind::Secret, at)
+        };
+        match self.call(&call).await {
+            Ok(_) | Err(Error::Raced(_) | Error::Owned { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let found = self.mark_keys(at).await?;
+        found.ok_or_else(|| Error::Raced(subject(at)))
+    }
+}
+
+/// The version that no object has: this can create, and cannot change what stands there.
+fn encode(at: &ObjectName, content: &BTreeMap<String, SecretBytes>) -> Zeroizing<Vec<u8>> {
+    let head = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {"namespace": at.namespace, "name": at.name, "resourceVersion": NEVER},
+    });
+    let head = head.to_string();
+    let size = content
+        .iter()
+        .map(|(name, key)| name.len() * 2 + key.len() * 4 / 3 + 16);
+    // Sized at once, so that no outgrown copy is left in memory unwiped.
+    let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 16 + size.sum::<usize>()));
+    body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
+    section(&mut body, "data", content, false);
+    body.push(b'}');
+    body
+}
+
+fn subject(at: &ObjectName) -> Subject {
+    Subject {
+        kind: Kind::Secret,
+        at: at.clone(),
+    }
+}
+
+fn unfit(at: &ObjectName, why: KeyError) -> Error {
+    Error::UnfitKeys {
+        subject: subject(at),
+        why,
+    }
+}
+
+/// A key, named after the time so that it is the last in order.
+fn new_key() -> Result<(String, SecretBytes), Error> {
+    let name = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let mut key = vec![0; KEY_SIZE];
+    let filled = aws_lc_rs::rand::fill(&mut key);
+    let key = SecretBytes::from(key);
+    filled.map_err(|_| Error::Credentials("no random bytes for a key of the marks".to_owned()))?;
+    Ok((name, key))
+}
