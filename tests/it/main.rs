@@ -21,7 +21,6 @@ mod files;
 mod first;
 mod inputs;
 mod kind;
-mod licences;
 mod listener;
 mod mutate;
 mod outputs;
