@@ -9,9 +9,11 @@ use std::sync::OnceLock;
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::document;
+use keyferry::envelope::sealed::gotemplate::Template;
 use keyferry::envelope::sealed::{self, Keyring, Scope, Sealed, SealedSecret, SecretTemplate};
 use keyferry::envelope::sops::{self, Policy};
 use keyferry::material::{Node, SecretBytes};
+use keyferry::reflect::pattern::{Matching, PatternList, Syntax};
 
 /// A parser under test.
 pub(crate) struct Target {
@@ -59,6 +61,30 @@ pub(crate) const INI: Target = Target {
             INI_TEXT.into(),
             include_bytes!("../../vectors/sops/versions/plain.ini").to_vec(),
         ]
+    },
+};
+
+pub(crate) const YAML: Target = Target {
+    judge: yaml,
+    seeds: || {
+        vec![
+            YAML_TEXT.into(),
+            include_bytes!("../../vectors/sops/versions/plain.yaml").to_vec(),
+        ]
+    },
+};
+/// The first byte says whose patterns they are and what they match.
+pub(crate) const PATTERNS: Target = Target {
+    judge: patterns,
+    seeds: || numbered(PATTERN_TEXTS.iter().map(|text| text.as_bytes().to_vec())),
+};
+pub(crate) const GO_TEMPLATE: Target = Target {
+    judge: go_template,
+    seeds: || {
+        TEMPLATES
+            .iter()
+            .map(|text| text.as_bytes().to_vec())
+            .collect()
     },
 };
 
@@ -122,6 +148,22 @@ const AGE_PAYLOAD: &[u8] = b"canary-value-7\n";
 const DOTENV_TEXT: &str =
     "export A=1\n# note\nB='a\nb'\nC=\"x\\n\\\"$\\$y\" # note\nD=bare # note\nE=\nF='it'\n";
 const INI_TEXT: &str = "top = 1\n; note\n[a.b]\nx = \"q # ;\"\ny = `t`\nz = \"\"\"a\nb\"\"\"\nw = a \\\n  b\n[DEFAULT]\nk: v\n[a.b]\nu = %(x)s\n";
+
+const YAML_TEXT: &str = "---\n# note\nbase: &b {x: 1, y: [~, .inf, 2024-01-02]}\nm:\n  <<: *b\n  'q': \"a\\u00e9\\n\"\nlit: |2-\n   one\n\n  two\nfold: >\n  a\n  b\n? k\n: !!binary aGk=\n---\nl:\n- - 1\n  - {a: b}\n";
+/// What YAML may unfold into beside what stands there.
+const MOST_UNFOLDED: usize = 8 << 20;
+const PATTERN_TEXTS: [&str; 4] = [
+    "team-[0-9]*,prod|dev, a.b ,(?i)x{3}",
+    "^(?:a|b)+$,\\\\d+,[a-z]{3}-.*",
+    "plain,other-name",
+    "(a(b(c)?)*)+,x{20}",
+];
+const TEMPLATES: [&str; 4] = [
+    "{{ .a }} {{- /* note */ -}} {{ index . \"b-c\" | upper | quote }}",
+    "{{ if and .a (eq .a \"x\") }}y{{ else if .d }}z{{ else }}n{{ end }}",
+    "{{ $v := splitList \",\" .a }}{{ range $i, $x := $v }}{{ $i }}={{ $x | b64enc }}{{ end }}",
+    "{{ with .d }}{{ . | trim | sha256sum | trunc 5 }}{{ end }}{{ printf \"%s-%q\" .a .d | indent 2 }}{{ repeat 3 .a }}",
+];
 
 impl File {
     fn parts(&self) -> (&'static [u8], &'static [u8]) {
@@ -225,7 +267,7 @@ fn leaves(nodes: &[Node]) -> Vec<Vec<u8>> {
                 .flat_map(|(_, node)| leaves(std::slice::from_ref(node)))
                 .collect()
         }
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => {
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => {
             let leaf = node.leaf().filter(|leaf| !leaf.is_empty());
             leaf.map(|leaf| leaf.expose().to_vec())
                 .into_iter()
@@ -324,6 +366,69 @@ fn plain(input: &[u8], format: DocumentFormat) -> bool {
     );
     documents.iter().for_each(names_differ);
     true
+}
+
+/// By the rules of plain documents, and by those of SOPS, which reads its metadata in the same way.
+fn yaml(input: &[u8]) -> bool {
+    if let Err(error) = sops::recipients(input, DocumentFormat::Yaml) {
+        shows_nothing(&error);
+    }
+    let Ok(documents) = document::parse(SecretBytes::from(input), DocumentFormat::Yaml) else {
+        return false;
+    };
+    let size: usize = leaves(&documents).iter().map(Vec::len).sum();
+    assert!(
+        size <= input.len() + MOST_UNFOLDED,
+        "{size} bytes of values"
+    );
+    documents.iter().for_each(names_differ);
+    true
+}
+
+fn patterns(input: &[u8]) -> bool {
+    let Some((number, rest)) = input.split_first() else {
+        return false;
+    };
+    let Ok(text) = std::str::from_utf8(rest) else {
+        return false;
+    };
+    let syntax = [Syntax::DotNet, Syntax::Go][usize::from(number & 1)];
+    let matching = [Matching::Whole, Matching::LeftmostFirst][usize::from(number >> 1 & 1)];
+    let Ok(list) = PatternList::parse(text, syntax, matching) else {
+        return false;
+    };
+    let longest = "a".repeat(253);
+    for name in ["team-12", "prod", "kube-system", "", &longest] {
+        list.covers(name);
+    }
+    true
+}
+
+/// A template of a SealedSecret over values that are secret.
+fn go_template(input: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return false;
+    };
+    let template = match Template::parse(text) {
+        Ok(template) => template,
+        Err(error) => {
+            shows_nothing(&error);
+            return false;
+        }
+    };
+    let values = [
+        ("a", "canary-1,x"),
+        ("b-c", "canary-2"),
+        ("d", " canary \n"),
+    ];
+    let values = values.map(|(name, value)| (name.to_owned(), SecretBytes::from(value)));
+    match template.render(&values.into()) {
+        Ok(made) => made.len() <= MOST_UNFOLDED,
+        Err(error) => {
+            shows_nothing(&error);
+            false
+        }
+    }
 }
 
 fn names_differ(node: &Node) {

@@ -3,9 +3,10 @@
 mod judges;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::random::Random;
+use crate::support::run::Run;
 use judges::Target;
 
 /// Pieces that parsers look for.
@@ -61,10 +62,23 @@ const WORDS: &[&[u8]] = &[
     b"$(",
     b"${A}",
     b" ",
+    b"{{",
+    b"}}",
+    b"{{- range $i, $x := ",
+    b"{{ end }}",
+    b" | repeat 9 ",
+    b" | splitList \"\" ",
+    b"{1,9}",
+    b"(?i)",
+    b"[^",
+    b"|",
+    b"*",
 ];
 const WAYS: usize = 10;
-/// What a single input may take at most, on a machine that tests everything at a time.
+/// What a single input may take of a processor at most, whatever else the machine does meanwhile.
 const AT_ONCE: Duration = Duration::from_secs(5);
+/// What all inputs of one target together may make the process grow by, its parser's own limits and the inputs included.
+const MOST_GROWTH: u64 = 64 << 20;
 /// What copying may make of an input.
 const LARGEST: usize = 1 << 18;
 
@@ -147,19 +161,75 @@ fn survives(target: &Target, rounds: u64) {
         let seed = &seeds[random.below(seeds.len())];
         let other = &seeds[random.below(seeds.len())];
         let input = bend(&mut random, seed, other);
-        let start = Instant::now();
+        let start = worked();
         match catch_unwind(AssertUnwindSafe(|| (target.judge)(&input))) {
             Ok(true) => accepted += 1,
             Ok(false) => refused += 1,
             Err(_) => panic!("round {round}:\n{}", String::from_utf8_lossy(&input)),
         }
-        let took = start.elapsed();
+        let took = worked() - start;
         assert!(took < AT_ONCE, "round {round} took {took:?}");
     }
     assert!(
         accepted > 0 && refused > rounds / 20,
         "{accepted} accepted and {refused} refused: the changes are too many or too few"
     );
+}
+
+/// The same in a process of its own, where what it takes of memory can be told.
+#[track_caller]
+fn survives_in_bounds(test: &str, target: &Target, rounds: u64) {
+    const ALONE: &str = "KEYFERRY_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let done = Run::of(std::env::current_exe().expect("it has a path"))
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env(ALONE, "1")
+            .limit(Duration::from_secs(300))
+            .run();
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert!(done.code == 0 && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let before = most_memory();
+    survives(target, rounds);
+    let growth = most_memory() - before;
+    assert!(growth < MOST_GROWTH, "it grew by {} MiB", growth >> 20);
+}
+
+/// For how long this thread had a processor.
+fn worked() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("/proc is there");
+    let nanoseconds = text.split_whitespace().next().expect("a time");
+    Duration::from_nanos(nanoseconds.parse().expect("a number"))
+}
+
+/// The most that this process ever had in memory, in bytes.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line
+        .and_then(|line| line.split_whitespace().next())
+        .expect("a peak");
+    kib.parse::<u64>().expect("a number") * 1024
+}
+
+#[test]
+fn row_181_a_yaml_document() {
+    survives_in_bounds("mutate::row_181_a_yaml_document", &judges::YAML, 2000);
+}
+
+#[test]
+fn row_181_patterns_of_annotations() {
+    survives_in_bounds(
+        "mutate::row_181_patterns_of_annotations",
+        &judges::PATTERNS,
+        2000,
+    );
+}
+
+#[test]
+fn row_181_a_go_template() {
+    survives_in_bounds("mutate::row_181_a_go_template", &judges::GO_TEMPLATE, 2000);
 }
 
 #[test]
