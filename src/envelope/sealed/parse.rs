@@ -50,14 +50,6 @@ pub enum SealedError {
         /// Which.
         object: String,
     },
-    /// The template is for another object: it was copied and only half changed.
-    #[error("{object}: `spec.template.metadata.{field}` names another object")]
-    TemplateNames {
-        /// Which.
-        object: String,
-        /// `name` or `namespace`.
-        field: &'static str,
-    },
     /// A template that cannot be used.
     #[error("{object}: template of `{item}`: {cause}")]
     Template {
@@ -77,7 +69,7 @@ impl Fault for SealedError {
             Self::Manifest(cause) => cause.class(),
             Self::Template { cause, .. } => cause.class(),
             Self::Shape { .. } | Self::Both { .. } | Self::NoSpec { .. } => Class::Corrupt,
-            Self::Kind { .. } | Self::TemplateNames { .. } => Class::Refused,
+            Self::Kind { .. } => Class::Refused,
         }
     }
 
@@ -90,7 +82,6 @@ impl Fault for SealedError {
             Self::Kind { .. } => "keep only SealedSecrets in this file",
             Self::Both { .. } => "keep `encryptedData`: seal all values with kubeseal",
             Self::NoSpec { .. } => "seal the Secret with kubeseal",
-            Self::TemplateNames { .. } => "make it equal to `metadata`, or remove it there",
         };
         Some(hint.to_owned())
     }
@@ -141,7 +132,7 @@ fn from_object(node: Node) -> Result<SealedSecret, SealedError> {
     })?;
     let mut spec = Fields::of("spec", spec).map_err(|shape| reader.shape(shape))?;
     let sealed = reader.sealed(&mut spec)?;
-    let template = reader.template(&mut spec, namespace.as_deref(), &name)?;
+    let template = reader.template(&mut spec)?;
     Ok(SealedSecret {
         namespace,
         name,
@@ -207,27 +198,11 @@ impl Reader {
         }
     }
 
-    fn template(
-        &self,
-        spec: &mut Fields,
-        namespace: Option<&str>,
-        name: &str,
-    ) -> Result<SecretTemplate, SealedError> {
+    fn template(&self, spec: &mut Fields) -> Result<SecretTemplate, SealedError> {
         let shape = |shape| self.shape(shape);
         let mut template = spec.fields("template").map_err(shape)?;
         let mut metadata = template.fields("metadata").map_err(shape)?;
-        for (field, outer) in [("name", Some(name)), ("namespace", namespace)] {
-            let inner = metadata
-                .text(field)
-                .map_err(shape)?
-                .filter(|inner| !inner.is_empty());
-            if inner.is_some_and(|inner| outer.is_some_and(|outer| outer != inner)) {
-                return Err(SealedError::TemplateNames {
-                    object: self.object.clone(),
-                    field,
-                });
-            }
-        }
+        // Name and namespace in it decide nothing, as in the controller: those of the object do, and the values are bound to them.
         let mut data = Vec::new();
         for (key, text) in template.texts("data").map_err(shape)? {
             self.check_key(&key)?;

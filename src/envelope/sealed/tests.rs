@@ -309,16 +309,6 @@ fn a_manifest_that_is_not_as_it_must_be_is_refused_by_its_place() {
             "sealed secret b/a: `spec.template.metadata.labels.a` is no text",
         ),
         (
-            spec("{template: {metadata: {name: c}}}"),
-            Class::Refused,
-            "sealed secret b/a: `spec.template.metadata.name` names another object",
-        ),
-        (
-            spec("{template: {metadata: {namespace: c}}}"),
-            Class::Refused,
-            "sealed secret b/a: `spec.template.metadata.namespace` names another object",
-        ),
-        (
             spec("{template: {data: {a: '{{ env \"A\" }}'}}}"),
             Class::Refused,
             "sealed secret b/a: template of `a`: line 1: the function `env` is not supported",

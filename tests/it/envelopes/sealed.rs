@@ -76,10 +76,38 @@ fn row_38_renamed_moved_and_widened_secrets_do_not_open() {
         assert_ne!(edited, whole);
         refused_manifest(edited, 5, what);
     }
-    // The template is bound to nothing, so it may not name another object at all.
-    let inside = whole.replace("      name: app\n", "      name: other\n");
-    assert_ne!(inside, whole);
-    refused_manifest(inside, 6, "names another object");
+}
+
+/// As in the controller: name and namespace of the template decide nothing, those of the object do.
+#[test]
+fn row_168_what_the_template_says_of_its_name_changes_nothing() {
+    for (file, strict) in [
+        ("strict", true),
+        ("namespace-wide", false),
+        ("cluster-wide", false),
+    ] {
+        let whole = text(&format!("sealed/{file}.yaml"));
+        let inside = whole.replace("      name: app\n", "      name: other\n");
+        let inside = inside.replace(
+            "      namespace: platform\n",
+            "      namespace: elsewhere\n",
+        );
+        assert_ne!(inside, whole);
+        let moved = desk("old.pem", "app.yaml", &inside);
+        moved.run(&["job"]).expect(0);
+        assert!(moved.read("out").starts_with("password="), "{file}");
+        // The other way round: renamed outside, as kustomize does it, and the template left as it was.
+        let outside = whole.replace("  name: app\n", "  name: renamed\n");
+        let outside = outside.replace("      name: renamed\n", "      name: app\n");
+        assert_ne!(outside, whole);
+        let renamed = desk("old.pem", "app.yaml", &outside);
+        match strict {
+            true => refused(&renamed, 5, "no key opens `binary` (scope strict)"),
+            false => {
+                renamed.run(&["job"]).expect(0);
+            }
+        }
+    }
 }
 
 #[test]
