@@ -46,7 +46,10 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
     }
     let mut config = check::merge(parts, &mut found.list);
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
-        config.keys.age.push(AgeKey::File(file.into()));
+        config.keys.age.push(AgeKey::File {
+            file: file.into(),
+            passphrase: None,
+        });
     }
     let empty = config.deliveries.is_empty() && config.manifests.is_empty();
     if found.list.is_empty() && empty && config.reflector.is_none() {

@@ -168,11 +168,16 @@ pub fn files(group: &Config) -> Vec<PathBuf> {
             Source::Vault(_) | Source::Secret(_) => {}
         }
     }
-    let age_keys = group.keys.age.iter().filter_map(|key| match key {
-        AgeKey::File(file) | AgeKey::Ssh(file) | AgeKey::Passphrase(file) => Some(file.clone()),
-        AgeKey::Vault { .. } | AgeKey::Secret { .. } => None,
-    });
-    files.extend(age_keys.filter(|_| age));
+    for key in group.keys.age.iter().filter(|_| age) {
+        match key {
+            AgeKey::File { file, passphrase } => {
+                files.push(file.clone());
+                files.extend(passphrase.clone());
+            }
+            AgeKey::Ssh(file) | AgeKey::Passphrase(file) => files.push(file.clone()),
+            AgeKey::Vault { .. } | AgeKey::Secret { .. } => {}
+        }
+    }
     let sealed_keys = group.keys.sealed.iter().filter_map(|key| match key {
         SealedKey::File(file) => Some(file.clone()),
         SealedKey::Selector { .. } | SealedKey::Secret(_) | SealedKey::Vault { .. } => None,

@@ -1,8 +1,10 @@
 //! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path. Loaded once in a pass, when first needed.
 
+use std::path::Path;
+
 use crate::config::{self, AgeKey, Keys, SealedKey};
 use crate::disk::read_small;
-use crate::envelope::age::{AgeError, Identity, identities};
+use crate::envelope::age::{AgeError, Identity, encrypted_identities, identities};
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{Error, Kind, Subject};
 use crate::material::{Node, SecretBytes};
@@ -33,9 +35,14 @@ fn not_absent(failure: Failure) -> Failure {
 
 async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
     match key {
-        AgeKey::File(file) => {
+        AgeKey::File { file, passphrase } => {
             let text = read_small(file, "age key file")?;
-            identities(&text).map_err(|error| named(&file.display().to_string(), error))
+            let passphrase = passphrase.as_deref().map(passphrase_of).transpose()?;
+            let found = match passphrase {
+                Some(passphrase) => encrypted_identities(&text, passphrase),
+                None => identities(&text),
+            };
+            found.map_err(|error| named(&file.display().to_string(), error))
         }
         AgeKey::Ssh(file) => {
             let text = read_small(file, "ssh key file")?;
@@ -44,10 +51,7 @@ async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
                 .map(|identity| vec![identity])
                 .map_err(|error| named(&file.display().to_string(), error))
         }
-        AgeKey::Passphrase(file) => {
-            let text = read_small(file, "passphrase file")?;
-            Ok(vec![Identity::passphrase(text.trimmed())])
-        }
+        AgeKey::Passphrase(file) => Ok(vec![passphrase_of(file)?]),
         AgeKey::Vault { read, field } => {
             let material = world.vault(&read.server)?.read(read).await?;
             let place = format!("vault {}#{field}", read.path);
@@ -61,6 +65,11 @@ async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
             identities(&text).map_err(|error| named(&place, error))
         }
     }
+}
+
+fn passphrase_of(file: &Path) -> Result<Identity, Failure> {
+    let text = read_small(file, "passphrase file")?;
+    Ok(Identity::passphrase(text.trimmed()))
 }
 
 /// All private keys of the sealed-secrets controller, on the same terms.
@@ -135,7 +144,12 @@ async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Fa
 fn field_of(documents: &[Node], field: &str, place: &str) -> Result<SecretBytes, Failure> {
     let found = documents.iter().find_map(|document| match document {
         Node::Map(entries) => entries.iter().find(|(name, _)| name == field),
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => None,
+        Node::Null
+        | Node::Bool(_)
+        | Node::Number(_)
+        | Node::Time(_)
+        | Node::Text(_)
+        | Node::List(_) => None,
     });
     found.and_then(|(_, node)| node.leaf()).ok_or_else(|| {
         Failure::new(Class::Missing, format!("{place} is not there"))

@@ -181,15 +181,17 @@ impl Checker<'_> {
             secret,
         } = written.value;
         let mut keys = Vec::new();
+        let mut passphrase = passphrase_file.map(|file| self.path(&file));
         if let Some(file) = file {
-            keys.push(AgeKey::File(self.path(&file)));
+            keys.push(AgeKey::File {
+                file: self.path(&file),
+                passphrase: passphrase.take(),
+            });
         }
         if let Some(file) = ssh {
             keys.push(AgeKey::Ssh(self.path(&file)));
         }
-        if let Some(file) = passphrase_file {
-            keys.push(AgeKey::Passphrase(self.path(&file)));
-        }
+        keys.extend(passphrase.map(AgeKey::Passphrase));
         if let Some(vault) = vault {
             let (read, field) = self.vault_field(&vault, server.as_ref())?;
             keys.push(AgeKey::Vault { read, field });
@@ -205,8 +207,7 @@ impl Checker<'_> {
             } = secret.value;
             keys.push(AgeKey::Secret {
                 at: SecretRef {
-                    namespace: namespace
-                        .map(|namespace| self.object_name(&namespace, "the namespace")),
+                    namespace: namespace.map(|namespace| self.namespace(&namespace)),
                     name: self.object_name(&name, "the Secret's name"),
                 },
                 key: self.name(&key, "the key"),
@@ -275,7 +276,7 @@ impl Checker<'_> {
         } = written.value;
         let namespace = namespace.map_or_else(
             || CONTROLLER_NAMESPACE.to_owned(),
-            |namespace| self.object_name(&namespace, "the namespace"),
+            |namespace| self.namespace(&namespace),
         );
         if let (Some(_), Some(_)) = (&selector, &name) {
             self.problem(

@@ -188,7 +188,7 @@ impl KeyProblem {
             }
             Self::Plugin => Some("encrypt to a native age recipient as well"),
             Self::EncryptedIdentities => {
-                Some("decrypt it with `age -d` and keep the result where only keyferry reads it")
+                Some("give its passphrase beside it: `{file: FILE, passphraseFile: FILE}`")
             }
             Self::EncryptedSsh => {
                 Some("make an unencrypted copy with `ssh-keygen -p`, or use an age identity")

@@ -10,7 +10,7 @@ use age_core::format::{FileKey, Stanza};
 
 use crate::material::SecretBytes;
 
-use super::{AgeError, KeyProblem, hybrid, openssh, passphrase, ssh_ed25519, ssh_rsa};
+use super::{AgeError, KeyProblem, hybrid, open, openssh, passphrase, ssh_ed25519, ssh_rsa};
 
 /// A key that opens age files. `Debug` shows its public half.
 pub struct Identity {
@@ -82,15 +82,13 @@ impl fmt::Debug for Identity {
 
 /// All identities of a key file: lines as `age-keygen` writes them, or one OpenSSH private key.
 pub fn identities(file: &SecretBytes) -> Result<Vec<Identity>, AgeError> {
+    if is_encrypted(file) {
+        return Err(AgeError::KeyFile(KeyProblem::EncryptedIdentities));
+    }
     let text = file
         .expose_str()
         .ok_or(AgeError::KeyFile(KeyProblem::NotText))?;
     let text = text.trim_start_matches('\u{feff}').trim_ascii_start();
-    if text.starts_with("age-encryption.org/")
-        || text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
-    {
-        return Err(AgeError::KeyFile(KeyProblem::EncryptedIdentities));
-    }
     if text.starts_with("-----BEGIN ") {
         return Ok(vec![Identity::ssh(file)?]);
     }
@@ -99,6 +97,25 @@ pub fn identities(file: &SecretBytes) -> Result<Vec<Identity>, AgeError> {
         return Err(AgeError::KeyFile(KeyProblem::Empty));
     }
     Ok(found)
+}
+
+/// The same of a file that `age -p` encrypted; one that is not encrypted is read as it is.
+pub fn encrypted_identities(
+    file: &SecretBytes,
+    passphrase: Identity,
+) -> Result<Vec<Identity>, AgeError> {
+    if !is_encrypted(file) {
+        return identities(file);
+    }
+    identities(&open(file.expose(), &[passphrase])?.plaintext)
+}
+
+fn is_encrypted(file: &SecretBytes) -> bool {
+    let text = file.expose();
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = text.trim_ascii_start();
+    text.starts_with(b"age-encryption.org/")
+        || text.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
 }
 
 /// Keys are words; a `#` ends its line, blanks around and between keys mean nothing.
@@ -202,6 +219,11 @@ mod tests {
         check(
             "-----BEGIN AGE ENCRYPTED FILE-----\n",
             Err("the key file is itself encrypted with age"),
+        );
+        let binary = [&b"age-encryption.org/v1\n-> scrypt "[..], &[0xff]].concat();
+        assert_eq!(
+            identities(&SecretBytes::from(binary)).unwrap_err(),
+            AgeError::KeyFile(KeyProblem::EncryptedIdentities)
         );
         assert_eq!(
             identities(&SecretBytes::from(vec![0xff, 0xfe])).unwrap_err(),

@@ -26,7 +26,7 @@ use crate::material::SecretBytes;
 
 pub(in crate::envelope) use error::identities_word;
 pub use error::{AgeError, KeyProblem};
-pub use identity::{Identity, identities};
+pub use identity::{Identity, encrypted_identities, identities};
 pub(in crate::envelope) use ssh_ed25519::short_hash;
 
 /// What a payload may measure unless the caller says otherwise.

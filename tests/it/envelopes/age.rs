@@ -39,6 +39,43 @@ fn row_34_passphrases_are_tried_only_on_request_and_their_price_is_bounded() {
 }
 
 #[test]
+fn row_172_an_identity_file_that_a_passphrase_protects_opens() {
+    for file in ["identities.age", "identities_binary.age"] {
+        let desk = |keys: &str| {
+            let desk = Desk::new()
+                .keys(&format!("age: [{keys}]"))
+                .carry("age: x25519.age", "path: out, format: raw");
+            desk.put(file, vector(&format!("age/made/{file}")));
+            desk.put("x25519.age", vector("age/made/x25519.age"));
+            desk.put("phrase", "throw-away-phrase\n");
+            desk.put("wrong", "another-phrase\n");
+            desk
+        };
+        let opened = desk(&format!("{{file: {file}, passphraseFile: phrase}}"));
+        let output = opened.run(&["job"]).expect(0);
+        assert_eq!(opened.read("out"), "canary-value-7\n");
+        // It names the key that is in the file, not the passphrase.
+        assert!(
+            output.stderr.contains("recipient=age16hcq"),
+            "{}",
+            output.stderr
+        );
+        let without = desk(&format!("{{file: {file}}}"));
+        refused(&without, 6, "the key file is itself encrypted with age");
+        let output = without.run(&["job"]).expect(6);
+        assert!(
+            output
+                .stderr
+                .contains("`{file: FILE, passphraseFile: FILE}`"),
+            "{}",
+            output.stderr
+        );
+        let wrong = desk(&format!("{{file: {file}, passphraseFile: wrong}}"));
+        refused(&wrong, 5, "no identity matched");
+    }
+}
+
+#[test]
 fn row_34_monstrous_headers_are_refused_at_once() {
     let mut stanzas = b"age-encryption.org/v1\n".to_vec();
     stanzas.extend(b"-> X25519 AAAA\nAAAA\n".repeat(100_000));
