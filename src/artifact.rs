@@ -172,6 +172,21 @@ impl std::fmt::Display for ObjectName {
     }
 }
 
+/// Whether Kubernetes takes this as the name of an object: labels of a DNS name, joined by dots.
+pub fn is_object_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Whether it takes this as the name of a namespace: one such label.
+pub fn is_namespace_name(text: &str) -> bool {
+    text.len() <= 63 && is_label(text)
+}
+
+fn is_label(text: &str) -> bool {
+    let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.chars().all(|c| end(c) || c == '-') && text.starts_with(end) && text.ends_with(end)
+}
+
 /// One Kubernetes Secret.
 #[derive(Debug)]
 pub struct SecretArtifact {
@@ -250,6 +265,41 @@ impl std::fmt::Display for Artifact {
             Self::Secret(secret) => write!(f, "secret {}", secret.at),
             Self::Leftover(leftover) => write!(f, "secret {}", leftover.at),
             Self::PullSecret(link) => write!(f, "serviceaccount {}", link.account),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_kubernetes_takes() {
+        let longest = "a".repeat(63);
+        for (text, object, namespace) in [
+            ("a", true, true),
+            ("a-b0", true, true),
+            ("a.b", true, false),
+            (&longest, true, true),
+            (&"a".repeat(64), true, false),
+            (&[longest.as_str(); 4].join("."), false, false),
+            ("", false, false),
+            ("a..b", false, false),
+            (".a", false, false),
+            ("a.", false, false),
+            ("a.-b", false, false),
+            ("a-.b", false, false),
+            ("-a", false, false),
+            ("a-", false, false),
+            ("A", false, false),
+            ("a_b", false, false),
+            ("é", false, false),
+            ("a/b", false, false),
+            ("a?b=c", false, false),
+            ("a%2fb", false, false),
+        ] {
+            let seen = (is_object_name(text), is_namespace_name(text));
+            assert_eq!(seen, (object, namespace), "{text}");
         }
     }
 }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::error::Error;
 use super::subject::{Kind, Subject};
 use super::{Kubernetes, status};
-use crate::artifact::ObjectName;
+use crate::artifact::{ObjectName, is_object_name};
 use crate::material::SecretBytes;
 use crate::patience::retry;
 use crate::tally;
@@ -160,7 +160,7 @@ impl<'a> Call<'a> {
         // A list has no name, and its label stands in the query.
         let parts = [(!of_all).then_some(namespace), (!is_list).then_some(name)];
         for part in parts.into_iter().flatten() {
-            if !is_name(part) {
+            if !is_object_name(part) {
                 return Err(Error::BadName(part.clone()));
             }
         }
@@ -230,19 +230,6 @@ fn request(
         request = request.header(header::CONTENT_TYPE, body.content_type);
     }
     request.body(kube::client::Body::from(body.bytes.clone()))
-}
-
-/// What Kubernetes takes as a name of these kinds; anything else could lead elsewhere in a path.
-fn is_name(name: &str) -> bool {
-    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = name.as_bytes();
-    name.len() <= 253
-        && edge(bytes.first())
-        && edge(bytes.last())
-        && !name.contains("..")
-        && bytes.iter().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
-        })
 }
 
 impl Kubernetes {
@@ -414,32 +401,4 @@ pub(super) async fn collect(
         whole.extend_from_slice(&data);
     }
     Ok(whole)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_objects_enter_a_path() {
-        let long = "a".repeat(254);
-        let rows = [
-            ("archpad-registry-secret", true),
-            ("chat-db.cnpg.app", true),
-            ("0", true),
-            ("", false),
-            ("..", false),
-            ("a..b", false),
-            ("a/b", false),
-            ("a?dryRun=All", false),
-            ("a%2fb", false),
-            ("-a", false),
-            ("A", false),
-            ("ä", false),
-            (&long, false),
-        ];
-        for (name, want) in rows {
-            assert_eq!(is_name(name), want, "{name:?}");
-        }
-    }
 }

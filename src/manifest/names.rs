@@ -1,6 +1,7 @@
 //! Names of objects and keys: what Kubernetes takes, and how messages show them.
 
 use super::{ManifestError, fields};
+use crate::artifact::{is_namespace_name, is_object_name};
 
 /// How messages name an object.
 pub(crate) fn object(what: &str, namespace: Option<&str>, name: Option<&str>) -> String {
@@ -23,27 +24,13 @@ pub(crate) fn check(
             field,
         })
     };
-    if !is_name(name) {
+    if !is_object_name(name) {
         return wrong("metadata.name");
     }
     match namespace {
-        Some(namespace)
-            if !is_name(namespace) || namespace.contains('.') || namespace.len() > 63 =>
-        {
-            wrong("metadata.namespace")
-        }
+        Some(namespace) if !is_namespace_name(namespace) => wrong("metadata.namespace"),
         Some(_) | None => Ok(()),
     }
-}
-
-fn is_name(text: &str) -> bool {
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.len() <= 253
-        && text.chars().all(legal)
-        && text
-            .split('.')
-            .all(|part| part.starts_with(ends) && part.ends_with(ends))
 }
 
 /// Whether Kubernetes takes this as a key of a Secret.

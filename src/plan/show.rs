@@ -39,10 +39,13 @@ fn text(plan: &Plan) -> String {
             Err(failure) => line(&mut out, "fail", "", &reason_of(failure)),
             Ok(steps) => {
                 for step in steps {
-                    let (place, why) = (step.artifact.to_string(), why(step));
+                    let why = why(step);
                     // A failure that names its target itself says enough.
-                    let place = if why.starts_with(&place) { "" } else { &place };
-                    line(&mut out, step.action.word(), place, &why);
+                    let place = match why.starts_with(&step.artifact.to_string()) {
+                        true => String::new(),
+                        false => target(step),
+                    };
+                    line(&mut out, step.action.word(), &place, &why);
                     for key in step.keys.iter().filter(|key| key.change != Change::Same) {
                         let _ = writeln!(out, "             {}", plain::line(&key_line(key)));
                     }
@@ -61,6 +64,17 @@ fn text(plan: &Plan) -> String {
     };
     let _ = writeln!(out, "{verdict}");
     out
+}
+
+/// What is to exist, a Secret with its type.
+fn target(step: &Step) -> String {
+    match &step.artifact {
+        Artifact::Secret(secret) => format!("{} ({})", step.artifact, secret.kind),
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => step.artifact.to_string(),
+    }
 }
 
 pub(super) fn line(out: &mut String, word: &str, place: &str, why: &str) {
@@ -157,6 +171,7 @@ fn step_document(step: &Step) -> Value {
         "keys": keys,
     });
     if let Artifact::Secret(secret) = &step.artifact {
+        document["type"] = json!(secret.kind);
         document["provenance"] = provenance(&secret.provenance);
     }
     match &step.action {
@@ -203,7 +218,7 @@ fn markdown(plan: &Plan) -> String {
                 for step in steps {
                     let changed = step.keys.iter().filter(|key| key.change != Change::Same);
                     let keys: Vec<String> = changed.map(key_line).collect();
-                    let (target, word) = (step.artifact.to_string(), step.action.word());
+                    let (target, word) = (target(step), step.action.word());
                     row(&mut out, delivery, &target, word, &keys, &why(step));
                 }
             }

@@ -54,7 +54,7 @@ fn at<'r>(read: &'r Read, name: &str) -> Option<&'r Node> {
 
 fn size(value: &Node) -> Option<usize> {
     match value {
-        Node::Text(bytes) | Node::Number(bytes) => Some(bytes.len()),
+        Node::Text(bytes) | Node::Number(bytes) | Node::Time(bytes) => Some(bytes.len()),
         Node::Null | Node::Bool(_) | Node::List(_) | Node::Map(_) => None,
     }
 }

@@ -57,7 +57,7 @@ impl Checker<'_> {
             files: files.collect(),
             namespaces: namespaces
                 .iter()
-                .map(|namespace| self.object_name(namespace, "the namespace"))
+                .map(|namespace| self.namespace(namespace))
                 .collect(),
             prune,
             conflict: Conflict {

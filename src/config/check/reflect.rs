@@ -152,10 +152,7 @@ impl Checker<'_> {
             );
         }
         let system = if strict { None } else { Some(SYSTEM) };
-        let names: Vec<String> = namespaces
-            .iter()
-            .map(|name| self.object_name(name, "the namespace"))
-            .collect();
+        let names: Vec<String> = namespaces.iter().map(|name| self.namespace(name)).collect();
         let rules = Rules {
             dialects: self.dialects(&dialects, &at),
             matching: if strict {
@@ -282,7 +279,7 @@ impl Checker<'_> {
             None => (None, None),
         };
         SecretRef {
-            namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
+            namespace: namespace.map(|namespace| self.namespace(&namespace)),
             name: name.map_or_else(
                 || LEASE.to_owned(),
                 |name| self.object_name(&name, "the Lease's name"),

@@ -236,10 +236,7 @@ impl Checker<'_> {
         };
         let text = self.text(&name);
         let (namespace, name) = match text.split_once('/') {
-            Some((namespace, name)) => (
-                Some(self.object_name(&part(namespace), "the namespace")),
-                name,
-            ),
+            Some((namespace, name)) => (Some(self.namespace(&part(namespace))), name),
             None => (None, text.as_str()),
         };
         Some(Reaction::Restart {

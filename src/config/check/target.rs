@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::super::at::At;
+use super::super::problem::nearest;
 use super::super::raw::{RawFile, RawFileFormat, RawFiles, RawRegistry, RawSecret, RawTarget};
 use super::super::{
     FileFormat, FileSetTarget, FileTarget, Location, Reflect, Registry, SecretKind, SecretRef,
@@ -17,6 +18,23 @@ const DENIED_TYPES: [&str; 3] = [
     "kubernetes.io/service-account-token",
     "bootstrap.kubernetes.io/token",
     "helm.sh/release.v1",
+];
+
+/// Types that have a short name here.
+const SHORT_TYPES: [&str; 5] = [
+    "Opaque",
+    "dockerconfigjson",
+    "tls",
+    "basic-auth",
+    "ssh-auth",
+];
+
+/// What `kubectl create secret` and people call them.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("docker-registry", "dockerconfigjson"),
+    ("dockercfg", "dockerconfigjson"),
+    ("dockerconfig", "dockerconfigjson"),
+    ("generic", "Opaque"),
 ];
 
 impl Checker<'_> {
@@ -270,7 +288,7 @@ impl Checker<'_> {
         }
         Target::Secret(SecretTarget {
             at: SecretRef {
-                namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
+                namespace: namespace.map(|namespace| self.namespace(&namespace)),
                 name: self.object_name(&name, "the Secret's name"),
             },
             kind,
@@ -329,6 +347,19 @@ impl Checker<'_> {
             _ => SecretKind::Other(text.clone()),
         };
         let at = self.at(written);
+        if matches!(kind, SecretKind::Other(_)) && !text.contains('/') {
+            self.problem(
+                at.clone(),
+                format!("`{text}` is no type of a Secret"),
+                match meant_type(&text) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!(
+                        "write one of {}, or the full name of another type, with its `/`",
+                        SHORT_TYPES.join(", ")
+                    ),
+                },
+            );
+        }
         if DENIED_TYPES.contains(&text.as_str()) {
             self.problem(
                 at.clone(),
@@ -345,6 +376,13 @@ impl Checker<'_> {
         }
         kind
     }
+}
+
+fn meant_type(text: &str) -> Option<&'static str> {
+    let text = text.to_lowercase();
+    let other = OTHER_NAMES.iter().find(|(name, _)| *name == text);
+    let other = other.map(|(_, meant)| *meant);
+    other.or_else(|| nearest(&text, SHORT_TYPES))
 }
 
 fn by_name(path: &Path) -> Option<RawFileFormat> {

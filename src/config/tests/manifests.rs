@@ -112,7 +112,7 @@ fn what_could_prune_by_mistake_is_refused_before_anything_is_opened() {
         ),
         (
             "{sops: 's/*.yaml', namespaces: ['team-*']}",
-            "c/k.yaml:2:37: the namespace `team-*` is no Kubernetes name",
+            "c/k.yaml:2:37: `team-*` is no name of a namespace",
         ),
         (
             "{sealed: 's/*.yaml', allowUnauthenticated: true}",

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use super::load::load;
 use super::outside::Outside;
 use super::problem::Problems;
-use super::{AgeKey, Config, FileFormat, JwtSource, SecretKind, Source, Target, VaultAuth};
+use super::{
+    AgeKey, ComputedField, Config, Encoding, FileFormat, JwtSource, SecretKind, Source, Target,
+    VaultAuth,
+};
 use crate::report::Class;
 
 fn env(name: &str) -> Option<String> {
@@ -597,5 +600,100 @@ fn row_99_the_reflector_is_careful_and_its_sources_are_named() {
     for text in ["{}", "{sources: {exclude: [a]}}"] {
         let expected = "c/k.yaml:2:12: `reflector` does not say which namespaces may offer copies";
         refused(&format!("reflector: {text}\n"), expected);
+    }
+}
+
+#[test]
+fn row_177_a_name_that_kubernetes_refuses_is_a_mistake_of_the_configuration() {
+    for (secret, expected) in [
+        (
+            "{name: a..b}",
+            "c/k.yaml:4:26: the Secret's name `a..b` is no Kubernetes name",
+        ),
+        (
+            "{name: a.-b}",
+            "c/k.yaml:4:26: the Secret's name `a.-b` is no Kubernetes name",
+        ),
+        (
+            "{name: a, namespace: b.c}",
+            "c/k.yaml:4:40: `b.c` is no name of a namespace",
+        ),
+    ] {
+        let text = format!(
+            "deliveries:\n  - {{name: d, from: [{{vault: kv/a}}],\n    to: [{{secret: {secret}}}]}}\n"
+        );
+        refused(&text, expected);
+    }
+}
+
+#[test]
+fn row_178_a_type_without_a_slash_is_a_short_name_or_a_mistake() {
+    for (word, hint) in [
+        ("dockerconfig", "did you mean `dockerconfigjson`?"),
+        ("docker-registry", "did you mean `dockerconfigjson`?"),
+        ("generic", "did you mean `Opaque`?"),
+        ("opaque", "did you mean `Opaque`?"),
+        ("TLS", "did you mean `tls`?"),
+        ("basicauth", "did you mean `basic-auth`?"),
+        (
+            "password",
+            "write one of Opaque, dockerconfigjson, tls, basic-auth, ssh-auth, or the full name of another type, with its `/`",
+        ),
+    ] {
+        let text = format!(
+            "deliveries:\n  - {{name: d, from: [{{vault: kv/a}}],\n    to: [{{secret: {{name: a, type: {word}}}}}]}}\n"
+        );
+        refused(
+            &text,
+            &format!("c/k.yaml:4:35: `{word}` is no type of a Secret; {hint}"),
+        );
+    }
+}
+
+#[test]
+fn row_166_a_field_is_a_template_or_says_what_it_gives() {
+    let text = format!(
+        "{SERVER}deliveries:\n  - name: d\n    from: [{{vault: kv/a, encoding: base64}}]\n    fields:\n      a: '{{{{ x }}}}'\n      b: {{template: '{{{{ y }}}}', encoding: base64}}\n      c: 3000\n    to: [{{file: {{path: a.env}}}}]\n"
+    );
+    let config = load_files(&[("c/k.yaml", &text)], None).unwrap_or_else(|found| panic!("{found}"));
+    let delivery = &config.deliveries[0];
+    assert_eq!(delivery.from[0].encoding, Some(Encoding::Base64));
+    let fields: Vec<(&str, &str, bool, u32)> = delivery
+        .fields
+        .iter()
+        .map(|field| {
+            let ComputedField {
+                name,
+                template,
+                base64,
+                at,
+            } = field;
+            (name.as_str(), template.as_str(), *base64, at.column)
+        })
+        .collect();
+    let expected = [
+        ("a", "{{ x }}", false, 10),
+        ("b", "{{ y }}", true, 21),
+        ("c", "3000", false, 10),
+    ];
+    assert_eq!(fields, expected);
+    for (field, expected) in [
+        (
+            "{template: x, encoding: json}",
+            "c/k.yaml:4:41: unknown word `json`; known here: base64",
+        ),
+        (
+            "{templat: x}",
+            "c/k.yaml:4:17: unknown key `templat`; did you mean `template`?",
+        ),
+        (
+            "{encoding: base64}",
+            "c/k.yaml:4:16: `template` is missing here",
+        ),
+    ] {
+        let text = format!(
+            "deliveries:\n  - name: d\n    fields: {{x: {field}}}\n    to: [{{file: {{path: a.env}}}}]\n"
+        );
+        refused(&text, expected);
     }
 }
