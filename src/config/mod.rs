@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 pub use manifests::ManifestSet;
 pub use reflect::{Reflect, Reflector, SILENCE};
-pub use source::{DocumentFormat, From, Source, VaultRead};
+pub use source::{DocumentFormat, Encoding, From, Source, VaultRead};
 pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
@@ -140,7 +140,12 @@ pub enum SealedKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgeKey {
     /// Lines of `AGE-SECRET-KEY-…`, as age-keygen writes them.
-    File(PathBuf),
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The passphrase's file, where the file with the lines is encrypted with one.
+        passphrase: Option<PathBuf>,
+    },
     /// An OpenSSH private key.
     Ssh(PathBuf),
     /// A passphrase for files encrypted with one.
@@ -193,7 +198,9 @@ pub struct ComputedField {
     pub name: String,
     /// The template's text.
     pub template: String,
-    /// Where it was written.
+    /// Whether what it gives is base64 of the bytes that are meant.
+    pub base64: bool,
+    /// Where the template was written.
     pub at: Location,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
 
+mod field;
 mod manifests;
 mod reflect;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use super::at::{At, Ordered};
 
+pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding};
 pub use reflect::{
     RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector,
 };
@@ -186,7 +188,7 @@ pub struct RawAgeKey {
     pub file: Option<At<String>>,
     /// File with an OpenSSH private key.
     pub ssh: Option<At<String>>,
-    /// File with a passphrase, for files encrypted with one.
+    /// File with a passphrase, for files encrypted with one; beside `file`: for that file.
     pub passphrase_file: Option<At<String>>,
     /// `path#field` in Vault.
     pub vault: Option<At<String>>,
@@ -219,7 +221,7 @@ pub struct RawDelivery {
     pub from: Vec<At<RawFrom>>,
     /// Computed fields: name to template. A template may use the fields above it.
     #[serde(default)]
-    pub fields: Ordered<At<String>>,
+    pub fields: Ordered<At<RawField>>,
     /// Fields that must be there.
     #[serde(default)]
     pub require: Vec<At<String>>,
@@ -295,18 +297,10 @@ pub struct RawFrom {
     /// The source may be absent.
     #[serde(default)]
     pub optional: bool,
-    /// `json`: lists and mappings become JSON text.
+    /// `json`: lists and mappings become JSON text. `base64`: each value is base64 of the bytes that are meant.
     pub encoding: Option<RawEncoding>,
     /// Joins the names of nested values, such as "_".
     pub flatten: Option<At<String>>,
-}
-
-/// How lists and mappings become fields.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RawEncoding {
-    /// As JSON text.
-    Json,
 }
 
 /// What a decrypted file holds.

@@ -22,12 +22,21 @@ pub struct From {
     pub overrides: bool,
     /// Whether it may be absent.
     pub optional: bool,
-    /// Whether lists and mappings become JSON text.
-    pub encode_json: bool,
+    /// What becomes of its values on the way, where that is configured.
+    pub encoding: Option<Encoding>,
     /// Joins the names of nested values, where set.
     pub flatten: Option<String>,
     /// Where it was written.
     pub at: Location,
+}
+
+/// How values of a source become fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Lists and mappings become JSON text.
+    Json,
+    /// Texts are base64 of the bytes that are meant.
+    Base64,
 }
 
 /// What is read.

@@ -22,7 +22,13 @@ pub fn check_templates(config: &Config, texts: &BTreeMap<String, String>) -> Vec
 fn check_delivery(delivery: &Delivery, texts: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut known = known_fields(&delivery.from);
     let mut problems = Vec::new();
-    for ComputedField { name, template, at } in &delivery.fields {
+    for ComputedField {
+        name,
+        template,
+        base64: _,
+        at,
+    } in &delivery.fields
+    {
         for error in errors(template, known.as_deref()) {
             let label = format!("template of field {}", shown(name));
             let place = texts

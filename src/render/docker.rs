@@ -66,9 +66,12 @@ pub(super) fn build(
 fn ready_made(fields: &Fields<'_>, field: &Field<'_>) -> Result<SecretBytes, DockerError> {
     let document = match field.value.node() {
         Node::Map(_) => json::compact(field.value.node())?,
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
-            SecretBytes::from(fields.leaf(field)?)
-        }
+        Node::Null
+        | Node::Bool(_)
+        | Node::Number(_)
+        | Node::Time(_)
+        | Node::Text(_)
+        | Node::List(_) => SecretBytes::from(fields.leaf(field)?),
     };
     checked(&field.name, document)
 }

@@ -46,6 +46,8 @@ pub(super) struct Field<'a> {
     pub value: Held<'a>,
     /// Whether `pick` asked for this very node, so that a list or mapping is meant.
     pub picked: bool,
+    /// Whether keys `<<` in it are merge keys of YAML.
+    pub merge_keys: bool,
     pub origin: Rc<Origin>,
 }
 
@@ -112,7 +114,7 @@ impl Field<'_> {
         match self.value.node() {
             Node::Bool(true) => Ok(b"true"),
             Node::Bool(false) => Ok(b"false"),
-            Node::Number(text) | Node::Text(text) => Ok(text.expose()),
+            Node::Number(text) | Node::Time(text) | Node::Text(text) => Ok(text.expose()),
             Node::Null => Err(FieldError::Null(self.whence())),
             Node::List(_) => Err(FieldError::Nested(self.whence(), "a list")),
             Node::Map(_) => Err(FieldError::Nested(self.whence(), "a mapping")),

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::artifact::{Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables};
 use crate::config::{FileFormat, FileSetTarget, FileTarget};
-use crate::material::{Node, SecretBytes};
+use crate::material::{Material, Node, SecretBytes};
 use crate::report::{Class, Failure, Fault};
 
 use super::Inputs;
@@ -48,12 +48,16 @@ fn body(format: &FileFormat, inputs: &Inputs<'_>) -> Result<FileBody, Failure> {
         FileFormat::Dotenv { edit: true } => return Ok(FileBody::Lines(lines(inputs.fields()?)?)),
         FileFormat::Dotenv { edit: false } => dotenv::body(&lines(inputs.fields()?)?),
         FileFormat::Json { as_strings } => match inputs.documents()? {
-            Some(documents) => json::documents(documents, *as_strings)?,
+            Some(material) => json::documents(&material.documents, *as_strings)?,
             None => json::object(nodes(inputs.fields()?)?.into_iter(), *as_strings)?,
         },
         FileFormat::Yaml => match inputs.documents()? {
-            Some(documents) => yaml::documents(documents)?,
-            None => yaml::object(nodes(inputs.fields()?)?.into_iter())?,
+            Some(material) => yaml::documents(&material.documents, material.merge_keys)?,
+            None => {
+                let fields = inputs.fields()?;
+                let merge_keys = fields.list.iter().map(|field| field.merge_keys);
+                yaml::object(nodes(fields)?.into_iter().zip(merge_keys))?
+            }
         },
         FileFormat::Properties => properties::render(inputs.fields()?)?,
         FileFormat::Raw { field } => raw(field.as_deref(), inputs)?,
@@ -91,13 +95,15 @@ fn nodes<'f>(fields: &'f Fields<'_>) -> Result<Vec<(&'f str, &'f Node)>, FieldEr
 /// The only leaf of a whole document goes as it is, empty or not.
 fn raw(name: Option<&str>, inputs: &Inputs<'_>) -> Result<SecretBytes, Failure> {
     if name.is_none()
-        && let Some([document]) = inputs.documents()?
+        && let Some(Material { documents, .. }) = inputs.documents()?
+        && let [document] = documents.as_slice()
     {
         let only = match document {
             Node::Map(entries) if entries.len() == 1 => entries[0].1.leaf(),
             Node::Null
             | Node::Bool(_)
             | Node::Number(_)
+            | Node::Time(_)
             | Node::Text(_)
             | Node::List(_)
             | Node::Map(_) => document.leaf(),

@@ -71,7 +71,7 @@ impl Writer {
                 Some(text) if self.as_strings || is_number(text) => self.plain(text),
                 _ => return Err(JsonError::new(Problem::Number)),
             },
-            Node::Text(text) => match text.expose_str() {
+            Node::Time(text) | Node::Text(text) => match text.expose_str() {
                 Some(text) => quote(text, &mut self.out),
                 None => return Err(JsonError::new(Problem::NotText)),
             },

@@ -8,9 +8,10 @@ use thiserror::Error;
 
 use crate::config::{Delivery, From, Source};
 use crate::fetched::Fetched;
-use crate::material::{Material, Node};
+use crate::material::{Material, Node, SecretBytes};
 use crate::report::{Class, Failure, Fault};
 
+use super::buffer;
 use super::field::{Field, FieldError, Fields, Held, Origin};
 use super::json::JsonError;
 use super::names::{listed, shown};
@@ -18,11 +19,11 @@ use super::select::{Taken, select};
 use super::template::Template;
 use super::within;
 
-/// The only source's documents as they are, when nothing was asked of them.
+/// What the only source gave, whose documents go as they are when nothing was asked of them.
 pub(super) fn whole_documents<'a>(
     delivery: &Delivery,
     fetched: &'a Fetched,
-) -> Result<Option<&'a [Node]>, Failure> {
+) -> Result<Option<&'a Material>, Failure> {
     let [from] = delivery.from.as_slice() else {
         return Ok(None);
     };
@@ -34,7 +35,7 @@ pub(super) fn whole_documents<'a>(
     };
     let checked = material.unverified.check(&[]);
     checked.map_err(|error| within(origin(from), error))?;
-    Ok(Some(material.documents.as_slice()).filter(|documents| !is_void(documents)))
+    Ok(Some(material).filter(|material| !is_void(&material.documents)))
 }
 
 /// Destructured, so that a new option cannot be forgotten here.
@@ -46,11 +47,15 @@ fn is_untouched(from: &From) -> bool {
         rename,
         overrides: _,
         optional: _,
-        encode_json,
+        encoding,
         flatten,
         at: _,
     } = from;
-    prefix.is_empty() && pick.is_empty() && rename.is_empty() && !encode_json && flatten.is_none()
+    prefix.is_empty()
+        && pick.is_empty()
+        && rename.is_empty()
+        && encoding.is_none()
+        && flatten.is_none()
 }
 
 /// Nothing in it: then it goes the way of fields, where an empty answer is refused.
@@ -59,7 +64,7 @@ fn is_void(documents: &[Node]) -> bool {
         Node::Null => true,
         Node::List(items) => items.is_empty(),
         Node::Map(entries) => entries.is_empty(),
-        Node::Bool(_) | Node::Number(_) | Node::Text(_) => false,
+        Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => false,
     })
 }
 
@@ -108,16 +113,22 @@ pub(super) fn fields<'a>(
         });
         let value = Template::parse(&computed.template)
             .and_then(|template| template.render(&fields))
-            .map_err(|error| {
+            .map_err(|error| error.in_text("its template"))
+            .and_then(|value| match computed.base64 {
+                true => decoded(&computed.name, &value).map_err(Failure::from),
+                false => Ok(value),
+            })
+            .map_err(|failure| {
                 within(
                     format!("field {} of {origin}", shown(&computed.name)),
-                    error.in_text("its template"),
+                    failure,
                 )
             })?;
         let field = Field {
             name: computed.name.clone(),
             value: Held::Made(Node::Text(value)),
             picked: false,
+            merge_keys: false,
             origin,
         };
         insert(&mut fields, field, false)?;
@@ -125,6 +136,17 @@ pub(super) fn fields<'a>(
     require(delivery, &fields)?;
     only_delivered(delivery, &mut fields)?;
     Ok(fields)
+}
+
+/// The bytes that base64 stands for.
+pub(super) fn decoded(field: &str, text: &SecretBytes) -> Result<SecretBytes, MergeError> {
+    let bytes = buffer::base64_decode(text.expose());
+    bytes
+        .map(SecretBytes::from)
+        .ok_or_else(|| MergeError::NotBase64 {
+            field: field.to_owned(),
+            is: "something else",
+        })
 }
 
 /// Leaves what `deliver` names, in its order.
@@ -167,6 +189,7 @@ fn named<'a>(from: &From, material: &'a Material) -> Result<Vec<Field<'a>>, Fail
         name: one.name,
         value: one.value,
         picked: one.picked,
+        merge_keys: material.merge_keys,
         origin: Rc::clone(&origin),
     };
     Ok(taken.into_iter().map(field).collect())
@@ -255,6 +278,8 @@ pub(super) enum MergeError {
     NotFields(&'static str),
     #[error("it holds {0} documents, not one mapping of fields")]
     SeveralDocuments(usize),
+    #[error("field {} is not base64: it is {is}", shown(field))]
+    NotBase64 { field: String, is: &'static str },
     #[error("field {} cannot become JSON: {problem}", shown(field))]
     NotJson { field: String, problem: JsonError },
 }
@@ -263,6 +288,7 @@ impl Fault for MergeError {
     fn class(&self) -> Class {
         match self {
             Self::NotThere { .. } => Class::Missing,
+            Self::NotBase64 { .. } => Class::Corrupt,
             Self::Twice { .. } => Class::Usage,
             Self::NotFields(_) | Self::SeveralDocuments(_) | Self::NotJson { .. } => Class::Refused,
         }
@@ -284,6 +310,10 @@ impl Fault for MergeError {
             Self::NotFields(_) => "take parts of it with `pick`, such as `0.name`".to_owned(),
             Self::SeveralDocuments(_) => {
                 "take parts with `pick`: `0.name` is `name` of the first document".to_owned()
+            }
+            Self::NotBase64 { .. } => {
+                "`encoding: base64` holds for all that is taken; name the fields that are base64 in `pick`, and the others in a second entry of the same source"
+                    .to_owned()
             }
             Self::NotJson { problem, .. } => return problem.hint(),
         })

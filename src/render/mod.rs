@@ -39,7 +39,7 @@ use thiserror::Error;
 use crate::artifact::{Artifact, Desired, Wanted};
 use crate::config::{Config, Delivery, Target};
 use crate::fetched::Fetched;
-use crate::material::{Node, SecretBytes};
+use crate::material::{Material, SecretBytes};
 use crate::report::{Class, Failure, Fault};
 
 pub use check::check_templates;
@@ -144,7 +144,7 @@ struct Inputs<'a> {
     delivery: &'a Delivery,
     fetched: &'a Fetched,
     fields: OnceCell<Result<Fields<'a>, Failure>>,
-    documents: OnceCell<Result<Option<&'a [Node]>, Failure>>,
+    documents: OnceCell<Result<Option<&'a Material>, Failure>>,
 }
 
 impl<'a> Inputs<'a> {
@@ -155,8 +155,8 @@ impl<'a> Inputs<'a> {
             .map_err(Failure::clone)
     }
 
-    /// The only source's documents, where they may go as they are.
-    fn documents(&self) -> Result<Option<&'a [Node]>, Failure> {
+    /// What the only source gave, where its documents may go as they are.
+    fn documents(&self) -> Result<Option<&'a Material>, Failure> {
         self.documents
             .get_or_init(|| merge::whole_documents(self.delivery, self.fetched))
             .clone()

@@ -1,12 +1,12 @@
 //! What is taken from one source: paths that reach inside, nested values made flat or JSON text.
 
-use crate::config::From;
+use crate::config::{Encoding, From};
 use crate::material::{Material, Node};
 use crate::report::Failure;
 
 use super::field::Held;
 use super::json;
-use super::merge::MergeError;
+use super::merge::{MergeError, decoded};
 
 /// A node, the name it has so far, and whether `pick` asked for it.
 pub(super) struct Taken<'a> {
@@ -21,7 +21,9 @@ pub(super) fn select<'a>(from: &From, material: &'a Material) -> Result<Vec<Take
     let Material {
         documents,
         unverified,
-        ..
+        merge_keys: _,
+        version: _,
+        lease: _,
     } = material;
     let mut taken = Vec::new();
     if from.pick.is_empty() {
@@ -49,7 +51,32 @@ pub(super) fn select<'a>(from: &From, material: &'a Material) -> Result<Vec<Take
             None => take(from, &[path], node, true, &mut taken)?,
         }
     }
+    if from.encoding == Some(Encoding::Base64) {
+        for one in &mut taken {
+            decode(one)?;
+        }
+    }
     Ok(taken)
+}
+
+/// The bytes of a text that is their base64. What is null stays, and is told where it is used.
+fn decode(one: &mut Taken<'_>) -> Result<(), MergeError> {
+    let is = match one.value.node() {
+        Node::Text(text) => {
+            one.value = Held::Made(Node::Text(decoded(&one.name, text)?));
+            return Ok(());
+        }
+        Node::Null => return Ok(()),
+        Node::Bool(_) => "a truth value",
+        Node::Number(_) => "a number",
+        Node::Time(_) => "a date",
+        Node::List(_) => "a list",
+        Node::Map(_) => "a mapping",
+    };
+    Err(MergeError::NotBase64 {
+        field: one.name.clone(),
+        is,
+    })
 }
 
 fn top_level(documents: &[Node]) -> Result<&[(String, Node)], MergeError> {
@@ -57,7 +84,7 @@ fn top_level(documents: &[Node]) -> Result<&[(String, Node)], MergeError> {
         [Node::Map(entries)] => Ok(entries),
         [] | [Node::Null] => Ok(&[]),
         [Node::List(_)] => Err(MergeError::NotFields("a list")),
-        [Node::Bool(_) | Node::Number(_) | Node::Text(_)] => {
+        [Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_)] => {
             Err(MergeError::NotFields("one value"))
         }
         several => Err(MergeError::SeveralDocuments(several.len())),
@@ -80,7 +107,7 @@ fn take<'a>(
         Some(separator) => steps.join(separator),
         None => steps.concat(),
     };
-    let value = if nested && from.encode_json {
+    let value = if nested && from.encoding == Some(Encoding::Json) {
         let text = json::compact(node).map_err(|problem| MergeError::NotJson {
             field: name.clone(),
             problem,
@@ -111,11 +138,13 @@ fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<Take
                 flatten(&name, separator, inner, taken);
             }
         }
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => taken.push(Taken {
-            name: name.to_owned(),
-            value: Held::Lent(node),
-            picked: false,
-        }),
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => {
+            taken.push(Taken {
+                name: name.to_owned(),
+                value: Held::Lent(node),
+                picked: false,
+            })
+        }
     }
 }
 
@@ -159,7 +188,7 @@ fn child<'a>(node: &'a Node, step: &str) -> Option<&'a Node> {
             .find(|(key, _)| key == step)
             .map(|(_, inner)| inner),
         Node::List(items) => items.get(position(step)?),
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => None,
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => None,
     }
 }
 

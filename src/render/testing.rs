@@ -67,7 +67,7 @@ pub(crate) fn from(path: &str, line: u32) -> From {
         rename: Vec::new(),
         overrides: false,
         optional: false,
-        encode_json: false,
+        encoding: None,
         flatten: None,
         at: at(line),
     }
@@ -99,6 +99,7 @@ pub(crate) fn computed(name: &str, template: &str, line: u32) -> ComputedField {
     ComputedField {
         name: name.to_owned(),
         template: template.to_owned(),
+        base64: false,
         at: at(line),
     }
 }
@@ -117,6 +118,7 @@ pub(super) fn fields<const N: usize>(entries: [(&str, Node); N]) -> Fields<'stat
         name: name.to_owned(),
         value: Held::Made(node),
         picked: false,
+        merge_keys: false,
         origin: origin.clone(),
     };
     Fields {

@@ -5,14 +5,17 @@ use crate::material::{Node, SecretBytes};
 use super::buffer::Wiped;
 use super::json::{JsonError, Problem, quote};
 
-/// Whole documents, each behind its `---` where there are several.
-pub(super) fn documents(documents: &[Node]) -> Result<SecretBytes, JsonError> {
-    let mut out = Wiped::default();
+/// Whole documents, each behind its `---` where there are several. `merge_keys` says whether `<<` is one of YAML's.
+pub(super) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBytes, JsonError> {
+    let mut writer = Writer {
+        out: Wiped::default(),
+        merge_keys,
+    };
     for (index, document) in documents.iter().enumerate() {
         if documents.len() > 1 {
-            out.text("---\n");
+            writer.out.text("---\n");
         }
-        node(document, 0, &mut out).map_err(|error| {
+        writer.node(document, 0).map_err(|error| {
             if documents.len() > 1 {
                 error.beneath(&index.to_string())
             } else {
@@ -20,75 +23,107 @@ pub(super) fn documents(documents: &[Node]) -> Result<SecretBytes, JsonError> {
             }
         })?;
     }
-    Ok(out.into_secret())
+    Ok(writer.out.into_secret())
 }
 
-/// One mapping of fields.
+/// One mapping of fields, each with what it says of keys `<<` inside of it.
 pub(super) fn object<'a>(
-    fields: impl Iterator<Item = (&'a str, &'a Node)>,
+    fields: impl Iterator<Item = ((&'a str, &'a Node), bool)>,
 ) -> Result<SecretBytes, JsonError> {
-    let mut out = Wiped::default();
-    mapping(fields, 0, &mut out)?;
-    Ok(out.into_secret())
-}
-
-/// Writes a node from the start of a line to the end of a line.
-fn node(node: &Node, depth: usize, out: &mut Wiped) -> Result<(), JsonError> {
-    match node {
-        Node::Map(entries) if !entries.is_empty() => mapping(
-            entries.iter().map(|(key, inner)| (key.as_str(), inner)),
-            depth,
-            out,
-        ),
-        Node::List(items) if !items.is_empty() => {
-            for (index, item) in items.iter().enumerate() {
-                indent(depth, out);
-                out.text("-");
-                value(item, depth, out).map_err(|error| error.beneath(&index.to_string()))?;
-            }
-            Ok(())
-        }
-        Node::Null
-        | Node::Bool(_)
-        | Node::Number(_)
-        | Node::Text(_)
-        | Node::List(_)
-        | Node::Map(_) => {
-            indent(depth, out);
-            scalar(node, out)?;
-            out.text("\n");
-            Ok(())
-        }
-    }
-}
-
-fn mapping<'a>(
-    entries: impl Iterator<Item = (&'a str, &'a Node)>,
-    depth: usize,
-    out: &mut Wiped,
-) -> Result<(), JsonError> {
-    for (name, inner) in entries {
-        indent(depth, out);
-        key(name, out);
-        out.text(":");
-        value(inner, depth, out).map_err(|error| error.beneath(name))?;
-    }
-    Ok(())
-}
-
-/// What follows `key:` or `-`: a scalar on the same line, all else on lines of its own, one step in.
-fn value(inner: &Node, depth: usize, out: &mut Wiped) -> Result<(), JsonError> {
-    let nested = match inner {
-        Node::Map(entries) => !entries.is_empty(),
-        Node::List(items) => !items.is_empty(),
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => false,
+    let mut writer = Writer {
+        out: Wiped::default(),
+        merge_keys: false,
     };
-    if nested {
-        out.text("\n");
-        node(inner, depth + 1, out)
-    } else {
-        out.text(" ");
-        node(inner, 0, out)
+    for ((name, node), merge_keys) in fields {
+        // A field is no part of its source's mapping any more, so its own name is only a name.
+        writer.merge_keys = false;
+        writer.key(name, node, 0);
+        writer.merge_keys = merge_keys;
+        writer.value(node, 0).map_err(|error| error.beneath(name))?;
+    }
+    Ok(writer.out.into_secret())
+}
+
+struct Writer {
+    out: Wiped,
+    merge_keys: bool,
+}
+
+impl Writer {
+    /// Writes a node from the start of a line to the end of a line.
+    fn node(&mut self, node: &Node, depth: usize) -> Result<(), JsonError> {
+        match node {
+            Node::Map(entries) if !entries.is_empty() => {
+                for (name, inner) in entries {
+                    self.key(name, inner, depth);
+                    self.value(inner, depth)
+                        .map_err(|error| error.beneath(name))?;
+                }
+                Ok(())
+            }
+            Node::List(items) if !items.is_empty() => {
+                for (index, item) in items.iter().enumerate() {
+                    self.indent(depth);
+                    self.out.text("-");
+                    self.value(item, depth)
+                        .map_err(|error| error.beneath(&index.to_string()))?;
+                }
+                Ok(())
+            }
+            Node::Null
+            | Node::Bool(_)
+            | Node::Number(_)
+            | Node::Time(_)
+            | Node::Text(_)
+            | Node::List(_)
+            | Node::Map(_) => {
+                self.indent(depth);
+                scalar(node, &mut self.out)?;
+                self.out.text("\n");
+                Ok(())
+            }
+        }
+    }
+
+    fn key(&mut self, name: &str, value: &Node, depth: usize) {
+        self.indent(depth);
+        if self.merge_keys && name == "<<" && can_be_merged(value) {
+            self.out.text(name);
+        } else {
+            key(name, &mut self.out);
+        }
+        self.out.text(":");
+    }
+
+    /// What follows `key:` or `-`: a scalar on the same line, all else on lines of its own, one step in.
+    fn value(&mut self, inner: &Node, depth: usize) -> Result<(), JsonError> {
+        let nested = match inner {
+            Node::Map(entries) => !entries.is_empty(),
+            Node::List(items) => !items.is_empty(),
+            Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => false,
+        };
+        if nested {
+            self.out.text("\n");
+            self.node(inner, depth + 1)
+        } else {
+            self.out.text(" ");
+            self.node(inner, 0)
+        }
+    }
+
+    fn indent(&mut self, depth: usize) {
+        for _ in 0..depth {
+            self.out.text("  ");
+        }
+    }
+}
+
+/// A mapping, or a list of them; with anything else behind `<<` no reader takes the document.
+fn can_be_merged(value: &Node) -> bool {
+    match value {
+        Node::Map(_) => true,
+        Node::List(items) => items.iter().all(|item| matches!(item, Node::Map(_))),
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => false,
     }
 }
 
@@ -103,6 +138,10 @@ fn scalar(node: &Node, out: &mut Wiped) -> Result<(), JsonError> {
                 None => return Err(JsonError::new(Problem::Number)),
             }
         }
+        Node::Time(spelling) => match spelling.expose_str().filter(|text| is_plain_time(text)) {
+            Some(text) => out.text(text),
+            None => return Err(JsonError::new(Problem::NotText)),
+        },
         Node::Text(text) => match text.expose_str() {
             Some(text) => quote(text, out),
             None => return Err(JsonError::new(Problem::NotText)),
@@ -111,6 +150,14 @@ fn scalar(node: &Node, out: &mut Wiped) -> Result<(), JsonError> {
         Node::Map(_) => out.text("{}"),
     }
     Ok(())
+}
+
+/// RFC 3339 is made of these, and none of it means structure: no blank follows its colons.
+fn is_plain_time(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_digit())
+        && !text.ends_with(':')
+        && text.bytes().all(plain)
 }
 
 /// A number of YAML has more spellings than one of JSON (`0o17`, `.inf`); none holds a character that means structure.
@@ -136,12 +183,6 @@ fn key(name: &str, out: &mut Wiped) {
         out.text(name);
     } else {
         quote(name, out);
-    }
-}
-
-fn indent(depth: usize, out: &mut Wiped) {
-    for _ in 0..depth {
-        out.text("  ");
     }
 }
 

@@ -17,7 +17,7 @@ use super::at::At;
 use super::expand::expand;
 use super::outside::Outside;
 use super::problem::{Problem, nearest};
-use super::raw::{RawConfig, RawDelivery};
+use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
 use super::source::DEFAULT_SERVER;
 use crate::artifact::ConfigurationName;
 use crate::report::Class;
@@ -215,7 +215,9 @@ fn mentioned<'a>(
     let sources = sources.filter_map(|from| Some((from.source.vault()?, &from.at)));
     let age = age.iter().filter_map(|(key, at)| match key {
         AgeKey::Vault { read, .. } => Some((read, at)),
-        AgeKey::File(_) | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => None,
+        AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
+            None
+        }
     });
     let sealed = sealed.iter().filter_map(|(key, at)| match key {
         SealedKey::Vault { read, .. } => Some((read, at)),
@@ -368,14 +370,9 @@ impl Checker<'_> {
                 "add `from: [{vault: …}]`",
             );
         }
+        let fields = fields.0.into_iter();
         let fields = fields
-            .0
-            .into_iter()
-            .map(|(name, template)| ComputedField {
-                at: self.at(&template),
-                template: self.text(&template),
-                name,
-            })
+            .map(|(name, field)| self.computed(name, field))
             .collect();
         let to: Vec<Target> = to
             .into_iter()
@@ -414,6 +411,31 @@ impl Checker<'_> {
             staleness,
             name,
             at,
+        }
+    }
+
+    fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
+        let At {
+            value,
+            line,
+            column,
+        } = written;
+        let (template, encoding) = match value {
+            RawField::Template(value) => (
+                At {
+                    value,
+                    line,
+                    column,
+                },
+                None,
+            ),
+            RawField::Encoded(RawEncodedField { template, encoding }) => (template, encoding),
+        };
+        ComputedField {
+            at: self.at(&template),
+            template: self.text(&template),
+            base64: matches!(encoding, Some(RawFieldEncoding::Base64)),
+            name,
         }
     }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::super::at::At;
 use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef};
-use super::super::{DocumentFormat, From, Location, SecretRef, Source, VaultRead};
+use super::super::{DocumentFormat, Encoding, From, Location, SecretRef, Source, VaultRead};
 use super::Checker;
+use crate::artifact::{is_namespace_name, is_object_name};
 
 impl Checker<'_> {
     pub(super) fn from(&mut self, written: At<RawFrom>) -> Option<From> {
@@ -115,7 +116,10 @@ impl Checker<'_> {
                 .collect(),
             overrides: r#override,
             optional,
-            encode_json: matches!(encoding, Some(RawEncoding::Json)),
+            encoding: encoding.map(|encoding| match encoding {
+                RawEncoding::Json => Encoding::Json,
+                RawEncoding::Base64 => Encoding::Base64,
+            }),
             flatten: flatten.map(|joiner| joiner.value),
             at,
         })
@@ -172,26 +176,34 @@ impl Checker<'_> {
     pub(super) fn secret_ref(&mut self, written: At<RawSecretRef>) -> SecretRef {
         let RawSecretRef { namespace, name } = written.value;
         SecretRef {
-            namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
+            namespace: namespace.map(|namespace| self.namespace(&namespace)),
             name: self.object_name(&name, "the Secret's name"),
         }
     }
 
-    /// A name that Kubernetes accepts: lower case letters, digits, `-` and `.`.
+    /// A name that Kubernetes accepts.
     pub(super) fn object_name(&mut self, written: &At<String>, what: &str) -> String {
         let text = self.name(written, what);
-        let legal = text.len() <= 253
-            && text
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.ends_with(|c: char| c.is_ascii_alphanumeric());
-        if !legal && !text.is_empty() {
+        if !is_object_name(&text) && !text.is_empty() {
             let at = self.at(written);
             self.problem(
                 at,
                 format!("{what} `{text}` is no Kubernetes name"),
-                "use lower case letters, digits, `-` and `.`, at most 253",
+                "use lower case letters, digits and `-`, in parts joined by `.`, at most 253",
+            );
+        }
+        text
+    }
+
+    /// The same of a namespace, which has no dots.
+    pub(super) fn namespace(&mut self, written: &At<String>) -> String {
+        let text = self.name(written, "the namespace");
+        if !is_namespace_name(&text) && !text.is_empty() {
+            let at = self.at(written);
+            self.problem(
+                at,
+                format!("`{text}` is no name of a namespace"),
+                "use lower case letters, digits and `-`, at most 63",
             );
         }
         text

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::{ComputedField, Encoding};
 use crate::render::testing::{computed, delivery, fetched, from, list, map, number, picking, text};
 
 /// `name=value` of each field, in order; nested ones as JSON.
@@ -57,7 +58,7 @@ fn sources_merge_in_order() {
         ..picking("tree", 5, ["db", "a.c"])
     };
     let encoded = From {
-        encode_json: true,
+        encoding: Some(Encoding::Json),
         ..picking("tree", 5, ["db.hosts", "on"])
     };
     for (sources, expected) in [
@@ -283,4 +284,60 @@ fn documents_go_whole_only_when_nothing_is_asked_of_them() {
     );
     assert_eq!(whole(&delivery([from("void", 2)])), Ok(false));
     assert!(whole(&delivery([from("gone", 2)])).is_err());
+}
+
+#[test]
+fn row_165_base64_of_a_source_and_row_166_of_a_field_are_decoded() {
+    let answers = fetched([(
+        "one",
+        Ok(map([
+            ("a", text("aGk=")),
+            ("n", number("1234")),
+            ("bad", text("hunter2!")),
+            ("nested", map([("b", text("Y\nmk="))])),
+            ("null", Node::Null),
+        ])),
+    )]);
+    let base64 = |from: From| From {
+        encoding: Some(Encoding::Base64),
+        ..from
+    };
+    let with = |source: From, fields: Vec<ComputedField>| {
+        let mut delivery = delivery([source]);
+        delivery.fields = fields;
+        shape(&delivery, &answers)
+    };
+    let flat = From {
+        flatten: Some("_".to_owned()),
+        ..picking("one", 2, ["nested"])
+    };
+    assert_eq!(
+        with(base64(picking("one", 2, ["a"])), Vec::new()).as_deref(),
+        Ok("a=hi")
+    );
+    assert_eq!(with(base64(flat), Vec::new()).as_deref(), Ok("nested_b=bi"));
+    let computed = |template: &str| ComputedField {
+        base64: true,
+        ..computed("f", template, 3)
+    };
+    let source = || picking("one", 2, ["a"]);
+    assert_eq!(
+        with(source(), vec![computed("{{ a }}")]).as_deref(),
+        Ok("a=aGk= f=hi")
+    );
+    for (field, is) in [
+        ("bad", "something else"),
+        ("n", "a number"),
+        ("nested", "a mapping"),
+    ] {
+        let failure = with(base64(picking("one", 2, [field])), Vec::new()).expect_err(field);
+        assert_eq!(failure.class, Class::Corrupt, "{field}");
+        let expected = format!("field `{field}` is not base64: it is {is}");
+        assert!(failure.what.ends_with(&expected), "{failure}");
+    }
+    let failure = with(source(), vec![computed("{{ a }}!")]).expect_err("no base64");
+    assert_eq!(
+        failure.what,
+        "field `f` of `fields` (k.yaml:3:1): field `f` is not base64: it is something else"
+    );
 }

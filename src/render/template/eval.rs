@@ -8,7 +8,7 @@ use crate::render::field::Fields;
 
 use super::scope::Scope;
 use super::tree::{For, Stmt};
-use super::value::{Data, Text, Value};
+use super::value::{Text, Value};
 use super::{Position, Problem, TemplateError};
 
 /// Bytes a template may print: as many as a Secret may hold.
@@ -35,11 +35,11 @@ impl<'a> Pass<'a> {
     fn body(&mut self, body: &'a [Stmt]) -> Result<(), TemplateError> {
         for statement in body {
             match statement {
-                Stmt::Raw(text) => self.print(text, Position::START)?,
+                Stmt::Raw(text) => self.print(text.as_bytes(), Position::START)?,
                 Stmt::Emit(expr) => {
                     let value = self.scope.value(expr)?;
-                    let text = value.text_for("`{{ }}`").map_err(expr.at.at())?;
-                    self.print(text, expr.at)?;
+                    let bytes = value.bytes_for("`{{ }}`").map_err(expr.at.at())?;
+                    self.print(bytes, expr.at)?;
                 }
                 Stmt::Set { name, value } => {
                     let value = self.scope.value(value)?;
@@ -59,13 +59,13 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn print(&mut self, text: &str, place: Position) -> Result<(), TemplateError> {
-        if self.out.len() + text.len() > MOST_OUTPUT {
+    fn print(&mut self, bytes: &[u8], place: Position) -> Result<(), TemplateError> {
+        if self.out.len() + bytes.len() > MOST_OUTPUT {
             let limit = format!("the template prints more than {} KiB", MOST_OUTPUT / 1024);
             return Err(TemplateError::new(place, Problem::Limit(limit)));
         }
         self.scope.meter.step().map_err(place.at())?;
-        self.out.text(text);
+        self.out.push(bytes);
         Ok(())
     }
 
@@ -98,18 +98,18 @@ impl<'a> Pass<'a> {
 
     /// A list's elements; a mapping's keys.
     fn elements(&self, items: Value<'a>) -> Result<Rc<Vec<Value<'a>>>, Problem> {
-        match self.scope.spread(items)?.data {
-            Data::List(items) => Ok(items),
-            Data::Map(entries) => {
-                let key = |(key, _): &(String, Value<'a>)| {
-                    Value::open(Data::Text(Text::made(key.clone())))
-                };
+        match self.scope.spread(items)? {
+            Value::List(items) => Ok(items),
+            Value::Map(entries) => {
+                let key = |(key, _): &(String, Value<'a>)| Value::Text(Text::made(key.clone()));
                 Ok(Rc::new(entries.iter().map(key).collect()))
             }
-            data
-            @ (Data::Text(_) | Data::Number(_) | Data::Bool(_) | Data::Null | Data::Fields) => {
-                Err(Value::open(data).is_not("`for`", "a list or a mapping"))
-            }
+            other @ (Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Number(_)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::Fields) => Err(other.is_not("`for`", "a list or a mapping")),
         }
     }
 
@@ -119,20 +119,21 @@ impl<'a> Pass<'a> {
             self.scope.locals.push((name, item.clone()));
             return Ok(());
         }
-        match &item.data {
-            Data::List(parts) if parts.len() == each.names.len() => {
+        match item {
+            Value::List(parts) if parts.len() == each.names.len() => {
                 for (name, part) in each.names.iter().zip(parts.iter()) {
                     self.scope.locals.push((name, part.clone()));
                 }
                 Ok(())
             }
-            Data::List(_)
-            | Data::Text(_)
-            | Data::Number(_)
-            | Data::Bool(_)
-            | Data::Null
-            | Data::Map(_)
-            | Data::Fields => {
+            Value::List(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Number(_)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::Map(_)
+            | Value::Fields => {
                 let wanted = format!("lists of {}", each.names.len());
                 Err(each.items.at.at()(item.is_not("`for`", &wanted)))
             }
@@ -143,14 +144,13 @@ impl<'a> Pass<'a> {
 /// What `loop` is in one round.
 fn round<'a>(index: usize, count: usize) -> Value<'a> {
     let number = |number: usize| Value::number(i64::try_from(number).unwrap_or(i64::MAX));
-    let flag = |flag| Value::open(Data::Bool(flag));
     let entries = [
         ("index", number(index + 1)),
         ("index0", number(index)),
-        ("first", flag(index == 0)),
-        ("last", flag(index + 1 == count)),
+        ("first", Value::Bool(index == 0)),
+        ("last", Value::Bool(index + 1 == count)),
         ("length", number(count)),
     ];
     let entries = entries.map(|(name, value)| (name.to_owned(), value));
-    Value::open(Data::Map(Rc::new(entries.into())))
+    Value::Map(Rc::new(entries.into()))
 }

@@ -7,7 +7,7 @@ use super::filters::Filter;
 use super::operate;
 use super::scope::Scope;
 use super::tree::{Expr, Kind, Operator, Test};
-use super::value::{Data, Text, Value};
+use super::value::{Text, Value};
 use super::{Problem, TemplateError};
 
 impl<'a> Scope<'a> {
@@ -49,20 +49,17 @@ impl<'a> Scope<'a> {
                     no.as_ref()
                 };
                 return match branch {
-                    Some(branch) => Ok(Some(self.value(branch)?.tainted(condition.secret))),
+                    Some(branch) => Ok(Some(self.value(branch)?)),
                     None => Ok(None),
                 };
             }
-            Kind::Text(text) => Value::open(Data::Text(Text::Lent(text))),
+            Kind::Text(text) => Value::Text(Text::Lent(text)),
             Kind::Number(number) => Value::number(*number),
-            Kind::Bool(value) => Value::open(Data::Bool(*value)),
-            Kind::Null => Value::open(Data::Null),
-            Kind::List(items) => Value::list(self.values(items)?),
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Null => Value::Null,
+            Kind::List(items) => Value::List(Rc::new(self.values(items)?)),
             Kind::Map(entries) => self.map(entries)?,
-            Kind::Not(operand) => {
-                let value = self.value(operand)?;
-                Value::open(Data::Bool(!value.is_true())).tainted(value.secret)
-            }
+            Kind::Not(operand) => Value::Bool(!self.value(operand)?.is_true()),
             Kind::Negative(operand) => {
                 let value = self.value(operand)?;
                 operate::negative(&value).map_err(expr.at.at())?
@@ -81,18 +78,13 @@ impl<'a> Scope<'a> {
 
     fn map(&self, entries: &'a [(Expr, Expr)]) -> Result<Value<'a>, TemplateError> {
         let mut made = Vec::with_capacity(entries.len());
-        let mut secret = false;
         for (name, value) in entries {
             let key = self.value(name)?;
             let value = self.value(value)?;
-            secret |= key.secret || value.secret;
             let text = key.text_for("a mapping's key").map_err(name.at.at())?;
             made.push((text.to_owned(), value));
         }
-        Ok(Value {
-            data: Data::Map(Rc::new(made)),
-            secret,
-        })
+        Ok(Value::Map(Rc::new(made)))
     }
 
     fn binary(
@@ -124,10 +116,9 @@ impl<'a> Scope<'a> {
             return Ok(left);
         }
         let right = self.value(right)?;
-        if let (Operator::In, Data::Fields) = (operator, &right.data) {
+        if let (Operator::In, Value::Fields) = (operator, &right) {
             let name = left.text_for("`in fields`").map_err(expr.at.at())?;
-            let holds = Value::open(Data::Bool(self.has_field(name)));
-            return Ok(holds.tainted(left.secret));
+            return Ok(Value::Bool(self.has_field(name)));
         }
         operate::binary(operator, &left, &right, &self.meter).map_err(expr.at.at())
     }
@@ -139,19 +130,17 @@ impl<'a> Scope<'a> {
         rest: &'a [(Operator, bool, Expr)],
     ) -> Result<Value<'a>, TemplateError> {
         let mut left = self.value(first)?;
-        let mut secret = left.secret;
         for (operator, negated, right) in rest {
             let right = self.value(right)?;
-            secret |= right.secret;
             let holds = operate::binary(*operator, &left, &right, &self.meter)
                 .map_err(expr.at.at())?
                 .is_true();
             if holds == *negated {
-                return Ok(Value::open(Data::Bool(false)).tainted(secret));
+                return Ok(Value::Bool(false));
             }
             left = right;
         }
-        Ok(Value::open(Data::Bool(true)).tainted(secret))
+        Ok(Value::Bool(true))
     }
 
     fn filter(
@@ -173,7 +162,7 @@ impl<'a> Scope<'a> {
         let input = match (input, values.first()) {
             (Some(input), _) => self.spread(input).map_err(expr.at.at())?,
             (None, Some(Some(fallback))) => return Ok(fallback.clone()),
-            (None, Some(None) | None) => Value::open(Data::Null),
+            (None, Some(None) | None) => Value::Null,
         };
         filter
             .apply(&input, &values, &self.meter)
@@ -187,7 +176,7 @@ impl<'a> Scope<'a> {
         input: &'a Expr,
         argument: Option<&'a Expr>,
     ) -> Result<Value<'a>, TemplateError> {
-        let open = |holds| Ok(Value::open(Data::Bool(holds)));
+        let open = |holds| Ok(Value::Bool(holds));
         match test {
             Test::Defined => return open(self.optional(input)?.is_some()),
             Test::Undefined => return open(self.optional(input)?.is_none()),
@@ -204,7 +193,7 @@ impl<'a> Scope<'a> {
             Test::EndsWith => text.ends_with(part),
             Test::StartsWith | Test::Defined | Test::Undefined => text.starts_with(part),
         };
-        Ok(Value::open(Data::Bool(holds)).tainted(input.secret || argument.secret))
+        Ok(Value::Bool(holds))
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! minijinja parses; we evaluate. Its engine keeps every intermediate value in shared strings that nobody wipes, puts
 //! values into some error texts (`int`, unknown keys) and lets `~` double a string without end; its parser sees only the
-//! template's text, which is no secret. So here every intermediate value is wiped, a value knows whether it comes from a
-//! field, and work is metered.
+//! template's text, which is no secret. So here every intermediate value is wiped, and work is metered.
 //!
 //! Absent on purpose: functions, methods, includes, macros, anything that reads a file, a variable of the environment, a
 //! clock or the network. Values never reach an error: errors hold names, positions and kinds only.
@@ -148,10 +147,11 @@ pub(super) enum Problem {
     Field(FieldError),
     #[error("{wants}, and this is {is}")]
     Kind { wants: String, is: &'static str },
-    #[error("`sha256` of a field would publish what its value can be guessed from")]
-    Digest,
-    #[error("`base64decode` was given something else than base64 of UTF-8 text")]
-    Base64,
+    #[error("`{filter}` was given something else than {wanted}")]
+    Undecodable {
+        filter: &'static str,
+        wanted: &'static str,
+    },
     #[error("the number has no value in 64 bits")]
     Number,
     #[error("{0}")]
@@ -175,11 +175,10 @@ impl Fault for TemplateError {
             | Problem::UnknownFilter(_)
             | Problem::UnknownTest(_)
             | Problem::Arguments { .. }
-            | Problem::Kind { .. }
-            | Problem::Digest => Class::Usage,
+            | Problem::Kind { .. } => Class::Usage,
             Problem::Undefined { .. } => Class::Missing,
             Problem::Field(error) => error.class(),
-            Problem::Base64 => Class::Corrupt,
+            Problem::Undecodable { .. } => Class::Corrupt,
             Problem::Number | Problem::Limit(_) => Class::Refused,
         }
     }
@@ -187,7 +186,7 @@ impl Fault for TemplateError {
     fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Syntax(_) => Some("write `{{ NAME }}`; text with braces stands in `{% raw %}`".to_owned()),
-            Problem::Base64 | Problem::Kind { .. } | Problem::Number => None,
+            Problem::Undecodable { .. } | Problem::Kind { .. } | Problem::Number => None,
             Problem::Unsupported(_) => Some(
                 "a template has `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% raw %}`, `{# #}`, operators and filters"
                     .to_owned(),
@@ -202,9 +201,6 @@ impl Fault for TemplateError {
                 "the fields are {known}; `default(\"…\")` or `is defined` allow for one that may be absent"
             )),
             Problem::Field(error) => error.hint(),
-            Problem::Digest => {
-                Some("`sha256` takes text that is written in the template itself".to_owned())
-            }
             Problem::Limit(_) => Some("split it into several files or fields".to_owned()),
         }
     }

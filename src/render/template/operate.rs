@@ -4,14 +4,14 @@ use crate::render::buffer::Wiped;
 
 use super::Problem;
 use super::tree::Operator;
-use super::value::{Data, Meter, Text, Value};
+use super::value::{Meter, Text, Value};
 
 pub(super) fn negative<'a>(value: &Value<'a>) -> Result<Value<'a>, Problem> {
     let number = value
         .integer()
         .ok_or_else(|| value.is_not("`-`", "a number"))?;
     let negative = number.checked_neg().ok_or(Problem::Number)?;
-    Ok(Value::number(negative).tainted(value.secret))
+    Ok(Value::number(negative))
 }
 
 pub(super) fn binary<'a>(
@@ -20,45 +20,43 @@ pub(super) fn binary<'a>(
     right: &Value<'a>,
     meter: &Meter,
 ) -> Result<Value<'a>, Problem> {
-    let truth = |holds| Value::open(Data::Bool(holds));
-    let made = match operator {
+    Ok(match operator {
         Operator::And | Operator::Or => right.clone(),
-        Operator::Equal => truth(left == right),
-        Operator::Unequal => truth(left != right),
-        Operator::Less => truth(order(left, right)?.is_lt()),
-        Operator::LessOrEqual => truth(order(left, right)?.is_le()),
-        Operator::Greater => truth(order(left, right)?.is_gt()),
-        Operator::GreaterOrEqual => truth(order(left, right)?.is_ge()),
-        Operator::In => truth(contains(right, left)?),
+        Operator::Equal => Value::Bool(left == right),
+        Operator::Unequal => Value::Bool(left != right),
+        Operator::Less => Value::Bool(order(left, right)?.is_lt()),
+        Operator::LessOrEqual => Value::Bool(order(left, right)?.is_le()),
+        Operator::Greater => Value::Bool(order(left, right)?.is_gt()),
+        Operator::GreaterOrEqual => Value::Bool(order(left, right)?.is_ge()),
+        Operator::In => Value::Bool(contains(right, left)?),
         Operator::Concat => concat(left, right, meter)?,
         Operator::Add => calculate("`+`", i64::checked_add, left, right)?,
         Operator::Subtract => calculate("`-`", i64::checked_sub, left, right)?,
         Operator::Multiply => calculate("`*`", i64::checked_mul, left, right)?,
         Operator::Divide => calculate("`//`", i64::checked_div_euclid, left, right)?,
         Operator::Remainder => calculate("`%`", i64::checked_rem_euclid, left, right)?,
-    };
-    Ok(made.tainted(left.secret || right.secret))
+    })
 }
 
 fn order(left: &Value<'_>, right: &Value<'_>) -> Result<std::cmp::Ordering, Problem> {
     if let (Some(left), Some(right)) = (left.integer(), right.integer()) {
         return Ok(left.cmp(&right));
     }
-    if let (Data::Text(left), Data::Text(right)) = (&left.data, &right.data) {
+    if let (Value::Text(left), Value::Text(right)) = (left, right) {
         return Ok(left.as_str().cmp(right.as_str()));
     }
     Err(right.is_not("a comparison", "two numbers or two texts"))
 }
 
 fn contains(all: &Value<'_>, one: &Value<'_>) -> Result<bool, Problem> {
-    match &all.data {
-        Data::List(items) => Ok(items.contains(one)),
-        Data::Map(entries) => {
+    match all {
+        Value::List(items) => Ok(items.contains(one)),
+        Value::Map(entries) => {
             let key = one.text_for("`in` a mapping")?;
             Ok(entries.iter().any(|(name, _)| name == key))
         }
-        Data::Text(text) => Ok(text.as_str().contains(one.text_for("`in` a text")?)),
-        Data::Number(_) | Data::Bool(_) | Data::Null | Data::Fields => {
+        Value::Text(text) => Ok(text.as_str().contains(one.text_for("`in` a text")?)),
+        Value::Bytes(_) | Value::Number(_) | Value::Bool(_) | Value::Null | Value::Fields => {
             Err(all.is_not("`in`", "a list, a mapping or text"))
         }
     }
@@ -70,7 +68,7 @@ fn concat<'a>(left: &Value<'a>, right: &Value<'a>, meter: &Meter) -> Result<Valu
     let mut out = Wiped::default();
     out.text(left);
     out.text(right);
-    Ok(Value::open(Data::Text(Text::made(out.into_string()))))
+    Ok(Value::Text(Text::made(out.into_string())))
 }
 
 fn calculate<'a>(

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use crate::render::field::{Field, FieldError, Fields};
+use crate::material::Node;
+use crate::render::field::{Field, Fields};
 
 use super::Problem;
-use super::value::{Data, FIELDS, Meter, Value};
+use super::value::{FIELDS, Meter, Value};
 
 /// What an expression may see.
 pub(super) struct Scope<'a> {
@@ -34,10 +35,7 @@ impl<'a> Scope<'a> {
             return Ok(Some(value.clone()));
         }
         if name == FIELDS {
-            return Ok(Some(Value {
-                data: Data::Fields,
-                secret: true,
-            }));
+            return Ok(Some(Value::Fields));
         }
         self.field(name)
     }
@@ -51,22 +49,20 @@ impl<'a> Scope<'a> {
         field.map(|field| self.of_field(field)).transpose()
     }
 
-    /// What may not be delivered may not be printed either: null, empty text, bytes that are no text.
+    /// What may not be delivered may not be printed either: null and empty text.
     fn of_field(&self, field: &'a Field<'a>) -> Result<Value<'a>, Problem> {
-        let value = Value::of_node(field.value.node())
-            .ok_or_else(|| Problem::Field(FieldError::NotText(field.whence())))?;
-        match &value.data {
-            Data::Text(_) | Data::Null => {
+        match field.value.node() {
+            Node::Text(_) | Node::Null => {
                 self.fields.leaf(field).map_err(Problem::Field)?;
             }
-            Data::Number(_) | Data::Bool(_) | Data::List(_) | Data::Map(_) | Data::Fields => {}
+            Node::Number(_) | Node::Time(_) | Node::Bool(_) | Node::List(_) | Node::Map(_) => {}
         }
-        Ok(value)
+        Ok(Value::of_node(field.value.node()))
     }
 
     /// All fields as one mapping, once a template asks for all of them.
     pub(super) fn spread(&self, value: Value<'a>) -> Result<Value<'a>, Problem> {
-        if !matches!(value.data, Data::Fields) {
+        if !matches!(value, Value::Fields) {
             return Ok(value);
         }
         let mut entries = Vec::with_capacity(self.fields.list.len());
@@ -74,22 +70,22 @@ impl<'a> Scope<'a> {
             self.meter.step()?;
             entries.push((field.name.clone(), self.of_field(field)?));
         }
-        Ok(Value {
-            data: Data::Map(Rc::new(entries)),
-            secret: true,
-        })
+        Ok(Value::Map(Rc::new(entries)))
     }
 
     pub(super) fn member(&self, of: &Value<'a>, key: &str) -> Result<Option<Value<'a>>, Problem> {
-        match &of.data {
-            Data::Fields => self.field(key),
-            Data::Map(entries) => Ok(entries
+        match of {
+            Value::Fields => self.field(key),
+            Value::Map(entries) => Ok(entries
                 .iter()
                 .find(|(name, _)| name == key)
                 .map(|(_, value)| value.clone())),
-            Data::Text(_) | Data::Number(_) | Data::Bool(_) | Data::Null | Data::List(_) => {
-                Err(of.is_not("`.`", "a mapping"))
-            }
+            Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Number(_)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::List(_) => Err(of.is_not("`.`", "a mapping")),
         }
     }
 
@@ -98,9 +94,8 @@ impl<'a> Scope<'a> {
         of: &Value<'a>,
         key: &Value<'a>,
     ) -> Result<Option<Value<'a>>, Problem> {
-        let Data::List(items) = &of.data else {
-            let found = self.member(of, key.text_for("`[ ]` of a mapping")?)?;
-            return Ok(found.map(|value| value.tainted(key.secret)));
+        let Value::List(items) = of else {
+            return self.member(of, key.text_for("`[ ]` of a mapping")?);
         };
         let index = key
             .integer()
@@ -108,6 +103,6 @@ impl<'a> Scope<'a> {
         let found = usize::try_from(index)
             .ok()
             .and_then(|index| items.get(index));
-        Ok(found.map(|value| value.clone().tainted(key.secret)))
+        Ok(found.cloned())
     }
 }

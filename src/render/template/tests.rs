@@ -27,6 +27,7 @@ fn sample() -> Fields<'static> {
         ("LINES", text("a\n\nb")),
         ("QUOTE", text("it's <b>\"&\u{1}")),
         ("BYTES", Node::text(&b"\xff"[..])),
+        ("JSON", text("{\"a\": [{\"b\": 1.50}], \"c\": null}")),
         ("EMPTY", text("")),
         ("NULL", Node::Null),
     ])
@@ -123,12 +124,33 @@ fn templates_print() {
             "\"it's <b>\\\"&\\u0001\" 1.10 {\"k\":\"v\",\"n\":null,\"m\":{\"x\":1}}",
         ),
         (
-            "{{ 'abc' | sha256 }}",
+            "{{ 'abc' | sha256sum }}",
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         ),
         (
-            "{% set a = 'abc' %}{{ a | upper | lower | sha256 | length }}",
+            "{% set a = 'abc' %}{{ a | upper | lower | sha256sum | length }}",
             "64",
+        ),
+        (
+            "{{ USER | sha256sum }} {{ BYTES | sha256sum }}",
+            "49915e0d7d4b402e3017d010bc1c0e83cac6c797d6c16e66340fe3268693a6a1 a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89",
+        ),
+        (
+            "{{ JSON | fromJson | json }}{{ (JSON | fromJson).a[0].b }}{{ '1.50' | fromJson }}",
+            "{\"a\":[{\"b\":1.50}],\"c\":null}1.501.50",
+        ),
+        (
+            "{{ TREE | toYaml }}|{{ {'a': TREE.m, 'b': 'yes'} | toYaml | indent(2) }}|{{ [] | toYaml }}",
+            "k: \"v\"\n\"n\": null\nm:\n  x: 1|a:\n    x: 1\n  b: \"yes\"|[]",
+        ),
+        ("{{ '61 62\n63' | hexdec }}{{ '' | hexdec }}", "abc"),
+        (
+            "{{ BYTES | base64 }}{{ '/w==' | base64decode | base64 }}{{ 'fF' | hexdec | base64 }}{{ BYTES | length }}",
+            "/w==/w==/w==1",
+        ),
+        (
+            "{{ BYTES == 'ff' | hexdec }}{{ BYTES != '00fe' | hexdec }}{{ BYTES and 'y' }}",
+            "truetruey",
         ),
         (
             "{{ ' Ab ' | trim }}{{ 'Ab' | lower }}{{ 'Ab' | upper }}",
@@ -154,6 +176,21 @@ fn templates_print() {
         ),
     ] {
         assert_eq!(render(template).as_deref(), Ok(expected), "{template}");
+    }
+}
+
+#[test]
+fn row_167_bytes_are_printed_as_they_are() {
+    for (template, expected) in [
+        ("{{ BYTES }}", &b"\xff"[..]),
+        ("a{{ '/wA=' | base64decode }}b", b"a\xff\x00b"),
+        ("{% set key = 'c3 28' | hexdec %}{{ key }}", b"\xc3\x28"),
+        ("{{ NOPE | default(BYTES) }}", b"\xff"),
+    ] {
+        let bytes = Template::parse(template)
+            .and_then(|template| template.render(&sample()))
+            .expect(template);
+        assert_eq!(bytes.expose(), expected, "{template}");
     }
 }
 
@@ -226,4 +263,13 @@ fn the_engine_whose_parser_we_use_prints_the_same() {
             (theirs, ours) => panic!("{template}: {theirs:?} and {:?}", ours.map(|_| "printed")),
         }
     }
+}
+
+#[test]
+fn the_documentation_lists_all_filters() {
+    let docs = include_str!("../../../docs/SECRETS.md");
+    let (_, list) = docs.split_once("Filters of templates: `").expect("a list");
+    let (list, _) = list.split_once('`').expect("its end");
+    let listed: Vec<&str> = list.split_whitespace().collect();
+    assert_eq!(listed, filters::names().collect::<Vec<_>>());
 }

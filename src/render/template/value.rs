@@ -1,11 +1,11 @@
-//! What an expression gives: lent from a field where possible, wiped where not, and aware of whether it is secret.
+//! What an expression gives: lent from a field where possible, wiped where not.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::material::Node;
+use crate::material::{Node, SecretBytes};
 
 use super::Problem;
 
@@ -13,15 +13,10 @@ use super::Problem;
 pub(super) const FIELDS: &str = "fields";
 
 #[derive(Clone)]
-pub(super) struct Value<'a> {
-    pub data: Data<'a>,
-    /// Whether some field had a part in it.
-    pub secret: bool,
-}
-
-#[derive(Clone)]
-pub(super) enum Data<'a> {
+pub(super) enum Value<'a> {
     Text(Text<'a>),
+    /// What is no UTF-8 text.
+    Bytes(Bytes<'a>),
     /// In its own spelling: `2^53 + 1` stays exact.
     Number(Text<'a>),
     Bool(bool),
@@ -51,61 +46,95 @@ impl Text<'_> {
     }
 }
 
+#[derive(Clone)]
+pub(super) enum Bytes<'a> {
+    Lent(&'a [u8]),
+    Made(Rc<Zeroizing<Vec<u8>>>),
+}
+
+impl Bytes<'_> {
+    pub(super) fn expose(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Made(bytes) => bytes,
+        }
+    }
+}
+
 impl<'a> Value<'a> {
-    pub(super) fn open(data: Data<'a>) -> Self {
-        Self {
-            data,
-            secret: false,
-        }
-    }
-
     pub(super) fn number(number: i64) -> Self {
-        Self::open(Data::Number(Text::made(number.to_string())))
+        Self::Number(Text::made(number.to_string()))
     }
 
-    pub(super) fn list(items: Vec<Value<'a>>) -> Self {
-        let secret = items.iter().any(|item| item.secret);
-        Self {
-            data: Data::List(Rc::new(items)),
-            secret,
+    /// Text where they are text.
+    pub(super) fn made(bytes: Zeroizing<Vec<u8>>) -> Self {
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::Text(Text::made(text.to_owned())),
+            Err(_) => Self::Bytes(Bytes::Made(Rc::new(bytes))),
         }
     }
 
-    /// The same value, secret if that other one is.
-    pub(super) fn tainted(mut self, secret: bool) -> Self {
-        self.secret |= secret;
-        self
+    /// A node of a field.
+    pub(super) fn of_node(node: &'a Node) -> Self {
+        let lent = |bytes: &'a SecretBytes, kind: fn(Text<'a>) -> Self| match bytes.expose_str() {
+            Some(text) => kind(Text::Lent(text)),
+            None => Self::Bytes(Bytes::Lent(bytes.expose())),
+        };
+        match node {
+            Node::Null => Self::Null,
+            Node::Bool(value) => Self::Bool(*value),
+            Node::Number(text) => lent(text, Self::Number),
+            Node::Time(text) | Node::Text(text) => lent(text, Self::Text),
+            Node::List(items) => Self::List(Rc::new(items.iter().map(Self::of_node).collect())),
+            Node::Map(entries) => {
+                let entries = entries.iter();
+                let entries = entries.map(|(key, node)| (key.clone(), Self::of_node(node)));
+                Self::Map(Rc::new(entries.collect()))
+            }
+        }
     }
 
-    /// A node of a field; nothing where some text in it is not UTF-8.
-    pub(super) fn of_node(node: &'a Node) -> Option<Self> {
-        let data = match node {
-            Node::Null => Data::Null,
-            Node::Bool(value) => Data::Bool(*value),
-            Node::Number(text) => Data::Number(Text::Lent(text.expose_str()?)),
-            Node::Text(text) => Data::Text(Text::Lent(text.expose_str()?)),
-            Node::List(items) => {
-                let items: Option<_> = items.iter().map(Self::of_node).collect();
-                Data::List(Rc::new(items?))
-            }
+    /// The same of a node that lives no longer than this call.
+    pub(super) fn of_made(node: &Node) -> Self {
+        let owned = |bytes: &SecretBytes| Zeroizing::new(bytes.expose().to_vec());
+        match node {
+            Node::Null => Self::Null,
+            Node::Bool(value) => Self::Bool(*value),
+            Node::Number(text) => match text.expose_str() {
+                Some(text) => Self::Number(Text::made(text.to_owned())),
+                None => Self::made(owned(text)),
+            },
+            Node::Time(text) | Node::Text(text) => Self::made(owned(text)),
+            Node::List(items) => Self::List(Rc::new(items.iter().map(Self::of_made).collect())),
             Node::Map(entries) => {
-                let entries: Option<_> = entries
-                    .iter()
-                    .map(|(key, node)| Some((key.clone(), Self::of_node(node)?)))
-                    .collect();
-                Data::Map(Rc::new(entries?))
+                let entries = entries.iter();
+                let entries = entries.map(|(key, node)| (key.clone(), Self::of_made(node)));
+                Self::Map(Rc::new(entries.collect()))
             }
-        };
-        Some(Self { data, secret: true })
+        }
     }
 
     /// As it is printed; nothing for what has no plain text.
     pub(super) fn text(&self) -> Option<&str> {
-        match &self.data {
-            Data::Text(text) | Data::Number(text) => Some(text.as_str()),
-            Data::Bool(true) => Some("true"),
-            Data::Bool(false) => Some("false"),
-            Data::Null | Data::List(_) | Data::Map(_) | Data::Fields => None,
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text.as_str()),
+            Self::Bool(true) => Some("true"),
+            Self::Bool(false) => Some("false"),
+            Self::Bytes(_) | Self::Null | Self::List(_) | Self::Map(_) | Self::Fields => None,
+        }
+    }
+
+    /// The same where bytes of any kind will do, or an error that says who asked.
+    pub(super) fn bytes_for(&self, who: &str) -> Result<&[u8], Problem> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.expose()),
+            Self::Text(_)
+            | Self::Number(_)
+            | Self::Bool(_)
+            | Self::Null
+            | Self::List(_)
+            | Self::Map(_)
+            | Self::Fields => self.text_for(who).map(str::as_bytes),
         }
     }
 
@@ -115,14 +144,15 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn integer(&self) -> Option<i64> {
-        match &self.data {
-            Data::Number(text) => text.as_str().parse().ok(),
-            Data::Text(_)
-            | Data::Bool(_)
-            | Data::Null
-            | Data::List(_)
-            | Data::Map(_)
-            | Data::Fields => None,
+        match self {
+            Value::Number(text) => text.as_str().parse().ok(),
+            Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Fields => None,
         }
     }
 
@@ -134,25 +164,27 @@ impl<'a> Value<'a> {
     }
 
     fn kind(&self) -> &'static str {
-        match &self.data {
-            Data::Text(_) => "text",
-            Data::Number(_) => "a number",
-            Data::Bool(_) => "a truth value",
-            Data::Null => "null",
-            Data::List(_) => "a list",
-            Data::Map(_) | Data::Fields => "a mapping",
+        match self {
+            Value::Text(_) => "text",
+            Value::Bytes(_) => "bytes that are no text",
+            Value::Number(_) => "a number",
+            Value::Bool(_) => "a truth value",
+            Value::Null => "null",
+            Value::List(_) => "a list",
+            Value::Map(_) | Value::Fields => "a mapping",
         }
     }
 
     pub(super) fn is_true(&self) -> bool {
-        match &self.data {
-            Data::Text(text) => !text.as_str().is_empty(),
-            Data::Number(_) => self.integer() != Some(0),
-            Data::Bool(value) => *value,
-            Data::Null => false,
-            Data::List(items) => !items.is_empty(),
-            Data::Map(entries) => !entries.is_empty(),
-            Data::Fields => true,
+        match self {
+            Value::Text(text) => !text.as_str().is_empty(),
+            Value::Bytes(bytes) => !bytes.expose().is_empty(),
+            Value::Number(_) => self.integer() != Some(0),
+            Value::Bool(value) => *value,
+            Value::Null => false,
+            Value::List(items) => !items.is_empty(),
+            Value::Map(entries) => !entries.is_empty(),
+            Value::Fields => true,
         }
     }
 }
@@ -160,24 +192,26 @@ impl<'a> Value<'a> {
 /// Text equals text and numbers equal numbers; `"80"` is not `80`.
 impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.data, &other.data) {
-            (Data::Text(one), Data::Text(two)) => one.as_str() == two.as_str(),
-            (Data::Number(one), Data::Number(two)) => match (self.integer(), other.integer()) {
+        match (self, other) {
+            (Value::Text(one), Value::Text(two)) => one.as_str() == two.as_str(),
+            (Value::Number(one), Value::Number(two)) => match (self.integer(), other.integer()) {
                 (Some(one), Some(two)) => one == two,
                 (_, _) => one.as_str() == two.as_str(),
             },
-            (Data::Bool(one), Data::Bool(two)) => one == two,
-            (Data::Null, Data::Null) | (Data::Fields, Data::Fields) => true,
-            (Data::List(one), Data::List(two)) => one == two,
-            (Data::Map(one), Data::Map(two)) => one == two,
+            (Value::Bytes(one), Value::Bytes(two)) => one.expose() == two.expose(),
+            (Value::Bool(one), Value::Bool(two)) => one == two,
+            (Value::Null, Value::Null) | (Value::Fields, Value::Fields) => true,
+            (Value::List(one), Value::List(two)) => one == two,
+            (Value::Map(one), Value::Map(two)) => one == two,
             (
-                Data::Text(_)
-                | Data::Number(_)
-                | Data::Bool(_)
-                | Data::Null
-                | Data::List(_)
-                | Data::Map(_)
-                | Data::Fields,
+                Value::Text(_)
+                | Value::Bytes(_)
+                | Value::Number(_)
+                | Value::Bool(_)
+                | Value::Null
+                | Value::List(_)
+                | Value::Map(_)
+                | Value::Fields,
                 _,
             ) => false,
         }

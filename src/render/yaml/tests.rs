@@ -20,7 +20,7 @@ fn block_style_with_quoted_text() {
         ),
         ("on", Node::Bool(true)),
     ]);
-    let bytes = documents(&[tree]).expect("YAML");
+    let bytes = documents(&[tree], false).expect("YAML");
     assert_eq!(
         bytes.expose_str().expect("text"),
         "plain-key: \"yes\"\n\
@@ -41,22 +41,50 @@ fn block_style_with_quoted_text() {
 
 #[test]
 fn several_documents_stand_apart() {
-    let bytes = documents(&[map([("a", number("1"))]), text("x")]).expect("YAML");
+    let bytes = documents(&[map([("a", number("1"))]), text("x")], false).expect("YAML");
     assert_eq!(bytes.expose_str(), Some("---\na: 1\n---\n\"x\"\n"));
+}
+
+#[test]
+fn times_and_merge_keys_are_what_yaml_makes_of_them() {
+    let tree = || {
+        map([
+            ("when", Node::Time("2024-01-02T00:00:00Z".into())),
+            ("<<", list([map([("a", number(".inf"))])])),
+            ("m", map([("<<", map([]))])),
+            ("o", map([("<<", text("x"))])),
+        ])
+    };
+    let rest = "m:\n  <<: {}\no:\n  \"<<\": \"x\"\n";
+    let head = "when: 2024-01-02T00:00:00Z\n";
+    let merged = format!("{head}<<:\n  -\n    a: .inf\n{rest}");
+    assert_eq!(
+        documents(&[tree()], true).expect("YAML").expose_str(),
+        Some(merged.as_str())
+    );
+    let names = merged.replace("<<:", "\"<<\":");
+    assert_eq!(
+        documents(&[tree()], false).expect("YAML").expose_str(),
+        Some(names.as_str())
+    );
+    for time in ["", "2024: x", "2024-01-02 # x", "T", "2024:"] {
+        let tree = map([("t", Node::Time(time.into()))]);
+        assert!(documents(&[tree], false).is_err(), "{time}");
+    }
 }
 
 #[test]
 fn a_number_cannot_smuggle_structure() {
     for spelling in ["1: 2", "1\n- x", "---", "-", "", "...", "1 #", "a1", "[1]"] {
         let tree = map([("n", number(spelling))]);
-        let error = documents(&[tree]).expect_err(spelling);
+        let error = documents(&[tree], false).expect_err(spelling);
         assert_eq!(
             error.to_string(),
             "at `n`: the number has no such spelling in this format"
         );
     }
     for spelling in ["1", "-1.5e3", ".inf", "-.inf", "0x1F", "1_000", "+1"] {
-        assert!(documents(&[number(spelling)]).is_ok(), "{spelling}");
+        assert!(documents(&[number(spelling)], false).is_ok(), "{spelling}");
     }
 }
 

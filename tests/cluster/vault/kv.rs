@@ -1,10 +1,17 @@
 //! Rows 18 and 21 to 24 on real engines: what is where, and what exactly is missing.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use keyferry::config::VaultRead;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use super::{READ_ALL, SOON, VALUE, app_role, audited, fails, shared, unique, with_policy};
+use super::{
+    READ_ALL, SOON, VALUE, app_role, audited, fails, shared, token_file, unique, with_policy,
+};
 use crate::support::openbao::OpenBao;
+use crate::support::process::Scratch;
+use crate::support::run::keyferry;
 use crate::support::session::{fields, path, read_once, session, version, watched};
 
 #[test]
@@ -382,4 +389,62 @@ fn a_pass_makes_no_needless_request() {
         assert_eq!(calls, wanted);
     }
     assert_eq!(audited(&bao, "lookup-self"), 1, "only the stack's own");
+}
+
+/// Base64 in Vault becomes bytes in files: of a source, of a computed field, and by a filter.
+#[test]
+fn row_165_base64_in_vault_becomes_bytes() {
+    let bao = shared();
+    let bytes: Vec<u8> = (0..=255).collect();
+    let encoded = STANDARD.encode(&bytes);
+    let wrapped = format!("{}\n{}\n", &encoded[..76], &encoded[76..]);
+    let data = json!({"data": {"keystore": wrapped, "plain": VALUE, "hex": "00 fF", "json": "{\"a\": [1.50]}"}});
+    bao.post("kv/data/binary", &data);
+    let (token, file) = token_file(bao, READ_ALL, &json!({}));
+    let folder = Scratch::new("vault-base64");
+    let job = |from: &str, fields: &str| {
+        let config = format!(
+            "vault: {{address: '{}', auth: {{token: {{file: {}}}}}}}\ndeliveries:\n  - name: d\n    from: [{from}]\n    fields:\n{fields}    to: [{{files: {{dir: out, createDirs: true}}}}]\n",
+            bao.addr(),
+            file.display()
+        );
+        let config = folder.write("keyferry.yaml", config);
+        let done = keyferry().args(["job", "--config"]).args([config]).run();
+        done.assert_no_canary(&[&token, VALUE]);
+        done
+    };
+    let both = "{vault: kv/binary, pick: [keystore], encoding: base64}, {vault: kv/binary, pick: [plain, hex, json]}";
+    let fields = "      again: {template: '{{ keystore | base64 }}', encoding: base64}\n      key: '{{ hex | hexdec }}'\n      filtered: \"{{ 'AP8=' | base64decode }}\"\n      sum: '{{ keystore | sha256sum }}'\n      yaml: '{{ json | fromJson | toYaml }}'\n";
+    job(both, fields).expect(0);
+    let read = |name: &str| std::fs::read(folder.path().join("out").join(name)).expect(name);
+    assert_eq!(read("keystore"), bytes);
+    assert_eq!(read("again"), bytes);
+    assert_eq!(read("plain"), VALUE.as_bytes());
+    assert_eq!(read("key"), [0x00, 0xff]);
+    assert_eq!(read("filtered"), [0x00, 0xff]);
+    let sum: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(read("sum"), sum.as_bytes());
+    assert_eq!(read("yaml"), b"a:\n  - 1.50");
+
+    let refused = job("{vault: kv/binary, encoding: base64}", "      x: y\n").expect(5);
+    assert!(
+        refused.stderr.contains("field `hex` is not base64")
+            || refused.stderr.contains("field `plain` is not base64"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(read("keystore"), bytes, "what stood there stays");
+    let refused = job(
+        "{vault: kv/binary}",
+        "      x: {template: '{{ plain }}', encoding: base64}\n",
+    )
+    .expect(5);
+    assert!(
+        refused.stderr.contains("field `x` is not base64"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -47,7 +47,7 @@ pub(crate) fn vault(path: &str) -> From {
         rename: Vec::new(),
         overrides: false,
         optional: false,
-        encode_json: false,
+        encoding: None,
         flatten: None,
         at: at(3, 9),
     }
@@ -72,6 +72,7 @@ pub(crate) fn computed(name: &str, template: &str) -> ComputedField {
     ComputedField {
         name: name.to_owned(),
         template: template.to_owned(),
+        base64: false,
         at: at(6, 9),
     }
 }

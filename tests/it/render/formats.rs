@@ -1,7 +1,7 @@
 //! What each format of a file holds: fields, one field's bytes, or a whole document.
 
 use keyferry::artifact::{Access, Artifact, FileBody};
-use keyferry::config::{FileFormat, Target};
+use keyferry::config::{Encoding, FileFormat, Target};
 use keyferry::material::Node;
 use keyferry::report::Class;
 
@@ -195,9 +195,9 @@ fn row_24_scalars_keep_their_spelling_and_nested_values_need_an_encoding() {
             ("in", map([("x", number("1"))])),
         ])
     };
-    let with = |encode_json: bool, pick: &[&str]| {
+    let with = |json: bool, pick: &[&str]| {
         let mut one = delivery("d", [vault("kv/a")]);
-        one.from[0].encode_json = encode_json;
+        one.from[0].encoding = json.then_some(Encoding::Json);
         one.from[0].pick = pick.iter().map(|name| (*name).to_owned()).collect();
         one.to = vec![file("x", FileFormat::Dotenv { edit: false })];
         let made = desired_of(&config([one]), &fetched([("kv/a", Ok(tree()))])).remove(0);

@@ -1,9 +1,15 @@
 //! Filters that take or make lists and mappings.
 
+use std::rc::Rc;
+
+use crate::config::DocumentFormat;
+use crate::envelope::document;
+use crate::material::{Node, SecretBytes};
 use crate::render::buffer::Wiped;
 use crate::render::json as writer;
 use crate::render::template::Problem;
-use crate::render::template::value::{Data, Meter, Text, Value};
+use crate::render::template::value::{Meter, Text, Value};
+use crate::render::yaml;
 
 use super::Given;
 use super::text::text;
@@ -11,14 +17,15 @@ use super::text::text;
 type Result<'a> = std::result::Result<Value<'a>, Problem>;
 
 fn elements<'v, 'a>(given: &Given<'v, 'a>) -> std::result::Result<&'v [Value<'a>], Problem> {
-    match &given.input.data {
-        Data::List(items) => Ok(items),
-        Data::Text(_)
-        | Data::Number(_)
-        | Data::Bool(_)
-        | Data::Null
-        | Data::Map(_)
-        | Data::Fields => Err(given.takes("a list")),
+    match given.input {
+        Value::List(items) => Ok(items),
+        Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Number(_)
+        | Value::Bool(_)
+        | Value::Null
+        | Value::Map(_)
+        | Value::Fields => Err(given.takes("a list")),
     }
 }
 
@@ -37,12 +44,13 @@ fn nothing_in_it() -> Problem {
     }
 }
 
-/// How many elements, entries or characters.
+/// How many elements, entries, characters, or bytes of what is no text.
 pub(super) fn length<'a>(given: &Given<'_, 'a>) -> Result<'a> {
-    let count = match &given.input.data {
-        Data::List(items) => items.len(),
-        Data::Map(entries) => entries.len(),
-        Data::Text(_) | Data::Number(_) | Data::Bool(_) | Data::Null | Data::Fields => {
+    let count = match given.input {
+        Value::List(items) => items.len(),
+        Value::Map(entries) => entries.len(),
+        Value::Bytes(bytes) => bytes.expose().len(),
+        Value::Text(_) | Value::Number(_) | Value::Bool(_) | Value::Null | Value::Fields => {
             given.text()?.chars().count()
         }
     };
@@ -51,17 +59,17 @@ pub(super) fn length<'a>(given: &Given<'_, 'a>) -> Result<'a> {
 
 /// Pairs of key and value.
 pub(super) fn items<'a>(given: &Given<'_, 'a>) -> Result<'a> {
-    let Data::Map(entries) = &given.input.data else {
+    let Value::Map(entries) = given.input else {
         return Err(given.takes("a mapping"));
     };
     let mut pairs = Vec::new();
     for (key, value) in entries.iter() {
         given.meter.step()?;
         given.meter.bytes(key.len())?;
-        let key = Value::open(Data::Text(Text::made(key.clone())));
-        pairs.push(Value::list(vec![key, value.clone()]));
+        let key = Value::Text(Text::made(key.clone()));
+        pairs.push(Value::List(Rc::new(vec![key, value.clone()])));
     }
-    Ok(Value::list(pairs))
+    Ok(Value::List(Rc::new(pairs)))
 }
 
 pub(super) fn join<'a>(given: &Given<'_, 'a>) -> Result<'a> {
@@ -93,7 +101,7 @@ pub(super) fn split<'a>(given: &Given<'_, 'a>) -> Result<'a> {
         Some("") => return Err(given.wrong_arguments()),
         Some(separator) => source.split(separator).map(piece).collect(),
     };
-    Ok(Value::list(pieces?))
+    Ok(Value::List(Rc::new(pieces?)))
 }
 
 /// Compact, and without the escapes for HTML that other engines add.
@@ -105,19 +113,19 @@ pub(super) fn json<'a>(given: &Given<'_, 'a>) -> Result<'a> {
 
 fn write(value: &Value<'_>, out: &mut Wiped, meter: &Meter) -> std::result::Result<(), Problem> {
     meter.step()?;
-    match &value.data {
-        Data::Null => out.text("null"),
-        Data::Bool(true) => out.text("true"),
-        Data::Bool(false) => out.text("false"),
-        Data::Number(number) if writer::is_number(number.as_str()) => out.text(number.as_str()),
-        Data::Number(_) | Data::Fields => {
+    match value {
+        Value::Null => out.text("null"),
+        Value::Bool(true) => out.text("true"),
+        Value::Bool(false) => out.text("false"),
+        Value::Number(number) if writer::is_number(number.as_str()) => out.text(number.as_str()),
+        Value::Number(_) | Value::Bytes(_) | Value::Fields => {
             return Err(value.is_not("`json`", "what JSON has a spelling for"));
         }
-        Data::Text(text) => {
+        Value::Text(text) => {
             meter.bytes(text.as_str().len())?;
             writer::quote(text.as_str(), out);
         }
-        Data::List(items) => {
+        Value::List(items) => {
             out.text("[");
             for (index, item) in items.iter().enumerate() {
                 out.text(if index > 0 { "," } else { "" });
@@ -125,7 +133,7 @@ fn write(value: &Value<'_>, out: &mut Wiped, meter: &Meter) -> std::result::Resu
             }
             out.text("]");
         }
-        Data::Map(entries) => {
+        Value::Map(entries) => {
             out.text("{");
             for (index, (key, value)) in entries.iter().enumerate() {
                 out.text(if index > 0 { "," } else { "" });
@@ -137,4 +145,66 @@ fn write(value: &Value<'_>, out: &mut Wiped, meter: &Meter) -> std::result::Resu
         }
     }
     Ok(())
+}
+
+/// What the text of one JSON value stands for.
+pub(super) fn from_json<'a>(given: &Given<'_, 'a>) -> Result<'a> {
+    let text = SecretBytes::from(given.text()?);
+    let read = document::parse(text, DocumentFormat::Json);
+    match read.as_deref() {
+        Ok([node]) => {
+            steps(node, given.meter)?;
+            given.text()?;
+            Ok(Value::of_made(node))
+        }
+        Ok(_) | Err(_) => Err(given.is_no("one JSON value")),
+    }
+}
+
+/// Pays for each node of a tree.
+fn steps(node: &Node, meter: &Meter) -> std::result::Result<(), Problem> {
+    meter.step()?;
+    match node {
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => Ok(()),
+        Node::List(items) => items.iter().try_for_each(|item| steps(item, meter)),
+        Node::Map(entries) => entries.iter().try_for_each(|(_, node)| steps(node, meter)),
+    }
+}
+
+/// As a YAML file of ours holds it, without the last line break: `indent` puts it where it belongs.
+pub(super) fn to_yaml<'a>(given: &Given<'_, 'a>) -> Result<'a> {
+    let node = to_node(given.input, given)?;
+    let made =
+        yaml::documents(&[node], false).map_err(|_| given.takes("what YAML has a spelling for"))?;
+    given.meter.bytes(made.len())?;
+    let made = made.expose_str().unwrap_or_default();
+    Ok(Value::Text(Text::made(
+        made.trim_end_matches('\n').to_owned(),
+    )))
+}
+
+fn to_node(value: &Value<'_>, given: &Given<'_, '_>) -> std::result::Result<Node, Problem> {
+    given.meter.step()?;
+    let copy = |text: &str| -> std::result::Result<SecretBytes, Problem> {
+        given.meter.bytes(text.len())?;
+        Ok(SecretBytes::from(text))
+    };
+    Ok(match value {
+        Value::Null => Node::Null,
+        Value::Bool(value) => Node::Bool(*value),
+        Value::Number(number) => Node::Number(copy(number.as_str())?),
+        Value::Text(text) => Node::Text(copy(text.as_str())?),
+        Value::List(items) => {
+            let items = items.iter().map(|item| to_node(item, given));
+            Node::List(items.collect::<std::result::Result<_, _>>()?)
+        }
+        Value::Map(entries) => {
+            let entries = entries.iter();
+            let entries = entries.map(|(key, value)| Ok((key.clone(), to_node(value, given)?)));
+            Node::Map(entries.collect::<std::result::Result<_, Problem>>()?)
+        }
+        Value::Bytes(_) | Value::Fields => {
+            return Err(value.is_not("`toYaml`", "what YAML has a spelling for"));
+        }
+    })
 }

@@ -1,4 +1,4 @@
-//! The filters of templates: one row each. What a filter gives is as secret as what it took.
+//! The filters of templates: one row each.
 
 mod list;
 mod text;
@@ -18,11 +18,13 @@ pub(super) struct Filter {
 type Run = for<'a> fn(&Given<'_, 'a>) -> Result<Value<'a>, Problem>;
 
 /// The whole list: nothing in it reads a file, a clock, the environment or the network.
-static FILTERS: [Filter; 19] = [
+static FILTERS: [Filter; 22] = [
     row("base64", &[], 0, text::base64),
     row("base64decode", &[], 0, text::base64decode),
     row("default", &["value", "boolean"], 1, default),
     row("first", &[], 0, list::first),
+    row("fromJson", &[], 0, list::from_json),
+    row("hexdec", &[], 0, text::hexdec),
     row("indent", &["width", "first", "blank"], 0, text::indent),
     row("int", &[], 0, text::int),
     row("items", &[], 0, list::items),
@@ -33,8 +35,9 @@ static FILTERS: [Filter; 19] = [
     row("lower", &[], 0, text::lower),
     row("quote", &[], 0, text::quote),
     row("replace", &["old", "new"], 2, text::replace),
-    row("sha256", &[], 0, text::sha256),
+    row("sha256sum", &[], 0, text::sha256sum),
     row("split", &["separator"], 0, list::split),
+    row("toYaml", &[], 0, list::to_yaml),
     row("trim", &[], 0, text::trim),
     row("upper", &[], 0, text::upper),
     row("urlencode", &[], 0, text::urlencode),
@@ -102,15 +105,13 @@ impl Filter {
         arguments: &[Option<Value<'a>>],
         meter: &Meter,
     ) -> Result<Value<'a>, Problem> {
-        let secret = input.secret || arguments.iter().flatten().any(|value| value.secret);
         let given = Given {
             filter: self,
             input,
             arguments,
-            secret,
             meter,
         };
-        Ok((self.run)(&given)?.tainted(secret))
+        (self.run)(&given)
     }
 }
 
@@ -119,7 +120,6 @@ struct Given<'v, 'a> {
     filter: &'v Filter,
     input: &'v Value<'a>,
     arguments: &'v [Option<Value<'a>>],
-    secret: bool,
     meter: &'v Meter,
 }
 
@@ -133,6 +133,13 @@ impl<'v, 'a> Given<'v, 'a> {
         let text = self.input.text_for(&self.who())?;
         self.meter.bytes(text.len())?;
         Ok(text)
+    }
+
+    /// The same where bytes of any kind will do.
+    fn bytes(&self) -> Result<&'v [u8], Problem> {
+        let bytes = self.input.bytes_for(&self.who())?;
+        self.meter.bytes(bytes.len())?;
+        Ok(bytes)
     }
 
     fn argument(&self, index: usize) -> Option<&'v Value<'a>> {
@@ -151,6 +158,14 @@ impl<'v, 'a> Given<'v, 'a> {
 
     fn wrong_arguments(&self) -> Problem {
         Problem::arguments(self.filter.name, self.filter.usage())
+    }
+
+    /// A text that is not what it should be.
+    fn is_no(&self, wanted: &'static str) -> Problem {
+        Problem::Undecodable {
+            filter: self.filter.name,
+            wanted,
+        }
     }
 
     fn takes(&self, wanted: &str) -> Problem {

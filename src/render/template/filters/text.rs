@@ -1,10 +1,11 @@
 //! Filters from text to text.
 
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::render::buffer::{self, Wiped};
 use crate::render::template::Problem;
-use crate::render::template::value::{Data, Text, Value};
+use crate::render::template::value::{Text, Value};
 
 use super::Given;
 
@@ -12,21 +13,39 @@ type Result<'a> = std::result::Result<Value<'a>, Problem>;
 
 /// What a buffer holds, as a value.
 pub(super) fn text<'a>(out: Wiped) -> Value<'a> {
-    Value::open(Data::Text(Text::made(out.into_string())))
+    Value::Text(Text::made(out.into_string()))
 }
 
 pub(super) fn base64<'a>(given: &Given<'_, 'a>) -> Result<'a> {
-    let source = given.text()?;
+    let source = given.bytes()?;
     given.meter.bytes(source.len())?;
-    let encoded = buffer::base64(source.as_bytes());
-    Ok(Value::open(Data::Text(Text::made(encoded))))
+    let encoded = buffer::base64(source);
+    Ok(Value::Text(Text::made(encoded)))
 }
 
 pub(super) fn base64decode<'a>(given: &Given<'_, 'a>) -> Result<'a> {
-    let bytes = buffer::base64_decode(given.text()?.as_bytes()).ok_or(Problem::Base64)?;
-    let mut out = Wiped::default();
-    out.text(std::str::from_utf8(&bytes).map_err(|_| Problem::Base64)?);
-    Ok(text(out))
+    let bytes = buffer::base64_decode(given.text()?.as_bytes());
+    let bytes = bytes.ok_or_else(|| given.is_no("base64"))?;
+    given.meter.bytes(bytes.len())?;
+    Ok(Value::made(bytes))
+}
+
+/// White space between the digits is skipped.
+pub(super) fn hexdec<'a>(given: &Given<'_, 'a>) -> Result<'a> {
+    let text = given.text()?;
+    let mut digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
+    let value = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|n| u8::try_from(n).ok())
+    };
+    while let Some(high) = digits.next() {
+        let pair = value(high).zip(digits.next().and_then(value));
+        let (high, low) = pair.ok_or_else(|| given.is_no("hexadecimal digits in pairs"))?;
+        bytes.push(high << 4 | low);
+    }
+    Ok(Value::made(bytes))
 }
 
 pub(super) fn trim<'a>(given: &Given<'_, 'a>) -> Result<'a> {
@@ -142,13 +161,10 @@ pub(super) fn int<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     }
 }
 
-/// A published digest of a weak secret is the secret: whoever sees it can try all likely values.
-pub(super) fn sha256<'a>(given: &Given<'_, 'a>) -> Result<'a> {
-    if given.secret {
-        return Err(Problem::Digest);
-    }
+/// As secret as what it is made of: whoever sees the digest of a weak secret can try all likely values.
+pub(super) fn sha256sum<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     let mut out = Wiped::default();
-    for byte in Sha256::digest(given.text()?.as_bytes()) {
+    for byte in Sha256::digest(given.bytes()?) {
         out.hex(byte, b"0123456789abcdef");
     }
     Ok(text(out))

@@ -1,0 +1,67 @@
+//! How values become fields, and computed fields.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::At;
+
+/// How values of a source become fields.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawEncoding {
+    /// Lists and mappings become JSON text.
+    Json,
+    /// Texts are base64 of the bytes that are meant.
+    Base64,
+}
+
+/// A computed field: its template, or a mapping with it.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum RawField {
+    /// The template.
+    Template(String),
+    /// The template, and what it gives.
+    Encoded(RawEncodedField),
+}
+
+/// A computed field whose template gives its value in an encoding.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawEncodedField {
+    /// The template.
+    pub template: At<String>,
+    /// What it gives; text unless said.
+    pub encoding: Option<RawFieldEncoding>,
+}
+
+/// What a field's template gives.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawFieldEncoding {
+    /// Base64 of the bytes that are meant.
+    Base64,
+}
+
+impl<'de> Deserialize<'de> for RawField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawField;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a template, or a mapping with `template`")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<RawField, E> {
+                Ok(RawField::Template(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawField, A::Error> {
+                RawEncodedField::deserialize(MapAccessDeserializer::new(map)).map(RawField::Encoded)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
