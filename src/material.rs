@@ -123,8 +123,10 @@ pub enum Node {
     Null,
     /// A truth value.
     Bool(bool),
-    /// A number in its own spelling: `2^53 + 1` stays exact.
+    /// A number in its own spelling: `2^53 + 1` stays exact. Infinities and NaN are spelt as in YAML.
     Number(SecretBytes),
+    /// A point in time as RFC 3339 spells it, where it was no text: only YAML can tell it from one.
+    Time(SecretBytes),
     /// Text, or bytes that are not UTF-8.
     Text(SecretBytes),
     /// An ordered list.
@@ -156,6 +158,7 @@ impl Node {
             Self::Null => Self::Null,
             Self::Bool(value) => Self::Bool(*value),
             Self::Number(text) => Self::Number(text.duplicate()),
+            Self::Time(text) => Self::Time(text.duplicate()),
             Self::Text(text) => Self::Text(text.duplicate()),
             Self::List(items) => Self::List(items.iter().map(Self::duplicate).collect()),
             Self::Map(entries) => Self::Map(
@@ -172,7 +175,7 @@ impl Node {
         match self {
             Self::Bool(true) => Some(SecretBytes::from("true")),
             Self::Bool(false) => Some(SecretBytes::from("false")),
-            Self::Number(text) | Self::Text(text) => Some(text.duplicate()),
+            Self::Number(text) | Self::Time(text) | Self::Text(text) => Some(text.duplicate()),
             Self::Null | Self::List(_) | Self::Map(_) => None,
         }
     }
@@ -191,6 +194,8 @@ pub struct Material {
     pub unverified: Unverified,
     /// Seconds until the source changes it by itself, where it tells: a static role in Vault.
     pub rotates_in: Option<u64>,
+    /// Whether a key `<<` means what it means in YAML: its value belongs to the mapping around it.
+    pub merge_keys: bool,
     /// Set when the data ends with a lease: then the token that fetched it must live on.
     pub lease: Option<Lease>,
 }
@@ -209,6 +214,7 @@ impl Material {
             made: None,
             unverified: Unverified::default(),
             rotates_in: None,
+            merge_keys: false,
             lease: None,
         }
     }

@@ -1,5 +1,7 @@
 //! Plain documents: what lies inside an opened age file, or was one field of something else.
 
+use std::collections::HashMap;
+
 use crate::config::DocumentFormat;
 use crate::material::{Node, SecretBytes};
 
@@ -21,41 +23,43 @@ pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, Sy
         DocumentFormat::Dotenv => vec![dotenv::variables(text)?],
         DocumentFormat::Json => vec![json::document(text, Dialect::Core)?],
         DocumentFormat::Yaml => yaml::documents(text, Dialect::Core)?,
-        DocumentFormat::Ini => vec![sections(ini::sections(text)?)?],
+        DocumentFormat::Ini => vec![sections(ini::sections(text)?)],
         DocumentFormat::Raw => Vec::new(),
     })
 }
 
-/// Sections as one mapping; those of one name become one.
-fn sections(sections: Vec<ini::Section>) -> Result<Node, SyntaxError> {
+/// Sections as one mapping.
+fn sections(sections: Vec<ini::Section>) -> Node {
     let nodes = sections.into_iter().map(|(name, values)| {
         let values = values
             .into_iter()
             .map(|(key, value)| (key, Node::text(value)));
-        (name, values.collect())
+        (name, Node::Map(values.collect()))
     });
-    joined(nodes.collect())
+    joined(nodes)
 }
 
-/// The same of sections whose values are nodes already.
-pub(super) fn joined(sections: Vec<(String, Vec<(String, Node)>)>) -> Result<Node, SyntaxError> {
-    let mut all: Vec<(String, Vec<(String, Node)>)> = Vec::new();
-    let mut known = std::collections::HashMap::new();
-    for (name, values) in sections {
+/// Sections of one name become a list, as the peers of WireGuard are one: in place of the first of them, in their order.
+pub(super) fn joined(sections: impl Iterator<Item = (String, Node)>) -> Node {
+    let mut all: Vec<(String, Vec<Node>)> = Vec::new();
+    let mut known = HashMap::new();
+    for (name, section) in sections {
         match known.get(&name).and_then(|at: &usize| all.get_mut(*at)) {
-            Some((_, known)) => known.extend(values),
+            Some((_, others)) => others.push(section),
             None => {
                 known.insert(name.clone(), all.len());
-                all.push((name, values));
+                all.push((name, vec![section]));
             }
         }
     }
-    let mut entries = Vec::new();
-    for (name, values) in all {
-        super::syntax::duplicate(&values)?;
-        entries.push((name, Node::Map(values)));
-    }
-    Ok(Node::Map(entries))
+    let entries = all.into_iter().map(|(name, mut sections)| {
+        let section = match sections.len() {
+            1 => sections.remove(0),
+            _ => Node::List(sections),
+        };
+        (name, section)
+    });
+    Node::Map(entries.collect())
 }
 
 #[cfg(test)]
@@ -93,10 +97,22 @@ mod tests {
             Ok(map(vec![("content", Node::text("A: x\n"))])),
         );
         check(
-            "[s]\nA = x\n[s]\nA = y\n",
+            "[s]\nA = x\n[t]\n[s]\nB = y\n",
             DocumentFormat::Ini,
-            Err(SyntaxError::Duplicate {
-                key: "A".to_owned(),
+            Ok(map(vec![
+                (
+                    "s",
+                    Node::List(vec![one(), map(vec![("B", Node::text("y"))])]),
+                ),
+                ("t", map(vec![])),
+            ])),
+        );
+        check(
+            "[s]\nA = x\nA = y\n",
+            DocumentFormat::Ini,
+            Err(SyntaxError::Line {
+                line: 3,
+                problem: crate::envelope::LineProblem::Duplicate,
             }),
         );
     }

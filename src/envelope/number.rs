@@ -10,6 +10,9 @@ pub(super) fn decimal(number: f64) -> String {
 
 /// As Go's YAML writes it: an exponent from a million on.
 pub(super) fn in_yaml(number: f64) -> String {
+    if let Some((_, word)) = SPECIAL.iter().find(|(special, _)| same(*special, number)) {
+        return (*word).to_owned();
+    }
     let Some((digits, exponent)) = scientific(number) else {
         return decimal(number);
     };
@@ -32,6 +35,28 @@ pub(super) fn in_json(number: f64) -> String {
         -6..21 => decimal(number),
         21.. => format!("{digits}e+{exponent}"),
         _ => format!("{digits}e{exponent}"),
+    }
+}
+
+/// What has no digits, as YAML spells it.
+const SPECIAL: [(f64, &str); 3] = [
+    (f64::INFINITY, ".inf"),
+    (f64::NEG_INFINITY, "-.inf"),
+    (f64::NAN, ".nan"),
+];
+
+fn same(one: f64, other: f64) -> bool {
+    one == other || (one.is_nan() && other.is_nan())
+}
+
+/// The number that a spelling of ours stands for, where it is no integer of 64 bits.
+pub(super) fn float(text: &str) -> Option<f64> {
+    if let Some((special, _)) = SPECIAL.iter().find(|(_, word)| *word == text) {
+        return Some(*special);
+    }
+    match text.parse::<i64>() {
+        Ok(_) => None,
+        Err(_) => text.parse().ok(),
     }
 }
 
@@ -102,13 +127,14 @@ mod tests {
             (1.5e-9, "0.0000000015", "1.5e-09", "1.5e-9"),
             (-1.1, "-1.1", "-1.1", "-1.1"),
             (0.0, "0", "0", "0"),
-            (f64::INFINITY, "+Inf", "+Inf", "+Inf"),
-            (f64::NEG_INFINITY, "-Inf", "-Inf", "-Inf"),
-            (f64::NAN, "NaN", "NaN", "NaN"),
+            (f64::INFINITY, "+Inf", ".inf", "+Inf"),
+            (f64::NEG_INFINITY, "-Inf", "-.inf", "-Inf"),
+            (f64::NAN, "NaN", ".nan", "NaN"),
         ] {
             assert_eq!(decimal(number), decimal_spelling);
             assert_eq!(in_yaml(number), yaml);
             assert_eq!(in_json(number), json);
+            assert!(float(yaml).is_none_or(|read| same(read, number)), "{yaml}");
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
         | (Tag::Null, Node::Null)
         | (Tag::Bool, Node::Bool(_))
         | (Tag::Int | Tag::Float, Node::Number(_))
-        | (Tag::Timestamp, Node::Text(_)) => true,
+        | (Tag::Timestamp, Node::Text(_) | Node::Time(_)) => true,
         // Another spelling of a number, or one that is none: left to who reads it.
         (Tag::Int | Tag::Float, Node::Text(_)) => dialect == Dialect::Core,
         _ => false,
@@ -116,7 +116,7 @@ fn go_number(text: &str, tag: Tag) -> Option<Node> {
     if matches!(tag, Tag::None | Tag::Timestamp)
         && let Some(time) = Time::yaml(text)
     {
-        return Some(Node::text(time.precise()));
+        return Some(Node::Time(time.precise().into()));
     }
     let plain = text.replace('_', "");
     if let Some(integer) = integer(&plain) {
@@ -168,14 +168,8 @@ fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Infinities and NaN stay text: JSON and `.env` files have no number for them.
 fn float(number: f64) -> Node {
-    let text = number::in_yaml(number);
-    if number.is_finite() {
-        Node::Number(SecretBytes::from(text))
-    } else {
-        Node::text(text)
-    }
+    Node::Number(SecretBytes::from(number::in_yaml(number)))
 }
 
 #[cfg(test)]
@@ -209,9 +203,13 @@ mod tests {
             (".5", number("0.5")),
             ("6.", number("6")),
             ("1e3", number("1000")),
-            (".inf", text("+Inf")),
-            ("-.INF", text("-Inf")),
-            ("2024-01-02", text("2024-01-02T00:00:00Z")),
+            (".inf", number(".inf")),
+            ("-.INF", number("-.inf")),
+            (".NaN", number(".nan")),
+            (
+                "2024-01-02",
+                Some(Node::Time("2024-01-02T00:00:00Z".into())),
+            ),
             ("089", number("89")),
             ("1e999", text("1e999")),
             ("12:30:45", text("12:30:45")),

@@ -9,6 +9,8 @@ use crate::material::Node;
 use super::scalar::{self, Dialect, Tag};
 use super::syntax::{MAX_DEPTH, SyntaxError, duplicate};
 
+mod go;
+
 /// Nodes that aliases may add to a file. Honest files share some settings; bombs double at each level.
 const MAX_UNFOLDED_NODES: usize = 50_000;
 /// Bytes of text that aliases may add.
@@ -26,9 +28,20 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, Synta
     let mut builder = Builder::new(dialect);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| refusal(&error))?;
+        let event = match dialect {
+            Dialect::Core => event,
+            Dialect::Sops => go::lines(event, source(text, span)),
+        };
         builder.take(event, span.start.line())?;
     }
     Ok(builder.documents)
+}
+
+/// How an event is written, from the start of its first line on.
+fn source(text: &str, span: granit_parser::Span) -> Option<&str> {
+    let range = span.byte_range()?;
+    let line = text.get(..range.start)?.rfind('\n').map_or(0, |at| at + 1);
+    text.get(line..range.end)
 }
 
 fn refusal(error: &granit_parser::ScanError) -> SyntaxError {
@@ -257,7 +270,9 @@ impl Builder {
         self.unfolded_nodes += 1;
         match node {
             Node::Null | Node::Bool(_) => {}
-            Node::Number(text) | Node::Text(text) => self.unfolded_bytes += text.len(),
+            Node::Number(text) | Node::Time(text) | Node::Text(text) => {
+                self.unfolded_bytes += text.len();
+            }
             Node::List(items) => {
                 for item in items {
                     self.count(item, depth + 1)?;
@@ -299,11 +314,14 @@ fn merge(entries: &mut Vec<(String, Node)>, source: Node, line: usize) -> Result
         }
         Node::List(sources) => sources.into_iter().try_for_each(|source| match source {
             Node::Map(_) => merge(entries, source, line),
-            Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
-                Err(SyntaxError::Merge { line })
-            }
+            Node::Null
+            | Node::Bool(_)
+            | Node::Number(_)
+            | Node::Time(_)
+            | Node::Text(_)
+            | Node::List(_) => Err(SyntaxError::Merge { line }),
         }),
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => {
+        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => {
             Err(SyntaxError::Merge { line })
         }
     }
@@ -327,7 +345,7 @@ mod tests {
         match node {
             Node::Null => "null".to_owned(),
             Node::Bool(value) => value.to_string(),
-            Node::Number(text) => text.expose_str().unwrap().to_owned(),
+            Node::Number(text) | Node::Time(text) => text.expose_str().unwrap().to_owned(),
             Node::Text(text) => format!("{:?}", String::from_utf8_lossy(text.expose())),
             Node::List(items) => format!("[{}]", join(items.iter().map(show).collect())),
             Node::Map(entries) => format!(
@@ -404,6 +422,35 @@ mod tests {
             bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
         }
         check(&bomb, Err(SyntaxError::Unfolds));
+    }
+
+    #[test]
+    fn row_173_separators_of_lines_are_read_as_go_reads_them() {
+        let cases = [
+            ("a: 'x\u{2028}    y'\n", r#"{a: "x\u{2028}y"}"#),
+            (
+                "a: 'x\u{2028}\u{2029}  y'\n",
+                r#"{a: "x\u{2028}\u{2029}y"}"#,
+            ),
+            ("a: \"x\\L  y\"\n", r#"{a: "x\u{2028}  y"}"#),
+            (
+                "a: ['x\u{2028}', \u{2028}]\n",
+                r#"{a: ["x\u{2028}", "\u{2028}"]}"#,
+            ),
+            (
+                "a: |\n    one\n    two\u{2028}    x\u{2028}      y\n",
+                r#"{a: "one\ntwo\u{2028}x\u{2028}  y\n"}"#,
+            ),
+            ("a: |4-\n      x\u{2028}    y\n", r#"{a: "  x\u{2028}y"}"#),
+            ("'k\u{2028}  l': v\n", r#"{k\u{2028}l: "v"}"#),
+        ];
+        for (text, expected) in cases {
+            let nodes = documents(text, Dialect::Sops).expect(text);
+            let seen = show(&nodes[0]).replace('\u{2028}', "\\u{2028}");
+            assert_eq!(seen, expected, "{text}");
+        }
+        let plain = documents("a: 'x\u{2028}  y'\n", Dialect::Core).expect("YAML");
+        assert_eq!(show(&plain[0]), r#"{a: "x\u{2028}  y"}"#);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Fields {
                 path,
                 entries: Vec::new(),
             }),
-            Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
+            Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) | Node::List(_) => {
                 Err(ShapeError::new(path, Expected::Map))
             }
         }
@@ -165,7 +165,9 @@ pub(crate) fn shown(name: &str) -> String {
 pub(crate) fn text(path: &str, node: Node) -> Result<SecretBytes, ShapeError> {
     match node {
         Node::Text(text) => Ok(text),
-        Node::Number(_) | Node::Bool(_) => Err(ShapeError::new(path, Expected::QuotedText)),
+        Node::Number(_) | Node::Time(_) | Node::Bool(_) => {
+            Err(ShapeError::new(path, Expected::QuotedText))
+        }
         Node::Null | Node::List(_) | Node::Map(_) => Err(ShapeError::new(path, Expected::Text)),
     }
 }

@@ -166,8 +166,21 @@ impl Manifest {
     }
 }
 
-/// The objects of a document: itself, or the items of a list of them.
-pub(crate) fn objects(node: Node) -> Result<Vec<Node>, ManifestError> {
+/// The objects of a document: itself, or the items of a list of them. A document that holds nothing, such as one behind a
+/// last `---`, is none; SOPS makes an empty mapping of it.
+pub(crate) fn objects(document: Node) -> Result<Vec<Node>, ManifestError> {
+    let holds_nothing = match &document {
+        Node::Null => true,
+        Node::Map(entries) => entries.is_empty(),
+        Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) | Node::List(_) => false,
+    };
+    match holds_nothing {
+        true => Ok(Vec::new()),
+        false => listed(document),
+    }
+}
+
+fn listed(node: Node) -> Result<Vec<Node>, ManifestError> {
     let Node::Map(entries) = node else {
         return Ok(vec![node]);
     };
@@ -181,7 +194,7 @@ pub(crate) fn objects(node: Node) -> Result<Vec<Node>, ManifestError> {
     match items {
         Some((_, Node::List(items))) => {
             for item in items {
-                found.extend(objects(item)?);
+                found.extend(listed(item)?);
             }
             Ok(found)
         }

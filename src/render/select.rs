@@ -22,6 +22,8 @@ pub(super) fn select<'a>(from: &From, material: &'a Material) -> Result<Vec<Take
         documents,
         unverified,
         merge_keys: _,
+        made: _,
+        rotates_in: _,
         version: _,
         lease: _,
     } = material;

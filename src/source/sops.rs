@@ -42,6 +42,7 @@ pub async fn fetch(
     Ok(Material {
         version: Some(opened.last_modified),
         unverified: Unverified::at(refused.map(|leaf| leaf.steps).collect()),
+        merge_keys: format == DocumentFormat::Yaml,
         ..Material::of_documents(opened.documents)
     })
 }

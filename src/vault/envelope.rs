@@ -195,7 +195,9 @@ fn texts(json: Option<&RawValue>) -> Result<Vec<String>, Cause> {
             });
             texts.collect::<Option<_>>().ok_or_else(unclear)
         }
-        Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Map(_) => Err(unclear()),
+        Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) | Node::Map(_) => {
+            Err(unclear())
+        }
     }
 }
 

@@ -123,7 +123,12 @@ pub(super) fn field<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, node)| node),
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => None,
+        Node::Null
+        | Node::Bool(_)
+        | Node::Number(_)
+        | Node::Time(_)
+        | Node::Text(_)
+        | Node::List(_) => None,
     }
 }
 
@@ -149,7 +154,7 @@ fn truth(node: &Node, name: &'static str) -> Result<bool, SopsError> {
             b"" | b"0" | b"f" | b"F" | b"false" | b"FALSE" | b"False" => Ok(false),
             _ => Err(SopsError::Metadata(name)),
         },
-        Some(Node::List(_) | Node::Map(_)) => Err(SopsError::Metadata(name)),
+        Some(Node::Time(_) | Node::List(_) | Node::Map(_)) => Err(SopsError::Metadata(name)),
     }
 }
 
@@ -162,7 +167,7 @@ fn threshold(node: &Node) -> Result<usize, SopsError> {
             Some(text) => Ok(text.parse::<usize>().map_err(|_| wrong)?.max(2)),
             None => Err(wrong),
         },
-        Some(Node::Bool(_) | Node::List(_) | Node::Map(_)) => Err(wrong),
+        Some(Node::Bool(_) | Node::Time(_) | Node::List(_) | Node::Map(_)) => Err(wrong),
     }
 }
 

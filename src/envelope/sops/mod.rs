@@ -132,7 +132,8 @@ pub fn open_in_part(
     let data_key = keys::data_key(&metadata, keys)?;
     let cipher = Cipher::new(&data_key.key);
     let mac = metadata.opened_mac(&cipher)?;
-    let mut walk = walk::Walk::new(&metadata, &cipher, policy, spell);
+    let sections = format == DocumentFormat::Ini;
+    let mut walk = walk::Walk::new(&metadata, &cipher, policy, spell, sections);
     walk.documents(&mut documents)?;
     let mut clear = walk.take_clear();
     walk.verify(&mac)?;

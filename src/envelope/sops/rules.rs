@@ -17,9 +17,9 @@ pub(super) enum Rule {
     Clear(Match),
     /// Encrypted are the values below a matching key.
     Encrypted(Match),
-    /// Comments say it. Which comment belongs to which value only SOPS knows, so the value's own form decides: the
-    /// checksum covers clear values too, so nobody can put one where an encrypted one stood.
-    Form,
+    /// Comments say it. Which comment belongs to which value only SOPS knows, so a value that opens is an encrypted one.
+    /// What does not open is clear: the checksum tells it from an encrypted one that was damaged.
+    Comments,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Rule {
             "encrypted_suffix" => Self::Encrypted(Match::Suffix(text.to_owned())),
             "unencrypted_regex" => Self::Clear(regex()?),
             "encrypted_regex" => Self::Encrypted(regex()?),
-            _ => Self::Form,
+            _ => Self::Comments,
         })
     }
 
@@ -66,18 +66,16 @@ impl Rule {
                 Match::Suffix(suffix) => key.ends_with(suffix),
                 Match::Regex(regex) => regex.is_match(key),
             },
-            Self::Form => false,
+            Self::Comments => false,
         }
     }
 
-    /// Whether a value is encrypted, when some key on the way matched or none did.
-    pub(super) fn encrypts(&self, matched: bool, text: Option<&[u8]>) -> bool {
+    /// Whether a value is encrypted, when some key on the way matched or none did; nothing where only opening it tells.
+    pub(super) fn encrypts(&self, matched: bool) -> Option<bool> {
         match self {
-            Self::Clear(_) => !matched,
-            Self::Encrypted(_) => matched,
-            Self::Form => {
-                text.is_some_and(|text| text.starts_with(super::value::PREFIX.as_bytes()))
-            }
+            Self::Clear(_) => Some(!matched),
+            Self::Encrypted(_) => Some(matched),
+            Self::Comments => None,
         }
     }
 }
@@ -110,18 +108,17 @@ mod tests {
             let rule = rule(&[(name, text)]).unwrap();
             let matched = rule.matches(key);
             assert_eq!(
-                rule.encrypts(matched, None),
-                encrypted,
+                rule.encrypts(matched),
+                Some(encrypted),
                 "{name} {text} {key}"
             );
         }
     }
 
     #[test]
-    fn comment_rules_leave_it_to_the_form() {
+    fn comment_rules_leave_it_to_the_value() {
         let rule = rule(&[("encrypted_comment_regex", "(")]).unwrap();
-        assert!(rule.encrypts(false, Some(b"ENC[AES256_GCM,data:x")));
-        assert!(!rule.encrypts(true, Some(b"x")));
+        assert_eq!(rule.encrypts(rule.matches("x")), None);
     }
 
     #[test]

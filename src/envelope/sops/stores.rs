@@ -56,8 +56,7 @@ pub(super) fn finish(documents: Vec<Node>, format: DocumentFormat) -> Result<Vec
         DocumentFormat::Yaml | DocumentFormat::Json | DocumentFormat::Dotenv => Ok(documents),
         DocumentFormat::Ini => {
             let sections = documents.into_iter().flat_map(entries);
-            let sections = sections.map(|(name, node)| (name, entries(node)));
-            Ok(vec![document::joined(sections.collect())?])
+            Ok(vec![document::joined(sections)])
         }
         DocumentFormat::Raw => {
             let mut fields = documents.into_iter().flat_map(entries);
@@ -85,7 +84,7 @@ fn nested(
                 .position(|(key, _)| key == METADATA)
                 .map(|at| entries.remove(at).1),
             Node::Null => None,
-            Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
+            Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) | Node::List(_) => {
                 return Err(match metadata {
                     None => SopsError::NotSops,
                     Some(_) => SopsError::Layout(language),
@@ -133,7 +132,7 @@ fn dotenv(text: &str) -> Result<File, SopsError> {
     })
 }
 
-/// Sections may come twice here; they are joined when the checksum was taken.
+/// Sections may come twice here; they become lists when the checksum was taken.
 fn sections(text: &str) -> Result<File, SopsError> {
     let mut documents = Vec::new();
     let mut metadata = None;
@@ -167,6 +166,11 @@ fn unescaped(value: &str) -> SecretBytes {
 fn entries(node: Node) -> Vec<(String, Node)> {
     match node {
         Node::Map(entries) => entries,
-        Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => Vec::new(),
+        Node::Null
+        | Node::Bool(_)
+        | Node::Number(_)
+        | Node::Time(_)
+        | Node::Text(_)
+        | Node::List(_) => Vec::new(),
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn looks_secret(key: &str, leaf: &Node) -> bool {
     let (text, is_text) = match leaf {
         Node::Text(text) => (text.expose_str().unwrap_or_default(), true),
         Node::Number(text) => (text.expose_str().unwrap_or_default(), false),
-        Node::Null | Node::Bool(_) | Node::List(_) | Node::Map(_) => return false,
+        Node::Null | Node::Bool(_) | Node::Time(_) | Node::List(_) | Node::Map(_) => return false,
     };
     if text.is_empty() {
         return false;

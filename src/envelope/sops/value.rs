@@ -17,7 +17,12 @@ use crate::envelope::time::Time;
 use crate::material::{Node, SecretBytes};
 
 /// How every encrypted value begins.
-pub(super) const PREFIX: &str = "ENC[AES256_GCM,data:";
+const PREFIX: &str = "ENC[AES256_GCM,data:";
+
+/// Whether a value begins as encrypted ones do.
+pub(super) fn is_sealed(text: &[u8]) -> bool {
+    text.starts_with(PREFIX.as_bytes())
+}
 
 /// SOPS uses nonces of 32 bytes, where 12 are usual.
 type Gcm = AesGcm<Aes256, U32>;
@@ -137,11 +142,12 @@ pub(super) fn typed(
             if number.is_finite() {
                 return Some((Node::Number(spell(number).into()), Some(decimal)));
             }
-            // A number that is too large is no infinity.
+            // A number that is too large is no infinity. No other format than YAML has a spelling for one.
             let named = text
                 .bytes()
                 .any(|byte| byte.is_ascii_alphabetic() && byte | 32 != b'e');
-            named.then_some((Node::Text(decimal), None))
+            let spelt = Node::Number(number::in_yaml(number).into());
+            named.then_some((spelt, Some(decimal)))
         }
         Kind::Bool => {
             let value = match text {
@@ -151,7 +157,7 @@ pub(super) fn typed(
             };
             Some((Node::Bool(value), None))
         }
-        Kind::Time => Some((Node::text(Time::rfc3339(text)?.precise()), None)),
+        Kind::Time => Some((Node::Time(Time::rfc3339(text)?.precise().into()), None)),
         Kind::Text | Kind::Comment => None,
     }
 }
@@ -234,8 +240,8 @@ mod tests {
                 Some((number("1e+06"), Some("1000000"))),
             ),
             (Kind::Float, "1.5", Some((number("1.5"), Some("1.5")))),
-            (Kind::Float, "+Inf", Some((Node::text("+Inf"), None))),
-            (Kind::Float, "NaN", Some((Node::text("NaN"), None))),
+            (Kind::Float, "+Inf", Some((number(".inf"), Some("+Inf")))),
+            (Kind::Float, "NaN", Some((number(".nan"), Some("NaN")))),
             (Kind::Float, "1e999", None),
             (Kind::Float, "x", None),
             (Kind::Bool, "True", Some((Node::Bool(true), None))),
@@ -244,7 +250,7 @@ mod tests {
             (
                 Kind::Time,
                 "2024-01-02T00:00:00Z",
-                Some((Node::text("2024-01-02T00:00:00Z"), None)),
+                Some((Node::Time("2024-01-02T00:00:00Z".into()), None)),
             ),
             (Kind::Time, "2024-01-02", None),
         ] {

@@ -3,6 +3,8 @@
 //! A value's place is made of the keys on the way to it; list indexes add nothing to it. The checksum runs over the
 //! opened values in the order of the file, without keys and without separators: that is SOPS' design, not ours.
 
+use std::collections::HashMap;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
@@ -23,9 +25,13 @@ pub(super) struct Walk<'a> {
     cipher: &'a Cipher,
     policy: Policy,
     spell: fn(f64) -> String,
+    /// Whether the keys at the top may repeat, because they are sections of an INI file.
+    sections: bool,
     /// Keys from the top, each with a colon behind it.
     place: String,
     checksum: digest::Context,
+    /// What is wrong with the first value that may be a damaged one, or a clear one that only looks encrypted.
+    doubt: Option<SopsError>,
     /// Their steps stand from the leaf up until the walk is over.
     clear: Vec<ClearLeaf>,
 }
@@ -43,6 +49,7 @@ impl<'a> Walk<'a> {
         cipher: &'a Cipher,
         policy: Policy,
         spell: fn(f64) -> String,
+        sections: bool,
     ) -> Self {
         let mut checksum = digest::Context::new(&digest::SHA512);
         if metadata.mac_only_encrypted {
@@ -54,8 +61,10 @@ impl<'a> Walk<'a> {
             cipher,
             policy,
             spell,
+            sections,
             place: String::new(),
             checksum,
+            doubt: None,
             clear: Vec::new(),
         }
     }
@@ -96,7 +105,8 @@ impl<'a> Walk<'a> {
             text.push(DIGITS[usize::from(byte >> 4)]);
             text.push(DIGITS[usize::from(byte & 15)]);
         }
-        verify_slices_are_equal(&text, expected.expose()).map_err(|_| SopsError::Mac)
+        let equal = verify_slices_are_equal(&text, expected.expose());
+        equal.map_err(|_| self.doubt.unwrap_or(SopsError::Mac))
     }
 
     /// Parsers bound the depth.
@@ -106,20 +116,29 @@ impl<'a> Walk<'a> {
             Node::Null => Ok(Outcome::Kept),
             Node::List(items) => self.list(items, matched).map(|()| Outcome::Kept),
             Node::Map(entries) => self.map(entries, matched).map(|()| Outcome::Kept),
-            Node::Bool(_) | Node::Number(_) => match self.metadata.rule.encrypts(matched, None) {
-                true => Err(self.wrong(Flaw::Form)),
-                false => self.clear(node).map(|()| Outcome::Kept),
-            },
+            Node::Bool(_) | Node::Number(_) | Node::Time(_) => {
+                match self.metadata.rule.encrypts(matched) {
+                    Some(true) => Err(self.wrong(Flaw::Form)),
+                    Some(false) | None => self.clear(node).map(|()| Outcome::Kept),
+                }
+            }
             Node::Text(text) => {
                 let text = text.expose();
-                match self.metadata.rule.encrypts(matched, Some(text)) {
-                    // An empty value is encrypted into itself.
-                    true if text.is_empty() => Ok(Outcome::Kept),
-                    true => {
-                        let opened = self.cipher.open(text, &self.place);
-                        self.encrypted(node, opened)
+                let encrypts = self.metadata.rule.encrypts(matched);
+                // An empty value is encrypted into itself.
+                if encrypts == Some(true) && text.is_empty() {
+                    return Ok(Outcome::Kept);
+                }
+                if encrypts == Some(false) || !value::is_sealed(text) && encrypts.is_none() {
+                    return self.clear(node).map(|()| Outcome::Kept);
+                }
+                match self.cipher.open(text, &self.place) {
+                    Err(flaw) if encrypts.is_none() => {
+                        let doubt = self.wrong(flaw);
+                        self.doubt.get_or_insert(doubt);
+                        self.clear(node).map(|()| Outcome::Kept)
                     }
-                    false => self.clear(node).map(|()| Outcome::Kept),
+                    opened => self.encrypted(node, opened),
                 }
             }
         }
@@ -127,6 +146,7 @@ impl<'a> Walk<'a> {
 
     fn map(&mut self, entries: &mut [(String, Node)], matched: bool) -> Result<(), SopsError> {
         let before = self.place.len();
+        let mut repeated = self.repeated(entries);
         for (key, node) in entries {
             self.place.push_str(key);
             self.place.push(':');
@@ -135,10 +155,27 @@ impl<'a> Walk<'a> {
             if self.node(node, matched)? == Outcome::Comment {
                 return Err(self.wrong(Flaw::Type));
             }
+            if let Some(index) = repeated.get_mut(key.as_str()) {
+                self.below(found, || index.to_string());
+                *index += 1;
+            }
             self.below(found, || key.clone());
             self.place.truncate(before);
         }
         Ok(())
+    }
+
+    /// Sections that stand more than once, and 0: they will be a list, and each has an index in it.
+    fn repeated(&self, entries: &[(String, Node)]) -> HashMap<String, usize> {
+        let mut counts = HashMap::new();
+        if self.sections && self.place.is_empty() {
+            for (key, _) in entries {
+                *counts.entry(key.clone()).or_insert(0) += 1;
+            }
+        }
+        counts.retain(|_, count| *count > 1);
+        counts.values_mut().for_each(|count| *count = 0);
+        counts
     }
 
     fn list(&mut self, items: &mut Vec<Node>, matched: bool) -> Result<(), SopsError> {
@@ -208,13 +245,13 @@ impl<'a> Walk<'a> {
         match node {
             Node::Bool(true) => self.checksum.update(b"True"),
             Node::Bool(false) => self.checksum.update(b"False"),
-            Node::Text(text) => self.checksum.update(text.expose()),
-            Node::Number(text) => match text.expose_str().map(str::parse::<f64>) {
-                Some(Ok(float)) if text.expose_str().is_some_and(|t| t.parse::<i64>().is_err()) => {
+            Node::Time(text) | Node::Text(text) => self.checksum.update(text.expose()),
+            Node::Number(text) => match text.expose_str().and_then(number::float) {
+                Some(float) => {
                     let decimal = Zeroizing::new(number::decimal(float));
                     self.checksum.update(decimal.as_bytes());
                 }
-                _ => self.checksum.update(text.expose()),
+                None => self.checksum.update(text.expose()),
             },
             Node::Null | Node::List(_) | Node::Map(_) => {}
         }

@@ -27,6 +27,8 @@ fn manifests_become_the_objects_they_describe_and_a_second_run_writes_nothing() 
         &[
             "manifests web: two.enc.yaml",
             "create   secret",
+            "/web-env (example.org/env)",
+            "/other (Opaque)",
             "+ password (15 bytes)",
             "3 to change",
         ],
@@ -34,6 +36,10 @@ fn manifests_become_the_objects_they_describe_and_a_second_run_writes_nothing() 
     let json = site.run(&["plan", "--output", "json"]).expect(10);
     let document: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert_eq!(document["deliveries"][1]["steps"][0]["action"], "create");
+    assert_eq!(
+        document["deliveries"][1]["steps"][0]["type"],
+        "example.org/env"
+    );
     let markdown = site.run(&["plan", "-o", "markdown"]).expect(10);
     says(&markdown, &["| `manifests web: other.enc.yaml` | `secret"]);
     assert!(site.writes().is_empty(), "{:?}", site.writes());
@@ -240,4 +246,76 @@ fn sealed_secrets_are_manifests_too() {
     std::fs::write(site.file("else.yaml"), moved).expect("written");
     says(&site.job().expect(5), &["else.yaml"]);
     assert_eq!(site.names(), ["a", "b"]);
+}
+
+/// A last `---`, or a document that is only a comment, describes nothing and is in nobody's way.
+#[test]
+fn row_176_documents_that_hold_nothing_are_passed_over() {
+    let site = Site::new(WRITE, ALL);
+    let secret = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{k: {CANARY}}}\n"
+        )
+    };
+    site.put("last.enc.yaml", &format!("{}---\n", secret("last")));
+    let first = format!("---\n# {CANARY}\n---\n{}", secret("first"));
+    site.put("first.enc.yaml", &first);
+    let between = format!("{}---\n# a note\n---\n{}", secret("b-one"), secret("b-two"));
+    site.put("between.enc.yaml", &between);
+    says(&site.job().expect(0), &["4 created"]);
+    assert_eq!(site.names(), ["b-one", "b-two", "first", "last"]);
+    says(&site.job().expect(0), &["nothing changed (4 targets)"]);
+
+    let key = Key::new("sealing", KeySize::Rsa2048);
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "sealed", "namespace": site.namespace},
+        "stringData": {"k": CANARY},
+    });
+    let certificate = key.certificate.display().to_string();
+    let sealed = kubeseal(&["--cert", &certificate, "-o", "yaml"], secret.to_string());
+    let sealed = format!(
+        "# a note\n---\n{}---\n# another\n---\n",
+        sealed.expect(0).stdout
+    );
+    std::fs::write(site.file("sealed.yaml"), sealed).expect("written");
+    let config = format!(
+        "keys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/sealed.yaml}}\n",
+        key.pem_file.display()
+    );
+    site.folder.write("keyferry.yaml", config);
+    says(&site.job().expect(0), &["1 created"]);
+    assert!(site.secret("sealed").is_some());
+}
+
+/// kustomize's `namespace:` changes the metadata of the object and not those of its template: the controller minds only the former.
+#[test]
+fn row_168_a_sealed_secret_that_kustomize_moved_opens_where_its_scope_allows_it() {
+    let site = Site::new(WRITE, "");
+    let key = Key::new("sealing", KeySize::Rsa2048);
+    let certificate = key.certificate.display().to_string();
+    let seal = |scope: &str| {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "app", "namespace": "elsewhere"},
+            "stringData": {"k": CANARY},
+        });
+        let args = ["--cert", &certificate, "--scope", scope, "-o", "yaml"];
+        let sealed = kubeseal(&args, secret.to_string()).expect(0).stdout;
+        let moved = format!("\n  namespace: {}\n", site.namespace);
+        let moved = sealed.replacen("\n  namespace: elsewhere\n", &moved, 1);
+        assert_ne!(moved, sealed);
+        assert!(moved.contains("      namespace: elsewhere"), "{moved}");
+        moved
+    };
+    let config = format!(
+        "keys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/app.yaml}}\n",
+        key.pem_file.display()
+    );
+    site.folder.write("keyferry.yaml", config);
+    for (scope, code) in [("strict", 5), ("namespace-wide", 5), ("cluster-wide", 0)] {
+        std::fs::write(site.file("app.yaml"), seal(scope)).expect("written");
+        site.job().expect(code);
+        assert_eq!(site.secret("app").is_some(), code == 0, "{scope}");
+    }
 }

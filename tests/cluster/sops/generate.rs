@@ -61,6 +61,17 @@ const YAML: &[&str] = &[
     "\"\\u0001\"",
     "'2024-01-02'",
     "[1, two, {three: 3}]",
+    ".inf",
+    "-.INF",
+    ".nan",
+    "\"a\\u2028b\"",
+    "\"\\u2029x y\\u2028\"",
+    "\"x\\u2028\\ny\"",
+    "\"n\\u0085l\"",
+    "ENC[AES256_GCM",
+    "ENC[AES256_GCM,data:x]",
+    "'ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]'",
+    "{<<: {m: 1}, n: 2024-01-02}",
 ];
 const JSON: &[&str] = &[
     "\"x\"",
@@ -80,6 +91,8 @@ const JSON: &[&str] = &[
     "{}",
     "\"12\"",
     "\"ENC[\"",
+    "\"ENC[AES256_GCM,data:x]\"",
+    "\"a\\u2028b\"",
 ];
 const LINES: &[&str] = &[
     "x",
@@ -94,6 +107,8 @@ const LINES: &[&str] = &[
     "é😀",
     " padded ",
     "$HOME",
+    "ENC[AES256_GCM,data:x",
+    "a\u{2028}b",
 ];
 const INI: &[&str] = &[
     "x",
@@ -108,6 +123,7 @@ const INI: &[&str] = &[
     "`tick;ed`",
     "a\\nb",
     "50%",
+    "ENC[AES256_GCM,data:x]",
 ];
 
 pub(super) fn yaml(random: &mut Random) -> String {
@@ -199,8 +215,12 @@ pub(super) fn dotenv(random: &mut Random) -> String {
 
 pub(super) fn ini(random: &mut Random) -> String {
     let mut text = String::new();
-    for section in 0..1 + random.below(3) {
-        if section > 0 || random.below(3) > 0 {
+    let sections = 1 + random.below(3);
+    let several = random.below(4) == 0;
+    for section in 0..sections {
+        if several {
+            writeln!(text, "[Peer]").unwrap();
+        } else if section > 0 || random.below(3) > 0 {
             writeln!(text, "[{}{section}]", random.one(&["s", "data", "a.b"])).unwrap();
         }
         for name in 0..random.below(5) {

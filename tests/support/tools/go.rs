@@ -44,6 +44,11 @@ pub(super) static GOTEMPLATE: Module = Module {
     ..module!("gotemplate", "github.com/Masterminds/sprig/v3")
 };
 
+pub(super) static GOYAML: Module = Module {
+    program: Some(include_str!("../../stack/goyaml/main.go")),
+    ..module!("goyaml", "go.yaml.in/yaml/v3")
+};
+
 pub(super) static OTELCOL: Module = Module {
     program: Some(include_str!("../../stack/otelcol/main.go")),
     ..module!("otelcol", "go.opentelemetry.io/collector/otelcol")

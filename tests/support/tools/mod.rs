@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use go::{AGE, ETCD, GOTEMPLATE, KUBERNETES, OTELCOL, SEALED, SOPS};
+use go::{AGE, ETCD, GOTEMPLATE, GOYAML, KUBERNETES, OTELCOL, SEALED, SOPS};
 pub(crate) use provision::cache;
 
 mod go;
@@ -56,6 +56,8 @@ tools! {
     otelcol => OTELCOL.binary("otelcol", &["keyferry/stack/otelcol"]);
     /// Renders templates as the sealed-secrets controller does.
     gotemplate => GOTEMPLATE.binary("gotemplate", &["keyferry/stack/gotemplate"]);
+    /// Says what YAML files mean to Go.
+    goyaml => GOYAML.binary("goyaml", &["keyferry/stack/goyaml"]);
     /// The sealed-secrets controller; it runs only where a pod's files are (it knows no kubeconfig).
     sealed_secrets_controller => SEALED.binary("controller", &["github.com/bitnami-labs/sealed-secrets/cmd/controller"]);
 }

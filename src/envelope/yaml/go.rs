@@ -1,0 +1,75 @@
+//! U+2028 and U+2029 as Go's YAML has them: they end a line, as in YAML 1.1, so what indents the next is no part of the text.
+//!
+//! SOPS writes such a character as it is and indents behind it, in single quotes and in literal blocks. For YAML 1.2 and our
+//! parser it is a character like others.
+
+use std::borrow::Cow;
+
+use granit_parser::{Event, ScalarStyle};
+
+const ENDS_LINE: [char; 2] = ['\u{2028}', '\u{2029}'];
+
+/// The same event, its text as Go reads it. `source` are its lines as they are written.
+pub(super) fn lines<'a>(event: Event<'a>, source: Option<&str>) -> Event<'a> {
+    let Event::Scalar(text, style, anchor, tag) = event else {
+        return event;
+    };
+    let text = match source {
+        Some(source) if source.contains(ENDS_LINE) => Cow::Owned(dedented(&text, style, source)),
+        Some(_) | None => text,
+    };
+    Event::Scalar(text, style, anchor, tag)
+}
+
+fn dedented(text: &str, style: ScalarStyle, source: &str) -> String {
+    match style {
+        ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => folded(text),
+        ScalarStyle::Literal | ScalarStyle::Folded => block(text, indent(text, source)),
+    }
+}
+
+/// Blanks around such an end are layout.
+fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut at_start = false;
+    for character in text.chars() {
+        if ENDS_LINE.contains(&character) {
+            out.truncate(out.trim_end_matches([' ', '\t']).len());
+            at_start = true;
+        } else if at_start && matches!(character, ' ' | '\t') {
+            continue;
+        } else {
+            at_start = false;
+        }
+        out.push(character);
+    }
+    out
+}
+
+/// As many spaces behind such an end as the block is indented by.
+fn block(text: &str, indent: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut left = 0;
+    for character in text.chars() {
+        if ENDS_LINE.contains(&character) {
+            left = indent;
+        } else if left > 0 && character == ' ' {
+            left -= 1;
+            continue;
+        } else {
+            left = 0;
+        }
+        out.push(character);
+    }
+    out
+}
+
+/// What stands before the first line of a block that is not empty.
+fn indent(text: &str, source: &str) -> usize {
+    let Some(first) = text.lines().find(|line| !line.is_empty()) else {
+        return 0;
+    };
+    let mut written = source.lines().filter_map(|line| line.strip_suffix(first));
+    let blank = |before: &&str| before.bytes().all(|byte| byte == b' ');
+    written.find(blank).map_or(0, str::len)
+}
