@@ -5,6 +5,7 @@ use std::process::Command;
 
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::document;
+use keyferry::envelope::sops::SopsError;
 use keyferry::material::SecretBytes;
 
 use super::{Desk, generate, values};
@@ -165,5 +166,42 @@ fn row_171_a_clear_value_of_a_repeated_section_is_refused_where_it_is_used() {
         let config = desk.scratch.path().join("keyferry.yaml");
         let done = keyferry().args(["job", "--config"]).args([config]).run();
         assert_eq!(done.code, code, "{pick}: {}", done.stderr);
+    }
+}
+
+/// By rules of comments nobody but sops knows what is encrypted: what opens is, and what does not is told from a damaged value.
+#[test]
+fn row_174_a_clear_value_may_look_encrypted() {
+    let desk = Desk::new();
+    let own = vec![vec![desk.keys[0].recipient().to_owned()]];
+    let plain = "# encrypt this\na: secret\nb: ENC[AES256_GCM\nc: ENC[AES256_GCM,data:x]\nd: 'ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]'\n";
+    let format = DocumentFormat::Yaml;
+    for mac_only in ["", "    mac_only_encrypted: true\n"] {
+        let rule = format!("    encrypted_comment_regex: encrypt\n{mac_only}");
+        let encrypted = desk.encrypt(plain.as_bytes(), format, &own, &rule);
+        let encrypted = encrypted.expect("encrypted");
+        let expected = desk.decrypt(&encrypted, format).expect("decrypted");
+        let opened = desk.open(&encrypted, format, true).expect("opened");
+        assert_eq!(values(&opened.documents), expected);
+        let text = String::from_utf8(encrypted).expect("text");
+        let (at, _) = text
+            .match_indices("data:")
+            .next()
+            .expect("an encrypted value");
+        let other = if &text[at + 5..at + 6] == "A" {
+            "B"
+        } else {
+            "A"
+        };
+        let damaged = format!("{}{other}{}", &text[..at + 5], &text[at + 6..]);
+        let error = desk
+            .open(damaged.as_bytes(), format, true)
+            .expect_err("damaged");
+        assert_eq!(
+            error,
+            SopsError::Value {
+                path: "a".to_owned()
+            }
+        );
     }
 }

@@ -13,6 +13,7 @@ use keyferry::envelope::sealed::gotemplate::Template;
 use keyferry::envelope::sealed::{self, Keyring, Scope, Sealed, SealedSecret, SecretTemplate};
 use keyferry::envelope::sops::{self, Policy};
 use keyferry::material::{Node, SecretBytes};
+use keyferry::reflect::pattern::budget::{Budget, Cost};
 use keyferry::reflect::pattern::{Matching, PatternList, Syntax};
 
 /// A parser under test.
@@ -394,7 +395,8 @@ fn patterns(input: &[u8]) -> bool {
     };
     let syntax = [Syntax::DotNet, Syntax::Go][usize::from(number & 1)];
     let matching = [Matching::Whole, Matching::LeftmostFirst][usize::from(number >> 1 & 1)];
-    let Ok(list) = PatternList::parse(text, syntax, matching) else {
+    let Ok(list) = PatternList::parse(text, syntax, matching, &mut Budget::beside(Cost::default()))
+    else {
         return false;
     };
     let longest = "a".repeat(253);
