@@ -149,7 +149,8 @@ impl Desk {
 
     /// As YAML of today's rules, which know neither merge keys nor lines that end in U+2028.
     fn yaml(&self, file: &Path) -> Result<Vec<u8>, String> {
-        let text = self.sops(&["decrypt", "--input-type", "yaml"], file)?;
+        let arguments = ["decrypt", "--input-type", "yaml", "--output-type", "yaml"];
+        let text = self.sops(&arguments, file)?;
         let mut text = String::from_utf8(text)
             .unwrap()
             .replace("!!merge <<:", "'<<':");
