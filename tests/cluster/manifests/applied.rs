@@ -258,7 +258,7 @@ fn row_176_documents_that_hold_nothing_are_passed_over() {
         )
     };
     site.put("last.enc.yaml", &format!("{}---\n", secret("last")));
-    let first = format!("---\n# {CANARY}\n---\n{}", secret("first"));
+    let first = format!("---\n# a note\n---\n{}", secret("first"));
     site.put("first.enc.yaml", &first);
     let between = format!("{}---\n# a note\n---\n{}", secret("b-one"), secret("b-two"));
     site.put("between.enc.yaml", &between);
