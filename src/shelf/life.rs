@@ -205,7 +205,12 @@ pub(super) fn same_role(one: &Material, other: &Material) -> bool {
             .iter()
             .flat_map(|document| match document {
                 Node::Map(entries) => entries.as_slice(),
-                Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) | Node::List(_) => &[],
+                Node::Null
+                | Node::Bool(_)
+                | Node::Number(_)
+                | Node::Time(_)
+                | Node::Text(_)
+                | Node::List(_) => &[],
             });
         entries.filter(|(name, _)| name != "ttl").collect()
     }
