@@ -45,19 +45,31 @@ pub struct Wanted {
     pub artifacts: Result<Vec<Artifact>, Failure>,
 }
 
-/// One thing that must exist.
+/// One thing that must exist. Files are shared with the thread that looks at them or writes them.
 #[derive(Debug)]
 pub enum Artifact {
     /// One file, or managed lines in one.
-    File(FileArtifact),
+    File(Arc<FileArtifact>),
     /// A folder of files that changes as one.
-    FileSet(FileSetArtifact),
+    FileSet(Arc<FileSetArtifact>),
     /// A Kubernetes Secret.
     Secret(SecretArtifact),
     /// A ServiceAccount that pulls with a Secret.
     PullSecret(PullSecretLink),
     /// A Secret that was ours to make and is asked for no more: the one thing that must not exist.
     Leftover(Leftover),
+}
+
+impl Artifact {
+    /// One file.
+    pub fn of_file(file: FileArtifact) -> Self {
+        Self::File(Arc::new(file))
+    }
+
+    /// A folder of files.
+    pub fn of_set(set: FileSetArtifact) -> Self {
+        Self::FileSet(Arc::new(set))
+    }
 }
 
 /// One file at one path.

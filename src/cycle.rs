@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, join_all};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
@@ -161,7 +162,7 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
 
 /// What `each` makes of every group of deliveries that may meet in one place, all at once; in the order of the deliveries.
 async fn grouped<T>(config: &Config, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
-    let groups = observe::together(&config.deliveries);
+    let groups = observe::together(&config.deliveries).await;
     let made = groups.iter().map(async |group| {
         let made = each(group).await;
         group.iter().copied().zip(made)
@@ -213,7 +214,7 @@ async fn own_namespace(world: &World) -> Result<String, Failure> {
 /// The whole pass.
 pub async fn run(config: &Config, world: &World, now: Timestamp) -> Applied {
     let before = Before {
-        note: &|_| (),
+        note: &|_| std::future::ready(()).boxed_local(),
         waits: &|_| false,
     };
     run_asking(config, world, now, &before).await.0
@@ -221,8 +222,8 @@ pub async fn run(config: &Config, world: &World, now: Timestamp) -> Applied {
 
 /// Who is asked before anything of a delivery is done, once its sources are read.
 pub struct Before<'a> {
-    /// Hears what will be owed.
-    pub note: &'a dyn Fn(&[Owed]),
+    /// Hears what will be owed, and keeps it before anything is done.
+    pub note: &'a dyn Fn(Vec<Owed>) -> LocalBoxFuture<'a, ()>,
     /// Whether the changes of a delivery of this name have to wait.
     pub waits: &'a dyn Fn(&str) -> bool,
 }
@@ -306,7 +307,7 @@ async fn way(
     before.hold(&mut plan);
     let owed = plan::owed(delivery, &plan, &fetched);
     if !owed.is_empty() {
-        (before.note)(&owed);
+        (before.note)(owed.clone()).await;
     }
     let leases = source::leases(delivery, &fetched, world);
     let results = match &plan.steps {

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -16,7 +17,7 @@ use cli::last::{finish, last_line};
 use cli::refused::{self, Parsed};
 use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar, Trace, TraceKind};
 use keyferry::config::load::load;
-use keyferry::config::outside::Outside;
+use keyferry::config::outside::{Outside, Root};
 use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::disk::of_one_generation;
@@ -255,7 +256,7 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
     let settings = Settings {
         listen: address.listen,
         names: Names::new(allow_host),
-        load: Box::new(move || loaded(&again)),
+        load: Arc::new(move || loaded(&again)),
         world: Box::new(move |config| {
             let world = World::staying(config, root.clone(), STEP);
             in_actions(world.with_allowed_deletes(allow_deletes))
@@ -347,6 +348,7 @@ fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
         texts.insert(path.display().to_string(), text.clone());
         Ok(text)
     };
+    let here = std::env::current_dir().unwrap_or_default();
     let outside = Outside {
         env: &env_text,
         read: &read,
@@ -354,12 +356,13 @@ fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
             seen.borrow_mut().push(path.to_owned());
             list(path)
         },
-        root: place.root.as_deref(),
+        root: place.root.as_deref().map(|path| Root { path, here: &here }),
     };
     let config = load(paths, &outside).and_then(|config| {
         let texts = texts.borrow().clone();
         let mut list = keyferry::render::check_templates(&config, &texts);
         list.extend(keyferry::vault::check_roots(&config));
+        list.extend(keyferry::observe::overwritten(&config, &seen.borrow()));
         match list.is_empty() {
             true => Ok(config),
             false => Err(Problems { list, texts }),

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 pub mod retry;
 
+/// A call of the disk that takes longer than this hangs.
+const LEAST_OF_DISK: Duration = Duration::from_secs(2);
+
 /// How long waiting may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
@@ -23,6 +26,12 @@ impl Patience {
             Self::Until(end) => end,
             Self::Each(span) => Instant::now() + span,
         }
+    }
+
+    /// When a call of the disk that begins now has to end. A disk that works answers at once, so that what was read in time is
+    /// written, however little time is left.
+    pub fn of_disk(self) -> Instant {
+        self.deadline().max(Instant::now() + LEAST_OF_DISK)
     }
 
     /// Whether somebody asks again later, so that one try is enough.

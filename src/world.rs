@@ -36,8 +36,8 @@ pub struct World {
     pub halt: Arc<Halt>,
     /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once, where a person said so.
     pub allow_deletes: usize,
-    /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
-    pub retired: Retired,
+    /// Files that were replaced; they go after a moment for their readers.
+    pub retired: Arc<Retired>,
     vaults: BTreeMap<String, Arc<Session>>,
     kubernetes: Arc<OnceCell<Kubernetes>>,
     once: Arc<Once>,
@@ -76,7 +76,7 @@ impl World {
             shelf: None,
             halt: Arc::default(),
             allow_deletes: 0,
-            retired: Retired::default(),
+            retired: Arc::default(),
             vaults: config
                 .vaults
                 .values()
@@ -135,7 +135,7 @@ impl World {
             shelf: self.shelf.clone(),
             halt: Arc::clone(&self.halt),
             allow_deletes: self.allow_deletes,
-            retired: Retired::default(),
+            retired: Arc::clone(&self.retired),
             vaults: self.vaults.clone(),
             kubernetes: Arc::clone(&self.kubernetes),
             once: Arc::clone(&self.once),
@@ -152,6 +152,7 @@ impl World {
         }
         self.shelf.clone_from(&earlier.shelf);
         self.halt.clone_from(&earlier.halt);
+        self.retired.clone_from(&earlier.retired);
         self.kubernetes = Arc::clone(&earlier.kubernetes);
         self
     }
@@ -230,6 +231,8 @@ impl World {
     /// Ends what this world opened and no other uses: revokes each token that no delivered data ends with. Warns and never fails.
     pub async fn close(self) {
         let end = Instant::now() + halt::LIMIT;
+        // What hangs is found as damage by the next run.
+        let _ = tokio::time::timeout_at(end, self.retired.settle()).await;
         let last = self
             .vaults
             .into_iter()

@@ -59,9 +59,10 @@ pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], w
 /// Does the steps of one delivery, all at once: a target that waits for its server holds up no other. Only what needs another
 /// step's end waits for it.
 pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>> {
+    let turns = &Turns::default();
     let first = steps.iter().map(|step| async move {
         match plan::needed(steps, step) {
-            None => Some(one(step, world).await),
+            None => Some(one(step, turns, world).await),
             Some(_) => None,
         }
     });
@@ -74,26 +75,30 @@ pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>>
             plan::needed(steps, step).and_then(|at| Some((&steps[at], first[at].as_ref()?)));
         match needed {
             Some((needed, Err(why))) => Err(plan::unlinked(step, needed, why)),
-            Some((_, Ok(()))) | None => one(step, world).await,
+            Some((_, Ok(()))) | None => one(step, turns, world).await,
         }
     });
     join_all(then).await
 }
 
-async fn one(step: &Step, world: &World) -> Result<(), Failure> {
+/// The files of one delivery are written one after another, in their order: two that make the same folder differ in its mode, and
+/// the first one's is what it has.
+type Turns = tokio::sync::Mutex<()>;
+
+async fn one(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
     match &step.action {
         Action::Keep | Action::Delete | Action::Wait => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Recreate { .. } => {
             let _running = begun(step, world)?;
             // It ends by itself, with the old object or the new one in place.
-            write(step, world).await
+            write(step, turns, world).await
         }
         Action::Create | Action::Update(_) => {
             let _running = begun(step, world)?;
             tokio::select! {
                 biased;
-                done = write(step, world) => done,
+                done = write(step, turns, world) => done,
                 () = world.halt.over() => Err(halt::stopped()),
             }
         }
@@ -105,10 +110,16 @@ fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
     world.halt.begin(step.artifact.to_string(), end)
 }
 
-async fn write(step: &Step, world: &World) -> Result<(), Failure> {
+async fn write(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
     match &step.artifact {
-        Artifact::File(file) => file::write(file, world),
-        Artifact::FileSet(set) => file::write_set(set, world),
+        Artifact::File(file) => {
+            let _turn = turns.lock().await;
+            file::write(file, world).await
+        }
+        Artifact::FileSet(set) => {
+            let _turn = turns.lock().await;
+            file::write_set(set, world).await
+        }
         Artifact::Secret(secret) => secret::write(secret, &step.action, world).await,
         Artifact::PullSecret(link) => secret::link(link, world).await,
         Artifact::Leftover(_) => Err(defect(step)),

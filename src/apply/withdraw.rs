@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::artifact::Access;
 use crate::config::{self, Config, Target};
-use crate::disk::{Folder, SinkError, place, set};
+use crate::disk::{Caller, Folder, SinkError, call_at, place, set};
 use crate::report::Failure;
 use crate::world::World;
 
@@ -27,28 +27,20 @@ pub async fn withdraw(
 ) -> Result<bool, Failure> {
     match target {
         Target::File(file) => {
-            let (parent, name) = place(&file.path)?;
-            let Some(folder) = found(parent, &file.access, world)? else {
-                return Ok(false);
-            };
-            folder.lock()?;
-            if folder.file(name, &file.access)?.is_none() {
-                return Ok(false);
-            }
-            if what == Withdrawal::Look {
-                return Ok(true);
-            }
-            folder.remove(name)?;
-            folder.settle()?;
-            Ok(true)
+            let (path, access) = (file.path.clone(), file.access.clone());
+            let root = world.root.clone();
+            let (parent, _) = place(&file.path)?;
+            let call = move |_: &Caller| one(&path, &access, root.as_deref(), what);
+            let done = call_at(parent, world.patience.of_disk(), call).await;
+            Ok(done.map_err(SinkError::from)??)
         }
-        Target::Files(files) => match found(&files.dir, &files.access, world)? {
-            Some(folder) if what == Withdrawal::Look => {
-                Ok(set::look(&folder, &BTreeMap::new(), &files.access)?.is_some())
-            }
-            Some(folder) => Ok(set::remove_all(&folder, &files.access)?),
-            None => Ok(false),
-        },
+        Target::Files(files) => {
+            let (dir, access) = (files.dir.clone(), files.access.clone());
+            let root = world.root.clone();
+            let call = move |_: &Caller| all(&dir, &access, root.as_deref(), what);
+            let done = call_at(&files.dir, world.patience.of_disk(), call).await;
+            Ok(done.map_err(SinkError::from)??)
+        }
         Target::Secret(secret) => {
             let cluster = world.kubernetes().await?;
             let at = config::resolve(&secret.at, &cluster.namespace);
@@ -68,9 +60,46 @@ pub async fn withdraw(
     }
 }
 
+fn one(
+    path: &Path,
+    access: &Access,
+    root: Option<&Path>,
+    what: Withdrawal,
+) -> Result<bool, SinkError> {
+    let (parent, name) = place(path)?;
+    let Some(folder) = found(parent, access, root)? else {
+        return Ok(false);
+    };
+    if what == Withdrawal::Look {
+        return Ok(folder.file(name, access)?.is_some());
+    }
+    let _lock = folder.lock()?;
+    if folder.file(name, access)?.is_none() {
+        return Ok(false);
+    }
+    folder.remove(name)?;
+    folder.settle()?;
+    Ok(true)
+}
+
+fn all(
+    dir: &Path,
+    access: &Access,
+    root: Option<&Path>,
+    what: Withdrawal,
+) -> Result<bool, SinkError> {
+    match (found(dir, access, root)?, what) {
+        (None, _) => Ok(false),
+        (Some(folder), Withdrawal::Look) => {
+            Ok(set::look(&folder, &BTreeMap::new(), access)?.is_some())
+        }
+        (Some(folder), Withdrawal::Remove) => set::remove_all(&folder, access),
+    }
+}
+
 /// A folder that is not there holds nothing to remove.
-fn found(path: &Path, access: &Access, world: &World) -> Result<Option<Folder>, SinkError> {
-    match Folder::find(path, world.root.as_deref(), access) {
+fn found(path: &Path, access: &Access, root: Option<&Path>) -> Result<Option<Folder>, SinkError> {
+    match Folder::find(path, root, access) {
         Err(SinkError::NoFolder(_)) => Ok(None),
         found => found,
     }

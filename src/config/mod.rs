@@ -7,6 +7,7 @@ mod at;
 pub mod check;
 pub mod duration;
 pub mod expand;
+mod inputs;
 pub mod load;
 mod manifests;
 pub mod mask;

@@ -12,5 +12,14 @@ pub struct Outside<'a> {
     /// Entries of a folder, sorted; nothing when it is not a folder.
     pub list: &'a dyn Fn(&Path) -> io::Result<Option<Vec<PathBuf>>>,
     /// With it, every file target must lie beneath.
-    pub root: Option<&'a Path>,
+    pub root: Option<Root<'a>>,
+}
+
+/// A folder that no target leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Root<'a> {
+    /// As it was given.
+    pub path: &'a Path,
+    /// The folder in which relative paths begin.
+    pub here: &'a Path,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use super::Hangs;
 use crate::report::{Class, Fault};
 
 /// What went wrong at a target.
@@ -55,6 +56,9 @@ pub enum SinkError {
     /// Another run holds the folder.
     #[error("folder {0} is being written by another run")]
     Busy(PathBuf),
+    /// The file system does not answer.
+    #[error("{0} does not answer")]
+    Hangs(PathBuf),
     /// The system refused or failed.
     #[error("cannot {step} {path}: {}", io::Error::from(*errno))]
     System {
@@ -65,6 +69,12 @@ pub enum SinkError {
         /// What the system said.
         errno: Errno,
     },
+}
+
+impl From<Hangs> for SinkError {
+    fn from(Hangs(place): Hangs) -> Self {
+        Self::Hangs(place)
+    }
 }
 
 impl Fault for SinkError {
@@ -79,7 +89,7 @@ impl Fault for SinkError {
             | Self::Replaced(_) => Class::Refused,
             Self::Mounted(_) => Class::Usage,
             Self::System { errno, .. } if *errno == Errno::NAMETOOLONG => Class::Usage,
-            Self::NoFolder(_) | Self::Busy(_) | Self::System { .. } => Class::Sink,
+            Self::NoFolder(_) | Self::Busy(_) | Self::Hangs(_) | Self::System { .. } => Class::Sink,
         }
     }
 
@@ -105,6 +115,7 @@ impl Fault for SinkError {
                 "let nobody else write to that folder, or give this target another place"
             }
             Self::Busy(_) => "wait for the other run, or look which process holds it",
+            Self::Hangs(_) => "look after the volume there; what was there before is untouched",
             Self::System { errno, .. } => match *errno {
                 Errno::NOSPC | Errno::DQUOT => "make room; what was there before is untouched",
                 Errno::ROFS => "mount it writable",

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::SinkError;
 use super::folder::{Folder, give, kind, owned};
+use super::lock::Lock;
 use super::names::{is_file_name, is_temporary_file, temporary_file};
 use crate::artifact::Access;
 use crate::material::SecretBytes;
@@ -98,7 +99,7 @@ impl Folder {
     }
 
     /// A file that is mounted by itself is replaced by nothing, and its folder often cannot be written at all.
-    fn explained(&self, name: &str, error: SinkError) -> SinkError {
+    pub(super) fn explained(&self, name: &str, error: SinkError) -> SinkError {
         let SinkError::System { errno, .. } = &error else {
             return error;
         };
@@ -189,8 +190,8 @@ impl Folder {
         Ok(found)
     }
 
-    /// Removes what killed runs left. Only under [`Folder::lock`]: another run's file would be in use.
-    pub fn sweep(&self, access: &Access) -> Result<(), SinkError> {
+    /// Removes what killed runs left. Only under a lock: another run's file would be in use.
+    pub fn sweep(&self, _lock: &Lock<'_>, access: &Access) -> Result<(), SinkError> {
         for name in self.leftovers(access)? {
             self.remove(&name)?;
         }

@@ -1,24 +1,21 @@
-//! The folder of a target, held open from the first look to the last write, and locked while it is written.
+//! The folder of a target, held open from the first look to the last write.
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, fchmod, fchown, flock, fstatfs,
-    fsync, openat, statat, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fchown, fstatfs, fsync, openat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid, geteuid};
 
 use super::SinkError;
-use super::walk::open_folder;
+use super::walk::{Made, open_folder};
 use crate::artifact::Access;
 
-/// How long another run may hold a folder: a signal must not wait longer for us.
-const PATIENCE: Duration = Duration::from_millis(1500);
 /// tmpfs and ramfs.
 const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 
@@ -27,6 +24,7 @@ pub struct Folder {
     fd: OwnedFd,
     path: PathBuf,
     in_memory: OnceCell<bool>,
+    _made: Made,
 }
 
 impl AsFd for Folder {
@@ -43,20 +41,20 @@ impl Folder {
         access: &Access,
     ) -> Result<Option<Self>, SinkError> {
         match open_folder(path, root, access, false) {
-            Ok(fd) => Ok(Some(Self::new(fd, path.to_owned()))),
+            Ok((fd, made)) => Ok(Some(Self::new(fd, path.to_owned(), made))),
             Err(SinkError::NoFolder(_)) if access.create_dirs => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Opens a folder, and makes it where `access` allows that.
+    /// Opens a folder, and makes it where `access` allows that. What was made for it goes again if nothing comes to lie there.
     pub fn find_or_make(
         path: &Path,
         root: Option<&Path>,
         access: &Access,
     ) -> Result<Self, SinkError> {
-        let fd = open_folder(path, root, access, true)?;
-        Ok(Self::new(fd, path.to_owned()))
+        let (fd, made) = open_folder(path, root, access, true)?;
+        Ok(Self::new(fd, path.to_owned(), made))
     }
 
     /// A folder inside this one.
@@ -64,14 +62,15 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&self.fd, name, flags, Mode::empty())
             .map_err(|errno| self.failed("open", name, errno))?;
-        Ok(Self::new(fd, self.path.join(name)))
+        Ok(Self::new(fd, self.path.join(name), Made::default()))
     }
 
-    fn new(fd: OwnedFd, path: PathBuf) -> Self {
+    fn new(fd: OwnedFd, path: PathBuf, made: Made) -> Self {
         Self {
             fd,
             path,
             in_memory: OnceCell::new(),
+            _made: made,
         }
     }
 
@@ -140,31 +139,6 @@ impl Folder {
         }
         let known = lives_in_memory(&self.fd, &self.path)?;
         Ok(*self.in_memory.get_or_init(|| known))
-    }
-
-    /// Keeps other runs of keyferry out until this folder is dropped or unlocked. Where a file system has no locks, two
-    /// runs at once are still each whole; only one may fail because the other swept its file away.
-    pub fn lock(&self) -> Result<(), SinkError> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            match flock(&self.fd, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(()),
-                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(Errno::WOULDBLOCK) => return Err(SinkError::Busy(self.path.clone())),
-                Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::BADF | Errno::INVAL) => {
-                    return Ok(());
-                }
-                Err(errno) => return Err(self.failed("lock", "", errno)),
-            }
-        }
-    }
-
-    /// Lets other runs in again.
-    pub(super) fn unlock(&self) {
-        // Where there was nothing to lock there is nothing to unlock.
-        let _ = flock(&self.fd, FlockOperation::Unlock);
     }
 
     /// Waits until the folder's names are on disk.

@@ -1,21 +1,28 @@
 //! Files with care: small ones of other programs are read ([`read_small`]), targets are looked at and written
 //! ([`Folder`], [`set`]) without following what others could have planted.
 
+mod call;
 mod error;
+mod exchange;
 mod file;
 mod folder;
 mod generation;
 mod in_place;
+mod lock;
 mod names;
 mod read;
 pub mod set;
 mod text;
 mod walk;
 
+pub use call::{Caller, Hangs, Turn, aside, call_at, promptly};
 pub use error::SinkError;
+pub use exchange::QUIET;
 pub use file::{LARGEST, Standing};
 pub use folder::Folder;
 pub use generation::{Generation, of_one_generation};
-pub use names::place;
-pub use read::{DiskError, be_strict, read_credential, read_document, read_public, read_small};
+pub use names::{leads_into_set, place};
+pub use read::{
+    DiskError, be_strict, read_by, read_credential, read_document, read_public, read_small,
+};
 pub use text::read_text;

@@ -11,6 +11,9 @@ const LINK: (&str, &str) = ("..keyferry-", ".tmp");
 /// The files of a set as one pass laid them: `..keyferry-<hex>`.
 const GENERATION: (&str, &str) = ("..keyferry-", "");
 
+/// What keeps two runs apart, while one writes.
+pub(super) const LOCK: &str = ".keyferry.lock";
+
 pub(super) fn temporary_file() -> String {
     fresh(FILE)
 }
@@ -43,6 +46,12 @@ pub(super) fn is_file_name(name: &str) -> bool {
         && !name.starts_with("..")
         && !name.contains(['/', '\0'])
         && !is_temporary_file(name)
+        && name != LOCK
+}
+
+/// Whether a path is a visible name of a set, which leads through `..data`.
+pub fn leads_into_set(path: &Path) -> bool {
+    std::fs::read_link(path).is_ok_and(|target| target.starts_with("..data"))
 }
 
 /// Folder and name of a file target.
@@ -91,6 +100,7 @@ mod tests {
         let temporary = temporary_file();
         for name in [
             "", ".", "..", "..data", "..x", "a/b", "../x", "/x", "a\0b", "a/", &long, &temporary,
+            LOCK,
         ] {
             assert!(!is_file_name(name), "{name:?}");
         }

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::{Hangs, call_at};
 use crate::lock::locked;
 use crate::material::SecretBytes;
 use crate::report::{Class, Fault};
@@ -59,6 +61,12 @@ pub enum DiskError {
         /// Where.
         path: PathBuf,
     },
+    /// The file system does not answer.
+    #[error("{} cannot be read: it does not answer", path.display())]
+    Hangs {
+        /// Where.
+        path: PathBuf,
+    },
     /// The system refused or failed.
     #[error("{what} {path} cannot be read: {}", io::Error::from(*errno))]
     Failed {
@@ -71,12 +79,19 @@ pub enum DiskError {
     },
 }
 
+impl From<Hangs> for DiskError {
+    fn from(Hangs(path): Hangs) -> Self {
+        Self::Hangs { path }
+    }
+}
+
 impl Fault for DiskError {
     fn class(&self) -> Class {
         match self {
             Self::Absent { .. } => Class::Missing,
             Self::NotRegular { .. } | Self::TooLarge { .. } => Class::Usage,
             Self::Open { .. } => Class::Refused,
+            Self::Hangs { .. } => Class::Unavailable,
             Self::Failed { errno, .. } => match *errno {
                 Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NAMETOOLONG => Class::Usage,
                 _ => Class::Unavailable,
@@ -89,6 +104,7 @@ impl Fault for DiskError {
             Self::Absent { .. } => "check the path and the volume that should hold it",
             Self::NotRegular { .. } | Self::TooLarge { .. } => "name the file itself",
             Self::Open { path, .. } => return Some(close_it(path)),
+            Self::Hangs { .. } => "look after the volume there",
             Self::Failed { .. } => "check owner and mode of the file and of the folders above it",
         };
         Some(hint.to_owned())
@@ -100,6 +116,7 @@ impl Fault for DiskError {
             Self::NotRegular { .. }
             | Self::Open { .. }
             | Self::TooLarge { .. }
+            | Self::Hangs { .. }
             | Self::Failed { .. } => false,
         }
     }
@@ -118,6 +135,17 @@ pub fn read_credential(path: &Path, what: &str) -> Result<SecretBytes, DiskError
     let (bytes, mode) = read(path, what, LIMIT)?;
     judge(path, what, mode, Mode::ROTH)?;
     Ok(bytes)
+}
+
+/// Reads by one of these functions, on a thread of its own.
+pub async fn read_by(
+    read: fn(&Path, &str) -> Result<SecretBytes, DiskError>,
+    path: &Path,
+    what: &'static str,
+    end: Instant,
+) -> Result<SecretBytes, DiskError> {
+    let file = path.to_owned();
+    call_at(path, end, move |_| read(&file, what)).await?
 }
 
 /// Files that were warned of: a file that is read again and again is told once.

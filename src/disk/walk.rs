@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fsync, mkdirat, openat, openat2,
-    readlinkat, statat,
+    readlinkat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -36,7 +36,7 @@ pub(super) fn open_folder(
     root: Option<&Path>,
     access: &Access,
     make: bool,
-) -> Result<OwnedFd, SinkError> {
+) -> Result<(OwnedFd, Made), SinkError> {
     let (start, inner) = beginning(path, root)?;
     let failed = |errno| system("open", &start, errno);
     let place = match root {
@@ -48,8 +48,8 @@ pub(super) fn open_folder(
         Some(place) => openat2(place, &inner, FOLDER, Mode::empty(), RESOLVE | BENEATH),
         None => openat2(CWD, start.join(&inner), FOLDER, Mode::empty(), RESOLVE),
     };
-    let folder = match found {
-        Ok(folder) => folder,
+    let (folder, made) = match found {
+        Ok(folder) => (folder, Made::default()),
         Err(_) => {
             let at = match place {
                 Some(place) => place,
@@ -63,6 +63,7 @@ pub(super) fn open_folder(
                 rooted: root.is_some(),
                 access,
                 make,
+                made: Made::default(),
             };
             walk.run()?
         }
@@ -70,7 +71,7 @@ pub(super) fn open_folder(
     if access.require_tmpfs && !lives_in_memory(&folder, path)? {
         return Err(SinkError::NotInMemory(path.to_owned()));
     }
-    Ok(folder)
+    Ok((folder, made))
 }
 
 const RESOLVE: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_MAGICLINKS);
@@ -143,6 +144,19 @@ fn system(step: &'static str, path: &Path, errno: Errno) -> SinkError {
     }
 }
 
+/// Folders that were made on the way, each by its name in its holder. They go again when this is dropped, the last one first:
+/// one in which something lies by then stays by itself.
+#[derive(Default)]
+pub(super) struct Made(Vec<(OwnedFd, OsString)>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for (holder, name) in self.0.iter().rev() {
+            let _ = unlinkat(holder, &**name, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
 /// One name after another, each opened in the folder before it.
 struct Walk<'a> {
     at: OwnedFd,
@@ -152,10 +166,11 @@ struct Walk<'a> {
     rooted: bool,
     access: &'a Access,
     make: bool,
+    made: Made,
 }
 
 impl Walk<'_> {
-    fn run(mut self) -> Result<OwnedFd, SinkError> {
+    fn run(mut self) -> Result<(OwnedFd, Made), SinkError> {
         while let Some(name) = self.left.pop() {
             let path = if self.seen == Path::new(".") {
                 PathBuf::from(&name)
@@ -169,8 +184,9 @@ impl Walk<'_> {
                 Err(errno) => return Err(system("open", &path, errno)),
             }
         }
-        openat(&self.at, ".", FOLDER, Mode::empty())
-            .map_err(|errno| system("open", &self.seen, errno))
+        let folder = openat(&self.at, ".", FOLDER, Mode::empty())
+            .map_err(|errno| system("open", &self.seen, errno))?;
+        Ok((folder, self.made))
     }
 
     /// Makes the folder that is missing, or tells that it is.
@@ -181,8 +197,10 @@ impl Walk<'_> {
         if !self.make || !self.access.create_dirs {
             return Err(SinkError::NoFolder(path));
         }
+        let holder = openat(&self.at, ".", PLACE, Mode::empty())
+            .map_err(|errno| system("open", &self.seen, errno))?;
         match mkdirat(&self.at, &*name, Mode::RWXU) {
-            Ok(()) => {}
+            Ok(()) => self.made.0.push((holder, name.clone())),
             Err(Errno::EXIST) => {
                 // Somebody was faster: what is there now is judged like anything else, but not for ever.
                 self.count(&path)?;

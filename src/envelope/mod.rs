@@ -2,7 +2,7 @@
 
 pub mod age;
 pub mod document;
-mod dotenv;
+pub mod dotenv;
 mod ini;
 mod json;
 mod number;

@@ -79,6 +79,17 @@ pub enum LineProblem {
     /// Text after the closing quote.
     #[error("has text after its closing quote")]
     AfterQuote,
+    /// A quote behind a backslash.
+    #[error(
+        "has a `\\` before a `'`, which docker compose takes for a part of the value and others for its end"
+    )]
+    Escaped,
+    /// A comment instead of a value.
+    #[error("has a comment instead of a value, which docker compose takes for the value")]
+    Comment,
+    /// A number of an octal escape.
+    #[error("has a `\\0`, which readers take differently")]
+    Octal,
     /// A `$` that other readers would replace.
     #[error("has a `$` that other readers replace by a variable")]
     Substitution,
@@ -106,7 +117,14 @@ impl Fault for SyntaxError {
             Self::Line {
                 problem: LineProblem::Substitution,
                 ..
-            } => Some("put the value in single quotes, or escape it as `\\$`".to_owned()),
+            } => Some(
+                "put the value in single quotes, or write `\\$` in double quotes: variables are not filled in here"
+                    .to_owned(),
+            ),
+            Self::Line {
+                problem: LineProblem::Comment | LineProblem::Escaped | LineProblem::Octal,
+                ..
+            } => Some("put the value in quotes that all readers take alike".to_owned()),
             Self::NotText => Some("deliver it with `format: raw`".to_owned()),
             Self::Malformed { .. }
             | Self::Duplicate { .. }

@@ -1,6 +1,6 @@
 //! `sidecar`: stays, renews, reacts, until a signal ends it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -11,7 +11,8 @@ use super::{Ended, reflector, stopped};
 use crate::apply::react::departed;
 use crate::config::problem::Problems;
 use crate::config::stay::Process;
-use crate::config::{Config, JwtSource, Source, VaultAuth};
+use crate::config::{Config, Source};
+use crate::disk::aside;
 use crate::kubernetes::pod::Pod;
 use crate::outcome::Failed;
 use crate::progress;
@@ -45,7 +46,7 @@ pub struct Settings {
     /// The names under which these may be asked for.
     pub names: Names,
     /// Reads the configuration again.
-    pub load: Box<dyn Fn() -> Loaded>,
+    pub load: Arc<dyn Fn() -> Loaded + Send + Sync>,
     /// Makes the outside of a configuration.
     pub world: Box<dyn Fn(&Config) -> World>,
 }
@@ -63,7 +64,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     let herald = Herald::new(Pod::of_this_process());
     let world = settings.world.as_ref()(&first);
     let mut stay = Stay {
-        files: Watched::new(files),
+        files: Watched::new(files).await,
         hangup: signal(SignalKind::hangup()).ok(),
         settings,
         world,
@@ -115,7 +116,7 @@ impl Stay {
                 shelf.retain(&sources);
             }
             board.take(&config);
-            reactor.take(&config);
+            reactor.take(&config, self.world.root.as_deref()).await;
             let reflector = config.reflector.clone();
             let pulse = board.state().reflector.clone();
             let events = config.sidecar.events;
@@ -180,6 +181,12 @@ impl Stay {
     }
 }
 
+/// Reads the configuration; whatever of it hangs, the old one stays in use meanwhile.
+async fn load(settings: &Settings) -> Loaded {
+    let load = Arc::clone(&settings.load);
+    aside(move || load()).await
+}
+
 /// Waits until another configuration is there that can be used. One that cannot is told of, once.
 async fn reload(
     settings: &Settings,
@@ -199,8 +206,8 @@ async fn reload(
             () = asked => {}
         }
         // Looked at before it is read for good: what changes while it is read is seen afterwards.
-        *files = Watched::new(settings.load.as_ref()().files);
-        let config = settings.load.as_ref()().config;
+        *files = Watched::new(load(settings).await.files).await;
+        let config = load(settings).await.config;
         match config {
             Ok(config) => {
                 tracing::info!(deliveries = config.deliveries.len(), "configuration taken");
@@ -223,7 +230,15 @@ pub(super) async fn tend(name: &str, session: &Session, world: &World) {
         let depends = |shelf: &crate::shelf::Shelf| shelf.depends_on(name, u64::MAX);
         world.shelf.as_deref().is_some_and(depends)
     };
-    let mut files = Watched::new(credentials(session.auth()));
+    let mut files = Watched::new(
+        session
+            .auth()
+            .files()
+            .into_iter()
+            .map(Path::to_owned)
+            .collect(),
+    )
+    .await;
     let changes = async {
         loop {
             files.change().await;
@@ -233,29 +248,6 @@ pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     tokio::select! {
         () = session.tend(leased) => {}
         () = changes => {}
-    }
-}
-
-/// The files that show who we are.
-fn credentials(auth: &VaultAuth) -> Vec<PathBuf> {
-    match auth {
-        VaultAuth::Kubernetes { token_file, .. } => vec![token_file.clone()],
-        VaultAuth::Jwt {
-            token: JwtSource::File(file),
-            ..
-        }
-        | VaultAuth::Token { file } => vec![file.clone()],
-        VaultAuth::Jwt {
-            token: JwtSource::GithubActions { .. },
-            ..
-        } => Vec::new(),
-        VaultAuth::AppRole {
-            role_id_file,
-            secret_id_file,
-            ..
-        } => {
-            vec![role_id_file.clone(), secret_id_file.clone()]
-        }
     }
 }
 

@@ -132,7 +132,7 @@ pub async fn run(
 /// Fetches, starts, and does the same again at each change.
 async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
     let mut signals = signals();
-    let mut files = watch::Watched::new(files(keeper.group));
+    let mut files = watch::Watched::new(files(keeper.group)).await;
     let first = async {
         let followed = Followed::of(keeper.group.deliveries.iter(), keeper.world).await;
         let environment = first(keeper, program.deadline, &mut files, &followed).await?;
@@ -158,7 +158,7 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
     loop {
         let fresh = async {
             keeper.rest(errors, asked, &mut files, &followed).await;
-            let _ = files.changed();
+            let _ = files.changed().await;
             environment(keeper).await
         };
         let fresh = match beside(&mut running, &mut signals, fresh).await {
@@ -221,7 +221,7 @@ async fn first(
     let end = Instant::now() + deadline;
     let mut errors = 0;
     loop {
-        let _ = files.changed();
+        let _ = files.changed().await;
         let asked = match environment(keeper).await {
             Ok(environment) => return Ok(environment),
             Err(failure) if Instant::now() >= end || failure.class != Class::Unavailable => {

@@ -1,19 +1,57 @@
 //! Files and folders as they stand.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use super::place as places;
 use crate::artifact::{FileArtifact, FileBody, FileSetArtifact, Variables};
-use crate::disk::{Folder, SinkError, place, set};
-use crate::observed::{FileState, Observed};
-use crate::render::envfile;
-use crate::report::Failure;
+use crate::disk::{Folder, SinkError, call_at, place, set};
+use crate::observed::{FileState, Observed, Place, Seen};
 use crate::world::World;
 
+/// What stands somewhere, and where that is.
+type Looked = (Result<Observed, SinkError>, Option<Place>);
+
 /// Looks at one file.
-pub fn look(file: &FileArtifact, world: &World) -> Result<Observed, Failure> {
+pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
+    let (artifact, root) = (Arc::clone(file), world.root.clone());
+    let folder = file.path.parent().unwrap_or(&file.path);
+    seen(folder, world, move || {
+        let state = state(&artifact, root.as_deref());
+        (state, places::file(&artifact.path))
+    })
+    .await
+}
+
+/// Looks at a folder of files.
+pub async fn look_set(set: &Arc<FileSetArtifact>, world: &World) -> Seen {
+    let (artifact, root) = (Arc::clone(set), world.root.clone());
+    seen(&set.dir, world, move || {
+        let state = set_state(&artifact, root.as_deref());
+        (state, places::folder(&artifact.dir))
+    })
+    .await
+}
+
+async fn seen(
+    folder: &Path,
+    world: &World,
+    look: impl FnOnce() -> Looked + Send + 'static,
+) -> Seen {
+    let looked = call_at(folder, world.patience.of_disk(), |_| look()).await;
+    let (state, place) = looked.unwrap_or_else(|hangs| (Err(hangs.into()), None));
+    Seen {
+        state: state.unwrap_or_else(|error| Observed::Unknown(error.into())),
+        place,
+    }
+}
+
+fn state(file: &FileArtifact, root: Option<&Path>) -> Result<Observed, SinkError> {
     let FileArtifact {
         path, body, access, ..
     } = file;
     let (parent, name) = place(path)?;
-    let Some(folder) = Folder::find(parent, world.root.as_deref(), access)? else {
+    let Some(folder) = Folder::find(parent, root, access)? else {
         return Ok(Observed::Absent);
     };
     let Some(standing) = folder.file(name, access)? else {
@@ -26,14 +64,7 @@ pub fn look(file: &FileArtifact, world: &World) -> Result<Observed, Failure> {
                 standing.parsable(&folder, name)?
             }
         },
-        FileBody::Lines(lines) => {
-            let old = standing.text(&folder, name)?;
-            if let Some(flaw) = envfile::flaw(old.expose(), lines) {
-                let (path, what) = (path.clone(), flaw.to_string());
-                return Err(SinkError::Unfit { path, what }.into());
-            }
-            Some(old)
-        }
+        FileBody::Lines(_) => Some(standing.text(&folder, name)?),
     };
     let leftover = folder.leftovers(access)?.into_iter().next();
     Ok(Observed::File(FileState {
@@ -45,10 +76,10 @@ pub fn look(file: &FileArtifact, world: &World) -> Result<Observed, Failure> {
     }))
 }
 
-/// Looks at a folder of files.
-pub fn look_set(set: &FileSetArtifact, world: &World) -> Result<Observed, Failure> {
+fn set_state(set: &FileSetArtifact, root: Option<&Path>) -> Result<Observed, SinkError> {
     let FileSetArtifact { dir, files, access } = set;
-    let Some(folder) = Folder::find(dir, world.root.as_deref(), access)? else {
+    set::check_names(files)?;
+    let Some(folder) = Folder::find(dir, root, access)? else {
         return Ok(Observed::Absent);
     };
     Ok(set::look(&folder, files, access)?.map_or(Observed::Absent, Observed::FileSet))

@@ -1,6 +1,7 @@
 //! What exists now, where something is to exist. Reads only.
 
 pub mod file;
+mod inputs;
 pub mod marked;
 pub mod namespace;
 mod place;
@@ -14,6 +15,7 @@ use crate::observed::{Observed, Seen};
 use crate::report::{Class, Failure};
 use crate::world::World;
 
+pub use inputs::overwritten;
 pub use together::together;
 
 /// Looks at the place of each artifact, per delivery and in order.
@@ -30,8 +32,8 @@ pub async fn delivery(wanted: &Wanted, world: &World) -> Vec<Seen> {
 
 async fn one(artifact: &Artifact, world: &World) -> Seen {
     let state = match artifact {
-        Artifact::File(file) => file::look(file, world),
-        Artifact::FileSet(set) => file::look_set(set, world),
+        Artifact::File(file) => return file::look(file, world).await,
+        Artifact::FileSet(set) => return file::look_set(set, world).await,
         Artifact::Secret(secret) => secret::look(secret, world).await,
         Artifact::PullSecret(link) => secret::look_account(link, world).await,
         // It is only ever found by looking, and never wanted.
@@ -42,6 +44,6 @@ async fn one(artifact: &Artifact, world: &World) -> Seen {
     };
     Seen {
         state: state.unwrap_or_else(Observed::Unknown),
-        place: place::of(artifact),
+        place: None,
     }
 }

@@ -1,20 +1,12 @@
 //! Where a file or folder of files really is: folders are told apart by device and inode, not by how a path is spelt.
+//!
+//! It only says which targets are one; whether a link may be followed is the sink's matter.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
 
-use crate::artifact::Artifact;
 use crate::observed::Place;
-
-/// The place of a target on disk. It only says which targets are one; whether a link may be followed is the sink's matter.
-pub(super) fn of(artifact: &Artifact) -> Option<Place> {
-    match artifact {
-        Artifact::File(artifact) => file(&artifact.path),
-        Artifact::FileSet(set) => folder(&set.dir),
-        Artifact::Secret(_) | Artifact::PullSecret(_) | Artifact::Leftover(_) => None,
-    }
-}
 
 /// The file itself is not resolved: it is replaced by name, and a link in its place is refused.
 pub(super) fn file(path: &Path) -> Option<Place> {

@@ -1,11 +1,22 @@
 //! Which deliveries may meet in one place, so that they are decided together: neither is written if they do.
 //!
 //! Asked before anything is read. What it cannot tell, such as the namespace that a target leaves out or the variables that an
-//! editor of a file will have, counts as the same.
+//! editor of a file will have, counts as the same. A folder that does not answer meets no other: who comes second is refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::place;
 use crate::config::{Delivery, SecretRef, Target};
+use crate::disk::call_at;
 use crate::observed::Place;
+
+/// How long all deliveries wait for the folder of one to say where it is.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 enum Spot<'a> {
     Disk(Place),
@@ -13,8 +24,13 @@ enum Spot<'a> {
 }
 
 /// Numbers of deliveries, group by group; alone, nearly always.
-pub fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
-    let spots: Vec<Vec<Spot<'_>>> = deliveries.iter().map(spots).collect();
+pub async fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
+    if deliveries.len() < 2 {
+        return (0..deliveries.len()).map(|number| vec![number]).collect();
+    }
+    let folders = folders(deliveries).await;
+    let spots = deliveries.iter().map(|delivery| spots(delivery, &folders));
+    let spots: Vec<Vec<Spot<'_>>> = spots.collect();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (number, mine) in spots.iter().enumerate() {
         let meets = |group: &Vec<usize>| group.iter().any(|other| meet(&spots[*other], mine));
@@ -27,16 +43,44 @@ pub fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
     groups
 }
 
-fn spots(delivery: &Delivery) -> Vec<Spot<'_>> {
-    delivery.to.iter().filter_map(spot).collect()
+/// The folder that a target on disk lies in or is.
+fn folder(target: &Target) -> Option<&Path> {
+    match target {
+        Target::File(file) => file.path.parent(),
+        Target::Files(files) => Some(&files.dir),
+        Target::Secret(_) => None,
+    }
 }
 
-fn spot(target: &Target) -> Option<Spot<'_>> {
-    match target {
-        Target::File(file) => place::file(&file.path).map(Spot::Disk),
-        Target::Files(files) => place::folder(&files.dir).map(Spot::Disk),
-        Target::Secret(secret) => Some(Spot::Secret(&secret.at)),
-    }
+/// Where each folder is, asked once; those that do not answer are left out.
+async fn folders(deliveries: &[Delivery]) -> BTreeMap<&Path, Place> {
+    let targets = deliveries.iter().flat_map(|delivery| &delivery.to);
+    let mut all: Vec<&Path> = targets.filter_map(folder).collect();
+    all.sort_unstable();
+    all.dedup();
+    let end = Instant::now() + PATIENCE;
+    let asked = all.into_iter().map(async |path| {
+        let folder = path.to_owned();
+        let found = call_at(path, end, move |_| place::folder(&folder)).await;
+        Some((path, found.ok()??))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+fn spots<'d>(delivery: &'d Delivery, folders: &BTreeMap<&Path, Place>) -> Vec<Spot<'d>> {
+    let spot = |target: &'d Target| {
+        let place = || folders.get(folder(target)?).cloned();
+        match target {
+            Target::File(file) => {
+                let mut place = place()?;
+                place.rest.push(file.path.file_name()?.to_owned());
+                Some(Spot::Disk(place))
+            }
+            Target::Files(_) => place().map(Spot::Disk),
+            Target::Secret(secret) => Some(Spot::Secret(&secret.at)),
+        }
+    };
+    delivery.to.iter().filter_map(spot).collect()
 }
 
 fn meet(some: &[Spot<'_>], others: &[Spot<'_>]) -> bool {

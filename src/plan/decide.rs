@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::variables;
 use super::{Action, Change, KeyChange, Reason};
 use crate::artifact::{
-    Access, Artifact, FileArtifact, FileBody, ObjectName, Owner, SecretArtifact,
+    Access, Artifact, EnvLine, FileArtifact, FileBody, ObjectName, Owner, SecretArtifact,
 };
 use crate::material::SecretBytes;
 use crate::observed::{FileSetState, FileState, SecretState, Verdict};
 use crate::reflect::signature::SIGNATURE;
-use crate::render::envfile::{self, Found};
+use crate::render::envfile::{EnvFile, Flaw, Found};
 use crate::report::{Class, Failure};
 
 type Decision = (Action, Vec<KeyChange>);
@@ -19,19 +19,14 @@ type Decision = (Action, Vec<KeyChange>);
 pub(super) fn added(artifact: &Artifact) -> Vec<KeyChange> {
     let key = |(name, value): (&String, &SecretBytes)| key(name, value.len(), Change::Added);
     match artifact {
-        Artifact::File(FileArtifact {
-            body: FileBody::Lines(lines),
-            ..
-        }) => lines
-            .iter()
-            .map(|line| key((&line.name, &line.value)))
-            .collect(),
-        Artifact::File(FileArtifact {
-            body: FileBody::Whole(bytes),
-            ..
-        }) => {
-            vec![whole(bytes, Change::Added)]
-        }
+        Artifact::File(file) => match &file.body {
+            FileBody::Lines(lines) => {
+                let lines = lines.iter();
+                lines.map(|line| key((&line.name, &line.value))).collect()
+            }
+            FileBody::Whole(bytes) => variables::added(file.variables, bytes)
+                .unwrap_or_else(|| vec![whole(bytes, Change::Added)]),
+        },
         Artifact::FileSet(set) => set.files.iter().map(key).collect(),
         Artifact::Secret(secret) => secret.data.iter().map(key).collect(),
         Artifact::PullSecret(_) | Artifact::Leftover(_) => Vec::new(),
@@ -65,18 +60,18 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
             let Some(old) = &state.bytes else {
                 return (Action::Refuse(too_large(file)), Vec::new());
             };
+            let read = match EnvFile::read(old.expose(), lines) {
+                Ok(read) => read,
+                Err(flaw) => return (Action::Refuse(unfit(file, flaw)), Vec::new()),
+            };
+            let change = |line: &EnvLine| match read.find(&line.name) {
+                Found::Nothing => Change::Added,
+                Found::Value(value) if value == line.value => Change::Same,
+                Found::Value(_) | Found::Unclear => Change::Changed,
+            };
+            let lines = lines.iter();
             lines
-                .iter()
-                .map(|line| {
-                    let change = match envfile::find(old.expose(), &line.name) {
-                        Found::Nothing => Change::Added,
-                        Found::Value(value) if value == line.value => Change::Same,
-                        // Readers differ, but it is written as we would write it: nothing can be done better.
-                        Found::Unclear if envfile::stands(old.expose(), line) => Change::Same,
-                        Found::Value(_) | Found::Unclear => Change::Changed,
-                    };
-                    key(&line.name, line.value.len(), change)
-                })
+                .map(|line| key(&line.name, line.value.len(), change(line)))
                 .collect()
         }
     };
@@ -90,6 +85,14 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
         Action::Update(Reason::Access)
     };
     (action, keys)
+}
+
+fn unfit(file: &FileArtifact, flaw: Flaw) -> Failure {
+    Failure::new(
+        Class::Refused,
+        format!("file {} cannot be edited: {flaw}", file.path.display()),
+    )
+    .hint("mend the file by hand first")
 }
 
 fn too_large(file: &FileArtifact) -> Failure {

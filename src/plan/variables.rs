@@ -1,4 +1,4 @@
-//! Which variables of a whole file change: both texts are read by the file's own format, where they can be.
+//! Which variables of a whole file come, change and go: its texts are read by the file's own format, where they can be.
 
 use super::{Change, KeyChange};
 use crate::artifact::Variables;
@@ -7,6 +7,19 @@ use crate::envelope::document;
 use crate::material::{Node, SecretBytes};
 
 type Read = Vec<(String, Node)>;
+
+/// Each variable of a new file; nothing where its text is no list of variables.
+pub(super) fn added(format: Variables, new: &SecretBytes) -> Option<Vec<KeyChange>> {
+    let read = read(format, new)?.into_iter();
+    let keys: Vec<KeyChange> = read
+        .map(|(key, value)| KeyChange {
+            size: size(&value),
+            change: Change::Added,
+            key,
+        })
+        .collect();
+    Some(keys).filter(|keys| !keys.is_empty())
+}
 
 /// What becomes of each variable; nothing where one of the texts is no list of variables.
 pub(super) fn compared(

@@ -76,7 +76,7 @@ fn spelling(value: &str) -> Result<&'static str, Problem> {
 }
 
 /// Means nothing to any of the readers, wherever it stands.
-fn is_bare(byte: u8) -> bool {
+pub(super) fn is_bare(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_./:@%+,-=".contains(&byte)
 }
 

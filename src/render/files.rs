@@ -25,7 +25,7 @@ pub(super) fn file(target: &FileTarget, inputs: &Inputs<'_>) -> Result<Artifact,
         access,
         at: _,
     } = target;
-    Ok(Artifact::File(FileArtifact {
+    Ok(Artifact::of_file(FileArtifact {
         path: path.clone(),
         body: body(format, inputs)?,
         variables: variables(format),
@@ -129,7 +129,7 @@ pub(super) fn set(target: &FileSetTarget, inputs: &Inputs<'_>) -> Result<Artifac
         }
         files.insert(name.to_owned(), SecretBytes::from(bytes));
     }
-    Ok(Artifact::FileSet(FileSetArtifact {
+    Ok(Artifact::of_set(FileSetArtifact {
         dir: dir.clone(),
         files,
         access: access.clone(),

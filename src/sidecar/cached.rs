@@ -1,23 +1,28 @@
 //! What an earlier run of ours left, where it counts.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::board::Board;
 use super::standing::Good;
 use crate::config::{Config, FileFormat, Target};
+use crate::disk::call_at;
+
+/// How long a folder may take to say what lies in it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an earlier run left counts, where the delivery says so and all of its targets are there.
-pub(super) fn accept(group: &Config, board: &Board) {
+pub(super) async fn accept(group: &Config, board: &Board) {
     for delivery in group
         .deliveries
         .iter()
         .filter(|delivery| delivery.staleness.accept_cached)
     {
-        let written: Option<Vec<SystemTime>> = delivery.to.iter().map(written).collect();
+        let written = join_all(delivery.to.iter().map(written)).await;
+        let written: Option<Vec<SystemTime>> = written.into_iter().collect();
         let Some(oldest) = written.into_iter().flatten().min() else {
             continue;
         };
@@ -40,16 +45,19 @@ pub(super) fn accept(group: &Config, board: &Board) {
     }
 }
 
-/// When a target was written, if it is there whole.
-fn written(target: &Target) -> Option<SystemTime> {
-    let of = |path: PathBuf| std::fs::metadata(path).ok();
-    match target {
-        Target::File(file) if file.format == (FileFormat::Dotenv { edit: true }) => None,
-        Target::File(file) => of(file.path.clone())
-            .filter(|seen| seen.len() > 0)?
-            .modified()
-            .ok(),
-        Target::Files(files) => of(files.dir.join("..data"))?.modified().ok(),
-        Target::Secret(_) => None,
-    }
+/// When a target was written, if it is there whole, and told in time.
+async fn written(target: &Target) -> Option<SystemTime> {
+    let (path, filled) = match target {
+        Target::File(file) if file.format == (FileFormat::Dotenv { edit: true }) => return None,
+        Target::File(file) => (file.path.clone(), true),
+        Target::Files(files) => (files.dir.join("..data"), false),
+        Target::Secret(_) => return None,
+    };
+    let folder = path.parent().unwrap_or(&path).to_owned();
+    let seen = call_at(&folder, Instant::now() + PATIENCE, move |_| {
+        std::fs::metadata(path)
+    });
+    let seen = seen.await.ok()?.ok()?;
+    let whole = !filled || seen.len() > 0;
+    seen.modified().ok().filter(|_| whole)
 }

@@ -105,9 +105,9 @@ impl<'a> Group<'a> {
         };
         let world: &World = world;
         for keeper in &self.keepers {
-            cached::accept(keeper.group, board);
+            cached::accept(keeper.group, board).await;
         }
-        let mut files = Watched::new(self.files());
+        let mut files = Watched::new(self.files()).await;
         let followed = Followed::of(self.deliveries(), world).await;
         let reads = leases::reads(self.deliveries());
         let mut tokens = Tokens::of(&reads, world);
@@ -121,7 +121,8 @@ impl<'a> Group<'a> {
         let mut settling = false;
         let mut changed = pin!(followed.change());
         loop {
-            self.begin_passes(&mut times, &mut files, world, &under_way);
+            self.begin_passes(&mut times, &mut files, world, &under_way)
+                .await;
             let lease = self.begin_renewals(&reads, &mut renewing, world, &under_way);
             let pass = times.iter().filter_map(|times| times.next).min();
             let next = pass.into_iter().chain(lease).min();
@@ -180,7 +181,7 @@ impl<'a> Group<'a> {
     }
 
     /// Begins the passes whose time has come, with those of who would pass soon.
-    fn begin_passes<'f>(
+    async fn begin_passes<'f>(
         &'f self,
         times: &mut [Timetable],
         files: &mut Watched,
@@ -195,7 +196,7 @@ impl<'a> Group<'a> {
             return;
         }
         // Looked at before the pass: what changes during it is seen after it.
-        if files.changed() {
+        if files.changed().await {
             times.iter_mut().for_each(Timetable::hurry);
         }
         let pass = world.for_a_pass();

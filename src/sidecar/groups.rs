@@ -1,7 +1,7 @@
 //! Which deliveries are kept together, so that a source that they share is read once, and which are made together. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
 use crate::observe::together;
@@ -152,40 +152,25 @@ fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
 
 /// Files whose change means a pass: sources, and the keys that open them.
 pub fn files(group: &Config) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = Vec::new();
+    let mut files: Vec<&Path> = Vec::new();
     let (mut age, mut sealed) = (false, false);
     for (_, source) in group.sources() {
+        files.extend(source.file());
         match source {
-            Source::Age { file, .. } | Source::Sops { file, .. } => {
-                age = true;
-                files.push(file.clone());
-            }
-            Source::Sealed { file, .. } | Source::SealedManifests { file } => {
+            Source::Age { .. } | Source::Sops { .. } => age = true,
+            Source::Sealed { .. } | Source::SealedManifests { .. } | Source::SealedObject(_) => {
                 sealed = true;
-                files.push(file.clone());
             }
-            Source::SealedObject(_) => sealed = true,
             Source::Vault(_) | Source::Secret(_) => {}
         }
     }
-    for key in group.keys.age.iter().filter(|_| age) {
-        match key {
-            AgeKey::File { file, passphrase } => {
-                files.push(file.clone());
-                files.extend(passphrase.clone());
-            }
-            AgeKey::Ssh(file) | AgeKey::Passphrase(file) => files.push(file.clone()),
-            AgeKey::Vault { .. } | AgeKey::Secret { .. } => {}
-        }
-    }
-    let sealed_keys = group.keys.sealed.iter().filter_map(|key| match key {
-        SealedKey::File(file) => Some(file.clone()),
-        SealedKey::Selector { .. } | SealedKey::Secret(_) | SealedKey::Vault { .. } => None,
-    });
+    let age_keys = group.keys.age.iter().flat_map(AgeKey::files);
+    files.extend(age_keys.filter(|_| age));
+    let sealed_keys = group.keys.sealed.iter().filter_map(SealedKey::file);
     files.extend(sealed_keys.filter(|_| sealed));
-    files.sort();
+    files.sort_unstable();
     files.dedup();
-    files
+    files.into_iter().map(Path::to_owned).collect()
 }
 
 #[cfg(test)]

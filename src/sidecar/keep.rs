@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
@@ -85,7 +86,7 @@ impl Keeper<'_> {
         let begun = Timestamp::now();
         self.waits.begin(self.world);
         let before = Before {
-            note: &|owed| self.reactor.note(owed),
+            note: &|owed| self.reactor.note(owed).boxed_local(),
             waits: &|name| self.holds(name),
         };
         let (applied, owed) =
@@ -107,7 +108,7 @@ impl Keeper<'_> {
             } else if changed(plan, results) {
                 self.reactor.owe(mine);
             } else {
-                self.reactor.forget(&mine);
+                self.reactor.forget(&mine).await;
             }
             self.tell(Some(delivery), told);
         }

@@ -4,15 +4,17 @@
 //! in the configuration, nothing else, and is there only while something is owed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::artifact::Access;
 use crate::config::{Config, Delivery, Reaction, Target};
-use crate::disk::{Folder, SinkError};
+use crate::disk::{Folder, SinkError, call_at, read_text};
 use crate::lock::locked;
 use crate::material::SecretBytes;
 use crate::plan::Owed;
@@ -24,10 +26,17 @@ pub struct Ledger(Mutex<BTreeMap<String, Page>>);
 #[derive(Debug, Default)]
 struct Page {
     /// Nothing where nothing can be remembered.
-    file: Option<PathBuf>,
+    place: Option<Spot>,
     /// The delivery's reactions, in its order.
     reactions: Vec<Reaction>,
     owed: BTreeSet<Line>,
+}
+
+/// The file of a page.
+#[derive(Debug, Clone)]
+struct Spot {
+    file: PathBuf,
+    root: Option<PathBuf>,
 }
 
 /// One reaction as it is written: its place and its kind, which must still agree when it is read.
@@ -44,50 +53,40 @@ struct Written {
 }
 
 impl Ledger {
-    /// Takes a configuration, and gives what an earlier process still owed.
-    pub fn take(&self, config: &Config) -> Vec<Owed> {
+    /// Takes a configuration, and gives what an earlier process still owed. With `root` every note must lie beneath it.
+    pub async fn take(&self, config: &Config, root: Option<&Path>) -> Vec<Owed> {
+        let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
+        let deliveries = config.deliveries.iter().filter(reacts);
+        let read = deliveries.map(async |delivery| {
+            let place = spot(delivery, config.sidecar.state.as_deref(), root);
+            let known = self
+                .pages()
+                .get(&delivery.name)
+                .map(|page| page.owed.clone());
+            let owed = match (known, &place) {
+                (Some(owed), _) => owed,
+                (None, Some(place)) => read(place, &delivery.name).await,
+                (None, None) => {
+                    warn_of_a_loss(&delivery.name);
+                    BTreeSet::new()
+                }
+            };
+            (delivery, place, owed)
+        });
+        let read = join_all(read).await;
         let mut pages = self.pages();
-        let mut before = std::mem::take(&mut *pages);
+        pages.clear();
         let mut found = Vec::new();
-        for delivery in config
-            .deliveries
-            .iter()
-            .filter(|delivery| !delivery.on_change.is_empty())
-        {
-            let file = place(delivery, config.sidecar.state.as_deref());
-            let known = before.remove(&delivery.name);
-            if file.is_none() && known.is_none() {
-                warn_of_a_loss(&delivery.name);
-            }
-            let owed = match known {
-                Some(page) => page.owed,
-                None => file
-                    .as_deref()
-                    .map(|file| read(file, &delivery.name))
-                    .unwrap_or_default(),
+        for (delivery, place, mut owed) in read {
+            owed.retain(|line| still(delivery, line).is_some());
+            found.extend(owed.iter().filter_map(|line| still(delivery, line)));
+            let reactions = delivery.on_change.clone();
+            let page = Page {
+                place,
+                reactions,
+                owed,
             };
-            let still = |line: &Line| {
-                let reaction = delivery.on_change.get(line.place)?;
-                (reaction.word() == line.kind).then(|| Owed {
-                    delivery: delivery.name.clone(),
-                    reaction: reaction.clone(),
-                    targets: delivery.to.iter().map(Target::to_string).collect(),
-                    keys: Vec::new(),
-                    versions: Vec::new(),
-                })
-            };
-            found.extend(owed.iter().filter_map(still));
-            pages.insert(
-                delivery.name.clone(),
-                Page {
-                    file,
-                    reactions: delivery.on_change.clone(),
-                    owed: owed
-                        .into_iter()
-                        .filter(|line| still(line).is_some())
-                        .collect(),
-                },
-            );
+            pages.insert(delivery.name.clone(), page);
         }
         found
     }
@@ -97,38 +96,57 @@ impl Ledger {
         let state = config.sidecar.state.as_deref();
         let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
         for delivery in config.deliveries.iter().filter(reacts) {
-            if place(delivery, state).is_none() {
+            if spot(delivery, state, None).is_none() {
                 warn_of_a_loss(&delivery.name);
             }
         }
     }
 
     /// These are owed from now on.
-    pub fn note(&self, owed: &[Owed]) {
-        let mut pages = self.pages();
+    pub async fn note(&self, owed: &[Owed]) {
         let mut touched = BTreeSet::new();
         for one in owed {
-            if let Some(page) = pages.get_mut(&one.delivery) {
+            if let Some(page) = self.pages().get_mut(&one.delivery) {
                 page.owed.extend(line(page, &one.reaction));
-                touched.insert(&one.delivery);
+                touched.insert(one.delivery.clone());
             }
         }
-        for name in touched {
-            if let Some(page) = pages.get(name) {
-                page.write(name);
-            }
-        }
+        self.write(touched).await;
     }
 
     /// This is owed no more.
-    pub fn strike(&self, deliveries: &BTreeSet<String>, reaction: &Reaction) {
-        let mut pages = self.pages();
-        for name in deliveries {
-            if let Some(page) = pages.get_mut(name)
-                && let Some(line) = line(page, reaction)
-                && page.owed.remove(&line)
-            {
-                page.write(name);
+    pub async fn strike(&self, deliveries: &BTreeSet<String>, reaction: &Reaction) {
+        let struck = |name: &&String| {
+            let mut pages = self.pages();
+            let page = pages.get_mut(*name);
+            page.is_some_and(|page| {
+                line(page, reaction).is_some_and(|line| page.owed.remove(&line))
+            })
+        };
+        let touched = deliveries.iter().filter(struck).cloned().collect();
+        self.write(touched).await;
+    }
+
+    /// A reaction that cannot be remembered is done all the same, if we live.
+    async fn write(&self, deliveries: BTreeSet<String>) {
+        for delivery in deliveries {
+            let page = self
+                .pages()
+                .get(&delivery)
+                .map(|page| (page.place.clone(), page.owed.clone()));
+            let Some((Some(place), owed)) = page else {
+                continue;
+            };
+            let folder = place.file.parent().unwrap_or(&place.file).to_owned();
+            let written = Written { delivery, owed };
+            let name = written.delivery.clone();
+            let stored = call_at(&folder, patience(), move |_| store(&place, &written)).await;
+            if let Err(error) = stored.map_err(SinkError::from).flatten() {
+                let delivery = name;
+                tracing::warn!(
+                    delivery,
+                    "owed reactions are not remembered over a restart: {error}"
+                );
             }
         }
     }
@@ -136,6 +154,11 @@ impl Ledger {
     fn pages(&self) -> MutexGuard<'_, BTreeMap<String, Page>> {
         locked(&self.0)
     }
+}
+
+/// How long a folder may take to keep a note or to give one.
+fn patience() -> Instant {
+    Instant::now() + Duration::from_secs(5)
 }
 
 fn line(page: &Page, reaction: &Reaction) -> Option<Line> {
@@ -146,38 +169,32 @@ fn line(page: &Page, reaction: &Reaction) -> Option<Line> {
     })
 }
 
-impl Page {
-    /// A reaction that cannot be remembered is done all the same, if we live.
-    fn write(&self, delivery: &str) {
-        let Some(file) = &self.file else { return };
-        if let Err(error) = self.store(file, delivery) {
-            tracing::warn!(
-                delivery,
-                "owed reactions are not remembered over a restart: {error}"
-            );
-        }
-    }
+/// What a line says is owed, as far as the delivery still has that reaction.
+fn still(delivery: &Delivery, line: &Line) -> Option<Owed> {
+    let reaction = delivery.on_change.get(line.place)?;
+    (reaction.word() == line.kind).then(|| Owed {
+        delivery: delivery.name.clone(),
+        reaction: reaction.clone(),
+        targets: delivery.to.iter().map(Target::to_string).collect(),
+        keys: Vec::new(),
+        versions: Vec::new(),
+    })
+}
 
-    fn store(&self, file: &Path, delivery: &str) -> Result<(), SinkError> {
-        let (Some(parent), Some(name)) = (
-            file.parent(),
-            file.file_name().and_then(|name| name.to_str()),
-        ) else {
-            return Ok(());
-        };
-        let Some(folder) = Folder::find(parent, None, &access())? else {
-            return Ok(());
-        };
-        if self.owed.is_empty() {
-            return folder.remove(name);
-        }
-        let written = Written {
-            delivery: delivery.to_owned(),
-            owed: self.owed.clone(),
-        };
-        let text = serde_json::to_string(&written).unwrap_or_default();
-        folder.replace(name, &SecretBytes::from(text), &access())
+fn store(place: &Spot, written: &Written) -> Result<(), SinkError> {
+    let Spot { file, root } = place;
+    let name = file.file_name().and_then(|name| name.to_str());
+    let (Some(parent), Some(name)) = (file.parent(), name) else {
+        return Ok(());
+    };
+    let Some(folder) = Folder::find(parent, root.as_deref(), &access())? else {
+        return Ok(());
+    };
+    if written.owed.is_empty() {
+        return folder.remove(name);
     }
+    let text = serde_json::to_string(written).unwrap_or_default();
+    folder.replace(name, &SecretBytes::from(text), &access())
 }
 
 /// Ours alone.
@@ -196,7 +213,7 @@ fn warn_of_a_loss(delivery: &str) {
     );
 }
 
-fn place(delivery: &Delivery, state: Option<&Path>) -> Option<PathBuf> {
+fn spot(delivery: &Delivery, state: Option<&Path>, root: Option<&Path>) -> Option<Spot> {
     let folder = state.or_else(|| {
         delivery.to.iter().find_map(|target| match target {
             Target::File(file) => file.path.parent(),
@@ -212,17 +229,23 @@ fn place(delivery: &Delivery, state: Option<&Path>) -> Option<PathBuf> {
         }
     };
     let name: String = delivery.name.chars().map(plain).take(100).collect();
-    Some(folder.join(format!(".keyferry.owed.{name}")))
+    Some(Spot {
+        file: folder.join(format!(".keyferry.owed.{name}")),
+        root: root.map(Path::to_owned),
+    })
 }
 
-fn read(file: &Path, delivery: &str) -> BTreeSet<Line> {
-    let Ok(text) = fs::read_to_string(file) else {
+async fn read(place: &Spot, delivery: &str) -> BTreeSet<Line> {
+    let file = place.file.clone();
+    let folder = file.parent().unwrap_or(&file).to_owned();
+    let text = call_at(&folder, patience(), move |_| read_text(&file)).await;
+    let Ok(Ok(text)) = text else {
         return BTreeSet::new();
     };
     match serde_json::from_str::<Written>(&text) {
         Ok(written) if written.delivery == delivery => written.owed,
         Ok(_) | Err(_) => {
-            tracing::warn!(file = %file.display(), "a note of owed reactions cannot be read and is passed over");
+            tracing::warn!(file = %place.file.display(), "a note of owed reactions cannot be read and is passed over");
             BTreeSet::new()
         }
     }
@@ -230,6 +253,8 @@ fn read(file: &Path, delivery: &str) -> BTreeSet<Line> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::load::of_text;
 
@@ -252,39 +277,43 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_owed_outlives_the_process_and_is_struck_out_once() {
+    #[tokio::test]
+    async fn what_is_owed_outlives_the_process_and_is_struck_out_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let both = "{run: {command: ['true']}}, {signal: {process: app}}";
         let config = config(folder.path(), both);
         let count = || fs::read_dir(folder.path()).expect("it is there").count();
 
         let first = Ledger::default();
-        assert_eq!(first.take(&config), []);
-        first.note(&[owed(&config, 0), owed(&config, 1)]);
+        assert_eq!(first.take(&config, None).await, []);
+        first.note(&[owed(&config, 0), owed(&config, 1)]).await;
         assert_eq!(count(), 1);
         drop(first);
 
         let second = Ledger::default();
-        let found = second.take(&config);
+        let found = second.take(&config, None).await;
         let words: Vec<&str> = found.iter().map(|owed| owed.reaction.word()).collect();
         assert_eq!(words, ["run", "signal"]);
         let names = BTreeSet::from(["a/b".to_owned()]);
-        second.strike(&names, &found[0].reaction);
-        assert_eq!(second.take(&config).len(), 1, "a reload keeps what is owed");
-        second.strike(&names, &found[1].reaction);
+        second.strike(&names, &found[0].reaction).await;
+        assert_eq!(
+            second.take(&config, None).await.len(),
+            1,
+            "a reload keeps what is owed"
+        );
+        second.strike(&names, &found[1].reaction).await;
         assert_eq!(count(), 0, "nothing owed, no file");
-        assert_eq!(Ledger::default().take(&config), []);
+        assert_eq!(Ledger::default().take(&config, None).await, []);
     }
 
-    #[test]
-    fn a_reaction_that_is_not_configured_any_more_is_not_owed() {
+    #[tokio::test]
+    async fn a_reaction_that_is_not_configured_any_more_is_not_owed() {
         let folder = tempfile::tempdir().expect("a folder");
         let before = config(folder.path(), "{run: {command: ['true']}}");
         let ledger = Ledger::default();
-        ledger.take(&before);
-        ledger.note(&[owed(&before, 0)]);
+        ledger.take(&before, None).await;
+        ledger.note(&[owed(&before, 0)]).await;
         let after = config(folder.path(), "{signal: {process: app}}");
-        assert_eq!(Ledger::default().take(&after), []);
+        assert_eq!(Ledger::default().take(&after, None).await, []);
     }
 }

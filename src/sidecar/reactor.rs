@@ -1,6 +1,7 @@
 //! When reactions happen: after a moment of quiet, together for all that changed, not too often, and again if they failed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -104,8 +105,8 @@ impl Reactor {
     }
 
     /// Takes a configuration; what an earlier process owed is owed now.
-    pub fn take(&self, config: &Config) {
-        let found = self.ledger.take(config);
+    pub async fn take(&self, config: &Config, root: Option<&Path>) {
+        let found = self.ledger.take(config, root).await;
         for owed in &found {
             tracing::info!(delivery = owed.delivery, reaction = %owed.reaction, "still owed from before");
         }
@@ -121,8 +122,8 @@ impl Reactor {
     }
 
     /// Before a change: should we end between it and its reaction, the next process knows.
-    pub fn note(&self, owed: &[Owed]) {
-        self.ledger.note(owed);
+    pub async fn note(&self, owed: Vec<Owed>) {
+        self.ledger.note(&owed).await;
     }
 
     /// After a change.
@@ -136,7 +137,7 @@ impl Reactor {
     }
 
     /// A change that was planned was not made after all.
-    pub fn forget(&self, owed: &[Owed]) {
+    pub async fn forget(&self, owed: &[Owed]) {
         for one in owed {
             let busy = self.queue().get(&one.reaction).is_some_and(|entry| {
                 entry
@@ -146,7 +147,8 @@ impl Reactor {
             });
             if !busy {
                 self.ledger
-                    .strike(&[one.delivery.clone()].into(), &one.reaction);
+                    .strike(&[one.delivery.clone()].into(), &one.reaction)
+                    .await;
             }
         }
     }
@@ -169,7 +171,7 @@ impl Reactor {
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = self.stirred.notified() => {}
-                Some((reaction, due, done)) = under_way.next() => self.end(&reaction, due, done),
+                Some((reaction, due, done)) = under_way.next() => self.end(&reaction, due, done).await,
             }
         }
     }
@@ -195,28 +197,28 @@ impl Reactor {
             .min()
     }
 
-    fn end(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) {
+    async fn end(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) {
         let deliveries = due.news.deliveries.clone();
         self.board.reacted(reaction.word(), done.is_ok());
+        if self.settled(reaction, due, done) {
+            self.ledger.strike(&deliveries, reaction).await;
+        }
+    }
+
+    /// Takes note of an end; says whether nothing of it is owed any more.
+    fn settled(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) -> bool {
         let mut queue = self.queue();
         let entry = queue.entry(reaction.clone()).or_default();
         entry.running = false;
         match done {
             Ok(()) => {
-                tracing::info!(%reaction, ?deliveries, "done");
-                let more = entry.due.is_some();
-                drop(queue);
-                if !more {
-                    self.ledger.strike(&deliveries, reaction);
-                }
+                tracing::info!(%reaction, deliveries = ?due.news.deliveries, "done");
+                entry.due.is_none()
             }
             Err(failure) => {
                 let again = entry.again(due, Instant::now());
-                drop(queue);
                 tracing::error!(%reaction, class = %failure.class, reason = %failure.what, hint = failure.hint, again, "reaction failed");
-                if !again {
-                    self.ledger.strike(&deliveries, reaction);
-                }
+                !again
             }
         }
     }

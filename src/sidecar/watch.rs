@@ -5,8 +5,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use crate::disk::call_at;
+
 /// How often is looked. A look costs one call of the kernel per file.
 pub const GLANCE: Duration = Duration::from_millis(400);
+
+/// How long a look may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What of a file changes when its content does: of the file that a path leads to now, through all links.
 type Mark = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
@@ -20,14 +27,16 @@ pub struct Watched {
 
 impl Watched {
     /// Looks for the first time.
-    pub fn new(files: Vec<PathBuf>) -> Self {
-        let marks = files.iter().map(mark).collect();
+    pub async fn new(files: Vec<PathBuf>) -> Self {
+        let marks = marks(&files).await.unwrap_or_default();
         Self { files, marks }
     }
 
-    /// Whether any looks different from the last time.
-    pub fn changed(&mut self) -> bool {
-        let marks: Vec<Mark> = self.files.iter().map(mark).collect();
+    /// Whether any looks different from the last time. What does not answer looks as it did.
+    pub async fn changed(&mut self) -> bool {
+        let Some(marks) = marks(&self.files).await else {
+            return false;
+        };
         let changed = marks != self.marks;
         self.marks = marks;
         changed
@@ -40,11 +49,22 @@ impl Watched {
         }
         loop {
             tokio::time::sleep(GLANCE).await;
-            if self.changed() {
+            if self.changed().await {
                 return;
             }
         }
     }
+}
+
+/// How all of them look now; nothing where that is not told in time.
+async fn marks(files: &[PathBuf]) -> Option<Vec<Mark>> {
+    let Some(first) = files.first() else {
+        return Some(Vec::new());
+    };
+    let all = files.to_vec();
+    let end = Instant::now() + PATIENCE;
+    let looked = call_at(first, end, move |_| all.iter().map(mark).collect());
+    looked.await.ok()
 }
 
 fn mark(file: &PathBuf) -> Mark {
@@ -65,32 +85,32 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn every_way_to_change_a_file_is_seen_and_nothing_else() {
+    #[tokio::test]
+    async fn every_way_to_change_a_file_is_seen_and_nothing_else() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("..1")).expect("a folder");
         fs::write(at("..1/key"), "one").expect("a file");
         symlink("..1", at("..data")).expect("a link");
         symlink("..data/key", at("key")).expect("a link");
-        let mut watched = Watched::new(vec![at("key"), at("later")]);
-        assert!(!watched.changed());
+        let mut watched = Watched::new(vec![at("key"), at("later")]).await;
+        assert!(!watched.changed().await);
 
         fs::create_dir(at("..2")).expect("a folder");
         fs::write(at("..2/key"), "two").expect("a file");
         symlink("..2", at("..tmp")).expect("a link");
-        assert!(!watched.changed(), "nobody reads it yet");
+        assert!(!watched.changed().await, "nobody reads it yet");
         fs::rename(at("..tmp"), at("..data")).expect("a swap");
-        assert!(watched.changed(), "the folder was swapped");
-        assert!(!watched.changed());
+        assert!(watched.changed().await, "the folder was swapped");
+        assert!(!watched.changed().await);
 
         fs::write(at("later"), "").expect("a file");
-        assert!(watched.changed(), "it appeared");
+        assert!(watched.changed().await, "it appeared");
         fs::write(at("later.new"), "").expect("a file");
         fs::rename(at("later.new"), at("later")).expect("a rename");
-        assert!(watched.changed(), "it was replaced");
+        assert!(watched.changed().await, "it was replaced");
         fs::remove_file(at("later")).expect("it is there");
-        assert!(watched.changed(), "it is gone");
-        assert!(!watched.changed());
+        assert!(watched.changed().await, "it is gone");
+        assert!(!watched.changed().await);
     }
 }

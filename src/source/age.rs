@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
-use crate::disk::read_document;
+use crate::disk::{read_by, read_document};
 use crate::envelope::policy::{OutsidePolicy, Policy, shortened};
 use crate::envelope::{age, document};
 use crate::material::Material;
@@ -19,7 +19,7 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_document(file, "age file")?;
+    let bytes = read_by(read_document, file, "age file", world.patience.of_disk()).await?;
     let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
     warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
     let identities = world.identities(keys::age(configured, world)).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::{Config, DocumentFormat, Source};
-use crate::disk::read_document;
+use crate::disk::{read_by, read_document};
 use crate::envelope::age;
 use crate::envelope::policy::Policy;
 use crate::envelope::sealed::SealedSecret;
@@ -154,11 +154,13 @@ async fn inspect(source: &Source, config: &Config, world: &World) -> Inspected {
             found.sops(file, *format, policy, config, world).await
         }
         Source::Age { file, format } => found.age(file, *format, config, world).await,
-        Source::Sealed { file, object } => match sealed::one(file, object.as_deref()) {
-            Ok(one) => found.sealed(vec![one], Some(file), config, world).await,
-            Err(failure) => Err(failure),
-        },
-        Source::SealedManifests { file } => match sealed::read(file) {
+        Source::Sealed { file, object } => {
+            match sealed::one(file, object.as_deref(), world).await {
+                Ok(one) => found.sealed(vec![one], Some(file), config, world).await,
+                Err(failure) => Err(failure),
+            }
+        }
+        Source::SealedManifests { file } => match sealed::read(file, world).await {
             Ok(all) => found.sealed(all, Some(file), config, world).await,
             Err(failure) => Err(failure),
         },
@@ -182,7 +184,7 @@ impl Inspected {
         world: &World,
     ) -> Result<(), Failure> {
         self.format = format.word().to_owned();
-        let bytes = read_document(file, "SOPS file")?;
+        let bytes = read_by(read_document, file, "SOPS file", world.patience.of_disk()).await?;
         let recipients =
             sops::recipients(bytes.expose(), format).map_err(|error| within(file, error))?;
         let listed = Policy(&config.keys.recipients);
@@ -226,7 +228,7 @@ impl Inspected {
         world: &World,
     ) -> Result<(), Failure> {
         self.format = format.word().to_owned();
-        let bytes = read_document(file, "age file")?;
+        let bytes = read_by(read_document, file, "age file", world.patience.of_disk()).await?;
         let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
         let listed = Policy(&config.keys.recipients);
         self.recipients = recipients

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{self, AgeKey, Keys, SealedKey};
-use crate::disk::read_small;
+use crate::disk::{read_by, read_small};
 use crate::envelope::age::{AgeError, Identity, encrypted_identities, identities};
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{Error, Kind, Subject};
@@ -36,22 +36,23 @@ fn not_absent(failure: Failure) -> Failure {
 async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
     match key {
         AgeKey::File { file, passphrase } => {
-            let text = read_small(file, "age key file")?;
-            let passphrase = passphrase.as_deref().map(passphrase_of).transpose()?;
+            let text = read_by(read_small, file, "age key file", world.patience.of_disk()).await?;
             let found = match passphrase {
-                Some(passphrase) => encrypted_identities(&text, passphrase),
+                Some(passphrase) => {
+                    encrypted_identities(&text, passphrase_of(passphrase, world).await?)
+                }
                 None => identities(&text),
             };
             found.map_err(|error| named(&file.display().to_string(), error))
         }
         AgeKey::Ssh(file) => {
-            let text = read_small(file, "ssh key file")?;
+            let text = read_by(read_small, file, "ssh key file", world.patience.of_disk()).await?;
             let identity = Identity::ssh(&text);
             identity
                 .map(|identity| vec![identity])
                 .map_err(|error| named(&file.display().to_string(), error))
         }
-        AgeKey::Passphrase(file) => Ok(vec![passphrase_of(file)?]),
+        AgeKey::Passphrase(file) => Ok(vec![passphrase_of(file, world).await?]),
         AgeKey::Vault { read, field } => {
             let material = world.vault(&read.server)?.read(read).await?;
             let place = format!("vault {}#{field}", read.path);
@@ -67,8 +68,9 @@ async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
     }
 }
 
-fn passphrase_of(file: &Path) -> Result<Identity, Failure> {
-    let text = read_small(file, "passphrase file")?;
+async fn passphrase_of(file: &Path, world: &World) -> Result<Identity, Failure> {
+    let limit = world.patience.of_disk();
+    let text = read_by(read_small, file, "passphrase file", limit).await?;
     Ok(Identity::passphrase(text.trimmed()))
 }
 
@@ -95,7 +97,13 @@ pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
 async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Failure> {
     match key {
         SealedKey::File(file) => {
-            let bytes = read_small(file, "sealing key file")?;
+            let bytes = read_by(
+                read_small,
+                file,
+                "sealing key file",
+                world.patience.of_disk(),
+            )
+            .await?;
             Ok(all.add(&file.display().to_string(), &bytes)?)
         }
         SealedKey::Selector {

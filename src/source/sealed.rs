@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Keys, SecretRef};
-use crate::disk::read_document;
+use crate::disk::{read_by, read_document};
 use crate::envelope::policy::Policy;
 use crate::envelope::sealed::{self, Keyring, Scope, SealedSecret, Unsealed};
 use crate::kubernetes::{Error, Kind, Subject};
@@ -22,21 +22,25 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let sealed = one(file, object)?;
+    let sealed = one(file, object, world).await?;
     let opened = open(sealed, configured, world).await;
     Ok(fields(opened.map_err(|failure| within(file, failure))?))
 }
 
 /// Reads a file and chooses one of its SealedSecrets.
-pub(super) fn one(file: &Path, object: Option<&str>) -> Result<SealedSecret, Failure> {
-    let found = read(file)?;
+pub(super) async fn one(
+    file: &Path,
+    object: Option<&str>,
+    world: &World,
+) -> Result<SealedSecret, Failure> {
+    let found = read(file, world).await?;
     choose(found, object).map_err(|failure| within(file, failure))
 }
 
 /// Reads a file and opens all of its SealedSecrets: each as the Secret document that it describes.
 pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<Material, Failure> {
     let mut documents = Vec::new();
-    for sealed in read(file)? {
+    for sealed in read(file, world).await? {
         let opened = open(sealed, configured, world).await;
         let opened = opened.map_err(|failure| within(file, failure))?;
         documents.push(opened.secret.into_document());
@@ -72,8 +76,9 @@ pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSe
 }
 
 /// Reads all SealedSecrets of a file.
-pub(super) fn read(file: &Path) -> Result<Vec<SealedSecret>, Failure> {
-    let bytes = read_document(file, "sealed secret file")?;
+pub(super) async fn read(file: &Path, world: &World) -> Result<Vec<SealedSecret>, Failure> {
+    let end = world.patience.of_disk();
+    let bytes = read_by(read_document, file, "sealed secret file", end).await?;
     let found = sealed::parse(bytes.expose()).map_err(|error| within(file, error))?;
     if found.is_empty() {
         return Err(Failure::new(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{DocumentFormat, Keys};
-use crate::disk::read_document;
+use crate::disk::{read_by, read_document};
 use crate::envelope::policy::{Policy as Recipients, shortened};
 use crate::envelope::sops::{self, Policy};
 use crate::material::{Material, Unverified};
@@ -21,7 +21,7 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_document(file, "SOPS file")?;
+    let bytes = read_by(read_document, file, "SOPS file", world.patience.of_disk()).await?;
     let identities = world.identities(keys::age(configured, world)).await?;
     let opened = sops::open_in_part(bytes.expose(), format, identities, policy)
         .map_err(|error| within(file, error))?;

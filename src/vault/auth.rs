@@ -1,6 +1,6 @@
 //! Logging in: credentials are read anew at each try, and a refusal that says why is believed after three.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,11 +16,13 @@ use super::token::{Credential, Token};
 use super::transport::Call;
 use super::wrapping;
 use crate::config::{JwtSource, VaultAuth};
-use crate::disk::{DiskError, Generation, read_credential};
+use crate::disk::{Caller, DiskError, Generation, call_at, read_by, read_credential};
 use crate::material::{Node, SecretBytes};
 
 /// How often a credential's file is looked for: a pod can start before its volume is filled.
 const FILE_GLANCE: Duration = Duration::from_millis(50);
+/// How long a file system may take to give a file.
+const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Refusals with a reason: another try helps only against a clock that is ahead or a file just rotated.
 const REFUSALS: u32 = 3;
@@ -362,18 +364,25 @@ async fn of_files(
 ) -> Result<(Credential, Credential), Cause> {
     let mut pause = Duration::from_millis(1);
     loop {
-        let before = Generation::of([first.0, second.0]);
+        let before = generation(first.0, second.0).await?;
         let both = async {
             let one = of_file(first.0, first.1, patience).await?;
             Ok((one, of_file(second.0, second.1, patience).await?))
         };
         let both = both.await;
-        if Generation::of([first.0, second.0]) == before || pause > FILE_GLANCE {
+        if generation(first.0, second.0).await? == before || pause > FILE_GLANCE {
             return both;
         }
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
+}
+
+async fn generation(first: &Path, second: &Path) -> Result<Generation, DiskError> {
+    let both = [first.to_owned(), second.to_owned()];
+    let end = Instant::now() + FILE_PATIENCE;
+    let call = move |_: &Caller| Generation::of(both.iter().map(PathBuf::as_path));
+    Ok(call_at(first, end, call).await?)
 }
 
 /// The credential in a file. With `patience` it waits for the file, and for it to be filled, until then.
@@ -384,7 +393,10 @@ async fn of_file(
 ) -> Result<Credential, Cause> {
     let mut told = false;
     loop {
-        let early = match read_credential(file, what) {
+        let end = patience
+            .unwrap_or_else(Instant::now)
+            .max(Instant::now() + FILE_PATIENCE);
+        let early = match read_by(read_credential, file, what, end).await {
             Ok(bytes) if bytes.expose().trim_ascii().is_empty() => {
                 Cause::from(unusable(file, what, "it is empty"))
             }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use keyferry::{apply, artifact, observe};
 
 mod foreign;
 mod full;
+mod safe;
 mod sink;
 
 use crate::support::run::{Output, Run, keyferry};
@@ -69,6 +71,7 @@ fn pass_in(artifact: Artifact, root: Option<&Path>) -> (Action, Result<(), Failu
             .action
             .clone();
         let mut applied = apply::apply(plan, &world).await;
+        world.close().await;
         (action, applied.results.remove(0).remove(0))
     })
 }
@@ -128,7 +131,7 @@ fn row_02_paths_under_a_root_stay_there() {
         dir.path().join("outside/a.env"),
         root.join("link/a.env"),
     ] {
-        let (_, done) = pass_in(Artifact::File(whole(&path, "A=1\n")), Some(&root));
+        let (_, done) = pass_in(Artifact::of_file(whole(&path, "A=1\n")), Some(&root));
         assert_eq!(
             done.expect_err("outside").class,
             Class::Refused,
@@ -141,12 +144,12 @@ fn row_02_paths_under_a_root_stay_there() {
         "nothing was created"
     );
     let (_, done) = pass_in(
-        Artifact::File(whole(root.join("a.env"), "A=1\n")),
+        Artifact::of_file(whole(root.join("a.env"), "A=1\n")),
         Some(&root),
     );
     done.expect("inside");
     for name in ["../x", "/x", "a/b", "..data", "", "a\0b"] {
-        let failure = refused(Artifact::FileSet(set(&root, &[(name, "v")])));
+        let failure = refused(Artifact::of_set(set(&root, &[(name, "v")])));
         assert_eq!(failure.class, Class::Refused, "{name:?}");
         assert!(failure.what.contains("unsafe target path"), "{failure}");
     }
@@ -200,7 +203,7 @@ fn row_44_a_killed_run_leaves_old_or_new_and_the_next_heals() {
 #[test]
 fn row_44_each_leftover_is_healed() {
     let dir = folder();
-    let wanted = || Artifact::FileSet(set(dir.path(), &[("a", "1"), ("b", "2")]));
+    let wanted = || Artifact::of_set(set(dir.path(), &[("a", "1"), ("b", "2")]));
     put(wanted);
     type Damage<'a> = (&'a str, Box<dyn Fn(&Path)>);
     let damages: [Damage<'_>; 6] = [
@@ -260,7 +263,7 @@ fn row_44_each_leftover_is_healed() {
             "{name}"
         );
     }
-    let fewer = || Artifact::FileSet(set(dir.path(), &[("b", "2")]));
+    let fewer = || Artifact::of_set(set(dir.path(), &[("b", "2")]));
     put(fewer);
     assert!(
         !names(dir.path()).contains(&"a".to_owned()),
@@ -367,7 +370,7 @@ fn row_48_modes_are_exact_whatever_the_umask() {
 fn row_49_equal_content_is_not_touched() {
     let dir = folder();
     let path = dir.path().join("a.env");
-    let wanted = || Artifact::File(whole(&path, "A=1\n"));
+    let wanted = || Artifact::of_file(whole(&path, "A=1\n"));
     put(wanted);
     let before = fs::metadata(&path).expect("there");
     assert_eq!(pass(wanted()).0, Action::Keep);
@@ -394,7 +397,7 @@ fn row_50_readers_never_see_a_mixed_or_missing_set() {
     let dir = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
     let write = |version: usize| {
         let body = version.to_string().repeat(200);
-        let (_, done) = pass(Artifact::FileSet(set(
+        let (_, done) = pass(Artifact::of_set(set(
             dir.path(),
             &[("a", &body), ("b", &body)],
         )));
@@ -473,7 +476,7 @@ fn row_52_memory_is_demanded_where_said() {
     let memory = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
     let require = |path: PathBuf| {
         let file = whole(path, "A=1\n");
-        Artifact::File(FileArtifact {
+        Artifact::of_file(FileArtifact {
             access: Access {
                 require_tmpfs: true,
                 ..Access::PRIVATE
@@ -531,14 +534,14 @@ fn row_64_twenty_values_of_a_mebibyte_are_carried() {
         .iter()
         .map(|name| (name.as_str(), large.as_str()))
         .collect();
-    put(|| Artifact::FileSet(set(dir.path(), &files)));
+    put(|| Artifact::of_set(set(dir.path(), &files)));
 }
 
 #[test]
 fn edited_files_keep_every_other_byte_and_their_owner() {
     let dir = folder();
     let path = dir.path().join(".env");
-    let text = "\u{feff}# mine\r\nexport A=old # why\r\n\r\nOTHER='x y'\r\nB=\"2\"";
+    let text = "# mine\r\nexport A=old # why\r\n\r\nOTHER='x y'\r\nB=\"2\"";
     fs::write(&path, text).expect("written");
     let line = |name: &str, value: &str| EnvLine {
         name: name.into(),
@@ -546,7 +549,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
         line: format!("{name}={value}").into(),
     };
     let wanted = || {
-        Artifact::File(FileArtifact {
+        Artifact::of_file(FileArtifact {
             path: path.clone(),
             body: FileBody::Lines(vec![line("A", "new"), line("B", "2"), line("C", "3")]),
             variables: Variables::Opaque,
@@ -560,13 +563,13 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
     let edited = fs::read_to_string(&path).expect("there");
     assert_eq!(
         edited,
-        "\u{feff}# mine\r\nexport A=new # why\r\n\r\nOTHER='x y'\r\nB=\"2\"\r\nC=3\r\n"
+        "# mine\r\nexport A=new # why\r\n\r\nOTHER='x y'\r\nB=\"2\"\nC=3\n"
     );
     let before = fs::metadata(&path).expect("there").mtime_nsec();
     assert_eq!(pass(wanted()).0, Action::Keep);
     assert_eq!(fs::metadata(&path).expect("there").mtime_nsec(), before);
     let missing = dir.path().join("new.env");
-    let (action, done) = pass(Artifact::File(FileArtifact {
+    let (action, done) = pass(Artifact::of_file(FileArtifact {
         path: missing.clone(),
         body: FileBody::Lines(vec![line("A", "1")]),
         variables: Variables::Opaque,
@@ -576,13 +579,14 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
     assert_eq!(fs::read_to_string(&missing).expect("there"), "A=1\n");
 }
 
-#[test]
-fn what_was_seen_is_not_shown() {
+#[tokio::test]
+async fn what_was_seen_is_not_shown() {
     let dir = folder();
     let path = dir.path().join("a.env");
     fs::write(&path, "A=canary-value\n").expect("written");
     let world = world(None);
-    let seen = observe::file::look(&whole(&path, "A=canary-valu2\n"), &world).expect("seen");
-    assert!(matches!(&seen, Observed::File(state) if state.bytes.is_some()));
+    let file = Arc::new(whole(&path, "A=canary-valu2\n"));
+    let seen = observe::file::look(&file, &world).await;
+    assert!(matches!(&seen.state, Observed::File(state) if state.bytes.is_some()));
     assert!(!format!("{seen:?}").contains("canary"), "{seen:?}");
 }

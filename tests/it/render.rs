@@ -2,6 +2,7 @@
 
 mod build;
 mod canary;
+mod edits;
 mod formats;
 mod readers;
 

@@ -14,6 +14,7 @@ pub(crate) mod archpad;
 pub(crate) mod canary;
 pub(crate) mod cluster;
 pub(crate) mod http;
+pub(crate) mod hung;
 pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod random;

@@ -47,7 +47,7 @@ impl Checker<'_> {
         Sidecar {
             end_with: end_with.and_then(|written| self.end_with(written)),
             refresh: refresh.and_then(|text| self.duration(&text)),
-            state: state.map(|folder| self.path(&folder)),
+            state: state.map(|folder| self.target_path(&folder)),
             otlp: otlp.and_then(|address| self.collector(&address)),
             events: events.unwrap_or(true),
             windows: self.windows(windows),

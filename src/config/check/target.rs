@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::super::at::At;
+use super::super::outside::Root;
 use super::super::problem::nearest;
 use super::super::raw::{RawFile, RawFileFormat, RawFiles, RawRegistry, RawSecret, RawTarget};
 use super::super::{
@@ -138,11 +139,11 @@ impl Checker<'_> {
         }))
     }
 
-    /// A target's path; with `--root` it must lie beneath.
-    fn target_path(&mut self, written: &At<String>) -> PathBuf {
+    /// A path that is written to; with `--root` it must lie beneath.
+    pub(super) fn target_path(&mut self, written: &At<String>) -> PathBuf {
         let path = self.path(written);
         if let Some(root) = self.outside.root
-            && !normal(&path).starts_with(normal(root))
+            && !is_beneath(&path, root)
         {
             let at = self.at(written);
             self.problem(
@@ -394,6 +395,12 @@ fn by_name(path: &Path) -> Option<RawFileFormat> {
         "properties" => Some(RawFileFormat::Properties),
         _ => None,
     }
+}
+
+/// Whether a path lies beneath a root, both as they are spelt from the same folder.
+fn is_beneath(path: &Path, root: Root<'_>) -> bool {
+    let whole = |path: &Path| normal(&root.here.join(path));
+    whole(path).starts_with(whole(root.path))
 }
 
 /// A path without `.` and, as far as names go, without `..`.

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::load::load;
-use super::outside::Outside;
+use super::outside::{Outside, Root};
 use super::problem::Problems;
 use super::{
     AgeKey, ComputedField, Config, Encoding, FileFormat, JwtSource, SecretKind, Source, Target,
@@ -40,7 +40,10 @@ fn load_files(files: &[(&str, &str)], root: Option<&Path>) -> Result<Config, Pro
         env: &env,
         read: &read,
         list: &list,
-        root,
+        root: root.map(|path| Root {
+            path,
+            here: Path::new("/w"),
+        }),
     };
     load(
         &[PathBuf::from(if files.len() > 1 {

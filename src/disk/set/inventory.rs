@@ -24,15 +24,21 @@ pub(super) struct Inventory {
     pub(super) links: BTreeSet<String>,
 }
 
+/// Whether each of these can be the name of a file in a set; asked before a folder is made for them.
+pub fn check_names(wanted: &BTreeMap<String, SecretBytes>) -> Result<(), SinkError> {
+    match wanted.keys().find(|name| !is_file_name(name)) {
+        Some(name) => Err(SinkError::UnsafeName(name.clone())),
+        None => Ok(()),
+    }
+}
+
 /// Looks through a folder; whatever of others is in the way is a refusal, before anything is touched.
 pub(super) fn inventory(
     folder: &Folder,
     wanted: &BTreeMap<String, SecretBytes>,
     access: &Access,
 ) -> Result<Inventory, SinkError> {
-    if let Some(name) = wanted.keys().find(|name| !is_file_name(name)) {
-        return Err(SinkError::UnsafeName(name.clone()));
-    }
+    check_names(wanted)?;
     let mut found = Inventory::default();
     for name in folder.names()? {
         let concerns = name.starts_with("..") || wanted.contains_key(&name);

@@ -14,6 +14,7 @@ mod look;
 mod retired;
 mod write;
 
+pub use inventory::check_names;
 pub use look::look;
 pub use retired::Retired;
 pub use write::{remove_all, write};

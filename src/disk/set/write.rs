@@ -25,7 +25,7 @@ pub fn write(
     files: &BTreeMap<String, SecretBytes>,
     access: &Access,
 ) -> Result<Vec<String>, SinkError> {
-    folder.lock()?;
+    let lock = folder.lock()?;
     let before = inventory(folder, files, access)?;
     for unfinished in &before.temporary {
         folder.remove(unfinished)?;
@@ -51,13 +51,13 @@ pub fn write(
         folder.remove(stale)?;
     }
     folder.settle()?;
-    folder.unlock();
+    drop(lock);
     Ok(before.others.into_iter().chain(before.current).collect())
 }
 
 /// Removes a whole set: its names first, so that none leads nowhere for longer than that takes. Says whether one was there.
 pub fn remove_all(folder: &Folder, access: &Access) -> Result<bool, SinkError> {
-    folder.lock()?;
+    let _lock = folder.lock()?;
     let before = inventory(folder, &BTreeMap::new(), access)?;
     for name in before.links.iter().chain(&before.temporary) {
         folder.remove(name)?;

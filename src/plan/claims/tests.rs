@@ -17,7 +17,7 @@ fn place(folders: &[u64], rest: &[&str]) -> Option<Place> {
 }
 
 fn file(name: &str, body: FileBody) -> Artifact {
-    Artifact::File(FileArtifact {
+    Artifact::of_file(FileArtifact {
         path: name.into(),
         body,
         variables: Variables::Opaque,
@@ -39,7 +39,7 @@ fn edits(name: &str, variables: &[&str]) -> Artifact {
 }
 
 fn set(name: &str) -> Artifact {
-    Artifact::FileSet(FileSetArtifact {
+    Artifact::of_set(FileSetArtifact {
         dir: name.into(),
         files: BTreeMap::new(),
         access: Access::PRIVATE,

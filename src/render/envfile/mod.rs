@@ -1,24 +1,22 @@
-//! Editing a `.env` file that belongs to others too: only managed variables change, every other byte stays.
+//! Editing a `.env` file that belongs to others too: only managed variables change, every other line stays.
 //!
-//! - A variable that stands twice is read by its last place, so that is the one that is compared and changed
-//!   ([`repeated`] names such variables).
-//! - A value that is right already keeps its bytes, however it is quoted; right means that docker compose and node read it
-//!   to the same bytes ([`find`]). One that they read differently is written anew.
-//! - `export`, blanks around `=`, a comment behind a value, CRLF and a byte order mark stay. What is missing is added at
-//!   the end, in order; only then does a missing last newline get one.
-//! - A quote that never closes, or bytes that are no text, make a file unfit ([`flaw`]): what a reader then takes for a value
-//!   depends on lines that are not ours, and on those that we would add.
+//! - A variable that stands twice is read by its last place, so that is the one that is compared and changed.
+//! - A value that is right already keeps its bytes, however it is quoted; right means that all readers that we name take it
+//!   for that ([`common`]). One that they take differently is written again.
+//! - `export` and a comment behind a value stay. What is missing is added at the end, in order; only then does a missing last
+//!   newline get one.
+//! - A file in which some line keeps a reader from getting to our variables is not edited at all ([`Flaw`]).
 
-mod read;
+mod common;
 
-use std::fmt;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
 use crate::artifact::EnvLine;
+use crate::envelope::dotenv::statement::{Assignment, Kind, MARK, Raw, Statement, statements};
 use crate::material::SecretBytes;
-use read::{Assignment, assignments};
+pub use common::Obstacle;
 
 /// What readers find for a variable.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,145 +29,190 @@ pub enum Found {
     Value(SecretBytes),
 }
 
-/// What readers find for a variable.
-pub fn find(text: &[u8], name: &str) -> Found {
-    match last(&mut assignments(text), name) {
-        None => Found::Nothing,
-        Some(Assignment { value: None, .. }) => Found::Unclear,
-        Some(Assignment {
-            value: Some(value), ..
-        }) => Found::Value(std::mem::take(value)),
-    }
-}
-
-/// The value that readers find for a variable, where they find the same.
-pub fn value_of(text: &[u8], name: &str) -> Option<SecretBytes> {
-    match find(text, name) {
-        Found::Value(value) => Some(value),
-        Found::Nothing | Found::Unclear => None,
-    }
-}
-
-/// Whether a line stands as we write it, so that an edit would change no byte.
-pub fn stands(text: &[u8], line: &EnvLine) -> bool {
-    edit(text, std::slice::from_ref(line)).expose() == text
-}
-
-/// Managed variables that are set more than once.
-pub fn repeated<'l>(text: &[u8], lines: &'l [EnvLine]) -> Vec<&'l str> {
-    let found = assignments(text);
-    let names = lines.iter().map(|line| line.name.as_str());
-    names
-        .filter(|name| {
-            let times = found
-                .iter()
-                .filter(|assignment| assignment.name == name.as_bytes());
-            times.count() > 1
-        })
-        .collect()
-}
-
 /// Why a file cannot be edited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// It holds a NUL byte or is UTF-16.
+    /// It holds a NUL byte or is no UTF-8.
+    #[error("it is not a text in UTF-8")]
     NotText,
-    /// A value that is not ours opens a quote that never closes.
-    OpenQuote {
+    /// It begins with a byte order mark.
+    #[error(
+        "it begins with a byte order mark, which sh and node take for a part of the first name"
+    )]
+    Mark,
+    /// Some reader does not get past a line.
+    #[error("line {line} {obstacle}")]
+    Line {
         /// From 1.
         line: usize,
+        /// What is in the way there.
+        obstacle: Obstacle,
     },
 }
 
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotText => f.write_str("it is not a text in UTF-8"),
-            Self::OpenQuote { line } => {
-                write!(f, "line {line} opens a quote that never closes")
+/// A file that can be edited.
+pub struct EnvFile<'t> {
+    text: &'t str,
+    /// The last statement of each variable of ours.
+    ours: BTreeMap<&'t str, Statement<'t>>,
+    /// Those that stand more than once.
+    repeated: BTreeSet<&'t str>,
+}
+
+impl<'t> EnvFile<'t> {
+    /// Reads a file in which these lines are ours.
+    pub fn read(text: &'t [u8], lines: &[EnvLine]) -> Result<Self, Flaw> {
+        let text = std::str::from_utf8(text).map_err(|_| Flaw::NotText)?;
+        if text.contains('\0') {
+            return Err(Flaw::NotText);
+        }
+        if text.starts_with(MARK) {
+            return Err(Flaw::Mark);
+        }
+        let names: BTreeSet<&str> = lines.iter().map(|line| line.name.as_str()).collect();
+        let ours = |name: &str| names.contains(name);
+        let mut file = Self {
+            text,
+            ours: BTreeMap::new(),
+            repeated: BTreeSet::new(),
+        };
+        let mut others = Vec::new();
+        for statement in statements(text) {
+            match name(&statement).filter(|name| ours(name)) {
+                None => others.push(statement),
+                Some(name) => {
+                    if let Some(before) = file.ours.insert(name, statement) {
+                        file.repeated.insert(name);
+                        others.push(before);
+                    }
+                }
             }
         }
-    }
-}
-
-/// Why this file cannot be edited to hold these lines; nothing where it can.
-pub fn flaw(text: &[u8], lines: &[EnvLine]) -> Option<Flaw> {
-    if text.contains(&0) || text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
-        return Some(Flaw::NotText);
-    }
-    let mut found = assignments(text);
-    // A quote that we are about to replace does no harm.
-    for line in lines {
-        if let Some(assignment) = last(&mut found, &line.name) {
-            assignment.open = false;
+        // What we are about to write again does no harm.
+        let met = |statement: &Statement<'_>| {
+            let obstacle = common::obstacle(statement, &ours)?;
+            Some((statement.line, obstacle))
+        };
+        // Unless it takes lines of others with it.
+        let torn = file
+            .ours
+            .values()
+            .filter_map(|statement| match statement.kind {
+                Kind::Broken(problem, _) if text[statement.place.clone()].contains('\n') => {
+                    Some((statement.line, Obstacle::Broken(problem)))
+                }
+                Kind::Broken(..) | Kind::Assignment(_) | Kind::Blank | Kind::Comment(_) => None,
+            });
+        let met = others.iter().filter_map(met);
+        match met.chain(torn).min_by_key(|(line, _)| *line) {
+            Some((line, obstacle)) => Err(Flaw::Line { line, obstacle }),
+            None => Ok(file),
         }
     }
-    let open = found.iter().find(|assignment| assignment.open)?;
-    let before = text[..open.place.start].iter();
-    let line = 1 + before.filter(|byte| **byte == b'\n').count();
-    Some(Flaw::OpenQuote { line })
-}
 
-fn last<'f, 't>(found: &'f mut [Assignment<'t>], name: &str) -> Option<&'f mut Assignment<'t>> {
-    let mut from_the_end = found.iter_mut().rev();
-    from_the_end.find(|assignment| assignment.name == name.as_bytes())
-}
+    /// What readers find for a variable of ours.
+    pub fn find(&self, name: &str) -> Found {
+        let Some(statement) = self.ours.get(name) else {
+            return Found::Nothing;
+        };
+        let value = match &statement.kind {
+            Kind::Assignment(assignment) => common::value(statement, assignment),
+            Kind::Blank | Kind::Comment(_) | Kind::Broken(..) => None,
+        };
+        value.map_or(Found::Unclear, Found::Value)
+    }
 
-/// The whole new text.
-pub fn edit(text: &[u8], lines: &[EnvLine]) -> SecretBytes {
-    let mut found = assignments(text);
-    let mut changes: Vec<(Range<usize>, &[u8])> = Vec::new();
-    let mut missing = Vec::new();
-    for line in lines {
-        match last(&mut found, &line.name) {
-            None => missing.push(line),
-            Some(assignment) if assignment.value.as_ref() == Some(&line.value) => {}
-            Some(assignment) => {
-                changes.push((assignment.place.clone(), spelt(line, !assignment.ends_line)))
+    /// Variables of ours that are set more than once.
+    pub fn repeated(&self) -> impl Iterator<Item = &'t str> {
+        self.repeated.iter().copied()
+    }
+
+    /// The whole new text.
+    pub fn edit(&self, lines: &[EnvLine]) -> SecretBytes {
+        let mut changes = Vec::new();
+        let mut missing = Vec::new();
+        for line in lines {
+            match (self.ours.get(line.name.as_str()), self.find(&line.name)) {
+                (_, Found::Value(value)) if value == line.value => {}
+                (Some(statement), _) => changes.push((statement, line)),
+                (None, _) => missing.push(line),
             }
         }
-    }
-    changes.sort_by_key(|(place, _)| place.start);
-    let added: usize = lines.iter().map(|line| line.line.len() + 2).sum();
-    // Sized once: a buffer that grows leaves copies behind.
-    let mut out = Zeroizing::new(Vec::with_capacity(text.len() + added + 2));
-    let mut at = 0;
-    for (place, value) in changes {
-        out.extend_from_slice(&text[at..place.start]);
-        out.extend_from_slice(value);
-        at = place.end;
-    }
-    out.extend_from_slice(&text[at..]);
-    append(&mut out, &missing, newline(text));
-    SecretBytes::from(out)
-}
-
-/// The value as it is written. Before a comment nothing at all would be read as part of that comment.
-fn spelt(line: &EnvLine, before_comment: bool) -> &[u8] {
-    let text = line.line.expose();
-    let value = text.iter().position(|&byte| byte == b'=');
-    match &text[value.map_or(0, |equals| equals + 1)..] {
-        [] if before_comment => b"\"\"",
-        value => value,
+        changes.sort_by_key(|(statement, _)| statement.place.start);
+        let added: usize = lines.iter().map(|line| line.line.len() + 16).sum();
+        // Sized once: a buffer that grows leaves copies behind.
+        let mut out = Zeroizing::new(Vec::with_capacity(self.text.len() + added));
+        let mut at = 0;
+        for (statement, line) in changes {
+            out.extend_from_slice(&self.text.as_bytes()[at..statement.place.start]);
+            rewrite(&mut out, statement, line);
+            at = statement.place.end;
+        }
+        out.extend_from_slice(&self.text.as_bytes()[at..]);
+        append(&mut out, &missing);
+        SecretBytes::from(out)
     }
 }
 
-fn append(out: &mut Vec<u8>, missing: &[&EnvLine], newline: &[u8]) {
-    if !missing.is_empty() && !out.is_empty() && !out.ends_with(b"\n") && *out != read::MARK {
-        out.extend_from_slice(newline);
+/// The variable that a statement sets, rightly or not.
+fn name<'t>(statement: &Statement<'t>) -> Option<&'t str> {
+    match &statement.kind {
+        Kind::Assignment(assignment) => Some(assignment.name),
+        Kind::Broken(_, name) => *name,
+        Kind::Blank | Kind::Comment(_) => None,
+    }
+}
+
+/// One of our statements as all readers take it: without blanks around `=`, and with its comment.
+fn rewrite(out: &mut Vec<u8>, statement: &Statement<'_>, line: &EnvLine) {
+    if statement.indent.bytes().all(|byte| byte == b' ') {
+        out.extend_from_slice(statement.indent.as_bytes());
+    }
+    let Kind::Assignment(assignment) = &statement.kind else {
+        out.extend_from_slice(line.line.expose());
+        return;
+    };
+    if assignment.export.is_some() {
+        out.extend_from_slice(b"export ");
+    }
+    out.extend_from_slice(line.line.expose());
+    if let Some((gap, comment)) = comment(assignment) {
+        out.extend_from_slice(gap.as_bytes());
+        out.extend_from_slice(comment.as_bytes());
+    }
+}
+
+/// The comment behind a value, and the blanks before it as they may stay.
+fn comment<'t>(assignment: &Assignment<'t>) -> Option<(&'t str, &'t str)> {
+    let Assignment {
+        gaps,
+        value,
+        tail,
+        written,
+        ..
+    } = assignment;
+    let (gap, comment) = match value {
+        // `NAME= # comment`
+        Raw::Bare(value) if value.starts_with('#') && !gaps.1.is_empty() => (gaps.1, *written),
+        Raw::Bare(_) => {
+            let mut hashes = written.match_indices('#').map(|(at, _)| at);
+            let at = hashes.find(|at| written[..*at].ends_with([' ', '\t']))?;
+            let value = written[..at].trim_end_matches([' ', '\t']);
+            (&written[value.len()..at], &written[at..])
+        }
+        Raw::Single(_) | Raw::Double(_) => tail.split_at(tail.find('#')?),
+    };
+    let spaces = !gap.is_empty() && gap.bytes().all(|byte| byte == b' ');
+    Some((if spaces { gap } else { " " }, comment))
+}
+
+fn append(out: &mut Vec<u8>, missing: &[&EnvLine]) {
+    if !missing.is_empty() && !out.is_empty() && !out.ends_with(b"\n") {
+        out.push(b'\n');
     }
     for line in missing {
         out.extend_from_slice(line.line.expose());
-        out.extend_from_slice(newline);
-    }
-}
-
-/// How the first line ends is how added ones do.
-fn newline(text: &[u8]) -> &'static [u8] {
-    let first = text.split_inclusive(|&byte| byte == b'\n').next();
-    match first {
-        Some(line) if line.ends_with(b"\r\n") => b"\r\n",
-        Some(_) | None => b"\n",
+        out.push(b'\n');
     }
 }
 

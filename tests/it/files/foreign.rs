@@ -22,7 +22,7 @@ fn row_47_foreign_nodes_are_refused_and_stay() {
     .expect("made");
     for name in ["link", "dangling", "folder", "hard", "fifo"] {
         let before = fs::symlink_metadata(at(name)).expect("there").ino();
-        let failure = refused(Artifact::File(whole(at(name), "A=1\n")));
+        let failure = refused(Artifact::of_file(whole(at(name), "A=1\n")));
         assert_eq!(failure.class, Class::Refused, "{name}: {failure}");
         assert_eq!(
             fs::symlink_metadata(at(name)).expect("there").ino(),
@@ -34,13 +34,13 @@ fn row_47_foreign_nodes_are_refused_and_stay() {
             ..set(dir.path(), &[(name, "v")])
         };
         assert_eq!(
-            refused(Artifact::FileSet(set)).class,
+            refused(Artifact::of_set(set)).class,
             Class::Refused,
             "{name} in a set"
         );
     }
     assert_eq!(fs::read_to_string(at("other")).expect("there"), "foreign");
-    let failure = refused(Artifact::File(whole(
+    let failure = refused(Artifact::of_file(whole(
         at("other").join("below.env"),
         "A=1\n",
     )));
@@ -50,7 +50,7 @@ fn row_47_foreign_nodes_are_refused_and_stay() {
         "a file where a folder is needed: {failure}"
     );
     symlink("..2024_01_01_00_00_00.123456789", at("..data")).expect("linked");
-    let failure = refused(Artifact::FileSet(set(dir.path(), &[("new", "v")])));
+    let failure = refused(Artifact::of_set(set(dir.path(), &[("new", "v")])));
     assert!(
         failure.what.contains("another program lays its files here"),
         "{failure}"
@@ -63,9 +63,9 @@ fn row_47_links_on_the_way_are_followed_only_where_nobody_else_could_make_them()
     let at = |name: &str| dir.path().join(name);
     fs::create_dir(at("real")).expect("made");
     symlink(at("real"), at("link")).expect("linked");
-    put(|| Artifact::File(whole(at("link/a.env"), "A=1\n")));
+    put(|| Artifact::of_file(whole(at("link/a.env"), "A=1\n")));
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("opened");
-    let failure = refused(Artifact::File(whole(at("link/b.env"), "B=1\n")));
+    let failure = refused(Artifact::of_file(whole(at("link/b.env"), "B=1\n")));
     assert!(
         failure
             .what
@@ -95,7 +95,7 @@ fn row_47_a_race_with_links_never_leaves_the_folder() {
             }
         });
         for round in 0..2000 {
-            let _ = pass(Artifact::File(whole(
+            let _ = pass(Artifact::of_file(whole(
                 at("target/a.env"),
                 &format!("A={round}\n"),
             )));

@@ -9,7 +9,7 @@ fn edited(path: &Path, value: &str, access: Access) -> Artifact {
         value: value.into(),
         line: format!("A={value}").into(),
     };
-    Artifact::File(FileArtifact {
+    Artifact::of_file(FileArtifact {
         path: path.into(),
         body: FileBody::Lines(vec![line]),
         variables: Variables::Dotenv,
@@ -34,7 +34,7 @@ fn row_49_a_set_of_another_owner_survives_its_second_pass() {
             gid: Some(4243),
             ..Access::PRIVATE
         };
-        Artifact::FileSet(FileSetArtifact { access, ..set })
+        Artifact::of_set(FileSetArtifact { access, ..set })
     };
     put(|| given("1"));
     put(|| given("2"));
@@ -57,14 +57,14 @@ fn row_47_no_link_of_a_chain_may_be_a_strangers() {
     fs::create_dir(at("theirs")).expect("made");
     symlink(at("real"), at("theirs/hop")).expect("linked");
     symlink(at("theirs/hop"), at("ours")).expect("linked");
-    put(|| Artifact::File(whole(at("ours/a.env"), "A=1\n")));
+    put(|| Artifact::of_file(whole(at("ours/a.env"), "A=1\n")));
     // The link itself, then the folder that holds it.
     lchown(at("theirs/hop"), Some(4242), None).expect("given");
-    let failure = refused(Artifact::File(whole(at("ours/b.env"), "B=1\n")));
+    let failure = refused(Artifact::of_file(whole(at("ours/b.env"), "B=1\n")));
     assert_eq!(failure.class, Class::Refused, "{failure}");
     lchown(at("theirs/hop"), Some(0), None).expect("given");
     chown(at("theirs"), Some(4242), None).expect("given");
-    let failure = refused(Artifact::File(whole(at("ours/b.env"), "B=1\n")));
+    let failure = refused(Artifact::of_file(whole(at("ours/b.env"), "B=1\n")));
     assert!(failure.what.contains("symbolic link"), "{failure}");
     assert!(!at("real/b.env").exists());
 }
@@ -73,7 +73,7 @@ fn row_47_no_link_of_a_chain_may_be_a_strangers() {
 fn row_44_what_a_killed_run_left_goes_though_the_target_is_equal() {
     let dir = folder();
     let path = dir.path().join("a.env");
-    let wanted = || Artifact::File(whole(&path, "A=1\n"));
+    let wanted = || Artifact::of_file(whole(&path, "A=1\n"));
     put(wanted);
     let before = fs::metadata(&path).expect("there");
     fs::write(dir.path().join(".keyferry-0123456789abcdef.tmp"), "A=1\n").expect("left");
@@ -105,7 +105,7 @@ fn row_52_a_refused_disk_gets_no_folders() {
         create_dirs: true,
         ..Access::PRIVATE
     };
-    let failure = refused(Artifact::File(FileArtifact { access, ..file }));
+    let failure = refused(Artifact::of_file(FileArtifact { access, ..file }));
     assert_eq!(failure.class, Class::Refused, "{failure}");
     assert!(names(dir.path()).is_empty());
 }
@@ -114,7 +114,7 @@ fn row_52_a_refused_disk_gets_no_folders() {
 fn row_47_a_root_spelt_as_a_dot_is_not_left() {
     let dir = folder();
     fs::create_dir(dir.path().join("in")).expect("made");
-    for (path, code) in [("../x.env", 6), ("sub/../../x.env", 6), ("x.env", 0)] {
+    for (path, code) in [("../x.env", 2), ("sub/../../x.env", 2), ("x.env", 0)] {
         config(
             &dir.path().join("in"),
             &format!("{{file: {{path: {path}, createDirs: true}}}}"),
@@ -133,7 +133,7 @@ fn row_47_a_root_spelt_as_a_dot_is_not_left() {
 fn row_49_an_edited_file_keeps_its_mode_and_owner_unless_told() {
     let dir = folder();
     let path = dir.path().join(".env");
-    let quoted = "Z='it'\\''s'\n";
+    let quoted = "Z='it is # theirs'\n";
     fs::write(&path, format!("A=old\n{quoted}")).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
     let owner = if is_root() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use keyferry::artifact::{Artifact, FileBody};
 use keyferry::config::FileFormat;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::build::{config, delivery, desired_of, file, vault};
 use crate::support::tools;
 
-type Read = BTreeMap<String, String>;
+pub(super) type Read = BTreeMap<String, String>;
 
 fn rendered(fields: &[(String, Node)], format: FileFormat) -> Option<SecretBytes> {
     let tree = fields
@@ -32,7 +32,7 @@ fn rendered(fields: &[(String, Node)], format: FileFormat) -> Option<SecretBytes
         .ok()?
         .remove(0)
     {
-        Artifact::File(file) => match file.body {
+        Artifact::File(file) => match Arc::into_inner(file)?.body {
             FileBody::Whole(bytes) => Some(bytes),
             FileBody::Lines(_) => None,
         },
@@ -51,7 +51,7 @@ fn dotenv_line(value: &str) -> Option<String> {
 }
 
 /// The variables X0, X1, … of a file, as a shell has them after `. ./file`.
-fn by_shell(shell: &[&str], file: &Path, count: usize) -> Read {
+pub(super) fn by_shell(shell: &[&str], file: &Path, count: usize) -> Read {
     let names = (0..count)
         .map(|index| format!("\"$X{index}\""))
         .collect::<Vec<_>>();
@@ -75,7 +75,7 @@ fn by_shell(shell: &[&str], file: &Path, count: usize) -> Read {
         .collect()
 }
 
-fn by_node(node: &Path, file: &Path) -> Read {
+pub(super) fn by_node(node: &Path, file: &Path) -> Read {
     let output = Command::new(node)
         .env_clear()
         .arg(format!("--env-file={}", file.display()))
@@ -90,7 +90,45 @@ fn by_node(node: &Path, file: &Path) -> Read {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn by_go(format: &str, file: &Path) -> serde_json::Value {
+/// Every variable that python-dotenv finds.
+pub(super) fn by_python(file: &Path) -> Read {
+    let script = "import dotenv, json, sys; print(json.dumps(dotenv.dotenv_values(sys.argv[1])))";
+    let output = Command::new("python3")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", std::env::var_os("HOME").unwrap_or_default())
+        .env("PYTHONPATH", tools::python_dotenv())
+        .args(["-c", script])
+        .arg(file)
+        .output()
+        .expect("python3");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let read: BTreeMap<String, Option<String>> =
+        serde_json::from_slice(&output.stdout).expect("JSON");
+    let set = read.into_iter();
+    set.filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+}
+
+/// Whether python-dotenv takes a value as it is written for another, whatever its quotes: it fills in `${NAME}` everywhere, and
+/// takes `\\\\` in quotes for one backslash. The table in `docs/dotenv.md` says so.
+fn is_lost_on_python(value: &str) -> bool {
+    let braced = value
+        .split_once("${")
+        .is_some_and(|(_, rest)| rest.contains('}'));
+    braced || value.contains("\\\\")
+}
+
+pub(super) fn by_go(format: &str, file: &Path) -> serde_json::Value {
+    tried_by_go(format, file).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// The same, or what the reader says is wrong with the file.
+pub(super) fn tried_by_go(format: &str, file: &Path) -> Result<serde_json::Value, String> {
     static READER: OnceLock<PathBuf> = OnceLock::new();
     let reader = READER.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -112,12 +150,10 @@ fn by_go(format: &str, file: &Path) -> serde_json::Value {
         .arg(file)
         .output()
         .expect("the reader");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
@@ -128,7 +164,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 /// `sh`, and whichever other shells are here: what is delivered may be read by any.
-fn shells() -> Vec<Vec<&'static str>> {
+pub(super) fn shells() -> Vec<Vec<&'static str>> {
     let mut shells = vec![vec!["sh"]];
     for (program, shell) in [
         ("bash", vec!["bash"]),
@@ -143,7 +179,7 @@ fn shells() -> Vec<Vec<&'static str>> {
 }
 
 /// node as it is installed here, or our own where there is none or one that knows no `--env-file`.
-fn node() -> &'static Path {
+pub(super) fn node() -> &'static Path {
     static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let installed = NODE.get_or_init(|| {
         let node = on_path("node")?;
@@ -193,6 +229,16 @@ fn check_readers(values: &[String]) {
     let mut read = by_node(node(), &file);
     read.retain(|name, _| expected.contains_key(name));
     assert_eq!(read, expected, "node");
+    let mut read = by_python(&file);
+    let kept = |_: &String, value: &mut String| !is_lost_on_python(value);
+    let mut expected = expected;
+    read.retain(|name, _| {
+        expected
+            .get(name)
+            .is_some_and(|value| !is_lost_on_python(value))
+    });
+    expected.retain(kept);
+    assert_eq!(read, expected, "python-dotenv");
 }
 
 #[derive(serde::Deserialize)]
@@ -219,7 +265,7 @@ fn lines_are_those_that_node_was_seen_to_read() {
     check_readers(&values);
 }
 
-fn awkward_text() -> impl Strategy<Value = String> {
+pub(super) fn awkward_text() -> impl Strategy<Value = String> {
     let signs = proptest::sample::select(vec![
         "'", "\"", "\\", "$", "`", "#", " #", " ", "\t", "\n", "=", "${A}", "$X0", "\\n", "!", "~",
         "a", "7", "é", "\u{a0}", "\u{2028}", "\u{feff}", "\u{85}", "𝄞", "\u{1}", "\u{7f}", "{",

