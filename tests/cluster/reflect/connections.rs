@@ -106,23 +106,20 @@ fn row_72_all_connections_half_open_at_once() {
 fn row_98_who_lost_the_consent_gets_no_newer_value_while_the_watches_are_half_open() {
     let (estate, wire) = wired("{}");
     assert!(wire.silence(true) >= 3, "all three watches are cut off");
-    let mark = estate.cluster.audit_end();
     let only = format!("{GIVES};reflection-allowed-namespaces={}", estate.name("c"));
     estate.put("a/x", &only, "k=2");
-    // The slow comparison in the background finds the edit without any watch.
-    estate.edit("b/x", |copy| {
-        copy["data"] = serde_json::json!({"k": "eA=="})
-    });
+    // The slow comparison in the background finds an edit without any watch. As long as the older value is still at hand, it is
+    // put back; then the source is read, and says that it gives no more.
     eventually("the copy is taken away", CONVERGED, || {
-        estate.held("b/x").is_none()
+        let held = estate.held("b/x");
+        assert_ne!(held.as_deref(), Some("k=2"), "the newer value");
+        if held.as_deref() == Some("k=1") {
+            estate.edit("b/x", |copy| {
+                copy["data"] = serde_json::json!({"k": "eA=="})
+            });
+        }
+        held.is_none()
     });
-    let b = estate.name("b");
-    let done = estate.cluster.audit_from(mark, "keyferry/");
-    let written = done.iter().filter(|event| {
-        let object = &event["objectRef"];
-        event["verb"] == "patch" && object["namespace"] == *b && object["name"] == "x"
-    });
-    assert_eq!(written.count(), 0, "nothing was written there meanwhile");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::brakes::annotate_lease;
 use super::estate::{Estate, GIVES, SOON};
 use crate::support::process::{eventually, poll};
 
@@ -222,16 +223,8 @@ fn row_75_a_mass_deletion_is_held_until_a_person_releases_it() {
     told_once(&estate, "a", "Brake", &release);
     assert_eq!(estate.figure("held_deletes"), "5");
     assert!(estate.held("f/x").is_some());
-    let note = json!({
-        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-        "metadata": {"name": "keyferry-reflector", "annotations": {"keyferry.io/release-deletes": "5"}},
-    });
-    let path = format!(
-        "/apis/coordination.k8s.io/v1/namespaces/{}/leases/keyferry-reflector?fieldManager=kubectl&force=true",
-        estate.prefix
-    );
-    let (status, answer) = estate.cluster.request("PATCH", &path, Some(&note));
-    assert!(status < 300, "{answer}");
+    let (_, order) = release.split_once("annotate lease ").expect("a command");
+    annotate_lease(&estate, order);
     for short in ["b", "c", "d", "e", "f"] {
         estate.holds(&format!("{short}/x"), "-");
     }
