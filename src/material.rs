@@ -148,7 +148,12 @@ impl Node {
                 let mut entries = entries.iter();
                 entries.find_map(|(key, node)| (key == name).then_some(node))
             }
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::List(_) => None,
+            Self::Null
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Time(_)
+            | Self::Text(_)
+            | Self::List(_) => None,
         }
     }
 

@@ -126,7 +126,7 @@ impl Stay {
                 board.record_spans();
             }
             let end_with = config.sidecar.end_with.clone();
-            let groups = groups::split(config);
+            let groups = groups::split(config).await;
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
                 let keeper = |group| Keeper {

@@ -1,4 +1,4 @@
-//! Which deliveries are kept together, so that a source that they share is read once, and which are made together. Pure.
+//! Which deliveries are kept together, so that a source that they share is read once, and which are made together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,20 +9,20 @@ use crate::reflect::declared::pruned;
 
 /// Takes a configuration apart: into groups that share sources, directly or through others, in the order of their first
 /// deliveries; and each group into those that are made at one time, because they may meet in one place.
-pub fn split(config: Config) -> Vec<Vec<Config>> {
+pub async fn split(config: Config) -> Vec<Vec<Config>> {
     let numbers = numbered(&config.deliveries);
-    let groups = parted(config, numbers);
-    let groups = groups.into_iter().map(|group| {
-        let numbers = apart(&group.deliveries);
-        parted(group, numbers)
-    });
-    groups.collect()
+    let mut groups = Vec::new();
+    for group in parted(config, numbers) {
+        let numbers = apart(&group.deliveries).await;
+        groups.push(parted(group, numbers));
+    }
+    groups
 }
 
 /// For each delivery the lowest number among those that it is made with at one time.
-fn apart(deliveries: &[Delivery]) -> Vec<usize> {
+async fn apart(deliveries: &[Delivery]) -> Vec<usize> {
     let mut numbers = vec![0; deliveries.len()];
-    for made in together(deliveries) {
+    for made in together(deliveries).await {
         let first = made.iter().min().copied().unwrap_or_default();
         made.iter().for_each(|number| numbers[*number] = first);
     }
@@ -199,8 +199,8 @@ mod tests {
         groups.iter().map(kept).collect()
     }
 
-    #[test]
-    fn deliveries_that_share_a_source_are_one_group() {
+    #[tokio::test]
+    async fn deliveries_that_share_a_source_are_one_group() {
         type Row<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [&'a str]);
         let rows: [Row<'_>; 3] = [
             (
@@ -227,12 +227,16 @@ mod tests {
             ),
         ];
         for (deliveries, want) in rows {
-            assert_eq!(names(&split(config(deliveries))), want, "{deliveries:?}");
+            assert_eq!(
+                names(&split(config(deliveries)).await),
+                want,
+                "{deliveries:?}"
+            );
         }
     }
 
-    #[test]
-    fn row_158_what_may_meet_or_is_pruned_is_made_at_one_time() {
+    #[tokio::test]
+    async fn row_158_what_may_meet_or_is_pruned_is_made_at_one_time() {
         let text = |prune: bool| {
             format!(
                 "vault: {{address: 'http://127.0.0.1:1', auth: {{token: {{file: t}}}}}}\ndeliveries:\n\
@@ -243,7 +247,7 @@ mod tests {
             )
         };
         for (prune, want) in [(false, "a,b,c+d"), (true, "a+c+d,b")] {
-            assert_eq!(names(&split(of_text(&text(prune)))), [want]);
+            assert_eq!(names(&split(of_text(&text(prune))).await), [want]);
         }
     }
 

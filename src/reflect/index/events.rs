@@ -310,7 +310,7 @@ impl Index {
         let digest = known.and_then(|known| known.digest);
         let digest = digest.filter(|_| is_known_version || proven == Some(guard) || !repair);
         let verdict = match (asked, &from) {
-            (false, Some(from)) => self.verdict(kind, &place, metadata, from, &mirror),
+            (false, Some(from)) => self.verdict(kind, &place, metadata, from, mirror),
             (true, _) | (_, None) => Verdict::default(),
         };
         let standing = Standing {
