@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::material::{Node, SecretBytes};
 
-use super::syntax::{LineProblem, SyntaxError};
+use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
 use statement::{Assignment, Kind, Raw, statements};
 
 /// The variables in their order.
@@ -30,6 +30,9 @@ pub(super) fn variables(text: &str) -> Result<Node, SyntaxError> {
                 }
                 if !names.insert(name) {
                     return Err(wrong(LineProblem::Duplicate));
+                }
+                if entries.len() >= MOST_VALUES {
+                    return Err(SyntaxError::TooMany);
                 }
                 let value = value(&assignment).map_err(wrong)?;
                 entries.push((name.to_owned(), Node::Text(value)));
