@@ -139,3 +139,20 @@ fn a_defect_ends_with_70_a_last_line_and_where_it_was() {
         assert!(!folder.path().join("a.env").exists());
     }
 }
+
+#[test]
+fn row_193_too_few_descriptors_are_no_mistake_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_stub, _) = large(folder.path());
+    for limit in [5, 6, 7, 8, 10, 12, 16, 20] {
+        let call = keyferry()
+            .dir(folder.path())
+            .args(["job", "--deadline", "2s"]);
+        let output = call.limited(&format!("-n {limit}")).run();
+        // 127 is the loader's, where even that has no descriptor; 70 the event loop's.
+        assert!(
+            [0, 7, 8, 70, 127].contains(&output.code),
+            "{limit}: {output:?}"
+        );
+    }
+}
