@@ -282,7 +282,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_value_is_refused_or_all_readers_agree(values in proptest::collection::vec(awkward_text(), 80)) {
+    fn row_126_a_value_is_refused_or_all_readers_agree(values in proptest::collection::vec(awkward_text(), 80)) {
         check_readers(&values);
     }
 
