@@ -64,6 +64,7 @@ pub(super) fn joined(sections: impl Iterator<Item = (String, Node)>) -> Node {
 
 #[cfg(test)]
 mod tests {
+    use super::super::syntax::MOST_VALUES;
     use super::*;
 
     fn check(text: &str, format: DocumentFormat, expected: Result<Node, SyntaxError>) {
@@ -156,16 +157,5 @@ mod tests {
             let more = parse(text(MOST_VALUES + 1), format);
             assert_eq!(more.err(), Some(SyntaxError::TooMany), "{format:?}");
         }
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_only_raw() {
-        let bytes = || SecretBytes::from(vec![0xff]);
-        assert_eq!(
-            parse(bytes(), DocumentFormat::Json),
-            Err(SyntaxError::NotText)
-        );
-        let raw = parse(bytes(), DocumentFormat::Raw);
-        assert_eq!(raw, Ok(vec![map(vec![("content", Node::Text(bytes()))])]));
     }
 }
