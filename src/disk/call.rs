@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Span;
+use tracing::dispatcher::{get_default, with_default};
 
 use crate::lock::locked;
 
@@ -100,6 +102,9 @@ pub async fn call_at<T: Send + 'static>(
 /// Runs what may block on a thread of its own, however long that takes.
 pub async fn aside<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let room = ROOM.acquire().await;
+    // What it logs belongs to who asked.
+    let (span, log) = (Span::current(), get_default(Clone::clone));
+    let call = move || with_default(&log, || span.in_scope(call));
     let mut running = tokio::task::spawn_blocking(call);
     let done = match timeout(SLOW, &mut running).await {
         Ok(done) => done,
