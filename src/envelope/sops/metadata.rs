@@ -136,7 +136,8 @@ pub(super) fn field<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
 pub(super) fn word<'a>(node: &'a Node, name: &'static str) -> Result<Option<&'a str>, SopsError> {
     match field(node, name) {
         None | Some(Node::Null) => Ok(None),
-        Some(Node::Text(text)) => {
+        // rops writes a point in time without quotes.
+        Some(Node::Text(text) | Node::Time(text)) => {
             let text = text.expose_str().ok_or(SopsError::Metadata(name))?;
             Ok(Some(text).filter(|text| !text.is_empty()))
         }
