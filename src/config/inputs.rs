@@ -105,6 +105,7 @@ mod tests {
     #[test]
     fn row_115_all_that_is_read_is_known() {
         let text = "
+name: test
 vaults:
   a: {address: 'https://a:1', caFile: ca.pem, auth: {appRole: {roleIdFile: role, secretIdFile: secret}}}
   b: {address: 'https://b:1', auth: {token: {file: token}}}

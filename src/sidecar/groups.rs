@@ -239,7 +239,7 @@ mod tests {
     async fn row_158_what_may_meet_or_is_pruned_is_made_at_one_time() {
         let text = |prune: bool| {
             format!(
-                "vault: {{address: 'http://127.0.0.1:1', auth: {{token: {{file: t}}}}}}\ndeliveries:\n\
+                "name: test\nmarkKey: {{}}\nvault: {{address: 'http://127.0.0.1:1', auth: {{token: {{file: t}}}}}}\ndeliveries:\n\
              - {{name: a, from: [{{vault: kv/x}}], to: [{{secret: {{name: a, namespace: n}}, reflect: {{namespaces: [m], prune: {prune}}}}}]}}\n\
              - {{name: b, from: [{{vault: kv/x}}], to: [{{file: {{path: b.env}}}}]}}\n\
              - {{name: c, from: [{{vault: kv/x}}], to: [{{secret: {{name: c, namespace: n}}}}]}}\n\

@@ -196,7 +196,7 @@ fn row_132_restoring_ends_in_time_too_and_the_last_line_says_what_was_waited_for
     });
     let desk = Scratch::new("restoring");
     kubeconfig(desk.path(), &api, "{token: t}");
-    desk.write("keyferry.yaml", "deliveries:\n- {name: app, fields: {content: new}, to: [{secret: {name: app, recreate: true}}]}\n");
+    desk.write("keyferry.yaml", "name: app\ndeliveries:\n- {name: app, fields: {content: new}, to: [{secret: {name: app, recreate: true}}]}\n");
     let going = keyferry()
         .dir(desk.path())
         .env("KUBECONFIG", desk.path().join("kubeconfig"))
@@ -245,7 +245,7 @@ fn row_134_as_process_1_the_end_of_a_credential_program_is_left_to_who_waits_for
     desk.write("login", format!("sleep 1.5 &\necho '{credential}'\n"));
     let user = "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: [login]}}";
     kubeconfig(desk.path(), &api, user);
-    desk.write("keyferry.yaml", "sidecar: {events: false}\ndeliveries:\n- {name: app, fields: {a: b}, to: [{secret: {name: app}}]}\n");
+    desk.write("keyferry.yaml", "name: app\nsidecar: {events: false}\ndeliveries:\n- {name: app, fields: {a: b}, to: [{secret: {name: app}}]}\n");
     let going = keyferry_first()
         .dir(desk.path())
         .env("KUBECONFIG", desk.path().join("kubeconfig"))
@@ -327,7 +327,7 @@ fn row_140_a_reaction_that_a_restart_may_lose_is_warned_of() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("app.env.age"), age("PASSWORD=x\n")).unwrap();
         let config = format!(
-            "keys: {{age: [{{file: {}}}]}}\n{sidecar}deliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{{target}}}], {more}}}\n",
+            "name: app\nkeys: {{age: [{{file: {}}}]}}\n{sidecar}deliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{{target}}}], {more}}}\n",
             age_key().display()
         );
         fs::write(dir.path().join("keyferry.yaml"), config).unwrap();

@@ -687,11 +687,11 @@ fn row_166_a_field_is_a_template_or_says_what_it_gives() {
         ),
         (
             "{templat: x}",
-            "c/k.yaml:4:17: unknown key `templat`; did you mean `template`?",
+            "c/k.yaml:4:18: unknown key `templat`; did you mean `template`?",
         ),
         (
             "{encoding: base64}",
-            "c/k.yaml:4:16: `template` is missing here",
+            "c/k.yaml:4:17: `template` is missing here",
         ),
     ] {
         let text = format!(

@@ -280,7 +280,7 @@ fn row_176_documents_that_hold_nothing_are_passed_over() {
     );
     std::fs::write(site.file("sealed.yaml"), sealed).expect("written");
     let config = format!(
-        "keys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/sealed.yaml}}\n",
+        "name: test\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/sealed.yaml}}\n",
         key.pem_file.display()
     );
     site.folder.write("keyferry.yaml", config);
@@ -309,7 +309,7 @@ fn row_168_a_sealed_secret_that_kustomize_moved_opens_where_its_scope_allows_it(
         moved
     };
     let config = format!(
-        "keys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/app.yaml}}\n",
+        "name: test\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/app.yaml}}\n",
         key.pem_file.display()
     );
     site.folder.write("keyferry.yaml", config);

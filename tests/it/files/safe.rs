@@ -8,6 +8,7 @@ use super::*;
 use crate::support::hung::Hung;
 use crate::support::process::eventually;
 use crate::support::stay::{SOON, Staying, age, age_key, replace};
+use crate::support::tls::Authority;
 
 fn write(dir: &Path, name: &str, text: &str) {
     fs::write(dir.join(name), text).expect("written");
@@ -39,7 +40,7 @@ fn row_115_no_target_is_a_file_that_is_read() {
     fs::set_permissions(at("keys/age.key"), fs::Permissions::from_mode(0o600)).expect("set");
     replace(&at("a.env.age"), &age("PASSWORD=canary-1\n"));
     write(dir.path(), "a.tmpl", "{{ PASSWORD }}");
-    write(dir.path(), "tls/ca.pem", "");
+    write(dir.path(), "tls/ca.pem", Authority::new().pem());
     symlink(at("keys"), at("other")).expect("linked");
     symlink("age.key", at("keys/link.key")).expect("linked");
     fs::hard_link(at("keys/age.key"), at("hard.key")).expect("linked");
