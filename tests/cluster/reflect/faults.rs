@@ -91,6 +91,8 @@ fn row_69_no_right_in_one_namespace_stops_no_other() {
     for short in ["run", "b", "d"] {
         bind("Role", "write", &estate.name(short), write.clone());
     }
+    // Where the key of the marks is.
+    bind("Role", "write", &estate.prefix, write.clone());
     let config = estate.config(&format!("{{lease: {{namespace: {own}}}}}"));
     estate.start(config, cluster.service_account_kubeconfig(&own, "r"));
     estate.put("a/x", GIVES, "k=1");
@@ -353,7 +355,10 @@ fn namespaces_that_are_named_need_rights_in_those_alone() {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
         "subjects": [{"kind": "ServiceAccount", "name": "r", "namespace": a}],
     });
-    cluster.apply_yaml(&b, &format!("{role}\n---\n{binding}\n"));
+    // The second one is where the key of the marks is.
+    for namespace in [&b, &estate.prefix] {
+        cluster.apply_yaml(namespace, &format!("{role}\n---\n{binding}\n"));
+    }
     let config = estate.config(&format!(
         "{{namespaces: [{a}, {b}], lease: {{namespace: {a}}}}}"
     ));
