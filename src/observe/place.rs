@@ -10,15 +10,15 @@ use crate::observed::Place;
 /// The place of a target on disk. It only says which targets are one; whether a link may be followed is the sink's matter.
 pub(super) fn of(artifact: &Artifact) -> Option<Place> {
     match artifact {
-        Artifact::File(artifact) => file(&artifact.path),
+        Artifact::File(file) => file_in(folder(file.path.parent()?)?, &file.path),
         Artifact::FileSet(set) => folder(&set.dir),
         Artifact::Secret(_) | Artifact::PullSecret(_) | Artifact::Leftover(_) => None,
     }
 }
 
-/// The file itself is not resolved: it is replaced by name, and a link in its place is refused.
-pub(super) fn file(path: &Path) -> Option<Place> {
-    let mut place = folder(path.parent()?)?;
+/// A file by its folder. The file itself is not resolved: it is replaced by name, and a link in its place is refused.
+pub(super) fn file_in(folder: Place, path: &Path) -> Option<Place> {
+    let mut place = folder;
     place.rest.push(path.file_name()?.to_owned());
     Some(place)
 }
