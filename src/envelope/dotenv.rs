@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::material::{Node, SecretBytes};
 
-use super::syntax::{LineProblem, SyntaxError};
+use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
 
 /// The variables in their order.
 pub(super) fn variables(text: &str) -> Result<Node, SyntaxError> {
@@ -20,6 +20,9 @@ pub(super) fn variables(text: &str) -> Result<Node, SyntaxError> {
     while let Some((name, value)) = reader.variable()? {
         if !names.insert(name.clone()) {
             return Err(reader.wrong(LineProblem::Duplicate));
+        }
+        if entries.len() >= MOST_VALUES {
+            return Err(SyntaxError::TooMany);
         }
         entries.push((name, Node::Text(value)));
         reader.next_line();

@@ -3,7 +3,9 @@
 //! Its rules are many and odd (a `#` or `;` inside a value ends it, three kinds of quotes, `\` joins lines); they are
 //! kept, because a SOPS checksum covers what they give.
 
-use super::syntax::{LineProblem, SyntaxError};
+use std::collections::HashSet;
+
+use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
 
 /// A section and its values, in order; several sections may have one name.
 pub(super) type Section = (String, Vec<(String, String)>);
@@ -17,6 +19,8 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
     };
     let mut sections = vec![("DEFAULT".to_owned(), Vec::new())];
     let mut unnamed = 0;
+    let mut names: HashSet<String> = HashSet::new();
+    let mut count = 0;
     while let Some(line) = lines.next() {
         let line = line.trim_start();
         if line.is_empty() || line.starts_with(['#', ';']) {
@@ -28,6 +32,8 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
                 .ok_or_else(|| lines.wrong(LineProblem::Section))?;
             sections.push((name.to_owned(), Vec::new()));
             unnamed = 0;
+            names.clear();
+            count += 1;
             continue;
         }
         let (mut name, value) =
@@ -40,10 +46,14 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
             return Err(lines.wrong(LineProblem::Name));
         }
         let value = lines.value(value)?;
+        if !names.insert(name.clone()) {
+            return Err(lines.wrong(LineProblem::Duplicate));
+        }
+        count += 1;
+        if count > MOST_VALUES {
+            return Err(SyntaxError::TooMany);
+        }
         if let Some((_, values)) = sections.last_mut() {
-            if values.iter().any(|(known, _)| *known == name) {
-                return Err(lines.wrong(LineProblem::Duplicate));
-            }
             values.push((name, value));
         }
     }

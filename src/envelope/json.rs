@@ -6,7 +6,7 @@ use crate::material::{Node, SecretBytes};
 
 use super::number;
 use super::scalar::Dialect;
-use super::syntax::{MAX_DEPTH, SyntaxError, duplicate};
+use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
 /// One JSON value and nothing after it.
 pub(super) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError> {
@@ -14,6 +14,7 @@ pub(super) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError
         text,
         at: text.len() - text.trim_start_matches('\u{feff}').len(),
         dialect,
+        values: 0,
     };
     let node = reader.value(0)?;
     reader.blanks();
@@ -27,12 +28,17 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     dialect: Dialect,
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Node, SyntaxError> {
         if depth > MAX_DEPTH {
             return Err(SyntaxError::TooDeep);
+        }
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            return Err(SyntaxError::TooMany);
         }
         self.blanks();
         match self.peek() {

@@ -5,6 +5,9 @@ use crate::report::{Class, Fault};
 /// Nesting that no honest document has, and that a few walks over the tree can still take on any stack.
 pub(super) const MAX_DEPTH: usize = 128;
 
+/// Values of one file, lists and mappings among them. Each costs far more memory than its text; what anybody delivers has a few.
+pub(super) const MOST_VALUES: usize = 128 * 1024;
+
 /// Why a text is not the document it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SyntaxError {
@@ -56,6 +59,9 @@ pub enum SyntaxError {
     /// Nested beyond reason.
     #[error("it is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// More values than anybody delivers.
+    #[error("it holds more than {MOST_VALUES} values")]
+    TooMany,
     /// Aliases that unfold into far more than the file.
     #[error("its aliases unfold into far more than it holds")]
     Unfolds,
@@ -90,7 +96,7 @@ pub enum LineProblem {
 impl Fault for SyntaxError {
     fn class(&self) -> Class {
         match self {
-            Self::TooDeep | Self::Unfolds => Class::Refused,
+            Self::TooDeep | Self::TooMany | Self::Unfolds => Class::Refused,
             Self::NotText
             | Self::Malformed { .. }
             | Self::Duplicate { .. }
@@ -108,6 +114,7 @@ impl Fault for SyntaxError {
                 ..
             } => Some("put the value in single quotes, or escape it as `\\$`".to_owned()),
             Self::NotText => Some("deliver it with `format: raw`".to_owned()),
+            Self::TooMany => Some("split the file, or deliver it with `format: raw`".to_owned()),
             Self::Malformed { .. }
             | Self::Duplicate { .. }
             | Self::Key { .. }

@@ -1,13 +1,13 @@
 //! YAML into trees, from the events of `granit-parser`: order kept, duplicate keys refused, bombs bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
 use crate::material::Node;
 
 use super::scalar::{self, Dialect, Tag};
-use super::syntax::{MAX_DEPTH, SyntaxError, duplicate};
+use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
 /// Nodes that aliases may add to a file. Honest files share some settings; bombs double at each level.
 const MAX_UNFOLDED_NODES: usize = 50_000;
@@ -76,6 +76,7 @@ struct Builder {
     documents: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
+    values: usize,
     unfolded_nodes: usize,
     unfolded_bytes: usize,
 }
@@ -87,6 +88,7 @@ impl Builder {
             documents: Vec::new(),
             open: Vec::new(),
             anchors: HashMap::new(),
+            values: 0,
             unfolded_nodes: 0,
             unfolded_bytes: 0,
         }
@@ -197,8 +199,11 @@ impl Builder {
                 ..
             } => {
                 duplicate(&entries)?;
-                for source in merged {
-                    merge(&mut entries, source, line)?;
+                if !merged.is_empty() {
+                    let own = &mut entries.iter().map(|(key, _)| key.clone()).collect();
+                    for source in merged {
+                        merge(&mut entries, own, source, line)?;
+                    }
                 }
                 Node::Map(entries)
             }
@@ -211,6 +216,10 @@ impl Builder {
         if anchor != 0 {
             self.count(&node, 0)?;
             self.anchors.insert(anchor, node.duplicate());
+        }
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            return Err(SyntaxError::TooMany);
         }
         let Some(Open { content, .. }) = self.open.last_mut() else {
             self.documents.push(node);
@@ -287,18 +296,23 @@ fn scalar_tag(style: ScalarStyle, tag: Option<&granit_parser::Tag>) -> Tag {
 }
 
 /// Keys that the mapping has not itself; of several sources the first wins.
-fn merge(entries: &mut Vec<(String, Node)>, source: Node, line: usize) -> Result<(), SyntaxError> {
+fn merge(
+    entries: &mut Vec<(String, Node)>,
+    own: &mut HashSet<String>,
+    source: Node,
+    line: usize,
+) -> Result<(), SyntaxError> {
     match source {
         Node::Map(inherited) => {
             for (key, node) in inherited {
-                if !entries.iter().any(|(own, _)| *own == key) {
+                if own.insert(key.clone()) {
                     entries.push((key, node));
                 }
             }
             Ok(())
         }
         Node::List(sources) => sources.into_iter().try_for_each(|source| match source {
-            Node::Map(_) => merge(entries, source, line),
+            Node::Map(_) => merge(entries, own, source, line),
             Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
                 Err(SyntaxError::Merge { line })
             }

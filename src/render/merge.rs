@@ -2,6 +2,7 @@
 //!
 //! Invariant: a name means one value. A second source of it is an error unless that source says `override`.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use thiserror::Error;
@@ -93,12 +94,13 @@ pub(super) fn fields<'a>(
         list: Vec::new(),
         allow_empty: delivery.allow_empty,
     };
+    let mut known = HashMap::new();
     for from in &delivery.from {
         let Some(material) = material(from, fetched)? else {
             continue;
         };
         for field in named(from, material)? {
-            insert(&mut fields, field, from.overrides)?;
+            insert(&mut fields, &mut known, field, from.overrides)?;
         }
     }
     for computed in &delivery.fields {
@@ -120,7 +122,7 @@ pub(super) fn fields<'a>(
             picked: false,
             origin,
         };
-        insert(&mut fields, field, false)?;
+        insert(&mut fields, &mut known, field, false)?;
     }
     require(delivery, &fields)?;
     only_delivered(delivery, &mut fields)?;
@@ -175,13 +177,14 @@ fn named<'a>(from: &From, material: &'a Material) -> Result<Vec<Field<'a>>, Fail
 /// One source may replace what another gave, never what it gave itself.
 fn insert<'a>(
     fields: &mut Fields<'a>,
+    known: &mut HashMap<String, usize>,
     field: Field<'a>,
     overrides: bool,
 ) -> Result<(), MergeError> {
-    let earlier = fields
-        .list
-        .iter()
-        .position(|other| other.name == field.name);
+    let earlier = known.get(&field.name).copied();
+    if earlier.is_none() {
+        known.insert(field.name.clone(), fields.list.len());
+    }
     match earlier {
         None => fields.list.push(field),
         Some(place) if overrides && !Rc::ptr_eq(&fields.list[place].origin, &field.origin) => {

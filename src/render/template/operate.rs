@@ -20,6 +20,8 @@ pub(super) fn binary<'a>(
     right: &Value<'a>,
     meter: &Meter,
 ) -> Result<Value<'a>, Problem> {
+    let lengths = [left, right].map(|value| value.text().map_or(0, str::len));
+    meter.bytes(lengths.into_iter().min().unwrap_or(0))?;
     let truth = |holds| Value::open(Data::Bool(holds));
     let made = match operator {
         Operator::And | Operator::Or => right.clone(),

@@ -1,5 +1,6 @@
 //! Evaluating the tree: bounded in steps and size, strict about what is missing.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -13,6 +14,9 @@ mod block;
 /// Commands that one template may run.
 const STEPS: u32 = 100_000;
 
+/// Bytes that functions may read and make: a Secret holds 1 MiB, and each step may go through all of it.
+const WORK: usize = 32 * 1024 * 1024;
+
 /// Renders parsed items.
 pub(super) fn render(
     items: &[Item],
@@ -23,6 +27,7 @@ pub(super) fn render(
         variables: Vec::new(),
         out: Buffer::default(),
         steps: 0,
+        work: Cell::new(0),
         line: 1,
     };
     state.items(items, &Value::Data)?;
@@ -35,6 +40,7 @@ pub(super) struct State<'a> {
     variables: Vec<(&'a str, Value<'a>)>,
     out: Buffer,
     steps: u32,
+    work: Cell<usize>,
     line: u32,
 }
 
@@ -57,6 +63,16 @@ impl<'a> State<'a> {
             return self.fail(Problem::Excess("100000 steps"));
         }
         Ok(())
+    }
+
+    /// Pays for so many bytes that are read or made.
+    pub(super) fn pay(&self, bytes: usize) -> Result<(), Problem> {
+        let work = self.work.get().saturating_add(bytes);
+        self.work.set(work);
+        match work > WORK {
+            true => Err(Problem::Excess("32 MiB of text on its way")),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn is_true(&self, value: &Value<'_>) -> bool {
@@ -205,7 +221,13 @@ impl<'a> State<'a> {
         }
         values.extend(piped);
         let line = self.line;
-        functions::call(self, function, values).map_err(|problem| error(line, problem))
+        let called = || {
+            self.pay(values.iter().map(Value::weight).sum())?;
+            let made = functions::call(self, function, &values)?;
+            self.pay(made.weight())?;
+            Ok(made)
+        };
+        called().map_err(|problem| error(line, problem))
     }
 
     /// Both give the argument that decides, and do not look at those behind it.
@@ -258,13 +280,13 @@ impl<'a> State<'a> {
         if name.is_empty() {
             return Ok(Value::Data);
         }
-        match self
-            .variables
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == name)
-        {
-            Some((_, value)) => Ok(value.clone()),
+        let mut known = self.variables.iter().rev().enumerate();
+        let found = known.find(|(_, (known, _))| *known == name);
+        let passed = found.map_or(self.variables.len(), |(passed, _)| passed);
+        self.pay(passed)
+            .map_err(|problem| error(self.line, problem))?;
+        match found {
+            Some((_, (_, value))) => Ok(value.clone()),
             None => self.fail(Problem::Unknown(format!("variable `${name}`"))),
         }
     }

@@ -53,6 +53,17 @@ impl Value<'_> {
         Self::Text(Text::Made(Rc::new(bytes)))
     }
 
+    /// What it costs to read it, or to have made it.
+    pub(super) fn weight(&self) -> usize {
+        /// A place in a list, and what surrounds the text in it.
+        const ITEM: usize = 128;
+        match self {
+            Self::Text(text) => text.bytes().len(),
+            Self::List(items) => items.len() * ITEM,
+            Self::Int(_) | Self::Bool(_) | Self::Data | Self::Missing(_) => 0,
+        }
+    }
+
     /// Go's truth: neither empty, nor zero, nor nothing.
     pub(super) fn is_true(&self, data_is_empty: bool) -> bool {
         match self {

@@ -2,14 +2,25 @@
 
 use std::rc::Rc;
 
+use super::super::Problem;
 use super::super::value::{Buffer, Value};
 use super::{Call, Made};
 use crate::material::SecretBytes;
+
+/// Of one text: each is a text of its own.
+const MOST_PARTS: usize = 100_000;
 
 impl<'s, 'a> Call<'s, 'a> {
     pub(super) fn split_list(&self) -> Made<'a> {
         let [separator, text] = self.exactly()?;
         let (separator, text) = (self.text(separator)?, self.text(text)?);
+        let count = match separator.is_empty() {
+            true => text.len(),
+            false => text.len() / separator.len(),
+        };
+        if count > MOST_PARTS && text.matches(separator).count() > MOST_PARTS {
+            return Err(Problem::Excess("100000 items"));
+        }
         let part = |part: &str| Value::made(SecretBytes::from(part));
         let parts: Vec<Value<'a>> = if separator.is_empty() {
             text.char_indices()

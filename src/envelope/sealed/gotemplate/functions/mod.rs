@@ -60,15 +60,11 @@ functions! {
 type Made<'a> = Result<Value<'a>, Problem>;
 
 /// Calls a function.
-pub(super) fn call<'a>(
-    state: &State<'a>,
-    function: Function,
-    arguments: Vec<Value<'a>>,
-) -> Made<'a> {
+pub(super) fn call<'a>(state: &State<'a>, function: Function, arguments: &[Value<'a>]) -> Made<'a> {
     Call {
         state,
         function,
-        arguments: &arguments,
+        arguments,
     }
     .run()
 }

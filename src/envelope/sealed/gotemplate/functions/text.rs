@@ -1,5 +1,7 @@
 //! sprig's functions on texts.
 
+use std::collections::HashSet;
+
 use aws_lc_rs::digest::{self, Algorithm};
 
 use super::super::Problem;
@@ -19,8 +21,8 @@ impl<'s, 'a> Call<'s, 'a> {
 
     pub(super) fn trim_all(&self) -> Made<'a> {
         let [cut, text] = self.exactly()?;
-        let cut = self.text(cut)?;
-        self.kept(self.text(text)?.trim_matches(|c| cut.contains(c)))
+        let cut: HashSet<char> = self.text(cut)?.chars().collect();
+        self.kept(self.text(text)?.trim_matches(|c| cut.contains(&c)))
     }
 
     pub(super) fn trim_prefix(&self) -> Made<'a> {
