@@ -109,6 +109,18 @@ impl Failure {
     }
 }
 
+/// The class of a file of the configuration that cannot be read: a mistake, unless the system had no descriptor or no memory
+/// left for it, which no other configuration would mend.
+pub fn class_of_reading(error: &std::io::Error) -> Class {
+    const NO_MEMORY: i32 = 12;
+    const TOO_MANY_OF_THE_SYSTEM: i32 = 23;
+    const TOO_MANY: i32 = 24;
+    match error.raw_os_error() {
+        Some(NO_MEMORY | TOO_MANY_OF_THE_SYSTEM | TOO_MANY) => Class::Unavailable,
+        Some(_) | None => Class::Usage,
+    }
+}
+
 /// More than a `u32` holds means as long.
 fn seconds(wait: Duration) -> u32 {
     wait.as_secs().try_into().unwrap_or(u32::MAX)

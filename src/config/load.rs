@@ -14,7 +14,7 @@ use super::raw::RawConfig;
 use super::read::Reader;
 use super::written::{self, Flaw, Place};
 use super::{AgeKey, Config, Location};
-use crate::report::Class;
+use crate::report::{Class, class_of_reading};
 
 /// Loads files and folders (their `*.yaml` and `*.yml`), all merged into one configuration.
 pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems> {
@@ -88,11 +88,16 @@ fn files(paths: &[PathBuf], outside: &Outside<'_>, found: &mut Problems) -> Vec<
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Problem {
+    let class = class_of_reading(error);
+    let hint = match class == Class::Unavailable {
+        true => "raise the limit (`ulimit -n`), or run it again when less is open",
+        false => "name a file or a folder with --config, or KEYFERRY_CONFIG",
+    };
     Problem {
         at: whole(name),
         what: format!("the configuration cannot be read: {error}"),
-        hint: Some("name a file or a folder with --config, or KEYFERRY_CONFIG".to_owned()),
-        class: Class::Usage,
+        hint: Some(hint.to_owned()),
+        class,
     }
 }
 

@@ -24,7 +24,7 @@ use tower::util::MapErrLayer;
 use super::error::Error;
 use super::{Kubernetes, TURNS, kubeconfig};
 use crate::patience::Patience;
-use crate::report::Failure;
+use crate::report::{Class, Failure, class_of_reading};
 
 /// Where a pod finds its token, its cluster's authority and its namespace.
 const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -175,11 +175,14 @@ fn in_pod(
             pod_namespace.unwrap_or_default().to_owned()
         }
         Err(error) => {
-            let file = pod.join("namespace");
-            return Err(Error::NoCluster(format!(
-                "our own namespace: {}: {error}",
-                file.display()
-            )));
+            let file = pod.join("namespace").display().to_string();
+            return Err(match class_of_reading(&error) == Class::Unavailable {
+                true => Error::Exhausted {
+                    file,
+                    why: error.to_string(),
+                },
+                false => Error::NoCluster(format!("our own namespace: {file}: {error}")),
+            });
         }
     };
     let mut config = Config::new(url);

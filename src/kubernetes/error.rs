@@ -20,6 +20,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// There was no descriptor or no memory left to read where the cluster is.
+    #[error("{file} cannot be read now: {why}")]
+    Exhausted {
+        /// Which file.
+        file: String,
+        /// What the system said.
+        why: String,
+    },
     /// Our credentials could not be had.
     #[error("no credentials for the Kubernetes API: {0}")]
     Credentials(String),
@@ -231,6 +239,7 @@ impl Fault for Error {
             | Self::Fenced(_)
             | Self::Unavailable { .. }
             | Self::Strange { .. }
+            | Self::Exhausted { .. }
             | Self::LateCredentials
             | Self::Stopped(_)
             | Self::BeingDeleted { .. } => Class::Unavailable,
@@ -242,6 +251,7 @@ impl Fault for Error {
         Some(match self {
             Self::NoCluster(_) => "set KUBECONFIG, or run in a pod with `automountServiceAccountToken: true`".into(),
             Self::Kubeconfig { .. } | Self::BadName(_) | Self::Strange { .. } => return None,
+            Self::Exhausted { .. } => "raise the limit (`ulimit -n`), or run it again when less is open".into(),
             Self::Credentials(_) => "check the user of the kubeconfig's context, or the pod's ServiceAccount token".into(),
             Self::Unauthenticated { .. } => {
                 "the token may have expired or be meant for another audience: renew it; in a pod, check that the token mounted is the API server's".into()

@@ -9,6 +9,7 @@ use kube::config::{AuthInfo, Kubeconfig, KubeconfigError};
 
 use super::error::Error;
 use crate::material::SECRET_VARIABLES;
+use crate::report::{Class, class_of_reading};
 
 /// The connection that some files, merged in order, tell of. Files of a list that do not exist are passed over, as everywhere;
 /// that none exists is an error, because then the list itself is wrong.
@@ -22,18 +23,25 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
         file: shown.clone(),
         why,
     };
+    let failed = |error: &KubeconfigError| match exhausted(error) {
+        Some(why) => Error::Exhausted {
+            file: shown.clone(),
+            why,
+        },
+        None => wrong(reason(error)),
+    };
     let mut merged: Option<Kubeconfig> = None;
     for file in files.iter().filter(|file| file.exists()) {
-        let next = Kubeconfig::read_from(file).map_err(|error| wrong(reason(&error)))?;
+        let next = Kubeconfig::read_from(file).map_err(|error| failed(&error))?;
         merged = Some(match merged {
             None => next,
-            Some(merged) => merged.merge(next).map_err(|error| wrong(reason(&error)))?,
+            Some(merged) => merged.merge(next).map_err(|error| failed(&error))?,
         });
     }
     let merged = merged.ok_or_else(|| wrong("it does not exist".into()))?;
     // Of the current context only; `Config` itself would also take `HTTPS_PROXY`, which we do not follow unasked.
     let has_proxy = has_proxy(&merged);
-    let mut config = Config::try_from(merged).map_err(|error| wrong(reason(&error)))?;
+    let mut config = Config::try_from(merged).map_err(|error| failed(&error))?;
     keep_secrets(&mut config.auth_info);
     if has_proxy {
         return Err(wrong(
@@ -88,6 +96,15 @@ fn is_loopback(config: &Config) -> bool {
     let host = config.cluster_url.host().unwrap_or_default();
     let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// What the system said, where it had nothing left to read a file with.
+fn exhausted(error: &KubeconfigError) -> Option<String> {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
+        error.source()
+    });
+    let cause = causes.find_map(|error| error.downcast_ref::<std::io::Error>())?;
+    (class_of_reading(cause) == Class::Unavailable).then(|| cause.to_string())
 }
 
 /// A parser's message shows the line it stands at, and that line may be a token.

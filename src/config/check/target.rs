@@ -11,6 +11,7 @@ use super::super::{
 };
 use super::Checker;
 use crate::artifact::{Access, Conflict, MARK, is_provenance};
+use crate::report::class_of_reading;
 
 /// Secret types that mint rights of their own: never written.
 const DENIED_TYPES: [&str; 3] = [
@@ -229,11 +230,11 @@ impl Checker<'_> {
             }),
             Err(error) => {
                 let at = self.at(file);
-                self.problem(
-                    at,
-                    format!("template {} cannot be read: {error}", path.display()),
-                    "the path starts at this configuration's folder",
-                );
+                let what = format!("template {} cannot be read: {error}", path.display());
+                self.problem(at, what, "the path starts at this configuration's folder");
+                if let Some(problem) = self.problems.last_mut() {
+                    problem.class = class_of_reading(&error);
+                }
                 None
             }
         }
