@@ -242,6 +242,21 @@ impl SecretArtifact {
     }
 }
 
+impl Artifact {
+    /// Wipes the values and keeps what can be shown.
+    pub fn forget_values(&mut self) {
+        match self {
+            Self::File(file) => match &mut file.body {
+                FileBody::Whole(body) => *body = SecretBytes::default(),
+                FileBody::Lines(lines) => lines.clear(),
+            },
+            Self::FileSet(set) => set.files.clear(),
+            Self::Secret(secret) => secret.data.clear(),
+            Self::PullSecret(_) | Self::Leftover(_) => {}
+        }
+    }
+}
+
 impl std::fmt::Display for Artifact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -13,10 +13,10 @@
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
 //! | 3 | `mode`, `sidecar`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
-//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
+//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt`, `turns` and `room` bound it |
 //! | 2 | `progress` | what a terminal shows of a wait |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock` | plain types |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `overlap` | plain types |
 
 pub mod apply;
 pub mod artifact;
@@ -37,6 +37,7 @@ pub mod mode;
 pub mod observe;
 pub mod observed;
 pub mod outcome;
+pub mod overlap;
 pub mod patience;
 pub mod plan;
 pub mod progress;
@@ -50,5 +51,6 @@ pub mod sidecar;
 pub mod source;
 pub mod tally;
 pub mod telemetry;
+pub mod turns;
 pub mod vault;
 pub mod world;

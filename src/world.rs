@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::disk::Unswept;
 use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
@@ -19,6 +20,7 @@ use crate::kubernetes::{self, Kubernetes};
 use crate::patience::Patience;
 use crate::report::{Class, Failure};
 use crate::shelf::Shelf;
+use crate::turns::Turns;
 use crate::vault::{Runner, Session};
 
 /// Everything with a side effect that sources, observers and appliers share.
@@ -35,9 +37,13 @@ pub struct World {
     pub allow_deletes: usize,
     /// Files that this pass replaced; they go, after a moment for their readers, when the world does.
     pub retired: Retired,
+    /// How many deliveries are on their way at once.
+    pub turns: Arc<Turns>,
+    /// What killed runs left in the folders of targets, as far as it was looked for.
+    pub unswept: Arc<Unswept>,
     vaults: BTreeMap<String, Arc<Session>>,
     kubernetes: Arc<OnceCell<Kubernetes>>,
-    identities: OnceCell<Result<Vec<Identity>, Failure>>,
+    identities: OnceCell<Result<Arc<[Identity]>, Failure>>,
     keyring: OnceCell<Result<Arc<Keyring>, Failure>>,
 }
 
@@ -64,6 +70,8 @@ impl World {
             halt: Arc::default(),
             allow_deletes: 0,
             retired: Retired::default(),
+            turns: Arc::default(),
+            unswept: Arc::default(),
             vaults: config
                 .vaults
                 .values()
@@ -115,6 +123,8 @@ impl World {
             halt: Arc::clone(&self.halt),
             allow_deletes: self.allow_deletes,
             retired: Retired::default(),
+            turns: Arc::clone(&self.turns),
+            unswept: Arc::clone(&self.unswept),
             vaults: self.vaults.clone(),
             kubernetes: Arc::clone(&self.kubernetes),
             identities: OnceCell::new(),
@@ -173,9 +183,9 @@ impl World {
     pub async fn identities(
         &self,
         load: impl Future<Output = Result<Vec<Identity>, Failure>>,
-    ) -> Result<&[Identity], Failure> {
-        let loaded = self.identities.get_or_init(|| load).await;
-        loaded.as_deref().map_err(Failure::clone)
+    ) -> Result<Arc<[Identity]>, Failure> {
+        let load = async { load.await.map(Arc::from) };
+        self.identities.get_or_init(|| load).await.clone()
     }
 
     /// The sealing keys, loaded by the first who needs them.

@@ -17,7 +17,7 @@ pub fn write(file: &FileArtifact, world: &World) -> Result<(), Failure> {
     let (parent, name) = place(path)?;
     let folder = Folder::find_or_make(parent, world.root.as_deref(), access)?;
     folder.lock()?;
-    folder.sweep(access)?;
+    folder.sweep(access, &world.unswept)?;
     let standing = folder.file(name, access)?;
     match body {
         FileBody::Whole(body) => put(&folder, name, body, access, standing.as_ref())?,

@@ -10,6 +10,7 @@ mod names;
 mod read;
 pub mod set;
 mod text;
+mod unswept;
 mod walk;
 
 pub use error::SinkError;
@@ -19,3 +20,4 @@ pub use generation::{Generation, of_one_generation};
 pub use names::place;
 pub use read::{DiskError, be_strict, read_credential, read_document, read_public, read_small};
 pub use text::read_text;
+pub use unswept::Unswept;

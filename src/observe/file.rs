@@ -35,13 +35,13 @@ pub fn look(file: &FileArtifact, world: &World) -> Result<Observed, Failure> {
             Some(old)
         }
     };
-    let leftover = folder.leftovers(access)?.into_iter().next();
+    let littered = folder.is_littered(access, &world.unswept)?;
     Ok(Observed::File(FileState {
         bytes,
         mode: standing.stat.st_mode & 0o7777,
         uid: standing.stat.st_uid,
         gid: standing.stat.st_gid,
-        damage: leftover.map(|_| "a killed run left a temporary file beside it".to_owned()),
+        damage: littered.then(|| "a killed run left a temporary file beside it".to_owned()),
     }))
 }
 

@@ -10,7 +10,7 @@ use crate::material::Material;
 use crate::report::{Failure, Fault};
 use crate::world::World;
 
-use super::keys;
+use super::{aside, keys};
 
 /// Reads and opens one age file.
 pub async fn fetch(
@@ -19,14 +19,25 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_document(file, "age file")?;
-    let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
+    let path = file.to_owned();
+    let (bytes, recipients) = aside(move || {
+        let bytes = read_document(&path, "age file")?;
+        let recipients = age::recipients(bytes.expose()).map_err(|error| within(&path, error))?;
+        Ok((bytes, recipients))
+    })
+    .await?;
     warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
     let identities = world.identities(keys::age(configured, world)).await?;
-    let opened = age::open(bytes.expose(), identities).map_err(|error| within(file, error))?;
-    tracing::info!(file = %file.display(), recipient = %shortened(&opened.by), "age file opened");
-    let documents =
-        document::parse(opened.plaintext, format).map_err(|error| within(file, error))?;
+    let path = file.to_owned();
+    let (documents, by) = aside(move || {
+        let opened =
+            age::open(bytes.expose(), &identities).map_err(|error| within(&path, error))?;
+        let documents =
+            document::parse(opened.plaintext, format).map_err(|error| within(&path, error))?;
+        Ok((documents, opened.by))
+    })
+    .await?;
+    tracing::info!(file = %file.display(), recipient = %shortened(&by), "age file opened");
     Ok(Material::of_documents(documents))
 }
 

@@ -8,17 +8,19 @@ pub mod secret;
 pub mod sops;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
+use tokio::sync::Semaphore;
 
 use crate::config::{Config, Delivery, Source};
 use crate::envelope::sops::Policy;
 use crate::fetched::Fetched;
+use crate::lock::locked;
 use crate::material::Material;
 use crate::progress::waiting;
-use crate::report::Failure;
+use crate::report::{Class, Failure};
 use crate::room;
 use crate::vault::Session;
 use crate::world::World;
@@ -26,48 +28,80 @@ use crate::world::World;
 /// What one source gives, for all who wait for it.
 type Read<'a> = Shared<BoxFuture<'a, Result<Arc<Material>, Failure>>>;
 
-/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and answers all.
-pub struct Reads<'a>(BTreeMap<&'a Source, Read<'a>>);
+/// The reads of one pass: each distinct source is read once, by the first who asks, and answers all. A read begins when it is
+/// asked for, and what it gave goes with the last who asks.
+pub struct Reads<'a> {
+    config: &'a Config,
+    world: &'a World,
+    reads: BTreeMap<&'a Source, Mutex<Slot<'a>>>,
+}
+
+/// One source of a pass.
+#[derive(Default)]
+struct Slot<'a> {
+    read: Option<Read<'a>>,
+    /// How many have still to ask.
+    left: usize,
+}
 
 impl<'a> Reads<'a> {
-    /// Of all deliveries of a configuration; nothing is read yet.
+    /// Of all deliveries and manifests of a configuration; nothing is read yet.
     pub fn new(config: &'a Config, world: &'a World) -> Self {
-        let mut reads = BTreeMap::new();
-        for (_, source) in config.sources() {
-            reads
-                .entry(source)
-                .or_insert_with(|| fetch(source, config, world).boxed().shared());
+        let deliveries = config.deliveries.iter().map(of_delivery);
+        let manifests = config.manifests.iter().flat_map(|set| &set.files).collect();
+        let mut reads: BTreeMap<&Source, Mutex<Slot<'a>>> = BTreeMap::new();
+        for source in deliveries.chain([manifests]).flatten() {
+            let slot = reads.entry(source).or_default();
+            locked(slot).left += 1;
         }
-        Self(reads)
+        Self {
+            config,
+            world,
+            reads,
+        }
     }
 
     /// What the sources of one delivery gave, read all at once.
     pub async fn of(&self, delivery: &Delivery) -> Fetched {
-        self.these(delivery.from.iter().map(|from| &from.source))
-            .await
+        self.these(of_delivery(delivery)).await
     }
 
-    /// What these sources gave, each of them one of the configuration's.
-    pub async fn these(&self, sources: impl Iterator<Item = &Source>) -> Fetched {
-        let sources: BTreeSet<&Source> = sources.collect();
-        let reads = self
-            .0
-            .iter()
-            .filter(|(source, _)| sources.contains(*source));
-        gathered(reads).await
+    /// What all manifests gave.
+    pub async fn of_manifests(&self) -> Fetched {
+        let sets = self.config.manifests.iter();
+        self.these(sets.flat_map(|set| &set.files).collect()).await
+    }
+
+    async fn these(&self, sources: BTreeSet<&Source>) -> Fetched {
+        let reads = sources.into_iter().filter_map(|source| {
+            let read = self.read(source)?;
+            Some(async { (source.clone(), read.await) })
+        });
+        Fetched::from_parts(join_all(reads).await)
+    }
+
+    fn read(&self, source: &Source) -> Option<Read<'a>> {
+        let (source, slot) = self.reads.get_key_value(source)?;
+        let mut slot = locked(slot);
+        let (config, world) = (self.config, self.world);
+        let begin = || fetch(source, config, world).boxed().shared();
+        let read = slot.read.get_or_insert_with(begin).clone();
+        slot.left = slot.left.saturating_sub(1);
+        if slot.left == 0 {
+            slot.read = None;
+        }
+        Some(read)
     }
 }
 
-async fn gathered<'s, 'a: 's>(
-    reads: impl Iterator<Item = (&'s &'a Source, &'s Read<'a>)>,
-) -> Fetched {
-    let reads = reads.map(|(source, read)| async { ((*source).clone(), read.clone().await) });
-    Fetched::from_parts(join_all(reads).await)
+fn of_delivery(delivery: &Delivery) -> BTreeSet<&Source> {
+    delivery.from.iter().map(|from| &from.source).collect()
 }
 
 /// Reads every source once, all at once.
 pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
-    gathered(Reads::new(config, world).0.iter()).await
+    let sources = config.sources().map(|(_, source)| source);
+    Reads::new(config, world).these(sources.collect()).await
 }
 
 /// The sessions whose tokens this delivery's data ends with, once for each of its leases.
@@ -92,6 +126,20 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Ma
     waiting(awaited(source), world.patience.deadline(), fetched).await
 }
 
+/// Opening and parsing take their time: they are done beside the thread that answers, renews and ends.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    /// The processors have more to do, and each needs memory.
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    let _turn = TURNS.acquire().await;
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| {
+        let what = "opening a file ended in a defect of ours";
+        Err(Failure::new(Class::Bug, what))
+    })
+}
+
 /// What a terminal says is waited for.
 fn awaited(source: &Source) -> String {
     match source {
@@ -105,10 +153,15 @@ fn awaited(source: &Source) -> String {
     }
 }
 
-async fn read(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {
+/// Each kind in memory of its own: a read of one kind does not take the room of the largest.
+fn read<'a>(
+    source: &'a Source,
+    config: &'a Config,
+    world: &'a World,
+) -> BoxFuture<'a, Result<Material, Failure>> {
     match source {
-        Source::Vault(read) => world.vault(&read.server)?.read(read).await,
-        Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,
+        Source::Vault(read) => async { world.vault(&read.server)?.read(read).await }.boxed(),
+        Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).boxed(),
         Source::Sops {
             file,
             format,
@@ -117,13 +170,13 @@ async fn read(source: &Source, config: &Config, world: &World) -> Result<Materia
             let policy = Policy {
                 allow_unauthenticated: *allow_unauthenticated,
             };
-            sops::fetch(file, *format, policy, &config.keys, world).await
+            sops::fetch(file, *format, policy, &config.keys, world).boxed()
         }
         Source::Sealed { file, object } => {
-            sealed::fetch(file, object.as_deref(), &config.keys, world).await
+            sealed::fetch(file, object.as_deref(), &config.keys, world).boxed()
         }
-        Source::SealedObject(at) => sealed::object(at, &config.keys, world).await,
-        Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).await,
-        Source::Secret(at) => secret::fetch(at, world).await,
+        Source::SealedObject(at) => sealed::object(at, &config.keys, world).boxed(),
+        Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).boxed(),
+        Source::Secret(at) => secret::fetch(at, world).boxed(),
     }
 }

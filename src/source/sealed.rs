@@ -13,7 +13,7 @@ use crate::report::{Class, Failure, Fault};
 use crate::world::World;
 
 use super::age::within;
-use super::keys;
+use super::{aside, keys};
 
 /// Reads a file and opens one of its SealedSecrets: the fields of the Secret.
 pub async fn fetch(
@@ -22,7 +22,8 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let sealed = one(file, object)?;
+    let (path, name) = (file.to_owned(), object.map(str::to_owned));
+    let sealed = aside(move || one(&path, name.as_deref())).await?;
     let opened = open(sealed, configured, world).await;
     Ok(fields(opened.map_err(|failure| within(file, failure))?))
 }
@@ -36,7 +37,8 @@ pub(super) fn one(file: &Path, object: Option<&str>) -> Result<SealedSecret, Fai
 /// Reads a file and opens all of its SealedSecrets: each as the Secret document that it describes.
 pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<Material, Failure> {
     let mut documents = Vec::new();
-    for sealed in read(file)? {
+    let path = file.to_owned();
+    for sealed in aside(move || read(&path)).await? {
         let opened = open(sealed, configured, world).await;
         let opened = opened.map_err(|failure| within(file, failure))?;
         documents.push(opened.secret.into_document());
@@ -125,13 +127,7 @@ pub(super) async fn open(
     }
     let keys: Arc<Keyring> = world.keyring(keys::sealed(configured, world)).await?;
     let object = sealed.object();
-    let opened = tokio::task::spawn_blocking(move || sealed::unseal(&sealed, &keys)).await;
-    let opened = opened.map_err(|_| {
-        Failure::new(
-            Class::Bug,
-            format!("{object}: opening it ended in a defect of ours"),
-        )
-    })??;
+    let opened = aside(move || Ok(sealed::unseal(&sealed, &keys)?)).await?;
     for key in &opened.opened_by {
         tracing::info!(%object, key, "sealed secret opened");
     }

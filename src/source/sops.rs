@@ -11,7 +11,7 @@ use crate::report::Failure;
 use crate::world::World;
 
 use super::age::{warn_outside, within};
-use super::keys;
+use super::{aside, keys};
 
 /// Reads and opens one SOPS file.
 pub async fn fetch(
@@ -21,10 +21,15 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_document(file, "SOPS file")?;
+    let path = file.to_owned();
+    let bytes = aside(move || Ok(read_document(&path, "SOPS file")?)).await?;
     let identities = world.identities(keys::age(configured, world)).await?;
-    let opened = sops::open_in_part(bytes.expose(), format, identities, policy)
-        .map_err(|error| within(file, error))?;
+    let path = file.to_owned();
+    let opened = aside(move || {
+        let opened = sops::open_in_part(bytes.expose(), format, &identities, policy);
+        opened.map_err(|error| within(&path, error))
+    })
+    .await?;
     tracing::info!(
         file = %file.display(),
         recipient = opened

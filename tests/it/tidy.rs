@@ -25,6 +25,7 @@ const RINGS: &[(&str, u8)] = &[
     ("progress", 2),
     ("patience", 2),
     ("halt", 2),
+    ("turns", 2),
     ("room", 2),
     ("shelf", 2),
     ("plan", 1),
@@ -42,6 +43,7 @@ const RINGS: &[(&str, u8)] = &[
     ("tally", 0),
     ("metric", 0),
     ("lock", 0),
+    ("overlap", 0),
 ];
 
 /// Siblings that do not know each other.
