@@ -20,7 +20,7 @@ use crate::reflect::declared;
 use crate::reflect::metadata::NamespaceMetadata;
 use crate::render;
 use crate::report::Failure;
-use crate::room;
+use crate::room::{self, Full};
 use crate::source::{self, Reads};
 use crate::world::World;
 
@@ -57,10 +57,15 @@ impl<'a> Pass<'a> {
             true => Ok(String::new()),
             false => own_namespace(self.world).await,
         };
-        let mut wanted = render::wanted(self.config, delivery, fetched, &namespace, self.now);
-        if let (Ok(_), Err(full)) = (&wanted.artifacts, room::check()) {
-            wanted.artifacts = Err(full.into());
-        }
+        // What is made of the values is as large as they are, or a little larger.
+        let wanted = match room::take(fetched.weight()) {
+            Ok(_taken) => render::wanted(self.config, delivery, fetched, &namespace, self.now),
+            Err(full) => refused(delivery, full),
+        };
+        let wanted = match room::check() {
+            Err(full) if wanted.artifacts.is_ok() => refused(delivery, full),
+            Ok(()) | Err(_) => wanted,
+        };
         match declared::needs_namespaces(delivery) {
             false => declared::expand(delivery, wanted, &Ok(Vec::new())),
             true => {
@@ -96,6 +101,13 @@ impl<'a> Pass<'a> {
         let desired = Desired { deliveries };
         let observed = observe::observe(&desired, self.world).await;
         plan::group(desired, observed, &self.ledger).deliveries
+    }
+}
+
+fn refused(delivery: &Delivery, full: Full) -> Wanted {
+    Wanted {
+        delivery: delivery.name.clone(),
+        artifacts: Err(full.into()),
     }
 }
 

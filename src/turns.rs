@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use crate::lock::locked;
+use crate::room;
 
 /// Enough to keep every server busy: each is asked by fewer at once.
 const AT_ONCE: usize = 32;
@@ -19,6 +20,8 @@ const STUCK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Turns {
     free: Semaphore,
+    /// How many there are while all gets on.
+    usual: usize,
     pace: Mutex<Pace>,
 }
 
@@ -39,10 +42,12 @@ pub struct Turn<'a> {
 
 impl Default for Turns {
     fn default() -> Self {
+        let usual = room::at_once(AT_ONCE);
         Self {
-            free: Semaphore::new(AT_ONCE),
+            free: Semaphore::new(usual),
+            usual,
             pace: Mutex::new(Pace {
-                turns: AT_ONCE,
+                turns: usual,
                 moved: Instant::now(),
             }),
         }
@@ -80,7 +85,7 @@ impl Drop for Turn<'_> {
         let mut pace = locked(&self.turns.pace);
         pace.moved = Instant::now();
         // What was added because nothing got on goes again.
-        if pace.turns > AT_ONCE
+        if pace.turns > self.turns.usual
             && let Some(permit) = self.permit.take()
         {
             pace.turns -= 1;
@@ -111,7 +116,7 @@ mod tests {
             running.set(running.get() - 1);
         };
         join_all((0..2000).map(one)).await;
-        assert_eq!(most.get(), AT_ONCE);
+        assert_eq!(most.get(), turns.usual);
     }
 
     #[tokio::test]
@@ -130,7 +135,7 @@ mod tests {
             }
         }
         // Those that hung are gone, and so are the turns that were made for them.
-        assert_eq!(locked(&turns.pace).turns, AT_ONCE);
-        assert_eq!(turns.free.available_permits(), AT_ONCE);
+        assert_eq!(locked(&turns.pace).turns, turns.usual);
+        assert_eq!(turns.free.available_permits(), turns.usual);
     }
 }

@@ -11,6 +11,7 @@ use crate::artifact::Artifact;
 use crate::halt;
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
 use crate::report::{Class, Failure};
+use crate::room;
 use crate::world::World;
 
 /// What came of a plan: the plan itself, and beside each step what came of it.
@@ -101,6 +102,20 @@ async fn one(step: &Step, world: &World) -> Result<(), Failure> {
 }
 
 async fn write(step: &Step, world: &World) -> Result<(), Failure> {
+    let weight = step.artifact.weight();
+    // A file may lie in memory; a Secret is sent and answered in a text that is a third longer.
+    let copies = match &step.artifact {
+        Artifact::File(_) | Artifact::FileSet(_) => 1,
+        Artifact::Secret(_) => 4,
+        Artifact::PullSecret(_) | Artifact::Leftover(_) => 0,
+    };
+    let _taken = room::take(weight * copies)?;
+    let done = written(step, world).await;
+    room::wrote(weight);
+    done
+}
+
+async fn written(step: &Step, world: &World) -> Result<(), Failure> {
     match &step.artifact {
         Artifact::File(file) => file::write(file, world),
         Artifact::FileSet(set) => file::write_set(set, world),

@@ -60,6 +60,7 @@ pub(super) fn joined(sections: Vec<(String, Vec<(String, Node)>)>) -> Result<Nod
 
 #[cfg(test)]
 mod tests {
+    use super::super::syntax::MOST_VALUES;
     use super::*;
 
     fn check(text: &str, format: DocumentFormat, expected: Result<Node, SyntaxError>) {
@@ -99,6 +100,36 @@ mod tests {
                 key: "A".to_owned(),
             }),
         );
+    }
+
+    /// Twice over names that were looked for one by one would not end.
+    #[test]
+    fn row_185_a_file_holds_many_values_and_no_more() {
+        type Line = fn(usize) -> String;
+        let rows: [(DocumentFormat, Line); 4] = [
+            (DocumentFormat::Dotenv, |at| format!("a{at}=\n")),
+            (DocumentFormat::Ini, |at| format!("a{at}=\n")),
+            (DocumentFormat::Yaml, |at| format!("a{at}: 1\n")),
+            (DocumentFormat::Json, |at| match at {
+                0 => "{\"a\": [1".to_owned(),
+                _ => ",1".to_owned(),
+            }),
+        ];
+        for (format, line) in rows {
+            let text = |count: usize| {
+                let end = if format == DocumentFormat::Json {
+                    "]}"
+                } else {
+                    ""
+                };
+                let lines = (0..count).map(line).collect::<String>();
+                SecretBytes::from(lines + end)
+            };
+            let most = parse(text(MOST_VALUES - 3), format);
+            assert!(most.is_ok(), "{format:?}: {:?}", most.err());
+            let more = parse(text(MOST_VALUES + 1), format);
+            assert_eq!(more.err(), Some(SyntaxError::TooMany), "{format:?}");
+        }
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl Keeper<'_> {
         loop {
             // Looked at before the pass: what changes during it is seen after it.
             let _ = files.changed();
-            let passed = self.pass().await;
+            // Made for each pass: thousands of groups rest most of the time, and a pass is large.
+            let passed = Box::pin(self.pass()).await;
             errors = if passed.is_ok() { 0 } else { errors + 1 };
             let asked = passed.err().flatten();
             self.rest(errors, asked, &mut files, &followed).await;
@@ -86,7 +87,7 @@ impl Keeper<'_> {
             };
             match wake {
                 Wake::Pass => break,
-                Wake::Lease if self.leases_moved().await => return,
+                Wake::Lease if Box::pin(self.leases_moved()).await => return,
                 Wake::Lease => {}
             }
         }

@@ -180,3 +180,21 @@ fn read<'a>(
         Source::Secret(at) => secret::fetch(at, world).boxed(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn row_185_what_is_opened_or_parsed_holds_up_nothing_else() {
+        let (end, wait) = std::sync::mpsc::channel();
+        let work = aside(move || {
+            wait.recv().expect("it is sent");
+            Ok(())
+        });
+        let other = async { end.send(()).expect("it is waited for") };
+        // On the runtime's own thread the first would wait for the second for ever.
+        let (done, ()) = tokio::join!(work, other);
+        done.expect("it ends");
+    }
+}
