@@ -72,12 +72,12 @@ const DESCRIBING: &str = "app.kubernetes.io";
 /// controller act on it.
 pub(crate) fn stays_behind(name: &str, value: &str) -> bool {
     let domain = name.split_once('/').map_or("", |(domain, _)| domain);
-    let below = |of: &&str| {
-        let front = domain.strip_suffix(*of);
+    let below = |of: &str| {
+        let front = domain.strip_suffix(of);
         front.is_some_and(|front| front.is_empty() || front.ends_with('.'))
     };
-    let acts = ACTING.iter().any(|of| below(&of));
-    let reserved = KUBERNETES.iter().any(|of| below(&of)) && domain != DESCRIBING;
+    let acts = ACTING.iter().any(|of| below(of));
+    let reserved = KUBERNETES.iter().any(|of| below(of)) && domain != DESCRIBING;
     // Helm finds its releases by this label alone.
     let is_release = name == "owner" && value == "helm";
     is_mark(name) || acts || reserved || is_release
