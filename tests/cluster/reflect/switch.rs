@@ -262,6 +262,17 @@ fn what_may_not_be_read_is_said_to_be_unknown() {
         "onlooker",
         &serde_json::json!([{"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["list"]}]),
     );
+    // What a plan looks up beside the objects: who leads and keeps which place, and the key of the marks.
+    let role = serde_json::json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "onlooker"},
+        "rules": [{"apiGroups": ["", "coordination.k8s.io"], "resources": ["secrets", "leases"], "verbs": ["get"]}],
+    });
+    let binding = serde_json::json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "onlooker"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "onlooker"},
+        "subjects": [{"kind": "ServiceAccount", "name": "onlooker", "namespace": scope}],
+    });
+    cluster.apply_yaml(&estate.prefix, &format!("{role}\n---\n{binding}\n"));
     let config = format!("{{namespaces: [{scope}]}}");
     let scratch = Scratch::new("switch");
     let file = scratch.write("keyferry.yaml", estate.text(&config));
