@@ -16,6 +16,12 @@ pub(super) fn file(path: &Path) -> Option<Place> {
 }
 
 pub(super) fn folder(path: &Path) -> Option<Place> {
+    // The folder of a name alone is the one that we work in.
+    let path = if path == Path::new("") {
+        Path::new(".")
+    } else {
+        path
+    };
     let path = std::path::absolute(path).ok()?;
     // A folder that is still to be made is named from the deepest one that is there.
     let (real, missing) = path
