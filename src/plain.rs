@@ -1,7 +1,7 @@
 //! What comes from outside, shown: names, keys, paths, labels and messages, without anything that a terminal, a log, a page
 //! or a reader's eye would obey.
 //!
-//! Who composes a line shows it with [`line`], who has several with [`lines`], and a cell of Markdown is [`code`]. What is
+//! Who composes a line shows it with [`line()`], who has several with [`lines`], and a cell of Markdown is [`code`]. What is
 //! read by programs (JSON, metrics) is escaped by its own format instead.
 
 use std::borrow::Cow;
