@@ -340,7 +340,7 @@ fn bad_files_are_refused_without_a_word_of_them() {
         let head = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
         assert_eq!(error.class(), class, "{head}: {error}");
         assert!(
-            start.elapsed().as_secs() < 5,
+            start.elapsed().as_secs() < 20,
             "{head}: {:?}",
             start.elapsed()
         );
