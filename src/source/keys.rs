@@ -150,16 +150,8 @@ async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Fa
 
 /// One field of what a source gave.
 fn field_of(documents: &[Node], field: &str, place: &str) -> Result<SecretBytes, Failure> {
-    let found = documents.iter().find_map(|document| match document {
-        Node::Map(entries) => entries.iter().find(|(name, _)| name == field),
-        Node::Null
-        | Node::Bool(_)
-        | Node::Number(_)
-        | Node::Time(_)
-        | Node::Text(_)
-        | Node::List(_) => None,
-    });
-    found.and_then(|(_, node)| node.leaf()).ok_or_else(|| {
+    let found = documents.iter().find_map(|document| document.entry(field));
+    found.and_then(Node::leaf).ok_or_else(|| {
         Failure::new(Class::Missing, format!("{place} is not there"))
             .hint("check the name of the field")
     })

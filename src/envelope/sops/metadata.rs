@@ -63,7 +63,7 @@ impl<'a> Metadata<'a> {
         if word(node, "version")?.is_some_and(|version| !is_version(version)) {
             return Err(SopsError::Metadata("version"));
         }
-        let mac = match field(node, "mac") {
+        let mac = match node.entry("mac") {
             None | Some(Node::Null) => return Err(SopsError::NoMac),
             Some(Node::Text(mac)) if mac.is_empty() => return Err(SopsError::NoMac),
             Some(Node::Text(mac)) => mac.expose(),
@@ -116,25 +116,9 @@ fn is_version(text: &str) -> bool {
     core.split('.').count() == 3 && core.split('.').all(number)
 }
 
-/// A field that is there at most once: the parsers see to it.
-pub(super) fn field<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
-    match node {
-        Node::Map(entries) => entries
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, node)| node),
-        Node::Null
-        | Node::Bool(_)
-        | Node::Number(_)
-        | Node::Time(_)
-        | Node::Text(_)
-        | Node::List(_) => None,
-    }
-}
-
 /// A text that is not empty; SOPS takes an empty one for none.
 pub(super) fn word<'a>(node: &'a Node, name: &'static str) -> Result<Option<&'a str>, SopsError> {
-    match field(node, name) {
+    match node.entry(name) {
         None | Some(Node::Null) => Ok(None),
         // rops writes a point in time without quotes.
         Some(Node::Text(text) | Node::Time(text)) => {
@@ -147,7 +131,7 @@ pub(super) fn word<'a>(node: &'a Node, name: &'static str) -> Result<Option<&'a 
 
 /// Formats without types spell it.
 fn truth(node: &Node, name: &'static str) -> Result<bool, SopsError> {
-    match field(node, name) {
+    match node.entry(name) {
         None | Some(Node::Null) => Ok(false),
         Some(Node::Bool(value)) => Ok(*value),
         Some(Node::Number(text) | Node::Text(text)) => match text.expose() {
@@ -161,7 +145,7 @@ fn truth(node: &Node, name: &'static str) -> Result<bool, SopsError> {
 
 fn threshold(node: &Node) -> Result<usize, SopsError> {
     let wrong = SopsError::Metadata("shamir_threshold");
-    match field(node, "shamir_threshold") {
+    match node.entry("shamir_threshold") {
         None | Some(Node::Null) => Ok(2),
         Some(Node::Number(text) | Node::Text(text)) => match text.expose_str() {
             Some("") => Ok(2),
@@ -235,7 +219,7 @@ fn shown(name: &str) -> String {
 }
 
 fn list<'a>(node: &'a Node, name: &'static str) -> Result<&'a [Node], SopsError> {
-    match field(node, name) {
+    match node.entry(name) {
         None | Some(Node::Null) => Ok(&[]),
         Some(Node::List(items)) => Ok(items),
         Some(_) => Err(SopsError::Metadata(name)),
