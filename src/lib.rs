@@ -16,7 +16,7 @@
 //! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
 //! | 2 | `progress`, `stderr` | what a terminal shows of a wait; what is told there |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `plain` | plain types; how names are shown |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `overlap`, `plain` | plain types; how names are shown |
 
 pub mod apply;
 pub mod artifact;
@@ -37,6 +37,7 @@ pub mod mode;
 pub mod observe;
 pub mod observed;
 pub mod outcome;
+pub mod overlap;
 pub mod patience;
 pub mod plain;
 pub mod plan;

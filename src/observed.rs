@@ -25,16 +25,39 @@ pub struct Place {
     pub rest: Vec<OsString>,
 }
 
+/// A place by which others are looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Spot {
+    /// Device and inode of the deepest folder that exists.
+    folder: (u64, u64),
+    /// The names beneath it.
+    rest: Vec<OsString>,
+}
+
 impl Place {
-    /// Whether this is the other place, or lies in it.
-    pub fn is_within(&self, other: &Self) -> bool {
-        let Some(at) = other.folders.first() else {
-            return false;
-        };
-        match other.rest.is_empty() {
-            true => self.folders.contains(at),
-            false => self.folders.first() == Some(at) && self.rest.starts_with(&other.rest),
-        }
+    /// The place itself.
+    pub fn spot(&self) -> Option<Spot> {
+        let folder = *self.folders.first()?;
+        let rest = self.rest.clone();
+        Some(Spot { folder, rest })
+    }
+
+    /// All places that hold it.
+    pub fn above(&self) -> impl Iterator<Item = Spot> + '_ {
+        let own = usize::from(self.rest.is_empty());
+        let folders = self.folders.iter().skip(own).map(|folder| Spot {
+            folder: *folder,
+            rest: Vec::new(),
+        });
+        let deepest = self.folders.first();
+        let missing = deepest.into_iter().flat_map(|folder| {
+            let parts = 1..self.rest.len();
+            parts.map(|count| Spot {
+                folder: *folder,
+                rest: self.rest[..count].to_vec(),
+            })
+        });
+        folders.chain(missing)
     }
 }
 

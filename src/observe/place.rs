@@ -10,7 +10,12 @@ use crate::observed::Place;
 
 /// The file itself is not resolved: it is replaced by name, and a link in its place is refused.
 pub(super) fn file(path: &Path) -> Option<Place> {
-    let mut place = folder(path.parent()?)?;
+    file_in(folder(path.parent()?)?, path)
+}
+
+/// A file in a folder whose place is known.
+pub(super) fn file_in(folder: Place, path: &Path) -> Option<Place> {
+    let mut place = folder;
     place.rest.push(path.file_name()?.to_owned());
     Some(place)
 }

@@ -3,7 +3,7 @@
 //! Asked before anything is read. What it cannot tell, such as the namespace that a target leaves out or the variables that an
 //! editor of a file will have, counts as the same. A folder that does not answer meets no other: who comes second is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,34 +13,38 @@ use tokio::time::Instant;
 use super::place;
 use crate::config::{Delivery, SecretRef, Target};
 use crate::disk::call_at;
-use crate::observed::Place;
+use crate::observed::{Place, Spot};
+use crate::overlap::Unions;
 
 /// How long all deliveries wait for the folder of one to say where it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-enum Spot<'a> {
-    Disk(Place),
-    Secret(&'a SecretRef),
-}
-
 /// Numbers of deliveries, group by group; alone, nearly always.
 pub async fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
-    if deliveries.len() < 2 {
-        return (0..deliveries.len()).map(|number| vec![number]).collect();
+    let mut unions = Unions::of(deliveries.len());
+    if deliveries.len() > 1 {
+        unite_places(&places(deliveries).await, &mut unions);
+        unite_secrets(deliveries, &mut unions);
     }
+    unions.groups()
+}
+
+/// Where the files and folders of all deliveries are.
+async fn places(deliveries: &[Delivery]) -> Vec<(usize, Place)> {
     let folders = folders(deliveries).await;
-    let spots = deliveries.iter().map(|delivery| spots(delivery, &folders));
-    let spots: Vec<Vec<Spot<'_>>> = spots.collect();
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (number, mine) in spots.iter().enumerate() {
-        let meets = |group: &Vec<usize>| group.iter().any(|other| meet(&spots[*other], mine));
-        let (met, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(meets);
-        let mut group: Vec<usize> = met.into_iter().flatten().collect();
-        group.push(number);
-        apart.push(group);
-        groups = apart;
-    }
-    groups
+    let place = |target: &Target| {
+        let folder = folders.get(folder(target)?)?.clone();
+        match target {
+            Target::File(file) => place::file_in(folder, &file.path),
+            Target::Files(_) | Target::Secret(_) => Some(folder),
+        }
+    };
+    let numbered = deliveries.iter().enumerate();
+    let places = numbered.flat_map(|(number, delivery)| {
+        let places = delivery.to.iter().filter_map(&place);
+        places.map(move |place| (number, place))
+    });
+    places.collect()
 }
 
 /// The folder that a target on disk lies in or is.
@@ -67,31 +71,39 @@ async fn folders(deliveries: &[Delivery]) -> BTreeMap<&Path, Place> {
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-fn spots<'d>(delivery: &'d Delivery, folders: &BTreeMap<&Path, Place>) -> Vec<Spot<'d>> {
-    let spot = |target: &'d Target| {
-        let place = || folders.get(folder(target)?).cloned();
-        match target {
-            Target::File(file) => {
-                let mut place = place()?;
-                place.rest.push(file.path.file_name()?.to_owned());
-                Some(Spot::Disk(place))
-            }
-            Target::Files(_) => place().map(Spot::Disk),
-            Target::Secret(secret) => Some(Spot::Secret(&secret.at)),
+fn unite_places(places: &[(usize, Place)], unions: &mut Unions) {
+    let mut owners: HashMap<Spot, usize> = HashMap::new();
+    for (number, place) in places {
+        if let Some(spot) = place.spot() {
+            unions.unite(*number, *owners.entry(spot).or_insert(*number));
         }
-    };
-    delivery.to.iter().filter_map(spot).collect()
+    }
+    for (number, place) in places {
+        let above = place.above().filter_map(|spot| owners.get(&spot));
+        above.for_each(|owner| unions.unite(*number, *owner));
+    }
 }
 
-fn meet(some: &[Spot<'_>], others: &[Spot<'_>]) -> bool {
-    let same = |one: &Spot<'_>, other: &Spot<'_>| match (one, other) {
-        (Spot::Disk(one), Spot::Disk(other)) => one.is_within(other) || other.is_within(one),
-        (Spot::Secret(one), Spot::Secret(other)) => {
-            let spaces = one.namespace.as_ref().zip(other.namespace.as_ref());
-            one.name == other.name && spaces.is_none_or(|(one, other)| one == other)
+fn unite_secrets(deliveries: &[Delivery], unions: &mut Unions) {
+    let mut named: BTreeMap<&str, Vec<(usize, &SecretRef)>> = BTreeMap::new();
+    for (number, delivery) in deliveries.iter().enumerate() {
+        for target in &delivery.to {
+            match target {
+                Target::Secret(secret) => {
+                    let alike = named.entry(&secret.at.name).or_default();
+                    alike.push((number, &secret.at));
+                }
+                Target::File(_) | Target::Files(_) => {}
+            }
         }
-        (Spot::Disk(_), Spot::Secret(_)) | (Spot::Secret(_), Spot::Disk(_)) => false,
-    };
-    some.iter()
-        .any(|one| others.iter().any(|other| same(one, other)))
+    }
+    for alike in named.values() {
+        // One that leaves its namespace out may be any of them.
+        let somewhere = alike.iter().any(|(_, at)| at.namespace.is_none());
+        let mut owners: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        for (number, at) in alike {
+            let namespace = at.namespace.as_deref().filter(|_| !somewhere);
+            unions.unite(*number, *owners.entry(namespace).or_insert(*number));
+        }
+    }
 }

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 
 use crate::artifact::{Artifact, Desired, FileBody, ObjectName, Wanted};
 use crate::lock::locked;
-use crate::observed::{Place, Seen};
+use crate::observed::{Place, Seen, Spot};
+use crate::overlap::{self, Met, Overlaps};
 use crate::report::{Class, Failure};
 
 /// Which delivery, and which artifact of it.
@@ -29,10 +30,24 @@ enum What {
     Entry,
 }
 
+/// By what claims are looked up.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Secret(ObjectName),
+    Spot(Spot),
+}
+
+/// Claims in order, and who takes what.
+#[derive(Default)]
+struct Book {
+    claims: Vec<Claim>,
+    taken: Overlaps<Key>,
+}
+
 /// The claims of a pass whose deliveries are decided group by group: what meets in a group is refused on both sides, and of
 /// what nobody could foresee, such as the namespaces of copies, who comes second.
 #[derive(Default)]
-pub struct Ledger(Mutex<Vec<Claim>>);
+pub struct Ledger(Mutex<Book>);
 
 impl Ledger {
     /// Enters what a group claims; gives the artifacts of it that somebody else claims, and the failure of each.
@@ -41,49 +56,88 @@ impl Ledger {
         group: &Desired,
         observed: &[Vec<Seen>],
     ) -> BTreeMap<Index, Failure> {
-        let mut claimed = locked(&self.0);
-        let mut refused = shared(group, observed);
+        let mut book = locked(&self.0);
+        let (indices, mine) = book_of(group, observed);
+        let mut refused = mine.shared(&indices);
         let mut fresh = Vec::new();
-        for (index, claim) in numbered(group, observed) {
-            let mut all = claimed.iter();
-            let taken = all.find_map(|earlier| Some((in_common(earlier, &claim)?, earlier)));
-            match taken {
-                Some((what, earlier)) => {
+        for (index, claim) in indices.into_iter().zip(mine.claims) {
+            match book.met(&claim) {
+                Some((met, earlier)) => {
+                    let what = in_common(earlier, &claim, &met);
                     refused.insert(index, failure(&what, &claim, earlier));
                 }
                 None => fresh.push(claim),
             }
         }
-        claimed.append(&mut fresh);
+        fresh.into_iter().for_each(|claim| book.add(claim));
         refused
     }
 }
 
-/// All artifacts that share something with another, and why neither of the two is written.
-pub(super) fn shared(desired: &Desired, observed: &[Vec<Seen>]) -> BTreeMap<Index, Failure> {
-    let all = numbered(desired, observed);
-    let mut refused = BTreeMap::new();
-    for (number, (index, later)) in all.iter().enumerate() {
-        for (first, earlier) in &all[..number] {
-            if let Some(what) = in_common(earlier, later) {
-                for (index, one, other) in [(first, earlier, later), (index, later, earlier)] {
-                    refused
-                        .entry(*index)
-                        .or_insert_with(|| failure(&what, one, other));
-                }
-            }
+impl Book {
+    fn add(&mut self, claim: Claim) {
+        if let Some(entry) = claim.entry() {
+            self.taken.enter(self.claims.len(), &entry);
         }
+        self.claims.push(claim);
     }
-    refused
+
+    /// Whom a claim meets that is not of this book.
+    fn met(&self, claim: &Claim) -> Option<(Met, &Claim)> {
+        let met = self.taken.first(self.claims.len(), &claim.entry()?)?;
+        let earlier = self.claims.get(met.number)?;
+        Some((met, earlier))
+    }
+
+    /// All that share something with another of this book, and why neither of the two is written.
+    fn shared(&self, indices: &[Index]) -> BTreeMap<Index, Failure> {
+        let numbered = indices.iter().zip(&self.claims).enumerate();
+        let refused = numbered.filter_map(|(number, (index, claim))| {
+            let met = self.taken.first(number, &claim.entry()?)?;
+            let other = self.claims.get(met.number)?;
+            let what = match met.number < number {
+                true => in_common(other, claim, &met),
+                false => in_common(claim, other, &met),
+            };
+            Some((*index, failure(&what, claim, other)))
+        });
+        refused.collect()
+    }
 }
 
-fn numbered(desired: &Desired, observed: &[Vec<Seen>]) -> Vec<(Index, Claim)> {
-    let deliveries = desired.deliveries.iter().zip(observed).enumerate();
-    let all = deliveries.flat_map(|(number, (wanted, seen))| {
-        let numbered = claims(wanted, seen).enumerate();
-        numbered.map(move |(place, claim)| ((number, place), claim))
-    });
-    all.collect()
+impl Claim {
+    fn entry(&self) -> Option<overlap::Claim<'_, Key>> {
+        match &self.what {
+            What::Secret(at) => Some(overlap::Claim {
+                at: Key::Secret(at.clone()),
+                above: Vec::new(),
+                variables: None,
+            }),
+            What::Place(place, variables) => {
+                let place = place.as_ref()?;
+                Some(overlap::Claim {
+                    at: Key::Spot(place.spot()?),
+                    above: place.above().map(Key::Spot).collect(),
+                    variables: variables
+                        .as_ref()
+                        .map(|all| all.iter().map(String::as_str).collect()),
+                })
+            }
+            What::Entry => None,
+        }
+    }
+}
+
+fn book_of(desired: &Desired, observed: &[Vec<Seen>]) -> (Vec<Index>, Book) {
+    let mut indices = Vec::new();
+    let mut book = Book::default();
+    for (number, (wanted, seen)) in desired.deliveries.iter().zip(observed).enumerate() {
+        for (place, claim) in claims(wanted, seen).enumerate() {
+            indices.push((number, place));
+            book.add(claim);
+        }
+    }
+    (indices, book)
 }
 
 fn claims<'a>(wanted: &'a Wanted, seen: &'a [Seen]) -> impl Iterator<Item = Claim> + 'a {
@@ -108,18 +162,13 @@ fn variables(body: &FileBody) -> Option<Vec<String>> {
 }
 
 /// What two artifacts share.
-fn in_common(first: &Claim, second: &Claim) -> Option<String> {
-    match (&first.what, &second.what) {
-        (What::Secret(a), What::Secret(b)) => (a == b).then(|| format!("secret {a}")),
-        (What::Place(Some(a), mine), What::Place(Some(b), theirs)) => match (mine, theirs) {
-            // Two editors may share a file when each has its own variables.
-            (Some(mine), Some(theirs)) if a == b => {
-                let twice = mine.iter().find(|name| theirs.contains(name));
-                twice.map(|name| format!("variable `{name}` of {}", second.artifact))
-            }
-            (_, _) => (a.is_within(b) || b.is_within(a)).then(|| second.artifact.clone()),
-        },
-        (What::Secret(_) | What::Place(..) | What::Entry, _) => None,
+fn in_common(first: &Claim, second: &Claim, met: &Met) -> String {
+    match (&first.what, &met.variable) {
+        (What::Secret(at), _) => format!("secret {at}"),
+        (What::Place(..) | What::Entry, Some(name)) => {
+            format!("variable `{name}` of {}", second.artifact)
+        }
+        (What::Place(..) | What::Entry, None) => second.artifact.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
 use crate::observe::together;
+use crate::overlap::Unions;
 use crate::reflect::declared::pruned;
 
 /// Takes a configuration apart: into groups that share sources, directly or through others, in the order of their first
@@ -131,23 +132,15 @@ pub fn alone(config: &Config, name: &str) -> Config {
 
 /// For each delivery the lowest number among those it is made with.
 fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
-    let mut numbers: Vec<usize> = (0..deliveries.len()).collect();
+    let mut unions = Unions::of(deliveries.len());
     let mut first: BTreeMap<&Source, usize> = BTreeMap::new();
     for (index, delivery) in deliveries.iter().enumerate() {
         for from in &delivery.from {
-            let Some(&earlier) = first.get(&from.source) else {
-                first.insert(&from.source, index);
-                continue;
-            };
-            let (a, b) = (numbers[earlier], numbers[index]);
-            for number in &mut numbers {
-                if *number == a.max(b) {
-                    *number = a.min(b);
-                }
-            }
+            unions.unite(index, *first.entry(&from.source).or_insert(index));
         }
     }
-    numbers
+    let numbers = 0..deliveries.len();
+    numbers.map(|number| unions.first(number)).collect()
 }
 
 /// Files whose change means a pass: sources, and the keys that open them.

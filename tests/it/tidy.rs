@@ -43,6 +43,7 @@ const RINGS: &[(&str, u8)] = &[
     ("tally", 0),
     ("metric", 0),
     ("lock", 0),
+    ("overlap", 0),
     ("plain", 0),
 ];
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::problem::Problem;
 use super::super::{Delivery, FileFormat, Location, SecretRef, Target};
 use super::target::normal;
+use crate::overlap::{Claim, Met, Overlaps};
 use crate::report::Class;
 
 /// What one target occupies.
@@ -25,17 +26,26 @@ enum Place<'a> {
     },
 }
 
-/// Adds a problem for each pair of targets that collide.
+/// By what places are looked up.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Path(&'a Path),
+    Secret(&'a SecretRef),
+}
+
+/// Adds a problem for each target that meets one before it.
 pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
     let places: Vec<Place<'_>> = deliveries
         .iter()
         .flat_map(|delivery| delivery.to.iter().map(|target| place(delivery, target)))
         .collect();
-    for (index, place) in places.iter().enumerate() {
-        if let Some((first, what)) = places[..index]
-            .iter()
-            .find_map(|earlier| collide(earlier, place))
+    let mut taken = Overlaps::default();
+    for (number, place) in places.iter().enumerate() {
+        let claim = claim(place);
+        if let Some(met) = taken.first(number, &claim)
+            && let Some(earlier) = places.get(met.number)
         {
+            let (first, what) = (location(earlier), in_common(earlier, place, &met));
             problems.push(Problem {
                 at: location(place).clone(),
                 what: format!("{what} is the target of two outputs"),
@@ -45,6 +55,29 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
                 class: Class::Usage,
             });
         }
+        taken.enter(number, &claim);
+    }
+}
+
+/// Two editors may share a `.env` file: each owns its own variables. All else may not overlap. What only sources, links and
+/// the cluster tell is found by `plan`.
+fn claim<'a>(place: &'a Place<'a>) -> Claim<'a, Key<'a>> {
+    match place {
+        Place::File { path, edits, .. } => Claim {
+            at: Key::Path(path),
+            above: path.ancestors().skip(1).map(Key::Path).collect(),
+            variables: edits.clone(),
+        },
+        Place::Folder { path, .. } => Claim {
+            at: Key::Path(path),
+            above: path.ancestors().skip(1).map(Key::Path).collect(),
+            variables: None,
+        },
+        Place::Secret { at, .. } => Claim {
+            at: Key::Secret(at),
+            above: Vec::new(),
+            variables: None,
+        },
     }
 }
 
@@ -83,42 +116,15 @@ fn location<'a>(place: &Place<'a>) -> &'a Location {
     }
 }
 
-/// Two editors may share a `.env` file: each owns its own variables. All else may not overlap. What only sources, links and
-/// the cluster tell is found by `plan`.
-fn collide<'a>(first: &Place<'a>, second: &Place<'a>) -> Option<(&'a Location, String)> {
+/// What a place and one before it share.
+fn in_common(earlier: &Place<'_>, place: &Place<'_>, met: &Met) -> String {
     let shown = |path: &Path| format!("`{}`", path.display());
-    let inside = |path: &Path, dir: &Path| path.starts_with(dir);
-    let what = match (first, second) {
-        (
-            Place::File {
-                path: a,
-                edits: Some(mine),
-                ..
-            },
-            Place::File {
-                path: b,
-                edits: Some(theirs),
-                ..
-            },
-        ) if a == b => {
-            let twice = mine.iter().find(|name| theirs.contains(name));
-            twice.map(|name| format!("variable `{name}` of {}", shown(b)))
-        }
-        (Place::File { path: a, .. }, Place::File { path: b, .. }) => {
-            (inside(a, b) || inside(b, a)).then(|| shown(b))
-        }
-        (Place::File { path, .. }, Place::Folder { path: dir, .. })
-        | (Place::Folder { path: dir, .. }, Place::File { path, .. }) => {
-            (inside(path, dir) || inside(dir, path)).then(|| shown(path))
-        }
-        (Place::Folder { path: a, .. }, Place::Folder { path: b, .. }) => {
-            (inside(a, b) || inside(b, a)).then(|| shown(b))
-        }
-        (Place::Secret { at: a, .. }, Place::Secret { at: b, .. }) => {
-            (a == b).then(|| format!("Secret `{}`", b.name))
-        }
-        (Place::Secret { .. }, Place::File { .. } | Place::Folder { .. })
-        | (Place::File { .. } | Place::Folder { .. }, Place::Secret { .. }) => None,
-    };
-    what.map(|what| (location(first), what))
+    match (earlier, place) {
+        (_, Place::Secret { at, .. }) => format!("Secret `{}`", at.name),
+        (Place::File { path, .. }, Place::Folder { .. }) => shown(path),
+        (_, Place::File { path, .. } | Place::Folder { path, .. }) => match &met.variable {
+            Some(name) => format!("variable `{name}` of {}", shown(path)),
+            None => shown(path),
+        },
+    }
 }

@@ -183,7 +183,7 @@ fn row_03_one_delivery_cannot_hit_itself_either() {
             artifacts: Ok(artifacts),
         }],
     };
-    let shared = shared(&desired, &[vec![seen(), seen()]]);
+    let shared = Ledger::default().enter(&desired, &[vec![seen(), seen()]]);
     assert_eq!(shared.len(), 2);
     let what = &shared[&(0, 0)].what;
     assert!(
@@ -212,4 +212,38 @@ fn row_03_what_comes_apart_and_could_not_be_foreseen_is_refused_the_second_time(
         let right = |failure: &Failure| failure.what.ends_with("the other is secret n/s of `one`");
         assert!(refused.values().all(right), "{refused:?}");
     }
+}
+
+#[test]
+fn row_188_many_outputs_are_looked_up_and_not_paired() {
+    // Pairs of so many would be two thousand millions: this test would not end.
+    let many = 64 * 1024;
+    let names: Vec<String> = (0..many).map(|number| format!("{number}.env")).collect();
+    let deliveries = names.iter().map(|name| Wanted {
+        delivery: name.clone(),
+        artifacts: Ok(vec![whole(name)]),
+    });
+    let mut deliveries: Vec<Wanted> = deliveries.collect();
+    let mut observed: Vec<Vec<Seen>> = names
+        .iter()
+        .map(|name| {
+            vec![Seen {
+                state: Observed::Absent,
+                place: place(&[7, 2], &[name]),
+            }]
+        })
+        .collect();
+    let refused = |deliveries: Vec<Wanted>, observed: &[Vec<Seen>]| {
+        let group = Desired { deliveries };
+        Ledger::default().enter(&group, observed).len()
+    };
+    deliveries.push(Wanted {
+        delivery: "all".to_owned(),
+        artifacts: Ok(vec![set("folder")]),
+    });
+    observed.push(vec![Seen {
+        state: Observed::Absent,
+        place: place(&[7, 2], &[]),
+    }]);
+    assert_eq!(refused(deliveries, &observed), many + 1);
 }
