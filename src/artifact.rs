@@ -70,6 +70,24 @@ impl Artifact {
     pub fn of_set(set: FileSetArtifact) -> Self {
         Self::FileSet(Arc::new(set))
     }
+
+    /// Wipes the values and keeps what can be shown. A call of the disk that hangs keeps what it writes.
+    pub fn forget_values(&mut self) {
+        match self {
+            Self::File(file) => match Arc::get_mut(file).map(|file| &mut file.body) {
+                Some(FileBody::Whole(body)) => *body = SecretBytes::default(),
+                Some(FileBody::Lines(lines)) => lines.clear(),
+                None => {}
+            },
+            Self::FileSet(set) => {
+                if let Some(set) = Arc::get_mut(set) {
+                    set.files.clear();
+                }
+            }
+            Self::Secret(secret) => secret.data.clear(),
+            Self::PullSecret(_) | Self::Leftover(_) => {}
+        }
+    }
 }
 
 /// One file at one path.

@@ -114,10 +114,7 @@ impl<'a> Pass<'a> {
         if sets.iter().all(|set| set.files.is_empty()) {
             return Vec::new();
         }
-        let fetched = self
-            .reads
-            .these(sets.iter().flat_map(|set| &set.files))
-            .await;
+        let fetched = self.reads.of_manifests().await;
         render::described(self.config, &fetched, &own_namespace(self.world).await)
     }
 
@@ -148,7 +145,11 @@ impl<'a> Pass<'a> {
 /// Fetches, renders, looks and decides.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     let pass = &Pass::new(config, world, now, false);
-    let delivered = grouped(config, async |group| pass.decided(group).await.1);
+    let delivered = grouped(pass, async |group| {
+        let (_, mut plans) = pass.decided(group).await;
+        plans.iter_mut().for_each(DeliveryPlan::forget_values);
+        plans
+    });
     let described = async { pass.decide(pass.described().await).await };
     let (mut deliveries, described) = tokio::join!(delivered, described);
     deliveries.extend(described);
@@ -160,11 +161,13 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     }
 }
 
-/// What `each` makes of every group of deliveries that may meet in one place, all at once; in the order of the deliveries.
-async fn grouped<T>(config: &Config, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
-    let groups = observe::together(&config.deliveries).await;
+/// What `each` makes of every group of deliveries that may meet in one place; in the order of the deliveries. Who waits for
+/// its turn needs no memory yet.
+async fn grouped<T>(pass: &Pass<'_>, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
+    let groups = observe::together(&pass.config.deliveries).await;
     let made = groups.iter().map(async |group| {
-        let made = each(group).await;
+        let _turn = pass.world.turns.take().await;
+        let made = Box::pin(each(group)).await;
         group.iter().copied().zip(made)
     });
     let made: BTreeMap<usize, T> = join_all(made).await.into_iter().flatten().collect();
@@ -244,7 +247,7 @@ pub async fn run_asking(
     before: &Before<'_>,
 ) -> (Applied, Vec<Owed>) {
     let pass = &Pass::new(config, world, now, true);
-    let ways = grouped(config, async |group| deliver(group, pass, before).await);
+    let ways = grouped(pass, async |group| deliver(group, pass, before).await);
     let mut applied = Applied {
         plan: Plan {
             deliveries: Vec::new(),
@@ -322,6 +325,7 @@ async fn way(
         }
         Ok(_) | Err(_) => Vec::new(),
     };
+    plan.forget_values();
     Way {
         plan,
         results,
@@ -342,6 +346,7 @@ async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
         before.hold(&mut plan);
         let steps = plan.steps.as_deref().unwrap_or_default();
         let results = apply::delivery(steps, world).await;
+        plan.forget_values();
         Way {
             plan,
             results,

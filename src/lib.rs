@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, logs, exit code |
 //! | 3 | `mode`, `sidecar`, `outcome`, `cycle`, `telemetry`, `hygiene` | when to make a pass; the one path of a pass; what is told of it |
-//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
+//! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt`, `turns` and `room` bound it |
 //! | 2 | `progress`, `stderr` | what a terminal shows of a wait; what is told there |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
 //! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `overlap`, `plain` | plain types; how names are shown |
@@ -53,5 +53,6 @@ pub mod source;
 pub mod stderr;
 pub mod tally;
 pub mod telemetry;
+pub mod turns;
 pub mod vault;
 pub mod world;

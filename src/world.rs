@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::config::{Config, Source};
+use crate::disk::Unswept;
 use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
@@ -22,6 +23,7 @@ use crate::patience::Patience;
 use crate::progress::waiting;
 use crate::report::{Class, Failure};
 use crate::shelf::Shelf;
+use crate::turns::Turns;
 use crate::vault::{Runner, Session};
 
 /// Everything with a side effect that sources, observers and appliers share.
@@ -38,6 +40,10 @@ pub struct World {
     pub allow_deletes: usize,
     /// Files that were replaced; they go after a moment for their readers.
     pub retired: Arc<Retired>,
+    /// How many deliveries are on their way at once.
+    pub turns: Arc<Turns>,
+    /// What killed runs left in the folders of targets, as far as it was looked for.
+    pub unswept: Arc<Unswept>,
     vaults: BTreeMap<String, Arc<Session>>,
     kubernetes: Arc<OnceCell<Kubernetes>>,
     once: Arc<Once>,
@@ -46,7 +52,7 @@ pub struct World {
 /// What is read once in a pass, by the first who needs it.
 #[derive(Default)]
 struct Once {
-    identities: OnceCell<Result<Vec<Identity>, Failure>>,
+    identities: OnceCell<Result<Arc<[Identity]>, Failure>>,
     keyring: OnceCell<Result<Arc<Keyring>, Failure>>,
     sources: Mutex<BTreeMap<Source, Arc<OnceCell<Read>>>>,
 }
@@ -77,6 +83,8 @@ impl World {
             halt: Arc::default(),
             allow_deletes: 0,
             retired: Arc::default(),
+            turns: Arc::default(),
+            unswept: Arc::default(),
             vaults: config
                 .vaults
                 .values()
@@ -136,6 +144,8 @@ impl World {
             halt: Arc::clone(&self.halt),
             allow_deletes: self.allow_deletes,
             retired: Arc::clone(&self.retired),
+            turns: Arc::clone(&self.turns),
+            unswept: Arc::clone(&self.unswept),
             vaults: self.vaults.clone(),
             kubernetes: Arc::clone(&self.kubernetes),
             once: Arc::clone(&self.once),
@@ -205,9 +215,9 @@ impl World {
     pub async fn identities(
         &self,
         load: impl Future<Output = Result<Vec<Identity>, Failure>>,
-    ) -> Result<&[Identity], Failure> {
-        let loaded = self.once.identities.get_or_init(|| load).await;
-        loaded.as_deref().map_err(Failure::clone)
+    ) -> Result<Arc<[Identity]>, Failure> {
+        let load = async { load.await.map(Arc::from) };
+        self.once.identities.get_or_init(|| load).await.clone()
     }
 
     /// The sealing keys, loaded by the first who needs them.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Once};
 
 use crate::artifact::{Access, EnvLine, FileArtifact, FileBody, FileSetArtifact};
-use crate::disk::{Caller, Folder, QUIET, SinkError, Standing, Turn, call_at, place, set};
+use crate::disk::{Caller, Folder, QUIET, SinkError, Standing, Turn, Unswept, call_at, place, set};
 use crate::material::SecretBytes;
 use crate::render::envfile::EnvFile;
 use crate::report::Failure;
@@ -17,12 +17,18 @@ const TRIES: u32 = 50;
 pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failure> {
     let (parent, _) = place(&file.path)?;
     let (artifact, root) = (Arc::clone(file), world.root.clone());
-    let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), caller);
+    let unswept = Arc::clone(&world.unswept);
+    let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
     let done = call_at(parent, world.patience.of_disk(), call).await;
     Ok(done.map_err(SinkError::from)??)
 }
 
-fn write_now(file: &FileArtifact, root: Option<&Path>, caller: &Caller) -> Result<(), SinkError> {
+fn write_now(
+    file: &FileArtifact,
+    root: Option<&Path>,
+    unswept: &Unswept,
+    caller: &Caller,
+) -> Result<(), SinkError> {
     let FileArtifact {
         path, body, access, ..
     } = file;
@@ -30,7 +36,7 @@ fn write_now(file: &FileArtifact, root: Option<&Path>, caller: &Caller) -> Resul
     let folder = Folder::find_or_make(parent, root, access)?;
     let lock = folder.lock()?;
     if let Some(lock) = &lock {
-        folder.sweep(lock, access)?;
+        folder.sweep(lock, access, unswept)?;
     }
     if !caller.waits() {
         return Err(SinkError::Hangs(path.clone()));

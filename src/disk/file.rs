@@ -9,10 +9,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::SinkError;
 use super::folder::{Folder, give, kind, owned};
 use super::lock::Lock;
-use super::names::{is_file_name, is_temporary_file, temporary_file};
+use super::names::{is_file_name, temporary_file};
+use super::{SinkError, Unswept};
 use crate::artifact::Access;
 use crate::material::SecretBytes;
 
@@ -173,29 +173,35 @@ impl Folder {
         }
     }
 
-    /// Files that killed runs left.
-    pub fn leftovers(&self, access: &Access) -> Result<Vec<String>, SinkError> {
-        let mut names = self.names()?;
-        names.retain(|name| is_temporary_file(name));
-        let mut found = Vec::new();
-        for name in names {
-            let ours = self.stat(&name)?.is_some_and(|stat| {
-                FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                    && owned(&stat, access)
-            });
-            if ours {
-                found.push(name);
+    /// Whether a killed run left a file here.
+    pub fn is_littered(&self, access: &Access, unswept: &Unswept) -> Result<bool, SinkError> {
+        for name in unswept.of(self)?.iter() {
+            if self.is_litter(name, access)? {
+                return Ok(true);
             }
         }
-        Ok(found)
+        Ok(false)
     }
 
     /// Removes what killed runs left. Only under a lock: another run's file would be in use.
-    pub fn sweep(&self, _lock: &Lock<'_>, access: &Access) -> Result<(), SinkError> {
-        for name in self.leftovers(access)? {
-            self.remove(&name)?;
+    pub fn sweep(
+        &self,
+        _lock: &Lock<'_>,
+        access: &Access,
+        unswept: &Unswept,
+    ) -> Result<(), SinkError> {
+        for name in unswept.of(self)?.iter() {
+            if self.is_litter(name, access)? {
+                self.remove(name)?;
+            }
         }
         Ok(())
+    }
+
+    fn is_litter(&self, name: &str, access: &Access) -> Result<bool, SinkError> {
+        Ok(self.stat(name)?.is_some_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && owned(&stat, access)
+        }))
     }
 }
 

@@ -13,6 +13,7 @@ mod names;
 mod read;
 pub mod set;
 mod text;
+mod unswept;
 mod walk;
 
 pub use call::{Caller, Hangs, Turn, aside, call_at, promptly};
@@ -26,3 +27,4 @@ pub use read::{
     DiskError, be_strict, read_by, read_credential, read_document, read_public, read_small,
 };
 pub use text::read_text;
+pub use unswept::Unswept;

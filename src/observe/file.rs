@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::place as places;
 use crate::artifact::{FileArtifact, FileBody, FileSetArtifact, Variables};
-use crate::disk::{Folder, SinkError, call_at, place, set};
+use crate::disk::{Folder, SinkError, Unswept, call_at, place, set};
 use crate::observed::{FileState, Observed, Place, Seen};
 use crate::world::World;
 
@@ -15,9 +15,10 @@ type Looked = (Result<Observed, SinkError>, Option<Place>);
 /// Looks at one file.
 pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
     let (artifact, root) = (Arc::clone(file), world.root.clone());
+    let unswept = Arc::clone(&world.unswept);
     let folder = file.path.parent().unwrap_or(&file.path);
     seen(folder, world, move || {
-        let state = state(&artifact, root.as_deref());
+        let state = state(&artifact, root.as_deref(), &unswept);
         (state, places::file(&artifact.path))
     })
     .await
@@ -46,7 +47,11 @@ async fn seen(
     }
 }
 
-fn state(file: &FileArtifact, root: Option<&Path>) -> Result<Observed, SinkError> {
+fn state(
+    file: &FileArtifact,
+    root: Option<&Path>,
+    unswept: &Unswept,
+) -> Result<Observed, SinkError> {
     let FileArtifact {
         path, body, access, ..
     } = file;
@@ -66,13 +71,13 @@ fn state(file: &FileArtifact, root: Option<&Path>) -> Result<Observed, SinkError
         },
         FileBody::Lines(_) => Some(standing.text(&folder, name)?),
     };
-    let leftover = folder.leftovers(access)?.into_iter().next();
+    let littered = folder.is_littered(access, unswept)?;
     Ok(Observed::File(FileState {
         bytes,
         mode: standing.stat.st_mode & 0o7777,
         uid: standing.stat.st_uid,
         gid: standing.stat.st_gid,
-        damage: leftover.map(|_| "a killed run left a temporary file beside it".to_owned()),
+        damage: littered.then(|| "a killed run left a temporary file beside it".to_owned()),
     }))
 }
 

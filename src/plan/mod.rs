@@ -214,6 +214,13 @@ impl DeliveryPlan {
         steps.any(|step| step.action == Action::Wait)
     }
 
+    /// Values are needed no more: what is shown of a plan are names and sizes.
+    pub fn forget_values(&mut self) {
+        for step in self.steps.iter_mut().flatten() {
+            step.artifact.forget_values();
+        }
+    }
+
     /// Whatever would be written waits.
     pub fn hold(&mut self) {
         for step in self.steps.iter_mut().flatten() {

@@ -10,7 +10,7 @@ use crate::material::Material;
 use crate::report::{Failure, Fault};
 use crate::world::World;
 
-use super::keys;
+use super::{keys, opened};
 
 /// Reads and opens one age file.
 pub async fn fetch(
@@ -23,10 +23,16 @@ pub async fn fetch(
     let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
     warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
     let identities = world.identities(keys::age(configured, world)).await?;
-    let opened = age::open(bytes.expose(), identities).map_err(|error| within(file, error))?;
-    tracing::info!(file = %file.display(), recipient = %shortened(&opened.by), "age file opened");
-    let documents =
-        document::parse(opened.plaintext, format).map_err(|error| within(file, error))?;
+    let path = file.to_owned();
+    let (documents, by) = opened(move || {
+        let opened =
+            age::open(bytes.expose(), &identities).map_err(|error| within(&path, error))?;
+        let documents =
+            document::parse(opened.plaintext, format).map_err(|error| within(&path, error))?;
+        Ok((documents, opened.by))
+    })
+    .await?;
+    tracing::info!(file = %file.display(), recipient = %shortened(&by), "age file opened");
     Ok(Material::of_documents(documents))
 }
 

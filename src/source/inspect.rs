@@ -201,7 +201,7 @@ impl Inspected {
         self.failures
             .extend(outside.err().map(|error| within(file, error)));
         let identities = world.identities(keys::age(&config.keys, world)).await?;
-        let opened = sops::open_in_part(bytes.expose(), format, identities, policy);
+        let opened = sops::open_in_part(bytes.expose(), format, &identities, policy);
         let opened = opened.map_err(|error| {
             if error.says_changed() {
                 self.integrity = Integrity::Bad;
@@ -247,7 +247,7 @@ impl Inspected {
         self.failures
             .extend(outside.err().map(|error| within(file, error)));
         let identities = world.identities(keys::age(&config.keys, world)).await?;
-        let opened = age::open(bytes.expose(), identities).map_err(|error| {
+        let opened = age::open(bytes.expose(), &identities).map_err(|error| {
             if error.says_changed() {
                 self.integrity = Integrity::Bad;
             }

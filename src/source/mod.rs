@@ -10,9 +10,12 @@ pub mod sops;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use tokio::sync::Semaphore;
 
 use crate::config::{Config, Delivery, Source};
+use crate::disk::aside;
 use crate::envelope::sops::Policy;
 use crate::fetched::Fetched;
 use crate::material::Material;
@@ -40,8 +43,13 @@ impl<'a> Reads<'a> {
             .await
     }
 
-    /// What these sources gave.
-    pub async fn these(&self, sources: impl Iterator<Item = &Source>) -> Fetched {
+    /// What all manifests gave.
+    pub async fn of_manifests(&self) -> Fetched {
+        let sets = self.config.manifests.iter();
+        self.these(sets.flat_map(|set| &set.files)).await
+    }
+
+    async fn these(&self, sources: impl Iterator<Item = &Source>) -> Fetched {
         let sources: BTreeSet<&Source> = sources.collect();
         let reads = sources.into_iter().map(|source| async {
             let gave = fetch(source, self.config, self.world).await;
@@ -96,6 +104,16 @@ async fn named(source: &Source, world: &World) -> Result<Source, Failure> {
     Ok(Source::Vault(read?))
 }
 
+/// Opens and parses beside the thread that answers, renews and ends.
+async fn opened<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    /// The processors have more to do, and each needs memory.
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    let _turn = TURNS.acquire().await;
+    aside(work).await
+}
+
 /// What a terminal says is waited for.
 fn awaited(source: &Source) -> String {
     match source {
@@ -109,10 +127,15 @@ fn awaited(source: &Source) -> String {
     }
 }
 
-async fn read(source: &Source, config: &Config, world: &World) -> Result<Material, Failure> {
+/// Each kind in memory of its own: a read of one kind does not take the room of the largest.
+fn read<'a>(
+    source: &'a Source,
+    config: &'a Config,
+    world: &'a World,
+) -> BoxFuture<'a, Result<Material, Failure>> {
     match source {
-        Source::Vault(read) => world.vault(&read.server)?.read(read).await,
-        Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).await,
+        Source::Vault(read) => async { world.vault(&read.server)?.read(read).await }.boxed(),
+        Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).boxed(),
         Source::Sops {
             file,
             format,
@@ -121,13 +144,13 @@ async fn read(source: &Source, config: &Config, world: &World) -> Result<Materia
             let policy = Policy {
                 allow_unauthenticated: *allow_unauthenticated,
             };
-            sops::fetch(file, *format, policy, &config.keys, world).await
+            sops::fetch(file, *format, policy, &config.keys, world).boxed()
         }
         Source::Sealed { file, object } => {
-            sealed::fetch(file, object.as_deref(), &config.keys, world).await
+            sealed::fetch(file, object.as_deref(), &config.keys, world).boxed()
         }
-        Source::SealedObject(at) => sealed::object(at, &config.keys, world).await,
-        Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).await,
-        Source::Secret(at) => secret::fetch(at, world).await,
+        Source::SealedObject(at) => sealed::object(at, &config.keys, world).boxed(),
+        Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).boxed(),
+        Source::Secret(at) => secret::fetch(at, world).boxed(),
     }
 }

@@ -13,7 +13,7 @@ use crate::report::{Class, Failure, Fault};
 use crate::world::World;
 
 use super::age::within;
-use super::keys;
+use super::{keys, opened};
 
 /// Reads a file and opens one of its SealedSecrets: the fields of the Secret.
 pub async fn fetch(
@@ -79,7 +79,8 @@ pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSe
 pub(super) async fn read(file: &Path, world: &World) -> Result<Vec<SealedSecret>, Failure> {
     let end = world.patience.of_disk();
     let bytes = read_by(read_document, file, "sealed secret file", end).await?;
-    let found = sealed::parse(bytes.expose()).map_err(|error| within(file, error))?;
+    let parsed = opened(move || Ok(sealed::parse(bytes.expose())?)).await;
+    let found = parsed.map_err(|failure| within(file, failure))?;
     if found.is_empty() {
         return Err(Failure::new(
             Class::Corrupt,
@@ -130,13 +131,7 @@ pub(super) async fn open(
     }
     let keys: Arc<Keyring> = world.keyring(keys::sealed(configured, world)).await?;
     let object = sealed.object();
-    let opened = tokio::task::spawn_blocking(move || sealed::unseal(&sealed, &keys)).await;
-    let opened = opened.map_err(|_| {
-        Failure::new(
-            Class::Bug,
-            format!("{object}: opening it ended in a defect of ours"),
-        )
-    })??;
+    let opened = opened(move || Ok(sealed::unseal(&sealed, &keys)?)).await?;
     for key in &opened.opened_by {
         tracing::info!(%object, key, "sealed secret opened");
     }

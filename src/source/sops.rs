@@ -11,7 +11,7 @@ use crate::report::Failure;
 use crate::world::World;
 
 use super::age::{warn_outside, within};
-use super::keys;
+use super::{keys, opened};
 
 /// Reads and opens one SOPS file.
 pub async fn fetch(
@@ -23,8 +23,12 @@ pub async fn fetch(
 ) -> Result<Material, Failure> {
     let bytes = read_by(read_document, file, "SOPS file", world.patience.of_disk()).await?;
     let identities = world.identities(keys::age(configured, world)).await?;
-    let opened = sops::open_in_part(bytes.expose(), format, identities, policy)
-        .map_err(|error| within(file, error))?;
+    let path = file.to_owned();
+    let opened = opened(move || {
+        let opened = sops::open_in_part(bytes.expose(), format, &identities, policy);
+        opened.map_err(|error| within(&path, error))
+    })
+    .await?;
     tracing::info!(
         file = %file.display(),
         recipient = opened

@@ -26,6 +26,7 @@ const RINGS: &[(&str, u8)] = &[
     ("stderr", 2),
     ("patience", 2),
     ("halt", 2),
+    ("turns", 2),
     ("room", 2),
     ("shelf", 2),
     ("plan", 1),
