@@ -71,6 +71,19 @@ impl Artifact {
         Self::FileSet(Arc::new(set))
     }
 
+    /// Bytes of all its values.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::File(file) => match &file.body {
+                FileBody::Whole(body) => body.len(),
+                FileBody::Lines(lines) => lines.iter().map(|line| line.line.len()).sum(),
+            },
+            Self::FileSet(set) => set.files.values().map(SecretBytes::len).sum(),
+            Self::Secret(secret) => secret.data.values().map(SecretBytes::len).sum(),
+            Self::PullSecret(_) | Self::Leftover(_) => 0,
+        }
+    }
+
     /// Wipes the values and keeps what can be shown. A call of the disk that hangs keeps what it writes.
     pub fn forget_values(&mut self) {
         match self {

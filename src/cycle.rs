@@ -22,7 +22,7 @@ use crate::reflect::metadata::NamespaceMetadata;
 use crate::reflect::signature::Keys;
 use crate::render;
 use crate::report::Failure;
-use crate::room;
+use crate::room::{self, Full};
 use crate::source::{self, Reads};
 use crate::world::World;
 
@@ -81,10 +81,15 @@ impl<'a> Pass<'a> {
             true => Ok(String::new()),
             false => own_namespace(self.world).await,
         };
-        let mut wanted = render::wanted(self.config, delivery, fetched, &namespace, self.now);
-        if let (Ok(_), Err(full)) = (&wanted.artifacts, room::check()) {
-            wanted.artifacts = Err(full.into());
-        }
+        // What is made of the values is as large as they are, or a little larger.
+        let wanted = match room::take(fetched.weight()) {
+            Ok(_taken) => render::wanted(self.config, delivery, fetched, &namespace, self.now),
+            Err(full) => refused(delivery, full),
+        };
+        let wanted = match room::check() {
+            Err(full) if wanted.artifacts.is_ok() => refused(delivery, full),
+            Ok(()) | Err(_) => wanted,
+        };
         let wanted = match declared::needs_namespaces(delivery) {
             false => declared::expand(delivery, wanted, &Ok(Vec::new())),
             true => {
@@ -139,6 +144,13 @@ impl<'a> Pass<'a> {
             }
         }
         plan::group(desired, observed, &self.ledger).deliveries
+    }
+}
+
+fn refused(delivery: &Delivery, full: Full) -> Wanted {
+    Wanted {
+        delivery: delivery.name.clone(),
+        artifacts: Err(full.into()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Source;
-use crate::material::Material;
+use crate::material::{Material, Node};
 use crate::report::Failure;
 
 /// What all sources of a configuration gave.
@@ -28,6 +28,13 @@ impl Fetched {
             .expect("fetch_all reads every source of the configuration")
             .as_deref()
             .map_err(Failure::clone)
+    }
+
+    /// Bytes of all values.
+    pub fn weight(&self) -> usize {
+        let materials = self.materials.values().flatten();
+        let nodes = materials.flat_map(|material| &material.documents);
+        nodes.map(Node::weight).sum()
     }
 
     /// One entry per distinct source.

@@ -136,6 +136,16 @@ pub enum Node {
 }
 
 impl Node {
+    /// Bytes of all its leaves.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) => 0,
+            Self::Number(bytes) | Self::Time(bytes) | Self::Text(bytes) => bytes.len(),
+            Self::List(items) => items.iter().map(Self::weight).sum(),
+            Self::Map(entries) => entries.iter().map(|(_, node)| node.weight()).sum(),
+        }
+    }
+
     /// A text leaf.
     pub fn text(text: impl Into<SecretBytes>) -> Self {
         Self::Text(text.into())

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use crate::lock::locked;
+use crate::room;
 
 /// Enough to keep every server busy: each is asked by fewer at once.
 const AT_ONCE: usize = 32;
@@ -15,10 +16,17 @@ const AT_ONCE: usize = 32;
 /// When none came to its end for so long, as many again may begin.
 const STUCK: Duration = Duration::from_millis(100);
 
+/// The same under a memory limit that lets only a few begin: what is slow must not be taken for what hangs.
+const STUCK_IN_LITTLE_MEMORY: Duration = Duration::from_secs(2);
+
 /// Turns of a process.
 #[derive(Debug)]
 pub struct Turns {
     free: Semaphore,
+    /// How many there are while all gets on.
+    usual: usize,
+    /// After how long without an end more may begin.
+    stuck: Duration,
     pace: Mutex<Pace>,
 }
 
@@ -39,10 +47,16 @@ pub struct Turn<'a> {
 
 impl Default for Turns {
     fn default() -> Self {
+        let usual = room::at_once(AT_ONCE);
         Self {
-            free: Semaphore::new(AT_ONCE),
+            free: Semaphore::new(usual),
+            usual,
+            stuck: match usual < AT_ONCE {
+                true => STUCK_IN_LITTLE_MEMORY,
+                false => STUCK,
+            },
             pace: Mutex::new(Pace {
-                turns: AT_ONCE,
+                turns: usual,
                 moved: Instant::now(),
             }),
         }
@@ -54,7 +68,7 @@ impl Turns {
     pub async fn take(&self) -> Turn<'_> {
         let mut asked = std::pin::pin!(self.free.acquire());
         loop {
-            if let Ok(permit) = timeout(STUCK, &mut asked).await {
+            if let Ok(permit) = timeout(self.stuck, &mut asked).await {
                 return Turn {
                     turns: self,
                     // It is never closed.
@@ -67,7 +81,7 @@ impl Turns {
 
     fn widen(&self) {
         let mut pace = locked(&self.pace);
-        if pace.moved.elapsed() >= STUCK {
+        if pace.moved.elapsed() >= self.stuck {
             self.free.add_permits(pace.turns);
             pace.turns *= 2;
             pace.moved = Instant::now();
@@ -80,12 +94,12 @@ impl Drop for Turn<'_> {
         let mut pace = locked(&self.turns.pace);
         pace.moved = Instant::now();
         // What was added because nothing got on goes again: this one, and those that nobody waits for.
-        if pace.turns > AT_ONCE
+        if pace.turns > self.turns.usual
             && let Some(permit) = self.permit.take()
         {
             permit.forget();
             pace.turns -= 1;
-            let more = pace.turns.saturating_sub(AT_ONCE);
+            let more = pace.turns.saturating_sub(self.turns.usual);
             pace.turns -= self.turns.free.forget_permits(more);
         }
     }
@@ -113,7 +127,7 @@ mod tests {
             running.set(running.get() - 1);
         };
         join_all((0..2000).map(one)).await;
-        assert_eq!(most.get(), AT_ONCE);
+        assert_eq!(most.get(), turns.usual);
     }
 
     #[tokio::test]
@@ -132,7 +146,7 @@ mod tests {
             }
         }
         // Those that hung are gone, and so are the turns that were made for them.
-        assert_eq!(locked(&turns.pace).turns, AT_ONCE);
-        assert_eq!(turns.free.available_permits(), AT_ONCE);
+        assert_eq!(locked(&turns.pace).turns, turns.usual);
+        assert_eq!(turns.free.available_permits(), turns.usual);
     }
 }

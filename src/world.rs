@@ -54,11 +54,20 @@ pub struct World {
 struct Once {
     identities: OnceCell<Result<Arc<[Identity]>, Failure>>,
     keyring: OnceCell<Result<Arc<Keyring>, Failure>>,
-    sources: Mutex<BTreeMap<Source, Arc<OnceCell<Read>>>>,
+    sources: Mutex<BTreeMap<Source, Reading>>,
 }
 
 /// What one source gave.
 type Read = Result<Arc<Material>, Failure>;
+
+/// A source of a pass, by the one name of its spellings.
+#[derive(Default)]
+struct Reading {
+    /// How many deliveries have still to ask for it. With the last its values go.
+    left: usize,
+    /// What it gave, by its real name.
+    gave: BTreeMap<Source, Arc<OnceCell<Read>>>,
+}
 
 impl World {
     /// A world for one pass of this configuration; nothing is connected yet.
@@ -229,13 +238,33 @@ impl World {
         self.once.keyring.get_or_init(|| load).await.clone()
     }
 
+    /// Somebody will ask for this source in this pass.
+    pub fn expect(&self, source: &Source) {
+        let mut sources = locked(&self.once.sources);
+        let reading = sources.entry(source.whatever_its_spelling()).or_default();
+        reading.left += 1;
+    }
+
     /// What a source gives in this pass, read by the first who needs it.
     pub async fn source(&self, source: Source, read: impl Future<Output = Read>) -> Read {
-        let first = locked(&self.once.sources)
-            .entry(source)
-            .or_default()
-            .clone();
+        let first = {
+            let mut sources = locked(&self.once.sources);
+            let reading = sources.entry(source.whatever_its_spelling()).or_default();
+            Arc::clone(reading.gave.entry(source).or_default())
+        };
         first.get_or_init(|| read).await.clone()
+    }
+
+    /// One who asked for this source has what it gave.
+    pub fn asked(&self, source: &Source) {
+        let name = source.whatever_its_spelling();
+        let mut sources = locked(&self.once.sources);
+        if let Some(reading) = sources.get_mut(&name) {
+            reading.left = reading.left.saturating_sub(1);
+            if reading.left == 0 {
+                sources.remove(&name);
+            }
+        }
     }
 
     /// Ends what this world opened and no other uses: revokes each token that no delivered data ends with. Warns and never fails.

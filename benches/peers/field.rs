@@ -109,30 +109,35 @@ impl Field {
 
     /// Starts a reflector and waits until it has listed everything.
     pub(crate) fn start(&self, keyferry: &Path) -> Running {
-        let [port] = free_ports();
-        let child = Command::new(keyferry)
-            .args(["sidecar", "--config", "reflector.yaml", "--log", "error"])
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .current_dir(self.scratch.path())
-            .env_clear()
-            .env("HOME", self.scratch.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("keyferry starts");
-        let running = Running { child, port };
+        let running = Running::start(keyferry, self.scratch.path(), "reflector.yaml");
         running.until("/readyz", &|text| text.contains("reflector: ok, "));
         running
     }
 }
 
-/// A reflector; it ends when this is dropped.
+/// A sidecar; it ends when this is dropped.
 pub(crate) struct Running {
     child: Child,
     port: u16,
 }
 
 impl Running {
+    /// Starts one with this configuration of a folder, which is its home too.
+    pub(crate) fn start(keyferry: &Path, folder: &Path, config: &str) -> Self {
+        let [port] = free_ports();
+        let child = Command::new(keyferry)
+            .args(["sidecar", "--config", config, "--log", "error"])
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .current_dir(folder)
+            .env_clear()
+            .env("HOME", folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("keyferry starts");
+        Self { child, port }
+    }
+
     fn ask(&self, path: &str) -> Result<String, String> {
         let answer = Client::plain(self.port).call("GET", path, "", b"");
         let answer = answer.map_err(|error| error.to_string())?;

@@ -14,6 +14,7 @@ mod field;
 mod latency;
 mod launcher;
 mod limits;
+mod many;
 mod reflect;
 mod release;
 mod scale;
@@ -41,6 +42,9 @@ const ROWS: &[(&str, Make)] = &[
     ("latency-vault", latency::vault),
     ("latency-sops", latency::sops),
     ("at-rest", at_rest::row),
+    ("many-files", many::files),
+    ("many-secrets", many::secrets),
+    ("many-check", many::check),
     ("size", release::size),
 ];
 

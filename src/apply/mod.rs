@@ -11,6 +11,7 @@ use crate::artifact::Artifact;
 use crate::halt::{self, Running};
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
 use crate::report::{Class, Failure};
+use crate::room;
 use crate::world::World;
 
 /// What came of a plan: the plan itself, and beside each step what came of it.
@@ -111,6 +112,20 @@ fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
 }
 
 async fn write(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
+    let weight = step.artifact.weight();
+    // A file may lie in memory; a Secret is sent and answered in a text that is a third longer.
+    let copies = match &step.artifact {
+        Artifact::File(_) | Artifact::FileSet(_) => 1,
+        Artifact::Secret(_) => 4,
+        Artifact::PullSecret(_) | Artifact::Leftover(_) => 0,
+    };
+    let _taken = room::take(weight * copies)?;
+    let done = written(step, turns, world).await;
+    room::wrote(weight);
+    done
+}
+
+async fn written(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
     match &step.artifact {
         Artifact::File(file) => {
             let _turn = turns.lock().await;

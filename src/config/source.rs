@@ -93,6 +93,23 @@ pub struct VaultRead {
     pub write: Option<String>,
 }
 
+impl Source {
+    /// One name for all spellings that may turn out to be the same source.
+    pub fn whatever_its_spelling(&self) -> Self {
+        match self {
+            Self::Vault(read) => {
+                let parts = read.path.split('/').filter(|part| *part != "data");
+                Self::Vault(VaultRead {
+                    path: parts.collect::<Vec<_>>().join("/"),
+                    exact: false,
+                    ..read.clone()
+                })
+            }
+            other => other.clone(),
+        }
+    }
+}
+
 /// What a decrypted file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DocumentFormat {

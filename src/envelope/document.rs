@@ -118,17 +118,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn bytes_that_are_no_text_are_only_raw() {
-        let bytes = || SecretBytes::from(vec![0xff]);
-        assert_eq!(
-            parse(bytes(), DocumentFormat::Json),
-            Err(SyntaxError::NotText)
-        );
-        let raw = parse(bytes(), DocumentFormat::Raw);
-        assert_eq!(raw, Ok(vec![map(vec![("content", Node::Text(bytes()))])]));
-    }
-
     /// Twice over names that were looked for one by one would not end.
     #[test]
     fn row_185_a_file_holds_many_values_and_no_more() {
@@ -157,5 +146,16 @@ mod tests {
             let more = parse(text(MOST_VALUES + 1), format);
             assert_eq!(more.err(), Some(SyntaxError::TooMany), "{format:?}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_only_raw() {
+        let bytes = || SecretBytes::from(vec![0xff]);
+        assert_eq!(
+            parse(bytes(), DocumentFormat::Json),
+            Err(SyntaxError::NotText)
+        );
+        let raw = parse(bytes(), DocumentFormat::Raw);
+        assert_eq!(raw, Ok(vec![map(vec![("content", Node::Text(bytes()))])]));
     }
 }

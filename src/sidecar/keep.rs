@@ -69,7 +69,7 @@ impl Keeper<'_> {
             };
             match wake {
                 Wake::Pass => break,
-                Wake::Lease if self.leases_moved().await => return,
+                Wake::Lease if Box::pin(self.leases_moved()).await => return,
                 Wake::Lease => {}
             }
         }

@@ -25,7 +25,8 @@ use crate::room;
 use crate::vault::Session;
 use crate::world::World;
 
-/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and answers all.
+/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and answers all. What it gave
+/// goes with the last who asks.
 pub struct Reads<'a> {
     config: &'a Config,
     world: &'a World,
@@ -34,35 +35,45 @@ pub struct Reads<'a> {
 impl<'a> Reads<'a> {
     /// Of a configuration; nothing is read yet.
     pub fn new(config: &'a Config, world: &'a World) -> Self {
+        let deliveries = config.deliveries.iter().map(of_delivery);
+        let all = deliveries.chain([of_manifests(config)]);
+        all.flatten().for_each(|source| world.expect(source));
         Self { config, world }
     }
 
     /// What the sources of one delivery gave, read all at once.
     pub async fn of(&self, delivery: &Delivery) -> Fetched {
-        self.these(delivery.from.iter().map(|from| &from.source))
-            .await
+        self.these(of_delivery(delivery)).await
     }
 
     /// What all manifests gave.
     pub async fn of_manifests(&self) -> Fetched {
-        let sets = self.config.manifests.iter();
-        self.these(sets.flat_map(|set| &set.files)).await
+        self.these(of_manifests(self.config)).await
     }
 
-    async fn these(&self, sources: impl Iterator<Item = &Source>) -> Fetched {
-        let sources: BTreeSet<&Source> = sources.collect();
+    async fn these(&self, sources: BTreeSet<&Source>) -> Fetched {
         let reads = sources.into_iter().map(|source| async {
             let gave = fetch(source, self.config, self.world).await;
+            self.world.asked(source);
             (source.clone(), gave)
         });
         Fetched::from_parts(join_all(reads).await)
     }
 }
 
+fn of_delivery(delivery: &Delivery) -> BTreeSet<&Source> {
+    delivery.from.iter().map(|from| &from.source).collect()
+}
+
+fn of_manifests(config: &Config) -> BTreeSet<&Source> {
+    let sets = config.manifests.iter();
+    sets.flat_map(|set| &set.files).collect()
+}
+
 /// Reads every source once, all at once.
 pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
     let sources = config.sources().map(|(_, source)| source);
-    Reads::new(config, world).these(sources).await
+    Reads::new(config, world).these(sources.collect()).await
 }
 
 /// The sessions whose tokens this delivery's data ends with, once for each of its leases.
@@ -152,5 +163,23 @@ fn read<'a>(
         Source::SealedObject(at) => sealed::object(at, &config.keys, world).boxed(),
         Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).boxed(),
         Source::Secret(at) => secret::fetch(at, world).boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn row_185_what_is_opened_or_parsed_holds_up_nothing_else() {
+        let (end, wait) = std::sync::mpsc::channel();
+        let work = opened(move || {
+            wait.recv().expect("it is sent");
+            Ok(())
+        });
+        let other = async { end.send(()).expect("it is waited for") };
+        // On the runtime's own thread the first would wait for the second for ever.
+        let (done, ()) = tokio::join!(work, other);
+        done.expect("it ends");
     }
 }

@@ -25,7 +25,7 @@ use super::error::Cause;
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use crate::lock::locked;
-use crate::{room, tally};
+use crate::room::{self, Taken};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const EXCHANGE: Duration = Duration::from_secs(30);
@@ -103,7 +103,7 @@ impl Transport {
             authority,
             trust,
             client: Mutex::new(None),
-            turns: Semaphore::new(AT_ONCE),
+            turns: Semaphore::new(room::at_once(AT_ONCE)),
         })
     }
 
@@ -124,7 +124,9 @@ impl Transport {
         let patience = limit
             .saturating_duration_since(Instant::now())
             .min(EXCHANGE);
-        let sent = tokio::time::timeout(patience, self.exchange(call, headers)).await;
+        // Made only now: it is large, and many wait for a turn.
+        let exchange = Box::pin(self.exchange(call, headers));
+        let sent = tokio::time::timeout(patience, exchange).await;
         let answer = sent.unwrap_or_else(|_| {
             let (address, after) = (self.address(), patience);
             Err(match after {
@@ -284,30 +286,12 @@ impl Transport {
     }
 }
 
-/// Of answers that are being read: many come at once, and none is a secret of ours yet.
-#[derive(Default)]
-struct Held(usize);
-
-impl Held {
-    fn grow(&mut self, by: usize) -> Result<(), Limit> {
-        tally::HELD.grow(by);
-        self.0 += by;
-        Ok(room::check()?)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        tally::HELD.shrink(self.0);
-    }
-}
-
 async fn collect(response: Response<Incoming>) -> Result<Answer, Cause> {
     let (head, mut body) = response.into_parts();
     if body.size_hint().lower() > BODY_LIMIT as u64 {
         return Err(Limit::Large.into());
     }
-    let mut held = Held::default();
+    let mut held = Taken::default();
     let whole = match body.size_hint().exact() {
         Some(size) => {
             sized(
@@ -334,9 +318,9 @@ async fn collect(response: Response<Incoming>) -> Result<Answer, Cause> {
 async fn sized(
     body: &mut Incoming,
     size: usize,
-    held: &mut Held,
+    held: &mut Taken,
 ) -> Result<Zeroizing<Vec<u8>>, Cause> {
-    held.grow(size)?;
+    held.grow(size).map_err(Limit::from)?;
     let mut whole = Zeroizing::new(Vec::with_capacity(size));
     while let Some(part) = part(body).await? {
         whole.extend_from_slice(&part);
@@ -344,7 +328,7 @@ async fn sized(
     Ok(whole)
 }
 
-async fn in_parts(body: &mut Incoming, held: &mut Held) -> Result<Zeroizing<Vec<u8>>, Cause> {
+async fn in_parts(body: &mut Incoming, held: &mut Taken) -> Result<Zeroizing<Vec<u8>>, Cause> {
     let mut parts: Vec<Bytes> = Vec::new();
     let mut size = 0;
     while let Some(part) = part(body).await? {
@@ -352,7 +336,7 @@ async fn in_parts(body: &mut Incoming, held: &mut Held) -> Result<Zeroizing<Vec<
         if size > BODY_LIMIT {
             return Err(Limit::Large.into());
         }
-        held.grow(part.len())?;
+        held.grow(part.len()).map_err(Limit::from)?;
         parts.push(part);
     }
     // Copied once into a buffer that never grows: growing would leave copies behind that nobody wipes.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::support::group::Group;
 use crate::support::process::eventually;
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
@@ -50,30 +51,116 @@ fn delivered(folder: &Path) -> usize {
 }
 
 #[test]
-fn row_64_a_pass_within_little_memory_refuses_what_does_not_fit() {
-    for (mode, limit) in [("job", 32), ("init", 32), ("job", 96)] {
+fn row_64_a_pass_within_little_memory_delivers_one_after_another_or_refuses() {
+    for (mode, apart) in [("job", true), ("job", false), ("init", false)] {
         let folder = tempfile::tempdir().unwrap();
-        let (_stub, _) = large(folder.path());
+        let out = tempfile::tempdir().unwrap();
+        let _stub = values(folder.path(), out.path(), MANY, apart);
         let call = keyferry()
             .dir(folder.path())
             .args([mode, "--deadline", "50s"]);
-        let output = call.within(limit).run();
-        let whole = delivered(folder.path());
-        match limit {
-            96 => {
+        let output = call.within(40).run();
+        let files = fs::read_dir(out.path()).unwrap().count();
+        if apart {
+            output.expect(0);
+            assert_eq!(files, MANY);
+            continue;
+        }
+        let output = output.expect(6);
+        for words in ["no room for more secrets", "the memory limit is 40.0 MiB"] {
+            assert!(output.stderr.contains(words), "{}", output.stderr);
+        }
+        assert_eq!(files, 0);
+    }
+}
+
+/// Nine tenths of what a Secret holds.
+const LARGE: usize = 9 * MEBIBYTE / 10;
+
+/// So many large values, each in a file of its own, or all in one.
+fn values(folder: &Path, out: &Path, count: usize, apart: bool) -> Stub {
+    let made = json!({"created_time": "t", "deletion_time": "", "destroyed": false, "version": 1});
+    let stub = Stub::start(move |request| {
+        let name = request.path.rsplit('/').next().unwrap_or_default();
+        let value = json!({format!("V{name}"): "x".repeat(LARGE)});
+        let data = json!({"data": value, "metadata": made});
+        Reply::json(
+            200,
+            &json!({"request_id": "r", "lease_duration": 0, "data": data}),
+        )
+    });
+    secret_file(folder, "token", "s.c4naryTokenOfAFile24");
+    let source = |number: usize| format!("{{vault: kv/data/{number}}}");
+    let out = out.display();
+    let deliveries: Vec<String> = match apart {
+        true => (0..count)
+            .map(|n| {
+                format!(
+                    "{{name: d{n}, from: [{}], to: [{{file: {{path: {out}/{n}.env}}}}]}}",
+                    source(n)
+                )
+            })
+            .collect(),
+        false => {
+            let all: Vec<String> = (0..count).map(source).collect();
+            vec![format!(
+                "{{name: all, from: [{}], to: [{{file: {{path: {out}/all.env}}}}]}}",
+                all.join(", ")
+            )]
+        }
+    };
+    let config = format!(
+        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\ndeliveries: [{}]\n",
+        stub.url(),
+        deliveries.join(", ")
+    );
+    fs::write(folder.join("keyferry.yaml"), config).unwrap();
+    stub
+}
+
+#[test]
+fn row_194_no_number_of_large_values_is_the_end_of_a_container() {
+    let memory = Path::new("/dev/shm");
+    // Values, MiB, and whether all of them fit on a disk, each in a file of its own.
+    let rows = [
+        (1, 12, true),
+        (4, 16, true),
+        (8, 16, true),
+        (12, 24, true),
+        (40, 32, true),
+        (40, 64, true),
+    ];
+    for (count, limit, fits) in rows {
+        for (on_disk, apart) in [(true, true), (true, false), (false, true), (false, false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let out = match on_disk {
+                true => tempfile::tempdir().unwrap(),
+                false => tempfile::tempdir_in(memory).unwrap(),
+            };
+            let _stub = values(folder.path(), out.path(), count, apart);
+            let call = keyferry()
+                .dir(folder.path())
+                .args(["init", "--deadline", "50s"]);
+            let group = Group::of(limit);
+            let call = match &group {
+                Some(group) => call.inside(group),
+                None => call.within(limit),
+            };
+            let output = call.run();
+            let case = format!("{count} values, {limit} MiB, disk {on_disk}, apart {apart}");
+            let killed = group.as_ref().map_or(0, Group::killed);
+            assert!(
+                killed == 0 && [0, 6].contains(&output.code),
+                "{case}: {output:?}"
+            );
+            let files = fs::read_dir(out.path()).unwrap().map(|file| file.unwrap());
+            let sizes: Vec<u64> = files.map(|file| file.metadata().unwrap().len()).collect();
+            let least = u64::try_from(LARGE * if apart { 1 } else { count }).unwrap();
+            assert!(sizes.iter().all(|size| *size > least), "{case}: {sizes:?}");
+            let all = if apart { count } else { 1 };
+            assert_eq!(output.code == 0, sizes.len() == all, "{case}: {output:?}");
+            if on_disk && apart && fits {
                 output.expect(0);
-                assert_eq!(whole, MANY);
-            }
-            _ => {
-                let output = output.expect(6);
-                let words = "no room for more secrets";
-                assert!(output.stderr.contains(words), "{}", output.stderr);
-                assert!(
-                    output.stderr.contains("the memory limit is 32.0 MiB"),
-                    "{}",
-                    output.stderr
-                );
-                assert!(whole < MANY);
             }
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::canary::assert_none_in;
+use super::group::Group;
 use super::process::poll;
 
 /// A call that is being put together.
@@ -84,7 +85,17 @@ impl Run {
 
     /// With a limit of the kernel as `ulimit` sets it.
     pub(crate) fn limited(self, limit: &str) -> Self {
-        let limited = format!("ulimit {limit}; exec \"$@\"");
+        self.after(&format!("ulimit {limit}"))
+    }
+
+    /// In a control group, as in a container.
+    pub(crate) fn inside(self, group: &Group) -> Self {
+        self.after(&format!("echo $$ > {}", group.door().display()))
+    }
+
+    /// After a command of a shell, in the same process.
+    fn after(self, first: &str) -> Self {
+        let limited = format!("{first} && exec \"$@\"");
         let inner = self.command;
         let mut command = Command::new("sh");
         command
