@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{Common, LogFormat};
+use super::arguments::{Common, LogFormat};
 use keyferry::mode::Ended;
 use keyferry::outcome::Failed;
 use keyferry::progress::after_waiting;

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, ValueEnum};
 
-use super::{Cli, Common, LogFormat};
+use super::arguments::{Cli, Common, LogFormat};
 use keyferry::report::{Class, Failure};
 
 /// What became of a command line.

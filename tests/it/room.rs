@@ -218,7 +218,7 @@ fn a_defect_ends_with_70_a_last_line_and_where_it_was() {
         assert!(
             lines
                 .next_back()
-                .is_some_and(|before| before.contains("src/main.rs:")),
+                .is_some_and(|before| before.contains("src/cli/runtime.rs:")),
             "{}",
             output.stderr
         );

@@ -1,7 +1,4 @@
-//! The command line as it is typed. What it means is decided in `main`.
-
-pub(crate) mod last;
-pub(crate) mod refused;
+//! The command line as it is typed. `commands` decides what it means.
 
 use std::path::PathBuf;
 use std::time::Duration;

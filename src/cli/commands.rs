@@ -1,0 +1,188 @@
+//! What each command does.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::CommandFactory;
+
+use keyferry::config::Config;
+use keyferry::config::raw::RawConfig;
+use keyferry::mode::check::Depth;
+use keyferry::mode::sidecar::{Loaded, Settings};
+use keyferry::mode::{Ended, check, once, sidecar, trace};
+use keyferry::outcome::Failed;
+use keyferry::plan::Format;
+use keyferry::report::{Class, Failure};
+use keyferry::sidecar::ask;
+use keyferry::sidecar::listen::Names;
+use keyferry::vault::Runner;
+use keyferry::world::World;
+
+use super::arguments::{Cli, Command, Common, Place, Sidecar, Trace, TraceKind};
+use super::execute::execute;
+use super::load::{env_text, invalid, loaded, warn_of_secrets};
+use super::man::man_page;
+use super::print::{is_terminal, print, then};
+use super::runtime::block_on;
+
+/// How long one step of a sidecar may take; a step that fails is made again later.
+pub(super) const STEP: Duration = Duration::from_secs(20);
+
+pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
+    match command {
+        Command::Schema => print(&format!(
+            "{:#}\n",
+            schemars::schema_for!(RawConfig).to_value()
+        )),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "keyferry", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Command::Man => match man_page() {
+            Ok(page) => print(&page),
+            Err(error) => {
+                Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
+            }
+        },
+        Command::Job(pass) => with_config(common, &pass.place, |config| {
+            let world =
+                world(&config, &pass.place, pass.deadline).with_allowed_deletes(pass.allow_deletes);
+            if pass.dry_run {
+                return show_plan(common, &config, world, Format::Text, false);
+            }
+            one_pass(common, &config, world)
+        }),
+        Command::Init(init) => with_config(common, &init.place, |config| {
+            let world = world(&config, &init.place, init.deadline);
+            if init.dry_run {
+                return show_plan(common, &config, world, Format::Text, false);
+            }
+            one_pass(common, &config, world.waiting_for_files())
+        }),
+        Command::Sidecar(sidecar) => stay(common, &sidecar),
+        Command::Ready(address) => asked(ask::ready(address.listen)),
+        Command::Status(address) => asked(ask::status(address.listen)),
+        Command::Trace(Trace {
+            kind: TraceKind::Secret,
+            name,
+            output,
+            deadline,
+        }) => {
+            let (ended, text) = block_on(common, trace::secret(&name, deadline, output));
+            then(print(&text), ended)
+        }
+        Command::Plan(plan) => with_config(common, &plan.place, |config| {
+            let world =
+                world(&config, &plan.place, plan.deadline).with_allowed_deletes(plan.allow_deletes);
+            show_plan(common, &config, world, plan.output, true)
+        }),
+        Command::Check(flags) => with_config(common, &flags.place, |config| {
+            let depth = match (flags.keys, flags.targets) {
+                (_, true) => Depth::Targets,
+                (true, false) => Depth::Keys,
+                (false, false) => Depth::Configuration,
+            };
+            let now = jiff::Timestamp::now();
+            let world = world(&config, &flags.place, Duration::from_secs(120));
+            let (ended, text) =
+                block_on(common, check::run(config, world, depth, flags.output, now));
+            then(print(&text), ended)
+        }),
+        Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
+            execute(common, config, &arguments, core_limit)
+        }),
+    }
+}
+
+fn one_pass(common: &Common, config: &Config, world: World) -> Ended {
+    let (ended, outcome) = block_on(common, once::run(config, world, jiff::Timestamp::now()));
+    if let Some(outcome) = outcome
+        && std::io::stdout().is_terminal()
+    {
+        // What was delivered is, whoever does not read of it.
+        drop(print(&outcome.table()));
+    }
+    ended
+}
+
+/// Asks of a running sidecar need no configuration.
+fn asked(answer: Result<String, Failure>) -> Ended {
+    match answer {
+        Ok(text) => print(&text),
+        Err(failure) => Ended::Failed(Failed::whole(failure)),
+    }
+}
+
+fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
+    let Sidecar {
+        place,
+        address,
+        allow_deletes,
+        allow_host,
+    } = sidecar;
+    let allow_deletes = *allow_deletes;
+    warn_of_secrets();
+    let Loaded { config, files } = loaded(place);
+    let first = match config {
+        Ok(config) => config,
+        Err(problems) => return invalid(&problems, common.log_format),
+    };
+    if let Err(failure) = sidecar::has_work(&first) {
+        return Ended::Failed(Failed::whole(failure));
+    }
+    let (again, root) = (place.clone(), place.root.clone());
+    let settings = Settings {
+        listen: address.listen,
+        names: Names::new(allow_host),
+        load: Arc::new(move || loaded(&again)),
+        world: Box::new(move |config| {
+            let world = World::staying(config, root.clone(), STEP);
+            in_actions(world.with_allowed_deletes(allow_deletes))
+        }),
+    };
+    block_on(common, sidecar::run(settings, first, files))
+}
+
+fn show_plan(
+    common: &Common,
+    config: &Config,
+    world: World,
+    format: Format,
+    reflector: bool,
+) -> Ended {
+    let now = jiff::Timestamp::now();
+    let (ended, text) = block_on(common, once::plan(config, world, format, reflector, now));
+    let ended = if format == Format::Text && is_terminal() {
+        ended.shown_above()
+    } else {
+        ended
+    };
+    then(print(&text), ended)
+}
+
+/// The outside of one pass.
+pub(super) fn world(config: &Config, place: &Place, deadline: Duration) -> World {
+    in_actions(World::new(config, place.root.clone(), deadline))
+}
+
+/// Only here is the environment asked who a GitHub Actions job is.
+pub(super) fn in_actions(world: World) -> World {
+    match Runner::of(
+        env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        env_text("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+    ) {
+        Some(runner) => world.with_runner(runner),
+        None => world,
+    }
+}
+
+/// Loads the configuration first; what is wrong with it is shown line by line.
+fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
+    warn_of_secrets();
+    match loaded(place).config {
+        Ok(config) => mode(config),
+        Err(problems) => invalid(&problems, common.log_format),
+    }
+}

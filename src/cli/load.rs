@@ -1,0 +1,124 @@
+//! The configuration as it is loaded: its files, the environment, and how its mistakes are shown.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use keyferry::config::load::load;
+use keyferry::config::outside::{Outside, Root};
+use keyferry::config::problem::Problems;
+use keyferry::disk::of_one_generation;
+use keyferry::mode::Ended;
+use keyferry::mode::sidecar::Loaded;
+use keyferry::outcome::Failed;
+use keyferry::report::Failure;
+use keyferry::{hygiene, stderr};
+
+use super::arguments::{LogFormat, Place};
+
+/// The configuration, and every file and folder that was looked at for it. The files of a folder are one configuration: none
+/// of them from before a switch of its volume, another from after it.
+pub(super) fn loaded(place: &Place) -> Loaded {
+    if place.strict {
+        keyferry::disk::be_strict();
+    }
+    let paths = if place.config.is_empty() {
+        default_config()
+    } else {
+        place.config.clone()
+    };
+    let named: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    of_one_generation(&named, || load_once(place, &paths))
+}
+
+fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
+    let seen = RefCell::new(Vec::new());
+    let texts = RefCell::new(BTreeMap::new());
+    let read = |path: &Path| {
+        seen.borrow_mut().push(path.to_owned());
+        let text = keyferry::disk::read_text(path)?;
+        let mut texts = texts.borrow_mut();
+        texts.insert(path.display().to_string(), text.clone());
+        Ok(text)
+    };
+    let here = std::env::current_dir().unwrap_or_default();
+    let outside = Outside {
+        env: &env_text,
+        read: &read,
+        list: &|path| {
+            seen.borrow_mut().push(path.to_owned());
+            list(path)
+        },
+        root: place.root.as_deref().map(|path| Root { path, here: &here }),
+    };
+    let config = load(paths, &outside).and_then(|config| {
+        let texts = texts.borrow().clone();
+        let mut list = keyferry::render::check_templates(&config, &texts);
+        list.extend(keyferry::vault::check_roots(&config));
+        list.extend(keyferry::observe::overwritten(&config, &seen.borrow()));
+        match list.is_empty() {
+            true => Ok(config),
+            false => Err(Problems { list, texts }),
+        }
+    });
+    let mut files = seen.take();
+    files.sort();
+    files.dedup();
+    Loaded { config, files }
+}
+
+fn default_config() -> Vec<PathBuf> {
+    let here = PathBuf::from("keyferry.yaml");
+    let mounted = PathBuf::from("/etc/keyferry/keyferry.yaml");
+    vec![if here.exists() || !mounted.exists() {
+        here
+    } else {
+        mounted
+    }]
+}
+
+fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    let mut entries = std::fs::read_dir(path)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort();
+    Ok(Some(entries))
+}
+
+/// The last line tells the worst; before it stand the others, and the lines of the file.
+pub(super) fn invalid(problems: &Problems, format: LogFormat) -> Ended {
+    let others = problems.others();
+    match format {
+        LogFormat::Text => {
+            stderr::write(problems.blocks().as_bytes());
+        }
+        LogFormat::Json => {
+            for Failure { what, hint, .. } in others.iter().map(|problem| problem.failure()) {
+                tracing::error!(reason = what, hint, "the configuration is not valid");
+            }
+        }
+    }
+    Ended::Failed(Failed {
+        more: others.len(),
+        ..Failed::whole(problems.failure())
+    })
+}
+
+pub(super) fn warn_of_secrets() {
+    for name in hygiene::SECRET_VARIABLES
+        .iter()
+        .filter(|name| std::env::var_os(name).is_some())
+    {
+        if !name.starts_with("ACTIONS_") {
+            tracing::warn!("{name} is set and ignored: secrets are read from files only");
+        }
+    }
+}
+
+/// A variable of the environment, where it is text.
+pub(super) fn env_text(name: &str) -> Option<String> {
+    std::env::var_os(name).and_then(|value| value.into_string().ok())
+}

@@ -1,0 +1,24 @@
+//! The manual page.
+
+use clap::CommandFactory;
+
+use super::arguments::Cli;
+
+/// The page of the whole, then the options of each command: one page holds all.
+pub(super) fn man_page() -> std::io::Result<String> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    let mut page = String::from_utf8_lossy(&page).into_owned();
+    let mut command = Cli::command();
+    command.build();
+    for command in command
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+    {
+        let mut options = Vec::new();
+        clap_mangen::Man::new(command.clone()).render_options_section(&mut options)?;
+        let heading = format!(".SH \"OPTIONS OF {}\"", command.get_name().to_uppercase());
+        page.push_str(&String::from_utf8_lossy(&options).replacen(".SH OPTIONS", &heading, 1));
+    }
+    Ok(page)
+}

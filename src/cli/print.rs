@@ -1,0 +1,35 @@
+//! What a command prints on standard output.
+
+use std::io::{IsTerminal, Write};
+
+use keyferry::mode::Ended;
+use keyferry::outcome::Failed;
+use keyferry::report::{Class, Failure};
+
+pub(super) fn print(text: &str) -> Ended {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Ok(()) => Ended::Well(String::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ended::Well(String::new()),
+        Err(error) => Ended::Failed(Failed::whole(
+            Failure::new(
+                Class::Sink,
+                format!("cannot write to standard output: {error}"),
+            )
+            .hint("redirect it elsewhere"),
+        )),
+    }
+}
+
+pub(super) fn then(printed: Ended, ended: Ended) -> Ended {
+    match printed {
+        Ended::Failed(failed) => Ended::Failed(failed),
+        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_) => ended,
+    }
+}
+
+/// Whether both streams end before the same eyes.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
