@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use crate::format::{hex, percent};
 use crate::material::SecretBytes;
 
 /// Longer texts say nothing more to a person.
@@ -63,39 +64,9 @@ fn repeats(text: &str, value: &[u8]) -> bool {
                 .any(|word| word == whole);
     }
     text.contains(whole.as_ref())
-        || percent_decoded(text).contains(whole.as_ref())
-        || text.to_ascii_lowercase().contains(&hex(value))
+        || String::from_utf8_lossy(&percent::decode(text)).contains(whole.as_ref())
+        || text.to_ascii_lowercase().contains(&hex::encode(value))
         || in_base64(text, value)
-}
-
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let digit = |at: usize| {
-        bytes
-            .get(at)
-            .and_then(|&byte| char::from(byte).to_digit(16))
-    };
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                plain.extend(u8::try_from(high * 16 + low));
-                at += 3;
-            }
-            (byte, _, _) => {
-                plain.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
-}
-
-fn hex(value: &[u8]) -> String {
-    value
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A value inside longer bytes has three shapes in base64, by where it begins; the edges of each depend on the neighbours.
@@ -130,7 +101,10 @@ mod tests {
             ("said hunter22 aloud", WITHHELD.to_owned()),
             (&coded, WITHHELD.to_owned()),
             (&inside, WITHHELD.to_owned()),
-            (&hex(value.as_bytes()).to_uppercase(), WITHHELD.to_owned()),
+            (
+                &hex::encode(value.as_bytes()).to_uppercase(),
+                WITHHELD.to_owned(),
+            ),
             (
                 "admission webhook \"w.io\" denied the request: no hunter22 here",
                 format!("admission webhook \"w.io\" denied the request ({WITHHELD})"),

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::format::base64;
 use crate::material::{Node, SecretBytes};
 use crate::report::{Class, Fault};
 
-pub(crate) mod base64;
 pub mod document;
 pub(crate) mod fields;
 pub(crate) mod marks;
@@ -154,7 +154,7 @@ impl Manifest {
         metadata.push(("annotations".to_owned(), texts(annotations)));
         let data = data
             .into_iter()
-            .map(|(key, value)| (key, Node::Text(base64::encode(value.expose()))));
+            .map(|(key, value)| (key, Node::text(base64::encode(value.expose()))));
         Node::Map(vec![
             ("apiVersion".to_owned(), Node::text("v1")),
             ("kind".to_owned(), Node::text("Secret")),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::fields::{self, Fields, ShapeError};
-use super::{Kind, Manifest, ManifestError, base64, marks, names};
+use super::{Kind, Manifest, ManifestError, marks, names};
+use crate::format::base64;
 use crate::material::{Node, SecretBytes};
 
 /// The type of a Secret that names none.
@@ -59,9 +60,9 @@ impl RawSecret {
         for (key, node) in top.fields("data").map_err(shape)? {
             let path = format!("data.{key}");
             let text = fields::text(&path, node).map_err(shape)?;
-            let value = base64::decode(text.expose())
+            let value = base64::decode_as_go(text.expose())
                 .ok_or_else(|| shape(ShapeError::new(path, fields::Expected::Base64)))?;
-            data.insert(key, value);
+            data.insert(key, value.into());
         }
         for (key, node) in top.fields("stringData").map_err(shape)? {
             let value = fields::text(&format!("stringData.{key}"), node).map_err(shape)?;

@@ -371,27 +371,3 @@ fn yaml_types_stay_apart() {
     ]);
     assert_eq!(documents, [expected]);
 }
-
-#[test]
-fn base64_is_gos() {
-    let rows: [(&str, Option<&[u8]>); 9] = [
-        ("", Some(b"")),
-        ("YQ==", Some(b"a")),
-        ("YQ", None),
-        ("YR==", Some(b"a")),
-        ("Y\nQ=\r\n=", Some(b"a")),
-        ("YQ= =", None),
-        ("-_==", None),
-        ("+/==", Some(&[0xfb])),
-        ("YQ==YQ==", None),
-    ];
-    for (text, bytes) in rows {
-        let decoded = super::base64::decode(text.as_bytes());
-        assert_eq!(
-            decoded.as_ref().map(|found| found.expose()),
-            bytes,
-            "{text:?}"
-        );
-    }
-    assert_eq!(super::base64::encode(&[0xfb]).expose(), b"+w==");
-}

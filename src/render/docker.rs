@@ -11,10 +11,11 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::config::Registry;
+use crate::format::base64;
+use crate::format::wiped::Wiped;
 use crate::material::{Node, SecretBytes};
 use crate::report::{Class, Fault};
 
-use super::buffer::{Wiped, base64, base64_decode};
 use super::field::{Field, FieldError, Fields};
 use super::json::{self, JsonError, quote};
 use super::names::shown;
@@ -130,7 +131,7 @@ fn login(fields: &Fields<'_>, registry: &Registry, out: &mut Wiped) -> Result<()
     for part in [username, ":", password] {
         pair.text(part);
     }
-    let auth = base64(pair.into_secret().expose());
+    let auth = base64::encode(pair.into_secret().expose());
     let mut entries = vec![("username", username), ("password", password)];
     if fields.named("email").is_some() {
         entries.push(("email", text(fields, "email")?));
@@ -172,7 +173,7 @@ impl Auth {
     fn is_login(&self) -> bool {
         match &self.auth {
             Some(auth) if !auth.is_empty() => {
-                base64_decode(auth.as_bytes()).is_some_and(|pair| pair.contains(&b':'))
+                base64::decode_spaced(auth.as_bytes()).is_some_and(|pair| pair.contains(&b':'))
             }
             Some(_) | None => {
                 self.username.is_some() && self.password.is_some()

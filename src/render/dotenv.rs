@@ -13,10 +13,10 @@
 use thiserror::Error;
 
 use crate::artifact::EnvLine;
+use crate::format::wiped::Wiped;
 use crate::material::SecretBytes;
 use crate::report::{Class, Fault};
 
-use super::buffer::Wiped;
 use super::names::{is_variable, shown};
 
 /// One line for one variable.

@@ -9,10 +9,10 @@ use thiserror::Error;
 
 use crate::config::{Delivery, From, Source};
 use crate::fetched::Fetched;
+use crate::format::base64;
 use crate::material::{Material, Node, SecretBytes};
 use crate::report::{Class, Failure, Fault};
 
-use super::buffer;
 use super::field::{Field, FieldError, Fields, Held, Origin};
 use super::json::JsonError;
 use super::names::{listed, shown};
@@ -142,7 +142,7 @@ pub(super) fn fields<'a>(
 
 /// The bytes that base64 stands for.
 pub(super) fn decoded(field: &str, text: &SecretBytes) -> Result<SecretBytes, MergeError> {
-    let bytes = buffer::base64_decode(text.expose());
+    let bytes = base64::decode_spaced(text.expose());
     bytes
         .map(SecretBytes::from)
         .ok_or_else(|| MergeError::NotBase64 {

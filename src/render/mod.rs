@@ -9,7 +9,6 @@
 //! Invariants: a delivery is rendered whole or not at all, and one that fails leaves the others alone; nothing here puts
 //! a value into an error; every buffer that held one is wiped.
 
-mod buffer;
 mod check;
 mod docker;
 mod dotenv;

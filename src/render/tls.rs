@@ -16,10 +16,11 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::format::base64;
+use crate::format::wiped::Wiped;
 use crate::material::{Node, SecretBytes};
 use crate::report::{Class, Fault};
 
-use super::buffer::{Wiped, base64};
 use super::field::{FieldError, Fields};
 use super::x509::{self, Facts};
 
@@ -226,7 +227,7 @@ fn pem(links: &[Link]) -> SecretBytes {
     let mut out = Wiped::default();
     for link in links {
         out.text("-----BEGIN CERTIFICATE-----\n");
-        for line in base64(&link.der).as_bytes().chunks(64) {
+        for line in base64::encode(&link.der).as_bytes().chunks(64) {
             out.push(line);
             out.text("\n");
         }

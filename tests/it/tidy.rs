@@ -44,6 +44,8 @@ const RINGS: &[(&str, u8)] = &[
     ("metric", 0),
     ("lock", 0),
     ("plain", 0),
+    ("format", 0),
+    ("net", 0),
 ];
 
 /// Siblings that do not know each other.

@@ -11,6 +11,7 @@ use super::super::raw::{
 use super::super::stay::{Collector, OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
 use super::super::{FileFormat, Location, SecretRef, Target};
 use super::Checker;
+use crate::net::address::is_loopback;
 
 /// gRPC has no port of its own that could be left out.
 fn collector(text: &str) -> Option<Collector> {
@@ -259,11 +260,7 @@ impl Checker<'_> {
         let uri: Option<http::Uri> = text.parse().ok();
         let host = uri.as_ref().and_then(|uri| uri.host().map(str::to_owned));
         let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
-        let local = host.as_deref().is_some_and(|host| {
-            let bare = host.trim_matches(['[', ']']);
-            let address = bare.parse::<std::net::IpAddr>();
-            bare == "localhost" || address.is_ok_and(|address| address.is_loopback())
-        });
+        let local = host.as_deref().is_some_and(is_loopback);
         if !(host.is_some() && (scheme == Some("https") || (scheme == Some("http") && local))) {
             let at = self.at(&url);
             self.problem(

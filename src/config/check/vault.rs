@@ -10,6 +10,7 @@ use super::super::{
     AgeKey, JwtSource, Location, SealedKey, SecretRef, VaultAuth, VaultRead, VaultServer,
 };
 use super::{Checker, DEFAULT_SERVER};
+use crate::net::address::is_loopback;
 use crate::report::Class;
 
 /// Where a pod finds its ServiceAccount token when no other is projected.
@@ -331,11 +332,9 @@ impl Address {
         if authority.contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(format!("`{text}` holds more than scheme, host and port"));
         }
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let loopback = bare == "localhost"
-            || bare
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
-        Ok(Self { plain, loopback })
+        Ok(Self {
+            plain,
+            loopback: is_loopback(host),
+        })
     }
 }
