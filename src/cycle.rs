@@ -118,7 +118,8 @@ impl<'a> Pass<'a> {
             .reads
             .these(sets.iter().flat_map(|set| &set.files))
             .await;
-        render::described(self.config, &fetched, &own_namespace(self.world).await)
+        let own = own_namespace(self.world).await;
+        render::described(self.config, &fetched, &own, Timestamp::now())
     }
 
     /// What the deliveries of one group have and need.

@@ -27,13 +27,10 @@ use crate::observed::SecretState;
 use crate::reflect::marks::is_copy;
 
 mod apply;
-mod check;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use apply::{Apply, Basis};
-pub(super) use check::MAX_SIZE;
-pub(crate) use check::{check, is_reserved};
 
 pub(super) use apply::NEVER;
 use apply::encode;

@@ -240,17 +240,17 @@ fn what_is_no_secret_of_ours_is_refused_by_its_place() {
         (
             secret(&format!("stringData: {{a b: {CANARY}}}")),
             Class::Refused,
-            "secret platform/app: `a b` cannot be a key of a Secret",
+            "secret platform/app: these names cannot be keys of a Secret: `a b`",
         ),
         (
             secret("stringData: {../x: z}"),
             Class::Refused,
-            "secret platform/app: `../x` cannot be a key of a Secret",
+            "secret platform/app: these names cannot be keys of a Secret: `../x`",
         ),
         (
             secret("stringData: {..x: z}"),
             Class::Refused,
-            "secret platform/app: `..x` cannot be a key of a Secret",
+            "secret platform/app: these names cannot be keys of a Secret: `..x`",
         ),
         (
             "{apiVersion: v1, kind: Secret}".to_owned(),

@@ -215,7 +215,7 @@ impl JsonError {
         if self.path.is_empty() {
             return String::new();
         }
-        format!("at {}: ", super::names::shown(&self.path.join(".")))
+        format!("at {}: ", crate::plain::quoted(&self.path.join(".")))
     }
 }
 

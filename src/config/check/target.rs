@@ -12,24 +12,9 @@ use super::super::{
     SecretTarget, Target,
 };
 use super::Checker;
+use crate::artifact::secret;
 use crate::artifact::{Access, Conflict, MARK, is_provenance};
 use crate::report::class_of_reading;
-
-/// Secret types that mint rights of their own: never written.
-const DENIED_TYPES: [&str; 3] = [
-    "kubernetes.io/service-account-token",
-    "bootstrap.kubernetes.io/token",
-    "helm.sh/release.v1",
-];
-
-/// Types that have a short name here.
-const SHORT_TYPES: [&str; 5] = [
-    "Opaque",
-    "dockerconfigjson",
-    "tls",
-    "basic-auth",
-    "ssh-auth",
-];
 
 /// What `kubectl create secret` and people call them.
 const OTHER_NAMES: [(&str, &str); 4] = [
@@ -337,19 +322,17 @@ impl Checker<'_> {
             })
             .collect();
         let Some(written) = written else {
-            return SecretKind::Opaque;
+            return SecretKind::of(secret::OPAQUE);
         };
         let text = self.name(written, "the type");
-        let kind = match text.strip_prefix("kubernetes.io/").unwrap_or(&text) {
-            "Opaque" => SecretKind::Opaque,
-            "dockerconfigjson" => return SecretKind::DockerConfigJson { registries },
-            "tls" => SecretKind::Tls,
-            "basic-auth" => SecretKind::BasicAuth,
-            "ssh-auth" => SecretKind::SshAuth,
-            _ => SecretKind::Other(text.clone()),
+        let kind = match secret::known_type(&text) {
+            Some(secret::PULL) => return SecretKind::DockerConfigJson { registries },
+            Some(secret::TLS) => SecretKind::Tls,
+            known => SecretKind::of(known.unwrap_or(&text)),
         };
         let at = self.at(written);
-        if matches!(kind, SecretKind::Other(_)) && !text.contains('/') {
+        if matches!(&kind, SecretKind::Fields(name) if name != secret::OPAQUE && !name.contains('/'))
+        {
             self.problem(
                 at.clone(),
                 format!("`{text}` is no type of a Secret"),
@@ -357,12 +340,12 @@ impl Checker<'_> {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!(
                         "write one of {}, or the full name of another type, with its `/`",
-                        SHORT_TYPES.join(", ")
+                        secret::short_types().collect::<Vec<_>>().join(", ")
                     ),
                 },
             );
         }
-        if DENIED_TYPES.contains(&text.as_str()) {
+        if secret::is_reserved(&text) {
             self.problem(
                 at.clone(),
                 format!("Secrets of type `{text}` carry rights of their own and are never written"),
@@ -384,7 +367,7 @@ fn meant_type(text: &str) -> Option<&'static str> {
     let text = text.to_lowercase();
     let other = OTHER_NAMES.iter().find(|(name, _)| *name == text);
     let other = other.map(|(_, meant)| *meant);
-    other.or_else(|| nearest(&text, SHORT_TYPES))
+    other.or_else(|| nearest(&text, secret::short_types()))
 }
 
 fn by_name(path: &Path) -> Option<RawFileFormat> {

@@ -2,6 +2,7 @@
 
 use super::gotemplate::{Template, TemplateError};
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
+use crate::artifact::secret;
 use crate::format::base64;
 use crate::manifest::document::{self, DocumentError};
 use crate::manifest::fields::{self, Expected, Fields, ShapeError};
@@ -224,12 +225,7 @@ impl Reader {
     }
 
     fn check_key(&self, key: &str) -> Result<(), ManifestError> {
-        if names::is_key(key) {
-            return Ok(());
-        }
-        Err(ManifestError::Key {
-            object: self.object.clone(),
-            key: key.to_owned(),
-        })
+        let object = self.object.clone();
+        secret::check_keys([key]).map_err(|why| ManifestError::Unfit { object, why })
     }
 }
