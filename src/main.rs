@@ -18,7 +18,6 @@ use cli::refused::{self, Parsed};
 use cli::{Cli, Command, Common, Exec, LogFormat, Place, Sidecar, Trace, TraceKind};
 use keyferry::config::load::load;
 use keyferry::config::outside::{Outside, Root};
-use keyferry::config::raw::RawConfig;
 use keyferry::config::{Config, problem::Problems};
 use keyferry::disk::of_one_generation;
 use keyferry::mode::check::Depth;
@@ -94,10 +93,7 @@ fn refuse(what: &str, hint: &str) -> Ended {
 
 fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     match command {
-        Command::Schema => print(&format!(
-            "{:#}\n",
-            schemars::schema_for!(RawConfig).to_value()
-        )),
+        Command::Schema => print(&format!("{:#}\n", keyferry::config::raw::schema())),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "keyferry", &mut script);

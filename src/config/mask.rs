@@ -2,6 +2,7 @@
 //!
 //! It works on the text as it is written, because it must also work on a text that does not parse.
 
+mod keys;
 mod scan;
 
 use std::ops::Range;

@@ -11,9 +11,10 @@ mod vault;
 mod window;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::at::At;
+use super::at::{At, Hidden, Shown};
 use super::expand::expand;
 use super::outside::Outside;
 use super::problem::{Problem, nearest};
@@ -287,7 +288,7 @@ impl Checker<'_> {
     }
 
     /// A text with its variables filled in; empty after a problem.
-    fn text(&mut self, written: &At<String>) -> String {
+    fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
         match expand(&written.value, self.outside.env) {
             Ok(text) => text,
             Err(error) => {
@@ -303,7 +304,7 @@ impl Checker<'_> {
     }
 
     /// A text that must not be empty.
-    fn name(&mut self, written: &At<String>, what: &str) -> String {
+    fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
         let text = self.text(written);
         if text.trim().is_empty() && !written.value.contains("${") {
             let at = self.at(written);
@@ -313,7 +314,7 @@ impl Checker<'_> {
     }
 
     /// A path, joined with the folder of the file.
-    fn path(&mut self, written: &At<String>) -> PathBuf {
+    fn path(&mut self, written: &At<Shown>) -> PathBuf {
         let text = self.name(written, "this path");
         let unsafe_name = text.contains('\0')
             || text.len() > 4096
@@ -330,7 +331,7 @@ impl Checker<'_> {
     }
 
     /// The public half of a key, or a name of one.
-    fn recipient(&mut self, written: &At<String>) -> String {
+    fn recipient(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the recipient");
         if text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN") {
             let at = self.at(written);
@@ -423,7 +424,7 @@ impl Checker<'_> {
         let (template, encoding) = match value {
             RawField::Template(value) => (
                 At {
-                    value,
+                    value: Hidden(value),
                     line,
                     column,
                 },

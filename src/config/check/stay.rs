@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::duration::duration;
 use super::super::raw::{
     RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
@@ -55,7 +55,7 @@ impl Checker<'_> {
         }
     }
 
-    fn collector(&mut self, written: &At<String>) -> Option<Collector> {
+    fn collector(&mut self, written: &At<Shown>) -> Option<Collector> {
         let text = self.text(written);
         let found = collector(&text);
         if found.is_none() {
@@ -70,7 +70,7 @@ impl Checker<'_> {
     }
 
     /// A duration of a second or more.
-    pub(super) fn duration(&mut self, written: &At<String>) -> Option<Duration> {
+    pub(super) fn duration(&mut self, written: &At<Shown>) -> Option<Duration> {
         let text = self.text(written);
         let read = duration(&text).and_then(|span| {
             let usable = !span.is_zero() && span <= LONGEST;
@@ -179,8 +179,8 @@ impl Checker<'_> {
         &mut self,
         at: &Location,
         what: &str,
-        name: Option<At<String>>,
-        pid_file: Option<At<String>>,
+        name: Option<At<Shown>>,
+        pid_file: Option<At<Shown>>,
     ) -> Option<Process> {
         let mut given = Vec::new();
         if let Some(name) = name {
@@ -220,7 +220,7 @@ impl Checker<'_> {
             (Workload::StatefulSet, stateful_set),
             (Workload::DaemonSet, daemon_set),
         ];
-        let given: Vec<(Workload, At<String>)> = given
+        let given: Vec<(Workload, At<Shown>)> = given
             .into_iter()
             .filter_map(|(kind, name)| Some((kind, name?)))
             .collect();
@@ -231,7 +231,7 @@ impl Checker<'_> {
             None => None,
         };
         let part = |value: &str| At {
-            value: value.to_owned(),
+            value: Shown(value.to_owned()),
             line: name.line,
             column: name.column,
         };

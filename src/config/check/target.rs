@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::outside::Root;
 use super::super::problem::nearest;
 use super::super::raw::{RawFile, RawFileFormat, RawFiles, RawRegistry, RawSecret, RawTarget};
@@ -126,7 +126,7 @@ impl Checker<'_> {
     }
 
     /// A path that is written to; with `--root` it must lie beneath.
-    pub(super) fn target_path(&mut self, written: &At<String>) -> PathBuf {
+    pub(super) fn target_path(&mut self, written: &At<Shown>) -> PathBuf {
         let path = self.path(written);
         if let Some(root) = self.outside.root
             && !is_beneath(&path, root)
@@ -144,7 +144,7 @@ impl Checker<'_> {
         path
     }
 
-    fn mode(&mut self, written: Option<&At<String>>, usual: u32) -> u32 {
+    fn mode(&mut self, written: Option<&At<Shown>>, usual: u32) -> u32 {
         let Some(written) = written else { return usual };
         match u32::from_str_radix(&written.value, 8) {
             Ok(mode) if mode <= 0o777 && mode & 0o002 == 0 => mode,
@@ -152,7 +152,7 @@ impl Checker<'_> {
                 let at = self.at(written);
                 self.problem(
                     at,
-                    format!("`{}` is no mode for a secret", written.value),
+                    format!("`{}` is no mode for a secret", &*written.value),
                     "write it as in \"0440\"; it may not be writable by others",
                 );
                 usual
@@ -217,7 +217,7 @@ impl Checker<'_> {
         })
     }
 
-    fn template(&mut self, written: Option<&At<String>>, at: &Location) -> Option<FileFormat> {
+    fn template(&mut self, written: Option<&At<Shown>>, at: &Location) -> Option<FileFormat> {
         let Some(file) = written else {
             self.problem(
                 at.clone(),
@@ -303,7 +303,7 @@ impl Checker<'_> {
 
     fn secret_kind(
         &mut self,
-        written: Option<&At<String>>,
+        written: Option<&At<Shown>>,
         registries: Vec<At<RawRegistry>>,
     ) -> SecretKind {
         let registries: Vec<Registry> = registries

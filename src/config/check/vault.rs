@@ -1,6 +1,6 @@
 //! Vault servers, identities and the keys that open files.
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::problem::Problem;
 use super::super::raw::{
     RawAgeKey, RawAppRole, RawAuth, RawGithubActions, RawJwtAuth, RawKubernetesAuth, RawSealedKey,
@@ -164,7 +164,7 @@ impl Checker<'_> {
         })
     }
 
-    fn mount(&mut self, written: Option<At<String>>, usual: &str) -> String {
+    fn mount(&mut self, written: Option<At<Shown>>, usual: &str) -> String {
         written.map_or_else(
             || usual.to_owned(),
             |mount| self.name(&mount, "the mount").trim_matches('/').to_owned(),
@@ -225,8 +225,8 @@ impl Checker<'_> {
     /// `path#field`.
     fn vault_field(
         &mut self,
-        written: &At<String>,
-        server: Option<&At<String>>,
+        written: &At<Shown>,
+        server: Option<&At<Shown>>,
     ) -> Option<(VaultRead, String)> {
         let at = self.at(written);
         let text = self.text(written);
@@ -239,7 +239,7 @@ impl Checker<'_> {
             );
             return None;
         };
-        let read = self.vault_read(path, &at, server.map(|server| server.value.clone()))?;
+        let read = self.vault_read(path, &at, server.map(|server| server.value.0.clone()))?;
         Some((read, field.to_owned()))
     }
 
