@@ -17,6 +17,16 @@ pub enum Target {
     Secret(SecretTarget),
 }
 
+impl Target {
+    /// The Secret that it is, if it is one.
+    pub fn secret(&self) -> Option<SecretRef> {
+        match self {
+            Self::Secret(secret) => Some(secret.at.clone()),
+            Self::File(_) | Self::Files(_) => None,
+        }
+    }
+}
+
 /// As messages and plans name it.
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::document;
 use super::error::Cause;
-use super::reasons::{Absence, Misuse, Refusal, Trouble};
+use super::reasons::{Absence, Ban, Misuse, Refusal, Trouble};
 use super::redact::redact;
 use super::span::seconds;
 use super::transport::Answer;
@@ -157,7 +157,14 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
         StatusCode::NOT_FOUND => {
             not_found(wire, &raw).unwrap_or_else(|| Absence::Other { text: text() }.into())
         }
-        StatusCode::FORBIDDEN => Refusal::Forbidden { text: text() }.into(),
+        StatusCode::FORBIDDEN => {
+            let ban = match plain(&raw) {
+                "permission denied" => Ban::Bare,
+                text if text.contains("preflight capability check") => Ban::Preflight,
+                _ => Ban::Told,
+            };
+            Refusal::Forbidden { text: text(), ban }.into()
+        }
         StatusCode::METHOD_NOT_ALLOWED => Misuse::NeedsWrite.into(),
         StatusCode::TOO_MANY_REQUESTS => busy(answer),
         StatusCode::SERVICE_UNAVAILABLE if said("sealed") => Trouble::Sealed.into(),

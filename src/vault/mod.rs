@@ -202,7 +202,7 @@ impl Session {
         match (stop, &self.access) {
             (Stop::Login(source), Ok(access)) => VaultError::Login {
                 server,
-                identity: access.identity(),
+                identity: access.identity_beside(&source),
                 source,
             },
             (Stop::Login(source) | Stop::Read(source), _) => match read.write {

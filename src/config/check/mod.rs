@@ -382,9 +382,9 @@ impl Checker<'_> {
         let staleness = Staleness {
             refresh: refresh.and_then(|text| self.duration(&text)),
             max_age: max_age.and_then(|text| self.duration(&text)),
-            on_missing: self.on_failure("onMissing", on_missing),
-            on_denied: self.on_failure("onDenied", on_denied),
-            on_unavailable: self.on_failure("onUnavailable", on_unavailable),
+            on_missing: self.on_failure("onMissing", true, on_missing),
+            on_denied: self.on_failure("onDenied", false, on_denied),
+            on_unavailable: self.on_failure("onUnavailable", false, on_unavailable),
             accept_cached,
             windows: self.windows(windows),
         };

@@ -92,6 +92,7 @@ impl Checker<'_> {
     pub(super) fn on_failure(
         &mut self,
         name: &str,
+        may_delete: bool,
         written: Option<At<RawOnFailure>>,
     ) -> OnFailure {
         let Some(written) = written else {
@@ -100,7 +101,7 @@ impl Checker<'_> {
         match written.value {
             RawOnFailure::Keep => OnFailure::Keep,
             RawOnFailure::Unready => OnFailure::Unready,
-            RawOnFailure::Delete if name == "onMissing" => OnFailure::Delete,
+            RawOnFailure::Delete if may_delete => OnFailure::Delete,
             RawOnFailure::Delete => {
                 let at = self.at(&written);
                 self.problem(
