@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use super::pulse::{Pulse, State};
 use crate::metric::{Figure, Metric, Value, counter, float, gauge, single, size, truth};
 
+type Read = fn(&State) -> Vec<Value>;
+
 /// All of them.
-const METRICS: &[Metric<fn(&State) -> Vec<Value>>] = &[
+const METRICS: &[Metric<Read>] = &[
     gauge(
         "keyferry_reflector_copies_wanted",
         "Copies that somebody asks for.",

@@ -17,8 +17,10 @@ struct Seen<'s> {
     now: Instant,
 }
 
+type Read = fn(&Seen<'_>) -> Vec<Value>;
+
 /// Every metric, but for those of a reflector.
-const METRICS: &[Metric<fn(&Seen<'_>) -> Vec<Value>>] = &[
+const METRICS: &[Metric<Read>] = &[
     gauge(
         "keyferry_build_info",
         "Always 1; the label says which version runs.",

@@ -25,7 +25,7 @@ pub(super) fn put_right(data: &mut Data, now: Timestamp) -> Result<Timestamp, Un
     let chain = Chain::ordered(certificates, present(data, "tls.key")?.expose())?;
     chain.check_dates(now)?;
     // Who issues certificates without an authority of his own leaves it empty.
-    if let Some(ca) = data.get("ca.crt").filter(|ca| ca.len() > 0) {
+    if let Some(ca) = data.get("ca.crt").filter(|ca| !ca.is_empty()) {
         links("ca.crt", ca.expose())?;
         end_line(data, "ca.crt");
     }
@@ -55,7 +55,7 @@ pub(crate) fn links(field: &'static str, pem: &[u8]) -> Result<Vec<Link>, Unfit>
     let mut links = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem) {
         let der = der.map_err(|_| Unfit::NoCertificate(field))?;
-        let facts = x509::read(&der).ok_or_else(|| Unfit::NoCertificate(field))?;
+        let facts = x509::read(&der).ok_or(Unfit::NoCertificate(field))?;
         links.push(Link { der, facts });
     }
     if links.is_empty() {

@@ -57,10 +57,9 @@ impl Keys {
         for one in of["anyOf"].as_array().into_iter().flatten() {
             self.key(key, one, all, seen);
         }
-        let is = |name| match &of["type"] {
-            Value::Array(types) => types.iter().any(|of| of == name),
-            only => only == name,
-        };
+        let types = of["type"].as_array().map(Vec::as_slice);
+        let types = types.unwrap_or(std::slice::from_ref(&of["type"]));
+        let is = |name| types.iter().any(|of| of == name);
         let words = match of[SHOWN].as_bool() {
             Some(true) => &mut self.shown,
             Some(false) => &mut self.hidden,

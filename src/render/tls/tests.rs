@@ -273,9 +273,7 @@ fn what_is_no_pair_is_refused() {
             "there is no private key in PEM that TLS can use",
         ),
     ] {
-        let error = made(&pair(&certificates, &key), now())
-            .err()
-            .expect(expected);
+        let error = made(&pair(&certificates, &key), now()).expect_err(expected);
         assert_eq!((error.class, error.what.as_str()), (class, expected));
         assert!(error.hint.is_some() && !format!("{error:?}").contains("CANARY"));
     }
