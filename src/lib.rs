@@ -16,7 +16,7 @@
 //! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt` and `room` bound it |
 //! | 2 | `progress`, `stderr` | what a terminal shows of a wait; what is told there |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `plain`, `format`, `net` | plain types; how names are shown; codings; addresses |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `plain`, `format`, `net`, `redact` | plain types; how names are shown; codings; addresses; what secrets look like |
 
 pub mod apply;
 pub mod artifact;
@@ -43,6 +43,7 @@ pub mod patience;
 pub mod plain;
 pub mod plan;
 pub mod progress;
+mod redact;
 pub mod reflect;
 pub mod reflector;
 pub mod render;

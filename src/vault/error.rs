@@ -1,7 +1,7 @@
 //! What goes wrong with Vault: a [`VaultError`] names server, step and object, its [`Cause`] says why and decides the class.
 //!
 //! Invariant: nothing here holds a body, a header or an error of a library that may quote one. Texts of the server
-//! are in here only after [`redact`](super::redact::redact).
+//! are in here only after [`without_secrets`](crate::redact::without_secrets).
 
 use std::time::Duration;
 

@@ -24,7 +24,6 @@ mod pace;
 mod path;
 mod post;
 mod reasons;
-mod redact;
 mod span;
 mod tend;
 mod tls;

@@ -46,6 +46,7 @@ const RINGS: &[(&str, u8)] = &[
     ("plain", 0),
     ("format", 0),
     ("net", 0),
+    ("redact", 0),
 ];
 
 /// Siblings that do not know each other.

@@ -21,6 +21,7 @@ use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
 use super::source::DEFAULT_SERVER;
 use crate::artifact::ConfigurationName;
+use crate::redact::form::is_private_key;
 use crate::report::Class;
 
 use super::{
@@ -333,7 +334,7 @@ impl Checker<'_> {
     /// The public half of a key, or a name of one.
     fn recipient(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the recipient");
-        if text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN") {
+        if is_private_key(&text) {
             let at = self.at(written);
             self.problem(
                 at,

@@ -139,16 +139,7 @@ fn places_follow_what_is_hidden() {
 }
 
 #[test]
-fn hosts_and_words_are_no_tokens() {
-    for (word, token) in [
-        ("s.very-long-host.example.com", false),
-        ("b.d/keyferry.yaml", false),
-        ("eyJust-a-long-word-without-any-sense", false),
-        ("AKIA-is-a-word-of-its-own", false),
-        ("s.OUFPbTvZcMt967MYBsWxJarS", true),
-    ] {
-        assert_eq!(is_token(word), token, "{word}");
-    }
+fn a_message_hides_what_looks_like_a_secret() {
     for (text, shown) in [
         (
             "unknown key `hvs.CAESIJlSnE0qfTr0mZ8aVQ`",
