@@ -8,6 +8,7 @@ use crate::material::SecretBytes;
 use crate::report::Failure;
 
 mod owner;
+pub mod secret;
 
 pub use owner::{ConfigurationName, Owner, Provenance, SourceVersion, is_provenance, told_sources};
 

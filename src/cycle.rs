@@ -120,7 +120,8 @@ impl<'a> Pass<'a> {
             return Vec::new();
         }
         let fetched = self.reads.of_manifests().await;
-        render::described(self.config, &fetched, &own_namespace(self.world).await)
+        let own = own_namespace(self.world).await;
+        render::described(self.config, &fetched, &own, Timestamp::now())
     }
 
     /// What the deliveries of one group have and need.

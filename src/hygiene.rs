@@ -6,8 +6,8 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
 
-use crate::config::mask::is_token;
 pub use crate::material::SECRET_VARIABLES;
+use crate::redact::form::{is_private_key, is_token};
 
 /// Makes this process unreadable for others of the same user, and keeps it from leaving a core. Returns what did not work.
 pub fn harden() -> Vec<&'static str> {
@@ -50,7 +50,7 @@ pub fn soft_core_limit(current: Option<u64>) -> rustix::io::Result<Option<u64>> 
 pub fn is_secret(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     text.split('=')
-        .any(|part| part.starts_with("-----BEGIN ") || is_token(part))
+        .any(|part| is_private_key(part) || is_token(part))
 }
 
 #[cfg(test)]

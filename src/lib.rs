@@ -16,7 +16,7 @@
 //! | 2 | `source`, `observe`, `apply`, `reflector` over `world`, over `vault`, `kubernetes`, `disk` | all I/O; `patience`, `halt`, `turns` and `room` bound it |
 //! | 2 | `progress`, `stderr` | what a terminal shows of a wait; what is told there |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `manifest`, `config` | pure: no clock, no file, no network |
-//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `overlap`, `plain` | plain types; how names are shown |
+//! | 0 | `material`, `artifact`, `observed`, `fetched`, `report`, `cadence`, `tally`, `metric`, `lock`, `overlap`, `plain`, `format`, `net`, `redact` | plain types; how names are shown; codings; addresses; what secrets look like |
 
 pub mod apply;
 pub mod artifact;
@@ -26,6 +26,7 @@ pub mod cycle;
 pub mod disk;
 pub mod envelope;
 pub mod fetched;
+mod format;
 pub mod halt;
 pub mod hygiene;
 pub mod kubernetes;
@@ -34,6 +35,7 @@ pub mod manifest;
 pub mod material;
 pub mod metric;
 pub mod mode;
+mod net;
 pub mod observe;
 pub mod observed;
 pub mod outcome;
@@ -42,6 +44,7 @@ pub mod patience;
 pub mod plain;
 pub mod plan;
 pub mod progress;
+mod redact;
 pub mod reflect;
 pub mod reflector;
 pub mod render;

@@ -88,6 +88,12 @@ impl From<&str> for SecretBytes {
     }
 }
 
+impl From<Zeroizing<String>> for SecretBytes {
+    fn from(mut text: Zeroizing<String>) -> Self {
+        Self::from(std::mem::take(&mut *text))
+    }
+}
+
 impl From<&[u8]> for SecretBytes {
     fn from(bytes: &[u8]) -> Self {
         Self::from(bytes.to_vec())

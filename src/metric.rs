@@ -1,20 +1,78 @@
 //! Numbers with names, as `/metrics` and a collector are told of them.
 
-/// Name, type (`counter` or `gauge`) and meaning of a metric.
-pub type Metric = (&'static str, &'static str, &'static str);
+/// Whether a number only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
 
-/// A name and what it says.
-pub type Label = (&'static str, String);
-
-/// One number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// Of its metric.
+/// A metric that is promised, and how its values are read: there is none without.
+#[derive(Debug)]
+pub struct Metric<Read> {
+    /// Its name.
     pub name: &'static str,
-    /// What it is of.
-    pub labels: Vec<Label>,
-    /// The number.
-    pub value: f64,
+    /// Whether it only grows.
+    pub kind: Kind,
+    /// What it says.
+    pub meaning: &'static str,
+    /// How its values are read.
+    pub read: Read,
+}
+
+/// One number, and what it is of.
+pub type Value = (Vec<(&'static str, String)>, f64);
+
+/// A metric as it is now.
+#[derive(Debug)]
+pub struct Figure {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it only grows.
+    pub kind: Kind,
+    /// What it says.
+    pub meaning: &'static str,
+    /// Its numbers.
+    pub values: Vec<Value>,
+}
+
+/// A metric that grows.
+pub const fn counter<Read>(name: &'static str, meaning: &'static str, read: Read) -> Metric<Read> {
+    Metric {
+        name,
+        kind: Kind::Counter,
+        meaning,
+        read,
+    }
+}
+
+/// A metric that goes up and down.
+pub const fn gauge<Read>(name: &'static str, meaning: &'static str, read: Read) -> Metric<Read> {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        meaning,
+        read,
+    }
+}
+
+impl<Read> Metric<Read> {
+    /// It as it is now.
+    pub fn figure(&self, values: impl FnOnce(&Read) -> Vec<Value>) -> Figure {
+        Figure {
+            name: self.name,
+            kind: self.kind,
+            meaning: self.meaning,
+            values: values(&self.read),
+        }
+    }
+}
+
+/// A number of the whole.
+pub fn single(value: f64) -> Vec<Value> {
+    vec![(Vec::new(), value)]
 }
 
 /// Yes and no as a number.
@@ -29,4 +87,9 @@ pub fn truth(truth: bool) -> f64 {
 )]
 pub fn float(count: u64) -> f64 {
     count as f64
+}
+
+/// A count of what is in memory as a number.
+pub fn size(count: usize) -> f64 {
+    u64::try_from(count).map_or(f64::MAX, float)
 }

@@ -37,6 +37,39 @@ pub fn of_log(text: &str, coloured: bool) -> Cow<'_, str> {
     }
 }
 
+/// A name that comes from data: on one line whatever it holds, and never long.
+pub fn name(name: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut text = String::new();
+    for (count, character) in name.chars().enumerate() {
+        match character {
+            _ if count == LONGEST => {
+                text.push('…');
+                break;
+            }
+            '\'' | '"' => text.push(character),
+            _ => text.extend(character.escape_debug()),
+        }
+    }
+    text
+}
+
+/// The same between backticks.
+pub fn quoted(text: &str) -> String {
+    format!("`{}`", name(text))
+}
+
+/// Several names between backticks, comma between, the first few of many.
+pub fn names<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    const MOST: usize = 20;
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut text: Vec<String> = names.iter().take(MOST).map(|name| quoted(name)).collect();
+    if names.len() > MOST {
+        text.push(format!("and {} more", names.len() - MOST));
+    }
+    text.join(", ")
+}
+
 fn escaped(text: &str, ours: impl Fn(char) -> bool) -> Cow<'_, str> {
     let obeyed = |c: char| is_obeyed(c) && !ours(c);
     if !text.contains(obeyed) {
@@ -125,5 +158,12 @@ mod tests {
         assert!(!shown.contains('\u{202e}'), "{shown}");
         let read: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
         assert_eq!(read, document);
+    }
+
+    #[test]
+    fn a_name_from_data_stays_on_one_line() {
+        assert_eq!(quoted("a\nb\u{1b}[31m"), "`a\\nb\\u{1b}[31m`");
+        assert_eq!(quoted(&"x".repeat(300)).chars().count(), 123);
+        assert_eq!(names(["a", "b"]), "`a`, `b`");
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::artifact::{Leftover, Owner, PullSecretLink, SecretArtifact};
 use crate::halt::Halt;
-use crate::kubernetes::secret::{Apply, Basis, Stored, check};
+use crate::kubernetes::secret::{Apply, Basis, Stored};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::observed::SecretState;
 use crate::patience::retry::pause;
@@ -34,7 +34,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Creates, updates or recreates one Secret.
 pub async fn write(secret: &SecretArtifact, action: &Action, world: &World) -> Result<(), Failure> {
-    check(secret)?;
     let cluster = world.kubernetes().await?;
     match action {
         Action::Keep | Action::Delete | Action::Wait => {}

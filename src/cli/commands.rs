@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::CommandFactory;
 
 use keyferry::config::Config;
-use keyferry::config::raw::RawConfig;
 use keyferry::mode::check::Depth;
 use keyferry::mode::sidecar::{Loaded, Settings};
 use keyferry::mode::{Ended, check, once, sidecar, trace};
@@ -31,10 +30,7 @@ pub(super) const STEP: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     match command {
-        Command::Schema => print(&format!(
-            "{:#}\n",
-            schemars::schema_for!(RawConfig).to_value()
-        )),
+        Command::Schema => print(&format!("{:#}\n", keyferry::config::raw::schema())),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "keyferry", &mut script);

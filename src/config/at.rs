@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::read::AT;
@@ -55,6 +56,45 @@ impl<T: JsonSchema> JsonSchema for At<T> {
         T::json_schema(generator)
     }
 }
+
+/// Text of a key whose value may be shown: a name, a path, a time.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Shown(pub String);
+
+/// Text of a key whose value is never shown, since people put secrets there.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+/// The word of the schema that says which of the two a text is. It is for us, and is not printed.
+pub(super) const SHOWN: &str = "x-shown";
+
+macro_rules! text {
+    ($of:ident, $shown:literal) => {
+        impl Deref for $of {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl JsonSchema for $of {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($of).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", SHOWN: $shown})
+            }
+        }
+    };
+}
+
+text!(Shown, true);
+text!(Hidden, false);
 
 /// A mapping from names in the order they were written: computed fields may use earlier ones.
 #[derive(Debug, Clone)]

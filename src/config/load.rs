@@ -161,8 +161,7 @@ fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
         line,
         column,
     };
-    let is_shape = flaw.what.ends_with(" is expected here");
-    let hint = match is_shape && is_of_identity(text, &at) {
+    let hint = match flaw.is_shape && is_of_identity(text, &at) {
         true => BY_FILE.to_owned(),
         false => flaw.hint,
     };

@@ -2,57 +2,15 @@
 //!
 //! It works on the text as it is written, because it must also work on a text that does not parse.
 
+mod keys;
 mod scan;
 
 use std::ops::Range;
 
+use crate::redact::form::{is_random, is_token, runs};
+
 /// What stands for hidden text. Always the same: its length tells nothing.
 pub const HIDDEN: &str = "********";
-
-/// How tokens and keys begin, and how long each is at least.
-const SHAPES: &[(&str, usize)] = &[
-    ("hvs.", 20),
-    ("hvb.", 20),
-    ("hvr.", 20),
-    ("sbx.", 20),
-    ("s.", 20),
-    ("b.", 20),
-    ("ghp_", 20),
-    ("gho_", 20),
-    ("ghs_", 20),
-    ("github_pat_", 20),
-    ("glpat-", 20),
-    ("eyJ", 30),
-    ("AKIA", 20),
-    ("ASIA", 20),
-    ("AGE-SECRET-KEY-", 17),
-    ("AGE-PLUGIN-", 17),
-];
-
-/// Whether a word has the form of a token, of an access key or of a private key.
-pub fn is_token(word: &str) -> bool {
-    SHAPES.iter().any(|&(beginning, least)| {
-        word.len() >= least
-            && word
-                .strip_prefix(beginning)
-                .is_some_and(|rest| rest.chars().all(is_opaque) && is_plausible(beginning, rest))
-    })
-}
-
-/// A short beginning alone proves little: `s.` may begin the name of a host, `eyJ` a word.
-fn is_plausible(beginning: &str, rest: &str) -> bool {
-    match beginning {
-        "s." | "b." => {
-            let body = rest.split('.').next().unwrap_or_default();
-            body.len() >= 18 && !body.contains('-') && !body.bytes().all(|b| b.is_ascii_lowercase())
-        }
-        "eyJ" => is_mixed(rest),
-        "AKIA" | "ASIA" => rest
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()),
-        _ => true,
-    }
-}
 
 /// One line of a message without what looks like a secret.
 pub fn message(text: &str) -> String {
@@ -198,43 +156,6 @@ fn words(text: &str) -> Vec<Range<usize>> {
     found.sort_by_key(|range| range.start);
     found.dedup_by(|second, first| second.start < first.end);
     found
-}
-
-/// Runs of signs that tokens are made of.
-fn runs(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut at = 0;
-    text.split(|c: char| !is_opaque(c)).map(move |run| {
-        let here = at;
-        // Whatever ended the run is one sign, of one byte or more.
-        at = here + run.len();
-        at += text[at..].chars().next().map_or(0, char::len_utf8);
-        (here, run)
-    })
-}
-
-fn is_opaque(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | '~')
-}
-
-/// Letters of both cases and digits.
-fn is_mixed(run: &str) -> bool {
-    let any = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);
-    any(u8::is_ascii_digit) && any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase)
-}
-
-/// Whether a long run looks as if chance had made it: names change between letters and digits seldom.
-fn is_random(run: &str) -> bool {
-    let bytes = run.as_bytes();
-    if bytes.len() < 16 || !bytes.iter().any(u8::is_ascii_digit) {
-        return false;
-    }
-    let changes = bytes
-        .windows(2)
-        .filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit())
-        .count();
-    let bare = bytes.iter().filter(|byte| byte.is_ascii_alphanumeric());
-    let hex = bare.clone().all(u8::is_ascii_hexdigit);
-    (is_mixed(run) && changes >= 3) || changes >= 6 || (hex && bare.count() >= 20)
 }
 
 #[cfg(test)]

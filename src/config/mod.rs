@@ -214,6 +214,15 @@ pub struct SecretRef {
     pub name: String,
 }
 
+impl std::convert::From<&ObjectName> for SecretRef {
+    fn from(at: &ObjectName) -> Self {
+        Self {
+            namespace: Some(at.namespace.clone()),
+            name: at.name.clone(),
+        }
+    }
+}
+
 /// The namespace and name of a Secret once our own namespace is known.
 pub fn resolve(at: &SecretRef, own_namespace: &str) -> ObjectName {
     ObjectName {

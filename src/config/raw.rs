@@ -8,10 +8,11 @@ mod reflect;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::transform::{RecursiveTransform, Transform as _};
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-use super::at::{At, Ordered};
+use super::at::{At, Hidden, Ordered, SHOWN, Shown};
 
 pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding};
 pub use reflect::{
@@ -25,6 +26,14 @@ pub use stay::{
     RawSignalName, RawWebhook, RawWindow,
 };
 
+/// The JSON Schema of a configuration, as it is printed.
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(RawConfig);
+    let mut clean = RecursiveTransform(|schema: &mut Schema| drop(schema.remove(SHOWN)));
+    clean.transform(&mut schema);
+    schema.to_value()
+}
+
 /// What keyferry carries, from where, and where to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -32,7 +41,7 @@ pub use stay::{
 pub struct RawConfig {
     /// Name of this configuration in the cluster, such as `platform`: what it wrote carries it, and no other configuration
     /// changes or deletes that. Required where Secrets or copies are written.
-    pub name: Option<At<String>>,
+    pub name: Option<At<Shown>>,
     /// The Vault or OpenBao server that sources use when they name none.
     pub vault: Option<At<RawVault>>,
     /// More servers, by name; a source picks one by `server`.
@@ -56,13 +65,13 @@ pub struct RawConfig {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawVault {
     /// `https://host:port`; without it VAULT_ADDR or BAO_ADDR.
-    pub address: Option<At<String>>,
+    pub address: Option<At<Shown>>,
     /// Namespace of the server; without it VAULT_NAMESPACE or BAO_NAMESPACE.
-    pub namespace: Option<At<String>>,
+    pub namespace: Option<At<Shown>>,
     /// The only roots that are trusted; without it VAULT_CACERT or BAO_CACERT, else the system's.
-    pub ca_file: Option<At<String>>,
+    pub ca_file: Option<At<Shown>>,
     /// Name in the server's certificate, where it is not the host of the address.
-    pub server_name: Option<At<String>>,
+    pub server_name: Option<At<Shown>>,
     /// Allow http:// to another machine. Tokens and values are then readable on the way.
     #[serde(default)]
     pub allow_plaintext: bool,
@@ -89,11 +98,11 @@ pub struct RawAuth {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawKubernetesAuth {
     /// Role of the auth method.
-    pub role: At<String>,
+    pub role: At<Shown>,
     /// Mount of the auth method; `kubernetes` unless said.
-    pub mount: Option<At<String>>,
+    pub mount: Option<At<Shown>>,
     /// The token, best a projected one with an audience of Vault's own; read at each login.
-    pub token_file: Option<At<String>>,
+    pub token_file: Option<At<Shown>>,
 }
 
 /// Log in with a JWT.
@@ -101,11 +110,11 @@ pub struct RawKubernetesAuth {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawJwtAuth {
     /// Role of the auth method.
-    pub role: At<String>,
+    pub role: At<Shown>,
     /// Mount of the auth method; `jwt` unless said.
-    pub mount: Option<At<String>>,
+    pub mount: Option<At<Shown>>,
     /// A file with the JWT; read at each login.
-    pub token_file: Option<At<String>>,
+    pub token_file: Option<At<Shown>>,
     /// Ask the GitHub Actions runner for one (the workflow needs `permissions: id-token: write`).
     pub github_actions: Option<RawGithubActions>,
 }
@@ -115,7 +124,7 @@ pub struct RawJwtAuth {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawGithubActions {
     /// Audience of the JWT, as the role in Vault demands it.
-    pub audience: At<String>,
+    pub audience: At<Shown>,
 }
 
 /// Log in with AppRole.
@@ -123,11 +132,11 @@ pub struct RawGithubActions {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawAppRole {
     /// Mount of the auth method; `approle` unless said.
-    pub mount: Option<At<String>>,
+    pub mount: Option<At<Shown>>,
     /// File with the role id.
-    pub role_id_file: At<String>,
+    pub role_id_file: At<Shown>,
     /// File with the secret id, or with the token that wraps it.
-    pub secret_id_file: At<String>,
+    pub secret_id_file: At<Shown>,
     /// The file holds a response-wrapping token.
     #[serde(default)]
     pub wrapped: bool,
@@ -138,7 +147,7 @@ pub struct RawAppRole {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawToken {
     /// File with the token, such as an agent's sink.
-    pub file: At<String>,
+    pub file: At<Shown>,
 }
 
 /// Keys that open encrypted files.
@@ -151,7 +160,7 @@ pub struct RawKeys {
     pub sealed: Vec<At<RawSealedKey>>,
     /// The only recipients that files may be encrypted to: age and SSH recipients, names of KMS keys, fingerprints of
     /// PGP and sealing keys. Others are warned of, and `check --keys` fails for them.
-    pub recipients: Vec<At<String>>,
+    pub recipients: Vec<At<Shown>>,
 }
 
 /// Exactly one place of sealing keys.
@@ -159,13 +168,13 @@ pub struct RawKeys {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSealedKey {
     /// PEM file, or a backup made by `kubectl get secret -o yaml`.
-    pub file: Option<At<String>>,
+    pub file: Option<At<Shown>>,
     /// Secrets of the controller's namespace.
     pub secret: Option<At<RawSealedKeySecret>>,
     /// `path#field` in Vault.
-    pub vault: Option<At<String>>,
+    pub vault: Option<At<Shown>>,
     /// Which of `vaults`, for `vault`.
-    pub server: Option<At<String>>,
+    pub server: Option<At<Shown>>,
 }
 
 /// Sealing keys in a cluster.
@@ -173,11 +182,11 @@ pub struct RawSealedKey {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSealedKeySecret {
     /// Namespace of the controller; `kube-system` unless said.
-    pub namespace: Option<At<String>>,
+    pub namespace: Option<At<Shown>>,
     /// All Secrets with this label; `sealedsecrets.bitnami.com/sealed-secrets-key=active` unless `name` is given.
-    pub selector: Option<At<String>>,
+    pub selector: Option<At<Shown>>,
     /// One Secret, so that no list right is needed.
-    pub name: Option<At<String>>,
+    pub name: Option<At<Shown>>,
 }
 
 /// Exactly one place of age identities.
@@ -185,15 +194,15 @@ pub struct RawSealedKeySecret {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawAgeKey {
     /// File with lines of `AGE-SECRET-KEY-…`.
-    pub file: Option<At<String>>,
+    pub file: Option<At<Shown>>,
     /// File with an OpenSSH private key.
-    pub ssh: Option<At<String>>,
+    pub ssh: Option<At<Shown>>,
     /// File with a passphrase, for files encrypted with one; beside `file`: for that file.
-    pub passphrase_file: Option<At<String>>,
+    pub passphrase_file: Option<At<Shown>>,
     /// `path#field` in Vault.
-    pub vault: Option<At<String>>,
+    pub vault: Option<At<Shown>>,
     /// Which of `vaults`, for `vault`.
-    pub server: Option<At<String>>,
+    pub server: Option<At<Shown>>,
     /// One key of a Kubernetes Secret.
     pub secret: Option<At<RawSecretKeyRef>>,
 }
@@ -203,11 +212,11 @@ pub struct RawAgeKey {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSecretKeyRef {
     /// Our own namespace unless said.
-    pub namespace: Option<At<String>>,
+    pub namespace: Option<At<Shown>>,
     /// Name of the Secret.
-    pub name: At<String>,
+    pub name: At<Shown>,
     /// Key in its data.
-    pub key: At<String>,
+    pub key: At<Shown>,
 }
 
 /// One promise: these fields, rendered so, to these targets.
@@ -215,7 +224,7 @@ pub struct RawSecretKeyRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawDelivery {
     /// Unique name.
-    pub name: At<String>,
+    pub name: At<Shown>,
     /// Sources, merged in order.
     #[serde(default)]
     pub from: Vec<At<RawFrom>>,
@@ -224,10 +233,10 @@ pub struct RawDelivery {
     pub fields: Ordered<At<RawField>>,
     /// Fields that must be there.
     #[serde(default)]
-    pub require: Vec<At<String>>,
+    pub require: Vec<At<Shown>>,
     /// Only these fields reach the targets; the others serve computed fields. All unless said.
     #[serde(default)]
-    pub deliver: Vec<At<String>>,
+    pub deliver: Vec<At<Shown>>,
     /// Deliver empty values too.
     #[serde(default)]
     pub allow_empty: bool,
@@ -238,9 +247,9 @@ pub struct RawDelivery {
     #[serde(default)]
     pub on_change: Vec<At<RawReaction>>,
     /// Sidecar: how often sources that cannot be watched are read, where it differs from `sidecar.refresh`.
-    pub refresh: Option<At<String>>,
+    pub refresh: Option<At<Shown>>,
     /// Sidecar: older than this it is not ready.
-    pub max_age: Option<At<String>>,
+    pub max_age: Option<At<Shown>>,
     /// Sidecar: when a source or field is absent that was delivered before; keep unless said.
     pub on_missing: Option<At<RawOnFailure>>,
     /// Sidecar: when a login or a right is refused; keep unless said.
@@ -260,22 +269,22 @@ pub struct RawDelivery {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawFrom {
     /// A path in Vault, as `vault kv get` or as the HTTP API writes it.
-    pub vault: Option<At<String>>,
+    pub vault: Option<At<Shown>>,
     /// Which of `vaults`, for `vault`.
-    pub server: Option<At<String>>,
+    pub server: Option<At<Shown>>,
     /// Version of a KV v2 secret; the newest unless said.
     pub version: Option<At<u64>>,
     /// Send this to the Vault path and deliver the answer (PKI).
     pub write: Option<At<BTreeMap<String, serde_json::Value>>>,
     /// An age file.
-    pub age: Option<At<String>>,
+    pub age: Option<At<Shown>>,
     /// A SOPS file.
-    pub sops: Option<At<String>>,
+    pub sops: Option<At<Shown>>,
     /// sops: accept values that its checksum does not protect.
     #[serde(default)]
     pub allow_unauthenticated: bool,
     /// A file with SealedSecrets; `FILE#NAME` where it holds several.
-    pub sealed: Option<At<String>>,
+    pub sealed: Option<At<Shown>>,
     /// A SealedSecret object of the cluster.
     pub sealed_secret: Option<At<RawSecretRef>>,
     /// What the file holds, where its name does not tell.
@@ -284,13 +293,13 @@ pub struct RawFrom {
     pub secret: Option<At<RawSecretRef>>,
     /// Put before the name of each field.
     #[serde(default)]
-    pub prefix: String,
+    pub prefix: Shown,
     /// Only these fields; `a.b.0` reaches inside.
     #[serde(default)]
-    pub pick: Vec<At<String>>,
+    pub pick: Vec<At<Shown>>,
     /// Old name to new name, before the prefix.
     #[serde(default)]
-    pub rename: Ordered<At<String>>,
+    pub rename: Ordered<At<Shown>>,
     /// Fields of this source may replace earlier ones.
     #[serde(default)]
     pub r#override: bool,
@@ -300,7 +309,7 @@ pub struct RawFrom {
     /// `json`: lists and mappings become JSON text. `base64`: each value is base64 of the bytes that are meant.
     pub encoding: Option<RawEncoding>,
     /// Joins the names of nested values, such as "_".
-    pub flatten: Option<At<String>>,
+    pub flatten: Option<At<Shown>>,
 }
 
 /// What a decrypted file holds.
@@ -324,9 +333,9 @@ pub enum RawDocumentFormat {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSecretRef {
     /// Our own namespace unless said.
-    pub namespace: Option<At<String>>,
+    pub namespace: Option<At<Shown>>,
     /// Name of the Secret.
-    pub name: At<String>,
+    pub name: At<Shown>,
 }
 
 /// Exactly one target.
@@ -343,7 +352,7 @@ pub struct RawTarget {
     pub reflect: Option<At<RawReflect>>,
     /// ServiceAccounts that are to pull with this Secret.
     #[serde(default)]
-    pub service_accounts: Vec<At<String>>,
+    pub service_accounts: Vec<At<Shown>>,
 }
 
 /// How files are exposed.
@@ -351,7 +360,7 @@ pub struct RawTarget {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawFile {
     /// Where; relative to the folder of this configuration.
-    pub path: Option<At<String>>,
+    pub path: Option<At<Shown>>,
     /// What is written, where the name does not tell.
     pub format: Option<At<RawFileFormat>>,
     /// dotenv: change only our variables in the file that is there.
@@ -359,13 +368,13 @@ pub struct RawFile {
     /// json: write numbers and truth values as text.
     pub as_strings: bool,
     /// raw: the field; the only one unless said.
-    pub field: Option<At<String>>,
+    pub field: Option<At<Shown>>,
     /// template: the template's file.
-    pub template: Option<At<String>>,
+    pub template: Option<At<Shown>>,
     /// Mode in quotes; "0400" unless said, and with `edit` the mode of the file that is there.
-    pub mode: Option<At<String>>,
+    pub mode: Option<At<Shown>>,
     /// Mode of folders that are created; "0700" unless said.
-    pub dir_mode: Option<At<String>>,
+    pub dir_mode: Option<At<Shown>>,
     /// Owner by number.
     pub uid: Option<u32>,
     /// Group by number.
@@ -385,11 +394,11 @@ pub struct RawFile {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawFiles {
     /// Where; relative to the folder of this configuration.
-    pub dir: Option<At<String>>,
+    pub dir: Option<At<Shown>>,
     /// Mode in quotes; "0400" unless said.
-    pub mode: Option<At<String>>,
+    pub mode: Option<At<Shown>>,
     /// Mode of folders that are created; "0700" unless said.
-    pub dir_mode: Option<At<String>>,
+    pub dir_mode: Option<At<Shown>>,
     /// Owner by number.
     pub uid: Option<u32>,
     /// Group by number.
@@ -423,12 +432,12 @@ pub enum RawFileFormat {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSecret {
     /// Its name.
-    pub name: At<String>,
+    pub name: At<Shown>,
     /// Our own namespace unless said.
-    pub namespace: Option<At<String>>,
+    pub namespace: Option<At<Shown>>,
     /// Opaque, dockerconfigjson, tls, basic-auth, ssh-auth, or any other type by its full name.
     #[serde(rename = "type")]
-    pub kind: Option<At<String>>,
+    pub kind: Option<At<Shown>>,
     /// dockerconfigjson: several registries.
     #[serde(default)]
     pub registries: Vec<At<RawRegistry>>,
@@ -457,9 +466,9 @@ pub struct RawSecret {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawRegistry {
     /// Address as the container runtime knows it.
-    pub server: At<String>,
+    pub server: At<Shown>,
     /// Field with the user name.
-    pub username: At<String>,
+    pub username: At<Hidden>,
     /// Field with the password.
-    pub password: At<String>,
+    pub password: At<Hidden>,
 }

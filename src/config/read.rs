@@ -37,15 +37,22 @@ impl de::Error for Flaw {
             at: None,
             what: what.to_string(),
             hint: SCHEMA.to_owned(),
+            is_shape: false,
         }
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("{expected} is expected here"))
+        Self {
+            is_shape: true,
+            ..Self::custom(format_args!("{expected} is expected here"))
+        }
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("{expected} is expected here"))
+        Self {
+            is_shape: true,
+            ..Self::custom(format_args!("{expected} is expected here"))
+        }
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
@@ -53,6 +60,7 @@ impl de::Error for Flaw {
             at: None,
             what: format!("unknown key `{}`", field.escape_debug()),
             hint: instead(field, known),
+            is_shape: false,
         }
     }
 
@@ -61,6 +69,7 @@ impl de::Error for Flaw {
             at: None,
             what: format!("unknown word `{}`", word.escape_debug()),
             hint: instead(word, known),
+            is_shape: false,
         }
     }
 
@@ -69,6 +78,7 @@ impl de::Error for Flaw {
             at: None,
             what: format!("`{field}` is missing here"),
             hint: format!("add `{field}: …`"),
+            is_shape: false,
         }
     }
 }
@@ -107,7 +117,7 @@ fn instead(word: &str, known: &[&str]) -> String {
 
 impl<'a> Reader<'a> {
     fn flaw(&self, expected: &str) -> Flaw {
-        Flaw::new(self.0.at, format!("{expected} is expected here"), SCHEMA)
+        Flaw::shape(self.0.at, expected, SCHEMA)
     }
 
     /// Gives an error that knows no place this one.
@@ -170,9 +180,9 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             What::Scalar { text, plain: true } if text == "true" => true,
             What::Scalar { text, plain: true } if text == "false" => false,
             What::Scalar { .. } | What::List(_) | What::Map(_) => {
-                return Err(Flaw::new(
+                return Err(Flaw::shape(
                     self.0.at,
-                    "true or false is expected here",
+                    "true or false",
                     "write true or false, without quotes",
                 ));
             }

@@ -17,6 +17,16 @@ pub enum Target {
     Secret(SecretTarget),
 }
 
+impl Target {
+    /// The Secret that it is, if it is one.
+    pub fn secret(&self) -> Option<SecretRef> {
+        match self {
+            Self::Secret(secret) => Some(secret.at.clone()),
+            Self::File(_) | Self::Files(_) => None,
+        }
+    }
+}
+
 /// As messages and plans name it.
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -109,21 +119,22 @@ pub struct SecretTarget {
 /// The type of a Secret and how its keys are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretKind {
-    /// Fields are keys.
-    Opaque,
+    /// Fields are keys of a Secret of this type.
+    Fields(String),
     /// `.dockerconfigjson`, from one or several registries, or ready-made.
     DockerConfigJson {
         /// How fields are grouped into registries; empty: `server`, `username`, `password`, `email` of one.
         registries: Vec<Registry>,
     },
-    /// `tls.crt`, `tls.key`, checked; `ca.crt` where there is one.
+    /// `tls.crt` and `tls.key`; `ca.crt` where there is one.
     Tls,
-    /// `username` and `password`.
-    BasicAuth,
-    /// `ssh-privatekey`.
-    SshAuth,
-    /// Any other, keys as they are.
-    Other(String),
+}
+
+impl SecretKind {
+    /// Fields are keys of a Secret of a type.
+    pub fn of(name: &str) -> Self {
+        Self::Fields(name.to_owned())
+    }
 }
 
 /// One registry of a pull secret: its address and the names of the fields that hold its login.

@@ -63,15 +63,26 @@ pub(super) struct Flaw {
     pub(super) what: String,
     /// What to do.
     pub(super) hint: String,
+    /// Whether something else than what stands there is expected.
+    pub(super) is_shape: bool,
 }
 
 impl Flaw {
+    /// Something else is expected at a place.
+    pub(super) fn shape(at: Place, expected: &str, hint: &str) -> Self {
+        Self {
+            is_shape: true,
+            ..Self::new(at, format!("{expected} is expected here"), hint)
+        }
+    }
+
     /// At a place.
     pub(super) fn new(at: Place, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             at: Some(at),
             what: what.into(),
             hint: hint.into(),
+            is_shape: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::SinkError;
+use crate::format::hex;
 
 /// A file that is being written: `.keyferry-<hex>.tmp`.
 const FILE: (&str, &str) = (".keyferry-", ".tmp");
@@ -87,7 +88,7 @@ fn random_digits() -> String {
         filled == Ok(bytes.len()),
         "the kernel gives a few bytes whole"
     );
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&bytes)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! Own code, because the usual parsers keep the last of two equal keys, or a number's value instead of its spelling.
 
+use crate::format::{hex, number};
 use crate::material::{Node, SecretBytes};
 
-use super::number;
 use super::scalar::Dialect;
 use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
@@ -179,11 +179,9 @@ impl<'a> Reader<'a> {
     fn hexadecimal(&mut self) -> Result<u32, SyntaxError> {
         self.expect(b'u')?;
         let digits = self.rest().get(..4).ok_or_else(|| self.malformed())?;
-        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(self.malformed());
-        }
+        let number = hex::number(digits).ok_or_else(|| self.malformed())?;
         self.at += 4;
-        u32::from_str_radix(digits, 16).map_err(|_| self.malformed())
+        Ok(number)
     }
 
     fn number(&mut self) -> Result<Node, SyntaxError> {

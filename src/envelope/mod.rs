@@ -5,7 +5,6 @@ pub mod document;
 pub mod dotenv;
 mod ini;
 mod json;
-mod number;
 pub mod policy;
 mod scalar;
 pub mod sealed;

@@ -3,12 +3,9 @@
 //! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). A plain document keeps a spelling that JSON does
 //! not know as text, byte for byte; a SOPS file must be read as SOPS read it, or its checksum is another.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::format::{base64, number};
 use crate::material::{Node, SecretBytes};
 
-use super::number;
 use super::time::Time;
 
 /// Whose rules hold.
@@ -76,11 +73,7 @@ pub(super) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
 
 /// Line breaks are allowed inside.
 fn binary(text: &str) -> Option<Node> {
-    let joined: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
-    let bytes = STANDARD.decode(joined).ok()?;
+    let bytes = base64::decode_spaced(text.as_bytes())?;
     Some(Node::Text(SecretBytes::from(bytes)))
 }
 

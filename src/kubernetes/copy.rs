@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 use super::call::{Body, Call, Verb};
 use super::error::Error;
 use super::fields::{Fields, Managed};
-use super::secret::{Base64, NEVER, push_base64};
+use super::secret::{Base64, NEVER};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::{MARK, ObjectName};
+use crate::format::base64;
 use crate::material::SecretBytes;
 use crate::reflect::metadata::Metadata;
 use crate::reflect::place::{self, Place, Uid, Version};
@@ -192,7 +193,11 @@ pub(super) fn section(
         body.push(b':');
         match value.expose_str().filter(|_| plain) {
             Some(text) => body.extend_from_slice(json!(text).to_string().as_bytes()),
-            None => push_base64(body, value.expose()),
+            None => {
+                body.push(b'"');
+                base64::push(body, value.expose());
+                body.push(b'"');
+            }
         }
     }
     body.push(b'}');

@@ -141,30 +141,6 @@ pub enum Error {
         /// What must be done first, by others.
         finalizers: Vec<String>,
     },
-    /// More than a Secret can hold.
-    #[error("{subject} would hold {size} bytes; a Secret holds at most {max}", max = super::secret::MAX_SIZE)]
-    TooLarge {
-        /// The object.
-        subject: Subject,
-        /// Keys are not counted.
-        size: usize,
-    },
-    /// A key that a Secret cannot have.
-    #[error("{subject}: not a key of a Secret: {}", .keys.join(", "))]
-    BadKeys {
-        /// The object.
-        subject: Subject,
-        /// As they are.
-        keys: Vec<String>,
-    },
-    /// A type that gives rights to whoever may read the Secret, or that belongs to another tool.
-    #[error("{subject}: a Secret of type {kind} is never written")]
-    ReservedType {
-        /// The object.
-        subject: Subject,
-        /// The type.
-        kind: String,
-    },
     /// A Secret that is to hold keys of the marks, and does not.
     #[error("{subject} cannot hold the keys of the marks: {why}")]
     UnfitKeys {
@@ -239,9 +215,6 @@ impl Fault for Error {
             | Self::Rejected { .. }
             | Self::NotOurs { .. }
             | Self::OtherType { .. }
-            | Self::TooLarge { .. }
-            | Self::BadKeys { .. }
-            | Self::ReservedType { .. }
             | Self::UnfitKeys { .. }
             | Self::Altered { .. }
             | Self::HoldsMore { .. } => Class::Refused,
@@ -288,9 +261,6 @@ impl Fault for Error {
             Self::LateCredentials => "run again, or give it longer with `--deadline`".into(),
             Self::Stopped(_) => "run again".into(),
             Self::BeingDeleted { .. } => "run again when it is gone".into(),
-            Self::TooLarge { .. } => "deliver fewer fields, spread them over several Secrets, or deliver files".into(),
-            Self::BadKeys { .. } => "rename the fields: letters, digits, `-`, `_` and `.`, at most 253, not `.` nor starting with `..`".into(),
-            Self::ReservedType { .. } => "choose another type: this one belongs to Kubernetes itself or to Helm".into(),
             Self::UnfitKeys { .. } => {
                 "docs/reflect.md, \"The key of the marks\": give it keys of 32 random bytes, or name another Secret in `markKey`".into()
             }

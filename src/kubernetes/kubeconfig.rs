@@ -1,7 +1,6 @@
 //! Kubeconfig files: merged as everywhere, and refused where they would weaken the connection.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use kube::Config;
@@ -9,6 +8,7 @@ use kube::config::{AuthInfo, Kubeconfig, KubeconfigError};
 
 use super::error::Error;
 use crate::material::SECRET_VARIABLES;
+use crate::net::address::is_loopback;
 use crate::report::{Class, class_of_reading};
 
 /// The connection that some files, merged in order, tell of. Files of a list that do not exist are passed over, as everywhere;
@@ -48,7 +48,7 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
             "its cluster has a `proxy-url`, which keyferry does not support".into(),
         ));
     }
-    if !is_loopback(&config) {
+    if !is_loopback(config.cluster_url.host().unwrap_or_default()) {
         if config.accept_invalid_certs {
             return Err(wrong("it turns off certificate checks (`insecure-skip-tls-verify`): name the cluster's `certificate-authority` instead".into()));
         }
@@ -90,12 +90,6 @@ fn has_proxy(merged: &Kubeconfig) -> bool {
         .find(|named| Some(&named.name) == cluster);
     let proxy = cluster.and_then(|named| named.cluster.as_ref()?.proxy_url.as_deref());
     proxy.is_some_and(|url| !url.is_empty())
-}
-
-fn is_loopback(config: &Config) -> bool {
-    let host = config.cluster_url.host().unwrap_or_default();
-    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What the system said, where it had nothing left to read a file with.

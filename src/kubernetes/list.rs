@@ -10,9 +10,10 @@ use tokio::time::timeout;
 use super::Kubernetes;
 use super::call::{self, Call, Verb};
 use super::error::Error;
+use super::status;
 use super::subject::Kind;
-use super::{sealing, status};
 use crate::artifact::ObjectName;
+use crate::format::percent;
 use crate::tally;
 
 /// Objects of one page. An annotation may be of 256 KiB, so a page that is too long is asked for again in smaller ones.
@@ -85,7 +86,7 @@ impl Pages {
                 query: format!(
                     "limit={}&continue={}{}",
                     self.size,
-                    sealing::escaped(&token),
+                    percent::encode(&token),
                     self.only
                 ),
                 ..Call::new(Verb::ListMetadata, self.kind, &self.at)
@@ -113,7 +114,7 @@ impl Pages {
 
 /// A right that is granted by name is enough for this.
 fn selecting(only: Option<&str>) -> String {
-    only.map(|name| format!("&fieldSelector=metadata.name%3D{}", sealing::escaped(name)))
+    only.map(|name| format!("&fieldSelector=metadata.name%3D{}", percent::encode(name)))
         .unwrap_or_default()
 }
 
@@ -177,7 +178,7 @@ impl Kubernetes {
             query: format!(
                 "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}{}",
                 WATCH.as_secs(),
-                sealing::escaped(version),
+                percent::encode(version),
                 selecting(only)
             ),
             ..Call::new(Verb::Watch, kind, &at)

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use super::call::{Call, Verb};
 use super::error::Error;
 use super::fields::{Fields, Managed};
-use super::sealing::escaped;
 use super::secret::MARK;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::{
     CONFIGURATION, ConfigurationName, Leftover, MANIFESTS_MARK, ObjectName, Origin,
 };
+use crate::format::percent;
 use crate::reflect::marks::DECLARED;
 use crate::reflect::metadata::Notes;
 use crate::reflect::place::{self, Uid};
@@ -114,8 +114,8 @@ impl Kubernetes {
             let call = Call {
                 query: format!(
                     "labelSelector={}&limit={PAGE}&continue={}",
-                    escaped(selector),
-                    escaped(&next)
+                    percent::encode(selector),
+                    percent::encode(&next)
                 ),
                 ..Call::new(Verb::ListMetadata, Kind::MarkedSecrets, &at)
             };

@@ -27,7 +27,6 @@ pub(crate) mod list;
 mod mark_keys;
 mod marked;
 pub mod pod;
-mod redact;
 mod sealing;
 pub(crate) mod secret;
 mod status;

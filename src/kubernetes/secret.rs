@@ -12,11 +12,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::call::{Body, Call, Verb};
 use super::error::Error;
@@ -24,21 +21,19 @@ use super::fields::{Fields, Managed};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::{CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance};
+use crate::format::base64;
 use crate::material::SecretBytes;
 use crate::observed::SecretState;
 use crate::reflect::marks::is_copy;
 
 mod apply;
-mod check;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use apply::{Apply, Basis};
-pub(super) use check::MAX_SIZE;
-pub(crate) use check::{check, is_reserved};
 
+pub(super) use apply::NEVER;
 use apply::encode;
-pub(super) use apply::{NEVER, push_base64};
 
 pub(crate) use crate::artifact::MARK;
 
@@ -89,10 +84,8 @@ impl<'de> Deserialize<'de> for Base64 {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
-                let mut bytes = Zeroizing::new(vec![0; text.len() / 4 * 3 + 3]);
-                let size = STANDARD.decode_slice(text, &mut bytes);
-                let size = size.map_err(|_| E::custom("not base64"))?;
-                bytes.truncate(size);
+                let bytes = base64::decode(text.as_bytes());
+                let bytes = bytes.ok_or_else(|| E::custom("not base64"))?;
                 Ok(Base64(bytes.into()))
             }
         }

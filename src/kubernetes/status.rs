@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::call::Call;
 use super::error::Error;
-use super::redact;
 use super::subject::{Claim, Claims};
+use crate::redact;
 
 /// The parts of a `Status` that tell something. A proxy's answer has none of them.
 #[derive(Debug, Default, Deserialize)]
@@ -137,7 +137,7 @@ fn why(call: &Call<'_>, code: u16, status: &Status) -> String {
     }
     format!(
         "{} ({code})",
-        redact::shown(&text, call.values.iter().copied())
+        redact::without_values(&text, call.values.iter().copied())
     )
 }
 

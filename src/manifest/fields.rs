@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::material::{Node, SecretBytes};
+use crate::plain;
 
 /// What a place had to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl fmt::Display for ShapeError {
         };
         match self.path.as_str() {
             "" => write!(f, "it is no {what}"),
-            path => write!(f, "`{}` is no {what}", shown(path)),
+            path => write!(f, "`{}` is no {what}", plain::name(path)),
         }
     }
 }
@@ -145,20 +146,6 @@ impl IntoIterator for Fields {
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()
     }
-}
-
-/// A name from a file as messages show it: on one line, and not longer than a name.
-pub(crate) fn shown(name: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut text: String = name
-        .chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect();
-    if name.chars().nth(LONGEST).is_some() {
-        text.push('…');
-    }
-    text
 }
 
 /// A text that may be secret.

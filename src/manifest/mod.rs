@@ -1,14 +1,16 @@
 //! Kubernetes Secrets as documents: what a decrypted manifest says, in one shape for SOPS files and SealedSecrets.
 //!
 //! Pure. Labels and annotations that would make another tool the owner of what we create are left out here, and nowhere
-//! else ([`marks`]); what Kubernetes reserves for itself is refused here.
+//! else ([`marks`]); what no Secret can be is refused here.
 
 use std::collections::BTreeMap;
 
+use crate::artifact::secret::Unfit;
+use crate::format::base64;
 use crate::material::{Node, SecretBytes};
+use crate::plain;
 use crate::report::{Class, Fault};
 
-pub(crate) mod base64;
 pub mod document;
 pub(crate) mod fields;
 pub(crate) mod marks;
@@ -68,21 +70,13 @@ pub enum ManifestError {
         /// `metadata.name` or `metadata.namespace`.
         field: &'static str,
     },
-    /// A key that a Secret cannot have.
-    #[error("{object}: `{}` cannot be a key of a Secret", fields::shown(.key))]
-    Key {
+    /// It cannot be applied.
+    #[error("{object}: {why}")]
+    Unfit {
         /// Which object.
         object: String,
-        /// The key.
-        key: String,
-    },
-    /// A type that is reserved.
-    #[error("{object}: a Secret of type {} is never written", fields::shown(.kind))]
-    Reserved {
-        /// Which object.
-        object: String,
-        /// The type.
-        kind: String,
+        /// Why.
+        why: Unfit,
     },
 }
 
@@ -90,9 +84,8 @@ impl Fault for ManifestError {
     fn class(&self) -> Class {
         match self {
             Self::Shape { .. } => Class::Corrupt,
-            Self::Kind { .. } | Self::Name { .. } | Self::Key { .. } | Self::Reserved { .. } => {
-                Class::Refused
-            }
+            Self::Kind { .. } | Self::Name { .. } => Class::Refused,
+            Self::Unfit { why, .. } => why.class(),
         }
     }
 
@@ -101,10 +94,7 @@ impl Fault for ManifestError {
             Self::Shape { shape, .. } => return shape.hint().map(str::to_owned),
             Self::Kind { .. } => "keep only v1 Secrets, or lists of them, in encrypted manifests",
             Self::Name { .. } => "use lower case letters, digits, `-` and `.`",
-            Self::Key { .. } => {
-                "use letters, digits, `-`, `_` and `.`, at most 253, and not `..` in front"
-            }
-            Self::Reserved { .. } => "let Kubernetes or Helm make it",
+            Self::Unfit { why, .. } => return why.hint(),
         };
         Some(hint.to_owned())
     }
@@ -154,7 +144,7 @@ impl Manifest {
         metadata.push(("annotations".to_owned(), texts(annotations)));
         let data = data
             .into_iter()
-            .map(|(key, value)| (key, Node::Text(base64::encode(value.expose()))));
+            .map(|(key, value)| (key, Node::text(base64::encode(value.expose()))));
         Node::Map(vec![
             ("apiVersion".to_owned(), Node::text("v1")),
             ("kind".to_owned(), Node::text("Secret")),
@@ -225,12 +215,12 @@ impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.version.as_str(), self.kind.as_str()) {
             (_, "") => f.write_str("a document without `kind`"),
-            ("", kind) => write!(f, "a document of kind `{}`", fields::shown(kind)),
+            ("", kind) => write!(f, "a document of kind `{}`", plain::name(kind)),
             (version, kind) => write!(
                 f,
                 "a document of kind `{} {}`",
-                fields::shown(version),
-                fields::shown(kind)
+                plain::name(version),
+                plain::name(kind)
             ),
         }
     }

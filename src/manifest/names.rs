@@ -1,13 +1,14 @@
-//! Names of objects and keys: what Kubernetes takes, and how messages show them.
+//! Names of objects: what Kubernetes takes, and how messages show them.
 
-use super::{ManifestError, fields};
+use super::ManifestError;
 use crate::artifact::{is_namespace_name, is_object_name};
+use crate::plain;
 
 /// How messages name an object.
 pub(crate) fn object(what: &str, namespace: Option<&str>, name: Option<&str>) -> String {
-    let name = name.map_or_else(|| "without a name".to_owned(), fields::shown);
+    let name = name.map_or_else(|| "without a name".to_owned(), plain::name);
     match namespace {
-        Some(namespace) => format!("{what} {}/{name}", fields::shown(namespace)),
+        Some(namespace) => format!("{what} {}/{name}", plain::name(namespace)),
         None => format!("{what} {name}"),
     }
 }
@@ -31,14 +32,4 @@ pub(crate) fn check(
         Some(namespace) if !is_namespace_name(namespace) => wrong("metadata.namespace"),
         Some(_) | None => Ok(()),
     }
-}
-
-/// Whether Kubernetes takes this as a key of a Secret.
-pub(crate) fn is_key(key: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !key.is_empty()
-        && key.len() <= 253
-        && key.chars().all(legal)
-        && key != "."
-        && !key.starts_with("..")
 }

@@ -3,17 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::fields::{self, Fields, ShapeError};
-use super::{Kind, Manifest, ManifestError, base64, marks, names};
+use super::{Kind, Manifest, ManifestError, marks, names};
+use crate::artifact::secret;
+use crate::format::base64;
 use crate::material::{Node, SecretBytes};
-
-/// The type of a Secret that names none.
-const OPAQUE: &str = "Opaque";
-
-/// Types that Kubernetes or Helm read as commands: writing one would mint a token or forge a release.
-const RESERVED_TYPES: [&str; 2] = [
-    "kubernetes.io/service-account-token",
-    "bootstrap.kubernetes.io/token",
-];
 
 /// A Secret exactly as a document says it: for those that look at marks which [`Manifest`] leaves out.
 pub(crate) struct RawSecret {
@@ -59,9 +52,9 @@ impl RawSecret {
         for (key, node) in top.fields("data").map_err(shape)? {
             let path = format!("data.{key}");
             let text = fields::text(&path, node).map_err(shape)?;
-            let value = base64::decode(text.expose())
+            let value = base64::decode_as_go(text.expose())
                 .ok_or_else(|| shape(ShapeError::new(path, fields::Expected::Base64)))?;
-            data.insert(key, value);
+            data.insert(key, value.into());
         }
         for (key, node) in top.fields("stringData").map_err(shape)? {
             let value = fields::text(&format!("stringData.{key}"), node).map_err(shape)?;
@@ -101,16 +94,8 @@ impl RawSecret {
         } = self;
         let kind = kind
             .filter(|kind| !kind.is_empty())
-            .unwrap_or_else(|| OPAQUE.to_owned());
-        if is_reserved(&kind) {
-            return Err(ManifestError::Reserved { object, kind });
-        }
-        if let Some(key) = data.keys().find(|key| !names::is_key(key)) {
-            return Err(ManifestError::Key {
-                object,
-                key: key.clone(),
-            });
-        }
+            .unwrap_or_else(|| secret::OPAQUE.to_owned());
+        secret::check_form(&kind, &data).map_err(|why| ManifestError::Unfit { object, why })?;
         Ok(Manifest {
             namespace,
             name,
@@ -121,8 +106,4 @@ impl RawSecret {
             immutable,
         })
     }
-}
-
-fn is_reserved(kind: &str) -> bool {
-    RESERVED_TYPES.contains(&kind) || kind.starts_with("helm.sh/")
 }

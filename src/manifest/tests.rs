@@ -240,17 +240,17 @@ fn what_is_no_secret_of_ours_is_refused_by_its_place() {
         (
             secret(&format!("stringData: {{a b: {CANARY}}}")),
             Class::Refused,
-            "secret platform/app: `a b` cannot be a key of a Secret",
+            "secret platform/app: these names cannot be keys of a Secret: `a b`",
         ),
         (
             secret("stringData: {../x: z}"),
             Class::Refused,
-            "secret platform/app: `../x` cannot be a key of a Secret",
+            "secret platform/app: these names cannot be keys of a Secret: `../x`",
         ),
         (
             secret("stringData: {..x: z}"),
             Class::Refused,
-            "secret platform/app: `..x` cannot be a key of a Secret",
+            "secret platform/app: these names cannot be keys of a Secret: `..x`",
         ),
         (
             "{apiVersion: v1, kind: Secret}".to_owned(),
@@ -370,28 +370,4 @@ fn yaml_types_stay_apart() {
         ("f".to_owned(), Node::text("1")),
     ]);
     assert_eq!(documents, [expected]);
-}
-
-#[test]
-fn base64_is_gos() {
-    let rows: [(&str, Option<&[u8]>); 9] = [
-        ("", Some(b"")),
-        ("YQ==", Some(b"a")),
-        ("YQ", None),
-        ("YR==", Some(b"a")),
-        ("Y\nQ=\r\n=", Some(b"a")),
-        ("YQ= =", None),
-        ("-_==", None),
-        ("+/==", Some(&[0xfb])),
-        ("YQ==YQ==", None),
-    ];
-    for (text, bytes) in rows {
-        let decoded = super::base64::decode(text.as_bytes());
-        assert_eq!(
-            decoded.as_ref().map(|found| found.expose()),
-            bytes,
-            "{text:?}"
-        );
-    }
-    assert_eq!(super::base64::encode(&[0xfb]).expose(), b"+w==");
 }

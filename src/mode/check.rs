@@ -152,7 +152,8 @@ fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<F
     // Where a manifest may go can depend on our own namespace, which only the cluster knows.
     let offline = Failure::new(Class::Usage, "our own namespace is not known here");
     let files = config.manifests.iter().flat_map(|set| &set.files);
-    for (file, wanted) in files.zip(render::described(config, fetched, &Err(offline.clone()))) {
+    let described = render::described(config, fetched, &Err(offline.clone()), now);
+    for (file, wanted) in files.zip(described) {
         if let (Ok(_), Err(failure)) = (fetched.get_in_part(file), wanted.artifacts)
             && failure != offline
         {

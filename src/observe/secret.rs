@@ -1,17 +1,15 @@
 //! Kubernetes Secrets and ServiceAccounts as they stand.
 
 use crate::artifact::{PullSecretLink, SecretArtifact};
-use crate::kubernetes::secret::check;
 use crate::kubernetes::{Error, Kind, Subject};
 use crate::observed::Observed;
 use crate::report::Failure;
 use crate::world::World;
 
-/// Looks at one Secret. One that could never be written is refused here already, so that a plan shows it.
+/// Looks at one Secret.
 ///
 /// What others own in it is left out: see [`crate::observed::SecretState`].
 pub async fn look(secret: &SecretArtifact, world: &World) -> Result<Observed, Failure> {
-    check(secret)?;
     let cluster = world.kubernetes().await?;
     let Some(stored) = cluster.secret(&secret.at).await? else {
         return Ok(Observed::Absent);

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::{Action, Change, DeliveryPlan, Reason, Step};
-use crate::config::{Delivery, Reaction};
+use crate::artifact::Artifact;
+use crate::config::{Delivery, Reaction, SecretRef};
 use crate::fetched::Fetched;
 
 /// A reaction, and what it is for. Only names.
@@ -17,6 +18,8 @@ pub struct Owed {
     pub reaction: Reaction,
     /// Targets that changed.
     pub targets: Vec<String>,
+    /// Those of them that are Secrets.
+    pub secrets: Vec<SecretRef>,
     /// Keys that changed in them.
     pub keys: Vec<String>,
     /// Which versions of its sources it has now, where all of them say so.
@@ -30,6 +33,8 @@ pub struct News {
     pub deliveries: BTreeSet<String>,
     /// Targets that changed.
     pub targets: BTreeSet<String>,
+    /// Those of them that are Secrets.
+    pub secrets: BTreeSet<SecretRef>,
     /// Keys that changed.
     pub keys: BTreeSet<String>,
     /// Which versions their sources have now, where all of them say so.
@@ -41,6 +46,7 @@ impl News {
     pub fn add(&mut self, owed: Owed) {
         self.deliveries.insert(owed.delivery);
         self.targets.extend(owed.targets);
+        self.secrets.extend(owed.secrets);
         self.keys.extend(owed.keys);
         self.versions.extend(owed.versions);
     }
@@ -61,6 +67,14 @@ pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<
         .iter()
         .map(|step| step.artifact.to_string())
         .collect();
+    let secrets = changed.iter().filter_map(|step| match &step.artifact {
+        Artifact::Secret(secret) => Some(SecretRef::from(&secret.at)),
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => None,
+    });
+    let secrets: Vec<SecretRef> = secrets.collect();
     let mut keys: Vec<String> = changed
         .iter()
         .flat_map(|step| &step.keys)
@@ -78,6 +92,7 @@ pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<
         delivery: delivery.name.clone(),
         reaction: reaction.clone(),
         targets: targets.clone(),
+        secrets: secrets.clone(),
         keys: keys.clone(),
         versions: versions.clone(),
     };
@@ -111,7 +126,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::artifact::{Artifact, ObjectName, Owner, PullSecretLink};
+    use crate::artifact::{ObjectName, Owner, PullSecretLink};
     use crate::plan::KeyChange;
     use crate::render::testing;
     use crate::report::{Class, Failure};

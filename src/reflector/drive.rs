@@ -351,11 +351,13 @@ impl Desk {
         index.forget(self.start.elapsed());
         let wishes = index.wishes();
         if self.wishes.replace(wishes) != Some(wishes) {
-            self.pulse.gauge("wanted", index.wanted());
+            self.pulse.count(|counts| counts.wanted = index.wanted());
         }
-        self.pulse.gauge("copies", index.copies());
-        self.pulse.gauge("queue", index.queued());
-        self.pulse.gauge("held", index.held());
+        self.pulse.count(|counts| {
+            counts.copies = index.copies();
+            counts.queue = index.queued();
+            counts.held = index.held();
+        });
         self.pulse.refusals(index.refusals());
         self.pulse
             .ready(Kind::ALL.into_iter().all(|kind| index.knows(kind)));

@@ -22,7 +22,7 @@ mod watch;
 mod work;
 
 pub use drive::run;
-pub use figures::METRICS;
+pub use figures::names as metrics;
 pub use foresee::foresee;
 pub use pulse::Pulse;
 pub use watch::{Follow, Seen, Versioned};

@@ -24,13 +24,22 @@ pub(super) struct State {
     pub(super) listed: BTreeMap<String, Instant>,
     pub(super) relists: u64,
     pub(super) done: BTreeMap<(&'static str, &'static str), u64>,
-    pub(super) gauges: BTreeMap<&'static str, usize>,
+    pub(super) counts: Counts,
     pub(super) refusals: BTreeMap<&'static str, usize>,
     pub(super) leads: bool,
     ready: bool,
     /// Why it does not work, and whether that is as it should be.
     waits: Option<(String, bool)>,
     candidate: Option<Arc<Candidate>>,
+}
+
+/// How many there are now.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) wanted: usize,
+    pub(super) copies: usize,
+    pub(super) queue: usize,
+    pub(super) held: usize,
 }
 
 impl Pulse {
@@ -61,8 +70,9 @@ impl Pulse {
         *self.state().done.entry((job, how)).or_default() += 1;
     }
 
-    pub(super) fn gauge(&self, name: &'static str, value: usize) {
-        self.state().gauges.insert(name, value);
+    /// Takes new counts.
+    pub(super) fn count(&self, set: impl FnOnce(&mut Counts)) {
+        set(&mut self.state().counts);
     }
 
     pub(super) fn refusals(&self, counts: BTreeMap<&'static str, usize>) {
@@ -124,13 +134,13 @@ impl Pulse {
             return None;
         }
         let line = if state.ready {
-            let count = |name| state.gauges.get(name).copied().unwrap_or_default();
-            format!(
-                "reflector: ok, {} of {} copies, {} held deletions\n",
-                count("copies"),
-                count("wanted"),
-                count("held")
-            )
+            let Counts {
+                copies,
+                wanted,
+                held,
+                queue: _,
+            } = state.counts;
+            format!("reflector: ok, {copies} of {wanted} copies, {held} held deletions\n")
         } else {
             "reflector: not ready: the cluster was not listed yet\n".to_owned()
         };

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::config::problem::Problem;
 use crate::config::{ComputedField, Config, Delivery, FileFormat, From, Location, Target};
+use crate::plain;
 use crate::report::Fault;
 
 use super::field::FieldError;
-use super::names::{listed, shown};
 use super::template::{Template, TemplateError};
 
 /// Everything that is wrong with the templates of a configuration, whose files have these `texts`. Names are looked up
@@ -30,7 +30,7 @@ fn check_delivery(delivery: &Delivery, texts: &BTreeMap<String, String>) -> Vec<
     } in &delivery.fields
     {
         for error in errors(template, known.as_deref()) {
-            let label = format!("template of field {}", shown(name));
+            let label = format!("template of field {}", plain::quoted(name));
             let place = texts
                 .get(&at.file)
                 .and_then(|text| inside(text, at, &error));
@@ -61,7 +61,10 @@ fn check_delivery(delivery: &Delivery, texts: &BTreeMap<String, String>) -> Vec<
                     line,
                     column,
                 };
-                problems.push(error.problem(place, &format!("delivery {}", shown(&delivery.name))));
+                problems.push(error.problem(
+                    place,
+                    &format!("delivery {}", plain::quoted(&delivery.name)),
+                ));
             }
         }
     }
@@ -79,7 +82,7 @@ fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
         for name in names.iter().filter(|name| !known.contains(name)) {
             let error = FieldError::Absent {
                 field: name.clone(),
-                there: listed(known.iter().map(String::as_str)),
+                there: plain::names(known.iter().map(String::as_str)),
             };
             problems.push(Problem {
                 at: delivery.at.clone(),
@@ -149,7 +152,7 @@ fn errors(text: &str, known: Option<&[String]>) -> Vec<TemplateError> {
     let Some(known) = known else {
         return Vec::new();
     };
-    let names = listed(known.iter().map(String::as_str));
+    let names = plain::names(known.iter().map(String::as_str));
     template
         .uses
         .iter()

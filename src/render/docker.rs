@@ -1,32 +1,25 @@
-//! A pull secret: `.dockerconfigjson` from logins, or a ready-made one that is looked at before it is believed.
+//! A pull secret: `.dockerconfigjson` from logins, or a ready-made one.
 //!
-//! Built from typed parts and escaped as JSON, never pasted together from a template. What is not wiped: serde_json's own
-//! copy of a ready-made `auth` that is spelt with escapes.
+//! Built from typed parts and escaped as JSON, never pasted together from a template.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
+use crate::artifact::secret::PULL_KEY;
 use crate::config::Registry;
+use crate::format::base64;
+use crate::format::wiped::Wiped;
 use crate::material::{Node, SecretBytes};
+use crate::plain;
 use crate::report::{Class, Fault};
 
-use super::buffer::{Wiped, base64, base64_decode};
 use super::field::{Field, FieldError, Fields};
 use super::json::{self, JsonError, quote};
-use super::names::shown;
-
-/// Its only key.
-pub(super) const KEY: &str = ".dockerconfigjson";
 
 /// Docker Hub, as every client spells it.
 const HUB: &str = "https://index.docker.io/v1/";
 
 /// Fields that hold a whole document.
-const READY_MADE: [&str; 3] = [KEY, "dockerconfigjson", "config.json"];
+const READY_MADE: [&str; 3] = [PULL_KEY, "dockerconfigjson", "config.json"];
 
 pub(super) fn build(
     fields: &Fields<'_>,
@@ -44,7 +37,7 @@ pub(super) fn build(
         out.text("{\"auths\":");
         out.push(json::compact(field.value.node())?.expose());
         out.text("}");
-        return checked(&field.name, out.into_secret());
+        return Ok(out.into_secret());
     }
     let has_login = ["username", "password"]
         .into_iter()
@@ -64,7 +57,7 @@ pub(super) fn build(
 
 /// A field with JSON text, or the same as nested values.
 fn ready_made(fields: &Fields<'_>, field: &Field<'_>) -> Result<SecretBytes, DockerError> {
-    let document = match field.value.node() {
+    Ok(match field.value.node() {
         Node::Map(_) => json::compact(field.value.node())?,
         Node::Null
         | Node::Bool(_)
@@ -72,19 +65,7 @@ fn ready_made(fields: &Fields<'_>, field: &Field<'_>) -> Result<SecretBytes, Doc
         | Node::Time(_)
         | Node::Text(_)
         | Node::List(_) => SecretBytes::from(fields.leaf(field)?),
-    };
-    checked(&field.name, document)
-}
-
-fn checked(field: &str, document: SecretBytes) -> Result<SecretBytes, DockerError> {
-    match serde_json::from_slice::<Document>(document.expose()) {
-        Ok(_) => Ok(document),
-        Err(error) => Err(DockerError::Malformed {
-            field: field.to_owned(),
-            line: error.line(),
-            column: error.column(),
-        }),
-    }
+    })
 }
 
 fn from_logins(fields: &Fields<'_>, registries: &[Registry]) -> Result<SecretBytes, DockerError> {
@@ -130,7 +111,7 @@ fn login(fields: &Fields<'_>, registry: &Registry, out: &mut Wiped) -> Result<()
     for part in [username, ":", password] {
         pair.text(part);
     }
-    let auth = base64(pair.into_secret().expose());
+    let auth = base64::encode(pair.into_secret().expose());
     let mut entries = vec![("username", username), ("password", password)];
     if fields.named("email").is_some() {
         entries.push(("email", text(fields, "email")?));
@@ -151,69 +132,6 @@ fn text<'f>(fields: &'f Fields<'_>, name: &str) -> Result<&'f str, DockerError> 
     std::str::from_utf8(bytes).map_err(|_| DockerError::NotText(name.to_owned()))
 }
 
-/// The shape every client reads. Nothing of it is kept.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(rename = "auths", deserialize_with = "auths")]
-    _auths: (),
-}
-
-#[derive(Deserialize)]
-struct Auth {
-    #[serde(default, deserialize_with = "wiped")]
-    auth: Option<Zeroizing<String>>,
-    username: Option<IgnoredAny>,
-    password: Option<IgnoredAny>,
-    identitytoken: Option<IgnoredAny>,
-    registrytoken: Option<IgnoredAny>,
-}
-
-impl Auth {
-    fn is_login(&self) -> bool {
-        match &self.auth {
-            Some(auth) if !auth.is_empty() => {
-                base64_decode(auth.as_bytes()).is_some_and(|pair| pair.contains(&b':'))
-            }
-            Some(_) | None => {
-                self.username.is_some() && self.password.is_some()
-                    || self.identitytoken.is_some()
-                    || self.registrytoken.is_some()
-            }
-        }
-    }
-}
-
-fn wiped<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(Zeroizing::new))
-}
-
-fn auths<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
-    struct Auths;
-    impl<'de> Visitor<'de> for Auths {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("registries with logins")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            let mut any = false;
-            while let Some((server, auth)) = map.next_entry::<String, Auth>()? {
-                any = true;
-                if server.is_empty() || !auth.is_login() {
-                    return Err(serde::de::Error::custom("no login"));
-                }
-            }
-            if any {
-                Ok(())
-            } else {
-                Err(serde::de::Error::custom("no registry"))
-            }
-        }
-    }
-    from.deserialize_map(Auths)
-}
-
 /// Why fields make no pull secret.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum DockerError {
@@ -221,22 +139,13 @@ pub(super) enum DockerError {
     Field(#[from] FieldError),
     #[error(transparent)]
     Json(#[from] JsonError),
-    #[error("field {} is not UTF-8 text", shown(.0))]
+    #[error("field {} is not UTF-8 text", plain::quoted(.0))]
     NotText(String),
-    #[error(
-        "field {} is no docker configuration (line {line}, column {column})",
-        shown(field)
-    )]
-    Malformed {
-        field: String,
-        line: usize,
-        column: usize,
-    },
-    #[error("registry {} is there twice", shown(.0))]
+    #[error("registry {} is there twice", plain::quoted(.0))]
     Twice(String),
     #[error("the registry's address is empty or holds white space")]
     Server,
-    #[error("field {} holds `:`, which ends a user name in `auth`", shown(.0))]
+    #[error("field {} holds `:`, which ends a user name in `auth`", plain::quoted(.0))]
     Colon(String),
 }
 
@@ -245,7 +154,6 @@ impl Fault for DockerError {
         match self {
             Self::Field(error) => error.class(),
             Self::Json(error) => error.class(),
-            Self::Malformed { .. } => Class::Corrupt,
             Self::Twice(_) => Class::Usage,
             Self::NotText(_) | Self::Server | Self::Colon(_) => Class::Refused,
         }
@@ -254,15 +162,14 @@ impl Fault for DockerError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Field(FieldError::Absent { there, .. }) => format!(
-                "a pull secret is made of `username`, `password` and `server`, of `registries`, or of a ready `{KEY}`; the fields are {there}"
+                "a pull secret is made of `username`, `password` and `server`, of `registries`, or of a ready `{PULL_KEY}`; the fields are {there}"
             ),
             Self::Field(error) => return error.hint(),
             Self::Json(error) => return error.hint(),
-            Self::Malformed { .. } => {
-                "it takes `{\"auths\": {\"SERVER\": {\"auth\": base64 of USER:PASSWORD}}}`, one server at least".to_owned()
-            }
             Self::Twice(_) => "give each entry of `registries` its own `server`".to_owned(),
-            Self::NotText(_) | Self::Server | Self::Colon(_) => "correct it at its source".to_owned(),
+            Self::NotText(_) | Self::Server | Self::Colon(_) => {
+                "correct it at its source".to_owned()
+            }
         })
     }
 }

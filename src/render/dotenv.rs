@@ -13,11 +13,12 @@
 use thiserror::Error;
 
 use crate::artifact::EnvLine;
+use crate::format::wiped::Wiped;
 use crate::material::SecretBytes;
+use crate::plain;
 use crate::report::{Class, Fault};
 
-use super::buffer::Wiped;
-use super::names::{is_variable, shown};
+use super::names::is_variable;
 
 /// One line for one variable.
 pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
@@ -83,9 +84,9 @@ pub(super) fn is_bare(byte: u8) -> bool {
 /// Why a field has no line.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum DotenvError {
-    #[error("field {} is no name of a variable", shown(.0))]
+    #[error("field {} is no name of a variable", plain::quoted(.0))]
     Name(String),
-    #[error("field {}: {problem}", shown(name))]
+    #[error("field {}: {problem}", plain::quoted(name))]
     Value { name: String, problem: Problem },
 }
 

@@ -6,9 +6,8 @@ use thiserror::Error;
 
 use crate::config::Location;
 use crate::material::{Node, SecretBytes};
+use crate::plain;
 use crate::report::{Class, Fault};
-
-use super::names::{listed, shown};
 
 /// Where a field was taken from, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl Fields<'_> {
     }
 
     pub(super) fn names(&self) -> String {
-        listed(self.list.iter().map(|field| field.name.as_str()))
+        plain::names(self.list.iter().map(|field| field.name.as_str()))
     }
 }
 
@@ -139,14 +138,14 @@ pub(super) struct Whence {
 
 impl std::fmt::Display for Whence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "field {} of {}", shown(&self.field), self.origin)
+        write!(f, "field {} of {}", plain::quoted(&self.field), self.origin)
     }
 }
 
 /// Why a field cannot be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum FieldError {
-    #[error("field {} is in none of the sources", shown(field))]
+    #[error("field {} is in none of the sources", plain::quoted(field))]
     Absent { field: String, there: String },
     #[error("{0} is null")]
     Null(Whence),

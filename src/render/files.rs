@@ -7,13 +7,14 @@ use thiserror::Error;
 use crate::artifact::{Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables};
 use crate::config::{FileFormat, FileSetTarget, FileTarget};
 use crate::material::{Material, Node, SecretBytes};
+use crate::plain;
 use crate::report::{Class, Failure, Fault};
 
 use super::Inputs;
 use super::dotenv;
 use super::field::{FieldError, Fields};
 use super::json;
-use super::names::{is_file_name, listed};
+use super::names::is_file_name;
 use super::properties;
 use super::template::Template;
 use super::yaml;
@@ -125,7 +126,7 @@ pub(super) fn set(target: &FileSetTarget, inputs: &Inputs<'_>) -> Result<Artifac
     let mut files = BTreeMap::new();
     for (name, bytes) in inputs.fields()?.leaves()? {
         if !is_file_name(name) {
-            return Err(FilesError::Unsafe(listed([name])).into());
+            return Err(FilesError::Unsafe(plain::names([name])).into());
         }
         files.insert(name.to_owned(), SecretBytes::from(bytes));
     }

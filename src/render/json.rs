@@ -4,10 +4,11 @@
 
 use thiserror::Error;
 
+use crate::format::hex;
+use crate::format::number::is_json;
+use crate::format::wiped::Wiped;
 use crate::material::{Node, SecretBytes};
 use crate::report::{Class, Fault};
-
-use super::buffer::Wiped;
 
 /// One line without spaces: a nested value as a field carries it.
 pub(super) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
@@ -68,7 +69,7 @@ impl Writer {
             Node::Null => self.out.text("null"),
             Node::Bool(value) => self.plain(if *value { "true" } else { "false" }),
             Node::Number(spelling) => match spelling.expose_str() {
-                Some(text) if self.as_strings || is_number(text) => self.plain(text),
+                Some(text) if self.as_strings || is_json(text) => self.plain(text),
                 _ => return Err(JsonError::new(Problem::Number)),
             },
             Node::Time(text) | Node::Text(text) => match text.expose_str() {
@@ -175,37 +176,9 @@ pub(super) fn escape(character: char, out: &mut Wiped) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         out.text("\\u");
         for byte in unit.to_be_bytes() {
-            out.hex(byte, b"0123456789abcdef");
+            out.push(&hex::pair(byte));
         }
     }
-}
-
-/// Whether JSON's grammar has this number.
-pub(super) fn is_number(text: &str) -> bool {
-    let rest = text.strip_prefix('-').unwrap_or(text);
-    let whole = digits(rest);
-    let leading_zero = whole > 1 && rest.starts_with('0');
-    let mut rest = &rest[whole..];
-    if let Some(fraction) = rest.strip_prefix('.') {
-        let count = digits(fraction);
-        if count == 0 {
-            return false;
-        }
-        rest = &fraction[count..];
-    }
-    if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
-        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-        let count = digits(exponent);
-        if count == 0 {
-            return false;
-        }
-        rest = &exponent[count..];
-    }
-    whole > 0 && !leading_zero && rest.is_empty()
-}
-
-fn digits(text: &str) -> usize {
-    text.bytes().take_while(u8::is_ascii_digit).count()
 }
 
 /// Why a value has no JSON or YAML form, and where.
@@ -242,7 +215,7 @@ impl JsonError {
         if self.path.is_empty() {
             return String::new();
         }
-        format!("at {}: ", super::names::shown(&self.path.join(".")))
+        format!("at {}: ", crate::plain::quoted(&self.path.join(".")))
     }
 }
 

@@ -6,12 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::artifact::secret::{self, Unfit};
 use crate::artifact::{Artifact, MANIFESTS_MARK, ObjectName, Provenance, SecretArtifact, Wanted};
 use crate::config::{Config, Location, ManifestSet, Source, Target, resolve};
 use crate::fetched::Fetched;
 use crate::manifest::{Manifest, from_secret_document};
+use crate::plain;
 use crate::report::{Class, Failure, Fault};
 
 use super::{provenance, within};
@@ -19,7 +22,7 @@ use super::{provenance, within};
 type Own<'a> = &'a Result<String, Failure>;
 
 /// The part of what must exist that manifests describe, one entry per file: a file is applied whole or not at all, and one that fails stops no other.
-pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>) -> Vec<Wanted> {
+pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>, now: Timestamp) -> Vec<Wanted> {
     let files = config
         .manifests
         .iter()
@@ -27,7 +30,7 @@ pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = files
         .map(|(set, file)| Wanted {
             delivery: set.label(file),
-            artifacts: secrets(config, set, file, fetched, own),
+            artifacts: secrets(config, set, file, fetched, own, now),
         })
         .collect();
     refuse_doubles(&mut all, places(config, own));
@@ -40,6 +43,7 @@ fn secrets(
     file: &Source,
     fetched: &Fetched,
     own: Own<'_>,
+    now: Timestamp,
 ) -> Result<Vec<Artifact>, Failure> {
     let documents = &fetched.get(file)?.documents;
     let provenance = provenance::of_manifest(config, set, file, fetched)?;
@@ -53,6 +57,7 @@ fn secrets(
                 manifest,
                 Arc::clone(&provenance),
                 own,
+                now,
             )?));
         }
     }
@@ -68,12 +73,13 @@ fn secret(
     manifest: Manifest,
     provenance: Arc<Provenance>,
     own: Own<'_>,
+    now: Timestamp,
 ) -> Result<SecretArtifact, Failure> {
     let Manifest {
         namespace,
         name,
         kind,
-        data,
+        mut data,
         mut labels,
         annotations,
         immutable,
@@ -99,6 +105,9 @@ fn secret(
         };
         return Err(within(file, error));
     }
+    if let Err(why) = secret::fit(&at, &kind, &mut data, now) {
+        return Err(within(file, ManifestsError::Unfit { at, why }));
+    }
     if let Some(name) = &set.name {
         labels.insert(MANIFESTS_MARK.to_owned(), name.clone());
     }
@@ -121,7 +130,7 @@ fn places(config: &Config, own: Own<'_>) -> BTreeMap<ObjectName, BTreeSet<String
     for delivery in &config.deliveries {
         for target in &delivery.to {
             if let Target::Secret(secret) = target {
-                let who = format!("delivery {}", super::shown(&delivery.name));
+                let who = format!("delivery {}", plain::quoted(&delivery.name));
                 places
                     .entry(resolve(&secret.at, own))
                     .or_default()
@@ -172,6 +181,8 @@ fn objects(wanted: &Wanted) -> impl Iterator<Item = &ObjectName> {
 pub(super) enum ManifestsError {
     #[error("it describes no Secret")]
     Empty,
+    #[error("secret {at}: {why}")]
+    Unfit { at: ObjectName, why: Unfit },
     #[error("secret {at}: manifests may not go to namespace {}", at.namespace)]
     Namespace { at: ObjectName, set: Location },
     #[error("secret {at} is described twice{}", also(others))]
@@ -189,12 +200,14 @@ impl Fault for ManifestsError {
     fn class(&self) -> Class {
         match self {
             Self::Empty => Class::Missing,
+            Self::Unfit { why, .. } => why.class(),
             Self::Namespace { .. } | Self::Twice { .. } => Class::Refused,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Unfit { why, .. } => return why.hint(),
             Self::Empty => "remove the file, or let it describe a Secret".to_owned(),
             Self::Namespace { at, set } => format!(
                 "if it is meant to go there, list `{}` under `namespaces` at {set}; what a file says beside its values, anybody may have changed",

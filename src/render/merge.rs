@@ -9,13 +9,13 @@ use thiserror::Error;
 
 use crate::config::{Delivery, From, Source};
 use crate::fetched::Fetched;
+use crate::format::base64;
 use crate::material::{Material, Node, SecretBytes};
+use crate::plain;
 use crate::report::{Class, Failure, Fault};
 
-use super::buffer;
 use super::field::{Field, FieldError, Fields, Held, Origin};
 use super::json::JsonError;
-use super::names::{listed, shown};
 use super::select::{Taken, select};
 use super::template::Template;
 use super::within;
@@ -122,7 +122,7 @@ pub(super) fn fields<'a>(
             })
             .map_err(|failure| {
                 within(
-                    format!("field {} of {origin}", shown(&computed.name)),
+                    format!("field {} of {origin}", plain::quoted(&computed.name)),
                     failure,
                 )
             })?;
@@ -142,7 +142,7 @@ pub(super) fn fields<'a>(
 
 /// The bytes that base64 stands for.
 pub(super) fn decoded(field: &str, text: &SecretBytes) -> Result<SecretBytes, MergeError> {
-    let bytes = buffer::base64_decode(text.expose());
+    let bytes = base64::decode_spaced(text.expose());
     bytes
         .map(SecretBytes::from)
         .ok_or_else(|| MergeError::NotBase64 {
@@ -250,7 +250,7 @@ pub(super) fn origin(from: &From) -> Origin {
 /// A source as a message names it: its kind, and its name on one line whatever it holds.
 fn source_label(source: &Source) -> String {
     let (kind, name) = source_name(source);
-    format!("{kind} {}", shown(&name))
+    format!("{kind} {}", plain::quoted(&name))
 }
 
 fn source_name(source: &Source) -> (&'static str, String) {
@@ -269,9 +269,12 @@ fn source_name(source: &Source) -> (&'static str, String) {
 /// Why the sources of a delivery do not make fields.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum MergeError {
-    #[error("field {} is not there", shown(path))]
+    #[error("field {} is not there", plain::quoted(path))]
     NotThere { path: String, there: Vec<String> },
-    #[error("field {} comes from {first} and again from {second}", shown(field))]
+    #[error(
+        "field {} comes from {first} and again from {second}",
+        plain::quoted(field)
+    )]
     Twice {
         field: String,
         first: Rc<Origin>,
@@ -281,9 +284,9 @@ pub(super) enum MergeError {
     NotFields(&'static str),
     #[error("it holds {0} documents, not one mapping of fields")]
     SeveralDocuments(usize),
-    #[error("field {} is not base64: it is {is}", shown(field))]
+    #[error("field {} is not base64: it is {is}", plain::quoted(field))]
     NotBase64 { field: String, is: &'static str },
-    #[error("field {} cannot become JSON: {problem}", shown(field))]
+    #[error("field {} cannot become JSON: {problem}", plain::quoted(field))]
     NotJson { field: String, problem: JsonError },
 }
 
@@ -301,7 +304,7 @@ impl Fault for MergeError {
         Some(match self {
             Self::NotThere { there, .. } if there.is_empty() => "it has no field at all".to_owned(),
             Self::NotThere { there, .. } => {
-                format!("it has {}", listed(there.iter().map(String::as_str)))
+                format!("it has {}", plain::names(there.iter().map(String::as_str)))
             }
             Self::Twice { first, second, .. } if first == second => {
                 "let `rename` give each its own name".to_owned()

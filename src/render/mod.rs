@@ -9,7 +9,6 @@
 //! Invariants: a delivery is rendered whole or not at all, and one that fails leaves the others alone; nothing here puts
 //! a value into an error; every buffer that held one is wiped.
 
-mod buffer;
 mod check;
 mod docker;
 mod dotenv;
@@ -28,7 +27,6 @@ mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls;
-mod x509;
 mod yaml;
 
 use std::cell::OnceCell;
@@ -40,13 +38,12 @@ use crate::artifact::{Artifact, Desired, Wanted};
 use crate::config::{Config, Delivery, Target};
 use crate::fetched::Fetched;
 use crate::material::{Material, SecretBytes};
+use crate::plain;
 use crate::report::{Class, Failure, Fault};
 
 pub use check::check_templates;
 use field::Fields;
 pub use manifests::wanted as described;
-use names::shown;
-pub use tls::validity;
 
 /// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input is a failure as a whole.
 /// `own_namespace` is that of the pod or the kubeconfig's context, or why it is unknown.
@@ -57,7 +54,7 @@ pub fn desired(
     now: Timestamp,
 ) -> Desired {
     let mut deliveries = delivered(config, fetched, own_namespace, now);
-    deliveries.extend(described(config, fetched, own_namespace));
+    deliveries.extend(described(config, fetched, own_namespace, now));
     Desired { deliveries }
 }
 
@@ -171,15 +168,15 @@ impl<'a> Inputs<'a> {
         }
         match target {
             Target::File(file) => {
-                let path = shown(&file.path.display().to_string());
+                let path = plain::quoted(&file.path.display().to_string());
                 within(format!("file {path} ({})", file.at), failure)
             }
             Target::Files(set) => {
-                let dir = shown(&set.dir.display().to_string());
+                let dir = plain::quoted(&set.dir.display().to_string());
                 within(format!("files {dir} ({})", set.at), failure)
             }
             Target::Secret(secret) => {
-                let name = shown(&secret.at.name);
+                let name = plain::quoted(&secret.at.name);
                 within(format!("secret {name} ({})", secret.location), failure)
             }
         }
@@ -196,9 +193,9 @@ fn within(place: impl std::fmt::Display, failure: impl Into<Failure>) -> Failure
 /// Why fields are no variables of a process.
 #[derive(Debug, PartialEq, Eq, Error)]
 enum EnvironmentError {
-    #[error("field {} is no name of a variable", shown(.0))]
+    #[error("field {} is no name of a variable", plain::quoted(.0))]
     Name(String),
-    #[error("field {} holds a NUL byte, which no environment can carry", shown(.0))]
+    #[error("field {} holds a NUL byte, which no environment can carry", plain::quoted(.0))]
     Nul(String),
 }
 

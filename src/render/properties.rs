@@ -1,8 +1,8 @@
 //! `name=value` as `java.util.Properties` reads it: ASCII only, everything else as `\uXXXX`.
 
+use crate::format::wiped::Wiped;
 use crate::material::SecretBytes;
 
-use super::buffer::Wiped;
 use super::field::{FieldError, Fields};
 use super::json::escape;
 

@@ -1,8 +1,8 @@
 //! YAML that 1.1 and 1.2 readers take alike: block style, every text double-quoted, numbers as they are spelt.
 
+use crate::format::wiped::Wiped;
 use crate::material::{Node, SecretBytes};
 
-use super::buffer::Wiped;
 use super::json::{JsonError, Problem, quote};
 
 /// Whole documents, each behind its `---` where there are several. `merge_keys` says whether `<<` is one of YAML's.

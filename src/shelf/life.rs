@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::artifact::secret;
 use crate::cadence::{Cadence, Turn, backoff};
 use crate::config::VaultRead;
 use crate::material::{Lease, Material, Node};
 use crate::patience::chance;
-use crate::render;
 use crate::report::Failure;
 use crate::vault::{LONGEST, Renewal};
 
@@ -221,7 +221,7 @@ pub(super) fn same_role(one: &Material, other: &Material) -> bool {
 fn certificate_left(material: &Material) -> Option<Duration> {
     let certificate = |document: &Node| document.entry("certificate").and_then(Node::leaf);
     let pem = material.documents.iter().find_map(certificate)?;
-    let (_, end) = render::validity(pem.expose())?;
+    let (_, end) = secret::validity(pem.expose())?;
     let left = end.duration_since(jiff::Timestamp::now());
     let left = Duration::try_from(left)
         .ok()

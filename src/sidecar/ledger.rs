@@ -176,6 +176,7 @@ fn still(delivery: &Delivery, line: &Line) -> Option<Owed> {
         delivery: delivery.name.clone(),
         reaction: reaction.clone(),
         targets: delivery.to.iter().map(Target::to_string).collect(),
+        secrets: delivery.to.iter().filter_map(Target::secret).collect(),
         keys: Vec::new(),
         versions: Vec::new(),
     })
@@ -272,6 +273,7 @@ mod tests {
             delivery: delivery.name.clone(),
             reaction: delivery.on_change[place].clone(),
             targets: Vec::new(),
+            secrets: Vec::new(),
             keys: Vec::new(),
             versions: Vec::new(),
         }

@@ -5,253 +5,239 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::board::Board;
+use super::board::{Board, State};
 use super::standing::Standing;
-use crate::metric::{Label, Metric, Sample, float, truth};
-use crate::{reflector, stderr, tally};
+use crate::metric::{Figure, Kind, Metric, Value, counter, float, gauge, single, size, truth};
+use crate::{stderr, tally};
+
+/// What values are read of.
+struct Seen<'s> {
+    state: &'s State,
+    is_ready: bool,
+    now: Instant,
+}
+
+type Read = fn(&Seen<'_>) -> Vec<Value>;
 
 /// Every metric, but for those of a reflector.
-pub const METRICS: &[Metric] = &[
-    (
+const METRICS: &[Metric<Read>] = &[
+    gauge(
         "keyferry_build_info",
-        "gauge",
         "Always 1; the label says which version runs.",
+        |_| vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)],
     ),
-    (
+    gauge(
         "keyferry_ready",
-        "gauge",
         "Whether everything is ready, as /readyz says.",
+        |seen| single(truth(seen.is_ready)),
     ),
-    (
+    gauge(
         "keyferry_config_stale",
-        "gauge",
         "Whether the configuration on disk is refused and the old one in use.",
+        |seen| single(truth(seen.state.stale.is_some())),
     ),
-    (
+    counter(
         "keyferry_config_loads_total",
-        "counter",
         "Configurations that were taken, the first included.",
+        |seen| single(float(seen.state.loads)),
     ),
-    (
+    counter(
         "keyferry_passes_total",
-        "counter",
         "Passes over a group of deliveries.",
+        |seen| single(float(seen.state.passes)),
     ),
-    (
+    gauge(
         "keyferry_delivery_ready",
-        "gauge",
         "Whether the delivery is ready.",
+        |seen| seen.each(|of| Some(truth(of.ready(seen.now).is_ok()))),
     ),
-    (
+    gauge(
         "keyferry_delivery_last_success_timestamp_seconds",
-        "gauge",
         "When all of the delivery was last in order.",
+        |seen| {
+            seen.each(|of| {
+                let second = of.good.map(|good| good.at.as_second());
+                second
+                    .and_then(|second| u64::try_from(second).ok())
+                    .map(float)
+            })
+        },
     ),
-    (
+    gauge(
         "keyferry_delivery_age_seconds",
-        "gauge",
         "How long ago that was.",
+        |seen| seen.each(|of| of.age(seen.now).map(tenths)),
     ),
-    (
+    gauge(
         "keyferry_delivery_lease_remaining_seconds",
-        "gauge",
         "How long the first of its leases or certificates still holds.",
+        |seen| {
+            seen.each(|of| {
+                let end = of.lease_end;
+                end.map(|end| tenths(end.saturating_duration_since(seen.now)))
+            })
+        },
     ),
-    (
+    counter(
         "keyferry_delivery_changes_total",
-        "counter",
         "Targets that were written.",
+        |seen| seen.each(|of| Some(float(of.changes))),
     ),
-    (
+    gauge(
         "keyferry_delivery_waiting_targets",
-        "gauge",
         "Targets whose change waits for a window.",
+        |seen| seen.each(|of| Some(size(of.waiting.map_or(0, |waiting| waiting.targets)))),
     ),
-    (
+    counter(
         "keyferry_delivery_failures_total",
-        "counter",
         "Passes that failed, by class.",
+        |seen| {
+            let deliveries = seen.state.deliveries.iter();
+            let failures = deliveries.flat_map(|(name, of)| {
+                let failures = of.failures.iter();
+                failures.map(|(class, count)| {
+                    let labels = vec![("delivery", name.clone()), ("class", class.to_string())];
+                    (labels, float(*count))
+                })
+            });
+            failures.collect()
+        },
     ),
-    (
+    counter(
         "keyferry_reactions_total",
-        "counter",
         "Reactions, by kind and result.",
+        |seen| {
+            let reactions = seen.state.reactions.iter();
+            let value = |((kind, well), count): (&(&'static str, bool), &u64)| {
+                let result = if *well { "done" } else { "failed" };
+                let labels = vec![("kind", (*kind).to_owned()), ("result", result.to_owned())];
+                (labels, float(*count))
+            };
+            reactions.map(value).collect()
+        },
     ),
-    (
+    counter(
         "keyferry_log_dropped_total",
-        "counter",
         "Messages that standard error did not take.",
+        |_| single(float(stderr::dropped())),
     ),
-    (
+    counter(
         "keyferry_vault_requests_total",
-        "counter",
         "Requests to Vault.",
+        |_| single(float(tally::VAULT_REQUESTS.total())),
     ),
-    (
+    gauge(
         "keyferry_vault_up",
-        "gauge",
         "Whether the last request met a server that does its work.",
+        |_| {
+            let servers = tally::VAULT_UP.each().into_iter();
+            servers
+                .map(|(server, up)| (vec![("server", server)], truth(up)))
+                .collect()
+        },
     ),
-    (
+    counter(
         "keyferry_vault_errors_total",
-        "counter",
         "Requests to Vault without a good answer.",
+        |_| single(float(tally::VAULT_ERRORS.total())),
     ),
-    (
+    counter(
         "keyferry_vault_logins_total",
-        "counter",
         "Logins that Vault granted.",
+        |_| single(float(tally::VAULT_LOGINS.total())),
     ),
-    (
+    counter(
         "keyferry_vault_renewals_total",
-        "counter",
         "Renewals of tokens and leases that Vault granted.",
+        |_| single(float(tally::VAULT_RENEWALS.total())),
     ),
-    (
+    counter(
         "keyferry_kubernetes_requests_total",
-        "counter",
         "Requests to the API server, by verb and code of the answer.",
+        |_| {
+            let requests = tally::KUBERNETES_REQUESTS.each().into_iter();
+            let value = |(verb, code, count): (&'static str, u16, u64)| {
+                let code = match code {
+                    0 => "none".to_owned(),
+                    code => code.to_string(),
+                };
+                (
+                    vec![("verb", verb.to_owned()), ("code", code)],
+                    float(count),
+                )
+            };
+            requests.map(value).collect()
+        },
     ),
-    (
+    counter(
         "keyferry_kubernetes_errors_total",
-        "counter",
         "Requests to the API server without a good answer.",
+        |_| single(float(tally::KUBERNETES_ERRORS.total())),
     ),
 ];
 
-/// The metrics that there are now: those of a reflector only where one is configured.
-pub fn metrics(board: &Board) -> impl Iterator<Item = &'static Metric> {
-    let reflects = board.state().reflector.readiness().is_some();
-    let more: &[Metric] = if reflects { reflector::METRICS } else { &[] };
-    METRICS.iter().chain(more)
+impl Seen<'_> {
+    /// A number of each delivery that has it.
+    fn each(&self, read: impl Fn(&Standing) -> Option<f64>) -> Vec<Value> {
+        let deliveries = self.state.deliveries.iter();
+        let value =
+            |(name, of): (&String, &Standing)| Some((vec![("delivery", name.clone())], read(of)?));
+        deliveries.filter_map(value).collect()
+    }
 }
 
-/// Everything that is on the board, and what the process counted, in the order of [`metrics`].
-pub fn samples(board: &Board) -> Vec<Sample> {
-    let now = Instant::now();
-    let (all_ready, _) = board.readiness();
+/// The names of all metrics, but for those of a reflector.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    METRICS.iter().map(|metric| metric.name)
+}
+
+/// Everything that is on the board, and what the process counted; what a reflector counts only where one is configured.
+pub fn figures(board: &Board) -> Vec<Figure> {
+    let (is_ready, _) = board.readiness();
     let state = board.state();
-    let mut samples = Vec::new();
-    for (name, _, _) in METRICS {
-        let mut one = |labels: Vec<(&'static str, String)>, value: f64| {
-            samples.push(Sample {
-                name,
-                labels,
-                value,
-            });
-        };
-        match *name {
-            "keyferry_build_info" => {
-                one(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0);
-            }
-            "keyferry_ready" => one(Vec::new(), truth(all_ready)),
-            "keyferry_config_stale" => one(Vec::new(), truth(state.stale.is_some())),
-            "keyferry_config_loads_total" => one(Vec::new(), float(state.loads)),
-            "keyferry_log_dropped_total" => one(Vec::new(), float(stderr::dropped())),
-            "keyferry_passes_total" => one(Vec::new(), float(state.passes)),
-            "keyferry_reactions_total" => {
-                for ((kind, well), count) in &state.reactions {
-                    let result = if *well { "done" } else { "failed" };
-                    let labels = vec![("kind", (*kind).to_owned()), ("result", result.to_owned())];
-                    one(labels, float(*count));
-                }
-            }
-            "keyferry_vault_up" => {
-                for (server, up) in tally::VAULT_UP.each() {
-                    one(vec![("server", server)], truth(up));
-                }
-            }
-            "keyferry_kubernetes_requests_total" => {
-                for (verb, code, count) in tally::KUBERNETES_REQUESTS.each() {
-                    let code = match code {
-                        0 => "none".to_owned(),
-                        code => code.to_string(),
-                    };
-                    one(
-                        vec![("verb", verb.to_owned()), ("code", code)],
-                        float(count),
-                    );
-                }
-            }
-            of_a_delivery if of_a_delivery.starts_with("keyferry_delivery_") => {
-                for (delivery, standing) in &state.deliveries {
-                    for (label, value) in values(of_a_delivery, standing, now) {
-                        let delivery = ("delivery", delivery.clone());
-                        one(std::iter::once(delivery).chain(label).collect(), value);
-                    }
-                }
-            }
-            of_the_process => one(Vec::new(), float(counted(of_the_process))),
-        }
-    }
+    let seen = &Seen {
+        state: &state,
+        is_ready,
+        now: Instant::now(),
+    };
+    let mut figures: Vec<Figure> = METRICS
+        .iter()
+        .map(|metric| metric.figure(|read| read(seen)))
+        .collect();
     if state.reflector.readiness().is_some() {
-        samples.extend(state.reflector.samples());
+        figures.extend(state.reflector.figures());
     }
-    samples
+    figures
 }
 
 /// The same as text.
 pub fn text(board: &Board) -> String {
-    let samples = samples(board);
     let mut out = String::new();
-    for (name, kind, meaning) in metrics(board) {
+    for figure in figures(board) {
+        let Figure {
+            name,
+            kind,
+            meaning,
+            values,
+        } = figure;
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
         let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
-        for sample in samples.iter().filter(|sample| sample.name == *name) {
-            let labels = sample.labels.iter();
+        for (labels, value) in values {
             let labels: Vec<String> = labels
+                .iter()
                 .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
                 .collect();
             let labels = match labels.is_empty() {
                 true => String::new(),
                 false => format!("{{{}}}", labels.join(",")),
             };
-            let _ = writeln!(out, "{name}{labels} {}", sample.value);
+            let _ = writeln!(out, "{name}{labels} {value}");
         }
     }
     out
-}
-
-fn counted(metric: &str) -> u64 {
-    let tally = match metric {
-        "keyferry_vault_requests_total" => &tally::VAULT_REQUESTS,
-        "keyferry_vault_errors_total" => &tally::VAULT_ERRORS,
-        "keyferry_vault_logins_total" => &tally::VAULT_LOGINS,
-        "keyferry_vault_renewals_total" => &tally::VAULT_RENEWALS,
-        "keyferry_kubernetes_errors_total" => &tally::KUBERNETES_ERRORS,
-        _ => return 0,
-    };
-    tally.total()
-}
-
-/// The values of one metric of a delivery, each with a label beside the delivery's where it has one.
-fn values(metric: &str, standing: &Standing, now: Instant) -> Vec<(Option<Label>, f64)> {
-    let single = |value: Option<f64>| value.map(|value| (None, value)).into_iter().collect();
-    match metric {
-        "keyferry_delivery_ready" => single(Some(truth(standing.ready(now).is_ok()))),
-        "keyferry_delivery_last_success_timestamp_seconds" => {
-            let good = standing.good.map(|good| good.at.as_second());
-            single(
-                good.and_then(|second| u64::try_from(second).ok())
-                    .map(float),
-            )
-        }
-        "keyferry_delivery_age_seconds" => single(standing.age(now).map(tenths)),
-        "keyferry_delivery_lease_remaining_seconds" => {
-            let end = standing.lease_end;
-            single(end.map(|end| tenths(end.saturating_duration_since(now))))
-        }
-        "keyferry_delivery_changes_total" => single(Some(float(standing.changes))),
-        "keyferry_delivery_waiting_targets" => {
-            let targets = standing.waiting.map_or(0, |waiting| waiting.targets);
-            single(u64::try_from(targets).ok().map(float))
-        }
-        "keyferry_delivery_failures_total" => standing
-            .failures
-            .iter()
-            .map(|(class, count)| (Some(("class", class.to_string())), float(*count)))
-            .collect(),
-        _ => Vec::new(),
-    }
 }
 
 fn tenths(time: Duration) -> f64 {
@@ -295,7 +281,7 @@ mod tests {
         tally::Request::new("metrics").ended(true);
         tally::VAULT_UP.set("metrics", false);
         let text = text(&board);
-        for (name, _, _) in METRICS {
+        for name in names() {
             let samples = text.lines().filter(|line| line.starts_with(name)).count();
             assert!(samples > 0, "{name} has no sample in\n{text}");
         }

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use self::wire::{Field, Message};
 use super::board::{Board, Span};
-use super::metrics::samples;
+use super::metrics::figures;
 use crate::config::stay::Collector;
-use crate::metric::{Metric, Sample};
+use crate::metric::{Figure, Kind};
 use crate::report::Failure;
 use crate::vault::{Post, calls, post};
 
@@ -45,12 +45,7 @@ pub async fn export(collector: Option<&Collector>, board: &Board) {
         let spans = board.take_spans();
         let mut messages = vec![(
             OF_METRICS,
-            metrics(
-                super::metrics::metrics(board),
-                &samples(board),
-                started,
-                Timestamp::now(),
-            ),
+            metrics(figures(board), started, Timestamp::now()),
         )];
         if !spans.is_empty() {
             messages.push((OF_TRACES, traces(&spans)));
@@ -94,30 +89,25 @@ async fn tell(collector: &Collector, messages: &[(Signal, Message)]) -> Result<(
 }
 
 /// An `ExportMetricsServiceRequest`.
-fn metrics(
-    metrics: impl Iterator<Item = &'static Metric>,
-    samples: &[Sample],
-    started: Timestamp,
-    now: Timestamp,
-) -> Message {
-    let metrics = metrics.map(|(name, kind, meaning)| {
-        let points = samples.iter().filter(|sample| sample.name == *name);
-        let points = points.map(|sample| {
-            let attributes = sample.labels.iter();
+fn metrics(figures: Vec<Figure>, started: Timestamp, now: Timestamp) -> Message {
+    let metrics = figures.iter().map(|figure| {
+        let points = figure.values.iter().map(|(labels, value)| {
+            let attributes = labels.iter();
             let attributes = attributes.map(|(key, value)| attribute(key, value));
             Message::default()
                 .with(2, "startTimeUnixNano", nanos(started))
                 .with(3, "timeUnixNano", nanos(now))
-                .with(4, "asDouble", Field::Double(sample.value))
+                .with(4, "asDouble", Field::Double(*value))
                 .with(7, "attributes", Field::Many(attributes.collect()))
         });
         let data = Message::default().with(1, "dataPoints", Field::Many(points.collect()));
-        let metric =
-            Message::default()
-                .with(1, "name", text(name))
-                .with(2, "description", text(meaning));
-        match *kind {
-            "counter" => {
+        let metric = Message::default().with(1, "name", text(figure.name)).with(
+            2,
+            "description",
+            text(figure.meaning),
+        );
+        match figure.kind {
+            Kind::Counter => {
                 // Totals since the start.
                 let data = data.with(2, "aggregationTemporality", Field::Enum(2)).with(
                     3,
@@ -126,7 +116,7 @@ fn metrics(
                 );
                 metric.with(7, "sum", Field::One(data))
             }
-            _ => metric.with(5, "gauge", Field::One(data)),
+            Kind::Gauge => metric.with(5, "gauge", Field::One(data)),
         }
     });
     let scoped = scoped("metrics", metrics.collect());

@@ -80,6 +80,7 @@ impl Entry {
         if let Some(later) = &mut self.due {
             later.news.deliveries.append(&mut due.news.deliveries);
             later.news.targets.append(&mut due.news.targets);
+            later.news.secrets.append(&mut due.news.secrets);
             later.news.keys.append(&mut due.news.keys);
             later.news.versions.append(&mut due.news.versions);
             return true;
@@ -247,6 +248,7 @@ mod tests {
                 timeout: Duration::from_secs(1),
             },
             targets: Vec::new(),
+            secrets: Vec::new(),
             keys: Vec::new(),
             versions: Vec::new(),
         }

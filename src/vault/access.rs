@@ -15,7 +15,7 @@ use super::auth::{Identity, Unwrapped, describe};
 use super::envelope::Reply;
 use super::error::{Cause, Stop};
 use super::link::Link;
-use super::reasons::Refusal;
+use super::reasons::{Ban, Refusal, Setup};
 use super::tend::Task;
 use super::token::Token;
 use super::transport::Call;
@@ -91,6 +91,16 @@ impl Access {
     /// How messages name the identity.
     pub(super) fn identity(&self) -> String {
         describe(&self.auth)
+    }
+
+    /// The same beside the reason why it cannot log in: nothing where that names it, as a token file that is no good.
+    pub(super) fn identity_beside(&self, cause: &Cause) -> Option<String> {
+        let names_a_file = matches!(
+            cause,
+            Cause::File(_) | Cause::Setup(Setup::Credential { .. })
+        );
+        let is_named = names_a_file && matches!(self.auth, VaultAuth::Token { .. });
+        (!is_named).then(|| self.identity())
     }
 
     /// Asks with our token. A refusal that comes back is one of policy.
@@ -267,6 +277,5 @@ impl Access {
 
 /// Whether an answer may be due to the token. The check before a mount lookup is one of policy alone.
 fn needs_another_token(answer: &Result<Reply, Cause>) -> bool {
-    matches!(answer, Err(Cause::Refusal(Refusal::Forbidden { text }))
-        if !text.contains("preflight capability check"))
+    matches!(answer, Err(Cause::Refusal(Refusal::Forbidden { ban, .. })) if *ban != Ban::Preflight)
 }

@@ -13,6 +13,7 @@ use super::reasons::{Setup, Trouble};
 use super::tls::Trust;
 use super::token::Credential;
 use super::transport::{Answer, Call, Transport};
+use crate::format::percent;
 use crate::material::{Node, SecretBytes};
 
 /// Where a job asks for its identity, and with which right. Read from the environment by `main` alone.
@@ -62,7 +63,7 @@ impl Runner {
         )?;
         let joint = if uri.query().is_some() { '&' } else { '?' };
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let target = format!("{target}{joint}audience={}", encode(audience));
+        let target = format!("{target}{joint}audience={}", percent::encode(audience));
         let call = Call {
             method: Method::GET,
             target: target.parse().map_err(|_| unusable("it is no URL"))?,
@@ -97,31 +98,5 @@ fn token_in(answer: &Answer) -> Result<Credential, Cause> {
     match document::node(json, 0)?.entry("value") {
         Some(Node::Text(jwt)) => Credential::parse(jwt).map_err(|_| unclear()),
         _ => Err(unclear()),
-    }
-}
-
-/// A value for a query.
-fn encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_audience_is_encoded_for_a_query() {
-        assert_eq!(
-            encode("https://vault.a/?x=1&y"),
-            "https%3A%2F%2Fvault.a%2F%3Fx%3D1%26y"
-        );
-        assert_eq!(encode("A-z_0.9~ü"), "A-z_0.9~%C3%BC");
     }
 }

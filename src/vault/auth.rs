@@ -11,7 +11,7 @@ use super::endpoint::{AppRoleBody, JwtBody, Own};
 use super::error::Cause;
 use super::link::Link;
 use super::path::DataPath;
-use super::reasons::{Refusal, Setup};
+use super::reasons::{Ban, Refusal, Setup};
 use super::token::{Credential, Token};
 use super::transport::Call;
 use super::wrapping;
@@ -286,7 +286,8 @@ impl Refusals {
         // Said of a bad signature and of a revoked JWT, and just so when Vault could not ask the API server: only time
         // tells which.
         let bare = is_bare(&cause);
-        let Cause::Refusal(Refusal::Forbidden { text } | Refusal::Rejected { text, .. }) = cause
+        let Cause::Refusal(Refusal::Forbidden { text, .. } | Refusal::Rejected { text, .. }) =
+            cause
         else {
             return if cause.is_passing() {
                 Ok(cause)
@@ -307,7 +308,10 @@ impl Refusals {
 
 /// A refusal that says nothing of its reason.
 fn is_bare(cause: &Cause) -> bool {
-    matches!(cause, Cause::Refusal(Refusal::Forbidden { text }) if text == "permission denied")
+    matches!(
+        cause,
+        Cause::Refusal(Refusal::Forbidden { ban: Ban::Bare, .. })
+    )
 }
 
 /// Whether the answer names a mistake that no other credential mends.

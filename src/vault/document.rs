@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::Cause;
 use super::reasons::Limit;
+use crate::format::hex;
 use crate::material::{Node, SecretBytes};
 
 /// Levels of lists and mappings that an answer may have.
@@ -169,7 +170,7 @@ fn escape(text: &str) -> Option<(char, usize)> {
 }
 
 fn unicode_escape(text: &str) -> Option<(char, usize)> {
-    let unit = |at: usize| u32::from_str_radix(text.get(at..at + 4)?, 16).ok();
+    let unit = |at: usize| hex::number(text.get(at..at + 4)?);
     let first = unit(1)?;
     if let Some(c) = char::from_u32(first) {
         return Some((c, 5));

@@ -11,12 +11,12 @@ use serde_json::value::RawValue;
 
 use super::document;
 use super::error::Cause;
-use super::reasons::{Absence, Misuse, Refusal, Trouble};
-use super::redact::redact;
+use super::reasons::{Absence, Ban, Misuse, Refusal, Trouble};
 use super::span::seconds;
 use super::transport::Answer;
 use crate::material::{Lease, Node};
 use crate::patience::retry::retry_after;
+use crate::redact::without_secrets;
 
 /// An answer that Vault gave to a request it accepted.
 #[derive(Debug)]
@@ -137,7 +137,10 @@ impl Reply {
                 renewable: renewable.unwrap_or_default(),
             }),
             lease_seconds,
-            warnings: warnings.iter().map(|text| redact(text, secrets)).collect(),
+            warnings: warnings
+                .iter()
+                .map(|text| without_secrets(text, secrets))
+                .collect(),
         })
     }
 }
@@ -151,13 +154,20 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
     let said = |words: &str| raw.contains(words);
     let text = || match plain(&raw) {
         "" => "no reason given".to_owned(),
-        text => redact(text, secrets),
+        text => without_secrets(text, secrets),
     };
     match status {
         StatusCode::NOT_FOUND => {
             not_found(wire, &raw).unwrap_or_else(|| Absence::Other { text: text() }.into())
         }
-        StatusCode::FORBIDDEN => Refusal::Forbidden { text: text() }.into(),
+        StatusCode::FORBIDDEN => {
+            let ban = match plain(&raw) {
+                "permission denied" => Ban::Bare,
+                text if text.contains("preflight capability check") => Ban::Preflight,
+                _ => Ban::Told,
+            };
+            Refusal::Forbidden { text: text(), ban }.into()
+        }
         StatusCode::METHOD_NOT_ALLOWED => Misuse::NeedsWrite.into(),
         StatusCode::TOO_MANY_REQUESTS => busy(answer),
         StatusCode::SERVICE_UNAVAILABLE if said("sealed") => Trouble::Sealed.into(),

@@ -1,7 +1,7 @@
 //! What goes wrong with Vault: a [`VaultError`] names server, step and object, its [`Cause`] says why and decides the class.
 //!
 //! Invariant: nothing here holds a body, a header or an error of a library that may quote one. Texts of the server
-//! are in here only after [`redact`](super::redact::redact).
+//! are in here only after [`without_secrets`](crate::redact::without_secrets).
 
 use std::time::Duration;
 
@@ -24,21 +24,17 @@ pub(super) enum VaultError {
         path: String,
         source: Cause,
     },
-    #[error("vault `{server}`: cannot log in{}", named(identity, source))]
+    #[error("vault `{server}`: cannot log in{}", with(identity.as_deref()))]
     Login {
         server: String,
-        /// Role and mount, or the file of a token.
-        identity: String,
+        /// Role and mount, or the file of a token, unless the source names it.
+        identity: Option<String>,
         source: Cause,
     },
 }
 
-/// The identity, unless the reason begins with it: a token file that is not there.
-fn named(identity: &str, source: &Cause) -> String {
-    match source.to_string().starts_with(identity) {
-        true => String::new(),
-        false => format!(" with {identity}"),
-    }
+fn with(identity: Option<&str>) -> String {
+    identity.map_or_else(String::new, |identity| format!(" with {identity}"))
 }
 
 impl Fault for VaultError {

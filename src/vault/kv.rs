@@ -111,7 +111,7 @@ pub(super) async fn write(access: &Access, path: &DataPath, body: &str) -> Resul
                 path: path.as_str(),
                 mount_known: false,
             };
-            denied(access, "write", place)
+            denied(access, true, place)
         }
         stop @ (Stop::Read(_) | Stop::Login(_)) => stop,
     })?;
@@ -257,7 +257,7 @@ fn lease_of_token(auth: &Node) -> Lease {
 /// A refusal in the words of the place that was asked for, which is the one a policy must name.
 fn explain(stop: Stop, access: &Access, place: Place<'_>, version: Option<u64>) -> Stop {
     match (stop, version) {
-        (Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })), _) => denied(access, "read", place),
+        (Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })), _) => denied(access, false, place),
         (Stop::Read(Cause::Absence(Absence::Nothing)), Some(version)) => {
             Absence::Version(version).into()
         }
@@ -272,10 +272,10 @@ struct Place<'a> {
     mount_known: bool,
 }
 
-fn denied(access: &Access, verb: &'static str, place: Place<'_>) -> Stop {
+fn denied(access: &Access, writes: bool, place: Place<'_>) -> Stop {
     let refusal = Refusal::Denied {
         identity: access.identity(),
-        verb,
+        writes,
         path: place.path.to_owned(),
         mount_known: place.mount_known,
     };

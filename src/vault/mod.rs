@@ -24,7 +24,6 @@ mod pace;
 mod path;
 mod post;
 mod reasons;
-mod redact;
 mod span;
 mod tend;
 mod tls;
@@ -202,7 +201,7 @@ impl Session {
         match (stop, &self.access) {
             (Stop::Login(source), Ok(access)) => VaultError::Login {
                 server,
-                identity: access.identity(),
+                identity: access.identity_beside(&source),
                 source,
             },
             (Stop::Login(source) | Stop::Read(source), _) => match read.write {

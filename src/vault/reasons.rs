@@ -167,17 +167,29 @@ pub(super) enum Limit {
     Many,
 }
 
+/// What a 403 says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ban {
+    /// Nothing.
+    Bare,
+    /// That policy forbids to know of the mount: no other token of this identity may.
+    Preflight,
+    /// Something.
+    Told,
+}
+
 /// Vault will not.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Refusal {
     /// A 403 whose meaning is not known yet.
     #[error("permission denied: {text}")]
-    Forbidden { text: String },
+    Forbidden { text: String, ban: Ban },
     /// A 403 that is due to policy.
-    #[error("{identity} may not {verb} `{path}`")]
+    #[error("{identity} may not {} `{path}`", if *writes { "write" } else { "read" })]
     Denied {
         identity: String,
-        verb: &'static str,
+        /// Or it was to be read.
+        writes: bool,
         path: String,
         /// Whether the path lies in a mount that is known to be there.
         mount_known: bool,
@@ -200,12 +212,12 @@ impl Refusal {
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Denied {
-                verb,
+                writes,
                 path,
                 mount_known,
                 ..
             } => {
-                let right = if *verb == "read" { "read" } else { "update" };
+                let right = if *writes { "update" } else { "read" };
                 let mount = path.split('/').next().unwrap_or_default();
                 let mount = match mount_known {
                     true => String::new(),

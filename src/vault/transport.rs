@@ -3,7 +3,6 @@
 //!
 //! What is not wiped: hyper's own read and write buffers, which hold headers and parts of bodies for a moment.
 
-use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use super::error::Cause;
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use crate::lock::locked;
+use crate::net::address::is_loopback;
 use crate::room::{self, Taken};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -356,9 +356,4 @@ async fn part(body: &mut Incoming) -> Result<Option<Bytes>, Cause> {
         }
     }
     Ok(None)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

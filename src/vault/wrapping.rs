@@ -8,10 +8,10 @@ use super::envelope::Reply;
 use super::error::Cause;
 use super::link::Link;
 use super::reasons::Refusal;
-use super::redact::redact;
 use super::token::{Credential, Token};
 use super::transport::Call;
 use crate::material::Node;
+use crate::redact::without_secrets;
 
 /// Unwraps the secret id of an approle mount. The wrapping token works once.
 pub(super) async fn secret_id(
@@ -29,7 +29,7 @@ pub(super) async fn secret_id(
     };
     if !makes_secret_ids(path, mount) {
         let refusal = Refusal::WrongWrap {
-            found: redact(path, &[]),
+            found: without_secrets(path, &[]),
             mount: mount.to_owned(),
         };
         return Err(refusal.into());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use keyferry::sidecar::metrics::METRICS;
+use keyferry::sidecar::metrics;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Text;
@@ -183,7 +183,7 @@ fn a_real_collector_understands_each_way_to_tell_it() {
         assert!(has(resource, "service.name", "keyferry"));
         let found = of.scope_metrics[0].metrics.iter();
         let found: Vec<&str> = found.map(|metric| metric.name.as_str()).collect();
-        let ours: Vec<&str> = METRICS.iter().map(|(name, _, _)| *name).collect();
+        let ours: Vec<&str> = metrics::names().collect();
         assert_eq!(found, ours);
     }
     for (name, staying, _) in sidecars {

@@ -83,7 +83,10 @@ fn a_failed_input_fails_its_delivery_and_no_other() {
         delivery("two", [vault("kv/good")]),
     ];
     for delivery in &mut deliveries {
-        delivery.to = vec![file("x", FileFormat::Yaml), secret("s", SecretKind::Opaque)];
+        delivery.to = vec![
+            file("x", FileFormat::Yaml),
+            secret("s", SecretKind::of("Opaque")),
+        ];
     }
     let made = desired_of(&config(deliveries), &answers);
     let failure = made[0].as_ref().expect_err("failed");
@@ -106,7 +109,7 @@ fn row_2_and_4_a_target_that_cannot_be_made_is_named_and_takes_its_delivery_alon
             "file `out/.env` (keyferry.yaml:9:9): field `a b` is no name of a variable",
         ),
         (
-            secret("s", SecretKind::Opaque),
+            secret("s", SecretKind::of("Opaque")),
             "secret `s` (keyferry.yaml:9:9): these names cannot be keys of a Secret: `../x`, `a b`",
         ),
         (
@@ -147,7 +150,7 @@ fn an_empty_answer_blanks_nothing() {
         let files = formats().map(|format| file("x", format));
         let others = [
             build::files("x"),
-            secret("s", SecretKind::Opaque),
+            secret("s", SecretKind::of("Opaque")),
             secret("s", SecretKind::Tls),
         ];
         for target in files.into_iter().chain(others) {

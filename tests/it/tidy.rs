@@ -46,6 +46,9 @@ const RINGS: &[(&str, u8)] = &[
     ("lock", 0),
     ("overlap", 0),
     ("plain", 0),
+    ("format", 0),
+    ("net", 0),
+    ("redact", 0),
 ];
 
 /// Siblings that do not know each other.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::artifact::ObjectName;
 use crate::config::stay::Workload;
 use crate::config::{self, SecretRef};
 use crate::kubernetes::Kubernetes;
@@ -43,17 +42,8 @@ pub(super) async fn restart(
 /// What the new pods run with: the Secrets' versions, or those of the sources; a time where neither is known.
 async fn mark(news: &News, cluster: &Kubernetes) -> Result<String, Failure> {
     let mut versions = BTreeSet::new();
-    for target in &news.targets {
-        let Some((namespace, name)) = target
-            .strip_prefix("secret ")
-            .and_then(|at| at.split_once('/'))
-        else {
-            continue;
-        };
-        let at = ObjectName {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        };
+    for at in &news.secrets {
+        let at = config::resolve(at, &cluster.namespace);
         if let Some(stored) = cluster.secret(&at).await? {
             versions.insert(format!("{at}@{}.{}", stored.uid(), stored.version()));
         }

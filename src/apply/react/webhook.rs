@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::disk::read_small;
+use crate::format::hex;
 use crate::plan::News;
 use crate::report::Failure;
 use crate::vault::{Post, post};
@@ -38,12 +39,7 @@ pub(super) async fn call(
             let key = read_small(file, "webhook key file")?.trimmed();
             let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
             let tag = hmac::sign(&key, body.as_bytes());
-            let digits: String = tag
-                .as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            Some(format!("sha256={digits}"))
+            Some(format!("sha256={}", hex::encode(tag.as_ref())))
         }
     };
     let message = Post {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::raw::RawManifests;
 use super::super::{Location, ManifestSet, Source};
 use super::Checker;
@@ -71,7 +71,7 @@ impl Checker<'_> {
 
     fn set_name(
         &mut self,
-        written: Option<At<String>>,
+        written: Option<At<Shown>>,
         prune: bool,
         at: &Location,
     ) -> Option<String> {
@@ -98,7 +98,7 @@ impl Checker<'_> {
     }
 
     /// The files of a pattern; `*` may stand in the last part only, so that what is read can be seen from the folder.
-    fn found(&mut self, written: &At<String>) -> Vec<PathBuf> {
+    fn found(&mut self, written: &At<Shown>) -> Vec<PathBuf> {
         let path = self.path(written);
         let at = self.at(written);
         let name = path

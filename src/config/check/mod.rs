@@ -11,15 +11,17 @@ mod vault;
 mod window;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::at::At;
+use super::at::{At, Hidden, Shown};
 use super::expand::expand;
 use super::outside::Outside;
 use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
 use super::source::DEFAULT_SERVER;
 use crate::artifact::ConfigurationName;
+use crate::redact::form::is_private_key;
 use crate::report::Class;
 
 use super::{
@@ -287,7 +289,7 @@ impl Checker<'_> {
     }
 
     /// A text with its variables filled in; empty after a problem.
-    fn text(&mut self, written: &At<String>) -> String {
+    fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
         match expand(&written.value, self.outside.env) {
             Ok(text) => text,
             Err(error) => {
@@ -303,7 +305,7 @@ impl Checker<'_> {
     }
 
     /// A text that must not be empty.
-    fn name(&mut self, written: &At<String>, what: &str) -> String {
+    fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
         let text = self.text(written);
         if text.trim().is_empty() && !written.value.contains("${") {
             let at = self.at(written);
@@ -313,7 +315,7 @@ impl Checker<'_> {
     }
 
     /// A path, joined with the folder of the file.
-    fn path(&mut self, written: &At<String>) -> PathBuf {
+    fn path(&mut self, written: &At<Shown>) -> PathBuf {
         let text = self.name(written, "this path");
         let unsafe_name = text.contains('\0')
             || text.len() > 4096
@@ -330,9 +332,9 @@ impl Checker<'_> {
     }
 
     /// The public half of a key, or a name of one.
-    fn recipient(&mut self, written: &At<String>) -> String {
+    fn recipient(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the recipient");
-        if text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN") {
+        if is_private_key(&text) {
             let at = self.at(written);
             self.problem(
                 at,
@@ -381,9 +383,9 @@ impl Checker<'_> {
         let staleness = Staleness {
             refresh: refresh.and_then(|text| self.duration(&text)),
             max_age: max_age.and_then(|text| self.duration(&text)),
-            on_missing: self.on_failure("onMissing", on_missing),
-            on_denied: self.on_failure("onDenied", on_denied),
-            on_unavailable: self.on_failure("onUnavailable", on_unavailable),
+            on_missing: self.on_failure("onMissing", true, on_missing),
+            on_denied: self.on_failure("onDenied", false, on_denied),
+            on_unavailable: self.on_failure("onUnavailable", false, on_unavailable),
             accept_cached,
             windows: self.windows(windows),
         };
@@ -423,7 +425,7 @@ impl Checker<'_> {
         let (template, encoding) = match value {
             RawField::Template(value) => (
                 At {
-                    value,
+                    value: Hidden(value),
                     line,
                     column,
                 },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::problem::Problem;
 use super::super::{Delivery, Location, ManifestSet, Target};
 use super::Checker;
@@ -11,7 +11,7 @@ use crate::report::Class;
 
 impl Checker<'_> {
     /// Nothing after a problem.
-    pub(super) fn configuration_name(&mut self, written: &At<String>) -> Option<ConfigurationName> {
+    pub(super) fn configuration_name(&mut self, written: &At<Shown>) -> Option<ConfigurationName> {
         let before = self.problems.len();
         let text = self.name(written, "the configuration's name");
         let name = ConfigurationName::parse(&text);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::problem::Problem;
 use super::super::raw::{
     RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector, RawSecret,
@@ -256,14 +256,14 @@ impl Checker<'_> {
         }
     }
 
-    fn silence(&mut self, written: &At<String>) -> Duration {
+    fn silence(&mut self, written: &At<Shown>) -> Duration {
         let silence = self.duration(written).unwrap_or(SILENCE);
         let (least, most) = SILENCES;
         if !(least..=most).contains(&silence) {
             let at = self.at(written);
             self.problem(
                 at,
-                format!("`silence: {}` is out of bounds", written.value),
+                format!("`silence: {}` is out of bounds", &*written.value),
                 "write a time from 5s to 5m",
             );
         }
@@ -299,7 +299,7 @@ impl Checker<'_> {
         }
     }
 
-    fn selector(&mut self, written: &At<String>) -> Option<Selector> {
+    fn selector(&mut self, written: &At<Shown>) -> Option<Selector> {
         let text = self.text(written);
         match Selector::parse(&text) {
             Ok(selector) => Some(selector),
@@ -311,17 +311,17 @@ impl Checker<'_> {
         }
     }
 
-    fn globs(&mut self, written: &[At<String>]) -> Vec<Glob> {
+    fn globs(&mut self, written: &[At<Shown>]) -> Vec<Glob> {
         self.each_glob(written, Glob::parse, "no name of a namespace")
     }
 
-    fn keys(&mut self, written: &[At<String>]) -> Vec<Glob> {
+    fn keys(&mut self, written: &[At<Shown>]) -> Vec<Glob> {
         self.each_glob(written, Glob::parse_key, "no key of a label or annotation")
     }
 
     fn each_glob(
         &mut self,
-        written: &[At<String>],
+        written: &[At<Shown>],
         parse: fn(&str) -> Option<Glob>,
         what: &str,
     ) -> Vec<Glob> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef};
 use super::super::{DocumentFormat, Encoding, From, Location, SecretRef, Source, VaultRead};
 use super::Checker;
@@ -51,7 +51,7 @@ impl Checker<'_> {
         if let Some(path) = vault {
             let place = self.at(&path);
             let text = self.text(&path);
-            let read = self.vault_read(&text, &place, server.map(|server| server.value))?;
+            let read = self.vault_read(&text, &place, server.map(|server| server.value.0))?;
             if let Some(version) = version.as_ref().filter(|version| version.value == 0) {
                 let at = self.at(version);
                 self.problem(
@@ -104,7 +104,7 @@ impl Checker<'_> {
         )?;
         Some(From {
             source,
-            prefix,
+            prefix: prefix.0,
             pick: pick
                 .iter()
                 .map(|path| self.name(path, "this field"))
@@ -120,12 +120,12 @@ impl Checker<'_> {
                 RawEncoding::Json => Encoding::Json,
                 RawEncoding::Base64 => Encoding::Base64,
             }),
-            flatten: flatten.map(|joiner| joiner.value),
+            flatten: flatten.map(|joiner| joiner.value.0),
             at,
         })
     }
 
-    fn sealed(&mut self, written: &At<String>) -> Source {
+    fn sealed(&mut self, written: &At<Shown>) -> Source {
         let text = self.name(written, "this path");
         let (file, object) = match text.rsplit_once('#') {
             Some((file, object)) => (file, Some(object.to_owned())),
@@ -182,7 +182,7 @@ impl Checker<'_> {
     }
 
     /// A name that Kubernetes accepts.
-    pub(super) fn object_name(&mut self, written: &At<String>, what: &str) -> String {
+    pub(super) fn object_name(&mut self, written: &At<Shown>, what: &str) -> String {
         let text = self.name(written, what);
         if !is_object_name(&text) && !text.is_empty() {
             let at = self.at(written);
@@ -196,7 +196,7 @@ impl Checker<'_> {
     }
 
     /// The same of a namespace, which has no dots.
-    pub(super) fn namespace(&mut self, written: &At<String>) -> String {
+    pub(super) fn namespace(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the namespace");
         if !is_namespace_name(&text) && !text.is_empty() {
             let at = self.at(written);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::duration::duration;
 use super::super::raw::{
     RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
@@ -11,6 +11,7 @@ use super::super::raw::{
 use super::super::stay::{Collector, OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
 use super::super::{FileFormat, Location, SecretRef, Target};
 use super::Checker;
+use crate::net::address::is_loopback;
 
 /// gRPC has no port of its own that could be left out.
 fn collector(text: &str) -> Option<Collector> {
@@ -54,7 +55,7 @@ impl Checker<'_> {
         }
     }
 
-    fn collector(&mut self, written: &At<String>) -> Option<Collector> {
+    fn collector(&mut self, written: &At<Shown>) -> Option<Collector> {
         let text = self.text(written);
         let found = collector(&text);
         if found.is_none() {
@@ -69,7 +70,7 @@ impl Checker<'_> {
     }
 
     /// A duration of a second or more.
-    pub(super) fn duration(&mut self, written: &At<String>) -> Option<Duration> {
+    pub(super) fn duration(&mut self, written: &At<Shown>) -> Option<Duration> {
         let text = self.text(written);
         let read = duration(&text).and_then(|span| {
             let usable = !span.is_zero() && span <= LONGEST;
@@ -91,6 +92,7 @@ impl Checker<'_> {
     pub(super) fn on_failure(
         &mut self,
         name: &str,
+        may_delete: bool,
         written: Option<At<RawOnFailure>>,
     ) -> OnFailure {
         let Some(written) = written else {
@@ -99,7 +101,7 @@ impl Checker<'_> {
         match written.value {
             RawOnFailure::Keep => OnFailure::Keep,
             RawOnFailure::Unready => OnFailure::Unready,
-            RawOnFailure::Delete if name == "onMissing" => OnFailure::Delete,
+            RawOnFailure::Delete if may_delete => OnFailure::Delete,
             RawOnFailure::Delete => {
                 let at = self.at(&written);
                 self.problem(
@@ -178,8 +180,8 @@ impl Checker<'_> {
         &mut self,
         at: &Location,
         what: &str,
-        name: Option<At<String>>,
-        pid_file: Option<At<String>>,
+        name: Option<At<Shown>>,
+        pid_file: Option<At<Shown>>,
     ) -> Option<Process> {
         let mut given = Vec::new();
         if let Some(name) = name {
@@ -219,7 +221,7 @@ impl Checker<'_> {
             (Workload::StatefulSet, stateful_set),
             (Workload::DaemonSet, daemon_set),
         ];
-        let given: Vec<(Workload, At<String>)> = given
+        let given: Vec<(Workload, At<Shown>)> = given
             .into_iter()
             .filter_map(|(kind, name)| Some((kind, name?)))
             .collect();
@@ -230,7 +232,7 @@ impl Checker<'_> {
             None => None,
         };
         let part = |value: &str| At {
-            value: value.to_owned(),
+            value: Shown(value.to_owned()),
             line: name.line,
             column: name.column,
         };
@@ -259,11 +261,7 @@ impl Checker<'_> {
         let uri: Option<http::Uri> = text.parse().ok();
         let host = uri.as_ref().and_then(|uri| uri.host().map(str::to_owned));
         let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
-        let local = host.as_deref().is_some_and(|host| {
-            let bare = host.trim_matches(['[', ']']);
-            let address = bare.parse::<std::net::IpAddr>();
-            bare == "localhost" || address.is_ok_and(|address| address.is_loopback())
-        });
+        let local = host.as_deref().is_some_and(is_loopback);
         if !(host.is_some() && (scheme == Some("https") || (scheme == Some("http") && local))) {
             let at = self.at(&url);
             self.problem(

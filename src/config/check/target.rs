@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::outside::Root;
 use super::super::problem::nearest;
 use super::super::raw::{RawFile, RawFileFormat, RawFiles, RawRegistry, RawSecret, RawTarget};
@@ -12,24 +12,9 @@ use super::super::{
     SecretTarget, Target,
 };
 use super::Checker;
+use crate::artifact::secret;
 use crate::artifact::{Access, Conflict, MARK, is_provenance};
 use crate::report::class_of_reading;
-
-/// Secret types that mint rights of their own: never written.
-const DENIED_TYPES: [&str; 3] = [
-    "kubernetes.io/service-account-token",
-    "bootstrap.kubernetes.io/token",
-    "helm.sh/release.v1",
-];
-
-/// Types that have a short name here.
-const SHORT_TYPES: [&str; 5] = [
-    "Opaque",
-    "dockerconfigjson",
-    "tls",
-    "basic-auth",
-    "ssh-auth",
-];
 
 /// What `kubectl create secret` and people call them.
 const OTHER_NAMES: [(&str, &str); 4] = [
@@ -141,7 +126,7 @@ impl Checker<'_> {
     }
 
     /// A path that is written to; with `--root` it must lie beneath.
-    pub(super) fn target_path(&mut self, written: &At<String>) -> PathBuf {
+    pub(super) fn target_path(&mut self, written: &At<Shown>) -> PathBuf {
         let path = self.path(written);
         if let Some(root) = self.outside.root
             && !is_beneath(&path, root)
@@ -159,7 +144,7 @@ impl Checker<'_> {
         path
     }
 
-    fn mode(&mut self, written: Option<&At<String>>, usual: u32) -> u32 {
+    fn mode(&mut self, written: Option<&At<Shown>>, usual: u32) -> u32 {
         let Some(written) = written else { return usual };
         match u32::from_str_radix(&written.value, 8) {
             Ok(mode) if mode <= 0o777 && mode & 0o002 == 0 => mode,
@@ -167,7 +152,7 @@ impl Checker<'_> {
                 let at = self.at(written);
                 self.problem(
                     at,
-                    format!("`{}` is no mode for a secret", written.value),
+                    format!("`{}` is no mode for a secret", &*written.value),
                     "write it as in \"0440\"; it may not be writable by others",
                 );
                 usual
@@ -232,7 +217,7 @@ impl Checker<'_> {
         })
     }
 
-    fn template(&mut self, written: Option<&At<String>>, at: &Location) -> Option<FileFormat> {
+    fn template(&mut self, written: Option<&At<Shown>>, at: &Location) -> Option<FileFormat> {
         let Some(file) = written else {
             self.problem(
                 at.clone(),
@@ -318,7 +303,7 @@ impl Checker<'_> {
 
     fn secret_kind(
         &mut self,
-        written: Option<&At<String>>,
+        written: Option<&At<Shown>>,
         registries: Vec<At<RawRegistry>>,
     ) -> SecretKind {
         let registries: Vec<Registry> = registries
@@ -337,19 +322,17 @@ impl Checker<'_> {
             })
             .collect();
         let Some(written) = written else {
-            return SecretKind::Opaque;
+            return SecretKind::of(secret::OPAQUE);
         };
         let text = self.name(written, "the type");
-        let kind = match text.strip_prefix("kubernetes.io/").unwrap_or(&text) {
-            "Opaque" => SecretKind::Opaque,
-            "dockerconfigjson" => return SecretKind::DockerConfigJson { registries },
-            "tls" => SecretKind::Tls,
-            "basic-auth" => SecretKind::BasicAuth,
-            "ssh-auth" => SecretKind::SshAuth,
-            _ => SecretKind::Other(text.clone()),
+        let kind = match secret::known_type(&text) {
+            Some(secret::PULL) => return SecretKind::DockerConfigJson { registries },
+            Some(secret::TLS) => SecretKind::Tls,
+            known => SecretKind::of(known.unwrap_or(&text)),
         };
         let at = self.at(written);
-        if matches!(kind, SecretKind::Other(_)) && !text.contains('/') {
+        if matches!(&kind, SecretKind::Fields(name) if name != secret::OPAQUE && !name.contains('/'))
+        {
             self.problem(
                 at.clone(),
                 format!("`{text}` is no type of a Secret"),
@@ -357,12 +340,12 @@ impl Checker<'_> {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!(
                         "write one of {}, or the full name of another type, with its `/`",
-                        SHORT_TYPES.join(", ")
+                        secret::short_types().collect::<Vec<_>>().join(", ")
                     ),
                 },
             );
         }
-        if DENIED_TYPES.contains(&text.as_str()) {
+        if secret::is_reserved(&text) {
             self.problem(
                 at.clone(),
                 format!("Secrets of type `{text}` carry rights of their own and are never written"),
@@ -384,7 +367,7 @@ fn meant_type(text: &str) -> Option<&'static str> {
     let text = text.to_lowercase();
     let other = OTHER_NAMES.iter().find(|(name, _)| *name == text);
     let other = other.map(|(_, meant)| *meant);
-    other.or_else(|| nearest(&text, SHORT_TYPES))
+    other.or_else(|| nearest(&text, secret::short_types()))
 }
 
 fn by_name(path: &Path) -> Option<RawFileFormat> {

@@ -1,6 +1,6 @@
 //! Vault servers, identities and the keys that open files.
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::problem::Problem;
 use super::super::raw::{
     RawAgeKey, RawAppRole, RawAuth, RawGithubActions, RawJwtAuth, RawKubernetesAuth, RawSealedKey,
@@ -10,6 +10,7 @@ use super::super::{
     AgeKey, JwtSource, Location, SealedKey, SecretRef, VaultAuth, VaultRead, VaultServer,
 };
 use super::{Checker, DEFAULT_SERVER};
+use crate::net::address::is_loopback;
 use crate::report::Class;
 
 /// Where a pod finds its ServiceAccount token when no other is projected.
@@ -163,7 +164,7 @@ impl Checker<'_> {
         })
     }
 
-    fn mount(&mut self, written: Option<At<String>>, usual: &str) -> String {
+    fn mount(&mut self, written: Option<At<Shown>>, usual: &str) -> String {
         written.map_or_else(
             || usual.to_owned(),
             |mount| self.name(&mount, "the mount").trim_matches('/').to_owned(),
@@ -224,8 +225,8 @@ impl Checker<'_> {
     /// `path#field`.
     fn vault_field(
         &mut self,
-        written: &At<String>,
-        server: Option<&At<String>>,
+        written: &At<Shown>,
+        server: Option<&At<Shown>>,
     ) -> Option<(VaultRead, String)> {
         let at = self.at(written);
         let text = self.text(written);
@@ -238,7 +239,7 @@ impl Checker<'_> {
             );
             return None;
         };
-        let read = self.vault_read(path, &at, server.map(|server| server.value.clone()))?;
+        let read = self.vault_read(path, &at, server.map(|server| server.value.0.clone()))?;
         Some((read, field.to_owned()))
     }
 
@@ -331,11 +332,9 @@ impl Address {
         if authority.contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(format!("`{text}` holds more than scheme, host and port"));
         }
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let loopback = bare == "localhost"
-            || bare
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
-        Ok(Self { plain, loopback })
+        Ok(Self {
+            plain,
+            loopback: is_loopback(host),
+        })
     }
 }

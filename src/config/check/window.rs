@@ -3,7 +3,7 @@
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
-use super::super::at::At;
+use super::super::at::{At, Shown};
 use super::super::raw::{RawDay, RawWindow};
 use super::super::window::{DAY, Window, minute, zone};
 use super::Checker;
@@ -42,7 +42,7 @@ impl Checker<'_> {
         })
     }
 
-    fn minute(&mut self, written: Option<At<String>>, usual: u16, latest: u16) -> Option<u16> {
+    fn minute(&mut self, written: Option<At<Shown>>, usual: u16, latest: u16) -> Option<u16> {
         let Some(written) = written else {
             return Some(usual);
         };
@@ -59,7 +59,7 @@ impl Checker<'_> {
         read
     }
 
-    fn zone(&mut self, written: &At<String>) -> Option<TimeZone> {
+    fn zone(&mut self, written: &At<Shown>) -> Option<TimeZone> {
         let text = self.text(written);
         let read = zone(&text);
         if read.is_none() {

@@ -2,66 +2,7 @@
 
 use std::ops::Range;
 
-/// Keys whose values are names, paths, words and switches. The value of any other key is hidden.
-const OPEN: &[&str] = &[
-    "adopt",
-    "address",
-    "age",
-    "allowEmpty",
-    "allowPlaintext",
-    "allowUnauthenticated",
-    "asStrings",
-    "audience",
-    "caFile",
-    "createDirs",
-    "deliver",
-    "dir",
-    "dirMode",
-    "edit",
-    "encoding",
-    "field",
-    "file",
-    "flatten",
-    "force",
-    "format",
-    "gid",
-    "immutable",
-    "inPlace",
-    "key",
-    "mode",
-    "mount",
-    "name",
-    "namespace",
-    "optional",
-    "override",
-    "passphraseFile",
-    "path",
-    "pick",
-    "prefix",
-    "recreate",
-    "require",
-    "requireTmpfs",
-    "role",
-    "roleIdFile",
-    "sealed",
-    "secretIdFile",
-    "selector",
-    "server",
-    "serverName",
-    "serviceAccounts",
-    "sops",
-    "ssh",
-    "template",
-    "tokenFile",
-    "type",
-    "uid",
-    "vault",
-    "version",
-    "wrapped",
-];
-
-/// Beneath these a key is a name of the user's, and says nothing of its value.
-const CLOSED: &[&str] = &["fields", "write", "labels", "annotations"];
+use super::keys::KEYS;
 
 /// Values of keys that are not known to be harmless. In computed fields what is between braces stays, but for quoted text.
 pub(super) fn closed_scalars(text: &str) -> Vec<Range<usize>> {
@@ -69,7 +10,7 @@ pub(super) fn closed_scalars(text: &str) -> Vec<Range<usize>> {
         text,
         at: 0,
         depth: 0,
-        key: None,
+        shows: false,
         closed: None,
         hidden: Vec::new(),
     };
@@ -85,8 +26,9 @@ struct Scanner<'a> {
     at: usize,
     /// Brackets and braces that are open.
     depth: usize,
-    key: Option<&'a str>,
-    /// Depth and column of a key of [`CLOSED`] that we are beneath.
+    /// Whether values of the last key may be shown.
+    shows: bool,
+    /// Depth and column of a key that we are beneath and that [closes](super::keys::Keys::closes).
     closed: Option<(usize, usize)>,
     hidden: Vec<Range<usize>>,
 }
@@ -135,13 +77,13 @@ impl Scanner<'_> {
             }) {
                 self.closed = None;
             }
-            if self.closed.is_none() && CLOSED.contains(&name) {
+            if self.closed.is_none() && KEYS.closes(name) {
                 self.closed = Some((self.depth, column));
             }
-            self.key = OPEN.iter().find(|open| **open == name).copied();
+            self.shows = KEYS.shows(name);
             return;
         }
-        let is_open = self.closed.is_none() && self.key.is_some();
+        let is_open = self.closed.is_none() && self.shows;
         if !is_open {
             let base = range.start;
             let parts = outside_braces(written);

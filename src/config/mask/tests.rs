@@ -1,5 +1,8 @@
 //! What is shown of a configuration line, and what is not.
 
+use std::collections::BTreeSet;
+
+use super::keys::KEYS;
 use super::*;
 
 #[test]
@@ -88,6 +91,18 @@ fn row_07_values_of_unknown_keys_and_tokens_are_hidden() {
             "require: [POSTGRES_PASSWORD, JWT_SECRET_2, S3_KEY]",
             "require: [POSTGRES_PASSWORD, JWT_SECRET_2, S3_KEY]",
         ),
+        (
+            "refresh: 5x\nonChange: [{signal: {process: nginx, signal: KILL}}]",
+            "refresh: 5x\nonChange: [{signal: {process: nginx, signal: KILL}}]",
+        ),
+        (
+            "webhook: {url: https://h/key, caFile: a}",
+            "webhook: {url: ********, caFile: a}",
+        ),
+        (
+            "run: {command: [a, b], timeout: 5}",
+            "run: {command: [********, ********], timeout: 5}",
+        ),
         // Texts that end too early.
         ("a: \"hunter2", "a: \"********"),
         ("a: '", "a: '"),
@@ -124,16 +139,7 @@ fn places_follow_what_is_hidden() {
 }
 
 #[test]
-fn hosts_and_words_are_no_tokens() {
-    for (word, token) in [
-        ("s.very-long-host.example.com", false),
-        ("b.d/keyferry.yaml", false),
-        ("eyJust-a-long-word-without-any-sense", false),
-        ("AKIA-is-a-word-of-its-own", false),
-        ("s.OUFPbTvZcMt967MYBsWxJarS", true),
-    ] {
-        assert_eq!(is_token(word), token, "{word}");
-    }
+fn a_message_hides_what_looks_like_a_secret() {
     for (text, shown) in [
         (
             "unknown key `hvs.CAESIJlSnE0qfTr0mZ8aVQ`",
@@ -142,5 +148,35 @@ fn hosts_and_words_are_no_tokens() {
         ("file a/b.env: not there", "file a/b.env: not there"),
     ] {
         assert_eq!(message(text), shown);
+    }
+}
+
+#[test]
+fn every_key_says_whether_it_may_be_shown() {
+    assert_eq!(
+        KEYS.wordless,
+        BTreeSet::new(),
+        "say it by `Shown` or `Hidden`"
+    );
+    for (key, shows, closes) in [
+        ("path", true, false),
+        ("version", true, false),
+        ("format", true, false),
+        ("onMissing", true, false),
+        ("namespaces", true, false),
+        ("password", false, false),
+        ("auth", false, false),
+        ("fields", false, true),
+        ("write", false, true),
+        ("labels", true, true),
+        ("annotations", true, true),
+        ("vaults", false, false),
+        ("hunter2", false, false),
+    ] {
+        assert_eq!(
+            (KEYS.shows(key), KEYS.closes(key)),
+            (shows, closes),
+            "{key}"
+        );
     }
 }

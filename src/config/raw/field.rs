@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::At;
+use super::{At, Hidden};
 
 /// How values of a source become fields.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub enum RawField {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawEncodedField {
     /// The template.
-    pub template: At<String>,
+    pub template: At<Hidden>,
     /// What it gives; text unless said.
     pub encoding: Option<RawFieldEncoding>,
 }

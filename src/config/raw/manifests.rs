@@ -3,21 +3,21 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::At;
+use super::{At, Shown};
 
 /// Exactly one kind of encrypted manifests, applied in the namespaces that are allowed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawManifests {
     /// Marks what comes from here, so that `prune` knows it again.
-    pub name: Option<At<String>>,
+    pub name: Option<At<Shown>>,
     /// SOPS files with Secrets; `*` stands for any part of a file's name.
-    pub sops: Option<At<String>>,
+    pub sops: Option<At<Shown>>,
     /// SealedSecret files; `*` stands for any part of a file's name.
-    pub sealed: Option<At<String>>,
+    pub sealed: Option<At<Shown>>,
     /// Namespaces that manifests may name; only our own unless said.
     #[serde(default)]
-    pub namespaces: Vec<At<String>>,
+    pub namespaces: Vec<At<Shown>>,
     /// Delete the Secrets that carry this name and that no manifest describes any more.
     #[serde(default)]
     pub prune: bool,

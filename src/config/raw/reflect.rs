@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::At;
+use super::{At, Shown};
 
 /// Copies of a Secret in other namespaces.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -13,14 +13,14 @@ use super::At;
 pub struct RawReflect {
     /// Names of namespaces; `*` is any text, `?` any character. A plain name must exist. All unless said, where there is a `selector`.
     #[serde(default)]
-    pub namespaces: Vec<At<String>>,
+    pub namespaces: Vec<At<Shown>>,
     /// Only namespaces with such labels, as `kubectl -l` takes them.
-    pub selector: Option<At<String>>,
+    pub selector: Option<At<Shown>>,
     /// Name of the copies; that of the Secret unless said.
-    pub rename: Option<At<String>>,
+    pub rename: Option<At<Shown>>,
     /// Only these keys are copied.
     #[serde(default)]
-    pub pick: Vec<At<String>>,
+    pub pick: Vec<At<Shown>>,
     /// Labels of the copies. Those of the Secret are not copied.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -58,13 +58,13 @@ pub struct RawReflector {
     pub targets: RawCeiling,
     /// The only namespaces that are looked at, by name: then rights in these are enough. Labels of namespaces are unknown then.
     #[serde(default)]
-    pub namespaces: Vec<At<String>>,
+    pub namespaces: Vec<At<Shown>>,
     /// Labels of a source that its copies get; `*` is any text.
     #[serde(default)]
-    pub labels: Vec<At<String>>,
+    pub labels: Vec<At<Shown>>,
     /// Annotations of a source that its copies get; `*` is any text.
     #[serde(default)]
-    pub annotations: Vec<At<String>>,
+    pub annotations: Vec<At<Shown>>,
     /// How many copies may go without asking.
     #[serde(default)]
     pub brake: RawBrake,
@@ -72,7 +72,7 @@ pub struct RawReflector {
     pub parallel: Option<At<u64>>,
     /// A connection on which nothing was heard for so long is given up, `5s` to `5m`; `150s` unless said. A server sends something about
     /// every minute, so less than `90s` lists everything anew again and again.
-    pub silence: Option<At<String>>,
+    pub silence: Option<At<Shown>>,
     /// The Lease that decides who of several replicas works.
     pub lease: Option<At<RawLease>>,
 }
@@ -92,9 +92,9 @@ pub enum RawDialect {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawCeiling {
     /// Those that count. Of `targets`: all by default.
-    pub namespaces: Option<Vec<At<String>>>,
+    pub namespaces: Option<Vec<At<Shown>>>,
     /// But not these.
-    pub exclude: Option<Vec<At<String>>>,
+    pub exclude: Option<Vec<At<Shown>>>,
 }
 
 /// How many copies may go without asking.
@@ -112,9 +112,9 @@ pub struct RawBrake {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawLease {
     /// Our own namespace unless said.
-    pub namespace: Option<At<String>>,
+    pub namespace: Option<At<Shown>>,
     /// Its name; `keyferry-reflector` unless said.
-    pub name: Option<At<String>>,
+    pub name: Option<At<Shown>>,
 }
 
 /// The Secret that holds the keys of the marks. It is made when it is not there.
@@ -122,9 +122,9 @@ pub struct RawLease {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawMarkKey {
     /// Our own namespace where it is left out.
-    pub namespace: Option<At<String>>,
+    pub namespace: Option<At<Shown>>,
     /// Its name; `keyferry-marks` where it is left out.
-    pub name: Option<At<String>>,
+    pub name: Option<At<Shown>>,
 }
 
 fn yes() -> bool {

@@ -3,21 +3,21 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::at::At;
+use super::super::at::{At, Hidden, Shown};
 
 /// How `keyferry sidecar` and `keyferry exec --watch` stay.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawSidecar {
     /// How often sources that cannot be watched are read; "5m" unless said. A tenth of it is left to chance.
-    pub refresh: Option<At<String>>,
+    pub refresh: Option<At<Shown>>,
     /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside which they could.
-    pub state: Option<At<String>>,
+    pub state: Option<At<Shown>>,
     /// The process whose end is keyferry's: for a plain sidecar in a Job, beside a container that ends.
     pub end_with: Option<At<RawEndWith>>,
     /// Metrics and a span per pass go there: `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
     /// `grpcs://` and `https://` are the same with TLS.
-    pub otlp: Option<At<String>>,
+    pub otlp: Option<At<Shown>>,
     /// Tell of failures and recoveries with Events at our pod, else at the Secret that is delivered; true unless said.
     pub events: Option<bool>,
     /// When changes may be made to what was delivered; at any time unless said. What would end is replaced at any time.
@@ -31,11 +31,11 @@ pub struct RawWindow {
     /// The days on which it opens; all unless said.
     pub days: Vec<RawDay>,
     /// When it opens, as "22:00"; "00:00" unless said.
-    pub from: Option<At<String>>,
+    pub from: Option<At<Shown>>,
     /// When it shuts; "24:00" unless said. What is earlier than `from` is a time of the next day.
-    pub to: Option<At<String>>,
+    pub to: Option<At<Shown>>,
     /// Whose clocks: UTC unless said, an offset such as "+02:00", or a name such as Europe/Berlin.
-    pub zone: Option<At<String>>,
+    pub zone: Option<At<Shown>>,
 }
 
 /// A day of the week.
@@ -63,9 +63,9 @@ pub enum RawDay {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawEndWith {
     /// Name of the program; the last process of that name. In a pod it needs `shareProcessNamespace`.
-    pub process: Option<At<String>>,
+    pub process: Option<At<Shown>>,
     /// File with the process id.
-    pub pid_file: Option<At<String>>,
+    pub pid_file: Option<At<Shown>>,
 }
 
 /// What to do when a source fails that was delivered before.
@@ -99,9 +99,9 @@ pub struct RawReaction {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSignal {
     /// Name of the program; all processes of that name. In a pod it needs `shareProcessNamespace`.
-    pub process: Option<At<String>>,
+    pub process: Option<At<Shown>>,
     /// File with the process id.
-    pub pid_file: Option<At<String>>,
+    pub pid_file: Option<At<Shown>>,
     /// The signal; HUP unless said.
     pub signal: Option<RawSignalName>,
 }
@@ -131,9 +131,9 @@ pub enum RawSignalName {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawRun {
     /// Program and arguments. KEYFERRY_DELIVERY names the delivery; no secret is in its environment.
-    pub command: Vec<At<String>>,
+    pub command: Vec<At<Hidden>>,
     /// When it is killed with all it started; "30s" unless said.
-    pub timeout: Option<At<String>>,
+    pub timeout: Option<At<Shown>>,
 }
 
 /// A workload: exactly one of the three, as `name` or `namespace/name`.
@@ -141,13 +141,13 @@ pub struct RawRun {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawRestart {
     /// A Deployment.
-    pub deployment: Option<At<String>>,
+    pub deployment: Option<At<Shown>>,
     /// A StatefulSet.
-    pub stateful_set: Option<At<String>>,
+    pub stateful_set: Option<At<Shown>>,
     /// A DaemonSet.
-    pub daemon_set: Option<At<String>>,
+    pub daemon_set: Option<At<Shown>>,
     /// Wait this long until its pods are new and available, and call it a failure if they are not.
-    pub wait: Option<At<String>>,
+    pub wait: Option<At<Shown>>,
 }
 
 /// A call to a server: an id, the time, the delivery's name, its targets and the names of changed keys, never a value.
@@ -155,9 +155,9 @@ pub struct RawRestart {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawWebhook {
     /// `https://…`, or `http://` on this machine.
-    pub url: At<String>,
+    pub url: At<Hidden>,
     /// The only roots that are trusted; the system's unless said.
-    pub ca_file: Option<At<String>>,
+    pub ca_file: Option<At<Shown>>,
     /// File with the key of the HMAC-SHA256 in the header `X-Keyferry-Signature`, which covers an id and a time too.
-    pub key_file: Option<At<String>>,
+    pub key_file: Option<At<Shown>>,
 }

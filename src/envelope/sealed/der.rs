@@ -1,8 +1,8 @@
 //! The little DER and PEM that private keys need: no copy of a key stays behind.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
+
+use crate::format::base64;
 
 /// One block between its BEGIN and END lines.
 pub(super) struct Pem {
@@ -50,7 +50,7 @@ pub(super) fn pem_blocks(text: &str) -> Vec<Pem> {
             }
         }
         let der = if ended && !encrypted {
-            decode(&body)
+            base64::decode(body.as_bytes())
         } else {
             None
         };
@@ -61,13 +61,6 @@ pub(super) fn pem_blocks(text: &str) -> Vec<Pem> {
         });
     }
     blocks
-}
-
-fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
-    let length = STANDARD.decode_slice(text, &mut bytes).ok()?;
-    bytes.truncate(length);
-    Some(bytes)
 }
 
 const INTEGER: u8 = 0x02;

@@ -2,9 +2,11 @@
 
 use super::gotemplate::{Template, TemplateError};
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
+use crate::artifact::secret;
+use crate::format::base64;
 use crate::manifest::document::{self, DocumentError};
 use crate::manifest::fields::{self, Expected, Fields, ShapeError};
-use crate::manifest::{self, Kind, ManifestError, base64, names};
+use crate::manifest::{self, Kind, ManifestError, names};
 use crate::material::Node;
 use crate::report::{Class, Fault};
 
@@ -192,8 +194,8 @@ impl Reader {
 
     fn blob(&self, path: String, node: Node) -> Result<Vec<u8>, SealedError> {
         let text = fields::text(&path, node).map_err(|shape| self.shape(shape))?;
-        match base64::decode(text.expose()) {
-            Some(blob) => Ok(blob.expose().to_vec()),
+        match base64::decode_as_go(text.expose()) {
+            Some(blob) => Ok(blob.to_vec()),
             None => Err(self.shape(ShapeError::new(path, Expected::SealedBase64))),
         }
     }
@@ -223,12 +225,7 @@ impl Reader {
     }
 
     fn check_key(&self, key: &str) -> Result<(), ManifestError> {
-        if names::is_key(key) {
-            return Ok(());
-        }
-        Err(ManifestError::Key {
-            object: self.object.clone(),
-            key: key.to_owned(),
-        })
+        let object = self.object.clone();
+        secret::check_keys([key]).map_err(|why| ManifestError::Unfit { object, why })
     }
 }

@@ -286,7 +286,7 @@ fn a_manifest_that_is_not_as_it_must_be_is_refused_by_its_place() {
         (
             spec("{encryptedData: {a/b: AQ==}}"),
             Class::Refused,
-            "sealed secret b/a: `a/b` cannot be a key of a Secret",
+            "sealed secret b/a: these names cannot be keys of a Secret: `a/b`",
         ),
         (
             spec("{encryptedData: {a: AQ==}, data: AQ==}"),
@@ -321,7 +321,7 @@ fn a_manifest_that_is_not_as_it_must_be_is_refused_by_its_place() {
         (
             spec("{template: {data: {../a: ''}}}"),
             Class::Refused,
-            "sealed secret b/a: `../a` cannot be a key of a Secret",
+            "sealed secret b/a: these names cannot be keys of a Secret: `../a`",
         ),
         (
             spec("{template: {type: kubernetes.io/service-account-token}}"),

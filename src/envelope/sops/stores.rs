@@ -4,7 +4,8 @@ use crate::config::DocumentFormat;
 use crate::envelope::document::{self, RAW_FIELD};
 use crate::envelope::scalar::Dialect;
 use crate::envelope::syntax::{LineProblem, duplicate};
-use crate::envelope::{SyntaxError, ini, json, number, yaml};
+use crate::envelope::{SyntaxError, ini, json, yaml};
+use crate::format::number;
 use crate::material::{Node, SecretBytes};
 
 use super::SopsError;

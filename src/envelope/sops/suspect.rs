@@ -3,6 +3,7 @@
 //! A hint for a person, so it may be wrong: nothing is refused for it.
 
 use crate::material::Node;
+use crate::redact::form::{is_private_key, is_token};
 
 /// Names whose last word says it.
 const LAST_WORDS: &[&str] = &[
@@ -23,18 +24,6 @@ const LAST_WORDS: &[&str] = &[
 ];
 /// What makes a key no secret.
 const HARMLESS: &[&str] = &["public", "pub", "primary", "foreign", "sort", "partition"];
-/// What only secrets begin with.
-const BEGINNINGS: &[&str] = &[
-    "AGE-SECRET-KEY-",
-    "hvs.",
-    "hvb.",
-    "ghp_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-];
-
 /// Whether a clear leaf under this key looks like a secret.
 pub(super) fn looks_secret(key: &str, leaf: &Node) -> bool {
     let (text, is_text) = match leaf {
@@ -82,11 +71,7 @@ fn words(key: &str) -> Vec<String> {
 
 fn is_formed_so(text: &str) -> bool {
     let text = text.trim_start();
-    let begins = BEGINNINGS
-        .iter()
-        .any(|beginning| text.starts_with(beginning));
-    let private_key = text.starts_with("-----BEGIN ") && text.contains("PRIVATE KEY-----");
-    begins || private_key || has_login(text)
+    text.split_whitespace().next().is_some_and(is_token) || is_private_key(text) || has_login(text)
 }
 
 /// `scheme://user:password@host`.

@@ -12,8 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::envelope::number;
 use crate::envelope::time::Time;
+use crate::format::number;
 use crate::material::{Node, SecretBytes};
 
 /// How every encrypted value begins.

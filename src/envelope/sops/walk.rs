@@ -9,7 +9,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
-use crate::envelope::number;
+use crate::format::number;
 use crate::material::{Node, SecretBytes};
 
 use super::metadata::Metadata;

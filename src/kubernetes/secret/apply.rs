@@ -1,13 +1,12 @@
 //! A Secret as it is sent: one server-side apply, bound to what it was decided on.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::MARK;
 use crate::artifact::SecretArtifact;
 use crate::kubernetes::MANAGER;
+use crate::kubernetes::copy::section;
 
 /// A version that no object ever had: the store counts from 2. An apply that names it can create and cannot change: the
 /// server compares versions only with an object that is there. So what appears between our look and our write is never
@@ -48,16 +47,8 @@ pub(super) fn encode(apply: &Apply<'_>) -> Zeroizing<Vec<u8>> {
     // Sized at once, so that no outgrown copy is left in memory unwiped.
     let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 16 + entries.sum::<usize>()));
     body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
-    body.extend_from_slice(b",\"data\":{");
-    for (at, (key, value)) in data.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(json!(key).to_string().as_bytes());
-        body.push(b':');
-        push_base64(&mut body, value.expose());
-    }
-    body.extend_from_slice(b"}}");
+    section(&mut body, "data", data, false);
+    body.push(b'}');
     body
 }
 
@@ -98,17 +89,4 @@ fn head(apply: &Apply<'_>) -> Value {
         head["immutable"] = json!(true);
     }
     head
-}
-
-pub(in crate::kubernetes) fn push_base64(body: &mut Vec<u8>, value: &[u8]) {
-    body.push(b'"');
-    let from = body.len();
-    body.resize(from + value.len().div_ceil(3) * 4, 0);
-    let written = STANDARD.encode_slice(value, &mut body[from..]);
-    debug_assert_eq!(
-        written.ok(),
-        Some(body.len() - from),
-        "base64 has a known length"
-    );
-    body.push(b'"');
 }

@@ -30,7 +30,7 @@ fn config(reflects: Vec<Reflect>) -> Config {
                 namespace: Some("home".to_owned()),
                 name: "app".to_owned(),
             },
-            kind: SecretKind::Opaque,
+            kind: SecretKind::of("Opaque"),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             immutable: false,

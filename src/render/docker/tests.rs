@@ -101,31 +101,6 @@ fn a_ready_document_goes_as_it_is() {
 }
 
 #[test]
-fn what_is_no_docker_configuration_is_refused() {
-    for ready in [
-        "CANARY",
-        "\"CANARY\"",
-        "[]",
-        "{}",
-        "{\"auths\":{}}",
-        "{\"auths\":[]}",
-        "{\"auths\":\"CANARY\"}",
-        "{\"auths\":{\"\":{\"auth\":\"YTpi\"}}}",
-        "{\"auths\":{\"r\":{}}}",
-        "{\"auths\":{\"r\":\"CANARY\"}}",
-        "{\"auths\":{\"r\":{\"auth\":\"CANARY\"}}}",
-        "{\"auths\":{\"r\":{\"auth\":\"Y2FuYXJ5\"}}}",
-        "{\"auths\":{\"r\":{\"username\":\"CANARY\"}}}",
-        "{\"auths\":{\"r\":{\"auth\":\"YTpi\"}}} CANARY",
-        "{\"auths\":{\"r\":{\"auth\":\"YTpi\"}},\"auths\":{}}",
-    ] {
-        let error = built(&fields([("ready", text(ready))]), &[]).expect_err(ready);
-        assert_eq!(error.class(), Class::Corrupt, "{ready}");
-        assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("CANARY"));
-    }
-}
-
-#[test]
 fn a_login_that_cannot_be_is_refused_by_field() {
     let ok = ("password", text("p"));
     for (fields, registries, class, expected) in [

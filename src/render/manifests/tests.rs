@@ -38,7 +38,7 @@ fn told(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
         (source, material.map_err(Failure::from))
     };
     let fetched = Fetched::from_parts(files.iter().map(read));
-    let wanted = wanted(config, &fetched, own);
+    let wanted = wanted(config, &fetched, own, Timestamp::UNIX_EPOCH);
     let told = wanted.iter().map(|wanted| match &wanted.artifacts {
         Ok(_) => objects(wanted)
             .map(ToString::to_string)
@@ -139,6 +139,38 @@ fn a_file_goes_whole_or_not_at_all_and_stops_no_other() {
 }
 
 #[test]
+fn a_manifest_fits_its_type_as_a_target_does() {
+    let config = of(set(None, &[], &["a.yaml"]));
+    let own = Ok("own".to_owned());
+    for (kind, data, want) in [
+        (
+            "kubernetes.io/tls",
+            "tls.crt: c, tls.key: k",
+            "corrupt: sealed file c/a.yaml: secret own/a: `tls.crt` holds no certificate in PEM",
+        ),
+        (
+            "kubernetes.io/dockerconfigjson",
+            ".dockerconfigjson: '{}'",
+            "corrupt: sealed file c/a.yaml: secret own/a: `.dockerconfigjson` is no docker configuration (line 1, column 2)",
+        ),
+        (
+            "kubernetes.io/basic-auth",
+            "username: u",
+            "missing: sealed file c/a.yaml: secret own/a: there is no `password`, which a Secret of this type holds",
+        ),
+        (
+            "kubernetes.io/ssh-auth",
+            "ssh-privatekey: k",
+            "corrupt: sealed file c/a.yaml: secret own/a: `ssh-privatekey` holds no private key in PEM",
+        ),
+        ("example.org/t", "username: u", "own/a"),
+    ] {
+        let text = secret("", "a") + &format!("type: {kind}\nstringData: {{{data}}}\n");
+        assert_eq!(told(&config, &[("a.yaml", &text)], &own), [want]);
+    }
+}
+
+#[test]
 fn one_secret_is_described_once() {
     let own = Ok("own".to_owned());
     let a = secret("", "a");
@@ -180,7 +212,7 @@ fn delivery(name: &str) -> Delivery {
             namespace: None,
             name: name.to_owned(),
         },
-        kind: SecretKind::Opaque,
+        kind: SecretKind::of("Opaque"),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         immutable: false,
@@ -215,6 +247,7 @@ fn a_secret_carries_the_name_of_its_set_and_nobody_elses_marks() {
             found.remove(0),
             testing::provenance(),
             &own,
+            Timestamp::UNIX_EPOCH,
         )
         .expect("allowed");
         let labels: Vec<(&str, &str)> = made

@@ -22,10 +22,10 @@ use thiserror::Error;
 
 use crate::config::{self, Location};
 use crate::material::SecretBytes;
+use crate::plain;
 use crate::report::{Class, Failure, Fault};
 
 use super::field::{FieldError, Fields};
-use super::names::{listed, shown};
 
 pub(super) use tree::Use;
 
@@ -135,13 +135,13 @@ pub(super) enum Problem {
     Syntax(String),
     #[error("{0} has no place in a template of secrets")]
     Unsupported(String),
-    #[error("there is no filter {}", shown(.0))]
+    #[error("there is no filter {}", plain::quoted(.0))]
     UnknownFilter(String),
-    #[error("there is no test {}", shown(.0))]
+    #[error("there is no test {}", plain::quoted(.0))]
     UnknownTest(String),
-    #[error("{} does not take these arguments", shown(name))]
+    #[error("{} does not take these arguments", plain::quoted(name))]
     Arguments { name: String, usage: String },
-    #[error("{} is not defined", shown(name))]
+    #[error("{} is not defined", plain::quoted(name))]
     Undefined { name: String, known: String },
     #[error(transparent)]
     Field(FieldError),
@@ -191,8 +191,8 @@ impl Fault for TemplateError {
                 "a template has `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% raw %}`, `{# #}`, operators and filters"
                     .to_owned(),
             ),
-            Problem::UnknownFilter(_) => Some(format!("filters are {}", listed(filters::names()))),
-            Problem::UnknownTest(_) => Some(format!("tests are {}", listed(tree::TESTS))),
+            Problem::UnknownFilter(_) => Some(format!("filters are {}", plain::names(filters::names()))),
+            Problem::UnknownTest(_) => Some(format!("tests are {}", plain::names(tree::TESTS))),
             Problem::Arguments { usage, .. } => Some(usage.clone()),
             Problem::Undefined { known, .. } if known.is_empty() => {
                 Some("no field is there before it: add a source, or declare it above".to_owned())

@@ -101,6 +101,7 @@ impl Keeper<'_> {
             delivery: delivery.name.clone(),
             reaction: reaction.clone(),
             targets: delivery.to.iter().map(Target::to_string).collect(),
+            secrets: delivery.to.iter().filter_map(Target::secret).collect(),
             keys: Vec::new(),
             versions: Vec::new(),
         });

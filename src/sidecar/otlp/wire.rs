@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::format::hex;
+
 /// Wire types of the protocol.
 const VARINT: u64 = 0;
 const EIGHT_BYTES: u64 = 1;
@@ -71,7 +73,7 @@ impl Message {
                 Field::Fixed(value) => json!(value.to_string()),
                 Field::Enum(value) => json!(value),
                 Field::Truth(value) => json!(value),
-                Field::Id(bytes) => json!(hex(bytes)),
+                Field::Id(bytes) => json!(hex::encode(bytes)),
                 Field::One(message) => message.json(),
                 Field::Many(messages) => messages.iter().map(Self::json).collect(),
             };
@@ -104,10 +106,6 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -188,13 +188,19 @@ impl Estate {
     /// A figure of the running reflector: `queue`, or `refused{reason="Denied"}`.
     pub(super) fn figure(&self, name: &str) -> String {
         let name = format!("keyferry_reflector_{name}");
-        let samples = self.pulse().samples();
-        let found = samples.iter().find(|sample| {
-            let labels = sample.labels.iter();
-            let labels = labels.map(|(key, value)| format!("{{{key}={value:?}}}"));
-            format!("{}{}", sample.name, labels.collect::<String>()) == name
+        let figures = self.pulse().figures();
+        let values = figures.iter().flat_map(|figure| {
+            let values = figure.values.iter();
+            values.map(move |(labels, value)| (figure.name, labels, value))
         });
-        found.map_or_else(String::new, |sample| sample.value.to_string())
+        let mut values = values.filter(|(of, labels, _)| {
+            let labels = labels.iter();
+            let labels = labels.map(|(key, value)| format!("{{{key}={value:?}}}"));
+            format!("{of}{}", labels.collect::<String>()) == name
+        });
+        values
+            .next()
+            .map_or_else(String::new, |(_, _, value)| value.to_string())
     }
 
     /// Puts a Secret (`a/x`) with annotations and data (`k=v k=v`), as whoever maintains it would; one that is there changes.
@@ -285,7 +291,7 @@ impl Estate {
             panic!(
                 "{at} holds {:?} and not {data:?}\n{:#?}",
                 self.held(at),
-                self.pulse().samples()
+                self.pulse().figures()
             );
         }
     }

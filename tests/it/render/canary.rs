@@ -150,13 +150,16 @@ fn refusing() -> Vec<(Target, Node)> {
             field("A", Node::List(vec![canary()])),
         ),
         (files("x"), field("../x", canary())),
-        (secret("s", SecretKind::Opaque), field("a b", canary())),
         (
-            secret("s", SecretKind::Opaque),
+            secret("s", SecretKind::of("Opaque")),
+            field("a b", canary()),
+        ),
+        (
+            secret("s", SecretKind::of("Opaque")),
             field("A", Node::text(CANARY.repeat(100_000))),
         ),
         (
-            secret("s", SecretKind::Other("helm.sh/release.v1".to_owned())),
+            secret("s", SecretKind::of("helm.sh/release.v1")),
             field("A", canary()),
         ),
         (secret("s", docker(vec![])), field("A", canary())),
@@ -186,11 +189,11 @@ fn refusing() -> Vec<(Target, Node)> {
             pair(pem("CERTIFICATE"), pem("PRIVATE KEY")),
         ),
         (
-            secret("s", SecretKind::BasicAuth),
+            secret("s", SecretKind::of("kubernetes.io/basic-auth")),
             field("username", canary()),
         ),
         (
-            secret("s", SecretKind::SshAuth),
+            secret("s", SecretKind::of("kubernetes.io/ssh-auth")),
             field("ssh-privatekey", canary()),
         ),
     ]

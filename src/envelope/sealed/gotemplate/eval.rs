@@ -88,10 +88,7 @@ impl<'a> State<'a> {
     /// One of the opened values, or the name of what is not there: one that stands in the template.
     pub(super) fn lookup_written(&self, name: &str) -> Value<'a> {
         self.lookup(name).unwrap_or_else(|| {
-            Value::Missing(Rc::from(format!(
-                "value `{}`",
-                crate::manifest::fields::shown(name)
-            )))
+            Value::Missing(Rc::from(format!("value `{}`", crate::plain::name(name))))
         })
     }
 

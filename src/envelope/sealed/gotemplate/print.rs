@@ -1,6 +1,7 @@
 //! How Go writes texts: `%q`, JSON, HTML, URL, and its formats.
 
 use super::value::{Buffer, TooLarge};
+use crate::format::percent;
 
 /// Go's `strconv.Quote`.
 pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), TooLarge> {
@@ -88,16 +89,11 @@ pub(super) fn html(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
 
 /// Go's `url.QueryEscape`.
 pub(super) fn query(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
-    for byte in text {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                into.push(&[*byte])?
-            }
-            b' ' => into.push(b"+")?,
-            other => into.push(format!("%{other:02X}").as_bytes())?,
-        }
-    }
-    Ok(())
+    text.iter()
+        .try_for_each(|byte| match percent::escaped(*byte) {
+            _ if *byte == b' ' => into.push(b"+"),
+            (signs, length) => into.push(&signs[..length]),
+        })
 }
 
 /// Lower or upper case, letter for letter as Go has it; nothing when a letter has no single counterpart.

@@ -49,8 +49,8 @@ impl Text<'_> {
 
 impl Value<'_> {
     /// A new text.
-    pub(super) fn made(bytes: SecretBytes) -> Self {
-        Self::Text(Text::Made(Rc::new(bytes)))
+    pub(super) fn made(bytes: impl Into<SecretBytes>) -> Self {
+        Self::Text(Text::Made(Rc::new(bytes.into())))
     }
 
     /// What it costs to read it, or to have made it.

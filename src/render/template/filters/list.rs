@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use crate::config::DocumentFormat;
 use crate::envelope::document;
+use crate::format::number::is_json;
+use crate::format::wiped::Wiped;
 use crate::material::{Node, SecretBytes};
-use crate::render::buffer::Wiped;
 use crate::render::json as writer;
 use crate::render::template::Problem;
 use crate::render::template::value::{Meter, Text, Value};
@@ -117,7 +118,7 @@ fn write(value: &Value<'_>, out: &mut Wiped, meter: &Meter) -> std::result::Resu
         Value::Null => out.text("null"),
         Value::Bool(true) => out.text("true"),
         Value::Bool(false) => out.text("false"),
-        Value::Number(number) if writer::is_number(number.as_str()) => out.text(number.as_str()),
+        Value::Number(number) if is_json(number.as_str()) => out.text(number.as_str()),
         Value::Number(_) | Value::Bytes(_) | Value::Fields => {
             return Err(value.is_not("`json`", "what JSON has a spelling for"));
         }

@@ -3,7 +3,8 @@
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::render::buffer::{self, Wiped};
+use crate::format::wiped::Wiped;
+use crate::format::{self, hex, percent};
 use crate::render::template::Problem;
 use crate::render::template::value::{Text, Value};
 
@@ -19,12 +20,12 @@ pub(super) fn text<'a>(out: Wiped) -> Value<'a> {
 pub(super) fn base64<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     let source = given.bytes()?;
     given.meter.bytes(source.len())?;
-    let encoded = buffer::base64(source);
+    let encoded = format::base64::encode(source);
     Ok(Value::Text(Text::made(encoded)))
 }
 
 pub(super) fn base64decode<'a>(given: &Given<'_, 'a>) -> Result<'a> {
-    let bytes = buffer::base64_decode(given.text()?.as_bytes());
+    let bytes = format::base64::decode_spaced(given.text()?.as_bytes());
     let bytes = bytes.ok_or_else(|| given.is_no("base64"))?;
     given.meter.bytes(bytes.len())?;
     Ok(Value::made(bytes))
@@ -35,15 +36,9 @@ pub(super) fn hexdec<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     let text = given.text()?;
     let mut digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
-    let value = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|n| u8::try_from(n).ok())
-    };
     while let Some(high) = digits.next() {
-        let pair = value(high).zip(digits.next().and_then(value));
-        let (high, low) = pair.ok_or_else(|| given.is_no("hexadecimal digits in pairs"))?;
-        bytes.push(high << 4 | low);
+        let byte = digits.next().and_then(|low| hex::byte(high, low));
+        bytes.push(byte.ok_or_else(|| given.is_no("hexadecimal digits in pairs"))?);
     }
     Ok(Value::made(bytes))
 }
@@ -74,12 +69,8 @@ pub(super) fn urlencode<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     given.meter.bytes(2 * source.len())?;
     let mut out = Wiped::default();
     for byte in source.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(&[byte]);
-        } else {
-            out.text("%");
-            out.hex(byte, b"0123456789ABCDEF");
-        }
+        let (signs, length) = percent::escaped(byte);
+        out.push(&signs[..length]);
     }
     Ok(text(out))
 }
@@ -165,7 +156,7 @@ pub(super) fn int<'a>(given: &Given<'_, 'a>) -> Result<'a> {
 pub(super) fn sha256sum<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     let mut out = Wiped::default();
     for byte in Sha256::digest(given.bytes()?) {
-        out.hex(byte, b"0123456789abcdef");
+        out.push(&hex::pair(byte));
     }
     Ok(text(out))
 }

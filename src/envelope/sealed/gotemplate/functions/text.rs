@@ -6,9 +6,9 @@ use aws_lc_rs::digest::{self, Algorithm};
 
 use super::super::Problem;
 use super::super::print;
-use super::super::value::{Buffer, TooLarge, Value};
+use super::super::value::{Buffer, Value};
 use super::{Call, Made};
-use crate::manifest::base64;
+use crate::format::{base64, hex};
 
 impl<'s, 'a> Call<'s, 'a> {
     fn kept(&self, text: &str) -> Made<'a> {
@@ -181,7 +181,7 @@ impl<'s, 'a> Call<'s, 'a> {
     }
 
     pub(super) fn b64dec(&self) -> Made<'a> {
-        match base64::decode(self.bytes(self.one()?)?) {
+        match base64::decode_as_go(self.bytes(self.one()?)?) {
             Some(bytes) => Ok(Value::made(bytes)),
             None => self.wrong("takes base64, and this value is none"),
         }
@@ -190,11 +190,8 @@ impl<'s, 'a> Call<'s, 'a> {
     pub(super) fn hash(&self, algorithm: &'static Algorithm) -> Made<'a> {
         let hash = digest::digest(algorithm, self.bytes(self.one()?)?);
         self.make(|buffer| {
-            hash.as_ref()
-                .iter()
-                .try_for_each(|byte| -> Result<(), TooLarge> {
-                    buffer.push(format!("{byte:02x}").as_bytes())
-                })
+            let mut bytes = hash.as_ref().iter();
+            bytes.try_for_each(|byte| buffer.push(&hex::pair(*byte)))
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Backslashes in texts, as Go reads them.
 
+use crate::format::hex;
+
 /// Reads what follows a backslash; gives what follows that.
 pub(super) fn escape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
     let first = text.chars().next()?;
@@ -30,9 +32,7 @@ fn byte(digits: &str, radix: u32, bytes: &mut Vec<u8>) -> Option<()> {
 }
 
 fn code_point(digits: &str, bytes: &mut Vec<u8>) -> Option<()> {
-    let plain = digits.chars().all(|digit| digit.is_ascii_hexdigit());
-    let code = u32::from_str_radix(digits, 16).ok().filter(|_| plain)?;
-    let text = char::from_u32(code)?;
+    let text = char::from_u32(hex::number(digits)?)?;
     bytes.extend_from_slice(text.encode_utf8(&mut [0; 4]).as_bytes());
     Some(())
 }

@@ -1,27 +1,21 @@
-//! Texts of a server, made fit to be shown: a message may name paths and roles, never a token or a value.
+//! Texts of a server that does not quote what it was sent, but may name tokens of its own.
 
-/// Longer texts say nothing more to a person.
-const LIMIT: usize = 240;
+use super::form::{is_opaque, is_token};
+use super::{cut, one_line};
 
 /// Shorter runs are words, names and numbers.
 const RUN: usize = 16;
 
-/// One line of printable text, cut, without `secrets` and without anything that looks like a token, a key or an id.
-pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
+/// One line, cut, without `secrets` and without anything that looks like a token, a key or an id. A message may name paths
+/// and roles, never a token or a value.
+pub(crate) fn without_secrets(text: &str, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "<redacted>");
     }
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let words: Vec<String> = line.split_whitespace().map(word).collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(LIMIT) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    let line = one_line(&text);
+    let words: Vec<String> = line.split(' ').map(word).collect();
+    cut(words.join(" "))
 }
 
 /// A word with its opaque runs replaced. `/`, `:` and `=` end a run, so that paths and account names stay readable.
@@ -39,14 +33,10 @@ fn word(word: &str) -> String {
     shown
 }
 
-fn is_opaque(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | '~')
-}
-
 fn looks_secret(run: &str) -> bool {
-    run.len() >= RUN
-        && run.contains(|c: char| c.is_ascii_digit())
-        && run.contains(|c: char| c.is_ascii_alphabetic())
+    let mixed = run.contains(|c: char| c.is_ascii_digit())
+        && run.contains(|c: char| c.is_ascii_alphabetic());
+    (run.len() >= RUN && mixed) || is_token(run)
 }
 
 #[cfg(test)]
@@ -84,9 +74,9 @@ mod tests {
             ("\u{1b}[31mred", "[31mred"),
         ];
         for (text, want) in rows {
-            assert_eq!(redact(text, &["hunter2", ""]), want);
+            assert_eq!(without_secrets(text, &["hunter2", ""]), want);
         }
-        let long = redact(&"ab ".repeat(500), &[]);
-        assert_eq!(long.chars().count(), LIMIT + 1);
+        let long = without_secrets(&"ab ".repeat(500), &[]);
+        assert_eq!(long.chars().count(), 301);
     }
 }

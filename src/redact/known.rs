@@ -1,12 +1,11 @@
-//! What an API server says, made fit to be shown: its refusals, and those of webhooks and policies, may quote what was sent.
+//! Texts of a server that may quote what it was sent: the refusals of an API server, of its webhooks and policies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use super::{cut, one_line};
+use crate::format::{hex, percent};
 use crate::material::SecretBytes;
-
-/// Longer texts say nothing more to a person.
-const LIMIT: usize = 300;
 
 /// Shorter runs of a value are words that any text may hold by chance.
 const RUN: usize = 4;
@@ -16,16 +15,15 @@ const OWN_WORDS: [&str; 2] = ["denied the request", "denied request"];
 
 /// One printable line of `text`. If it repeats any part of a value, in whatever coding, its reason is left out whole: to cut out
 /// only the part that was found would show the rest.
-pub(super) fn shown<'a>(text: &str, values: impl IntoIterator<Item = &'a SecretBytes>) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+pub(crate) fn without_values<'a>(
+    text: &str,
+    values: impl IntoIterator<Item = &'a SecretBytes>,
+) -> String {
+    let line = one_line(text);
     let values: Vec<&SecretBytes> = values.into_iter().collect();
     let repeats = |text: &str| values.iter().any(|value| repeats(text, value.expose()));
     if !repeats(&line) {
-        return cut(&line);
+        return cut(line);
     }
     let names = OWN_WORDS
         .iter()
@@ -33,16 +31,9 @@ pub(super) fn shown<'a>(text: &str, values: impl IntoIterator<Item = &'a SecretB
     match names {
         Some(names) if !repeats(names) => format!(
             "{} (the reason is withheld: it repeats a value)",
-            cut(names)
+            cut(names.to_owned())
         ),
         Some(_) | None => "the reason is withheld: it repeats a value".to_owned(),
-    }
-}
-
-fn cut(line: &str) -> String {
-    match line.char_indices().nth(LIMIT) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
     }
 }
 
@@ -63,39 +54,9 @@ fn repeats(text: &str, value: &[u8]) -> bool {
                 .any(|word| word == whole);
     }
     text.contains(whole.as_ref())
-        || percent_decoded(text).contains(whole.as_ref())
-        || text.to_ascii_lowercase().contains(&hex(value))
+        || String::from_utf8_lossy(&percent::decode(text)).contains(whole.as_ref())
+        || text.to_ascii_lowercase().contains(&hex::encode(value))
         || in_base64(text, value)
-}
-
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let digit = |at: usize| {
-        bytes
-            .get(at)
-            .and_then(|&byte| char::from(byte).to_digit(16))
-    };
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                plain.extend(u8::try_from(high * 16 + low));
-                at += 3;
-            }
-            (byte, _, _) => {
-                plain.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
-}
-
-fn hex(value: &[u8]) -> String {
-    value
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A value inside longer bytes has three shapes in base64, by where it begins; the edges of each depend on the neighbours.
@@ -130,7 +91,10 @@ mod tests {
             ("said hunter22 aloud", WITHHELD.to_owned()),
             (&coded, WITHHELD.to_owned()),
             (&inside, WITHHELD.to_owned()),
-            (&hex(value.as_bytes()).to_uppercase(), WITHHELD.to_owned()),
+            (
+                &hex::encode(value.as_bytes()).to_uppercase(),
+                WITHHELD.to_owned(),
+            ),
             (
                 "admission webhook \"w.io\" denied the request: no hunter22 here",
                 format!("admission webhook \"w.io\" denied the request ({WITHHELD})"),
@@ -138,7 +102,11 @@ mod tests {
             ("policy hunter22 denied request: no", WITHHELD.to_owned()),
         ];
         for (text, want) in rows {
-            assert_eq!(shown(text, [&SecretBytes::from(value)]), want, "{text}");
+            assert_eq!(
+                without_values(text, [&SecretBytes::from(value)]),
+                want,
+                "{text}"
+            );
         }
     }
 
@@ -164,6 +132,9 @@ mod tests {
     #[test]
     fn a_long_text_is_cut() {
         let none: [&SecretBytes; 0] = [];
-        assert_eq!(shown(&"ab ".repeat(500), none).chars().count(), LIMIT + 1);
+        assert_eq!(
+            without_values(&"ab ".repeat(500), none).chars().count(),
+            301
+        );
     }
 }

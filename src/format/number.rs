@@ -1,7 +1,7 @@
-//! Numbers in the three spellings that SOPS needs: it is written in Go, and its checksum covers Go's spelling.
+//! Numbers: what JSON calls one, and the three spellings of Go, which the checksum of SOPS covers.
 
 /// Without an exponent, as short as it is exact: what SOPS encrypts and what its checksum covers.
-pub(super) fn decimal(number: f64) -> String {
+pub(crate) fn decimal(number: f64) -> String {
     match special(number) {
         Some(word) => word.to_owned(),
         None => number.to_string(),
@@ -9,7 +9,7 @@ pub(super) fn decimal(number: f64) -> String {
 }
 
 /// As Go's YAML writes it: an exponent from a million on.
-pub(super) fn in_yaml(number: f64) -> String {
+pub(crate) fn in_yaml(number: f64) -> String {
     if let Some((_, word)) = SPECIAL.iter().find(|(special, _)| same(*special, number)) {
         return (*word).to_owned();
     }
@@ -27,7 +27,7 @@ pub(super) fn in_yaml(number: f64) -> String {
 }
 
 /// As Go's JSON writes it: an exponent from 10^21 on.
-pub(super) fn in_json(number: f64) -> String {
+pub(crate) fn in_json(number: f64) -> String {
     let Some((digits, exponent)) = scientific(number) else {
         return decimal(number);
     };
@@ -50,7 +50,7 @@ fn same(one: f64, other: f64) -> bool {
 }
 
 /// The number that a spelling of ours stands for, where it is no integer of 64 bits.
-pub(super) fn float(text: &str) -> Option<f64> {
+pub(crate) fn float(text: &str) -> Option<f64> {
     if let Some((special, _)) = SPECIAL.iter().find(|(_, word)| *word == text) {
         return Some(*special);
     }
@@ -81,7 +81,7 @@ fn scientific(number: f64) -> Option<(String, i32)> {
 }
 
 /// Whether JSON would call this a number.
-pub(super) fn is_json(text: &str) -> bool {
+pub(crate) fn is_json(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let text = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {

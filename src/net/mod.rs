@@ -1,0 +1,3 @@
+//! What all clients of a network share.
+
+pub(crate) mod address;
