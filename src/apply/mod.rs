@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use crate::artifact::Artifact;
 use crate::halt::{self, Running};
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
+use crate::reflect::signature::Keys;
 use crate::report::{Class, Failure};
 use crate::world::World;
 
@@ -27,7 +28,7 @@ pub struct Applied {
 pub async fn apply(plan: Plan, world: &World) -> Applied {
     let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
-        delivery(steps, world)
+        delivery(steps, None, world)
     });
     let mut results = join_all(deliveries).await;
     delete_all(&plan, &mut results, world).await;
@@ -57,12 +58,16 @@ pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], w
 }
 
 /// Does the steps of one delivery, all at once: a target that waits for its server holds up no other. Only what needs another
-/// step's end waits for it.
-pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>> {
+/// step's end waits for it. `keys` are those of the marks, where copies are signed.
+pub async fn delivery(
+    steps: &[Step],
+    keys: Option<&Keys>,
+    world: &World,
+) -> Vec<Result<(), Failure>> {
     let turns = &Turns::default();
     let first = steps.iter().map(|step| async move {
         match plan::needed(steps, step) {
-            None => Some(one(step, turns, world).await),
+            None => Some(one(step, turns, keys, world).await),
             Some(_) => None,
         }
     });
@@ -75,7 +80,7 @@ pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>>
             plan::needed(steps, step).and_then(|at| Some((&steps[at], first[at].as_ref()?)));
         match needed {
             Some((needed, Err(why))) => Err(plan::unlinked(step, needed, why)),
-            Some((_, Ok(()))) | None => one(step, turns, world).await,
+            Some((_, Ok(()))) | None => one(step, turns, keys, world).await,
         }
     });
     join_all(then).await
@@ -85,20 +90,25 @@ pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>>
 /// the first one's is what it has.
 type Turns = tokio::sync::Mutex<()>;
 
-async fn one(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
+async fn one(
+    step: &Step,
+    turns: &Turns,
+    keys: Option<&Keys>,
+    world: &World,
+) -> Result<(), Failure> {
     match &step.action {
         Action::Keep | Action::Delete | Action::Wait => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Recreate { .. } => {
             let _running = begun(step, world)?;
             // It ends by itself, with the old object or the new one in place.
-            write(step, turns, world).await
+            write(step, turns, keys, world).await
         }
         Action::Create | Action::Update(_) => {
             let _running = begun(step, world)?;
             tokio::select! {
                 biased;
-                done = write(step, turns, world) => done,
+                done = write(step, turns, keys, world) => done,
                 () = world.halt.over() => Err(halt::stopped()),
             }
         }
@@ -110,7 +120,12 @@ fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
     world.halt.begin(step.artifact.to_string(), end)
 }
 
-async fn write(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
+async fn write(
+    step: &Step,
+    turns: &Turns,
+    keys: Option<&Keys>,
+    world: &World,
+) -> Result<(), Failure> {
     match &step.artifact {
         Artifact::File(file) => {
             let _turn = turns.lock().await;
@@ -120,7 +135,7 @@ async fn write(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure>
             let _turn = turns.lock().await;
             file::write_set(set, world).await
         }
-        Artifact::Secret(secret) => secret::write(secret, &step.action, world).await,
+        Artifact::Secret(secret) => secret::write(secret, &step.action, keys, world).await,
         Artifact::PullSecret(link) => secret::link(link, world).await,
         Artifact::Leftover(_) => Err(defect(step)),
     }

@@ -20,7 +20,8 @@ use zeroize::Zeroizing;
 
 use super::call::{Body, Call, Verb};
 use super::error::Error;
-use super::fields::{Fields, Managed};
+use super::fields::Fields;
+pub(crate) use super::fields::Managed;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::{CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance};
@@ -54,7 +55,7 @@ pub(crate) struct Stored {
     immutable: Option<bool>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Clone, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     #[serde(default)]
@@ -101,6 +102,21 @@ impl<'de> Deserialize<'de> for Base64 {
 }
 
 impl Stored {
+    /// A second owner of the whole. Named, so that each copy is a decision.
+    pub(crate) fn duplicate(&self) -> Self {
+        let data = self.data.as_ref().map(|data| {
+            let data = data.iter();
+            data.map(|(key, Base64(value))| (key.clone(), Base64(value.duplicate())))
+                .collect()
+        });
+        Self {
+            metadata: self.metadata.clone(),
+            kind: self.kind.clone(),
+            data,
+            immutable: self.immutable,
+        }
+    }
+
     /// Whose it is.
     pub(crate) fn owner(&self) -> Owner {
         Owner::of(&self.labels(), is_copy(self.annotations()))
@@ -129,11 +145,6 @@ impl Stored {
     /// Its `resourceVersion`.
     pub(crate) fn version(&self) -> &str {
         &self.metadata.resource_version
-    }
-
-    /// Its type.
-    pub(crate) fn kind(&self) -> &str {
-        &self.kind
     }
 
     /// What holds it, when it is being deleted.
@@ -272,12 +283,13 @@ impl Kubernetes {
         parse(&call, &answer)
     }
 
-    /// Makes an object without our mark ready to be applied: see [`Managed::without`].
+    /// Makes an object without our mark ready to be applied, and gives its version then: see [`Managed::without`].
     pub(crate) async fn disown(
         &self,
         wanted: &SecretArtifact,
-        stored: Stored,
-    ) -> Result<Stored, Error> {
+        managed: &Managed,
+        (uid, version): (&str, String),
+    ) -> Result<String, Error> {
         let taken = Fields {
             data: wanted.data.keys().cloned().collect(),
             labels: wanted
@@ -288,12 +300,12 @@ impl Kubernetes {
                 .collect(),
             annotations: wanted.annotations.keys().cloned().collect(),
         };
-        let Some(managers) = stored.managed().without(&taken) else {
-            return Ok(stored);
+        let Some(managers) = managed.without(&taken) else {
+            return Ok(version);
         };
         let operations = json!([
-            {"op": "replace", "path": "/metadata/uid", "value": stored.uid()},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": stored.version()},
+            {"op": "replace", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
             {"op": "add", "path": "/metadata/managedFields", "value": managers},
         ]);
         let call = Call {
@@ -302,7 +314,7 @@ impl Kubernetes {
             ..Call::new(Verb::Patch, Kind::Secret, &wanted.at)
         };
         let answer = self.call(&call).await?;
-        parse(&call, &answer)
+        parse(&call, &answer).map(|stored| stored.metadata.resource_version)
     }
 
     /// Deletes exactly one object; that it is gone already is fine.
