@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::config::{DocumentFormat, Keys};
 use crate::disk::{read_by, read_document};
 use crate::envelope::policy::{OutsidePolicy, Policy, shortened};
@@ -27,7 +29,19 @@ pub async fn fetch(
     tracing::info!(file = %file.display(), recipient = %shortened(&opened.by), "age file opened");
     let documents =
         document::parse(opened.plaintext, format).map_err(|error| within(file, error))?;
-    Ok(Material::of_documents(documents))
+    Ok(Material {
+        version: Some(version_of(bytes.expose())),
+        ..Material::of_documents(documents)
+    })
+}
+
+/// The version of an encrypted file that says none itself: what is encrypted twice differs, so this tells nothing of a value.
+pub(super) fn version_of(encrypted: &[u8]) -> String {
+    let digest = digest(&SHA256, encrypted);
+    let shown = digest.as_ref().iter().take(6);
+    shown.fold("sha256:".to_owned(), |text, byte| {
+        format!("{text}{byte:02x}")
+    })
 }
 
 /// A pass goes on: who else can read a file is no reason to leave a system without its secrets.
