@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ use keyferry::{hygiene, stderr, telemetry};
 
 /// How long the last line may take where nothing may be waited for any more.
 const LAST_WORD: Duration = Duration::from_millis(150);
+
+/// So many pairs of descriptors do two event loops and their signals need.
+const LOOPS: usize = 5;
 
 /// How long one step of a sidecar may take; a step that fails is made again later.
 const STEP: Duration = Duration::from_secs(20);
@@ -170,7 +174,7 @@ fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option
             return Ended::Failed(Failed::whole(failure));
         }
         (Ok(program), false) => program,
-        (Ok(_) | Err(_), _) => return watched(&config, arguments, &path, core_limit),
+        (Ok(_) | Err(_), _) => return watched(common, &config, arguments, &path, core_limit),
     };
     let world = world(&config, &arguments.place, arguments.deadline);
     let delivery = arguments.delivery.as_deref();
@@ -183,7 +187,13 @@ fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option
     }
 }
 
-fn watched(config: &Config, arguments: &Exec, path: &OsStr, core_limit: Option<u64>) -> Ended {
+fn watched(
+    common: &Common,
+    config: &Config,
+    arguments: &Exec,
+    path: &OsStr,
+    core_limit: Option<u64>,
+) -> Ended {
     let world = in_actions(World::staying(config, arguments.place.root.clone(), STEP));
     let program = Watched {
         command: &arguments.command,
@@ -193,8 +203,9 @@ fn watched(config: &Config, arguments: &Exec, path: &OsStr, core_limit: Option<u
         core_limit,
     };
     let delivery = arguments.delivery.as_deref();
+    ask_for_descriptors(common);
     // Its signals are the program's, so nobody guards our own end.
-    to_its_end(watch::run(config, world, delivery, &program))
+    to_its_end(common, watch::run(config, world, delivery, &program))
 }
 
 /// The page of the whole, then the options of each command: one page holds all.
@@ -421,24 +432,49 @@ fn invalid(problems: &Problems, format: LogFormat) -> Ended {
     reason = "who should return hangs"
 )]
 fn block_on<T>(common: &Common, future: impl Future<Output = T>) -> T {
+    ask_for_descriptors(common);
     let told = common.clone();
     mode::guard(move |stop| {
         let (line, code) = last_line(&Ended::Signal(stop), &told);
         stderr::write_within(line.into_bytes(), LAST_WORD);
         std::process::exit(code.into())
     });
-    to_its_end(future)
+    to_its_end(common, future)
 }
 
-fn to_its_end<T>(future: impl Future<Output = T>) -> T {
+fn to_its_end<T>(common: &Common, future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .expect("a runtime needs only an epoll descriptor");
+        .build();
+    let runtime = runtime.unwrap_or_else(|error| without_loop(common, &error));
     let result = runtime.block_on(keyferry::progress::shown(future));
     // A name that is still being looked up could hold us beyond the deadline.
     runtime.shutdown_background();
     result
+}
+
+/// The library of the event loops ends in a defect where it finds the last descriptors gone.
+fn ask_for_descriptors(common: &Common) {
+    let enough: std::io::Result<Vec<_>> = (0..LOOPS).map(|_| UnixStream::pair()).collect();
+    if let Err(error) = enough {
+        without_loop(common, &error);
+    }
+}
+
+/// Nothing can be waited for.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "nothing was begun, and no mode has an answer without an event loop"
+)]
+fn without_loop(common: &Common, error: &std::io::Error) -> ! {
+    let failure = Failure::new(
+        Class::Unavailable,
+        format!("an event loop cannot be made: {error}"),
+    );
+    let failure = failure.hint("allow more open files: `ulimit -n`");
+    finish(&Ended::Failed(Failed::whole(failure)), common);
+    std::process::exit(Class::Unavailable.exit_code().into())
 }
 
 fn print(text: &str) -> Ended {
