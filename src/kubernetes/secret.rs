@@ -22,6 +22,7 @@ use super::call::{Body, Call, Verb};
 use super::error::Error;
 use super::fields::Fields;
 pub(crate) use super::fields::Managed;
+use super::metadata::{All, Metadata};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::{CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance};
@@ -46,34 +47,13 @@ pub(crate) use crate::artifact::MARK;
 /// A Secret as it is stored.
 #[derive(serde::Deserialize)]
 pub(crate) struct Stored {
-    metadata: Metadata,
+    metadata: Metadata<All>,
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
     data: Option<BTreeMap<String, Base64>>,
     #[serde(default)]
     immutable: Option<bool>,
-}
-
-#[derive(Clone, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    #[serde(default)]
-    name: String,
-    uid: String,
-    resource_version: String,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    creation_timestamp: Option<String>,
-    #[serde(default)]
-    deletion_timestamp: Option<String>,
-    #[serde(default)]
-    finalizers: Vec<String>,
-    #[serde(default)]
-    managed_fields: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// A value, decoded while it is parsed.
