@@ -70,6 +70,11 @@ impl<'a> Pass<'a> {
         self.keys.get_or_init(read).await
     }
 
+    /// The same, if somebody needed them already.
+    fn known_keys(&self) -> Option<&Keys> {
+        self.keys.get()?.as_ref().ok()?.as_ref()
+    }
+
     /// What a delivery wants, with the copies that it declares.
     async fn wanted(&self, delivery: &Delivery, fetched: &Fetched) -> Wanted {
         let named = |target: &Target| match target {
@@ -139,9 +144,9 @@ impl<'a> Pass<'a> {
     async fn decide(&self, deliveries: Vec<Wanted>) -> Vec<DeliveryPlan> {
         let desired = Desired { deliveries };
         let mut observed = observe::observe(&desired, self.world).await;
-        if let Some(Ok(Some(keys))) = self.keys.get() {
+        if let Some(keys) = self.known_keys() {
             for (wanted, seen) in desired.deliveries.iter().zip(&mut observed) {
-                declared::judge(wanted, seen, keys);
+                declared::judge_all(wanted, seen, keys);
             }
         }
         plan::group(desired, observed, &self.ledger).deliveries
@@ -283,7 +288,9 @@ pub async fn run_asking(
             false => before.hold(&mut pruned),
         }
         let steps = pruned.steps.as_deref().unwrap_or_default();
-        applied.results.push(apply::delivery(steps, world).await);
+        applied
+            .results
+            .push(apply::delivery(steps, pass.known_keys(), world).await);
         applied.plan.deliveries.push(pruned);
     }
     apply::delete_all(&applied.plan, &mut applied.results, world).await;
@@ -308,8 +315,7 @@ async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<W
         decided = pass.decided(group) => decided,
     };
     let ways = deliveries.zip(fetched).zip(plans);
-    let ways =
-        ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass.world, before));
+    let ways = ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass, before));
     join_all(ways).await
 }
 
@@ -317,9 +323,10 @@ async fn way(
     delivery: &Delivery,
     fetched: Fetched,
     mut plan: DeliveryPlan,
-    world: &World,
+    pass: &Pass<'_>,
     before: &Before<'_>,
 ) -> Way {
+    let world = pass.world;
     before.hold(&mut plan);
     let owed = plan::owed(delivery, &plan, &fetched);
     if !owed.is_empty() {
@@ -330,7 +337,7 @@ async fn way(
         Ok(steps) if !steps.is_empty() => {
             // Before it is done: what is cut off in the middle may have been delivered.
             leases.iter().for_each(|session| session.outlive());
-            let results = apply::delivery(steps, world).await;
+            let results = apply::delivery(steps, pass.known_keys(), world).await;
             if results.iter().all(Result::is_err) {
                 leases.iter().for_each(|session| session.let_go());
             }
@@ -358,7 +365,7 @@ async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     let ways = plans.into_iter().map(|mut plan| async {
         before.hold(&mut plan);
         let steps = plan.steps.as_deref().unwrap_or_default();
-        let results = apply::delivery(steps, world).await;
+        let results = apply::delivery(steps, pass.known_keys(), world).await;
         plan.forget_values();
         Way {
             plan,

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use crate::artifact::Artifact;
 use crate::halt::{self, Running};
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
+use crate::reflect::signature::Keys;
 use crate::report::{Class, Failure};
 use crate::room;
 use crate::world::World;
@@ -28,7 +29,7 @@ pub struct Applied {
 pub async fn apply(plan: Plan, world: &World) -> Applied {
     let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
-        delivery(steps, world)
+        delivery(steps, None, world)
     });
     let mut results = join_all(deliveries).await;
     delete_all(&plan, &mut results, world).await;
@@ -58,12 +59,16 @@ pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], w
 }
 
 /// Does the steps of one delivery, all at once: a target that waits for its server holds up no other. Only what needs another
-/// step's end waits for it.
-pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>> {
+/// step's end waits for it. `keys` are those of the marks, where copies are signed.
+pub async fn delivery(
+    steps: &[Step],
+    keys: Option<&Keys>,
+    world: &World,
+) -> Vec<Result<(), Failure>> {
     let turns = &Turns::default();
     let first = steps.iter().map(|step| async move {
         match plan::needed(steps, step) {
-            None => Some(one(step, turns, world).await),
+            None => Some(one(step, turns, keys, world).await),
             Some(_) => None,
         }
     });
@@ -76,7 +81,7 @@ pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>>
             plan::needed(steps, step).and_then(|at| Some((&steps[at], first[at].as_ref()?)));
         match needed {
             Some((needed, Err(why))) => Err(plan::unlinked(step, needed, why)),
-            Some((_, Ok(()))) | None => one(step, turns, world).await,
+            Some((_, Ok(()))) | None => one(step, turns, keys, world).await,
         }
     });
     join_all(then).await
@@ -86,20 +91,25 @@ pub async fn delivery(steps: &[Step], world: &World) -> Vec<Result<(), Failure>>
 /// the first one's is what it has.
 type Turns = tokio::sync::Mutex<()>;
 
-async fn one(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
+async fn one(
+    step: &Step,
+    turns: &Turns,
+    keys: Option<&Keys>,
+    world: &World,
+) -> Result<(), Failure> {
     match &step.action {
         Action::Keep | Action::Delete | Action::Wait => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Recreate { .. } => {
             let _running = begun(step, world)?;
             // It ends by itself, with the old object or the new one in place.
-            write(step, turns, world).await
+            write(step, turns, keys, world).await
         }
         Action::Create | Action::Update(_) => {
             let _running = begun(step, world)?;
             tokio::select! {
                 biased;
-                done = write(step, turns, world) => done,
+                done = write(step, turns, keys, world) => done,
                 () = world.halt.over() => Err(halt::stopped()),
             }
         }
@@ -111,7 +121,12 @@ fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
     world.halt.begin(step.artifact.to_string(), end)
 }
 
-async fn write(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
+async fn write(
+    step: &Step,
+    turns: &Turns,
+    keys: Option<&Keys>,
+    world: &World,
+) -> Result<(), Failure> {
     let weight = step.artifact.weight();
     // A file may lie in memory; a Secret is sent and answered in a text that is a third longer.
     let copies = match &step.artifact {
@@ -120,12 +135,17 @@ async fn write(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure>
         Artifact::PullSecret(_) | Artifact::Leftover(_) => 0,
     };
     let _taken = room::take(weight * copies)?;
-    let done = written(step, turns, world).await;
+    let done = written(step, turns, keys, world).await;
     room::wrote(weight);
     done
 }
 
-async fn written(step: &Step, turns: &Turns, world: &World) -> Result<(), Failure> {
+async fn written(
+    step: &Step,
+    turns: &Turns,
+    keys: Option<&Keys>,
+    world: &World,
+) -> Result<(), Failure> {
     match &step.artifact {
         Artifact::File(file) => {
             let _turn = turns.lock().await;
@@ -135,7 +155,7 @@ async fn written(step: &Step, turns: &Turns, world: &World) -> Result<(), Failur
             let _turn = turns.lock().await;
             file::write_set(set, world).await
         }
-        Artifact::Secret(secret) => secret::write(secret, &step.action, world).await,
+        Artifact::Secret(secret) => secret::write(secret, &step.action, keys, world).await,
         Artifact::PullSecret(link) => secret::link(link, world).await,
         Artifact::Leftover(_) => Err(defect(step)),
     }

@@ -11,11 +11,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::artifact::{Leftover, Owner, PullSecretLink, SecretArtifact};
 use crate::halt::Halt;
-use crate::kubernetes::secret::{Apply, Basis, Stored};
+use crate::kubernetes::secret::{Apply, Basis, Managed, Stored};
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::observed::SecretState;
 use crate::patience::retry::pause;
-use crate::plan::Action;
+use crate::plan::{self, Action};
+use crate::reflect::declared;
+use crate::reflect::signature::Keys;
 use crate::report::Failure;
 use crate::world::World;
 
@@ -33,8 +35,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Creates, updates or recreates one Secret.
-pub async fn write(secret: &SecretArtifact, action: &Action, world: &World) -> Result<(), Failure> {
+///
+/// `keys` are those of the marks, where copies are signed.
+pub async fn write(
+    secret: &SecretArtifact,
+    action: &Action,
+    keys: Option<&Keys>,
+    world: &World,
+) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
+    let secret = &Signed {
+        wanted: secret,
+        keys,
+    };
     match action {
         Action::Keep | Action::Delete | Action::Wait => {}
         Action::Refuse(failure) => return Err(failure.clone()),
@@ -81,25 +94,65 @@ enum Start {
     Look,
 }
 
+/// What is wanted, and the keys that tell whether what stands there was signed by us.
+struct Signed<'a> {
+    wanted: &'a SecretArtifact,
+    keys: Option<&'a Keys>,
+}
+
+impl Signed<'_> {
+    /// The rules of the plan once more: what stands there now may not be what the plan saw.
+    fn decide(&self, stored: Stored) -> Result<(Action, SecretState), Failure> {
+        if let Some(finalizers) = stored.deleting() {
+            return Err(Error::BeingDeleted {
+                subject: subject(self.wanted),
+                finalizers: finalizers.to_vec(),
+            }
+            .into());
+        }
+        let mut stands = stored.seen(self.wanted);
+        if let Some(keys) = self.keys {
+            declared::judge(self.wanted, &mut stands, keys);
+        }
+        Ok((plan::secret(self.wanted, &stands), stands))
+    }
+}
+
 /// Looks, decides and applies, until it is as wanted or must not be touched.
-async fn settle(cluster: &Kubernetes, wanted: &SecretArtifact, start: Start) -> Result<(), Error> {
+async fn settle(cluster: &Kubernetes, secret: &Signed<'_>, start: Start) -> Result<(), Failure> {
     let mut start = start;
     for round in 1..=ROUNDS {
         let found = match start {
             Start::Absent => None,
-            Start::Look => cluster.secret(&wanted.at).await?,
+            Start::Look => cluster.secret(&secret.wanted.at).await?,
         };
         start = Start::Look;
         let outcome = match found {
-            None => create(cluster, wanted).await,
-            Some(stored) => update(cluster, wanted, stored).await,
+            None => create(cluster, secret.wanted).await,
+            Some(stored) => {
+                let managed = stored.managed();
+                match secret.decide(stored)? {
+                    (Action::Keep, _) => return Ok(()),
+                    (Action::Refuse(failure), _) => return Err(failure),
+                    (Action::Update(_), stands) => {
+                        update(cluster, secret.wanted, &managed, stands).await
+                    }
+                    // Only what the plan saw is made anew.
+                    (
+                        Action::Recreate { .. } | Action::Create | Action::Delete | Action::Wait,
+                        _,
+                    ) => {
+                        break;
+                    }
+                }
+            }
         };
         match outcome {
             Err(Error::Raced(_)) => step_aside(round).await,
-            settled => return settled,
+            settled => return Ok(settled?),
         }
     }
-    Err(Error::Raced(subject(wanted)))
+    Err(Error::Raced(subject(secret.wanted)).into())
 }
 
 /// Makes it if there is still none. Any conflict means that there is one now.
@@ -117,22 +170,24 @@ async fn create(cluster: &Kubernetes, wanted: &SecretArtifact) -> Result<(), Err
     }
 }
 
-/// Changes what is there, if it may be changed and is not as wanted.
+/// Changes what is there and may be changed.
 async fn update(
     cluster: &Kubernetes,
     wanted: &SecretArtifact,
-    stored: Stored,
+    managed: &Managed,
+    stands: SecretState,
 ) -> Result<(), Error> {
-    check_standing(&stored, wanted)?;
-    let stored = match stored.owner() {
-        Owner::Stranger => cluster.disown(wanted, stored).await?,
+    let SecretState {
+        uid,
+        resource_version: version,
+        owner,
+        ..
+    } = stands;
+    let version = match owner {
+        Owner::Stranger => cluster.disown(wanted, managed, (&uid, version)).await?,
         // All that keyferry applied has one manager, whichever configuration it was.
-        Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => stored,
+        Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => version,
     };
-    let (uid, version) = (stored.uid().to_owned(), stored.version().to_owned());
-    if differences(&stored.seen(wanted), wanted).is_empty() {
-        return Ok(());
-    }
     let apply = Apply {
         wanted,
         basis: Basis::Object {
@@ -143,30 +198,6 @@ async fn update(
         force: wanted.conflict.force,
     };
     verify(cluster.apply(&apply).await?, wanted)
-}
-
-/// The rules of the plan once more: what stands there now may not be what the plan saw.
-fn check_standing(stored: &Stored, wanted: &SecretArtifact) -> Result<(), Error> {
-    let subject = subject(wanted);
-    if let Some(finalizers) = stored.deleting() {
-        let finalizers = finalizers.to_vec();
-        return Err(Error::BeingDeleted {
-            subject,
-            finalizers,
-        });
-    }
-    let owner = stored.owner();
-    if !wanted.may_replace(&owner) {
-        return Err(Error::NotOurs { subject, owner });
-    }
-    if stored.kind() != wanted.kind {
-        return Err(Error::OtherType {
-            subject,
-            from: stored.kind().to_owned(),
-            to: wanted.kind.clone(),
-        });
-    }
-    Ok(())
 }
 
 /// What was stored must be what was sent: a mutating webhook that rewrites a value would have it rewritten in each pass.
@@ -217,33 +248,27 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
 /// or if a signal ends the wait for it; the right to create is asked for first, because without it neither could be done.
 async fn recreate(
     cluster: &Kubernetes,
-    wanted: &SecretArtifact,
+    secret: &Signed<'_>,
     uid: &str,
     halt: &Halt,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
+    let wanted = secret.wanted;
     let Some(old) = cluster.secret(&wanted.at).await? else {
-        return settle(cluster, wanted, Start::Absent).await;
+        return settle(cluster, secret, Start::Absent).await;
     };
-    if old.uid() != uid {
-        return Err(Error::Raced(subject(wanted)));
-    }
-    let owner = old.owner();
-    if !wanted.may_replace(&owner) {
-        let subject = subject(wanted);
-        return Err(Error::NotOurs { subject, owner });
-    }
-    let keys = old.keys_of_others(wanted);
-    if !keys.is_empty() && !wanted.conflict.force {
-        return Err(Error::HoldsMore {
-            subject: subject(wanted),
-            keys,
-        });
+    match secret.decide(old.duplicate())?.0 {
+        Action::Recreate { uid: seen, .. } if seen == uid => {}
+        Action::Recreate { .. } => return Err(Error::Raced(subject(wanted)).into()),
+        Action::Refuse(failure) => return Err(failure),
+        Action::Keep | Action::Update(_) | Action::Create | Action::Delete | Action::Wait => {
+            return settle(cluster, secret, Start::Look).await;
+        }
     }
     cluster.check_create(&wanted.at).await?;
     let cause = tokio::select! {
-        made = replace(cluster, wanted, uid) => match made {
+        made = replace(cluster, secret, uid) => match made {
             Ok(()) => return Ok(()),
-            Err(Replacing::Standing(error)) => return Err(error),
+            Err(Replacing::Standing(failure)) => return Err(failure),
             Err(Replacing::Gone(error)) => error,
         },
         () = halt.over() => Error::Stopped(subject(wanted)),
@@ -254,45 +279,43 @@ async fn recreate(
         () = halt.restored() => Back::Nothing,
     };
     match back {
-        Back::Another => Err(cause),
+        Back::Another => Err(cause.into()),
         back @ (Back::Restored | Back::Nothing) => Err(Error::NotRecreated {
             subject: subject(wanted),
             restored: back == Back::Restored,
             cause: Box::new(cause),
-        }),
+        }
+        .into()),
     }
 }
 
 /// How making anew failed.
 enum Replacing {
     /// Something stands there that is not for us to replace.
-    Standing(Error),
+    Standing(Failure),
     /// The old object may be gone.
     Gone(Error),
 }
 
-async fn replace(
-    cluster: &Kubernetes,
-    wanted: &SecretArtifact,
-    uid: &str,
-) -> Result<(), Replacing> {
+async fn replace(cluster: &Kubernetes, secret: &Signed<'_>, uid: &str) -> Result<(), Replacing> {
+    let wanted = secret.wanted;
     match cluster.delete(&wanted.at, uid).await {
         Ok(()) => {}
         // Without an answer it may have been deleted all the same.
         Err(error @ (Error::Unavailable { .. } | Error::Strange { .. })) => {
             return Err(Replacing::Gone(error));
         }
-        Err(error) => return Err(Replacing::Standing(error)),
+        Err(error) => return Err(Replacing::Standing(error.into())),
     }
     match released(cluster, wanted, uid).await {
         Ok(()) => {}
-        Err(error @ Error::BeingDeleted { .. }) => return Err(Replacing::Standing(error)),
+        Err(error @ Error::BeingDeleted { .. }) => return Err(Replacing::Standing(error.into())),
         Err(error) => return Err(Replacing::Gone(error)),
     }
     match create(cluster, wanted).await {
         Ok(()) => Ok(()),
         Err(Error::Raced(_)) => {
-            let settled = settle(cluster, wanted, Start::Look).await;
+            let settled = settle(cluster, secret, Start::Look).await;
             settled.map_err(Replacing::Standing)
         }
         Err(error) => Err(Replacing::Gone(error)),

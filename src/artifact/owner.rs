@@ -75,7 +75,7 @@ impl fmt::Display for SourceVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)?;
         match (&self.version, self.pinned) {
-            (None, _) => Ok(()),
+            (None, _) => f.write_str(", no version"),
             (Some(version), true) => write!(f, ", version {version}"),
             // Equal values of a later version write nothing, so nothing says that there is none.
             (Some(version), false) => write!(f, ", at or after version {version}"),
@@ -242,7 +242,7 @@ mod tests {
             version: None,
             pinned: false,
         };
-        assert_eq!(source.to_string(), "vault kv/a");
+        assert_eq!(source.to_string(), "vault kv/a, no version");
         source.version = Some("7".to_owned());
         assert_eq!(source.to_string(), "vault kv/a, at or after version 7");
         source.pinned = true;

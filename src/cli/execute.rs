@@ -11,7 +11,7 @@ use keyferry::world::World;
 
 use super::arguments::{Common, Exec};
 use super::commands::{STEP, in_actions, world};
-use super::runtime::{block_on, to_its_end};
+use super::runtime::{ask_for_descriptors, block_on, to_its_end};
 
 /// Whether there is a program at all is asked before any login, where no delivered `PATH` can say otherwise.
 pub(super) fn execute(
@@ -29,7 +29,7 @@ pub(super) fn execute(
             return Ended::Failed(Failed::whole(failure));
         }
         (Ok(program), false) => program,
-        (Ok(_) | Err(_), _) => return watched(&config, arguments, &path, core_limit),
+        (Ok(_) | Err(_), _) => return watched(common, &config, arguments, &path, core_limit),
     };
     let world = world(&config, &arguments.place, arguments.deadline);
     let delivery = arguments.delivery.as_deref();
@@ -42,7 +42,13 @@ pub(super) fn execute(
     }
 }
 
-fn watched(config: &Config, arguments: &Exec, path: &OsStr, core_limit: Option<u64>) -> Ended {
+fn watched(
+    common: &Common,
+    config: &Config,
+    arguments: &Exec,
+    path: &OsStr,
+    core_limit: Option<u64>,
+) -> Ended {
     let world = in_actions(World::staying(config, arguments.place.root.clone(), STEP));
     let program = Watched {
         command: &arguments.command,
@@ -52,6 +58,7 @@ fn watched(config: &Config, arguments: &Exec, path: &OsStr, core_limit: Option<u
         core_limit,
     };
     let delivery = arguments.delivery.as_deref();
+    ask_for_descriptors(common);
     // Its signals are the program's, so nobody guards our own end.
-    to_its_end(watch::run(config, world, delivery, &program))
+    to_its_end(common, watch::run(config, world, delivery, &program))
 }

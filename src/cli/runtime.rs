@@ -1,12 +1,18 @@
 //! The runtime of one command, and its end after a signal.
 
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use keyferry::mode::{self, Ended};
+use keyferry::outcome::Failed;
+use keyferry::report::{Class, Failure};
 use keyferry::stderr;
 
 use super::arguments::Common;
-use super::last::last_line;
+use super::last::{finish, last_line};
+
+/// So many pairs of descriptors do two event loops and their signals need.
+const LOOPS: usize = 5;
 
 /// How long the last line may take where nothing may be waited for any more.
 const LAST_WORD: Duration = Duration::from_millis(150);
@@ -18,22 +24,47 @@ const LAST_WORD: Duration = Duration::from_millis(150);
     reason = "who should return hangs"
 )]
 pub(super) fn block_on<T>(common: &Common, future: impl Future<Output = T>) -> T {
+    ask_for_descriptors(common);
     let told = common.clone();
     mode::guard(move |stop| {
         let (line, code) = last_line(&Ended::Signal(stop), &told);
         stderr::write_within(line.into_bytes(), LAST_WORD);
         std::process::exit(code.into())
     });
-    to_its_end(future)
+    to_its_end(common, future)
 }
 
-pub(super) fn to_its_end<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn to_its_end<T>(common: &Common, future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .expect("a runtime needs only an epoll descriptor");
+        .build();
+    let runtime = runtime.unwrap_or_else(|error| without_loop(common, &error));
     let result = runtime.block_on(keyferry::progress::shown(future));
     // A name that is still being looked up could hold us beyond the deadline.
     runtime.shutdown_background();
     result
+}
+
+/// The library of the event loops ends in a defect where it finds the last descriptors gone.
+pub(super) fn ask_for_descriptors(common: &Common) {
+    let enough: std::io::Result<Vec<_>> = (0..LOOPS).map(|_| UnixStream::pair()).collect();
+    if let Err(error) = enough {
+        without_loop(common, &error);
+    }
+}
+
+/// Nothing can be waited for.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "nothing was begun, and no mode has an answer without an event loop"
+)]
+fn without_loop(common: &Common, error: &std::io::Error) -> ! {
+    let failure = Failure::new(
+        Class::Unavailable,
+        format!("an event loop cannot be made: {error}"),
+    );
+    let failure = failure.hint("allow more open files: `ulimit -n`");
+    finish(&Ended::Failed(Failed::whole(failure)), common);
+    std::process::exit(Class::Unavailable.exit_code().into())
 }

@@ -272,7 +272,8 @@ pub struct RawFrom {
     pub vault: Option<At<Shown>>,
     /// Which of `vaults`, for `vault`.
     pub server: Option<At<Shown>>,
-    /// Version of a KV v2 secret; the newest unless said.
+    /// Version of a KV v2 secret, from 1; the newest unless said.
+    #[schemars(range(min = 1))]
     pub version: Option<At<u64>>,
     /// Send this to the Vault path and deliver the answer (PKI).
     pub write: Option<At<BTreeMap<String, serde_json::Value>>>,

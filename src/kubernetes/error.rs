@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::subject::{Claims, Kind, Subject};
-use crate::artifact::Owner;
 use crate::reflect::signature::KeyError;
 use crate::report::{Class, Fault};
 
@@ -115,24 +114,6 @@ pub enum Error {
         /// What was odd.
         why: String,
     },
-    /// An object of somebody else.
-    #[error("{subject} exists and is not ours: it {owner}")]
-    NotOurs {
-        /// The object.
-        subject: Subject,
-        /// Whose it is.
-        owner: Owner,
-    },
-    /// The type cannot be changed in place.
-    #[error("{subject} has type {from}, which cannot be changed to {to}")]
-    OtherType {
-        /// The object.
-        subject: Subject,
-        /// What is there.
-        from: String,
-        /// What is wanted.
-        to: String,
-    },
     /// It is being deleted, and something holds it.
     #[error("{subject} is being deleted{}", held(.finalizers))]
     BeingDeleted {
@@ -159,14 +140,6 @@ pub enum Error {
         subject: Subject,
         /// Keys and fields.
         what: Vec<String>,
-    },
-    /// Deleting it would take what others put there.
-    #[error("{subject} cannot be made anew: it also holds keys of others: {}", .keys.join(", "))]
-    HoldsMore {
-        /// The object.
-        subject: Subject,
-        /// Their keys.
-        keys: Vec<String>,
     },
     /// A signal came while it was to be made anew, and it stands.
     #[error("{0} was not made anew: stopped by a signal")]
@@ -213,11 +186,8 @@ impl Fault for Error {
             | Self::NamespaceEnding(_)
             | Self::Owned { .. }
             | Self::Rejected { .. }
-            | Self::NotOurs { .. }
-            | Self::OtherType { .. }
             | Self::UnfitKeys { .. }
-            | Self::Altered { .. }
-            | Self::HoldsMore { .. } => Class::Refused,
+            | Self::Altered { .. } => Class::Refused,
             Self::Raced(_)
             | Self::Fenced(_)
             | Self::Unavailable { .. }
@@ -256,8 +226,6 @@ impl Fault for Error {
             Self::Raced(_) => "run again; when it happens often, two programs write the same object".into(),
             Self::Rejected { .. } | Self::Fenced(_) => return None,
             Self::Unavailable { .. } => "run again when the API server answers, or give it longer with `--deadline`".into(),
-            Self::NotOurs { .. } => "give this target another name, or `adopt: true` to take the object over".into(),
-            Self::OtherType { .. } => "`recreate: true` on this target deletes it and makes it anew".into(),
             Self::LateCredentials => "run again, or give it longer with `--deadline`".into(),
             Self::Stopped(_) => "run again".into(),
             Self::BeingDeleted { .. } => "run again when it is gone".into(),
@@ -265,7 +233,6 @@ impl Fault for Error {
                 "docs/reflect.md, \"The key of the marks\": give it keys of 32 random bytes, or name another Secret in `markKey`".into()
             }
             Self::Altered { .. } => "look for a mutating webhook or policy that changes Secrets, and exempt this one".into(),
-            Self::HoldsMore { .. } => "move those keys elsewhere, or `force: true` on this target gives them up".into(),
             Self::NotRecreated { cause, .. } => return cause.hint(),
         })
     }

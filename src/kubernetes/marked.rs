@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::call::{Call, Verb};
 use super::error::Error;
 use super::fields::{Fields, Managed};
+use super::metadata::Metadata;
 use super::secret::MARK;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
@@ -36,40 +37,23 @@ struct PageMetadata {
 
 #[derive(Deserialize)]
 struct Object {
-    metadata: Metadata,
+    metadata: Metadata<Notes>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: String,
-    namespace: String,
-    uid: String,
-    resource_version: String,
-    #[serde(default)]
-    creation_timestamp: String,
-    #[serde(default)]
-    deletion_timestamp: Option<String>,
-    /// Of ours only: what others annotate may hold values.
-    #[serde(default)]
-    annotations: Notes,
-    #[serde(default)]
-    managed_fields: Vec<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl Metadata {
+impl Object {
     fn is_signed(&self, from: &str, keys: &Keys) -> bool {
+        let metadata = &self.metadata;
         let statement = Statement {
             kind: place::Kind::Secret,
-            namespace: &self.namespace,
-            name: &self.name,
+            namespace: &metadata.namespace,
+            name: &metadata.name,
             origin: signature::Origin::Declared(from),
         };
         let carrier = Carrier {
-            uid: Uid::parse(&self.uid),
-            created: &self.creation_timestamp,
+            uid: Uid::parse(&metadata.uid),
+            created: metadata.creation_timestamp.as_deref().unwrap_or_default(),
         };
-        let text = self.annotations.read(SIGNATURE);
+        let text = metadata.annotations.read(SIGNATURE);
         keys.verify(text, &statement, carrier) == Verdict::Signed
     }
 }
@@ -149,7 +133,7 @@ fn described(object: Object) -> Option<Leftover> {
 
 fn declared(object: Object, keys: &Keys) -> Option<(String, Leftover)> {
     let from = object.metadata.annotations.read(DECLARED)?.to_owned();
-    if !object.metadata.is_signed(&from, keys) {
+    if !object.is_signed(&from, keys) {
         return None;
     }
     let (applied, leftover) = leftover(object.metadata, Origin::Copies)?;
@@ -160,16 +144,15 @@ fn declared(object: Object, keys: &Keys) -> Option<(String, Leftover)> {
 }
 
 /// What we applied to it, and what it is; nothing where it is on its way out.
-fn leftover(metadata: Metadata, of: Origin) -> Option<(Fields, Leftover)> {
+fn leftover(metadata: Metadata<Notes>, of: Origin) -> Option<(Fields, Leftover)> {
     let Metadata {
         name,
         namespace,
         uid,
         resource_version,
-        creation_timestamp: _,
         deletion_timestamp,
-        annotations: _,
         managed_fields,
+        ..
     } = metadata;
     let leftover = Leftover {
         of,

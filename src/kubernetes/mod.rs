@@ -26,6 +26,7 @@ pub(crate) mod lease;
 pub(crate) mod list;
 mod mark_keys;
 mod marked;
+mod metadata;
 pub mod pod;
 mod sealing;
 pub(crate) mod secret;

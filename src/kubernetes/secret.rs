@@ -17,7 +17,9 @@ use serde_json::json;
 
 use super::call::{Body, Call, Verb};
 use super::error::Error;
-use super::fields::{Fields, Managed};
+use super::fields::Fields;
+pub(crate) use super::fields::Managed;
+use super::metadata::{All, Metadata};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::{CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance};
@@ -40,34 +42,13 @@ pub(crate) use crate::artifact::MARK;
 /// A Secret as it is stored.
 #[derive(serde::Deserialize)]
 pub(crate) struct Stored {
-    metadata: Metadata,
+    metadata: Metadata<All>,
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
     data: Option<BTreeMap<String, Base64>>,
     #[serde(default)]
     immutable: Option<bool>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    #[serde(default)]
-    name: String,
-    uid: String,
-    resource_version: String,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    creation_timestamp: Option<String>,
-    #[serde(default)]
-    deletion_timestamp: Option<String>,
-    #[serde(default)]
-    finalizers: Vec<String>,
-    #[serde(default)]
-    managed_fields: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// A value, decoded while it is parsed.
@@ -94,6 +75,21 @@ impl<'de> Deserialize<'de> for Base64 {
 }
 
 impl Stored {
+    /// A second owner of the whole. Named, so that each copy is a decision.
+    pub(crate) fn duplicate(&self) -> Self {
+        let data = self.data.as_ref().map(|data| {
+            let data = data.iter();
+            data.map(|(key, Base64(value))| (key.clone(), Base64(value.duplicate())))
+                .collect()
+        });
+        Self {
+            metadata: self.metadata.clone(),
+            kind: self.kind.clone(),
+            data,
+            immutable: self.immutable,
+        }
+    }
+
     /// Whose it is.
     pub(crate) fn owner(&self) -> Owner {
         Owner::of(&self.labels(), is_copy(self.annotations()))
@@ -122,11 +118,6 @@ impl Stored {
     /// Its `resourceVersion`.
     pub(crate) fn version(&self) -> &str {
         &self.metadata.resource_version
-    }
-
-    /// Its type.
-    pub(crate) fn kind(&self) -> &str {
-        &self.kind
     }
 
     /// What holds it, when it is being deleted.
@@ -265,12 +256,13 @@ impl Kubernetes {
         parse(&call, &answer)
     }
 
-    /// Makes an object without our mark ready to be applied: see [`Managed::without`].
+    /// Makes an object without our mark ready to be applied, and gives its version then: see [`Managed::without`].
     pub(crate) async fn disown(
         &self,
         wanted: &SecretArtifact,
-        stored: Stored,
-    ) -> Result<Stored, Error> {
+        managed: &Managed,
+        (uid, version): (&str, String),
+    ) -> Result<String, Error> {
         let taken = Fields {
             data: wanted.data.keys().cloned().collect(),
             labels: wanted
@@ -281,12 +273,12 @@ impl Kubernetes {
                 .collect(),
             annotations: wanted.annotations.keys().cloned().collect(),
         };
-        let Some(managers) = stored.managed().without(&taken) else {
-            return Ok(stored);
+        let Some(managers) = managed.without(&taken) else {
+            return Ok(version);
         };
         let operations = json!([
-            {"op": "replace", "path": "/metadata/uid", "value": stored.uid()},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": stored.version()},
+            {"op": "replace", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
             {"op": "add", "path": "/metadata/managedFields", "value": managers},
         ]);
         let call = Call {
@@ -295,7 +287,7 @@ impl Kubernetes {
             ..Call::new(Verb::Patch, Kind::Secret, &wanted.at)
         };
         let answer = self.call(&call).await?;
-        parse(&call, &answer)
+        parse(&call, &answer).map(|stored| stored.metadata.resource_version)
     }
 
     /// Deletes exactly one object; that it is gone already is fine.

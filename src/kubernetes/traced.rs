@@ -1,11 +1,11 @@
 //! What a Secret says of itself, read without its values.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::call::{Call, Verb};
 use super::error::Error;
+use super::metadata::{All, Metadata};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sources};
@@ -39,28 +39,7 @@ pub(crate) struct Traced {
 
 #[derive(Deserialize)]
 struct Object {
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    uid: String,
-    resource_version: String,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    managed_fields: Vec<Manager>,
-}
-
-#[derive(Deserialize)]
-struct Manager {
-    #[serde(default)]
-    manager: String,
-    #[serde(default)]
-    time: Option<String>,
+    metadata: Metadata<All>,
 }
 
 impl Kubernetes {
@@ -78,22 +57,30 @@ impl Kubernetes {
 }
 
 impl Traced {
-    fn of(at: &ObjectName, metadata: Metadata) -> Self {
+    fn of(at: &ObjectName, metadata: Metadata<All>) -> Self {
         let Metadata {
             uid,
             resource_version: version,
             labels,
             annotations,
             managed_fields,
+            ..
         } = metadata;
         let (labels, annotations) = (labels.unwrap_or_default(), annotations.unwrap_or_default());
-        let ours = |entry: &&Manager| entry.manager == MANAGER;
-        let written = managed_fields.iter().filter(ours);
-        let written = written.filter_map(|entry| entry.time.clone()).max();
-        let mut managers: Vec<String> = Vec::new();
-        for entry in managed_fields {
-            if !managers.contains(&entry.manager) {
-                managers.push(entry.manager);
+        let text = |entry: &Map<String, Value>, name: &str| {
+            entry.get(name).and_then(Value::as_str).map(str::to_owned)
+        };
+        let entries = managed_fields.iter().map(|entry| {
+            let manager = text(entry, "manager").unwrap_or_default();
+            (manager, text(entry, "time"))
+        });
+        let (mut managers, mut written) = (Vec::new(), None);
+        for (manager, time) in entries {
+            if manager == MANAGER {
+                written = written.max(time);
+            }
+            if !managers.contains(&manager) {
+                managers.push(manager);
             }
         }
         Self {

@@ -12,6 +12,7 @@ use crate::kubernetes::Kubernetes;
 use crate::kubernetes::traced::Traced;
 use crate::outcome::Failed;
 use crate::patience::Patience;
+use crate::plain;
 use crate::reflect::offer::{Ask, Mirror};
 use crate::reflect::{emberstack, mittwald};
 use crate::report::Failure;
@@ -55,8 +56,9 @@ fn show(traced: &Traced, format: Format) -> String {
 
 fn text(traced: &Traced) -> String {
     let mut out = format!("secret {}\n", traced.at);
+    // Annotations are others' to write.
     let mut line = |what: &str, text: &str| {
-        let _ = writeln!(out, "  {what:<15}{}", plain(text));
+        let _ = writeln!(out, "  {what:<15}{}", plain::line(text));
     };
     match &traced.owner {
         Owner::Configuration(name) => line("configuration", name),
@@ -145,12 +147,6 @@ fn copy_of(traced: &Traced) -> Option<Mirror> {
     mirror(emberstack::read(&traced.notes)).or_else(|| mirror(mittwald::read(&traced.notes)))
 }
 
-/// Annotations are others' to write: nothing in them moves the cursor or begins a line.
-fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,7 +202,7 @@ mod tests {
         for (traced, want) in [
             (
                 whole,
-                "  configuration  shop\n  delivery       app\u{fffd}\u{fffd}[2J\n  copy of        home/db\n  \
+                "  configuration  shop\n  delivery       app\\n\\u001b[2J\n  copy of        home/db\n  \
                  source         vault kv/app, at or after version 7\n  written        2026-01-02T03:04:05Z\n",
             ),
             (

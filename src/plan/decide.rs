@@ -158,9 +158,16 @@ pub(super) fn file_set(artifact: &Artifact, state: &FileSetState) -> Decision {
 
 /// A Secret: whose it is, then what the API server forbids to change, then content.
 pub(super) fn secret(artifact: &Artifact, state: &SecretState) -> Decision {
-    let Artifact::Secret(secret) = artifact else {
-        return mismatch(artifact);
-    };
+    match artifact {
+        Artifact::Secret(secret) => one_secret(secret, state),
+        Artifact::File(_)
+        | Artifact::FileSet(_)
+        | Artifact::PullSecret(_)
+        | Artifact::Leftover(_) => mismatch(artifact),
+    }
+}
+
+pub(super) fn one_secret(secret: &SecretArtifact, state: &SecretState) -> Decision {
     let contents = state
         .data
         .iter()

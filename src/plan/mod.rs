@@ -15,8 +15,8 @@ mod variables;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::artifact::{Artifact, Desired, Owner, Wanted};
-use crate::observed::{Observed, Seen};
+use crate::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
+use crate::observed::{Observed, SecretState, Seen};
 use crate::reflect::foresight::{Foreseen, Foresight};
 use crate::report::{Class, Failure};
 
@@ -325,6 +325,11 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
         keys,
         notes,
     }
+}
+
+/// What follows for one Secret: whoever writes decides by it again when somebody else was faster.
+pub fn secret(wanted: &SecretArtifact, stands: &SecretState) -> Action {
+    decide::one_secret(wanted, stands).0
 }
 
 fn foreign(artifact: &Artifact, what: &str) -> Failure {

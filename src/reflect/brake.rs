@@ -6,9 +6,12 @@
 //! what is too much alone is held until a person releases exactly this source, or until the reason for it is gone.
 //!
 //! The cluster has one brake: when too many sources vanish within a minute, nothing is deleted in that minute, and the copies
-//! of those that vanished are held until a person releases them.
+//! of those that vanished are held until a person releases them. Who may write in one namespace must not stop all others by
+//! that for ever: a namespace whose sources took part counts as one source for the next hour, where another one's copies are
+//! judged. For its own copies it counts in full.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::Order;
@@ -17,6 +20,9 @@ use crate::plan::brake::Limits;
 
 /// Deletions are judged together with those that were done before, within this time.
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// How long a namespace that stopped the others counts as one source for them.
+const RESPITE: Duration = Duration::from_secs(3600);
 
 /// A steady stream of them is judged all the same.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +40,8 @@ pub struct Brake {
     of: HashMap<(Kind, Place), Place>,
     /// What a person released before it was held here: the Lease says so to a process that has just begun.
     early: BTreeMap<Source, (usize, Duration)>,
+    /// Since when a namespace is one of those because of which the others wait.
+    stops: BTreeMap<Arc<str>, Duration>,
 }
 
 /// Deletions of the copies of one source.
@@ -112,6 +120,7 @@ impl Brake {
             sources: BTreeMap::new(),
             of: HashMap::new(),
             early: BTreeMap::new(),
+            stops: BTreeMap::new(),
         }
     }
 
@@ -207,7 +216,12 @@ impl Brake {
             return judged;
         }
         self.forget(now);
-        let mass = self.mass(census);
+        let gone = self.gone(census, now);
+        if gone.mass(None).is_some() {
+            for namespace in gone.vanished.keys() {
+                self.stops.entry(Arc::clone(namespace)).or_insert(now);
+            }
+        }
         let mut going = Vec::new();
         for (source, pending) in &mut self.sources {
             if pending.due(self.settle).is_none_or(|due| due > now) {
@@ -223,7 +237,7 @@ impl Brake {
                 continue;
             }
             let most = self.limits.most(census.copies(source) + pending.done.len());
-            match pending.verdict(most, mass) {
+            match pending.verdict(most, gone.mass(Some(&source.1.namespace))) {
                 Verdict::Go => {
                     pending.done.extend(std::iter::repeat_n(now, held));
                     going.push(source.clone());
@@ -260,20 +274,28 @@ impl Brake {
         places
     }
 
-    /// Sources that vanished within the last minute, if they are too many, and when that is to be looked at again.
-    fn mass(&self, census: &dyn Census) -> Option<(Mass, Duration)> {
-        let vanished = self.sources.iter();
-        let vanished = vanished.filter_map(|(source, of)| of.vanished.map(|at| (source, at)));
-        let vanished: Vec<(&Source, Duration)> = vanished.collect();
-        let emptied = vanished
-            .iter()
-            .filter(|(source, _)| census.copies(source) == 0);
-        let mass = Mass {
-            vanished: vanished.len(),
-            most: self.limits.most(census.sources() + emptied.count()),
+    /// Sources that vanished within the last minute.
+    fn gone(&self, census: &dyn Census, now: Duration) -> Gone {
+        let mut gone = Gone {
+            vanished: BTreeMap::new(),
+            most: 0,
+            first: now,
         };
-        let first = vanished.iter().map(|(_, at)| *at).min()?;
-        (mass.vanished > mass.most).then_some((mass, first + WINDOW))
+        let mut emptied = 0;
+        for (source, pending) in &self.sources {
+            let Some(at) = pending.vanished else {
+                continue;
+            };
+            let namespace = Arc::clone(&source.1.namespace);
+            let stopped = self.stops.get(&namespace);
+            let counted = gone.vanished.entry(namespace).or_insert((0, false));
+            counted.0 += 1;
+            counted.1 = stopped.is_some_and(|&since| since + WINDOW <= now);
+            gone.first = gone.first.min(at);
+            emptied += usize::from(census.copies(source) == 0);
+        }
+        gone.most = self.limits.most(census.sources() + emptied);
+        gone
     }
 
     /// What happened more than a minute ago.
@@ -288,6 +310,32 @@ impl Brake {
             !(pending.waiting.is_empty() && pending.done.is_empty() && pending.vanished.is_none())
         });
         self.early.retain(|_, (_, until)| *until > now);
+        self.stops.retain(|_, since| *since + RESPITE > now);
+    }
+}
+
+/// Sources that vanished within a minute.
+struct Gone {
+    /// How many by namespace, and whether that one has stopped the others before.
+    vanished: BTreeMap<Arc<str>, (usize, bool)>,
+    most: usize,
+    /// When the first did.
+    first: Duration,
+}
+
+impl Gone {
+    /// Whether they are too many for the copies of a source in this namespace, and when that is to be looked at again.
+    fn mass(&self, namespace: Option<&Arc<str>>) -> Option<(Mass, Duration)> {
+        let counted = self.vanished.iter();
+        let counted = counted.map(
+            |(of, (count, spent))| match *spent && Some(of) != namespace {
+                true => 1,
+                false => *count,
+            },
+        );
+        let vanished = counted.sum();
+        let most = self.most;
+        (vanished > most).then_some((Mass { vanished, most }, self.first + WINDOW))
     }
 }
 

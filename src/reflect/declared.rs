@@ -14,7 +14,7 @@ use super::signature::{Bound, Carrier, Keys, Origin, SIGNATURE, Statement};
 use crate::artifact::{Artifact, Conflict, ObjectName, SecretArtifact, Wanted};
 use crate::config::{Delivery, Reflect, SecretTarget, Target, resolve};
 use crate::material::SecretBytes;
-use crate::observed::{Observed, Seen};
+use crate::observed::{Observed, SecretState, Seen};
 use crate::report::{Class, Failure};
 
 /// Whether all namespaces must be known for a delivery.
@@ -184,24 +184,27 @@ pub fn sign(wanted: &mut Wanted, keys: &Keys, now: i64) {
     }
 }
 
-/// What the signature of a copy says that stands where one is wanted.
-pub fn judge(wanted: &Wanted, seen: &mut [Seen], keys: &Keys) {
+/// What the signatures of copies say that stand where such are wanted.
+pub fn judge_all(wanted: &Wanted, seen: &mut [Seen], keys: &Keys) {
     let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
     for (artifact, seen) in artifacts.iter().zip(seen) {
-        let (Artifact::Secret(secret), Observed::Secret(state)) = (artifact, &mut seen.state)
-        else {
-            continue;
-        };
-        let Some(statement) = statement(secret) else {
-            continue;
-        };
-        let carrier = Carrier {
-            uid: Uid::parse(&state.uid),
-            created: &state.created,
-        };
-        let text = state.annotations.get(SIGNATURE).map(String::as_str);
-        state.verdict = Some(keys.verify(text, &statement, carrier));
+        if let (Artifact::Secret(secret), Observed::Secret(state)) = (artifact, &mut seen.state) {
+            judge(secret, state, keys);
+        }
     }
+}
+
+/// What the signature of what stands says, where a copy is wanted.
+pub fn judge(wanted: &SecretArtifact, state: &mut SecretState, keys: &Keys) {
+    let Some(statement) = statement(wanted) else {
+        return;
+    };
+    let carrier = Carrier {
+        uid: Uid::parse(&state.uid),
+        created: &state.created,
+    };
+    let text = state.annotations.get(SIGNATURE).map(String::as_str);
+    state.verdict = Some(keys.verify(text, &statement, carrier));
 }
 
 fn statement(copy: &SecretArtifact) -> Option<Statement<'_>> {

@@ -20,8 +20,8 @@ pub const RELEASE: &str = "keyferry.io/release-deletes";
 /// On the Lease: a source gets the places that others had first.
 pub const GIVE: &str = "keyferry.io/give-places";
 
-/// On the Lease: whose places are that nothing stands at.
-pub const KEPT: &str = "keyferry.io/kept-places";
+/// On the Lease: reserved places, by the namespace that had them first.
+pub const RESERVED: &str = "keyferry.io/reserved-places";
 
 /// Whether an object with these annotations is a copy that the reflector made.
 pub fn is_copy<'k>(mut annotations: impl Iterator<Item = &'k str>) -> bool {

@@ -21,7 +21,7 @@ impl Kind {
     pub const ALL: [Self; 2] = [Self::Secret, Self::ConfigMap];
 
     /// Whether the control plane writes objects of this name into every namespace. A copy would be there before it.
-    pub fn is_reserved(self, name: &str) -> bool {
+    pub fn is_of_control_plane(self, name: &str) -> bool {
         match self {
             Self::Secret => false,
             Self::ConfigMap => name.starts_with("kube-"),

@@ -78,7 +78,7 @@ pub enum Refusal {
     /// A copy of another source stands there.
     Taken(Place),
     /// Another source had this place first.
-    Kept(Place),
+    Reserved(Place),
     /// The object or its namespace says `keyferry.io/accept: "false"`.
     Declined,
     /// The source does not let this namespace pull.
@@ -90,7 +90,7 @@ pub enum Refusal {
     /// A type that is never copied.
     Type(String),
     /// A name that the control plane uses.
-    Reserved,
+    ControlPlane,
     /// The source's annotations cannot be read.
     Unclear,
     /// Too many copies would go at once.
@@ -139,7 +139,7 @@ impl Refusal {
     pub fn order(&self, kind: Kind, source: &Place) -> Option<Order> {
         match self {
             Self::Brake(braked) => Some(Order::Release(braked.source.clone(), braked.held)),
-            Self::Taken(_) | Self::Kept(_) => Some(Order::Give((kind, source.clone()))),
+            Self::Taken(_) | Self::Reserved(_) => Some(Order::Give((kind, source.clone()))),
             Self::Unverified(..)
             | Self::Unsigned
             | Self::Foreign
@@ -149,7 +149,7 @@ impl Refusal {
             | Self::NoSource(_)
             | Self::PullOff
             | Self::Type(_)
-            | Self::Reserved
+            | Self::ControlPlane
             | Self::Unclear
             | Self::Failed(_) => None,
         }
@@ -163,13 +163,13 @@ impl Refusal {
             Self::Unsigned => "Unsigned",
             Self::Occupied => "Occupied",
             Self::Taken(_) => "Taken",
-            Self::Kept(_) => "Kept",
+            Self::Reserved(_) => "Reserved",
             Self::Declined => "Declined",
             Self::Denied => "Denied",
             Self::NoSource(_) => "NoSource",
             Self::PullOff => "PullOff",
             Self::Type(_) => "ForbiddenType",
-            Self::Reserved => "Reserved",
+            Self::ControlPlane => "ControlPlane",
             Self::Unclear => "Unclear",
             Self::Brake(_) => "Brake",
             Self::Failed(_) => "Failed",
@@ -193,13 +193,13 @@ impl fmt::Display for Refusal {
             ),
             Self::Occupied => f.write_str("another source stands there"),
             Self::Taken(by) => write!(f, "a copy of {by} stands there"),
-            Self::Kept(owner) => write!(f, "{owner} had this place first"),
+            Self::Reserved(owner) => write!(f, "{owner} had this place first"),
             Self::Declined => write!(f, "it says {}: \"false\"", super::marks::ACCEPT),
             Self::Denied => f.write_str("the source does not allow this namespace"),
             Self::NoSource(source) => write!(f, "{source} does not exist or allows nothing"),
             Self::PullOff => f.write_str("pulling is turned off in the configuration"),
             Self::Type(kind) => write!(f, "a Secret of type {kind} is never copied"),
-            Self::Reserved => f.write_str(
+            Self::ControlPlane => f.write_str(
                 "ConfigMaps named kube-* belong to the control plane and are never copied",
             ),
             Self::Unclear => f.write_str("the source's annotations cannot be read"),

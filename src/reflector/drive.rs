@@ -20,7 +20,7 @@ use crate::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
 use crate::reflect::index::{Event, Index, Job, Next};
-use crate::reflect::marks::KEPT;
+use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::order::Order;
 use crate::reflect::place::{Kind, Place};
@@ -56,7 +56,7 @@ pub async fn run(
         loop {
             let lease = candidate.win().await;
             let (orders, given) = mpsc::channel(1);
-            let reserved = lease.note(KEPT).unwrap_or_default().to_owned();
+            let reserved = lease.note(RESERVED).unwrap_or_default().to_owned();
             tokio::select! {
                 () = candidate.hold(lease, orders) => {}
                 () = lead(config, &cluster, pulse, (given, reserved)) => {}

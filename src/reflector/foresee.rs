@@ -14,7 +14,7 @@ use crate::kubernetes::list::Pages;
 use crate::kubernetes::{self, Error, Kubernetes};
 use crate::reflect::foresight::{Foresight, Outlook};
 use crate::reflect::index::{Content, Digest, Event, Forecast, Job};
-use crate::reflect::marks::KEPT;
+use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::{Kind, Version};
 use crate::report::{Class, Failure};
@@ -28,7 +28,7 @@ pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresig
     let mut failures = Vec::new();
     match cluster.lease(&lease).await {
         Ok(found) => {
-            let reserved = found.as_ref().and_then(|found| found.note(KEPT));
+            let reserved = found.as_ref().and_then(|found| found.note(RESERVED));
             forecast.index.recall(reserved.unwrap_or_default());
         }
         Err(error) => failures.push(error.into()),

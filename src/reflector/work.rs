@@ -22,7 +22,7 @@ use crate::manifest::marks;
 use crate::reflect::foresight::Outlook;
 use crate::reflect::glob::Glob;
 use crate::reflect::index::{Content, Digest, Job, Write, Written};
-use crate::reflect::marks::KEPT;
+use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Guard, Metadata};
 use crate::reflect::mittwald;
 use crate::reflect::place::{Kind, Place, Version};
@@ -119,8 +119,8 @@ impl Worker {
             }
             Job::Remember { change, text } => {
                 let cluster = self.cluster();
-                let kept = cluster.keep_note(&self.lease, KEPT, &text).await;
-                Done::Remembered(change, kept.map_err(|error| error.to_string()))
+                let saved = cluster.keep_note(&self.lease, RESERVED, &text).await;
+                Done::Remembered(change, saved.map_err(|error| error.to_string()))
             }
         }
     }

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::config::{DocumentFormat, Keys};
 use crate::disk::{read_by, read_document};
 use crate::envelope::policy::{OutsidePolicy, Policy, shortened};
 use crate::envelope::{age, document};
+use crate::format::hex;
 use crate::material::Material;
 use crate::report::{Failure, Fault};
 use crate::world::World;
@@ -24,16 +27,27 @@ pub async fn fetch(
     warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
     let identities = world.identities(keys::age(configured, world)).await?;
     let path = file.to_owned();
-    let (documents, by) = opened(move || {
+    let (documents, by, version) = opened(move || {
+        let version = version_of(bytes.expose());
         let opened =
             age::open(bytes.expose(), &identities).map_err(|error| within(&path, error))?;
         let documents =
             document::parse(opened.plaintext, format).map_err(|error| within(&path, error))?;
-        Ok((documents, opened.by))
+        Ok((documents, opened.by, version))
     })
     .await?;
     tracing::info!(file = %file.display(), recipient = %shortened(&by), "age file opened");
-    Ok(Material::of_documents(documents))
+    Ok(Material {
+        version: Some(version),
+        ..Material::of_documents(documents)
+    })
+}
+
+/// The version of an encrypted file that says none itself: what is encrypted twice differs, so this tells nothing of a value.
+pub(super) fn version_of(encrypted: &[u8]) -> String {
+    let digest = digest(&SHA256, encrypted);
+    let shown = digest.as_ref().get(..6).unwrap_or_default();
+    format!("sha256:{}", hex::encode(shown))
 }
 
 /// A pass goes on: who else can read a file is no reason to leave a system without its secrets.

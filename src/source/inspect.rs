@@ -161,11 +161,11 @@ async fn inspect(source: &Source, config: &Config, world: &World) -> Inspected {
             }
         }
         Source::SealedManifests { file } => match sealed::read(file, world).await {
-            Ok(all) => found.sealed(all, Some(file), config, world).await,
+            Ok((all, _)) => found.sealed(all, Some(file), config, world).await,
             Err(failure) => Err(failure),
         },
         Source::SealedObject(at) => match sealed::of_cluster(at, world).await {
-            Ok(one) => found.sealed(vec![one], None, config, world).await,
+            Ok((one, _)) => found.sealed(vec![one], None, config, world).await,
             Err(failure) => Err(failure),
         },
         Source::Vault(_) | Source::Secret(_) => Ok(()),

@@ -12,7 +12,7 @@ use crate::material::{Material, Node};
 use crate::report::{Class, Failure, Fault};
 use crate::world::World;
 
-use super::age::within;
+use super::age::{version_of, within};
 use super::{keys, opened};
 
 /// Reads a file and opens one of its SealedSecrets: the fields of the Secret.
@@ -22,9 +22,11 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let sealed = one(file, object, world).await?;
+    let (found, version) = read(file, world).await?;
+    let sealed = choose(found, object).map_err(|failure| within(file, failure))?;
     let opened = open(sealed, configured, world).await;
-    Ok(fields(opened.map_err(|failure| within(file, failure))?))
+    let opened = opened.map_err(|failure| within(file, failure))?;
+    Ok(fields(opened, Some(version)))
 }
 
 /// Reads a file and chooses one of its SealedSecrets.
@@ -33,29 +35,36 @@ pub(super) async fn one(
     object: Option<&str>,
     world: &World,
 ) -> Result<SealedSecret, Failure> {
-    let found = read(file, world).await?;
+    let (found, _) = read(file, world).await?;
     choose(found, object).map_err(|failure| within(file, failure))
 }
 
 /// Reads a file and opens all of its SealedSecrets: each as the Secret document that it describes.
 pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<Material, Failure> {
     let mut documents = Vec::new();
-    for sealed in read(file, world).await? {
+    let (found, version) = read(file, world).await?;
+    for sealed in found {
         let opened = open(sealed, configured, world).await;
         let opened = opened.map_err(|failure| within(file, failure))?;
         documents.push(opened.secret.into_document());
     }
-    Ok(Material::of_documents(documents))
+    Ok(Material {
+        version: Some(version),
+        ..Material::of_documents(documents)
+    })
 }
 
 /// Reads and opens a SealedSecret of the cluster: the fields of the Secret.
 pub async fn object(at: &SecretRef, configured: &Keys, world: &World) -> Result<Material, Failure> {
-    let sealed = of_cluster(at, world).await?;
-    Ok(fields(open(sealed, configured, world).await?))
+    let (sealed, version) = of_cluster(at, world).await?;
+    Ok(fields(open(sealed, configured, world).await?, version))
 }
 
-/// Reads a SealedSecret of the cluster.
-pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSecret, Failure> {
+/// Reads a SealedSecret of the cluster, and its `resourceVersion`.
+pub(super) async fn of_cluster(
+    at: &SecretRef,
+    world: &World,
+) -> Result<(SealedSecret, Option<String>), Failure> {
     let cluster = world.kubernetes().await?;
     let at = config::resolve(at, &cluster.namespace);
     let Some(answer) = cluster.sealed_secret(&at).await? else {
@@ -72,22 +81,42 @@ pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSe
             format!("the API server's answer for sealed secret {at} is none"),
         ));
     };
-    Ok(sealed)
+    Ok((sealed, resource_version(&answer)))
 }
 
-/// Reads all SealedSecrets of a file.
-pub(super) async fn read(file: &Path, world: &World) -> Result<Vec<SealedSecret>, Failure> {
+fn resource_version(object: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Object {
+        metadata: Metadata,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        resource_version: String,
+    }
+    let object: Object = serde_json::from_slice(object).ok()?;
+    Some(object.metadata.resource_version)
+}
+
+/// Reads all SealedSecrets of a file, and the file's version.
+pub(super) async fn read(
+    file: &Path,
+    world: &World,
+) -> Result<(Vec<SealedSecret>, String), Failure> {
     let end = world.patience.of_disk();
     let bytes = read_by(read_document, file, "sealed secret file", end).await?;
-    let parsed = opened(move || Ok(sealed::parse(bytes.expose())?)).await;
-    let found = parsed.map_err(|failure| within(file, failure))?;
+    let parsed = opened(move || {
+        let found = sealed::parse(bytes.expose())?;
+        Ok((found, version_of(bytes.expose())))
+    });
+    let (found, version) = parsed.await.map_err(|failure| within(file, failure))?;
     if found.is_empty() {
         return Err(Failure::new(
             Class::Corrupt,
             format!("{} holds no SealedSecret", file.display()),
         ));
     }
-    Ok(found)
+    Ok((found, version))
 }
 
 /// The one that is named, as `name` or `namespace/name`; without a name the only one.
@@ -142,8 +171,11 @@ pub(super) async fn open(
     Ok(opened)
 }
 
-fn fields(opened: Unsealed) -> Material {
+fn fields(opened: Unsealed, version: Option<String>) -> Material {
     let fields = opened.secret.data.into_iter();
     let fields = fields.map(|(key, value)| (key, Node::Text(value)));
-    Material::of(Node::Map(fields.collect()))
+    Material {
+        version,
+        ..Material::of(Node::Map(fields.collect()))
+    }
 }

@@ -49,7 +49,7 @@ pub async fn calls(
     deadline: Instant,
 ) -> Result<(), Failure> {
     let patience = deadline.saturating_duration_since(Instant::now());
-    let verdict = tokio::time::timeout_at(deadline, talk(address, &messages)).await;
+    let verdict = tokio::time::timeout_at(deadline, talk(address, &messages, deadline)).await;
     let verdict = verdict.unwrap_or_else(|_| {
         Err(Cause::from(Trouble::Late {
             address: address.to_owned(),
@@ -66,7 +66,11 @@ pub async fn calls(
 }
 
 /// The first verdict that is not OK, if there is one.
-async fn talk(address: &str, messages: &[(&str, Vec<u8>)]) -> Result<Option<String>, Cause> {
+async fn talk(
+    address: &str,
+    messages: &[(&str, Vec<u8>)],
+    deadline: Instant,
+) -> Result<Option<String>, Cause> {
     let unusable = |why| Setup::Address {
         address: address.to_owned(),
         why,
@@ -74,7 +78,7 @@ async fn talk(address: &str, messages: &[(&str, Vec<u8>)]) -> Result<Option<Stri
     let uri: Uri = address.parse().map_err(|_| unusable("it is no URL"))?;
     let trust = Trust::of_system();
     let mut tls = match uri.scheme_str() {
-        Some("https") => trust.client(address)?,
+        Some("https") => trust.client(address, deadline).await?,
         _ => Trust::nobody().map_err(|error| trust.explain(address, &error))?,
     };
     tls.alpn_protocols = vec![b"h2".to_vec()];

@@ -11,11 +11,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use tokio::time::Instant;
 
 use super::reasons::Trouble;
 use crate::config::problem::Problem;
 use crate::config::{Config, VaultServer};
-use crate::disk::read_public;
+use crate::disk::{DiskError, call_at, read_public};
 use crate::report::Class;
 
 /// What a certificate is checked against.
@@ -44,7 +45,24 @@ impl Trust {
     }
 
     /// A client that checks servers of `address`. Reads the CA file anew: it may have been renewed.
-    pub(super) fn client(&self, address: &str) -> Result<ClientConfig, Trouble> {
+    pub(super) async fn client(
+        &self,
+        address: &str,
+        end: Instant,
+    ) -> Result<ClientConfig, Trouble> {
+        let place = self.ca_file.as_deref().unwrap_or(Path::new(OF_SYSTEM));
+        let (trust, of) = (self.clone(), address.to_owned());
+        let made = call_at(place, end, move |_| trust.read(&of)).await;
+        made.unwrap_or_else(|hangs| {
+            Err(Trouble::Tls {
+                address: address.to_owned(),
+                why: DiskError::from(hangs).to_string(),
+                hint: "look after the volume there",
+            })
+        })
+    }
+
+    fn read(&self, address: &str) -> Result<ClientConfig, Trouble> {
         let failed = |why: String, hint| Trouble::Tls {
             address: address.to_owned(),
             why,
@@ -163,6 +181,8 @@ impl Trust {
     }
 }
 
+/// Where the roots of a system are, or lead to.
+const OF_SYSTEM: &str = "/etc/ssl/certs";
 const DEFECT: &str = "this is a defect of the build";
 
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {

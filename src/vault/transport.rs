@@ -3,7 +3,6 @@
 //!
 //! What is not wiped: hyper's own read and write buffers, which hold headers and parts of bodies for a moment.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilde
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -23,7 +22,6 @@ use super::chain::{deepest, find};
 use super::error::Cause;
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
-use crate::lock::locked;
 use crate::net::address::is_loopback;
 use crate::room::{self, Taken};
 
@@ -125,7 +123,7 @@ impl Transport {
             .saturating_duration_since(Instant::now())
             .min(EXCHANGE);
         // Made only now: it is large, and many wait for a turn.
-        let exchange = Box::pin(self.exchange(call, headers));
+        let exchange = Box::pin(self.exchange(call, headers, limit));
         let sent = tokio::time::timeout(patience, exchange).await;
         let answer = sent.unwrap_or_else(|_| {
             let (address, after) = (self.address(), patience);
@@ -138,13 +136,18 @@ impl Transport {
         if let Err(Cause::Trouble(trouble)) = &answer
             && trouble.is_of_the_connection()
         {
-            self.forget();
+            self.forget().await;
         }
         answer
     }
 
-    async fn exchange(&self, call: &Call, headers: &HeaderMap) -> Result<Answer, Cause> {
-        let client = self.client()?;
+    async fn exchange(
+        &self,
+        call: &Call,
+        headers: &HeaderMap,
+        limit: Instant,
+    ) -> Result<Answer, Cause> {
+        let client = self.client(limit).await?;
         let first = self.once(&client, call, headers).await?;
         let Some(target) = self.redirect(&first)? else {
             return collect(first).await;
@@ -222,26 +225,26 @@ impl Transport {
         }
     }
 
-    fn client(&self) -> Result<HttpClient, Trouble> {
-        let mut kept = locked(&self.client);
+    async fn client(&self, limit: Instant) -> Result<HttpClient, Trouble> {
+        let mut kept = self.client.lock().await;
         if let Some(client) = &*kept {
             return Ok(client.clone());
         }
-        let client = self.build()?;
+        let client = self.build(limit.min(Instant::now() + CONNECT)).await?;
         *kept = Some(client.clone());
         Ok(client)
     }
 
     /// The next request makes new connections and reads the CA file again.
-    fn forget(&self) {
-        *locked(&self.client) = None;
+    async fn forget(&self) {
+        *self.client.lock().await = None;
     }
 
-    fn build(&self) -> Result<HttpClient, Trouble> {
+    async fn build(&self, end: Instant) -> Result<HttpClient, Trouble> {
         let address = self.address();
         let secure = self.scheme == Scheme::HTTPS;
         let tls = if secure {
-            self.trust.client(&address)?
+            self.trust.client(&address, end).await?
         } else {
             Trust::nobody().map_err(|error| self.trust.explain(&address, &error))?
         };

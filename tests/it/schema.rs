@@ -41,6 +41,16 @@ fn schema_and_parser_agree_on_every_example() {
     }
 }
 
+#[test]
+fn row_161_a_version_of_nothing_is_against_the_schema() {
+    let schema = schema();
+    for (version, good) in [(0, false), (1, true), (7, true)] {
+        let from = json!([{"vault": "kv/a", "version": version}]);
+        let document = json!({"deliveries": [{"name": "a", "from": from, "to": []}]});
+        assert_eq!(schema.is_valid(&document), good, "{version}");
+    }
+}
+
 /// Each document of the examples, damaged at each place in several ways. (A bare number where text is meant is accepted
 /// by the parser as its spelling and marked by the schema: that difference is meant.)
 #[test]

@@ -23,7 +23,7 @@ pub async fn react(
     world: &World,
 ) -> Result<(), Failure> {
     match reaction {
-        Reaction::Signal { to, signal } => signal::send(to, *signal),
+        Reaction::Signal { to, signal } => signal::send(to, *signal).await,
         Reaction::Run { command, timeout } => run::run(command, *timeout, news).await,
         Reaction::Restart { kind, at, wait } => {
             restart::restart(*kind, at, *wait, news, world).await

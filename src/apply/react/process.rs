@@ -13,11 +13,16 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep};
 
 use crate::config::stay::Process;
-use crate::disk::read_public;
+use crate::disk::{DiskError, call_at, read_public};
 use crate::report::{Class, Failure, Fault};
 
 /// Between two looks for a process that was not seen yet: what lives shorter may be missed.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long one look may take.
+const PROMPT: Duration = Duration::from_secs(2);
+
+const PROCESSES: &str = "/proc";
 
 /// How long nobody is seen before that is told of.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,11 +34,17 @@ pub(super) struct Handle {
 }
 
 /// All that are meant and not dead.
-pub(super) fn living(whom: &Process) -> Result<Vec<Handle>, Failure> {
-    match whom {
+pub(super) async fn living(whom: &Process) -> Result<Vec<Handle>, Failure> {
+    let place = match whom {
+        Process::Named(_) => Path::new(PROCESSES),
+        Process::PidFile(file) => file,
+    };
+    let whom = whom.clone();
+    let looked = call_at(place, Instant::now() + PROMPT, move |_| match &whom {
         Process::Named(name) => named(name),
         Process::PidFile(file) => Ok(of_file(file)?.into_iter().collect()),
-    }
+    });
+    looked.await.map_err(DiskError::from)?
 }
 
 /// Waits until the process was seen, and then until it is gone. `seen` is the one that was seen before.
@@ -41,7 +52,7 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     let mut told = false;
     let mut end = Some(Instant::now() + PATIENCE);
     loop {
-        match living(whom).map(|found| found.into_iter().next()) {
+        match living(whom).await.map(|found| found.into_iter().next()) {
             Ok(Some(process)) => {
                 if seen.as_ref() != Some(whom) {
                     tracing::info!(pid = process.pid.as_raw_nonzero(), "ends with this process");
@@ -105,7 +116,7 @@ fn of_file(file: &Path) -> Result<Option<Handle>, Failure> {
 }
 
 fn named(name: &str) -> Result<Vec<Handle>, Failure> {
-    let entries = fs::read_dir("/proc").map_err(|error| {
+    let entries = fs::read_dir(PROCESSES).map_err(|error| {
         Failure::new(Class::Sink, format!("cannot look for processes: {error}")).hint("mount /proc")
     })?;
     let mut found = Vec::new();
@@ -124,7 +135,7 @@ fn named(name: &str) -> Result<Vec<Handle>, Failure> {
 /// By its program's file, which it cannot change, or by its own name, which a script's interpreter does not have.
 fn is_called(pid: Pid, name: &str) -> bool {
     let pid = pid.as_raw_nonzero();
-    let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let read = |file: &str| fs::read(format!("{PROCESSES}/{pid}/{file}")).unwrap_or_default();
     let first = read("cmdline");
     let first = first.split(|byte| *byte == 0).next().unwrap_or_default();
     let program = first

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use tokio::time::{Instant, sleep};
 
+use crate::disk::{DiskError, call_at};
 use crate::material::SECRET_VARIABLES;
 use crate::plan::News;
 use crate::report::{Class, Failure};
@@ -37,11 +39,13 @@ pub(super) async fn run(command: &[String], timeout: Duration, news: &News) -> R
         command.env_remove(name);
     }
     command.process_group(0);
-    let mut running = started(command).map_err(|error| {
+    let end = Instant::now() + timeout;
+    // Its file is read before we go on.
+    let begun = call_at(Path::new(program), end, move |_| started(command)).await;
+    let mut running = begun.map_err(DiskError::from)?.map_err(|error| {
         Failure::new(Class::Sink, format!("cannot run {program}: {error}"))
             .hint("give the path of a program, or one that PATH finds")
     })?;
-    let end = Instant::now() + timeout;
     let status = loop {
         match running.ended() {
             Some(status) => break status,

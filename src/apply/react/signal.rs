@@ -8,9 +8,9 @@ use crate::config::stay::{Process, SignalName};
 use crate::report::Failure;
 
 /// Sends a signal. Where nobody runs there is nobody to tell: who starts later reads what is there now.
-pub(super) fn send(to: &Process, signal: SignalName) -> Result<(), Failure> {
+pub(super) async fn send(to: &Process, signal: SignalName) -> Result<(), Failure> {
     let mut hit = 0;
-    for process in living(to)? {
+    for process in living(to).await? {
         match pidfd_send_signal(&process.file, number(signal)) {
             Ok(()) => hit += 1,
             Err(Errno::SRCH) => {}

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::disk::read_small;
+use crate::disk::{read_by, read_small};
 use crate::format::hex;
 use crate::plan::News;
 use crate::report::Failure;
@@ -22,6 +22,7 @@ pub(super) async fn call(
     news: &News,
     id: &str,
 ) -> Result<(), Failure> {
+    let end = Instant::now() + PATIENCE;
     // Both are under the signature: a receiver refuses what is old, and what it has had before.
     let body = serde_json::json!({
         "event": "changed",
@@ -36,7 +37,9 @@ pub(super) async fn call(
     let signature = match key_file {
         None => None,
         Some(file) => {
-            let key = read_small(file, "webhook key file")?.trimmed();
+            let key = read_by(read_small, file, "webhook key file", end)
+                .await?
+                .trimmed();
             let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
             let tag = hmac::sign(&key, body.as_bytes());
             Some(format!("sha256={}", hex::encode(tag.as_ref())))
@@ -49,5 +52,5 @@ pub(super) async fn call(
         signature,
         allow_plaintext: false,
     };
-    post(message, Instant::now() + PATIENCE).await
+    post(message, end).await
 }

@@ -229,3 +229,77 @@ fn what_is_no_longer_due_is_not_held() {
     }
     assert_eq!(judged(&mut brake, (5, 1), 2), "x: 2 go");
 }
+
+/// Sources of one namespace, each with two copies, vanish at this time.
+fn vanish_in(brake: &mut Brake, namespace: &str, names: &[&str], now: u64) {
+    for name in names {
+        let source = (Kind::Secret, Place::new(namespace, *name));
+        for number in 0..2 {
+            let now = Duration::from_secs(now);
+            brake.add(&source, place(name, number), true, now);
+        }
+    }
+}
+
+/// They are there again.
+fn return_all(brake: &mut Brake, names: &[&str]) {
+    for name in names {
+        for number in 0..2 {
+            brake.cancel(Kind::Secret, &place(name, number));
+        }
+    }
+}
+
+#[test]
+fn row_95_a_namespace_stops_the_others_once_and_not_minute_by_minute() {
+    const OWN: [&str; 4] = ["v0", "v1", "v2", "v3"];
+    let mut brake = brake();
+    let mut at = 0;
+    let mut waited = Vec::new();
+    // For two hours a tenant lets four of its sources vanish again and again, and another one withdraws a copy each minute.
+    for minute in 0..120 {
+        vanish_in(&mut brake, "tenant", &OWN, at);
+        add(&mut brake, "x", minute..minute + 1, at);
+        // Another one's source that vanishes meanwhile is not held either.
+        if minute == 90 {
+            vanish(&mut brake, "y", at);
+        }
+        let mut said = String::new();
+        for second in [1, 30, 59] {
+            said += &judged(&mut brake, (2, 10), at + second);
+        }
+        assert!(
+            minute > 0 || said.contains("v0: 2 held, 4 vanished, at most 3"),
+            "{said}"
+        );
+        assert!(!said.contains("v0: 2 go"), "its own are held: {said}");
+        assert!(minute != 90 || said.contains("y: 2 go"), "{said}");
+        if !said.contains("x: ") {
+            waited.push(minute);
+        }
+        return_all(&mut brake, &OWN);
+        at += 60;
+    }
+    assert!(waited.len() <= 4, "it stopped others in minutes {waited:?}");
+}
+
+#[test]
+fn row_95_what_shrinks_in_two_steps_is_held_both_times() {
+    let all = |step: usize| (0..5).map(move |number| (format!("n{number}"), step));
+    let mut brake = brake();
+    for (step, at) in [(0, 0), (1, 70)] {
+        for (namespace, step) in all(step) {
+            let name = ["v0", "v1"][step];
+            let source = (Kind::Secret, Place::new(namespace.as_str(), name));
+            let place = Place::new(format!("copy-of-{namespace}"), name);
+            brake.add(&source, place, true, Duration::from_secs(at));
+        }
+        let said = judged(&mut brake, (1, 15), at + 1);
+        assert_eq!(
+            said.matches("held, 5 vanished, at most 3").count(),
+            5,
+            "{said}"
+        );
+        assert!(!said.contains("go"), "{said}");
+    }
+}

@@ -78,12 +78,14 @@ impl Index {
         let is_asked = claims.asker().is_some();
         match (claims.first, standing) {
             (None, Some(copy)) => self.farewell(kind, place, copy, namespace.declines),
-            _ if is_asked && kind.is_reserved(&place.name) => Decision::Refuse(Refusal::Reserved),
+            _ if is_asked && kind.is_of_control_plane(&place.name) => {
+                Decision::Refuse(Refusal::ControlPlane)
+            }
             (_, None) if is_asked && self.shelf(kind).sources.contains_key(place) => {
                 Decision::Refuse(Refusal::Occupied)
             }
             (None, None) => match claims.owner.filter(|_| is_asked) {
-                Some(owner) => Decision::Refuse(Refusal::Kept(owner)),
+                Some(owner) => Decision::Refuse(Refusal::Reserved(owner)),
                 None => Decision::Nothing,
             },
             (Some(claim), standing) => self.settle(kind, place, &claim, standing),
@@ -242,9 +244,9 @@ impl Index {
         };
         if [place, source]
             .iter()
-            .any(|place| kind.is_reserved(&place.name))
+            .any(|place| kind.is_of_control_plane(&place.name))
         {
-            return refuse(Refusal::Reserved);
+            return refuse(Refusal::ControlPlane);
         }
         if !self.rules.pull {
             return refuse(Refusal::PullOff);

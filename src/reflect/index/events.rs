@@ -243,7 +243,7 @@ impl Index {
     fn drop_source(&mut self, kind: Kind, place: &Place) {
         if self.shelf_mut(kind).remove_source(place).is_some() {
             // It may come back: no copy of another source is made at its place meanwhile.
-            self.reserved.keep(kind, place, &place.namespace);
+            self.reserved.reserve(kind, place, &place.namespace);
             self.reach_changed(kind, place);
         }
     }

@@ -84,7 +84,7 @@ impl Index {
         let is_owned = shelf.standing(place).is_some_and(|known| known.mirror);
         is_open
             && self.rules.targets.covers(&place.namespace)
-            && !kind.is_reserved(&place.name)
+            && !kind.is_of_control_plane(&place.name)
             && !is_owned
             && !shelf.sources.contains_key(place)
     }

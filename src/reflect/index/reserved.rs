@@ -52,7 +52,7 @@ impl Reserved {
     }
 
     /// The place belongs to the source of its name in this namespace.
-    pub(super) fn keep(&mut self, kind: Kind, place: &Place, owner: &Arc<str>) {
+    pub(super) fn reserve(&mut self, kind: Kind, place: &Place, owner: &Arc<str>) {
         if self.owner(kind, place) == Some(owner) {
             return;
         }
@@ -157,7 +157,7 @@ impl Reserved {
                     namespace: name_of(namespace),
                     name: Arc::clone(&name),
                 };
-                self.keep(kind, &place, &owner);
+                self.reserve(kind, &place, &owner);
             }
         }
         self.saved = self.change;
@@ -217,7 +217,7 @@ impl Index {
         for place in places.collect::<Vec<_>>() {
             let owner = self.owner(*kind, &place);
             if owner.is_some_and(|owner| owner != *source) {
-                self.reserved.keep(*kind, &place, &source.namespace);
+                self.reserved.reserve(*kind, &place, &source.namespace);
                 self.dirty(*kind, place);
             }
         }
@@ -236,7 +236,7 @@ impl Index {
         if let Some(from) = from.filter(|from| from.name == place.name)
             && self.reserved.owner(kind, place).is_none()
         {
-            self.reserved.keep(kind, place, &from.namespace);
+            self.reserved.reserve(kind, place, &from.namespace);
         }
     }
 

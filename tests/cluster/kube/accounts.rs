@@ -146,14 +146,14 @@ async fn what_links_to_a_secret_follows_it() {
         cluster.create(&secrets, &foreign);
         let steps = if planned { plan().await } else { early };
         assert_eq!(matches!(steps[0].action, Action::Refuse(_)), planned);
-        for result in apply::delivery(&steps, &job.world).await {
+        for result in apply::delivery(&steps, None, &job.world).await {
             refused(result, Class::Refused, &["secret"]);
         }
         assert!(account(&job)["imagePullSecrets"].is_null());
         let (status, _) = cluster.request("DELETE", &format!("{secrets}/app"), None);
         assert_eq!(status, 200);
     }
-    for result in apply::delivery(&plan().await, &job.world).await {
+    for result in apply::delivery(&plan().await, None, &job.world).await {
         result.expect("both are done");
     }
     assert_eq!(account(&job)["imagePullSecrets"], json!([{"name": "app"}]));

@@ -1,6 +1,13 @@
 //! Others who write the same Secret: strangers, other managers, and another run of ourselves.
 
-use keyferry::artifact::{Conflict, Owner};
+use jiff::Timestamp;
+use keyferry::apply;
+use keyferry::artifact::{Artifact, Conflict, Owner, SecretArtifact, Wanted};
+use keyferry::plan::{Action, Reason};
+use keyferry::reflect::declared::sign;
+use keyferry::reflect::marks::DECLARED;
+use keyferry::reflect::place::Place;
+use keyferry::reflect::signature::Keys;
 use keyferry::report::Class;
 use serde_json::json;
 
@@ -75,7 +82,7 @@ async fn row_66_a_foreign_secret_is_refused_and_stays_as_it_is() {
         refused(
             outcome,
             Class::Refused,
-            &["exists and is not ours", "adopt: true"],
+            &["exists and was not made by keyferry", "adopt: true"],
         );
     }
     let force = job.app(&[("ours", "1")]);
@@ -83,7 +90,11 @@ async fn row_66_a_foreign_secret_is_refused_and_stays_as_it_is() {
         conflict: FORCE,
         ..force
     };
-    refused(job.create(&force).await, Class::Refused, &["is not ours"]);
+    refused(
+        job.create(&force).await,
+        Class::Refused,
+        &["was not made by keyferry"],
+    );
     assert_eq!(job.stored(), before);
 }
 
@@ -177,6 +188,61 @@ async fn what_appears_after_the_look_is_never_merged_into() {
     ));
     foreign(&job, json!({"theirs": "eA=="}));
     let before = job.stored();
-    refused(job.create(&app).await, Class::Refused, &["is not ours"]);
+    refused(
+        job.create(&app).await,
+        Class::Refused,
+        &["was not made by keyferry"],
+    );
+    assert_eq!(job.stored(), before);
+}
+
+#[tokio::test]
+async fn row_93_a_forgery_that_appears_after_the_look_is_not_written_over() {
+    let job = Job::usual().await;
+    let keys = |byte: u8| {
+        let content = [("20260101-000000".to_owned(), vec![byte; 32].into())];
+        Keys::read(Place::new("home", "keys"), content).expect("they are keys")
+    };
+    let signed = |keys: &Keys, value: &str| {
+        let mut copy = job.app(&[("password", value)]);
+        copy.annotations = [(DECLARED.to_owned(), "home/app".to_owned())].into();
+        let mut wanted = Wanted {
+            delivery: "app".to_owned(),
+            artifacts: Ok(vec![Artifact::Secret(copy)]),
+        };
+        sign(&mut wanted, keys, Timestamp::now().as_second());
+        match wanted.artifacts.expect("it was given").remove(0) {
+            Artifact::Secret(copy) => copy,
+            other => panic!("not a Secret: {other}"),
+        }
+    };
+    let (ours, theirs) = (keys(1), keys(2));
+    let write = async |copy: &SecretArtifact, keys: &Keys| {
+        apply::secret::write(copy, &Action::Create, Some(keys), &job.world).await
+    };
+    write(&signed(&theirs, "forged"), &theirs)
+        .await
+        .expect("created");
+    let before = job.stored();
+    let copy = signed(&ours, "1");
+    refused(
+        write(&copy, &ours).await,
+        Class::Refused,
+        &["no known key signed that", "to adopt it: kubectl annotate"],
+    );
+    let mut other = signed(&ours, "1");
+    (other.kind, other.conflict.recreate) = ("kubernetes.io/basic-auth".to_owned(), true);
+    let (reason, uid) = (Reason::Immutable, job.look(&copy).await.uid);
+    let anew = Action::Recreate { reason, uid };
+    refused(
+        apply::secret::write(&other, &anew, Some(&ours), &job.world).await,
+        Class::Refused,
+        &["no known key signed that"],
+    );
+    assert_eq!(job.stored(), before);
+    // One that is good stays, whenever it was made.
+    write(&signed(&theirs, "forged"), &theirs)
+        .await
+        .expect("kept");
     assert_eq!(job.stored(), before);
 }

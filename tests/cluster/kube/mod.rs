@@ -100,16 +100,16 @@ impl Job {
     }
 
     async fn create(&self, secret: &SecretArtifact) -> Result<(), Failure> {
-        apply::secret::write(secret, &Action::Create, &self.world).await
+        apply::secret::write(secret, &Action::Create, None, &self.world).await
     }
 
     async fn update(&self, secret: &SecretArtifact) -> Result<(), Failure> {
-        apply::secret::write(secret, &Action::Update(Reason::Content), &self.world).await
+        apply::secret::write(secret, &Action::Update(Reason::Content), None, &self.world).await
     }
 
     async fn recreate(&self, secret: &SecretArtifact, uid: &str) -> Result<(), Failure> {
         let (reason, uid) = (Reason::Immutable, uid.to_owned());
-        apply::secret::write(secret, &Action::Recreate { reason, uid }, &self.world).await
+        apply::secret::write(secret, &Action::Recreate { reason, uid }, None, &self.world).await
     }
 
     async fn look(&self, secret: &SecretArtifact) -> SecretState {

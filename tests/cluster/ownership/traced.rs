@@ -1,13 +1,14 @@
 //! Provenance: written with the values, told by `trace`, `plan` and `status`, and no reason to write.
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{CANARY, Site, steps};
 use crate::support::canary::assert_none_in;
 use crate::support::openbao::OpenBao;
 use crate::support::process::Scratch;
 use crate::support::run::keyferry;
-use crate::support::stay::Staying;
+use crate::support::stay::{Staying, age, age_key};
 
 const SOURCES: &str = "keyferry.io/sources";
 
@@ -131,6 +132,44 @@ fn row_110_trace_and_status_say_which_source_feeds_a_secret() {
     for wrong in ["a/b/c", "../x", ""] {
         site.trace(&[wrong]).expect(2);
     }
+}
+
+#[test]
+fn row_110_a_file_without_a_version_of_its_own_has_a_digest_of_what_is_encrypted() {
+    let site = Site::new();
+    let encrypted = age(&format!("password: {CANARY}1\n"));
+    site.folder.write("db.age", &encrypted);
+    let text = format!(
+        "name: shop\nkeys: {{age: [{{file: {}}}]}}\ndeliveries:\n- {{name: app, from: [{{age: db.age, format: yaml}}, {{secret: {{namespace: {}, name: theirs}}}}], to: [{}]}}\n",
+        age_key().display(),
+        site.namespace,
+        site.target("db", "")
+    );
+    site.applied("helm", "theirs", &json!({}), &json!({"k": "eA=="}));
+    let config = site.folder.write("keyferry.yaml", text);
+    site.run(&["job"], &config).expect(0);
+    let digest: String = Sha256::digest(&encrypted)[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let theirs = site.stored("theirs")["metadata"]["resourceVersion"].clone();
+    let traced = site.trace(&[&format!("{}/db", site.namespace)]).expect(0);
+    for line in [
+        format!("  source         age file db.age, at or after version sha256:{digest}\n"),
+        format!(
+            "  source         secret {}/theirs, at or after version {}\n",
+            site.namespace,
+            theirs.as_str().expect("a version")
+        ),
+    ] {
+        assert!(traced.stdout.contains(&line), "{line}: {}", traced.stdout);
+    }
+    // Encrypted anew, with the same values: another file, and nothing to write.
+    let first = site.stored("db");
+    site.folder
+        .write("db.age", age(&format!("password: {CANARY}1\n")));
+    site.run(&["job"], &config).expect(0);
+    assert_eq!(site.stored("db"), first);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::annotation;
 use super::estate::{EMBERSTACK, Estate, GIVES};
+use crate::support::run::keyferry;
 
 /// A source at `a/x` that gives to namespaces whose names end so.
 fn to(names: &str) -> String {
@@ -52,6 +53,16 @@ fn a01_allowed_and_auto_give_to_every_other_namespace() {
         None,
         "only when it is asked for"
     );
+    let run = keyferry().args(["trace", "secret"]);
+    let run = run.args([format!("{}/{name}", estate.name("b"))]);
+    let traced = run.env("KUBECONFIG", estate.cluster.kubeconfig()).run();
+    let version = source["metadata"]["resourceVersion"].as_str();
+    let of = format!(
+        "  copy of        secret {}/{name}, at or after version {}\n",
+        estate.name("a"),
+        version.expect("a version")
+    );
+    assert!(traced.expect(0).stdout.contains(&of), "{of}");
     estate.reflector("{targets: {namespaces: [\"kube-public\"], exclude: []}}");
     estate.holds(&format!("=kube-public/{name}"), "k=1");
 }

@@ -77,7 +77,7 @@ fn row_101_a_tenant_cannot_replace_the_control_planes_own_configuration() {
     assert!(status < 300, "{answer}");
     estate.reflector("{}");
     eventually("it is refused", SOON, || {
-        estate.figure("refused{reason=\"Reserved\"}") == "1"
+        estate.figure("refused{reason=\"ControlPlane\"}") == "1"
     });
     let victim = estate.name("victim");
     let path = format!("/api/v1/namespaces/{victim}/configmaps/kube-made-up");

@@ -43,7 +43,7 @@ fn row_85_a_place_stays_who_had_it_first_after_a_restart_until_a_person_decides(
     is_nobodys(&estate);
     estate.reflector("{}");
     is_nobodys(&estate);
-    let give = command(&estate, "t", "Kept", "had this place first");
+    let give = command(&estate, "t", "Reserved", "had this place first");
     annotate_lease(&estate, &give);
     estate.holds("b/db", "k=evil");
     estate.reflector("{}");

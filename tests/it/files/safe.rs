@@ -178,6 +178,48 @@ fn row_117_a_target_that_hangs_delays_only_its_own_delivery() {
 }
 
 #[test]
+fn row_117_what_else_hangs_stops_no_probe_and_no_other_delivery() {
+    let dir = folder();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("hung")).expect("made");
+    write(dir.path(), "hung/ca.pem", Authority::new().pem());
+    let text = format!(
+        "keys: {{age: [{{file: {}}}]}}\nvault: {{address: 'https://127.0.0.1:1', caFile: hung/ca.pem, auth: {{token: {{file: token}}}}}}\nsidecar: {{endWith: {{pidFile: hung/end.pid}}}}\ndeliveries:\n  - {{name: vault, from: [{{vault: kv/a}}], to: [{{file: {{path: vault.env}}}}]}}\n  - name: told\n    from: [{{age: b.env.age}}]\n    to: [{{file: {{path: told.env}}}}]\n    onChange: [{{signal: {{pidFile: hung/a.pid}}}}, {{run: {{command: [hung/program], timeout: 1s}}}}, {{webhook: {{url: 'http://127.0.0.1:1/', keyFile: hung/key}}}}]\n  - {{name: well, from: [{{age: b.env.age}}], to: [{{file: {{path: well.env}}}}]}}\n",
+        age_key().display()
+    );
+    write(dir.path(), "token", "canary-1");
+    replace(&at("b.env.age"), &age("B=1\n"));
+    let staying = Staying::start(dir.path(), &text);
+    eventually("the first is delivered", SOON, || at("well.env").exists());
+    let Some(hung) = Hung::mount(&at("hung")) else {
+        return;
+    };
+    for (value, asked) in [("2", 12), ("3", 36)] {
+        replace(&at("b.env.age"), &age(&format!("B={value}\n")));
+        for name in ["well.env", "told.env"] {
+            eventually("the others go on", SOON, || {
+                fs::read_to_string(at(name)).is_ok_and(|text| text == format!("B={value}\n"))
+            });
+        }
+        // As long as a try of what hangs takes, and longer.
+        for _ in 0..asked {
+            let (status, _) = staying.ask("/livez").expect("it answers");
+            assert_eq!(status, 200);
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+    // A program that is being read would keep the log open beyond our end.
+    drop(hung);
+    let output = staying.end();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    for file in ["ca.pem", "end.pid", "a.pid", "program"] {
+        let named = format!("hung/{file}");
+        let said = |line: &str| line.contains(&named) && line.contains("does not answer");
+        assert!(output.stderr.lines().any(said), "{file}: {}", output.stderr);
+    }
+}
+
+#[test]
 fn row_118_no_save_of_an_editor_is_lost() {
     let dir = folder();
     let path = dir.path().join(".env");

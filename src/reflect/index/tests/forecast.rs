@@ -211,7 +211,7 @@ proptest! {
         prop_assert_eq!(held, model.index.held());
         let left = foresight.steps.iter().filter(|step| matches!(step.act, Act::Leave(_))).count();
         let asked = foresight.rivals.iter();
-        let left = left + asked.filter(|(.., why)| matches!(why, Refusal::Kept(_))).count();
+        let left = left + asked.filter(|(.., why)| matches!(why, Refusal::Reserved(_))).count();
         prop_assert_eq!(held + left, model.index.refusals().values().sum::<usize>());
     }
 }

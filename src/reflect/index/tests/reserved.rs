@@ -16,9 +16,9 @@ fn owner(reserved: &Reserved, at: &str) -> Option<String> {
 fn row_85_what_is_written_down_is_read_again() {
     let mut reserved = Reserved::default();
     for (at, owner) in [("b/db", "a"), ("c/db", "a"), ("a/db", "a"), ("b/x.y", "c")] {
-        reserved.keep(SECRET, &place(at), &owner.into());
+        reserved.reserve(SECRET, &place(at), &owner.into());
     }
-    reserved.keep(SECRET, &place("c/db"), &"d".into());
+    reserved.reserve(SECRET, &place("c/db"), &"d".into());
     let (change, text) = reserved.begin();
     assert_eq!(text, "secret/a/db=a,b;secret/d/db=c;secret/c/x.y=b;");
     assert!(!reserved.has_saved(change));
@@ -39,11 +39,11 @@ fn row_85_what_is_written_down_is_read_again() {
 #[test]
 fn row_85_who_has_many_places_pushes_out_nobody_elses() {
     let mut reserved = Reserved::default();
-    reserved.keep(SECRET, &place("b/db"), &"platform".into());
+    reserved.reserve(SECRET, &place("b/db"), &"platform".into());
     let tenant: Arc<str> = "tenant".into();
     for number in 0..3000 {
         let name = format!("{number:0>100}");
-        reserved.keep(SECRET, &Place::new("tenant", name), &tenant);
+        reserved.reserve(SECRET, &Place::new("tenant", name), &tenant);
     }
     assert_eq!(owner(&reserved, "b/db").as_deref(), Some("platform"));
     let (_, text) = reserved.begin();
@@ -59,7 +59,7 @@ fn what_nothing_waits_for_is_written_together_a_while_later() {
     let mut reserved = Reserved::default();
     let now = Duration::from_secs;
     assert_eq!(reserved.due(false, now(1)), None);
-    reserved.keep(SECRET, &place("b/db"), &"a".into());
+    reserved.reserve(SECRET, &place("b/db"), &"a".into());
     assert_eq!(reserved.due(false, now(1)), Some(now(6)));
     assert_eq!(reserved.due(false, now(4)), Some(now(6)), "since then");
     assert_eq!(reserved.due(true, now(4)), Some(now(1)), "a deletion waits");

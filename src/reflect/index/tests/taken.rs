@@ -40,7 +40,11 @@ fn row_83_a_source_that_is_deleted_and_applied_again_keeps_its_copies() {
         "delete b/db (its source is gone), delete c/db (its source is gone)"
     );
     assert_eq!(model.later(600), "", "the places are not the tenant's");
-    assert!(was_told(&model, "tenant/db: c/db Kept"), "{:?}", model.told);
+    assert!(
+        was_told(&model, "tenant/db: c/db Reserved"),
+        "{:?}",
+        model.told
+    );
     model.put("platform/db", &to("b,c"), "better");
     let made = "create b/db (new), create c/db (new)";
     assert_eq!(sorted(&model.done()), made);
@@ -84,7 +88,7 @@ fn row_84_a_place_where_a_source_stood_is_not_written_as_a_copy() {
     model.delete("platform/db");
     assert!(!model.done().contains("platform/db"), "it may come back");
     assert!(
-        was_told(&model, "tenant/db: platform/db Kept"),
+        was_told(&model, "tenant/db: platform/db Reserved"),
         "{:?}",
         model.told
     );
@@ -112,7 +116,11 @@ fn row_85_who_had_a_place_first_keeps_it_after_a_restart_until_a_person_decides(
     model.later(1);
     model.restart(rules());
     assert_eq!(model.log.join(", "), "", "what was reserved is remembered");
-    assert!(was_told(&model, "tenant/db: b/db Kept"), "{:?}", model.told);
+    assert!(
+        was_told(&model, "tenant/db: b/db Reserved"),
+        "{:?}",
+        model.told
+    );
     model.order(marks::GIVE, "secret/tenant/other");
     assert_eq!(model.done(), "", "another source");
     model.order(marks::GIVE, "secret/tenant/db");
