@@ -5,14 +5,15 @@ mod cli;
 use std::process::ExitCode;
 
 use cli::{Cli, Common, LogFormat, Parsed, finish, manner, parse};
+use keyferry::base::failure::{Class, Failure};
 use keyferry::mode::Ended;
-use keyferry::outcome::{Failed, defect};
-use keyferry::report::{Class, Failure};
-use keyferry::{hygiene, telemetry};
+use keyferry::pass::outcome::{Failed, defect};
+use keyferry::process::hardening;
+use keyferry::process::logging;
 
 fn main() -> ExitCode {
     let core_limit = rustix::process::getrlimit(rustix::process::Resource::Core).current;
-    let unhardened = hygiene::harden();
+    let unhardened = hardening::harden();
     let manner = manner();
     if is_secret_given() {
         let what = "a secret was given as an argument, where every process can read it";
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         Parsed::Shown => return ExitCode::SUCCESS,
         Parsed::Refused(failure) => return finish(&Ended::Failed(Failed::whole(failure)), &manner),
     };
-    if let Err(what) = telemetry::start(&common.log, common.log_format == LogFormat::Json) {
+    if let Err(what) = logging::start(&common.log, common.log_format == LogFormat::Json) {
         return finish(&refuse(&what, "see --help"), &common);
     }
     for what in unhardened {
@@ -54,7 +55,7 @@ fn is_secret_given() -> bool {
     std::env::args_os()
         .skip(1)
         .take_while(|argument| argument != "--")
-        .any(|argument| hygiene::is_secret(&argument))
+        .any(|argument| hardening::is_secret(&argument))
 }
 
 fn refuse(what: &str, hint: &str) -> Ended {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
+use keyferry::base::failure::{Class, Failure};
 use keyferry::config::Config;
 use keyferry::mode::check::Depth;
 use keyferry::mode::sidecar::{Loaded, Settings};
 use keyferry::mode::{Ended, check, once, sidecar, trace};
-use keyferry::outcome::Failed;
+use keyferry::pass::outcome::Failed;
+use keyferry::pass::world::World;
 use keyferry::plan::Format;
-use keyferry::report::{Class, Failure};
 use keyferry::sidecar::ask;
 use keyferry::sidecar::listen::Names;
 use keyferry::vault::Runner;
-use keyferry::world::World;
 
 use super::arguments::{Cli, Command, Common, Place, Sidecar, Trace, TraceKind};
 use super::execute::execute;

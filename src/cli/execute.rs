@@ -6,8 +6,8 @@ use keyferry::config::Config;
 use keyferry::mode::program::{Program, is_path};
 use keyferry::mode::watch::Watched;
 use keyferry::mode::{Ended, exec, watch};
-use keyferry::outcome::Failed;
-use keyferry::world::World;
+use keyferry::pass::outcome::Failed;
+use keyferry::pass::world::World;
 
 use super::arguments::{Common, Exec};
 use super::commands::{STEP, in_actions, world};

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::arguments::{Common, LogFormat};
+use keyferry::base::plain;
 use keyferry::mode::Ended;
-use keyferry::outcome::Failed;
-use keyferry::progress::after_waiting;
-use keyferry::{plain, stderr};
+use keyferry::pass::outcome::Failed;
+use keyferry::process::progress::after_waiting;
+use keyferry::process::stderr;
 
 /// The last line, on standard error and for Kubernetes, and the exit code.
 pub(crate) fn finish(ended: &Ended, common: &Common) -> ExitCode {

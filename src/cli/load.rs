@@ -4,15 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use keyferry::base::failure::Failure;
 use keyferry::config::load::load;
 use keyferry::config::outside::{Outside, Root};
 use keyferry::config::problem::Problems;
 use keyferry::disk::of_one_generation;
 use keyferry::mode::Ended;
 use keyferry::mode::sidecar::Loaded;
-use keyferry::outcome::Failed;
-use keyferry::report::Failure;
-use keyferry::{hygiene, stderr};
+use keyferry::pass::outcome::Failed;
+use keyferry::process::hardening;
+use keyferry::process::stderr;
 
 use super::arguments::{LogFormat, Place};
 
@@ -55,7 +56,10 @@ fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
         let texts = texts.borrow().clone();
         let mut list = keyferry::render::check_templates(&config, &texts);
         list.extend(keyferry::vault::check_roots(&config));
-        list.extend(keyferry::observe::overwritten(&config, &seen.borrow()));
+        list.extend(keyferry::pass::observe::overwritten(
+            &config,
+            &seen.borrow(),
+        ));
         match list.is_empty() {
             true => Ok(config),
             false => Err(Problems { list, texts }),
@@ -108,7 +112,7 @@ pub(super) fn invalid(problems: &Problems, format: LogFormat) -> Ended {
 }
 
 pub(super) fn warn_of_secrets() {
-    for name in hygiene::SECRET_VARIABLES
+    for name in hardening::SECRET_VARIABLES
         .iter()
         .filter(|name| std::env::var_os(name).is_some())
     {

@@ -2,9 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 
+use keyferry::base::failure::{Class, Failure};
 use keyferry::mode::Ended;
-use keyferry::outcome::Failed;
-use keyferry::report::{Class, Failure};
+use keyferry::pass::outcome::Failed;
 
 pub(super) fn print(text: &str) -> Ended {
     let mut out = std::io::stdout().lock();

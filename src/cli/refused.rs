@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::arguments::{Cli, Common, LogFormat};
-use keyferry::report::{Class, Failure};
+use keyferry::base::failure::{Class, Failure};
 
 /// What became of a command line.
 pub(crate) enum Parsed {
@@ -31,7 +31,7 @@ pub(crate) fn parse(format: LogFormat) -> Parsed {
     }
     if is_without_command(&error) && format == LogFormat::Text {
         let help = Cli::command().render_help();
-        keyferry::stderr::write(format!("{help}\n").as_bytes());
+        keyferry::process::stderr::write(format!("{help}\n").as_bytes());
     }
     Parsed::Refused(failure(&error))
 }

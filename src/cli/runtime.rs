@@ -3,10 +3,10 @@
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use keyferry::base::failure::{Class, Failure};
 use keyferry::mode::{self, Ended};
-use keyferry::outcome::Failed;
-use keyferry::report::{Class, Failure};
-use keyferry::stderr;
+use keyferry::pass::outcome::Failed;
+use keyferry::process::stderr;
 
 use super::arguments::Common;
 use super::last::{finish, last_line};
@@ -39,7 +39,7 @@ pub(super) fn to_its_end<T>(common: &Common, future: impl Future<Output = T>) ->
         .enable_all()
         .build();
     let runtime = runtime.unwrap_or_else(|error| without_loop(common, &error));
-    let result = runtime.block_on(keyferry::progress::shown(future));
+    let result = runtime.block_on(keyferry::process::progress::shown(future));
     // A name that is still being looked up could hold us beyond the deadline.
     runtime.shutdown_background();
     result

@@ -14,7 +14,7 @@ use super::raw::RawConfig;
 use super::read::Reader;
 use super::written::{self, Flaw, Place};
 use super::{AgeKey, Config, Location};
-use crate::report::{Class, class_of_reading};
+use crate::base::failure::{Class, class_of_reading};
 
 /// Loads files and folders (their `*.yaml` and `*.yml`), all merged into one configuration.
 pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems> {

@@ -1,7 +1,7 @@
 //! Encrypted Kubernetes manifests, applied as what they say they are.
 
 use super::{Location, Source};
-use crate::artifact::Conflict;
+use crate::base::artifact::Conflict;
 
 /// Encrypted manifests of one kind. Namespaces come from here only: what the files say beside values is not protected.
 #[derive(Debug)]

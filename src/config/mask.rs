@@ -7,7 +7,7 @@ mod scan;
 
 use std::ops::Range;
 
-use crate::redact::form::{is_random, is_token, runs};
+use crate::base::redact::form::{is_random, is_token, runs};
 
 /// What stands for hidden text. Always the same: its length tells nothing.
 pub const HIDDEN: &str = "********";

@@ -37,8 +37,8 @@ pub use target::{
 };
 pub use vault::{JwtSource, VaultAuth, VaultServer};
 
-use crate::artifact::{ConfigurationName, ObjectName};
-use crate::report::{Class, Failure};
+use crate::base::artifact::{ConfigurationName, ObjectName};
+use crate::base::failure::{Class, Failure};
 
 /// Where in the configuration something was said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

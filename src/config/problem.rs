@@ -7,8 +7,8 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::Location;
 use super::mask::{self, Masked};
-use crate::plain;
-use crate::report::{Class, Failure};
+use crate::base::failure::{Class, Failure};
+use crate::base::plain;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Location, Reflect, SecretRef};
-use crate::artifact::{Access, Conflict};
+use crate::base::artifact::{Access, Conflict};
 
 /// Where a delivery goes.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Span;
 use tracing::dispatcher::{get_default, with_default};
 
-use crate::lock::locked;
+use crate::base::lock::locked;
 
 /// Calls that run at once, so that thousands of targets do not make hundreds of threads.
 const AT_ONCE: usize = 4;

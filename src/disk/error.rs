@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::Hangs;
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
 
 /// What went wrong at a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -15,8 +15,8 @@ use super::SinkError;
 use super::file::Standing;
 use super::folder::Folder;
 use super::names::temporary_file;
-use crate::artifact::Access;
-use crate::material::SecretBytes;
+use crate::base::artifact::Access;
+use crate::base::material::SecretBytes;
 
 /// An editor that has begun to write into a file has ended by then.
 pub const QUIET: Duration = Duration::from_millis(20);

@@ -13,8 +13,8 @@ use super::folder::{Folder, give, kind, owned};
 use super::lock::Lock;
 use super::names::{is_file_name, temporary_file};
 use super::{SinkError, Unswept};
-use crate::artifact::Access;
-use crate::material::SecretBytes;
+use crate::base::artifact::Access;
+use crate::base::material::SecretBytes;
 
 /// Nothing that is edited is larger.
 pub const LARGEST: usize = 16 << 20;

@@ -14,7 +14,7 @@ use rustix::process::{Gid, Uid, geteuid};
 
 use super::SinkError;
 use super::walk::{Made, open_folder};
-use crate::artifact::Access;
+use crate::base::artifact::Access;
 
 /// tmpfs and ramfs.
 const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];

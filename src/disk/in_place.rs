@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use super::SinkError;
 use super::file::{Standing, write_all};
 use super::folder::{Folder, lives_in_memory};
-use crate::artifact::Access;
-use crate::material::SecretBytes;
+use crate::base::artifact::Access;
+use crate::base::material::SecretBytes;
 
 impl Folder {
     /// Replaces the content of a file that stands; its mode and owner first, so that the new bytes are never open to more

@@ -100,7 +100,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::artifact::Access;
+    use crate::base::artifact::Access;
 
     #[test]
     fn row_116_the_lock_is_a_file_of_ours_that_is_gone_afterwards() {

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{Hangs, call_at};
-use crate::lock::locked;
-use crate::material::SecretBytes;
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
+use crate::base::lock::locked;
+use crate::base::material::SecretBytes;
 
 /// No token, key or identity file is larger.
 const LIMIT: u64 = 1 << 20;

@@ -11,7 +11,7 @@ use rustix::fs::fstat;
 use super::SinkError;
 use super::folder::Folder;
 use super::names::is_temporary_file;
-use crate::lock::locked;
+use crate::base::lock::locked;
 
 /// How long a list is good.
 const GOOD: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::artifact::Access;
+    use crate::base::artifact::Access;
 
     fn open(path: &Path) -> Folder {
         let folder = Folder::find(path, None, &Access::PRIVATE).expect("it can be opened");

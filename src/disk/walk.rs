@@ -20,7 +20,7 @@ use rustix::process::geteuid;
 
 use super::SinkError;
 use super::folder::{expose, kind, lives_in_memory, trusted};
-use crate::artifact::Access;
+use crate::base::artifact::Access;
 
 /// As many as the kernel follows.
 const MOST_LINKS: usize = 40;

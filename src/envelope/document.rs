@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::base::material::{Node, SecretBytes};
 use crate::config::DocumentFormat;
-use crate::material::{Node, SecretBytes};
 
 use super::scalar::Dialect;
 use super::syntax::SyntaxError;

@@ -2,8 +2,8 @@
 //!
 //! Own code, because the usual parsers keep the last of two equal keys, or a number's value instead of its spelling.
 
+use crate::base::material::{Node, SecretBytes};
 use crate::format::{hex, number};
-use crate::material::{Node, SecretBytes};
 
 use super::scalar::Dialect;
 use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};

@@ -5,6 +5,7 @@ pub mod document;
 pub mod dotenv;
 mod ini;
 mod json;
+pub mod manifest;
 pub mod policy;
 mod scalar;
 pub mod sealed;

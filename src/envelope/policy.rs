@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{age, sops};
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
 
 /// The list. An empty one allows everybody.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,8 @@
 //! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). A plain document keeps a spelling that JSON does
 //! not know as text, byte for byte; a SOPS file must be read as SOPS read it, or its checksum is another.
 
+use crate::base::material::{Node, SecretBytes};
 use crate::format::{base64, number};
-use crate::material::{Node, SecretBytes};
 
 use super::time::Time;
 

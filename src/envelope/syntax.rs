@@ -1,6 +1,6 @@
 //! What can be wrong with the text of a document, whatever it is written in: a place and a word, never a value.
 
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
 
 /// Nesting that no honest document has, and that a few walks over the tree can still take on any stack.
 pub(super) const MAX_DEPTH: usize = 128;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use crate::material::Node;
+use crate::base::material::Node;
 
 use super::scalar::{self, Dialect, Tag};
 use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};

@@ -4,4 +4,3 @@ pub(crate) mod base64;
 pub(crate) mod hex;
 pub(crate) mod number;
 pub(crate) mod percent;
-pub(crate) mod wiped;

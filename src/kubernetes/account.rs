@@ -10,7 +10,7 @@ use super::call::{Body, Call, Verb};
 use super::error::Error;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::PullSecretLink;
+use crate::base::artifact::PullSecretLink;
 
 /// The part of a ServiceAccount that we look at.
 #[derive(Deserialize)]

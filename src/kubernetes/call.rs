@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 use super::error::Error;
 use super::subject::{Kind, Subject};
 use super::{Kubernetes, status};
-use crate::artifact::{ObjectName, is_object_name};
-use crate::material::SecretBytes;
-use crate::patience::retry;
-use crate::tally;
+use crate::base::artifact::{ObjectName, is_object_name};
+use crate::base::counters;
+use crate::base::material::SecretBytes;
+use crate::process::deadline::retry;
 
 /// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is tried again.
 const ONE_TRY: Duration = Duration::from_secs(30);
@@ -306,7 +306,7 @@ impl Kubernetes {
             wait: None,
             tries: 1,
         };
-        let counted = tally::Request::new(call.verb.word());
+        let counted = counters::Request::new(call.verb.word());
         let exchange = async {
             let answer = self.client.send(request).await;
             let answer = answer.map_err(|error| sending(call, &self.server, error))?;

@@ -23,8 +23,8 @@ use tower::util::MapErrLayer;
 
 use super::error::Error;
 use super::{Kubernetes, TURNS, kubeconfig};
-use crate::patience::Patience;
-use crate::report::{Class, Failure, class_of_reading};
+use crate::base::failure::{Class, Failure, class_of_reading};
+use crate::process::deadline::Patience;
 
 /// Where a pod finds its token, its cluster's authority and its namespace.
 const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";

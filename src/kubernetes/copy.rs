@@ -12,9 +12,9 @@ use super::fields::{Fields, Managed};
 use super::secret::{Base64, NEVER};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{MARK, ObjectName};
+use crate::base::artifact::{MARK, ObjectName};
+use crate::base::material::SecretBytes;
 use crate::format::base64;
-use crate::material::SecretBytes;
 use crate::reflect::metadata::Metadata;
 use crate::reflect::place::{self, Place, Uid, Version};
 

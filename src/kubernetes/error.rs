@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::subject::{Claims, Kind, Subject};
+use crate::base::failure::{Class, Fault};
 use crate::reflect::signature::KeyError;
-use crate::report::{Class, Fault};
 
 /// Why a cluster was not found, or did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,8 @@ use super::call::{Body, Call, Verb};
 use super::error::Error;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::ObjectName;
-use crate::plain;
+use crate::base::artifact::ObjectName;
+use crate::base::plain;
 
 /// Something to tell.
 pub(crate) struct Notice<'a> {

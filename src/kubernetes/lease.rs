@@ -13,8 +13,8 @@ use super::error::Error;
 use super::secret::NEVER;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::ObjectName;
-use crate::lock::locked;
+use crate::base::artifact::ObjectName;
+use crate::base::lock::locked;
 
 /// Until when this replica may write. Asked right before each write is sent.
 #[derive(Debug, Clone, Default)]

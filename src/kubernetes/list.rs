@@ -12,9 +12,9 @@ use super::call::{self, Call, Verb};
 use super::error::Error;
 use super::status;
 use super::subject::Kind;
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
+use crate::base::counters;
 use crate::format::percent;
-use crate::tally;
 
 /// Objects of one page. An annotation may be of 256 KiB, so a page that is too long is asked for again in smaller ones.
 const PAGE: usize = 250;
@@ -195,7 +195,7 @@ impl Kubernetes {
             .deadline()
             .saturating_duration_since(tokio::time::Instant::now());
         let request = call.request()?;
-        let counted = tally::Request::new(call.verb.word());
+        let counted = counters::Request::new(call.verb.word());
         let answer = timeout(left, self.client.send(request)).await;
         let answer = answer.map_err(|_| unavailable("no answer in time"))?;
         let answer = answer.map_err(|error| call::sending(&call, &self.server, error))?;

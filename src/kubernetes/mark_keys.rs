@@ -13,8 +13,8 @@ use super::error::Error;
 use super::secret::NEVER;
 use super::subject::{Kind, Subject};
 use super::{Kubernetes, MANAGER};
-use crate::artifact::ObjectName;
-use crate::material::SecretBytes;
+use crate::base::artifact::ObjectName;
+use crate::base::material::SecretBytes;
 use crate::reflect::place::{self, Place};
 use crate::reflect::signature::{KEY_SIZE, KeyError, Keys};
 

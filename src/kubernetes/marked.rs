@@ -10,7 +10,7 @@ use super::metadata::Metadata;
 use super::secret::MARK;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{
+use crate::base::artifact::{
     CONFIGURATION, ConfigurationName, Leftover, MANIFESTS_MARK, ObjectName, Origin,
 };
 use crate::format::percent;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::patience::Patience;
+use crate::process::deadline::Patience;
 
 pub(crate) mod account;
 pub(crate) mod call;
@@ -39,7 +39,7 @@ pub use connect::{connect, connect_with};
 pub use error::Error;
 pub use subject::{Claim, Claims, Kind, Subject};
 
-pub(crate) use crate::artifact::OWNER as MANAGER;
+pub(crate) use crate::base::artifact::OWNER as MANAGER;
 
 /// A cluster and our place in it.
 #[derive(Clone)]

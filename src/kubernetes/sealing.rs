@@ -7,7 +7,7 @@ use super::call::{Call, Verb};
 use super::error::Error;
 use super::secret::Stored;
 use super::subject::Kind;
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 use crate::format::percent;
 
 #[derive(serde::Deserialize)]

@@ -22,10 +22,12 @@ pub(crate) use super::fields::Managed;
 use super::metadata::{All, Metadata};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance};
+use crate::base::artifact::{
+    CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance,
+};
+use crate::base::material::SecretBytes;
+use crate::base::observed::SecretState;
 use crate::format::base64;
-use crate::material::SecretBytes;
-use crate::observed::SecretState;
 use crate::reflect::marks::is_copy;
 
 mod apply;
@@ -37,7 +39,7 @@ pub(crate) use apply::{Apply, Basis};
 pub(super) use apply::NEVER;
 use apply::encode;
 
-pub(crate) use crate::artifact::MARK;
+pub(crate) use crate::base::artifact::MARK;
 
 /// A Secret as it is stored.
 #[derive(serde::Deserialize)]
@@ -210,14 +212,14 @@ impl Stored {
             labels: metadata.labels.unwrap_or_default(),
             annotations: metadata.annotations.unwrap_or_default(),
             immutable: immutable.unwrap_or(false),
-            conflict: crate::artifact::Conflict::default(),
+            conflict: crate::base::artifact::Conflict::default(),
         }
     }
 }
 
 /// Whether it is decided by [`Owner`] and [`Provenance`], and not by what a target says.
 ///
-/// [`Provenance`]: crate::artifact::Provenance
+/// [`Provenance`]: crate::base::artifact::Provenance
 fn is_mark(key: &str) -> bool {
     key == MARK || is_provenance(key)
 }

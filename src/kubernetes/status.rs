@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::call::Call;
 use super::error::Error;
 use super::subject::{Claim, Claims};
-use crate::redact;
+use crate::base::redact;
 
 /// The parts of a `Status` that tell something. A proxy's answer has none of them.
 #[derive(Debug, Default, Deserialize)]
@@ -146,9 +146,9 @@ mod tests {
     use super::super::call::{Body, Verb};
     use super::super::subject::{Kind, Subject};
     use super::*;
-    use crate::artifact::ObjectName;
-    use crate::material::SecretBytes;
-    use crate::report::Fault;
+    use crate::base::artifact::ObjectName;
+    use crate::base::failure::Fault;
+    use crate::base::material::SecretBytes;
 
     fn refused(code: u16, body: &str) -> String {
         let value = SecretBytes::from("hunter22");

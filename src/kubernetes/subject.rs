@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 use crate::config::stay::Workload;
 
 /// The kinds of object that we touch.

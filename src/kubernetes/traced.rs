@@ -8,7 +8,7 @@ use super::error::Error;
 use super::metadata::{All, Metadata};
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sources};
+use crate::base::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sources};
 use crate::reflect::marks::{DECLARED, is_copy};
 use crate::reflect::metadata::Notes;
 

@@ -11,7 +11,7 @@ use super::call::{Body, Call, Verb};
 use super::error::Error;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 use crate::config::stay::Workload;
 
 /// The annotation. Argo CD is told to ignore it: see docs/sidecar.md.

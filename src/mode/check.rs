@@ -4,17 +4,17 @@ mod report;
 
 use super::once::verdict;
 use super::{Ended, stopped};
+use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Delivery, Target};
-use crate::cycle;
-use crate::fetched::Fetched;
-use crate::outcome::{Failed, foreseen};
+use crate::pass::outcome::{Failed, foreseen};
+use crate::pass::pipeline;
+use crate::pass::source;
+use crate::pass::source::inspect::{self, Inspected};
+use crate::pass::world::World;
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
-use crate::report::{Class, Failure};
+use crate::render::fetched::Fetched;
 use crate::sidecar::ledger::Ledger;
-use crate::source;
-use crate::source::inspect::{self, Inspected};
-use crate::world::World;
 
 pub use report::Format;
 use report::{Difference, Report};
@@ -90,7 +90,7 @@ async fn look(
             .to
             .retain(|target| matches!(target, Target::File(_) | Target::Files(_)));
     }
-    let plan = cycle::plan(&config, world, now).await;
+    let plan = pipeline::plan(&config, world, now).await;
     report.differences = differences(&plan);
     // A source that does not open was told already, with all who read it.
     let closed = |one: &&Inspected| one.opened_by.is_empty() && !one.failures.is_empty();

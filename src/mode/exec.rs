@@ -7,13 +7,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::program::Environment;
 use super::{Ended, stopped};
+use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Delivery};
-use crate::fetched::Fetched;
-use crate::outcome::Failed;
+use crate::pass::outcome::Failed;
+use crate::pass::source;
+use crate::pass::world::World;
 use crate::render;
-use crate::report::{Class, Failure};
-use crate::source;
-use crate::world::World;
+use crate::render::fetched::Fetched;
 
 /// Fetches the environment of one delivery, for a program that takes our place. A signal is obeyed until that is done.
 pub async fn environment(

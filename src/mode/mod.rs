@@ -1,4 +1,4 @@
-//! When to make a pass, and what to do with what came of it. Each mode is a thin user of [`crate::cycle`].
+//! When to make a pass, and what to do with what came of it. Each mode is a thin user of [`crate::pass::pipeline`].
 
 mod bury;
 pub mod check;
@@ -13,8 +13,8 @@ pub mod watch;
 
 use self::signals::stopped;
 pub use self::signals::{Stop, guard};
-use crate::outcome::Failed;
-use crate::report::Failure;
+use crate::base::failure::Failure;
+use crate::pass::outcome::Failed;
 
 /// How a mode ended.
 #[derive(Debug)]

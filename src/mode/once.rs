@@ -5,15 +5,15 @@ use std::pin::pin;
 use tokio::time::{timeout, timeout_at};
 
 use super::{Ended, Stop, stopped};
+use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
-use crate::cycle;
-use crate::halt;
-use crate::outcome::{Failed, Outcome, foreseen};
+use crate::pass::outcome::{Failed, Outcome, foreseen};
+use crate::pass::pipeline;
+use crate::pass::world::World;
 use crate::plan::{Format, Plan, show};
+use crate::process::shutdown;
 use crate::reflect::foresight::Foresight;
 use crate::reflector;
-use crate::report::{Class, Failure};
-use crate::world::World;
 
 /// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to end; tokens are given
 /// back either way.
@@ -21,12 +21,12 @@ pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended,
     remind(config);
     let stopped = stopped();
     let done = {
-        let mut pass = pin!(cycle::run(config, &world, now));
+        let mut pass = pin!(pipeline::run(config, &world, now));
         tokio::select! {
             applied = &mut pass => Ok(applied),
             stop = stopped => {
                 world.halt.ask();
-                if let Ok(applied) = timeout(halt::LIMIT, pass).await {
+                if let Ok(applied) = timeout(shutdown::LIMIT, pass).await {
                     Failed::log_worst(&Outcome::of(&applied).failures);
                 }
                 Err(stop)
@@ -63,7 +63,7 @@ pub async fn plan(
     let stopped = stopped();
     let whole = async {
         let asked = config.reflector.as_ref().filter(|_| reflector);
-        let plan = cycle::plan(config, &world, now);
+        let plan = pipeline::plan(config, &world, now);
         let (plan, reflector) = tokio::join!(plan, copies(asked, &world));
         Plan { reflector, ..plan }
     };

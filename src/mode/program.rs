@@ -16,9 +16,9 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::execve;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::hygiene::soft_core_limit;
-use crate::material::{SECRET_VARIABLES, SecretBytes};
-use crate::report::{Class, Failure};
+use crate::base::failure::{Class, Failure};
+use crate::base::material::{SECRET_VARIABLES, SecretBytes};
+use crate::process::hardening::soft_core_limit;
 
 /// The fields of a delivery.
 pub(super) type Environment = Vec<(String, SecretBytes)>;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::cadence::backoff;
+use crate::base::renewal::backoff;
 use crate::config::Reflector;
 use crate::kubernetes::Kubernetes;
-use crate::patience::chance;
+use crate::pass::world::World;
+use crate::process::deadline::chance;
 use crate::reflector::{self, Pulse};
-use crate::world::World;
 
 /// Between two attempts to find the cluster, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));

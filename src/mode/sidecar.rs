@@ -8,15 +8,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::bury::bury;
 use super::{Ended, reflector, stopped};
-use crate::apply::react::departed;
+use crate::base::failure::{Class, Failure};
 use crate::config::problem::Problems;
 use crate::config::stay::Process;
 use crate::config::{Config, Source};
 use crate::disk::aside;
 use crate::kubernetes::pod::Pod;
-use crate::outcome::Failed;
-use crate::progress;
-use crate::report::{Class, Failure};
+use crate::pass::apply::react::departed;
+use crate::pass::outcome::Failed;
+use crate::pass::world::World;
+use crate::process::progress;
 use crate::sidecar::board::Board;
 use crate::sidecar::group::Group;
 use crate::sidecar::groups;
@@ -29,7 +30,6 @@ use crate::sidecar::serve;
 use crate::sidecar::waits::Waits;
 use crate::sidecar::watch::Watched;
 use crate::vault::Session;
-use crate::world::World;
 
 /// What a configuration on disk came to.
 pub struct Loaded {
@@ -227,7 +227,7 @@ async fn reload(
 /// Keeps the token of one server, and takes up a credential that was changed on disk.
 pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     let leased = || {
-        let depends = |shelf: &crate::shelf::Shelf| shelf.depends_on(name, u64::MAX);
+        let depends = |shelf: &crate::vault::cache::Shelf| shelf.depends_on(name, u64::MAX);
         world.shelf.as_deref().is_some_and(depends)
     };
     let mut files = Watched::new(

@@ -8,7 +8,8 @@ use std::thread;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
-use crate::{halt, progress};
+use crate::process::progress;
+use crate::process::shutdown;
 
 /// A signal that ends a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +104,7 @@ pub fn guard(end: impl FnOnce(Stop) + Send + 'static) {
         let stop = runtime.block_on(async {
             let mut stops = Stops::new();
             let stop = stops.next().await;
-            let limit = pin!(sleep(halt::LIMIT));
+            let limit = pin!(sleep(shutdown::LIMIT));
             tokio::select! {
                 () = limit => stop,
                 again = stops.next() => again,

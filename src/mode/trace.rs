@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Ended;
-use crate::artifact::{ObjectName, Owner};
+use crate::base::artifact::{ObjectName, Owner};
+use crate::base::failure::Failure;
+use crate::base::plain;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::traced::Traced;
-use crate::outcome::Failed;
-use crate::patience::Patience;
-use crate::plain;
+use crate::pass::outcome::Failed;
+use crate::process::deadline::Patience;
 use crate::reflect::offer::{Ask, Mirror};
 use crate::reflect::{emberstack, mittwald};
-use crate::report::Failure;
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -150,7 +150,7 @@ fn copy_of(traced: &Traced) -> Option<Mirror> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::SourceVersion;
+    use crate::base::artifact::SourceVersion;
     use crate::reflect::metadata::Notes;
 
     fn traced(owner: Owner) -> Traced {

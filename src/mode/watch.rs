@@ -23,11 +23,13 @@ use super::exec::{chosen, rendered};
 use super::program::{Environment, Program};
 use super::sidecar::tend;
 use super::signals::heard;
-use crate::apply::react::{Running, Scope, number};
+use crate::base::failure::{Class, Failure};
 use crate::config::Config;
 use crate::config::stay::SignalName;
-use crate::outcome::Failed;
-use crate::report::{Class, Failure};
+use crate::pass::apply::react::{Running, Scope, number};
+use crate::pass::outcome::Failed;
+use crate::pass::source;
+use crate::pass::world::World;
 use crate::sidecar::board::Board;
 use crate::sidecar::cluster::Followed;
 use crate::sidecar::groups::{self, files};
@@ -37,8 +39,6 @@ use crate::sidecar::news::Trouble;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::waits::Waits;
 use crate::sidecar::watch;
-use crate::source;
-use crate::world::World;
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::artifact::{Artifact, Desired, FileBody, ObjectName, Wanted};
-use crate::lock::locked;
-use crate::observed::{Place, Seen, Spot};
-use crate::overlap::{self, Met, Overlaps};
-use crate::report::{Class, Failure};
+use crate::base::artifact::{Artifact, Desired, FileBody, ObjectName, Wanted};
+use crate::base::failure::{Class, Failure};
+use crate::base::lock::locked;
+use crate::base::observed::{Place, Seen, Spot};
+use crate::base::overlap::{self, Met, Overlaps};
 
 /// Which delivery, and which artifact of it.
 pub(super) type Index = (usize, usize);

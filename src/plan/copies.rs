@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::show::{failure_document, line, reason_of};
+use crate::base::failure::Failure;
 use crate::reflect::foresight::{Foreseen, Foresight};
 use crate::reflect::place::Place;
-use crate::report::Failure;
 
 /// How it stands in lists beside deliveries.
 pub(super) const NAME: &str = "reflector";

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::variables;
 use super::{Action, Change, KeyChange, Reason};
-use crate::artifact::{
+use crate::base::artifact::{
     Access, Artifact, EnvLine, FileArtifact, FileBody, ObjectName, Owner, SecretArtifact,
 };
-use crate::material::SecretBytes;
-use crate::observed::{FileSetState, FileState, SecretState, Verdict};
+use crate::base::failure::{Class, Failure};
+use crate::base::material::SecretBytes;
+use crate::base::observed::{FileSetState, FileState, SecretState, Verdict};
 use crate::reflect::signature::SIGNATURE;
 use crate::render::envfile::{EnvFile, Flaw, Found};
-use crate::report::{Class, Failure};
 
 type Decision = (Action, Vec<KeyChange>);
 

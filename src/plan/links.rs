@@ -1,8 +1,8 @@
 //! A ServiceAccount pulls with a Secret only once that Secret is there as wanted: the one step that follows another.
 
 use super::{Action, Step};
-use crate::artifact::Artifact;
-use crate::report::Failure;
+use crate::base::artifact::Artifact;
+use crate::base::failure::Failure;
 
 /// Which step must end well before this one begins.
 pub fn needed(steps: &[Step], step: &Step) -> Option<usize> {

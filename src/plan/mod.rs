@@ -2,10 +2,10 @@
 //!
 //! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
 
-pub mod brake;
 mod claims;
 mod copies;
 mod decide;
+pub mod declared;
 mod links;
 mod owed;
 pub mod prune;
@@ -15,10 +15,10 @@ mod variables;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
-use crate::observed::{Observed, SecretState, Seen};
+use crate::base::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
+use crate::base::failure::{Class, Failure};
+use crate::base::observed::{Observed, SecretState, Seen};
 use crate::reflect::foresight::{Foreseen, Foresight};
-use crate::report::{Class, Failure};
 
 pub use claims::Ledger;
 pub use links::{needed, unlinked};

@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::{Action, Change, DeliveryPlan, Reason, Step};
-use crate::artifact::Artifact;
+use crate::base::artifact::Artifact;
 use crate::config::{Delivery, Reaction, SecretRef};
-use crate::fetched::Fetched;
+use crate::render::fetched::Fetched;
 
 /// A reaction, and what it is for. Only names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,10 +126,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::artifact::{ObjectName, Owner, PullSecretLink};
+    use crate::base::artifact::{ObjectName, Owner, PullSecretLink};
+    use crate::base::failure::{Class, Failure};
     use crate::plan::KeyChange;
     use crate::render::testing;
-    use crate::report::{Class, Failure};
 
     fn step(action: Action) -> Step {
         let link = PullSecretLink {

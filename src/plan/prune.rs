@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::brake::Limits;
 use super::{Action, DeliveryPlan, Step};
-use crate::artifact::{Artifact, Leftover, ObjectName, Origin};
-use crate::observed::Marked;
-use crate::report::{Class, Failure};
+use crate::base::artifact::{Artifact, Leftover, ObjectName, Origin};
+use crate::base::brake::Limits;
+use crate::base::failure::{Class, Failure};
+use crate::base::observed::Marked;
 
 /// Why something is deleted.
 pub fn why(artifact: &Artifact) -> &'static str {

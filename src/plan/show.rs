@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::copies;
 use super::prune;
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
-use crate::artifact::{Artifact, Provenance};
-use crate::plain;
-use crate::report::Failure;
+use crate::base::artifact::{Artifact, Provenance};
+use crate::base::failure::Failure;
+use crate::base::plain;
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

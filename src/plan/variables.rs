@@ -1,10 +1,10 @@
 //! Which variables of a whole file come, change and go: its texts are read by the file's own format, where they can be.
 
 use super::{Change, KeyChange};
-use crate::artifact::Variables;
+use crate::base::artifact::Variables;
+use crate::base::material::{Node, SecretBytes};
 use crate::config::DocumentFormat;
 use crate::envelope::document;
-use crate::material::{Node, SecretBytes};
 
 type Read = Vec<(String, Node)>;
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::order::Order;
 use super::place::{Kind, Place};
-use crate::plan::brake::Limits;
+use crate::base::brake::Limits;
 
 /// Deletions are judged together with those that were done before, within this time.
 const WINDOW: Duration = Duration::from_secs(60);

@@ -2,8 +2,8 @@
 
 use super::place::{Kind, Place};
 use super::reason::{Farewell, Reason, Refusal};
-use crate::artifact::ObjectName;
-use crate::report::Failure;
+use crate::base::artifact::ObjectName;
+use crate::base::failure::Failure;
 
 /// Everything that would happen.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use super::marks;
 use super::place::{Uid, Version};
 use super::selector::Labels;
 use super::{emberstack, mittwald};
-use crate::artifact::{MARK, OWNER, is_provenance};
+use crate::base::artifact::{MARK, OWNER, is_provenance};
 
 /// Facts of one Secret or ConfigMap.
 #[derive(Debug, Clone, Default, Deserialize)]

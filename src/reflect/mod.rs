@@ -13,7 +13,6 @@
 //! carry our mark, a deletion that does not pass the [`brake`], and a copy that changes hands without an [`order`].
 
 pub mod brake;
-pub mod declared;
 pub mod emberstack;
 pub mod foresight;
 pub mod glob;

@@ -2,7 +2,7 @@
 
 use super::marks::{GIVE, RELEASE};
 use super::place::{Kind, Place};
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq)]

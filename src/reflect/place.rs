@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 
 /// What is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -19,8 +19,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 use super::place::{Kind, Place, Uid, Version};
-use crate::material::SecretBytes;
-pub use crate::observed::Verdict;
+use crate::base::material::SecretBytes;
+pub use crate::base::observed::Verdict;
 
 /// The annotation that holds it.
 pub const SIGNATURE: &str = "keyferry.io/signature";

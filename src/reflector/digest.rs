@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
+use crate::base::material::SecretBytes;
 use crate::kubernetes::copy::Whole;
-use crate::material::SecretBytes;
 use crate::reflect::index::Digest;
 
 /// The key.

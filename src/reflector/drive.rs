@@ -16,7 +16,7 @@ use super::pulse::Pulse;
 use super::tell::Teller;
 use super::watch::{Follow, Seen, Versioned};
 use super::work::{Done, Trouble, Worker};
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
 use crate::reflect::index::{Event, Index, Job, Next};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::pulse::{Pulse, State};
-use crate::metric::{Figure, Metric, Value, counter, float, gauge, single, size, truth};
+use crate::base::metric::{Figure, Metric, Value, counter, float, gauge, single, size, truth};
 
 type Read = fn(&State) -> Vec<Value>;
 

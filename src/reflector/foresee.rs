@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::drive::scopes;
 use super::work::Worker;
+use crate::base::failure::{Class, Failure};
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::list::Pages;
 use crate::kubernetes::{self, Error, Kubernetes};
@@ -17,7 +18,6 @@ use crate::reflect::index::{Content, Digest, Event, Forecast, Job};
 use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::{Kind, Version};
-use crate::report::{Class, Failure};
 
 /// Looks at the whole cluster, or at the namespaces that the configuration names.
 pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresight, Failure> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::pulse::Pulse;
-use crate::artifact::ObjectName;
-use crate::cadence::backoff;
+use crate::base::artifact::ObjectName;
+use crate::base::renewal::backoff;
 use crate::kubernetes::{Error, Kubernetes};
-use crate::patience::chance;
+use crate::process::deadline::chance;
 use crate::reflect::signature::Keys;
 
 /// Between two looks: a rotation is seen so soon.

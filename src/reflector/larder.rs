@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use crate::base::lock::locked;
 use crate::kubernetes::copy::Whole;
-use crate::lock::locked;
 use crate::reflect::index::Digest;
 use crate::reflect::place::{Kind, Place};
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::pulse::Pulse;
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 use crate::kubernetes::lease::{Claim, Fence, Lease};
 use crate::kubernetes::{Error, Kubernetes};
 use crate::reflect::order::Order;
@@ -110,7 +110,7 @@ impl Candidate {
                     told = reason;
                 }
             }
-            sleep(crate::patience::retry::jittered(LOOK)).await;
+            sleep(crate::process::deadline::retry::jittered(LOOK)).await;
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::lead::Candidate;
 
-use crate::lock::locked;
+use crate::base::lock::locked;
 
 /// A watch that was silent for so long is stuck: the server sends something about every minute, and a silent connection is
 /// given up long before.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::event::Notice;
 use crate::reflect::index::{News, Told};

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::pulse::Pulse;
 use crate::kubernetes::list::{Change, Pages};
 use crate::kubernetes::{self, Error, Kubernetes};
-use crate::patience::retry;
+use crate::process::deadline::retry;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::Version;
 

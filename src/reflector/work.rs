@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use super::digest::{Hashing, Held};
 use super::larder::{Goods, Larder};
-use crate::artifact::ObjectName;
-use crate::artifact::secret::is_reserved;
+use crate::base::artifact::ObjectName;
+use crate::base::artifact::secret::is_reserved;
 use crate::config::{Reflector, resolve};
+use crate::envelope::manifest::marks;
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::{Error, Kubernetes};
-use crate::manifest::marks;
 use crate::reflect::foresight::Outlook;
 use crate::reflect::glob::Glob;
 use crate::reflect::index::{Content, Digest, Job, Write, Written};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::failure::Fault;
+use crate::base::plain;
 use crate::config::problem::Problem;
 use crate::config::{ComputedField, Config, Delivery, FileFormat, From, Location, Target};
-use crate::plain;
-use crate::report::Fault;
 
 use super::field::FieldError;
 use super::template::{Template, TemplateError};

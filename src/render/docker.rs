@@ -4,13 +4,13 @@
 
 use thiserror::Error;
 
-use crate::artifact::secret::PULL_KEY;
+use crate::base::artifact::secret::PULL_KEY;
+use crate::base::failure::{Class, Fault};
+use crate::base::material::{Node, SecretBytes};
+use crate::base::plain;
+use crate::base::wiped::Wiped;
 use crate::config::Registry;
 use crate::format::base64;
-use crate::format::wiped::Wiped;
-use crate::material::{Node, SecretBytes};
-use crate::plain;
-use crate::report::{Class, Fault};
 
 use super::field::{Field, FieldError, Fields};
 use super::json::{self, JsonError, quote};

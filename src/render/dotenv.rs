@@ -12,11 +12,11 @@
 
 use thiserror::Error;
 
-use crate::artifact::EnvLine;
-use crate::format::wiped::Wiped;
-use crate::material::SecretBytes;
-use crate::plain;
-use crate::report::{Class, Fault};
+use crate::base::artifact::EnvLine;
+use crate::base::failure::{Class, Fault};
+use crate::base::material::SecretBytes;
+use crate::base::plain;
+use crate::base::wiped::Wiped;
 
 use super::names::is_variable;
 

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
+use crate::base::failure::{Class, Fault};
+use crate::base::material::{Node, SecretBytes};
+use crate::base::plain;
 use crate::config::Location;
-use crate::material::{Node, SecretBytes};
-use crate::plain;
-use crate::report::{Class, Fault};
 
 /// Where a field was taken from, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::artifact::{Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables};
+use crate::base::artifact::{
+    Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables,
+};
+use crate::base::failure::{Class, Failure, Fault};
+use crate::base::material::{Material, Node, SecretBytes};
+use crate::base::plain;
 use crate::config::{FileFormat, FileSetTarget, FileTarget};
-use crate::material::{Material, Node, SecretBytes};
-use crate::plain;
-use crate::report::{Class, Failure, Fault};
 
 use super::Inputs;
 use super::dotenv;

@@ -4,11 +4,11 @@
 
 use thiserror::Error;
 
+use crate::base::failure::{Class, Fault};
+use crate::base::material::{Node, SecretBytes};
+use crate::base::wiped::Wiped;
 use crate::format::hex;
 use crate::format::number::is_json;
-use crate::format::wiped::Wiped;
-use crate::material::{Node, SecretBytes};
-use crate::report::{Class, Fault};
 
 /// One line without spaces: a nested value as a field carries it.
 pub(super) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
@@ -215,7 +215,7 @@ impl JsonError {
         if self.path.is_empty() {
             return String::new();
         }
-        format!("at {}: ", crate::plain::quoted(&self.path.join(".")))
+        format!("at {}: ", crate::base::plain::quoted(&self.path.join(".")))
     }
 }
 

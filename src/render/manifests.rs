@@ -9,13 +9,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::artifact::secret::{self, Unfit};
-use crate::artifact::{Artifact, MANIFESTS_MARK, ObjectName, Provenance, SecretArtifact, Wanted};
+use crate::base::artifact::secret::{self, Unfit};
+use crate::base::artifact::{
+    Artifact, MANIFESTS_MARK, ObjectName, Provenance, SecretArtifact, Wanted,
+};
+use crate::base::failure::{Class, Failure, Fault};
+use crate::base::plain;
 use crate::config::{Config, Location, ManifestSet, Source, Target, resolve};
-use crate::fetched::Fetched;
-use crate::manifest::{Manifest, from_secret_document};
-use crate::plain;
-use crate::report::{Class, Failure, Fault};
+use crate::envelope::manifest::{Manifest, from_secret_document};
+use crate::render::fetched::Fetched;
 
 use super::{provenance, within};
 

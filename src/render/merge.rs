@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
+use crate::base::failure::{Class, Failure, Fault};
+use crate::base::material::{Material, Node, SecretBytes};
+use crate::base::plain;
 use crate::config::{Delivery, From, Source};
-use crate::fetched::Fetched;
 use crate::format::base64;
-use crate::material::{Material, Node, SecretBytes};
-use crate::plain;
-use crate::report::{Class, Failure, Fault};
+use crate::render::fetched::Fetched;
 
 use super::field::{Field, FieldError, Fields, Held, Origin};
 use super::json::JsonError;

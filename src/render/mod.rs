@@ -13,6 +13,7 @@ mod check;
 mod docker;
 mod dotenv;
 pub mod envfile;
+pub mod fetched;
 mod field;
 mod files;
 mod json;
@@ -34,12 +35,12 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::artifact::{Artifact, Desired, Wanted};
+use crate::base::artifact::{Artifact, Desired, Wanted};
+use crate::base::failure::{Class, Failure, Fault};
+use crate::base::material::{Material, SecretBytes};
+use crate::base::plain;
 use crate::config::{Config, Delivery, Target};
-use crate::fetched::Fetched;
-use crate::material::{Material, SecretBytes};
-use crate::plain;
-use crate::report::{Class, Failure, Fault};
+use crate::render::fetched::Fetched;
 
 pub use check::check_templates;
 use field::Fields;

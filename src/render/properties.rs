@@ -1,7 +1,7 @@
 //! `name=value` as `java.util.Properties` reads it: ASCII only, everything else as `\uXXXX`.
 
-use crate::format::wiped::Wiped;
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
+use crate::base::wiped::Wiped;
 
 use super::field::{FieldError, Fields};
 use super::json::escape;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::artifact::{Provenance, SourceVersion};
+use crate::base::artifact::{Provenance, SourceVersion};
+use crate::base::failure::Failure;
 use crate::config::{Config, Delivery, Location, ManifestSet, Source};
-use crate::fetched::Fetched;
-use crate::report::Failure;
+use crate::render::fetched::Fetched;
 
 pub(super) fn of_delivery(
     config: &Config,

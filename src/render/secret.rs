@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::artifact::secret::{self, Data};
-use crate::artifact::{Artifact, ObjectName, Provenance, PullSecretLink, SecretArtifact};
+use crate::base::artifact::secret::{self, Data};
+use crate::base::artifact::{Artifact, ObjectName, Provenance, PullSecretLink, SecretArtifact};
+use crate::base::failure::Failure;
+use crate::base::material::SecretBytes;
 use crate::config::{SecretKind, SecretTarget, resolve};
-use crate::material::SecretBytes;
-use crate::report::Failure;
 
 use super::field::Fields;
 use super::{docker, tls};

@@ -1,8 +1,8 @@
 //! What is taken from one source: paths that reach inside, nested values made flat or JSON text.
 
+use crate::base::failure::Failure;
+use crate::base::material::{Material, Node};
 use crate::config::{Encoding, From};
-use crate::material::{Material, Node};
-use crate::report::Failure;
 
 use super::field::Held;
 use super::json;

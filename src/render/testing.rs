@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::artifact::{ConfigurationName, Provenance, SourceVersion};
+use crate::base::artifact::{ConfigurationName, Provenance, SourceVersion};
+use crate::base::failure::Failure;
+use crate::base::material::{Material, Node};
 use crate::config::{ComputedField, Delivery, From, Location, Source, VaultRead};
-use crate::fetched::Fetched;
-use crate::material::{Material, Node};
-use crate::report::Failure;
+use crate::render::fetched::Fetched;
 
 use super::field::{Field, Fields, Held, Origin};
 

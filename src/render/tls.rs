@@ -3,9 +3,9 @@
 //! Vault's PKI names (`certificate`, `private_key`, `ca_chain`, `issuing_ca`) are understood too; a root among them goes to
 //! `ca.crt`, not into the chain.
 
-use crate::artifact::secret::{Data, Link, Unfit, links, pem};
-use crate::material::Node;
-use crate::report::Failure;
+use crate::base::artifact::secret::{Data, Link, Unfit, links, pem};
+use crate::base::failure::Failure;
+use crate::base::material::Node;
 
 use super::field::Fields;
 

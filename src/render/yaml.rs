@@ -1,7 +1,7 @@
 //! YAML that 1.1 and 1.2 readers take alike: block style, every text double-quoted, numbers as they are spelt.
 
-use crate::format::wiped::Wiped;
-use crate::material::{Node, SecretBytes};
+use crate::base::material::{Node, SecretBytes};
+use crate::base::wiped::Wiped;
 
 use super::json::{JsonError, Problem, quote};
 

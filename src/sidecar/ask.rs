@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::listen::Listen;
-use crate::plain;
-use crate::report::{Class, Failure};
+use crate::base::failure::{Class, Failure};
+use crate::base::plain;
 
 const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(5);

@@ -11,12 +11,12 @@ use super::made::Made;
 use super::news::News;
 use super::removals::Removals;
 use super::standing::{Good, Standing, Waiting};
+use crate::base::failure::{Class, Failure};
+use crate::base::lock::locked;
+use crate::base::plain;
 use crate::config::{Config, OnFailure, Staleness};
-use crate::lock::locked;
-use crate::outcome::Failed;
-use crate::plain;
+use crate::pass::outcome::Failed;
 use crate::reflector::Pulse;
-use crate::report::{Class, Failure};
 
 /// How everything stands.
 #[derive(Debug, Default)]

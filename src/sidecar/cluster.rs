@@ -13,12 +13,12 @@ use tokio::time::sleep;
 
 use crate::config::{Delivery, SecretRef, resolve};
 use crate::kubernetes::Kind;
-use crate::reflect::declared;
+use crate::pass::world::World;
+use crate::plan::declared;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::Version;
 use crate::reflect::selector::Labels;
 use crate::reflector::{Follow, Seen, Versioned};
-use crate::world::World;
 
 /// More of the same is waited for: a cluster that is set up makes many namespaces at once.
 const GATHER: Duration = Duration::from_millis(200);

@@ -20,7 +20,7 @@ use super::leases::{self, Tokens};
 use super::waits::Waits;
 use super::watch::Watched;
 use crate::config::{Delivery, VaultRead};
-use crate::world::World;
+use crate::pass::world::World;
 
 /// The keepers of one group, at least one.
 pub struct Group<'a> {

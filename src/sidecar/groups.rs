@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::base::overlap::Unions;
 use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
-use crate::observe::together;
-use crate::overlap::Unions;
-use crate::reflect::declared::pruned;
+use crate::pass::observe::together;
+use crate::plan::declared::pruned;
 
 /// Takes a configuration apart: into groups that share sources, directly or through others, in the order of their first
 /// deliveries; and each group into those that are made at one time, because they may meet in one place.

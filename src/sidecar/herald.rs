@@ -10,17 +10,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::news::News;
-use crate::artifact::ObjectName;
-use crate::cadence::backoff;
+use crate::base::artifact::ObjectName;
+use crate::base::failure::{Class, Failure};
+use crate::base::lock::locked;
+use crate::base::renewal::backoff;
 use crate::config::{Delivery, SecretRef, Target, resolve};
-use crate::halt;
 use crate::kubernetes::event::Notice;
 use crate::kubernetes::pod::Pod;
 use crate::kubernetes::{Error, Kubernetes};
-use crate::lock::locked;
-use crate::patience::chance;
-use crate::report::{Class, Failure};
-use crate::world::World;
+use crate::pass::world::World;
+use crate::process::deadline::chance;
+use crate::process::shutdown;
 
 /// Events that wait; more at once tell a person nothing.
 const MOST: usize = 100;
@@ -72,7 +72,7 @@ impl Herald {
         failure: Option<&Failure>,
     ) {
         // Who is asked to end fails at nothing.
-        if failure == Some(&halt::stopped()) {
+        if failure == Some(&shutdown::stopped()) {
             return;
         }
         news.fresh.iter().for_each(|failed| failed.log());
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::config::load::of_text;
-    use crate::outcome::Failed;
+    use crate::pass::outcome::Failed;
 
     fn delivery(to: &str) -> Delivery {
         let text =
@@ -329,8 +329,8 @@ mod tests {
             (
                 Some(pod()),
                 &file,
-                turned(&halt::stopped()),
-                Some(&halt::stopped()),
+                turned(&shutdown::stopped()),
+                Some(&shutdown::stopped()),
                 None,
             ),
         ];

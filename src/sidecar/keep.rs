@@ -15,16 +15,16 @@ use super::leases;
 use super::reactor::Reactor;
 use super::waits::Waits;
 use super::watch::Watched;
-use crate::cadence::backoff;
+use crate::base::failure::Class;
+use crate::base::renewal::backoff;
 use crate::config::stay::REFRESH;
 use crate::config::window;
 use crate::config::{Config, Delivery};
-use crate::cycle::{self, Before};
-use crate::outcome::Outcome;
-use crate::patience::chance;
+use crate::pass::outcome::Outcome;
+use crate::pass::pipeline::{self, Before};
+use crate::pass::world::World;
 use crate::plan::Owed;
-use crate::report::Class;
-use crate::world::World;
+use crate::process::deadline::chance;
 
 mod judge;
 mod wait;
@@ -90,7 +90,7 @@ impl Keeper<'_> {
             waits: &|name| self.holds(name),
         };
         let (applied, owed) =
-            cycle::run_asking(self.group, &world, Timestamp::now(), &before).await;
+            pipeline::run_asking(self.group, &world, Timestamp::now(), &before).await;
         // Only for what it logs.
         drop(Outcome::changes(&applied));
         let (mut worst, mut asked): (Option<Class>, _) = (None, None);

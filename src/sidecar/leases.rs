@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::waits::Waits;
 use crate::config::{Delivery, VaultRead};
-use crate::world::World;
+use crate::pass::world::World;
 
 /// What these deliveries read from Vault.
 pub fn reads<'d>(deliveries: impl Iterator<Item = &'d Delivery>) -> BTreeSet<&'d VaultRead> {

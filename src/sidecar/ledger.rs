@@ -12,11 +12,11 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::artifact::Access;
+use crate::base::artifact::Access;
+use crate::base::lock::locked;
+use crate::base::material::SecretBytes;
 use crate::config::{Config, Delivery, Reaction, Target};
 use crate::disk::{Folder, SinkError, call_at, read_text};
-use crate::lock::locked;
-use crate::material::SecretBytes;
 use crate::plan::Owed;
 
 /// What is owed, by delivery.

@@ -10,8 +10,8 @@ use std::str::FromStr;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::base::failure::{Class, Failure};
 use crate::kubernetes::pod::Pod;
-use crate::report::{Class, Failure};
 
 /// Connections that the kernel keeps until they are taken.
 const BACKLOG: u32 = 1024;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::artifact::{Artifact, Provenance, SecretArtifact};
+use crate::base::artifact::{Artifact, Provenance, SecretArtifact};
 use crate::plan::DeliveryPlan;
 
 /// How many Secrets are named: a delivery may have thousands of copies.

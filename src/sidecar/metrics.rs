@@ -7,8 +7,11 @@ use tokio::time::Instant;
 
 use super::board::{Board, State};
 use super::standing::Standing;
-use crate::metric::{Figure, Kind, Metric, Value, counter, float, gauge, single, size, truth};
-use crate::{stderr, tally};
+use crate::base::counters;
+use crate::base::metric::{
+    Figure, Kind, Metric, Value, counter, float, gauge, single, size, truth,
+};
+use crate::process::stderr;
 
 /// What values are read of.
 struct Seen<'s> {
@@ -124,13 +127,13 @@ const METRICS: &[Metric<Read>] = &[
     counter(
         "keyferry_vault_requests_total",
         "Requests to Vault.",
-        |_| single(float(tally::VAULT_REQUESTS.total())),
+        |_| single(float(counters::VAULT_REQUESTS.total())),
     ),
     gauge(
         "keyferry_vault_up",
         "Whether the last request met a server that does its work.",
         |_| {
-            let servers = tally::VAULT_UP.each().into_iter();
+            let servers = counters::VAULT_UP.each().into_iter();
             servers
                 .map(|(server, up)| (vec![("server", server)], truth(up)))
                 .collect()
@@ -139,23 +142,23 @@ const METRICS: &[Metric<Read>] = &[
     counter(
         "keyferry_vault_errors_total",
         "Requests to Vault without a good answer.",
-        |_| single(float(tally::VAULT_ERRORS.total())),
+        |_| single(float(counters::VAULT_ERRORS.total())),
     ),
     counter(
         "keyferry_vault_logins_total",
         "Logins that Vault granted.",
-        |_| single(float(tally::VAULT_LOGINS.total())),
+        |_| single(float(counters::VAULT_LOGINS.total())),
     ),
     counter(
         "keyferry_vault_renewals_total",
         "Renewals of tokens and leases that Vault granted.",
-        |_| single(float(tally::VAULT_RENEWALS.total())),
+        |_| single(float(counters::VAULT_RENEWALS.total())),
     ),
     counter(
         "keyferry_kubernetes_requests_total",
         "Requests to the API server, by verb and code of the answer.",
         |_| {
-            let requests = tally::KUBERNETES_REQUESTS.each().into_iter();
+            let requests = counters::KUBERNETES_REQUESTS.each().into_iter();
             let value = |(verb, code, count): (&'static str, u16, u64)| {
                 let code = match code {
                     0 => "none".to_owned(),
@@ -172,7 +175,7 @@ const METRICS: &[Metric<Read>] = &[
     counter(
         "keyferry_kubernetes_errors_total",
         "Requests to the API server without a good answer.",
-        |_| single(float(tally::KUBERNETES_ERRORS.total())),
+        |_| single(float(counters::KUBERNETES_ERRORS.total())),
     ),
 ];
 
@@ -254,8 +257,8 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Failed;
-    use crate::report::{Class, Failure};
+    use crate::base::failure::{Class, Failure};
+    use crate::pass::outcome::Failed;
     use crate::sidecar::board::Told;
 
     #[test]
@@ -278,8 +281,8 @@ mod tests {
         let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));
         board.tell(told(vec![denied]));
         board.reacted("run", true);
-        tally::Request::new("metrics").ended(true);
-        tally::VAULT_UP.set("metrics", false);
+        counters::Request::new("metrics").ended(true);
+        counters::VAULT_UP.set("metrics", false);
         let text = text(&board);
         for name in names() {
             let samples = text.lines().filter(|line| line.starts_with(name)).count();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::outcome::Failed;
-use crate::report::Class;
+use crate::base::failure::Class;
+use crate::pass::outcome::Failed;
 
 /// What lasts is told again this often.
 pub const AGAIN: Duration = Duration::from_secs(3600);
@@ -90,7 +90,7 @@ fn reason(failed: &Failed) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Failure;
+    use crate::base::failure::Failure;
 
     fn failed(target: &str, class: Class, what: &str) -> Failed {
         Failed {

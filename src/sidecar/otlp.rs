@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use self::wire::{Field, Message};
 use super::board::{Board, Span};
 use super::metrics::figures;
+use crate::base::failure::Failure;
+use crate::base::metric::{Figure, Kind};
 use crate::config::stay::Collector;
-use crate::metric::{Figure, Kind};
-use crate::report::Failure;
 use crate::vault::{Post, calls, post};
 
 /// How often is told.

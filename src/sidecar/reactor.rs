@@ -11,14 +11,14 @@ use tokio::time::Instant;
 
 use super::board::Board;
 use super::ledger::Ledger;
-use crate::apply::react::react;
-use crate::cadence::backoff;
+use crate::base::failure::Failure;
+use crate::base::lock::locked;
+use crate::base::renewal::backoff;
 use crate::config::{Config, Reaction};
-use crate::lock::locked;
-use crate::patience::{any_number, chance};
+use crate::pass::apply::react::react;
+use crate::pass::world::World;
 use crate::plan::{News, Owed};
-use crate::report::Failure;
-use crate::world::World;
+use crate::process::deadline::{any_number, chance};
 
 /// Changes that come in one go are told in one go.
 const QUIET: Duration = Duration::from_millis(150);

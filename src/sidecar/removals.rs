@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::plan::brake::Limits;
-use crate::report::{Class, Failure};
+use crate::base::brake::Limits;
+use crate::base::failure::{Class, Failure};
 
 /// Removals within this time count together. It is longer than two usual refreshes, in which all deliveries look once.
 const WINDOW: Duration = Duration::from_secs(600);

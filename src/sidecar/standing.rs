@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::made::Made;
 use super::news::Trouble;
+use crate::base::failure::{Class, Failure};
 use crate::config::{OnFailure, Staleness};
-use crate::report::{Class, Failure};
 
 /// What is known of one delivery.
 #[derive(Debug, Clone, Default)]

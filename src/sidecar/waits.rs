@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::base::lock::locked;
+use crate::base::material::Material;
 use crate::config::VaultRead;
-use crate::lock::locked;
-use crate::material::Material;
-use crate::world::World;
+use crate::pass::world::World;
 
 /// What one group knows of it.
 #[derive(Debug, Default)]

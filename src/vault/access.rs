@@ -19,8 +19,8 @@ use super::reasons::{Ban, Refusal, Setup};
 use super::tend::Task;
 use super::token::Token;
 use super::transport::Call;
+use crate::base::counters;
 use crate::config::VaultAuth;
-use crate::tally;
 
 /// How long the end of a session may take; one that stayed ends with many others, when a node or a namespace goes.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -232,7 +232,7 @@ impl Access {
         }));
         state.failures = 0;
         state.failed = None;
-        tally::VAULT_LOGINS.count();
+        counters::VAULT_LOGINS.count();
         if self.link.stays() {
             state.task = Task::of(&fresh);
             self.generations.send_replace(state.generation);

@@ -13,8 +13,8 @@ use super::reasons::{Setup, Trouble};
 use super::tls::Trust;
 use super::token::Credential;
 use super::transport::{Answer, Call, Transport};
+use crate::base::material::{Node, SecretBytes};
 use crate::format::percent;
-use crate::material::{Node, SecretBytes};
 
 /// Where a job asks for its identity, and with which right. Read from the environment by `main` alone.
 pub struct Runner {

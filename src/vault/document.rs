@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::error::Cause;
 use super::reasons::Limit;
+use crate::base::material::{Node, SecretBytes};
 use crate::format::hex;
-use crate::material::{Node, SecretBytes};
 
 /// Levels of lists and mappings that an answer may have.
 const DEPTH: usize = 64;

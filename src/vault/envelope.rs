@@ -14,9 +14,9 @@ use super::error::Cause;
 use super::reasons::{Absence, Ban, Misuse, Refusal, Trouble};
 use super::span::seconds;
 use super::transport::Answer;
-use crate::material::{Lease, Node};
-use crate::patience::retry::retry_after;
-use crate::redact::without_secrets;
+use crate::base::material::{Lease, Node};
+use crate::base::redact::without_secrets;
+use crate::process::deadline::retry::retry_after;
 
 /// An answer that Vault gave to a request it accepted.
 #[derive(Debug)]

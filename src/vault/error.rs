@@ -1,13 +1,13 @@
 //! What goes wrong with Vault: a [`VaultError`] names server, step and object, its [`Cause`] says why and decides the class.
 //!
 //! Invariant: nothing here holds a body, a header or an error of a library that may quote one. Texts of the server
-//! are in here only after [`without_secrets`](crate::redact::without_secrets).
+//! are in here only after [`without_secrets`](crate::base::redact::without_secrets).
 
 use std::time::Duration;
 
 use super::reasons::{Absence, Limit, Misuse, Refusal, Setup, Trouble};
+use crate::base::failure::{Class, Failure, Fault};
 use crate::disk::DiskError;
-use crate::report::{Class, Failure, Fault};
 
 /// A failure as the caller of a session gets it.
 #[derive(Debug, Clone, thiserror::Error)]

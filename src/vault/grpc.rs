@@ -15,7 +15,7 @@ use super::error::Cause;
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use super::transport::USER_AGENT;
-use crate::report::{Class, Failure};
+use crate::base::failure::{Class, Failure};
 
 /// The answers that we ask for are nearly empty.
 const ANSWER_LIMIT: usize = 64 << 10;

@@ -17,7 +17,7 @@ use super::path::{DataPath, KvPath};
 use super::reasons::{Absence, Misuse, Refusal, Setup};
 use super::span::{seconds_in, until_rotation};
 use super::transport::Call;
-use crate::material::{Lease, Material, Node};
+use crate::base::material::{Lease, Material, Node};
 
 /// What came of asking for a path.
 type Outcome = Result<Reply, Stop>;

@@ -9,8 +9,8 @@ use super::endpoint::Own;
 use super::error::{Cause, Stop};
 use super::reasons::Absence;
 use super::transport::Call;
-use crate::report::Failure;
-use crate::tally;
+use crate::base::counters;
+use crate::base::failure::Failure;
 
 /// What came of asking for more time.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Session {
         let token = access.token().await?;
         // Not through `ask`: a refusal is the lease's, and no reason to look for another token.
         let reply = access.link.once(&call, Some(&token), &[]).await?;
-        tally::VAULT_RENEWALS.count();
+        counters::VAULT_RENEWALS.count();
         Ok(Renewal::Granted {
             span: Duration::from_secs(reply.lease_seconds),
             renewable: reply.lease.is_some_and(|lease| lease.renewable),

@@ -10,9 +10,9 @@ use super::reasons::Setup;
 use super::tls::Trust;
 use super::token::Token;
 use super::transport::{Call, Transport};
+use crate::base::counters;
 use crate::config::VaultServer;
-use crate::patience::Patience;
-use crate::tally;
+use crate::process::deadline::Patience;
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -103,14 +103,14 @@ impl Link {
             headers.insert(TOKEN, token.credential.header());
             secrets.push(token.credential.expose_str());
         }
-        tally::VAULT_REQUESTS.count();
+        counters::VAULT_REQUESTS.count();
         let reply = self.send(call, &headers, &secrets, limit).await;
         if reply.is_err() {
-            tally::VAULT_ERRORS.count();
+            counters::VAULT_ERRORS.count();
         }
         // One that refuses works.
         let down = reply.as_ref().is_err_and(Cause::is_passing);
-        tally::VAULT_UP.set(&self.server, !down);
+        counters::VAULT_UP.set(&self.server, !down);
         for warning in reply.iter().flat_map(|reply| &reply.warnings) {
             tracing::warn!(path = call.target.path(), "vault warned: {warning}");
         }
@@ -156,6 +156,6 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        tally::VAULT_UP.forget(&self.server);
+        counters::VAULT_UP.forget(&self.server);
     }
 }

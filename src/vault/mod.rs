@@ -10,6 +10,7 @@
 mod access;
 mod actions;
 mod auth;
+pub mod cache;
 mod chain;
 mod document;
 mod endpoint;
@@ -51,11 +52,11 @@ use self::mounts::Mounts;
 use self::path::DataPath;
 use self::reasons::{Limit, Setup};
 use self::version::Refused;
+use crate::base::failure::Failure;
+use crate::base::material::Material;
 use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
-use crate::material::Material;
-use crate::patience::Patience;
-use crate::report::Failure;
-use crate::room;
+use crate::process::deadline::Patience;
+use crate::process::memory;
 
 /// One server, one identity, at most one token. Logs in on first use.
 pub struct Session {
@@ -187,7 +188,7 @@ impl Session {
             None => kv::read(access, &self.mounts, question).await,
         }?;
         // Refused here, so that nobody keeps it.
-        room::check().map_err(|full| Cause::from(Limit::from(full)))?;
+        memory::check().map_err(|full| Cause::from(Limit::from(full)))?;
         Ok(material)
     }
 

@@ -15,8 +15,8 @@ use super::error::{Cause, Stop};
 use super::path::DataPath;
 use super::reasons::{Absence, Refusal};
 use super::transport::Call;
-use crate::lock::locked;
-use crate::material::Node;
+use crate::base::lock::locked;
+use crate::base::material::Node;
 
 /// A mount and what is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]

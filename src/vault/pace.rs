@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::error::Cause;
 use super::reasons::Trouble;
-use crate::patience::{Patience, retry};
+use crate::process::deadline::{Patience, retry};
 
 /// Counts the tries of one request and waits between them.
 pub(super) struct Pace {

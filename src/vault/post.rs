@@ -10,7 +10,7 @@ use super::error::Cause;
 use super::reasons::Setup;
 use super::tls::Trust;
 use super::transport::{Call, Transport};
-use crate::report::{Class, Failure};
+use crate::base::failure::{Class, Failure};
 
 /// What is sent, and where to.
 pub struct Post {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::path::PathFault;
-use crate::report::Class;
-use crate::room::Full;
+use crate::base::failure::Class;
+use crate::process::memory::Full;
 
 /// Found before anything was sent.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! How long something lives, as a server writes it, kept within what any clock can count.
 
-use crate::material::Node;
+use crate::base::material::Node;
 
 /// Ten years: what is to last longer outlives us.
 pub const LONGEST: u64 = 10 * 365 * 86_400;
@@ -32,7 +32,7 @@ pub(super) fn until_rotation(data: &Node) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::material::SecretBytes;
+    use crate::base::material::SecretBytes;
 
     #[test]
     fn row_152_a_duration_is_clamped_where_it_is_parsed() {

@@ -14,10 +14,10 @@ use super::error::{Cause, Stop};
 use super::span::seconds_in;
 use super::token::{Life, Token};
 use super::transport::Call;
-use crate::cadence::{Cadence, Turn, backoff};
-use crate::material::Node;
-use crate::patience::chance;
-use crate::tally;
+use crate::base::counters;
+use crate::base::material::Node;
+use crate::base::renewal::{Cadence, Turn, backoff};
+use crate::process::deadline::chance;
 
 /// Waits between failed logins: the first, and the longest where the server says no.
 const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -171,7 +171,7 @@ impl Access {
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
         state.task = Some(match (life, answer) {
             (Some(life), _) => {
-                tally::VAULT_RENEWALS.count();
+                counters::VAULT_RENEWALS.count();
                 cadence.granted(life.span, chance());
                 let (turn, wait) = cadence.next(left(life.since + life.span), life.renewable);
                 tracing::debug!(ttl_s = life.span.as_secs(), "vault token renewed");

@@ -14,10 +14,10 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertSt
 use tokio::time::Instant;
 
 use super::reasons::Trouble;
+use crate::base::failure::Class;
 use crate::config::problem::Problem;
 use crate::config::{Config, VaultServer};
 use crate::disk::{DiskError, call_at, read_public};
-use crate::report::Class;
 
 /// What a certificate is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]

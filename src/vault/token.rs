@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::error::Cause;
 use super::span::seconds_in;
-use crate::material::{Node, SecretBytes};
+use crate::base::material::{Node, SecretBytes};
 
 /// A token, JWT or id of one line of printable ASCII. As a header it cannot become two headers; its bytes are
 /// wiped with its last owner.

@@ -23,7 +23,7 @@ use super::error::Cause;
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use crate::net::address::is_loopback;
-use crate::room::{self, Taken};
+use crate::process::memory::{self, Taken};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const EXCHANGE: Duration = Duration::from_secs(30);
@@ -101,7 +101,7 @@ impl Transport {
             authority,
             trust,
             client: Mutex::new(None),
-            turns: Semaphore::new(room::at_once(AT_ONCE)),
+            turns: Semaphore::new(memory::at_once(AT_ONCE)),
         })
     }
 

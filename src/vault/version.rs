@@ -14,8 +14,8 @@ use super::mounts::Mounts;
 use super::path::DataPath;
 use super::reasons::Refusal;
 use super::transport::Call;
-use crate::lock::locked;
-use crate::material::Node;
+use crate::base::lock::locked;
+use crate::base::material::Node;
 
 /// However long a token lives, rights may have been given meanwhile.
 const BELIEVED: Duration = Duration::from_secs(3600);

@@ -10,8 +10,8 @@ use super::link::Link;
 use super::reasons::Refusal;
 use super::token::{Credential, Token};
 use super::transport::Call;
-use crate::material::Node;
-use crate::redact::without_secrets;
+use crate::base::material::Node;
+use crate::base::redact::without_secrets;
 
 /// Unwraps the secret id of an approle mount. The wrapping token works once.
 pub(super) async fn secret_id(

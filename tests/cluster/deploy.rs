@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keyferry::base::failure::Class;
 use keyferry::config::load::load;
 use keyferry::config::outside::Outside;
-use keyferry::report::Class;
 use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;

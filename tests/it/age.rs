@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use keyferry::base::failure::{Class, Failure, Fault};
+use keyferry::base::material::SecretBytes;
 use keyferry::envelope::age::{self, AgeError, Identity, KeyProblem};
-use keyferry::material::SecretBytes;
-use keyferry::report::{Class, Failure, Fault};
 use sha2::{Digest, Sha256};
 
 const CANARY: &[u8] = b"canary-value-7\n";

@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keyferry::artifact::{
+use keyferry::base::artifact;
+use keyferry::base::artifact::{
     Access, Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables,
 };
+use keyferry::base::failure::{Class, Failure};
+use keyferry::base::material::SecretBytes;
+use keyferry::base::observed::Observed;
 use keyferry::config::Config;
-use keyferry::material::SecretBytes;
-use keyferry::observed::Observed;
+use keyferry::pass::apply;
+use keyferry::pass::observe;
+use keyferry::pass::world::World;
 use keyferry::plan::{Action, Reason, plan};
-use keyferry::report::{Class, Failure};
-use keyferry::world::World;
-use keyferry::{apply, artifact, observe};
 
 mod foreign;
 mod full;

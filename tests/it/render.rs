@@ -9,12 +9,12 @@ mod readers;
 use build::{
     computed, config, delivery, desired_of, file, map, number, raw_secret, secret, text, vault,
 };
-use keyferry::artifact::{Artifact, FileBody};
+use keyferry::base::artifact::{Artifact, FileBody};
+use keyferry::base::failure::{Class, Failure};
+use keyferry::base::material::{Material, Node};
 use keyferry::config::{FileFormat, SecretKind, Source, Target};
-use keyferry::fetched::Fetched;
-use keyferry::material::{Material, Node};
 use keyferry::render;
-use keyferry::report::{Class, Failure};
+use keyferry::render::fetched::Fetched;
 
 fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N]) -> Fetched {
     let answers = answers.into_iter();

@@ -1,58 +1,37 @@
 //! The house's rules that a compiler does not know: who may use whom, and how large a room may grow.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Module to ring. A module uses its own ring or lower ones; `source`, `observe` and `apply` do not know each other.
+/// Module to ring. A module uses its own ring or lower ones, and no circle of modules exists.
 const RINGS: &[(&str, u8)] = &[
     ("main", 4),
     ("cli", 4),
     ("mode", 3),
     ("sidecar", 3),
-    ("outcome", 3),
-    ("cycle", 3),
-    ("telemetry", 3),
-    ("hygiene", 3),
-    ("source", 2),
-    ("observe", 2),
-    ("apply", 2),
-    ("world", 2),
+    ("reflector", 3),
+    ("pass", 3),
     ("vault", 2),
     ("kubernetes", 2),
-    ("reflector", 2),
     ("disk", 2),
-    ("progress", 2),
-    ("stderr", 2),
-    ("patience", 2),
-    ("halt", 2),
-    ("turns", 2),
-    ("room", 2),
-    ("shelf", 2),
+    ("process", 2),
     ("plan", 1),
     ("render", 1),
     ("envelope", 1),
     ("config", 1),
-    ("fetched", 1),
-    ("manifest", 1),
     ("reflect", 1),
-    ("material", 0),
-    ("artifact", 0),
-    ("observed", 0),
-    ("report", 0),
-    ("cadence", 0),
-    ("tally", 0),
-    ("metric", 0),
-    ("lock", 0),
-    ("overlap", 0),
-    ("plain", 0),
+    ("base", 0),
     ("format", 0),
     ("net", 0),
-    ("redact", 0),
 ];
 
-/// Siblings that do not know each other.
-const SIBLINGS: &[&str] = &["source", "observe", "apply"];
+/// Entries of `src` that a stranger looks through.
+const FIRST_LEVEL: usize = 20;
+
+/// Steps of a pass that do not know each other.
+const STEPS: &[&str] = &["source", "observe", "apply"];
 
 /// What pure code does not touch.
 const IMPURE: &[&str] = &[
@@ -93,24 +72,63 @@ fn modules_use_lower_rings_only() {
             ));
             continue;
         };
-        for (number, line) in source.lines.iter().enumerate() {
-            for used in uses(line) {
-                let higher = self::ring(&used).is_some_and(|used| used > ring);
-                let sibling = used != source.module
-                    && SIBLINGS.contains(&used.as_str())
-                    && SIBLINGS.contains(&source.module.as_str());
-                if higher || sibling {
-                    wrong.push(format!(
-                        "{}:{}: `{}` may not use `{used}`",
-                        source.path.display(),
-                        number + 1,
-                        source.module
-                    ));
-                }
+        let used = uses(&source).into_iter();
+        let higher = used.filter(|used| self::ring(used).is_some_and(|used| used > ring));
+        wrong.extend(higher.map(|used| {
+            let (path, module) = (source.path.display(), &source.module);
+            format!("{path}: `{module}` may not use `{used}`")
+        }));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn modules_form_no_circle() {
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources() {
+        let mut others = uses(&source);
+        others.remove(&source.module);
+        used.entry(source.module).or_default().extend(others);
+    }
+    // Whoever uses only what is not in a circle is in none.
+    loop {
+        let left: BTreeSet<String> = used.keys().cloned().collect();
+        used.retain(|_, others| others.iter().any(|other| left.contains(other)));
+        if used.len() == left.len() {
+            break;
+        }
+    }
+    assert!(used.is_empty(), "in a circle, or above one: {used:?}");
+}
+
+#[test]
+fn the_steps_of_a_pass_do_not_know_each_other() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let mut parts = source.path.iter().map(|part| part.to_string_lossy());
+        if parts.next().as_deref() != Some("pass") {
+            continue;
+        }
+        let own = parts.next().unwrap_or_default();
+        let own = own.trim_end_matches(".rs");
+        if !STEPS.contains(&own) {
+            continue;
+        }
+        let text = source.lines.join("\n");
+        for other in STEPS.iter().filter(|step| **step != own) {
+            if text.contains(&format!("pass::{other}")) {
+                wrong.push(format!("{}: uses `{other}`", source.path.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_first_level_can_be_looked_through() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let entries = fs::read_dir(root).expect("it is a folder").count();
+    assert!(entries <= FIRST_LEVEL, "{entries} entries in src");
 }
 
 #[test]
@@ -180,20 +198,77 @@ fn ring(module: &str) -> Option<u8> {
         .map(|(_, ring)| *ring)
 }
 
-/// The modules of ours that a line names.
-fn uses(line: &str) -> Vec<String> {
-    let line = line.trim_start();
-    if line.starts_with("//") {
-        return Vec::new();
+/// The modules of the first level that a file uses: by `crate::x`, by `crate::{x, y::z}`, or by as many `super::` as leave
+/// its own.
+fn uses(source: &Source) -> BTreeSet<String> {
+    let code = source.lines.iter().map(|line| line.trim_start());
+    let code: Vec<&str> = code.filter(|line| !line.starts_with("//")).collect();
+    let code = code.join("\n");
+    let depth = source.path.iter().filter(|part| *part != "mod.rs").count();
+    let out = "super::".repeat(depth);
+    let mut used = BTreeSet::new();
+    for root in ["crate::", "keyferry::", out.as_str()] {
+        for (at, _) in code.match_indices(root) {
+            let before = code[..at].chars().next_back();
+            if !before.is_some_and(|before| before.is_alphanumeric() || before == ':') {
+                used.extend(first_names(&code[at + root.len()..]));
+            }
+        }
     }
-    line.match_indices("crate::")
-        .map(|(at, found)| {
-            let rest = &line[at + found.len()..];
-            rest.chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect()
-        })
-        .collect()
+    used
+}
+
+/// The name that a path begins with, or those of a group in braces.
+fn first_names(path: &str) -> Vec<String> {
+    let name = |path: &str| -> String {
+        let path = path.trim_start().chars();
+        path.take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    };
+    let Some(group) = path.strip_prefix('{') else {
+        return vec![name(path)];
+    };
+    let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                names.push(name(&group[start..at]));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn uses_are_seen_however_they_are_written() {
+    let rows = [
+        ("a/b.rs", "use crate::x::Y;", "x"),
+        ("a/b.rs", "use crate::{x, y::{Z, W}, z};", "x y z"),
+        ("a/b.rs", "let c = crate::x::y();", "x"),
+        ("a/b.rs", "use super::c;", ""),
+        ("a/b.rs", "use super::super::x;", "x"),
+        ("a/mod.rs", "use super::x;", "x"),
+        ("a/b.rs", "// crate::x", ""),
+    ];
+    for (path, line, want) in rows {
+        let source = Source {
+            path: path.into(),
+            module: "a".to_owned(),
+            lines: vec![line.to_owned()],
+        };
+        let used: Vec<String> = uses(&source)
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect();
+        assert_eq!(used.join(" "), want, "{path}: {line}");
+    }
 }
 
 /// Every file of `src`, without its tests: they may use anything.

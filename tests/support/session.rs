@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use keyferry::base::failure::Failure;
+use keyferry::base::material::{Material, Node};
 use keyferry::config::{Location, VaultAuth, VaultRead, VaultServer};
-use keyferry::material::{Material, Node};
-use keyferry::report::Failure;
 use keyferry::vault::Session;
 use tokio::time::Instant;
 

@@ -7,7 +7,7 @@ use super::super::raw::RawManifests;
 use super::super::{Location, ManifestSet, Source};
 use super::Checker;
 use super::source::by_inner_name;
-use crate::artifact::Conflict;
+use crate::base::artifact::Conflict;
 use crate::reflect::glob::matches;
 
 /// What Kubernetes takes as the value of a label.

@@ -20,9 +20,9 @@ use super::outside::Outside;
 use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
 use super::source::DEFAULT_SERVER;
-use crate::artifact::ConfigurationName;
-use crate::redact::form::is_private_key;
-use crate::report::Class;
+use crate::base::artifact::ConfigurationName;
+use crate::base::failure::Class;
+use crate::base::redact::form::is_private_key;
 
 use super::{
     AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, Reflector, SealedKey,

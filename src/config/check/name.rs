@@ -6,8 +6,8 @@ use super::super::at::{At, Shown};
 use super::super::problem::Problem;
 use super::super::{Delivery, Location, ManifestSet, Target};
 use super::Checker;
-use crate::artifact::ConfigurationName;
-use crate::report::Class;
+use crate::base::artifact::ConfigurationName;
+use crate::base::failure::Class;
 
 impl Checker<'_> {
     /// Nothing after a problem.

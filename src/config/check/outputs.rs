@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::super::problem::Problem;
 use super::super::{Delivery, FileFormat, Location, SecretRef, Target};
 use super::target::normal;
-use crate::overlap::{Claim, Met, Overlaps};
-use crate::report::Class;
+use crate::base::failure::Class;
+use crate::base::overlap::{Claim, Met, Overlaps};
 
 /// What one target occupies.
 enum Place<'a> {

@@ -9,13 +9,13 @@ use super::super::raw::{
 };
 use super::super::{Delivery, Location, Reflect, Reflector, SILENCE, SecretRef, Target};
 use super::Checker;
-use crate::plan::brake::Limits;
+use crate::base::brake::Limits;
+use crate::base::failure::Class;
 use crate::reflect::glob::{Ceiling, Glob};
 use crate::reflect::index::Rules;
 use crate::reflect::offer::Dialect;
 use crate::reflect::pattern::Matching;
 use crate::reflect::selector::Selector;
-use crate::report::Class;
 
 /// Where nobody's copies belong unless somebody says so.
 const SYSTEM: &str = "kube-*";

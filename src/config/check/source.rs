@@ -6,7 +6,7 @@ use super::super::at::{At, Shown};
 use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef};
 use super::super::{DocumentFormat, Encoding, From, Location, SecretRef, Source, VaultRead};
 use super::Checker;
-use crate::artifact::{is_namespace_name, is_object_name};
+use crate::base::artifact::{is_namespace_name, is_object_name};
 
 impl Checker<'_> {
     pub(super) fn from(&mut self, written: At<RawFrom>) -> Option<From> {

@@ -12,9 +12,9 @@ use super::super::{
     SecretTarget, Target,
 };
 use super::Checker;
-use crate::artifact::secret;
-use crate::artifact::{Access, Conflict, MARK, is_provenance};
-use crate::report::class_of_reading;
+use crate::base::artifact::secret;
+use crate::base::artifact::{Access, Conflict, MARK, is_provenance};
+use crate::base::failure::class_of_reading;
 
 /// What `kubectl create secret` and people call them.
 const OTHER_NAMES: [(&str, &str); 4] = [

@@ -10,8 +10,8 @@ use super::super::{
     AgeKey, JwtSource, Location, SealedKey, SecretRef, VaultAuth, VaultRead, VaultServer,
 };
 use super::{Checker, DEFAULT_SERVER};
+use crate::base::failure::Class;
 use crate::net::address::is_loopback;
-use crate::report::Class;
 
 /// Where a pod finds its ServiceAccount token when no other is projected.
 const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";

@@ -14,7 +14,7 @@ use super::{
     AgeKey, ComputedField, Config, Encoding, FileFormat, JwtSource, SecretKind, Source, Target,
     VaultAuth,
 };
-use crate::report::Class;
+use crate::base::failure::Class;
 
 fn env(name: &str) -> Option<String> {
     match name {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustix::fs::{FileType, Stat, readlinkat};
 
 use super::{DATA, link_target};
-use crate::artifact::Access;
+use crate::base::artifact::Access;
+use crate::base::material::SecretBytes;
 use crate::disk::SinkError;
 use crate::disk::folder::{Folder, kind, owned};
 use crate::disk::names::{is_file_name, is_generation, is_temporary_link};
-use crate::material::SecretBytes;
 
 /// What of ours is in a folder.
 #[derive(Default)]

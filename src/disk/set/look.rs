@@ -7,11 +7,11 @@ use rustix::io::Errno;
 
 use super::inner_mode;
 use super::inventory::{Inventory, inventory};
-use crate::artifact::Access;
+use crate::base::artifact::Access;
+use crate::base::material::SecretBytes;
+use crate::base::observed::{FileSetState, FileState};
 use crate::disk::SinkError;
 use crate::disk::folder::{Folder, owned};
-use crate::material::SecretBytes;
-use crate::observed::{FileSetState, FileState};
 
 /// What stands in a folder; nothing when no set was ever laid there.
 pub fn look(

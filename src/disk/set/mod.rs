@@ -19,7 +19,7 @@ pub use look::look;
 pub use retired::Retired;
 pub use write::{remove_all, write};
 
-use crate::artifact::Access;
+use crate::base::artifact::Access;
 
 /// The link that is switched.
 const DATA: &str = "..data";

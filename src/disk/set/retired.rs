@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::write::remove;
+use crate::base::lock::locked;
 use crate::disk::Turn;
 use crate::disk::folder::Folder;
-use crate::lock::locked;
 
 /// Longer than a running reader is between two of its steps.
 const GRACE: Duration = Duration::from_millis(50);

@@ -13,11 +13,11 @@ use rustix::io::Errno;
 
 use super::inventory::{Inventory, inventory};
 use super::{DATA, inner_mode, link_target};
-use crate::artifact::Access;
+use crate::base::artifact::Access;
+use crate::base::material::SecretBytes;
 use crate::disk::SinkError;
 use crate::disk::folder::Folder;
 use crate::disk::names::{generation, temporary_link};
-use crate::material::SecretBytes;
 
 /// Lays the whole set anew and switches to it. What it gives back are the generations before, for [`super::Retired`].
 pub fn write(

@@ -1,6 +1,6 @@
 //! Why an age file does not open, or a key file gives no identities: never with a word of either.
 
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
 
 use super::MAX_PAYLOAD;
 use super::header::{MAX_HEADER, MAX_STANZAS};

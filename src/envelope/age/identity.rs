@@ -8,7 +8,7 @@ use std::fmt;
 use ::age::DecryptError;
 use age_core::format::{FileKey, Stanza};
 
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 use super::{AgeError, KeyProblem, hybrid, open, openssh, passphrase, ssh_ed25519, ssh_rsa};
 
@@ -160,7 +160,7 @@ fn native(word: &str) -> Result<Identity, KeyProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Failure;
+    use crate::base::failure::Failure;
 
     // Made by age-keygen for these tests; they open nothing.
     const ONE: &str = "AGE-SECRET-KEY-172DU8C2VEXH8E5ST8DMK867W73PE44S2HM5AC5NFYNRAFHKRKMRQ7MZFZP";

@@ -22,7 +22,7 @@ use ::age::DecryptError;
 use age_core::format::{FileKey, Stanza};
 use zeroize::Zeroizing;
 
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 pub(in crate::envelope) use error::identities_word;
 pub use error::{AgeError, KeyProblem};

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 /// Work that a file may ask for: 2^18 rounds are 256 MiB and about a second, what `age -p` itself writes.
 pub(super) const MAX_LOG_N: u8 = 18;

@@ -8,7 +8,7 @@ pub mod statement;
 
 use zeroize::Zeroizing;
 
-use crate::material::{Node, SecretBytes};
+use crate::base::material::{Node, SecretBytes};
 
 use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
 use statement::{Assignment, Kind, Raw, statements};

@@ -1,7 +1,7 @@
 //! The statements of a `.env` text, line by line: what docker compose takes apart, with the place of each part kept.
 //!
 //! This is the one place that knows where a value begins and ends. Who wants to know what it means asks
-//! [`super::variables`]; who wants to change it, [`crate::render::envfile`].
+//! [`super::variables`]; who wants to change it, `render::envfile`.
 
 use std::ops::Range;
 

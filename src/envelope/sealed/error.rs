@@ -2,9 +2,9 @@
 
 use super::Scope;
 use super::gotemplate::TemplateError;
-use crate::manifest::ManifestError;
-use crate::manifest::document::DocumentError;
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
+use crate::envelope::manifest::ManifestError;
+use crate::envelope::manifest::document::DocumentError;
 
 /// Why a SealedSecret does not open. Nothing of it is delivered then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

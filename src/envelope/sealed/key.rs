@@ -19,8 +19,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use super::der;
-use crate::manifest::{self, RawSecret, document};
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
+use crate::envelope::manifest::{self, RawSecret, document};
 
 mod error;
 #[cfg(test)]

@@ -25,8 +25,8 @@ pub use parse::{SealedError, from_document, parse};
 
 use gotemplate::Template;
 
-use crate::manifest::{Manifest, ManifestError, RawSecret, document, names};
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
+use crate::envelope::manifest::{Manifest, ManifestError, RawSecret, document, names};
 
 /// One SealedSecret, well formed and still closed.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use aws_lc_rs::rsa::OAEP_SHA256_MGF1SHA256;
 use zeroize::Zeroizing;
 
 use super::key::{Keyring, SealingKey};
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 /// AES-256.
 const SESSION_KEY: usize = 32;

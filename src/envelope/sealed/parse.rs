@@ -2,13 +2,13 @@
 
 use super::gotemplate::{Template, TemplateError};
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
-use crate::artifact::secret;
+use crate::base::artifact::secret;
+use crate::base::failure::{Class, Fault};
+use crate::base::material::Node;
+use crate::envelope::manifest::document::{self, DocumentError};
+use crate::envelope::manifest::fields::{self, Expected, Fields, ShapeError};
+use crate::envelope::manifest::{self, Kind, ManifestError, names};
 use crate::format::base64;
-use crate::manifest::document::{self, DocumentError};
-use crate::manifest::fields::{self, Expected, Fields, ShapeError};
-use crate::manifest::{self, Kind, ManifestError, names};
-use crate::material::Node;
-use crate::report::{Class, Fault};
 
 const VERSION: &str = "bitnami.com/v1alpha1";
 const KIND: &str = "SealedSecret";

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Keyring, Scope, SealedSecret, Unsealed, parse, unseal};
-use crate::material::SecretBytes;
-use crate::report::{Class, Failure};
+use crate::base::failure::{Class, Failure};
+use crate::base::material::SecretBytes;
 
 macro_rules! vector {
     ($name:literal) => {

@@ -1,8 +1,8 @@
 //! Why a SOPS file does not open: a place and a word, never a value, and never the checksum that we computed.
 
+use crate::base::failure::{Class, Fault};
 use crate::envelope::SyntaxError;
 use crate::envelope::age::{AgeError, identities_word};
-use crate::report::{Class, Fault};
 
 use super::MAX_CLEAR;
 use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::material::Node;
+use crate::base::material::Node;
 
 use super::SopsError;
 

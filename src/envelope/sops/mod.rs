@@ -18,10 +18,10 @@ mod suspect;
 mod value;
 mod walk;
 
+use crate::base::material::Node;
 use crate::config::DocumentFormat;
 use crate::envelope::age::Identity;
 use crate::envelope::document;
-use crate::material::Node;
 
 pub use error::SopsError;
 

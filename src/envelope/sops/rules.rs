@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::material::Node;
+use crate::base::material::Node;
 
 use super::SopsError;
 use super::metadata::word;

@@ -1,12 +1,12 @@
 //! The five formats: documents in the order in which the checksum covers them, and the metadata taken out.
 
+use crate::base::material::{Node, SecretBytes};
 use crate::config::DocumentFormat;
 use crate::envelope::document::{self, RAW_FIELD};
 use crate::envelope::scalar::Dialect;
 use crate::envelope::syntax::{LineProblem, duplicate};
 use crate::envelope::{SyntaxError, ini, json, yaml};
 use crate::format::number;
-use crate::material::{Node, SecretBytes};
 
 use super::SopsError;
 use super::flat;

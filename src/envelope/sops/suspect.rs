@@ -2,8 +2,8 @@
 //!
 //! A hint for a person, so it may be wrong: nothing is refused for it.
 
-use crate::material::Node;
-use crate::redact::form::{is_private_key, is_token};
+use crate::base::material::Node;
+use crate::base::redact::form::{is_private_key, is_token};
 
 /// Names whose last word says it.
 const LAST_WORDS: &[&str] = &[

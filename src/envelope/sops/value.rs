@@ -12,9 +12,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::base::material::{Node, SecretBytes};
 use crate::envelope::time::Time;
 use crate::format::number;
-use crate::material::{Node, SecretBytes};
 
 /// How every encrypted value begins.
 const PREFIX: &str = "ENC[AES256_GCM,data:";

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::*;
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
 
 /// A folder with what a test lays in it.
 struct Place(TempDir);

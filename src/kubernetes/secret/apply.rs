@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::MARK;
-use crate::artifact::SecretArtifact;
+use crate::base::artifact::SecretArtifact;
 use crate::kubernetes::MANAGER;
 use crate::kubernetes::copy::section;
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::artifact::Conflict;
+use crate::base::artifact::Conflict;
+use crate::base::failure::{Class, Fault};
 use crate::render::testing::provenance;
-use crate::report::{Class, Fault};
 
 fn wanted(kind: &str, data: &[(&str, &str)]) -> SecretArtifact {
     let data = data.iter();

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::base::failure::Failure;
+use crate::base::plain;
 use crate::envelope::policy::shortened;
-use crate::outcome::{Failed, counted};
-use crate::plain;
-use crate::report::Failure;
-use crate::source::inspect::{AtHand, Inspected, Recipient};
+use crate::pass::outcome::{Failed, counted};
+use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -1,10 +1,10 @@
 //! What two outputs may share, and what not.
 
 use super::*;
-use crate::artifact::{
+use crate::base::artifact::{
     Access, Conflict, EnvLine, FileArtifact, FileSetArtifact, SecretArtifact, Variables,
 };
-use crate::observed::Observed;
+use crate::base::observed::Observed;
 use crate::plan::{Action, plan};
 use crate::render::testing::provenance;
 

@@ -34,7 +34,7 @@ use super::reason::{Farewell, Reason, Refusal};
 use super::scope::Target;
 use super::selector::Labels;
 use super::signature::Keys;
-use crate::plan::brake::Limits;
+use crate::base::brake::Limits;
 use decide::Decision;
 use figures::Count;
 use queue::{Item, Queue};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::artifact::Access;
+use crate::base::artifact::Access;
 use crate::config::{FileTarget, Keys};
 use crate::render::testing::{at, computed, delivery, from, picking};
 

@@ -5,10 +5,10 @@
 
 use super::super::dotenv::is_bare;
 use super::super::names::is_variable;
+use crate::base::material::SecretBytes;
 use crate::envelope::LineProblem;
 use crate::envelope::dotenv::first_substitution;
 use crate::envelope::dotenv::statement::{Assignment, Kind, Raw, Statement};
-use crate::material::SecretBytes;
 
 /// Why readers would not get past a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use crate::artifact::EnvLine;
+use crate::base::artifact::EnvLine;
+use crate::base::material::SecretBytes;
 use crate::envelope::dotenv::statement::{Assignment, Kind, MARK, Raw, Statement, statements};
-use crate::material::SecretBytes;
 pub use common::Obstacle;
 
 /// What readers find for a variable.

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::artifact::ConfigurationName;
-use crate::artifact::Conflict;
+use crate::base::artifact::ConfigurationName;
+use crate::base::artifact::Conflict;
+use crate::base::material::Material;
 use crate::config::{Delivery, SecretKind, SecretRef, SecretTarget};
-use crate::manifest::document::parse;
-use crate::material::Material;
+use crate::envelope::manifest::document::parse;
 use crate::render::testing;
 
 /// A set of such files, allowed in these namespaces.
@@ -33,7 +33,7 @@ fn told(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
         };
         let material = parse(text.as_bytes()).map(|documents| Material {
             documents,
-            ..Material::of(crate::material::Node::Null)
+            ..Material::of(crate::base::material::Node::Null)
         });
         (source, material.map_err(Failure::from))
     };

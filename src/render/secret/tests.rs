@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::artifact::Conflict;
+use crate::base::artifact::Conflict;
+use crate::base::failure::Class;
 use crate::config::{Registry, SecretRef};
 use crate::render::testing::{at, fields, list, provenance, text};
-use crate::report::Class;
 
 fn target(kind: SecretKind) -> SecretTarget {
     SecretTarget {

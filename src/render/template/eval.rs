@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::format::wiped::Wiped;
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
+use crate::base::wiped::Wiped;
 use crate::render::field::Fields;
 
 use super::scope::Scope;

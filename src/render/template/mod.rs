@@ -20,10 +20,10 @@ mod value;
 
 use thiserror::Error;
 
+use crate::base::failure::{Class, Failure, Fault};
+use crate::base::material::SecretBytes;
+use crate::base::plain;
 use crate::config::{self, Location};
-use crate::material::SecretBytes;
-use crate::plain;
-use crate::report::{Class, Failure, Fault};
 
 use super::field::{FieldError, Fields};
 

@@ -1,6 +1,6 @@
 //! Operators on values. Numbers are whole and checked; text is joined with `~` only, so that `+` never surprises.
 
-use crate::format::wiped::Wiped;
+use crate::base::wiped::Wiped;
 
 use super::Problem;
 use super::tree::Operator;

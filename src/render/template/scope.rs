@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::material::Node;
+use crate::base::material::Node;
 use crate::render::field::{Field, Fields};
 
 use super::Problem;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::material::Node;
+use crate::base::material::Node;
 use crate::render::testing::{fields, list, map, number, text};
 
 mod errors;

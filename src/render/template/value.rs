@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::material::{Node, SecretBytes};
+use crate::base::material::{Node, SecretBytes};
 
 use super::Problem;
 

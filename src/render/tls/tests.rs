@@ -8,9 +8,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::*;
-use crate::artifact::secret::{TLS, fit};
+use crate::base::artifact::secret::{TLS, fit};
+use crate::base::failure::Class;
 use crate::render::testing::{fields, list, text};
-use crate::report::Class;
 
 /// root → between → leaf, all good from 2020 to 2030.
 struct Authority {
@@ -68,7 +68,7 @@ fn pair(certificates: &str, key: &str) -> Fields<'static> {
 
 fn made(fields: &Fields<'_>, now: Timestamp) -> Result<Data, Failure> {
     let mut data = build(fields)?;
-    let at = crate::artifact::ObjectName {
+    let at = crate::base::artifact::ObjectName {
         namespace: "n".to_owned(),
         name: "s".to_owned(),
     };

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use super::super::board::{Span, Told};
 use super::super::made::Made;
 use super::Keeper;
-use crate::apply::withdraw::{Withdrawal, withdraw};
+use crate::base::failure::{Class, Failure};
 use crate::config::{Delivery, OnFailure, Target};
-use crate::outcome::Failed;
-use crate::patience::any_number;
+use crate::pass::apply::withdraw::{Withdrawal, withdraw};
+use crate::pass::outcome::Failed;
+use crate::pass::world::World;
 use crate::plan::{Action, DeliveryPlan, Owed};
-use crate::report::{Class, Failure};
-use crate::world::World;
+use crate::process::deadline::any_number;
 
 impl Keeper<'_> {
     /// What a pass did to one delivery; removes it if its source is gone and the delivery says so.

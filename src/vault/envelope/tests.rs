@@ -4,7 +4,7 @@ use http::StatusCode;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::report::Failure;
+use crate::base::failure::Failure;
 use crate::vault::error::VaultError;
 
 const CANARY: &str = "canary-v4lue";

@@ -1,10 +1,12 @@
 //! ServiceAccounts that pull with our Secret.
 
-use keyferry::artifact::{Artifact, ObjectName, PullSecretLink, Wanted};
-use keyferry::observed::Observed;
+use keyferry::base::artifact::{Artifact, ObjectName, PullSecretLink, Wanted};
+use keyferry::base::failure::Class;
+use keyferry::base::observed::Observed;
+use keyferry::pass::apply;
+use keyferry::pass::observe;
+use keyferry::plan;
 use keyferry::plan::Action;
-use keyferry::report::Class;
-use keyferry::{apply, observe, plan};
 use serde_json::{Value, json};
 
 use super::{Job, PATIENCE, refused};

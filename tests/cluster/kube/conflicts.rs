@@ -1,14 +1,14 @@
 //! Others who write the same Secret: strangers, other managers, and another run of ourselves.
 
 use jiff::Timestamp;
-use keyferry::apply;
-use keyferry::artifact::{Artifact, Conflict, Owner, SecretArtifact, Wanted};
+use keyferry::base::artifact::{Artifact, Conflict, Owner, SecretArtifact, Wanted};
+use keyferry::base::failure::Class;
+use keyferry::pass::apply;
+use keyferry::plan::declared::sign;
 use keyferry::plan::{Action, Reason};
-use keyferry::reflect::declared::sign;
 use keyferry::reflect::marks::DECLARED;
 use keyferry::reflect::place::Place;
 use keyferry::reflect::signature::Keys;
-use keyferry::report::Class;
 use serde_json::json;
 
 use super::secrets::apply_as;
@@ -86,7 +86,7 @@ async fn row_66_a_foreign_secret_is_refused_and_stays_as_it_is() {
         );
     }
     let force = job.app(&[("ours", "1")]);
-    let force = keyferry::artifact::SecretArtifact {
+    let force = keyferry::base::artifact::SecretArtifact {
         conflict: FORCE,
         ..force
     };
@@ -183,8 +183,8 @@ async fn what_appears_after_the_look_is_never_merged_into() {
     let job = Job::usual().await;
     let app = job.app(&[("ours", "1")]);
     assert!(matches!(
-        keyferry::observe::secret::look(&app, &job.world).await,
-        Ok(keyferry::observed::Observed::Absent)
+        keyferry::pass::observe::secret::look(&app, &job.world).await,
+        Ok(keyferry::base::observed::Observed::Absent)
     ));
     foreign(&job, json!({"theirs": "eA=="}));
     let before = job.stored();

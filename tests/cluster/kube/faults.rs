@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keyferry::artifact::SecretArtifact;
-use keyferry::report::Class;
+use keyferry::base::artifact::SecretArtifact;
+use keyferry::base::failure::Class;
 use serde_json::json;
 
 use super::{Job, PATIENCE, pairs, refused};

@@ -12,15 +12,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyferry::artifact::{ConfigurationName, Conflict, ObjectName, Provenance, SecretArtifact};
+use keyferry::base::artifact::{
+    ConfigurationName, Conflict, ObjectName, Provenance, SecretArtifact,
+};
+use keyferry::base::failure::{Class, Failure};
+use keyferry::base::material::SecretBytes;
+use keyferry::base::observed::{Observed, SecretState};
 use keyferry::config::Config;
 use keyferry::kubernetes::connect_with;
-use keyferry::material::SecretBytes;
-use keyferry::observed::{Observed, SecretState};
+use keyferry::pass::apply;
+use keyferry::pass::observe;
+use keyferry::pass::world::World;
 use keyferry::plan::{Action, Reason};
-use keyferry::report::{Class, Failure};
-use keyferry::world::World;
-use keyferry::{apply, observe};
 use serde_json::Value;
 use tokio::time::Instant;
 

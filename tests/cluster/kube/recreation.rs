@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use keyferry::artifact::{Conflict, SecretArtifact};
-use keyferry::report::Class;
+use keyferry::base::artifact::{Conflict, SecretArtifact};
+use keyferry::base::failure::Class;
 use serde_json::{Value, json};
 
 use super::secrets::apply_as;

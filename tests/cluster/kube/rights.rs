@@ -1,8 +1,8 @@
 //! How few rights are enough, and what is said when one is missing.
 
-use keyferry::artifact::SecretArtifact;
-use keyferry::observe;
-use keyferry::report::Class;
+use keyferry::base::artifact::SecretArtifact;
+use keyferry::base::failure::Class;
+use keyferry::pass::observe;
 
 use super::{Job, PATIENCE, pairs, refused};
 use crate::support::cluster::Cluster;

@@ -1,11 +1,16 @@
 //! What is written, what is left alone, and what is read.
 
-use keyferry::artifact::{Artifact, Conflict, Desired, PullSecretLink, SecretArtifact, Wanted};
+use keyferry::base::artifact::{
+    Artifact, Conflict, Desired, PullSecretLink, SecretArtifact, Wanted,
+};
+use keyferry::base::failure::Class;
+use keyferry::base::material::Node;
 use keyferry::config::SecretRef;
-use keyferry::material::Node;
+use keyferry::pass::apply;
+use keyferry::pass::observe;
+use keyferry::pass::source;
+use keyferry::plan;
 use keyferry::plan::Action;
-use keyferry::report::Class;
-use keyferry::{apply, observe, plan, source};
 use serde_json::json;
 
 use super::{CANARY, Job, PATIENCE, pairs, refused};

@@ -6,8 +6,8 @@ mod stays;
 
 use std::path::PathBuf;
 
+use keyferry::base::material::SecretBytes;
 use keyferry::envelope::age;
-use keyferry::material::SecretBytes;
 use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;

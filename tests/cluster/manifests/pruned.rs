@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use keyferry::apply;
-use keyferry::artifact::{Leftover, ObjectName, Origin};
+use keyferry::base::artifact::{Leftover, ObjectName, Origin};
+use keyferry::base::failure::Class;
 use keyferry::config::Config;
 use keyferry::kubernetes::connect_with;
-use keyferry::report::Class;
-use keyferry::world::World;
+use keyferry::pass::apply;
+use keyferry::pass::world::World;
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -10,9 +10,9 @@ use std::sync::OnceLock;
 use aws_lc_rs::rsa::KeySize;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keyferry::base::material::SecretBytes;
+use keyferry::envelope::manifest::Manifest;
 use keyferry::envelope::sealed::{Keyring, parse, unseal};
-use keyferry::manifest::Manifest;
-use keyferry::material::SecretBytes;
 use serde_json::{Value, json};
 
 use crate::support::sealing::{Key, kubeseal};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rsa::KeySize;
+use keyferry::base::material::SecretBytes;
 use keyferry::envelope::sealed::{Keyring, parse, unseal};
-use keyferry::material::SecretBytes;
 use serde_json::{Value, json};
 
 use super::{Key, assert_same, keyring, keys, kubeseal, open, recover, seal, secret};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use keyferry::config::{Config, Keys, SealedKey};
-use keyferry::manifest::from_secret_document;
-use keyferry::source;
-use keyferry::world::World;
+use keyferry::envelope::manifest::from_secret_document;
+use keyferry::pass::source;
+use keyferry::pass::world::World;
 use serde_json::{Value, json};
 
 use super::{keys, seal};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keyferry::base::material::SecretBytes;
 use keyferry::envelope::sealed::gotemplate::Template;
-use keyferry::material::SecretBytes;
 use serde_json::{Value, json};
 
 use super::{assert_same, keyring, keys, open, recover, seal};

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use keyferry::base::material::SecretBytes;
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::sops::{self, Policy};
-use keyferry::material::SecretBytes;
 
 use super::{Desk, FORMATS, values};
 

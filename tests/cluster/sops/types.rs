@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use keyferry::base::material::SecretBytes;
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::document;
 use keyferry::envelope::sops::SopsError;
-use keyferry::material::SecretBytes;
 
 use super::{Desk, generate, values};
 use crate::support::random::Random;

@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use keyferry::base::failure::Failure;
 use keyferry::config::{VaultAuth, VaultServer};
-use keyferry::report::Failure;
 use serde_json::{Value, json};
 
 use crate::support::openbao::OpenBao;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use keyferry::base::material::{Node, SecretBytes};
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::document;
 use keyferry::envelope::sops::{self, Policy, SopsError};
-use keyferry::material::{Node, SecretBytes};
 
 use super::vector;
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use keyferry::artifact::{Access, Artifact, ConfigurationName, Conflict};
+use keyferry::base::artifact::{Access, Artifact, ConfigurationName, Conflict};
+use keyferry::base::failure::Failure;
+use keyferry::base::material::Node;
 use keyferry::config::{
     ComputedField, Config, Delivery, FileFormat, FileSetTarget, FileTarget, From, Location,
     SecretKind, SecretRef, SecretTarget, Source, Target, VaultRead,
 };
-use keyferry::fetched::Fetched;
-use keyferry::material::Node;
 use keyferry::render;
-use keyferry::report::Failure;
+use keyferry::render::fetched::Fetched;
 
 fn at(line: u32, column: u32) -> Location {
     Location {

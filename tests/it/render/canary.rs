@@ -1,9 +1,9 @@
 //! No value is in any error, whatever fails and however the value was encoded on the way.
 
+use keyferry::base::material::{Material, Node};
 use keyferry::config::{FileFormat, Registry, SecretKind, Target};
-use keyferry::fetched::Fetched;
-use keyferry::material::{Material, Node};
 use keyferry::render;
+use keyferry::render::fetched::Fetched;
 use proptest::prelude::*;
 
 use super::build::{computed, config, delivery, desired_of, file, files, secret, vault};

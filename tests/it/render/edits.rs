@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use keyferry::artifact::EnvLine;
+use keyferry::base::artifact::EnvLine;
+use keyferry::base::material::{Node, SecretBytes};
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::document;
-use keyferry::material::{Node, SecretBytes};
 use keyferry::render::envfile::EnvFile;
 use proptest::prelude::*;
 

@@ -1,9 +1,9 @@
 //! What each format of a file holds: fields, one field's bytes, or a whole document.
 
-use keyferry::artifact::{Access, Artifact, FileBody};
+use keyferry::base::artifact::{Access, Artifact, FileBody};
+use keyferry::base::failure::Class;
+use keyferry::base::material::Node;
 use keyferry::config::{Encoding, FileFormat, Target};
-use keyferry::material::Node;
-use keyferry::report::Class;
 
 use super::build::{config, delivery, desired_of, file, map, number, text, vault};
 use super::{body, fetched};

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use keyferry::artifact::{Artifact, FileBody};
+use keyferry::base::artifact::{Artifact, FileBody};
+use keyferry::base::material::{Material, Node, SecretBytes};
 use keyferry::config::FileFormat;
-use keyferry::fetched::Fetched;
-use keyferry::material::{Material, Node, SecretBytes};
+use keyferry::render::fetched::Fetched;
 use proptest::prelude::*;
 
 use super::build::{config, delivery, desired_of, file, vault};

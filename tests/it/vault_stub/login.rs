@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use keyferry::base::material::SecretBytes;
 use keyferry::config::{JwtSource, VaultAuth, VaultServer};
-use keyferry::material::SecretBytes;
 use keyferry::vault::Runner;
 use serde_json::{Value, json};
 
@@ -299,7 +299,7 @@ const RUNNER_TOKEN: &str = "c4naryRunnerToken4711";
 fn actions(
     vault: &Stub,
     runner: Option<Runner>,
-) -> Result<keyferry::material::Material, keyferry::report::Failure> {
+) -> Result<keyferry::base::material::Material, keyferry::base::failure::Failure> {
     let auth = VaultAuth::Jwt {
         mount: "jwt".to_owned(),
         role: "ci".to_owned(),

@@ -13,8 +13,8 @@ mod tokens;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use keyferry::base::failure::Failure;
 use keyferry::config::{VaultAuth, VaultServer};
-use keyferry::report::Failure;
 use serde_json::{Value, json};
 
 use crate::support::process::Scratch;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::functions::{self, Function};
 use super::value::{Buffer, Text, Value};
 use super::{Command, Item, Operand, Pipeline, Problem, TemplateError, error};
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 mod block;
 
@@ -88,7 +88,10 @@ impl<'a> State<'a> {
     /// One of the opened values, or the name of what is not there: one that stands in the template.
     pub(super) fn lookup_written(&self, name: &str) -> Value<'a> {
         self.lookup(name).unwrap_or_else(|| {
-            Value::Missing(Rc::from(format!("value `{}`", crate::plain::name(name))))
+            Value::Missing(Rc::from(format!(
+                "value `{}`",
+                crate::base::plain::name(name)
+            )))
         })
     }
 

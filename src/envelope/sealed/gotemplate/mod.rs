@@ -18,8 +18,8 @@ mod value;
 
 use std::collections::BTreeMap;
 
-use crate::material::SecretBytes;
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
+use crate::base::material::SecretBytes;
 
 /// A template that can be rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]

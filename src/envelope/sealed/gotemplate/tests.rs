@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Problem, Template, TemplateError};
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 #[derive(serde::Deserialize)]
 struct Vectors {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use super::Problem;
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 /// No text that a template makes is larger: a Secret could not hold it.
 pub(super) const LARGEST: usize = 1024 * 1024;

@@ -1,8 +1,8 @@
 //! What is wrong with a key file, told by what the file is.
 
-use crate::manifest::ManifestError;
-use crate::manifest::document::DocumentError;
-use crate::report::{Class, Fault};
+use crate::base::failure::{Class, Fault};
+use crate::envelope::manifest::ManifestError;
+use crate::envelope::manifest::document::DocumentError;
 
 /// Why there is no sealing key where one was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

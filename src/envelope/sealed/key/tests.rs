@@ -1,8 +1,8 @@
 //! What people keep as backups of sealing keys, and what they keep by mistake.
 
 use super::{KEY_LABEL, Keyring};
-use crate::material::SecretBytes;
-use crate::report::{Class, Failure};
+use crate::base::failure::{Class, Failure};
+use crate::base::material::SecretBytes;
 
 macro_rules! vector {
     ($name:literal) => {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::super::foresight::{Act, Foresight, Outlook};
 use super::laws::{act, perform};
 use super::model::{GIVES, Model, SECRET, content, digest, place, rules};
-use crate::artifact::ObjectName;
+use crate::base::artifact::ObjectName;
 use crate::reflect::index::{Event, Forecast, How, Job, Rules};
 use crate::reflect::place::Kind;
 use crate::reflect::reason::Refusal;

@@ -14,7 +14,7 @@ use super::super::super::reason::Refusal;
 use super::super::super::signature::{Bound, Keys, Origin, SIGNATURE, Statement};
 use super::super::super::{emberstack, marks, mittwald};
 use super::super::*;
-use crate::plan::brake::Limits;
+use crate::base::brake::Limits;
 
 pub(super) const SECRET: Kind = Kind::Secret;
 

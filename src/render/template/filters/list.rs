@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::base::material::{Node, SecretBytes};
+use crate::base::wiped::Wiped;
 use crate::config::DocumentFormat;
 use crate::envelope::document;
 use crate::format::number::is_json;
-use crate::format::wiped::Wiped;
-use crate::material::{Node, SecretBytes};
 use crate::render::json as writer;
 use crate::render::template::Problem;
 use crate::render::template::value::{Meter, Text, Value};

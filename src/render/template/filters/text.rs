@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::format::wiped::Wiped;
+use crate::base::wiped::Wiped;
 use crate::format::{self, hex, percent};
 use crate::render::template::Problem;
 use crate::render::template::value::{Text, Value};

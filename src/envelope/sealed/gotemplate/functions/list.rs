@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::super::Problem;
 use super::super::value::{Buffer, Value};
 use super::{Call, Made};
-use crate::material::SecretBytes;
+use crate::base::material::SecretBytes;
 
 /// Of one text: each is a text of its own.
 const MOST_PARTS: usize = 100_000;

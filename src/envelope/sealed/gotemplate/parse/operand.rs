@@ -110,7 +110,7 @@ impl Parser {
             word => match Function::named(word) {
                 Some(function) => Operand::Function(function),
                 None => {
-                    let what = format!("the function `{}`", crate::plain::name(word));
+                    let what = format!("the function `{}`", crate::base::plain::name(word));
                     return Err(error(self.line, Problem::Unsupported(what)));
                 }
             },

@@ -1,0 +1,186 @@
+//! What is counted of the whole process: requests, logins, renewals, bytes held. Only numbers, so that anybody may count and read.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::base::lock::locked;
+
+/// A number that only grows.
+#[derive(Debug)]
+pub struct Tally(AtomicU64);
+
+impl Tally {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// One more.
+    pub fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many.
+    pub fn total(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How much there is now.
+#[derive(Debug)]
+pub struct Level(AtomicUsize);
+
+impl Level {
+    /// So much more.
+    pub fn grow(&self, by: usize) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// So much less.
+    pub fn shrink(&self, by: usize) {
+        self.0.fetch_sub(by, Ordering::Relaxed);
+    }
+
+    /// How much.
+    pub fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Yes or no, by name.
+#[derive(Debug)]
+pub struct Marks(Mutex<BTreeMap<String, bool>>);
+
+impl Marks {
+    fn marks(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
+        locked(&self.0)
+    }
+
+    /// This is how it is now.
+    pub fn set(&self, name: &str, yes: bool) {
+        let mut marks = self.marks();
+        match marks.get_mut(name) {
+            Some(mark) => *mark = yes,
+            None => drop(marks.insert(name.to_owned(), yes)),
+        }
+    }
+
+    /// There is no such thing any more.
+    pub fn forget(&self, name: &str) {
+        self.marks().remove(name);
+    }
+
+    /// Name and mark.
+    pub fn each(&self) -> Vec<(String, bool)> {
+        let marks = self.marks();
+        marks
+            .iter()
+            .map(|(name, yes)| (name.clone(), *yes))
+            .collect()
+    }
+}
+
+/// Bytes of secrets in memory.
+pub static HELD: Level = Level(AtomicUsize::new(0));
+
+/// Requests by verb and by code of the answer.
+#[derive(Debug)]
+pub struct Requests(Mutex<BTreeMap<(&'static str, u16), u64>>);
+
+impl Requests {
+    const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u16), u64>> {
+        locked(&self.0)
+    }
+
+    fn count(&self, verb: &'static str, code: u16) {
+        *self.counts().entry((verb, code)).or_default() += 1;
+    }
+
+    /// Verb, code and how many; a request without an answer has code 0.
+    pub fn each(&self) -> Vec<(&'static str, u16, u64)> {
+        let counts = self.counts();
+        let counts = counts.iter();
+        counts
+            .map(|((verb, code), count)| (*verb, *code, *count))
+            .collect()
+    }
+}
+
+/// One request to the API server under way. It is counted at its end, whatever that is: also when nobody waits for it any more.
+#[derive(Debug)]
+pub struct Request {
+    verb: &'static str,
+    code: AtomicU16,
+    well: bool,
+}
+
+impl Request {
+    /// It is sent now.
+    pub fn new(verb: &'static str) -> Self {
+        Self {
+            verb,
+            code: AtomicU16::new(0),
+            well: false,
+        }
+    }
+
+    /// It has an answer with this code.
+    pub fn answered(&self, code: u16) {
+        self.code.store(code, Ordering::Relaxed);
+    }
+
+    /// It ended; whether the answer is good.
+    pub fn ended(mut self, well: bool) {
+        self.well = well;
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        KUBERNETES_REQUESTS.count(self.verb, self.code.load(Ordering::Relaxed));
+        if !self.well {
+            KUBERNETES_ERRORS.count();
+        }
+    }
+}
+
+/// Requests to Vault, whatever came of them.
+pub static VAULT_REQUESTS: Tally = Tally::new();
+/// Whether the last request met a server that does its work, by its name in the configuration.
+pub static VAULT_UP: Marks = Marks(Mutex::new(BTreeMap::new()));
+/// Requests to Vault that got no good answer.
+pub static VAULT_ERRORS: Tally = Tally::new();
+/// Logins that were granted.
+pub static VAULT_LOGINS: Tally = Tally::new();
+/// Renewals of tokens and leases that were granted.
+pub static VAULT_RENEWALS: Tally = Tally::new();
+/// Requests to the API server, whatever came of them.
+pub static KUBERNETES_REQUESTS: Requests = Requests::new();
+/// Requests to the API server that got no good answer.
+pub static KUBERNETES_ERRORS: Tally = Tally::new();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Under a verb of its own, because other tests count as well.
+    #[test]
+    fn a_request_is_counted_once_with_its_code_also_when_it_is_given_up() {
+        let request = Request::new("test");
+        request.answered(201);
+        request.ended(true);
+        let errors = KUBERNETES_ERRORS.total();
+        drop(Request::new("test"));
+        let refused = Request::new("test");
+        refused.answered(403);
+        refused.ended(false);
+        let counts = KUBERNETES_REQUESTS.each().into_iter();
+        let counts: Vec<_> = counts.filter(|(verb, ..)| *verb == "test").collect();
+        assert_eq!(counts, [("test", 0, 1), ("test", 201, 1), ("test", 403, 1)]);
+        assert!(KUBERNETES_ERRORS.total() >= errors + 2);
+    }
+}

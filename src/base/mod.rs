@@ -1,0 +1,15 @@
+//! Plain types that every module may use: secrets, what must be and what is, failures, counters. No input and no output.
+
+pub mod artifact;
+pub mod brake;
+pub mod counters;
+pub mod failure;
+pub mod lock;
+pub mod material;
+pub mod metric;
+pub mod observed;
+pub mod overlap;
+pub mod plain;
+pub(crate) mod redact;
+pub mod renewal;
+pub(crate) mod wiped;

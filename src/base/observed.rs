@@ -1,0 +1,161 @@
+//! What exists now: the observed side of a plan.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use crate::base::artifact::{Leftover, Origin, Owner};
+use crate::base::failure::Failure;
+use crate::base::material::SecretBytes;
+
+/// What a look at one artifact's place gave.
+#[derive(Debug)]
+pub struct Seen {
+    /// What stands there.
+    pub state: Observed,
+    /// Where that is, for files and folders of files; nothing when not even its folder can be looked at.
+    pub place: Option<Place>,
+}
+
+/// Where a file or folder is, however its path is spelt: two paths through a link are one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Device and inode of the deepest folder that exists, then of each folder that holds it.
+    pub folders: Vec<(u64, u64)>,
+    /// The names beneath it: of the file, or of what is still to be made.
+    pub rest: Vec<OsString>,
+}
+
+/// A place by which others are looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Spot {
+    /// Device and inode of the deepest folder that exists.
+    folder: (u64, u64),
+    /// The names beneath it.
+    rest: Vec<OsString>,
+}
+
+impl Place {
+    /// The place itself.
+    pub fn spot(&self) -> Option<Spot> {
+        let folder = *self.folders.first()?;
+        let rest = self.rest.clone();
+        Some(Spot { folder, rest })
+    }
+
+    /// All places that hold it.
+    pub fn above(&self) -> impl Iterator<Item = Spot> + '_ {
+        let own = usize::from(self.rest.is_empty());
+        let folders = self.folders.iter().skip(own).map(|folder| Spot {
+            folder: *folder,
+            rest: Vec::new(),
+        });
+        let deepest = self.folders.first();
+        let missing = deepest.into_iter().flat_map(|folder| {
+            let parts = 1..self.rest.len();
+            parts.map(|count| Spot {
+                folder: *folder,
+                rest: self.rest[..count].to_vec(),
+            })
+        });
+        folders.chain(missing)
+    }
+}
+
+/// What stands at one artifact's place.
+#[derive(Debug)]
+pub enum Observed {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File(FileState),
+    /// A folder.
+    FileSet(FileSetState),
+    /// A Secret.
+    Secret(SecretState),
+    /// A ServiceAccount, and whether it names the Secret already.
+    PullSecret {
+        /// Whether the Secret is in its list.
+        linked: bool,
+    },
+    /// Something that is not ours to change: what it is.
+    Foreign(String),
+    /// It could not be seen.
+    Unknown(Failure),
+}
+
+/// What stands with the mark of one set of manifests, or of the copies of one delivery.
+#[derive(Debug)]
+pub struct Marked {
+    /// Which of the two.
+    pub of: Origin,
+    /// Name of the set, or of the delivery.
+    pub name: String,
+    /// All of it, or why that is not known.
+    pub found: Result<Vec<Leftover>, Failure>,
+}
+
+/// What a signature says of its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// We made it what it says it is.
+    Signed,
+    /// There is none, or it is of an object that stood in the same place before.
+    #[default]
+    Unsigned,
+    /// No key that we know made it.
+    Unknown,
+}
+
+/// A regular file as it stands.
+#[derive(Debug)]
+pub struct FileState {
+    /// Its bytes, or nothing where they need not be known: another size is another content.
+    pub bytes: Option<SecretBytes>,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// What a killed run left beside it.
+    pub damage: Option<String>,
+}
+
+/// A folder of files as readers see it.
+#[derive(Debug, Default)]
+pub struct FileSetState {
+    /// What readers find behind the visible names.
+    pub files: BTreeMap<String, FileState>,
+    /// Why it must be laid anew although the contents are equal: leftovers of a killed run, a missing link.
+    pub damage: Option<String>,
+}
+
+/// A Secret as it stands, as far as it concerns us: what we applied before and what we are to apply. What only others own in
+/// it is no difference, stays where it is, and is left out here.
+#[derive(Debug)]
+pub struct SecretState {
+    /// Its `uid`, for preconditions.
+    pub uid: String,
+    /// Its `resourceVersion`.
+    pub resource_version: String,
+    /// Its `type`.
+    pub kind: String,
+    /// Key to decoded value.
+    pub data: BTreeMap<String, SecretBytes>,
+    /// Labels, without the owner mark.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations, without its provenance.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether it is immutable.
+    pub immutable: bool,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whether its mark carries our name, and its annotations the delivery and the sources that are ours.
+    pub is_told: bool,
+    /// Keys that are neither ours nor wanted: they stay.
+    pub others: Vec<String>,
+    /// When the server made it.
+    pub created: String,
+    /// What its signature says, where it is to be a signed copy.
+    pub verdict: Option<Verdict>,
+}

@@ -1,0 +1,168 @@
+//! Reading a tree by names and types: what is wrong is told by its path, never by its content.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::base::material::{Node, SecretBytes};
+use crate::base::plain;
+
+/// What a place had to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Text.
+    Text,
+    /// Text, and a number or truth value was written without quotes.
+    QuotedText,
+    /// `true` or `false`.
+    Bool,
+    /// A mapping.
+    Map,
+    /// A list.
+    List,
+    /// Base64 of a value.
+    Base64,
+    /// Base64 of a ciphertext.
+    SealedBase64,
+}
+
+/// A place that holds something else than it must.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeError {
+    path: String,
+    expected: Expected,
+}
+
+impl ShapeError {
+    /// At this path something else was expected.
+    pub(crate) fn new(path: impl Into<String>, expected: Expected) -> Self {
+        Self {
+            path: path.into(),
+            expected,
+        }
+    }
+
+    /// The next move.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.expected {
+            Expected::QuotedText => Some("put it in quotes"),
+            Expected::Base64 => Some("encode it as base64, or write it under `stringData`"),
+            Expected::SealedBase64 => Some("seal it anew with kubeseal"),
+            Expected::Text | Expected::Bool | Expected::Map | Expected::List => None,
+        }
+    }
+}
+
+impl fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.expected {
+            Expected::Text | Expected::QuotedText => "text",
+            Expected::Bool => "`true` or `false`",
+            Expected::Map => "mapping",
+            Expected::List => "list",
+            Expected::Base64 | Expected::SealedBase64 => "base64",
+        };
+        match self.path.as_str() {
+            "" => write!(f, "it is no {what}"),
+            path => write!(f, "`{}` is no {what}", plain::name(path)),
+        }
+    }
+}
+
+/// The entries of one mapping, taken out by name.
+pub(crate) struct Fields {
+    path: String,
+    entries: Vec<(String, Node)>,
+}
+
+impl Fields {
+    /// The entries of a mapping; `null` has none, as in Kubernetes.
+    pub(crate) fn of(path: impl Into<String>, node: Node) -> Result<Self, ShapeError> {
+        let path = path.into();
+        match node {
+            Node::Map(entries) => Ok(Self { path, entries }),
+            Node::Null => Ok(Self {
+                path,
+                entries: Vec::new(),
+            }),
+            Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) | Node::List(_) => {
+                Err(ShapeError::new(path, Expected::Map))
+            }
+        }
+    }
+
+    /// Takes one entry out; `null` is as good as absent.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
+        let at = self.entries.iter().position(|(name, _)| name == key)?;
+        Some(self.entries.swap_remove(at).1).filter(|node| *node != Node::Null)
+    }
+
+    /// A mapping under this one; absent is empty.
+    pub(crate) fn fields(&mut self, key: &str) -> Result<Self, ShapeError> {
+        let path = self.path_of(key);
+        Self::of(path, self.take(key).unwrap_or(Node::Null))
+    }
+
+    /// A clear text under this mapping.
+    pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, ShapeError> {
+        let path = self.path_of(key);
+        self.take(key)
+            .map(|node| clear_text(path, node))
+            .transpose()
+    }
+
+    /// A truth value under this mapping.
+    pub(crate) fn bool(&mut self, key: &str) -> Result<Option<bool>, ShapeError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Node::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(ShapeError::new(self.path_of(key), Expected::Bool)),
+        }
+    }
+
+    /// A mapping from names to clear texts, such as labels.
+    pub(crate) fn texts(&mut self, key: &str) -> Result<BTreeMap<String, String>, ShapeError> {
+        let inner = self.fields(key)?;
+        let path = inner.path.clone();
+        let mut texts = BTreeMap::new();
+        for (name, node) in inner {
+            let text = clear_text(format!("{path}.{name}"), node)?;
+            texts.insert(name, text);
+        }
+        Ok(texts)
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        match self.path.as_str() {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+}
+
+impl IntoIterator for Fields {
+    type Item = (String, Node);
+    type IntoIter = std::vec::IntoIter<(String, Node)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+/// A text that may be secret.
+pub(crate) fn text(path: &str, node: Node) -> Result<SecretBytes, ShapeError> {
+    match node {
+        Node::Text(text) => Ok(text),
+        Node::Number(_) | Node::Time(_) | Node::Bool(_) => {
+            Err(ShapeError::new(path, Expected::QuotedText))
+        }
+        Node::Null | Node::List(_) | Node::Map(_) => Err(ShapeError::new(path, Expected::Text)),
+    }
+}
+
+fn clear_text(path: String, node: Node) -> Result<String, ShapeError> {
+    let bytes = text(&path, node)?;
+    match bytes.expose_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(ShapeError::new(path, Expected::Text)),
+    }
+}

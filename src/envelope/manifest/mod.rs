@@ -1,0 +1,227 @@
+//! Kubernetes Secrets as documents: what a decrypted manifest says, in one shape for SOPS files and SealedSecrets.
+//!
+//! Pure. Labels and annotations that would make another tool the owner of what we create are left out here, and nowhere
+//! else ([`marks`]); what no Secret can be is refused here.
+
+use std::collections::BTreeMap;
+
+use crate::base::artifact::secret::Unfit;
+use crate::base::failure::{Class, Fault};
+use crate::base::material::{Node, SecretBytes};
+use crate::base::plain;
+use crate::format::base64;
+
+pub mod document;
+pub(crate) mod fields;
+pub(crate) mod marks;
+pub(crate) mod names;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use raw::RawSecret;
+
+use fields::{Fields, ShapeError};
+
+/// Kinds whose `items` are read; `kubectl get -o yaml` writes the first.
+const LISTS: [&[u8]; 3] = [b"List", b"SecretList", b"SealedSecretList"];
+
+/// A Secret as a manifest describes it, ready to be applied.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// As written; without one it is ours to choose.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its `type`, `Opaque` where none is written.
+    pub kind: String,
+    /// Key to decoded value.
+    pub data: BTreeMap<String, SecretBytes>,
+    /// Without those that make another tool its owner.
+    pub labels: BTreeMap<String, String>,
+    /// Without those that make another tool its owner.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether it is immutable.
+    pub immutable: bool,
+}
+
+/// Why a document is no Secret of ours to apply: names and paths only, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// A field has another type than Kubernetes gives it.
+    #[error("{object}: {shape}")]
+    Shape {
+        /// Which object, as far as it is known.
+        object: String,
+        /// Where and what.
+        shape: ShapeError,
+    },
+    /// Not a Secret.
+    #[error("{object} is no Secret")]
+    Kind {
+        /// `apiVersion` and `kind` as written.
+        object: String,
+    },
+    /// No legal name, so it can be no object.
+    #[error("{object}: `{field}` is no Kubernetes name")]
+    Name {
+        /// Which object.
+        object: String,
+        /// `metadata.name` or `metadata.namespace`.
+        field: &'static str,
+    },
+    /// It cannot be applied.
+    #[error("{object}: {why}")]
+    Unfit {
+        /// Which object.
+        object: String,
+        /// Why.
+        why: Unfit,
+    },
+}
+
+impl Fault for ManifestError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Shape { .. } => Class::Corrupt,
+            Self::Kind { .. } | Self::Name { .. } => Class::Refused,
+            Self::Unfit { why, .. } => why.class(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Shape { shape, .. } => return shape.hint().map(str::to_owned),
+            Self::Kind { .. } => "keep only v1 Secrets, or lists of them, in encrypted manifests",
+            Self::Name { .. } => "use lower case letters, digits, `-` and `.`",
+            Self::Unfit { why, .. } => return why.hint(),
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Reads a decrypted document: one v1 Secret, or a list of them.
+pub fn from_secret_document(node: Node) -> Result<Vec<Manifest>, ManifestError> {
+    let mut found = Vec::new();
+    for object in objects(node)? {
+        found.push(from_object(object)?);
+    }
+    Ok(found)
+}
+
+fn from_object(node: Node) -> Result<Manifest, ManifestError> {
+    let mut secret = RawSecret::read(node)?;
+    let object = secret.object();
+    let name = secret.name.take().unwrap_or_default();
+    let namespace = secret.namespace.take();
+    names::check(&object, namespace.as_deref(), &name)?;
+    secret.into_manifest(object, namespace, name)
+}
+
+impl Manifest {
+    /// The Secret as the document that describes it, for the way on to [`from_secret_document`].
+    pub fn into_document(self) -> Node {
+        let Self {
+            namespace,
+            name,
+            kind,
+            data,
+            labels,
+            annotations,
+            immutable,
+        } = self;
+        let text = |text: String| Node::text(text);
+        let texts = |map: BTreeMap<String, String>| {
+            Node::Map(
+                map.into_iter()
+                    .map(|(key, value)| (key, text(value)))
+                    .collect(),
+            )
+        };
+        let mut metadata = vec![("name".to_owned(), text(name))];
+        metadata.extend(namespace.map(|namespace| ("namespace".to_owned(), text(namespace))));
+        metadata.push(("labels".to_owned(), texts(labels)));
+        metadata.push(("annotations".to_owned(), texts(annotations)));
+        let data = data
+            .into_iter()
+            .map(|(key, value)| (key, Node::text(base64::encode(value.expose()))));
+        Node::Map(vec![
+            ("apiVersion".to_owned(), Node::text("v1")),
+            ("kind".to_owned(), Node::text("Secret")),
+            ("metadata".to_owned(), Node::Map(metadata)),
+            ("type".to_owned(), text(kind)),
+            ("immutable".to_owned(), Node::Bool(immutable)),
+            ("data".to_owned(), Node::Map(data.collect())),
+        ])
+    }
+}
+
+/// The objects of a document: itself, or the items of a list of them. A document that holds nothing, such as one behind a
+/// last `---`, is none; SOPS makes an empty mapping of it.
+pub(crate) fn objects(document: Node) -> Result<Vec<Node>, ManifestError> {
+    let holds_nothing = match &document {
+        Node::Null => true,
+        Node::Map(entries) => entries.is_empty(),
+        Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) | Node::List(_) => false,
+    };
+    match holds_nothing {
+        true => Ok(Vec::new()),
+        false => listed(document),
+    }
+}
+
+fn listed(node: Node) -> Result<Vec<Node>, ManifestError> {
+    let Node::Map(entries) = node else {
+        return Ok(vec![node]);
+    };
+    let kind = entries.iter().find(|(key, _)| key == "kind");
+    let is_list = matches!(kind, Some((_, Node::Text(kind))) if LISTS.contains(&kind.expose()));
+    if !is_list {
+        return Ok(vec![Node::Map(entries)]);
+    }
+    let items = entries.into_iter().find(|(key, _)| key == "items");
+    let mut found = Vec::new();
+    match items {
+        Some((_, Node::List(items))) => {
+            for item in items {
+                found.extend(listed(item)?);
+            }
+            Ok(found)
+        }
+        None | Some((_, Node::Null)) => Ok(found),
+        Some(_) => Err(ManifestError::Shape {
+            object: "document".to_owned(),
+            shape: ShapeError::new("items", fields::Expected::List),
+        }),
+    }
+}
+
+/// `apiVersion` and `kind` of an object.
+pub(crate) struct Kind {
+    pub(crate) version: String,
+    pub(crate) kind: String,
+}
+
+impl Kind {
+    pub(crate) fn take(top: &mut Fields) -> Result<Self, ShapeError> {
+        Ok(Self {
+            version: top.text("apiVersion")?.unwrap_or_default(),
+            kind: top.text("kind")?.unwrap_or_default(),
+        })
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.version.as_str(), self.kind.as_str()) {
+            (_, "") => f.write_str("a document without `kind`"),
+            ("", kind) => write!(f, "a document of kind `{}`", plain::name(kind)),
+            (version, kind) => write!(
+                f,
+                "a document of kind `{} {}`",
+                plain::name(version),
+                plain::name(kind)
+            ),
+        }
+    }
+}

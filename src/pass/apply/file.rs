@@ -1,0 +1,197 @@
+//! Writing files: whole, owned, minimal. Two runs in one folder follow each other meanwhile.
+
+use std::path::Path;
+use std::sync::{Arc, Once};
+
+use crate::base::artifact::{Access, EnvLine, FileArtifact, FileBody, FileSetArtifact};
+use crate::base::failure::Failure;
+use crate::base::material::SecretBytes;
+use crate::disk::{Caller, Folder, QUIET, SinkError, Standing, Turn, Unswept, call_at, place, set};
+use crate::pass::world::World;
+use crate::render::envfile::EnvFile;
+
+/// How often an edit begins again.
+const TRIES: u32 = 50;
+
+/// Puts one file in place by a rename.
+pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failure> {
+    let (parent, _) = place(&file.path)?;
+    let (artifact, root) = (Arc::clone(file), world.root.clone());
+    let unswept = Arc::clone(&world.unswept);
+    let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
+    let done = call_at(parent, world.patience.of_disk(), call).await;
+    Ok(done.map_err(SinkError::from)??)
+}
+
+fn write_now(
+    file: &FileArtifact,
+    root: Option<&Path>,
+    unswept: &Unswept,
+    caller: &Caller,
+) -> Result<(), SinkError> {
+    let FileArtifact {
+        path, body, access, ..
+    } = file;
+    let (parent, name) = place(path)?;
+    let folder = Folder::find_or_make(parent, root, access)?;
+    let lock = folder.lock()?;
+    if let Some(lock) = &lock {
+        folder.sweep(lock, access, unswept)?;
+    }
+    if !caller.waits() {
+        return Err(SinkError::Hangs(path.clone()));
+    }
+    match body {
+        FileBody::Whole(body) => {
+            let standing = folder.file(name, access)?;
+            put(&folder, name, body, access, standing.as_ref())?;
+        }
+        FileBody::Lines(lines) => edit(&folder, name, lines, access)?,
+    }
+    tell_once(&folder)
+}
+
+/// Makes a file be these bytes with this mode and owner, and touches of it only what differs.
+fn put(
+    folder: &Folder,
+    name: &str,
+    body: &SecretBytes,
+    access: &Access,
+    standing: Option<&Standing>,
+) -> Result<(), SinkError> {
+    let Some(standing) = standing else {
+        return folder.replace(name, body, access);
+    };
+    let same = standing.read_sized(folder, name, body.len())?.as_ref() == Some(body);
+    if same && folder.mend(name, standing, access)? {
+        return Ok(());
+    }
+    // Asked before anything is tried: the folder around such a file is often one that cannot be written.
+    if access.in_place && folder.is_mounted(name) {
+        return folder.overwrite(name, standing, body, access);
+    }
+    match folder.replace(name, body, access) {
+        Err(SinkError::Mounted(_)) if access.in_place => {
+            folder.overwrite(name, standing, body, access)
+        }
+        done => done,
+    }
+}
+
+/// Changes our variables in a file, and begins again whenever somebody else saved it meanwhile.
+fn edit(folder: &Folder, name: &str, lines: &[EnvLine], access: &Access) -> Result<(), SinkError> {
+    for _ in 0..TRIES {
+        let standing = folder.file(name, access)?;
+        let done = match &standing {
+            None => folder.add(
+                name,
+                &edited(folder, name, lines, &SecretBytes::default())?,
+                access,
+            )?,
+            // It may be half written.
+            Some(standing) if standing.is_fresh() => false,
+            Some(standing) => edit_standing(folder, name, lines, access, standing)?,
+        };
+        if done {
+            return Ok(());
+        }
+        std::thread::sleep(QUIET);
+    }
+    Err(SinkError::Replaced(folder.at(name)))
+}
+
+/// Says whether the file still was what it was seen to be.
+fn edit_standing(
+    folder: &Folder,
+    name: &str,
+    lines: &[EnvLine],
+    access: &Access,
+    standing: &Standing,
+) -> Result<bool, SinkError> {
+    let old = standing.text(folder, name)?;
+    let body = edited(folder, name, lines, &old)?;
+    let access = &kept_owner(access, standing);
+    if body == old && folder.mend(name, standing, access)? {
+        return Ok(true);
+    }
+    let overwrite = || {
+        let done = folder.overwrite(name, standing, &body, access);
+        done.map(|()| true)
+    };
+    // Asked before anything is tried: the folder around such a file is often one that cannot be written.
+    if access.in_place && folder.is_mounted(name) {
+        return overwrite();
+    }
+    match folder.replace_seen(name, (standing, &old), &body, access) {
+        Err(SinkError::Mounted(_)) if access.in_place => overwrite(),
+        done => done,
+    }
+}
+
+/// A text with our variables changed.
+fn edited(
+    folder: &Folder,
+    name: &str,
+    lines: &[EnvLine],
+    old: &SecretBytes,
+) -> Result<SecretBytes, SinkError> {
+    let path = folder.at(name);
+    let file = EnvFile::read(old.expose(), lines).map_err(|flaw| SinkError::Unfit {
+        path: path.clone(),
+        what: flaw.to_string(),
+    })?;
+    for name in file.repeated() {
+        tracing::warn!(path = %path.display(), %name, "variable is set more than once: readers take the last, so that one is kept right");
+    }
+    Ok(file.edit(lines))
+}
+
+/// An edited file keeps its owner and mode, unless others are configured.
+fn kept_owner(access: &Access, Standing { stat, .. }: &Standing) -> Access {
+    let mut access = access.clone();
+    access.uid.get_or_insert(stat.st_uid);
+    access.gid.get_or_insert(stat.st_gid);
+    if access.keep_mode {
+        access.mode = stat.st_mode & 0o7777;
+    }
+    access
+}
+
+/// Puts a folder of files in place by one switch of `..data`.
+pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), Failure> {
+    let end = world.patience.of_disk();
+    let turn = Turn::at(&set.dir, end).await.map_err(SinkError::from)?;
+    let (artifact, root) = (Arc::clone(set), world.root.clone());
+    let call = move |caller: &Caller| write_set_now(&artifact, root.as_deref(), caller);
+    let (done, turn) = turn.call(end, call).await.map_err(SinkError::from)?;
+    let (folder, before) = done?;
+    world.retired.keep(turn, folder, before);
+    Ok(())
+}
+
+/// What it gives back are the generations before, in their folder.
+fn write_set_now(
+    set: &FileSetArtifact,
+    root: Option<&Path>,
+    caller: &Caller,
+) -> Result<(Folder, Vec<String>), SinkError> {
+    let FileSetArtifact { dir, files, access } = set;
+    let folder = Folder::find_or_make(dir, root, access)?;
+    if !caller.waits() {
+        return Err(SinkError::Hangs(dir.clone()));
+    }
+    let before = set::write(&folder, files, access)?;
+    tell_once(&folder)?;
+    Ok((folder, before))
+}
+
+/// A disk is where most secrets of a workstation belong, so that one is met is worth one line and no warning.
+fn tell_once(folder: &Folder) -> Result<(), SinkError> {
+    static TOLD: Once = Once::new();
+    if !folder.in_memory()? {
+        TOLD.call_once(|| {
+            tracing::debug!(path = %folder.at("").display(), "secrets are written to a disk; `requireTmpfs: true` refuses that");
+        });
+    }
+    Ok(())
+}

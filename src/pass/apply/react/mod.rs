@@ -1,0 +1,37 @@
+//! Telling others that what they use has changed. Who is told what was decided in `plan`; nothing here sees a value.
+
+mod process;
+mod restart;
+mod run;
+mod signal;
+mod webhook;
+
+pub use process::departed;
+pub use run::{Running, Scope};
+pub use signal::number;
+
+use crate::base::failure::Failure;
+use crate::config::Reaction;
+use crate::pass::world::World;
+use crate::plan::News;
+
+/// Does one reaction. Each try of the same has the same id.
+pub async fn react(
+    reaction: &Reaction,
+    news: &News,
+    id: &str,
+    world: &World,
+) -> Result<(), Failure> {
+    match reaction {
+        Reaction::Signal { to, signal } => signal::send(to, *signal).await,
+        Reaction::Run { command, timeout } => run::run(command, *timeout, news).await,
+        Reaction::Restart { kind, at, wait } => {
+            restart::restart(*kind, at, *wait, news, world).await
+        }
+        Reaction::Webhook {
+            url,
+            ca_file,
+            key_file,
+        } => webhook::call(url, ca_file.as_deref(), key_file.as_deref(), news, id).await,
+    }
+}

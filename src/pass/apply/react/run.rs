@@ -1,0 +1,142 @@
+//! Running a command: without a shell, in a process group of its own that is killed as a whole, with no secret in its environment.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
+use tokio::time::{Instant, sleep};
+
+use crate::base::failure::{Class, Failure};
+use crate::base::material::SECRET_VARIABLES;
+use crate::disk::{DiskError, call_at};
+use crate::plan::News;
+
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Runs it to its end, or until its time is over.
+pub(super) async fn run(command: &[String], timeout: Duration, news: &News) -> Result<(), Failure> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Failure::new(Class::Usage, "no command to run"));
+    };
+    let list = |names: &BTreeSet<String>| {
+        names
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("KEYFERRY_DELIVERY", list(&news.deliveries))
+        .env("KEYFERRY_TARGETS", list(&news.targets))
+        .env("KEYFERRY_KEYS", list(&news.keys))
+        .stdin(Stdio::null());
+    for name in SECRET_VARIABLES {
+        command.env_remove(name);
+    }
+    command.process_group(0);
+    let end = Instant::now() + timeout;
+    // Its file is read before we go on.
+    let begun = call_at(Path::new(program), end, move |_| started(command)).await;
+    let mut running = begun.map_err(DiskError::from)?.map_err(|error| {
+        Failure::new(Class::Sink, format!("cannot run {program}: {error}"))
+            .hint("give the path of a program, or one that PATH finds")
+    })?;
+    let status = loop {
+        match running.ended() {
+            Some(status) => break status,
+            None if Instant::now() >= end => {
+                let seconds = timeout.as_secs();
+                return Err(Failure::new(
+                    Class::Sink,
+                    format!("{program} did not end within {seconds} s and was killed"),
+                )
+                .hint("give it longer with `timeout`"));
+            }
+            None => sleep(GLANCE).await,
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Class::Sink,
+        format!("{program} failed: {status}"),
+    ))
+}
+
+/// What ends with a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// It alone.
+    Itself,
+    /// All that it started in its group.
+    Group,
+}
+
+/// A program that we started and wait for. When this is dropped, it is killed.
+pub struct Running {
+    pid: Pid,
+    scope: Scope,
+    status: Option<ExitStatus>,
+}
+
+fn started(mut command: Command) -> std::io::Result<Running> {
+    let id = command.spawn()?.id();
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| std::io::Error::other("it has no process id"))?;
+    Ok(Running::of(pid, Scope::Group))
+}
+
+impl Running {
+    /// A child of ours.
+    pub fn of(pid: Pid, scope: Scope) -> Self {
+        Self {
+            pid,
+            scope,
+            status: None,
+        }
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.wait(WaitOptions::NOHANG)
+    }
+
+    fn wait(&mut self, how: WaitOptions) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = match waitpid(Some(self.pid), how) {
+                Ok(ended) => ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
+                // Gone without a word; what is unknown is no success.
+                Err(_) => Some(ExitStatus::from_raw(1 << 8)),
+            };
+        }
+        self.status
+    }
+
+    /// Sends it a signal, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        if self.ended().is_none() {
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let ended = self.ended().is_some();
+        match self.scope {
+            // What it left running has no purpose any more; of a group that is empty nothing is hit.
+            Scope::Group => drop(kill_process_group(self.pid, Signal::KILL)),
+            Scope::Itself if !ended => drop(kill_process(self.pid, Signal::KILL)),
+            Scope::Itself => {}
+        }
+        if !ended {
+            self.wait(WaitOptions::empty());
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Which deliveries may meet in one place, so that they are decided together: neither is written if they do.
+//!
+//! Asked before anything is read. What it cannot tell, such as the namespace that a target leaves out or the variables that an
+//! editor of a file will have, counts as the same. A folder that does not answer meets no other: who comes second is refused.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::place;
+use crate::base::observed::{Place, Spot};
+use crate::base::overlap::Unions;
+use crate::config::{Delivery, SecretRef, Target};
+use crate::disk::call_at;
+
+/// How long all deliveries wait for the folder of one to say where it is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Numbers of deliveries, group by group; alone, nearly always.
+pub async fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
+    let mut unions = Unions::of(deliveries.len());
+    if deliveries.len() > 1 {
+        unite_places(&places(deliveries).await, &mut unions);
+        unite_secrets(deliveries, &mut unions);
+    }
+    unions.groups()
+}
+
+/// Where the files and folders of all deliveries are.
+async fn places(deliveries: &[Delivery]) -> Vec<(usize, Place)> {
+    let folders = folders(deliveries).await;
+    let place = |target: &Target| {
+        let folder = folders.get(folder(target)?)?.clone();
+        match target {
+            Target::File(file) => place::file_in(folder, &file.path),
+            Target::Files(_) | Target::Secret(_) => Some(folder),
+        }
+    };
+    let numbered = deliveries.iter().enumerate();
+    let places = numbered.flat_map(|(number, delivery)| {
+        let places = delivery.to.iter().filter_map(&place);
+        places.map(move |place| (number, place))
+    });
+    places.collect()
+}
+
+/// The folder that a target on disk lies in or is.
+fn folder(target: &Target) -> Option<&Path> {
+    match target {
+        Target::File(file) => file.path.parent(),
+        Target::Files(files) => Some(&files.dir),
+        Target::Secret(_) => None,
+    }
+}
+
+/// Where each folder is, asked once; those that do not answer are left out.
+async fn folders(deliveries: &[Delivery]) -> BTreeMap<&Path, Place> {
+    let targets = deliveries.iter().flat_map(|delivery| &delivery.to);
+    let mut all: Vec<&Path> = targets.filter_map(folder).collect();
+    all.sort_unstable();
+    all.dedup();
+    let end = Instant::now() + PATIENCE;
+    let asked = all.into_iter().map(async |path| {
+        let folder = path.to_owned();
+        let found = call_at(path, end, move |_| place::folder(&folder)).await;
+        Some((path, found.ok()??))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+fn unite_places(places: &[(usize, Place)], unions: &mut Unions) {
+    let mut owners: HashMap<Spot, usize> = HashMap::new();
+    for (number, place) in places {
+        if let Some(spot) = place.spot() {
+            unions.unite(*number, *owners.entry(spot).or_insert(*number));
+        }
+    }
+    for (number, place) in places {
+        let above = place.above().filter_map(|spot| owners.get(&spot));
+        above.for_each(|owner| unions.unite(*number, *owner));
+    }
+}
+
+fn unite_secrets(deliveries: &[Delivery], unions: &mut Unions) {
+    let mut named: BTreeMap<&str, Vec<(usize, &SecretRef)>> = BTreeMap::new();
+    for (number, delivery) in deliveries.iter().enumerate() {
+        for target in &delivery.to {
+            match target {
+                Target::Secret(secret) => {
+                    let alike = named.entry(&secret.at.name).or_default();
+                    alike.push((number, &secret.at));
+                }
+                Target::File(_) | Target::Files(_) => {}
+            }
+        }
+    }
+    for alike in named.values() {
+        // One that leaves its namespace out may be any of them.
+        let somewhere = alike.iter().any(|(_, at)| at.namespace.is_none());
+        let mut owners: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        for (number, at) in alike {
+            let namespace = at.namespace.as_deref().filter(|_| !somewhere);
+            unions.unite(*number, *owners.entry(namespace).or_insert(*number));
+        }
+    }
+}

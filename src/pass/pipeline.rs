@@ -1,0 +1,388 @@
+//! One pass from declaration to effect. Every mode calls this and nothing else.
+//!
+//! Each delivery goes its own way from its sources to its targets, as soon as these have answered: one whose source is slow
+//! or broken holds up no other. Only those that may meet in one place are decided together ([`observe::together`]).
+
+use std::collections::BTreeMap;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, join_all};
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use crate::base::artifact::{Desired, Wanted};
+use crate::base::failure::Failure;
+use crate::config::{Config, Delivery, ManifestSet, Target, resolve};
+use crate::pass::apply::{self, Applied};
+use crate::pass::observe;
+use crate::pass::source::{self, Reads};
+use crate::pass::world::World;
+use crate::plan::declared;
+use crate::plan::{self, DeliveryPlan, Ledger, Owed, Plan, prune};
+use crate::process::memory::{self, Full};
+use crate::process::shutdown;
+use crate::reflect::metadata::NamespaceMetadata;
+use crate::reflect::signature::Keys;
+use crate::render;
+use crate::render::fetched::Fetched;
+
+/// What the deliveries of one pass share.
+struct Pass<'a> {
+    config: &'a Config,
+    world: &'a World,
+    now: Timestamp,
+    reads: Reads<'a>,
+    ledger: Ledger,
+    namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
+    keys: OnceCell<Result<Option<Keys>, Failure>>,
+    /// Whether a key of the marks is made where there is none.
+    writes: bool,
+}
+
+impl<'a> Pass<'a> {
+    fn new(config: &'a Config, world: &'a World, now: Timestamp, writes: bool) -> Self {
+        Self {
+            config,
+            world,
+            now,
+            reads: Reads::new(config, world),
+            ledger: Ledger::default(),
+            namespaces: OnceCell::new(),
+            keys: OnceCell::new(),
+            writes,
+        }
+    }
+
+    /// The keys of the marks, had by the first who needs them; nothing where copies are not signed.
+    async fn keys(&self) -> &Result<Option<Keys>, Failure> {
+        let read = async || {
+            let Some(at) = &self.config.mark_key else {
+                return Ok(None);
+            };
+            let cluster = self.world.kubernetes().await?;
+            let at = resolve(at, &cluster.namespace);
+            let keys = match self.writes {
+                true => cluster.mark_keys_or_new(&at).await?,
+                false => cluster.mark_keys_to_plan(&at).await?,
+            };
+            Ok(Some(keys))
+        };
+        self.keys.get_or_init(read).await
+    }
+
+    /// The same, if somebody needed them already.
+    fn known_keys(&self) -> Option<&Keys> {
+        self.keys.get()?.as_ref().ok()?.as_ref()
+    }
+
+    /// What a delivery wants, with the copies that it declares.
+    async fn wanted(&self, delivery: &Delivery, fetched: &Fetched) -> Wanted {
+        let named = |target: &Target| match target {
+            Target::Secret(secret) => secret.at.namespace.is_some(),
+            Target::File(_) | Target::Files(_) => true,
+        };
+        // Asked for only when some target leaves its namespace out.
+        let namespace = match delivery.to.iter().all(named) {
+            true => Ok(String::new()),
+            false => own_namespace(self.world).await,
+        };
+        // What is made of the values is as large as they are, or a little larger.
+        let wanted = match memory::take(fetched.weight()) {
+            Ok(_taken) => render::wanted(self.config, delivery, fetched, &namespace, self.now),
+            Err(full) => refused(delivery, full),
+        };
+        let wanted = match memory::check() {
+            Err(full) if wanted.artifacts.is_ok() => refused(delivery, full),
+            Ok(()) | Err(_) => wanted,
+        };
+        let wanted = match declared::needs_namespaces(delivery) {
+            false => declared::expand(delivery, wanted, &Ok(Vec::new())),
+            true => {
+                let list = || observe::namespace::list(self.world);
+                declared::expand(delivery, wanted, self.namespaces.get_or_init(list).await)
+            }
+        };
+        match declared::has_copies(delivery) {
+            true => self.signed(wanted).await,
+            false => wanted,
+        }
+    }
+
+    async fn signed(&self, mut wanted: Wanted) -> Wanted {
+        match self.keys().await {
+            // Not the time of the pass: its sources may have been waited for.
+            Ok(Some(keys)) => declared::sign(&mut wanted, keys, Timestamp::now().as_second()),
+            Ok(None) => {}
+            Err(failure) => wanted.artifacts = wanted.artifacts.and(Err(failure.clone())),
+        }
+        wanted
+    }
+
+    /// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
+    async fn described(&self) -> Vec<Wanted> {
+        let sets = &self.config.manifests;
+        if sets.iter().all(|set| set.files.is_empty()) {
+            return Vec::new();
+        }
+        let fetched = self.reads.of_manifests().await;
+        let own = own_namespace(self.world).await;
+        render::described(self.config, &fetched, &own, Timestamp::now())
+    }
+
+    /// What the deliveries of one group have and need.
+    async fn decided(&self, group: &[usize]) -> (Vec<Fetched>, Vec<DeliveryPlan>) {
+        let made = group.iter().map(|number| async {
+            let delivery = &self.config.deliveries[*number];
+            let fetched = self.reads.of(delivery).await;
+            let wanted = self.wanted(delivery, &fetched).await;
+            (fetched, wanted)
+        });
+        let (fetched, wanted) = join_all(made).await.into_iter().unzip();
+        (fetched, self.decide(wanted).await)
+    }
+
+    async fn decide(&self, deliveries: Vec<Wanted>) -> Vec<DeliveryPlan> {
+        let desired = Desired { deliveries };
+        let mut observed = observe::observe(&desired, self.world).await;
+        if let Some(keys) = self.known_keys() {
+            for (wanted, seen) in desired.deliveries.iter().zip(&mut observed) {
+                declared::judge_all(wanted, seen, keys);
+            }
+        }
+        plan::group(desired, observed, &self.ledger).deliveries
+    }
+}
+
+fn refused(delivery: &Delivery, full: Full) -> Wanted {
+    Wanted {
+        delivery: delivery.name.clone(),
+        artifacts: Err(full.into()),
+    }
+}
+
+/// Fetches, renders, looks and decides.
+pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
+    let pass = &Pass::new(config, world, now, false);
+    let delivered = grouped(pass, async |group| {
+        let (_, mut plans) = pass.decided(group).await;
+        plans.iter_mut().for_each(DeliveryPlan::forget_values);
+        plans
+    });
+    let described = async { pass.decide(pass.described().await).await };
+    let (mut deliveries, described) = tokio::join!(delivered, described);
+    deliveries.extend(described);
+    let pruned = pruned(pass, &deliveries).await;
+    deliveries.extend(pruned);
+    Plan {
+        deliveries,
+        reflector: None,
+    }
+}
+
+/// What `each` makes of every group of deliveries that may meet in one place; in the order of the deliveries. Who waits for
+/// its turn needs no memory yet.
+async fn grouped<T>(pass: &Pass<'_>, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
+    let groups = observe::together(&pass.config.deliveries).await;
+    let made = groups.iter().map(async |group| {
+        let _turn = pass.world.turns.take().await;
+        let made = Box::pin(each(group)).await;
+        group.iter().copied().zip(made)
+    });
+    let made: BTreeMap<usize, T> = join_all(made).await.into_iter().flatten().collect();
+    made.into_values().collect()
+}
+
+/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands is made after all sources
+/// were read, so what is not in the files is not there because it was taken out of them.
+async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
+    let Pass { config, world, .. } = *pass;
+    let prunes = |set: &ManifestSet| set.pruned().is_some();
+    let copies = config
+        .deliveries
+        .iter()
+        .any(|delivery| !declared::pruned(delivery, "").is_empty());
+    if !copies && !config.manifests.iter().any(prunes) {
+        return Vec::new();
+    }
+    let Some(kept) = prune::kept(plans) else {
+        match world.patience.stays() {
+            // What could not be read is told of, once; this follows from it at each pass.
+            true => tracing::debug!("nothing is pruned in this pass: not everything could be read"),
+            false => tracing::warn!("nothing is pruned in this pass: not everything could be read"),
+        }
+        return Vec::new();
+    };
+    let needed = copies || config.manifests.iter().any(|set| !set.files.is_empty());
+    let namespace = match needed {
+        true => own_namespace(world).await,
+        false => Ok(String::new()),
+    };
+    let keys = match copies {
+        true => pass.keys().await,
+        false => &Ok(None),
+    };
+    let marked = observe::marked::look(config, &namespace, keys, world).await;
+    prune::plan(&kept, marked, world.allow_deletes)
+}
+
+async fn own_namespace(world: &World) -> Result<String, Failure> {
+    world
+        .kubernetes()
+        .await
+        .map(|cluster| cluster.namespace.clone())
+}
+
+/// The whole pass.
+pub async fn run(config: &Config, world: &World, now: Timestamp) -> Applied {
+    let before = Before {
+        note: &|_| std::future::ready(()).boxed_local(),
+        waits: &|_| false,
+    };
+    run_asking(config, world, now, &before).await.0
+}
+
+/// Who is asked before anything of a delivery is done, once its sources are read.
+pub struct Before<'a> {
+    /// Hears what will be owed, and keeps it before anything is done.
+    pub note: &'a dyn Fn(Vec<Owed>) -> LocalBoxFuture<'a, ()>,
+    /// Whether the changes of a delivery of this name have to wait.
+    pub waits: &'a dyn Fn(&str) -> bool,
+}
+
+impl Before<'_> {
+    fn hold(&self, plan: &mut DeliveryPlan) {
+        if plan.has_changes() && (self.waits)(&plan.delivery) {
+            plan.hold();
+        }
+    }
+}
+
+/// The whole pass, with questions before anything is done.
+pub async fn run_asking(
+    config: &Config,
+    world: &World,
+    now: Timestamp,
+    before: &Before<'_>,
+) -> (Applied, Vec<Owed>) {
+    let pass = &Pass::new(config, world, now, true);
+    let ways = grouped(pass, async |group| deliver(group, pass, before).await);
+    let mut applied = Applied {
+        plan: Plan {
+            deliveries: Vec::new(),
+            reflector: None,
+        },
+        results: Vec::new(),
+    };
+    let mut owed = Vec::new();
+    let (ways, described) = tokio::join!(ways, describe(pass, before));
+    for way in ways.into_iter().chain(described) {
+        applied.plan.deliveries.push(way.plan);
+        applied.results.push(way.results);
+        owed.extend(way.owed);
+    }
+    // Last of all: whoever reads a Secret that was renamed finds the new one before the old one goes.
+    let waiting = applied.plan.deliveries.iter().any(DeliveryPlan::waits);
+    for mut pruned in pruned(pass, &applied.plan.deliveries).await {
+        match waiting {
+            true => pruned.hold(),
+            false => before.hold(&mut pruned),
+        }
+        let steps = pruned.steps.as_deref().unwrap_or_default();
+        applied
+            .results
+            .push(apply::delivery(steps, pass.known_keys(), world).await);
+        applied.plan.deliveries.push(pruned);
+    }
+    apply::delete_all(&applied.plan, &mut applied.results, world).await;
+    (applied, owed)
+}
+
+/// What came of one delivery.
+struct Way {
+    plan: DeliveryPlan,
+    results: Vec<Result<(), Failure>>,
+    owed: Vec<Owed>,
+}
+
+async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
+    let deliveries = group.iter().map(|number| &pass.config.deliveries[*number]);
+    let (fetched, plans) = tokio::select! {
+        biased;
+        // Reading is given up at once: nothing of it can be left in halves.
+        () = pass.world.halt.asked() => {
+            return deliveries.map(|delivery| stopped(&delivery.name)).collect();
+        }
+        decided = pass.decided(group) => decided,
+    };
+    let ways = deliveries.zip(fetched).zip(plans);
+    let ways = ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass, before));
+    join_all(ways).await
+}
+
+async fn way(
+    delivery: &Delivery,
+    fetched: Fetched,
+    mut plan: DeliveryPlan,
+    pass: &Pass<'_>,
+    before: &Before<'_>,
+) -> Way {
+    let world = pass.world;
+    before.hold(&mut plan);
+    let owed = plan::owed(delivery, &plan, &fetched);
+    if !owed.is_empty() {
+        (before.note)(owed.clone()).await;
+    }
+    let leases = source::leases(delivery, &fetched, world);
+    let results = match &plan.steps {
+        Ok(steps) if !steps.is_empty() => {
+            // Before it is done: what is cut off in the middle may have been delivered.
+            leases.iter().for_each(|session| session.outlive());
+            let results = apply::delivery(steps, pass.known_keys(), world).await;
+            if results.iter().all(Result::is_err) {
+                leases.iter().for_each(|session| session.let_go());
+            }
+            results
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    plan.forget_values();
+    Way {
+        plan,
+        results,
+        owed,
+    }
+}
+
+/// The way of what manifests describe.
+async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
+    let world = pass.world;
+    let decided = async { pass.decide(pass.described().await).await };
+    let plans = tokio::select! {
+        biased;
+        () = world.halt.asked() => return vec![stopped("manifests")],
+        plans = decided => plans,
+    };
+    let ways = plans.into_iter().map(|mut plan| async {
+        before.hold(&mut plan);
+        let steps = plan.steps.as_deref().unwrap_or_default();
+        let results = apply::delivery(steps, pass.known_keys(), world).await;
+        plan.forget_values();
+        Way {
+            plan,
+            results,
+            owed: Vec::new(),
+        }
+    });
+    join_all(ways).await
+}
+
+fn stopped(delivery: &str) -> Way {
+    Way {
+        plan: DeliveryPlan {
+            delivery: delivery.to_owned(),
+            steps: Err(shutdown::stopped()),
+        },
+        results: Vec::new(),
+        owed: Vec::new(),
+    }
+}

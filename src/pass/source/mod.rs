@@ -1,0 +1,185 @@
+//! Fetching: each distinct source is read once in a pass, all at once, and gives a [`Material`] or says why not.
+
+pub mod age;
+pub mod inspect;
+pub mod keys;
+pub mod sealed;
+pub mod secret;
+pub mod sops;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use tokio::sync::Semaphore;
+
+use crate::base::failure::Failure;
+use crate::base::material::Material;
+use crate::config::{Config, Delivery, Source};
+use crate::disk::aside;
+use crate::envelope::sops::Policy;
+use crate::pass::world::World;
+use crate::process::memory;
+use crate::process::progress::waiting;
+use crate::render::fetched::Fetched;
+use crate::vault::Session;
+
+/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and answers all. What it gave
+/// goes with the last who asks.
+pub struct Reads<'a> {
+    config: &'a Config,
+    world: &'a World,
+}
+
+impl<'a> Reads<'a> {
+    /// Of a configuration; nothing is read yet.
+    pub fn new(config: &'a Config, world: &'a World) -> Self {
+        let deliveries = config.deliveries.iter().map(of_delivery);
+        let all = deliveries.chain([of_manifests(config)]);
+        all.flatten().for_each(|source| world.expect(source));
+        Self { config, world }
+    }
+
+    /// What the sources of one delivery gave, read all at once.
+    pub async fn of(&self, delivery: &Delivery) -> Fetched {
+        self.these(of_delivery(delivery)).await
+    }
+
+    /// What all manifests gave.
+    pub async fn of_manifests(&self) -> Fetched {
+        self.these(of_manifests(self.config)).await
+    }
+
+    async fn these(&self, sources: BTreeSet<&Source>) -> Fetched {
+        let reads = sources.into_iter().map(|source| async {
+            let gave = fetch(source, self.config, self.world).await;
+            self.world.asked(source);
+            (source.clone(), gave)
+        });
+        Fetched::from_parts(join_all(reads).await)
+    }
+}
+
+fn of_delivery(delivery: &Delivery) -> BTreeSet<&Source> {
+    delivery.from.iter().map(|from| &from.source).collect()
+}
+
+fn of_manifests(config: &Config) -> BTreeSet<&Source> {
+    let sets = config.manifests.iter();
+    sets.flat_map(|set| &set.files).collect()
+}
+
+/// Reads every source once, all at once.
+pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
+    let sources = config.sources().map(|(_, source)| source);
+    Reads::new(config, world).these(sources.collect()).await
+}
+
+/// The sessions whose tokens this delivery's data ends with, once for each of its leases.
+pub fn leases<'w>(delivery: &Delivery, fetched: &Fetched, world: &'w World) -> Vec<&'w Session> {
+    let leased = delivery.from.iter().filter_map(|from| {
+        let read = from.source.vault()?;
+        let material = fetched.get_in_part(&from.source).ok()?;
+        material.lease.as_ref().and(world.vault(&read.server).ok())
+    });
+    leased.collect()
+}
+
+async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Material>, Failure> {
+    let waited = async {
+        let source = &named(source, world).await?;
+        let fetched = async {
+            if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
+                return shelf.fetch(world.vault(&read.server)?, read).await;
+            }
+            let material = read(source, config, world).await?;
+            memory::check()?;
+            Ok(Arc::new(material))
+        };
+        world.source(source.clone(), fetched).await
+    };
+    waiting(awaited(source), world.patience.deadline(), waited).await
+}
+
+/// The source by the one name that all spellings of its path have.
+async fn named(source: &Source, world: &World) -> Result<Source, Failure> {
+    let Source::Vault(read) = source else {
+        return Ok(source.clone());
+    };
+    let session = world.vault(&read.server)?;
+    let read = match &world.shelf {
+        Some(shelf) => shelf.named(session, read).await,
+        None => session.resolve(read).await,
+    };
+    Ok(Source::Vault(read?))
+}
+
+/// Opens and parses beside the thread that answers, renews and ends.
+async fn opened<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    /// The processors have more to do, and each needs memory.
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    let _turn = TURNS.acquire().await;
+    aside(work).await
+}
+
+/// What a terminal says is waited for.
+fn awaited(source: &Source) -> String {
+    match source {
+        Source::Vault(read) => format!("vault `{}`", read.server),
+        Source::Age { file, .. }
+        | Source::Sops { file, .. }
+        | Source::Sealed { file, .. }
+        | Source::SealedManifests { file } => format!("what opens {}", file.display()),
+        Source::SealedObject(at) => format!("SealedSecret {at}"),
+        Source::Secret(at) => format!("secret {at}"),
+    }
+}
+
+/// Each kind in memory of its own: a read of one kind does not take the room of the largest.
+fn read<'a>(
+    source: &'a Source,
+    config: &'a Config,
+    world: &'a World,
+) -> BoxFuture<'a, Result<Material, Failure>> {
+    match source {
+        Source::Vault(read) => async { world.vault(&read.server)?.read(read).await }.boxed(),
+        Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).boxed(),
+        Source::Sops {
+            file,
+            format,
+            allow_unauthenticated,
+        } => {
+            let policy = Policy {
+                allow_unauthenticated: *allow_unauthenticated,
+            };
+            sops::fetch(file, *format, policy, &config.keys, world).boxed()
+        }
+        Source::Sealed { file, object } => {
+            sealed::fetch(file, object.as_deref(), &config.keys, world).boxed()
+        }
+        Source::SealedObject(at) => sealed::object(at, &config.keys, world).boxed(),
+        Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).boxed(),
+        Source::Secret(at) => secret::fetch(at, world).boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn row_185_what_is_opened_or_parsed_holds_up_nothing_else() {
+        let (end, wait) = std::sync::mpsc::channel();
+        let work = opened(move || {
+            wait.recv().expect("it is sent");
+            Ok(())
+        });
+        let other = async { end.send(()).expect("it is waited for") };
+        // On the runtime's own thread the first would wait for the second for ever.
+        let (done, ()) = tokio::join!(work, other);
+        done.expect("it ends");
+    }
+}

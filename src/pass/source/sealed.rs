@@ -1,0 +1,181 @@
+//! SealedSecrets as sources: files and objects of the cluster, opened with the keys at hand and delivered whole or not at all.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::failure::{Class, Failure, Fault};
+use crate::base::material::{Material, Node};
+use crate::config::{self, Keys, SecretRef};
+use crate::disk::{read_by, read_document};
+use crate::envelope::policy::Policy;
+use crate::envelope::sealed::{self, Keyring, Scope, SealedSecret, Unsealed};
+use crate::kubernetes::{Error, Kind, Subject};
+use crate::pass::world::World;
+
+use super::age::{version_of, within};
+use super::{keys, opened};
+
+/// Reads a file and opens one of its SealedSecrets: the fields of the Secret.
+pub async fn fetch(
+    file: &Path,
+    object: Option<&str>,
+    configured: &Keys,
+    world: &World,
+) -> Result<Material, Failure> {
+    let (found, version) = read(file, world).await?;
+    let sealed = choose(found, object).map_err(|failure| within(file, failure))?;
+    let opened = open(sealed, configured, world).await;
+    let opened = opened.map_err(|failure| within(file, failure))?;
+    Ok(fields(opened, Some(version)))
+}
+
+/// Reads a file and chooses one of its SealedSecrets.
+pub(super) async fn one(
+    file: &Path,
+    object: Option<&str>,
+    world: &World,
+) -> Result<SealedSecret, Failure> {
+    let (found, _) = read(file, world).await?;
+    choose(found, object).map_err(|failure| within(file, failure))
+}
+
+/// Reads a file and opens all of its SealedSecrets: each as the Secret document that it describes.
+pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<Material, Failure> {
+    let mut documents = Vec::new();
+    let (found, version) = read(file, world).await?;
+    for sealed in found {
+        let opened = open(sealed, configured, world).await;
+        let opened = opened.map_err(|failure| within(file, failure))?;
+        documents.push(opened.secret.into_document());
+    }
+    Ok(Material {
+        version: Some(version),
+        ..Material::of_documents(documents)
+    })
+}
+
+/// Reads and opens a SealedSecret of the cluster: the fields of the Secret.
+pub async fn object(at: &SecretRef, configured: &Keys, world: &World) -> Result<Material, Failure> {
+    let (sealed, version) = of_cluster(at, world).await?;
+    Ok(fields(open(sealed, configured, world).await?, version))
+}
+
+/// Reads a SealedSecret of the cluster, and its `resourceVersion`.
+pub(super) async fn of_cluster(
+    at: &SecretRef,
+    world: &World,
+) -> Result<(SealedSecret, Option<String>), Failure> {
+    let cluster = world.kubernetes().await?;
+    let at = config::resolve(at, &cluster.namespace);
+    let Some(answer) = cluster.sealed_secret(&at).await? else {
+        return Err(Error::Absent(Subject {
+            kind: Kind::SealedSecret,
+            at,
+        })
+        .into());
+    };
+    let mut found = sealed::parse(&answer)?;
+    let (Some(sealed), true) = (found.pop(), found.is_empty()) else {
+        return Err(Failure::new(
+            Class::Unavailable,
+            format!("the API server's answer for sealed secret {at} is none"),
+        ));
+    };
+    Ok((sealed, resource_version(&answer)))
+}
+
+fn resource_version(object: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Object {
+        metadata: Metadata,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        resource_version: String,
+    }
+    let object: Object = serde_json::from_slice(object).ok()?;
+    Some(object.metadata.resource_version)
+}
+
+/// Reads all SealedSecrets of a file, and the file's version.
+pub(super) async fn read(
+    file: &Path,
+    world: &World,
+) -> Result<(Vec<SealedSecret>, String), Failure> {
+    let end = world.patience.of_disk();
+    let bytes = read_by(read_document, file, "sealed secret file", end).await?;
+    let parsed = opened(move || {
+        let found = sealed::parse(bytes.expose())?;
+        Ok((found, version_of(bytes.expose())))
+    });
+    let (found, version) = parsed.await.map_err(|failure| within(file, failure))?;
+    if found.is_empty() {
+        return Err(Failure::new(
+            Class::Corrupt,
+            format!("{} holds no SealedSecret", file.display()),
+        ));
+    }
+    Ok((found, version))
+}
+
+/// The one that is named, as `name` or `namespace/name`; without a name the only one.
+fn choose(found: Vec<SealedSecret>, object: Option<&str>) -> Result<SealedSecret, Failure> {
+    let known: Vec<String> = found.iter().map(SealedSecret::path).collect();
+    let wanted = |sealed: &SealedSecret| {
+        object.is_none_or(|object| sealed.name == object || sealed.path() == object)
+    };
+    let mut chosen: Vec<SealedSecret> = found.into_iter().filter(wanted).collect();
+    match (chosen.pop(), chosen.is_empty(), object) {
+        (Some(sealed), true, _) => Ok(sealed),
+        (None, _, object) => Err(Failure::new(
+            Class::Missing,
+            format!("it holds no SealedSecret `{}`", object.unwrap_or_default()),
+        )
+        .hint(format!("it holds {}", known.join(", ")))),
+        (Some(_), false, _) => Err(Failure::new(
+            Class::Usage,
+            "it holds several SealedSecrets that could be meant",
+        )
+        .hint(format!(
+            "write `FILE#NAME` with one of {}",
+            known.join(", ")
+        ))),
+    }
+}
+
+/// Opens one on a thread of its own: RSA takes its time, and other sources go on meanwhile.
+pub(super) async fn open(
+    mut sealed: SealedSecret,
+    configured: &Keys,
+    world: &World,
+) -> Result<Unsealed, Failure> {
+    if sealed.namespace.is_none() && sealed.scope != Scope::Cluster {
+        // It is sealed for a namespace, so it belongs where it is applied: as with kubectl, that is our own.
+        sealed.namespace = world
+            .kubernetes()
+            .await
+            .ok()
+            .map(|cluster| cluster.namespace.clone());
+    }
+    let keys: Arc<Keyring> = world.keyring(keys::sealed(configured, world)).await?;
+    let object = sealed.object();
+    let opened = opened(move || Ok(sealed::unseal(&sealed, &keys)?)).await?;
+    for key in &opened.opened_by {
+        tracing::info!(%object, key, "sealed secret opened");
+    }
+    let recipients = Policy(&configured.recipients);
+    if let Err(outside) = recipients.of_sealing_keys(&opened.opened_by) {
+        tracing::warn!(%object, hint = outside.hint(), "{outside}");
+    }
+    Ok(opened)
+}
+
+fn fields(opened: Unsealed, version: Option<String>) -> Material {
+    let fields = opened.secret.data.into_iter();
+    let fields = fields.map(|(key, value)| (key, Node::Text(value)));
+    Material {
+        version,
+        ..Material::of(Node::Map(fields.collect()))
+    }
+}

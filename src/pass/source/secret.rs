@@ -1,0 +1,29 @@
+//! A Kubernetes Secret as a source, of any type: whoever configures it needs `get` on it by name, and RBAC decides that.
+
+use crate::base::failure::Failure;
+use crate::base::material::{Material, Node};
+use crate::config::{self, SecretRef};
+use crate::kubernetes::{Error, Kind, Subject};
+use crate::pass::world::World;
+
+/// Reads one Secret; its keys are the fields, its values stay bytes even where they are no text.
+pub async fn fetch(at: &SecretRef, world: &World) -> Result<Material, Failure> {
+    let cluster = world.kubernetes().await?;
+    let at = config::resolve(at, &cluster.namespace);
+    let Some(stored) = cluster.secret(&at).await? else {
+        return Err(Error::Absent(Subject {
+            kind: Kind::Secret,
+            at,
+        })
+        .into());
+    };
+    let version = stored.version().to_owned();
+    let fields = stored.into_data().into_iter();
+    let fields = fields
+        .map(|(key, value)| (key, Node::Text(value)))
+        .collect();
+    Ok(Material {
+        version: Some(version),
+        ..Material::of(Node::Map(fields))
+    })
+}

@@ -1,0 +1,286 @@
+//! The outside as one pass sees it: Vault sessions, the Kubernetes client, the clock's end. The seam for tests.
+//!
+//! Nothing here is made before it is needed: a configuration without Kubernetes never looks for a kubeconfig.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::base::failure::{Class, Failure};
+use crate::base::lock::locked;
+use crate::base::material::Material;
+use crate::config::{Config, Source};
+use crate::disk::Unswept;
+use crate::disk::set::Retired;
+use crate::envelope::age::Identity;
+use crate::envelope::sealed::Keyring;
+use crate::kubernetes::{self, Kubernetes};
+use crate::pass::turns::Turns;
+use crate::process::deadline::Patience;
+use crate::process::progress::waiting;
+use crate::process::shutdown::{self, Halt};
+use crate::vault::cache::Shelf;
+use crate::vault::{Runner, Session};
+
+/// Everything with a side effect that sources, observers and appliers share.
+pub struct World {
+    /// With it, every file target must lie beneath.
+    pub root: Option<PathBuf>,
+    /// How long waiting may take.
+    pub patience: Patience,
+    /// What is kept between passes; nothing where there is only one.
+    pub shelf: Option<Arc<Shelf>>,
+    /// The end that a signal asks for.
+    pub halt: Arc<Halt>,
+    /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once, where a person said so.
+    pub allow_deletes: usize,
+    /// Files that were replaced; they go after a moment for their readers.
+    pub retired: Arc<Retired>,
+    /// How many deliveries are on their way at once.
+    pub turns: Arc<Turns>,
+    /// What killed runs left in the folders of targets, as far as it was looked for.
+    pub unswept: Arc<Unswept>,
+    vaults: BTreeMap<String, Arc<Session>>,
+    kubernetes: Arc<OnceCell<Kubernetes>>,
+    once: Arc<Once>,
+}
+
+/// What is read once in a pass, by the first who needs it.
+#[derive(Default)]
+struct Once {
+    identities: OnceCell<Result<Arc<[Identity]>, Failure>>,
+    keyring: OnceCell<Result<Arc<Keyring>, Failure>>,
+    sources: Mutex<BTreeMap<Source, Reading>>,
+}
+
+/// What one source gave.
+type Read = Result<Arc<Material>, Failure>;
+
+/// A source of a pass, by the one name of its spellings.
+#[derive(Default)]
+struct Reading {
+    /// How many deliveries have still to ask for it. With the last its values go.
+    left: usize,
+    /// What it gave, by its real name.
+    gave: BTreeMap<Source, Arc<OnceCell<Read>>>,
+}
+
+impl World {
+    /// A world for one pass of this configuration; nothing is connected yet.
+    pub fn new(config: &Config, root: Option<PathBuf>, patience: Duration) -> Self {
+        Self::with(config, root, Patience::Until(Instant::now() + patience))
+    }
+
+    /// A world for many passes, each step of which may take this long.
+    pub fn staying(config: &Config, root: Option<PathBuf>, step: Duration) -> Self {
+        Self {
+            shelf: Some(Arc::default()),
+            ..Self::with(config, root, Patience::Each(step))
+        }
+    }
+
+    fn with(config: &Config, root: Option<PathBuf>, patience: Patience) -> Self {
+        let session = |server: &crate::config::VaultServer| Session::new(server.clone(), patience);
+        Self {
+            root,
+            patience,
+            shelf: None,
+            halt: Arc::default(),
+            allow_deletes: 0,
+            retired: Arc::default(),
+            turns: Arc::default(),
+            unswept: Arc::default(),
+            vaults: config
+                .vaults
+                .values()
+                .map(|server| (server.name.clone(), Arc::new(session(server))))
+                .collect(),
+            kubernetes: Arc::default(),
+            once: Arc::default(),
+        }
+    }
+
+    /// The same world with a cluster that was found elsewhere.
+    #[must_use]
+    pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
+        Self {
+            kubernetes: Arc::new(OnceCell::new_with(Some(kubernetes))),
+            ..self
+        }
+    }
+
+    /// The same world in which so many Secrets of a set of manifests may be deleted at once, because a person said so.
+    #[must_use]
+    pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
+        Self {
+            allow_deletes,
+            ..self
+        }
+    }
+
+    /// The same world in a GitHub Actions job.
+    #[must_use]
+    pub fn with_runner(mut self, runner: Runner) -> Self {
+        let runner = Arc::new(runner);
+        for session in self.vaults.values_mut() {
+            if let Some(session) = Arc::get_mut(session) {
+                session.set_runner(Arc::clone(&runner));
+            }
+        }
+        self
+    }
+
+    /// The same world for one more pass: what is connected stays, sources and keys are read again.
+    #[must_use]
+    pub fn for_a_pass(&self) -> Self {
+        Self {
+            once: Arc::default(),
+            ..self.beside()
+        }
+    }
+
+    /// The same world for another part of the same pass, which ends when it ends: what one of them read, all have.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            root: self.root.clone(),
+            patience: self.patience,
+            shelf: self.shelf.clone(),
+            halt: Arc::clone(&self.halt),
+            allow_deletes: self.allow_deletes,
+            retired: Arc::clone(&self.retired),
+            turns: Arc::clone(&self.turns),
+            unswept: Arc::clone(&self.unswept),
+            vaults: self.vaults.clone(),
+            kubernetes: Arc::clone(&self.kubernetes),
+            once: Arc::clone(&self.once),
+        }
+    }
+
+    /// Takes over what an earlier world had connected, as far as the configuration still says the same of it.
+    #[must_use]
+    pub fn after(mut self, earlier: &Self) -> Self {
+        for (name, session) in &mut self.vaults {
+            if let Some(same) = earlier.vaults.get(name).filter(|old| old.is_like(session)) {
+                *session = Arc::clone(same);
+            }
+        }
+        self.shelf.clone_from(&earlier.shelf);
+        self.halt.clone_from(&earlier.halt);
+        self.retired.clone_from(&earlier.retired);
+        self.kubernetes = Arc::clone(&earlier.kubernetes);
+        self
+    }
+
+    /// The same world, in which credentials' files may still have to come: before a pod starts.
+    #[must_use]
+    pub fn waiting_for_files(mut self) -> Self {
+        for session in self.vaults.values_mut() {
+            if let Some(session) = Arc::get_mut(session) {
+                session.wait_for_files();
+            }
+        }
+        self
+    }
+
+    /// The same world for those who only look: what works once is not spent.
+    #[must_use]
+    pub fn looking(mut self) -> Self {
+        for session in self.vaults.values_mut() {
+            if let Some(session) = Arc::get_mut(session) {
+                session.spend_nothing();
+            }
+        }
+        self
+    }
+
+    /// The session with a named Vault server.
+    pub fn vault(&self, server: &str) -> Result<&Session, Failure> {
+        self.vaults.get(server).map(Arc::as_ref).ok_or_else(|| {
+            Failure::new(
+                Class::Usage,
+                format!("no vault server `{server}` is configured"),
+            )
+        })
+    }
+
+    /// All sessions, by the name of their server.
+    pub fn vaults(&self) -> impl Iterator<Item = (&String, &Arc<Session>)> {
+        self.vaults.iter()
+    }
+
+    /// The cluster, found on first use: in a pod by its ServiceAccount, else by kubeconfig.
+    pub async fn kubernetes(&self) -> Result<&Kubernetes, Failure> {
+        self.kubernetes
+            .get_or_try_init(|| kubernetes::connect(self.patience))
+            .await
+    }
+
+    /// The age identities, loaded by the first who needs them.
+    pub async fn identities(
+        &self,
+        load: impl Future<Output = Result<Vec<Identity>, Failure>>,
+    ) -> Result<Arc<[Identity]>, Failure> {
+        let load = async { load.await.map(Arc::from) };
+        self.once.identities.get_or_init(|| load).await.clone()
+    }
+
+    /// The sealing keys, loaded by the first who needs them.
+    pub async fn keyring(
+        &self,
+        load: impl Future<Output = Result<Keyring, Failure>>,
+    ) -> Result<Arc<Keyring>, Failure> {
+        let load = async { load.await.map(Arc::new) };
+        self.once.keyring.get_or_init(|| load).await.clone()
+    }
+
+    /// Somebody will ask for this source in this pass.
+    pub fn expect(&self, source: &Source) {
+        let mut sources = locked(&self.once.sources);
+        let reading = sources.entry(source.whatever_its_spelling()).or_default();
+        reading.left += 1;
+    }
+
+    /// What a source gives in this pass, read by the first who needs it.
+    pub async fn source(&self, source: Source, read: impl Future<Output = Read>) -> Read {
+        let first = {
+            let mut sources = locked(&self.once.sources);
+            let reading = sources.entry(source.whatever_its_spelling()).or_default();
+            Arc::clone(reading.gave.entry(source).or_default())
+        };
+        first.get_or_init(|| read).await.clone()
+    }
+
+    /// One who asked for this source has what it gave.
+    pub fn asked(&self, source: &Source) {
+        let name = source.whatever_its_spelling();
+        let mut sources = locked(&self.once.sources);
+        if let Some(reading) = sources.get_mut(&name) {
+            reading.left = reading.left.saturating_sub(1);
+            if reading.left == 0 {
+                sources.remove(&name);
+            }
+        }
+    }
+
+    /// Ends what this world opened and no other uses: revokes each token that no delivered data ends with. Warns and never fails.
+    pub async fn close(self) {
+        let end = Instant::now() + shutdown::LIMIT;
+        // What hangs is found as damage by the next run.
+        let _ = tokio::time::timeout_at(end, self.retired.settle()).await;
+        let last = self
+            .vaults
+            .into_iter()
+            .filter_map(|(name, session)| Some((name, Arc::into_inner(session)?)));
+        let closed = last.map(|(name, session)| {
+            let what = format!("vault `{name}` to take its token back");
+            waiting(what, end, session.close())
+        });
+        // Each knows how long its token is worth waiting for.
+        futures_util::future::join_all(closed).await;
+    }
+}

@@ -1,0 +1,226 @@
+//! One line on a terminal while something is waited for, gone before anything else is written there.
+//!
+//! Who waits says so with [`waiting`]; [`shown`] draws the line around a whole run, and [`Log`] is where logs go. When a signal
+//! asks for the end, what is waited for then is the last line of the run.
+//! Nothing is drawn where standard error is no terminal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::lock::locked;
+use crate::base::plain;
+use crate::process::stderr;
+
+/// Shorter waits are not worth a line.
+const PATIENCE: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
+/// To the first column, and nothing left behind it.
+const ERASE: &str = "\r\x1b[K";
+
+/// What ends sooner after a signal was not waited for.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+static STATE: Mutex<State> = Mutex::new(State {
+    next: 0,
+    waits: BTreeMap::new(),
+    drawn: String::new(),
+    ending: None,
+    waited: Vec::new(),
+});
+
+struct State {
+    next: u64,
+    /// In the order they began.
+    waits: BTreeMap<u64, Wait>,
+    /// The line that stands on the terminal.
+    drawn: String,
+    /// When a signal asked for the end.
+    ending: Option<Instant>,
+    /// What ended since then.
+    waited: Vec<String>,
+}
+
+struct Wait {
+    what: String,
+    since: Instant,
+    end: Instant,
+}
+
+fn state() -> MutexGuard<'static, State> {
+    locked(&STATE)
+}
+
+impl State {
+    fn erase(&mut self) {
+        if !std::mem::take(&mut self.drawn).is_empty() {
+            stderr::write(ERASE.as_bytes());
+        }
+    }
+
+    fn draw(&mut self, now: Instant) {
+        let line = self.waits.values().find_map(|wait| line(wait, now));
+        match line {
+            None => self.erase(),
+            Some(line) if line == self.drawn => {}
+            Some(line) => {
+                stderr::write(format!("{ERASE}{}", plain::line(&line)).as_bytes());
+                self.drawn = line;
+            }
+        }
+    }
+}
+
+fn line(wait: &Wait, now: Instant) -> Option<String> {
+    let waited = now.saturating_duration_since(wait.since);
+    let whole = wait.end.saturating_duration_since(wait.since);
+    (waited >= PATIENCE).then(|| {
+        format!(
+            "waiting for {} ({} of {})",
+            wait.what,
+            length(waited.as_secs()),
+            // The deadline was set a moment before.
+            length((whole + Duration::from_millis(500)).as_secs())
+        )
+    })
+}
+
+fn length(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} m"),
+        (minutes, seconds) => format!("{minutes} m {seconds} s"),
+    }
+}
+
+/// Tells what a future waits for, as long as it is under way.
+pub async fn waiting<T>(what: String, end: Instant, work: impl Future<Output = T>) -> T {
+    let _under_way = begin(what, end);
+    work.await
+}
+
+/// Tells what is waited for until this is dropped.
+pub fn begin(what: String, end: Instant) -> UnderWay {
+    let since = Instant::now();
+    let mut state = state();
+    let number = state.next;
+    state.next += 1;
+    state.waits.insert(number, Wait { what, since, end });
+    UnderWay(number)
+}
+
+/// A wait; its drop ends it, also where a future is dropped.
+#[derive(Debug)]
+pub struct UnderWay(u64);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = state();
+        let (Some(Wait { what, since, .. }), ending) = (state.waits.remove(&self.0), state.ending)
+        else {
+            return;
+        };
+        if ending.is_some_and(|ending| ending.max(since).elapsed() >= AT_ONCE) {
+            state.waited.push(what);
+        }
+    }
+}
+
+/// A signal asked for the end: from now on it is remembered what that waits for.
+pub fn ending() {
+    state().ending.get_or_insert_with(Instant::now);
+}
+
+/// The last line of a run, with what was waited for since a signal asked for the end, and what is still under way.
+pub fn after_waiting(line: &str) -> String {
+    let state = state();
+    let under_way = state.waits.values().map(|wait| &wait.what);
+    let all: BTreeSet<&str> = state
+        .waited
+        .iter()
+        .chain(under_way)
+        .map(String::as_str)
+        .collect();
+    match all.is_empty() {
+        true => line.to_owned(),
+        false => {
+            let all: Vec<&str> = all.into_iter().collect();
+            format!("{line}; waited for {}", all.join(", "))
+        }
+    }
+}
+
+/// Runs something and shows what it waits for.
+pub async fn shown<T>(work: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    let ticks = async {
+        loop {
+            tokio::time::sleep(TICK).await;
+            state().draw(Instant::now());
+        }
+    };
+    let done = tokio::select! {
+        biased;
+        done = work => done,
+        never = ticks => never,
+    };
+    erase();
+    done
+}
+
+/// Takes the line away, before anything else is written.
+pub fn erase() {
+    state().erase();
+}
+
+/// Standard error for logs: each is written where the line was, and is one line.
+pub struct Log {
+    /// Whether the lines are coloured.
+    pub coloured: bool,
+}
+
+impl Write for Log {
+    /// Gets one whole line at a time. It never fails: the library would tell of that on standard error, and die of it.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        erase();
+        let text = String::from_utf8_lossy(line);
+        stderr::write(plain::of_log(&text, self.coloured).as_bytes());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_words() {
+        let since = Instant::now();
+        for (waited, whole, want) in [
+            (900, 120_000, None),
+            (12_300, 119_998, Some("waiting for vault `v` (12 s of 2 m)")),
+            (
+                61_000,
+                90_000,
+                Some("waiting for vault `v` (1 m 1 s of 1 m 30 s)"),
+            ),
+        ] {
+            let wait = Wait {
+                what: "vault `v`".to_owned(),
+                since,
+                end: since + Duration::from_millis(whole),
+            };
+            let told = line(&wait, since + Duration::from_millis(waited));
+            assert_eq!(told.as_deref(), want);
+        }
+    }
+}

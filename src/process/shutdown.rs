@@ -1,0 +1,149 @@
+//! The end that a signal asks for: what is being written may end, nothing else begins, and within [`LIMIT`] all is over.
+//!
+//! ```text
+//! signal ── 2 s ──► steps are cut off ── 2 s ──► restored or not ── 0.7 s ──► tokens are left ──► the process ends
+//! ```
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::base::failure::{Class, Failure};
+use crate::process::progress::{self, UnderWay};
+
+/// How long steps that run may go on after a signal.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long a step that is cut off may take to leave things as they were.
+const RESTORE: Duration = Duration::from_secs(2);
+
+/// When a process that was asked to end is over, whatever hangs.
+pub const LIMIT: Duration = FAREWELL.saturating_add(RESTORE).saturating_add(TOKENS);
+
+/// What is left for giving back tokens, where all other time was used.
+const TOKENS: Duration = Duration::from_millis(700);
+
+/// Whether the end was asked for, and what still runs.
+#[derive(Debug)]
+pub struct Halt {
+    asked: watch::Sender<Option<Instant>>,
+    running: watch::Sender<usize>,
+}
+
+/// A step that runs, until it is dropped.
+#[derive(Debug)]
+pub struct Running<'a> {
+    halt: &'a Halt,
+    _told: UnderWay,
+}
+
+impl Default for Halt {
+    fn default() -> Self {
+        Self {
+            asked: watch::Sender::new(None),
+            running: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Halt {
+    /// From now on nothing begins.
+    pub fn ask(&self) {
+        self.asked.send_modify(|at| {
+            at.get_or_insert_with(Instant::now);
+        });
+    }
+
+    /// Waits until the end is asked for.
+    pub async fn asked(&self) {
+        self.asked_at().await;
+    }
+
+    /// Waits until the time of those that run is over too.
+    pub async fn over(&self) {
+        let at = self.asked_at().await;
+        sleep_until(at + FAREWELL).await;
+    }
+
+    /// Waits until even what is put back has had its time.
+    pub async fn restored(&self) {
+        let at = self.asked_at().await;
+        sleep_until(at + FAREWELL + RESTORE).await;
+    }
+
+    async fn asked_at(&self) -> Instant {
+        let mut asked = self.asked.subscribe();
+        match asked.wait_for(Option::is_some).await.map(|at| *at) {
+            Ok(Some(at)) => at,
+            // The sender is ours, so it lives as long as this wait.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Begins a step, which a person knows by this name, unless nothing may begin any more.
+    pub fn begin(&self, what: String, end: Instant) -> Result<Running<'_>, Failure> {
+        if self.asked.borrow().is_some() {
+            return Err(stopped());
+        }
+        self.running.send_modify(|count| *count += 1);
+        Ok(Running {
+            halt: self,
+            _told: progress::begin(what, end),
+        })
+    }
+
+    /// Waits until no step runs.
+    pub async fn idle(&self) {
+        // The sender is ours, so it lives as long as this wait.
+        let _ = self.running.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Asks for the end and waits until no step runs, or for as long as that may take.
+    pub async fn settle(&self) {
+        self.ask();
+        tokio::select! {
+            () = self.idle() => {}
+            () = self.restored() => {}
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.halt.running.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Why something was not done, or not to its end.
+pub fn stopped() -> Failure {
+    Failure::new(Class::Unavailable, "stopped by a signal before it was done").hint("run again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_runs_ends_and_nothing_begins() {
+        let soon = Duration::from_millis(30);
+        let end = Instant::now() + LIMIT;
+        let halt = Halt::default();
+        let asked = tokio::time::timeout(soon, halt.asked()).await;
+        asked.expect_err("nobody asked");
+        let running = halt.begin("a step".to_owned(), end).expect("nobody asked");
+        halt.ask();
+        halt.asked().await;
+        let refused = halt.begin("another".to_owned(), end);
+        assert_eq!(refused.expect_err("asked"), stopped());
+        let idle = tokio::time::timeout(soon, halt.idle()).await;
+        idle.expect_err("one still runs");
+        drop(running);
+        halt.idle().await;
+    }
+
+    #[test]
+    fn row_132_all_that_an_end_may_wait_for_fits_into_five_seconds() {
+        assert!(LIMIT < Duration::from_secs(5), "{LIMIT:?}");
+    }
+}

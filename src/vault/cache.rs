@@ -1,0 +1,220 @@
+//! What is kept between the passes of a sidecar: data whose lease is alive, and versions of KV v2 that have not changed.
+//!
+//! Each pass asks here first. So a tick mints no new credentials, a secret that did not change is not read again, and data
+//! whose provider is down stays good for as long as its lease says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::life::{Ends, Life, same_role};
+use crate::base::failure::Failure;
+use crate::base::lock::locked;
+use crate::base::material::Material;
+use crate::config::{Source, VaultRead};
+use crate::vault::Session;
+
+mod life;
+
+/// However little changes, data is read in full this often: rights may have been taken away meanwhile.
+const FULL_READ: Duration = Duration::from_secs(3600);
+
+/// What is kept, by source.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    kept: Mutex<BTreeMap<VaultRead, Kept>>,
+    /// The one name of what the configuration may spell in several ways.
+    names: Mutex<BTreeMap<VaultRead, VaultRead>>,
+    /// Who asks for a thing: the next finds what that one left.
+    asking: Mutex<BTreeMap<VaultRead, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// Data and what is known of its life.
+#[derive(Debug, Clone)]
+struct Kept {
+    material: Arc<Material>,
+    life: Life,
+}
+
+impl Shelf {
+    /// The one name of a read, asked for once: a server that is down must not cost what is kept.
+    pub async fn named(&self, session: &Session, read: &VaultRead) -> Result<VaultRead, Failure> {
+        if let Some(known) = locked(&self.names).get(read) {
+            return Ok(known.clone());
+        }
+        let name = session.resolve(read).await?;
+        locked(&self.names).insert(read.clone(), name.clone());
+        Ok(name)
+    }
+
+    /// The data of one path: from here while it is good, else from the server.
+    pub async fn fetch(
+        &self,
+        session: &Session,
+        read: &VaultRead,
+    ) -> Result<Arc<Material>, Failure> {
+        let name = &self.named(session, read).await?;
+        let asking = locked(&self.asking)
+            .entry(name.clone())
+            .or_default()
+            .clone();
+        let _asking = asking.lock().await;
+        let Some(kept) = self.kept().get(name).cloned() else {
+            return self.read(session, name).await;
+        };
+        match kept.life {
+            Life::Version { read_at } => {
+                if read_at.elapsed() < FULL_READ
+                    && let Some(newest) = session.version(name).await?
+                    && kept.material.version.as_ref() == Some(&newest.number)
+                    && kept.material.made.as_ref() == Some(&newest.made)
+                {
+                    return Ok(kept.material);
+                }
+                self.read(session, name).await
+            }
+            Life::Rotates { .. } => self.read(session, name).await,
+            Life::Ends(ends) => self.prolong(session, name, kept.material, ends).await,
+        }
+    }
+
+    /// When the first of these has to be renewed, replaced or read again.
+    pub fn next(&self, session: &Session, read: &VaultRead, now: Instant) -> Option<Instant> {
+        match self.life(read)? {
+            Life::Ends(ends) if ends.is_orphaned(session.generation()) => Some(now),
+            Life::Ends(Ends { at, .. }) | Life::Rotates { at, .. } => Some(at),
+            Life::Version { .. } => None,
+        }
+    }
+
+    /// What was read last, if it ends: a mark by which its successor is known, when it ends, and the token that it ends with.
+    pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
+        let name = self.name(read);
+        let kept = self.kept();
+        let Kept { material, life } = kept.get(&name)?;
+        let (end, token) = match life {
+            Life::Ends(Ends { end, token, .. }) => (*end, *token),
+            Life::Rotates { at, .. } => (*at, None),
+            Life::Version { .. } => return None,
+        };
+        Some((Arc::downgrade(material), end, token))
+    }
+
+    /// Which data is kept: equal as long as it is the same.
+    pub fn version_of(&self, read: &VaultRead) -> Option<usize> {
+        let name = self.name(read);
+        let kept = self.kept();
+        Some(Arc::as_ptr(&kept.get(&name)?.material).addr())
+    }
+
+    /// Whether something here ends with the token of a server, or with one older than `generation`.
+    pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
+        self.kept().iter().any(|(read, kept)| {
+            let token = match &kept.life {
+                Life::Ends(ends) => ends.token,
+                Life::Version { .. } | Life::Rotates { .. } => None,
+            };
+            read.server == server && token.is_some_and(|token| token < older_than)
+        })
+    }
+
+    /// Forgets what is no source any more.
+    pub fn retain(&self, sources: &[&Source]) {
+        let written: Vec<&VaultRead> = sources.iter().filter_map(|source| source.vault()).collect();
+        let mut names = locked(&self.names);
+        names.retain(|read, _| written.contains(&read));
+        let is_source = |name: &VaultRead| names.values().any(|known| known == name);
+        self.kept().retain(|name, _| is_source(name));
+        locked(&self.asking).retain(|name, _| is_source(name));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<VaultRead, Kept>> {
+        locked(&self.kept)
+    }
+
+    fn name(&self, read: &VaultRead) -> VaultRead {
+        locked(&self.names).get(read).unwrap_or(read).clone()
+    }
+
+    fn life(&self, read: &VaultRead) -> Option<Life> {
+        let name = self.name(read);
+        Some(self.kept().get(&name)?.life.clone())
+    }
+
+    async fn read(&self, session: &Session, name: &VaultRead) -> Result<Arc<Material>, Failure> {
+        let since = Instant::now();
+        let material = match session.read(name).await {
+            Ok(material) => material,
+            Err(failure) => {
+                self.lost(name);
+                return Err(failure);
+            }
+        };
+        let mut kept = self.kept();
+        let before = kept.remove(name);
+        let life = before.as_ref().map(|kept| &kept.life);
+        let life = Life::of(&material, name, since, session.generation(), life);
+        let material = match before {
+            Some(before) if same_role(&before.material, &material) => before.material,
+            Some(_) | None => Arc::new(material),
+        };
+        if let Some(life) = life {
+            let material = Arc::clone(&material);
+            kept.insert(name.clone(), Kept { material, life });
+        }
+        Ok(material)
+    }
+
+    /// It could not be read: only what ends at a time of its own is good until then.
+    fn lost(&self, name: &VaultRead) {
+        if matches!(self.life(name), Some(Life::Ends(_))) {
+            return;
+        }
+        self.kept().remove(name);
+        // What comes back may lie in another mount.
+        locked(&self.names).retain(|_, known| known != name);
+    }
+
+    /// Does what the lease needs now, and gives data that is good either way.
+    async fn prolong(
+        &self,
+        session: &Session,
+        name: &VaultRead,
+        material: Arc<Material>,
+        mut ends: Ends,
+    ) -> Result<Arc<Material>, Failure> {
+        let token = session.generation();
+        if !ends.is_orphaned(token) && ends.at > Instant::now() {
+            return Ok(material);
+        }
+        let replaces = match ends.to_renew(token) {
+            None => true,
+            Some(lease) => {
+                let since = Instant::now();
+                let renewal = session.renew_lease(lease).await;
+                ends.renewed(renewal, since, &name.path)
+            }
+        };
+        if replaces {
+            match self.read(session, name).await {
+                Ok(material) => return Ok(material),
+                Err(failure) if ends.end > Instant::now() => {
+                    ends.not_replaced(session.generation(), &name.path, &failure);
+                }
+                Err(failure) => {
+                    self.kept().remove(name);
+                    return Err(failure);
+                }
+            }
+        }
+        let life = Life::Ends(ends);
+        let kept = Kept {
+            material: Arc::clone(&material),
+            life,
+        };
+        self.kept().insert(name.clone(), kept);
+        Ok(material)
+    }
+}

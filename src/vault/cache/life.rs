@@ -1,0 +1,313 @@
+//! How long data is good without reading it again, and what is to be done before it is not.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::artifact::secret;
+use crate::base::failure::Failure;
+use crate::base::material::{Lease, Material, Node};
+use crate::base::renewal::{Cadence, Turn, backoff};
+use crate::config::VaultRead;
+use crate::process::deadline::chance;
+use crate::vault::{LONGEST, Renewal};
+
+/// Waits between tries to replace what still holds.
+const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// Between two requests for one lease, however short it is.
+const SHORTEST: Duration = Duration::from_millis(300);
+
+/// So often a role whose time is over is read each second: engines look at their roles every few seconds.
+const LATE: u32 = 10;
+
+/// How long data is good without reading it again.
+#[derive(Debug, Clone)]
+pub(super) enum Life {
+    /// Until it ends; renewed or replaced before.
+    Ends(Ends),
+    /// Until its version changes.
+    Version {
+        /// When it was read in full.
+        read_at: Instant,
+    },
+    /// Until its source changes it, at a time that it tells.
+    Rotates {
+        /// When it is to be read again.
+        at: Instant,
+        /// How often it was read since that time and had not changed.
+        late: u32,
+    },
+}
+
+/// The life of data that ends.
+#[derive(Debug, Clone)]
+pub(super) struct Ends {
+    /// The lease to renew; a certificate has none.
+    pub(super) lease: Option<Lease>,
+    /// The token it ends with.
+    pub(super) token: Option<u64>,
+    /// The token with which other data was asked for in vain.
+    tried: u64,
+    pub(super) end: Instant,
+    cadence: Cadence,
+    turn: Turn,
+    /// When its turn comes.
+    pub(super) at: Instant,
+    errors: u32,
+}
+
+impl Life {
+    /// The life of what was read now; `before` is that of the same data when it was read before.
+    pub(super) fn of(
+        material: &Material,
+        read: &VaultRead,
+        since: Instant,
+        token: u64,
+        before: Option<&Self>,
+    ) -> Option<Self> {
+        if let Some(lease) = &material.lease {
+            // Zero is said of what does not end by itself, such as a token without a limit.
+            let span = match lease.seconds {
+                0 => Duration::from_secs(LONGEST),
+                seconds => Duration::from_secs(seconds),
+            };
+            let lease = Some(lease.clone());
+            return Some(Self::Ends(Ends::new(span, lease, Some(token), since)));
+        }
+        if read.write.is_some() {
+            let span = certificate_left(material)?;
+            return Some(Self::Ends(Ends::new(span, None, None, since)));
+        }
+        if let Some(left) = material.rotates_in {
+            return Some(Self::rotates(left, since, before));
+        }
+        let watched = material.version.is_some() && read.version.is_none();
+        watched.then_some(Self::Version { read_at: since })
+    }
+
+    fn rotates(left: u64, since: Instant, before: Option<&Self>) -> Self {
+        let late = match (left, before) {
+            (0, Some(Self::Rotates { late, .. })) => late + 1,
+            (0, Some(Self::Ends(_) | Self::Version { .. }) | None) => 1,
+            (_, _) => 0,
+        };
+        let more = match late {
+            0 => TRIES.0.mul_f64(0.5 + chance()),
+            late => backoff(TRIES.0, TRIES.1, late.saturating_sub(LATE), chance()),
+        };
+        Self::Rotates {
+            at: since + Duration::from_secs(left) + more,
+            late,
+        }
+    }
+}
+
+impl Ends {
+    fn new(span: Duration, lease: Option<Lease>, token: Option<u64>, since: Instant) -> Self {
+        let cadence = Cadence::new(span, chance());
+        // What has no `/` is the accessor of a token: its lease is not ours to renew.
+        let renewable = lease
+            .as_ref()
+            .is_some_and(|lease| lease.renewable && lease.id.contains('/'));
+        let mut ends = Self {
+            lease,
+            token,
+            tried: 0,
+            end: since + span,
+            cadence,
+            turn: Turn::Replace,
+            at: since,
+            errors: 0,
+        };
+        ends.take(cadence.next(ends.left(), renewable));
+        ends
+    }
+
+    fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    fn take(&mut self, (turn, wait): (Turn, Duration)) {
+        (self.turn, self.at) = (turn, Instant::now() + wait.max(SHORTEST));
+    }
+
+    /// Whether it ends with a token that was replaced by this one, with which it is to be replaced too.
+    pub(super) fn is_orphaned(&self, token: u64) -> bool {
+        self.token.is_some_and(|own| own.max(self.tried) < token)
+    }
+
+    /// The lease that is to be renewed now, where it is not the data that is to be replaced.
+    pub(super) fn to_renew(&self, token: u64) -> Option<&str> {
+        let renews = self.turn == Turn::Renew && !self.is_orphaned(token);
+        self.lease
+            .as_ref()
+            .filter(|_| renews)
+            .map(|lease| lease.id.as_str())
+    }
+
+    /// Takes in what came of asking for more time since then; says whether other data must be had now.
+    pub(super) fn renewed(&mut self, renewal: Renewal, since: Instant, path: &str) -> bool {
+        match renewal {
+            Renewal::Granted { span, renewable } => {
+                tracing::debug!(path, lease_s = span.as_secs(), "lease renewed");
+                self.end = since + span;
+                self.errors = 0;
+                self.cadence.granted(span, chance());
+                self.take(self.cadence.next(self.left(), renewable));
+            }
+            Renewal::Later(failure) => {
+                self.errors += 1;
+                let reason = &failure.what;
+                match self.errors {
+                    1 => tracing::warn!(path, reason, "lease not renewed yet"),
+                    _ => tracing::debug!(path, reason, "lease still not renewed"),
+                }
+                self.take(self.cadence.after_error(self.left(), self.errors, chance()));
+            }
+            Renewal::Refused(failure) => {
+                tracing::info!(path, reason = %failure.what, "lease will be replaced");
+                self.take(self.cadence.next(self.left(), false));
+            }
+            Renewal::Gone(failure) => {
+                tracing::warn!(path, reason = %failure.what, "leased data is replaced at once");
+                self.end = since;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// No other data could be had, and this is still good: when that is tried again, with the token that is there now.
+    pub(super) fn not_replaced(&mut self, token: u64, path: &str, failure: &Failure) {
+        self.errors += 1;
+        self.turn = Turn::Replace;
+        self.at = Instant::now() + backoff(TRIES.0, TRIES.1, self.errors, chance());
+        // The new token is asked again at its own time, not at once.
+        self.tried = token;
+        let reason = &failure.what;
+        match self.errors {
+            1 => tracing::warn!(
+                path,
+                reason,
+                "leased data not replaced yet, it is still good"
+            ),
+            _ => tracing::debug!(path, reason, "leased data still not replaced"),
+        }
+    }
+}
+
+/// Whether two answers for a static role hold the same credentials: only the time that is left runs down.
+pub(super) fn same_role(one: &Material, other: &Material) -> bool {
+    fn lasting(material: &Material) -> Vec<&(String, Node)> {
+        let entries = material
+            .documents
+            .iter()
+            .flat_map(|document| match document {
+                Node::Map(entries) => entries.as_slice(),
+                Node::Null
+                | Node::Bool(_)
+                | Node::Number(_)
+                | Node::Time(_)
+                | Node::Text(_)
+                | Node::List(_) => &[],
+            });
+        entries.filter(|(name, _)| name != "ttl").collect()
+    }
+    one.rotates_in.is_some() && other.rotates_in.is_some() && lasting(one) == lasting(other)
+}
+
+/// How long the certificate in an answer of a PKI engine is still good.
+fn certificate_left(material: &Material) -> Option<Duration> {
+    let certificate = |document: &Node| document.entry("certificate").and_then(Node::leaf);
+    let pem = material.documents.iter().find_map(certificate)?;
+    let (_, end) = secret::validity(pem.expose())?;
+    let left = end.duration_since(jiff::Timestamp::now());
+    let left = Duration::try_from(left)
+        .ok()
+        .filter(|left| !left.is_zero())?;
+    Some(left.min(Duration::from_secs(LONGEST)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::failure::Class;
+    use crate::base::material::SecretBytes;
+
+    #[test]
+    fn row_153_a_lease_that_is_gone_is_replaced_now_and_holds_no_longer() {
+        let since = Instant::now();
+        let hour = Duration::from_secs(3600);
+        let lease = Lease {
+            id: "db/creds/x/1".to_owned(),
+            seconds: 3600,
+            renewable: true,
+        };
+        let failure = || Failure::new(Class::Missing, "gone");
+        let rows: [(Renewal, bool, bool); 4] = [
+            (Renewal::Gone(failure()), true, false),
+            (Renewal::Refused(failure()), false, true),
+            (Renewal::Later(failure()), false, true),
+            (
+                Renewal::Granted {
+                    span: hour,
+                    renewable: true,
+                },
+                false,
+                true,
+            ),
+        ];
+        for (renewal, replaces, holds) in rows {
+            let mut ends = Ends::new(hour, Some(lease.clone()), Some(1), since);
+            let what = format!("{renewal:?}");
+            assert_eq!(
+                ends.renewed(renewal, since, "db/creds/x"),
+                replaces,
+                "{what}"
+            );
+            assert_eq!(ends.end > Instant::now(), holds, "{what}");
+        }
+    }
+
+    #[test]
+    fn row_151_a_role_is_read_after_its_time_and_then_each_second_before_ever_more_seldom() {
+        let role = |password: &str, ttl: u64| Material {
+            rotates_in: Some(ttl),
+            ..Material::of(Node::Map(vec![
+                ("password".to_owned(), Node::text(password)),
+                (
+                    "ttl".to_owned(),
+                    Node::Number(SecretBytes::from(ttl.to_string())),
+                ),
+            ]))
+        };
+        assert!(same_role(&role("a", 9), &role("a", 2)));
+        assert!(!same_role(&role("a", 9), &role("b", 9)));
+        let since = Instant::now();
+        let mut before = None;
+        // What the role tells at each read; seconds until the next one, at least and at most.
+        let rows = [(60, 60, 62), (0, 0, 2), (0, 0, 2), (5, 5, 7)];
+        for (ttl, least, most) in rows {
+            let life = Life::rotates(ttl, since, before.as_ref());
+            let Life::Rotates { at, .. } = life else {
+                panic!("{life:?}");
+            };
+            let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
+            assert!(
+                at > since + least && at < since + most,
+                "{ttl}: {:?}",
+                at - since
+            );
+            before = Some(life);
+        }
+        let late = Some(Life::Rotates {
+            at: since,
+            late: 1000,
+        });
+        let Life::Rotates { at, .. } = Life::rotates(0, since, late.as_ref()) else {
+            panic!("another life");
+        };
+        assert!(at > since + Duration::from_secs(100));
+    }
+}
