@@ -16,7 +16,7 @@ pub enum Turn {
 
 /// The rhythm of one thing that ends.
 #[derive(Debug, Clone, Copy)]
-pub struct Cadence {
+pub struct RenewalSchedule {
     span: Duration,
     grace: Duration,
 }
@@ -24,7 +24,7 @@ pub struct Cadence {
 /// The first wait after an error, and the longest.
 const ERRORS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 
-impl Cadence {
+impl RenewalSchedule {
     /// For a span as it was granted; `chance` is from 0 up to 1.
     pub fn new(span: Duration, chance: f64) -> Self {
         let grace = span.mul_f64(0.1 + 0.1 * chance.clamp(0.0, 1.0));
@@ -95,7 +95,7 @@ mod tests {
             (1, 0.0, 1, true, Turn::Renew, 699),
         ];
         for (span, chance, left, renewable, turn, wait) in rows {
-            let (is, after) = Cadence::new(s(span), chance).next(s(left), renewable);
+            let (is, after) = RenewalSchedule::new(s(span), chance).next(s(left), renewable);
             assert_eq!(
                 (is, after.as_millis()),
                 (turn, wait),
@@ -106,17 +106,17 @@ mod tests {
 
     #[test]
     fn the_grace_follows_a_span_only_upwards() {
-        let mut cadence = Cadence::new(s(100), 0.0);
-        cadence.granted(s(30), 0.0);
-        assert_eq!(cadence.next(s(30), true).0, Turn::Replace);
-        cadence.granted(s(200), 0.0);
-        assert_eq!(cadence.next(s(100), true).0, Turn::Renew);
-        assert_eq!(cadence.next(s(79), true).0, Turn::Replace);
+        let mut schedule = RenewalSchedule::new(s(100), 0.0);
+        schedule.granted(s(30), 0.0);
+        assert_eq!(schedule.next(s(30), true).0, Turn::Replace);
+        schedule.granted(s(200), 0.0);
+        assert_eq!(schedule.next(s(100), true).0, Turn::Renew);
+        assert_eq!(schedule.next(s(79), true).0, Turn::Replace);
     }
 
     #[test]
     fn row_19_errors_are_waited_out_and_never_without_a_wait() {
-        let hour = Cadence::new(s(3600), 0.0);
+        let hour = RenewalSchedule::new(s(3600), 0.0);
         let rows = [
             (3600, 1, Turn::Renew, 10),
             (3600, 2, Turn::Renew, 20),
@@ -129,7 +129,7 @@ mod tests {
             assert_eq!((is, after.as_secs()), (turn, wait), "{left} {errors}");
         }
         for errors in 1..20 {
-            let (turn, wait) = Cadence::new(s(5), 0.0).after_error(s(5), errors, 0.0);
+            let (turn, wait) = RenewalSchedule::new(s(5), 0.0).after_error(s(5), errors, 0.0);
             assert_eq!(turn, Turn::Renew);
             assert!(
                 wait >= Duration::from_millis(600) && wait < s(1),

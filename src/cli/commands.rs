@@ -14,7 +14,7 @@ use keyferry::mode::{Ended, check, once, sidecar, trace};
 use keyferry::pass::outcome::Failed;
 use keyferry::pass::world::World;
 use keyferry::plan::Format;
-use keyferry::sidecar::ask;
+use keyferry::sidecar::client;
 use keyferry::sidecar::listen::Names;
 use keyferry::vault::Runner;
 
@@ -58,8 +58,8 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             one_pass(common, &config, world.waiting_for_files())
         }),
         Command::Sidecar(sidecar) => stay(common, &sidecar),
-        Command::Ready(address) => asked(ask::ready(address.listen)),
-        Command::Status(address) => asked(ask::status(address.listen)),
+        Command::Ready(address) => asked(client::ready(address.listen)),
+        Command::Status(address) => asked(client::status(address.listen)),
         Command::Trace(Trace {
             kind: TraceKind::Secret,
             name,

@@ -16,8 +16,8 @@ pub mod problem;
 pub mod raw;
 mod read;
 mod reflect;
+pub mod sidecar;
 mod source;
-pub mod stay;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -30,8 +30,8 @@ use std::path::PathBuf;
 
 pub use manifests::ManifestSet;
 pub use reflect::{Reflect, Reflector, SILENCE};
+pub use sidecar::{OnFailure, Reaction, Sidecar, Staleness};
 pub use source::{DocumentFormat, Encoding, From, Source, VaultRead};
-pub use stay::{OnFailure, Reaction, Sidecar, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };

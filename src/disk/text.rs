@@ -22,13 +22,13 @@ pub fn read_text(path: &Path) -> Result<String> {
     read_within(path, PATIENCE)
 }
 
-fn read_within(path: &Path, patience: Duration) -> Result<String> {
+fn read_within(path: &Path, time_limit: Duration) -> Result<String> {
     // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become ours.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = open(path, flags, Mode::empty())?;
     let bytes = match FileType::from_raw_mode(fstat(&file)?.st_mode) {
         FileType::RegularFile => regular(&file)?,
-        FileType::Fifo => pipe(&file, Instant::now() + patience, patience)?,
+        FileType::Fifo => pipe(&file, Instant::now() + time_limit, time_limit)?,
         FileType::Directory => return Err(Error::other("it is a folder, not a file")),
         FileType::Symlink
         | FileType::Socket
@@ -45,7 +45,7 @@ fn regular(file: &OwnedFd) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn pipe(file: &OwnedFd, end: Instant, patience: Duration) -> Result<Vec<u8>> {
+fn pipe(file: &OwnedFd, end: Instant, time_limit: Duration) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -55,7 +55,7 @@ fn pipe(file: &OwnedFd, end: Instant, patience: Duration) -> Result<Vec<u8>> {
         };
         let mut ready = [PollFd::new(file, PollFlags::IN)];
         match poll(&mut ready, Some(&left)) {
-            Ok(0) => return Err(endless(patience)),
+            Ok(0) => return Err(endless(time_limit)),
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
@@ -69,14 +69,14 @@ fn pipe(file: &OwnedFd, end: Instant, patience: Duration) -> Result<Vec<u8>> {
                 Err(error) => return Err(error),
             }
             if Instant::now() > end {
-                return Err(endless(patience));
+                return Err(endless(time_limit));
             }
         }
     }
 }
 
-fn endless(patience: Duration) -> Error {
-    let seconds = patience.as_secs();
+fn endless(time_limit: Duration) -> Error {
+    let seconds = time_limit.as_secs();
     Error::other(format!("it is a pipe that did not end within {seconds} s"))
 }
 
@@ -134,8 +134,8 @@ mod tests {
     fn a_pipe_is_read_to_its_end_or_given_up() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = fifo(folder.path());
-        let patience = Duration::from_millis(200);
-        let error = read_within(&path, patience).expect_err("nobody writes");
+        let time_limit = Duration::from_millis(200);
+        let error = read_within(&path, time_limit).expect_err("nobody writes");
         assert!(error.to_string().contains("did not end"), "{error}");
         for (size, fits) in [(5, true), (LIMIT, true), (LIMIT + 1, false)] {
             let writer = path.clone();

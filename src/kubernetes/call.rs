@@ -18,7 +18,7 @@ use super::{Kubernetes, status};
 use crate::base::artifact::{ObjectName, is_object_name};
 use crate::base::counters;
 use crate::base::material::SecretBytes;
-use crate::process::deadline::retry;
+use crate::process::time_limit::retry;
 
 /// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is tried again.
 const ONE_TRY: Duration = Duration::from_secs(30);
@@ -235,7 +235,7 @@ fn request(
 impl Kubernetes {
     /// Makes a call, again and again where that can help, and gives the body of the answer.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let deadline = self.patience.deadline();
+        let deadline = self.time_limit.deadline();
         let mut tries = 0;
         let mut last = None;
         loop {
@@ -268,7 +268,7 @@ impl Kubernetes {
                 });
             }
             // Who stays tells of a failure once for all its tries, and of one that passed not at all.
-            if tries.is_power_of_two() && !self.patience.stays() {
+            if tries.is_power_of_two() && !self.time_limit.stays() {
                 let wait_ms = pause.as_millis();
                 tracing::warn!(%verb, object = %subject, tries, wait_ms, why, "kubernetes did not answer well");
             }
@@ -298,7 +298,7 @@ impl Kubernetes {
             return Err(Error::Fenced(call.subject.clone()));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let patience = left.min(ONE_TRY);
+        let time_limit = left.min(ONE_TRY);
         let unavailable = |why: String| Error::Unavailable {
             subject: call.subject.clone(),
             verb: call.verb.to_string(),
@@ -319,11 +319,11 @@ impl Kubernetes {
                 Err(status::refusal(call, code.as_u16(), &body, asked))
             }
         };
-        let outcome = match timeout(patience, exchange).await {
+        let outcome = match timeout(time_limit, exchange).await {
             Ok(outcome) => outcome,
             Err(_) if left.is_zero() => Err(unavailable("the deadline is spent".into())),
             Err(_) => Err(unavailable(format!(
-                "no answer within {patience:.1?} from {}",
+                "no answer within {time_limit:.1?} from {}",
                 self.server
             ))),
         };

@@ -24,7 +24,7 @@ use tower::util::MapErrLayer;
 use super::error::Error;
 use super::{Kubernetes, TURNS, kubeconfig};
 use crate::base::failure::{Class, Failure, class_of_reading};
-use crate::process::deadline::Patience;
+use crate::process::time_limit::TimeLimit;
 
 /// Where a pod finds its token, its cluster's authority and its namespace.
 const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -39,15 +39,15 @@ const PROBES: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::fr
 const LOCAL: Duration = Duration::from_secs(1);
 
 /// Finds the cluster.
-pub async fn connect(patience: impl Into<Patience>) -> Result<Kubernetes, Failure> {
+pub async fn connect(time_limit: impl Into<TimeLimit>) -> Result<Kubernetes, Failure> {
     let surroundings = Surroundings::of_this_process();
-    Ok(open(surroundings, patience.into()).await?)
+    Ok(open(surroundings, time_limit.into()).await?)
 }
 
 /// Connects to the cluster that one kubeconfig names, wherever this process runs.
 pub async fn connect_with(
     kubeconfig: PathBuf,
-    patience: impl Into<Patience>,
+    time_limit: impl Into<TimeLimit>,
 ) -> Result<Kubernetes, Failure> {
     let surroundings = Surroundings {
         kubeconfig: vec![kubeconfig],
@@ -56,7 +56,7 @@ pub async fn connect_with(
         pod_namespace: None,
         home: None,
     };
-    Ok(open(surroundings, patience.into()).await?)
+    Ok(open(surroundings, time_limit.into()).await?)
 }
 
 /// What tells where the cluster is. Read once, so that the search itself can be tested.
@@ -105,7 +105,7 @@ struct Parts {
 
 pub(super) async fn open(
     surroundings: Surroundings,
-    patience: Patience,
+    time_limit: TimeLimit,
 ) -> Result<Kubernetes, Error> {
     // Who comes second finds a provider installed, which is just as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -117,7 +117,7 @@ pub(super) async fn open(
         .spawn(work);
     thread.map_err(|error| Error::Credentials(error.to_string()))?;
     // Work on this machine: it gets its time even where others used up all that was given for waiting.
-    let end = patience.deadline().max(Instant::now() + LOCAL);
+    let end = time_limit.deadline().max(Instant::now() + LOCAL);
     let parts = match timeout_at(end, parts).await {
         Ok(Ok(parts)) => parts?,
         Ok(Err(_)) => return Err(Error::Credentials("reading them failed".into())),
@@ -125,7 +125,7 @@ pub(super) async fn open(
             return Err(Error::LateCredentials);
         }
     };
-    Ok(assemble(parts, patience))
+    Ok(assemble(parts, time_limit))
 }
 
 fn find(surroundings: &Surroundings) -> Result<Config, Error> {
@@ -233,7 +233,7 @@ fn named(address: &http::Uri) -> String {
     }
 }
 
-fn assemble(parts: Parts, patience: Patience) -> Kubernetes {
+fn assemble(parts: Parts, time_limit: TimeLimit) -> Kubernetes {
     let Parts {
         namespace,
         server,
@@ -255,7 +255,7 @@ fn assemble(parts: Parts, patience: Patience) -> Kubernetes {
         client,
         server,
         namespace,
-        patience,
+        time_limit,
         turns: Arc::new(Semaphore::new(TURNS)),
         fence: None,
     }

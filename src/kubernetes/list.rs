@@ -191,7 +191,7 @@ impl Kubernetes {
             tries: 1,
         };
         let left = self
-            .patience
+            .time_limit
             .deadline()
             .saturating_duration_since(tokio::time::Instant::now());
         let request = call.request()?;

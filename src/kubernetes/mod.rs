@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::process::deadline::Patience;
+use crate::process::time_limit::TimeLimit;
 
 pub(crate) mod account;
 pub(crate) mod call;
@@ -51,7 +51,7 @@ pub struct Kubernetes {
     /// Our own namespace: the pod's, or that of the kubeconfig's context.
     pub namespace: String,
     /// How long waiting may take.
-    pub patience: Patience,
+    pub time_limit: TimeLimit,
     /// One for each request under way: a thousand targets are not a thousand connections.
     turns: Arc<Semaphore>,
     /// Where set, nothing is written unless it is open.
@@ -63,12 +63,12 @@ const TURNS: usize = 32;
 
 impl Kubernetes {
     /// The same cluster with another end of all waiting.
-    pub(crate) fn until(&self, patience: impl Into<Patience>) -> Self {
+    pub(crate) fn until(&self, time_limit: impl Into<TimeLimit>) -> Self {
         Self {
             client: self.client.clone(),
             server: self.server.clone(),
             namespace: self.namespace.clone(),
-            patience: patience.into(),
+            time_limit: time_limit.into(),
             turns: Arc::clone(&self.turns),
             fence: self.fence.clone(),
         }
@@ -78,7 +78,7 @@ impl Kubernetes {
     pub(crate) fn fenced(&self, fence: &lease::Fence) -> Self {
         Self {
             fence: Some(fence.clone()),
-            ..self.until(self.patience)
+            ..self.until(self.time_limit)
         }
     }
 }

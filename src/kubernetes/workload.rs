@@ -12,7 +12,7 @@ use super::error::Error;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
-use crate::config::stay::Workload;
+use crate::config::sidecar::Workload;
 
 /// The annotation. Argo CD is told to ignore it: see docs/sidecar.md.
 pub(crate) const RESTARTED_FOR: &str = "keyferry/restarted-for";
@@ -88,7 +88,7 @@ impl Kubernetes {
         Ok(true)
     }
 
-    /// Waits until all pods are new and available; says whether they were in time.
+    /// WindowHold until all pods are new and available; says whether they were in time.
     pub(crate) async fn settled(
         &self,
         kind: Workload,

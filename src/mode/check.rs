@@ -14,7 +14,7 @@ use crate::pass::world::World;
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
 use crate::render::fetched::Fetched;
-use crate::sidecar::ledger::Ledger;
+use crate::sidecar::pending::PendingReactions;
 
 pub use report::Format;
 use report::{Difference, Report};
@@ -38,7 +38,7 @@ pub async fn run(
     format: Format,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
-    Ledger::warn(&config);
+    PendingReactions::warn(&config);
     let mut report = Report {
         deliveries: config.deliveries.len(),
         vault_servers: config.vaults.len(),

@@ -1,10 +1,10 @@
 //! When to make a pass, and what to do with what came of it. Each mode is a thin user of [`crate::pass::pipeline`].
 
-mod bury;
 pub mod check;
 pub mod exec;
 pub mod once;
 pub mod program;
+mod reaper;
 pub mod reflector;
 pub mod sidecar;
 mod signals;

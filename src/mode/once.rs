@@ -12,7 +12,7 @@ use crate::pass::pipeline;
 use crate::pass::world::World;
 use crate::plan::{Format, Plan, show};
 use crate::process::shutdown;
-use crate::reflect::foresight::Foresight;
+use crate::reflect::preview::Foresight;
 use crate::reflector;
 
 /// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to end; tokens are given
@@ -25,7 +25,7 @@ pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended,
         tokio::select! {
             applied = &mut pass => Ok(applied),
             stop = stopped => {
-                world.halt.ask();
+                world.shutdown.ask();
                 if let Ok(applied) = timeout(shutdown::LIMIT, pass).await {
                     Failed::log_worst(&Outcome::of(&applied).failures);
                 }
@@ -86,7 +86,7 @@ async fn copies(config: Option<&Reflector>, world: &World) -> Option<Result<Fore
         let what = "the copies of `reflector` were not all looked at before the deadline";
         Err(Failure::new(Class::Unavailable, what).hint("use a longer --deadline"))
     };
-    let end = world.patience.deadline();
+    let end = world.time_limit.deadline();
     Some(timeout_at(end, foreseen).await.unwrap_or_else(spent))
 }
 

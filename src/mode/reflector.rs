@@ -8,20 +8,20 @@ use crate::base::renewal::backoff;
 use crate::config::Reflector;
 use crate::kubernetes::Kubernetes;
 use crate::pass::world::World;
-use crate::process::deadline::chance;
-use crate::reflector::{self, Pulse};
+use crate::process::time_limit::chance;
+use crate::reflector::{self, Liveness};
 
 /// Between two attempts to find the cluster, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Keeps copies right for ever; without a reflector in the configuration, it only waits.
-pub async fn keep(config: Option<&Reflector>, world: &World, pulse: &Pulse) {
+pub async fn keep(config: Option<&Reflector>, world: &World, liveness: &Liveness) {
     let Some(config) = config else {
-        pulse.forget();
+        liveness.forget();
         return std::future::pending().await;
     };
     let cluster = cluster(world).await;
-    reflector::run(config, cluster, pulse, std::future::pending()).await;
+    reflector::run(config, cluster, liveness, std::future::pending()).await;
 }
 
 /// Finds it at last; why it was not found is told once.

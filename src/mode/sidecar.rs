@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::bury::bury;
+use super::reaper::bury;
 use super::{Ended, reflector, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::config::problem::Problems;
-use crate::config::stay::Process;
+use crate::config::sidecar::Process;
 use crate::config::{Config, Source};
 use crate::disk::aside;
 use crate::kubernetes::pod::Pod;
@@ -18,17 +18,17 @@ use crate::pass::apply::react::departed;
 use crate::pass::outcome::Failed;
 use crate::pass::world::World;
 use crate::process::progress;
-use crate::sidecar::board::Board;
+use crate::sidecar::batch::Batch;
+use crate::sidecar::events::EventLog;
+use crate::sidecar::file_watch::Watched;
 use crate::sidecar::group::Group;
 use crate::sidecar::groups;
-use crate::sidecar::herald::Herald;
-use crate::sidecar::keep::Keeper;
+use crate::sidecar::health::Health;
 use crate::sidecar::listen::{Listen, Names};
 use crate::sidecar::otlp;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::serve;
-use crate::sidecar::waits::Waits;
-use crate::sidecar::watch::Watched;
+use crate::sidecar::window_hold::WindowHold;
 use crate::vault::Session;
 
 /// What a configuration on disk came to.
@@ -59,9 +59,9 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
     let names = std::mem::take(&mut settings.names);
-    let board = Arc::new(Board::default());
-    let reactor = Reactor::new(Arc::clone(&board));
-    let herald = Herald::new(Pod::of_this_process());
+    let health = Arc::new(Health::default());
+    let reactor = Reactor::new(Arc::clone(&health));
+    let event_log = EventLog::new(Pod::of_this_process());
     let world = settings.world.as_ref()(&first);
     let mut stay = Stay {
         files: Watched::new(files).await,
@@ -71,23 +71,23 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
         seen: None,
     };
     tracing::info!(listen = %stay.settings.listen, "staying");
-    let served = serve::serve(listener, Arc::clone(&board), names);
+    let served = serve::serve(listener, Arc::clone(&health), names);
     // Worlds follow each other, and this stays.
-    let halt = Arc::clone(&stay.world.halt);
+    let shutdown = Arc::clone(&stay.world.shutdown);
     let ended = async {
         stop.await;
-        halt.settle().await;
+        shutdown.settle().await;
     };
     tokio::select! {
         biased;
         () = ended => {}
         () = served => {}
         () = bury() => {}
-        () = stay.on(first, &board, &reactor, &herald) => {}
+        () = stay.on(first, &health, &reactor, &event_log) => {}
     }
     tracing::info!("ending: what was delivered stays");
-    let pulse = board.state().reflector.clone();
-    tokio::join!(pulse.resign(), stay.world.close());
+    let liveness = health.state().reflector.clone();
+    tokio::join!(liveness.resign(), stay.world.close());
     Ended::Well(progress::after_waiting("stopped"))
 }
 
@@ -102,45 +102,51 @@ struct Stay {
 
 impl Stay {
     /// Keeps one configuration after the other, for ever.
-    async fn on(&mut self, first: Config, board: &Arc<Board>, reactor: &Reactor, herald: &Herald) {
+    async fn on(
+        &mut self,
+        first: Config,
+        health: &Arc<Health>,
+        reactor: &Reactor,
+        event_log: &EventLog,
+    ) {
         let mut config = first;
         // What was delivered is in use whatever the next configuration says.
-        let in_use = Waits::default();
+        let in_use = WindowHold::default();
         loop {
             let sources: Vec<&Source> = config
                 .deliveries
                 .iter()
                 .flat_map(|delivery| delivery.from.iter().map(|from| &from.source))
                 .collect();
-            if let Some(shelf) = &self.world.shelf {
-                shelf.retain(&sources);
+            if let Some(lease_cache) = &self.world.lease_cache {
+                lease_cache.retain(&sources);
             }
-            board.take(&config);
+            health.take(&config);
             reactor.take(&config, self.world.root.as_deref()).await;
             let reflector = config.reflector.clone();
-            let pulse = board.state().reflector.clone();
+            let liveness = health.state().reflector.clone();
             let events = config.sidecar.events;
             let collector = config.sidecar.otlp.clone();
             if collector.is_some() {
                 // The first pass may be over before the collector is first thought of.
-                board.record_spans();
+                health.record_spans();
             }
             let end_with = config.sidecar.end_with.clone();
             let groups = groups::split(config).await;
             let new = {
                 let (world, settings) = (&self.world, &self.settings);
-                let keeper = |group| Keeper {
+                let batch = |group| Batch {
                     group,
                     world,
-                    board,
+                    health,
                     reactor,
-                    herald,
+                    event_log,
                     waits: in_use.beside(),
                 };
                 let groups: Vec<Group<'_>> = groups
                     .iter()
                     .map(|group| Group {
-                        keepers: group.iter().map(keeper).collect(),
+                        batches: group.iter().map(batch).collect(),
                     })
                     .collect();
                 let tended = world
@@ -148,9 +154,9 @@ impl Stay {
                     .map(|(name, session)| tend(name, session, world));
                 // What else is to run until the end or the next configuration is one more branch here.
                 let reloaded = async {
-                    let new = reload(settings, &mut self.files, &mut self.hangup, board).await;
+                    let new = reload(settings, &mut self.files, &mut self.hangup, health).await;
                     // What is being written by the old one comes to its end.
-                    world.halt.idle().await;
+                    world.shutdown.idle().await;
                     new
                 };
                 let ended = async {
@@ -159,7 +165,7 @@ impl Stay {
                         None => std::future::pending().await,
                     }
                     tracing::info!("the process to end with is gone");
-                    world.halt.settle().await;
+                    world.shutdown.settle().await;
                 };
                 tokio::select! {
                     new = reloaded => new,
@@ -167,9 +173,9 @@ impl Stay {
                     _ = join_all(groups.iter().map(Group::keep)), if !groups.is_empty() => return,
                     _ = join_all(tended), if world.vaults().next().is_some() => return,
                     () = reactor.run(world) => return,
-                    () = herald.run(events, world) => return,
-                    () = reflector::keep(reflector.as_ref(), world, &pulse) => return,
-                    () = otlp::export(collector.as_ref(), board) => return,
+                    () = event_log.run(events, world) => return,
+                    () = reflector::keep(reflector.as_ref(), world, &liveness) => return,
+                    () = otlp::export(collector.as_ref(), health) => return,
                 }
             };
             let world = self.settings.world.as_ref()(&new).after(&self.world);
@@ -187,12 +193,12 @@ async fn load(settings: &Settings) -> Loaded {
     aside(move || load()).await
 }
 
-/// Waits until another configuration is there that can be used. One that cannot is told of, once.
+/// WindowHold until another configuration is there that can be used. One that cannot is told of, once.
 async fn reload(
     settings: &Settings,
     files: &mut Watched,
     hangup: &mut Option<Signal>,
-    board: &Board,
+    health: &Health,
 ) -> Config {
     loop {
         let asked = async {
@@ -218,7 +224,7 @@ async fn reload(
                     what: why, hint, ..
                 } = problems.failure();
                 tracing::error!(class = %problems.class(), reason = why, hint, "configuration refused, the old one stays in use");
-                board.refuse(why);
+                health.refuse(why);
             }
         }
     }
@@ -227,8 +233,9 @@ async fn reload(
 /// Keeps the token of one server, and takes up a credential that was changed on disk.
 pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     let leased = || {
-        let depends = |shelf: &crate::vault::cache::Shelf| shelf.depends_on(name, u64::MAX);
-        world.shelf.as_deref().is_some_and(depends)
+        let depends =
+            |lease_cache: &crate::vault::cache::LeaseCache| lease_cache.depends_on(name, u64::MAX);
+        world.lease_cache.as_deref().is_some_and(depends)
     };
     let mut files = Watched::new(
         session

@@ -54,7 +54,7 @@ impl Stops {
     }
 }
 
-/// Waits for a signal that ends a run. The handlers stand when this returns, not only when it is first polled.
+/// WindowHold for a signal that ends a run. The handlers stand when this returns, not only when it is first polled.
 pub(super) fn stopped() -> impl Future<Output = Stop> {
     let mut stops = Stops::new();
     async move { stops.next().await }

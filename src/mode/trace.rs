@@ -13,7 +13,7 @@ use crate::base::plain;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::traced::Traced;
 use crate::pass::outcome::Failed;
-use crate::process::deadline::Patience;
+use crate::process::time_limit::TimeLimit;
 use crate::reflect::offer::{Ask, Mirror};
 use crate::reflect::{emberstack, mittwald};
 
@@ -28,15 +28,15 @@ pub enum Format {
 
 /// Looks at one Secret, `NAMESPACE/NAME` or a name in our own namespace, and tells where it comes from.
 pub async fn secret(name: &str, deadline: Duration, format: Format) -> (Ended, String) {
-    let patience = Patience::Until(Instant::now() + deadline);
-    match traced(name, patience).await {
+    let time_limit = TimeLimit::Until(Instant::now() + deadline);
+    match traced(name, time_limit).await {
         Ok(traced) => (Ended::Well(String::new()), show(&traced, format)),
         Err(failure) => (Ended::Failed(Failed::whole(failure)), String::new()),
     }
 }
 
-async fn traced(name: &str, patience: Patience) -> Result<Traced, Failure> {
-    let cluster: Kubernetes = crate::kubernetes::connect(patience).await?;
+async fn traced(name: &str, time_limit: TimeLimit) -> Result<Traced, Failure> {
+    let cluster: Kubernetes = crate::kubernetes::connect(time_limit).await?;
     let (namespace, name) = name
         .split_once('/')
         .unwrap_or((cluster.namespace.as_str(), name));

@@ -18,27 +18,27 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Ended;
-use super::bury::bury;
 use super::exec::{chosen, rendered};
 use super::program::{Environment, Program};
+use super::reaper::bury;
 use super::sidecar::tend;
 use super::signals::heard;
 use crate::base::failure::{Class, Failure};
 use crate::config::Config;
-use crate::config::stay::SignalName;
+use crate::config::sidecar::SignalName;
 use crate::pass::apply::react::{Running, Scope, number};
 use crate::pass::outcome::Failed;
 use crate::pass::source;
 use crate::pass::world::World;
-use crate::sidecar::board::Board;
-use crate::sidecar::cluster::Followed;
+use crate::sidecar::batch::Batch;
+use crate::sidecar::cluster_watch::Followed;
+use crate::sidecar::events::EventLog;
+use crate::sidecar::failure_log::Trouble;
+use crate::sidecar::file_watch;
 use crate::sidecar::groups::{self, files};
-use crate::sidecar::herald::Herald;
-use crate::sidecar::keep::Keeper;
-use crate::sidecar::news::Trouble;
+use crate::sidecar::health::Health;
 use crate::sidecar::reactor::Reactor;
-use crate::sidecar::waits::Waits;
-use crate::sidecar::watch;
+use crate::sidecar::window_hold::WindowHold;
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
@@ -98,16 +98,16 @@ pub async fn run(
         Ok(delivery) => delivery.name.clone(),
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
-    let board = Arc::new(Board::default());
-    let (reactor, herald) = (Reactor::new(Arc::clone(&board)), Herald::default());
+    let health = Arc::new(Health::default());
+    let (reactor, event_log) = (Reactor::new(Arc::clone(&health)), EventLog::default());
     let all = groups::alone(config, &name);
-    let keeper = Keeper {
+    let batch = Batch {
         group: &all,
         world: &world,
-        board: &board,
+        health: &health,
         reactor: &reactor,
-        herald: &herald,
-        waits: Waits::default(),
+        event_log: &event_log,
+        waits: WindowHold::default(),
     };
     let tended = join_all(
         world
@@ -121,7 +121,7 @@ pub async fn run(
         }
     };
     let ended = tokio::select! {
-        ended = kept(&keeper, &name, program) => ended,
+        ended = kept(&batch, &name, program) => ended,
         () = bury() => Ended::Program(0),
         () = never => Ended::Program(0),
     };
@@ -130,12 +130,12 @@ pub async fn run(
 }
 
 /// Fetches, starts, and does the same again at each change.
-async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
+async fn kept(batch: &Batch<'_>, name: &str, program: &Watched<'_>) -> Ended {
     let mut signals = signals();
-    let mut files = watch::Watched::new(files(keeper.group)).await;
+    let mut files = file_watch::Watched::new(files(batch.group)).await;
     let first = async {
-        let followed = Followed::of(keeper.group.deliveries.iter(), keeper.world).await;
-        let environment = first(keeper, program.deadline, &mut files, &followed).await?;
+        let followed = Followed::of(batch.group.deliveries.iter(), batch.world).await;
+        let environment = first(batch, program.deadline, &mut files, &followed).await?;
         Ok::<_, Failure>((followed, environment))
     };
     let first = tokio::select! {
@@ -153,13 +153,13 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
     };
     let (mut errors, mut asked) = (0, None);
     let mut trouble = Trouble::default();
-    keeper.in_place();
+    batch.in_place();
     let mut waits = false;
     loop {
         let fresh = async {
-            keeper.rest(errors, asked, &mut files, &followed).await;
+            batch.rest(errors, asked, &mut files, &followed).await;
             let _ = files.changed().await;
-            environment(keeper).await
+            environment(batch).await
         };
         let fresh = match beside(&mut running, &mut signals, fresh).await {
             Ok(fresh) => fresh,
@@ -169,15 +169,15 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
             Ok(fresh) => {
                 (errors, asked) = (0, None);
                 trouble.take(Vec::new(), Timestamp::now(), Instant::now());
-                if fresh != current && keeper.holds(name) {
+                if fresh != current && batch.holds(name) {
                     if !std::mem::replace(&mut waits, true) {
-                        let opens = keeper.waits.opens(name).map(tracing::field::display);
+                        let opens = batch.waits.opens(name).map(tracing::field::display);
                         tracing::info!(delivery = name, opens, "a change waits for its window");
                     }
                     continue;
                 }
                 waits = false;
-                keeper.in_place();
+                batch.in_place();
                 if fresh == current {
                     continue;
                 }
@@ -213,16 +213,16 @@ async fn kept(keeper: &Keeper<'_>, name: &str, program: &Watched<'_>) -> Ended {
 
 /// The first environment, waited for until the deadline.
 async fn first(
-    keeper: &Keeper<'_>,
+    batch: &Batch<'_>,
     deadline: Duration,
-    files: &mut watch::Watched,
+    files: &mut file_watch::Watched,
     followed: &Followed,
 ) -> Result<Environment, Failure> {
     let end = Instant::now() + deadline;
     let mut errors = 0;
     loop {
         let _ = files.changed().await;
-        let asked = match environment(keeper).await {
+        let asked = match environment(batch).await {
             Ok(environment) => return Ok(environment),
             Err(failure) if Instant::now() >= end || failure.class != Class::Unavailable => {
                 return Err(failure);
@@ -233,7 +233,7 @@ async fn first(
             }
         };
         errors += 1;
-        keeper.rest(errors, asked, files, followed).await;
+        batch.rest(errors, asked, files, followed).await;
     }
 }
 
@@ -254,7 +254,7 @@ async fn beside<T>(
     }
 }
 
-/// Waits for a signal that ends a program which does not handle it.
+/// WindowHold for a signal that ends a program which does not handle it.
 async fn last(signals: &mut mpsc::Receiver<Signal>) -> Signal {
     loop {
         match signals.recv().await {
@@ -265,11 +265,11 @@ async fn last(signals: &mut mpsc::Receiver<Signal>) -> Signal {
     }
 }
 
-async fn environment(keeper: &Keeper<'_>) -> Result<Environment, Failure> {
-    keeper.waits.begin(keeper.world);
-    let world = keeper.world.for_a_pass();
-    let fetched = source::fetch_all(keeper.group, &world).await;
-    let [delivery] = keeper.group.deliveries.as_slice() else {
+async fn environment(batch: &Batch<'_>) -> Result<Environment, Failure> {
+    batch.waits.begin(batch.world);
+    let world = batch.world.for_a_pass();
+    let fetched = source::fetch_all(batch.group, &world).await;
+    let [delivery] = batch.group.deliveries.as_slice() else {
         return Err(Failure::new(
             Class::Bug,
             "not exactly one delivery is watched",

@@ -18,7 +18,7 @@ use crate::pass::observe;
 use crate::pass::source::{self, Reads};
 use crate::pass::world::World;
 use crate::plan::declared;
-use crate::plan::{self, DeliveryPlan, Ledger, Owed, Plan, prune};
+use crate::plan::{self, Claims, DeliveryPlan, Owed, Plan, prune};
 use crate::process::memory::{self, Full};
 use crate::process::shutdown;
 use crate::reflect::metadata::NamespaceMetadata;
@@ -32,7 +32,7 @@ struct Pass<'a> {
     world: &'a World,
     now: Timestamp,
     reads: Reads<'a>,
-    ledger: Ledger,
+    ledger: Claims,
     namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
     keys: OnceCell<Result<Option<Keys>, Failure>>,
     /// Whether a key of the marks is made where there is none.
@@ -46,7 +46,7 @@ impl<'a> Pass<'a> {
             world,
             now,
             reads: Reads::new(config, world),
-            ledger: Ledger::default(),
+            ledger: Claims::default(),
             namespaces: OnceCell::new(),
             keys: OnceCell::new(),
             writes,
@@ -205,7 +205,7 @@ async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
         return Vec::new();
     }
     let Some(kept) = prune::kept(plans) else {
-        match world.patience.stays() {
+        match world.time_limit.stays() {
             // What could not be read is told of, once; this follows from it at each pass.
             true => tracing::debug!("nothing is pruned in this pass: not everything could be read"),
             false => tracing::warn!("nothing is pruned in this pass: not everything could be read"),
@@ -309,7 +309,7 @@ async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<W
     let (fetched, plans) = tokio::select! {
         biased;
         // Reading is given up at once: nothing of it can be left in halves.
-        () = pass.world.halt.asked() => {
+        () = pass.world.shutdown.asked() => {
             return deliveries.map(|delivery| stopped(&delivery.name)).collect();
         }
         decided = pass.decided(group) => decided,
@@ -359,7 +359,7 @@ async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     let decided = async { pass.decide(pass.described().await).await };
     let plans = tokio::select! {
         biased;
-        () = world.halt.asked() => return vec![stopped("manifests")],
+        () = world.shutdown.asked() => return vec![stopped("manifests")],
         plans = decided => plans,
     };
     let ways = plans.into_iter().map(|mut plan| async {

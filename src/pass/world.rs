@@ -20,10 +20,10 @@ use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{self, Kubernetes};
 use crate::pass::turns::Turns;
-use crate::process::deadline::Patience;
 use crate::process::progress::waiting;
-use crate::process::shutdown::{self, Halt};
-use crate::vault::cache::Shelf;
+use crate::process::shutdown::{self, Shutdown};
+use crate::process::time_limit::TimeLimit;
+use crate::vault::cache::LeaseCache;
 use crate::vault::{Runner, Session};
 
 /// Everything with a side effect that sources, observers and appliers share.
@@ -31,11 +31,11 @@ pub struct World {
     /// With it, every file target must lie beneath.
     pub root: Option<PathBuf>,
     /// How long waiting may take.
-    pub patience: Patience,
+    pub time_limit: TimeLimit,
     /// What is kept between passes; nothing where there is only one.
-    pub shelf: Option<Arc<Shelf>>,
+    pub lease_cache: Option<Arc<LeaseCache>>,
     /// The end that a signal asks for.
-    pub halt: Arc<Halt>,
+    pub shutdown: Arc<Shutdown>,
     /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once, where a person said so.
     pub allow_deletes: usize,
     /// Files that were replaced; they go after a moment for their readers.
@@ -71,25 +71,26 @@ struct Reading {
 
 impl World {
     /// A world for one pass of this configuration; nothing is connected yet.
-    pub fn new(config: &Config, root: Option<PathBuf>, patience: Duration) -> Self {
-        Self::with(config, root, Patience::Until(Instant::now() + patience))
+    pub fn new(config: &Config, root: Option<PathBuf>, time_limit: Duration) -> Self {
+        Self::with(config, root, TimeLimit::Until(Instant::now() + time_limit))
     }
 
     /// A world for many passes, each step of which may take this long.
     pub fn staying(config: &Config, root: Option<PathBuf>, step: Duration) -> Self {
         Self {
-            shelf: Some(Arc::default()),
-            ..Self::with(config, root, Patience::Each(step))
+            lease_cache: Some(Arc::default()),
+            ..Self::with(config, root, TimeLimit::Each(step))
         }
     }
 
-    fn with(config: &Config, root: Option<PathBuf>, patience: Patience) -> Self {
-        let session = |server: &crate::config::VaultServer| Session::new(server.clone(), patience);
+    fn with(config: &Config, root: Option<PathBuf>, time_limit: TimeLimit) -> Self {
+        let session =
+            |server: &crate::config::VaultServer| Session::new(server.clone(), time_limit);
         Self {
             root,
-            patience,
-            shelf: None,
-            halt: Arc::default(),
+            time_limit,
+            lease_cache: None,
+            shutdown: Arc::default(),
             allow_deletes: 0,
             retired: Arc::default(),
             turns: Arc::default(),
@@ -148,9 +149,9 @@ impl World {
     pub fn beside(&self) -> Self {
         Self {
             root: self.root.clone(),
-            patience: self.patience,
-            shelf: self.shelf.clone(),
-            halt: Arc::clone(&self.halt),
+            time_limit: self.time_limit,
+            lease_cache: self.lease_cache.clone(),
+            shutdown: Arc::clone(&self.shutdown),
             allow_deletes: self.allow_deletes,
             retired: Arc::clone(&self.retired),
             turns: Arc::clone(&self.turns),
@@ -169,8 +170,8 @@ impl World {
                 *session = Arc::clone(same);
             }
         }
-        self.shelf.clone_from(&earlier.shelf);
-        self.halt.clone_from(&earlier.halt);
+        self.lease_cache.clone_from(&earlier.lease_cache);
+        self.shutdown.clone_from(&earlier.shutdown);
         self.retired.clone_from(&earlier.retired);
         self.kubernetes = Arc::clone(&earlier.kubernetes);
         self
@@ -216,7 +217,7 @@ impl World {
     /// The cluster, found on first use: in a pod by its ServiceAccount, else by kubeconfig.
     pub async fn kubernetes(&self) -> Result<&Kubernetes, Failure> {
         self.kubernetes
-            .get_or_try_init(|| kubernetes::connect(self.patience))
+            .get_or_try_init(|| kubernetes::connect(self.time_limit))
             .await
     }
 

@@ -47,9 +47,9 @@ struct Book {
 /// The claims of a pass whose deliveries are decided group by group: what meets in a group is refused on both sides, and of
 /// what nobody could foresee, such as the namespaces of copies, who comes second.
 #[derive(Default)]
-pub struct Ledger(Mutex<Book>);
+pub struct Claims(Mutex<Book>);
 
-impl Ledger {
+impl Claims {
     /// Enters what a group claims; gives the artifacts of it that somebody else claims, and the failure of each.
     pub(super) fn enter(
         &self,

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::show::{failure_document, line, reason_of};
 use crate::base::failure::Failure;
-use crate::reflect::foresight::{Foreseen, Foresight};
 use crate::reflect::place::Place;
+use crate::reflect::preview::{Foreseen, Foresight};
 
 /// How it stands in lists beside deliveries.
 pub(super) const NAME: &str = "reflector";

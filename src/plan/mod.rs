@@ -18,11 +18,11 @@ use std::fmt;
 use crate::base::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
 use crate::base::failure::{Class, Failure};
 use crate::base::observed::{Observed, SecretState, Seen};
-use crate::reflect::foresight::{Foreseen, Foresight};
+use crate::reflect::preview::{Foreseen, Foresight};
 
-pub use claims::Ledger;
+pub use claims::Claims;
 pub use links::{needed, unlinked};
-pub use owed::{News, Owed, owed};
+pub use owed::{FailureLog, Owed, owed};
 pub use show::{Format, show};
 
 /// Everything one pass will do.
@@ -256,11 +256,11 @@ impl Action {
 
 /// Decides what each artifact needs, given what stands at its place (one entry per artifact, in order).
 pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
-    group(desired, observed, &Ledger::default())
+    group(desired, observed, &Claims::default())
 }
 
 /// The same for a part of the deliveries of a pass.
-pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, ledger: &Ledger) -> Plan {
+pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, ledger: &Claims) -> Plan {
     let shared = ledger.enter(&desired, &observed);
     let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {

@@ -28,7 +28,7 @@ pub struct Owed {
 
 /// What one reaction tells, from all deliveries that owe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct News {
+pub struct FailureLog {
     /// Deliveries that changed.
     pub deliveries: BTreeSet<String>,
     /// Targets that changed.
@@ -41,7 +41,7 @@ pub struct News {
     pub versions: BTreeSet<String>,
 }
 
-impl News {
+impl FailureLog {
     /// More of the same.
     pub fn add(&mut self, owed: Owed) {
         self.deliveries.insert(owed.delivery);

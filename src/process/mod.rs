@@ -1,9 +1,9 @@
 //! What bounds this process and what it tells: deadlines, shutdown, memory, logs, the terminal.
 
-pub mod deadline;
 pub mod hardening;
 pub mod logging;
 pub mod memory;
 pub mod progress;
 pub mod shutdown;
 pub mod stderr;
+pub mod time_limit;

@@ -26,7 +26,7 @@ const TOKENS: Duration = Duration::from_millis(700);
 
 /// Whether the end was asked for, and what still runs.
 #[derive(Debug)]
-pub struct Halt {
+pub struct Shutdown {
     asked: watch::Sender<Option<Instant>>,
     running: watch::Sender<usize>,
 }
@@ -34,11 +34,11 @@ pub struct Halt {
 /// A step that runs, until it is dropped.
 #[derive(Debug)]
 pub struct Running<'a> {
-    halt: &'a Halt,
+    shutdown: &'a Shutdown,
     _told: UnderWay,
 }
 
-impl Default for Halt {
+impl Default for Shutdown {
     fn default() -> Self {
         Self {
             asked: watch::Sender::new(None),
@@ -47,7 +47,7 @@ impl Default for Halt {
     }
 }
 
-impl Halt {
+impl Shutdown {
     /// From now on nothing begins.
     pub fn ask(&self) {
         self.asked.send_modify(|at| {
@@ -55,18 +55,18 @@ impl Halt {
         });
     }
 
-    /// Waits until the end is asked for.
+    /// WindowHold until the end is asked for.
     pub async fn asked(&self) {
         self.asked_at().await;
     }
 
-    /// Waits until the time of those that run is over too.
+    /// WindowHold until the time of those that run is over too.
     pub async fn over(&self) {
         let at = self.asked_at().await;
         sleep_until(at + FAREWELL).await;
     }
 
-    /// Waits until even what is put back has had its time.
+    /// WindowHold until even what is put back has had its time.
     pub async fn restored(&self) {
         let at = self.asked_at().await;
         sleep_until(at + FAREWELL + RESTORE).await;
@@ -88,12 +88,12 @@ impl Halt {
         }
         self.running.send_modify(|count| *count += 1);
         Ok(Running {
-            halt: self,
+            shutdown: self,
             _told: progress::begin(what, end),
         })
     }
 
-    /// Waits until no step runs.
+    /// WindowHold until no step runs.
     pub async fn idle(&self) {
         // The sender is ours, so it lives as long as this wait.
         let _ = self.running.subscribe().wait_for(|count| *count == 0).await;
@@ -111,7 +111,7 @@ impl Halt {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.halt.running.send_modify(|count| *count -= 1);
+        self.shutdown.running.send_modify(|count| *count -= 1);
     }
 }
 
@@ -128,18 +128,20 @@ mod tests {
     async fn what_runs_ends_and_nothing_begins() {
         let soon = Duration::from_millis(30);
         let end = Instant::now() + LIMIT;
-        let halt = Halt::default();
-        let asked = tokio::time::timeout(soon, halt.asked()).await;
+        let shutdown = Shutdown::default();
+        let asked = tokio::time::timeout(soon, shutdown.asked()).await;
         asked.expect_err("nobody asked");
-        let running = halt.begin("a step".to_owned(), end).expect("nobody asked");
-        halt.ask();
-        halt.asked().await;
-        let refused = halt.begin("another".to_owned(), end);
+        let running = shutdown
+            .begin("a step".to_owned(), end)
+            .expect("nobody asked");
+        shutdown.ask();
+        shutdown.asked().await;
+        let refused = shutdown.begin("another".to_owned(), end);
         assert_eq!(refused.expect_err("asked"), stopped());
-        let idle = tokio::time::timeout(soon, halt.idle()).await;
+        let idle = tokio::time::timeout(soon, shutdown.idle()).await;
         idle.expect_err("one still runs");
         drop(running);
-        halt.idle().await;
+        shutdown.idle().await;
     }
 
     #[test]

@@ -18,14 +18,14 @@ pub fn write(message: &[u8]) {
 }
 
 /// The same for who must not wait, not even for a reader that reads no more.
-pub fn write_within(message: Vec<u8>, patience: Duration) {
+pub fn write_within(message: Vec<u8>, time_limit: Duration) {
     let (done, written) = mpsc::channel();
     let work = move || {
         write(&message);
         let _ = done.send(());
     };
     if thread::Builder::new().spawn(work).is_ok() {
-        let _ = written.recv_timeout(patience);
+        let _ = written.recv_timeout(time_limit);
     }
 }
 

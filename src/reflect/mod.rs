@@ -14,7 +14,6 @@
 
 pub mod brake;
 pub mod emberstack;
-pub mod foresight;
 pub mod glob;
 pub mod index;
 pub mod marks;
@@ -24,6 +23,7 @@ pub mod offer;
 pub mod order;
 pub mod pattern;
 pub mod place;
+pub mod preview;
 pub mod reason;
 pub mod scope;
 pub mod selector;

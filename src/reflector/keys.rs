@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::pulse::Pulse;
+use super::liveness::Liveness;
 use crate::base::artifact::ObjectName;
 use crate::base::renewal::backoff;
 use crate::kubernetes::{Error, Kubernetes};
-use crate::process::deadline::chance;
+use crate::process::time_limit::chance;
 use crate::reflect::signature::Keys;
 
 /// Between two looks: a rotation is seen so soon.
@@ -23,17 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Reads them, or makes the first one, however long that takes. What is wrong is told once.
-pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, pulse: &Pulse) -> Keys {
+pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, liveness: &Liveness) -> Keys {
     let (mut errors, mut told) = (0, String::new());
     loop {
         match patient(cluster).mark_keys_or_new(at).await {
             Ok(keys) => {
-                pulse.works();
+                liveness.works();
                 return keys;
             }
             Err(error) => {
                 told = tell(at, &error, told);
-                pulse.waits(told.clone(), false);
+                liveness.waits(told.clone(), false);
                 errors += 1;
                 sleep(backoff(PAUSES.0, PAUSES.1, errors, chance())).await;
             }
@@ -41,7 +41,7 @@ pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, pulse: &Pulse)
     }
 }
 
-/// Waits until the Secret holds other keys than these. One that was deleted is put back: whoever starts next needs the keys.
+/// WindowHold until the Secret holds other keys than these. One that was deleted is put back: whoever starts next needs the keys.
 pub(super) async fn changed(cluster: &Kubernetes, at: &ObjectName, known: &Keys) {
     let mut told = String::new();
     loop {

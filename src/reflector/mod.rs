@@ -7,22 +7,22 @@
 //! ```
 //!
 //! One task owns the index; jobs run beside it, as many at once as the configuration allows. Values are read by name when a
-//! copy is to be written or compared, and dropped a moment later ([`larder`]).
+//! copy is to be written or compared, and dropped a moment later ([`source_cache`]).
 
+mod controller;
 mod digest;
-mod drive;
-mod figures;
-mod foresee;
+mod events;
 mod keys;
-mod larder;
-mod lead;
-mod pulse;
-mod tell;
+mod leader;
+mod liveness;
+mod metrics;
+mod preview;
+mod source_cache;
 mod watch;
-mod work;
+mod worker;
 
-pub use drive::run;
-pub use figures::names as metrics;
-pub use foresee::foresee;
-pub use pulse::Pulse;
+pub use controller::run;
+pub use liveness::Liveness;
+pub use metrics::names as metrics;
+pub use preview::foresee;
 pub use watch::{Follow, Seen, Versioned};

@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep};
 
-use super::pulse::Pulse;
+use super::liveness::Liveness;
 use crate::kubernetes::list::{Change, Pages};
 use crate::kubernetes::{self, Error, Kubernetes};
-use crate::process::deadline::retry;
+use crate::process::time_limit::retry;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::Version;
 
@@ -68,7 +68,7 @@ pub struct Follow<T> {
     only: Option<String>,
     /// Held while a list is read: the lists of one kind in several namespaces are told one after another.
     lists: Arc<Mutex<()>>,
-    pulse: Pulse,
+    liveness: Liveness,
     silence: Duration,
     of: PhantomData<fn() -> T>,
 }
@@ -103,16 +103,21 @@ impl<T> Follow<T> {
             namespace: namespace.map(str::to_owned),
             only: only.map(str::to_owned),
             lists: Arc::default(),
-            pulse: Pulse::default(),
+            liveness: Liveness::default(),
             silence: crate::config::SILENCE,
             of: PhantomData,
         }
     }
 
     /// Tells how it is, reads its list when no other with the same lock does, and gives a silent connection up after a time.
-    pub(super) fn with(self, pulse: &Pulse, lists: &Arc<Mutex<()>>, silence: Duration) -> Self {
+    pub(super) fn with(
+        self,
+        liveness: &Liveness,
+        lists: &Arc<Mutex<()>>,
+        silence: Duration,
+    ) -> Self {
         Self {
-            pulse: pulse.clone(),
+            liveness: liveness.clone(),
             lists: Arc::clone(lists),
             silence,
             ..self
@@ -124,7 +129,7 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
     /// Lists and watches until nobody listens.
     pub async fn run(self, seen: mpsc::Sender<Seen<T>>) {
         let name = self.name();
-        self.pulse.expect(&name);
+        self.liveness.expect(&name);
         let mut pause = FIRST_PAUSE;
         loop {
             let started = Instant::now();
@@ -176,11 +181,11 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
             .next(&self.cluster.until(Instant::now() + PATIENCE))
             .await?
         {
-            self.pulse.heard(name);
+            self.liveness.heard(name);
             tell(to, Seen::Part(part)).await?;
         }
         tell(to, Seen::Ends).await?;
-        self.pulse.listed(name);
+        self.liveness.listed(name);
         Ok(pages.version().to_owned())
     }
 
@@ -197,7 +202,7 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
                 .watch(self.kind, namespace, self.only.as_deref(), &version)
                 .await?;
             while let Some(change) = watch.next::<T>(self.silence).await? {
-                self.pulse.heard(name);
+                self.liveness.heard(name);
                 let (at, seen) = match change {
                     Change::Is(object) => (object.version(), Some(Seen::Is(object))),
                     Change::Gone(object) => (object.version(), Some(Seen::Gone(object))),

@@ -1,4 +1,4 @@
-//! Keeping one group: its keepers make their passes side by side, each at its own time, and what ends is renewed meanwhile.
+//! Keeping one group: its batches make their passes side by side, each at its own time, and what ends is renewed meanwhile.
 //!
 //! Invariant: one that fails or hangs changes nothing for the others, whatever they share. Who passes at one time reads what
 //! they share once.
@@ -12,23 +12,23 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use super::cached;
-use super::cluster::Followed;
+use super::batch::Batch;
+use super::cluster_watch::Followed;
+use super::earlier;
+use super::file_watch::Watched;
 use super::groups::files;
-use super::keep::Keeper;
 use super::leases::{self, Tokens};
-use super::waits::Waits;
-use super::watch::Watched;
+use super::window_hold::WindowHold;
 use crate::config::{Delivery, VaultRead};
 use crate::pass::world::World;
 
-/// The keepers of one group, at least one.
+/// The batches of one group, at least one.
 pub struct Group<'a> {
     /// What is made at one time, each.
-    pub keepers: Vec<Keeper<'a>>,
+    pub batches: Vec<Batch<'a>>,
 }
 
-/// When one keeper passes, and how its last passes ended.
+/// When one batch passes, and how its last passes ended.
 struct Timetable {
     /// Its next pass; nothing while one is under way.
     next: Option<Instant>,
@@ -76,14 +76,14 @@ impl Timetable {
     }
 
     /// A pass ended.
-    fn passed(&mut self, result: Result<(), Option<Duration>>, keeper: &Keeper<'_>) {
+    fn passed(&mut self, result: Result<(), Option<Duration>>, batch: &Batch<'_>) {
         let errors = match result {
             Ok(()) => 0,
             Err(_) => self.errors.unwrap_or_default() + 1,
         };
         self.errors = Some(errors);
-        self.earliest = keeper.left_alone(result.err().flatten());
-        self.next = Some(self.earliest.max(Instant::now() + keeper.pause(errors)));
+        self.earliest = batch.left_alone(result.err().flatten());
+        self.next = Some(self.earliest.max(Instant::now() + batch.pause(errors)));
         if std::mem::take(&mut self.again) {
             self.hurry();
         }
@@ -100,19 +100,19 @@ impl Timetable {
 impl<'a> Group<'a> {
     /// Keeps the group, for ever.
     pub async fn keep(&self) {
-        let Some(Keeper { world, board, .. }) = self.keepers.first() else {
+        let Some(Batch { world, health, .. }) = self.batches.first() else {
             return;
         };
         let world: &World = world;
-        for keeper in &self.keepers {
-            cached::accept(keeper.group, board).await;
+        for batch in &self.batches {
+            earlier::accept(batch.group, health).await;
         }
         let mut files = Watched::new(self.files()).await;
         let followed = Followed::of(self.deliveries(), world).await;
         let reads = leases::reads(self.deliveries());
         let mut tokens = Tokens::of(&reads, world);
         let mut times: Vec<Timetable> = self
-            .keepers
+            .batches
             .iter()
             .map(|_| Timetable::new(Instant::now()))
             .collect();
@@ -129,15 +129,15 @@ impl<'a> Group<'a> {
             tokio::select! {
                 Some(done) = under_way.next() => match done {
                     Done::Pass(number, result) => {
-                        times[number].passed(result, &self.keepers[number]);
+                        times[number].passed(result, &self.batches[number]);
                         if !std::mem::replace(&mut settling, true) {
-                            under_way.push(settle(world, &self.keepers[0].waits).boxed_local());
+                            under_way.push(settle(world, &self.batches[0].waits).boxed_local());
                         }
                     }
                     Done::Renewal(read, moved) => {
                         renewing.remove(read);
                         if moved {
-                            self.hurry(&mut times, |keeper| keeper.vault_reads().contains(read));
+                            self.hurry(&mut times, |batch| batch.vault_reads().contains(read));
                         }
                     }
                     Done::Settled => settling = false,
@@ -158,25 +158,25 @@ impl<'a> Group<'a> {
     }
 
     fn deliveries(&self) -> impl Iterator<Item = &'a Delivery> + Clone {
-        self.keepers
+        self.batches
             .iter()
-            .flat_map(|keeper| &keeper.group.deliveries)
+            .flat_map(|batch| &batch.group.deliveries)
     }
 
     fn files(&self) -> Vec<std::path::PathBuf> {
         let mut all: Vec<_> = self
-            .keepers
+            .batches
             .iter()
-            .flat_map(|keeper| files(keeper.group))
+            .flat_map(|batch| files(batch.group))
             .collect();
         all.sort();
         all.dedup();
         all
     }
 
-    fn hurry(&self, times: &mut [Timetable], whom: impl Fn(&Keeper<'_>) -> bool) {
-        let both = self.keepers.iter().zip(times);
-        both.filter(|(keeper, _)| whom(keeper))
+    fn hurry(&self, times: &mut [Timetable], whom: impl Fn(&Batch<'_>) -> bool) {
+        let both = self.batches.iter().zip(times);
+        both.filter(|(batch, _)| whom(batch))
             .for_each(|(_, times)| times.hurry());
     }
 
@@ -200,11 +200,11 @@ impl<'a> Group<'a> {
             times.iter_mut().for_each(Timetable::hurry);
         }
         let pass = world.for_a_pass();
-        for (number, (keeper, times)) in self.keepers.iter().zip(times).enumerate() {
-            if times.goes_along(now, keeper.interval()) {
+        for (number, (batch, times)) in self.batches.iter().zip(times).enumerate() {
+            if times.goes_along(now, batch.interval()) {
                 times.next = None;
                 let pass = pass.beside();
-                let passed = async move { Done::Pass(number, keeper.pass(pass).await) };
+                let passed = async move { Done::Pass(number, batch.pass(pass).await) };
                 under_way.push(passed.boxed_local());
             }
         }
@@ -230,7 +230,7 @@ impl<'a> Group<'a> {
                 continue;
             }
             renewing.insert(read);
-            let (read, waits) = (*read, &self.keepers[0].waits);
+            let (read, waits) = (*read, &self.batches[0].waits);
             let renewed =
                 async move { Done::Renewal(read, leases::renew(read, world, waits).await) };
             under_way.push(renewed.boxed_local());
@@ -240,13 +240,13 @@ impl<'a> Group<'a> {
 }
 
 /// Tokens that were replaced are given back once nothing that was delivered depends on them.
-async fn settle<'a>(world: &World, waits: &Waits) -> Done<'a> {
+async fn settle<'a>(world: &World, waits: &WindowHold) -> Done<'a> {
     for (name, session) in world.vaults() {
         let token = session.generation();
         let kept = world
-            .shelf
+            .lease_cache
             .as_ref()
-            .is_some_and(|shelf| shelf.depends_on(name, token));
+            .is_some_and(|lease_cache| lease_cache.depends_on(name, token));
         if !kept && !waits.depends_on(name, token) {
             session.give_back_replaced().await;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::select_all;
 use tokio::time::Instant;
 
-use super::waits::Waits;
+use super::window_hold::WindowHold;
 use crate::config::{Delivery, VaultRead};
 use crate::pass::world::World;
 
@@ -18,19 +18,19 @@ pub fn reads<'d>(deliveries: impl Iterator<Item = &'d Delivery>) -> BTreeSet<&'d
 /// When the time of one of them comes, `now` where it has come; nothing where it does not.
 pub fn due(read: &VaultRead, world: &World, now: Instant) -> Option<Instant> {
     let session = world.vault(&read.server).ok()?;
-    world.shelf.as_ref()?.next(session, read, now)
+    world.lease_cache.as_ref()?.next(session, read, now)
 }
 
 /// Does what one of them needs; says whether that gave other data.
-pub async fn renew(read: &VaultRead, world: &World, waits: &Waits) -> bool {
-    let (Some(shelf), Ok(session)) = (&world.shelf, world.vault(&read.server)) else {
+pub async fn renew(read: &VaultRead, world: &World, waits: &WindowHold) -> bool {
+    let (Some(lease_cache), Ok(session)) = (&world.lease_cache, world.vault(&read.server)) else {
         return true;
     };
     waits.renewed(world);
-    let before = shelf.version_of(read);
+    let before = lease_cache.version_of(read);
     // A failure is met again, and told, by the pass that follows.
-    let after = shelf.fetch(session, read).await;
-    after.is_err() || shelf.version_of(read) != before
+    let after = lease_cache.fetch(session, read).await;
+    after.is_err() || lease_cache.version_of(read) != before
 }
 
 /// The tokens with which they were read.
@@ -47,7 +47,7 @@ impl Tokens {
         Self(servers.into_iter().filter_map(generation).collect())
     }
 
-    /// Waits until there is another.
+    /// WindowHold until there is another.
     pub async fn change(&self, world: &World) {
         let waits = self.0.iter().filter_map(|(server, generation)| {
             let session = world.vault(server).ok()?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::board::{Board, State};
-use super::standing::Standing;
+use super::delivery_health::DeliveryHealth;
+use super::health::{Health, State};
 use crate::base::counters;
 use crate::base::metric::{
     Figure, Kind, Metric, Value, counter, float, gauge, single, size, truth,
@@ -181,10 +181,11 @@ const METRICS: &[Metric<Read>] = &[
 
 impl Seen<'_> {
     /// A number of each delivery that has it.
-    fn each(&self, read: impl Fn(&Standing) -> Option<f64>) -> Vec<Value> {
+    fn each(&self, read: impl Fn(&DeliveryHealth) -> Option<f64>) -> Vec<Value> {
         let deliveries = self.state.deliveries.iter();
-        let value =
-            |(name, of): (&String, &Standing)| Some((vec![("delivery", name.clone())], read(of)?));
+        let value = |(name, of): (&String, &DeliveryHealth)| {
+            Some((vec![("delivery", name.clone())], read(of)?))
+        };
         deliveries.filter_map(value).collect()
     }
 }
@@ -194,10 +195,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name)
 }
 
-/// Everything that is on the board, and what the process counted; what a reflector counts only where one is configured.
-pub fn figures(board: &Board) -> Vec<Figure> {
-    let (is_ready, _) = board.readiness();
-    let state = board.state();
+/// Everything that is on the health, and what the process counted; what a reflector counts only where one is configured.
+pub fn figures(health: &Health) -> Vec<Figure> {
+    let (is_ready, _) = health.readiness();
+    let state = health.state();
     let seen = &Seen {
         state: &state,
         is_ready,
@@ -214,9 +215,9 @@ pub fn figures(board: &Board) -> Vec<Figure> {
 }
 
 /// The same as text.
-pub fn text(board: &Board) -> String {
+pub fn text(health: &Health) -> String {
     let mut out = String::new();
-    for figure in figures(board) {
+    for figure in figures(health) {
         let Figure {
             name,
             kind,
@@ -259,15 +260,15 @@ mod tests {
     use super::*;
     use crate::base::failure::{Class, Failure};
     use crate::pass::outcome::Failed;
-    use crate::sidecar::board::Told;
+    use crate::sidecar::health::Told;
 
     #[test]
     fn every_metric_that_is_promised_is_there() {
-        let board = Board::default();
-        board
+        let health = Health::default();
+        health
             .state()
             .deliveries
-            .insert("a\"b".to_owned(), Standing::default());
+            .insert("a\"b".to_owned(), DeliveryHealth::default());
         let told = |failures| Told {
             delivery: "a\"b".to_owned(),
             written: 2,
@@ -277,13 +278,13 @@ mod tests {
             lease_end: Some(Instant::now()),
             waiting: None,
         };
-        board.tell(told(Vec::new()));
+        health.tell(told(Vec::new()));
         let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));
-        board.tell(told(vec![denied]));
-        board.reacted("run", true);
+        health.tell(told(vec![denied]));
+        health.reacted("run", true);
         counters::Request::new("metrics").ended(true);
         counters::VAULT_UP.set("metrics", false);
-        let text = text(&board);
+        let text = text(&health);
         for name in names() {
             let samples = text.lines().filter(|line| line.starts_with(name)).count();
             assert!(samples > 0, "{name} has no sample in\n{text}");

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use self::wire::{Field, Message};
-use super::board::{Board, Span};
+use super::health::{Health, Span};
 use super::metrics::figures;
 use crate::base::failure::Failure;
 use crate::base::metric::{Figure, Kind};
-use crate::config::stay::Collector;
+use crate::config::sidecar::Collector;
 use crate::vault::{Post, calls, post};
 
 /// How often is told.
@@ -34,7 +34,7 @@ const OF_TRACES: Signal = (
 );
 
 /// Tells a collector, for ever. One that is away is told of once, and what it missed is not kept.
-pub async fn export(collector: Option<&Collector>, board: &Board) {
+pub async fn export(collector: Option<&Collector>, health: &Health) {
     let Some(collector) = collector else {
         return std::future::pending().await;
     };
@@ -42,10 +42,10 @@ pub async fn export(collector: Option<&Collector>, board: &Board) {
     let mut away = false;
     loop {
         tokio::time::sleep(EVERY).await;
-        let spans = board.take_spans();
+        let spans = health.take_spans();
         let mut messages = vec![(
             OF_METRICS,
-            metrics(figures(board), started, Timestamp::now()),
+            metrics(figures(health), started, Timestamp::now()),
         )];
         if !spans.is_empty() {
             messages.push((OF_TRACES, traces(&spans)));

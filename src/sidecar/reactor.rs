@@ -9,16 +9,16 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::board::Board;
-use super::ledger::Ledger;
+use super::health::Health;
+use super::pending::PendingReactions;
 use crate::base::failure::Failure;
 use crate::base::lock::locked;
 use crate::base::renewal::backoff;
 use crate::config::{Config, Reaction};
 use crate::pass::apply::react::react;
 use crate::pass::world::World;
-use crate::plan::{News, Owed};
-use crate::process::deadline::{any_number, chance};
+use crate::plan::{FailureLog, Owed};
+use crate::process::time_limit::{any_number, chance};
 
 /// Changes that come in one go are told in one go.
 const QUIET: Duration = Duration::from_millis(150);
@@ -34,8 +34,8 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// All reactions that are owed, and when each was last begun.
 #[derive(Debug)]
 pub struct Reactor {
-    board: Arc<Board>,
-    ledger: Ledger,
+    health: Arc<Health>,
+    ledger: PendingReactions,
     queue: Mutex<BTreeMap<Reaction, Entry>>,
     stirred: Notify,
 }
@@ -51,7 +51,7 @@ struct Entry {
 struct Due {
     /// Of one call, however often it is tried; what tells more is another.
     id: String,
-    news: News,
+    news: FailureLog,
     first: Instant,
     at: Instant,
     tries: u32,
@@ -62,7 +62,7 @@ impl Entry {
         let begun = self.begun;
         let due = self.due.get_or_insert_with(|| Due {
             id: String::new(),
-            news: News::default(),
+            news: FailureLog::default(),
             first: now,
             at: now,
             tries: 0,
@@ -96,10 +96,10 @@ impl Entry {
 
 impl Reactor {
     /// Nothing is owed yet.
-    pub fn new(board: Arc<Board>) -> Self {
+    pub fn new(health: Arc<Health>) -> Self {
         Self {
-            board,
-            ledger: Ledger::default(),
+            health,
+            ledger: PendingReactions::default(),
             queue: Mutex::default(),
             stirred: Notify::new(),
         }
@@ -200,7 +200,7 @@ impl Reactor {
 
     async fn end(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) {
         let deliveries = due.news.deliveries.clone();
-        self.board.reacted(reaction.word(), done.is_ok());
+        self.health.reacted(reaction.word(), done.is_ok());
         if self.settled(reaction, due, done) {
             self.ledger.strike(&deliveries, reaction).await;
         }

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::board::Board;
+use super::health::Health;
 use super::listen::Names;
 use super::metrics;
 
@@ -32,16 +32,16 @@ const AT_ONCE: usize = 16;
 const SILENT: usize = 128;
 
 /// Answers for ever.
-pub async fn serve(listener: TcpListener, board: Arc<Board>, names: Names) {
+pub async fn serve(listener: TcpListener, health: Arc<Health>, names: Names) {
     let (turns, names) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(names));
     let mut silent = Silent::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (turns, board, names) = (turns.clone(), board.clone(), names.clone());
+                let (turns, health, names) = (turns.clone(), health.clone(), names.clone());
                 let displaced = silent.one_more();
                 tokio::spawn(async move {
-                    let _ = converse(stream, displaced, &turns, &board, &names).await;
+                    let _ = converse(stream, displaced, &turns, &health, &names).await;
                 });
             }
             // Out of descriptors, for a moment.
@@ -76,7 +76,7 @@ async fn converse(
     mut stream: TcpStream,
     displaced: oneshot::Receiver<()>,
     turns: &Semaphore,
-    board: &Board,
+    health: &Health,
     names: &Names,
 ) -> std::io::Result<()> {
     let request = tokio::select! {
@@ -89,7 +89,7 @@ async fn converse(
     let answered = async {
         // Never closed.
         let _turn = turns.acquire().await;
-        answer(stream, &request, board, names).await
+        answer(stream, &request, health, names).await
     };
     timeout(ANSWER, answered).await?
 }
@@ -108,10 +108,10 @@ async fn request(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
 async fn answer(
     mut stream: TcpStream,
     request: &str,
-    board: &Board,
+    health: &Health,
     names: &Names,
 ) -> std::io::Result<()> {
-    let (status, kind, body) = respond(request, board, names);
+    let (status, kind, body) = respond(request, health, names);
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
         body.len()
@@ -132,7 +132,7 @@ fn hosts(request: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn respond(request: &str, board: &Board, names: &Names) -> (&'static str, &'static str, String) {
+fn respond(request: &str, health: &Health, names: &Names) -> (&'static str, &'static str, String) {
     let line = request.split("\r\n").next().unwrap_or_default();
     let mut words = line.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
@@ -145,25 +145,25 @@ fn respond(request: &str, board: &Board, names: &Names) -> (&'static str, &'stat
         return ("405 Method Not Allowed", TEXT, "only GET\n".to_owned());
     }
     match path {
-        "/livez" if board.is_alive() => ("200 OK", TEXT, "ok\n".to_owned()),
+        "/livez" if health.is_alive() => ("200 OK", TEXT, "ok\n".to_owned()),
         "/livez" => (
             "503 Service Unavailable",
             TEXT,
             "a watch of the cluster is stuck\n".to_owned(),
         ),
-        "/readyz" => match board.readiness() {
+        "/readyz" => match health.readiness() {
             (true, text) => ("200 OK", TEXT, text),
             (false, text) => ("503 Service Unavailable", TEXT, text),
         },
         "/metrics" => (
             "200 OK",
             "text/plain; version=0.0.4; charset=utf-8",
-            metrics::text(board),
+            metrics::text(health),
         ),
         "/status" => (
             "200 OK",
             "application/json",
-            format!("{}\n", board.status()),
+            format!("{}\n", health.status()),
         ),
         _ => (
             "404 Not Found",
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn only_reads_of_known_paths_are_answered() {
-        let (board, names) = (Board::default(), Names::default());
+        let (health, names) = (Health::default(), Names::default());
         let rows = [
             ("GET /livez HTTP/1.1", "200"),
             ("GET /readyz HTTP/1.1", "200"),
@@ -199,7 +199,7 @@ mod tests {
             ),
         ];
         for (request, want) in rows {
-            let (status, _, _) = respond(request, &board, &names);
+            let (status, _, _) = respond(request, &health, &names);
             assert!(status.starts_with(want), "{request}: {status}");
         }
     }

@@ -12,12 +12,12 @@ use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfReque
 
 use super::actions::Runner;
 use super::auth::{Identity, Unwrapped, describe};
+use super::client::Link;
 use super::envelope::Reply;
 use super::error::{Cause, Stop};
-use super::link::Link;
 use super::reasons::{Ban, Refusal, Setup};
-use super::tend::Task;
 use super::token::Token;
+use super::token_keeper::Task;
 use super::transport::Call;
 use crate::base::counters;
 use crate::config::VaultAuth;
@@ -207,7 +207,7 @@ impl Access {
         }
     }
 
-    /// Waits until the second of the last login is over. While an identity fails, only its own timetable asks again.
+    /// WindowHold until the second of the last login is over. While an identity fails, only its own timetable asks again.
     async fn take_a_turn(&self, state: &mut State) -> Result<(), Cause> {
         let now = Instant::now();
         if let (Some((_, cause)), Some(Task { at, .. })) = (&state.failed, &state.task)

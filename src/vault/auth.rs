@@ -7,9 +7,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::actions::Runner;
+use super::client::Link;
 use super::endpoint::{AppRoleBody, JwtBody, Own};
 use super::error::Cause;
-use super::link::Link;
 use super::path::DataPath;
 use super::reasons::{Ban, Refusal, Setup};
 use super::token::{Credential, Token};
@@ -109,16 +109,16 @@ impl Identity<'_> {
 
     async fn proof(&mut self, link: &Link) -> Result<Proof, Cause> {
         let deadline = link.deadline();
-        let patience = link.waits().then_some(deadline);
+        let time_limit = link.waits().then_some(deadline);
         match self.auth {
             VaultAuth::Kubernetes {
                 mount,
                 role,
                 token_file,
-            } => with_jwt(mount, role, jwt_of_file(token_file, patience).await?),
+            } => with_jwt(mount, role, jwt_of_file(token_file, time_limit).await?),
             VaultAuth::Jwt { mount, role, token } => {
                 let jwt = match token {
-                    JwtSource::File(file) => jwt_of_file(file, patience).await?,
+                    JwtSource::File(file) => jwt_of_file(file, time_limit).await?,
                     JwtSource::GithubActions { audience } => {
                         let runner = self.runner.ok_or(Setup::NoRunner)?;
                         runner.jwt(audience, deadline).await?
@@ -133,7 +133,7 @@ impl Identity<'_> {
                 wrapped,
             } => {
                 let (role_id, secret_id) = self
-                    .ids((role_id_file, secret_id_file), *wrapped, patience)
+                    .ids((role_id_file, secret_id_file), *wrapped, time_limit)
                     .await?;
                 let secret_id = match wrapped {
                     true => self.unwrap(link, secret_id, mount).await?,
@@ -142,7 +142,7 @@ impl Identity<'_> {
                 with_app_role(mount, role_id, secret_id)
             }
             VaultAuth::Token { file } => {
-                Ok(Proof::Token(of_file(file, "token file", patience).await?))
+                Ok(Proof::Token(of_file(file, "token file", time_limit).await?))
             }
         }
     }
@@ -172,7 +172,7 @@ impl Identity<'_> {
         &self,
         (role_id, secret_id): (&Path, &Path),
         wrapped: bool,
-        patience: Option<Instant>,
+        time_limit: Option<Instant>,
     ) -> Result<(Credential, Credential), Cause> {
         let what = match wrapped {
             true => "wrapping token file",
@@ -180,10 +180,10 @@ impl Identity<'_> {
         };
         let role_id = (role_id, "role id file");
         let kept = self.unwrapped.as_ref().filter(|_| wrapped);
-        let patience = patience.filter(|_| kept.is_none());
-        match (of_files(role_id, (secret_id, what), patience).await, kept) {
+        let time_limit = time_limit.filter(|_| kept.is_none());
+        match (of_files(role_id, (secret_id, what), time_limit).await, kept) {
             (Err(_), Some(kept)) => {
-                let role_id = of_file(role_id.0, role_id.1, patience).await?;
+                let role_id = of_file(role_id.0, role_id.1, time_limit).await?;
                 Ok((role_id, kept.wrapping.clone()))
             }
             (both, _) => both,
@@ -352,8 +352,8 @@ pub(super) fn check_mount(auth: &VaultAuth) -> Result<(), Setup> {
     }
 }
 
-async fn jwt_of_file(file: &Path, patience: Option<Instant>) -> Result<Credential, Cause> {
-    let jwt = of_file(file, "JWT file", patience).await?;
+async fn jwt_of_file(file: &Path, time_limit: Option<Instant>) -> Result<Credential, Cause> {
+    let jwt = of_file(file, "JWT file", time_limit).await?;
     if jwt.expose_str().split('.').count() == 3 {
         return Ok(jwt);
     }
@@ -365,10 +365,10 @@ async fn jwt_of_file(file: &Path, patience: Option<Instant>) -> Result<Credentia
 async fn of_files(
     first: (&Path, &'static str),
     second: (&Path, &'static str),
-    patience: Option<Instant>,
+    time_limit: Option<Instant>,
 ) -> Result<(Credential, Credential), Cause> {
     for (file, what) in [first, second] {
-        of_file(file, what, patience).await?;
+        of_file(file, what, time_limit).await?;
     }
     let both = [first, second].map(|(file, what)| (file.to_owned(), what));
     let call = move |_: &Caller| {
@@ -388,15 +388,15 @@ async fn of_files(
     Ok((parsed(one, first)?, parsed(two, second)?))
 }
 
-/// The credential in a file. With `patience` it waits for the file, and for it to be filled, until then.
+/// The credential in a file. With `time_limit` it waits for the file, and for it to be filled, until then.
 async fn of_file(
     file: &Path,
     what: &'static str,
-    patience: Option<Instant>,
+    time_limit: Option<Instant>,
 ) -> Result<Credential, Cause> {
     let mut told = false;
     loop {
-        let end = patience
+        let end = time_limit
             .unwrap_or_else(Instant::now)
             .max(Instant::now() + FILE_PATIENCE);
         let early = match read_by(read_credential, file, what, end).await {
@@ -409,7 +409,7 @@ async fn of_file(
             Err(error @ DiskError::Absent { .. }) => error.into(),
             Err(error) => return Err(error.into()),
         };
-        if patience.is_none_or(|end| Instant::now() + FILE_GLANCE >= end) {
+        if time_limit.is_none_or(|end| Instant::now() + FILE_GLANCE >= end) {
             return Err(early);
         }
         if !told {

@@ -23,7 +23,7 @@ const FULL_READ: Duration = Duration::from_secs(3600);
 
 /// What is kept, by source.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct LeaseCache {
     kept: Mutex<BTreeMap<VaultRead, Kept>>,
     /// The one name of what the configuration may spell in several ways.
     names: Mutex<BTreeMap<VaultRead, VaultRead>>,
@@ -38,7 +38,7 @@ struct Kept {
     life: Life,
 }
 
-impl Shelf {
+impl LeaseCache {
     /// The one name of a read, asked for once: a server that is down must not cost what is kept.
     pub async fn named(&self, session: &Session, read: &VaultRead) -> Result<VaultRead, Failure> {
         if let Some(known) = locked(&self.names).get(read) {

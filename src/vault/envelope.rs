@@ -16,7 +16,7 @@ use super::span::seconds;
 use super::transport::Answer;
 use crate::base::material::{Lease, Node};
 use crate::base::redact::without_secrets;
-use crate::process::deadline::retry::retry_after;
+use crate::process::time_limit::retry::retry_after;
 
 /// An answer that Vault gave to a request it accepted.
 #[derive(Debug)]

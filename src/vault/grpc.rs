@@ -10,8 +10,8 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::chain::{deepest, find};
 use super::error::Cause;
+use super::error_chain::{deepest, find};
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use super::transport::USER_AGENT;
@@ -48,12 +48,12 @@ pub async fn calls(
     messages: Vec<(&str, Vec<u8>)>,
     deadline: Instant,
 ) -> Result<(), Failure> {
-    let patience = deadline.saturating_duration_since(Instant::now());
+    let time_limit = deadline.saturating_duration_since(Instant::now());
     let verdict = tokio::time::timeout_at(deadline, talk(address, &messages, deadline)).await;
     let verdict = verdict.unwrap_or_else(|_| {
         Err(Cause::from(Trouble::Late {
             address: address.to_owned(),
-            after: patience,
+            after: time_limit,
         }))
     });
     match verdict.map_err(|cause| cause.of_a_message())? {

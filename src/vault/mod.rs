@@ -11,24 +11,24 @@ mod access;
 mod actions;
 mod auth;
 pub mod cache;
-mod chain;
+mod client;
 mod document;
 mod endpoint;
 mod envelope;
 mod error;
+mod error_chain;
 mod grpc;
 mod kv;
 mod lease;
-mod link;
 mod mounts;
-mod pace;
 mod path;
 mod post;
 mod reasons;
+mod retry;
 mod span;
-mod tend;
 mod tls;
 mod token;
+mod token_keeper;
 mod transport;
 mod version;
 mod wrapping;
@@ -45,9 +45,9 @@ pub use tls::check_roots;
 pub use version::Version;
 
 use self::access::Access;
+use self::client::Link;
 use self::error::{Cause, Stop, VaultError};
 use self::kv::Question;
-use self::link::Link;
 use self::mounts::Mounts;
 use self::path::DataPath;
 use self::reasons::{Limit, Setup};
@@ -55,8 +55,8 @@ use self::version::Refused;
 use crate::base::failure::Failure;
 use crate::base::material::Material;
 use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
-use crate::process::deadline::Patience;
 use crate::process::memory;
+use crate::process::time_limit::TimeLimit;
 
 /// One server, one identity, at most one token. Logs in on first use.
 pub struct Session {
@@ -71,10 +71,10 @@ pub struct Session {
 
 impl Session {
     /// A session that has not connected yet.
-    pub fn new(server: VaultServer, patience: impl Into<Patience>) -> Self {
+    pub fn new(server: VaultServer, time_limit: impl Into<TimeLimit>) -> Self {
         let link = auth::check_mount(&server.auth)
             .map_err(Cause::from)
-            .and_then(|()| Link::new(&server, patience.into()));
+            .and_then(|()| Link::new(&server, time_limit.into()));
         Self {
             server: server.name.clone(),
             spec: VaultServer {
@@ -228,7 +228,7 @@ impl Session {
         }
     }
 
-    /// Waits for the next token.
+    /// WindowHold for the next token.
     pub async fn next_generation(&self, after: u64) {
         let Ok(access) = &self.access else {
             return std::future::pending().await;

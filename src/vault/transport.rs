@@ -18,8 +18,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::chain::{deepest, find};
 use super::error::Cause;
+use super::error_chain::{deepest, find};
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use crate::net::address::is_loopback;
@@ -119,14 +119,14 @@ impl Transport {
     ) -> Result<Answer, Cause> {
         // Waiting for a turn is not the server's fault: only the deadline bounds it.
         let _turn = tokio::time::timeout_at(limit, self.turns.acquire()).await;
-        let patience = limit
+        let time_limit = limit
             .saturating_duration_since(Instant::now())
             .min(EXCHANGE);
         // Made only now: it is large, and many wait for a turn.
         let exchange = Box::pin(self.exchange(call, headers, limit));
-        let sent = tokio::time::timeout(patience, exchange).await;
+        let sent = tokio::time::timeout(time_limit, exchange).await;
         let answer = sent.unwrap_or_else(|_| {
-            let (address, after) = (self.address(), patience);
+            let (address, after) = (self.address(), time_limit);
             Err(match after {
                 EXCHANGE => Trouble::Timeout { address, after },
                 _ => Trouble::Late { address, after },

@@ -3,10 +3,10 @@
 
 use vaultrs::api::sys::requests::UnwrapRequest;
 
+use super::client::Link;
 use super::endpoint::Own;
 use super::envelope::Reply;
 use super::error::Cause;
-use super::link::Link;
 use super::reasons::Refusal;
 use super::token::{Credential, Token};
 use super::transport::Call;

@@ -546,10 +546,10 @@ fn rules_dashboard_and_docs_name_metrics_that_exist() {
             .as_array()
             .is_some_and(|rules| rules.len() >= 5)
     );
-    let board: serde_json::Value =
+    let health: serde_json::Value =
         serde_json::from_str(&read("deploy/monitoring/dashboard.json")).unwrap();
     assert!(
-        board["panels"]
+        health["panels"]
             .as_array()
             .is_some_and(|panels| panels.len() >= 8)
     );

@@ -239,7 +239,7 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut ask: impl FnMut() -> b
     );
 }
 
-/// Waits until `server` says that it is ready, or says why it never will be.
+/// WindowHold until `server` says that it is ready, or says why it never will be.
 pub(crate) fn ready(
     server: &Server,
     limit: Duration,

@@ -31,8 +31,8 @@ pub(crate) fn server(address: &str, auth: VaultAuth) -> VaultServer {
 }
 
 /// A session that waits at most this long.
-pub(crate) fn session(server: &VaultServer, patience: Duration) -> Session {
-    Session::new(server.clone(), Instant::now() + patience)
+pub(crate) fn session(server: &VaultServer, time_limit: Duration) -> Session {
+    Session::new(server.clone(), Instant::now() + time_limit)
 }
 
 /// A read without version or body.
@@ -108,11 +108,11 @@ pub(crate) fn overheard<T: Debug>(
 pub(crate) fn read_once(
     secrets: &[&str],
     server: &VaultServer,
-    patience: Duration,
+    time_limit: Duration,
     read: &VaultRead,
 ) -> Result<Material, Failure> {
     watched(secrets, async {
-        let session = session(server, patience);
+        let session = session(server, time_limit);
         let material = session.read(read).await;
         if material
             .as_ref()

@@ -86,7 +86,7 @@ impl Staying {
             .unwrap_or_default()
     }
 
-    /// Waits until everything is delivered.
+    /// WindowHold until everything is delivered.
     #[track_caller]
     pub(crate) fn ready(&self) -> &Self {
         let ready = super::process::poll(SOON, || self.is_ready().then_some(()));
@@ -147,7 +147,7 @@ impl Staying {
         self.going.signal(signal);
     }
 
-    /// Waits for its end.
+    /// WindowHold for its end.
     pub(crate) fn finish(self) -> Output {
         self.going.finish()
     }

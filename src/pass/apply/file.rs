@@ -19,7 +19,7 @@ pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failur
     let (artifact, root) = (Arc::clone(file), world.root.clone());
     let unswept = Arc::clone(&world.unswept);
     let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
-    let done = call_at(parent, world.patience.of_disk(), call).await;
+    let done = call_at(parent, world.time_limit.of_disk(), call).await;
     Ok(done.map_err(SinkError::from)??)
 }
 
@@ -159,7 +159,7 @@ fn kept_owner(access: &Access, Standing { stat, .. }: &Standing) -> Access {
 
 /// Puts a folder of files in place by one switch of `..data`.
 pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), Failure> {
-    let end = world.patience.of_disk();
+    let end = world.time_limit.of_disk();
     let turn = Turn::at(&set.dir, end).await.map_err(SinkError::from)?;
     let (artifact, root) = (Arc::clone(set), world.root.clone());
     let call = move |caller: &Caller| write_set_now(&artifact, root.as_deref(), caller);

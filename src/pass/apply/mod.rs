@@ -110,15 +110,15 @@ async fn one(
             tokio::select! {
                 biased;
                 done = write(step, turns, keys, world) => done,
-                () = world.halt.over() => Err(shutdown::stopped()),
+                () = world.shutdown.over() => Err(shutdown::stopped()),
             }
         }
     }
 }
 
 fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
-    let end = world.patience.deadline();
-    world.halt.begin(step.artifact.to_string(), end)
+    let end = world.time_limit.deadline();
+    world.shutdown.begin(step.artifact.to_string(), end)
 }
 
 async fn write(

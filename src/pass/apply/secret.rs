@@ -17,8 +17,8 @@ use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::pass::world::World;
 use crate::plan::declared;
 use crate::plan::{self, Action};
-use crate::process::deadline::retry::pause;
-use crate::process::shutdown::Halt;
+use crate::process::shutdown::Shutdown;
+use crate::process::time_limit::retry::pause;
 use crate::reflect::signature::Keys;
 
 /// How often somebody else may be faster. Each round is a read and a write.
@@ -27,7 +27,7 @@ const ROUNDS: u32 = 8;
 /// How long finalizers may hold a Secret that is to be made anew.
 const RELEASE: Duration = Duration::from_secs(30);
 
-/// How long an old object may take to be put back; after a signal less, as [`Halt`] says.
+/// How long an old object may take to be put back; after a signal less, as [`Shutdown`] says.
 const RESTORE: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -53,7 +53,7 @@ pub async fn write(
         Action::Refuse(failure) => return Err(failure.clone()),
         Action::Create => settle(cluster, secret, Start::Absent).await?,
         Action::Update(_) => settle(cluster, secret, Start::Look).await?,
-        Action::Recreate { uid, .. } => recreate(cluster, secret, uid, &world.halt).await?,
+        Action::Recreate { uid, .. } => recreate(cluster, secret, uid, &world.shutdown).await?,
     }
     Ok(())
 }
@@ -250,7 +250,7 @@ async fn recreate(
     cluster: &Kubernetes,
     secret: &Signed<'_>,
     uid: &str,
-    halt: &Halt,
+    shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let wanted = secret.wanted;
     let Some(old) = cluster.secret(&wanted.at).await? else {
@@ -271,12 +271,12 @@ async fn recreate(
             Err(Replacing::Standing(failure)) => return Err(failure),
             Err(Replacing::Gone(error)) => error,
         },
-        () = halt.over() => Error::Stopped(subject(wanted)),
+        () = shutdown.over() => Error::Stopped(subject(wanted)),
     };
     let old = old.into_artifact(wanted);
     let back = tokio::select! {
         back = put_back(cluster, &old, uid) => back,
-        () = halt.restored() => Back::Nothing,
+        () = shutdown.restored() => Back::Nothing,
     };
     match back {
         Back::Another => Err(cause.into()),
@@ -362,9 +362,9 @@ async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back
     }
 }
 
-/// Waits until the deleted object is gone; others' finalizers may hold it.
+/// WindowHold until the deleted object is gone; others' finalizers may hold it.
 async fn released(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
-    let end = cluster.patience.deadline().min(Instant::now() + RELEASE);
+    let end = cluster.time_limit.deadline().min(Instant::now() + RELEASE);
     let mut pause = FIRST_PAUSE;
     loop {
         let finalizers = match cluster.secret(&wanted.at).await? {

@@ -31,14 +31,14 @@ pub async fn withdraw(
             let root = world.root.clone();
             let (parent, _) = place(&file.path)?;
             let call = move |_: &Caller| one(&path, &access, root.as_deref(), what);
-            let done = call_at(parent, world.patience.of_disk(), call).await;
+            let done = call_at(parent, world.time_limit.of_disk(), call).await;
             Ok(done.map_err(SinkError::from)??)
         }
         Target::Files(files) => {
             let (dir, access) = (files.dir.clone(), files.access.clone());
             let root = world.root.clone();
             let call = move |_: &Caller| all(&dir, &access, root.as_deref(), what);
-            let done = call_at(&files.dir, world.patience.of_disk(), call).await;
+            let done = call_at(&files.dir, world.time_limit.of_disk(), call).await;
             Ok(done.map_err(SinkError::from)??)
         }
         Target::Secret(secret) => {

@@ -39,7 +39,7 @@ async fn seen(
     world: &World,
     look: impl FnOnce() -> Looked + Send + 'static,
 ) -> Seen {
-    let looked = call_at(folder, world.patience.of_disk(), |_| look()).await;
+    let looked = call_at(folder, world.time_limit.of_disk(), |_| look()).await;
     let (state, place) = looked.unwrap_or_else(|hangs| (Err(hangs.into()), None));
     Seen {
         state: state.unwrap_or_else(|error| Observed::Unknown(error.into())),

@@ -22,7 +22,7 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_by(read_document, file, "age file", world.patience.of_disk()).await?;
+    let bytes = read_by(read_document, file, "age file", world.time_limit.of_disk()).await?;
     let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
     warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
     let identities = world.identities(keys::age(configured, world)).await?;

@@ -184,7 +184,7 @@ impl Inspected {
         world: &World,
     ) -> Result<(), Failure> {
         self.format = format.word().to_owned();
-        let bytes = read_by(read_document, file, "SOPS file", world.patience.of_disk()).await?;
+        let bytes = read_by(read_document, file, "SOPS file", world.time_limit.of_disk()).await?;
         let recipients =
             sops::recipients(bytes.expose(), format).map_err(|error| within(file, error))?;
         let listed = Policy(&config.keys.recipients);
@@ -228,7 +228,7 @@ impl Inspected {
         world: &World,
     ) -> Result<(), Failure> {
         self.format = format.word().to_owned();
-        let bytes = read_by(read_document, file, "age file", world.patience.of_disk()).await?;
+        let bytes = read_by(read_document, file, "age file", world.time_limit.of_disk()).await?;
         let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
         let listed = Policy(&config.keys.recipients);
         self.recipients = recipients

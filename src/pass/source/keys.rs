@@ -36,7 +36,8 @@ fn not_absent(failure: Failure) -> Failure {
 async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
     match key {
         AgeKey::File { file, passphrase } => {
-            let text = read_by(read_small, file, "age key file", world.patience.of_disk()).await?;
+            let text =
+                read_by(read_small, file, "age key file", world.time_limit.of_disk()).await?;
             let found = match passphrase {
                 Some(passphrase) => {
                     encrypted_identities(&text, passphrase_of(passphrase, world).await?)
@@ -46,7 +47,8 @@ async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
             found.map_err(|error| named(&file.display().to_string(), error))
         }
         AgeKey::Ssh(file) => {
-            let text = read_by(read_small, file, "ssh key file", world.patience.of_disk()).await?;
+            let text =
+                read_by(read_small, file, "ssh key file", world.time_limit.of_disk()).await?;
             let identity = Identity::ssh(&text);
             identity
                 .map(|identity| vec![identity])
@@ -69,7 +71,7 @@ async fn load(key: &AgeKey, world: &World) -> Result<Vec<Identity>, Failure> {
 }
 
 async fn passphrase_of(file: &Path, world: &World) -> Result<Identity, Failure> {
-    let limit = world.patience.of_disk();
+    let limit = world.time_limit.of_disk();
     let text = read_by(read_small, file, "passphrase file", limit).await?;
     Ok(Identity::passphrase(text.trimmed()))
 }
@@ -101,7 +103,7 @@ async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Fa
                 read_small,
                 file,
                 "sealing key file",
-                world.patience.of_disk(),
+                world.time_limit.of_disk(),
             )
             .await?;
             Ok(all.add(&file.display().to_string(), &bytes)?)

@@ -90,8 +90,8 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Ma
     let waited = async {
         let source = &named(source, world).await?;
         let fetched = async {
-            if let (Source::Vault(read), Some(shelf)) = (source, &world.shelf) {
-                return shelf.fetch(world.vault(&read.server)?, read).await;
+            if let (Source::Vault(read), Some(lease_cache)) = (source, &world.lease_cache) {
+                return lease_cache.fetch(world.vault(&read.server)?, read).await;
             }
             let material = read(source, config, world).await?;
             memory::check()?;
@@ -99,7 +99,7 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Ma
         };
         world.source(source.clone(), fetched).await
     };
-    waiting(awaited(source), world.patience.deadline(), waited).await
+    waiting(awaited(source), world.time_limit.deadline(), waited).await
 }
 
 /// The source by the one name that all spellings of its path have.
@@ -108,8 +108,8 @@ async fn named(source: &Source, world: &World) -> Result<Source, Failure> {
         return Ok(source.clone());
     };
     let session = world.vault(&read.server)?;
-    let read = match &world.shelf {
-        Some(shelf) => shelf.named(session, read).await,
+    let read = match &world.lease_cache {
+        Some(lease_cache) => lease_cache.named(session, read).await,
         None => session.resolve(read).await,
     };
     Ok(Source::Vault(read?))

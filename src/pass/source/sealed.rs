@@ -103,7 +103,7 @@ pub(super) async fn read(
     file: &Path,
     world: &World,
 ) -> Result<(Vec<SealedSecret>, String), Failure> {
-    let end = world.patience.of_disk();
+    let end = world.time_limit.of_disk();
     let bytes = read_by(read_document, file, "sealed secret file", end).await?;
     let parsed = opened(move || {
         let found = sealed::parse(bytes.expose())?;

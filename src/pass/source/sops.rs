@@ -21,7 +21,7 @@ pub async fn fetch(
     configured: &Keys,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_by(read_document, file, "SOPS file", world.patience.of_disk()).await?;
+    let bytes = read_by(read_document, file, "SOPS file", world.time_limit.of_disk()).await?;
     let identities = world.identities(keys::age(configured, world)).await?;
     let path = file.to_owned();
     let opened = opened(move || {

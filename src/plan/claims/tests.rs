@@ -183,7 +183,7 @@ fn row_03_one_delivery_cannot_hit_itself_either() {
             artifacts: Ok(artifacts),
         }],
     };
-    let shared = Ledger::default().enter(&desired, &[vec![seen(), seen()]]);
+    let shared = Claims::default().enter(&desired, &[vec![seen(), seen()]]);
     assert_eq!(shared.len(), 2);
     let what = &shared[&(0, 0)].what;
     assert!(
@@ -194,7 +194,7 @@ fn row_03_one_delivery_cannot_hit_itself_either() {
 
 #[test]
 fn row_03_what_comes_apart_and_could_not_be_foreseen_is_refused_the_second_time() {
-    let ledger = Ledger::default();
+    let ledger = Claims::default();
     for (delivery, name, want) in [("one", "s", 0), ("two", "t", 0), ("three", "s", 1)] {
         let wanted = Wanted {
             delivery: delivery.to_owned(),
@@ -235,7 +235,7 @@ fn row_188_many_outputs_are_looked_up_and_not_paired() {
         .collect();
     let refused = |deliveries: Vec<Wanted>, observed: &[Vec<Seen>]| {
         let group = Desired { deliveries };
-        Ledger::default().enter(&group, observed).len()
+        Claims::default().enter(&group, observed).len()
     };
     deliveries.push(Wanted {
         delivery: "all".to_owned(),

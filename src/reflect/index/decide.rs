@@ -8,7 +8,7 @@ use super::super::place::{Kind, Place};
 use super::super::reason::{Farewell, Reason, Refusal};
 use super::super::scope::Target;
 use super::super::signature::Verdict;
-use super::shelf::{Source, Standing};
+use super::objects::{Source, Standing};
 use super::{Content, Digest, How, Index, Item, Write};
 use crate::reflect::index::queue::Lane;
 
@@ -60,7 +60,7 @@ impl Index {
         let Some((namespace, target)) = self.target(&place.namespace) else {
             return Decision::Nothing;
         };
-        let standing = self.shelf(kind).standing(place);
+        let standing = self.objects(kind).standing(place);
         if kind == Kind::Secret && place == self.keys.at() {
             return Decision::Nothing;
         }
@@ -81,7 +81,7 @@ impl Index {
             _ if is_asked && kind.is_of_control_plane(&place.name) => {
                 Decision::Refuse(Refusal::ControlPlane)
             }
-            (_, None) if is_asked && self.shelf(kind).sources.contains_key(place) => {
+            (_, None) if is_asked && self.objects(kind).sources.contains_key(place) => {
                 Decision::Refuse(Refusal::Occupied)
             }
             (None, None) => match claims.owner.filter(|_| is_asked) {
@@ -99,10 +99,10 @@ impl Index {
             let (namespace, name) = (Arc::clone(namespace), Arc::clone(&place.name));
             return Some(Place { namespace, name });
         }
-        let shelf = self.shelf(kind);
-        let copy = shelf.standing(place).filter(|copy| copy.is_ours());
+        let objects = self.objects(kind);
+        let copy = objects.standing(place).filter(|copy| copy.is_ours());
         copy.and_then(|copy| copy.from.clone()).or_else(|| {
-            let was_source = shelf.copies_of(place) > 0 || self.reserved.has_any(kind, place);
+            let was_source = objects.copies_of(place) > 0 || self.reserved.has_any(kind, place);
             was_source.then(|| place.clone())
         })
     }
@@ -112,7 +112,7 @@ impl Index {
         let Some((_, target)) = self.target(&place.namespace) else {
             return Claims::default();
         };
-        let of_name = self.shelf(kind).of_name(&place.name);
+        let of_name = self.objects(kind).of_name(&place.name);
         let givers = of_name
             .filter(|(source, facts)| source.namespace != place.namespace && !facts.offer.frozen);
         let mut givers: Vec<Claim<'_>> = givers
@@ -129,7 +129,7 @@ impl Index {
             (&one.facts.created, &one.source).cmp(&(&other.facts.created, &other.source))
         });
         let owner = self.owner(kind, place);
-        let standing = self.shelf(kind).standing(place);
+        let standing = self.objects(kind).standing(place);
         let copied = standing.and_then(|copy| copy.from.as_ref());
         let find = |source: Option<&Place>| {
             let source = source?;
@@ -169,7 +169,7 @@ impl Index {
             })
         };
         let Some(copy) = standing else {
-            let was_deleted = self.shelf(kind).lost.contains(place);
+            let was_deleted = self.objects(kind).lost.contains(place);
             return write(
                 How::Create,
                 if was_deleted {
@@ -257,7 +257,7 @@ impl Index {
         if source == place || !self.rules.sources.covers(&source.namespace) {
             return refuse(Refusal::Denied);
         }
-        let Some(facts) = self.shelf(kind).sources.get(source) else {
+        let Some(facts) = self.objects(kind).sources.get(source) else {
             return refuse(Refusal::NoSource(source.clone()));
         };
         if facts.offer.frozen {
@@ -311,7 +311,7 @@ impl Index {
         if copy.declines {
             return Decision::Refuse(Refusal::Declined);
         }
-        match self.shelf(kind).sources.get(from) {
+        match self.objects(kind).sources.get(from) {
             Some(source) if source.offer.frozen => Decision::Refuse(Refusal::Unclear),
             _ if declined => Decision::Delete(Farewell::Declined),
             Some(source) if source.uid == copy.source_uid => Decision::Delete(Farewell::NotGiven),
@@ -321,7 +321,7 @@ impl Index {
 
     /// The place waits until the source was read.
     pub(super) fn wait_for(&mut self, kind: Kind, source: &Place, place: Place) {
-        if let Some(facts) = self.shelf_mut(kind).sources.get_mut(source) {
+        if let Some(facts) = self.objects_mut(kind).sources.get_mut(source) {
             facts.waiting.push(place);
         }
         self.queue

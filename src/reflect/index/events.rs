@@ -11,9 +11,9 @@ use super::super::place::{Kind, Place};
 use super::super::reason::Refusal;
 use super::super::signature::{Carrier, Origin, SIGNATURE, Statement, Verdict};
 use super::super::{emberstack, mittwald};
+use super::objects::{Source, Standing};
 use super::queue::Lane;
-use super::shelf::{Source, Standing};
-use super::{Index, Item, Namespace, News, Told};
+use super::{FailureLog, Index, Item, Namespace, Told};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Index {
 
     /// A list of a kind begins; what it does not show, and what is not written meanwhile, is gone at its end.
     pub fn list_begins(&mut self, kind: Kind) {
-        self.shelf_mut(kind).generation += 1;
+        self.objects_mut(kind).generation += 1;
     }
 
     /// One object of a list. It is believed even where it is older than what we know: a restored store goes back.
@@ -52,10 +52,10 @@ impl Index {
     /// The list of a kind is complete; `within` is which namespaces it was of, and `all` whether every list of this kind is
     /// complete by now.
     pub fn list_ends(&mut self, kind: Kind, within: &dyn Fn(&str) -> bool, all: bool) {
-        for place in self.shelf(kind).unseen(within) {
+        for place in self.objects(kind).unseen(within) {
             self.gone(kind, &place);
         }
-        self.shelf_mut(kind).listed |= all;
+        self.objects_mut(kind).listed |= all;
         if self.knows(kind) {
             self.all_listed();
         }
@@ -112,18 +112,18 @@ impl Index {
         match ask {
             Ask::Nothing | Ask::Declared => {
                 self.drop_source(kind, &place);
-                let stood = self.shelf_mut(kind).remove_standing(&place);
+                let stood = self.objects_mut(kind).remove_standing(&place);
                 if let Some(stood) = &stood {
                     self.reserve(kind, &place, stood);
                 }
                 // A stranger that changes is still a stranger; when it goes, it is looked at again.
-                let refusal = self.shelf(kind).refused.get(&place);
+                let refusal = self.objects(kind).refused.get(&place);
                 if stood.is_some() || refusal.is_some_and(|refusal| *refusal != Refusal::Foreign) {
                     self.dirty(kind, place);
                 }
             }
             Ask::Offer => {
-                if self.shelf_mut(kind).remove_standing(&place).is_some() {
+                if self.objects_mut(kind).remove_standing(&place).is_some() {
                     self.dirty(kind, place.clone());
                 }
                 self.source(kind, place, metadata);
@@ -164,8 +164,8 @@ impl Index {
     }
 
     fn offer(&self, kind: Kind, place: &Place, metadata: &Metadata) -> Offer {
-        let costs = Kind::ALL.map(|kind| self.shelf(kind).cost(&place.namespace));
-        let own = self.shelf(kind).sources.get(place);
+        let costs = Kind::ALL.map(|kind| self.objects(kind).cost(&place.namespace));
+        let own = self.objects(kind).sources.get(place);
         let own = own.map_or_else(Cost::default, |own| own.offer.cost);
         let mut budget = Budget::beside(costs[0].plus(costs[1]).less(own));
         let mut offer = Offer::default();
@@ -186,9 +186,9 @@ impl Index {
     }
 
     fn source(&mut self, kind: Kind, place: Place, metadata: Metadata) {
-        let seen = self.shelf(kind).generation;
+        let seen = self.objects(kind).generation;
         let said = metadata.notes.fingerprint();
-        if let Some(known) = self.shelf_mut(kind).sources.get_mut(&place)
+        if let Some(known) = self.objects_mut(kind).sources.get_mut(&place)
             && known.uid == metadata.uid
             && known.said == said
             && !known.offer.crowded
@@ -201,13 +201,13 @@ impl Index {
             return;
         }
         let offer = self.offer(kind, &place, &metadata);
-        let old = self.shelf_mut(kind).remove_source(&place);
+        let old = self.objects_mut(kind).remove_source(&place);
         let is_new = |remark: &&String| {
             let old = old.as_ref();
             !old.is_some_and(|old| old.offer.remarks.contains(*remark))
         };
         for remark in offer.remarks.iter().filter(is_new) {
-            let what = News::Remark(remark.clone());
+            let what = FailureLog::Remark(remark.clone());
             self.told.push(Told {
                 kind,
                 at: place.clone(),
@@ -228,20 +228,20 @@ impl Index {
             waiting: Vec::new(),
             seen,
         };
-        self.shelf_mut(kind).place_source(&place, source);
+        self.objects_mut(kind).place_source(&place, source);
         self.read_if_used(kind, &place);
         self.reach_changed(kind, &place);
     }
 
     /// A source of which there are copies is read when it changes; one that nobody has a copy of, when somebody wants one.
     fn read_if_used(&mut self, kind: Kind, place: &Place) {
-        if self.shelf(kind).followers(place).next().is_some() {
+        if self.objects(kind).followers(place).next().is_some() {
             self.queue.push(Item::read(kind, place.clone()), Lane::Read);
         }
     }
 
     fn drop_source(&mut self, kind: Kind, place: &Place) {
-        if self.shelf_mut(kind).remove_source(place).is_some() {
+        if self.objects_mut(kind).remove_source(place).is_some() {
             // It may come back: no copy of another source is made at its place meanwhile.
             self.reserved.reserve(kind, place, &place.namespace);
             self.reach_changed(kind, place);
@@ -251,9 +251,9 @@ impl Index {
     /// Every place that the source gives to now, or that has something to do with it already.
     pub(super) fn reach_changed(&mut self, kind: Kind, source: &Place) {
         self.wishes += 1;
-        let shelf = self.shelf(kind);
-        let mut places: Vec<Place> = shelf.followers(source).cloned().collect();
-        let offer = shelf.sources.get(source).map(|source| &source.offer);
+        let objects = self.objects(kind);
+        let mut places: Vec<Place> = objects.followers(source).cloned().collect();
+        let offer = objects.sources.get(source).map(|source| &source.offer);
         for namespace in self.namespaces.keys() {
             let place = Place {
                 namespace: Arc::clone(namespace),
@@ -265,7 +265,7 @@ impl Index {
                     .zip(target)
                     .is_some_and(|(offer, (_, target))| offer.pushes_to(target).is_some())
             };
-            if shelf.refused.contains_key(&place) || given() {
+            if objects.refused.contains_key(&place) || given() {
                 places.push(place);
             }
         }
@@ -285,14 +285,14 @@ impl Index {
         asked: bool,
         listed: bool,
     ) {
-        let seen = self.shelf(kind).generation;
+        let seen = self.objects(kind).generation;
         let repair = self.rules.repair;
         let from = mirror
             .source
             .as_ref()
             .map(|source| self.place(&source.namespace, &source.name));
         let known = self
-            .shelf(kind)
+            .objects(kind)
             .standing(&place)
             .filter(|known| known.uid == metadata.uid);
         let (version, guard) = (metadata.resource_version, metadata.owners);
@@ -334,9 +334,10 @@ impl Index {
         if asked && known.is_none() {
             self.wishes += 1;
         }
-        self.shelf_mut(kind).lost.remove(&place);
+        self.objects_mut(kind).lost.remove(&place);
         self.says_itself(kind, &place, &standing);
-        self.shelf_mut(kind).place_standing(place.clone(), standing);
+        self.objects_mut(kind)
+            .place_standing(place.clone(), standing);
         if !same || digest.is_none() {
             self.dirty(kind, place);
         }
@@ -367,18 +368,18 @@ impl Index {
 
     pub(super) fn gone(&mut self, kind: Kind, place: &Place) {
         self.drop_source(kind, place);
-        let stood = self.shelf_mut(kind).remove_standing(place);
+        let stood = self.objects_mut(kind).remove_standing(place);
         if stood.as_ref().is_some_and(|gone| gone.mirror) {
             self.wishes += 1;
-            self.shelf_mut(kind).refused.remove(place);
+            self.objects_mut(kind).refused.remove(place);
         }
         if let Some(stood) = &stood {
             self.reserve(kind, place, stood);
         }
         if stood.is_some_and(|gone| gone.is_ours()) {
-            self.shelf_mut(kind).lost.insert(place.clone());
+            self.objects_mut(kind).lost.insert(place.clone());
             self.dirty(kind, place.clone());
-        } else if self.shelf(kind).refused.contains_key(place) {
+        } else if self.objects(kind).refused.contains_key(place) {
             self.dirty(kind, place.clone());
         }
     }
@@ -402,8 +403,8 @@ impl Index {
         }
         self.wishes += 1;
         for kind in Kind::ALL {
-            let shelf = self.shelf(kind);
-            let names = shelf.source_names().chain(shelf.names_in(&name));
+            let objects = self.objects(kind);
+            let names = objects.source_names().chain(objects.names_in(&name));
             let mut names: Vec<Arc<str>> = names.cloned().collect();
             names.sort_unstable();
             names.dedup();
@@ -427,12 +428,12 @@ impl Index {
         self.wishes += 1;
         for kind in Kind::ALL {
             // Its sources are gone as well; their own events may come later, or not at all.
-            let sources = self.shelf(kind).sources.keys();
+            let sources = self.objects(kind).sources.keys();
             let inside: Vec<Place> = sources
                 .filter(|place| place.namespace == name)
                 .cloned()
                 .collect();
-            self.shelf_mut(kind).remove_namespace(&name);
+            self.objects_mut(kind).remove_namespace(&name);
             for source in inside {
                 self.drop_source(kind, &source);
             }

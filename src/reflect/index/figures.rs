@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::super::brake::{Census, Source};
 use super::super::place::Kind;
 use super::Index;
-use super::shelf::Shelf;
+use super::objects::Objects;
 
 /// What the brake counts in.
-pub(super) struct Count<'a>(pub(super) &'a [Shelf; 2]);
+pub(super) struct Count<'a>(pub(super) &'a [Objects; 2]);
 
 impl Census for Count<'_> {
     fn copies(&self, (kind, place): &Source) -> usize {
@@ -17,7 +17,7 @@ impl Census for Count<'_> {
     }
 
     fn sources(&self) -> usize {
-        self.0.iter().map(Shelf::given).sum()
+        self.0.iter().map(Objects::given).sum()
     }
 }
 
@@ -25,13 +25,17 @@ impl Census for Count<'_> {
 impl Index {
     /// Our copies, mirrors included.
     pub fn copies(&self) -> usize {
-        self.shelves.iter().map(Shelf::copies).sum()
+        self.kinds.iter().map(Objects::copies).sum()
     }
 
     /// Places where something is refused, by reason.
     pub fn refusals(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
-        for refusal in self.shelves.iter().flat_map(|shelf| shelf.refused.values()) {
+        for refusal in self
+            .kinds
+            .iter()
+            .flat_map(|objects| objects.refused.values())
+        {
             *counts.entry(refusal.word()).or_default() += 1;
         }
         counts
@@ -56,8 +60,8 @@ impl Index {
     pub fn wanted(&self) -> usize {
         let namespaces: Vec<&Arc<str>> = self.namespaces.keys().collect();
         let of = |kind: Kind| -> usize {
-            let shelf = self.shelf(kind);
-            let pushed = shelf.sources.iter().map(|(place, source)| {
+            let objects = self.objects(kind);
+            let pushed = objects.sources.iter().map(|(place, source)| {
                 let wants = |namespace: &&&Arc<str>| {
                     ***namespace != place.namespace
                         && self.rules.targets.covers(namespace)
@@ -67,7 +71,7 @@ impl Index {
                 };
                 namespaces.iter().filter(wants).count()
             });
-            pushed.sum::<usize>() + shelf.mirrors()
+            pushed.sum::<usize>() + objects.mirrors()
         };
         Kind::ALL.into_iter().map(of).sum()
     }

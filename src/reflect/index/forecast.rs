@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::foresight::{Act, Foreseen, Foresight, Outlook};
 use super::super::metadata::Metadata;
 use super::super::place::{Kind, Place, Version};
+use super::super::preview::{Act, Foreseen, Foresight, Outlook};
 use super::super::reason::Refusal;
 use super::super::signature::Keys;
 use super::decide::Decision;
-use super::shelf::Standing;
-use super::{Event, How, Index, Job, News, Next, Rules, Told, Write, Written};
+use super::objects::Standing;
+use super::{Event, FailureLog, How, Index, Job, Next, Rules, Told, Write, Written};
 
 /// The brake judges long before; what is due later is only a repetition of what failed.
 const HORIZON: Duration = Duration::from_secs(60);
@@ -142,7 +142,7 @@ impl Forecast {
 
     /// As if it had been written: the copy holds what its source holds.
     fn granted(&mut self, write: &Write, act: Act) {
-        let source = self.index.shelf(write.kind).sources.get(&write.source);
+        let source = self.index.objects(write.kind).sources.get(&write.source);
         let content = source.and_then(|source| source.content.clone());
         let source = Some(write.source.clone());
         self.steps
@@ -172,7 +172,7 @@ impl Forecast {
     }
 
     fn source(&self, kind: Kind, place: &Place) -> Option<Place> {
-        let standing = self.index.shelf(kind).standing(place);
+        let standing = self.index.objects(kind).standing(place);
         let from = standing.and_then(|standing| standing.from.clone());
         from.or_else(|| self.index.claims(kind, place).asker().cloned())
     }
@@ -183,14 +183,16 @@ impl Forecast {
         let mut rivals = Vec::new();
         for Told { kind, at, what } in self.index.news() {
             match what {
-                News::Remark(what) => remarks.push((kind, at, what)),
-                News::Refused(_, refusal @ Refusal::Taken(_)) => rivals.push((kind, at, refusal)),
-                News::Refused(..) => {}
+                FailureLog::Remark(what) => remarks.push((kind, at, what)),
+                FailureLog::Refused(_, refusal @ Refusal::Taken(_)) => {
+                    rivals.push((kind, at, refusal))
+                }
+                FailureLog::Refused(..) => {}
             }
         }
         let mut kept = 0;
         for kind in Kind::ALL {
-            let refused = self.index.shelf(kind).refused.clone();
+            let refused = self.index.objects(kind).refused.clone();
             for (place, refusal) in refused {
                 let step = self.steps.get(&(kind, place.clone()));
                 if let Some((_, Act::Delete(_))) = step {
@@ -203,7 +205,7 @@ impl Forecast {
                 let act = self.left(kind, &place, refusal);
                 self.note(kind, &place, act);
             }
-            let rest = self.index.shelf(kind).all_standing();
+            let rest = self.index.objects(kind).all_standing();
             let rest = rest.filter(|(place, _)| !self.steps.contains_key(&(kind, place.clone())));
             let rest: Vec<(Place, bool)> = rest
                 .filter(|(place, standing)| !self.is_ending(place, standing))
@@ -253,7 +255,7 @@ impl Forecast {
 
     fn unclaimed(&self, kind: Kind, place: &Place) -> Act {
         let from = self.source(kind, place);
-        let source = from.and_then(|from| self.index.shelf(kind).sources.get(&from));
+        let source = from.and_then(|from| self.index.objects(kind).sources.get(&from));
         match source.is_some_and(|source| source.offer.frozen) {
             true => Act::Leave(Refusal::Unclear),
             false => Act::Unclaimed,

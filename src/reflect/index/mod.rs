@@ -11,10 +11,10 @@ mod events;
 mod figures;
 mod forecast;
 mod news;
+mod objects;
 mod queue;
 mod reserved;
 mod results;
-mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -37,9 +37,9 @@ use super::signature::Keys;
 use crate::base::brake::Limits;
 use decide::Decision;
 use figures::Count;
+use objects::Objects;
 use queue::{Item, Queue};
 use reserved::Reserved;
-use shelf::Shelf;
 
 pub use events::Event;
 pub use forecast::Forecast;
@@ -194,12 +194,12 @@ pub struct Told {
     /// The object it is told at: a source, or the mirror that asks.
     pub at: Place,
     /// What about.
-    pub what: News,
+    pub what: FailureLog,
 }
 
 /// What people are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum FailureLog {
     /// Something about its annotations.
     Remark(String),
     /// Nothing is done at this place, and why.
@@ -226,7 +226,7 @@ pub struct Index {
     namespaces: BTreeMap<Arc<str>, Namespace>,
     namespaces_listed: bool,
     generation: u32,
-    shelves: [Shelf; 2],
+    kinds: [Objects; 2],
     names: HashSet<Arc<str>>,
     queue: Queue,
     brake: Brake,
@@ -249,7 +249,7 @@ impl Index {
             namespaces: BTreeMap::new(),
             namespaces_listed: rules.namespaces.is_some(),
             generation: 0,
-            shelves: [Shelf::default(), Shelf::default()],
+            kinds: [Objects::default(), Objects::default()],
             names: HashSet::new(),
             queue: Queue::default(),
             cleared: BTreeMap::new(),
@@ -295,13 +295,13 @@ impl Index {
 
     /// Whether everything of a kind was listed.
     pub fn knows(&self, kind: Kind) -> bool {
-        self.namespaces_listed && self.shelf(kind).listed
+        self.namespaces_listed && self.objects(kind).listed
     }
 
     fn turn(&mut self, item: Item, now: Duration) -> Option<Job> {
         let Item { kind, place, read } = item.clone();
         if read {
-            let source = self.shelf(kind).sources.get(&place)?;
+            let source = self.objects(kind).sources.get(&place)?;
             if source
                 .content
                 .as_ref()
@@ -323,7 +323,7 @@ impl Index {
             self.cleared.remove(&(kind, place.clone()));
         }
         if !matches!(decision, Decision::Refuse(_) | Decision::Delete(_)) {
-            self.shelf_mut(kind).refused.remove(&place);
+            self.objects_mut(kind).refused.remove(&place);
         }
         match decision {
             Decision::Nothing => None,
@@ -341,7 +341,7 @@ impl Index {
                     return None;
                 }
                 self.cleared.remove(&key);
-                let standing = self.shelf(kind).standing(&place)?;
+                let standing = self.objects(kind).standing(&place)?;
                 let job = Job::Delete {
                     kind,
                     uid: standing.uid,
@@ -354,8 +354,8 @@ impl Index {
                 Some(job)
             }
             Decision::Delete(_) => {
-                let from = self.shelf(kind).standing(&place)?.from.clone()?;
-                let gone = !self.shelf(kind).sources.contains_key(&from);
+                let from = self.objects(kind).standing(&place)?.from.clone()?;
+                let gone = !self.objects(kind).sources.contains_key(&from);
                 self.brake.add(&(kind, from), place, gone, now);
                 None
             }
@@ -380,7 +380,7 @@ impl Index {
 
     /// Deletions, when there is nothing else to do.
     fn judge(&mut self, now: Duration) -> Next {
-        let judged = self.brake.judge(&Count(&self.shelves), now);
+        let judged = self.brake.judge(&Count(&self.kinds), now);
         for held in &judged.held {
             self.hold(held);
         }
@@ -408,7 +408,7 @@ impl Index {
                 Some((at, place)) if *at == kind => Some(place),
                 Some(_) | None => None,
             };
-            let (place, source) = self.shelf(kind).after(after)?;
+            let (place, source) = self.objects(kind).after(after)?;
             Some((kind, place, source))
         });
         self.cursor = found
@@ -444,9 +444,9 @@ impl Index {
     }
 
     fn urgency(&self, kind: Kind, place: &Place) -> queue::Lane {
-        let is_new = self.shelf(kind).standing(place).is_none();
-        let shelf = self.shelf(kind);
-        let mut sources = shelf.of_name(&place.name);
+        let is_new = self.objects(kind).standing(place).is_none();
+        let objects = self.objects(kind);
+        let mut sources = objects.of_name(&place.name);
         let pulls = sources.any(|(_, source)| {
             source
                 .content
@@ -456,17 +456,17 @@ impl Index {
         queue::Lane::of(is_new, pulls)
     }
 
-    fn shelf(&self, kind: Kind) -> &Shelf {
+    fn objects(&self, kind: Kind) -> &Objects {
         match kind {
-            Kind::Secret => &self.shelves[0],
-            Kind::ConfigMap => &self.shelves[1],
+            Kind::Secret => &self.kinds[0],
+            Kind::ConfigMap => &self.kinds[1],
         }
     }
 
-    fn shelf_mut(&mut self, kind: Kind) -> &mut Shelf {
+    fn objects_mut(&mut self, kind: Kind) -> &mut Objects {
         match kind {
-            Kind::Secret => &mut self.shelves[0],
-            Kind::ConfigMap => &mut self.shelves[1],
+            Kind::Secret => &mut self.kinds[0],
+            Kind::ConfigMap => &mut self.kinds[1],
         }
     }
 

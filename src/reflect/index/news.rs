@@ -3,7 +3,7 @@
 use super::super::brake::Held;
 use super::super::place::{Kind, Place};
 use super::super::reason::{Braked, Refusal};
-use super::{Index, News, Told};
+use super::{FailureLog, Index, Told};
 
 impl Index {
     pub(super) fn hold(&mut self, held: &Held) {
@@ -22,20 +22,20 @@ impl Index {
     /// Notes a refusal, and tells of it when it is a new one.
     pub(super) fn refuse(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
         let before = self
-            .shelf_mut(kind)
+            .objects_mut(kind)
             .refused
             .insert(place.clone(), refusal.clone());
         if before.as_ref() == Some(&refusal) {
             return;
         }
         let at = self.told_at(kind, place, &refusal);
-        let what = News::Refused(place.clone(), refusal);
+        let what = FailureLog::Refused(place.clone(), refusal);
         self.told.push(Told { kind, at, what });
     }
 
     /// The object that is meant, or the mirror that asks; else the source that would be copied; else the place itself.
     fn told_at(&self, kind: Kind, place: &Place, refusal: &Refusal) -> Place {
-        let standing = self.shelf(kind).standing(place);
+        let standing = self.objects(kind).standing(place);
         let is_its_own = standing.is_some_and(|standing| standing.mirror);
         if is_its_own || refusal.is_of_the_object() {
             return place.clone();
@@ -49,9 +49,9 @@ impl Index {
 
     /// Each source that gives to a place of another one is told so, once.
     pub(super) fn tell_rivals(&mut self, kind: Kind, place: &Place) {
-        let shelf = self.shelf(kind);
-        let from = shelf.standing(place).and_then(|copy| copy.from.as_ref());
-        let others = shelf.of_name(&place.name);
+        let objects = self.objects(kind);
+        let from = objects.standing(place).and_then(|copy| copy.from.as_ref());
+        let others = objects.of_name(&place.name);
         let others = others.filter(|(source, _)| Some(source) != from).count();
         // Whose place it is, is one of them, or its copy stands there.
         let is_alone = others <= usize::from(from.is_none());
@@ -59,7 +59,7 @@ impl Index {
             return;
         }
         let claims = self.claims(kind, place);
-        let standing = self.shelf(kind).standing(place);
+        let standing = self.objects(kind).standing(place);
         let copied = standing.filter(|copy| copy.is_ours());
         let copied = copied.and_then(|copy| copy.from.clone());
         let (first, rivals) = (claims.first.map(|claim| claim.source), claims.rivals);
@@ -68,8 +68,8 @@ impl Index {
         };
         for rival in rivals {
             let note = (place.clone(), rival.clone());
-            if self.shelf_mut(kind).rivals.insert(note) {
-                let what = News::Refused(place.clone(), Refusal::Taken(holder.clone()));
+            if self.objects_mut(kind).rivals.insert(note) {
+                let what = FailureLog::Refused(place.clone(), Refusal::Taken(holder.clone()));
                 let at = rival;
                 self.told.push(Told { kind, at, what });
             }
@@ -78,15 +78,15 @@ impl Index {
 
     /// Whether a copy may stand at a place at all.
     fn is_for_copies(&self, kind: Kind, place: &Place) -> bool {
-        let shelf = self.shelf(kind);
+        let objects = self.objects(kind);
         let namespace = self.namespaces.get(&place.namespace);
         let is_open = namespace.is_some_and(|known| !known.ending && !known.declines);
-        let is_owned = shelf.standing(place).is_some_and(|known| known.mirror);
+        let is_owned = objects.standing(place).is_some_and(|known| known.mirror);
         is_open
             && self.rules.targets.covers(&place.namespace)
             && !kind.is_of_control_plane(&place.name)
             && !is_owned
-            && !shelf.sources.contains_key(place)
+            && !objects.sources.contains_key(place)
     }
 
     /// What people should be told since the last time.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::super::brake::Source;
 use super::super::place::{Kind, Place};
 use super::Index;
-use super::shelf::Standing;
+use super::objects::Standing;
 
 /// An object holds 256 KiB of annotations.
 const MOST: usize = 192 << 10;
@@ -202,7 +202,7 @@ impl Reserved {
 impl Index {
     /// All places that a source gives to and that others had first are its own from now on.
     pub(super) fn give(&mut self, (kind, source): &Source) {
-        let Some(facts) = self.shelf(*kind).sources.get(source) else {
+        let Some(facts) = self.objects(*kind).sources.get(source) else {
             return;
         };
         let asked = self.namespaces.keys().filter(|namespace| {
@@ -251,7 +251,7 @@ impl Index {
 
     /// A copy may go; its place stays its source's.
     pub(super) fn clear(&mut self, kind: Kind, place: Place) {
-        if let Some(copy) = self.shelf(kind).standing(&place).cloned() {
+        if let Some(copy) = self.objects(kind).standing(&place).cloned() {
             self.reserve(kind, &place, &copy);
         }
         let change = self.reserved.change();

@@ -7,8 +7,8 @@ use super::super::offer::Dialect;
 use super::super::place::{Kind, Place, Uid, Version};
 use super::super::reason::Refusal;
 use super::super::signature::Verdict;
+use super::objects::Standing;
 use super::queue::Lane;
-use super::shelf::Standing;
 use super::{Content, Digest, How, Index, Item, Write};
 
 /// A copy as the API server stored it.
@@ -30,7 +30,7 @@ impl Index {
     /// A source was read.
     pub fn read(&mut self, kind: Kind, place: &Place, content: Content) {
         let item = Item::read(kind, place.clone());
-        let Some(source) = self.shelf_mut(kind).sources.get_mut(place) else {
+        let Some(source) = self.objects_mut(kind).sources.get_mut(place) else {
             self.queue.succeeded(&item);
             return;
         };
@@ -61,10 +61,10 @@ impl Index {
 
     /// Copies that were trusted to hold the source's former content are now known to.
     fn inherit(&mut self, kind: Kind, source: &Place, old: &Content) {
-        let shelf = self.shelf_mut(kind);
-        let followers: Vec<Place> = shelf.followers(source).cloned().collect();
+        let objects = self.objects_mut(kind);
+        let followers: Vec<Place> = objects.followers(source).cloned().collect();
         for place in followers {
-            if let Some(copy) = shelf.standing_mut(&place)
+            if let Some(copy) = objects.standing_mut(&place)
                 && copy.digest.is_none()
                 && copy.holds == old.version
                 && old.is_guarded_by(copy.guard)
@@ -77,7 +77,7 @@ impl Index {
 
     /// A source could not be read. That it is absent is for its own events to tell.
     pub fn unread(&mut self, kind: Kind, place: &Place, why: &str, now: Duration) {
-        let waiting = self.shelf_mut(kind).sources.get_mut(place);
+        let waiting = self.objects_mut(kind).sources.get_mut(place);
         let waiting = waiting
             .map(|source| source.waiting.clone())
             .unwrap_or_default();
@@ -104,11 +104,11 @@ impl Index {
         let mirror = matches!(how, How::Fill(..));
         // The watch may have been quicker, and may know more by now.
         let newer = self
-            .shelf(kind)
+            .objects(kind)
             .standing(&place)
             .is_some_and(|known| known.version > written.version);
         if !newer {
-            let seen = self.shelf(kind).generation;
+            let seen = self.objects(kind).generation;
             let standing = Standing {
                 uid: written.uid,
                 version: written.version,
@@ -126,9 +126,9 @@ impl Index {
                 ending: false,
                 seen,
             };
-            self.shelf_mut(kind).lost.remove(&place);
+            self.objects_mut(kind).lost.remove(&place);
             self.says_itself(kind, &place, &standing);
-            self.shelf_mut(kind).place_standing(place, standing);
+            self.objects_mut(kind).place_standing(place, standing);
         }
         self.queue.succeeded(&item);
     }
@@ -144,7 +144,7 @@ impl Index {
     ) {
         let item = Item::settle(kind, place.clone());
         let expected = self.expected(kind, place);
-        if let Some(copy) = self.shelf_mut(kind).standing_mut(place)
+        if let Some(copy) = self.objects_mut(kind).standing_mut(place)
             && copy.version == version
         {
             copy.digest = Some(found);
@@ -161,15 +161,15 @@ impl Index {
     }
 
     fn expected(&self, kind: Kind, place: &Place) -> Option<Digest> {
-        let from = self.shelf(kind).standing(place)?.from.as_ref()?;
-        let content = self.shelf(kind).sources.get(from)?.content.as_ref()?;
+        let from = self.objects(kind).standing(place)?.from.as_ref()?;
+        let content = self.objects(kind).sources.get(from)?.content.as_ref()?;
         Some(content.digest)
     }
 
     /// A copy was deleted, or let go.
     pub fn deleted(&mut self, kind: Kind, place: &Place) {
-        self.shelf_mut(kind).remove_standing(place);
-        self.shelf_mut(kind).refused.remove(place);
+        self.objects_mut(kind).remove_standing(place);
+        self.objects_mut(kind).refused.remove(place);
         let item = Item::settle(kind, place.clone());
         self.queue.succeeded(&item);
         // Another source may ask for the place.
@@ -198,7 +198,7 @@ impl Index {
     /// The dialect of a source's words for a namespace, for a plan.
     pub fn dialect_for(&self, kind: Kind, source: &Place, namespace: &str) -> Option<Dialect> {
         let (_, target) = self.target(namespace)?;
-        self.shelf(kind)
+        self.objects(kind)
             .sources
             .get(source)?
             .offer

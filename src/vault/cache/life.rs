@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use crate::base::artifact::secret;
 use crate::base::failure::Failure;
 use crate::base::material::{Lease, Material, Node};
-use crate::base::renewal::{Cadence, Turn, backoff};
+use crate::base::renewal::{RenewalSchedule, Turn, backoff};
 use crate::config::VaultRead;
-use crate::process::deadline::chance;
+use crate::process::time_limit::chance;
 use crate::vault::{LONGEST, Renewal};
 
-/// Waits between tries to replace what still holds.
+/// WindowHold between tries to replace what still holds.
 const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// Between two requests for one lease, however short it is.
@@ -50,7 +50,7 @@ pub(super) struct Ends {
     /// The token with which other data was asked for in vain.
     tried: u64,
     pub(super) end: Instant,
-    cadence: Cadence,
+    schedule: RenewalSchedule,
     turn: Turn,
     /// When its turn comes.
     pub(super) at: Instant,
@@ -105,7 +105,7 @@ impl Life {
 
 impl Ends {
     fn new(span: Duration, lease: Option<Lease>, token: Option<u64>, since: Instant) -> Self {
-        let cadence = Cadence::new(span, chance());
+        let schedule = RenewalSchedule::new(span, chance());
         // What has no `/` is the accessor of a token: its lease is not ours to renew.
         let renewable = lease
             .as_ref()
@@ -115,12 +115,12 @@ impl Ends {
             token,
             tried: 0,
             end: since + span,
-            cadence,
+            schedule,
             turn: Turn::Replace,
             at: since,
             errors: 0,
         };
-        ends.take(cadence.next(ends.left(), renewable));
+        ends.take(schedule.next(ends.left(), renewable));
         ends
     }
 
@@ -153,8 +153,8 @@ impl Ends {
                 tracing::debug!(path, lease_s = span.as_secs(), "lease renewed");
                 self.end = since + span;
                 self.errors = 0;
-                self.cadence.granted(span, chance());
-                self.take(self.cadence.next(self.left(), renewable));
+                self.schedule.granted(span, chance());
+                self.take(self.schedule.next(self.left(), renewable));
             }
             Renewal::Later(failure) => {
                 self.errors += 1;
@@ -163,11 +163,14 @@ impl Ends {
                     1 => tracing::warn!(path, reason, "lease not renewed yet"),
                     _ => tracing::debug!(path, reason, "lease still not renewed"),
                 }
-                self.take(self.cadence.after_error(self.left(), self.errors, chance()));
+                self.take(
+                    self.schedule
+                        .after_error(self.left(), self.errors, chance()),
+                );
             }
             Renewal::Refused(failure) => {
                 tracing::info!(path, reason = %failure.what, "lease will be replaced");
-                self.take(self.cadence.next(self.left(), false));
+                self.take(self.schedule.next(self.left(), false));
             }
             Renewal::Gone(failure) => {
                 tracing::warn!(path, reason = %failure.what, "leased data is replaced at once");

@@ -46,7 +46,7 @@ async fn row_70_a_namespace_that_is_ending_or_gone_is_named() {
 }
 
 /// A job whose API server is a stub.
-async fn job_of(stub: &Stub, patience: Duration) -> Job {
+async fn job_of(stub: &Stub, time_limit: Duration) -> Job {
     let scratch = Scratch::new("stub");
     let text = format!(
         "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
@@ -56,7 +56,7 @@ async fn job_of(stub: &Stub, patience: Duration) -> Job {
     let kubeconfig = scratch.write("kubeconfig", text);
     Job {
         namespace: "stub".to_owned(),
-        world: super::world(kubeconfig, patience).await,
+        world: super::world(kubeconfig, time_limit).await,
     }
 }
 
@@ -141,8 +141,8 @@ async fn row_71_trouble_that_lasts_ends_at_the_deadline_with_its_cause() {
     ];
     for (bad, said) in rows {
         let stub = Stub::start(move |_| bad());
-        let patience = Duration::from_millis(1500);
-        let job = job_of(&stub, patience).await;
+        let time_limit = Duration::from_millis(1500);
+        let job = job_of(&stub, time_limit).await;
         let start = Instant::now();
         let outcome = job.create(&job.app(&[("a", "1")])).await;
         refused(
@@ -151,7 +151,7 @@ async fn row_71_trouble_that_lasts_ends_at_the_deadline_with_its_cause() {
             &["patch secret stub/app", said, "--deadline"],
         );
         assert!(
-            start.elapsed() < patience + Duration::from_secs(1),
+            start.elapsed() < time_limit + Duration::from_secs(1),
             "{said}"
         );
         assert!(

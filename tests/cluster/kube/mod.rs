@@ -36,10 +36,10 @@ const CANARY: &str = "c4naryvalue";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A world whose cluster is the one of a kubeconfig.
-async fn world(kubeconfig: PathBuf, patience: Duration) -> World {
+async fn world(kubeconfig: PathBuf, time_limit: Duration) -> World {
     let config = Config::default();
-    let cluster = connect_with(kubeconfig, Instant::now() + patience).await;
-    World::new(&config, None, patience).with_kubernetes(cluster.expect("the kubeconfig is good"))
+    let cluster = connect_with(kubeconfig, Instant::now() + time_limit).await;
+    World::new(&config, None, time_limit).with_kubernetes(cluster.expect("the kubeconfig is good"))
 }
 
 /// Of a delivery of this configuration.
@@ -63,13 +63,13 @@ impl Job {
         Self::with_rules(&serde_json::json!([rule]), PATIENCE).await
     }
 
-    async fn with_rules(rules: &Value, patience: Duration) -> Self {
+    async fn with_rules(rules: &Value, time_limit: Duration) -> Self {
         let cluster = Cluster::shared();
         let namespace = cluster.namespace();
         cluster.grant(&namespace, "job", rules);
         await_rules(&namespace);
         let kubeconfig = cluster.service_account_kubeconfig(&namespace, "job");
-        let world = world(kubeconfig, patience).await;
+        let world = world(kubeconfig, time_limit).await;
         Self { namespace, world }
     }
 

@@ -236,7 +236,7 @@ async fn row_68_a_signal_during_a_recreation_leaves_the_new_secret_or_the_old() 
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 deleting = !job.stored()["metadata"]["deletionTimestamp"].is_null();
             }
-            job.world.halt.ask();
+            job.world.shutdown.ask();
             tokio::time::sleep(Duration::from_secs(held)).await;
             finalizers(json!([]));
         };

@@ -297,9 +297,9 @@ async fn what_changed_after_the_look_is_not_deleted() {
         uid: text(&seen["metadata"]["uid"]),
         version: text(&seen["metadata"]["resourceVersion"]),
     };
-    let patience = Duration::from_secs(30);
-    let cluster = connect_with(site.kubeconfig.clone(), Instant::now() + patience).await;
-    let world = World::new(&Config::default(), None, patience)
+    let time_limit = Duration::from_secs(30);
+    let cluster = connect_with(site.kubeconfig.clone(), Instant::now() + time_limit).await;
+    let world = World::new(&Config::default(), None, time_limit)
         .with_kubernetes(cluster.expect("the kubeconfig is good"));
     for wrong in [
         Leftover {

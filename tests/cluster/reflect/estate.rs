@@ -9,7 +9,7 @@ use keyferry::config::Reflector;
 use keyferry::config::load::load;
 use keyferry::config::outside::Outside;
 use keyferry::kubernetes::connect_with;
-use keyferry::reflector::{self, Pulse};
+use keyferry::reflector::{self, Liveness};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub(super) struct Estate {
 struct Running {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    pulse: Pulse,
+    liveness: Liveness,
 }
 
 impl Drop for Running {
@@ -121,8 +121,8 @@ impl Estate {
         // What it says is shown with a test that fails.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let (stop, stopped) = oneshot::channel();
-        let pulse = Pulse::default();
-        let shared = pulse.clone();
+        let liveness = Liveness::default();
+        let shared = liveness.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -140,9 +140,9 @@ impl Estate {
         self.running = Some(Running {
             stop: Some(stop),
             thread: Some(thread),
-            pulse,
+            liveness,
         });
-        eventually("all is listed", SOON, || self.pulse().is_ready());
+        eventually("all is listed", SOON, || self.liveness().is_ready());
     }
 
     /// The configuration with both ceilings at our namespaces, unless it says others.
@@ -181,14 +181,14 @@ impl Estate {
         self.running = None;
     }
 
-    pub(super) fn pulse(&self) -> &Pulse {
-        &self.running.as_ref().expect("it runs").pulse
+    pub(super) fn liveness(&self) -> &Liveness {
+        &self.running.as_ref().expect("it runs").liveness
     }
 
     /// A figure of the running reflector: `queue`, or `refused{reason="Denied"}`.
     pub(super) fn figure(&self, name: &str) -> String {
         let name = format!("keyferry_reflector_{name}");
-        let figures = self.pulse().figures();
+        let figures = self.liveness().figures();
         let values = figures.iter().flat_map(|figure| {
             let values = figure.values.iter();
             values.map(move |(labels, value)| (figure.name, labels, value))
@@ -282,7 +282,7 @@ impl Estate {
         self.cluster.secret(&namespace, name).expect("it is there")
     }
 
-    /// Waits until a Secret holds this; `-` is no Secret.
+    /// WindowHold until a Secret holds this; `-` is no Secret.
     pub(super) fn holds(&self, at: &str, data: &str) {
         let seen = poll(SOON, || {
             (self.held(at).as_deref().unwrap_or("-") == data).then_some(())
@@ -291,7 +291,7 @@ impl Estate {
             panic!(
                 "{at} holds {:?} and not {data:?}\n{:#?}",
                 self.held(at),
-                self.pulse().figures()
+                self.liveness().figures()
             );
         }
     }

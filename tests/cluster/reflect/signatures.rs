@@ -192,7 +192,7 @@ fn row_89_a_new_key_signs_what_is_written_and_no_copy_is_written_for_it() {
     eventually("the key is seen", SOON * 6, || {
         estate.figure("lists_total") != lists
     });
-    eventually("all is listed", SOON, || estate.pulse().is_ready());
+    eventually("all is listed", SOON, || estate.liveness().is_ready());
     estate.settle();
     assert_eq!(
         versions(&estate, &copies),

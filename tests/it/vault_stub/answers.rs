@@ -158,9 +158,9 @@ fn row_26_a_busy_server_is_given_the_time_it_asks_for() {
     for value in ["1000000000", "Wed, 21 Oct 2095 07:28:00 GMT"] {
         let stub = Stub::start(in_turn(vec![busy(value), kv2()]));
         let begun = Instant::now();
-        let patience = Duration::from_secs(30);
+        let time_limit = Duration::from_secs(30);
         let server = with_token(&stub.url(), &folder);
-        let result = read_once(SECRETS, &server, patience, &path("kv/data/a"));
+        let result = read_once(SECRETS, &server, time_limit, &path("kv/data/a"));
         fails(
             result,
             "unavailable",

@@ -13,12 +13,12 @@ pub use signal::number;
 use crate::base::failure::Failure;
 use crate::config::Reaction;
 use crate::pass::world::World;
-use crate::plan::News;
+use crate::plan::FailureLog;
 
 /// Does one reaction. Each try of the same has the same id.
 pub async fn react(
     reaction: &Reaction,
-    news: &News,
+    news: &FailureLog,
     id: &str,
     world: &World,
 ) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep};
 
 use crate::base::failure::{Class, Failure, Fault};
-use crate::config::stay::Process;
+use crate::config::sidecar::Process;
 use crate::disk::{DiskError, call_at, read_public};
 
 /// Between two looks for a process that was not seen yet: what lives shorter may be missed.
@@ -47,7 +47,7 @@ pub(super) async fn living(whom: &Process) -> Result<Vec<Handle>, Failure> {
     looked.await.map_err(DiskError::from)?
 }
 
-/// Waits until the process was seen, and then until it is gone. `seen` is the one that was seen before.
+/// WindowHold until the process was seen, and then until it is gone. `seen` is the one that was seen before.
 pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     let mut told = false;
     let mut end = Some(Instant::now() + PATIENCE);
@@ -81,7 +81,7 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     }
 }
 
-/// Waits for the end of one process.
+/// WindowHold for the end of one process.
 #[expect(
     deprecated,
     reason = "its successor is `unsafe` for those who hand over what is no handle; ours owns one"

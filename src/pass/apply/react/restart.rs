@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::base::failure::{Class, Failure};
-use crate::config::stay::Workload;
+use crate::config::sidecar::Workload;
 use crate::config::{self, SecretRef};
 use crate::kubernetes::Kubernetes;
 use crate::pass::world::World;
-use crate::plan::News;
+use crate::plan::FailureLog;
 
 pub(super) async fn restart(
     kind: Workload,
     at: &SecretRef,
     wait: Option<Duration>,
-    news: &News,
+    news: &FailureLog,
     world: &World,
 ) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
@@ -40,7 +40,7 @@ pub(super) async fn restart(
 }
 
 /// What the new pods run with: the Secrets' versions, or those of the sources; a time where neither is known.
-async fn mark(news: &News, cluster: &Kubernetes) -> Result<String, Failure> {
+async fn mark(news: &FailureLog, cluster: &Kubernetes) -> Result<String, Failure> {
     let mut versions = BTreeSet::new();
     for at in &news.secrets {
         let at = config::resolve(at, &cluster.namespace);

@@ -12,12 +12,16 @@ use tokio::time::{Instant, sleep};
 use crate::base::failure::{Class, Failure};
 use crate::base::material::SECRET_VARIABLES;
 use crate::disk::{DiskError, call_at};
-use crate::plan::News;
+use crate::plan::FailureLog;
 
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Runs it to its end, or until its time is over.
-pub(super) async fn run(command: &[String], timeout: Duration, news: &News) -> Result<(), Failure> {
+pub(super) async fn run(
+    command: &[String],
+    timeout: Duration,
+    news: &FailureLog,
+) -> Result<(), Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::new(Class::Usage, "no command to run"));
     };

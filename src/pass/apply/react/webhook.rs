@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::base::failure::Failure;
 use crate::disk::{read_by, read_small};
 use crate::format::hex;
-use crate::plan::News;
+use crate::plan::FailureLog;
 use crate::vault::{Post, post};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ pub(super) async fn call(
     url: &str,
     ca_file: Option<&Path>,
     key_file: Option<&Path>,
-    news: &News,
+    news: &FailureLog,
     id: &str,
 ) -> Result<(), Failure> {
     let end = Instant::now() + PATIENCE;

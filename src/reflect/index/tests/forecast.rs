@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::super::foresight::{Act, Foresight, Outlook};
+use super::super::super::preview::{Act, Foresight, Outlook};
 use super::laws::{act, perform};
 use super::model::{GIVES, Model, SECRET, content, digest, place, rules};
 use crate::base::artifact::ObjectName;
@@ -141,7 +141,7 @@ fn each_thing_that_would_happen_is_said_with_its_reason() {
         !again
             .steps
             .iter()
-            .any(super::super::super::foresight::Foreseen::is_change)
+            .any(super::super::super::preview::Foreseen::is_change)
     );
     assert_eq!(again.kept, 2);
 }

@@ -244,8 +244,8 @@ impl Model {
                 Next::Idle(_) => {
                     let told = self.index.news().into_iter();
                     self.told.extend(told.map(|told| match told.what {
-                        News::Remark(text) => format!("{}: {text}", told.at),
-                        News::Refused(place, refusal) => {
+                        FailureLog::Remark(text) => format!("{}: {text}", told.at),
+                        FailureLog::Refused(place, refusal) => {
                             format!("{}: {place} {}", told.at, refusal.word())
                         }
                     }));

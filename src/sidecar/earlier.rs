@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::board::Board;
-use super::standing::Good;
+use super::delivery_health::Good;
+use super::health::Health;
 use crate::config::{Config, FileFormat, Target};
 use crate::disk::call_at;
 
@@ -15,7 +15,7 @@ use crate::disk::call_at;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an earlier run left counts, where the delivery says so and all of its targets are there.
-pub(super) async fn accept(group: &Config, board: &Board) {
+pub(super) async fn accept(group: &Config, health: &Health) {
     for delivery in group
         .deliveries
         .iter()
@@ -35,7 +35,7 @@ pub(super) async fn accept(group: &Config, board: &Board) {
                 since,
                 cached: true,
             };
-            board.accept(&delivery.name, good);
+            health.accept(&delivery.name, good);
             tracing::info!(
                 delivery = delivery.name,
                 age_s = age.as_secs(),

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
+use super::super::file_watch::Watched;
 use super::super::leases::{self, Tokens};
-use super::super::watch::Watched;
-use super::Keeper;
+use super::Batch;
 use crate::config::VaultRead;
 
 /// What ended a wait.
@@ -18,7 +18,7 @@ pub(super) enum Wake {
     Lease,
 }
 
-impl Keeper<'_> {
+impl Batch<'_> {
     pub(super) async fn wait(&self, next: Instant, files: &mut Watched, well: bool) -> Wake {
         let reads = self.vault_reads();
         let tokens = Tokens::of(&reads, self.world);

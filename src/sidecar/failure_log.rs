@@ -27,7 +27,7 @@ type Reason = (Option<String>, Class, String);
 
 /// What one pass has to tell of a delivery.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct FailureLog {
     /// Failures that the last pass did not have.
     pub fresh: Vec<Failed>,
     /// Failures that it had.
@@ -44,8 +44,8 @@ pub struct News {
 
 impl Trouble {
     /// Takes the failures of one pass, the one that decides first.
-    pub fn take(&mut self, failures: Vec<Failed>, at: Timestamp, now: Instant) -> News {
-        let mut news = News::default();
+    pub fn take(&mut self, failures: Vec<Failed>, at: Timestamp, now: Instant) -> FailureLog {
+        let mut news = FailureLog::default();
         let Some(first) = failures.first().map(reason) else {
             news.over = self.0.take().map(|lasting| lasting.since);
             return news;

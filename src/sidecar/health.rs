@@ -1,4 +1,4 @@
-//! The board: how every delivery stands, for probes, metrics and `keyferry status`. Names, times and reasons; never a value.
+//! The health: how every delivery stands, for probes, metrics and `keyferry status`. Names, times and reasons; never a value.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -7,26 +7,26 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::made::Made;
-use super::news::News;
+use super::delivery_health::{DeliveryHealth, Good, Waiting};
+use super::failure_log::FailureLog;
+use super::outputs::Made;
 use super::removals::Removals;
-use super::standing::{Good, Standing, Waiting};
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
 use crate::base::plain;
 use crate::config::{Config, OnFailure, Staleness};
 use crate::pass::outcome::Failed;
-use crate::reflector::Pulse;
+use crate::reflector::Liveness;
 
 /// How everything stands.
 #[derive(Debug, Default)]
-pub struct Board(Mutex<State>);
+pub struct Health(Mutex<State>);
 
-/// What is on the board.
+/// What is on the health.
 #[derive(Debug, Default)]
 pub struct State {
     /// Deliveries by name.
-    pub deliveries: BTreeMap<String, Standing>,
+    pub deliveries: BTreeMap<String, DeliveryHealth>,
     /// Why the configuration on disk is not the one in use.
     pub stale: Option<String>,
     /// Configurations that were taken, the first included.
@@ -36,7 +36,7 @@ pub struct State {
     /// Reactions by kind, and whether they succeeded.
     pub reactions: BTreeMap<(&'static str, bool), u64>,
     /// How copies by annotation stand.
-    pub reflector: Pulse,
+    pub reflector: Liveness,
     /// The brake on `onMissing: delete`.
     removals: Removals,
     /// Passes that were not told to a collector yet; nothing where none is configured.
@@ -105,7 +105,7 @@ impl Told {
     }
 }
 
-impl Board {
+impl Health {
     /// Takes a configuration: what is known of a delivery that is still there stays known.
     pub fn take(&self, config: &Config) {
         let mut state = self.state();
@@ -117,7 +117,7 @@ impl Board {
             .chain(described(config))
             .map(|(name, rules)| {
                 let known = before.remove(&name).unwrap_or_default();
-                (name, Standing { rules, ..known })
+                (name, DeliveryHealth { rules, ..known })
             })
             .collect();
         let State {
@@ -136,11 +136,11 @@ impl Board {
     }
 
     /// What a pass came to; gives what of it is news.
-    pub fn tell(&self, told: Told) -> News {
+    pub fn tell(&self, told: Told) -> FailureLog {
         let failure = told.failure().cloned();
         let mut state = self.state();
         let Some(standing) = state.deliveries.get_mut(&told.delivery) else {
-            return News::default();
+            return FailureLog::default();
         };
         standing.changes += told.written;
         standing.lease_end = told.lease_end;
@@ -169,7 +169,7 @@ impl Board {
         }
         standing.failure = failure.clone();
         let fresh = told.waiting.filter(|_| before.is_none());
-        let news = News {
+        let news = FailureLog {
             waits: fresh.map(|(_, opens)| opens),
             ..standing.trouble.take(told.failures, at, now)
         };
@@ -182,7 +182,7 @@ impl Board {
     /// Whether what was delivered may be removed now that its source is gone; `allowed` is what a person released.
     pub fn may_remove(&self, delivery: &str, allowed: usize) -> Result<(), Failure> {
         let mut state = self.state();
-        let deletes = |standing: &&Standing| standing.rules.on_missing == OnFailure::Delete;
+        let deletes = |standing: &&DeliveryHealth| standing.rules.on_missing == OnFailure::Delete;
         let of = state.deliveries.values().filter(deletes).count();
         state.removals.ask(delivery, of, allowed, Instant::now())
     }
@@ -291,7 +291,7 @@ impl Board {
     pub fn status(&self) -> Value {
         let now = Instant::now();
         let state = self.state();
-        let delivery = |(name, standing): (&String, &Standing)| {
+        let delivery = |(name, standing): (&String, &DeliveryHealth)| {
             let ready = standing.ready(now);
             json!({
                 "name": name,

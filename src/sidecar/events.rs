@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::news::News;
+use super::failure_log::FailureLog;
 use crate::base::artifact::ObjectName;
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
@@ -19,19 +19,19 @@ use crate::kubernetes::event::Notice;
 use crate::kubernetes::pod::Pod;
 use crate::kubernetes::{Error, Kubernetes};
 use crate::pass::world::World;
-use crate::process::deadline::chance;
 use crate::process::shutdown;
+use crate::process::time_limit::chance;
 
 /// Events that wait; more at once tell a person nothing.
 const MOST: usize = 100;
 
-/// Waits while the API server is away, and tries until an Event is given up.
+/// WindowHold while the API server is away, and tries until an Event is given up.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 const TRIES: u32 = 6;
 
 /// Tells what is news.
 #[derive(Default)]
-pub struct Herald {
+pub struct EventLog {
     pod: Option<Pod>,
     letters: Mutex<VecDeque<Letter>>,
     stirred: Notify,
@@ -54,7 +54,7 @@ enum About {
     Secret(SecretRef),
 }
 
-impl Herald {
+impl EventLog {
     /// One that speaks of a pod, where we are in one.
     pub fn new(pod: Option<Pod>) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Herald {
         &self,
         name: &str,
         delivery: Option<&Delivery>,
-        news: &News,
+        news: &FailureLog,
         failure: Option<&Failure>,
     ) {
         // Who is asked to end fails at nothing.
@@ -263,24 +263,24 @@ mod tests {
         }
     }
 
-    fn turned(failure: &Failure) -> News {
-        News {
+    fn turned(failure: &Failure) -> FailureLog {
+        FailureLog {
             fresh: vec![Failed::of("app", failure.clone())],
             turned: true,
-            ..News::default()
+            ..FailureLog::default()
         }
     }
 
     #[test]
     fn row_18_a_change_of_reason_is_one_letter_to_the_pod_else_to_the_secret() {
         let denied = &Failure::new(Class::Denied, "may not\nread").hint("give it the right");
-        let over = || News {
+        let over = || FailureLog {
             over: Some(Timestamp::UNIX_EPOCH),
-            ..News::default()
+            ..FailureLog::default()
         };
-        let same = || News {
+        let same = || FailureLog {
             known: vec![Failed::of("app", denied.clone())],
-            ..News::default()
+            ..FailureLog::default()
         };
         let (file, secret) = ("file: {path: a.env}", "secret: {name: db, namespace: team}");
         let both = format!("{{{file}}}, {{{secret}}}");
@@ -289,7 +289,7 @@ mod tests {
         type Row<'a> = (
             Option<Pod>,
             &'a str,
-            News,
+            FailureLog,
             Option<&'a Failure>,
             Option<(&'a str, &'a str, bool)>,
         );
@@ -325,7 +325,7 @@ mod tests {
             (None, &file, turned(denied), Some(denied), None),
             (None, &file, over(), None, None),
             (Some(pod()), &file, same(), Some(denied), None),
-            (Some(pod()), &file, News::default(), None, None),
+            (Some(pod()), &file, FailureLog::default(), None, None),
             (
                 Some(pod()),
                 &file,
@@ -335,9 +335,9 @@ mod tests {
             ),
         ];
         for (number, (pod, to, news, failure, want)) in rows.into_iter().enumerate() {
-            let herald = Herald::new(pod);
-            herald.announce("app", Some(&delivery(to)), &news, failure);
-            let letter = herald.letters().pop_front();
+            let event_log = EventLog::new(pod);
+            event_log.announce("app", Some(&delivery(to)), &news, failure);
+            let letter = event_log.letters().pop_front();
             let is = letter.as_ref().map(|letter| {
                 let about = match letter.about {
                     About::Pod(_) => "pod",
@@ -356,12 +356,12 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded_and_keeps_the_newest() {
-        let herald = Herald::new(Some(pod()));
+        let event_log = EventLog::new(Some(pod()));
         for number in 0..MOST + 7 {
             let failure = Failure::new(Class::Sink, number.to_string());
-            herald.announce("app", None, &turned(&failure), Some(&failure));
+            event_log.announce("app", None, &turned(&failure), Some(&failure));
         }
-        let letters = herald.letters();
+        let letters = event_log.letters();
         assert_eq!(letters.len(), MOST);
         assert_eq!(
             letters.front().map(|letter| letter.message.as_str()),

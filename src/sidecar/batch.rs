@@ -8,50 +8,50 @@ use tokio::time::{Instant, sleep_until};
 
 use self::judge::changed;
 use self::wait::Wake;
-use super::board::{Board, Told};
-use super::cluster::Followed;
-use super::herald::Herald;
+use super::cluster_watch::Followed;
+use super::events::EventLog;
+use super::file_watch::Watched;
+use super::health::{Health, Told};
 use super::leases;
 use super::reactor::Reactor;
-use super::waits::Waits;
-use super::watch::Watched;
+use super::window_hold::WindowHold;
 use crate::base::failure::Class;
 use crate::base::renewal::backoff;
-use crate::config::stay::REFRESH;
+use crate::config::sidecar::REFRESH;
 use crate::config::window;
 use crate::config::{Config, Delivery};
 use crate::pass::outcome::Outcome;
 use crate::pass::pipeline::{self, Before};
 use crate::pass::world::World;
 use crate::plan::Owed;
-use crate::process::deadline::chance;
+use crate::process::time_limit::chance;
 
 mod judge;
 mod wait;
 
-/// Waits after failed passes: the first; the longest before all was ever in order, when a pod waits for us; the longest after.
+/// WindowHold after failed passes: the first; the longest before all was ever in order, when a pod waits for us; the longest after.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST_START: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// One group and what it needs.
-pub struct Keeper<'a> {
+pub struct Batch<'a> {
     /// Its deliveries.
     pub group: &'a Config,
     /// What is connected.
     pub world: &'a World,
     /// Where it tells how it stands.
-    pub board: &'a Board,
+    pub health: &'a Health,
     /// Where it tells what it owes.
     pub reactor: &'a Reactor,
     /// Where it tells what is news.
-    pub herald: &'a Herald,
+    pub event_log: &'a EventLog,
     /// What waits for its window.
-    pub waits: Waits,
+    pub waits: WindowHold,
 }
 
-impl Keeper<'_> {
-    /// Waits for what makes another look worth while, after that many failures in a row; leases are renewed meanwhile. A server
+impl Batch<'_> {
+    /// WindowHold for what makes another look worth while, after that many failures in a row; leases are renewed meanwhile. A server
     /// that wants to be left alone is, whatever changes meanwhile.
     pub async fn rest(
         &self,
@@ -119,7 +119,7 @@ impl Keeper<'_> {
             asked = asked.max(told.asked());
             self.tell(None, told);
         }
-        self.board.passed(|| self.span(begun, worst));
+        self.health.passed(|| self.span(begun, worst));
         match worst {
             None => Ok(()),
             Some(_) => Err(asked),
@@ -128,8 +128,8 @@ impl Keeper<'_> {
 
     fn tell(&self, delivery: Option<&Delivery>, told: Told) {
         let (name, failure) = (told.delivery.clone(), told.failure().cloned());
-        let news = self.board.tell(told);
-        self.herald
+        let news = self.health.tell(told);
+        self.event_log
             .announce(&name, delivery, &news, failure.as_ref());
     }
 
@@ -141,7 +141,7 @@ impl Keeper<'_> {
         let all = &self.group.sidecar.windows;
         let windows = own.filter(|windows| !windows.is_empty()).unwrap_or(all);
         window::opens(windows, Timestamp::now()).is_some_and(|opens| {
-            self.board.may_wait(name) && self.waits.hold(name, opens, self.world)
+            self.health.may_wait(name) && self.waits.hold(name, opens, self.world)
         })
     }
 
@@ -157,7 +157,7 @@ impl Keeper<'_> {
     }
 
     fn longest(&self) -> Duration {
-        let started = |delivery: &Delivery| self.board.was_good(&delivery.name);
+        let started = |delivery: &Delivery| self.health.was_good(&delivery.name);
         match self.group.deliveries.iter().all(started) {
             true => LONGEST,
             false => LONGEST_START,
@@ -187,7 +187,7 @@ impl Keeper<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::standing::Good;
+    use super::super::delivery_health::Good;
     use super::*;
     use crate::config::load::of_text;
 
@@ -195,18 +195,18 @@ mod tests {
     fn row_26_a_server_is_left_alone_as_long_as_errors_would_make_us_wait_and_no_longer() {
         let text = "deliveries: [{name: app, fields: {a: b}, to: [{file: {path: a.env}}]}]\n";
         let group = &of_text(text);
-        let (world, board) = (
+        let (world, health) = (
             World::staying(group, None, FIRST),
-            Arc::new(Board::default()),
+            Arc::new(Health::default()),
         );
-        board.take(group);
-        let keeper = Keeper {
+        health.take(group);
+        let batch = Batch {
             group,
             world: &world,
-            board: &board,
-            reactor: &Reactor::new(Arc::clone(&board)),
-            herald: &Herald::default(),
-            waits: Waits::default(),
+            health: &health,
+            reactor: &Reactor::new(Arc::clone(&health)),
+            event_log: &EventLog::default(),
+            waits: WindowHold::default(),
         };
         // Whether it was ever in order, what is asked, how long it is left alone.
         let rows = [
@@ -223,11 +223,11 @@ mod tests {
                     since: Instant::now(),
                     cached: false,
                 };
-                board.accept("app", good);
+                health.accept("app", good);
             }
             let want = Duration::from_secs(want);
             let before = Instant::now();
-            let until = keeper.left_alone(asked.map(Duration::from_secs));
+            let until = batch.left_alone(asked.map(Duration::from_secs));
             let after = Instant::now();
             assert!(
                 until >= before + want && until <= after + want,

@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::made::Made;
-use super::news::Trouble;
+use super::failure_log::Trouble;
+use super::outputs::Made;
 use crate::base::failure::{Class, Failure};
 use crate::config::{OnFailure, Staleness};
 
 /// What is known of one delivery.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct DeliveryHealth {
     /// What it says about its age.
     pub rules: Staleness,
     /// When all of it was last in order.
@@ -65,7 +65,7 @@ impl std::fmt::Display for Waiting {
     }
 }
 
-impl Standing {
+impl DeliveryHealth {
     /// How old what was delivered is.
     pub fn age(&self, now: Instant) -> Option<Duration> {
         Some(now.saturating_duration_since(self.good?.since))
@@ -196,7 +196,7 @@ mod tests {
             ),
         ];
         for (age, class, rules, want) in rows {
-            let standing = Standing {
+            let standing = DeliveryHealth {
                 good: age.map(|age| Good {
                     at: Timestamp::UNIX_EPOCH,
                     since: now - Duration::from_secs(age),
@@ -204,7 +204,7 @@ mod tests {
                 }),
                 failure: class.map(|class| Failure::new(class, "why")),
                 rules,
-                ..Standing::default()
+                ..DeliveryHealth::default()
             };
             let ready = standing.ready(now);
             assert_eq!(ready.is_ok(), want, "{age:?} {class:?}: {ready:?}");

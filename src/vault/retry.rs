@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use super::error::Cause;
 use super::reasons::Trouble;
-use crate::process::deadline::{Patience, retry};
+use crate::process::time_limit::{TimeLimit, retry};
 
 /// Counts the tries of one request and waits between them.
 pub(super) struct Pace {
-    patience: Patience,
+    time_limit: TimeLimit,
     /// Whether what others have still to put right is waited for.
     waits: bool,
     deadline: Instant,
@@ -19,20 +19,20 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(patience: Patience, waits: bool) -> Self {
+    pub(super) fn new(time_limit: TimeLimit, waits: bool) -> Self {
         Self {
-            patience,
+            time_limit,
             waits,
-            deadline: patience.deadline(),
+            deadline: time_limit.deadline(),
             tries: 0,
             last: None,
         }
     }
 
-    /// Waits before the next try, or gives up when it would come too late: the cause is then the reason.
+    /// WindowHold before the next try, or gives up when it would come too late: the cause is then the reason.
     pub(super) async fn pause(&mut self, cause: Cause) -> Result<(), Cause> {
         self.tries += 1;
-        if self.patience.stays() || (cause.is_mistake() && !self.waits) {
+        if self.time_limit.stays() || (cause.is_mistake() && !self.waits) {
             return Err(cause);
         }
         let wait = retry::pause(self.tries, cause.asked_wait());

@@ -2,18 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::super::board::{Span, Told};
-use super::super::made::Made;
-use super::Keeper;
+use super::super::health::{Span, Told};
+use super::super::outputs::Made;
+use super::Batch;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Delivery, OnFailure, Target};
 use crate::pass::apply::withdraw::{Withdrawal, withdraw};
 use crate::pass::outcome::Failed;
 use crate::pass::world::World;
 use crate::plan::{Action, DeliveryPlan, Owed};
-use crate::process::deadline::any_number;
+use crate::process::time_limit::any_number;
 
-impl Keeper<'_> {
+impl Batch<'_> {
     /// What a pass did to one delivery; removes it if its source is gone and the delivery says so.
     pub(super) async fn judge(
         &self,
@@ -49,7 +49,7 @@ impl Keeper<'_> {
             }
         }
         if !standing.is_empty()
-            && let Err(held) = self.board.may_remove(&delivery.name, world.allow_deletes)
+            && let Err(held) = self.health.may_remove(&delivery.name, world.allow_deletes)
         {
             told.failures.insert(0, Failed::of(&delivery.name, held));
             return;

@@ -62,7 +62,7 @@ impl Standing {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Objects {
     pub(super) sources: HashMap<Place, Source>,
     /// Namespaces that have a source of a name.
     by_name: HashMap<Arc<str>, Vec<Arc<str>>>,
@@ -85,7 +85,7 @@ pub(super) struct Shelf {
     costs: HashMap<Arc<str>, Cost>,
 }
 
-impl Shelf {
+impl Objects {
     pub(super) fn cost(&self, namespace: &str) -> Cost {
         self.costs.get(namespace).copied().unwrap_or_default()
     }

@@ -65,7 +65,7 @@ impl Followed {
         }
     }
 
-    /// Waits until something changed since this was last waited for.
+    /// WindowHold until something changed since this was last waited for.
     pub async fn change(&self) {
         self.changed.notified().await;
         sleep(GATHER).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::pulse::Pulse;
+use super::liveness::Liveness;
 use crate::base::artifact::ObjectName;
 use crate::kubernetes::lease::{Claim, Fence, Lease};
 use crate::kubernetes::{Error, Kubernetes};
@@ -39,7 +39,7 @@ pub(super) struct Candidate {
     at: ObjectName,
     holder: String,
     fence: Fence,
-    pulse: Pulse,
+    liveness: Liveness,
 }
 
 impl fmt::Debug for Candidate {
@@ -53,14 +53,14 @@ impl fmt::Debug for Candidate {
 }
 
 impl Candidate {
-    pub(super) fn new(cluster: &Kubernetes, at: ObjectName, pulse: &Pulse) -> Self {
-        pulse.waits(format!("the Lease {at} was not read yet"), false);
+    pub(super) fn new(cluster: &Kubernetes, at: ObjectName, liveness: &Liveness) -> Self {
+        liveness.waits(format!("the Lease {at} was not read yet"), false);
         Self {
             cluster: cluster.until(Instant::now()),
             at,
             holder: identity(),
             fence: Fence::default(),
-            pulse: pulse.clone(),
+            liveness: liveness.clone(),
         }
     }
 
@@ -80,7 +80,7 @@ impl Candidate {
         }
     }
 
-    /// Waits until the Lease is ours, and gives it.
+    /// WindowHold until the Lease is ours, and gives it.
     pub(super) async fn win(&self) -> Lease {
         let mut seen: Option<(String, Instant)> = None;
         let mut told = String::new();
@@ -89,7 +89,7 @@ impl Candidate {
             match self.attempt(&mut seen).await {
                 Ok(Ok(lease)) => {
                     self.fence.set(Some(asked + BELIEF));
-                    self.pulse.leads(true);
+                    self.liveness.leads(true);
                     tracing::info!(lease = %self.at, holder = self.holder, "leading");
                     return lease;
                 }
@@ -97,7 +97,7 @@ impl Candidate {
                     if told != waits_for {
                         tracing::info!(lease = %self.at, "waiting: {waits_for}");
                     }
-                    self.pulse
+                    self.liveness
                         .waits(format!("another replica works: {waits_for}"), true);
                     told = waits_for;
                 }
@@ -106,11 +106,11 @@ impl Candidate {
                     if told != reason {
                         tracing::warn!(lease = %self.at, reason, "the Lease cannot be had");
                     }
-                    self.pulse.waits(reason.clone(), false);
+                    self.liveness.waits(reason.clone(), false);
                     told = reason;
                 }
             }
-            sleep(crate::process::deadline::retry::jittered(LOOK)).await;
+            sleep(crate::process::time_limit::retry::jittered(LOOK)).await;
         }
     }
 
@@ -213,7 +213,7 @@ impl Candidate {
 
     fn lose(&self) {
         self.fence.set(None);
-        self.pulse.leads(false);
+        self.liveness.leads(false);
     }
 
     /// Gives the Lease back, so that the next one need not wait.

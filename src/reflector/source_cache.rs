@@ -19,7 +19,7 @@ const SHELF_LIFE: Duration = Duration::from_secs(3);
 const MOST: usize = 16;
 
 /// A source, and what its copies get beside data.
-pub(super) struct Goods {
+pub(super) struct CachedSource {
     /// The object.
     pub(super) whole: Whole,
     /// Labels and annotations that are copied.
@@ -28,14 +28,14 @@ pub(super) struct Goods {
     pub(super) digest: Digest,
 }
 
-type Cell = Arc<OnceCell<Option<Arc<Goods>>>>;
+type Cell = Arc<OnceCell<Option<Arc<CachedSource>>>>;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Larder(Mutex<HashMap<(Kind, Place), (Cell, Instant)>>);
+pub(super) struct SourceCache(Mutex<HashMap<(Kind, Place), (Cell, Instant)>>);
 
-impl Larder {
-    fn shelf(&self) -> MutexGuard<'_, HashMap<(Kind, Place), (Cell, Instant)>> {
+impl SourceCache {
+    fn lease_cache(&self) -> MutexGuard<'_, HashMap<(Kind, Place), (Cell, Instant)>> {
         locked(&self.0)
     }
 
@@ -44,12 +44,12 @@ impl Larder {
         &self,
         kind: Kind,
         place: &Place,
-        read: impl Future<Output = Result<Option<Arc<Goods>>, E>>,
-    ) -> Result<Option<Arc<Goods>>, E> {
+        read: impl Future<Output = Result<Option<Arc<CachedSource>>, E>>,
+    ) -> Result<Option<Arc<CachedSource>>, E> {
         let cell = {
-            let mut shelf = self.shelf();
-            make_room(&mut shelf, &(kind, place.clone()));
-            let entry = shelf.entry((kind, place.clone()));
+            let mut lease_cache = self.lease_cache();
+            make_room(&mut lease_cache, &(kind, place.clone()));
+            let entry = lease_cache.entry((kind, place.clone()));
             let (cell, used) = entry.or_insert_with(|| (Cell::default(), Instant::now()));
             *used = Instant::now();
             Arc::clone(cell)
@@ -58,27 +58,27 @@ impl Larder {
     }
 
     /// It was read anew.
-    pub(super) fn put(&self, kind: Kind, place: &Place, goods: Option<Arc<Goods>>) {
-        let cell = Arc::new(OnceCell::new_with(Some(goods)));
-        let mut shelf = self.shelf();
-        make_room(&mut shelf, &(kind, place.clone()));
-        shelf.insert((kind, place.clone()), (cell, Instant::now()));
+    pub(super) fn put(&self, kind: Kind, place: &Place, cached: Option<Arc<CachedSource>>) {
+        let cell = Arc::new(OnceCell::new_with(Some(cached)));
+        let mut lease_cache = self.lease_cache();
+        make_room(&mut lease_cache, &(kind, place.clone()));
+        lease_cache.insert((kind, place.clone()), (cell, Instant::now()));
     }
 
     /// Drops what nobody asks for any more.
     pub(super) fn clear(&self) {
-        self.shelf()
+        self.lease_cache()
             .retain(|_, (_, used)| used.elapsed() < SHELF_LIFE);
     }
 }
 
 /// The one that was not asked for longest makes room; whoever holds it still has it.
-fn make_room(shelf: &mut HashMap<(Kind, Place), (Cell, Instant)>, for_whom: &(Kind, Place)) {
-    if shelf.len() < MOST || shelf.contains_key(for_whom) {
+fn make_room(lease_cache: &mut HashMap<(Kind, Place), (Cell, Instant)>, for_whom: &(Kind, Place)) {
+    if lease_cache.len() < MOST || lease_cache.contains_key(for_whom) {
         return;
     }
-    let oldest = shelf.iter().min_by_key(|(_, (_, used))| *used);
+    let oldest = lease_cache.iter().min_by_key(|(_, (_, used))| *used);
     if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-        shelf.remove(&oldest);
+        lease_cache.remove(&oldest);
     }
 }

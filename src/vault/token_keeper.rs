@@ -16,10 +16,10 @@ use super::token::{Life, Token};
 use super::transport::Call;
 use crate::base::counters;
 use crate::base::material::Node;
-use crate::base::renewal::{Cadence, Turn, backoff};
-use crate::process::deadline::chance;
+use crate::base::renewal::{RenewalSchedule, Turn, backoff};
+use crate::process::time_limit::chance;
 
-/// Waits between failed logins: the first, and the longest where the server says no.
+/// WindowHold between failed logins: the first, and the longest where the server says no.
 const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// The longest where the server may be well again at any moment: a pod that waits is ready a minute after that.
@@ -38,7 +38,7 @@ pub(super) enum Step {
     /// The token is ours and ends.
     Keep {
         turn: Turn,
-        cadence: Cadence,
+        schedule: RenewalSchedule,
         errors: u32,
     },
     /// The last login failed.
@@ -55,18 +55,18 @@ impl Task {
             span,
             renewable,
         } = token.life?;
-        let cadence = Cadence::new(span, chance());
+        let schedule = RenewalSchedule::new(span, chance());
         let left = (since + span).saturating_duration_since(Instant::now());
-        let (turn, wait) = cadence.next(left, renewable);
-        Some(Self::keep(turn, wait, cadence, 0))
+        let (turn, wait) = schedule.next(left, renewable);
+        Some(Self::keep(turn, wait, schedule, 0))
     }
 
-    fn keep(turn: Turn, wait: Duration, cadence: Cadence, errors: u32) -> Self {
+    fn keep(turn: Turn, wait: Duration, schedule: RenewalSchedule, errors: u32) -> Self {
         Self {
             at: Instant::now() + wait,
             step: Step::Keep {
                 turn,
-                cadence,
+                schedule,
                 errors,
             },
         }
@@ -113,9 +113,9 @@ impl Access {
         match step {
             Step::Keep {
                 turn: Turn::Renew,
-                cadence,
+                schedule,
                 errors,
-            } => self.renew(cadence, errors).await,
+            } => self.renew(schedule, errors).await,
             Step::Keep {
                 turn: Turn::Replace,
                 ..
@@ -149,7 +149,7 @@ impl Access {
     }
 
     /// Asks for more time. The lock is not held meanwhile: readers go on with the token that is there.
-    async fn renew(&self, mut cadence: Cadence, errors: u32) {
+    async fn renew(&self, mut schedule: RenewalSchedule, errors: u32) {
         let Some(token) = self.state.lock().await.token.clone() else {
             return;
         };
@@ -172,11 +172,11 @@ impl Access {
         state.task = Some(match (life, answer) {
             (Some(life), _) => {
                 counters::VAULT_RENEWALS.count();
-                cadence.granted(life.span, chance());
-                let (turn, wait) = cadence.next(left(life.since + life.span), life.renewable);
+                schedule.granted(life.span, chance());
+                let (turn, wait) = schedule.next(left(life.since + life.span), life.renewable);
                 tracing::debug!(ttl_s = life.span.as_secs(), "vault token renewed");
                 state.token = Some(Arc::new(token.prolonged(life)));
-                Task::keep(turn, wait, cadence, 0)
+                Task::keep(turn, wait, schedule, 0)
             }
             (None, Err(cause)) if cause.is_passing() => {
                 let errors = errors + 1;
@@ -184,14 +184,14 @@ impl Access {
                     1 => tracing::warn!("vault token not renewed yet: {cause}"),
                     _ => tracing::debug!(errors, "vault token still not renewed: {cause}"),
                 }
-                let (turn, wait) = cadence.after_error(left(end), errors, chance());
-                Task::keep(turn, wait, cadence, errors)
+                let (turn, wait) = schedule.after_error(left(end), errors, chance());
+                Task::keep(turn, wait, schedule, errors)
             }
             (None, refused) => {
                 let why = refused.err().map(|cause| cause.to_string());
                 tracing::info!(why, "vault token cannot be renewed, it will be replaced");
-                let (turn, wait) = cadence.next(left(end), false);
-                Task::keep(turn, wait, cadence, 0)
+                let (turn, wait) = schedule.next(left(end), false);
+                Task::keep(turn, wait, schedule, 0)
             }
         });
     }

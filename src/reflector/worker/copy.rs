@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::super::digest::extra;
-use super::super::larder::Goods;
+use super::super::source_cache::CachedSource;
 use super::{Trouble, Worker, keeps_its_keys, trouble};
 use crate::kubernetes::Error;
 use crate::kubernetes::copy::{Basis, Parcel, Whole};
@@ -23,18 +23,18 @@ const RELEASE: (u32, Duration) = (20, Duration::from_millis(100));
 
 impl Worker {
     pub(super) async fn write(&self, write: &Write) -> Result<Written, Trouble> {
-        let goods = self.decided_on(write).await?;
+        let cached = self.decided_on(write).await?;
         let ours = !matches!(write.how, How::Fill(..));
-        let words = annotations(write, &goods);
+        let words = annotations(write, &cached);
         let signed = |basis: Basis| match ours {
-            true => self.signed(write, &goods, words.clone(), basis),
+            true => self.signed(write, &cached, words.clone(), basis),
             false => words.clone(),
         };
         let parcel = |basis: Basis, annotations| Parcel {
             kind: write.kind,
             at: &write.place,
-            of: &goods.whole,
-            labels: &goods.words[0],
+            of: &cached.whole,
+            labels: &cached.words[0],
             annotations,
             basis,
             ours,
@@ -54,7 +54,7 @@ impl Worker {
                 return Err(self.who_stands_there(write).await);
             }
             (Err(rejected @ Error::Rejected { .. }), Some(basis)) if ours => {
-                let Some(basis) = self.make_room(write, basis, &goods).await? else {
+                let Some(basis) = self.make_room(write, basis, &cached).await? else {
                     return Err(trouble(rejected));
                 };
                 let annotations = signed(basis);
@@ -63,25 +63,25 @@ impl Worker {
             }
             (Err(error), _) => return Err(trouble(error)),
         };
-        self.settle(write, &goods, stored, ours).await
+        self.settle(write, &cached, stored, ours).await
     }
 
     /// The source in the version that was decided on. Any other is told, so that it is decided on that: it may not give to
     /// this place any more, and a watch that hears nothing would not have said so.
-    async fn decided_on(&self, write: &Write) -> Result<Arc<Goods>, Trouble> {
-        let is_meant = |goods: &Goods| {
-            let metadata = &goods.whole.metadata;
+    async fn decided_on(&self, write: &Write) -> Result<Arc<CachedSource>, Trouble> {
+        let is_meant = |cached: &CachedSource| {
+            let metadata = &cached.whole.metadata;
             (metadata.uid, metadata.resource_version) == (write.source_uid, write.source_version)
         };
         let (kind, place) = (write.kind, &write.source);
         let kept = self.source(kind, place).await.map_err(trouble)?;
-        if let Some(goods) = kept.filter(|goods| is_meant(goods)) {
-            return Ok(goods);
+        if let Some(cached) = kept.filter(|cached| is_meant(cached)) {
+            return Ok(cached);
         }
         // What was kept may be older than the decision.
         match self.refresh(kind, place).await.map_err(trouble)? {
-            Some(goods) if is_meant(&goods) => Ok(goods),
-            Some(goods) => Err(Trouble::Known(Box::new(goods.whole.metadata.clone()))),
+            Some(cached) if is_meant(&cached) => Ok(cached),
+            Some(cached) => Err(Trouble::Known(Box::new(cached.whole.metadata.clone()))),
             None => Err(Trouble::Gone(place.clone())),
         }
     }
@@ -90,7 +90,7 @@ impl Worker {
     fn signed(
         &self,
         write: &Write,
-        goods: &Goods,
+        cached: &CachedSource,
         mut annotations: BTreeMap<String, String>,
         basis: Basis,
     ) -> BTreeMap<String, String> {
@@ -101,7 +101,7 @@ impl Worker {
             origin: Origin::Object(
                 &write.source,
                 write.source_uid,
-                goods.whole.metadata.resource_version,
+                cached.whole.metadata.resource_version,
             ),
         };
         let bound = match basis {
@@ -136,7 +136,7 @@ impl Worker {
         &self,
         write: &Write,
         basis: (Uid, Version),
-        goods: &Goods,
+        cached: &CachedSource,
     ) -> Result<Option<Basis>, Trouble> {
         let cluster = self.cluster();
         let found = cluster.whole(write.kind, &write.place).await;
@@ -147,7 +147,7 @@ impl Worker {
         if seen != basis {
             return Err(Trouble::Raced);
         }
-        if !found.immutable && found.kind == goods.whole.kind {
+        if !found.immutable && found.kind == cached.whole.kind {
             return Ok(None);
         }
         let (uid, version) = basis;
@@ -170,7 +170,7 @@ impl Worker {
     async fn settle(
         &self,
         write: &Write,
-        goods: &Goods,
+        cached: &CachedSource,
         stored: Whole,
         ours: bool,
     ) -> Result<Written, Trouble> {
@@ -178,16 +178,16 @@ impl Worker {
         let extra = if merged {
             Vec::new()
         } else {
-            extra(&stored, &goods.whole)
+            extra(&stored, &cached.whole)
         };
-        let shared = ours && stored.metadata.owners != Guard::ours(goods.whole.keys());
+        let shared = ours && stored.metadata.owners != Guard::ours(cached.whole.keys());
         let stored = if extra.is_empty() && !shared {
             stored
         } else {
             let cleared = self.cluster().clear(write.kind, &stored, &extra).await;
             cleared.map_err(trouble)?
         };
-        if self.digest_of_copy(&stored, goods) != goods.digest {
+        if self.digest_of_copy(&stored, cached) != cached.digest {
             return Err(Trouble::Later(
                 "the cluster stored something else than was sent: look for a webhook that changes it"
                     .to_owned(),
@@ -196,19 +196,19 @@ impl Worker {
         Ok(Written {
             uid: stored.metadata.uid,
             version: stored.metadata.resource_version,
-            holds: goods.whole.metadata.resource_version,
-            digest: goods.digest,
+            holds: cached.whole.metadata.resource_version,
+            digest: cached.digest,
             guard: stored.metadata.owners,
         })
     }
 }
 
 /// Of the dialect that asked, so that its controller could take the copy over again; and the source's uid.
-fn annotations(write: &Write, goods: &Goods) -> BTreeMap<String, String> {
+fn annotations(write: &Write, cached: &CachedSource) -> BTreeMap<String, String> {
     let fills = matches!(write.how, How::Fill(..));
-    let holds = goods.whole.metadata.resource_version;
+    let holds = cached.whole.metadata.resource_version;
     let now = format!("{:.7}", jiff::Timestamp::now());
-    let mut keys: Vec<&str> = goods.whole.keys().map(|(_, key)| key).collect();
+    let mut keys: Vec<&str> = cached.whole.keys().map(|(_, key)| key).collect();
     keys.sort_unstable();
     let words = match write.dialect {
         Dialect::Emberstack => emberstack::written(&write.source, holds, &now, !fills),
@@ -217,7 +217,7 @@ fn annotations(write: &Write, goods: &Goods) -> BTreeMap<String, String> {
     let words = words
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value));
-    let mut annotations = goods.words[1].clone();
+    let mut annotations = cached.words[1].clone();
     annotations.extend(words);
     annotations.insert(marks::SOURCE_UID.to_owned(), write.source_uid.to_string());
     annotations

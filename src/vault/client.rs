@@ -5,14 +5,14 @@ use tokio::time::Instant;
 
 use super::envelope::{self, Reply};
 use super::error::Cause;
-use super::pace::Pace;
 use super::reasons::Setup;
+use super::retry::Pace;
 use super::tls::Trust;
 use super::token::Token;
 use super::transport::{Call, Transport};
 use crate::base::counters;
 use crate::config::VaultServer;
-use crate::process::deadline::Patience;
+use crate::process::time_limit::TimeLimit;
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -25,14 +25,14 @@ pub(super) struct Link {
     server: String,
     transport: Transport,
     headers: HeaderMap,
-    patience: Patience,
+    time_limit: TimeLimit,
     /// Whether what others have still to put right is waited for.
     waits: bool,
 }
 
 impl Link {
     /// Opens nothing yet; says what of the configuration cannot be used.
-    pub(super) fn new(server: &VaultServer, patience: Patience) -> Result<Self, Cause> {
+    pub(super) fn new(server: &VaultServer, time_limit: TimeLimit) -> Result<Self, Cause> {
         let trust = Trust {
             ca_file: server.ca_file.clone(),
             server_name: server.server_name.clone(),
@@ -50,13 +50,13 @@ impl Link {
             server: server.name.clone(),
             transport: Transport::new(&server.address, trust, server.allow_plaintext)?,
             headers,
-            patience,
+            time_limit,
             waits: false,
         })
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.patience.deadline()
+        self.time_limit.deadline()
     }
 
     /// From now on others may still have to put something right: a credential's file, a certificate.
@@ -71,12 +71,12 @@ impl Link {
 
     /// Whether somebody asks again later.
     pub(super) fn stays(&self) -> bool {
-        self.patience.stays()
+        self.time_limit.stays()
     }
 
     /// Counts the tries of one request.
     pub(super) fn pace(&self) -> Pace {
-        Pace::new(self.patience, self.waits)
+        Pace::new(self.time_limit, self.waits)
     }
 
     /// Asks once. `secrets` are those in the body: a server may echo them.

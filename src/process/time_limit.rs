@@ -12,14 +12,14 @@ const LEAST_OF_DISK: Duration = Duration::from_secs(2);
 
 /// How long waiting may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum TimeLimit {
     /// Everything ends here; until then, what may pass is tried again.
     Until(Instant),
     /// Each step that begins now may take this long and is tried once: whoever stays asks again later, and knows better when.
     Each(Duration),
 }
 
-impl Patience {
+impl TimeLimit {
     /// When a step that begins now has to end.
     pub fn deadline(self) -> Instant {
         match self {
@@ -43,7 +43,7 @@ impl Patience {
     }
 }
 
-impl From<Instant> for Patience {
+impl From<Instant> for TimeLimit {
     fn from(end: Instant) -> Self {
         Self::Until(end)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::lead::Candidate;
+use super::leader::Candidate;
 
 use crate::base::lock::locked;
 
@@ -16,7 +16,7 @@ const STUCK: Duration = Duration::from_secs(420);
 
 /// Figures of a running reflector, and when each of its watches was last heard of. Shared with whoever serves them.
 #[derive(Debug, Clone, Default)]
-pub struct Pulse(Arc<Mutex<State>>);
+pub struct Liveness(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -42,7 +42,7 @@ pub(super) struct Counts {
     pub(super) held: usize,
 }
 
-impl Pulse {
+impl Liveness {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         locked(&self.0)
     }

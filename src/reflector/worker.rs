@@ -12,20 +12,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::digest::{Hashing, Held};
-use super::larder::{Goods, Larder};
+use super::source_cache::{CachedSource, SourceCache};
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::is_reserved;
 use crate::config::{Reflector, resolve};
 use crate::envelope::manifest::marks;
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::{Error, Kubernetes};
-use crate::reflect::foresight::Outlook;
 use crate::reflect::glob::Glob;
 use crate::reflect::index::{Content, Digest, Job, Write, Written};
 use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Guard, Metadata};
 use crate::reflect::mittwald;
 use crate::reflect::place::{Kind, Place, Version};
+use crate::reflect::preview::Outlook;
 use crate::reflect::signature::Keys;
 
 /// All tries of one request. Longer than a webhook may take, and short enough that what fails does not hold up others.
@@ -71,7 +71,7 @@ pub(super) struct Worker {
     labels: Vec<Glob>,
     annotations: Vec<Glob>,
     hashing: Hashing,
-    larder: Larder,
+    source_cache: SourceCache,
     keys: Arc<Keys>,
 }
 
@@ -83,7 +83,7 @@ impl Worker {
             labels: config.labels.clone(),
             annotations: config.annotations.clone(),
             hashing: Hashing::default(),
-            larder: Larder::default(),
+            source_cache: SourceCache::default(),
             keys,
         }
     }
@@ -127,7 +127,7 @@ impl Worker {
 
     /// Drops values that nobody asks for any more.
     pub(super) fn tidy(&self) {
-        self.larder.clear();
+        self.source_cache.clear();
     }
 
     fn cluster(&self) -> Kubernetes {
@@ -139,18 +139,18 @@ impl Worker {
         kind: Kind,
         place: &Place,
     ) -> Result<Option<(Metadata, Content)>, Error> {
-        let goods = self.refresh(kind, place).await?;
-        Ok(goods.map(|goods| (goods.whole.metadata.clone(), content(&goods))))
+        let cached = self.refresh(kind, place).await?;
+        Ok(cached.map(|cached| (cached.whole.metadata.clone(), content(&cached))))
     }
 
     /// Reads a source whether it is kept or not.
-    async fn refresh(&self, kind: Kind, place: &Place) -> Result<Option<Arc<Goods>>, Error> {
-        let goods = self.fetch(kind, place).await?;
-        self.larder.put(kind, place, goods.clone());
-        Ok(goods)
+    async fn refresh(&self, kind: Kind, place: &Place) -> Result<Option<Arc<CachedSource>>, Error> {
+        let cached = self.fetch(kind, place).await?;
+        self.source_cache.put(kind, place, cached.clone());
+        Ok(cached)
     }
 
-    async fn fetch(&self, kind: Kind, place: &Place) -> Result<Option<Arc<Goods>>, Error> {
+    async fn fetch(&self, kind: Kind, place: &Place) -> Result<Option<Arc<CachedSource>>, Error> {
         let Some(whole) = self.cluster().whole(kind, place).await? else {
             return Ok(None);
         };
@@ -161,15 +161,17 @@ impl Worker {
             words: &words,
             only: None,
         });
-        Ok(Some(Arc::new(Goods {
+        Ok(Some(Arc::new(CachedSource {
             whole,
             words,
             digest,
         })))
     }
 
-    async fn source(&self, kind: Kind, place: &Place) -> Result<Option<Arc<Goods>>, Error> {
-        self.larder.get(kind, place, self.fetch(kind, place)).await
+    async fn source(&self, kind: Kind, place: &Place) -> Result<Option<Arc<CachedSource>>, Error> {
+        self.source_cache
+            .get(kind, place, self.fetch(kind, place))
+            .await
     }
 
     /// Labels and annotations of a source that its copies get: those that the configuration allows, and never marks of tools.
@@ -193,27 +195,27 @@ impl Worker {
         place: &Place,
         source: &Place,
     ) -> Result<Option<(Metadata, Version, Digest)>, Error> {
-        let Some(goods) = self.source(kind, source).await? else {
+        let Some(cached) = self.source(kind, source).await? else {
             return Ok(None);
         };
         let Some(copy) = self.cluster().whole(kind, place).await? else {
             return Ok(None);
         };
-        let digest = self.digest_of_copy(&copy, &goods);
+        let digest = self.digest_of_copy(&copy, &cached);
         let version = copy.metadata.resource_version;
         Ok(Some((copy.metadata, version, digest)))
     }
 
     /// What stands where this would be written, if it still is what it was decided on.
     pub(super) async fn outlook(&self, write: &Write) -> Result<Option<Outlook>, Error> {
-        let Some(goods) = self.source(write.kind, &write.source).await? else {
+        let Some(cached) = self.source(write.kind, &write.source).await? else {
             return Ok(None);
         };
         let Some(copy) = self.cluster().whole(write.kind, &write.place).await? else {
             return Ok(None);
         };
-        let same = self.digest_of_copy(&copy, &goods) == goods.digest;
-        let retyped = copy.kind != goods.whole.kind;
+        let same = self.digest_of_copy(&copy, &cached) == cached.digest;
+        let retyped = copy.kind != cached.whole.kind;
         Ok(Some(Outlook {
             same: same && !retyped,
             remade: retyped || (copy.immutable && !same),
@@ -221,8 +223,8 @@ impl Worker {
     }
 
     /// As its source's is made: a mirror keeps its own type, and one in mittwald's words its own keys too.
-    fn digest_of_copy(&self, copy: &Whole, goods: &Goods) -> Digest {
-        let Goods { whole, words, .. } = goods;
+    fn digest_of_copy(&self, copy: &Whole, cached: &CachedSource) -> Digest {
+        let CachedSource { whole, words, .. } = cached;
         let kept = if words.iter().all(BTreeMap::is_empty) {
             Default::default()
         } else {
@@ -249,8 +251,8 @@ fn keeps_its_keys(metadata: &Metadata) -> bool {
     !metadata.marked && metadata.notes.read(mittwald::FROM).is_some()
 }
 
-fn content(goods: &Goods) -> Content {
-    let Goods { whole, digest, .. } = goods;
+fn content(cached: &CachedSource) -> Content {
+    let CachedSource { whole, digest, .. } = cached;
     Content {
         version: whole.metadata.resource_version,
         digest: *digest,

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
-use super::drive::scopes;
-use super::work::Worker;
+use super::controller::scopes;
+use super::worker::Worker;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::list::Pages;
 use crate::kubernetes::{self, Error, Kubernetes};
-use crate::reflect::foresight::{Foresight, Outlook};
 use crate::reflect::index::{Content, Digest, Event, Forecast, Job};
 use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::{Kind, Version};
+use crate::reflect::preview::{Foresight, Outlook};
 
 /// Looks at the whole cluster, or at the namespaces that the configuration names.
 pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresight, Failure> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::pulse::{Pulse, State};
+use super::liveness::{Liveness, State};
 use crate::base::metric::{Figure, Metric, Value, counter, float, gauge, single, size, truth};
 
 type Read = fn(&State) -> Vec<Value>;
@@ -81,7 +81,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name)
 }
 
-impl Pulse {
+impl Liveness {
     /// All figures.
     pub fn figures(&self) -> Vec<Figure> {
         let state = &*self.state();
@@ -106,13 +106,13 @@ mod tests {
 
     #[test]
     fn every_metric_that_is_promised_is_there() {
-        let pulse = Pulse::default();
-        pulse.leads(true);
-        pulse.listed("secrets");
-        pulse.done("write", "ok");
-        pulse.count(|counts| counts.held = 4);
-        pulse.refusals(BTreeMap::from([("Foreign", 2)]));
-        let figures = pulse.figures();
+        let liveness = Liveness::default();
+        liveness.leads(true);
+        liveness.listed("secrets");
+        liveness.done("write", "ok");
+        liveness.count(|counts| counts.held = 4);
+        liveness.refusals(BTreeMap::from([("Foreign", 2)]));
+        let figures = liveness.figures();
         for figure in &figures {
             assert!(!figure.values.is_empty(), "{}", figure.name);
         }

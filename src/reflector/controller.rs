@@ -10,12 +10,12 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::events::Teller;
 use super::keys;
-use super::lead::Candidate;
-use super::pulse::Pulse;
-use super::tell::Teller;
+use super::leader::Candidate;
+use super::liveness::Liveness;
 use super::watch::{Follow, Seen, Versioned};
-use super::work::{Done, Trouble, Worker};
+use super::worker::{Done, Trouble, Worker};
 use crate::base::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
@@ -43,14 +43,14 @@ const LETTER: Duration = Duration::from_secs(5);
 pub async fn run(
     config: &Reflector,
     cluster: &Kubernetes,
-    pulse: &Pulse,
+    liveness: &Liveness,
     shutdown: impl Future<Output = ()>,
 ) {
     // With another configuration the former candidate is still there.
-    pulse.resign().await;
+    liveness.resign().await;
     let lease = resolve(&config.lease, &cluster.namespace);
-    let candidate = Arc::new(Candidate::new(cluster, lease, pulse));
-    pulse.candidate(&candidate);
+    let candidate = Arc::new(Candidate::new(cluster, lease, liveness));
+    liveness.candidate(&candidate);
     let cluster = cluster.fenced(candidate.fence());
     let work = async {
         loop {
@@ -59,7 +59,7 @@ pub async fn run(
             let reserved = lease.note(RESERVED).unwrap_or_default().to_owned();
             tokio::select! {
                 () = candidate.hold(lease, orders) => {}
-                () = lead(config, &cluster, pulse, (given, reserved)) => {}
+                () = lead(config, &cluster, liveness, (given, reserved)) => {}
             }
         }
     };
@@ -74,14 +74,14 @@ pub async fn run(
 async fn lead(
     config: &Reflector,
     cluster: &Kubernetes,
-    pulse: &Pulse,
+    liveness: &Liveness,
     orders: (mpsc::Receiver<Order>, String),
 ) {
     let at = resolve(&config.mark_key, &cluster.namespace);
-    let keys = Arc::new(keys::obtain(cluster, &at, pulse).await);
+    let keys = Arc::new(keys::obtain(cluster, &at, liveness).await);
     tokio::select! {
         () = keys::changed(cluster, &at, &keys) => {}
-        () = drive(config, cluster, pulse, &keys, orders) => {}
+        () = drive(config, cluster, liveness, &keys, orders) => {}
     }
 }
 
@@ -89,17 +89,17 @@ async fn lead(
 async fn drive(
     config: &Reflector,
     cluster: &Kubernetes,
-    pulse: &Pulse,
+    liveness: &Liveness,
     keys: &Arc<Keys>,
     (mut orders, reserved): (mpsc::Receiver<Order>, String),
 ) {
     let (sender, mut signals) = mpsc::channel(CHANNEL);
     // They end with this set.
-    let _watches = follow(config, cluster, pulse, &sender);
+    let _watches = follow(config, cluster, liveness, &sender);
     drop(sender);
     let worker = Worker::new(cluster.until(Instant::now()), config, Arc::clone(keys));
     let lease = resolve(&config.lease, &cluster.namespace);
-    let mut desk = Desk::new(config, pulse.clone(), lease, keys);
+    let mut desk = Desk::new(config, liveness.clone(), lease, keys);
     desk.index.recall(&reserved);
     let mut letters = FuturesUnordered::new();
     let mut jobs = FuturesUnordered::new();
@@ -152,20 +152,20 @@ async fn drive(
 fn follow(
     config: &Reflector,
     cluster: &Kubernetes,
-    pulse: &Pulse,
+    liveness: &Liveness,
     signals: &mpsc::Sender<Signal>,
 ) -> JoinSet<()> {
     let mut watches = JoinSet::new();
     if config.rules.namespaces.is_none() {
         let follow = Follow::new(cluster, kubernetes::Kind::Namespace, None, None);
-        let follow = follow.with(pulse, &Arc::default(), config.silence);
+        let follow = follow.with(liveness, &Arc::default(), config.silence);
         watches.spawn(forward(follow, Signal::Namespaces, signals.clone()));
     }
     for kind in Kind::ALL {
         let lists = Arc::new(Mutex::new(()));
         for scope in scopes(config) {
             let follow = Follow::new(cluster, kind.into(), scope.as_deref(), None);
-            let follow = follow.with(pulse, &lists, config.silence);
+            let follow = follow.with(liveness, &lists, config.silence);
             let signal = move |seen| Signal::Objects(kind, scope.clone(), seen);
             watches.spawn(forward(follow, signal, signals.clone()));
         }
@@ -215,21 +215,21 @@ struct Desk {
     start: Instant,
     /// Lists that are still to be completed once.
     missing: BTreeSet<(Kind, Option<Arc<str>>)>,
-    pulse: Pulse,
+    liveness: Liveness,
     wishes: Option<u64>,
     teller: Teller,
     lease: ObjectName,
 }
 
 impl Desk {
-    fn new(config: &Reflector, pulse: Pulse, lease: ObjectName, keys: &Arc<Keys>) -> Self {
+    fn new(config: &Reflector, liveness: Liveness, lease: ObjectName, keys: &Arc<Keys>) -> Self {
         let scopes = scopes(config);
         let each = |kind: Kind| scopes.iter().map(move |scope| (kind, scope.clone()));
         Self {
             index: Index::new(config.rules.clone(), Arc::clone(keys)),
             start: Instant::now(),
             missing: Kind::ALL.into_iter().flat_map(each).collect(),
-            pulse,
+            liveness,
             wishes: None,
             teller: Teller::default(),
             lease,
@@ -336,7 +336,7 @@ impl Desk {
                 ("delete", unwritten(index, kind, &place, trouble, now))
             }
         };
-        self.pulse.done(job, how);
+        self.liveness.done(job, how);
     }
 
     /// Hands on what people should know.
@@ -351,15 +351,15 @@ impl Desk {
         index.forget(self.start.elapsed());
         let wishes = index.wishes();
         if self.wishes.replace(wishes) != Some(wishes) {
-            self.pulse.count(|counts| counts.wanted = index.wanted());
+            self.liveness.count(|counts| counts.wanted = index.wanted());
         }
-        self.pulse.count(|counts| {
+        self.liveness.count(|counts| {
             counts.copies = index.copies();
             counts.queue = index.queued();
             counts.held = index.held();
         });
-        self.pulse.refusals(index.refusals());
-        self.pulse
+        self.liveness.refusals(index.refusals());
+        self.liveness
             .ready(Kind::ALL.into_iter().all(|kind| index.knows(kind)));
     }
 }

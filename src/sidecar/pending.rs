@@ -21,7 +21,7 @@ use crate::plan::Owed;
 
 /// What is owed, by delivery.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<BTreeMap<String, Page>>);
+pub struct PendingReactions(Mutex<BTreeMap<String, Page>>);
 
 #[derive(Debug, Default)]
 struct Page {
@@ -52,7 +52,7 @@ struct Written {
     owed: BTreeSet<Line>,
 }
 
-impl Ledger {
+impl PendingReactions {
     /// Takes a configuration, and gives what an earlier process still owed. With `root` every note must lie beneath it.
     pub async fn take(&self, config: &Config, root: Option<&Path>) -> Vec<Owed> {
         let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
@@ -140,7 +140,7 @@ impl Ledger {
             let folder = place.file.parent().unwrap_or(&place.file).to_owned();
             let written = Written { delivery, owed };
             let name = written.delivery.clone();
-            let stored = call_at(&folder, patience(), move |_| store(&place, &written)).await;
+            let stored = call_at(&folder, time_limit(), move |_| store(&place, &written)).await;
             if let Err(error) = stored.map_err(SinkError::from).flatten() {
                 let delivery = name;
                 tracing::warn!(
@@ -157,7 +157,7 @@ impl Ledger {
 }
 
 /// How long a folder may take to keep a note or to give one.
-fn patience() -> Instant {
+fn time_limit() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
@@ -239,7 +239,7 @@ fn spot(delivery: &Delivery, state: Option<&Path>, root: Option<&Path>) -> Optio
 async fn read(place: &Spot, delivery: &str) -> BTreeSet<Line> {
     let file = place.file.clone();
     let folder = file.parent().unwrap_or(&file).to_owned();
-    let text = call_at(&folder, patience(), move |_| read_text(&file)).await;
+    let text = call_at(&folder, time_limit(), move |_| read_text(&file)).await;
     let Ok(Ok(text)) = text else {
         return BTreeSet::new();
     };
@@ -286,13 +286,13 @@ mod tests {
         let config = config(folder.path(), both);
         let count = || fs::read_dir(folder.path()).expect("it is there").count();
 
-        let first = Ledger::default();
+        let first = PendingReactions::default();
         assert_eq!(first.take(&config, None).await, []);
         first.note(&[owed(&config, 0), owed(&config, 1)]).await;
         assert_eq!(count(), 1);
         drop(first);
 
-        let second = Ledger::default();
+        let second = PendingReactions::default();
         let found = second.take(&config, None).await;
         let words: Vec<&str> = found.iter().map(|owed| owed.reaction.word()).collect();
         assert_eq!(words, ["run", "signal"]);
@@ -305,17 +305,17 @@ mod tests {
         );
         second.strike(&names, &found[1].reaction).await;
         assert_eq!(count(), 0, "nothing owed, no file");
-        assert_eq!(Ledger::default().take(&config, None).await, []);
+        assert_eq!(PendingReactions::default().take(&config, None).await, []);
     }
 
     #[tokio::test]
     async fn a_reaction_that_is_not_configured_any_more_is_not_owed() {
         let folder = tempfile::tempdir().expect("a folder");
         let before = config(folder.path(), "{run: {command: ['true']}}");
-        let ledger = Ledger::default();
+        let ledger = PendingReactions::default();
         ledger.take(&before, None).await;
         ledger.note(&[owed(&before, 0)]).await;
         let after = config(folder.path(), "{signal: {process: app}}");
-        assert_eq!(Ledger::default().take(&after, None).await, []);
+        assert_eq!(PendingReactions::default().take(&after, None).await, []);
     }
 }

@@ -42,7 +42,7 @@ impl Watched {
         changed
     }
 
-    /// Waits until one changes.
+    /// WindowHold until one changes.
     pub async fn change(&mut self) {
         if self.files.is_empty() {
             return std::future::pending().await;

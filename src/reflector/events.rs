@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::base::artifact::ObjectName;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::event::Notice;
-use crate::reflect::index::{News, Told};
+use crate::reflect::index::{FailureLog, Told};
 use crate::reflect::place::{Kind, Place};
 
 /// So long more of the same is waited for: one Event then tells of all of it.
@@ -65,11 +65,11 @@ impl Teller {
     pub(super) fn take(&mut self, told: Told, lease: &ObjectName, now: Instant) {
         let Told { kind, at, what } = told;
         match what {
-            News::Remark(what) => {
+            FailureLog::Remark(what) => {
                 tracing::warn!(%kind, %at, what, "an annotation");
                 self.add((kind, at, "Annotation"), None, what, now);
             }
-            News::Refused(place, refusal) => {
+            FailureLog::Refused(place, refusal) => {
                 let reason = refusal.word();
                 tracing::warn!(%kind, %at, %place, reason, %refusal, "refused");
                 let mut why = refusal.to_string();
@@ -233,7 +233,7 @@ mod tests {
         Told {
             kind: Kind::Secret,
             at: at.clone(),
-            what: News::Refused(at, Refusal::Denied),
+            what: FailureLog::Refused(at, Refusal::Denied),
         }
     }
 

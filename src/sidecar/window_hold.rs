@@ -14,7 +14,7 @@ use crate::pass::world::World;
 
 /// What one group knows of it.
 #[derive(Debug, Default)]
-pub struct Waits {
+pub struct WindowHold {
     /// When the window opens for which changes of a delivery wait.
     opens: Mutex<BTreeMap<String, Timestamp>>,
     /// What was delivered and ends, of all groups: it is in use whatever the configuration says by now.
@@ -34,12 +34,12 @@ struct Ending {
 
 impl Ending {
     fn of(read: &VaultRead, world: &World) -> Option<Self> {
-        let (mark, end, token) = world.shelf.as_ref()?.ending(read)?;
+        let (mark, end, token) = world.lease_cache.as_ref()?.ending(read)?;
         Some(Self { mark, end, token })
     }
 }
 
-impl Waits {
+impl WindowHold {
     /// The same for another group, or for the same one in another configuration.
     #[must_use]
     pub fn beside(&self) -> Self {
@@ -55,7 +55,7 @@ impl Waits {
         locked(&self.opens).clear();
     }
 
-    /// Before the shelf is asked for data: what was renewed meanwhile ends later.
+    /// Before the lease_cache is asked for data: what was renewed meanwhile ends later.
     pub fn renewed(&self, world: &World) {
         for ((_, read), ending) in locked(&self.delivered).iter_mut() {
             if let Some(now) = Ending::of(read, world).filter(|now| now.mark.ptr_eq(&ending.mark)) {
@@ -164,7 +164,7 @@ mod tests {
             (Some((100, Some(7))), 150, false),
         ];
         for (delivered, opens, want) in rows {
-            let waits = Waits::default();
+            let waits = WindowHold::default();
             if let Some((end, token)) = delivered {
                 let ending = Ending {
                     mark: Weak::new(),

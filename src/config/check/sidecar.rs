@@ -8,7 +8,9 @@ use super::super::raw::{
     RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
     RawSignalName, RawWebhook,
 };
-use super::super::stay::{Collector, OnFailure, Process, Reaction, Sidecar, Staleness, Workload};
+use super::super::sidecar::{
+    Collector, OnFailure, Process, Reaction, Sidecar, Staleness, Workload,
+};
 use super::super::{FileFormat, Location, SecretRef, Target};
 use super::Checker;
 use crate::net::address::is_loopback;
