@@ -50,7 +50,7 @@ bench *names:
 
 # Bends input until Ctrl-C: `just fuzz sops_metadata`.
 fuzz target:
-    cargo +nightly fuzz run {{ target }} -s none
+    cargo +nightly fuzz run {{ target }} -s none -- -timeout=5 -rss_limit_mb=256
 
 # The documentation of the code, private modules included.
 docs:
