@@ -36,7 +36,8 @@ fn main() -> ExitCode {
     finish(&ended, &common)
 }
 
-/// A defect in any thread ends all, with the last line and the code that say so: release builds do not unwind.
+/// A defect in any thread ends all, with the last line and the code that say so: release builds do
+/// not unwind.
 #[expect(
     clippy::exit,
     clippy::disallowed_methods,

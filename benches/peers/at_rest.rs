@@ -1,7 +1,9 @@
-//! A minute at rest with three deliveries: `keyferry sidecar` beside OpenBao's agent in the same role.
+//! A minute at rest with three deliveries: `keyferry sidecar` beside OpenBao's agent in the same
+//! role.
 //!
-//! Both rest in the same minute and look at Vault at the same interval. The time is the processor's, user and system; the
-//! memory is the proportional set at the end, or the resident one where the kernel does not let us see the former.
+//! Both rest in the same minute and look at Vault at the same interval. The time is the
+//! processor's, user and system; the memory is the proportional set at the end, or the resident one
+//! where the kernel does not let us see the former.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -41,7 +43,8 @@ pub(crate) fn row(keyferry: &Path, _rounds: usize) -> Row {
     let listen = format!("127.0.0.1:{port}");
     let ours = ["sidecar", "--config", "keyferry.yaml", "--listen", &listen];
     let peer = ["agent", "-config=agent.hcl", "-log-level=error"];
-    // A copy: the server here is the same file, and in a pod the agent has nobody to share its pages with.
+    // A copy: the server here is the same file, and in a pod the agent has nobody to share its
+    // pages with.
     let alone = Scratch::new("bench-agent");
     let agent_alone = alone.path().join("bao");
     fs::copy(tools::bao(), &agent_alone).expect("a file can be copied");
@@ -101,10 +104,16 @@ fn judge(lines: [Line; 2]) -> Row {
 fn configuration(bao: &OpenBao) -> String {
     let deliveries: String = APPS
         .iter()
-        .map(|app| format!("  - {{name: {app}, from: [{{vault: kv/data/{app}}}], to: [{{file: {{path: {app}.env}}}}]}}\n"))
+        .map(|app| {
+            format!(
+                "  - {{name: {app}, from: [{{vault: kv/data/{app}}}], to: \
+            [{{file: {{path: {app}.env}}}}]}}\n"
+            )
+        })
         .collect();
     format!(
-        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 30s}}\ndeliveries:\n{deliveries}",
+        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: \
+         30s}}\ndeliveries:\n{deliveries}",
         bao.addr()
     )
 }
@@ -113,13 +122,28 @@ fn agent(bao: &OpenBao) -> String {
     let templates: String = APPS
         .iter()
         .map(|app| {
-            let lines = ["USER", "PASSWORD"].map(|name| format!("{name}={{{{ .Data.data.{name} }}}}\\n")).concat();
-            let contents = format!("{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end }}}}");
-            format!("template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  perms = \"0400\"\n}}\n")
+            let lines = ["USER", "PASSWORD"]
+                .map(|name| {
+                    format!(
+                        "{name}={{{{ .Data.data.{name} \
+                }}}}\\n"
+                    )
+                })
+                .concat();
+            let contents = format!(
+                "{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end \
+                }}}}"
+            );
+            format!(
+                "template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  \
+                perms = \"0400\"\n}}\n"
+            )
         })
         .collect();
     format!(
-        "vault {{ address = \"{}\" }}\nauto_auth {{\n  method \"token_file\" {{\n    config = {{ token_file_path = \"token\" }}\n  }}\n}}\ntemplate_config {{ static_secret_render_interval = \"30s\" }}\n{templates}",
+        "vault {{ address = \"{}\" }}\nauto_auth {{\n  method \"token_file\" {{\n    config = {{ \
+         token_file_path = \"token\" }}\n  }}\n}}\ntemplate_config {{ \
+         static_secret_render_interval = \"30s\" }}\n{templates}",
         bao.addr()
     )
 }

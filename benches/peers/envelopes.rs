@@ -1,4 +1,5 @@
-//! Opening what lies encrypted in Git: keyferry beside `sops -d` and beside kubeseal's recovery, from file to file.
+//! Opening what lies encrypted in Git: keyferry beside `sops -d` and beside kubeseal's recovery,
+//! from file to file.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -64,9 +65,13 @@ pub(crate) fn sealed(keyferry: &Path, rounds: usize) -> Row {
     let key = key.pem_file.display().to_string();
     scratch.write(
         "keyferry.yaml",
-        format!("keys: {{sealed: [{{file: '{key}'}}]}}\ndeliveries:\n  - {{name: many, from: [{{sealed: sealed.json}}], to: [{{file: {{path: ours, format: json}}}}]}}\n"),
+        format!(
+            "keys: {{sealed: [{{file: '{key}'}}]}}\ndeliveries:\n  - {{name: many, from: \
+            [{{sealed: sealed.json}}], to: [{{file: {{path: ours, format: json}}}}]}}\n"
+        ),
     );
-    // kubeseal writes to its standard output; a shell for that would be part of what is measured, so its output is dropped.
+    // kubeseal writes to its standard output; a shell for that would be part of what is measured,
+    // so its output is dropped.
     let peer = [
         "--recovery-unseal",
         "--recovery-private-key",
@@ -122,8 +127,12 @@ fn sops(
         .expect("sops can be started");
     assert!(closed.success(), "sops encrypts {file}");
     let mut text = format!("keys: {{age: [{{file: {KEYS}}}]}}\ndeliveries:\n");
-    writeln!(text, "  - {{name: all, from: [{{sops: {file}}}], to: [{{file: {{path: ours, format: {format}}}}}]}}")
-        .expect("memory can be written");
+    writeln!(
+        text,
+        "  - {{name: all, from: [{{sops: {file}}}], to: [{{file: \
+        {{path: ours, format: {format}}}}}]}}"
+    )
+    .expect("memory can be written");
     scratch.write("keyferry.yaml", text);
     let last = value(groups - 1, leaves - 1);
     let contest = Contest {

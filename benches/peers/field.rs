@@ -1,4 +1,5 @@
-//! A cluster of its own with a thousand namespaces, and a reflector in it: what `reflect` and `scale` measure on.
+//! A cluster of its own with a thousand namespaces, and a reflector in it: what `reflect` and
+//! `scale` measure on.
 
 use std::fs;
 use std::path::Path;
@@ -53,7 +54,8 @@ impl Field {
         field
     }
 
-    /// The cluster's own controllers put a ConfigMap into each namespace, which is no part of anyone's work.
+    /// The cluster's own controllers put a ConfigMap into each namespace, which is no part of
+    /// anyone's work.
     fn settled(&self) {
         let path = format!("/api/v1/namespaces/bench-{}/configmaps", NAMESPACES - 1);
         let last = format!("{path}/kube-root-ca.crt");

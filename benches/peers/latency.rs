@@ -1,4 +1,5 @@
-//! From a change at its source to the change where it is used: `keyferry sidecar` alone, against what it promises.
+//! From a change at its source to the change where it is used: `keyferry sidecar` alone, against
+//! what it promises.
 
 use std::fs;
 use std::path::Path;
@@ -35,11 +36,14 @@ pub(crate) fn vault(keyferry: &Path, rounds: usize) -> Row {
     for round in 0..rounds {
         bao.put(&format!("app-{round}"), &json!({"PASSWORD": "before"}));
         deliveries += &format!(
-            "  - {{name: app-{round}, from: [{{vault: kv/data/app-{round}}}], to: [{{file: {{path: {round}.env}}}}], onChange: [{{signal: {{pidFile: {round}.pid, signal: TERM}}}}]}}\n"
+            "  - {{name: app-{round}, from: [{{vault: kv/data/app-{round}}}], to: \
+             [{{file: {{path: {round}.env}}}}], onChange: [{{signal: {{pidFile: {round}.pid, \
+             signal: TERM}}}}]}}\n"
         );
     }
     let config = format!(
-        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n{deliveries}",
+        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: \
+         1s}}\ndeliveries:\n{deliveries}",
         bao.addr()
     );
     let _sidecar = sidecar(keyferry, &scratch, &config);
@@ -94,7 +98,8 @@ pub(crate) fn sops(keyferry: &Path, rounds: usize) -> Row {
         sops.args([file]).run().expect(0).bytes
     };
     let source = scratch.write("closed.yaml", closed("before"));
-    let config = "keys: {age: [{file: age.key}]}\ndeliveries:\n  - {name: app, from: [{sops: closed.yaml}], to: [{file: {path: app.env}}]}\n";
+    let config = "keys: {age: [{file: age.key}]}\ndeliveries:\n  - {name: app, from: \
+        [{sops: closed.yaml}], to: [{file: {path: app.env}}]}\n";
     let _sidecar = sidecar(keyferry, &scratch, config);
     let file = folder.join("app.env");
     eventually("it is delivered", LIMIT, || holds(&file, "before"));

@@ -1,8 +1,10 @@
-//! Measures one process: wall time from before the spawn to its end, peak memory as the kernel counted it for that child.
+//! Measures one process: wall time from before the spawn to its end, peak memory as the kernel
+//! counted it for that child.
 //!
-//! This program starts itself again with `--measure` for each sample, because the kernel counts a child's peak from the
-//! moment of its fork: a child of a big process would start with the big one's memory. The launcher does nothing but
-//! spawn and `wait4`, so what is below its own few MiB reads as those.
+//! This program starts itself again with `--measure` for each sample, because the kernel counts a
+//! child's peak from the moment of its fork: a child of a big process would start with the big
+//! one's memory. The launcher does nothing but spawn and `wait4`, so what is below its own few MiB
+//! reads as those.
 
 use std::ffi::OsStr;
 use std::io::Write as _;

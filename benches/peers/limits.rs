@@ -1,9 +1,12 @@
-//! What many copies would take, computed: one write after another through the seats of the API server's priority level, its
-//! processors and the store, with figures that `scale` measured. Nothing is run, so it is asked for by name: `cargo bench -- limits`.
+//! What many copies would take, computed: one write after another through the seats of the API
+//! server's priority level, its processors and the store, with figures that `scale` measured.
+//! Nothing is run, so it is asked for by name: `cargo bench -- limits`.
 //!
-//! A writer takes a seat, then a processor for the work of one write, then the store's turn; the seat is free when the watchers of
-//! the object have been told. Facts of Kubernetes: 600 seats in all of which a service account's level has 100 of 245 shares, and nine
-//! tenths of these may be lent to others; from ten watchers on, each ten hold a seat for 5 ms; history is kept for five minutes.
+//! A writer takes a seat, then a processor for the work of one write, then the store's turn; the
+//! seat is free when the watchers of the object have been told. Facts of Kubernetes: 600 seats in
+//! all of which a service account's level has 100 of 245 shares, and nine tenths of these may be
+//! lent to others; from ten watchers on, each ten hold a seat for 5 ms; history is kept for five
+//! minutes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -32,7 +35,8 @@ const HISTORY: Duration = Duration::from_secs(600);
 const EMPTY: u64 = 12 << 20;
 
 struct Figures {
-    /// Work of one write on the machine of the measurement, its share of two processors and of a store that never waited for a disk.
+    /// Work of one write on the machine of the measurement, its share of two processors and of a
+    /// store that never waited for a disk.
     write: Duration,
     /// Bytes of one copy in the store.
     stored: u64,

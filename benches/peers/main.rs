@@ -1,8 +1,10 @@
-//! `cargo bench`: the release binary beside what one would use instead, whole processes in one run, as a table with ratios.
+//! `cargo bench`: the release binary beside what one would use instead, whole processes in one run,
+//! as a table with ratios.
 //!
-//! A row is a `Contest` in a module of its own; `ROWS` names them all, and `ASKED_FOR` those that only run by name. `cargo bench
-//! -- WORD` runs the rows whose name holds WORD, `--rounds N` changes how often each side runs, `--binary PATH` measures another
-//! build of keyferry. Ends with failure when a target is missed.
+//! A row is a `Contest` in a module of its own; `ROWS` names them all, and `ASKED_FOR` those that
+//! only run by name. `cargo bench -- WORD` runs the rows whose name holds WORD, `--rounds N`
+//! changes how often each side runs, `--binary PATH` measures another build of keyferry. Ends with
+//! failure when a target is missed.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -56,7 +58,8 @@ fn main() -> ExitCode {
     if launcher::is_asked(&args) {
         return launcher::run(&args);
     }
-    // `cargo test --all-targets` runs this program too, without the argument that `cargo bench` adds.
+    // `cargo test --all-targets` runs this program too, without the argument that `cargo bench`
+    // adds.
     if !args.iter().any(|arg| arg == "--bench") {
         return ExitCode::SUCCESS;
     }

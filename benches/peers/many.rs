@@ -1,6 +1,8 @@
-//! Thousands of deliveries at once, beside a plain client that does the same reads and writes in the same run.
+//! Thousands of deliveries at once, beside a plain client that does the same reads and writes in
+//! the same run.
 //!
-//! The plain client has as many connections as keyferry has requests at once, each on a thread of its own, and decides nothing.
+//! The plain client has as many connections as keyferry has requests at once, each on a thread of
+//! its own, and decides nothing.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
@@ -247,7 +249,8 @@ impl Field {
 
 fn configuration(address: &str, count: usize, to: To<'_>) -> String {
     let mut text = format!(
-        "name: bench\nvault: {{address: '{address}', auth: {{token: {{file: token}}}}}}\ndeliveries:\n"
+        "name: bench\nvault: {{address: '{address}', auth: {{token: {{file: \
+         token}}}}}}\ndeliveries:\n"
     );
     for at in 0..count {
         let to = match to {

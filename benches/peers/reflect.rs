@@ -1,5 +1,6 @@
-//! One Secret in a thousand namespaces, with five thousand large Secrets of others in the cluster: `job` once, `job` again, and
-//! the reflector, beside the same creates by plain connections in the same run.
+//! One Secret in a thousand namespaces, with five thousand large Secrets of others in the cluster:
+//! `job` once, `job` again, and the reflector, beside the same creates by plain connections in the
+//! same run.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -86,7 +87,9 @@ impl Bench {
         let field = Field::new("bench-reflect");
         field.scratch.write(
             "job.yaml",
-            "name: bench\ndeliveries:\n  - {name: copies, from: [{secret: {namespace: source, name: origin}}], to: [{secret: {name: app}, reflect: {namespaces: ['bench-*'], home: false}}]}\n",
+            "name: bench\ndeliveries:\n  - {name: copies, from: [{secret: \
+             {namespace: source, name: origin}}], to: [{secret: \
+             {name: app}, reflect: {namespaces: ['bench-*'], home: false}}]}\n",
         );
         let object = json!({"metadata": {"name": "foreign"}});
         field.cluster.create("/api/v1/namespaces", &object);

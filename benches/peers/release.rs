@@ -1,4 +1,5 @@
-//! The binary that users get: optimised, static, stripped; built here so that nothing else is ever measured.
+//! The binary that users get: optimised, static, stripped; built here so that nothing else is ever
+//! measured.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,8 +12,9 @@ use crate::table::{Row, Target};
 /// Bytes of the binary at most.
 const MOST: u64 = 12_000_000;
 
-/// Builds it as the README says, into the same target folder, and gives its path. glibc, not musl: that one would want a C
-/// compiler of its own, and since 2.34 a static glibc resolves names without loading anything.
+/// Builds it as the README says, into the same target folder, and gives its path. glibc, not musl:
+/// that one would want a C compiler of its own, and since 2.34 a static glibc resolves names
+/// without loading anything.
 pub(crate) fn build() -> PathBuf {
     let host = host();
     let target = cache()

@@ -1,8 +1,8 @@
-//! A hundred sources in a thousand namespaces: the time and memory of each further 25,000 copies, what a change, a new namespace
-//! and a restart cost then, and ten minutes of rest.
+//! A hundred sources in a thousand namespaces: the time and memory of each further 25,000 copies,
+//! what a change, a new namespace and a restart cost then, and ten minutes of rest.
 //!
-//! Half an hour, so only when asked for by name. `--rounds N` makes N times 25,000 copies instead of four times, and rests
-//! two and a half minutes for each.
+//! Half an hour, so only when asked for by name. `--rounds N` makes N times 25,000 copies instead
+//! of four times, and rests two and a half minutes for each.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,7 +23,8 @@ const REST: Duration = Duration::from_secs(150);
 const REQUESTS: f64 = 2.0;
 const PROCESSOR: f64 = 5.0;
 
-/// How much more the last step may cost than the first, for "linear" to be the word; the machine is not ours alone.
+/// How much more the last step may cost than the first, for "linear" to be the word; the machine is
+/// not ours alone.
 const BENT: f64 = 1.5;
 
 /// Makes copies step by step.

@@ -123,7 +123,8 @@ impl fmt::Display for Target {
 /// The whole table.
 pub(crate) fn markdown(rows: &[Row], rounds: usize) -> String {
     let mut text = format!(
-        "| work | tool | wall: median (min – max of {rounds}) | peak memory: median | beside the peer |\n|---|---|---|---|---|\n"
+        "| work | tool | wall: median (min – max of {rounds}) | peak memory: median | beside the \
+         peer |\n|---|---|---|---|---|\n"
     );
     for Row {
         work,

@@ -1,6 +1,8 @@
-//! A pod's start: Kubernetes-auth login, three KV v2 reads, three files, exit. keyferry init beside OpenBao's agent.
+//! A pod's start: Kubernetes-auth login, three KV v2 reads, three files, exit. keyferry init beside
+//! OpenBao's agent.
 //!
-//! Both ask the same server, which asks a real API server to review the token, and both write the same variables.
+//! Both ask the same server, which asks a real API server to review the token, and both write the
+//! same variables.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,10 +70,16 @@ pub(crate) fn row(keyferry: &Path, rounds: usize) -> Row {
 fn configuration(bao: &OpenBao) -> String {
     let deliveries: String = APPS
         .iter()
-        .map(|app| format!("  - {{name: {app}, from: [{{vault: kv/{app}}}], to: [{{file: {{path: {app}.env}}}}]}}\n"))
+        .map(|app| {
+            format!(
+                "  - {{name: {app}, from: [{{vault: kv/{app}}}], to: [{{file: \
+            {{path: {app}.env}}}}]}}\n"
+            )
+        })
         .collect();
     format!(
-        "vault: {{address: '{}', auth: {{kubernetes: {{role: platform, tokenFile: {JWT}}}}}}}\ndeliveries:\n{deliveries}",
+        "vault: {{address: '{}', auth: {{kubernetes: {{role: platform, tokenFile: \
+         {JWT}}}}}}}\ndeliveries:\n{deliveries}",
         bao.addr()
     )
 }
@@ -80,13 +88,28 @@ fn agent_configuration(bao: &OpenBao) -> String {
     let templates: String = APPS
         .iter()
         .map(|app| {
-            let lines = ["USER", "PASSWORD", "HOST"].map(|name| format!("{name}={{{{ .Data.data.{name} }}}}\\n")).concat();
-            let contents = format!("{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end }}}}");
-            format!("template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  perms = \"0400\"\n}}\n")
+            let lines = ["USER", "PASSWORD", "HOST"]
+                .map(|name| {
+                    format!(
+                        "{name}={{{{ \
+                .Data.data.{name} }}}}\\n"
+                    )
+                })
+                .concat();
+            let contents = format!(
+                "{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end \
+                }}}}"
+            );
+            format!(
+                "template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  \
+                perms = \"0400\"\n}}\n"
+            )
         })
         .collect();
     format!(
-        "exit_after_auth = true\nvault {{ address = \"{}\" }}\nauto_auth {{\n  method \"kubernetes\" {{\n    config = {{ role = \"platform\", token_path = \"{JWT}\" }}\n  }}\n}}\n{templates}",
+        "exit_after_auth = true\nvault {{ address = \"{}\" }}\nauto_auth {{\n  method \
+         \"kubernetes\" {{\n    config = {{ role = \"platform\", token_path = \"{JWT}\" }}\n  \
+         }}\n}}\n{templates}",
         bao.addr()
     )
 }

@@ -1,6 +1,8 @@
-//! Real servers to try the examples on: `cargo run --example stack`. OpenBao and a Kubernetes API server on loopback, filled for archpad.
+//! Real servers to try the examples on: `cargo run --example stack`. OpenBao and a Kubernetes API
+//! server on loopback, filled for archpad.
 //!
-//! They stay until Ctrl-C and end with this program. What to set in another terminal lies in `target/stack/archpad.env`.
+//! They stay until Ctrl-C and end with this program. What to set in another terminal lies in
+//! `target/stack/archpad.env`.
 
 #![allow(
     clippy::print_stdout,
@@ -62,7 +64,8 @@ async fn main() -> std::io::Result<()> {
         .collect();
     fs::write(&file, text)?;
     println!(
-        "ready, until Ctrl-C. In another terminal:\n\n    . {}\n    cargo run -- job --config examples/archpad/registry-secret-sync/keyferry.yaml\n",
+        "ready, until Ctrl-C. In another terminal:\n\n    . {}\n    cargo run -- job --config \
+         examples/archpad/registry-secret-sync/keyferry.yaml\n",
         file.display()
     );
     tokio::signal::ctrl_c().await?;

@@ -1,4 +1,5 @@
-//! The metadata of a SOPS file: the first byte chooses the file, the rest stands where its metadata stood.
+//! The metadata of a SOPS file: the first byte chooses the file, the rest stands where its metadata
+//! stood.
 
 #![no_main]
 

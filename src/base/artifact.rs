@@ -15,7 +15,8 @@ pub use owner::{ConfigurationName, Owner, Provenance, SourceVersion, is_provenan
 /// Key of the label that marks what we made.
 pub const MARK: &str = "app.kubernetes.io/managed-by";
 
-/// Its value, and our name as a field manager: what we applied and no longer apply goes away, what others set stays.
+/// Its value, and our name as a field manager: what we applied and no longer apply goes away, what
+/// others set stays.
 pub const OWNER: &str = "keyferry";
 
 /// Key of the label that names the configuration: a part of the mark.
@@ -85,7 +86,8 @@ impl Artifact {
         }
     }
 
-    /// Wipes the values and keeps what can be shown. A call of the disk that hangs keeps what it writes.
+    /// Wipes the values and keeps what can be shown. A call of the disk that hangs keeps what it
+    /// writes.
     pub fn forget_values(&mut self) {
         match self {
             Self::File(file) => match Arc::get_mut(file).map(|file| &mut file.body) {
@@ -122,7 +124,8 @@ pub struct FileArtifact {
 pub enum FileBody {
     /// These bytes and no others.
     Whole(SecretBytes),
-    /// These variables; every other byte of an existing `.env` file stays. The text is `NAME=…` ready to be written.
+    /// These variables; every other byte of an existing `.env` file stays. The text is `NAME=…`
+    /// ready to be written.
     Lines(Vec<EnvLine>),
 }
 
@@ -180,7 +183,8 @@ pub struct Access {
     pub require_tmpfs: bool,
     /// Whether a file that was not written by us may be taken over.
     pub adopt: bool,
-    /// Whether the content may be written in place where a rename is impossible (a bind-mounted file).
+    /// Whether the content may be written in place where a rename is impossible (a bind-mounted
+    /// file).
     pub in_place: bool,
     /// Whether a file that stands keeps its mode: it is edited, and none is configured.
     pub keep_mode: bool,

@@ -1,5 +1,5 @@
-//! The brake on deletions: one mistake (a list that came back short, a folder that lost its files) must not take everything
-//! with it.
+//! The brake on deletions: one mistake (a list that came back short, a folder that lost its files)
+//! must not take everything with it.
 
 /// How much may go in one pass without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What is counted of the whole process: requests, logins, renewals, bytes held. Only numbers, so that anybody may count and read.
+//! What is counted of the whole process: requests, logins, renewals, bytes held. Only numbers, so
+//! that anybody may count and read.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -110,7 +111,8 @@ impl Requests {
     }
 }
 
-/// One request to the API server under way. It is counted at its end, whatever that is: also when nobody waits for it any more.
+/// One request to the API server under way. It is counted at its end, whatever that is: also when
+/// nobody waits for it any more.
 #[derive(Debug)]
 pub struct Request {
     verb: &'static str,

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why something failed. It alone decides retry, exit code and metric label; the lowest code of a pass wins.
+/// Why something failed. It alone decides retry, exit code and metric label; the lowest code of a
+/// pass wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Configuration or usage: found before any I/O to a provider, but for what only a source can show (a field that
-    /// comes twice, a version of KV v1).
+    /// Configuration or usage: found before any I/O to a provider, but for what only a source can
+    /// show (a field that comes twice, a version of KV v1).
     Usage,
     /// Login refused, or policy or RBAC refuses.
     Denied,
@@ -72,8 +73,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether this is a definitive absence: the only failure that `optional: true` forgives.
     pub absent: bool,
-    /// How long the server that failed wants to be left alone, in its own words: whoever waits sets the bound.
-    /// Seconds, 0 where it said nothing: a failure is handed on often, and small.
+    /// How long the server that failed wants to be left alone, in its own words: whoever waits sets
+    /// the bound. Seconds, 0 where it said nothing: a failure is handed on often, and small.
     pub wait_s: u32,
 }
 
@@ -109,8 +110,8 @@ impl Failure {
     }
 }
 
-/// The class of a file of the configuration that cannot be read: a mistake, unless the system had no descriptor or no memory
-/// left for it, which no other configuration would mend.
+/// The class of a file of the configuration that cannot be read: a mistake, unless the system had
+/// no descriptor or no memory left for it, which no other configuration would mend.
 pub fn class_of_reading(error: &std::io::Error) -> Class {
     const NO_MEMORY: i32 = 12;
     const TOO_MANY_OF_THE_SYSTEM: i32 = 23;

@@ -1,4 +1,5 @@
-//! Taking a lock whose holder may have panicked: what it left is a count, a mark or an entry more or less, and never half of one.
+//! Taking a lock whose holder may have panicked: what it left is a count, a mark or an entry more
+//! or less, and never half of one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -51,7 +51,8 @@ impl SecretBytes {
         self.0.is_empty()
     }
 
-    /// The bytes without white space at both ends: tokens and keys are read from files that end in a newline.
+    /// The bytes without white space at both ends: tokens and keys are read from files that end in
+    /// a newline.
     pub fn trimmed(&self) -> Self {
         Self::from(self.0.trim_ascii())
     }
@@ -129,7 +130,8 @@ pub enum Node {
     Null,
     /// A truth value.
     Bool(bool),
-    /// A number in its own spelling: `2^53 + 1` stays exact. Infinities and NaN are spelt as in YAML.
+    /// A number in its own spelling: `2^53 + 1` stays exact. Infinities and NaN are spelt as in
+    /// YAML.
     Number(SecretBytes),
     /// A point in time as RFC 3339 spells it, where it was no text: only YAML can tell it from one.
     Time(SecretBytes),
@@ -209,7 +211,8 @@ pub struct Material {
     pub documents: Vec<Node>,
     /// What the source calls this state of the data (`7` in KV v2), for the report.
     pub version: Option<String>,
-    /// When that state was made, where the source tells: what was deleted and made again counts from 1 again.
+    /// When that state was made, where the source tells: what was deleted and made again counts
+    /// from 1 again.
     pub made: Option<String>,
     /// Leaves that nothing protects from change.
     pub unverified: Unverified,
@@ -241,17 +244,20 @@ impl Material {
     }
 }
 
-/// Leaves of a document that anybody could have changed. Whoever uses one of them refuses it instead.
+/// Leaves of a document that anybody could have changed. Whoever uses one of them refuses it
+/// instead.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unverified(Vec<Vec<String>>);
 
 impl Unverified {
-    /// These leaves: keys and indexes from the top; of several documents the first is the document's number.
+    /// These leaves: keys and indexes from the top; of several documents the first is the
+    /// document's number.
     pub fn at(places: Vec<Vec<String>>) -> Self {
         Self(places)
     }
 
-    /// Refuses what lies at this place when one of them is it or lies below it; the empty place is everything.
+    /// Refuses what lies at this place when one of them is it or lies below it; the empty place is
+    /// everything.
     pub fn check(&self, place: &[&str]) -> Result<(), UnverifiedError> {
         let below = |leaf: &&Vec<String>| {
             leaf.len() >= place.len() && leaf.iter().zip(place).all(|(step, of)| step == of)
@@ -267,7 +273,8 @@ impl Unverified {
 /// A value that anybody could have changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the value at `{path}` is neither encrypted nor covered by the file's checksum (`mac_only_encrypted`)"
+    "the value at `{path}` is neither encrypted nor covered by the file's checksum \
+     (`mac_only_encrypted`)"
 )]
 pub struct UnverifiedError {
     path: String,
@@ -279,7 +286,11 @@ impl Fault for UnverifiedError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("`pick` encrypted values only, encrypt it anew without mac_only_encrypted, or set `allowUnauthenticated: true`".to_owned())
+        Some(
+            "`pick` encrypted values only, encrypt it anew without mac_only_encrypted, or set \
+            `allowUnauthenticated: true`"
+                .to_owned(),
+        )
     }
 }
 

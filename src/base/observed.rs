@@ -12,7 +12,8 @@ use crate::base::material::SecretBytes;
 pub struct Seen {
     /// What stands there.
     pub state: Observed,
-    /// Where that is, for files and folders of files; nothing when not even its folder can be looked at.
+    /// Where that is, for files and folders of files; nothing when not even its folder can be
+    /// looked at.
     pub place: Option<Place>,
 }
 
@@ -126,12 +127,13 @@ pub struct FileState {
 pub struct FileSetState {
     /// What readers find behind the visible names.
     pub files: BTreeMap<String, FileState>,
-    /// Why it must be laid anew although the contents are equal: leftovers of a killed run, a missing link.
+    /// Why it must be laid anew although the contents are equal: leftovers of a killed run, a
+    /// missing link.
     pub damage: Option<String>,
 }
 
-/// A Secret as it stands, as far as it concerns us: what we applied before and what we are to apply. What only others own in
-/// it is no difference, stays where it is, and is left out here.
+/// A Secret as it stands, as far as it concerns us: what we applied before and what we are to
+/// apply. What only others own in it is no difference, stays where it is, and is left out here.
 #[derive(Debug)]
 pub struct SecretState {
     /// Its `uid`, for preconditions.
@@ -150,7 +152,8 @@ pub struct SecretState {
     pub immutable: bool,
     /// Whose it is.
     pub owner: Owner,
-    /// Whether its mark carries our name, and its annotations the delivery and the sources that are ours.
+    /// Whether its mark carries our name, and its annotations the delivery and the sources that are
+    /// ours.
     pub is_told: bool,
     /// Keys that are neither ours nor wanted: they stay.
     pub others: Vec<String>,

@@ -1,4 +1,5 @@
-//! Which of many places are one, or lie in one another: found by looking up what holds a place, never by comparing pairs.
+//! Which of many places are one, or lie in one another: found by looking up what holds a place,
+//! never by comparing pairs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;

@@ -1,14 +1,15 @@
-//! What comes from outside, shown: names, keys, paths, labels and messages, without anything that a terminal, a log, a page
-//! or a reader's eye would obey.
+//! What comes from outside, shown: names, keys, paths, labels and messages, without anything that a
+//! terminal, a log, a page or a reader's eye would obey.
 //!
-//! Who composes a line shows it with [`line()`], who has several with [`lines`], and a cell of Markdown is [`code`]. What is
-//! read by programs (JSON, metrics) is escaped by its own format instead.
+//! Who composes a line shows it with [`line()`], who has several with [`lines`], and a cell of
+//! Markdown is [`code`]. What is read by programs (JSON, metrics) is escaped by its own format
+//! instead.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// One line: nothing in it begins another, moves the cursor or turns the direction of the text. What would is written as in
-/// JSON (`\n`, `\u202e`), so that a line of JSON stays one.
+/// One line: nothing in it begins another, moves the cursor or turns the direction of the text.
+/// What would is written as in JSON (`\n`, `\u202e`), so that a line of JSON stays one.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
@@ -18,8 +19,8 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c == '\n')
 }
 
-/// A cell of a Markdown table, as code: there nothing is markup, a link or the name of a person. What would end the code or
-/// the cell is replaced.
+/// A cell of a Markdown table, as code: there nothing is markup, a link or the name of a person.
+/// What would end the code or the cell is replaced.
 pub fn code(text: &str) -> String {
     match text.trim() {
         "" => String::new(),
@@ -27,8 +28,8 @@ pub fn code(text: &str) -> String {
     }
 }
 
-/// A line of our log, written by a library that escapes what it is given but for breaks and directions. `coloured` leaves
-/// its own colours.
+/// A line of our log, written by a library that escapes what it is given but for breaks and
+/// directions. `coloured` leaves its own colours.
 pub fn of_log(text: &str, coloured: bool) -> Cow<'_, str> {
     let body = text.strip_suffix('\n').unwrap_or(text);
     match escaped(body, |c| coloured && c == '\x1b') {

@@ -1,7 +1,8 @@
 //! When what ends is renewed and when it is replaced: pure, so that a table shows the schedule.
 //!
-//! Two thirds of what is left pass before a renewal, and nothing is left to the last moment: a part of the span, with chance
-//! in it so that many sidecars do not come at once, is kept for replacing. A grant that shrinks shows that its maximum is near.
+//! Two thirds of what is left pass before a renewal, and nothing is left to the last moment: a part
+//! of the span, with chance in it so that many sidecars do not come at once, is kept for replacing.
+//! A grant that shrinks shows that its maximum is near.
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ impl RenewalSchedule {
         Self { span, grace }
     }
 
-    /// After a renewal. The grace follows a span only upwards, so that a maximum that comes near is seen.
+    /// After a renewal. The grace follows a span only upwards, so that a maximum that comes near is
+    /// seen.
     pub fn granted(&mut self, span: Duration, chance: f64) {
         if span > self.span {
             *self = Self::new(span, chance);

@@ -1,10 +1,12 @@
-//! A buffer for text that holds values: when it grows, the outgrown copy is wiped, and so is the rest when it is dropped.
+//! A buffer for text that holds values: when it grows, the outgrown copy is wiped, and so is the
+//! rest when it is dropped.
 
 use zeroize::Zeroizing;
 
 use crate::base::material::SecretBytes;
 
-/// Bytes being written. A plain `Vec` would leave its old allocations behind, unwiped, each time it grows.
+/// Bytes being written. A plain `Vec` would leave its old allocations behind, unwiped, each time it
+/// grows.
 #[derive(Default)]
 pub(crate) struct Wiped(Zeroizing<Vec<u8>>);
 

@@ -12,8 +12,9 @@ use keyferry::sidecar::listen::Listen;
 
 /// Carries secrets from where they are kept to where they are used.
 ///
-/// Reads Vault, OpenBao, SOPS files, SealedSecrets, age files and Kubernetes Secrets as one YAML file says, and keeps files, .env files and typed
-/// Kubernetes Secrets equal to them. A second run writes nothing. No value is ever shown.
+/// Reads Vault, OpenBao, SOPS files, SealedSecrets, age files and Kubernetes Secrets as one YAML
+/// file says, and keeps files, .env files and typed Kubernetes Secrets equal to them. A second run
+/// writes nothing. No value is ever shown.
 #[derive(Debug, Parser)]
 #[command(name = "keyferry", version, max_term_width = 110, after_help = EXIT_CODES, propagate_version = true)]
 pub(crate) struct Cli {
@@ -99,46 +100,53 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// One pass: fetch, render, write what differs, exit
     ///
-    /// For an Argo CD PreSync hook, a CronJob, a laptop. Deliveries are independent: one that fails stops no other.
+    /// For an Argo CD PreSync hook, a CronJob, a laptop. Deliveries are independent: one that fails
+    /// stops no other.
     Job(Pass),
     /// One pass before a pod starts: as job, but waits for its token file
     ///
-    /// For an init container: while the provider is down it waits until --deadline, then the pod restarts it.
+    /// For an init container: while the provider is down it waits until --deadline, then the pod
+    /// restarts it.
     Init(Init),
     /// Stay: deliver, keep fresh, react to changes, say how it is
     ///
-    /// In a pod best as an init container with `restartPolicy: Always` and `keyferry ready` as its startup probe: it is
-    /// init and sidecar in one. SIGHUP and a changed file take the configuration anew, a bad one keeps the old. SIGTERM
-    /// ends it within 5 s: what was delivered stays, tokens that only it used are revoked.
+    /// In a pod best as an init container with `restartPolicy: Always` and `keyferry ready` as its
+    /// startup probe: it is init and sidecar in one. SIGHUP and a changed file take the
+    /// configuration anew, a bad one keeps the old. SIGTERM ends it within 5 s: what was delivered
+    /// stays, tokens that only it used are revoked.
     Sidecar(Sidecar),
-    /// Ask a running sidecar whether everything was delivered (exec probe): exit code 0 or 7, and why
+    /// Ask a running sidecar whether everything was delivered (exec probe): exit code 0 or 7, and
+    /// why
     Ready(Address),
     /// Show how a running sidecar stands: each delivery, its age, its lease, what failed
     Status(Address),
-    /// Say where a Secret of the cluster comes from: configuration, delivery, sources and their versions
+    /// Say where a Secret of the cluster comes from: configuration, delivery, sources and their
+    /// versions
     ///
-    /// Reads what keyferry noted on the Secret itself, and none of its values: it needs no configuration and no Vault, only
-    /// `get` on the Secret. `at or after version 7` means: the values are those of version 7 of the source; a later version
-    /// with equal values writes nothing. A Secret that keyferry did not write is said to be so, with its field managers.
+    /// Reads what keyferry noted on the Secret itself, and none of its values: it needs no
+    /// configuration and no Vault, only `get` on the Secret. `at or after version 7` means: the
+    /// values are those of version 7 of the source; a later version with equal values writes
+    /// nothing. A Secret that keyferry did not write is said to be so, with its field managers.
     Trace(Trace),
     /// Show what a pass would change and why: names, keys, sizes, never values
     ///
-    /// Exits with 0 when nothing would change and with 10 when something would. With `reflector` in the configuration it also
-    /// shows which copies a sidecar that started now would adopt, make, update, fill, delete or leave, and why; for this it
-    /// only lists and reads.
+    /// Exits with 0 when nothing would change and with 10 when something would. With `reflector` in
+    /// the configuration it also shows which copies a sidecar that started now would adopt, make,
+    /// update, fill, delete or leave, and why; for this it only lists and reads.
     Plan(PlanArgs),
     /// Fetch, then become CMD with the fields of one delivery in its environment
     ///
-    /// No process of keyferry stays behind, except with --watch: then it restarts CMD when a field changes, hands signals on
-    /// and buries orphans. CMD gets the ignored signals and the mask that keyferry was started with. With --watch it is looked
-    /// for in a delivered PATH first. The exit code is that of CMD. Targets are not written.
+    /// No process of keyferry stays behind, except with --watch: then it restarts CMD when a field
+    /// changes, hands signals on and buries orphans. CMD gets the ignored signals and the mask that
+    /// keyferry was started with. With --watch it is looked for in a delivered PATH first. The exit
+    /// code is that of CMD. Targets are not written.
     Exec(Exec),
     /// Check configuration and templates without any network
     ///
-    /// Says file:line:column of what is wrong. With --keys it also opens all that is encrypted and says who can read it,
-    /// which key opens it, whether it was changed and what lies in it in clear; it asks a server only where keys or
-    /// SealedSecrets come from one. With --targets it compares file targets too and names each variable that is missing
-    /// or differs (exit code 10).
+    /// Says file:line:column of what is wrong. With --keys it also opens all that is encrypted and
+    /// says who can read it, which key opens it, whether it was changed and what lies in it in
+    /// clear; it asks a server only where keys or SealedSecrets come from one. With --targets it
+    /// compares file targets too and names each variable that is missing or differs (exit code 10).
     Check(Check),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
@@ -162,7 +170,8 @@ pub(crate) struct Pass {
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Let `prune` delete up to N Secrets of a set of manifests, or copies of a delivery, where it refused so many
+    /// Let `prune` delete up to N Secrets of a set of manifests, or copies of a delivery, where it
+    /// refused so many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_deletes: usize,
 }
@@ -187,7 +196,8 @@ pub(crate) struct Sidecar {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) address: Address,
-    /// Let `prune` and `onMissing: delete` delete up to N at once, where they refused so many. For one start: take it away again
+    /// Let `prune` and `onMissing: delete` delete up to N at once, where they refused so many. For
+    /// one start: take it away again
     #[arg(
         long,
         value_name = "N",
@@ -195,7 +205,8 @@ pub(crate) struct Sidecar {
         default_value_t = 0
     )]
     pub(crate) allow_deletes: usize,
-    /// A name under which it may be asked, beside addresses, `localhost` and the pod's own name; may be given several times
+    /// A name under which it may be asked, beside addresses, `localhost` and the pod's own name;
+    /// may be given several times
     #[arg(
         long,
         value_name = "NAME",
@@ -272,7 +283,8 @@ pub(crate) struct Exec {
     /// Stay, and when a field changes do what --on-change says
     #[arg(long)]
     pub(crate) watch: bool,
-    /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send it a signal such as HUP
+    /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send
+    /// it a signal such as HUP
     #[arg(long, value_name = "ACTION", default_value = "restart", requires = "watch", value_parser = OnChange::parse)]
     pub(crate) on_change: OnChange,
     /// The program and its arguments, after `--`
@@ -285,7 +297,8 @@ pub(crate) struct Exec {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Open all that is encrypted too (recipients, keys, integrity, clear values), and look up every name
+    /// Open all that is encrypted too (recipients, keys, integrity, clear values), and look up
+    /// every name
     #[arg(long)]
     pub(crate) keys: bool,
     /// Compare file targets too (implies --keys)

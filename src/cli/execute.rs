@@ -13,7 +13,8 @@ use super::arguments::{Common, Exec};
 use super::commands::{STEP, in_actions, world};
 use super::runtime::{ask_for_descriptors, block_on, to_its_end};
 
-/// Whether there is a program at all is asked before any login, where no delivered `PATH` can say otherwise.
+/// Whether there is a program at all is asked before any login, where no delivered `PATH` can say
+/// otherwise.
 pub(super) fn execute(
     common: &Common,
     config: Config,

@@ -59,7 +59,8 @@ fn json_line(ended: &Ended, line: &str, code: u8) -> String {
     document.to_string()
 }
 
-/// Written only where the file is there already: Kubernetes mounts it. It says too what standard error did not take.
+/// Written only where the file is there already: Kubernetes mounts it. It says too what standard
+/// error did not take.
 fn remember(line: &str, file: &Path) {
     let line = &match stderr::dropped() {
         0 => line.to_owned(),

@@ -17,8 +17,8 @@ use keyferry::process::stderr;
 
 use super::arguments::{LogFormat, Place};
 
-/// The configuration, and every file and folder that was looked at for it. The files of a folder are one configuration: none
-/// of them from before a switch of its volume, another from after it.
+/// The configuration, and every file and folder that was looked at for it. The files of a folder
+/// are one configuration: none of them from before a switch of its volume, another from after it.
 pub(super) fn loaded(place: &Place) -> Loaded {
     if place.strict {
         keyferry::disk::be_strict();

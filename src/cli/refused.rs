@@ -1,4 +1,5 @@
-//! A command line that is refused ends as every failure does: one last line, its class, the next step, the exit code.
+//! A command line that is refused ends as every failure does: one last line, its class, the next
+//! step, the exit code.
 
 use std::ffi::{OsStr, OsString};
 
@@ -44,7 +45,8 @@ fn is_without_command(error: &clap::Error) -> bool {
     .contains(&error.kind())
 }
 
-/// The flags that decide how a refusal is told, of a command line that may not be readable as a whole.
+/// The flags that decide how a refusal is told, of a command line that may not be readable as a
+/// whole.
 pub(crate) fn manner() -> Common {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let flag = |name: &str, variable: &str| {
@@ -60,7 +62,8 @@ pub(crate) fn manner() -> Common {
     }
 }
 
-/// What a flag says, written as two arguments or as one. Behind `--` stands the command line of another program.
+/// What a flag says, written as two arguments or as one. Behind `--` stands the command line of
+/// another program.
 fn last_value(arguments: &[OsString], name: &str) -> Option<OsString> {
     let ours: Vec<&OsStr> = arguments
         .iter()
@@ -77,7 +80,8 @@ fn last_value(arguments: &[OsString], name: &str) -> Option<OsString> {
     values.next_back()
 }
 
-/// Clap's own first sentence, which may name what is missing on lines of their own; its tip is the next step.
+/// Clap's own first sentence, which may name what is missing on lines of their own; its tip is the
+/// next step.
 fn failure(error: &clap::Error) -> Failure {
     let hint = || {
         let context = error.get(ContextKind::Usage).map(ToString::to_string);

@@ -17,7 +17,8 @@ const LOOPS: usize = 5;
 /// How long the last line may take where nothing may be waited for any more.
 const LAST_WORD: Duration = Duration::from_millis(150);
 
-/// Runs a mode. Where its end does not come in time after a signal, it is ended: with the same last line and exit code.
+/// Runs a mode. Where its end does not come in time after a signal, it is ended: with the same last
+/// line and exit code.
 #[expect(
     clippy::exit,
     clippy::disallowed_methods,

@@ -1,4 +1,5 @@
-//! Wrappers of the written configuration: a value with its line and column, and a mapping that keeps its order.
+//! Wrappers of the written configuration: a value with its line and column, and a mapping that
+//! keeps its order.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -8,7 +8,8 @@ pub enum ExpandError {
     Unset(String),
     /// The variable's name says that it holds a secret.
     #[error(
-        "environment variable `{0}` looks like a secret, and secrets are never taken from the environment"
+        "environment variable `{0}` looks like a secret, and secrets are never taken from the \
+         environment"
     )]
     Secret(String),
     /// `${` without `}` or a name that is no name.

@@ -1,4 +1,5 @@
-//! The files that keyferry reads. None of them may be a target: what opened it would be overwritten by what it opened.
+//! The files that keyferry reads. None of them may be a target: what opened it would be overwritten
+//! by what it opened.
 
 use std::path::Path;
 

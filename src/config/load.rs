@@ -109,7 +109,8 @@ fn without_delivery(name: &str) -> Problem {
         at: whole(name),
         what: "no delivery is declared".to_owned(),
         hint: Some(
-            "add `deliveries: [{name: …, from: […], to: […]}]`; `keyferry schema` prints all that can be said"
+            "add `deliveries: [{name: …, from: […], to: […]}]`; `keyferry schema` prints all that \
+             can be said"
                 .to_owned(),
         ),
         class: Class::Usage,
@@ -173,7 +174,8 @@ fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
     }
 }
 
-/// Whether what is wrong is a hidden value of a key that says who we are: a password that looks like any word.
+/// Whether what is wrong is a hidden value of a key that says who we are: a password that looks
+/// like any word.
 fn is_of_identity(text: &str, at: &Location) -> bool {
     let Some(span) = span(text, at) else {
         return false;

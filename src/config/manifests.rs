@@ -3,7 +3,8 @@
 use super::{Location, Source};
 use crate::base::artifact::Conflict;
 
-/// Encrypted manifests of one kind. Namespaces come from here only: what the files say beside values is not protected.
+/// Encrypted manifests of one kind. Namespaces come from here only: what the files say beside
+/// values is not protected.
 #[derive(Debug)]
 pub struct ManifestSet {
     /// What marks the objects, where `prune` is to know them again.

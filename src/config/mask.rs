@@ -1,4 +1,5 @@
-//! What of a configuration may be shown: keys, and values of keys that never hold a secret. A pasted token or password is hidden.
+//! What of a configuration may be shown: keys, and values of keys that never hold a secret. A
+//! pasted token or password is hidden.
 //!
 //! It works on the text as it is written, because it must also work on a text that does not parse.
 

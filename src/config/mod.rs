@@ -1,7 +1,8 @@
 //! The checked declaration. If a [`Config`] exists it is valid: no other module validates again.
 //!
-//! [`raw`] is the shape as written (serde and JSON Schema come from it), [`check`] turns it into the
-//! types below and names file, line and column of what is wrong, [`load`] reads and merges files.
+//! [`raw`] is the shape as written (serde and JSON Schema come from it), [`check`] turns it into
+//! the types below and names file, line and column of what is wrong, [`load`] reads and merges
+//! files.
 
 mod at;
 pub mod check;

@@ -23,8 +23,8 @@ pub struct Problem {
     pub class: Class,
 }
 
-/// All that is wrong, with the text of the files for the snippets. A configuration should hold no secret, and somebody
-/// pastes one all the same: what is shown of it goes through [`mask`].
+/// All that is wrong, with the text of the files for the snippets. A configuration should hold no
+/// secret, and somebody pastes one all the same: what is shown of it goes through [`mask`].
 #[derive(Debug)]
 pub struct Problems {
     /// In the order they were found.
@@ -65,7 +65,8 @@ impl Problems {
         others
     }
 
-    /// What a terminal shows before the last line: every other problem with its line, and the lines of the worst.
+    /// What a terminal shows before the last line: every other problem with its line, and the lines
+    /// of the worst.
     pub fn blocks(&self) -> String {
         let text = |problem: &Problem| self.texts.get(&problem.at.file);
         let mut out = String::new();

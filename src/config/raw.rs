@@ -39,8 +39,9 @@ pub fn schema() -> serde_json::Value {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(title = "keyferry configuration")]
 pub struct RawConfig {
-    /// Name of this configuration in the cluster, such as `platform`: what it wrote carries it, and no other configuration
-    /// changes or deletes that. Required where Secrets or copies are written.
+    /// Name of this configuration in the cluster, such as `platform`: what it wrote carries it, and
+    /// no other configuration changes or deletes that. Required where Secrets or copies are
+    /// written.
     pub name: Option<At<Shown>>,
     /// The Vault or OpenBao server that sources use when they name none.
     pub vault: Option<At<RawVault>>,
@@ -158,8 +159,9 @@ pub struct RawKeys {
     pub age: Vec<At<RawAgeKey>>,
     /// Private keys of the sealed-secrets controller, all tried.
     pub sealed: Vec<At<RawSealedKey>>,
-    /// The only recipients that files may be encrypted to: age and SSH recipients, names of KMS keys, fingerprints of
-    /// PGP and sealing keys. Others are warned of, and `check --keys` fails for them.
+    /// The only recipients that files may be encrypted to: age and SSH recipients, names of KMS
+    /// keys, fingerprints of PGP and sealing keys. Others are warned of, and `check --keys` fails
+    /// for them.
     pub recipients: Vec<At<Shown>>,
 }
 
@@ -183,7 +185,8 @@ pub struct RawSealedKey {
 pub struct RawSealedKeySecret {
     /// Namespace of the controller; `kube-system` unless said.
     pub namespace: Option<At<Shown>>,
-    /// All Secrets with this label; `sealedsecrets.bitnami.com/sealed-secrets-key=active` unless `name` is given.
+    /// All Secrets with this label; `sealedsecrets.bitnami.com/sealed-secrets-key=active` unless
+    /// `name` is given.
     pub selector: Option<At<Shown>>,
     /// One Secret, so that no list right is needed.
     pub name: Option<At<Shown>>,
@@ -246,7 +249,8 @@ pub struct RawDelivery {
     /// Sidecar: what follows a change of what was delivered before.
     #[serde(default)]
     pub on_change: Vec<At<RawReaction>>,
-    /// Sidecar: how often sources that cannot be watched are read, where it differs from `sidecar.refresh`.
+    /// Sidecar: how often sources that cannot be watched are read, where it differs from
+    /// `sidecar.refresh`.
     pub refresh: Option<At<Shown>>,
     /// Sidecar: older than this it is not ready.
     pub max_age: Option<At<Shown>>,
@@ -256,10 +260,12 @@ pub struct RawDelivery {
     pub on_denied: Option<At<RawOnFailure>>,
     /// Sidecar: when a provider cannot be reached; keep unless said.
     pub on_unavailable: Option<At<RawOnFailure>>,
-    /// Sidecar: at the start, whole files that an earlier run left count as delivered while a provider is down.
+    /// Sidecar: at the start, whole files that an earlier run left count as delivered while a
+    /// provider is down.
     #[serde(default)]
     pub accept_cached: bool,
-    /// Sidecar: when changes may be made to what was delivered, where it differs from `sidecar.windows`.
+    /// Sidecar: when changes may be made to what was delivered, where it differs from
+    /// `sidecar.windows`.
     #[serde(default)]
     pub windows: Vec<At<RawWindow>>,
 }
@@ -307,7 +313,8 @@ pub struct RawFrom {
     /// The source may be absent.
     #[serde(default)]
     pub optional: bool,
-    /// `json`: lists and mappings become JSON text. `base64`: each value is base64 of the bytes that are meant.
+    /// `json`: lists and mappings become JSON text. `base64`: each value is base64 of the bytes
+    /// that are meant.
     pub encoding: Option<RawEncoding>,
     /// Joins the names of nested values, such as "_".
     pub flatten: Option<At<Shown>>,
@@ -386,7 +393,8 @@ pub struct RawFile {
     pub require_tmpfs: bool,
     /// Take over a file of another owner.
     pub adopt: bool,
-    /// Write into the file where it cannot be replaced (a bind-mounted file). Readers may see half of it.
+    /// Write into the file where it cannot be replaced (a bind-mounted file). Readers may see half
+    /// of it.
     pub in_place: bool,
 }
 

@@ -8,7 +8,8 @@ use crate::reflect::glob::Glob;
 use crate::reflect::index::Rules;
 use crate::reflect::selector::Selector;
 
-/// How long a watch may hear nothing unless said. A server sends a bookmark about every minute: two may be missed.
+/// How long a watch may hear nothing unless said. A server sends a bookmark about every minute: two
+/// may be missed.
 pub const SILENCE: Duration = Duration::from_secs(150);
 
 /// Copies of one Secret in other namespaces.

@@ -1,4 +1,5 @@
-//! How a sidecar stays: how often it looks, what it does about stale data, and whom it tells of a change.
+//! How a sidecar stays: how often it looks, what it does about stale data, and whom it tells of a
+//! change.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -83,9 +83,11 @@ pub enum Source {
 pub struct VaultRead {
     /// Name of the server.
     pub server: String,
-    /// As written, without `/v1/` and outer slashes: `kv/data/a/b` and `kv/a/b` both name KV secrets.
+    /// As written, without `/v1/` and outer slashes: `kv/data/a/b` and `kv/a/b` both name KV
+    /// secrets.
     pub path: String,
-    /// Asked for as it is written, because its `/v1/` was written out. A path with `data` in it is asked for so anyway.
+    /// Asked for as it is written, because its `/v1/` was written out. A path with `data` in it is
+    /// asked for so anyway.
     pub exact: bool,
     /// A version of a KV v2 secret.
     pub version: Option<u64>,

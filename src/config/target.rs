@@ -123,7 +123,8 @@ pub enum SecretKind {
     Fields(String),
     /// `.dockerconfigjson`, from one or several registries, or ready-made.
     DockerConfigJson {
-        /// How fields are grouped into registries; empty: `server`, `username`, `password`, `email` of one.
+        /// How fields are grouped into registries; empty: `server`, `username`, `password`, `email`
+        /// of one.
         registries: Vec<Registry>,
     },
     /// `tls.crt` and `tls.key`; `ca.crt` where there is one.

@@ -1,4 +1,5 @@
-//! Sync windows: in which hours changes may be made. Pure: the moment is an argument, and zones come from the binary.
+//! Sync windows: in which hours changes may be made. Pure: the moment is an argument, and zones
+//! come from the binary.
 
 use jiff::Timestamp;
 use jiff::ToSpan as _;
@@ -47,8 +48,8 @@ pub fn opens(windows: &[Window], now: Timestamp) -> Option<Timestamp> {
 }
 
 impl Window {
-    /// From when to when it is open if it opens on that day, as clocks show it. What a jump of the clock leaves out comes as much
-    /// later as the clock jumped, so no window is lost.
+    /// From when to when it is open if it opens on that day, as clocks show it. What a jump of the
+    /// clock leaves out comes as much later as the clock jumped, so no window is lost.
     fn on(&self, day: Date) -> Option<(Timestamp, Timestamp)> {
         if !self.days.is_empty() && !self.days.contains(&day.weekday()) {
             return None;
@@ -130,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_window_is_open_or_says_when_it_opens() {
-        // 2026-11-21 is a Saturday. In Berlin clocks jump on 2026-03-29 (02:00 to 03:00) and on 2026-10-25 (03:00 to 02:00).
+        // 2026-11-21 is a Saturday. In Berlin clocks jump on 2026-03-29 (02:00 to 03:00) and on
+        // 2026-10-25 (03:00 to 02:00).
         let rows = [
             ("", "2026-11-21T12:00:00Z", "open"),
             // Within a day: the first minute counts, the last does not.
@@ -206,7 +208,8 @@ mod tests {
                 "2026-11-21T20:30:00Z",
                 "2026-11-21T21:00:00Z",
             ),
-            // The clock jumps ahead: 02:30 does not come, 03:30 does; a window of which nothing comes is an hour later.
+            // The clock jumps ahead: 02:30 does not come, 03:30 does; a window of which nothing
+            // comes is an hour later.
             (
                 "* 02:30-05:00 Europe/Berlin",
                 "2026-03-29T00:59:00Z",
@@ -237,7 +240,8 @@ mod tests {
                 "2026-03-29T04:00:00Z",
                 "2026-03-29T20:00:00Z",
             ),
-            // The clock jumps back: 02:15 comes twice, and the first counts; what begins before and ends after is an hour longer.
+            // The clock jumps back: 02:15 comes twice, and the first counts; what begins before and
+            // ends after is an hour longer.
             (
                 "* 02:15-02:45 Europe/Berlin",
                 "2026-10-25T00:20:00Z",

@@ -1,4 +1,5 @@
-//! A configuration file as a tree of what stands where. What a scalar means is decided by who reads it ([`super::read`]).
+//! A configuration file as a tree of what stands where. What a scalar means is decided by who reads
+//! it ([`super::read`]).
 
 use std::collections::HashMap;
 
@@ -154,7 +155,8 @@ fn hint_of(what: &str) -> &'static str {
     } else if any(&["alias", "anchor"]) {
         "put quotes around text that begins with `*` or `&`"
     } else {
-        "indent keys of one mapping alike, and put quotes around text with `: `, ` #`, `{`, `[` or `*`"
+        "indent keys of one mapping alike, and put quotes around text with `: `, ` #`, \
+         `{`, `[` or `*`"
     }
 }
 

@@ -1,7 +1,9 @@
-//! Blocking calls of the disk, each on a thread beside the one that answers probes and renews leases.
+//! Blocking calls of the disk, each on a thread beside the one that answers probes and renews
+//! leases.
 //!
-//! A file system that hangs keeps the calls that ask it and no others: one call at a time goes to one place, whoever waits for it
-//! gives up in time, and a call that is slow is not counted among those that may run at once.
+//! A file system that hangs keeps the calls that ask it and no others: one call at a time goes to
+//! one place, whoever waits for it gives up in time, and a call that is slow is not counted among
+//! those that may run at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +35,8 @@ static PLACES: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>> = Mutex::ne
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hangs(pub PathBuf);
 
-/// Whether somebody still waits for a call. What nobody waits for any more must not write: it was decided too long ago.
+/// Whether somebody still waits for a call. What nobody waits for any more must not write: it was
+/// decided too long ago.
 #[derive(Debug, Clone, Default)]
 pub struct Caller(Arc<AtomicBool>);
 
@@ -121,8 +124,8 @@ pub async fn aside<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static)
     }
 }
 
-/// Asks one after another on a thread of its own, before there is a runtime. Who does not answer in time is left behind, and has
-/// nothing for an answer.
+/// Asks one after another on a thread of its own, before there is a runtime. Who does not answer in
+/// time is left behind, and has nothing for an answer.
 pub fn promptly<A, T>(asked: Vec<A>, ask: fn(&A) -> T) -> Vec<Option<T>>
 where
     A: Send + Sync + 'static,

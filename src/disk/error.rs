@@ -98,13 +98,16 @@ impl Fault for SinkError {
             Self::NoFolder(_) => "create it, or say `createDirs: true` on this target",
             Self::Foreign { .. } => "move it away, or give this target another place",
             Self::NotInMemory(_) => {
-                "mount a memory volume there (emptyDir with medium: Memory), or leave `requireTmpfs` out"
+                "mount a memory volume there (emptyDir with medium: Memory), or leave \
+                 `requireTmpfs` out"
             }
             Self::Mounted(_) => {
-                "mount the folder instead of the file, or say `inPlace: true` and accept that readers may see half of it"
+                "mount the folder instead of the file, or say `inPlace: true` and accept that \
+                 readers may see half of it"
             }
             Self::UnsafeName(_) => {
-                "rename the field; a file name has at most 255 bytes, no `/` and does not begin with `..`"
+                "rename the field; a file name has at most 255 bytes, no `/` and does not begin \
+                 with `..`"
             }
             Self::UnsafePath { .. } => {
                 "name a file beneath --root, spelt as the root is spelt, or run without --root"

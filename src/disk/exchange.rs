@@ -1,8 +1,9 @@
 //! Changing a file that others save too, without losing what they save meanwhile.
 //!
-//! The new file and the old one change places in one step. What comes out is compared with what the change was made from: if
-//! it is something else, it was saved in between, and goes back. An editor that writes into the file instead of replacing it
-//! may still be at it, so what came out is looked at once more after a moment.
+//! The new file and the old one change places in one step. What comes out is compared with what the
+//! change was made from: if it is something else, it was saved in between, and goes back. An editor
+//! that writes into the file instead of replacing it may still be at it, so what came out is looked
+//! at once more after a moment.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -62,7 +63,8 @@ impl Folder {
         self.done(&temporary, name, added)
     }
 
-    /// Replaces a file that was seen to hold a text; says whether it still did. If not, what stands there stays.
+    /// Replaces a file that was seen to hold a text; says whether it still did. If not, what stands
+    /// there stays.
     pub fn replace_seen(
         &self,
         name: &str,
@@ -107,8 +109,8 @@ impl Folder {
         Ok(same)
     }
 
-    /// Puts back what came out. Whatever was saved over ours meanwhile is newer still, and is what stays in the end; under the
-    /// temporary name is then what may go.
+    /// Puts back what came out. Whatever was saved over ours meanwhile is newer still, and is what
+    /// stays in the end; under the temporary name is then what may go.
     fn put_back(
         &self,
         temporary: &str,

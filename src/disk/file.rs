@@ -28,12 +28,14 @@ pub struct Standing {
 }
 
 impl Folder {
-    /// The regular file at a name; nothing when nothing is there. Anything else, and anything of strangers, is foreign.
+    /// The regular file at a name; nothing when nothing is there. Anything else, and anything of
+    /// strangers, is foreign.
     pub fn file(&self, name: &str, access: &Access) -> Result<Option<Standing>, SinkError> {
         if !is_file_name(name) {
             return Err(SinkError::UnsafeName(name.to_owned()));
         }
-        // Looked at before it is opened: the opening alone wakes whoever waits at a pipe or a device.
+        // Looked at before it is opened: the opening alone wakes whoever waits at a pipe or a
+        // device.
         let Some(stat) = self.stat(name)? else {
             return Ok(None);
         };
@@ -90,7 +92,8 @@ impl Folder {
                 return Err(self.explained(name, error));
             }
         };
-        // Whoever may write to this folder too could have put a file of his own under the temporary name.
+        // Whoever may write to this folder too could have put a file of his own under the temporary
+        // name.
         let there = self.stat(name)?;
         if there.is_none_or(|there| (there.st_dev, there.st_ino) != (made.st_dev, made.st_ino)) {
             return Err(SinkError::Replaced(self.at(name)));
@@ -98,7 +101,8 @@ impl Folder {
         self.settle()
     }
 
-    /// A file that is mounted by itself is replaced by nothing, and its folder often cannot be written at all.
+    /// A file that is mounted by itself is replaced by nothing, and its folder often cannot be
+    /// written at all.
     pub(super) fn explained(&self, name: &str, error: SinkError) -> SinkError {
         let SinkError::System { errno, .. } = &error else {
             return error;
@@ -143,8 +147,9 @@ impl Folder {
         fstat(&fd).map_err(|errno| self.failed("look at", name, errno))
     }
 
-    /// Gives a file whose content is right its mode and owner, each in one step; whether that was possible. Where both
-    /// differ there is no such step: between the two it could be open to the wrong ones, so it must be replaced.
+    /// Gives a file whose content is right its mode and owner, each in one step; whether that was
+    /// possible. Where both differ there is no such step: between the two it could be open to the
+    /// wrong ones, so it must be replaced.
     pub fn mend(
         &self,
         name: &str,
@@ -217,7 +222,8 @@ impl Standing {
         let Some(fd) = self.fd.as_ref().filter(|_| size <= cap) else {
             return Ok(None);
         };
-        // One byte more, so that growth is seen without a buffer that moves and leaves copies behind.
+        // One byte more, so that growth is seen without a buffer that moves and leaves copies
+        // behind.
         let mut bytes = Zeroizing::new(vec![0; size + 1]);
         let mut filled = 0;
         while filled <= size {
@@ -235,7 +241,8 @@ impl Standing {
         Ok(None)
     }
 
-    /// Its bytes when there are exactly so many: another size is another content, and is not even read.
+    /// Its bytes when there are exactly so many: another size is another content, and is not even
+    /// read.
     pub fn read_sized(
         &self,
         folder: &Folder,

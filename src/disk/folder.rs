@@ -34,7 +34,8 @@ impl AsFd for Folder {
 }
 
 impl Folder {
-    /// Opens a folder; nothing when it is still to be made. With `root` everything must lie beneath it.
+    /// Opens a folder; nothing when it is still to be made. With `root` everything must lie beneath
+    /// it.
     pub fn find(
         path: &Path,
         root: Option<&Path>,
@@ -47,7 +48,8 @@ impl Folder {
         }
     }
 
-    /// Opens a folder, and makes it where `access` allows that. What was made for it goes again if nothing comes to lie there.
+    /// Opens a folder, and makes it where `access` allows that. What was made for it goes again if
+    /// nothing comes to lie there.
     pub fn find_or_make(
         path: &Path,
         root: Option<&Path>,
@@ -146,7 +148,8 @@ impl Folder {
         self.flush(self.as_fd(), "")
     }
 
-    /// WindowHold until an open file is on disk; in memory there is nothing to wait for, so not even the call is made.
+    /// WindowHold until an open file is on disk; in memory there is nothing to wait for, so not
+    /// even the call is made.
     pub(super) fn flush(&self, fd: impl AsFd, name: &str) -> Result<(), SinkError> {
         if self.in_memory()? {
             return Ok(());

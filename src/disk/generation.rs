@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// What kubelet, and [`super::set`], switch.
 const LINK: &str = "..data";
 
-/// How often a switch may come in between: no volume changes that often, and what is read then is told by its user.
+/// How often a switch may come in between: no volume changes that often, and what is read then is
+/// told by its user.
 const TRIES: u32 = 20;
 
 /// Where `..data` of the folders around some files led at one moment.

@@ -1,4 +1,5 @@
-//! Writing into a file that is mounted by itself, where it was asked for: readers may see half of it, and there is no other way.
+//! Writing into a file that is mounted by itself, where it was asked for: readers may see half of
+//! it, and there is no other way.
 
 use rustix::fs::{
     FallocateFlags, Mode, OFlags, fallocate, fchmod, fstat, fsync, ftruncate, openat,
@@ -12,8 +13,9 @@ use crate::base::artifact::Access;
 use crate::base::material::SecretBytes;
 
 impl Folder {
-    /// Replaces the content of a file that stands; its mode and owner first, so that the new bytes are never open to more
-    /// than they are for, and room for them first, so that a full disk leaves the old ones.
+    /// Replaces the content of a file that stands; its mode and owner first, so that the new bytes
+    /// are never open to more than they are for, and room for them first, so that a full disk
+    /// leaves the old ones.
     pub fn overwrite(
         &self,
         name: &str,

@@ -1,7 +1,8 @@
 //! Two runs in one folder follow each other.
 //!
-//! What is locked is a file of ours that nobody else can open, there only as long as it is held. The folder itself would do for
-//! two runs, but everybody who may read a folder may lock it too, and would stop all writing.
+//! What is locked is a file of ours that nobody else can open, there only as long as it is held.
+//! The folder itself would do for two runs, but everybody who may read a folder may lock it too,
+//! and would stop all writing.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -27,13 +28,14 @@ enum Tried {
     Locked(OwnedFd),
     /// Another run is at work.
     Held,
-    /// There is no lock to be had here: the volume is full, read-only or knows no locks, or the file is a stranger's.
+    /// There is no lock to be had here: the volume is full, read-only or knows no locks, or the
+    /// file is a stranger's.
     Impossible,
 }
 
 impl Folder {
-    /// Keeps other runs of keyferry out. Nothing where there are no locks: two runs at once are still each whole, and only
-    /// one that swept without a lock could take the other's file away.
+    /// Keeps other runs of keyferry out. Nothing where there are no locks: two runs at once are
+    /// still each whole, and only one that swept without a lock could take the other's file away.
     pub fn lock(&self) -> Result<Option<Lock<'_>>, SinkError> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -75,7 +77,8 @@ impl Folder {
             Err(Errno::WOULDBLOCK | Errno::INTR) => return Tried::Held,
             Err(_) => return Tried::Impossible,
         }
-        // Whoever held it before has removed it, perhaps between our two calls: then it is no lock any more.
+        // Whoever held it before has removed it, perhaps between our two calls: then it is no lock
+        // any more.
         match self.stat(LOCK) {
             Ok(Some(there)) if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino) => {
                 Tried::Locked(file)

@@ -1,5 +1,5 @@
-//! Files with care: small ones of other programs are read ([`read_small`]), targets are looked at and written
-//! ([`Folder`], [`set`]) without following what others could have planted.
+//! Files with care: small ones of other programs are read ([`read_small`]), targets are looked at
+//! and written ([`Folder`], [`set`]) without following what others could have planted.
 
 mod call;
 mod error;

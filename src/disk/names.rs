@@ -1,4 +1,5 @@
-//! Names that are ours beyond doubt, so that what a killed run left can be told from what belongs to others.
+//! Names that are ours beyond doubt, so that what a killed run left can be told from what belongs
+//! to others.
 
 use std::path::Path;
 
@@ -80,7 +81,8 @@ fn is((before, after): (&str, &str), name: &str) -> bool {
         })
 }
 
-/// Sixteen hex digits that nobody can foresee. From the kernel: the crypto library takes 30 ms to seed itself.
+/// Sixteen hex digits that nobody can foresee. From the kernel: the crypto library takes 30 ms to
+/// seed itself.
 fn random_digits() -> String {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());

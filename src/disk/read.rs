@@ -1,4 +1,5 @@
-//! Small secret files (tokens, role ids, keys): opened without waiting, checked on the open descriptor, read up to a cap.
+//! Small secret files (tokens, role ids, keys): opened without waiting, checked on the open
+//! descriptor, read up to a cap.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -122,15 +123,16 @@ impl Fault for DiskError {
     }
 }
 
-/// Reads a file of at most 1 MiB; `what` names it in messages (`token file`). Links are followed: projected
-/// volumes consist of them. Warns, or refuses, when more than the owner may read it.
+/// Reads a file of at most 1 MiB; `what` names it in messages (`token file`). Links are followed:
+/// projected volumes consist of them. Warns, or refuses, when more than the owner may read it.
 pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
     judge(path, what, mode, Mode::RGRP | Mode::ROTH)?;
     Ok(bytes)
 }
 
-/// The same for what a login needs. Its group may read it: `fsGroup` gives a pod its token in no other way.
+/// The same for what a login needs. Its group may read it: `fsGroup` gives a pod its token in no
+/// other way.
 pub fn read_credential(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
     judge(path, what, mode, Mode::ROTH)?;
@@ -154,7 +156,8 @@ static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// Whether such a file is refused.
 static STRICT: AtomicBool = AtomicBool::new(false);
 
-/// From now on a key or token file that others may read is refused. For the whole process, and never undone.
+/// From now on a key or token file that others may read is refused. For the whole process, and
+/// never undone.
 pub fn be_strict() {
     STRICT.store(true, Ordering::Relaxed);
 }
@@ -196,7 +199,8 @@ pub fn read_document(path: &Path, what: &str) -> Result<SecretBytes, DiskError> 
 }
 
 fn read(path: &Path, what: &str, limit: u64) -> Result<(SecretBytes, Mode), DiskError> {
-    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become ours.
+    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become
+    // ours.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let failed = |errno: Errno| match errno {
         Errno::NOENT | Errno::NOTDIR => DiskError::Absent {

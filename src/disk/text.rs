@@ -1,7 +1,8 @@
 //! Configuration and template files: text of a bounded size, read in a bounded time.
 //!
-//! A pipe is read too, because a shell gives one for `--config <(…)`; it has to end in time. Anything else that is no
-//! regular file is refused: a device or a pipe that nobody writes would keep a run for ever.
+//! A pipe is read too, because a shell gives one for `--config <(…)`; it has to end in time.
+//! Anything else that is no regular file is refused: a device or a pipe that nobody writes would
+//! keep a run for ever.
 
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
@@ -23,7 +24,8 @@ pub fn read_text(path: &Path) -> Result<String> {
 }
 
 fn read_within(path: &Path, time_limit: Duration) -> Result<String> {
-    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become ours.
+    // O_NONBLOCK: opening a pipe without a writer would wait; O_NOCTTY: a terminal would become
+    // ours.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = open(path, flags, Mode::empty())?;
     let bytes = match FileType::from_raw_mode(fstat(&file)?.st_mode) {
@@ -60,7 +62,8 @@ fn pipe(file: &OwnedFd, end: Instant, time_limit: Duration) -> Result<Vec<u8>> {
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
-        // Until it is empty, not only once: a writer that ended before we opened it shows only as the end behind its text.
+        // Until it is empty, not only once: a writer that ended before we opened it shows only as
+        // the end behind its text.
         loop {
             match step(file, &mut bytes) {
                 Ok(0) => return Ok(bytes),

@@ -1,6 +1,8 @@
-//! What killed runs left beside targets. A folder with thousands of targets is listed once for all of them.
+//! What killed runs left beside targets. A folder with thousands of targets is listed once for all
+//! of them.
 //!
-//! A list stays good for a while: nobody leaves anything but a run that was killed, and the next list finds that too.
+//! A list stays good for a while: nobody leaves anything but a run that was killed, and the next
+//! list finds that too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

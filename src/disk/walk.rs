@@ -1,10 +1,13 @@
 //! The way to a folder, without following what others could have planted.
 //!
-//! - A link on the way is followed only when nobody else could have made it: the link and the folder that holds it belong
-//!   to root or to us, and nobody else may write to that folder. Where it leads is walked by the same rule, so
-//!   `/var/run -> /run` works, and a link in `/tmp` does not, not even behind a link that is trusted.
-//! - Under a root there are no links at all, and what is asked for must lie beneath it as it is spelt.
-//! - Folders are not judged by their owner: who may rename them decides where a path leads, and that is what a path means.
+//! - A link on the way is followed only when nobody else could have made it: the link and the
+//!   folder that holds it belong to root or to us, and nobody else may write to that folder. Where
+//!   it leads is walked by the same rule, so `/var/run -> /run` works, and a link in `/tmp` does
+//!   not, not even behind a link that is trusted.
+//! - Under a root there are no links at all, and what is asked for must lie beneath it as it is
+//!   spelt.
+//! - Folders are not judged by their owner: who may rename them decides where a path leads, and
+//!   that is what a path means.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -43,7 +46,8 @@ pub(super) fn open_folder(
         Some(root) => Some(openat(CWD, root, PLACE, Mode::empty()).map_err(failed)?),
         None => None,
     };
-    // Nearly always one call; the walk is for links, for what must be made, for kernels and sandboxes without this call.
+    // Nearly always one call; the walk is for links, for what must be made, for kernels and
+    // sandboxes without this call.
     let found = match &place {
         Some(place) => openat2(place, &inner, FOLDER, Mode::empty(), RESOLVE | BENEATH),
         None => openat2(CWD, start.join(&inner), FOLDER, Mode::empty(), RESOLVE),
@@ -109,7 +113,8 @@ fn outside(path: &Path) -> SinkError {
     }
 }
 
-/// An absolute path without `.` and `..`: beneath a root there are no links that could give `..` another meaning.
+/// An absolute path without `.` and `..`: beneath a root there are no links that could give `..`
+/// another meaning.
 fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
@@ -144,8 +149,8 @@ fn system(step: &'static str, path: &Path, errno: Errno) -> SinkError {
     }
 }
 
-/// Folders that were made on the way, each by its name in its holder. They go again when this is dropped, the last one first:
-/// one in which something lies by then stays by itself.
+/// Folders that were made on the way, each by its name in its holder. They go again when this is
+/// dropped, the last one first: one in which something lies by then stays by itself.
 #[derive(Default)]
 pub(super) struct Made(Vec<(OwnedFd, OsString)>);
 
@@ -202,7 +207,8 @@ impl Walk<'_> {
         match mkdirat(&self.at, &*name, Mode::RWXU) {
             Ok(()) => self.made.0.push((holder, name.clone())),
             Err(Errno::EXIST) => {
-                // Somebody was faster: what is there now is judged like anything else, but not for ever.
+                // Somebody was faster: what is there now is judged like anything else, but not for
+                // ever.
                 self.count(&path)?;
                 self.left.push(name);
                 return Ok(());

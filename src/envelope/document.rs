@@ -39,7 +39,8 @@ fn sections(sections: Vec<ini::Section>) -> Node {
     joined(nodes)
 }
 
-/// Sections of one name become a list, as the peers of WireGuard are one: in place of the first of them, in their order.
+/// Sections of one name become a list, as the peers of WireGuard are one: in place of the first of
+/// them, in their order.
 pub(super) fn joined(sections: impl Iterator<Item = (String, Node)>) -> Node {
     let mut all: Vec<(String, Vec<Node>)> = Vec::new();
     let mut known = HashMap::new();

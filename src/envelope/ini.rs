@@ -1,7 +1,8 @@
-//! INI files as Go's `ini.v1` reads them, which SOPS uses: sections of `name = value`, all values text.
+//! INI files as Go's `ini.v1` reads them, which SOPS uses: sections of `name = value`, all values
+//! text.
 //!
-//! Its rules are many and odd (a `#` or `;` inside a value ends it, three kinds of quotes, `\` joins lines); they are
-//! kept, because a SOPS checksum covers what they give.
+//! Its rules are many and odd (a `#` or `;` inside a value ends it, three kinds of quotes, `\`
+//! joins lines); they are kept, because a SOPS checksum covers what they give.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,8 @@
-//! JSON into a tree: RFC 8259 and nothing beside it, order and spelling of numbers kept, duplicate keys refused.
+//! JSON into a tree: RFC 8259 and nothing beside it, order and spelling of numbers kept, duplicate
+//! keys refused.
 //!
-//! Own code, because the usual parsers keep the last of two equal keys, or a number's value instead of its spelling.
+//! Own code, because the usual parsers keep the last of two equal keys, or a number's value instead
+//! of its spelling.
 
 use crate::base::material::{Node, SecretBytes};
 use crate::format::{hex, number};
@@ -222,7 +224,8 @@ impl<'a> Reader<'a> {
     }
 
     fn rest(&self) -> &'a str {
-        // `at` may stand inside a character while an escaped string is copied; nothing else asks then.
+        // `at` may stand inside a character while an escaped string is copied; nothing else asks
+        // then.
         self.text.get(self.at..).unwrap_or_default()
     }
 

@@ -1,7 +1,9 @@
-//! The recipients that files may be encrypted to, as the configuration lists them: who else could read a file.
+//! The recipients that files may be encrypted to, as the configuration lists them: who else could
+//! read a file.
 //!
-//! What a file says of its recipients is protected by nothing, and age names most of them not at all. So this finds
-//! mistakes, not attackers: a recipient of a colleague who left, a file that was made before the list.
+//! What a file says of its recipients is protected by nothing, and age names most of them not at
+//! all. So this finds mistakes, not attackers: a recipient of a colleague who left, a file that was
+//! made before the list.
 
 use std::borrow::Cow;
 
@@ -29,7 +31,11 @@ impl Fault for OutsidePolicy {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("add them to keys.recipients; or encrypt it anew without them and replace its values, which they may have read".to_owned())
+        Some(
+            "add them to keys.recipients; or encrypt it anew without them and replace its \
+            values, which they may have read"
+                .to_owned(),
+        )
     }
 }
 
@@ -48,7 +54,8 @@ impl Policy<'_> {
         }))
     }
 
-    /// SSH keys are known by their short hash; of the others only the number is, so there must not be more than are listed.
+    /// SSH keys are known by their short hash; of the others only the number is, so there must not
+    /// be more than are listed.
     pub fn of_age(&self, recipients: &[age::Recipient]) -> Result<(), OutsidePolicy> {
         if self.0.is_empty() {
             return Ok(());
@@ -74,7 +81,8 @@ impl Policy<'_> {
         refuse(others.into_iter())
     }
 
-    /// Sealing keys are restricted only where the list holds fingerprints: a value names no key, so it is known once it opened.
+    /// Sealing keys are restricted only where the list holds fingerprints: a value names no key, so
+    /// it is known once it opened.
     pub fn of_sealing_keys(&self, fingerprints: &[String]) -> Result<(), OutsidePolicy> {
         if !self.0.iter().any(|listed| listed.starts_with("SHA256:")) {
             return Ok(());

@@ -1,7 +1,9 @@
-//! What a YAML scalar is: by the core schema for plain documents, by the rules of Go's YAML for SOPS files.
+//! What a YAML scalar is: by the core schema for plain documents, by the rules of Go's YAML for
+//! SOPS files.
 //!
-//! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). A plain document keeps a spelling that JSON does
-//! not know as text, byte for byte; a SOPS file must be read as SOPS read it, or its checksum is another.
+//! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). A plain document keeps a
+//! spelling that JSON does not know as text, byte for byte; a SOPS file must be read as SOPS read
+//! it, or its checksum is another.
 
 use crate::base::material::{Node, SecretBytes};
 use crate::format::{base64, number};

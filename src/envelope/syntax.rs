@@ -1,11 +1,14 @@
-//! What can be wrong with the text of a document, whatever it is written in: a place and a word, never a value.
+//! What can be wrong with the text of a document, whatever it is written in: a place and a word,
+//! never a value.
 
 use crate::base::failure::{Class, Fault};
 
-/// Nesting that no honest document has, and that a few walks over the tree can still take on any stack.
+/// Nesting that no honest document has, and that a few walks over the tree can still take on any
+/// stack.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// Values of one file, lists and mappings among them. Each costs far more memory than its text; what anybody delivers has a few.
+/// Values of one file, lists and mappings among them. Each costs far more memory than its text;
+/// what anybody delivers has a few.
 pub(super) const MOST_VALUES: usize = 128 * 1024;
 
 /// Why a text is not the document it should be.
@@ -87,7 +90,8 @@ pub enum LineProblem {
     AfterQuote,
     /// A quote behind a backslash.
     #[error(
-        "has a `\\` before a `'`, which docker compose takes for a part of the value and others for its end"
+        "has a `\\` before a `'`, which docker compose takes for a part of the value and others \
+         for its end"
     )]
     Escaped,
     /// A comment instead of a value.
@@ -124,7 +128,8 @@ impl Fault for SyntaxError {
                 problem: LineProblem::Substitution,
                 ..
             } => Some(
-                "put the value in single quotes, or write `\\$` in double quotes: variables are not filled in here"
+                "put the value in single quotes, or write `\\$` in double quotes: variables are \
+                 not filled in here"
                     .to_owned(),
             ),
             Self::Line {

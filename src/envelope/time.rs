@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-/// A point in time in the offset in which it was written. A valid date; not necessarily in our era of leap seconds.
+/// A point in time in the offset in which it was written. A valid date; not necessarily in our era
+/// of leap seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time {
     year: u16,

@@ -1,4 +1,5 @@
-//! YAML into trees, from the events of `granit-parser`: order kept, duplicate keys refused, bombs bounded.
+//! YAML into trees, from the events of `granit-parser`: order kept, duplicate keys refused, bombs
+//! bounded.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +12,8 @@ use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
 mod go;
 
-/// Nodes that aliases may add to a file. Honest files share some settings; bombs double at each level.
+/// Nodes that aliases may add to a file. Honest files share some settings; bombs double at each
+/// level.
 const MAX_UNFOLDED_NODES: usize = 50_000;
 /// Bytes of text that aliases may add.
 const MAX_UNFOLDED_BYTES: usize = 8 * 1024 * 1024;

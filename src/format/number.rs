@@ -102,7 +102,8 @@ pub(crate) fn is_json(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The expected columns were printed by Go: `FormatFloat(f, 'f', -1, 64)`, `'g'` and `json.Marshal`.
+    /// The expected columns were printed by Go: `FormatFloat(f, 'f', -1, 64)`, `'g'` and
+    /// `json.Marshal`.
     #[test]
     fn spellings_are_those_of_go() {
         for (number, decimal_spelling, yaml, json) in [

@@ -1,7 +1,9 @@
-//! One call to the API server: built by hand, tried again where that can help, never beyond the deadline.
+//! One call to the API server: built by hand, tried again where that can help, never beyond the
+//! deadline.
 //!
-//! A write that is tried again is safe: each carries the version of the object it was decided on, so a first try that did
-//! arrive makes the second one fail with a conflict, and the caller looks again.
+//! A write that is tried again is safe: each carries the version of the object it was decided on,
+//! so a first try that did arrive makes the second one fail with a conflict, and the caller looks
+//! again.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +22,8 @@ use crate::base::counters;
 use crate::base::material::SecretBytes;
 use crate::process::time_limit::retry;
 
-/// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is tried again.
+/// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is
+/// tried again.
 const ONE_TRY: Duration = Duration::from_secs(30);
 
 /// An object is at most 1.5 MiB in the store; base64 and managed fields make it larger on the wire.
@@ -186,7 +189,8 @@ impl<'a> Call<'a> {
 }
 
 impl Verb {
-    /// As a metric calls it, and RBAC: an apply is a `patch`, also where it creates, which its code 201 shows.
+    /// As a metric calls it, and RBAC: an apply is a `patch`, also where it creates, which its code
+    /// 201 shows.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Get | Self::GetMetadata => "get",
@@ -267,10 +271,12 @@ impl Kubernetes {
                     tries,
                 });
             }
-            // Who stays tells of a failure once for all its tries, and of one that passed not at all.
+            // Who stays tells of a failure once for all its tries, and of one that passed not at
+            // all.
             if tries.is_power_of_two() && !self.time_limit.stays() {
                 let wait_ms = pause.as_millis();
-                tracing::warn!(%verb, object = %subject, tries, wait_ms, why, "kubernetes did not answer well");
+                tracing::warn!(%verb, object = %subject, tries, wait_ms, why, "kubernetes did not \
+                    answer well");
             }
             last = Some(why);
             sleep(pause).await;

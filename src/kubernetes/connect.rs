@@ -1,7 +1,9 @@
-//! Finding the cluster and making the client: in order `KUBECONFIG`, the pod's ServiceAccount, `~/.kube/config`.
+//! Finding the cluster and making the client: in order `KUBECONFIG`, the pod's ServiceAccount,
+//! `~/.kube/config`.
 //!
-//! The client is put together from `kube`'s own layers, without three of its defaults: its retries, its error lines in our log,
-//! and, in a pod, the reading of the machine's certificates that it would then throw away.
+//! The client is put together from `kube`'s own layers, without three of its defaults: its retries,
+//! its error lines in our log, and, in a pod, the reading of the machine's certificates that it
+//! would then throw away.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -31,8 +33,9 @@ const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// After so long without a word, then so often and so many times, the kernel asks whether the other machine is still there: one
-/// that vanished is noticed within a minute, and what forwards connections in between does not forget them.
+/// After so long without a word, then so often and so many times, the kernel asks whether the other
+/// machine is still there: one that vanished is noticed within a minute, and what forwards
+/// connections in between does not forget them.
 const PROBES: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// The least time for finding out where the cluster is and who we are.
@@ -76,7 +79,8 @@ pub(super) struct Surroundings {
 impl Surroundings {
     #[expect(
         clippy::disallowed_methods,
-        reason = "where a cluster is found is a convention of the environment, and is looked for only if one is needed"
+        reason = "where a cluster is found is a convention of the environment, and is looked for \
+            only if one is needed"
     )]
     fn of_this_process() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -93,7 +97,8 @@ impl Surroundings {
     }
 }
 
-/// Everything of the client that may block: files are read and, if a kubeconfig says so, a program is run.
+/// Everything of the client that may block: files are read and, if a kubeconfig says so, a program
+/// is run.
 struct Parts {
     namespace: String,
     server: String,
@@ -110,13 +115,15 @@ pub(super) async fn open(
     // Who comes second finds a provider installed, which is just as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let (send, parts) = oneshot::channel();
-    // A thread that nobody waits for: a credential program that hangs must not hold us beyond the deadline.
+    // A thread that nobody waits for: a credential program that hangs must not hold us beyond the
+    // deadline.
     let work = move || drop(send.send(find(&surroundings).and_then(|config| prepare(&config))));
     let thread = std::thread::Builder::new()
         .name("kubeconfig".into())
         .spawn(work);
     thread.map_err(|error| Error::Credentials(error.to_string()))?;
-    // Work on this machine: it gets its time even where others used up all that was given for waiting.
+    // Work on this machine: it gets its time even where others used up all that was given for
+    // waiting.
     let end = time_limit.deadline().max(Instant::now() + LOCAL);
     let parts = match timeout_at(end, parts).await {
         Ok(Ok(parts)) => parts?,
@@ -187,7 +194,8 @@ fn in_pod(
     };
     let mut config = Config::new(url);
     config.default_namespace = namespace;
-    // The file is read by the verifier, which also notices when it changes; an empty list keeps the system's roots unread.
+    // The file is read by the verifier, which also notices when it changes; an empty list keeps the
+    // system's roots unread.
     config.root_cert = Some(Vec::new());
     config.root_cert_file = Some(pod.join("ca.crt"));
     config.auth_info.token_file = Some(pod.join("token").display().to_string());
@@ -261,8 +269,8 @@ fn assemble(parts: Parts, time_limit: TimeLimit) -> Kubernetes {
     }
 }
 
-/// A credential program's output may hold the credential, and its command line as the library tells it holds environment
-/// variables, so only how it ended is told.
+/// A credential program's output may hold the credential, and its command line as the library tells
+/// it holds environment variables, so only how it ended is told.
 pub(super) fn credentials(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { out, .. } => {

@@ -1,4 +1,5 @@
-//! Secrets and ConfigMaps as they are copied: read whole, applied under our own name, bound to what a copy was decided on.
+//! Secrets and ConfigMaps as they are copied: read whole, applied under our own name, bound to what
+//! a copy was decided on.
 
 use std::collections::BTreeMap;
 
@@ -137,7 +138,8 @@ pub(crate) struct Parcel<'a> {
     pub(crate) annotations: &'a BTreeMap<String, String>,
     /// What it is written over.
     pub(crate) basis: Basis,
-    /// Whether it is ours: then it gets our mark and the source's type. Otherwise it stays what its owner made it.
+    /// Whether it is ours: then it gets our mark and the source's type. Otherwise it stays what its
+    /// owner made it.
     pub(crate) ours: bool,
 }
 
@@ -164,7 +166,8 @@ impl Parcel<'_> {
         }
         let head = head.to_string();
         let values = self.of.data.iter().chain(&self.of.binary);
-        // Sized at once, so that no outgrown copy is left in memory unwiped; only a ConfigMap's text may need more.
+        // Sized at once, so that no outgrown copy is left in memory unwiped; only a ConfigMap's
+        // text may need more.
         let size = values.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
         let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 64 + size.sum::<usize>()));
         body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
@@ -227,7 +230,8 @@ impl Kubernetes {
         }
     }
 
-    /// Applies a copy and gives what was stored. Fields of others are taken: it is our copy, or its owner asked for this.
+    /// Applies a copy and gives what was stored. Fields of others are taken: it is our copy, or its
+    /// owner asked for this.
     pub(crate) async fn send(&self, parcel: &Parcel<'_>) -> Result<Whole, Error> {
         let call = Call {
             query: format!("fieldManager={MANAGER}&force=true"),
@@ -244,7 +248,8 @@ impl Kubernetes {
         read(&call, parcel.kind, answer)
     }
 
-    /// Removes keys that do not belong, and other writers' names from those that do: after this, a stranger at the data shows.
+    /// Removes keys that do not belong, and other writers' names from those that do: after this, a
+    /// stranger at the data shows.
     pub(crate) async fn clear(
         &self,
         kind: place::Kind,

@@ -1,4 +1,5 @@
-//! What can go wrong with a cluster, named by object, verb and next move. No variant carries a value.
+//! What can go wrong with a cluster, named by object, verb and next move. No variant carries a
+//! value.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub enum Error {
     Credentials(String),
     /// They took too long.
     #[error(
-        "no credentials for the Kubernetes API: reading them, or the program that gives them, did not end in time"
+        "no credentials for the Kubernetes API: reading them, or the program that gives them, did \
+         not end in time"
     )]
     LateCredentials,
     /// They were not accepted.
@@ -57,7 +59,8 @@ pub enum Error {
     /// A definitive 404.
     #[error("{0} does not exist")]
     Absent(Subject),
-    /// The ServiceAccount that is to pull with a Secret. No source, so not an absence that may be forgiven.
+    /// The ServiceAccount that is to pull with a Secret. No source, so not an absence that may be
+    /// forgiven.
     #[error("{0}, which is to pull with a secret, does not exist")]
     NoAccount(Subject),
     /// The namespace of a target does not exist.
@@ -202,37 +205,63 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoCluster(_) => "set KUBECONFIG, or run in a pod with `automountServiceAccountToken: true`".into(),
+            Self::NoCluster(_) => "set KUBECONFIG, or run in a pod with \
+                `automountServiceAccountToken: true`"
+                .into(),
             Self::Kubeconfig { .. } | Self::BadName(_) | Self::Strange { .. } => return None,
-            Self::Exhausted { .. } => "raise the limit (`ulimit -n`), or run it again when less is open".into(),
-            Self::Credentials(_) => "check the user of the kubeconfig's context, or the pod's ServiceAccount token".into(),
+            Self::Exhausted { .. } => "raise the limit (`ulimit -n`), or run it again when less \
+                is open"
+                .into(),
+            Self::Credentials(_) => "check the user of the kubeconfig's context, or the pod's \
+                ServiceAccount token"
+                .into(),
             Self::Unauthenticated { .. } => {
-                "the token may have expired or be meant for another audience: renew it; in a pod, check that the token mounted is the API server's".into()
+                "the token may have expired or be meant for another audience: renew it; in a pod, \
+                 check that the token mounted is the API server's"
+                    .into()
             }
             Self::Forbidden { subject, verb, .. } => rule(subject, verb),
             Self::Absent(subject) => format!("create {subject}, or correct its name or namespace"),
             Self::NoAccount(subject) => {
-                format!("create {subject} first (in Argo CD: in an earlier sync wave than this Job)")
+                format!(
+                    "create {subject} first (in Argo CD: in an earlier sync wave than this \
+                    Job)"
+                )
             }
             Self::NoNamespace(subject) => {
-                format!("create namespace {} first (in Argo CD: in an earlier sync wave)", subject.at.namespace)
+                format!(
+                    "create namespace {} first (in Argo CD: in an earlier sync wave)",
+                    subject.at.namespace
+                )
             }
             Self::NamespaceEnding(subject) => {
-                format!("wait until namespace {} is gone and create it again, or deliver elsewhere", subject.at.namespace)
+                format!(
+                    "wait until namespace {} is gone and create it again, or deliver elsewhere",
+                    subject.at.namespace
+                )
             }
             Self::Owned { .. } => {
-                "let one of the two write these fields; `force: true` on this target takes them".into()
+                "let one of the two write these fields; `force: true` on this target takes them"
+                    .into()
             }
-            Self::Raced(_) => "run again; when it happens often, two programs write the same object".into(),
+            Self::Raced(_) => "run again; when it happens often, two programs write the same \
+                object"
+                .into(),
             Self::Rejected { .. } | Self::Fenced(_) => return None,
-            Self::Unavailable { .. } => "run again when the API server answers, or give it longer with `--deadline`".into(),
+            Self::Unavailable { .. } => "run again when the API server answers, or give it longer \
+                with `--deadline`"
+                .into(),
             Self::LateCredentials => "run again, or give it longer with `--deadline`".into(),
             Self::Stopped(_) => "run again".into(),
             Self::BeingDeleted { .. } => "run again when it is gone".into(),
             Self::UnfitKeys { .. } => {
-                "docs/reflect.md, \"The key of the marks\": give it keys of 32 random bytes, or name another Secret in `markKey`".into()
+                "docs/reflect.md, \"The key of the marks\": give it keys of 32 random bytes, or \
+                 name another Secret in `markKey`"
+                    .into()
             }
-            Self::Altered { .. } => "look for a mutating webhook or policy that changes Secrets, and exempt this one".into(),
+            Self::Altered { .. } => "look for a mutating webhook or policy that changes Secrets, \
+                and exempt this one"
+                .into(),
             Self::NotRecreated { cause, .. } => return cause.hint(),
         })
     }
@@ -252,7 +281,8 @@ impl Fault for Error {
     }
 }
 
-/// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so that one reading is enough.
+/// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so
+/// that one reading is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
     let usual: &[&str] = match subject.kind {
         Kind::Secret | Kind::ConfigMap => &["get", "create", "patch"],
@@ -270,7 +300,8 @@ fn rule(subject: &Subject, verb: &str) -> String {
         }
         Kind::LabelledSecrets => {
             return format!(
-                "name one Secret instead of a label, or grant it: a Role in namespace {} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",
+                "name one Secret instead of a label, or grant it: a Role in namespace {} needs \
+                 {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",
                 subject.at.namespace
             );
         }
@@ -283,13 +314,15 @@ fn rule(subject: &Subject, verb: &str) -> String {
         // Nothing that has no name can be granted by name.
         let (role, place) = role(subject);
         return format!(
-            "add `{verb}`: a {role}{place} needs {{apiGroups: [\"{}\"], resources: [{}], verbs: [list, watch]}}",
+            "add `{verb}`: a {role}{place} needs {{apiGroups: [\"{}\"], resources: [{}], verbs: \
+             [list, watch]}}",
             subject.kind.group(),
             subject.kind.resource()
         );
     }
     format!(
-        "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"{}\"], resources: [{}], resourceNames: [{}], verbs: [{}]}}",
+        "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"{}\"], resources: [{}], \
+         resourceNames: [{}], verbs: [{}]}}",
         subject.at.namespace,
         subject.kind.group(),
         subject.kind.resource(),

@@ -1,4 +1,5 @@
-//! An Event: what people are told at an object, with `kubectl get events`. One per object and topic; it counts.
+//! An Event: what people are told at an object, with `kubectl get events`. One per object and
+//! topic; it counts.
 
 use serde_json::json;
 use zeroize::Zeroizing;

@@ -1,4 +1,5 @@
-//! Who owns which field of an object: `metadata.managedFields`, read for our own entry and, on adoption, freed of others'.
+//! Who owns which field of an object: `metadata.managedFields`, read for our own entry and, on
+//! adoption, freed of others'.
 
 use std::collections::BTreeSet;
 
@@ -50,9 +51,10 @@ impl Managed {
         }
     }
 
-    /// The entries after an adoption, or nothing when no entry changes: who once wrote these fields with a plain update, by
-    /// `kubectl create` for one, owns them no more. Without that, equal values would be owned by both, and the first
-    /// rotation would fail. Managers that apply are left alone: they are alive and would take the fields back.
+    /// The entries after an adoption, or nothing when no entry changes: who once wrote these fields
+    /// with a plain update, by `kubectl create` for one, owns them no more. Without that, equal
+    /// values would be owned by both, and the first rotation would fail. Managers that apply are
+    /// left alone: they are alive and would take the fields back.
     pub(crate) fn without(&self, taken: &Fields) -> Option<Value> {
         let mut entries = self.0.clone();
         for entry in entries
@@ -80,7 +82,8 @@ impl Managed {
                 .is_some_and(|fields| *fields != json!({}))
         });
         if entries.is_empty() {
-            // On an object that nobody manages, the first apply meets an invented manager who owns everything.
+            // On an object that nobody manages, the first apply meets an invented manager who owns
+            // everything.
             return Some(json!([{
                 "manager": MANAGER, "operation": "Update", "apiVersion": "v1",
                 "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {".": {}}},

@@ -11,8 +11,8 @@ use crate::base::failure::{Class, class_of_reading};
 use crate::base::material::SECRET_VARIABLES;
 use crate::net::address::is_loopback;
 
-/// The connection that some files, merged in order, tell of. Files of a list that do not exist are passed over, as everywhere;
-/// that none exists is an error, because then the list itself is wrong.
+/// The connection that some files, merged in order, tell of. Files of a list that do not exist are
+/// passed over, as everywhere; that none exists is an error, because then the list itself is wrong.
 pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
     let shown: Vec<String> = files
         .iter()
@@ -39,7 +39,8 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
         });
     }
     let merged = merged.ok_or_else(|| wrong("it does not exist".into()))?;
-    // Of the current context only; `Config` itself would also take `HTTPS_PROXY`, which we do not follow unasked.
+    // Of the current context only; `Config` itself would also take `HTTPS_PROXY`, which we do not
+    // follow unasked.
     let has_proxy = has_proxy(&merged);
     let mut config = Config::try_from(merged).map_err(|error| failed(&error))?;
     keep_secrets(&mut config.auth_info);
@@ -50,7 +51,11 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
     }
     if !is_loopback(config.cluster_url.host().unwrap_or_default()) {
         if config.accept_invalid_certs {
-            return Err(wrong("it turns off certificate checks (`insecure-skip-tls-verify`): name the cluster's `certificate-authority` instead".into()));
+            return Err(wrong(
+                "it turns off certificate checks (`insecure-skip-tls-verify`): name \
+                the cluster's `certificate-authority` instead"
+                    .into(),
+            ));
         }
         if config.cluster_url.scheme_str() != Some("https") {
             return Err(wrong("its server is not reached by https".into()));
@@ -59,8 +64,8 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// The program that gives credentials is none of ours: it gets its own environment, and what the kubeconfig itself sets,
-/// but no secret of ours.
+/// The program that gives credentials is none of ours: it gets its own environment, and what the
+/// kubeconfig itself sets, but no secret of ours.
 fn keep_secrets(user: &mut AuthInfo) {
     if let Some(program) = &mut user.exec {
         let set: Vec<&String> = program.env.iter().flatten().filter_map(name_of).collect();

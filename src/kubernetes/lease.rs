@@ -1,4 +1,5 @@
-//! A Lease: who of several replicas works, and a fence that keeps one that was paused from writing after it lost it.
+//! A Lease: who of several replicas works, and a fence that keeps one that was paused from writing
+//! after it lost it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -117,7 +118,8 @@ impl Kubernetes {
         }
     }
 
-    /// Claims a Lease that stands as `seen`, or that does not exist; anything else is a race that somebody else won.
+    /// Claims a Lease that stands as `seen`, or that does not exist; anything else is a race that
+    /// somebody else won.
     pub(crate) async fn claim(
         &self,
         claim: &Claim<'_>,

@@ -1,4 +1,5 @@
-//! Lists and watches of metadata: pages, then one line for each change. No value leaves the server for them.
+//! Lists and watches of metadata: pages, then one line for each change. No value leaves the server
+//! for them.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::base::artifact::ObjectName;
 use crate::base::counters;
 use crate::format::percent;
 
-/// Objects of one page. An annotation may be of 256 KiB, so a page that is too long is asked for again in smaller ones.
+/// Objects of one page. An annotation may be of 256 KiB, so a page that is too long is asked for
+/// again in smaller ones.
 const PAGE: usize = 250;
 
 /// One part of a list.
@@ -161,7 +163,8 @@ pub(crate) struct Watch {
     subject: super::Subject,
 }
 
-/// The server ends a watch by itself after this time, so that connections move to where there is room.
+/// The server ends a watch by itself after this time, so that connections move to where there is
+/// room.
 const WATCH: Duration = Duration::from_secs(600);
 
 impl Kubernetes {
@@ -218,8 +221,8 @@ impl Kubernetes {
 }
 
 impl Watch {
-    /// The next change; nothing when the server ended the watch in good order. Silence for too long is a dead connection:
-    /// a server that lives sends a bookmark about every minute.
+    /// The next change; nothing when the server ended the watch in good order. Silence for too long
+    /// is a dead connection: a server that lives sends a bookmark about every minute.
     pub(crate) async fn next<T: DeserializeOwned>(
         &mut self,
         silence: Duration,

@@ -1,6 +1,8 @@
-//! The Secret with the keys of the marks: read by name, made where there is none, and never changed.
+//! The Secret with the keys of the marks: read by name, made where there is none, and never
+//! changed.
 //!
-//! It carries no mark of ours: nothing that may be written or deleted because of a mark is ever this Secret.
+//! It carries no mark of ours: nothing that may be written or deleted because of a mark is ever
+//! this Secret.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +53,8 @@ impl Kubernetes {
         Keys::read(place, [new_key()?]).map_err(|why| unfit(at, why))
     }
 
-    /// Makes the Secret with these keys, and gives those that it then holds: somebody else may be quicker.
+    /// Makes the Secret with these keys, and gives those that it then holds: somebody else may be
+    /// quicker.
     pub(crate) async fn keep_mark_keys(
         &self,
         at: &ObjectName,

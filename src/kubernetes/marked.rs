@@ -1,5 +1,5 @@
-//! Secrets that came from a set of manifests, and declared copies: found by the marks that we applied, without asking for their
-//! values.
+//! Secrets that came from a set of manifests, and declared copies: found by the marks that we
+//! applied, without asking for their values.
 
 use serde::Deserialize;
 

@@ -1,12 +1,15 @@
-//! The connection to a cluster: found once, without retries of its own, each call bounded by the deadline.
+//! The connection to a cluster: found once, without retries of its own, each call bounded by the
+//! deadline.
 //!
-//! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`] reads its refusals,
-//! [`secret`], [`account`] and [`sealing`] are the kinds of object that we know, as bytes on the wire and no more.
+//! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`]
+//! reads its refusals, [`secret`], [`account`] and [`sealing`] are the kinds of object that we
+//! know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no list of whole objects but two by label, of sealing keys and of what `prune` may delete, so that a Role
-//! limited to names is enough for all else; what is listed and watched beside them is metadata ([`list`]), and only where a
-//! configuration has copies; and the typed client of `kube` is not used for Secrets, because its types print values and its parser logs the
-//! bodies that it cannot read.
+//! Architecture invariant: no list of whole objects but two by label, of sealing keys and of what
+//! `prune` may delete, so that a Role limited to names is enough for all else; what is listed and
+//! watched beside them is metadata ([`list`]), and only where a configuration has copies; and the
+//! typed client of `kube` is not used for Secrets, because its types print values and its parser
+//! logs the bodies that it cannot read.
 
 use std::sync::Arc;
 

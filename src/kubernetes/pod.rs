@@ -12,7 +12,8 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// As the downward API says it, else by the name of the machine, which a pod without `hostNetwork` gives us.
+    /// As the downward API says it, else by the name of the machine, which a pod without
+    /// `hostNetwork` gives us.
     #[expect(
         clippy::disallowed_methods,
         reason = "what a pod knows of itself is in its environment, by convention"

@@ -1,4 +1,5 @@
-//! What the sealed-secrets controller keeps in a cluster: its keys, found by their label, and SealedSecrets.
+//! What the sealed-secrets controller keeps in a cluster: its keys, found by their label, and
+//! SealedSecrets.
 
 use zeroize::Zeroizing;
 

@@ -1,4 +1,5 @@
-//! A Secret on the wire: read straight into wiped bytes, written as a server-side apply, and checked before it is sent.
+//! A Secret on the wire: read straight into wiped bytes, written as a server-side apply, and
+//! checked before it is sent.
 //!
 //! The mark: an object is keyferry's if it carries the label `app.kubernetes.io/managed-by:
 //! keyferry`, and of a configuration if the label `keyferry.io/configuration` names that. The
@@ -150,8 +151,8 @@ impl Stored {
         data.map(|(key, Base64(value))| (key, value)).collect()
     }
 
-    /// The part that concerns us: what we applied and what we are to apply. A key, label or annotation that only others own
-    /// stays where it is and is no difference.
+    /// The part that concerns us: what we applied and what we are to apply. A key, label or
+    /// annotation that only others own stays where it is and is no difference.
     pub(crate) fn seen(self, wanted: &SecretArtifact) -> SecretState {
         let owner = self.owner();
         let others = self.keys_of_others(wanted);
@@ -195,7 +196,8 @@ impl Stored {
         }
     }
 
-    /// The same object as one to be made, for putting it back; its marks are among its labels and annotations.
+    /// The same object as one to be made, for putting it back; its marks are among its labels and
+    /// annotations.
     pub(crate) fn into_artifact(self, instead: &SecretArtifact) -> SecretArtifact {
         let Self {
             metadata,
@@ -258,7 +260,8 @@ impl Kubernetes {
         parse(&call, &answer)
     }
 
-    /// Makes an object without our mark ready to be applied, and gives its version then: see [`Managed::without`].
+    /// Makes an object without our mark ready to be applied, and gives its version then: see
+    /// [`Managed::without`].
     pub(crate) async fn disown(
         &self,
         wanted: &SecretArtifact,

@@ -68,7 +68,8 @@ pub(super) fn refusal(call: &Call<'_>, code: u16, body: &[u8], asked: Option<Dur
     }
 }
 
-/// RBAC and admission share a code and a reason; only RBAC's sentence, which the server builds, tells them apart.
+/// RBAC and admission share a code and a reason; only RBAC's sentence, which the server builds,
+/// tells them apart.
 fn forbidden(call: &Call<'_>, status: &Status) -> Error {
     let subject = call.subject.clone();
     let ending = |cause: &StatusCause| cause.reason == "NamespaceTerminating";
@@ -177,7 +178,8 @@ mod tests {
             (
                 401,
                 "{}",
-                "denied: patch secret platform/x: the API server does not know our credentials (401)",
+                "denied: patch secret platform/x: the API server does not know our credentials \
+                 (401)",
             ),
             (
                 403,
@@ -187,7 +189,8 @@ mod tests {
             (
                 403,
                 r#"{"message":"secrets \"x\" is forbidden: exceeded quota: q, requested: secrets=1"}"#,
-                "refused: patch secret platform/x: rejected: secrets \"x\" is forbidden: exceeded quota: q, requested: secrets=1 (403)",
+                "refused: patch secret platform/x: rejected: secrets \"x\" is forbidden: exceeded \
+                 quota: q, requested: secrets=1 (403)",
             ),
             (
                 403,
@@ -215,17 +218,20 @@ mod tests {
                     {"reason":"FieldManagerConflict","message":"conflict with \"helm\" using v1","field":".data.b"},
                     {"reason":"FieldManagerConflict","message":"conflict with \"argocd-controller\"","field":".type"},
                     {"reason":"FieldManagerConflict","message":"conflict with \"helm\" using v1","field":".data.a"}]}}"#,
-                "refused: secret platform/x: other field managers own what would change: `argocd-controller` has .type; `helm` has .data.b, .data.a",
+                "refused: secret platform/x: other field managers own what would change: \
+                 `argocd-controller` has .type; `helm` has .data.b, .data.a",
             ),
             (
                 422,
                 r#"{"message":"long","details":{"causes":[{"message":"field is immutable","field":"type"},{"message":"Required value","field":"data[username]"}]}}"#,
-                "refused: patch secret platform/x: rejected: type: field is immutable; data[username]: Required value (422)",
+                "refused: patch secret platform/x: rejected: type: field is immutable; \
+                 data[username]: Required value (422)",
             ),
             (
                 422,
                 r#"{"message":"ValidatingAdmissionPolicy 'p' with binding 'b' denied request: aHVudGVyMjI="}"#,
-                "refused: patch secret platform/x: rejected: ValidatingAdmissionPolicy 'p' with binding 'b' denied request (the reason is withheld: it repeats a value) (422)",
+                "refused: patch secret platform/x: rejected: ValidatingAdmissionPolicy 'p' with \
+                 binding 'b' denied request (the reason is withheld: it repeats a value) (422)",
             ),
             (
                 429,
@@ -245,7 +251,8 @@ mod tests {
             (
                 302,
                 "",
-                "unavailable: patch secret platform/x: not an answer of a Kubernetes API server: redirect refused (302)",
+                "unavailable: patch secret platform/x: not an answer of a Kubernetes API server: \
+                 redirect refused (302)",
             ),
         ];
         for (code, body, want) in rows {

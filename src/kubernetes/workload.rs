@@ -1,7 +1,9 @@
-//! Restarting what makes pods: an annotation on the pod template that names what the new pods run with.
+//! Restarting what makes pods: an annotation on the pod template that names what the new pods run
+//! with.
 //!
-//! The value is the versions of what changed, not a time and not a hash: whoever restarts for the same change writes the same
-//! value, which is then no change, and nothing of a secret can be read from it.
+//! The value is the versions of what changed, not a time and not a hash: whoever restarts for the
+//! same change writes the same value, which is then no change, and nothing of a secret can be read
+//! from it.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! `check`: the configuration without any network; on request what encrypted files and file targets hold.
+//! `check`: the configuration without any network; on request what encrypted files and file targets
+//! hold.
 
 mod report;
 
@@ -130,7 +131,8 @@ fn failures_of(sources: &[Inspected]) -> Vec<Failed> {
     all
 }
 
-/// Deliveries and manifests whose sources open and that cannot be made all the same: a field is missing, a name does not fit.
+/// Deliveries and manifests whose sources open and that cannot be made all the same: a field is
+/// missing, a name does not fit.
 fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<Failed> {
     // Names are looked at here, and no name depends on where we are.
     let namespace = Ok("default".to_owned());
@@ -185,7 +187,8 @@ fn differences(plan: &Plan) -> Vec<Difference> {
                 });
             };
             match &step.action {
-                // Only cluster targets are deleted, and those are not compared here; only a sidecar lets anything wait.
+                // Only cluster targets are deleted, and those are not compared here; only a sidecar
+                // lets anything wait.
                 Action::Delete | Action::Wait => {}
                 Action::Keep => add(None, "agrees"),
                 Action::Create => add(None, "is missing"),

@@ -15,13 +15,15 @@ use crate::pass::world::World;
 use crate::render;
 use crate::render::fetched::Fetched;
 
-/// Fetches the environment of one delivery, for a program that takes our place. A signal is obeyed until that is done.
+/// Fetches the environment of one delivery, for a program that takes our place. A signal is obeyed
+/// until that is done.
 pub async fn environment(
     mut config: Config,
     world: World,
     name: Option<&str>,
 ) -> Result<Environment, Ended> {
-    // The standard library ignores it, and a program would inherit that; what has a handler it gets as the kernel's default.
+    // The standard library ignores it, and a program would inherit that; what has a handler it gets
+    // as the kernel's default.
     drop(signal(SignalKind::pipe()));
     let chosen = chosen(&config, name).map(|delivery| delivery.name.clone());
     let chosen = chosen.map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
@@ -41,7 +43,8 @@ pub async fn environment(
         environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
     });
     world.close().await;
-    // One that came while the token was given back; the driver is asked once more whether one has come.
+    // One that came while the token was given back; the driver is asked once more whether one has
+    // come.
     tokio::task::yield_now().await;
     if environment.is_ok()
         && let Some(stop) = stopped.now_or_never()

@@ -1,4 +1,5 @@
-//! When to make a pass, and what to do with what came of it. Each mode is a thin user of [`crate::pass::pipeline`].
+//! When to make a pass, and what to do with what came of it. Each mode is a thin user of
+//! [`crate::pass::pipeline`].
 
 pub mod check;
 pub mod exec;

@@ -15,8 +15,8 @@ use crate::process::shutdown;
 use crate::reflect::preview::Foresight;
 use crate::reflector;
 
-/// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to end; tokens are given
-/// back either way.
+/// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to
+/// end; tokens are given back either way.
 pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended, Option<Outcome>) {
     remind(config);
     let stopped = stopped();
@@ -47,8 +47,8 @@ pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended,
     }
 }
 
-/// Makes half a pass: what would change, as text. Copies by annotation are not of a pass: they are shown where `reflector`
-/// is asked for.
+/// Makes half a pass: what would change, as text. Copies by annotation are not of a pass: they are
+/// shown where `reflector` is asked for.
 pub async fn plan(
     config: &Config,
     world: World,
@@ -103,7 +103,8 @@ pub(super) fn verdict(plan: &Plan) -> Ended {
 fn remind(config: &Config) {
     if config.reflector.is_some() {
         tracing::warn!(
-            "`reflector` is for `keyferry sidecar`: one pass makes no copies by annotation; `keyferry plan` shows what they would be"
+            "`reflector` is for `keyferry sidecar`: one pass makes no copies by annotation; \
+             `keyferry plan` shows what they would be"
         );
     }
 }

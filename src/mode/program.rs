@@ -1,8 +1,9 @@
-//! A program with the fields of a delivery in its environment: found, made ready, and put in our place or started beside us.
+//! A program with the fields of a delivery in its environment: found, made ready, and put in our
+//! place or started beside us.
 //!
-//! It gets the mask of signals and the ignored ones that we were started with, hence not the standard library's way of
-//! starting it, which empties the mask. SIGPIPE alone has the kernel's default in any case: what it was before the library
-//! ignored it cannot be known.
+//! It gets the mask of signals and the ignored ones that we were started with, hence not the
+//! standard library's way of starting it, which empties the mask. SIGPIPE alone has the kernel's
+//! default in any case: what it was before the library ignored it cannot be known.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, NulError, OsStr, OsString};
@@ -70,8 +71,8 @@ impl Program {
         }
     }
 
-    /// Replaces this process; returns only when that fails. The soft limit of core files is what it was before ours: the
-    /// program is not ours to forbid a core.
+    /// Replaces this process; returns only when that fails. The soft limit of core files is what it
+    /// was before ours: the program is not ours to forbid a core.
     pub fn replace_us(&self, environment: &Environment, core_limit: Option<u64>) -> Failure {
         let ready = match self.ready(environment) {
             Ok(ready) => ready,

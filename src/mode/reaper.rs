@@ -1,7 +1,8 @@
 //! Burying orphans: the first process of a container inherits the dead of all others.
 //!
-//! Whoever started a process waits for its end, here or in a library, and needs its exit code. So only those are buried that
-//! stay dead for several looks, each of which leaves the others time to take what is theirs.
+//! Whoever started a process waits for its end, here or in a library, and needs its exit code. So
+//! only those are buried that stay dead for several looks, each of which leaves the others time to
+//! take what is theirs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,7 +61,8 @@ fn dead() -> Vec<i32> {
     .collect()
 }
 
-/// Whether a line of `/proc/PID/stat` is of a dead child of process 1. The name in it may hold anything, brackets too.
+/// Whether a line of `/proc/PID/stat` is of a dead child of process 1. The name in it may hold
+/// anything, brackets too.
 fn is_dead_child(stat: &str) -> bool {
     let Some((_, rest)) = stat.rsplit_once(')') else {
         return false;

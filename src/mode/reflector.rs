@@ -1,4 +1,5 @@
-//! What `sidecar` does with `reflector:` in its configuration: finds the cluster, however long that takes, and follows it.
+//! What `sidecar` does with `reflector:` in its configuration: finds the cluster, however long that
+//! takes, and follows it.
 
 use std::time::Duration;
 

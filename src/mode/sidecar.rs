@@ -152,7 +152,8 @@ impl Stay {
                 let tended = world
                     .vaults()
                     .map(|(name, session)| tend(name, session, world));
-                // What else is to run until the end or the next configuration is one more branch here.
+                // What else is to run until the end or the next configuration is one more branch
+                // here.
                 let reloaded = async {
                     let new = reload(settings, &mut self.files, &mut self.hangup, health).await;
                     // What is being written by the old one comes to its end.
@@ -193,7 +194,8 @@ async fn load(settings: &Settings) -> Loaded {
     aside(move || load()).await
 }
 
-/// WindowHold until another configuration is there that can be used. One that cannot is told of, once.
+/// WindowHold until another configuration is there that can be used. One that cannot is told of,
+/// once.
 async fn reload(
     settings: &Settings,
     files: &mut Watched,
@@ -223,7 +225,8 @@ async fn reload(
                 let Failure {
                     what: why, hint, ..
                 } = problems.failure();
-                tracing::error!(class = %problems.class(), reason = why, hint, "configuration refused, the old one stays in use");
+                tracing::error!(class = %problems.class(), reason = why, hint, "configuration \
+                    refused, the old one stays in use");
                 health.refuse(why);
             }
         }
@@ -258,7 +261,8 @@ pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     }
 }
 
-/// Nothing to keep is a mistake: a sidecar without deliveries and without reflector would be ready for ever and do nothing.
+/// Nothing to keep is a mistake: a sidecar without deliveries and without reflector would be ready
+/// for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
     if config.deliveries.is_empty() && config.manifests.is_empty() && config.reflector.is_none() {
         return Err(

@@ -1,6 +1,7 @@
 //! The signals that a mode hears, and the end that they ask for.
 //!
-//! What whoever started us had ignored stays ignored, as `nohup` and shells mean it: by us, and by a program that follows us.
+//! What whoever started us had ignored stays ignored, as `nohup` and shells mean it: by us, and by
+//! a program that follows us.
 
 use std::pin::pin;
 use std::thread;
@@ -54,7 +55,8 @@ impl Stops {
     }
 }
 
-/// WindowHold for a signal that ends a run. The handlers stand when this returns, not only when it is first polled.
+/// WindowHold for a signal that ends a run. The handlers stand when this returns, not only when it
+/// is first polled.
 pub(super) fn stopped() -> impl Future<Output = Stop> {
     let mut stops = Stops::new();
     async move { stops.next().await }
@@ -67,7 +69,8 @@ async fn next(heard: &mut Option<Signal>) {
     }
 }
 
-/// A signal; nothing where it is ignored or cannot be handled, so that the kernel does with it what it did before.
+/// A signal; nothing where it is ignored or cannot be handled, so that the kernel does with it what
+/// it did before.
 pub(super) fn heard(kind: SignalKind) -> Option<Signal> {
     if is_ignored(kind) {
         return None;
@@ -92,8 +95,9 @@ fn ignored(status: &str) -> u64 {
 /// Enough for waiting and for a last line; it counts against a limit of memory.
 const STACK: usize = 256 << 10;
 
-/// Calls `end` when the end that a signal asks for does not come in time, and at once when a second signal comes. The signals
-/// are heard on a thread of their own: nothing that hangs elsewhere holds it up.
+/// Calls `end` when the end that a signal asks for does not come in time, and at once when a second
+/// signal comes. The signals are heard on a thread of their own: nothing that hangs elsewhere holds
+/// it up.
 pub fn guard(end: impl FnOnce(Stop) + Send + 'static) {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()

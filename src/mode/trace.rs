@@ -1,4 +1,5 @@
-//! `trace`: which configuration, delivery and sources a Secret is of, as it says itself. No value is read.
+//! `trace`: which configuration, delivery and sources a Secret is of, as it says itself. No value
+//! is read.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -26,7 +27,8 @@ pub enum Format {
     Json,
 }
 
-/// Looks at one Secret, `NAMESPACE/NAME` or a name in our own namespace, and tells where it comes from.
+/// Looks at one Secret, `NAMESPACE/NAME` or a name in our own namespace, and tells where it comes
+/// from.
 pub async fn secret(name: &str, deadline: Duration, format: Format) -> (Ended, String) {
     let time_limit = TimeLimit::Until(Instant::now() + deadline);
     match traced(name, time_limit).await {
@@ -207,7 +209,8 @@ mod tests {
             ),
             (
                 fixed,
-                "  configuration  shop\n  source         none: every field is written in the configuration\n",
+                "  configuration  shop\n  source         none: every field is written in the \
+                 configuration\n",
             ),
             (
                 traced(Owner::Unnamed),

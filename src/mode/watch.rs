@@ -1,7 +1,8 @@
-//! `exec --watch`: a program with the fields of one delivery in its environment, started anew when they change.
+//! `exec --watch`: a program with the fields of one delivery in its environment, started anew when
+//! they change.
 //!
-//! We are its parent and often the first process of the container: signals are handed on, orphans are buried, and how it
-//! ends is how we end.
+//! We are its parent and often the first process of the container: signals are handed on, orphans
+//! are buried, and how it ends is how we end.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
@@ -66,7 +67,8 @@ impl OnChange {
             "WINCH" => Self::Signal(SignalName::Winch),
             _ => {
                 return Err(format!(
-                    "`{text}` is neither `restart` nor one of HUP, INT, QUIT, USR1, USR2, TERM, WINCH"
+                    "`{text}` is neither `restart` nor one of HUP, INT, QUIT, USR1, USR2, TERM, \
+                     WINCH"
                 ));
             }
         })
@@ -237,8 +239,8 @@ async fn first(
     }
 }
 
-/// Does some work while the program runs, and hands signals on meanwhile, however long the work takes. Gives how the program
-/// ended, where it did.
+/// Does some work while the program runs, and hands signals on meanwhile, however long the work
+/// takes. Gives how the program ended, where it did.
 async fn beside<T>(
     running: &mut Running,
     signals: &mut mpsc::Receiver<Signal>,

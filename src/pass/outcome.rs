@@ -1,4 +1,5 @@
-//! What came of a pass, told: one log line per event, a table for a terminal, the last line, the exit code.
+//! What came of a pass, told: one log line per event, a table for a terminal, the last line, the
+//! exit code.
 
 use std::fmt::Write;
 
@@ -42,7 +43,8 @@ impl Failed {
         }
     }
 
-    /// The one that decides the exit code, which is the lowest of all; it knows how many others there are.
+    /// The one that decides the exit code, which is the lowest of all; it knows how many others
+    /// there are.
     pub fn worst(failures: &[Self]) -> Option<Self> {
         let (_, worst) = Self::find_worst(failures)?;
         Some(Self {
@@ -84,7 +86,8 @@ impl Failed {
         tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
     }
 
-    /// The same where it was logged before: since when it lasts, if people are to be told that again.
+    /// The same where it was logged before: since when it lasts, if people are to be told that
+    /// again.
     pub fn log_again(&self, since: Option<Timestamp>) {
         let Self {
             delivery,
@@ -96,7 +99,8 @@ impl Failed {
         } = self;
         match since {
             Some(since) => {
-                tracing::warn!(delivery, target, %class, reason = %what, hint, "still failing since {since:.0}");
+                tracing::warn!(delivery, target, %class, reason = %what, hint, "still failing \
+                    since {since:.0}");
             }
             None => tracing::debug!(delivery, target, %class, reason = %what, "failed as before"),
         }
@@ -240,7 +244,8 @@ impl Outcome {
                 format!("in sync: {created} created, {updated} updated, {unchanged} unchanged")
             }
             _ => format!(
-                "in sync: {created} created, {updated} updated, {deleted} deleted, {unchanged} unchanged"
+                "in sync: {created} created, {updated} updated, {deleted} deleted, {unchanged} \
+                 unchanged"
             ),
         }
     }

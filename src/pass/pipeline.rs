@@ -1,7 +1,8 @@
 //! One pass from declaration to effect. Every mode calls this and nothing else.
 //!
-//! Each delivery goes its own way from its sources to its targets, as soon as these have answered: one whose source is slow
-//! or broken holds up no other. Only those that may meet in one place are decided together ([`observe::together`]).
+//! Each delivery goes its own way from its sources to its targets, as soon as these have answered:
+//! one whose source is slow or broken holds up no other. Only those that may meet in one place are
+//! decided together ([`observe::together`]).
 
 use std::collections::BTreeMap;
 
@@ -118,7 +119,8 @@ impl<'a> Pass<'a> {
         wanted
     }
 
-    /// What manifests describe. They are read as a whole: what two of them describe is a mistake of both.
+    /// What manifests describe. They are read as a whole: what two of them describe is a mistake of
+    /// both.
     async fn described(&self) -> Vec<Wanted> {
         let sets = &self.config.manifests;
         if sets.iter().all(|set| set.files.is_empty()) {
@@ -179,8 +181,8 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     }
 }
 
-/// What `each` makes of every group of deliveries that may meet in one place; in the order of the deliveries. Who waits for
-/// its turn needs no memory yet.
+/// What `each` makes of every group of deliveries that may meet in one place; in the order of the
+/// deliveries. Who waits for its turn needs no memory yet.
 async fn grouped<T>(pass: &Pass<'_>, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
     let groups = observe::together(&pass.config.deliveries).await;
     let made = groups.iter().map(async |group| {
@@ -192,8 +194,9 @@ async fn grouped<T>(pass: &Pass<'_>, each: impl AsyncFn(&[usize]) -> Vec<T>) -> 
     made.into_values().collect()
 }
 
-/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands is made after all sources
-/// were read, so what is not in the files is not there because it was taken out of them.
+/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands
+/// is made after all sources were read, so what is not in the files is not there because it was
+/// taken out of them.
 async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
     let Pass { config, world, .. } = *pass;
     let prunes = |set: &ManifestSet| set.pruned().is_some();
@@ -280,7 +283,8 @@ pub async fn run_asking(
         applied.results.push(way.results);
         owed.extend(way.owed);
     }
-    // Last of all: whoever reads a Secret that was renamed finds the new one before the old one goes.
+    // Last of all: whoever reads a Secret that was renamed finds the new one before the old one
+    // goes.
     let waiting = applied.plan.deliveries.iter().any(DeliveryPlan::waits);
     for mut pruned in pruned(pass, &applied.plan.deliveries).await {
         match waiting {

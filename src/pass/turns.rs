@@ -1,5 +1,6 @@
-//! How many deliveries are on their way at once: all at once would cost memory for each that only waits. Where nothing gets on,
-//! because a server hangs, more may begin: who waits for another server is not held up by it.
+//! How many deliveries are on their way at once: all at once would cost memory for each that only
+//! waits. Where nothing gets on, because a server hangs, more may begin: who waits for another
+//! server is not held up by it.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,7 +17,8 @@ const AT_ONCE: usize = 32;
 /// When none came to its end for so long, as many again may begin.
 const STUCK: Duration = Duration::from_millis(100);
 
-/// The same under a memory limit that lets only a few begin: what is slow must not be taken for what hangs.
+/// The same under a memory limit that lets only a few begin: what is slow must not be taken for
+/// what hangs.
 const STUCK_IN_LITTLE_MEMORY: Duration = Duration::from_secs(2);
 
 /// Turns of a process.
@@ -93,7 +95,8 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut pace = locked(&self.turns.pace);
         pace.moved = Instant::now();
-        // What was added because nothing got on goes again: this one, and those that nobody waits for.
+        // What was added because nothing got on goes again: this one, and those that nobody waits
+        // for.
         if pace.turns > self.turns.usual
             && let Some(permit) = self.permit.take()
         {

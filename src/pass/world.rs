@@ -1,6 +1,8 @@
-//! The outside as one pass sees it: Vault sessions, the Kubernetes client, the clock's end. The seam for tests.
+//! The outside as one pass sees it: Vault sessions, the Kubernetes client, the clock's end. The
+//! seam for tests.
 //!
-//! Nothing here is made before it is needed: a configuration without Kubernetes never looks for a kubeconfig.
+//! Nothing here is made before it is needed: a configuration without Kubernetes never looks for a
+//! kubeconfig.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,7 +38,8 @@ pub struct World {
     pub lease_cache: Option<Arc<LeaseCache>>,
     /// The end that a signal asks for.
     pub shutdown: Arc<Shutdown>,
-    /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once, where a person said so.
+    /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once,
+    /// where a person said so.
     pub allow_deletes: usize,
     /// Files that were replaced; they go after a moment for their readers.
     pub retired: Arc<Retired>,
@@ -114,7 +117,8 @@ impl World {
         }
     }
 
-    /// The same world in which so many Secrets of a set of manifests may be deleted at once, because a person said so.
+    /// The same world in which so many Secrets of a set of manifests may be deleted at once,
+    /// because a person said so.
     #[must_use]
     pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
         Self {
@@ -144,7 +148,8 @@ impl World {
         }
     }
 
-    /// The same world for another part of the same pass, which ends when it ends: what one of them read, all have.
+    /// The same world for another part of the same pass, which ends when it ends: what one of them
+    /// read, all have.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self {
@@ -162,7 +167,8 @@ impl World {
         }
     }
 
-    /// Takes over what an earlier world had connected, as far as the configuration still says the same of it.
+    /// Takes over what an earlier world had connected, as far as the configuration still says the
+    /// same of it.
     #[must_use]
     pub fn after(mut self, earlier: &Self) -> Self {
         for (name, session) in &mut self.vaults {
@@ -268,7 +274,8 @@ impl World {
         }
     }
 
-    /// Ends what this world opened and no other uses: revokes each token that no delivered data ends with. Warns and never fails.
+    /// Ends what this world opened and no other uses: revokes each token that no delivered data
+    /// ends with. Warns and never fails.
     pub async fn close(self) {
         let end = Instant::now() + shutdown::LIMIT;
         // What hangs is found as damage by the next run.

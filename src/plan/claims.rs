@@ -1,7 +1,8 @@
 //! No two outputs in one place: each would undo the other, and every pass would write both.
 //!
-//! Most of that shows in the configuration already. What is left shows only here: a namespace that one target leaves out,
-//! two paths through a link, and the variables of two deliveries that edit one file.
+//! Most of that shows in the configuration already. What is left shows only here: a namespace that
+//! one target leaves out, two paths through a link, and the variables of two deliveries that edit
+//! one file.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -44,13 +45,15 @@ struct Book {
     taken: Overlaps<Key>,
 }
 
-/// The claims of a pass whose deliveries are decided group by group: what meets in a group is refused on both sides, and of
-/// what nobody could foresee, such as the namespaces of copies, who comes second.
+/// The claims of a pass whose deliveries are decided group by group: what meets in a group is
+/// refused on both sides, and of what nobody could foresee, such as the namespaces of copies, who
+/// comes second.
 #[derive(Default)]
 pub struct Claims(Mutex<Book>);
 
 impl Claims {
-    /// Enters what a group claims; gives the artifacts of it that somebody else claims, and the failure of each.
+    /// Enters what a group claims; gives the artifacts of it that somebody else claims, and the
+    /// failure of each.
     pub(super) fn enter(
         &self,
         group: &Desired,

@@ -1,4 +1,5 @@
-//! What `reflector` would do, shown: one line or entry for each place where something would happen or is asked for in vain.
+//! What `reflector` would do, shown: one line or entry for each place where something would happen
+//! or is asked for in vain.
 
 use std::fmt::Write;
 

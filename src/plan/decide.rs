@@ -1,4 +1,5 @@
-//! The rules, one function per kind of target: what stands there, what must stand there, what follows.
+//! The rules, one function per kind of target: what stands there, what must stand there, what
+//! follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -238,7 +239,8 @@ pub(super) fn secret_notes(
     notes
 }
 
-/// A signature that is good stays: each one is another text, and a new key alone is no reason to write.
+/// A signature that is good stays: each one is another text, and a new key alone is no reason to
+/// write.
 fn same_annotations(secret: &SecretArtifact, state: &SecretState) -> bool {
     let is_signed = state.verdict == Some(Verdict::Signed);
     let others = |all: &BTreeMap<String, String>| {
@@ -261,7 +263,8 @@ fn unverified(secret: &SecretArtifact) -> Failure {
         ),
     )
     .hint(format!(
-        "to adopt it: kubectl annotate secret -n {namespace} {name} {SIGNATURE}-; docs/reflect.md, \"The key of the marks\""
+        "to adopt it: kubectl annotate secret -n {namespace} {name} {SIGNATURE}-; \
+         docs/reflect.md, \"The key of the marks\""
     ))
 }
 

@@ -1,8 +1,8 @@
-//! Copies that the configuration declares: one Secret becomes many before anything is decided, so that they are planned,
-//! written and refused by the same rules as every other Secret.
+//! Copies that the configuration declares: one Secret becomes many before anything is decided, so
+//! that they are planned, written and refused by the same rules as every other Secret.
 //!
-//! A copy has the marks of none but us, no label and no annotation of its home, and it is never taken from a stranger, even
-//! where its home may be.
+//! A copy has the marks of none but us, no label and no annotation of its home, and it is never
+//! taken from a stranger, even where its home may be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,8 +35,8 @@ fn reflected(target: &Target) -> Option<(&SecretTarget, &Reflect)> {
     }
 }
 
-/// What a delivery wants, with all copies. `namespaces` is asked only for patterns and selectors. That nothing is written
-/// twice is seen to where a pass is decided.
+/// What a delivery wants, with all copies. `namespaces` is asked only for patterns and selectors.
+/// That nothing is written twice is seen to where a pass is decided.
 pub fn expand(
     delivery: &Delivery,
     wanted: Wanted,
@@ -50,7 +50,8 @@ pub fn expand(
     }
 }
 
-/// Artifacts stand in the order of their targets: a Secret and its ServiceAccounts, or one of anything else.
+/// Artifacts stand in the order of their targets: a Secret and its ServiceAccounts, or one of
+/// anything else.
 fn with_copies(
     artifacts: Vec<Artifact>,
     delivery: &Delivery,
@@ -120,7 +121,8 @@ fn copies(
         .collect())
 }
 
-/// Namespaces that get a copy. One that is on its way out, or wants none, is passed over unless it is named.
+/// Namespaces that get a copy. One that is on its way out, or wants none, is passed over unless it
+/// is named.
 fn destinations(
     reflect: &Reflect,
     namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
@@ -217,8 +219,9 @@ fn statement(copy: &SecretArtifact) -> Option<Statement<'_>> {
     })
 }
 
-/// What a copy says of its origin, by which it is known again when it is declared no more: the place of its home, or, where
-/// there is none, its delivery and the Secrets that this reads. No place has a space in it, so the two are never alike.
+/// What a copy says of its origin, by which it is known again when it is declared no more: the
+/// place of its home, or, where there is none, its delivery and the Secrets that this reads. No
+/// place has a space in it, so the two are never alike.
 pub fn identity(delivery: &Delivery, reflect: &Reflect, home: &ObjectName) -> String {
     if reflect.home {
         return home.to_string();

@@ -1,4 +1,5 @@
-//! A ServiceAccount pulls with a Secret only once that Secret is there as wanted: the one step that follows another.
+//! A ServiceAccount pulls with a Secret only once that Secret is there as wanted: the one step that
+//! follows another.
 
 use super::{Action, Step};
 use crate::base::artifact::Artifact;

@@ -1,6 +1,8 @@
-//! What is to be done, decided without doing it: pure, so that a table tests it and `keyferry plan` only prints it.
+//! What is to be done, decided without doing it: pure, so that a table tests it and `keyferry plan`
+//! only prints it.
 //!
-//! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only inside its artifacts.
+//! Invariant: a [`Plan`] can be shown. It holds names, keys, sizes and reasons; values are only
+//! inside its artifacts.
 
 mod claims;
 mod copies;
@@ -52,7 +54,8 @@ pub struct Step {
     pub action: Action,
     /// Its keys, and what becomes of each.
     pub keys: Vec<KeyChange>,
-    /// What else the action does to what stands: replaces a file, takes a Secret over, keeps the keys of others in it.
+    /// What else the action does to what stands: replaces a file, takes a Secret over, keeps the
+    /// keys of others in it.
     pub notes: Vec<String>,
 }
 
@@ -254,7 +257,8 @@ impl Action {
     }
 }
 
-/// Decides what each artifact needs, given what stands at its place (one entry per artifact, in order).
+/// Decides what each artifact needs, given what stands at its place (one entry per artifact, in
+/// order).
 pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
     group(desired, observed, &Claims::default())
 }

@@ -1,6 +1,8 @@
-//! Which reactions a plan owes: those of a delivery that changes what somebody may be using already.
+//! Which reactions a plan owes: those of a delivery that changes what somebody may be using
+//! already.
 //!
-//! A first delivery is no change, and neither is a new mode, a mended link or an adopted object: nobody has read other bytes.
+//! A first delivery is no change, and neither is a new mode, a mended link or an adopted object:
+//! nobody has read other bytes.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,8 @@
-//! What came from manifests, or was declared as a copy, and is so no more: which of it goes, and when all of it stays.
+//! What came from manifests, or was declared as a copy, and is so no more: which of it goes, and
+//! when all of it stays.
 //!
-//! Nothing goes in a pass in which anything is unknown: what cannot be read might describe it still.
+//! Nothing goes in a pass in which anything is unknown: what cannot be read might describe it
+//! still.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +45,8 @@ pub fn kept(plans: &[DeliveryPlan]) -> Option<BTreeSet<ObjectName>> {
     Some(kept)
 }
 
-/// One entry per set of manifests, or delivery, from which something goes, or cannot. `allowed` is what a person released.
+/// One entry per set of manifests, or delivery, from which something goes, or cannot. `allowed` is
+/// what a person released.
 pub fn plan(kept: &BTreeSet<ObjectName>, marked: Vec<Marked>, allowed: usize) -> Vec<DeliveryPlan> {
     let sets = marked.into_iter();
     sets.filter_map(|Marked { of, name, found }| {

@@ -1,4 +1,5 @@
-//! A plan for people (text), programs (JSON) and pull requests (Markdown): names, keys, sizes and reasons, never values.
+//! A plan for people (text), programs (JSON) and pull requests (Markdown): names, keys, sizes and
+//! reasons, never values.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! Which variables of a whole file come, change and go: its texts are read by the file's own format, where they can be.
+//! Which variables of a whole file come, change and go: its texts are read by the file's own
+//! format, where they can be.
 
 use super::{Change, KeyChange};
 use crate::base::artifact::Variables;
@@ -87,8 +88,8 @@ fn read(format: Variables, text: &SecretBytes) -> Option<Read> {
     }
 }
 
-/// `name=value` lines as we write them. Values stay as they are spelt, and a name or line with a `\` at its end or in it
-/// that would need more than that makes the text unreadable here.
+/// `name=value` lines as we write them. Values stay as they are spelt, and a name or line with a
+/// `\` at its end or in it that would need more than that makes the text unreadable here.
 fn properties(text: &str) -> Option<Read> {
     let mut read: Read = Vec::new();
     for line in text.lines().map(str::trim_start) {

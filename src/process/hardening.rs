@@ -1,4 +1,5 @@
-//! What the process does before anything else: no core, no reading by neighbours, no value in a panic, no secret in argv.
+//! What the process does before anything else: no core, no reading by neighbours, no value in a
+//! panic, no secret in argv.
 
 use std::ffi::OsStr;
 
@@ -9,7 +10,8 @@ use rustix::process::{
 pub use crate::base::material::SECRET_VARIABLES;
 use crate::base::redact::form::{is_private_key, is_token};
 
-/// Makes this process unreadable for others of the same user, and keeps it from leaving a core. Returns what did not work.
+/// Makes this process unreadable for others of the same user, and keeps it from leaving a core.
+/// Returns what did not work.
 pub fn harden() -> Vec<&'static str> {
     let mut failed = Vec::new();
     if set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
@@ -28,7 +30,8 @@ pub fn harden() -> Vec<&'static str> {
     failed
 }
 
-/// The limit of core files before [`harden`], for a program that replaces us. Only the soft limit is ever changed.
+/// The limit of core files before [`harden`], for a program that replaces us. Only the soft limit
+/// is ever changed.
 pub fn soft_core_limit(current: Option<u64>) -> rustix::io::Result<Option<u64>> {
     let before = getrlimit(Resource::Core);
     let current = match (current, before.maximum) {

@@ -1,4 +1,5 @@
-//! Logs: to standard error, as text or JSON, never a value. Libraries that would log their own errors are silent.
+//! Logs: to standard error, as text or JSON, never a value. Libraries that would log their own
+//! errors are silent.
 
 use std::io::IsTerminal;
 

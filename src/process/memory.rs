@@ -1,8 +1,9 @@
-//! How much secret data we may hold. A memory limit ends a process without a word, and its pod again and again: what does not
-//! fit is refused before.
+//! How much secret data we may hold. A memory limit ends a process without a word, and its pod
+//! again and again: what does not fit is refused before.
 //!
-//! Counted are the secrets that are held and, as the kernel tells it, what lies in memory file systems: files that are delivered
-//! there stay charged to us, and nothing can be pushed out for them. Under a small limit less is begun at once.
+//! Counted are the secrets that are held and, as the kernel tells it, what lies in memory file
+//! systems: files that are delivered there stay charged to us, and nothing can be pushed out for
+//! them. Under a small limit less is begun at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -54,7 +55,8 @@ impl Fault for Full {
     fn hint(&self) -> Option<String> {
         let most = mebibytes(room(self.limit, self.kept));
         Some(format!(
-            "{most:.1} MiB can be held, and what is delivered is held twice: raise the limit, or deliver less at once"
+            "{most:.1} MiB can be held, and what is delivered is held twice: raise the limit, or \
+             deliver less at once"
         ))
     }
 }
@@ -116,8 +118,8 @@ fn at_once_within(limit: u64, most: usize) -> usize {
     usize::try_from(many).unwrap_or(most).clamp(1, most)
 }
 
-/// Half of what a small limit leaves, and all but what our work needs of a large one: each secret is held more than once on its
-/// way.
+/// Half of what a small limit leaves, and all but what our work needs of a large one: each secret
+/// is held more than once on its way.
 fn room(limit: u64, kept: u64) -> u64 {
     let left = limit.saturating_sub(kept).saturating_sub(OWN);
     (left / 2).max(left.saturating_sub(WORK))
@@ -173,8 +175,9 @@ fn least() -> Option<Bound> {
         .min_by_key(|bound| bound.limit)
 }
 
-/// The limits of a control group and of those above it, as both versions of the kernel's interface show them. In a container
-/// the group is often the root of what can be seen, whatever its path is outside.
+/// The limits of a control group and of those above it, as both versions of the kernel's interface
+/// show them. In a container the group is often the root of what can be seen, whatever its path is
+/// outside.
 fn bounds_of(groups: &str, read: &dyn Fn(&Path) -> Option<String>) -> Vec<Bound> {
     let mut bounds = Vec::new();
     for line in groups.lines() {

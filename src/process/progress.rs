@@ -1,8 +1,9 @@
-//! One line on a terminal while something is waited for, gone before anything else is written there.
+//! One line on a terminal while something is waited for, gone before anything else is written
+//! there.
 //!
-//! Who waits says so with [`waiting`]; [`shown`] draws the line around a whole run, and [`Log`] is where logs go. When a signal
-//! asks for the end, what is waited for then is the last line of the run.
-//! Nothing is drawn where standard error is no terminal.
+//! Who waits says so with [`waiting`]; [`shown`] draws the line around a whole run, and [`Log`] is
+//! where logs go. When a signal asks for the end, what is waited for then is the last line of the
+//! run. Nothing is drawn where standard error is no terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
@@ -134,7 +135,8 @@ pub fn ending() {
     state().ending.get_or_insert_with(Instant::now);
 }
 
-/// The last line of a run, with what was waited for since a signal asked for the end, and what is still under way.
+/// The last line of a run, with what was waited for since a signal asked for the end, and what is
+/// still under way.
 pub fn after_waiting(line: &str) -> String {
     let state = state();
     let under_way = state.waits.values().map(|wait| &wait.what);
@@ -185,7 +187,8 @@ pub struct Log {
 }
 
 impl Write for Log {
-    /// Gets one whole line at a time. It never fails: the library would tell of that on standard error, and die of it.
+    /// Gets one whole line at a time. It never fails: the library would tell of that on standard
+    /// error, and die of it.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         erase();
         let text = String::from_utf8_lossy(line);

@@ -1,4 +1,5 @@
-//! The end that a signal asks for: what is being written may end, nothing else begins, and within [`LIMIT`] all is over.
+//! The end that a signal asks for: what is being written may end, nothing else begins, and within
+//! [`LIMIT`] all is over.
 //!
 //! ```text
 //! signal ── 2 s ──► steps are cut off ── 2 s ──► restored or not ── 0.7 s ──► tokens are left ──► the process ends

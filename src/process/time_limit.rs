@@ -1,4 +1,5 @@
-//! How long waiting may take: a job's waiting has one end, a sidecar's has none, and each of its steps is short instead.
+//! How long waiting may take: a job's waiting has one end, a sidecar's has none, and each of its
+//! steps is short instead.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -15,7 +16,8 @@ const LEAST_OF_DISK: Duration = Duration::from_secs(2);
 pub enum TimeLimit {
     /// Everything ends here; until then, what may pass is tried again.
     Until(Instant),
-    /// Each step that begins now may take this long and is tried once: whoever stays asks again later, and knows better when.
+    /// Each step that begins now may take this long and is tried once: whoever stays asks again
+    /// later, and knows better when.
     Each(Duration),
 }
 
@@ -28,8 +30,8 @@ impl TimeLimit {
         }
     }
 
-    /// When a call of the disk that begins now has to end. A disk that works answers at once, so that what was read in time is
-    /// written, however little time is left.
+    /// When a call of the disk that begins now has to end. A disk that works answers at once, so
+    /// that what was read in time is written, however little time is left.
     pub fn of_disk(self) -> Instant {
         self.deadline().max(Instant::now() + LEAST_OF_DISK)
     }
@@ -49,7 +51,8 @@ impl From<Instant> for TimeLimit {
     }
 }
 
-/// From 0 up to 1, good enough for jitter. The generator of aws-lc takes 30 ms to start, which plain http never needs.
+/// From 0 up to 1, good enough for jitter. The generator of aws-lc takes 30 ms to start, which
+/// plain http never needs.
 pub fn chance() -> f64 {
     any_number() as f64 / u64::MAX as f64
 }

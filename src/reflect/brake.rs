@@ -1,14 +1,16 @@
-//! The brakes on deletions: one mistake (a wrong annotation, a list that came back short, a label removed from every
-//! namespace) must not take every copy with it.
+//! The brakes on deletions: one mistake (a wrong annotation, a list that came back short, a label
+//! removed from every namespace) must not take every copy with it.
 //!
-//! Each source has a brake of its own. Deletions of its copies wait until no more are added for a moment, and are then judged
-//! together with those of its last minute. What is too much only together with these is judged again when the minute ends;
-//! what is too much alone is held until a person releases exactly this source, or until the reason for it is gone.
+//! Each source has a brake of its own. Deletions of its copies wait until no more are added for a
+//! moment, and are then judged together with those of its last minute. What is too much only
+//! together with these is judged again when the minute ends; what is too much alone is held until a
+//! person releases exactly this source, or until the reason for it is gone.
 //!
-//! The cluster has one brake: when too many sources vanish within a minute, nothing is deleted in that minute, and the copies
-//! of those that vanished are held until a person releases them. Who may write in one namespace must not stop all others by
-//! that for ever: a namespace whose sources took part counts as one source for the next hour, where another one's copies are
-//! judged. For its own copies it counts in full.
+//! The cluster has one brake: when too many sources vanish within a minute, nothing is deleted in
+//! that minute, and the copies of those that vanished are held until a person releases them. Who
+//! may write in one namespace must not stop all others by that for ever: a namespace whose sources
+//! took part counts as one source for the next hour, where another one's copies are judged. For its
+//! own copies it counts in full.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,7 +40,8 @@ pub struct Brake {
     sources: BTreeMap<Source, Pending>,
     /// Of which source the copy at a place waits.
     of: HashMap<(Kind, Place), Place>,
-    /// What a person released before it was held here: the Lease says so to a process that has just begun.
+    /// What a person released before it was held here: the Lease says so to a process that has just
+    /// begun.
     early: BTreeMap<Source, (usize, Duration)>,
     /// Since when a namespace is one of those because of which the others wait.
     stops: BTreeMap<Arc<str>, Duration>,
@@ -181,7 +184,8 @@ impl Brake {
         held.map(|pending| pending.waiting.len()).sum()
     }
 
-    /// A person releases the copies of a source, or all: enough for what is held now, or it was said of something else.
+    /// A person releases the copies of a source, or all: enough for what is held now, or it was
+    /// said of something else.
     pub fn release(&mut self, order: &Order, now: Duration) {
         match order {
             Order::Release(source, count) => match self.sources.get_mut(source) {
@@ -324,7 +328,8 @@ struct Gone {
 }
 
 impl Gone {
-    /// Whether they are too many for the copies of a source in this namespace, and when that is to be looked at again.
+    /// Whether they are too many for the copies of a source in this namespace, and when that is to
+    /// be looked at again.
     fn mass(&self, namespace: Option<&Arc<str>>) -> Option<(Mass, Duration)> {
         let counted = self.vanished.iter();
         let counted = counted.map(
@@ -361,7 +366,8 @@ impl Pending {
         }
     }
 
-    /// More or less than before: it is judged as a whole, and what a person released was something else.
+    /// More or less than before: it is judged as a whole, and what a person released was something
+    /// else.
     fn look_again(&mut self) {
         (self.judged, self.released, self.not_before) = (false, false, Duration::ZERO);
         self.hold = self.hold.filter(|hold| *hold != Hold::Source);

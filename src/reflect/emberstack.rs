@@ -1,7 +1,8 @@
 //! emberstack's reflector, in its own words: eight annotations, read as its release 10 reads them.
 //!
-//! What is deliberately read as nothing: annotations that only unmerged changes of it know. Differences that are meant
-//! (docs/REFLECTOR.md lists all) are in what is done, not in what is read, but for one: how a pattern matches.
+//! What is deliberately read as nothing: annotations that only unmerged changes of it know.
+//! Differences that are meant (docs/REFLECTOR.md lists all) are in what is done, not in what is
+//! read, but for one: how a pattern matches.
 
 use super::marks;
 use super::metadata::Notes;
@@ -55,7 +56,8 @@ pub fn read(notes: &Notes) -> Ask {
     }
 }
 
-/// `namespace/name`. One part alone is a source without namespace, which nothing ever is; more than two are no reflection.
+/// `namespace/name`. One part alone is a source without namespace, which nothing ever is; more than
+/// two are no reflection.
 fn reflected(text: &str) -> Option<Place> {
     let mut parts = text.split('/').filter(|part| !part.is_empty());
     match (parts.next(), parts.next(), parts.next()) {
@@ -153,8 +155,8 @@ fn scope(
     }
 }
 
-/// Annotations of a copy, as the original writes them, so that it could take the copy over again. A mirror keeps its own
-/// `reflects`: it is its owner's word.
+/// Annotations of a copy, as the original writes them, so that it could take the copy over again. A
+/// mirror keeps its own `reflects`: it is its owner's word.
 pub fn written(
     source: &Place,
     holds: Version,

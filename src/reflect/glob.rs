@@ -1,4 +1,5 @@
-//! Names in the configuration: `*` is any text, `?` any character. And the ceilings that are made of them.
+//! Names in the configuration: `*` is any text, `?` any character. And the ceilings that are made
+//! of them.
 
 /// One name, or many.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +32,13 @@ impl Glob {
     }
 }
 
-/// Whether the whole of a name is of a pattern in which `*` is any text; `single`, where there is such, is any one byte.
+/// Whether the whole of a name is of a pattern in which `*` is any text; `single`, where there is
+/// such, is any one byte.
 pub fn matches(pattern: &str, name: &str, single: Option<u8>) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut from) = (0, 0);
-    // Where the last star stood, and what it has eaten: one star to go back to is enough, so time is pattern × name.
+    // Where the last star stood, and what it has eaten: one star to go back to is enough, so time
+    // is pattern × name.
     let mut star: Option<(usize, usize)> = None;
     while from < name.len() {
         match pattern.get(at) {
@@ -59,7 +62,8 @@ pub fn matches(pattern: &str, name: &str, single: Option<u8>) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Which namespaces count at all, whatever annotations say. What lies outside is not looked at, so it is not deleted either.
+/// Which namespaces count at all, whatever annotations say. What lies outside is not looked at, so
+/// it is not deleted either.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ceiling {
     /// Those that count.

@@ -1,7 +1,8 @@
 //! An object as a metadata-only watch shows it, and no more of it than we need.
 //!
-//! Even metadata can hold values: `kubectl apply` writes the whole object into an annotation. So only annotations of
-//! dialects and of our own are kept; all else is skipped while it is parsed, without ever being copied.
+//! Even metadata can hold values: `kubectl apply` writes the whole object into an annotation. So
+//! only annotations of dialects and of our own are kept; all else is skipped while it is parsed,
+//! without ever being copied.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -103,7 +104,8 @@ impl Notes {
         self.0.get(key).map(String::as_str)
     }
 
-    /// A short proof that two of them say the same. Annotations may have 256 KiB, and sources are many.
+    /// A short proof that two of them say the same. Annotations may have 256 KiB, and sources are
+    /// many.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash = Sha256::new();
         for text in self.0.iter().flat_map(|(key, value)| [key, value]) {
@@ -167,8 +169,9 @@ impl<'de> Deserialize<'de> for Notes {
     }
 }
 
-/// Who owns which key of an object's data, in one number: a sum over managers and keys, so that order does not matter. Two
-/// equal numbers mean that nobody else has written to `data`; names go into it, values never.
+/// Who owns which key of an object's data, in one number: a sum over managers and keys, so that
+/// order does not matter. Two equal numbers mean that nobody else has written to `data`; names go
+/// into it, values never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Guard(u64);
 
@@ -176,7 +179,8 @@ pub struct Guard(u64);
 const SECTIONS: [&str; 2] = ["data", "binaryData"];
 
 impl Guard {
-    /// What it is when we alone have applied exactly these keys: pairs of `data` or `binaryData`, and the key.
+    /// What it is when we alone have applied exactly these keys: pairs of `data` or `binaryData`,
+    /// and the key.
     pub fn ours<'k>(keys: impl IntoIterator<Item = (&'k str, &'k str)>) -> Self {
         let keys = keys.into_iter();
         Self(keys.fold(0, |sum: u64, (section, key)| {

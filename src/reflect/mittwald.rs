@@ -1,6 +1,8 @@
-//! mittwald's replicator, in its own words: annotations of Secrets and ConfigMaps, read as its release 2.12 reads them.
+//! mittwald's replicator, in its own words: annotations of Secrets and ConfigMaps, read as its
+//! release 2.12 reads them.
 //!
-//! Roles, RoleBindings and ServiceAccounts are left to it. A list of names is anchored as a whole here: `a|b` means `a` or `b`.
+//! Roles, RoleBindings and ServiceAccounts are left to it. A list of names is anchored as a whole
+//! here: `a|b` means `a` or `b`.
 
 use super::marks;
 use super::metadata::Notes;

@@ -6,11 +6,13 @@
 //! what came of earlier jobs ────────────────────────────────────────────┘      └─ Brake   └─ or a Refusal, with its reason
 //! ```
 //!
-//! The index is fed by events and never asks anything; an event costs what it touches. It holds names, uids and versions,
-//! labels of namespaces, and for each content one number that only this process can make: never a value.
+//! The index is fed by events and never asks anything; an event costs what it touches. It holds
+//! names, uids and versions, labels of namespaces, and for each content one number that only this
+//! process can make: never a value.
 //!
-//! Absent on purpose: a copy that is a source (so there are no chains and no loops), a rule that could touch what does not
-//! carry our mark, a deletion that does not pass the [`brake`], and a copy that changes hands without an [`order`].
+//! Absent on purpose: a copy that is a source (so there are no chains and no loops), a rule that
+//! could touch what does not carry our mark, a deletion that does not pass the [`brake`], and a
+//! copy that changes hands without an [`order`].
 
 pub mod brake;
 pub mod emberstack;

@@ -45,7 +45,8 @@ pub struct Offer {
     pub frozen: bool,
     /// What its patterns cost.
     pub cost: Cost,
-    /// Its namespace had no room for its patterns; they are read again when the object is seen again.
+    /// Its namespace had no room for its patterns; they are read again when the object is seen
+    /// again.
     pub crowded: bool,
 }
 
@@ -81,7 +82,8 @@ impl Reach {
     }
 }
 
-/// Reads the lists and selectors of one source, in one dialect. What cannot be read becomes a remark, and freezes the offer.
+/// Reads the lists and selectors of one source, in one dialect. What cannot be read becomes a
+/// remark, and freezes the offer.
 #[derive(Debug)]
 pub struct Reader<'a> {
     notes: &'a Notes,

@@ -1,4 +1,5 @@
-//! What a person orders by an annotation of the Lease, and the command that does it: the same words in Events, plans and docs.
+//! What a person orders by an annotation of the Lease, and the command that does it: the same words
+//! in Events, plans and docs.
 
 use super::marks::{GIVE, RELEASE};
 use super::place::{Kind, Place};

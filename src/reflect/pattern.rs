@@ -1,7 +1,8 @@
 //! Lists of patterns in annotations: which namespaces a source names.
 //!
-//! The two controllers that people come from read them with other engines: .NET's and Go's. Ours is linear in the length of
-//! the name, whatever the pattern, and a pattern that it would read differently is refused instead of guessed.
+//! The two controllers that people come from read them with other engines: .NET's and Go's. Ours is
+//! linear in the length of the name, whatever the pattern, and a pattern that it would read
+//! differently is refused instead of guessed.
 
 pub mod budget;
 mod syntax;
@@ -22,8 +23,8 @@ pub enum Matching {
     /// When the whole name is of the pattern: what people mean by `a|ab`.
     #[default]
     Whole,
-    /// When the first match of a search from the left is the whole name, as emberstack's reflector does: there `a|ab` does not
-    /// mean `ab`, because `a` is found first.
+    /// When the first match of a search from the left is the whole name, as emberstack's reflector
+    /// does: there `a|ab` does not mean `ab`, because `a` is found first.
     LeftmostFirst,
 }
 
@@ -61,7 +62,8 @@ enum Pattern {
 }
 
 impl PatternList {
-    /// Reads a comma-separated list; blanks between commas are nothing. Each pattern is paid for before the next is read.
+    /// Reads a comma-separated list; blanks between commas are nothing. Each pattern is paid for
+    /// before the next is read.
     pub fn parse(
         text: &str,
         syntax: Syntax,
@@ -131,8 +133,9 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// An automaton that is as large as what was written, and no cache beside it. A search begins at the start of a name: with
-/// all matches it ends at the longest, which is the whole name if any match is.
+/// An automaton that is as large as what was written, and no cache beside it. A search begins at
+/// the start of a name: with all matches it ends at the longest, which is the whole name if any
+/// match is.
 fn compile(text: &str, matching: Matching, budget: &Budget) -> Result<PikeVM, PatternError> {
     let kind = match matching {
         Matching::Whole => MatchKind::All,
@@ -239,7 +242,8 @@ mod tests {
         parse(text, syntax, matching).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    /// Name, and whether it is meant: as emberstack's reflector has it, as we have it unless told otherwise.
+    /// Name, and whether it is meant: as emberstack's reflector has it, as we have it unless told
+    /// otherwise.
     #[test]
     fn row_77_patterns_speak_of_whole_names() {
         for (text, name, original, ours) in [

@@ -20,7 +20,8 @@ impl Kind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Secret, Self::ConfigMap];
 
-    /// Whether the control plane writes objects of this name into every namespace. A copy would be there before it.
+    /// Whether the control plane writes objects of this name into every namespace. A copy would be
+    /// there before it.
     pub fn is_of_control_plane(self, name: &str) -> bool {
         match self {
             Self::Secret => false,
@@ -123,7 +124,8 @@ impl fmt::Display for Uid {
     }
 }
 
-/// `metadata.resourceVersion`: a number since Kubernetes promises that they can be compared; 0 where it is none.
+/// `metadata.resourceVersion`: a number since Kubernetes promises that they can be compared; 0
+/// where it is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Version(u64);
 

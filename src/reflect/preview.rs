@@ -1,4 +1,5 @@
-//! What would happen to each copy if the reflector started now, as a plan shows it: names and reasons, never a value.
+//! What would happen to each copy if the reflector started now, as a plan shows it: names and
+//! reasons, never a value.
 
 use super::place::{Kind, Place};
 use super::reason::{Farewell, Reason, Refusal};

@@ -17,7 +17,8 @@ pub struct Target<'a> {
 pub struct Scope {
     names: Names,
     selector: Option<Selector>,
-    /// Whether labels decide anything: then a namespace whose labels are unknown is not in it, whatever its name.
+    /// Whether labels decide anything: then a namespace whose labels are unknown is not in it,
+    /// whatever its name.
     asks_labels: bool,
 }
 
@@ -46,7 +47,8 @@ impl Scope {
         }
     }
 
-    /// The same, and namespaces with such labels too. Nothing means a selector that cannot be read: it selects none.
+    /// The same, and namespaces with such labels too. Nothing means a selector that cannot be read:
+    /// it selects none.
     #[must_use]
     pub fn or_selected(mut self, selector: Option<Selector>) -> Self {
         self.selector = selector;

@@ -1,4 +1,5 @@
-//! Label selectors as `kubectl -l` takes them: `a=b`, `a==b`, `a!=b`, `a in (b, c)`, `a notin (b)`, `a`, `!a`; a comma is "and".
+//! Label selectors as `kubectl -l` takes them: `a=b`, `a==b`, `a!=b`, `a in (b, c)`, `a notin (b)`,
+//! `a`, `!a`; a comma is "and".
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,14 +1,16 @@
 //! Signatures on copies: what keyferry made, as only the holder of a key can say it.
 //!
-//! Whoever may write Secrets in a namespace can invent every label, annotation and field manager there. So the label says
-//! where to look, and the signature says what is true: a keyed MAC over the copy's place, its source, the source's uid and
-//! version, and over which object in that place is meant:
+//! Whoever may write Secrets in a namespace can invent every label, annotation and field manager
+//! there. So the label says where to look, and the signature says what is true: a keyed MAC over
+//! the copy's place, its source, the source's uid and version, and over which object in that place
+//! is meant:
 //!
 //! - moved to another place, or changed in any of these, a signature fits no more;
 //! - put on an object that was made later in the same place, it says nothing about that one.
 //!
-//! A copy's own uid is only known after it was created, and a second write for each would be too much. So what is created is
-//! bound to the time of signing: an object that the server made later than that is another one.
+//! A copy's own uid is only known after it was created, and a second write for each would be too
+//! much. So what is created is bound to the time of signing: an object that the server made later
+//! than that is another one.
 
 use std::collections::BTreeMap;
 use std::fmt;

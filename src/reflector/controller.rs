@@ -1,4 +1,5 @@
-//! The one task that owns the index: it takes in what is seen and what came of jobs, and gives out the next ones.
+//! The one task that owns the index: it takes in what is seen and what came of jobs, and gives out
+//! the next ones.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use crate::reflect::place::{Kind, Place};
 use crate::reflect::reason::Refusal;
 use crate::reflect::signature::Keys;
 
-/// Parts of lists and single changes on their way; each is small, and a full channel only slows the watches.
+/// Parts of lists and single changes on their way; each is small, and a full channel only slows the
+/// watches.
 const CHANNEL: usize = 64;
 
 /// One copy is compared with its source, whatever its metadata says.
@@ -70,7 +72,8 @@ pub async fn run(
     candidate.resign().await;
 }
 
-/// Works with the keys of the marks. With other keys it ends, and begins again with what the Lease says then.
+/// Works with the keys of the marks. With other keys it ends, and begins again with what the Lease
+/// says then.
 async fn lead(
     config: &Reflector,
     cluster: &Kubernetes,
@@ -323,7 +326,8 @@ impl Desk {
                 ("remember", "ok")
             }
             Done::Remembered(change, Err(why)) => {
-                tracing::warn!(lease = %self.lease, why, "reserved places are not written down: nothing is deleted");
+                tracing::warn!(lease = %self.lease, why, "reserved places are not written down: \
+                    nothing is deleted");
                 index.remembered(change, false, now);
                 ("remember", "failed")
             }

@@ -1,4 +1,5 @@
-//! One number for what an object holds. Its key is this process's own, so the number means nothing to anyone else.
+//! One number for what an object holds. Its key is this process's own, so the number means nothing
+//! to anyone else.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};

@@ -1,4 +1,5 @@
-//! What people are told: a line in the log for each refusal, and one Event per object and reason, however many places it is of.
+//! What people are told: a line in the log for each refusal, and one Event per object and reason,
+//! however many places it is of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,10 +25,12 @@ const TURN: usize = 10;
 /// Objects and reasons that are remembered.
 const MOST: usize = 2000;
 
-/// Of these, those of one namespace: its owner cannot take the others' room. More at once tell a person nothing.
+/// Of these, those of one namespace: its owner cannot take the others' room. More at once tell a
+/// person nothing.
 const MOST_OF_ONE: usize = 50;
 
-/// An Event that was not told again for so long begins anew: the API server has forgotten it by then.
+/// An Event that was not told again for so long begins anew: the API server has forgotten it by
+/// then.
 const FORGET: Duration = Duration::from_secs(3600);
 
 type Key = (Kind, Place, &'static str);
@@ -237,7 +240,8 @@ mod tests {
         }
     }
 
-    /// A tenant with thousands of wrong mirrors silences neither another tenant nor its own next mistake.
+    /// A tenant with thousands of wrong mirrors silences neither another tenant nor its own next
+    /// mistake.
     #[test]
     fn row_103_a_namespace_has_a_quota_of_events() {
         let lease = ObjectName {

@@ -1,6 +1,8 @@
-//! The keys of the marks: had before anything is decided, and looked at again for as long as we work.
+//! The keys of the marks: had before anything is decided, and looked at again for as long as we
+//! work.
 //!
-//! Without them no copy could be told from what only looks like one, so nothing is done before they are there.
+//! Without them no copy could be told from what only looks like one, so nothing is done before they
+//! are there.
 
 use std::time::Duration;
 
@@ -41,7 +43,8 @@ pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, liveness: &Liv
     }
 }
 
-/// WindowHold until the Secret holds other keys than these. One that was deleted is put back: whoever starts next needs the keys.
+/// WindowHold until the Secret holds other keys than these. One that was deleted is put back:
+/// whoever starts next needs the keys.
 pub(super) async fn changed(cluster: &Kubernetes, at: &ObjectName, known: &Keys) {
     let mut told = String::new();
     loop {
@@ -58,7 +61,8 @@ pub(super) async fn changed(cluster: &Kubernetes, at: &ObjectName, known: &Keys)
         match found {
             Ok(keys) if keys == *known => told = String::new(),
             Ok(_) => {
-                tracing::info!(secret = %at, "there are other keys of the marks; all is listed again");
+                tracing::info!(secret = %at, "there are other keys of the marks; all is listed \
+                    again");
                 return;
             }
             Err(error) => told = tell(at, &error, told),

@@ -1,8 +1,9 @@
 //! Who of several replicas works: the holder of a Lease, and nobody whose hold may have ended.
 //!
-//! Time is measured here and never compared with another machine's clock: another's hold ends when its Lease was not renewed
-//! for as long as it asked for, counted from when we saw it change. Our own ends earlier than others believe, and each
-//! write asks the [`Fence`] first; one that slips through a pause fails on the version that it names.
+//! Time is measured here and never compared with another machine's clock: another's hold ends when
+//! its Lease was not renewed for as long as it asked for, counted from when we saw it change. Our
+//! own ends earlier than others believe, and each write asks the [`Fence`] first; one that slips
+//! through a pause fails on the version that it names.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -202,7 +203,8 @@ impl Candidate {
                 let _ = orders.send(order).await;
             }
             None => {
-                tracing::warn!(lease = %self.at, "{key} is no order, and is taken away: Events name the commands");
+                tracing::warn!(lease = %self.at, "{key} is no order, and is taken away: Events \
+                    name the commands");
             }
         }
         let taken = self.cluster().take_note(&self.at, key, text).await;

@@ -10,11 +10,12 @@ use super::leader::Candidate;
 
 use crate::base::lock::locked;
 
-/// A watch that was silent for so long is stuck: the server sends something about every minute, and a silent connection is
-/// given up long before.
+/// A watch that was silent for so long is stuck: the server sends something about every minute, and
+/// a silent connection is given up long before.
 const STUCK: Duration = Duration::from_secs(420);
 
-/// Figures of a running reflector, and when each of its watches was last heard of. Shared with whoever serves them.
+/// Figures of a running reflector, and when each of its watches was last heard of. Shared with
+/// whoever serves them.
 #[derive(Debug, Clone, Default)]
 pub struct Liveness(Arc<Mutex<State>>);
 

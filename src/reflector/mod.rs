@@ -6,8 +6,9 @@
 //!                     └─────────── outcome ─────────┘
 //! ```
 //!
-//! One task owns the index; jobs run beside it, as many at once as the configuration allows. Values are read by name when a
-//! copy is to be written or compared, and dropped a moment later ([`source_cache`]).
+//! One task owns the index; jobs run beside it, as many at once as the configuration allows. Values
+//! are read by name when a copy is to be written or compared, and dropped a moment later
+//! ([`source_cache`]).
 
 mod controller;
 mod digest;

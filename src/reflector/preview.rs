@@ -1,6 +1,8 @@
-//! What a reflector would do if it started now: one listing, the index's own decisions, and nothing but reading.
+//! What a reflector would do if it started now: one listing, the index's own decisions, and nothing
+//! but reading.
 //!
-//! Neither the Lease nor Events are touched: the Lease is read for what it says of reserved places. Whatever a decision needs to know of values is compared here and dropped.
+//! Neither the Lease nor Events are touched: the Lease is read for what it says of reserved places.
+//! Whatever a decision needs to know of values is compared here and dropped.
 
 use std::sync::Arc;
 

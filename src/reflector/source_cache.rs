@@ -1,4 +1,5 @@
-//! Sources that are being copied, for as long as they are: read once for a thousand copies, wiped a moment after the last.
+//! Sources that are being copied, for as long as they are: read once for a thousand copies, wiped a
+//! moment after the last.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,7 +1,8 @@
 //! Watches: a list, then each change; after a silence, a gap or an error, a list again.
 //!
-//! A watch that the server ends in good order goes on where it was. Any other end could hide an event, or a store that went
-//! back in time, so everything is listed again; that is metadata only, and what did not change causes nothing.
+//! A watch that the server ends in good order goes on where it was. Any other end could hide an
+//! event, or a store that went back in time, so everything is listed again; that is metadata only,
+//! and what did not change causes nothing.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -66,7 +67,8 @@ pub struct Follow<T> {
     namespace: Option<String>,
     /// Nothing: whatever they are called.
     only: Option<String>,
-    /// Held while a list is read: the lists of one kind in several namespaces are told one after another.
+    /// Held while a list is read: the lists of one kind in several namespaces are told one after
+    /// another.
     lists: Arc<Mutex<()>>,
     liveness: Liveness,
     silence: Duration,
@@ -109,7 +111,8 @@ impl<T> Follow<T> {
         }
     }
 
-    /// Tells how it is, reads its list when no other with the same lock does, and gives a silent connection up after a time.
+    /// Tells how it is, reads its list when no other with the same lock does, and gives a silent
+    /// connection up after a time.
     pub(super) fn with(
         self,
         liveness: &Liveness,

@@ -1,7 +1,7 @@
 //! One job at the API server: read a source, write a copy, compare one, delete one.
 //!
-//! Each write names the object and version that it was decided on, so what happened meanwhile is never written over: the job
-//! says that it was raced, and what to do is decided anew.
+//! Each write names the object and version that it was decided on, so what happened meanwhile is
+//! never written over: the job says that it was raced, and what to do is decided anew.
 
 mod copy;
 
@@ -28,7 +28,8 @@ use crate::reflect::place::{Kind, Place, Version};
 use crate::reflect::preview::Outlook;
 use crate::reflect::signature::Keys;
 
-/// All tries of one request. Longer than a webhook may take, and short enough that what fails does not hold up others.
+/// All tries of one request. Longer than a webhook may take, and short enough that what fails does
+/// not hold up others.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What came of a job.
@@ -174,7 +175,8 @@ impl Worker {
             .await
     }
 
-    /// Labels and annotations of a source that its copies get: those that the configuration allows, and never marks of tools.
+    /// Labels and annotations of a source that its copies get: those that the configuration allows,
+    /// and never marks of tools.
     fn words(&self, whole: &Whole) -> [BTreeMap<String, String>; 2] {
         if self.labels.is_empty() && self.annotations.is_empty() {
             return Default::default();
@@ -222,7 +224,8 @@ impl Worker {
         }))
     }
 
-    /// As its source's is made: a mirror keeps its own type, and one in mittwald's words its own keys too.
+    /// As its source's is made: a mirror keeps its own type, and one in mittwald's words its own
+    /// keys too.
     fn digest_of_copy(&self, copy: &Whole, cached: &CachedSource) -> Digest {
         let CachedSource { whole, words, .. } = cached;
         let kept = if words.iter().all(BTreeMap::is_empty) {

@@ -1,4 +1,5 @@
-//! What can be said of templates without any value: whether they parse, and whether what they read can exist.
+//! What can be said of templates without any value: whether they parse, and whether what they read
+//! can exist.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,9 @@ use crate::config::{ComputedField, Config, Delivery, FileFormat, From, Location,
 use super::field::FieldError;
 use super::template::{Template, TemplateError};
 
-/// Everything that is wrong with the templates of a configuration, whose files have these `texts`. Names are looked up
-/// only where all fields of a delivery are known beforehand: each source has a `pick` and no `flatten`.
+/// Everything that is wrong with the templates of a configuration, whose files have these `texts`.
+/// Names are looked up only where all fields of a delivery are known beforehand: each source has a
+/// `pick` and no `flatten`.
 pub fn check_templates(config: &Config, texts: &BTreeMap<String, String>) -> Vec<Problem> {
     let deliveries = config.deliveries.iter();
     deliveries
@@ -95,7 +97,8 @@ fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
     problems
 }
 
-/// Where a place in a template is in the file that holds the template, if it is written there as it is.
+/// Where a place in a template is in the file that holds the template, if it is written there as it
+/// is.
 fn inside(text: &str, at: &Location, error: &TemplateError) -> Option<Location> {
     let (line, column) = error.place();
     let mut lines = text
@@ -106,7 +109,8 @@ fn inside(text: &str, at: &Location, error: &TemplateError) -> Option<Location> 
         .chars()
         .skip(usize::try_from(at.column).ok()?.checked_sub(1)?)
         .collect();
-    // Filled in from the environment, or spelled with escapes: places in it say nothing of places here.
+    // Filled in from the environment, or spelled with escapes: places in it say nothing of places
+    // here.
     if written.contains("${") || written.contains('\\') {
         return None;
     }

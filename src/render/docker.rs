@@ -162,7 +162,8 @@ impl Fault for DockerError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Field(FieldError::Absent { there, .. }) => format!(
-                "a pull secret is made of `username`, `password` and `server`, of `registries`, or of a ready `{PULL_KEY}`; the fields are {there}"
+                "a pull secret is made of `username`, `password` and `server`, of `registries`, \
+                 or of a ready `{PULL_KEY}`; the fields are {there}"
             ),
             Self::Field(error) => return error.hint(),
             Self::Json(error) => return error.hint(),

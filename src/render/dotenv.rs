@@ -1,10 +1,14 @@
-//! `NAME=value` lines that `sh`, docker compose and `node --env-file` read to the same bytes, or a refusal.
+//! `NAME=value` lines that `sh`, docker compose and `node --env-file` read to the same bytes, or a
+//! refusal.
 //!
-//! Each of the three has its own quoting; only this much is common to them (`tests/it/render.rs` asks the real readers):
+//! Each of the three has its own quoting; only this much is common to them (`tests/it/render.rs`
+//! asks the real readers):
 //! - bare: letters, digits and a few signs, nothing else;
-//! - `'…'`: everything but `'` and a carriage return (node drops it), and not `\` at the end: compose takes the closing
-//!   quote after an odd number of them for an escaped one, node 20.12 after any number;
-//! - `"…"`: everything but `"`, `\`, `$`, `` ` `` and a carriage return: the ways to escape these differ.
+//! - `'…'`: everything but `'` and a carriage return (node drops it), and not `\` at the end:
+//!   compose takes the closing quote after an odd number of them for an escaped one, node 20.12
+//!   after any number;
+//! - `"…"`: everything but `"`, `\`, `$`, `` ` `` and a carriage return: the ways to escape these
+//!   differ.
 //!
 //! The oldest node that reads all of this is 20.12: before it no value could have several lines.
 //!
@@ -100,11 +104,13 @@ pub(super) enum Problem {
     #[error("the value holds a carriage return, which `node --env-file` drops")]
     CarriageReturn,
     #[error(
-        "the value ends in `\\`, which docker compose and node take for an escape of the closing quote"
+        "the value ends in `\\`, which docker compose and node take for an escape of the closing \
+         quote"
     )]
     Backslash,
     #[error(
-        "the value holds `'` together with one of `\"` `\\` `$` `` ` ``, which sh, docker compose and node read differently"
+        "the value holds `'` together with one of `\"` `\\` `$` `` ` ``, which sh, docker compose \
+         and node read differently"
     )]
     Quotes,
 }
@@ -116,9 +122,12 @@ impl Fault for DotenvError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Name(_) => "give it another name with `rename`, or leave it out with `pick`".to_owned(),
+            Self::Name(_) => {
+                "give it another name with `rename`, or leave it out with `pick`".to_owned()
+            }
             Self::Value { .. } => {
-                "deliver it with `format: json` or `files`, or change it: a new password, or base64 in a computed field"
+                "deliver it with `format: json` or `files`, or change it: a new password, or \
+                 base64 in a computed field"
                     .to_owned()
             }
         })

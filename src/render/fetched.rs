@@ -21,7 +21,8 @@ impl Fetched {
         Ok(material)
     }
 
-    /// What one source gave, for a caller that asks of each part whether it is [`crate::base::material::Unverified`].
+    /// What one source gave, for a caller that asks of each part whether it is
+    /// [`crate::base::material::Unverified`].
     pub fn get_in_part(&self, source: &Source) -> Result<&Material, Failure> {
         self.materials
             .get(source)

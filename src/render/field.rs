@@ -72,7 +72,8 @@ impl Fields<'_> {
         }
     }
 
-    /// The bytes of a field as targets take them: not null, not nested, not empty unless that is allowed.
+    /// The bytes of a field as targets take them: not null, not nested, not empty unless that is
+    /// allowed.
     pub(super) fn leaf<'f>(&self, field: &'f Field<'_>) -> Result<&'f [u8], FieldError> {
         let bytes = field.scalar()?;
         if bytes.is_empty() && !self.allow_empty {
@@ -170,16 +171,20 @@ impl Fault for FieldError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Absent { there, .. } => format!("the fields are {there}"),
-            Self::Null(_) => "give it a value at its source, or leave it out with `pick`".to_owned(),
+            Self::Null(_) => {
+                "give it a value at its source, or leave it out with `pick`".to_owned()
+            }
             Self::Empty(_) => {
                 "give it a value, leave it out with `pick`, or say `allowEmpty: true`".to_owned()
             }
             Self::Nested(..) => {
-                "reach inside with `pick`, or say `flatten: \"_\"` or `encoding: json` on the source"
+                "reach inside with `pick`, or say `flatten: \"_\"` or `encoding: json` on the \
+                 source"
                     .to_owned()
             }
             Self::NotText(_) => {
-                "bytes go to `format: raw`, to `files` and to Secrets; in text they need base64 at their source"
+                "bytes go to `format: raw`, to `files` and to Secrets; in text they need base64 \
+                 at their source"
                     .to_owned()
             }
             Self::None => "nothing is changed; check the paths of the sources".to_owned(),

@@ -157,7 +157,8 @@ impl Fault for FilesError {
         Some(match self {
             Self::WhichField(_) => "name it with `field:`".to_owned(),
             Self::Unsafe(_) => {
-                "a name has no `/`, does not start with `..` and is not longer than 255 bytes; give another with `rename`"
+                "a name has no `/`, does not start with `..` and is not longer than 255 bytes; \
+                 give another with `rename`"
                     .to_owned()
             }
         })

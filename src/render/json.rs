@@ -148,7 +148,8 @@ impl Writer {
     }
 }
 
-/// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: what is not printable in YAML is escaped too.
+/// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: what is not printable in YAML
+/// is escaped too.
 pub(super) fn quote(text: &str, out: &mut Wiped) {
     out.text("\"");
     for character in text.chars() {
@@ -227,11 +228,13 @@ impl Fault for JsonError {
     fn hint(&self) -> Option<String> {
         Some(match self.problem {
             Problem::NotText => {
-                "bytes go to `format: raw`, to `files` and to Secrets; in text they need base64 at their source"
+                "bytes go to `format: raw`, to `files` and to Secrets; in text they need base64 \
+                 at their source"
                     .to_owned()
             }
             Problem::Number => {
-                "make it text at its source, or say `asStrings: true` where the format is json".to_owned()
+                "make it text at its source, or say `asStrings: true` where the format is json"
+                    .to_owned()
             }
         })
     }

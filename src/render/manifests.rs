@@ -1,7 +1,9 @@
-//! Encrypted manifests as the Secrets that they describe, in namespaces that our configuration allows and no others.
+//! Encrypted manifests as the Secrets that they describe, in namespaces that our configuration
+//! allows and no others.
 //!
-//! Neither SOPS nor anybody else protects the keys of a manifest: who may write the file may exchange `name` and `namespace`
-//! without any checksum noticing. So where a Secret may go is said by us, and what says something else is refused by its name.
+//! Neither SOPS nor anybody else protects the keys of a manifest: who may write the file may
+//! exchange `name` and `namespace` without any checksum noticing. So where a Secret may go is said
+//! by us, and what says something else is refused by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +25,8 @@ use super::{provenance, within};
 
 type Own<'a> = &'a Result<String, Failure>;
 
-/// The part of what must exist that manifests describe, one entry per file: a file is applied whole or not at all, and one that fails stops no other.
+/// The part of what must exist that manifests describe, one entry per file: a file is applied whole
+/// or not at all, and one that fails stops no other.
 pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>, now: Timestamp) -> Vec<Wanted> {
     let files = config
         .manifests
@@ -212,7 +215,8 @@ impl Fault for ManifestsError {
             Self::Unfit { why, .. } => return why.hint(),
             Self::Empty => "remove the file, or let it describe a Secret".to_owned(),
             Self::Namespace { at, set } => format!(
-                "if it is meant to go there, list `{}` under `namespaces` at {set}; what a file says beside its values, anybody may have changed",
+                "if it is meant to go there, list `{}` under `namespaces` at {set}; what a file \
+                 says beside its values, anybody may have changed",
                 at.namespace
             ),
             Self::Twice { .. } => "keep one of them".to_owned(),

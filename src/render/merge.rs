@@ -1,6 +1,8 @@
-//! The sources of one delivery become its fields: picked, renamed, prefixed, merged in order, completed by computed ones.
+//! The sources of one delivery become its fields: picked, renamed, prefixed, merged in order,
+//! completed by computed ones.
 //!
-//! Invariant: a name means one value. A second source of it is an error unless that source says `override`.
+//! Invariant: a name means one value. A second source of it is an error unless that source says
+//! `override`.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -78,7 +80,8 @@ fn material<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a Material
     }
 }
 
-/// A failure to read, with the place that asked for it; and with the source, unless it is named already.
+/// A failure to read, with the place that asked for it; and with the source, unless it is named
+/// already.
 fn of_source(from: &From, failure: Failure) -> Failure {
     let names_itself = match from.source.vault() {
         Some(_) => failure.what.starts_with("vault `"),
@@ -310,7 +313,8 @@ impl Fault for MergeError {
                 "let `rename` give each its own name".to_owned()
             }
             Self::Twice { .. } => {
-                "say `override: true` on the later source, or keep them apart with `prefix`, `pick` or `rename`"
+                "say `override: true` on the later source, or keep them apart with `prefix`, \
+                 `pick` or `rename`"
                     .to_owned()
             }
             Self::NotFields(_) => "take parts of it with `pick`, such as `0.name`".to_owned(),
@@ -318,7 +322,8 @@ impl Fault for MergeError {
                 "take parts with `pick`: `0.name` is `name` of the first document".to_owned()
             }
             Self::NotBase64 { .. } => {
-                "`encoding: base64` holds for all that is taken; name the fields that are base64 in `pick`, and the others in a second entry of the same source"
+                "`encoding: base64` holds for all that is taken; name the fields that are base64 \
+                 in `pick`, and the others in a second entry of the same source"
                     .to_owned()
             }
             Self::NotJson { problem, .. } => return problem.hint(),

@@ -1,4 +1,5 @@
-//! From what sources gave to exactly what must exist. Pure: no file, no clock, no network, no environment.
+//! From what sources gave to exactly what must exist. Pure: no file, no clock, no network, no
+//! environment.
 //!
 //! ```text
 //! Material ──select──► fields ──merge──► Fields ──┬─ dotenv · properties · template · raw ─► file
@@ -6,8 +7,8 @@
 //!                                                 └─ docker · tls · names ────────────────► Secret
 //! ```
 //!
-//! Invariants: a delivery is rendered whole or not at all, and one that fails leaves the others alone; nothing here puts
-//! a value into an error; every buffer that held one is wiped.
+//! Invariants: a delivery is rendered whole or not at all, and one that fails leaves the others
+//! alone; nothing here puts a value into an error; every buffer that held one is wiped.
 
 mod check;
 mod docker;
@@ -46,8 +47,9 @@ pub use check::check_templates;
 use field::Fields;
 pub use manifests::wanted as described;
 
-/// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input is a failure as a whole.
-/// `own_namespace` is that of the pod or the kubeconfig's context, or why it is unknown.
+/// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input
+/// is a failure as a whole. `own_namespace` is that of the pod or the kubeconfig's context, or why
+/// it is unknown.
 pub fn desired(
     config: &Config,
     fetched: &Fetched,
@@ -136,8 +138,8 @@ fn artifacts(
     Ok(artifacts)
 }
 
-/// What a target can be made of. Fields are merged when the first target asks: a delivery of one whole document never
-/// needs its nested values to be fields.
+/// What a target can be made of. Fields are merged when the first target asks: a delivery of one
+/// whole document never needs its nested values to be fields.
 struct Inputs<'a> {
     delivery: &'a Delivery,
     fetched: &'a Fetched,

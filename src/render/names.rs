@@ -9,7 +9,8 @@ pub(super) fn is_variable(name: &str) -> bool {
         && characters.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Whether it is one plain file name that cannot leave its folder, nor be taken for our own `..data`.
+/// Whether it is one plain file name that cannot leave its folder, nor be taken for our own
+/// `..data`.
 pub(super) fn is_file_name(name: &str) -> bool {
     (1..=255).contains(&name.len())
         && name != "."

@@ -27,7 +27,8 @@ enum Part {
     Value,
 }
 
-/// In a key every blank and separator is escaped; in a value only the first blank, which would be skipped.
+/// In a key every blank and separator is escaped; in a value only the first blank, which would be
+/// skipped.
 fn write(text: &str, part: Part, out: &mut Wiped) {
     for (index, character) in text.chars().enumerate() {
         match character {

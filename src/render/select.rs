@@ -15,8 +15,8 @@ pub(super) struct Taken<'a> {
     pub picked: bool,
 }
 
-/// The nodes of one source by name, in order: picked or all of them.
-/// A value that anybody could have changed is refused as soon as it is taken, alone or inside of another.
+/// The nodes of one source by name, in order: picked or all of them. A value that anybody could
+/// have changed is refused as soon as it is taken, alone or inside of another.
 pub(super) fn select<'a>(from: &From, material: &'a Material) -> Result<Vec<Taken<'a>>, Failure> {
     let Material {
         documents,
@@ -150,8 +150,9 @@ fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<Take
     }
 }
 
-/// Follows `a.b.0.c`. A key that holds dots is found too: at each mapping the longest key that fits is tried
-/// first. Several documents are numbered from 0 like a list. Gives the steps that were made.
+/// Follows `a.b.0.c`. A key that holds dots is found too: at each mapping the longest key that fits
+/// is tried first. Several documents are numbered from 0 like a list. Gives the steps that were
+/// made.
 fn reach<'a, 'p>(documents: &'a [Node], path: &'p str) -> Option<(Vec<&'p str>, &'a Node)> {
     match documents {
         [node] => follow(node, path),

@@ -1,7 +1,7 @@
 //! Keys of a TLS Secret from fields.
 //!
-//! Vault's PKI names (`certificate`, `private_key`, `ca_chain`, `issuing_ca`) are understood too; a root among them goes to
-//! `ca.crt`, not into the chain.
+//! Vault's PKI names (`certificate`, `private_key`, `ca_chain`, `issuing_ca`) are understood too; a
+//! root among them goes to `ca.crt`, not into the chain.
 
 use crate::base::artifact::secret::{Data, Link, Unfit, links, pem};
 use crate::base::failure::Failure;

@@ -1,11 +1,13 @@
-//! YAML that 1.1 and 1.2 readers take alike: block style, every text double-quoted, numbers as they are spelt.
+//! YAML that 1.1 and 1.2 readers take alike: block style, every text double-quoted, numbers as they
+//! are spelt.
 
 use crate::base::material::{Node, SecretBytes};
 use crate::base::wiped::Wiped;
 
 use super::json::{JsonError, Problem, quote};
 
-/// Whole documents, each behind its `---` where there are several. `merge_keys` says whether `<<` is one of YAML's.
+/// Whole documents, each behind its `---` where there are several. `merge_keys` says whether `<<`
+/// is one of YAML's.
 pub(super) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
         out: Wiped::default(),
@@ -95,7 +97,8 @@ impl Writer {
         self.out.text(":");
     }
 
-    /// What follows `key:` or `-`: a scalar on the same line, all else on lines of its own, one step in.
+    /// What follows `key:` or `-`: a scalar on the same line, all else on lines of its own, one
+    /// step in.
     fn value(&mut self, inner: &Node, depth: usize) -> Result<(), JsonError> {
         let nested = match inner {
             Node::Map(entries) => !entries.is_empty(),
@@ -160,7 +163,8 @@ fn is_plain_time(text: &str) -> bool {
         && text.bytes().all(plain)
 }
 
-/// A number of YAML has more spellings than one of JSON (`0o17`, `.inf`); none holds a character that means structure.
+/// A number of YAML has more spellings than one of JSON (`0o17`, `.inf`); none holds a character
+/// that means structure.
 fn is_plain_number(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
         && text

@@ -1,4 +1,5 @@
-//! Keeping what is made at one time: its passes, how long it may rest after each, and what it tells of them.
+//! Keeping what is made at one time: its passes, how long it may rest after each, and what it tells
+//! of them.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ use crate::process::time_limit::chance;
 mod judge;
 mod wait;
 
-/// WindowHold after failed passes: the first; the longest before all was ever in order, when a pod waits for us; the longest after.
+/// WindowHold after failed passes: the first; the longest before all was ever in order, when a pod
+/// waits for us; the longest after.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST_START: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(300);
@@ -51,8 +53,9 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// WindowHold for what makes another look worth while, after that many failures in a row; leases are renewed meanwhile. A server
-    /// that wants to be left alone is, whatever changes meanwhile.
+    /// WindowHold for what makes another look worth while, after that many failures in a row;
+    /// leases are renewed meanwhile. A server that wants to be left alone is, whatever changes
+    /// meanwhile.
     pub async fn rest(
         &self,
         errors: u32,

@@ -1,6 +1,8 @@
-//! Noticing in a cluster that a source changed, or that a namespace came or changed: then a pass is due at once. Metadata only.
+//! Noticing in a cluster that a source changed, or that a namespace came or changed: then a pass is
+//! due at once. Metadata only.
 //!
-//! It needs `list` and `watch`; where they are not granted, the next look is as early as without it.
+//! It needs `list` and `watch`; where they are not granted, the next look is as early as without
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,7 +88,8 @@ fn of_secret(secret: &Metadata) -> Facts {
     (secret.name.clone(), Labels::default(), false, version)
 }
 
-/// Follows, and wakes whoever waits when facts changed. The first list counts: what it shows may be newer than the first pass.
+/// Follows, and wakes whoever waits when facts changed. The first list counts: what it shows may be
+/// newer than the first pass.
 async fn note<T: DeserializeOwned + Versioned>(
     follow: Follow<T>,
     facts: fn(&T) -> Facts,

@@ -104,7 +104,8 @@ impl DeliveryHealth {
             Class::Missing => self.rules.on_missing,
             Class::Denied => self.rules.on_denied,
             Class::Unavailable => self.rules.on_unavailable,
-            // What is wrong here was not decided by a server: what was delivered is as good as before.
+            // What is wrong here was not decided by a server: what was delivered is as good as
+            // before.
             Class::Usage | Class::Corrupt | Class::Refused | Class::Sink | Class::Bug => {
                 OnFailure::Keep
             }

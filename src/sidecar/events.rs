@@ -1,6 +1,8 @@
-//! Telling people what is news: in the log, and as Events of the cluster, once per change of reason.
+//! Telling people what is news: in the log, and as Events of the cluster, once per change of
+//! reason.
 //!
-//! Events are sent beside the passes, so that no API server holds one up; where there is no cluster or no right, nothing is.
+//! Events are sent beside the passes, so that no API server holds one up; where there is no cluster
+//! or no right, nothing is.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -187,12 +189,14 @@ impl EventLog {
 fn complain(complained: &mut bool, failure: &Failure) {
     if !std::mem::replace(complained, true) {
         let Failure { what, hint, .. } = failure;
-        tracing::warn!(reason = %what, hint, "Events are not written; `sidecar: {{events: false}}` does without");
+        tracing::warn!(reason = %what, hint, "Events are not written; `sidecar: {{events: \
+            false}}` does without");
     }
 }
 
 impl Letter {
-    /// One Event per delivery and reason: a name that any delivery's name gives, the same in each run.
+    /// One Event per delivery and reason: a name that any delivery's name gives, the same in each
+    /// run.
     fn topic(&self) -> String {
         let mut hasher = DefaultHasher::new();
         (&self.delivery, &self.reason).hash(&mut hasher);

@@ -1,4 +1,5 @@
-//! What of a delivery's failures is news: told when it begins, changes and ends, and not at each pass. Pure: clocks are arguments.
+//! What of a delivery's failures is news: told when it begins, changes and ends, and not at each
+//! pass. Pure: clocks are arguments.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ struct Lasting {
     said: Instant,
 }
 
-/// What a person would call the same failure: its target, class and text, whatever numbers the text holds (tries, seconds, sizes).
+/// What a person would call the same failure: its target, class and text, whatever numbers the text
+/// holds (tries, seconds, sizes).
 type Reason = (Option<String>, Class, String);
 
 /// What one pass has to tell of a delivery.
@@ -111,7 +113,8 @@ mod tests {
             || failed("file a", Class::Sink, "full"),
             || failed("file b", Class::Sink, "full"),
         );
-        // Seconds since the start, failures: how many are fresh, known, whether the reason turned, still, over.
+        // Seconds since the start, failures: how many are fresh, known, whether the reason turned,
+        // still, over.
         let rows = [
             (0, vec![], (0, 0, false, false, false)),
             (1, vec![denied()], (1, 0, true, false, false)),

@@ -1,5 +1,6 @@
-//! Noticing that a file changed, by looking: twice a second and without a handle, so that a folder that is swapped as a whole,
-//! a file that is replaced and one that appears later are all seen alike.
+//! Noticing that a file changed, by looking: twice a second and without a handle, so that a folder
+//! that is swapped as a whole, a file that is replaced and one that appears later are all seen
+//! alike.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ pub const GLANCE: Duration = Duration::from_millis(400);
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What of a file changes when its content does: of the file that a path leads to now, through all links.
+/// What of a file changes when its content does: of the file that a path leads to now, through all
+/// links.
 type Mark = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 
 /// Some files and what they looked like.

@@ -1,7 +1,8 @@
-//! Keeping one group: its batches make their passes side by side, each at its own time, and what ends is renewed meanwhile.
+//! Keeping one group: its batches make their passes side by side, each at its own time, and what
+//! ends is renewed meanwhile.
 //!
-//! Invariant: one that fails or hangs changes nothing for the others, whatever they share. Who passes at one time reads what
-//! they share once.
+//! Invariant: one that fails or hangs changes nothing for the others, whatever they share. Who
+//! passes at one time reads what they share once.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -150,7 +151,8 @@ impl<'a> Group<'a> {
                 }
                 () = tokens.change(world) => {
                     tokens = Tokens::of(&reads, world);
-                    // What failed may do with another token; what is leased is seen to at its own time.
+                    // What failed may do with another token; what is leased is seen to at its own
+                    // time.
                     times.iter_mut().filter(|times| times.waits_after_a_failure()).for_each(Timetable::hurry);
                 }
             }

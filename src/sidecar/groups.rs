@@ -1,4 +1,5 @@
-//! Which deliveries are kept together, so that a source that they share is read once, and which are made together.
+//! Which deliveries are kept together, so that a source that they share is read once, and which are
+//! made together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
 use crate::pass::observe::together;
 use crate::plan::declared::pruned;
 
-/// Takes a configuration apart: into groups that share sources, directly or through others, in the order of their first
-/// deliveries; and each group into those that are made at one time, because they may meet in one place.
+/// Takes a configuration apart: into groups that share sources, directly or through others, in the
+/// order of their first deliveries; and each group into those that are made at one time, because
+/// they may meet in one place.
 pub async fn split(config: Config) -> Vec<Vec<Config>> {
     let numbers = numbered(&config.deliveries);
     let mut groups = Vec::new();
@@ -69,7 +71,8 @@ fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
         reflector: None,
         mark_key: mark_key.clone(),
     };
-    // What is pruned is what nobody describes: whoever describes a Secret is in the group in which that is asked.
+    // What is pruned is what nobody describes: whoever describes a Secret is in the group in which
+    // that is asked.
     let describe = deliveries.iter().zip(&numbers);
     let describe = describe.filter(|(delivery, _)| delivery.to.iter().any(in_cluster));
     let describe: BTreeSet<usize> = match manifests.is_empty() {
@@ -172,7 +175,9 @@ mod tests {
     use crate::config::load::of_text;
 
     fn config(deliveries: &[(&str, &[&str])]) -> Config {
-        let mut text = "keys: {age: [{file: age.key}], sealed: [{file: s.key}]}\nvault: {address: 'http://127.0.0.1:1', auth: {token: {file: t}}}\ndeliveries:\n".to_owned();
+        let mut text = "keys: {age: [{file: age.key}], sealed: [{file: s.key}]}\nvault: \
+            {address: 'http://127.0.0.1:1', auth: {token: {file: t}}}\ndeliveries:\n"
+            .to_owned();
         for (name, from) in deliveries {
             text += &format!(
                 "- {{name: {name}, from: [{}], to: [{{file: {{path: out/{name}.env}}}}]}}\n",

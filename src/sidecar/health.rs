@@ -1,4 +1,5 @@
-//! The health: how every delivery stands, for probes, metrics and `keyferry status`. Names, times and reasons; never a value.
+//! The health: how every delivery stands, for probes, metrics and `keyferry status`. Names, times
+//! and reasons; never a value.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -179,7 +180,8 @@ impl Health {
         news
     }
 
-    /// Whether what was delivered may be removed now that its source is gone; `allowed` is what a person released.
+    /// Whether what was delivered may be removed now that its source is gone; `allowed` is what a
+    /// person released.
     pub fn may_remove(&self, delivery: &str, allowed: usize) -> Result<(), Failure> {
         let mut state = self.state();
         let deletes = |standing: &&DeliveryHealth| standing.rules.on_missing == OnFailure::Delete;
@@ -230,7 +232,8 @@ impl Health {
         known.is_some_and(|standing| standing.good.is_some())
     }
 
-    /// Whether a change of it may wait for a window: not what this process has not delivered yet, or removed.
+    /// Whether a change of it may wait for a window: not what this process has not delivered yet,
+    /// or removed.
     pub fn may_wait(&self, delivery: &str) -> bool {
         let state = self.state();
         let known = state.deliveries.get(delivery);

@@ -1,4 +1,5 @@
-//! What is renewed, replaced or read again between passes, because it ends or changes at a time that is known.
+//! What is renewed, replaced or read again between passes, because it ends or changes at a time
+//! that is known.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Where a sidecar answers, and to whom: its address, and the names under which it may be asked.
 //!
-//! A page in somebody's browser can have a name of its own resolve to our address. Its requests carry that name as `Host`,
-//! so only names that are known to be ours are answered.
+//! A page in somebody's browser can have a name of its own resolve to our address. Its requests
+//! carry that name as `Host`, so only names that are known to be ours are answered.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,4 +1,5 @@
-//! `/metrics` in the text format of Prometheus. The names are a promise: docs/sidecar.md lists them, deploy/ uses them.
+//! `/metrics` in the text format of Prometheus. The names are a promise: docs/sidecar.md lists
+//! them, deploy/ uses them.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -195,7 +196,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name)
 }
 
-/// Everything that is on the health, and what the process counted; what a reflector counts only where one is configured.
+/// Everything that is on the health, and what the process counted; what a reflector counts only
+/// where one is configured.
 pub fn figures(health: &Health) -> Vec<Figure> {
     let (is_ready, _) = health.readiness();
     let state = health.state();

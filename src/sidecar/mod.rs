@@ -1,4 +1,5 @@
-//! What stays: deliveries are kept in groups, each at its own pace; a health says how all is; reactions follow changes.
+//! What stays: deliveries are kept in groups, each at its own pace; a health says how all is;
+//! reactions follow changes.
 //!
 //! ```text
 //! mode::sidecar ─► group (when to pass) ─► keep (one pass, and what it came to) ─► cycle
@@ -7,7 +8,8 @@
 //!                  reactor ─► apply::react      health ◄─ serve (/readyz, /metrics, /status) ◄─ ask (ready, status)
 //! ```
 //!
-//! Deliveries that share a source are one group: what is read for one of them is read for all, and each is made at its own time.
+//! Deliveries that share a source are one group: what is read for one of them is read for all, and
+//! each is made at its own time.
 
 pub mod batch;
 pub mod client;

@@ -1,5 +1,5 @@
-//! Metrics and traces to an OpenTelemetry collector, as OTLP over gRPC (port 4317) or over HTTP in its JSON form (port 4318):
-//! names, times and counts.
+//! Metrics and traces to an OpenTelemetry collector, as OTLP over gRPC (port 4317) or over HTTP in
+//! its JSON form (port 4318): names, times and counts.
 
 mod wire;
 
@@ -78,7 +78,8 @@ async fn tell(collector: &Collector, messages: &[(Signal, Message)]) -> Result<(
                     ca_file: None,
                     body: message.json().to_string(),
                     signature: None,
-                    // Nothing in it is secret, and collectors in a cluster often have no certificate.
+                    // Nothing in it is secret, and collectors in a cluster often have no
+                    // certificate.
                     allow_plaintext: true,
                 };
                 post(message, deadline).await?;

@@ -1,4 +1,5 @@
-//! Which Secrets a delivery makes, and from what: for `keyferry status`. Names and versions, never a value.
+//! Which Secrets a delivery makes, and from what: for `keyferry status`. Names and versions, never
+//! a value.
 
 use std::sync::Arc;
 

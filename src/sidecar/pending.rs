@@ -1,7 +1,9 @@
-//! Reactions that are owed, on disk: written before the change, struck out after the reaction, so that no restart loses one.
+//! Reactions that are owed, on disk: written before the change, struck out after the reaction, so
+//! that no restart loses one.
 //!
-//! A file per delivery beside its first file target, or in the folder that `sidecar.state` names. It holds names and places
-//! in the configuration, nothing else, and is there only while something is owed.
+//! A file per delivery beside its first file target, or in the folder that `sidecar.state` names.
+//! It holds names and places in the configuration, nothing else, and is there only while something
+//! is owed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -53,7 +55,8 @@ struct Written {
 }
 
 impl PendingReactions {
-    /// Takes a configuration, and gives what an earlier process still owed. With `root` every note must lie beneath it.
+    /// Takes a configuration, and gives what an earlier process still owed. With `root` every note
+    /// must lie beneath it.
     pub async fn take(&self, config: &Config, root: Option<&Path>) -> Vec<Owed> {
         let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
         let deliveries = config.deliveries.iter().filter(reacts);
@@ -210,7 +213,8 @@ fn warn_of_a_loss(delivery: &str) {
     tracing::warn!(
         delivery,
         hint = "name a folder that outlives a restart with `sidecar.state`",
-        "a restart between a change and its reactions loses these: no file target is there to note them beside"
+        "a restart between a change and its reactions loses these: no file target is there to \
+         note them beside"
     );
 }
 
@@ -262,7 +266,8 @@ mod tests {
     fn config(folder: &Path, reactions: &str) -> Config {
         let folder = folder.display();
         let text = format!(
-            "deliveries: [{{name: a/b, fields: {{x: y}}, to: [{{file: {{path: {folder}/a.env}}}}], onChange: [{reactions}]}}]"
+            "deliveries: [{{name: a/b, fields: {{x: y}}, to: [{{file: {{path: \
+             {folder}/a.env}}}}], onChange: [{reactions}]}}]"
         );
         of_text(&text)
     }

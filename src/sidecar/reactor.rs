@@ -1,4 +1,5 @@
-//! When reactions happen: after a moment of quiet, together for all that changed, not too often, and again if they failed.
+//! When reactions happen: after a moment of quiet, together for all that changed, not too often,
+//! and again if they failed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,7 +75,8 @@ impl Entry {
         due.at = begun.map_or(quiet, |begun| quiet.max(begun + SPACING));
     }
 
-    /// Back in the queue after a failure, together with what came meanwhile; false when it is given up.
+    /// Back in the queue after a failure, together with what came meanwhile; false when it is given
+    /// up.
     fn again(&mut self, mut due: Due, now: Instant) -> bool {
         due.tries += 1;
         if let Some(later) = &mut self.due {

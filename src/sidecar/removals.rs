@@ -1,5 +1,5 @@
-//! The brake on `onMissing: delete`: a mount that was emptied, or a path that was renamed, must not remove everything that was
-//! delivered. Pure: the clock is an argument.
+//! The brake on `onMissing: delete`: a mount that was emptied, or a path that was renamed, must not
+//! remove everything that was delivered. Pure: the clock is an argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use crate::base::brake::Limits;
 use crate::base::failure::{Class, Failure};
 
-/// Removals within this time count together. It is longer than two usual refreshes, in which all deliveries look once.
+/// Removals within this time count together. It is longer than two usual refreshes, in which all
+/// deliveries look once.
 const WINDOW: Duration = Duration::from_secs(600);
 
 /// Deliveries that were removed because their sources are gone, and those that are held.
@@ -20,8 +21,8 @@ pub struct Removals {
 }
 
 impl Removals {
-    /// Whether a delivery may be removed, of so many that say `onMissing: delete`; `allowed` is what a person released. One
-    /// that is held holds all that come after it.
+    /// Whether a delivery may be removed, of so many that say `onMissing: delete`; `allowed` is
+    /// what a person released. One that is held holds all that come after it.
     pub fn ask(
         &mut self,
         delivery: &str,
@@ -69,7 +70,8 @@ fn held(held: &BTreeSet<String>, recent: usize, most: usize, all: usize) -> Fail
         names.join(", ")
     );
     Failure::new(Class::Refused, what).hint(format!(
-        "bring the sources back, or, if all of these are to go, restart the sidecar once with `--allow-deletes {all}`"
+        "bring the sources back, or, if all of these are to go, restart the sidecar once with \
+         `--allow-deletes {all}`"
     ))
 }
 
@@ -107,7 +109,8 @@ mod tests {
                 0,
                 "abcd",
             ),
-            // One is held, and three more come later: four that wait are too many, however long ago the first ones went.
+            // One is held, and three more come later: four that wait are too many, however long ago
+            // the first ones went.
             (
                 &[
                     ("a", 0),

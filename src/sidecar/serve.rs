@@ -1,7 +1,9 @@
-//! Probes, metrics and status over HTTP: four paths, GET only, one request per connection, everything bounded.
+//! Probes, metrics and status over HTTP: four paths, GET only, one request per connection,
+//! everything bounded.
 //!
-//! A connection first waits for its request, beside others that cost next to nothing, and takes one of the few turns only when
-//! the request is complete. So connections on which nothing is said hold up no probe.
+//! A connection first waits for its request, beside others that cost next to nothing, and takes one
+//! of the few turns only when the request is complete. So connections on which nothing is said hold
+//! up no probe.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -113,7 +115,8 @@ async fn answer(
 ) -> std::io::Result<()> {
     let (status, kind, body) = respond(request, health, names);
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\ncache-control: \
+         no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await?;

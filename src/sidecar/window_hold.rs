@@ -1,4 +1,5 @@
-//! What waits for its window, and what may not: data that was delivered and ends before the window opens is replaced at once.
+//! What waits for its window, and what may not: data that was delivered and ends before the window
+//! opens is replaced at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -17,7 +18,8 @@ use crate::pass::world::World;
 pub struct WindowHold {
     /// When the window opens for which changes of a delivery wait.
     opens: Mutex<BTreeMap<String, Timestamp>>,
-    /// What was delivered and ends, of all groups: it is in use whatever the configuration says by now.
+    /// What was delivered and ends, of all groups: it is in use whatever the configuration says by
+    /// now.
     delivered: Arc<Mutex<Delivered>>,
 }
 
@@ -81,7 +83,8 @@ impl WindowHold {
         }
     }
 
-    /// Whether something that was delivered ends with a token of a server that is older than this one.
+    /// Whether something that was delivered ends with a token of a server that is older than this
+    /// one.
     pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
         let now = Instant::now();
         let delivered = locked(&self.delivered);
@@ -98,7 +101,8 @@ impl WindowHold {
         own.map(|(_, ending)| ending.end).min()
     }
 
-    /// Whether changes of a delivery wait until a window opens: not if what was delivered was replaced and ends before.
+    /// Whether changes of a delivery wait until a window opens: not if what was delivered was
+    /// replaced and ends before.
     pub fn hold(&self, delivery: &str, opens: Timestamp, world: &World) -> bool {
         let wait = Duration::try_from(opens.duration_since(Timestamp::now())).unwrap_or_default();
         let at = Instant::now() + wait;
@@ -142,7 +146,9 @@ mod tests {
     use crate::config::{Config, Source};
 
     fn config() -> Config {
-        let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: t}}}\ndeliveries: [{name: app, from: [{vault: pki/issue/web, write: {a: b}}], to: [{file: {path: a.env}}]}]\n";
+        let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: \
+            {file: t}}}\ndeliveries: [{name: app, from: [{vault: pki/issue/web, write: \
+            {a: b}}], to: [{file: {path: a.env}}]}]\n";
         of_text(text)
     }
 
@@ -153,7 +159,8 @@ mod tests {
         let Source::Vault(read) = &config.deliveries[0].from[0].source else {
             panic!("another source");
         };
-        // Seconds until what was delivered ends, the token it ends with, seconds until the window opens: whether it waits.
+        // Seconds until what was delivered ends, the token it ends with, seconds until the window
+        // opens: whether it waits.
         let rows = [
             (None, 3600, true),
             (Some((100, None)), 50, true),

@@ -1,7 +1,8 @@
 //! One identity's way in: logs in on first use, once for all reads, and finds out what a 403 means.
 //!
-//! Invariant: readers that wait for the same login share its end, good or bad; a token that is refused is looked
-//! at once and replaced at most once per read. So a broken identity costs one login's tries, not one per read.
+//! Invariant: readers that wait for the same login share its end, good or bad; a token that is
+//! refused is looked at once and replaced at most once per read. So a broken identity costs one
+//! login's tries, not one per read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use super::transport::Call;
 use crate::base::counters;
 use crate::config::VaultAuth;
 
-/// How long the end of a session may take; one that stayed ends with many others, when a node or a namespace goes.
+/// How long the end of a session may take; one that stayed ends with many others, when a node or a
+/// namespace goes.
 const FAREWELL: Duration = Duration::from_secs(2);
 const FAREWELL_OF_MANY: Duration = Duration::from_secs(4);
 
@@ -93,7 +95,8 @@ impl Access {
         describe(&self.auth)
     }
 
-    /// The same beside the reason why it cannot log in: nothing where that names it, as a token file that is no good.
+    /// The same beside the reason why it cannot log in: nothing where that names it, as a token
+    /// file that is no good.
     pub(super) fn identity_beside(&self, cause: &Cause) -> Option<String> {
         let names_a_file = matches!(
             cause,
@@ -160,7 +163,8 @@ impl Access {
         }
     }
 
-    /// A fresh token was refused too: if it may not look at itself, the one before was probably as good.
+    /// A fresh token was refused too: if it may not look at itself, the one before was probably as
+    /// good.
     async fn learn_lookup(&self, fresh: &Token, before: &Arc<Token>) {
         let Ok(lookup) = Call::of(&LookupTokenSelfRequest {}) else {
             return;
@@ -207,7 +211,8 @@ impl Access {
         }
     }
 
-    /// WindowHold until the second of the last login is over. While an identity fails, only its own timetable asks again.
+    /// WindowHold until the second of the last login is over. While an identity fails, only its own
+    /// timetable asks again.
     async fn take_a_turn(&self, state: &mut State) -> Result<(), Cause> {
         let now = Instant::now();
         if let (Some((_, cause)), Some(Task { at, .. })) = (&state.failed, &state.task)
@@ -275,7 +280,8 @@ impl Access {
     }
 }
 
-/// Whether an answer may be due to the token. The check before a mount lookup is one of policy alone.
+/// Whether an answer may be due to the token. The check before a mount lookup is one of policy
+/// alone.
 fn needs_another_token(answer: &Result<Reply, Cause>) -> bool {
     matches!(answer, Err(Cause::Refusal(Refusal::Forbidden { ban, .. })) if *ban != Ban::Preflight)
 }

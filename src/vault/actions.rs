@@ -1,4 +1,5 @@
-//! GitHub Actions as an identity: the runner is asked for a JWT at the address it put into the job's environment.
+//! GitHub Actions as an identity: the runner is asked for a JWT at the address it put into the
+//! job's environment.
 
 use std::fmt;
 
@@ -16,7 +17,8 @@ use super::transport::{Answer, Call, Transport};
 use crate::base::material::{Node, SecretBytes};
 use crate::format::percent;
 
-/// Where a job asks for its identity, and with which right. Read from the environment by `main` alone.
+/// Where a job asks for its identity, and with which right. Read from the environment by `main`
+/// alone.
 pub struct Runner {
     /// `ACTIONS_ID_TOKEN_REQUEST_URL`.
     pub url: String,

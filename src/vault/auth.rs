@@ -1,4 +1,5 @@
-//! Logging in: credentials are read anew at each try, and a refusal that says why is believed after three.
+//! Logging in: credentials are read anew at each try, and a refusal that says why is believed after
+//! three.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,7 +25,8 @@ const FILE_GLANCE: Duration = Duration::from_millis(50);
 /// How long a file system may take to give a file.
 const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Refusals with a reason: another try helps only against a clock that is ahead or a file just rotated.
+/// Refusals with a reason: another try helps only against a clock that is ahead or a file just
+/// rotated.
 const REFUSALS: u32 = 3;
 
 /// Who we are to Vault.
@@ -37,7 +39,8 @@ pub(super) struct Identity<'a> {
     pub(super) unwrapped: &'a mut Option<Unwrapped>,
 }
 
-/// A secret id that arrived wrapped: the token that wrapped it works only once, and tells it from the next.
+/// A secret id that arrived wrapped: the token that wrapped it works only once, and tells it from
+/// the next.
 pub(super) struct Unwrapped {
     wrapping: Credential,
     secret_id: Credential,
@@ -149,7 +152,8 @@ impl Identity<'_> {
 }
 
 impl Identity<'_> {
-    /// Whether the method is mounted at all: said of a login without any credential, a bare refusal has one meaning.
+    /// Whether the method is mounted at all: said of a login without any credential, a bare refusal
+    /// has one meaning.
     async fn ask_for_the_mount(&self, link: &Link) -> Result<(), Cause> {
         let (VaultAuth::Kubernetes { mount, .. }
         | VaultAuth::Jwt { mount, .. }
@@ -167,7 +171,8 @@ impl Identity<'_> {
         }
     }
 
-    /// Role id and secret id, or the token that wraps it. What was unwrapped works without its file.
+    /// Role id and secret id, or the token that wraps it. What was unwrapped works without its
+    /// file.
     async fn ids(
         &self,
         (role_id, secret_id): (&Path, &Path),
@@ -190,7 +195,8 @@ impl Identity<'_> {
         }
     }
 
-    /// The secret id that a token wraps, unwrapped once. While the next one is no good, the one before is used.
+    /// The secret id that a token wraps, unwrapped once. While the next one is no good, the one
+    /// before is used.
     async fn unwrap(
         &mut self,
         link: &Link,
@@ -274,7 +280,8 @@ struct Refusals {
 }
 
 impl Refusals {
-    /// The refusal that a login would get again: a wrong secret id that is sent again and again locks its role.
+    /// The refusal that a login would get again: a wrong secret id that is sent again and again
+    /// locks its role.
     fn foreseen(&self, auth: &VaultAuth, body: &Bytes) -> Option<Refusal> {
         let (refused, text) = self.last.as_ref()?;
         let costly = matches!(auth, VaultAuth::AppRole { .. });
@@ -283,8 +290,8 @@ impl Refusals {
 
     /// Turns a failed login into what is worth another try, or into the end.
     fn weigh(&mut self, cause: Cause, body: Bytes) -> Result<Cause, Cause> {
-        // Said of a bad signature and of a revoked JWT, and just so when Vault could not ask the API server: only time
-        // tells which.
+        // Said of a bad signature and of a revoked JWT, and just so when Vault could not ask the
+        // API server: only time tells which.
         let bare = is_bare(&cause);
         let Cause::Refusal(Refusal::Forbidden { text, .. } | Refusal::Rejected { text, .. }) =
             cause
@@ -360,8 +367,9 @@ async fn jwt_of_file(file: &Path, time_limit: Option<Instant>) -> Result<Credent
     Err(unusable(file, "JWT file", "a JWT has three parts joined by dots").into())
 }
 
-/// Two credentials that belong together: a switch of their volume between the two reads would give halves of two. Each is
-/// waited for by itself; then both are read in one call, which is quicker than the volume switches.
+/// Two credentials that belong together: a switch of their volume between the two reads would give
+/// halves of two. Each is waited for by itself; then both are read in one call, which is quicker
+/// than the volume switches.
 async fn of_files(
     first: (&Path, &'static str),
     second: (&Path, &'static str),
@@ -388,7 +396,8 @@ async fn of_files(
     Ok((parsed(one, first)?, parsed(two, second)?))
 }
 
-/// The credential in a file. With `time_limit` it waits for the file, and for it to be filled, until then.
+/// The credential in a file. With `time_limit` it waits for the file, and for it to be filled,
+/// until then.
 async fn of_file(
     file: &Path,
     what: &'static str,

@@ -1,7 +1,8 @@
-//! What is kept between the passes of a sidecar: data whose lease is alive, and versions of KV v2 that have not changed.
+//! What is kept between the passes of a sidecar: data whose lease is alive, and versions of KV v2
+//! that have not changed.
 //!
-//! Each pass asks here first. So a tick mints no new credentials, a secret that did not change is not read again, and data
-//! whose provider is down stays good for as long as its lease says.
+//! Each pass asks here first. So a tick mints no new credentials, a secret that did not change is
+//! not read again, and data whose provider is down stays good for as long as its lease says.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -18,7 +19,8 @@ use crate::vault::Session;
 
 mod life;
 
-/// However little changes, data is read in full this often: rights may have been taken away meanwhile.
+/// However little changes, data is read in full this often: rights may have been taken away
+/// meanwhile.
 const FULL_READ: Duration = Duration::from_secs(3600);
 
 /// What is kept, by source.
@@ -89,7 +91,8 @@ impl LeaseCache {
         }
     }
 
-    /// What was read last, if it ends: a mark by which its successor is known, when it ends, and the token that it ends with.
+    /// What was read last, if it ends: a mark by which its successor is known, when it ends, and
+    /// the token that it ends with.
     pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
         let name = self.name(read);
         let kept = self.kept();

@@ -59,7 +59,8 @@ impl Link {
         self.time_limit.deadline()
     }
 
-    /// From now on others may still have to put something right: a credential's file, a certificate.
+    /// From now on others may still have to put something right: a credential's file, a
+    /// certificate.
     pub(super) fn wait_for_others(&mut self) {
         self.waits = true;
     }

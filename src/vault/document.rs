@@ -1,6 +1,7 @@
-//! JSON of an answer as a [`Node`]: numbers keep their spelling, order is kept, and text goes from the body straight
-//! into memory that is wiped. Read by hand, because `serde_json` unescapes into a buffer of its own and turns numbers
-//! into floats; what is read here it has found to be well formed.
+//! JSON of an answer as a [`Node`]: numbers keep their spelling, order is kept, and text goes from
+//! the body straight into memory that is wiped. Read by hand, because `serde_json` unescapes into a
+//! buffer of its own and turns numbers into floats; what is read here it has found to be well
+//! formed.
 
 use std::collections::HashSet;
 

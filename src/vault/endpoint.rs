@@ -1,6 +1,7 @@
 //! Requests as endpoints: those of `vaultrs` where it has one, and ours for what it lacks.
 //!
-//! Logins are ours although `vaultrs` has them: its types keep the JWT in a plain `String` and serialize it through another.
+//! Logins are ours although `vaultrs` has them: its types keep the JWT in a plain `String` and
+//! serialize it through another.
 
 use bytes::Bytes;
 use http::Uri;
@@ -74,7 +75,8 @@ impl Own {
 
     /// A login at a mount of an auth method.
     pub(super) fn login(mount: &str, body: &impl Serialize) -> Self {
-        // The buffer has its final size at once: one that grows leaves a copy of the credential behind.
+        // The buffer has its final size at once: one that grows leaves a copy of the credential
+        // behind.
         let mut json = Zeroizing::new(Vec::with_capacity(json_size(body)));
         serde_json::to_writer(&mut *json, body).expect("strings always serialize into memory");
         Self {

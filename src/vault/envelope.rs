@@ -1,4 +1,5 @@
-//! The envelope of every answer, taken apart without a copy that is not wiped, and the meaning of its status.
+//! The envelope of every answer, taken apart without a copy that is not wiped, and the meaning of
+//! its status.
 //!
 //! Our own, because the one of `vaultrs` throws leases away and its errors carry whole bodies.
 

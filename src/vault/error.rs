@@ -1,7 +1,9 @@
-//! What goes wrong with Vault: a [`VaultError`] names server, step and object, its [`Cause`] says why and decides the class.
+//! What goes wrong with Vault: a [`VaultError`] names server, step and object, its [`Cause`] says
+//! why and decides the class.
 //!
-//! Invariant: nothing here holds a body, a header or an error of a library that may quote one. Texts of the server
-//! are in here only after [`without_secrets`](crate::base::redact::without_secrets).
+//! Invariant: nothing here holds a body, a header or an error of a library that may quote one.
+//! Texts of the server are in here only after
+//! [`without_secrets`](crate::base::redact::without_secrets).
 
 use std::time::Duration;
 
@@ -83,7 +85,8 @@ impl<C: Into<Cause>> From<C> for Stop {
     }
 }
 
-/// Why a request, an answer or a login is no good. The kinds differ in what they mean for retry and exit code.
+/// Why a request, an answer or a login is no good. The kinds differ in what they mean for retry and
+/// exit code.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Cause {
     #[error(transparent)]
@@ -184,7 +187,8 @@ impl Cause {
         }
     }
 
-    /// A definitive 404 of the secret itself. A missing mount or namespace is more likely a mistake than an absence.
+    /// A definitive 404 of the secret itself. A missing mount or namespace is more likely a mistake
+    /// than an absence.
     fn absent(&self) -> bool {
         match self {
             Self::Absence(absence) => absence.is_of_the_secret(),
@@ -201,7 +205,8 @@ impl Cause {
     /// What to do when a login ends with this.
     fn login_hint(&self) -> Option<String> {
         let is_missing = matches!(self, Self::File(error) if error.absent());
-        let hint = "put the credential there, or check the volume (`keyferry init` alone waits for it, until its deadline)";
+        let hint = "put the credential there, or check the volume (`keyferry init` alone waits \
+            for it, until its deadline)";
         if is_missing {
             Some(hint.to_owned())
         } else {

@@ -1,5 +1,5 @@
-//! Calls of gRPC with one message each way, over the same TLS as everything else: HTTP/2, bounded in time and size, and the
-//! verdict is read where gRPC puts it, behind the answer.
+//! Calls of gRPC with one message each way, over the same TLS as everything else: HTTP/2, bounded
+//! in time and size, and the verdict is read where gRPC puts it, behind the answer.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
@@ -41,8 +41,9 @@ const STATUSES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Sends messages to methods, one after the other over one connection that ends with the last: who calls every few
-/// seconds then meets neither a server that has gone meanwhile nor one that forgot us. `http://` is without TLS.
+/// Sends messages to methods, one after the other over one connection that ends with the last: who
+/// calls every few seconds then meets neither a server that has gone meanwhile nor one that forgot
+/// us. `http://` is without TLS.
 pub async fn calls(
     address: &str,
     messages: Vec<(&str, Vec<u8>)>,

@@ -1,9 +1,11 @@
-//! Reading a path that may or may not lie in a KV engine, with as few requests as are needed to be right.
+//! Reading a path that may or may not lie in a KV engine, with as few requests as are needed to be
+//! right.
 //!
-//! `mount/data/key` is asked for as it is written: an answer that has exactly the form of KV v2 *and* no duration
-//! cannot come from KV v1, which always tells one for two fields of those names. So the usual read is one request.
-//! Whatever else comes back, and every other path, is settled by asking which mount the path lies in; but what was
-//! written with its `/v1/` names a request, and that one is made.
+//! `mount/data/key` is asked for as it is written: an answer that has exactly the form of KV v2
+//! *and* no duration cannot come from KV v1, which always tells one for two fields of those names.
+//! So the usual read is one request. Whatever else comes back, and every other path, is settled by
+//! asking which mount the path lies in; but what was written with its `/v1/` names a request, and
+//! that one is made.
 
 use vaultrs::api::kv1::requests::GetSecretRequest;
 use vaultrs::api::kv2::requests::ReadSecretRequest;
@@ -83,7 +85,8 @@ pub(super) async fn read(
     }
 }
 
-/// The path by which a secret of KV v2 is read, where its own path leaves `data` out; nothing for every other path.
+/// The path by which a secret of KV v2 is read, where its own path leaves `data` out; nothing for
+/// every other path.
 pub(super) async fn data_path(
     access: &Access,
     mounts: &Mounts,
@@ -141,8 +144,8 @@ fn of_path(mount: Option<Mount>, path: &DataPath) -> Result<Call, Cause> {
     }
 }
 
-/// The secret that a path names, with its `data` or without, if it lies in a KV v2 mount. What it says of a secret
-/// (`metadata`, `subkeys`) is none.
+/// The secret that a path names, with its `data` or without, if it lies in a KV v2 mount. What it
+/// says of a secret (`metadata`, `subkeys`) is none.
 pub(super) fn secret(mount: Option<&Mount>, path: &DataPath) -> Result<Option<KvPath>, Cause> {
     let Some(Mount {
         path: mount,

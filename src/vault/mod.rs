@@ -1,11 +1,13 @@
-//! A client for Vault and OpenBao: our own transport, envelope and errors under the endpoint types of `vaultrs`.
+//! A client for Vault and OpenBao: our own transport, envelope and errors under the endpoint types
+//! of `vaultrs`.
 //!
 //! ```text
 //! Session ─► kv (what a path means) ─► access (one token) ─► link (retries, meaning) ─► transport (one exchange)
 //!                  └► mounts               └► auth, wrapping, actions   └► envelope, document    └► tls
 //! ```
 //!
-//! Architecture invariant: no redirect leaves the configured host, no body or token is in an error, and one identity has one token.
+//! Architecture invariant: no redirect leaves the configured host, no body or token is in an error,
+//! and one identity has one token.
 
 mod access;
 mod actions;
@@ -280,7 +282,8 @@ impl Session {
         self.leases.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Revokes the token unless leased data was delivered; waits at most two seconds, warns, never fails.
+    /// Revokes the token unless leased data was delivered; waits at most two seconds, warns, never
+    /// fails.
     pub async fn close(self) {
         if let Ok(access) = self.access {
             access.end(self.leases.into_inner() > 0).await;

@@ -45,8 +45,8 @@ impl Engine {
     }
 }
 
-/// The mounts that were asked for, by the first part of their paths: reads beneath one first part wait for each
-/// other's question, others do not.
+/// The mounts that were asked for, by the first part of their paths: reads beneath one first part
+/// wait for each other's question, others do not.
 #[derive(Default)]
 pub(super) struct Mounts(Mutex<HashMap<String, Arc<Known>>>);
 

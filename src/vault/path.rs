@@ -1,7 +1,7 @@
 //! Paths in Vault as a person writes them, checked before any of them becomes part of a URL.
 //!
-//! The URL library drops `..` segments without a word and encodes a `%` once more, so a path that holds
-//! either would silently name something else: both are refused here.
+//! The URL library drops `..` segments without a word and encodes a `%` once more, so a path that
+//! holds either would silently name something else: both are refused here.
 
 use std::fmt;
 
@@ -58,7 +58,8 @@ impl DataPath {
         matches!(self.first_part(), "sys" | "auth" | "identity" | "cubbyhole")
     }
 
-    /// Mount and key, if this is a KV v2 path with its `data` written out. Only an answer can tell whether it is.
+    /// Mount and key, if this is a KV v2 path with its `data` written out. Only an answer can tell
+    /// whether it is.
     pub(super) fn as_versioned(&self) -> Option<KvPath> {
         let (mount, key) = self.0.split_once("/data/")?;
         (!self.is_builtin()).then(|| KvPath {

@@ -1,4 +1,5 @@
-//! A POST to a server that is no Vault, over the same transport: bounded, checked, without redirects to elsewhere.
+//! A POST to a server that is no Vault, over the same transport: bounded, checked, without
+//! redirects to elsewhere.
 
 use std::path::PathBuf;
 

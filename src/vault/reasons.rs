@@ -49,7 +49,8 @@ impl Setup {
             Self::Credential { .. } => "the file must hold the credential alone, on one line",
             Self::Write => "write it as a mapping: `write: {common_name: …}`",
             Self::Spends => {
-                "give them an identity of their own: one with `wrapped: false`, or `auth: {token: {file: …}}`"
+                "give them an identity of their own: one with `wrapped: false`, or `auth: \
+                 {token: {file: …}}`"
             }
             Self::NoRunner => "give the job `permissions: {id-token: write}`",
         }
@@ -138,7 +139,8 @@ impl Trouble {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Connect { .. } | Self::Timeout { .. } | Self::Late { .. } => {
-                "check that a server listens at this address, that DNS finds it, and that a network policy lets us out"
+                "check that a server listens at this address, that DNS finds it, and that a \
+                 network policy lets us out"
             }
             Self::Tls { hint, .. } | Self::Untrusted { hint, .. } => hint,
             Self::Roots { .. } => "name the file with the CA's certificate in PEM",
@@ -242,7 +244,8 @@ impl Refusal {
                 "put a valid token into the file; `vault token lookup` tells of one"
             }
             Self::Unwrapped | Self::WrongWrap { .. } => {
-                "if nobody of yours used it, somebody else did: revoke the secret id, then wrap a new one"
+                "if nobody of yours used it, somebody else did: revoke the secret id, then wrap a \
+                 new one"
             }
         };
         Some(hint.to_owned())
@@ -290,7 +293,8 @@ impl Absence {
                 "undelete it, write a new version, or name an older one with `version:`"
             }
             Self::Destroyed { .. } => {
-                "its data is gone for good: write a new version, or name another one with `version:`"
+                "its data is gone for good: write a new version, or name another one with \
+                 `version:`"
             }
             Self::Nothing | Self::Version(_) => {
                 "check the path; if it may be absent, say `optional: true`"

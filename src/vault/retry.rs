@@ -1,6 +1,8 @@
-//! The one retry layer: full jitter, a server's `Retry-After` within bounds, and an end at the deadline.
+//! The one retry layer: full jitter, a server's `Retry-After` within bounds, and an end at the
+//! deadline.
 //!
-//! Nothing beneath retries by itself except the connection pool, which re-sends only what was never written.
+//! Nothing beneath retries by itself except the connection pool, which re-sends only what was never
+//! written.
 
 use tokio::time::Instant;
 
@@ -29,7 +31,8 @@ impl Pace {
         }
     }
 
-    /// WindowHold before the next try, or gives up when it would come too late: the cause is then the reason.
+    /// WindowHold before the next try, or gives up when it would come too late: the cause is then
+    /// the reason.
     pub(super) async fn pause(&mut self, cause: Cause) -> Result<(), Cause> {
         self.tries += 1;
         if self.time_limit.stays() || (cause.is_mistake() && !self.waits) {

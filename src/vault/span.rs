@@ -18,7 +18,8 @@ pub(super) fn seconds_in(tree: &Node, name: &str) -> Option<u64> {
     leaf.expose_str().and_then(seconds)
 }
 
-/// How long the credentials of a static role last: their engine changes them at a time of its own, without a lease.
+/// How long the credentials of a static role last: their engine changes them at a time of its own,
+/// without a lease.
 pub(super) fn until_rotation(data: &Node) -> Option<u64> {
     let marks = [
         "rotation_period",

@@ -1,4 +1,5 @@
-//! Whom we trust on the other side of TLS: the roots of one file, or the system's where none is named. Never both.
+//! Whom we trust on the other side of TLS: the roots of one file, or the system's where none is
+//! named. Never both.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -194,7 +195,8 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// What is wrong with the CA files of these servers, where one is used: nothing would ever be read with such a file.
+/// What is wrong with the CA files of these servers, where one is used: nothing would ever be read
+/// with such a file.
 pub fn check_roots(config: &Config) -> Vec<Problem> {
     let servers = config.vaults.values();
     let over_tls = servers.filter(|server| server.address.starts_with("https:"));
@@ -240,8 +242,8 @@ impl Roots {
     }
 }
 
-/// Roots are trusted whatever their dates by the verifier, so these are asked for by presenting each root as a
-/// server's certificate: dates are checked before all else.
+/// Roots are trusted whatever their dates by the verifier, so these are asked for by presenting
+/// each root as a server's certificate: dates are checked before all else.
 fn has_expired(root: &CertificateDer<'_>, store: &RootCertStore) -> bool {
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(store.clone()), provider()).build();

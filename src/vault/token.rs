@@ -9,8 +9,8 @@ use super::error::Cause;
 use super::span::seconds_in;
 use crate::base::material::{Node, SecretBytes};
 
-/// A token, JWT or id of one line of printable ASCII. As a header it cannot become two headers; its bytes are
-/// wiped with its last owner.
+/// A token, JWT or id of one line of printable ASCII. As a header it cannot become two headers; its
+/// bytes are wiped with its last owner.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Credential(HeaderValue);
 

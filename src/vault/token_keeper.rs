@@ -1,6 +1,8 @@
-//! A token that lives as long as its session stays: renewed in time, replaced when it must be, asked for again when it was refused.
+//! A token that lives as long as its session stays: renewed in time, replaced when it must be,
+//! asked for again when it was refused.
 //!
-//! Invariant: whatever fails, no path leads to a request without a wait before it, and one identity logs in once a second at most.
+//! Invariant: whatever fails, no path leads to a request without a wait before it, and one identity
+//! logs in once a second at most.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,8 @@ use crate::process::time_limit::chance;
 /// WindowHold between failed logins: the first, and the longest where the server says no.
 const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// The longest where the server may be well again at any moment: a pod that waits is ready a minute after that.
+/// The longest where the server may be well again at any moment: a pod that waits is ready a minute
+/// after that.
 const TROUBLE: Duration = Duration::from_secs(40);
 
 /// What is to be done about a token, and when.
@@ -88,7 +91,8 @@ impl State {
 }
 
 impl Access {
-    /// Does what the token needs, for ever. `leased` says whether delivered data ends with the token.
+    /// Does what the token needs, for ever. `leased` says whether delivered data ends with the
+    /// token.
     pub(super) async fn tend(&self, leased: impl Fn() -> bool) {
         loop {
             let task = self.state.lock().await.task;
@@ -148,7 +152,8 @@ impl Access {
         }
     }
 
-    /// Asks for more time. The lock is not held meanwhile: readers go on with the token that is there.
+    /// Asks for more time. The lock is not held meanwhile: readers go on with the token that is
+    /// there.
     async fn renew(&self, mut schedule: RenewalSchedule, errors: u32) {
         let Some(token) = self.state.lock().await.token.clone() else {
             return;
@@ -196,7 +201,8 @@ impl Access {
         });
     }
 
-    /// A login failed: when this identity asks again, and not before the server wants to be asked, within our own bound.
+    /// A login failed: when this identity asks again, and not before the server wants to be asked,
+    /// within our own bound.
     pub(super) fn plan_a_login(&self, state: &mut State, cause: &Cause) {
         if !self.link.stays() {
             return;
@@ -215,7 +221,8 @@ impl Access {
         self.stirred.notify_one();
     }
 
-    /// A file with our credential changed. What failed is tried at once; what works is replaced unless data ends with it.
+    /// A file with our credential changed. What failed is tried at once; what works is replaced
+    /// unless data ends with it.
     pub(super) async fn credential_changed(&self, leased: bool) {
         let mut state = self.state.lock().await;
         if let Err(cause) = self.who(&mut state).take_up(&self.link).await {
@@ -242,7 +249,8 @@ impl Access {
             {
                 tracing::warn!("the changed credential gave no vault token: {cause}");
                 if alive {
-                    // A file that is not right must not cost the token that is: it is kept as before.
+                    // A file that is not right must not cost the token that is: it is kept as
+                    // before.
                     (state.task, state.failures) = (rhythm, 0);
                 }
             }

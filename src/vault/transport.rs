@@ -1,7 +1,8 @@
-//! One HTTP exchange with one server: bounded in time and size, without proxies, and with no redirect that
-//! leaves the configured address.
+//! One HTTP exchange with one server: bounded in time and size, without proxies, and with no
+//! redirect that leaves the configured address.
 //!
-//! What is not wiped: hyper's own read and write buffers, which hold headers and parts of bodies for a moment.
+//! What is not wiped: hyper's own read and write buffers, which hold headers and parts of bodies
+//! for a moment.
 
 use std::time::Duration;
 
@@ -29,10 +30,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 const EXCHANGE: Duration = Duration::from_secs(30);
 const BODY_LIMIT: usize = 4 << 20;
 
-/// Of each connection, for what comes in; the usual 400 KiB would be the most of our memory when many come at once.
+/// Of each connection, for what comes in; the usual 400 KiB would be the most of our memory when
+/// many come at once.
 const BUFFER: usize = 64 << 10;
 
-/// Enough for every configuration we know to read all at once; a hundred paths must not be a hundred handshakes.
+/// Enough for every configuration we know to read all at once; a hundred paths must not be a
+/// hundred handshakes.
 const AT_ONCE: usize = 16;
 
 pub(super) const USER_AGENT: &str = concat!("keyferry/", env!("CARGO_PKG_VERSION"));
@@ -342,7 +345,8 @@ async fn in_parts(body: &mut Incoming, held: &mut Taken) -> Result<Zeroizing<Vec
         held.grow(part.len()).map_err(Limit::from)?;
         parts.push(part);
     }
-    // Copied once into a buffer that never grows: growing would leave copies behind that nobody wipes.
+    // Copied once into a buffer that never grows: growing would leave copies behind that nobody
+    // wipes.
     let mut whole = Zeroizing::new(Vec::with_capacity(size));
     for part in parts {
         whole.extend_from_slice(&part);

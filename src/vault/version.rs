@@ -1,4 +1,5 @@
-//! Which version of a KV v2 secret is the newest, told by its metadata alone: far less than a full read, and no value.
+//! Which version of a KV v2 secret is the newest, told by its metadata alone: far less than a full
+//! read, and no value.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -45,7 +46,8 @@ impl Refused {
     }
 }
 
-/// The version that a full read would give; nothing where that cannot be told from the metadata alone.
+/// The version that a full read would give; nothing where that cannot be told from the metadata
+/// alone.
 pub(super) async fn version(
     access: &Access,
     mounts: &Mounts,

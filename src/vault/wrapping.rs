@@ -1,5 +1,5 @@
-//! A secret id that arrives wrapped: looked at before it is used, because a token of somebody else's making
-//! would make us log in as what they chose.
+//! A secret id that arrives wrapped: looked at before it is used, because a token of somebody
+//! else's making would make us log in as what they chose.
 
 use vaultrs::api::sys::requests::UnwrapRequest;
 
@@ -20,7 +20,8 @@ pub(super) async fn secret_id(
     mount: &str,
 ) -> Result<Credential, Cause> {
     let token = Token::borrowed(wrapping, 0);
-    // The token goes as the header: the types of `vaultrs` would put it into a body that nobody wipes.
+    // The token goes as the header: the types of `vaultrs` would put it into a body that nobody
+    // wipes.
     let lookup = Call::of(&Own::write("sys/wrapping/lookup", b""))?;
     let seen = ask(link, &lookup, &token).await?;
     let path = match seen.data.entry("creation_path") {

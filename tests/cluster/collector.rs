@@ -1,4 +1,5 @@
-//! A real OpenTelemetry collector: what it understood of each way to tell it, read from the files that it writes.
+//! A real OpenTelemetry collector: what it understood of each way to tell it, read from the files
+//! that it writes.
 
 use std::fs;
 use std::path::Path;
@@ -101,7 +102,8 @@ service:
 /// A sidecar whose only delivery has this name.
 fn staying(folder: &Path, name: &str, collector: &Collector, address: &str) -> Staying {
     let config = format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{address}'}}\ndeliveries:\n- {{name: {name}, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{address}'}}\ndeliveries:\n- \
+         {{name: {name}, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
         age_key().display()
     );
     let roots = collector.scratch.path().join("ca.crt");

@@ -28,7 +28,9 @@ fn row_63_its_token_is_revoked_when_the_process_ends() {
     }
     let main = name("revoked");
     let config = format!(
-        "vault: {{address: '{}', auth: {{appRole: {{roleIdFile: role-id, secretIdFile: secret-id}}}}}}\nsidecar: {{endWith: {{process: {main}}}}}\ndeliveries:\n- {{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        "vault: {{address: '{}', auth: {{appRole: {{roleIdFile: role-id, secretIdFile: \
+         secret-id}}}}}}\nsidecar: {{endWith: {{process: {main}}}}}\ndeliveries:\n- \
+         {{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}\n",
         bao.addr()
     );
     let staying = Staying::start(folder.path(), &config);

@@ -1,4 +1,5 @@
-//! What `deploy/` holds is accepted by a real API server where Pod Security `restricted` is enforced, without a warning.
+//! What `deploy/` holds is accepted by a real API server where Pod Security `restricted` is
+//! enforced, without a warning.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -173,7 +174,8 @@ fn every_manifest_is_accepted_under_restricted_pod_security() {
         );
     }
     rights_are_no_more_than_said(&api.cluster);
-    // The same namespace refuses what is only a little less careful, or all of the above would show nothing.
+    // The same namespace refuses what is only a little less careful, or all of the above would show
+    // nothing.
     let workload = workload("argocd-job");
     let mut careless = template(&workload).expect("a workload").clone();
     careless["spec"]["securityContext"]["seccompProfile"] = Value::Null;
@@ -256,7 +258,8 @@ fn the_role_is_for_one_secret_and_the_job_ends_as_our_exit_codes_say() {
         );
         assert_eq!(codes("Count"), of(&[Unavailable, Sink]), "{kit}");
 
-        // Each try ends by itself, and so do all tries with the pauses of the Job controller (10, 20, 40 s).
+        // Each try ends by itself, and so do all tries with the pauses of the Job controller (10,
+        // 20, 40 s).
         let tries = job["backoffLimit"].as_u64().expect("a number") + 1;
         let pauses: u64 = (0..tries - 1).map(|at| 10 << at).sum();
         let limit = job["activeDeadlineSeconds"].as_u64().expect("a number");

@@ -1,4 +1,5 @@
-//! Events of the sidecar, on a real API server and a real OpenBao: once per change of reason, at our pod or at the Secret.
+//! Events of the sidecar, on a real API server and a real OpenBao: once per change of reason, at
+//! our pod or at the Secret.
 
 use serde_json::{Value, json};
 
@@ -47,7 +48,9 @@ impl Scene {
 
     fn start(&self, sidecar: &str, to: &str, env: &[(&str, &str)]) -> Staying {
         let config = format!(
-            "name: events\nvault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 1s{sidecar}}}\ndeliveries:\n- {{name: App_1, from: [{{vault: kv/data/app}}], to: [{{{to}}}]}}\n",
+            "name: events\nvault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: \
+             {{refresh: 1s{sidecar}}}\ndeliveries:\n- {{name: App_1, from: \
+             [{{vault: kv/data/app}}], to: [{{{to}}}]}}\n",
             self.bao.addr()
         );
         let kubeconfig = self

@@ -1,4 +1,5 @@
-//! The stack itself: each server starts and is what it says, each tool works, before anything else relies on them.
+//! The stack itself: each server starts and is what it says, each tool works, before anything else
+//! relies on them.
 
 use std::time::Duration;
 
@@ -117,7 +118,8 @@ fn pod_security_is_enforced_where_asked_for() {
     let cluster = Cluster::shared();
     let namespace =
         cluster.namespace_with(&json!({"pod-security.kubernetes.io/enforce": "restricted"}));
-    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}";
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: \
+        [{name: c, image: i}]}}";
     let answers = cluster.try_apply(&namespace, pod);
     assert_eq!(answers[0].0, 403, "{answers:?}");
 }
@@ -301,7 +303,8 @@ fn kubeseal_opens_what_it_sealed() {
     let identity = sealing_key();
     scratch.write("sealing.crt", identity.certificate);
     scratch.write("sealing.key", identity.key);
-    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: one, namespace: a}, stringData: {key: value}}";
+    let secret = "{apiVersion: v1, kind: Secret, metadata: \
+        {name: one, namespace: a}, stringData: {key: value}}";
     let kubeseal = |args: &[&str], input: String| {
         Run::of(tools::kubeseal())
             .args(args)

@@ -1,4 +1,5 @@
-//! Sync windows on a real OpenBao: sources are read and what ends is replaced, while all else waits.
+//! Sync windows on a real OpenBao: sources are read and what ends is replaced, while all else
+//! waits.
 
 use std::fs;
 
@@ -30,7 +31,12 @@ fn outside_the_window_a_certificate_is_replaced_before_it_ends_and_a_secret_wait
         .hour();
     let (from, to) = ((hour + 11) % 24, (hour + 12) % 24);
     let config = format!(
-        "vault: {{address: '{}', auth: {{token: {{file: {}}}}}}}\nsidecar: {{refresh: 1s, windows: [{{from: '{from:02}:00', to: '{to:02}:00'}}]}}\ndeliveries:\n- name: web\n  from: [{{vault: pki/issue/web, write: {{common_name: web.example, ttl: 12s}}, pick: [certificate, private_key]}}]\n  to: [{{files: {{dir: web, createDirs: true}}}}]\n- {{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        "vault: {{address: '{}', auth: {{token: {{file: {}}}}}}}\nsidecar: \
+         {{refresh: 1s, windows: [{{from: '{from:02}:00', to: '{to:02}:00'}}]}}\ndeliveries:\n- \
+         name: web\n  from: [{{vault: pki/issue/web, write: {{common_name: web.example, ttl: \
+         12s}}, pick: [certificate, private_key]}}]\n  to: [{{files: {{dir: web, createDirs: \
+         true}}}}]\n- {{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: \
+         app.env}}}}]}}\n",
         bao.addr(),
         token.display()
     );
@@ -73,7 +79,9 @@ fn a_secret_of_the_cluster_is_delivered_at_once_however_rarely_it_is_looked_at()
     let kubeconfig = cluster.service_account_kubeconfig(&namespace, "reader");
     // One of our own namespace and one that names it; both are followed.
     let config = format!(
-        "sidecar: {{refresh: 1h}}\ndeliveries:\n- {{name: own, from: [{{secret: {{name: db}}}}], to: [{{file: {{path: own.env}}}}]}}\n- {{name: named, from: [{{secret: {{name: db, namespace: {namespace}}}}}], to: [{{file: {{path: named.env}}}}]}}\n"
+        "sidecar: {{refresh: 1h}}\ndeliveries:\n- {{name: own, from: [{{secret: {{name: db}}}}], \
+         to: [{{file: {{path: own.env}}}}]}}\n- {{name: named, from: [{{secret: {{name: db, \
+         namespace: {namespace}}}}}], to: [{{file: {{path: named.env}}}}]}}\n"
     );
     let staying = Staying::start_with(folder.path(), &config, |run| {
         run.env("KUBECONFIG", &kubeconfig)

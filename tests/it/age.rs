@@ -163,13 +163,15 @@ fn without_the_key_the_recipients_are_listed() {
         &made("three.age"),
         &key("hybrid.key").unwrap(),
         Class::Corrupt,
-        "age: no identity matched: it is encrypted to 1 \u{d7} X25519, 1 \u{d7} ssh-ed25519, 1 \u{d7} ssh-rsa; 1 identity was tried",
+        "age: no identity matched: it is encrypted to 1 \u{d7} X25519, 1 \u{d7} ssh-ed25519, 1 \
+         \u{d7} ssh-rsa; 1 identity was tried",
     );
     refused(
         &made("hybrid.age"),
         &[],
         Class::Corrupt,
-        "age: no identity matched: it is encrypted to 1 \u{d7} mlkem768x25519; 0 identities were tried",
+        "age: no identity matched: it is encrypted to 1 \u{d7} mlkem768x25519; 0 identities were \
+         tried",
     );
     let wrong = [Identity::passphrase(SecretBytes::from("hunter2"))];
     refused(
@@ -265,7 +267,8 @@ fn no_damaged_file_gives_another_plaintext() {
     ] {
         let keys = key(keyfile).unwrap();
         let whole = made(file);
-        // RSA and ML-KEM are slow without optimisation: every byte of the small files, samples of the others.
+        // RSA and ML-KEM are slow without optimisation: every byte of the small files, samples of
+        // the others.
         let step = whole.len() / 200 + 1;
         for at in (0..whole.len()).step_by(step) {
             let mut flipped = whole.clone();

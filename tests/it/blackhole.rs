@@ -8,7 +8,8 @@ use tokio::net::TcpSocket;
 
 use crate::support::run::keyferry;
 
-/// Connections that fill a queue of one, so that the kernel drops what else comes. Nobody ever accepts.
+/// Connections that fill a queue of one, so that the kernel drops what else comes. Nobody ever
+/// accepts.
 struct Blackhole {
     address: SocketAddr,
     _listener: tokio::net::TcpListener,

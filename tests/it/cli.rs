@@ -1,4 +1,5 @@
-//! The command line as a person or a Job meets it: help, exit codes, the last line, the termination log.
+//! The command line as a person or a Job meets it: help, exit codes, the last line, the termination
+//! log.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +20,8 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// A configuration that needs no source.
-const STATIC: &str = "deliveries:\n  - {name: app, fields: {PORT: '3000', HOST: db}, to: [{file: {path: app.env}}]}\n";
+const STATIC: &str = "deliveries:\n  - {name: app, fields: {PORT: '3000', HOST: db}, to: \
+    [{file: {path: app.env}}]}\n";
 
 #[test]
 fn help_lists_commands_that_exist_and_exit_codes() {
@@ -203,7 +205,9 @@ fn row_07_a_credential_program_of_a_kubeconfig_inherits_no_secret() {
         fs::write(&program, "#!/bin/sh\nenv > seen\nexit 3\n").expect("written");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("mode");
         let kubeconfig = format!(
-            "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+            "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: \
+             u}}}}]\nclusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\nusers: \
+             [{{name: u, user: {{{user}}}}}]\n"
         );
         fs::write(dir.path().join("config"), kubeconfig).expect("written");
         fs::write(
@@ -281,7 +285,8 @@ fn the_last_line_is_for_people_machines_and_kubernetes() {
     let dir = folder();
     let log = dir.path().join("termination-log");
     fs::write(&log, "").expect("written");
-    let text = "keys: {age: [{file: none.key}]}\ndeliveries:\n  - {name: app, from: [{age: none.env.age}], to: [{file: {path: app.env}}]}\n";
+    let text = "keys: {age: [{file: none.key}]}\ndeliveries:\n  - {name: app, from: \
+        [{age: none.env.age}], to: [{file: {path: app.env}}]}\n";
     fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
     let log_name = log.to_string_lossy().into_owned();
     let output = keyferry()
@@ -403,7 +408,9 @@ fn exec_runs_the_program_that_our_path_finds() {
 #[test]
 fn row_08_open_key_files_are_refused_when_strict() {
     let dir = folder();
-    let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: token}}}\nkeys: {age: [{file: key}]}\ndeliveries:\n  - {name: a, from: [{vault: kv/a}], to: [{file: {path: a.env}}]}\n";
+    let text = "vault: {address: 'http://127.0.0.1:1', auth: {token: {file: token}}}\nkeys: \
+        {age: [{file: key}]}\ndeliveries:\n  - {name: a, from: [{vault: kv/a}], to: \
+        [{file: {path: a.env}}]}\n";
     fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
     let token = dir.path().join("token");
     fs::write(&token, "hvs.canary").expect("written");
@@ -448,7 +455,8 @@ fn a_configuration_that_cannot_be_read_whole_is_refused_in_time() {
         ("truncate -s 5M keyferry.yaml", "it is larger than 4 MiB"),
         ("ln -s /dev/zero keyferry.yaml", "it is no regular file"),
         (
-            "mkfifo t; echo 'deliveries: [{name: a, fields: {A: b}, to: [{file: {path: a, template: t}}]}]' > keyferry.yaml",
+            "mkfifo t; echo 'deliveries: [{name: a, fields: {A: b}, to: [{file: \
+             {path: a, template: t}}]}]' > keyferry.yaml",
             "template t cannot be read: it is a pipe that did not end",
         ),
     ] {
@@ -488,13 +496,18 @@ fn completions_and_man_page_are_printed() {
 #[test]
 fn the_process_cannot_be_read_and_leaves_no_core() {
     let dir = folder();
-    // A pass that waits: the age file is a pipe that nobody writes would block, so a server that never answers is used.
+    // A pass that waits: the age file is a pipe that nobody writes would block, so a server that
+    // never answers is used.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     fs::write(dir.path().join("token"), "hvs.canary").expect("written");
     fs::write(
         dir.path().join("keyferry.yaml"),
-        format!("vault: {{address: 'http://127.0.0.1:{port}', auth: {{token: {{file: token}}}}}}\ndeliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: a.env}}}}]}}\n"),
+        format!(
+            "vault: {{address: 'http://127.0.0.1:{port}', auth: {{token: {{file: \
+            token}}}}}}\ndeliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: \
+            {{path: a.env}}}}]}}\n"
+        ),
     )
     .expect("written");
     let going = keyferry()

@@ -207,7 +207,9 @@ fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
     )
     .unwrap();
     let config = format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: 'grpc://{address}', refresh: 5s}}\ndeliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: \
+         'grpc://{address}', refresh: 5s}}\ndeliveries:\n- {{name: app, from: [{{age: \
+         app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
         age_key().display()
     );
     let staying = Staying::start(folder.path(), &config);

@@ -18,7 +18,8 @@ fn folder() -> tempfile::TempDir {
 
 fn config(sidecar: &str) -> String {
     format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{{sidecar}}}\ndeliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{{sidecar}}}\ndeliveries:\n- \
+         {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
         age_key().display()
     )
 }

@@ -1,4 +1,5 @@
-//! docs/faults.md promises a behaviour for each fault. Each promise has tests that are named after its row.
+//! docs/faults.md promises a behaviour for each fault. Each promise has tests that are named after
+//! its row.
 
 use std::collections::BTreeSet;
 use std::fs;

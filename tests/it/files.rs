@@ -1,4 +1,5 @@
-//! Files and folders as targets: every row of the fault list under "File sink", on real file systems.
+//! Files and folders as targets: every row of the fault list under "File sink", on real file
+//! systems.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -160,7 +161,8 @@ fn row_02_paths_under_a_root_stay_there() {
 #[test]
 fn row_44_a_killed_run_leaves_old_or_new_and_the_next_heals() {
     let dir = folder();
-    let config = "deliveries:\n  - name: a\n    fields: {A: '${V}', B: '${V}'}\n    to: [{files: {dir: set}}, {file: {path: one.env}}]\n";
+    let config = "deliveries:\n  - name: a\n    fields: {A: '${V}', B: '${V}'}\n    to: \
+        [{files: {dir: set}}, {file: {path: one.env}}]\n";
     fs::write(dir.path().join("keyferry.yaml"), config).expect("written");
     fs::create_dir(dir.path().join("set")).expect("made");
     let run = |version: usize| {
@@ -341,7 +343,9 @@ fn row_48_modes_are_exact_whatever_the_umask() {
     let dir = folder();
     config(
         dir.path(),
-        "{file: {path: new/a.env, createDirs: true}}, {file: {path: new/b.env, mode: '0640', createDirs: true}}, {files: {dir: new/set, createDirs: true, mode: '0444', dirMode: '0755'}}",
+        "{file: {path: new/a.env, createDirs: true}}, {file: \
+         {path: new/b.env, mode: '0640', createDirs: true}}, {files: \
+         {dir: new/set, createDirs: true, mode: '0444', dirMode: '0755'}}",
         "1",
     );
     for umask in ["000", "077", "777"] {
@@ -422,7 +426,8 @@ fn row_50_readers_never_see_a_mixed_or_missing_set() {
                 let pair: Result<(String, String), rustix::io::Errno> =
                     read("a").and_then(|a| Ok((a, read("b")?)));
                 let direct = fs::read(dir.path().join("a"));
-                // A reader that this machine held up for longer than old files stay may miss them, and reads again.
+                // A reader that this machine held up for longer than old files stay may miss them,
+                // and reads again.
                 if start.elapsed() > Duration::from_millis(10) {
                     continue;
                 }
@@ -506,7 +511,8 @@ fn row_53_a_signal_ends_a_run_between_two_writes() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = port.local_addr().expect("bound");
     let server = format!(
-        "vault: {{address: 'http://{address}', auth: {{token: {{file: t}}}}}}\n{text}  - {{name: b, from: [{{vault: kv/b}}], to: [{{file: {{path: b.env}}}}]}}\n"
+        "vault: {{address: 'http://{address}', auth: {{token: {{file: t}}}}}}\n{text}  - {{name: \
+         b, from: [{{vault: kv/b}}], to: [{{file: {{path: b.env}}}}]}}\n"
     );
     fs::write(dir.path().join("keyferry.yaml"), server).expect("written");
     fs::write(dir.path().join("t"), "hvs.token").expect("written");
@@ -521,7 +527,8 @@ fn row_53_a_signal_ends_a_run_between_two_writes() {
         "{:?}",
         start.elapsed()
     );
-    // What had its source may be there, whole; what waited was not begun, and nothing is left in halves.
+    // What had its source may be there, whole; what waited was not begun, and nothing is left in
+    // halves.
     let left = names(dir.path());
     let others: Vec<&String> = left.iter().filter(|name| *name != "a.env").collect();
     assert_eq!(others, ["keyferry.yaml", "t"]);

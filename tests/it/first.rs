@@ -1,4 +1,5 @@
-//! As the first process of a container: orphans are buried, and signals that the kernel gives no default to are answered.
+//! As the first process of a container: orphans are buried, and signals that the kernel gives no
+//! default to are answered.
 
 use std::fs;
 use std::path::Path;
@@ -10,12 +11,15 @@ use crate::support::process::eventually;
 use crate::support::run::{children, keyferry_first};
 use crate::support::stay::{SOON, Staying, age, age_key, replace};
 
-/// Leaves three processes behind that outlive it, each in a session of its own; each then writes whose child it is.
-const ORPHANS: &str = "for i in 1 2 3; do (setsid sh -c 'sleep 0.5; grep PPid /proc/$$/status >> orphans' >/dev/null 2>&1 &); done";
+/// Leaves three processes behind that outlive it, each in a session of its own; each then writes
+/// whose child it is.
+const ORPHANS: &str = "for i in 1 2 3; do (setsid sh -c 'sleep 0.5; grep PPid /proc/$$/status >> \
+    orphans' >/dev/null 2>&1 &); done";
 
 fn config(more: &str) -> String {
     format!(
-        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n- name: app\n  from: [{{age: app.env.age}}]\n  to: [{{file: {{path: app.env}}}}]\n{more}",
+        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n- name: app\n  from: \
+         [{{age: app.env.age}}]\n  to: [{{file: {{path: app.env}}}}]\n{more}",
         age_key().display()
     )
 }

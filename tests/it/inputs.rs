@@ -133,7 +133,8 @@ fn row_10_a_configuration_is_of_one_generation() {
     let text = |generation: &str, at: usize| {
         let name = if generation == "one" { at } else { 39 - at };
         format!(
-            "deliveries: [{{name: d{name}, from: [{{age: x.age}}], to: [{{file: {{path: out{name}, format: raw}}}}]}}]\n"
+            "deliveries: [{{name: d{name}, from: [{{age: x.age}}], to: [{{file: {{path: \
+             out{name}, format: raw}}}}]}}]\n"
         )
     };
     switched(&names, text, Duration::from_millis(150), |folder| {

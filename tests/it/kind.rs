@@ -1,4 +1,5 @@
-//! What a stranger met with nothing but the README: errors are told once, with the next move, and never with a secret.
+//! What a stranger met with nothing but the README: errors are told once, with the next move, and
+//! never with a secret.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -43,7 +44,8 @@ fn row_07_a_secret_in_the_configuration_is_never_shown() {
             "AGE-SECRET-KEY-1CANARY",
         ),
         (
-            "keys:\n  sealed:\n    - file: |\n        -----BEGIN PRIVATE KEY-----\n        canary\n        -----END PRIVATE KEY-----\n"
+            "keys:\n  sealed:\n    - file: |\n        -----BEGIN PRIVATE KEY-----\n        \
+             canary\n        -----END PRIVATE KEY-----\n"
                 .to_owned(),
             "canary",
         ),
@@ -236,7 +238,8 @@ fn exec_looks_for_its_program_before_it_logs_in() {
         assert_eq!(
             last_line(&output),
             format!(
-                "error: usage: cannot run {program}: there is no such program; give the path of a program, or one that PATH finds"
+                "error: usage: cannot run {program}: there is no such program; give the path of a \
+                 program, or one that PATH finds"
             )
         );
     }
@@ -246,7 +249,8 @@ fn exec_looks_for_its_program_before_it_logs_in() {
 fn templates_are_looked_at_before_anything_is_read() {
     let delivery = |fields: &str| {
         format!(
-            "deliveries:\n  - name: a\n    from: [{{age: none.age, pick: [B]}}]\n    fields: {{{fields}}}\n"
+            "deliveries:\n  - name: a\n    from: [{{age: none.age, pick: [B]}}]\n    fields: \
+             {{{fields}}}\n"
         )
     };
     for (fields, code, words) in [
@@ -348,7 +352,8 @@ users: [{name: u, user: {token: canary}}]
 current-context: c
 ";
     fs::write(dir.path().join("kubeconfig"), kubeconfig).expect("written");
-    let text = "name: app\ndeliveries: [{name: a, fields: {A: x}, to: [{secret: {name: s, namespace: n}}]}]\n";
+    let text = "name: app\ndeliveries: [{name: a, fields: {A: x}, to: [{secret: \
+        {name: s, namespace: n}}]}]\n";
     fs::write(dir.path().join("keyferry.yaml"), text).expect("written");
     let output = keyferry()
         .dir(dir.path())

@@ -1,4 +1,5 @@
-//! The listener: who says nothing holds up nobody, both families are answered, and only names that are ours.
+//! The listener: who says nothing holds up nobody, both families are answered, and only names that
+//! are ours.
 
 use std::fs;
 use std::io::{Read, Write};

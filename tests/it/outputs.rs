@@ -1,4 +1,5 @@
-//! Two outputs in one place, as the program meets them: refused, and nothing is written, in this pass or the next.
+//! Two outputs in one place, as the program meets them: refused, and nothing is written, in this
+//! pass or the next.
 
 use std::fs;
 use std::os::unix::fs::symlink;

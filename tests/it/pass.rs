@@ -1,4 +1,5 @@
-//! One pass as a whole: what is broken holds up nothing else, and a signal leaves nothing in halves.
+//! One pass as a whole: what is broken holds up nothing else, and a signal leaves nothing in
+//! halves.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,7 +19,8 @@ const SOON: Duration = Duration::from_secs(10);
 /// What the age file of these tests holds.
 const CONTENT: &str = "canary-value-7";
 
-/// A folder with an age file and its key, a token, a kubeconfig for this address, and these deliveries.
+/// A folder with an age file and its key, a token, a kubeconfig for this address, and these
+/// deliveries.
 fn desk(vault: &str, api: &str, deliveries: &str) -> Scratch {
     let desk = Scratch::new("pass");
     for (name, bytes) in [
@@ -38,9 +40,13 @@ fn desk(vault: &str, api: &str, deliveries: &str) -> Scratch {
         "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u, namespace: n}}}}]\n\
          clusters: [{{name: c, cluster: {{server: '{api}'}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
     ));
-    desk.write("keyferry.yaml", format!(
-        "name: pass\nvault: {{address: '{vault}', auth: {{token: {{file: token}}}}}}\nkeys: {{age: [{{file: x.key}}]}}\ndeliveries:\n{deliveries}"
-    ));
+    desk.write(
+        "keyferry.yaml",
+        format!(
+            "name: pass\nvault: {{address: '{vault}', auth: {{token: {{file: token}}}}}}\nkeys: \
+         {{age: [{{file: x.key}}]}}\ndeliveries:\n{deliveries}"
+        ),
+    );
     desk
 }
 

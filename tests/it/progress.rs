@@ -13,7 +13,11 @@ fn silent() -> (tempfile::TempDir, TcpListener) {
     fs::write(dir.path().join("token"), "hvs.canary").expect("written");
     fs::write(
         dir.path().join("keyferry.yaml"),
-        format!("vault: {{address: 'http://127.0.0.1:{port}', auth: {{token: {{file: token}}}}}}\ndeliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: a.env}}}}]}}\n"),
+        format!(
+            "vault: {{address: 'http://127.0.0.1:{port}', auth: {{token: {{file: \
+            token}}}}}}\ndeliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: \
+            {{path: a.env}}}}]}}\n"
+        ),
     )
     .expect("written");
     (dir, listener)

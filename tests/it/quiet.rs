@@ -1,4 +1,5 @@
-//! The sidecar leaves people and servers alone: what lasts is told once, and who asks for time gets it.
+//! The sidecar leaves people and servers alone: what lasts is told once, and who asks for time gets
+//! it.
 
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,9 @@ fn row_18_a_failure_that_lasts_is_logged_once_and_so_are_its_changes_and_its_end
     let good = || replace(&source, &age(&format!("PASSWORD={VALUE}\n")));
     good();
     let config = format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n- {{name: other, fields: {{a: b}}, to: [{{file: {{path: other.env}}}}]}}\n",
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- \
+         {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n- \
+         {{name: other, fields: {{a: b}}, to: [{{file: {{path: other.env}}}}]}}\n",
         age_key().display()
     );
     let staying = Staying::start(folder.path(), &config);
@@ -73,7 +76,8 @@ fn row_26_who_asks_to_be_left_alone_is_by_the_schedule_too_whatever_changes_mean
         (503, || Reply::text(503, "text/html", "<html>later</html>")),
     ];
     for (status, busy) in busy {
-        // Whether the next answer is that it is busy; when it said so, and when it was asked after that.
+        // Whether the next answer is that it is busy; when it said so, and when it was asked after
+        // that.
         let state = Arc::new(Mutex::new((false, None::<Instant>, None::<Instant>)));
         let seen = Arc::clone(&state);
         let stub = Stub::start(move |request| {
@@ -98,7 +102,10 @@ fn row_26_who_asks_to_be_left_alone_is_by_the_schedule_too_whatever_changes_mean
         let source = folder.path().join("more.env.age");
         replace(&source, &age("MORE=1\n"));
         let config = format!(
-            "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nkeys: {{age: [{{file: {}}}]}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- {{name: app, from: [{{vault: /v1/secret/app}}, {{age: more.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+            "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nkeys: {{age: [{{file: \
+             {}}}]}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- {{name: app, from: \
+             [{{vault: /v1/secret/app}}, {{age: more.env.age}}], to: [{{file: {{path: \
+             app.env}}}}]}}\n",
             stub.url(),
             age_key().display()
         );

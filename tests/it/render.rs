@@ -114,11 +114,13 @@ fn row_2_and_4_a_target_that_cannot_be_made_is_named_and_takes_its_delivery_alon
         ),
         (
             build::files("parts"),
-            "files `parts` (keyferry.yaml:9:9): unsafe target path: field `../x` cannot be the name of a file",
+            "files `parts` (keyferry.yaml:9:9): unsafe target path: field `../x` cannot be the \
+             name of a file",
         ),
         (
             file("x", FileFormat::Raw { field: None }),
-            "file `x` (keyferry.yaml:9:9): a raw file takes one field, and there are several: `a b`, `../x`",
+            "file `x` (keyferry.yaml:9:9): a raw file takes one field, and there are several: `a \
+             b`, `../x`",
         ),
     ] {
         let mut one = delivery("d", [vault("kv/a")]);

@@ -1,5 +1,6 @@
-//! A kernel that grants little. Row 64: more secret data than the memory limit has room for is refused; the process is not
-//! ended for it. Where it cannot even begin, it ends as with any defect.
+//! A kernel that grants little. Row 64: more secret data than the memory limit has room for is
+//! refused; the process is not ended for it. Where it cannot even begin, it ends as with any
+//! defect.
 
 use std::fs;
 use std::path::Path;
@@ -32,10 +33,16 @@ fn large(folder: &Path) -> (Stub, String) {
     });
     secret_file(folder, "token", "s.c4naryTokenOfAFile24");
     let deliveries: String = (0..MANY)
-        .map(|number| format!("- {{name: d{number}, from: [{{vault: kv/data/{number}}}], to: [{{file: {{path: {number}.env}}}}]}}\n"))
+        .map(|number| {
+            format!(
+                "- {{name: d{number}, from: [{{vault: \
+            kv/data/{number}}}], to: [{{file: {{path: {number}.env}}}}]}}\n"
+            )
+        })
         .collect();
     let config = format!(
-        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n{deliveries}",
+        "vault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: \
+         1s}}\ndeliveries:\n{deliveries}",
         stub.url()
     );
     fs::write(folder.join("keyferry.yaml"), &config).unwrap();

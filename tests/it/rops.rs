@@ -1,4 +1,5 @@
-//! Files that rops writes, in what it shares with sops: they open, and what was changed in them does not.
+//! Files that rops writes, in what it shares with sops: they open, and what was changed in them
+//! does not.
 
 use std::fs;
 
@@ -57,7 +58,10 @@ fn what_rops_writes_opens_unless_it_was_changed() {
         scratch.write("key", key.to_string().expose_secret());
         scratch.write(
             "keyferry.yaml",
-            format!("keys: {{age: [{{file: key}}]}}\ndeliveries: [{{name: all, from: [{{sops: {name}}}], to: [{{file: {{path: out.json}}}}]}}]\n"),
+            format!(
+                "keys: {{age: [{{file: key}}]}}\ndeliveries: [{{name: all, from: [{{sops: \
+                {name}}}], to: [{{file: {{path: out.json}}}}]}}]\n"
+            ),
         );
         let job = || keyferry().args(["job"]).dir(scratch.path()).run();
         scratch.write(name, &closed);

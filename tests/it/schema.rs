@@ -51,8 +51,9 @@ fn row_161_a_version_of_nothing_is_against_the_schema() {
     }
 }
 
-/// Each document of the examples, damaged at each place in several ways. (A bare number where text is meant is accepted
-/// by the parser as its spelling and marked by the schema: that difference is meant.)
+/// Each document of the examples, damaged at each place in several ways. (A bare number where text
+/// is meant is accepted by the parser as its spelling and marked by the schema: that difference is
+/// meant.)
 #[test]
 fn schema_and_parser_agree_on_every_damaged_example() {
     let schema = schema();

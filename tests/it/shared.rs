@@ -1,4 +1,5 @@
-//! Where containers share their processes, keyferry's has a group of its own: the others can signal it, and read nothing of it.
+//! Where containers share their processes, keyferry's has a group of its own: the others can signal
+//! it, and read nothing of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Names are shown so that nothing in them is obeyed: by a terminal, a log, a page or a reader's eye.
+//! Names are shown so that nothing in them is obeyed: by a terminal, a log, a page or a reader's
+//! eye.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The sidecar without any server: files that change, configurations that change, signals, reactions.
+//! The sidecar without any server: files that change, configurations that change, signals,
+//! reactions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +28,8 @@ const OTHER: &str = "c4nary-v4lue-two";
 /// One age file to one `.env` file, with more lines for the delivery.
 fn config(more: &str) -> String {
     format!(
-        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n- name: app\n  from: [{{age: app.env.age}}]\n  to: [{{file: {{path: out/app.env, createDirs: true}}}}]\n{more}",
+        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n- name: app\n  from: \
+         [{{age: app.env.age}}]\n  to: [{{file: {{path: out/app.env, createDirs: true}}}}]\n{more}",
         age_key().display()
     )
 }
@@ -60,7 +62,8 @@ fn a_changed_file_is_delivered_within_a_second_and_its_reaction_follows() {
     let staying = Staying::start(
         folder.path(),
         &config(
-            "  onChange: [{run: {command: [sh, -c, 'echo $KEYFERRY_DELIVERY $KEYFERRY_KEYS >> seen']}}]\n",
+            "  onChange: [{run: \
+             {command: [sh, -c, 'echo $KEYFERRY_DELIVERY $KEYFERRY_KEYS >> seen']}}]\n",
         ),
     );
     staying.ready();
@@ -278,7 +281,8 @@ fn on_missing_decides_what_becomes_of_what_was_delivered() {
 #[test]
 fn row_62_a_hook_that_hangs_is_killed_with_its_children_and_the_next_change_is_served() {
     let folder = folder(VALUE);
-    let script = "echo x >> seen; test -z \"$VAULT_TOKEN\" || echo leaked >> seen; sleep 300 & echo $! > child; sleep 300";
+    let script = "echo x >> seen; test -z \"$VAULT_TOKEN\" || echo leaked >> seen; sleep 300 & \
+        echo $! > child; sleep 300";
     let more = format!("  onChange: [{{run: {{command: [sh, -c, '{script}'], timeout: 1s}}}}]\n");
     let staying = Staying::start_with(folder.path(), &config(&more), |run| {
         run.env("VAULT_TOKEN", "hvs.not-for-hooks")
@@ -359,7 +363,8 @@ fn a_signal_reaches_the_process_that_is_meant() {
     assert!(!said.contains("reaction failed"), "{said}");
 }
 
-/// What a receiver does, as docs/sidecar.md says it: the delivered names, if the call is ours, recent and not known yet.
+/// What a receiver does, as docs/sidecar.md says it: the delivered names, if the call is ours,
+/// recent and not known yet.
 fn received(
     request: &Request,
     key: &[u8],
@@ -485,7 +490,8 @@ fn exec_watch_restarts_its_program_with_the_new_environment_and_ends_as_it_does(
 fn exec_watch_signals_instead_where_that_is_asked_for() {
     let folder = folder(VALUE);
     let seen = folder.path().join("seen");
-    let script = "echo run >> seen; trap 'echo hup >> seen' HUP; trap 'exit 0' TERM; while :; do sleep 0.05; done";
+    let script = "echo run >> seen; trap 'echo hup >> seen' HUP; trap 'exit 0' TERM; while :; do \
+        sleep 0.05; done";
     let watching = watching(folder.path(), &["--on-change", "HUP"], script);
     eventually("it runs", SOON, || lines(&seen) == 1);
     put(folder.path(), OTHER);

@@ -1,4 +1,5 @@
-//! Signals around `exec`, and the end that they ask for: obeyed whatever hangs, handed on, and left as they were found.
+//! Signals around `exec`, and the end that they ask for: obeyed whatever hangs, handed on, and left
+//! as they were found.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +18,8 @@ use crate::support::stub::{Reply, Request, Stub};
 const CLEAR: &str =
     "deliveries: [{name: app, fields: {PASSWORD: x}, to: [{file: {path: app.env}}]}]\n";
 
-/// The blocked and the ignored signals of a program that is called so, without the two that the C library has for itself.
+/// The blocked and the ignored signals of a program that is called so, without the two that the C
+/// library has for itself.
 fn dispositions(command: &[&str]) -> Vec<u64> {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("keyferry.yaml"), CLEAR).unwrap();
@@ -101,7 +103,9 @@ fn site(vault: &Stub) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     secret_file(dir.path(), "jwt", "a.b.c");
     let config = format!(
-        "vault: {{address: '{}', auth: {{kubernetes: {{role: r, tokenFile: jwt}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- {{name: app, from: [{{vault: /v1/secret/app}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        "vault: {{address: '{}', auth: {{kubernetes: {{role: r, tokenFile: jwt}}}}}}\nsidecar: \
+         {{refresh: 1s}}\ndeliveries:\n- {{name: app, from: [{{vault: /v1/secret/app}}], to: \
+         [{{file: {{path: app.env}}}}]}}\n",
         vault.url()
     );
     fs::write(dir.path().join("keyferry.yaml"), config).unwrap();
@@ -159,7 +163,8 @@ fn row_133_signals_are_handed_on_while_vault_hangs() {
         hang
     });
     let dir = site(&vault);
-    let script = "trap 'echo hup >> seen' HUP; trap 'exit 5' TERM; echo run >> seen; while :; do sleep 0.05; done";
+    let script = "trap 'echo hup >> seen' HUP; trap 'exit 5' TERM; echo run >> seen; while :; do \
+        sleep 0.05; done";
     let going = executed(dir.path(), &["--watch"], script).start();
     let told = || fs::read_to_string(dir.path().join("seen")).unwrap_or_default();
     eventually("it runs", SOON, || told() == "run\n");
@@ -196,7 +201,11 @@ fn row_132_restoring_ends_in_time_too_and_the_last_line_says_what_was_waited_for
     });
     let desk = Scratch::new("restoring");
     kubeconfig(desk.path(), &api, "{token: t}");
-    desk.write("keyferry.yaml", "name: app\ndeliveries:\n- {name: app, fields: {content: new}, to: [{secret: {name: app, recreate: true}}]}\n");
+    desk.write(
+        "keyferry.yaml",
+        "name: app\ndeliveries:\n- {name: app, fields: \
+        {content: new}, to: [{secret: {name: app, recreate: true}}]}\n",
+    );
     let going = keyferry()
         .dir(desk.path())
         .env("KUBECONFIG", desk.path().join("kubeconfig"))
@@ -240,12 +249,17 @@ fn row_134_as_process_1_the_end_of_a_credential_program_is_left_to_who_waits_for
         )
     });
     let desk = Scratch::new("credential");
-    // It is dead while something that it started still holds its output: the one who reads that waits for it afterwards.
+    // It is dead while something that it started still holds its output: the one who reads that
+    // waits for it afterwards.
     let credential = json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t0ken"}});
     desk.write("login", format!("sleep 1.5 &\necho '{credential}'\n"));
     let user = "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: [login]}}";
     kubeconfig(desk.path(), &api, user);
-    desk.write("keyferry.yaml", "name: app\nsidecar: {events: false}\ndeliveries:\n- {name: app, fields: {a: b}, to: [{secret: {name: app}}]}\n");
+    desk.write(
+        "keyferry.yaml",
+        "name: app\nsidecar: {events: false}\ndeliveries:\n- \
+        {name: app, fields: {a: b}, to: [{secret: {name: app}}]}\n",
+    );
     let going = keyferry_first()
         .dir(desk.path())
         .env("KUBECONFIG", desk.path().join("kubeconfig"))
@@ -327,7 +341,8 @@ fn row_140_a_reaction_that_a_restart_may_lose_is_warned_of() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("app.env.age"), age("PASSWORD=x\n")).unwrap();
         let config = format!(
-            "name: app\nkeys: {{age: [{{file: {}}}]}}\n{sidecar}deliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{{target}}}], {more}}}\n",
+            "name: app\nkeys: {{age: [{{file: {}}}]}}\n{sidecar}deliveries:\n- \
+             {{name: app, from: [{{age: app.env.age}}], to: [{{{target}}}], {more}}}\n",
             age_key().display()
         );
         fs::write(dir.path().join("keyferry.yaml"), config).unwrap();

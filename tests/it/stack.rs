@@ -1,4 +1,5 @@
-//! The tests' own instruments: a canary is found in every form, the stub misbehaves as told, a call ends in time.
+//! The tests' own instruments: a canary is found in every form, the stub misbehaves as told, a call
+//! ends in time.
 
 use std::io::Read;
 use std::net::TcpStream;

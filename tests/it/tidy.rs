@@ -1,4 +1,5 @@
-//! The house's rules that a compiler does not know: who may use whom, and how large a room may grow.
+//! The house's rules that a compiler does not know: who may use whom, and how large a room may
+//! grow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -198,8 +199,8 @@ fn ring(module: &str) -> Option<u8> {
         .map(|(_, ring)| *ring)
 }
 
-/// The modules of the first level that a file uses: by `crate::x`, by `crate::{x, y::z}`, or by as many `super::` as leave
-/// its own.
+/// The modules of the first level that a file uses: by `crate::x`, by `crate::{x, y::z}`, or by as
+/// many `super::` as leave its own.
 fn uses(source: &Source) -> BTreeSet<String> {
     let code = source.lines.iter().map(|line| line.trim_start());
     let code: Vec<&str> = code.filter(|line| !line.starts_with("//")).collect();

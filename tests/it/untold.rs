@@ -1,4 +1,5 @@
-//! What cannot be told holds up and ends nothing: standard error on a full disk, or a pipe that nobody reads.
+//! What cannot be told holds up and ends nothing: standard error on a full disk, or a pipe that
+//! nobody reads.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -28,7 +29,8 @@ fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("app.env.age"), age("PASSWORD=x\n")).unwrap();
     let config = format!(
-        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n- {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n- {{name: app, from: \
+         [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
         age_key().display()
     );
     fs::write(folder.path().join("keyferry.yaml"), config).unwrap();

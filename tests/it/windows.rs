@@ -1,4 +1,5 @@
-//! Sync windows of the sidecar: outside of them a change waits, is seen to wait, and is made when the window opens.
+//! Sync windows of the sidecar: outside of them a change waits, is seen to wait, and is made when
+//! the window opens.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +44,10 @@ fn shut() -> String {
 
 fn config(sidecar: &str, delivery: &str) -> String {
     format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{refresh: 1h{sidecar}}}\ndeliveries:\n- name: app\n  from: [{{age: app.env.age}}]\n  to: [{{file: {{path: app.env}}}}]\n  onChange: [{{run: {{command: [sh, -c, 'echo x >> seen']}}}}]\n{delivery}",
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{refresh: \
+         1h{sidecar}}}\ndeliveries:\n- name: app\n  from: [{{age: app.env.age}}]\n  to: \
+         [{{file: {{path: app.env}}}}]\n  onChange: [{{run: {{command: [sh, -c, 'echo x >> \
+         seen']}}}}]\n{delivery}",
         age_key().display()
     )
 }

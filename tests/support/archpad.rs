@@ -11,7 +11,11 @@ pub(crate) const PASSWORD: &str = "p@ss/w:rd#1 %";
 /// archpad's Vault: one role for four ServiceAccounts, a policy of exactly the paths.
 pub(crate) fn archpad(cluster: &Cluster) -> OpenBao {
     let bao = cluster.vault_with_kubernetes_auth();
-    bao.policy("platform", "path \"kv/data/archpad/demo/*\" { capabilities = [\"read\"] }\npath \"kv/data/container-register\" { capabilities = [\"read\"] }");
+    bao.policy(
+        "platform",
+        "path \"kv/data/archpad/demo/*\" { capabilities = [\"read\"] }\npath \
+        \"kv/data/container-register\" { capabilities = [\"read\"] }",
+    );
     bao.post(
         "auth/kubernetes/role/platform",
         &json!({

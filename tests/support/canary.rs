@@ -1,4 +1,5 @@
-//! Finds a planted value in anything that keyferry wrote, in every form in which a value tends to leak.
+//! Finds a planted value in anything that keyferry wrote, in every form in which a value tends to
+//! leak.
 
 use std::fmt::Write as _;
 

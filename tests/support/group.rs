@@ -54,7 +54,8 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A group whose processes are still ending stays: it is empty soon, and no later one has its name.
+        // A group whose processes are still ending stays: it is empty soon, and no later one has
+        // its name.
         let limit = std::time::Duration::from_secs(5);
         let _ = process::poll(limit, || fs::remove_dir(&self.folder).ok());
     }

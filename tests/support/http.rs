@@ -1,4 +1,5 @@
-//! A blocking HTTP/1.1 client of a page, plain or TLS, for the tests' own questions to real servers.
+//! A blocking HTTP/1.1 client of a page, plain or TLS, for the tests' own questions to real
+//! servers.
 //!
 //! Not keyferry's client on purpose: a test must not ask the code under test what the server holds.
 

@@ -31,7 +31,8 @@ impl Hung {
 
 impl Drop for Hung {
     fn drop(&mut self) {
-        // Without its device it answers again, with errors, so that the unmounting does not hang too.
+        // Without its device it answers again, with errors, so that the unmounting does not hang
+        // too.
         drop(self.device.take());
         drop(
             Command::new("umount")

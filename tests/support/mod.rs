@@ -1,9 +1,12 @@
-//! The real servers and tools that both test binaries share; nothing here is a mock but `stub`, and that serves garbage only.
+//! The real servers and tools that both test binaries share; nothing here is a mock but `stub`, and
+//! that serves garbage only.
 //!
-//! `tools` provisions binaries once for all processes, `process` keeps them from outliving us, `openbao` and `cluster` are
-//! the servers, `wire` stands between a client and the cluster, `archpad` fills them for an example, `sealing` makes sealing keys, `run` starts keyferry itself.
+//! `tools` provisions binaries once for all processes, `process` keeps them from outliving us,
+//! `openbao` and `cluster` are the servers, `wire` stands between a client and the cluster,
+//! `archpad` fills them for an example, `sealing` makes sealing keys, `run` starts keyferry itself.
 //!
-//! Absent on purpose: no shared port, no fixed folder, no sleep that waits for readiness, no process ended by name.
+//! Absent on purpose: no shared port, no fixed folder, no sleep that waits for readiness, no
+//! process ended by name.
 
 #![allow(
     dead_code,

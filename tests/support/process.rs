@@ -1,7 +1,9 @@
-//! Server processes that never outlive the test process, and what every server needs: a folder, free ports, a bounded wait.
+//! Server processes that never outlive the test process, and what every server needs: a folder,
+//! free ports, a bounded wait.
 //!
-//! The crate forbids `unsafe`, so the kernel's "signal me when my parent dies" cannot be asked for. Instead each server has
-//! a shell beside it that reads a pipe we hold: when we end, however we end, the pipe closes and the shell kills that one pid.
+//! The crate forbids `unsafe`, so the kernel's "signal me when my parent dies" cannot be asked for.
+//! Instead each server has a shell beside it that reads a pipe we hold: when we end, however we
+//! end, the pipe closes and the shell kills that one pid.
 
 use std::fs::{self, File};
 use std::io;
@@ -138,7 +140,8 @@ impl Drop for Running {
     }
 }
 
-/// A folder of this test process (mode 0700), removed on drop; what a killed run left is removed by the next one.
+/// A folder of this test process (mode 0700), removed on drop; what a killed run left is removed by
+/// the next one.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -177,7 +180,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Statics are never dropped, so a finished process leaves its folder; one whose process is gone can be nobody's.
+/// Statics are never dropped, so a finished process leaves its folder; one whose process is gone
+/// can be nobody's.
 fn sweep(runs: &Path, own: &Path) {
     drop(fs::remove_dir_all(own));
     for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
@@ -187,7 +191,8 @@ fn sweep(runs: &Path, own: &Path) {
     }
 }
 
-/// Distinct loopback ports that were free a moment ago. Another process may be quicker, hence `first_that_starts`.
+/// Distinct loopback ports that were free a moment ago. Another process may be quicker, hence
+/// `first_that_starts`.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let held: Vec<TcpListener> = (0..N)
         .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))

@@ -26,8 +26,8 @@ pub(crate) fn keyferry() -> Run {
     Run::of(binary())
 }
 
-/// The same as process 1 of a namespace of its own, as in a container. The call is then `unshare`'s, and keyferry its only
-/// child: see `Going::first`.
+/// The same as process 1 of a namespace of its own, as in a container. The call is then
+/// `unshare`'s, and keyferry its only child: see `Going::first`.
 pub(crate) fn keyferry_first() -> Run {
     let flags = ["--pid", "--fork", "--mount-proc", "--kill-child=KILL"];
     let able = Command::new("unshare").args(flags).arg("true").output();
@@ -38,8 +38,8 @@ pub(crate) fn keyferry_first() -> Run {
     Run::of("unshare").args(flags).args(["--".into(), binary()])
 }
 
-/// Tests and benches are told where it is; an example is not, and starts none. `KEYFERRY_BIN` names another, such as a
-/// release build for tests that start hundreds.
+/// Tests and benches are told where it is; an example is not, and starts none. `KEYFERRY_BIN` names
+/// another, such as a release build for tests that start hundreds.
 fn binary() -> OsString {
     let built = || option_env!("CARGO_BIN_EXE_keyferry").unwrap_or("keyferry");
     std::env::var_os("KEYFERRY_BIN").unwrap_or_else(|| built().into())
@@ -78,7 +78,8 @@ impl Run {
         self
     }
 
-    /// In at most so many MiB of memory of its own: `ulimit` sets what a control group sets for a container.
+    /// In at most so many MiB of memory of its own: `ulimit` sets what a control group sets for a
+    /// container.
     pub(crate) fn within(self, mebibytes: usize) -> Self {
         self.limited(&format!("-d {}", mebibytes << 10))
     }
@@ -251,7 +252,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Panics with all that was printed unless the code is this one; gives itself back for more questions.
+    /// Panics with all that was printed unless the code is this one; gives itself back for more
+    /// questions.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(

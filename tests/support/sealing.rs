@@ -12,7 +12,8 @@ use crate::support::process::Scratch;
 use crate::support::run::{Output, Run};
 use crate::support::tools;
 
-/// A sealing key as a user has it: PEM as the controller writes it, and the certificate for kubeseal.
+/// A sealing key as a user has it: PEM as the controller writes it, and the certificate for
+/// kubeseal.
 pub(crate) struct Key {
     /// The private key, PKCS#1 in PEM.
     pub(crate) pem: String,

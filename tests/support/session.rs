@@ -71,7 +71,8 @@ pub(crate) fn kubernetes(token_file: &Path) -> VaultAuth {
     }
 }
 
-/// Runs a future on a runtime of its own, at most TRACE loud, and fails if a secret is in a log or in the result's Debug.
+/// Runs a future on a runtime of its own, at most TRACE loud, and fails if a secret is in a log or
+/// in the result's Debug.
 pub(crate) fn watched<T: Debug>(secrets: &[&str], future: impl Future<Output = T>) -> T {
     overheard(secrets, future).0
 }

@@ -1,4 +1,5 @@
-//! A certificate authority of one test: real servers serve what it issues, clients are given its file.
+//! A certificate authority of one test: real servers serve what it issues, clients are given its
+//! file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,7 +30,8 @@ impl Authority {
     /// Makes a new one.
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are no bad names");
-        // Two of one name would be told apart by their keys only, and fail with another error than strangers do.
+        // Two of one name would be told apart by their keys only, and fail with another error than
+        // strangers do.
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "keyferry test authority {}",

@@ -1,7 +1,8 @@
-//! A wire between a client and the real API server: it writes down what goes over it, and can go silent, be cut or refuse.
+//! A wire between a client and the real API server: it writes down what goes over it, and can go
+//! silent, be cut or refuse.
 //!
-//! It ends TLS on both sides, because the header that asks for metadata alone is in no audit log. Requests and answers are
-//! passed on as they are, piece by piece, so a watch stays a watch.
+//! It ends TLS on both sides, because the header that asks for metadata alone is in no audit log.
+//! Requests and answers are passed on as they are, piece by piece, so a watch stays a watch.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -103,7 +104,8 @@ impl Wire {
         lock(&self.shared.exchanges).clone()
     }
 
-    /// Open connections say nothing more and hear nothing, and nobody is told: half-open. New ones work. Gives how many.
+    /// Open connections say nothing more and hear nothing, and nobody is told: half-open. New ones
+    /// work. Gives how many.
     pub(crate) fn silence(&self, only_watches: bool) -> usize {
         let lines = lock(&self.shared.lines);
         let hit = lines

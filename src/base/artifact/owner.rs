@@ -1,5 +1,5 @@
-//! Whose a Secret is, and what it was made of, as its labels and annotations say it: names and versions, never a value and
-//! never a digest of one.
+//! Whose a Secret is, and what it was made of, as its labels and annotations say it: names and
+//! versions, never a value and never a digest of one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CONFIGURATION, DELIVERY, MARK, OWNER, SOURCES};
 
-/// The name of a configuration: what it wrote is known by it. A label carries it, so it has the form of one.
+/// The name of a configuration: what it wrote is known by it. A label carries it, so it has the
+/// form of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConfigurationName(String);
 
@@ -16,7 +17,8 @@ impl ConfigurationName {
     /// What Kubernetes takes as the value of a label.
     const LONGEST: usize = 63;
 
-    /// A name of lower case letters, digits, `-` and `.`, which begins and ends with a letter or a digit.
+    /// A name of lower case letters, digits, `-` and `.`, which begins and ends with a letter or a
+    /// digit.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let inner = |byte: u8| plain(byte) || matches!(byte, b'-' | b'.');
@@ -98,8 +100,8 @@ impl Provenance {
         ]
     }
 
-    /// Whether an object with these annotations says the same, in whatever versions: a new version of a source whose values
-    /// are the old ones is no reason to write.
+    /// Whether an object with these annotations says the same, in whatever versions: a new version
+    /// of a source whose values are the old ones is no reason to write.
     pub fn is_told_by(&self, annotations: &BTreeMap<String, String>) -> bool {
         let told = told_sources(annotations);
         let kind = |source: &SourceVersion| (source.source.clone(), source.pinned);
@@ -132,7 +134,8 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// As an object's labels say it, and whether it has the annotations of a copy that the reflector made.
+    /// As an object's labels say it, and whether it has the annotations of a copy that the
+    /// reflector made.
     pub fn of(labels: &BTreeMap<String, String>, is_copy: bool) -> Self {
         if labels.get(MARK).map(String::as_str) != Some(OWNER) {
             return Self::Stranger;

@@ -1,4 +1,5 @@
-//! What a Kubernetes Secret may be and hold. A type that has rules of its own is a row of [`TYPES`], and nothing else.
+//! What a Kubernetes Secret may be and hold. A type that has rules of its own is a row of
+//! [`TYPES`], and nothing else.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,8 @@ pub const TLS: &str = "kubernetes.io/tls";
 /// The only key of a [`PULL`] Secret.
 pub const PULL_KEY: &str = ".dockerconfigjson";
 
-/// What must be true of the data of a type. It may put right what has one right form, and tells when the Secret ends.
+/// What must be true of the data of a type. It may put right what has one right form, and tells
+/// when the Secret ends.
 type Rule = fn(&mut Data, Timestamp) -> Result<Option<Timestamp>, Unfit>;
 
 /// Types that a configuration names in short, and their rules.
@@ -78,8 +80,8 @@ pub fn known_type(text: &str) -> Option<&'static str> {
     known.map(|(_, name, _)| *name)
 }
 
-/// Whether a type carries rights of its own, so that none of it is ever written: Kubernetes fills or believes the first two,
-/// and a Helm release is Helm's own memory.
+/// Whether a type carries rights of its own, so that none of it is ever written: Kubernetes fills
+/// or believes the first two, and a Helm release is Helm's own memory.
 pub fn is_reserved(kind: &str) -> bool {
     matches!(
         kind,
@@ -113,7 +115,8 @@ pub fn check_form(kind: &str, data: &Data) -> Result<(), Unfit> {
     check_keys(data.keys().map(String::as_str))
 }
 
-/// Makes data fit its type, or says why it cannot be. What has one right form, such as the order of a chain, is put right.
+/// Makes data fit its type, or says why it cannot be. What has one right form, such as the order of
+/// a chain, is put right.
 pub fn fit(at: &ObjectName, kind: &str, data: &mut Data, now: Timestamp) -> Result<(), Unfit> {
     check_form(kind, data)?;
     if let Some((_, _, rule)) = TYPES.iter().find(|(_, name, _)| *name == kind)
@@ -147,7 +150,8 @@ fn is_private_key(text: &[u8]) -> bool {
     })
 }
 
-/// PEM that lacks the last newline breaks what is joined to it, and OpenSSH does not read it at all.
+/// PEM that lacks the last newline breaks what is joined to it, and OpenSSH does not read it at
+/// all.
 fn end_line(data: &mut Data, key: &str) {
     if let Some(text) = data.get_mut(key)
         && !text.expose().ends_with(b"\n")
@@ -239,7 +243,8 @@ impl Fault for Unfit {
             Self::Missing { there, .. } => return Some(format!("the keys are {there}")),
             Self::NoSshKey => "it takes a `-----BEGIN … PRIVATE KEY-----` block",
             Self::NoLogin { .. } => {
-                "it takes `{\"auths\": {\"SERVER\": {\"auth\": base64 of USER:PASSWORD}}}`, one server at least"
+                "it takes `{\"auths\": {\"SERVER\": \
+                 {\"auth\": base64 of USER:PASSWORD}}}`, one server at least"
             }
             Self::NoCertificate(_) => "it takes `-----BEGIN CERTIFICATE-----` blocks",
             Self::NoKey => {

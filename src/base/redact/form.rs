@@ -76,7 +76,8 @@ fn is_mixed(run: &str) -> bool {
     any(u8::is_ascii_digit) && any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase)
 }
 
-/// Whether a long run looks as if chance had made it: names change between letters and digits seldom.
+/// Whether a long run looks as if chance had made it: names change between letters and digits
+/// seldom.
 pub(crate) fn is_random(run: &str) -> bool {
     let bytes = run.as_bytes();
     if bytes.len() < 16 || !bytes.iter().any(u8::is_ascii_digit) {

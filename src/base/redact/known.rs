@@ -1,4 +1,5 @@
-//! Texts of a server that may quote what it was sent: the refusals of an API server, of its webhooks and policies.
+//! Texts of a server that may quote what it was sent: the refusals of an API server, of its
+//! webhooks and policies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -10,11 +11,12 @@ use crate::format::{hex, percent};
 /// Shorter runs of a value are words that any text may hold by chance.
 const RUN: usize = 4;
 
-/// Where an admission plug-in's own words begin; what stands before is names that the cluster's administrator gave.
+/// Where an admission plug-in's own words begin; what stands before is names that the cluster's
+/// administrator gave.
 const OWN_WORDS: [&str; 2] = ["denied the request", "denied request"];
 
-/// One printable line of `text`. If it repeats any part of a value, in whatever coding, its reason is left out whole: to cut out
-/// only the part that was found would show the rest.
+/// One printable line of `text`. If it repeats any part of a value, in whatever coding, its reason
+/// is left out whole: to cut out only the part that was found would show the rest.
 pub(crate) fn without_values<'a>(
     text: &str,
     values: impl IntoIterator<Item = &'a SecretBytes>,
@@ -37,7 +39,8 @@ pub(crate) fn without_values<'a>(
     }
 }
 
-/// Whether a text holds a value, or a run of letters and digits of it, plain or in base64, hex or percent-coding.
+/// Whether a text holds a value, or a run of letters and digits of it, plain or in base64, hex or
+/// percent-coding.
 fn repeats(text: &str, value: &[u8]) -> bool {
     let whole = String::from_utf8_lossy(value);
     let runs = whole.split(|c: char| !c.is_alphanumeric());
@@ -59,7 +62,8 @@ fn repeats(text: &str, value: &[u8]) -> bool {
         || in_base64(text, value)
 }
 
-/// A value inside longer bytes has three shapes in base64, by where it begins; the edges of each depend on the neighbours.
+/// A value inside longer bytes has three shapes in base64, by where it begins; the edges of each
+/// depend on the neighbours.
 fn in_base64(text: &str, value: &[u8]) -> bool {
     let standard = text.replace('-', "+").replace('_', "/");
     (0..3).any(|offset| {

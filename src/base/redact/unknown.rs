@@ -6,8 +6,8 @@ use super::{cut, one_line};
 /// Shorter runs are words, names and numbers.
 const RUN: usize = 16;
 
-/// One line, cut, without `secrets` and without anything that looks like a token, a key or an id. A message may name paths
-/// and roles, never a token or a value.
+/// One line, cut, without `secrets` and without anything that looks like a token, a key or an id. A
+/// message may name paths and roles, never a token or a value.
 pub(crate) fn without_secrets(text: &str, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -18,7 +18,8 @@ pub(crate) fn without_secrets(text: &str, secrets: &[&str]) -> String {
     cut(words.join(" "))
 }
 
-/// A word with its opaque runs replaced. `/`, `:` and `=` end a run, so that paths and account names stay readable.
+/// A word with its opaque runs replaced. `/`, `:` and `=` end a run, so that paths and account
+/// names stay readable.
 fn word(word: &str) -> String {
     let mut shown = String::with_capacity(word.len());
     for piece in word.split_inclusive(|c: char| !is_opaque(c)) {

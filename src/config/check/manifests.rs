@@ -97,7 +97,8 @@ impl Checker<'_> {
         Some(name)
     }
 
-    /// The files of a pattern; `*` may stand in the last part only, so that what is read can be seen from the folder.
+    /// The files of a pattern; `*` may stand in the last part only, so that what is read can be
+    /// seen from the folder.
     fn found(&mut self, written: &At<Shown>) -> Vec<PathBuf> {
         let path = self.path(written);
         let at = self.at(written);
@@ -129,7 +130,8 @@ impl Checker<'_> {
         files.unwrap_or_default()
     }
 
-    /// The files of a folder whose names are of a pattern; nothing when it cannot be listed, which is a problem.
+    /// The files of a folder whose names are of a pattern; nothing when it cannot be listed, which
+    /// is a problem.
     fn matching(&mut self, folder: &Path, pattern: &str, at: &Location) -> Option<Vec<PathBuf>> {
         // A configuration that is named without its folder lies in the working folder.
         let listed = match folder.as_os_str().is_empty() {

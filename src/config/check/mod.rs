@@ -1,4 +1,5 @@
-//! From the shape as written to the checked types; every problem is located, and all of them are reported at once.
+//! From the shape as written to the checked types; every problem is located, and all of them are
+//! reported at once.
 
 mod manifests;
 mod name;

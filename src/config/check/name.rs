@@ -1,4 +1,5 @@
-//! The name of the configuration: one, however many files make it, and there where something in a cluster is written.
+//! The name of the configuration: one, however many files make it, and there where something in a
+//! cluster is written.
 
 use std::path::Path;
 
@@ -64,7 +65,8 @@ pub(super) fn merge(
                 at: other_at,
                 what: format!("the configuration is called `{other}` here and `{first}` at {at}"),
                 hint: Some(
-                    "files that are used together have one name; use different names in runs of their own"
+                    "files that are used together have one name; use different names in runs of \
+                     their own"
                         .to_owned(),
                 ),
                 class: Class::Usage,
@@ -78,10 +80,12 @@ fn missing(at: &Location, word: Option<&str>) -> Problem {
     let name = proposed(&at.file, word);
     Problem {
         at: at.clone(),
-        what: "a configuration that writes Secrets or copies needs a `name:`, by which it knows them again"
+        what: "a configuration that writes Secrets or copies needs a `name:`, by which it knows \
+            them again"
             .to_owned(),
         hint: Some(format!(
-            "add `name: {name}` at the top of the file; no other configuration of the cluster may have the same"
+            "add `name: {name}` at the top of the file; no other configuration of the cluster may \
+             have the same"
         )),
         class: Class::Usage,
     }

@@ -59,8 +59,8 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
     }
 }
 
-/// Two editors may share a `.env` file: each owns its own variables. All else may not overlap. What only sources, links and
-/// the cluster tell is found by `plan`.
+/// Two editors may share a `.env` file: each owns its own variables. All else may not overlap. What
+/// only sources, links and the cluster tell is found by `plan`.
 fn claim<'a>(place: &'a Place<'a>) -> Claim<'a, Key<'a>> {
     match place {
         Place::File { path, edits, .. } => Claim {

@@ -59,11 +59,13 @@ pub(super) fn unsigned<'a>(
     unsigned.map(|delivery| Problem {
         at: delivery.at.clone(),
         what: format!(
-            "delivery `{}`: `prune` beside `reflect` needs `markKey`: without a key, anybody could make what looks like a copy",
+            "delivery `{}`: `prune` beside `reflect` needs `markKey`: without a key, anybody \
+             could make what looks like a copy",
             delivery.name
         ),
         hint: Some(format!(
-            "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the key, and is made when it is not there"
+            "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the \
+             key, and is made when it is not there"
         )),
         class: Class::Usage,
     })

@@ -65,7 +65,8 @@ impl Checker<'_> {
             self.problem(
                 at,
                 format!("`{text}` is no address of a collector"),
-                "write it as grpc://host:4317 or http://host:4318, without a path; with TLS grpcs:// or https://",
+                "write it as grpc://host:4317 or http://host:4318, without a path; with TLS \
+                 grpcs:// or https://",
             );
         }
         found
@@ -108,7 +109,10 @@ impl Checker<'_> {
                 let at = self.at(&written);
                 self.problem(
                     at,
-                    format!("`{name}` cannot delete: a server that refuses or is down does not say that the data is gone"),
+                    format!(
+                        "`{name}` cannot delete: a server that refuses or is down does not \
+                        say that the data is gone"
+                    ),
                     "write keep or unready; only `onMissing` may delete",
                 );
                 OnFailure::Keep
@@ -116,7 +120,8 @@ impl Checker<'_> {
         }
     }
 
-    /// What was only edited cannot be removed or recognised as a whole; what is in a cluster has no age that we could know.
+    /// What was only edited cannot be removed or recognised as a whole; what is in a cluster has no
+    /// age that we could know.
     pub(super) fn staleness_suits(&mut self, at: &Location, rules: &Staleness, to: &[Target]) {
         let edits = |target: &Target| matches!(target, Target::File(file) if file.format == FileFormat::Dotenv { edit: true });
         let in_cluster = |target: &Target| matches!(target, Target::Secret(_));

@@ -1,4 +1,5 @@
-//! Which keys have values that may be shown: each says so in the shape of the configuration, by its type.
+//! Which keys have values that may be shown: each says so in the shape of the configuration, by its
+//! type.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -32,7 +33,8 @@ impl Keys {
         self.shown.contains(key) && !self.hidden.contains(key)
     }
 
-    /// Whether the keys beneath this one are names of the user's, which say nothing of their values.
+    /// Whether the keys beneath this one are names of the user's, which say nothing of their
+    /// values.
     pub(super) fn closes(&self, key: &str) -> bool {
         self.closed.contains(key)
     }

@@ -1,10 +1,12 @@
-//! Which scalars of a text that is more or less YAML may be shown: it is walked over, and the key of each value remembered.
+//! Which scalars of a text that is more or less YAML may be shown: it is walked over, and the key
+//! of each value remembered.
 
 use std::ops::Range;
 
 use super::keys::KEYS;
 
-/// Values of keys that are not known to be harmless. In computed fields what is between braces stays, but for quoted text.
+/// Values of keys that are not known to be harmless. In computed fields what is between braces
+/// stays, but for quoted text.
 pub(super) fn closed_scalars(text: &str) -> Vec<Range<usize>> {
     let mut scanner = Scanner {
         text,
@@ -126,7 +128,8 @@ fn plain_end(text: &str, in_flow: bool) -> usize {
     text.len()
 }
 
-/// What of a template's text stands outside `{{ }}` and `{% %}`, or is quoted text in them. Quotes around all of it stay.
+/// What of a template's text stands outside `{{ }}` and `{% %}`, or is quoted text in them. Quotes
+/// around all of it stay.
 fn outside_braces(written: &str) -> Vec<Range<usize>> {
     let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
     let closes = written.len() > 1 && quote.is_some_and(|quote| written.ends_with(quote));

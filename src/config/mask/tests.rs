@@ -68,7 +68,8 @@ fn row_07_values_of_unknown_keys_and_tokens_are_hidden() {
         ),
         (
             "fields:\n  name: a b\n  URL: \"p://{{ u | default('x') }}@h\"\nrequire: [a]",
-            "fields:\n  name: ********\n  URL: \"********{{ u | default('********') }}********\"\nrequire: [a]",
+            "fields:\n  name: ********\n  URL: \"********{{ u | default('********') \
+             }}********\"\nrequire: [a]",
         ),
         (
             "- write: {name: a}\n  prefix: P_",

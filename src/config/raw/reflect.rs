@@ -11,7 +11,8 @@ use super::{At, Shown};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawReflect {
-    /// Names of namespaces; `*` is any text, `?` any character. A plain name must exist. All unless said, where there is a `selector`.
+    /// Names of namespaces; `*` is any text, `?` any character. A plain name must exist. All unless
+    /// said, where there is a `selector`.
     #[serde(default)]
     pub namespaces: Vec<At<Shown>>,
     /// Only namespaces with such labels, as `kubectl -l` takes them.
@@ -32,14 +33,16 @@ pub struct RawReflect {
     pub prune: bool,
 }
 
-/// Copies by annotation: `keyferry sidecar` as a Deployment, in place of emberstack's reflector or mittwald's replicator.
+/// Copies by annotation: `keyferry sidecar` as a Deployment, in place of emberstack's reflector or
+/// mittwald's replicator.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawReflector {
     /// Whose annotations are read; both unless said.
     #[serde(default = "both")]
     pub dialects: Vec<RawDialect>,
-    /// As emberstack's reflector does it, where we would rather do something else: see docs/reflect.md.
+    /// As emberstack's reflector does it, where we would rather do something else: see
+    /// docs/reflect.md.
     #[serde(default)]
     pub strict: bool,
     /// Objects may ask to be filled from a source that allows it.
@@ -50,13 +53,16 @@ pub struct RawReflector {
     /// Take over copies that the original controllers made.
     #[serde(default = "yes")]
     pub adopt: bool,
-    /// Namespaces whose objects may offer copies. Its `namespaces` is required; `["*"]` is everyone.
+    /// Namespaces whose objects may offer copies. Its `namespaces` is required; `["*"]` is
+    /// everyone.
     #[serde(default)]
     pub sources: RawCeiling,
-    /// Where copies are made and deleted; never in `kube-*` unless `exclude` says something else, or `strict`.
+    /// Where copies are made and deleted; never in `kube-*` unless `exclude` says something else,
+    /// or `strict`.
     #[serde(default)]
     pub targets: RawCeiling,
-    /// The only namespaces that are looked at, by name: then rights in these are enough. Labels of namespaces are unknown then.
+    /// The only namespaces that are looked at, by name: then rights in these are enough. Labels of
+    /// namespaces are unknown then.
     #[serde(default)]
     pub namespaces: Vec<At<Shown>>,
     /// Labels of a source that its copies get; `*` is any text.
@@ -70,8 +76,9 @@ pub struct RawReflector {
     pub brake: RawBrake,
     /// Writes under way at once.
     pub parallel: Option<At<u64>>,
-    /// A connection on which nothing was heard for so long is given up, `5s` to `5m`; `150s` unless said. A server sends something about
-    /// every minute, so less than `90s` lists everything anew again and again.
+    /// A connection on which nothing was heard for so long is given up, `5s` to `5m`; `150s` unless
+    /// said. A server sends something about every minute, so less than `90s` lists everything anew
+    /// again and again.
     pub silence: Option<At<Shown>>,
     /// The Lease that decides who of several replicas works.
     pub lease: Option<At<RawLease>>,

@@ -9,18 +9,23 @@ use super::super::at::{At, Hidden, Shown};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawSidecar {
-    /// How often sources that cannot be watched are read; "5m" unless said. A tenth of it is left to chance.
+    /// How often sources that cannot be watched are read; "5m" unless said. A tenth of it is left
+    /// to chance.
     pub refresh: Option<At<Shown>>,
-    /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside which they could.
+    /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside
+    /// which they could.
     pub state: Option<At<Shown>>,
-    /// The process whose end is keyferry's: for a plain sidecar in a Job, beside a container that ends.
+    /// The process whose end is keyferry's: for a plain sidecar in a Job, beside a container that
+    /// ends.
     pub end_with: Option<At<RawEndWith>>,
-    /// Metrics and a span per pass go there: `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
-    /// `grpcs://` and `https://` are the same with TLS.
+    /// Metrics and a span per pass go there: `grpc://collector:4317` is OTLP over gRPC,
+    /// `http://collector:4318` over HTTP in JSON; `grpcs://` and `https://` are the same with TLS.
     pub otlp: Option<At<Shown>>,
-    /// Tell of failures and recoveries with Events at our pod, else at the Secret that is delivered; true unless said.
+    /// Tell of failures and recoveries with Events at our pod, else at the Secret that is
+    /// delivered; true unless said.
     pub events: Option<bool>,
-    /// When changes may be made to what was delivered; at any time unless said. What would end is replaced at any time.
+    /// When changes may be made to what was delivered; at any time unless said. What would end is
+    /// replaced at any time.
     pub windows: Vec<At<RawWindow>>,
 }
 
@@ -62,7 +67,8 @@ pub enum RawDay {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawEndWith {
-    /// Name of the program; the last process of that name. In a pod it needs `shareProcessNamespace`.
+    /// Name of the program; the last process of that name. In a pod it needs
+    /// `shareProcessNamespace`.
     pub process: Option<At<Shown>>,
     /// File with the process id.
     pub pid_file: Option<At<Shown>>,
@@ -130,7 +136,8 @@ pub enum RawSignalName {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawRun {
-    /// Program and arguments. KEYFERRY_DELIVERY names the delivery; no secret is in its environment.
+    /// Program and arguments. KEYFERRY_DELIVERY names the delivery; no secret is in its
+    /// environment.
     pub command: Vec<At<Hidden>>,
     /// When it is killed with all it started; "30s" unless said.
     pub timeout: Option<At<Shown>>,
@@ -150,7 +157,8 @@ pub struct RawRestart {
     pub wait: Option<At<Shown>>,
 }
 
-/// A call to a server: an id, the time, the delivery's name, its targets and the names of changed keys, never a value.
+/// A call to a server: an id, the time, the delivery's name, its targets and the names of changed
+/// keys, never a value.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawWebhook {
@@ -158,6 +166,7 @@ pub struct RawWebhook {
     pub url: At<Hidden>,
     /// The only roots that are trusted; the system's unless said.
     pub ca_file: Option<At<Shown>>,
-    /// File with the key of the HMAC-SHA256 in the header `X-Keyferry-Signature`, which covers an id and a time too.
+    /// File with the key of the HMAC-SHA256 in the header `X-Keyferry-Signature`, which covers an
+    /// id and a time too.
     pub key_file: Option<At<Shown>>,
 }

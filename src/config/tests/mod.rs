@@ -96,7 +96,8 @@ fn row_01_unknown_keys_and_wrong_types_are_named_with_their_place() {
             "c/k.yaml:3:27: ",
         ),
         (
-            "deliveries:\n  - {name: a, from: [{vault: kv/a}], to: [{file: {path: a.env, format: dotenw}}]}\n",
+            "deliveries:\n  - {name: a, from: [{vault: kv/a}], to: [{file: \
+             {path: a.env, format: dotenw}}]}\n",
             "c/k.yaml:3:72: unknown word `dotenw`; did you mean `dotenv`?",
         ),
         ("deliveries: [\n", "c/k.yaml:"),
@@ -108,8 +109,10 @@ fn row_01_unknown_keys_and_wrong_types_are_named_with_their_place() {
 #[test]
 fn row_161_version_0_is_a_mistake_of_the_configuration() {
     refused(
-        "deliveries:\n  - name: a\n    from: [{vault: kv/a, version: 0}]\n    to: [{file: {path: a.env}}]\n",
-        "c/k.yaml:4:35: no secret has a version 0: the first is 1; name one that is there, or leave `version` out for the newest",
+        "deliveries:\n  - name: a\n    from: [{vault: kv/a, version: 0}]\n    to: [{file: \
+         {path: a.env}}]\n",
+        "c/k.yaml:4:35: no secret has a version 0: the first is 1; name one that is there, or \
+         leave `version` out for the newest",
     );
 }
 
@@ -125,7 +128,8 @@ fn row_163_a_path_with_its_v1_is_read_as_it_is_written() {
     ];
     for (written, path, exact) in rows {
         let text = format!(
-            "{SERVER}deliveries: [{{name: a, from: [{{vault: {written}}}], to: [{{file: {{path: a.env}}}}]}}]\n"
+            "{SERVER}deliveries: [{{name: a, from: [{{vault: {written}}}], to: [{{file: \
+             {{path: a.env}}}}]}}]\n"
         );
         let config = super::load::of_text(&text);
         let read = config.deliveries[0].from[0]
@@ -143,11 +147,13 @@ fn what_is_meant_must_be_clear() {
         ("", "c/k.yaml:3:5: delivery `a` has no source"),
         (
             "    from: [{}]\n",
-            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, secret, and here are 0",
+            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, \
+             secret, and here are 0",
         ),
         (
             "    from: [{vault: kv/a, age: b.age}]\n",
-            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, secret, and here are 2",
+            "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, \
+             secret, and here are 2",
         ),
         (
             "    from: [{age: b.age, version: 3}]\n",
@@ -182,7 +188,8 @@ fn what_is_meant_must_be_clear() {
             "c/k.yaml:5:38: `0777` is no mode for a secret",
         ),
         (
-            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x, type: kubernetes.io/service-account-token}}]\n",
+            "    from: [{vault: kv/a}]\n    to: [{secret: \
+             {name: x, type: kubernetes.io/service-account-token}}]\n",
             "c/k.yaml:5:35: Secrets of type",
         ),
         (
@@ -190,11 +197,13 @@ fn what_is_meant_must_be_clear() {
             "c/k.yaml:5:19: an immutable Secret could never follow its source",
         ),
         (
-            "    from: [{vault: kv/a}]\n    to: [{file: {path: a.env}, serviceAccounts: [default]}]\n",
+            "    from: [{vault: kv/a}]\n    to: [{file: \
+             {path: a.env}, serviceAccounts: [default]}]\n",
             "c/k.yaml:5:10: `serviceAccounts` is of use only beside `secret`",
         ),
         (
-            "    from: [{vault: kv/a}]\n    to: [{file: {path: a.env}, reflect: {namespaces: [a]}}]\n",
+            "    from: [{vault: kv/a}]\n    to: [{file: {path: a.env}, reflect: \
+             {namespaces: [a]}}]\n",
             "c/k.yaml:5:41: `reflect` is of use only beside `secret`",
         ),
         (
@@ -202,19 +211,23 @@ fn what_is_meant_must_be_clear() {
             "c/k.yaml:5:39: `reflect` says no namespace",
         ),
         (
-            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {namespaces: ['team_*']}}]\n",
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: \
+             {namespaces: ['team_*']}}]\n",
             "c/k.yaml:5:53: `team_*` is no name of a namespace",
         ),
         (
-            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {selector: 'env in ('}}]\n",
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: \
+             {selector: 'env in ('}}]\n",
             "c/k.yaml:5:50: selector \"env in (\": its parentheses do not match",
         ),
         (
-            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: {namespaces: [a], labels: {app.kubernetes.io/managed-by: me}}}]\n",
+            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x}, reflect: \
+             {namespaces: [a], labels: {app.kubernetes.io/managed-by: me}}}]\n",
             "c/k.yaml:5:39: the label `app.kubernetes.io/managed-by` is keyferry's own mark",
         ),
         (
-            "    from: [{vault: kv/a}]\n    to: [{secret: {name: x, namespace: y}, reflect: {namespaces: [a], home: false}}]\n",
+            "    from: [{vault: kv/a}]\n    to: [{secret: \
+             {name: x, namespace: y}, reflect: {namespaces: [a], home: false}}]\n",
             "c/k.yaml:5:53: with `home: false` the Secret's own `namespace` means nothing",
         ),
     ] {
@@ -227,31 +240,39 @@ fn mistakes_that_many_make_get_the_next_move() {
     for (text, expected) in [
         (
             "deliveries: [{name: a, from: [{vault: 'kv/x#field'}]}]\n",
-            "c/k.yaml:2:39: `kv/x#field` is no Vault path; one field is taken by `pick`: {vault: kv/x, pick: [field]}",
+            "c/k.yaml:2:39: `kv/x#field` is no Vault path; one field is taken by `pick`: \
+             {vault: kv/x, pick: [field]}",
         ),
         (
-            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, serviceAccounts: [default]}}]}]\n",
-            "c/k.yaml:2:71: unknown key `serviceAccounts`; did you mean to write `serviceAccounts` beside `secret:`, not in it?",
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: \
+             {name: x, serviceAccounts: [default]}}]}]\n",
+            "c/k.yaml:2:71: unknown key `serviceAccounts`; did you mean to write \
+             `serviceAccounts` beside `secret:`, not in it?",
         ),
         (
             "deliveries: [{name: a, from: [{vault: kv/x}], to: [{path: a.env}]}]\n",
             "c/k.yaml:2:53: unknown key `path`; did you mean to write `path` in `file:`?",
         ),
         (
-            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: {name: x, labels: {app.kubernetes.io/managed-by: helm}}}]}]\nname: t\n",
-            "c/k.yaml:2:61: the label `app.kubernetes.io/managed-by` is keyferry's own mark of what it may change; leave it out",
+            "deliveries: [{name: a, from: [{vault: kv/x}], to: [{secret: \
+             {name: x, labels: {app.kubernetes.io/managed-by: helm}}}]}]\nname: t\n",
+            "c/k.yaml:2:61: the label `app.kubernetes.io/managed-by` is keyferry's own mark of \
+             what it may change; leave it out",
         ),
         (
             "deliveries:\n\t- {name: a}\n",
-            "c/k.yaml:3:2: tabs disallowed within this context (block indentation); indent with spaces",
+            "c/k.yaml:3:2: tabs disallowed within this context (block indentation); indent with \
+             spaces",
         ),
         (
             "deliveries:\n - name: a\n  from: []\n",
-            "c/k.yaml:4:3: while parsing a block collection, did not find expected '-' indicator; indent keys of one mapping alike",
+            "c/k.yaml:4:3: while parsing a block collection, did not find expected '-' indicator; \
+             indent keys of one mapping alike",
         ),
         (
             "deliveries:\n - name: \"a\n",
-            "c/k.yaml:4:1: invalid indentation in multiline quoted scalar; close the quote or bracket",
+            "c/k.yaml:4:1: invalid indentation in multiline quoted scalar; close the quote or \
+             bracket",
         ),
         (
             "deliveries: [{name: a, allowEmpty: yes}]\n",
@@ -274,7 +295,8 @@ fn row_02_unsafe_target_paths_are_refused() {
     let long = "a".repeat(256);
     for path in ["\"a\\0b.env\"", &format!("{long}.env")] {
         let text = format!(
-            "deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: {path}}}}}]}}\n"
+            "deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: \
+             {path}}}}}]}}\n"
         );
         refused(&text, "c/k.yaml:3:");
         let whole = format!("{SERVER}{text}");
@@ -286,7 +308,8 @@ fn row_02_unsafe_target_paths_are_refused() {
         );
     }
     let text = format!(
-        "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: ../x.env}}}}]}}\n"
+        "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{{file: {{path: \
+         ../x.env}}}}]}}\n"
     );
     assert!(
         load_files(&[("c/k.yaml", &text)], None).is_ok(),
@@ -305,7 +328,8 @@ fn row_02_unsafe_target_paths_are_refused() {
 fn row_03_two_outputs_never_share_a_place() {
     let two = |first: &str, second: &str| {
         format!(
-            "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{first}]}}\n  - {{name: b, from: [{{vault: kv/a}}], to: [{second}]}}\nname: t\n"
+            "{SERVER}deliveries:\n  - {{name: a, from: [{{vault: kv/a}}], to: [{first}]}}\n  - \
+             {{name: b, from: [{{vault: kv/a}}], to: [{second}]}}\nname: t\n"
         )
     };
     for (first, second, collide) in [
@@ -364,7 +388,9 @@ fn row_03_two_editors_never_share_a_variable() {
         ("A", ", deliver: [C]", None),
     ] {
         let text = format!(
-            "deliveries:\n  - {{name: a, fields: {{A: '1'}}, to: [{{file: {{path: x.env, edit: true}}}}]}}\n  - {{name: b, fields: {{{second}: '2', C: '3'}}{deliver}, to: [{{file: {{path: ./x.env, edit: true}}}}]}}\n"
+            "deliveries:\n  - {{name: a, fields: {{A: '1'}}, to: [{{file: {{path: x.env, edit: \
+             true}}}}]}}\n  - {{name: b, fields: {{{second}: '2', C: '3'}}{deliver}, to: \
+             [{{file: {{path: ./x.env, edit: true}}}}]}}\n"
         );
         let loaded = load_files(&[("c/k.yaml", &text)], None);
         match (loaded, what) {
@@ -396,7 +422,8 @@ fn row_05_clear_text_leaves_this_machine_only_when_said() {
         ("https://${VAULT_HOST}:8200", "", None),
     ] {
         let text = format!(
-            "vault: {{address: '{address}', {extra}auth: {{token: {{file: t}}}}}}\ndeliveries: [{{name: a, from: [{{vault: kv/a}}]}}]\n"
+            "vault: {{address: '{address}', {extra}auth: {{token: {{file: t}}}}}}\ndeliveries: \
+             [{{name: a, from: [{{vault: kv/a}}]}}]\n"
         );
         let loaded = load_files(&[("k.yaml", &text)], None);
         assert_eq!(
@@ -491,7 +518,14 @@ fn several_files_make_one_configuration() {
     assert_eq!(names, ["a", "b"]);
     let problems =
         load_files(&[("conf/a.yaml", &one), ("conf/b.yaml", &one)], None).expect_err("twice");
-    assert!(line(&problems).contains("conf/b.yaml:1:8: vault server `default` is declared twice; the first is at conf/a.yaml:1:8"), "{}", line(&problems));
+    assert!(
+        line(&problems).contains(
+            "conf/b.yaml:1:8: vault server `default` is declared twice; \
+        the first is at conf/a.yaml:1:8"
+        ),
+        "{}",
+        line(&problems)
+    );
     assert!(
         problems
             .to_string()
@@ -518,7 +552,8 @@ fn alias_bombs_and_depth_are_refused_quickly() {
 
 #[test]
 fn row_93_what_prunes_copies_needs_a_key_that_signs_them() {
-    let copies = "name: t\ndeliveries: [{name: d, from: [{vault: kv/x}], to: [{secret: {name: s}, reflect: {namespaces: [a], prune: true}}]}]\n";
+    let copies = "name: t\ndeliveries: [{name: d, from: [{vault: kv/x}], to: [{secret: \
+        {name: s}, reflect: {namespaces: [a], prune: true}}]}]\n";
     let needs = "c/k.yaml:3:14: delivery `d`: `prune` beside `reflect` needs `markKey`";
     refused(copies, needs);
     let config = load_files(
@@ -623,7 +658,8 @@ fn row_177_a_name_that_kubernetes_refuses_is_a_mistake_of_the_configuration() {
         ),
     ] {
         let text = format!(
-            "deliveries:\n  - {{name: d, from: [{{vault: kv/a}}],\n    to: [{{secret: {secret}}}]}}\n"
+            "deliveries:\n  - {{name: d, from: [{{vault: kv/a}}],\n    to: [{{secret: \
+             {secret}}}]}}\n"
         );
         refused(&text, expected);
     }
@@ -640,11 +676,13 @@ fn row_178_a_type_without_a_slash_is_a_short_name_or_a_mistake() {
         ("basicauth", "did you mean `basic-auth`?"),
         (
             "password",
-            "write one of Opaque, dockerconfigjson, tls, basic-auth, ssh-auth, or the full name of another type, with its `/`",
+            "write one of Opaque, dockerconfigjson, tls, basic-auth, ssh-auth, or the full name \
+             of another type, with its `/`",
         ),
     ] {
         let text = format!(
-            "deliveries:\n  - {{name: d, from: [{{vault: kv/a}}],\n    to: [{{secret: {{name: a, type: {word}}}}}]}}\n"
+            "deliveries:\n  - {{name: d, from: [{{vault: kv/a}}],\n    to: [{{secret: {{name: a, \
+             type: {word}}}}}]}}\n"
         );
         refused(
             &text,
@@ -656,7 +694,9 @@ fn row_178_a_type_without_a_slash_is_a_short_name_or_a_mistake() {
 #[test]
 fn row_166_a_field_is_a_template_or_says_what_it_gives() {
     let text = format!(
-        "{SERVER}deliveries:\n  - name: d\n    from: [{{vault: kv/a, encoding: base64}}]\n    fields:\n      a: '{{{{ x }}}}'\n      b: {{template: '{{{{ y }}}}', encoding: base64}}\n      c: 3000\n    to: [{{file: {{path: a.env}}}}]\n"
+        "{SERVER}deliveries:\n  - name: d\n    from: [{{vault: kv/a, encoding: base64}}]\n    \
+         fields:\n      a: '{{{{ x }}}}'\n      b: {{template: '{{{{ y }}}}', encoding: \
+         base64}}\n      c: 3000\n    to: [{{file: {{path: a.env}}}}]\n"
     );
     let config = load_files(&[("c/k.yaml", &text)], None).unwrap_or_else(|found| panic!("{found}"));
     let delivery = &config.deliveries[0];
@@ -695,7 +735,8 @@ fn row_166_a_field_is_a_template_or_says_what_it_gives() {
         ),
     ] {
         let text = format!(
-            "deliveries:\n  - name: d\n    fields: {{x: {field}}}\n    to: [{{file: {{path: a.env}}}}]\n"
+            "deliveries:\n  - name: d\n    fields: {{x: {field}}}\n    to: [{{file: \
+             {{path: a.env}}}}]\n"
         );
         refused(&text, expected);
     }

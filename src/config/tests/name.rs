@@ -1,4 +1,5 @@
-//! The name of the configuration: where it is needed, what it may be, and how files that name it come together.
+//! The name of the configuration: where it is needed, what it may be, and how files that name it
+//! come together.
 
 use super::{line, load_files};
 
@@ -89,7 +90,8 @@ fn row_105_files_that_are_used_together_have_one_name() {
     let told = both(&format!("# first\nname: shop\n{SECRET}"), &web).expect_err("two names");
     assert!(
         told.starts_with(
-            "conf/b.yaml:1:7: the configuration is called `web` here and `shop` at conf/a.yaml:2:7; "
+            "conf/b.yaml:1:7: the configuration is called `web` here and `shop` at \
+             conf/a.yaml:2:7; "
         ),
         "{told}"
     );

@@ -25,7 +25,8 @@ fn row_01_windows_that_cannot_be_meant_are_named_with_their_place() {
         ),
         (
             "sidecar: {windows: [{zone: Europe/Berln}]}\n",
-            "c/k.yaml:2:28: `Europe/Berln` is no time zone that keyferry knows; write UTC, an offset",
+            "c/k.yaml:2:28: `Europe/Berln` is no time zone that keyferry knows; write UTC, an \
+             offset",
         ),
         (
             "deliveries:\n- name: a\n  windows: [{days: [monday]}]\n",
@@ -46,7 +47,8 @@ fn windows_are_read_for_all_and_for_one_delivery() {
     let text = concat!(
         "sidecar: {windows: [{days: [mon, sun], from: 22:00, to: '06:00', zone: Europe/Berlin}]}\n",
         "deliveries:\n- {name: a, fields: {x: y}, to: [{file: {path: a.env}}]}\n",
-        "- {name: b, fields: {x: y}, to: [{file: {path: b.env}}], windows: [{}, {zone: '-03:30'}]}\n",
+        "- {name: b, fields: {x: y}, to: [{file: {path: b.env}}], windows: [{}, \
+         {zone: '-03:30'}]}\n",
     );
     let config = load_files(&[("k.yaml", text)], None).expect("it is valid");
     let [window] = config.sidecar.windows.as_slice() else {

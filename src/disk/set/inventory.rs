@@ -24,7 +24,8 @@ pub(super) struct Inventory {
     pub(super) links: BTreeSet<String>,
 }
 
-/// Whether each of these can be the name of a file in a set; asked before a folder is made for them.
+/// Whether each of these can be the name of a file in a set; asked before a folder is made for
+/// them.
 pub fn check_names(wanted: &BTreeMap<String, SecretBytes>) -> Result<(), SinkError> {
     match wanted.keys().find(|name| !is_file_name(name)) {
         Some(name) => Err(SinkError::UnsafeName(name.clone())),
@@ -32,7 +33,8 @@ pub fn check_names(wanted: &BTreeMap<String, SecretBytes>) -> Result<(), SinkErr
     }
 }
 
-/// Looks through a folder; whatever of others is in the way is a refusal, before anything is touched.
+/// Looks through a folder; whatever of others is in the way is a refusal, before anything is
+/// touched.
 pub(super) fn inventory(
     folder: &Folder,
     wanted: &BTreeMap<String, SecretBytes>,

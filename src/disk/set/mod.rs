@@ -6,8 +6,9 @@
 //! dir/..keyferry-<hex>/name          the files
 //! ```
 //!
-//! A run that was killed at any point leaves either the old or the new set visible; what else it left is named as damage
-//! by [`look()`] and healed by [`write()`]. Names that are neither wanted nor ours are nobody's business here.
+//! A run that was killed at any point leaves either the old or the new set visible; what else it
+//! left is named as damage by [`look()`] and healed by [`write()`]. Names that are neither wanted
+//! nor ours are nobody's business here.
 
 mod inventory;
 mod look;
@@ -29,8 +30,9 @@ fn link_target(name: &str) -> String {
     format!("{DATA}/{name}")
 }
 
-/// The mode of the folder behind `..data`: whoever may read the files may enter it, because an existing folder around
-/// it (a pod's volume, say) is the one that has the configured mode or another.
+/// The mode of the folder behind `..data`: whoever may read the files may enter it, because an
+/// existing folder around it (a pod's volume, say) is the one that has the configured mode or
+/// another.
 fn inner_mode(access: &Access) -> u32 {
     let readers = access.mode & 0o444;
     access.dir_mode | readers | readers >> 2

@@ -1,5 +1,6 @@
-//! Old generations, kept for a moment: a reader that had followed `..data` when it was switched still finds what it was
-//! led to. Without this a stable name can be missing for an instant, which is what kubelet's readers see.
+//! Old generations, kept for a moment: a reader that had followed `..data` when it was switched
+//! still finds what it was led to. Without this a stable name can be missing for an instant, which
+//! is what kubelet's readers see.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -22,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Retired(Mutex<JoinSet<()>>);
 
 impl Retired {
-    /// Removes what nothing leads to any more, after a moment. Until then nobody else looks at its folder.
+    /// Removes what nothing leads to any more, after a moment. Until then nobody else looks at its
+    /// folder.
     pub fn keep(&self, turn: Turn, folder: Folder, generations: Vec<String>) {
         let mut going = locked(&self.0);
         while going.try_join_next().is_some() {}
@@ -34,7 +36,8 @@ impl Retired {
             let removed = turn.call(Instant::now() + PATIENCE, move |_| {
                 for generation in generations {
                     if let Err(error) = remove(&folder, &generation) {
-                        // The set itself is delivered; the next pass finds this as damage and tries again.
+                        // The set itself is delivered; the next pass finds this as damage and tries
+                        // again.
                         tracing::warn!(%error, "old files were not removed");
                     }
                 }

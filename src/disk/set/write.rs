@@ -1,10 +1,11 @@
 //! Laying a set anew and switching to it.
 //!
-//! In this order, so that a name is missing for nobody who should find it: the files, links to names that are new, the
-//! switch, links to names that went, and, a little later ([`super::Retired`]), the old files.
+//! In this order, so that a name is missing for nobody who should find it: the files, links to
+//! names that are new, the switch, links to names that went, and, a little later
+//! ([`super::Retired`]), the old files.
 //!
-//! On disk each file is flushed, then their folder, before the switch, and the folder around it after the switch: after a
-//! power cut `..data` names a whole set. In memory nothing is flushed.
+//! On disk each file is flushed, then their folder, before the switch, and the folder around it
+//! after the switch: after a power cut `..data` names a whole set. In memory nothing is flushed.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ use crate::disk::SinkError;
 use crate::disk::folder::Folder;
 use crate::disk::names::{generation, temporary_link};
 
-/// Lays the whole set anew and switches to it. What it gives back are the generations before, for [`super::Retired`].
+/// Lays the whole set anew and switches to it. What it gives back are the generations before, for
+/// [`super::Retired`].
 pub fn write(
     folder: &Folder,
     files: &BTreeMap<String, SecretBytes>,
@@ -55,7 +57,8 @@ pub fn write(
     Ok(before.others.into_iter().chain(before.current).collect())
 }
 
-/// Removes a whole set: its names first, so that none leads nowhere for longer than that takes. Says whether one was there.
+/// Removes a whole set: its names first, so that none leads nowhere for longer than that takes.
+/// Says whether one was there.
 pub fn remove_all(folder: &Folder, access: &Access) -> Result<bool, SinkError> {
     let _lock = folder.lock()?;
     let before = inventory(folder, &BTreeMap::new(), access)?;

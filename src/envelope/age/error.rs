@@ -145,7 +145,8 @@ impl Fault for AgeError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoMatch { .. } => {
-                "add the identity of one of these recipients under keys.age, or encrypt the file anew to yours"
+                "add the identity of one of these recipients under keys.age, or encrypt the file \
+                 anew to yours"
             }
             Self::PassphraseNotOffered => "give keys.age a {passphraseFile: FILE}",
             Self::TooMuchWork { .. } => "encrypt it anew to a recipient instead of a passphrase",

@@ -1,7 +1,8 @@
-//! What can be known of an age file before any key is tried: its size, its recipients, whether it is too much.
+//! What can be known of an age file before any key is tried: its size, its recipients, whether it
+//! is too much.
 //!
-//! The limits stand here because the parser behind them keeps what it is given: a header without an end would be
-//! read to the end of the file, again from its start at each line.
+//! The limits stand here because the parser behind them keeps what it is given: a header without an
+//! end would be read to the end of the file, again from its start at each line.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ pub(super) const MAX_HEADER: usize = 64 * 1024;
 /// As many recipients as a file may have.
 pub(super) const MAX_STANZAS: usize = 64;
 
-/// Stanzas for nobody, which some tools add so that readers keep passing over what they do not know.
+/// Stanzas for nobody, which some tools add so that readers keep passing over what they do not
+/// know.
 pub(super) const GREASE: &str = "grease";
 
 const MAGIC: &[u8] = b"age-encryption.org/";
@@ -79,8 +81,8 @@ impl Survey {
 
 /// Looks through a header without understanding its stanzas.
 ///
-/// The shape of a stanza is checked too, because the parser behind still takes files of the time before the
-/// standard, whose bodies may lack their last line.
+/// The shape of a stanza is checked too, because the parser behind still takes files of the time
+/// before the standard, whose bodies may lack their last line.
 pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
     if !binary.starts_with(MAGIC) {
         return Err(AgeError::MalformedHeader);
@@ -157,7 +159,8 @@ mod tests {
     #[test]
     fn kinds_are_counted_and_strange_names_are_not_repeated() {
         check(
-            b"age-encryption.org/v1\n-> X25519 a\nbody\n-> ssh-rsa x\nbody\n-> X25519 b\nbody\n--- mac\n",
+            b"age-encryption.org/v1\n-> X25519 a\nbody\n-> ssh-rsa x\nbody\n-> X25519 \
+                b\nbody\n--- mac\n",
             Ok("2 \u{d7} X25519, 1 \u{d7} ssh-rsa"),
         );
         check(

@@ -1,8 +1,10 @@
-//! Hybrid post-quantum identities (`AGE-SECRET-KEY-PQ-1…`): ML-KEM-768 and X25519 joined as X-Wing, inside HPKE.
+//! Hybrid post-quantum identities (`AGE-SECRET-KEY-PQ-1…`): ML-KEM-768 and X25519 joined as X-Wing,
+//! inside HPKE.
 //!
-//! The `age` crate has no such identity, and the crates `hpke` and `x-wing` of these days cannot stand beside its
-//! `ml-kem`; what is missing between them is this file. Rules: age's `mlkem768x25519` stanza, X-Wing
-//! (draft-connolly-cfrg-xwing-kem), HPKE base mode of RFC 9180 with KEM 0x647a, HKDF-SHA256, ChaCha20Poly1305.
+//! The `age` crate has no such identity, and the crates `hpke` and `x-wing` of these days cannot
+//! stand beside its `ml-kem`; what is missing between them is this file. Rules: age's
+//! `mlkem768x25519` stanza, X-Wing (draft-connolly-cfrg-xwing-kem), HPKE base mode of RFC 9180 with
+//! KEM 0x647a, HKDF-SHA256, ChaCha20Poly1305.
 
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};

@@ -1,7 +1,8 @@
 //! Identities: the keys of one's own, from age's key files, OpenSSH key files and passphrases.
 //!
-//! Key files are read line by line by ourselves. The `age` crate refuses a whole file for one trailing blank or one
-//! key of another kind, and a person with a bad file needs the line's number (never its content).
+//! Key files are read line by line by ourselves. The `age` crate refuses a whole file for one
+//! trailing blank or one key of another kind, and a person with a bad file needs the line's number
+//! (never its content).
 
 use std::fmt;
 
@@ -59,7 +60,8 @@ impl Identity {
         matches!(self.secret, Secret::Passphrase(_))
     }
 
-    /// The file key, if one of the stanzas is for this identity; an error if one of them is, and is broken.
+    /// The file key, if one of the stanzas is for this identity; an error if one of them is, and is
+    /// broken.
     pub(super) fn unwrap_stanzas(
         &self,
         stanzas: &[Stanza],
@@ -211,7 +213,8 @@ mod tests {
             check(
                 plugin,
                 Err(
-                    "line 1 of the key file is a plugin identity; keyferry runs no programs to open a file",
+                    "line 1 of the key file is a plugin identity; keyferry runs no programs to \
+                     open a file",
                 ),
             );
         }

@@ -1,10 +1,11 @@
 //! Opens age files (binary or armored) with the identities at hand.
 //!
-//! The `age` crate parses, checks the header and decrypts the payload; the limits before it, the identities it lacks
-//! (SSH keys without the `rsa` crate, hybrid post-quantum keys) and all words for a person are ours.
+//! The `age` crate parses, checks the header and decrypts the payload; the limits before it, the
+//! identities it lacks (SSH keys without the `rsa` crate, hybrid post-quantum keys) and all words
+//! for a person are ours.
 //!
-//! Architecture invariant: no program is ever run for a key, so plugin identities are refused, and not one byte of a
-//! payload leaves before its last chunk was authentic.
+//! Architecture invariant: no program is ever run for a key, so plugin identities are refused, and
+//! not one byte of a payload leaves before its last chunk was authentic.
 
 mod error;
 mod header;
@@ -41,10 +42,12 @@ pub struct Opened {
     pub by: String,
 }
 
-/// Someone an age file is encrypted to, as far as the file tells: keys of age's own are anonymous in it.
+/// Someone an age file is encrypted to, as far as the file tells: keys of age's own are anonymous
+/// in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// `X25519`, `mlkem768x25519`, `ssh-ed25519`, `ssh-rsa`, `scrypt` (a passphrase) or something else.
+    /// `X25519`, `mlkem768x25519`, `ssh-ed25519`, `ssh-rsa`, `scrypt` (a passphrase) or something
+    /// else.
     pub kind: String,
     /// The short hash of an SSH key.
     pub tag: Option<String>,
@@ -134,7 +137,8 @@ impl ::age::Identity for Ring<'_> {
     }
 }
 
-/// Our words for what the `age` crate says: its own texts are made for a terminal in the user's language.
+/// Our words for what the `age` crate says: its own texts are made for a terminal in the user's
+/// language.
 fn refusal(error: DecryptError, survey: &header::Survey, keys: &[Identity]) -> AgeError {
     match error {
         DecryptError::NoMatchingKeys

@@ -1,4 +1,5 @@
-//! OpenSSH's private key files (`-----BEGIN OPENSSH PRIVATE KEY-----`), unencrypted: the two kinds of key age uses.
+//! OpenSSH's private key files (`-----BEGIN OPENSSH PRIVATE KEY-----`), unencrypted: the two kinds
+//! of key age uses.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

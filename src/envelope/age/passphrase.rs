@@ -1,7 +1,8 @@
 //! The `scrypt` stanza: a file encrypted with a passphrase.
 //!
-//! Own code beside the `age` crate's, because that measures the machine's speed first (a tenth of a second and more)
-//! and derives its limit from the result: here the limit is a constant, and the same everywhere.
+//! Own code beside the `age` crate's, because that measures the machine's speed first (a tenth of a
+//! second and more) and derives its limit from the result: here the limit is a constant, and the
+//! same everywhere.
 
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
@@ -12,7 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::base::material::SecretBytes;
 
-/// Work that a file may ask for: 2^18 rounds are 256 MiB and about a second, what `age -p` itself writes.
+/// Work that a file may ask for: 2^18 rounds are 256 MiB and about a second, what `age -p` itself
+/// writes.
 pub(super) const MAX_LOG_N: u8 = 18;
 
 const LABEL: &[u8] = b"age-encryption.org/v1/scrypt";

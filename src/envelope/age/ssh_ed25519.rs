@@ -1,4 +1,5 @@
-//! `ssh-ed25519` recipients: the signing key becomes an X25519 key, tweaked by the key as SSH writes it.
+//! `ssh-ed25519` recipients: the signing key becomes an X25519 key, tweaked by the key as SSH
+//! writes it.
 //!
 //! The rule is age's own (`agessh`, label below); it gives a key of use to nothing but age.
 

@@ -1,7 +1,7 @@
 //! `ssh-rsa` recipients: RSA-OAEP with SHA-256, in constant time, by aws-lc.
 //!
-//! Not the `rsa` crate: its timing leak (RUSTSEC-2023-0071) has no fix. aws-lc takes PKCS#8 only, and OpenSSH keeps
-//! fewer numbers than that holds, so the two missing ones are computed here.
+//! Not the `rsa` crate: its timing leak (RUSTSEC-2023-0071) has no fix. aws-lc takes PKCS#8 only,
+//! and OpenSSH keeps fewer numbers than that holds, so the two missing ones are computed here.
 
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};

@@ -1,8 +1,9 @@
-//! `.env` files as `docker compose` reads them, minus what would make the value depend on who reads it.
+//! `.env` files as `docker compose` reads them, minus what would make the value depend on who reads
+//! it.
 //!
-//! Compose replaces `$NAME` in bare and double-quoted values by another variable; node and systemd do not, and what
-//! `${NAME}` would be there depends on the machine. Such a value is refused by its line, not guessed; and so is one whose end
-//! or whose comment readers see at different places.
+//! Compose replaces `$NAME` in bare and double-quoted values by another variable; node and systemd
+//! do not, and what `${NAME}` would be there depends on the machine. Such a value is refused by its
+//! line, not guessed; and so is one whose end or whose comment readers see at different places.
 
 pub mod statement;
 
@@ -102,7 +103,8 @@ fn without_dollars(text: &[u8], escaped: &[usize]) -> Result<SecretBytes, LinePr
     let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut at = 0;
     while let Some(found) = first_substitution(&text[at..]) {
-        // Escapes that came before and were no substitution would be out of step: then `$$` is not ours.
+        // Escapes that came before and were no substitution would be out of step: then `$$` is not
+        // ours.
         if escaped.binary_search(&(at + found)).is_err() {
             return Err(LineProblem::Substitution);
         }

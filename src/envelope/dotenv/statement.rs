@@ -1,7 +1,8 @@
-//! The statements of a `.env` text, line by line: what docker compose takes apart, with the place of each part kept.
+//! The statements of a `.env` text, line by line: what docker compose takes apart, with the place
+//! of each part kept.
 //!
-//! This is the one place that knows where a value begins and ends. Who wants to know what it means asks
-//! [`super::variables`]; who wants to change it, `render::envfile`.
+//! This is the one place that knows where a value begins and ends. Who wants to know what it means
+//! asks [`super::variables`]; who wants to change it, `render::envfile`.
 
 use std::ops::Range;
 
@@ -32,7 +33,8 @@ pub enum Kind<'t> {
     Comment(&'t str),
     /// A variable.
     Assignment(Assignment<'t>),
-    /// None of these, or one that readers do not take alike; what can be told of the variable is its name.
+    /// None of these, or one that readers do not take alike; what can be told of the variable is
+    /// its name.
     Broken(LineProblem, Option<&'t str>),
 }
 
@@ -156,7 +158,8 @@ fn assignment(text: &str) -> (Kind<'_>, usize) {
     }
 }
 
-/// A value and its length with its quotes; or what is wrong with it, and how much of the text it takes up.
+/// A value and its length with its quotes; or what is wrong with it, and how much of the text it
+/// takes up.
 fn value(text: &str) -> Result<(Raw<'_>, usize), (LineProblem, usize)> {
     let line = text.split('\n').next().unwrap_or_default();
     let quote = match text.as_bytes().first() {
@@ -186,7 +189,8 @@ fn value(text: &str) -> Result<(Raw<'_>, usize), (LineProblem, usize)> {
     }
 }
 
-/// Where a quoted value ends, as compose looks for it: a backslash takes the next sign with it, in either kind of quotes.
+/// Where a quoted value ends, as compose looks for it: a backslash takes the next sign with it, in
+/// either kind of quotes.
 fn closing(text: &str, quote: u8) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 1;

@@ -1,7 +1,7 @@
 //! YAML or JSON bytes to trees: for files whose scalars are texts, as manifests are.
 //!
-//! A bomb stops at the budget, a duplicate key is an error as in Kubernetes' strict mode, and no message quotes the file: it
-//! may hold keys or values in clear.
+//! A bomb stops at the budget, a duplicate key is an error as in Kubernetes' strict mode, and no
+//! message quotes the file: it may hold keys or values in clear.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -118,7 +118,8 @@ fn yaml(text: &str) -> Result<Vec<Node>, DocumentError> {
             max_depth: MAX_DEPTH,
             max_total_scalar_bytes: MAX_BYTES,
             max_recorded_anchor_bytes: MAX_BYTES,
-            // The scanner looks this far ahead; with a lower limit it would call depth a mistake of syntax.
+            // The scanner looks this far ahead; with a lower limit it would call depth a mistake of
+            // syntax.
             flow_nesting_limit: 2_048,
         },
         alias_limits: serde_saphyr::alias_limits! {

@@ -1,5 +1,6 @@
-//! Labels and annotations that mean something to other tools. Some say whose an object is: a Secret of ours that carried one
-//! could be pruned or rewritten by its owner. Others make a controller act on an object.
+//! Labels and annotations that mean something to other tools. Some say whose an object is: a Secret
+//! of ours that carried one could be pruned or rewritten by its owner. Others make a controller act
+//! on an object.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ const MARKS: [&str; 21] = [
     "app.kubernetes.io/instance",
     // Whoever manages it says so here; on what we write it is us.
     "app.kubernetes.io/managed-by",
-    // kubectl and kubecfg keep a whole copy of the object, values included; an ApplySet prunes its members.
+    // kubectl and kubecfg keep a whole copy of the object, values included; an ApplySet prunes its
+    // members.
     "kubectl.kubernetes.io/last-applied-configuration",
     "kubecfg.ksonnet.io/last-applied-configuration",
     "applyset.kubernetes.io/part-of",
@@ -45,8 +47,8 @@ const FAMILIES: [&str; 5] = [
     "objectset.rio.cattle.io/",
 ];
 
-/// Domains of controllers that act on an object by what it says: a sealing key, a repository of Argo CD, a credential of
-/// Jenkins, a request of another replicator.
+/// Domains of controllers that act on an object by what it says: a sealing key, a repository of
+/// Argo CD, a credential of Jenkins, a request of another replicator.
 const ACTING: [&str; 12] = [
     "keyferry.io",
     "emberstack.com",
@@ -68,8 +70,8 @@ const KUBERNETES: [&str; 2] = ["kubernetes.io", "k8s.io"];
 /// The one family of Kubernetes that only describes.
 const DESCRIBING: &str = "app.kubernetes.io";
 
-/// Whether a copy must never carry this, whatever the configuration lets through: it says whose the object is, or makes a
-/// controller act on it.
+/// Whether a copy must never carry this, whatever the configuration lets through: it says whose the
+/// object is, or makes a controller act on it.
 pub(crate) fn stays_behind(name: &str, value: &str) -> bool {
     let domain = name.split_once('/').map_or("", |(domain, _)| domain);
     let below = |of: &str| {

@@ -1,7 +1,8 @@
-//! Kubernetes Secrets as documents: what a decrypted manifest says, in one shape for SOPS files and SealedSecrets.
+//! Kubernetes Secrets as documents: what a decrypted manifest says, in one shape for SOPS files and
+//! SealedSecrets.
 //!
-//! Pure. Labels and annotations that would make another tool the owner of what we create are left out here, and nowhere
-//! else ([`marks`]); what no Secret can be is refused here.
+//! Pure. Labels and annotations that would make another tool the owner of what we create are left
+//! out here, and nowhere else ([`marks`]); what no Secret can be is refused here.
 
 use std::collections::BTreeMap;
 
@@ -156,8 +157,8 @@ impl Manifest {
     }
 }
 
-/// The objects of a document: itself, or the items of a list of them. A document that holds nothing, such as one behind a
-/// last `---`, is none; SOPS makes an empty mapping of it.
+/// The objects of a document: itself, or the items of a list of them. A document that holds
+/// nothing, such as one behind a last `---`, is none; SOPS makes an empty mapping of it.
 pub(crate) fn objects(document: Node) -> Result<Vec<Node>, ManifestError> {
     let holds_nothing = match &document {
         Node::Null => true,

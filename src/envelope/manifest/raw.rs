@@ -8,7 +8,8 @@ use crate::base::artifact::secret;
 use crate::base::material::{Node, SecretBytes};
 use crate::format::base64;
 
-/// A Secret exactly as a document says it: for those that look at marks which [`Manifest`] leaves out.
+/// A Secret exactly as a document says it: for those that look at marks which [`Manifest`] leaves
+/// out.
 pub(crate) struct RawSecret {
     /// As written.
     pub(crate) namespace: Option<String>,

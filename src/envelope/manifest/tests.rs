@@ -131,7 +131,8 @@ fn marks_of_other_owners_are_left_out() {
     for (name, kept) in rows {
         for place in ["labels", "annotations"] {
             let manifest = one(&format!(
-                "{{apiVersion: v1, kind: Secret, metadata: {{name: a, {place}: {{{name}: 'true'}}}}}}"
+                "{{apiVersion: v1, kind: Secret, metadata: {{name: a, {place}: \
+                 {{{name}: 'true'}}}}}}"
             ));
             let found =
                 manifest.labels.contains_key(name) || manifest.annotations.contains_key(name);
@@ -226,7 +227,8 @@ fn what_is_no_secret_of_ours_is_refused_by_its_place() {
         (
             secret("type: kubernetes.io/service-account-token"),
             Class::Refused,
-            "secret platform/app: a Secret of type kubernetes.io/service-account-token is never written",
+            "secret platform/app: a Secret of type kubernetes.io/service-account-token is never \
+             written",
         ),
         (
             secret("type: bootstrap.kubernetes.io/token"),

@@ -102,7 +102,8 @@ fn header(tag: u8, length: usize) -> Vec<u8> {
     header
 }
 
-/// Modulus and exponent out of a `SubjectPublicKeyInfo`, as DER writes them: with a zero in front of a high bit.
+/// Modulus and exponent out of a `SubjectPublicKeyInfo`, as DER writes them: with a zero in front
+/// of a high bit.
 pub(super) fn modulus_and_exponent(info: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut info, _) = element(info, SEQUENCE)?;
     (_, info) = element(info, SEQUENCE)?;

@@ -100,7 +100,8 @@ impl Fault for UnsealError {
                 Some("no sealing key is at hand: name some under keys.sealed".to_owned())
             }
             Self::NotOpened { tried, .. } => Some(format!(
-                "it was sealed with another key, for another name, namespace or scope, or it was changed; have {}",
+                "it was sealed with another key, for another name, namespace or scope, or it was \
+                 changed; have {}",
                 shortened(tried)
             )),
             Self::TooShort { .. } => Some("seal it anew with kubeseal".to_owned()),

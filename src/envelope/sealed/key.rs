@@ -1,12 +1,14 @@
 //! Private keys of the sealed-secrets controller, from whatever people keep as their backup.
 //!
-//! Read are: a PEM file (PKCS#1 as the controller writes it, or PKCS#8), and the manifest that `kubectl get secret -l
-//! sealedsecrets.bitnami.com/sealed-secrets-key -o yaml` prints: a List of Secrets with `tls.key`, or single ones. As in the
-//! controller only a key labelled `active` is used; one that is `compromised` is passed over and named. Secrets without that
-//! label are used too: the controller before 0.9 set none, and whoever names a file means it.
+//! Read are: a PEM file (PKCS#1 as the controller writes it, or PKCS#8), and the manifest that
+//! `kubectl get secret -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml` prints: a List of
+//! Secrets with `tls.key`, or single ones. As in the controller only a key labelled `active` is
+//! used; one that is `compromised` is passed over and named. Secrets without that label are used
+//! too: the controller before 0.9 set none, and whoever names a file means it.
 //!
-//! A key is known by the fingerprint of its public half, as upstream computes it: OpenSSH's `SHA256:…` of the RSA key. It can be
-//! had from the certificate that everybody knows: `openssl x509 -pubkey -noout | ssh-keygen -i -m PKCS8 -f /dev/stdin | ssh-keygen -lf -`.
+//! A key is known by the fingerprint of its public half, as upstream computes it: OpenSSH's
+//! `SHA256:…` of the RSA key. It can be had from the certificate that everybody knows: `openssl
+//! x509 -pubkey -noout | ssh-keygen -i -m PKCS8 -f /dev/stdin | ssh-keygen -lf -`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +30,8 @@ mod tests;
 
 pub use error::{KeyError, KeyProblem};
 
-/// Says in a Secret's labels that it holds a key of the controller, and whether the key is still good.
+/// Says in a Secret's labels that it holds a key of the controller, and whether the key is still
+/// good.
 pub const KEY_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
 
 /// Smaller ones can be broken; the crypto library reads no larger ones.
@@ -83,7 +86,8 @@ fn fingerprint(key: &PrivateDecryptingKey) -> Option<String> {
     ))
 }
 
-/// All keys at hand. Remembers which one opened something last: what was sealed together opens with the same.
+/// All keys at hand. Remembers which one opened something last: what was sealed together opens with
+/// the same.
 #[derive(Debug, Default)]
 pub struct Keyring {
     keys: Vec<SealingKey>,
@@ -92,7 +96,8 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Adds the keys of a file, of a Vault field, of anything that holds PEM or a manifest. `origin` names it in messages.
+    /// Adds the keys of a file, of a Vault field, of anything that holds PEM or a manifest.
+    /// `origin` names it in messages.
     pub fn add(&mut self, origin: &str, bytes: &SecretBytes) -> Result<(), KeyError> {
         if let Some(text) = bytes.expose_str().filter(|text| der::is_pem(text)) {
             return self.add_pem(text).map_err(problem(origin));
@@ -127,7 +132,8 @@ impl Keyring {
         }
     }
 
-    /// Adds the key of one Secret of the controller, unless its label says that it is no longer good.
+    /// Adds the key of one Secret of the controller, unless its label says that it is no longer
+    /// good.
     pub fn add_secret(
         &mut self,
         origin: &str,

@@ -1,11 +1,13 @@
-//! SealedSecrets of the sealed-secrets project (`bitnami.com/v1alpha1`), opened without its controller.
+//! SealedSecrets of the sealed-secrets project (`bitnami.com/v1alpha1`), opened without its
+//! controller.
 //!
-//! Each value is `u16 length || RSA-OAEP-SHA256(session key, label) || AES-256-GCM(value)`, and the label is the scope: `ns/name`,
-//! `ns` or nothing. So a value that was moved to where it was not sealed for does not open, and the scope is read from the
-//! object's own annotations only, never from its template, which anybody can edit (CVE-2026-22728).
+//! Each value is `u16 length || RSA-OAEP-SHA256(session key, label) || AES-256-GCM(value)`, and the
+//! label is the scope: `ns/name`, `ns` or nothing. So a value that was moved to where it was not
+//! sealed for does not open, and the scope is read from the object's own annotations only, never
+//! from its template, which anybody can edit (CVE-2026-22728).
 //!
-//! Architecture invariant: bytes and keys in, a [`Manifest`] out. Which step of opening failed is not told: not in words, and
-//! not by which key it was.
+//! Architecture invariant: bytes and keys in, a [`Manifest`] out. Which step of opening failed is
+//! not told: not in words, and not by which key it was.
 
 mod der;
 mod error;
@@ -31,7 +33,8 @@ use crate::envelope::manifest::{Manifest, ManifestError, RawSecret, document, na
 /// One SealedSecret, well formed and still closed.
 #[derive(Debug)]
 pub struct SealedSecret {
-    /// As written. Without one it is that of whoever applies it; only the widest scope opens without knowing it.
+    /// As written. Without one it is that of whoever applies it; only the widest scope opens
+    /// without knowing it.
     pub namespace: Option<String>,
     /// Its name, and that of the Secret.
     pub name: String,
@@ -194,7 +197,8 @@ fn of_values(
     })
 }
 
-/// As upstream: the Secret inside is whole, and only its name and namespace are those outside, for which it was sealed.
+/// As upstream: the Secret inside is whole, and only its name and namespace are those outside, for
+/// which it was sealed.
 fn of_whole(sealed: &SealedSecret, blob: &[u8], keys: &Keyring) -> Result<Unsealed, UnsealError> {
     let label = sealed.label()?;
     let opened = open::open_all(&[blob], &label, keys).map_err(|failed| match failed {

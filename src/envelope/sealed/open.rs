@@ -1,7 +1,8 @@
 //! The cryptography of one value, and of many at once.
 //!
-//! RSA is that of aws-lc: in constant time and with blinding. What fails after the padding fails in the same words, and nothing
-//! here answers to the network, so there is no one to ask it ten thousand times.
+//! RSA is that of aws-lc: in constant time and with blinding. What fails after the padding fails in
+//! the same words, and nothing here answers to the network, so there is no one to ask it ten
+//! thousand times.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -34,7 +35,8 @@ pub(super) enum Failed {
     NotOpened(usize),
 }
 
-/// Opens all, each with the key that does, or names the first that does not open. With each value: which key it was.
+/// Opens all, each with the key that does, or names the first that does not open. With each value:
+/// which key it was.
 pub(super) fn open_all(
     blobs: &[&[u8]],
     label: &[u8],
@@ -47,7 +49,8 @@ pub(super) fn open_all(
     let Some((first, others)) = parts.split_first() else {
         return Ok(Vec::new());
     };
-    // The first one alone finds the key that most likely opens all: no thread tries a hundred keys for nothing.
+    // The first one alone finds the key that most likely opens all: no thread tries a hundred keys
+    // for nothing.
     let mut opened = vec![open(first, label, keys).ok_or(Failed::NotOpened(0))?];
     opened.extend(open_others(others, label, keys).map_err(|at| Failed::NotOpened(at + 1))?);
     Ok(opened)
@@ -71,7 +74,8 @@ fn open_others(
         let mut mine = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            // Those before the first failure are still opened, so that the one that is named is always the same.
+            // Those before the first failure are still opened, so that the one that is named is
+            // always the same.
             let Some(part) = parts
                 .get(at)
                 .filter(|_| at < failed.load(Ordering::Relaxed))

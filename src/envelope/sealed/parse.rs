@@ -1,4 +1,5 @@
-//! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about all that decides what is opened.
+//! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about all that decides
+//! what is opened.
 
 use super::gotemplate::{Template, TemplateError};
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
@@ -157,7 +158,8 @@ impl Reader {
         }
     }
 
-    /// From the object's own annotations: those of the template are not bound to the ciphertext by anything.
+    /// From the object's own annotations: those of the template are not bound to the ciphertext by
+    /// anything.
     fn scope(&self, metadata: &mut Fields) -> Result<Scope, SealedError> {
         let annotations = metadata
             .texts("annotations")
@@ -204,7 +206,8 @@ impl Reader {
         let shape = |shape| self.shape(shape);
         let mut template = spec.fields("template").map_err(shape)?;
         let mut metadata = template.fields("metadata").map_err(shape)?;
-        // Name and namespace in it decide nothing, as in the controller: those of the object do, and the values are bound to them.
+        // Name and namespace in it decide nothing, as in the controller: those of the object do,
+        // and the values are bound to them.
         let mut data = Vec::new();
         for (key, text) in template.texts("data").map_err(shape)? {
             self.check_key(&key)?;

@@ -1,4 +1,5 @@
-//! What the real kubeseal sealed opens; what was moved, edited or damaged does not, and nothing of it is told.
+//! What the real kubeseal sealed opens; what was moved, edited or damaged does not, and nothing of
+//! it is told.
 
 use std::collections::BTreeMap;
 
@@ -102,7 +103,8 @@ fn what_was_moved_opens_only_where_its_scope_reaches() {
     );
     let widened = (
         "  name: app\n  namespace",
-        "  annotations: {sealedsecrets.bitnami.com/cluster-wide: \"true\"}\n  name: app\n  namespace",
+        "  annotations: {sealedsecrets.bitnami.com/cluster-wide: \"true\"}\n  name: app\n  \
+         namespace",
     );
     let not_true = (
         "sealedsecrets.bitnami.com/cluster-wide: \"true\"",
@@ -213,7 +215,8 @@ fn whatever_fails_fails_in_the_same_words_and_as_a_whole() {
 
 #[test]
 fn values_swapped_inside_one_object_cannot_be_seen() {
-    // The format binds a value to its object, not to its key: documented, and this test notices if that ever changes.
+    // The format binds a value to its object, not to its key: documented, and this test notices if
+    // that ever changes.
     let swapped = STRICT
         .replace("    username:", "    x:")
         .replace("    password:", "    username:")
@@ -224,7 +227,8 @@ fn values_swapped_inside_one_object_cannot_be_seen() {
 
 #[test]
 fn templates_make_keys_over_the_opened_ones() {
-    let template = "  template:\n    data:\n      url: 'x://{{ .username }}:{{ .password | urlquery }}@h'\n      username: '{{ upper .username }}'\n      again: '{{ .username }}'\n";
+    let template = "  template:\n    data:\n      url: 'x://{{ .username }}:{{ .password | \
+        urlquery }}@h'\n      username: '{{ upper .username }}'\n      again: '{{ .username }}'\n";
     let text = STRICT.replacen("  template:\n", template, 1);
     let unsealed = open(&text, &keyring(&[OLD])).expect("it opens");
     assert_eq!(
@@ -326,7 +330,8 @@ fn a_manifest_that_is_not_as_it_must_be_is_refused_by_its_place() {
         (
             spec("{template: {type: kubernetes.io/service-account-token}}"),
             Class::Refused,
-            "sealed secret b/a: a Secret of type kubernetes.io/service-account-token is never written",
+            "sealed secret b/a: a Secret of type kubernetes.io/service-account-token is never \
+             written",
         ),
         (
             spec("{}").replace("name: a", "name: A"),
@@ -364,7 +369,8 @@ fn marks_of_owners_in_a_template_are_left_out() {
     let spec = "{template: {metadata: {labels: {app.kubernetes.io/instance: x, a: b}, annotations: {helm.sh/hook: x, sealedsecrets.bitnami.com/managed: 'true'}, \
                 finalizers: [a/b], ownerReferences: [{kind: Pod}]}}}";
     let text = format!(
-        "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {{name: a, namespace: b}}\nspec: {spec}\n"
+        "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {{name: a, namespace: \
+         b}}\nspec: {spec}\n"
     );
     let secret = open(&text, &Keyring::default())
         .expect("nothing to open")

@@ -1,4 +1,5 @@
-//! Why a SOPS file does not open: a place and a word, never a value, and never the checksum that we computed.
+//! Why a SOPS file does not open: a place and a word, never a value, and never the checksum that we
+//! computed.
 
 use crate::base::failure::{Class, Fault};
 use crate::envelope::SyntaxError;
@@ -49,7 +50,8 @@ pub enum SopsError {
     },
     /// Too few key groups opened.
     #[error(
-        "sops: no age key group usable: {opened} of its {groups} key groups open, and it takes {threshold}"
+        "sops: no age key group usable: {opened} of its {groups} key groups open, and it takes \
+         {threshold}"
     )]
     Threshold {
         /// How many opened.
@@ -96,7 +98,8 @@ pub enum SopsError {
     TooManyClear,
     /// A clear value that the checksum does not cover.
     #[error(
-        "sops: the value at `{path}` is neither encrypted nor covered by the checksum (`mac_only_encrypted`)"
+        "sops: the value at `{path}` is neither encrypted nor covered by the checksum \
+         (`mac_only_encrypted`)"
     )]
     Unauthenticated {
         /// Keys from the top, never a value.
@@ -161,10 +164,12 @@ impl Fault for SopsError {
             Self::Syntax(error) => return error.hint(),
             Self::NotSops => "encrypt it with `sops encrypt`, or check its `format`",
             Self::ForeignKeys { .. } => {
-                "add an age recipient with `sops rotate --add-age`; keyferry opens SOPS files with age keys"
+                "add an age recipient with `sops rotate --add-age`; keyferry opens SOPS files \
+                 with age keys"
             }
             Self::NoMatch { .. } | Self::Threshold { .. } => {
-                "add the identity of one of these recipients under keys.age, or run `sops updatekeys` with yours"
+                "add the identity of one of these recipients under keys.age, or run `sops \
+                 updatekeys` with yours"
             }
             Self::Unauthenticated { .. } => {
                 "encrypt it anew without mac_only_encrypted, or set `allowUnauthenticated: true`"

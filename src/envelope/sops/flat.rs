@@ -1,4 +1,5 @@
-//! Metadata in formats without nesting: `age__list_0__map_enc` names the field `enc` of the first item of `age`.
+//! Metadata in formats without nesting: `age__list_0__map_enc` names the field `enc` of the first
+//! item of `age`.
 
 use std::collections::BTreeMap;
 

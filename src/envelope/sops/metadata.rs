@@ -156,7 +156,8 @@ fn threshold(node: &Node) -> Result<usize, SopsError> {
     }
 }
 
-/// Keys at the top are one group; otherwise there are groups by name. Empty lists, as old versions write them, are none.
+/// Keys at the top are one group; otherwise there are groups by name. Empty lists, as old versions
+/// write them, are none.
 pub(super) fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
     if !matches!(node, Node::Map(_)) {
         return Err(SopsError::NotSops);

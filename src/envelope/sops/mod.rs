@@ -1,10 +1,12 @@
 //! Opens SOPS files with age identities: bytes and keys in, trees of secret leaves out.
 //!
-//! `stores` reads the five formats and takes the metadata out, `metadata` reads that, `keys` and `shamir` win the data
-//! key, `rules` says which leaves are encrypted, `value` opens one leaf and `walk` all of them under one checksum.
+//! `stores` reads the five formats and takes the metadata out, `metadata` reads that, `keys` and
+//! `shamir` win the data key, `rules` says which leaves are encrypted, `value` opens one leaf and
+//! `walk` all of them under one checksum.
 //!
-//! Architecture invariant: no document leaves before the checksum over all of them was right. The checksum covers
-//! values, not the keys of clear values: whoever reads a target out of clear parts must not trust them.
+//! Architecture invariant: no document leaves before the checksum over all of them was right. The
+//! checksum covers values, not the keys of clear values: whoever reads a target out of clear parts
+//! must not trust them.
 
 mod error;
 mod flat;
@@ -62,7 +64,8 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    /// Whether a key of this kind can be used here: keys of age's plugins cannot, because no program is run for one.
+    /// Whether a key of this kind can be used here: keys of age's plugins cannot, because no
+    /// program is run for one.
     pub fn is_supported(&self) -> bool {
         // Bech32 has no `1` behind its prefix, so another one ends the name of a plugin.
         let of_plugin = self
@@ -92,7 +95,8 @@ pub struct ClearLeaf {
 /// Clear leaves that are told one by one.
 pub const MAX_CLEAR: usize = 10_000;
 
-/// Opens a file with these identities and checks its checksum. Every value in it is authentic, or allowed not to be.
+/// Opens a file with these identities and checks its checksum. Every value in it is authentic, or
+/// allowed not to be.
 pub fn open(
     bytes: &[u8],
     format: DocumentFormat,

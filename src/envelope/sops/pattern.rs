@@ -1,5 +1,5 @@
-//! Patterns as Go reads them, for the `regex` crate: `\d`, `\w`, `\s`, `\b` are ASCII in Go, `[` inside a class is a
-//! plain character, and `\Q…\E` quotes.
+//! Patterns as Go reads them, for the `regex` crate: `\d`, `\w`, `\s`, `\b` are ASCII in Go, `[`
+//! inside a class is a plain character, and `\Q…\E` quotes.
 
 use regex::{Regex, RegexBuilder};
 

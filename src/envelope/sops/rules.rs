@@ -1,4 +1,5 @@
-//! Which values are encrypted: at most one of six options says it, and every key on the way to a value counts.
+//! Which values are encrypted: at most one of six options says it, and every key on the way to a
+//! value counts.
 
 use regex::Regex;
 
@@ -17,8 +18,9 @@ pub(super) enum Rule {
     Clear(Match),
     /// Encrypted are the values below a matching key.
     Encrypted(Match),
-    /// Comments say it. Which comment belongs to which value only SOPS knows, so a value that opens is an encrypted one.
-    /// What does not open is clear: the checksum tells it from an encrypted one that was damaged.
+    /// Comments say it. Which comment belongs to which value only SOPS knows, so a value that opens
+    /// is an encrypted one. What does not open is clear: the checksum tells it from an encrypted
+    /// one that was damaged.
     Comments,
 }
 
@@ -70,7 +72,8 @@ impl Rule {
         }
     }
 
-    /// Whether a value is encrypted, when some key on the way matched or none did; nothing where only opening it tells.
+    /// Whether a value is encrypted, when some key on the way matched or none did; nothing where
+    /// only opening it tells.
     pub(super) fn encrypts(&self, matched: bool) -> Option<bool> {
         match self {
             Self::Clear(_) => Some(!matched),

@@ -1,5 +1,6 @@
-//! Shamir's secret sharing as SOPS has it (from HashiCorp's Vault): GF(2^8) with the polynomial 0x11B, byte by byte,
-//! and a share's coordinate behind its bytes. Nothing here branches on a secret or indexes a table by it.
+//! Shamir's secret sharing as SOPS has it (from HashiCorp's Vault): GF(2^8) with the polynomial
+//! 0x11B, byte by byte, and a share's coordinate behind its bytes. Nothing here branches on a
+//! secret or indexes a table by it.
 
 use zeroize::Zeroizing;
 

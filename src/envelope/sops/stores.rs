@@ -1,4 +1,5 @@
-//! The five formats: documents in the order in which the checksum covers them, and the metadata taken out.
+//! The five formats: documents in the order in which the checksum covers them, and the metadata
+//! taken out.
 
 use crate::base::material::{Node, SecretBytes};
 use crate::config::DocumentFormat;

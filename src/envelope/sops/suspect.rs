@@ -1,4 +1,5 @@
-//! Clear values that should perhaps not be clear: by the name of their key, or by a form that only secrets have.
+//! Clear values that should perhaps not be clear: by the name of their key, or by a form that only
+//! secrets have.
 //!
 //! A hint for a person, so it may be wrong: nothing is refused for it.
 
@@ -46,7 +47,8 @@ fn is_named_so(key: &str) -> bool {
     LAST_WORDS.contains(&last.as_str()) && !harmless
 }
 
-/// `dbPassword`, `DB_PASSWORD` and `db-password` have the same two words. What marks a value as clear is none of them.
+/// `dbPassword`, `DB_PASSWORD` and `db-password` have the same two words. What marks a value as
+/// clear is none of them.
 fn words(key: &str) -> Vec<String> {
     let key = key.strip_suffix("_unencrypted").unwrap_or(key);
     let mut words: Vec<String> = Vec::new();

@@ -1,7 +1,9 @@
-//! One encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`, three fields of Base64 and a type.
+//! One encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`, three fields of Base64 and a
+//! type.
 //!
-//! Its place is its additional data, so a value that was moved does not open. The type is covered by nothing: another
-//! type gives another spelling or none, and then the checksum of the whole file is another.
+//! Its place is its additional data, so a value that was moved does not open. The type is covered
+//! by nothing: another type gives another spelling or none, and then the checksum of the whole file
+//! is another.
 
 use aes_gcm::aead::generic_array::GenericArray;
 use aes_gcm::aead::{AeadInPlace, KeyInit};
@@ -121,7 +123,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The node of an opened value and the bytes that the checksum covers, where those differ from the node's own.
+/// The node of an opened value and the bytes that the checksum covers, where those differ from the
+/// node's own.
 pub(super) fn typed(
     kind: Kind,
     bytes: SecretBytes,
@@ -142,7 +145,8 @@ pub(super) fn typed(
             if number.is_finite() {
                 return Some((Node::Number(spell(number).into()), Some(decimal)));
             }
-            // A number that is too large is no infinity. No other format than YAML has a spelling for one.
+            // A number that is too large is no infinity. No other format than YAML has a spelling
+            // for one.
             let named = text
                 .bytes()
                 .any(|byte| byte.is_ascii_alphabetic() && byte | 32 != b'e');

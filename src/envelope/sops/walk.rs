@@ -1,7 +1,8 @@
 //! All values of a file, opened where they stand, and the checksum over them.
 //!
-//! A value's place is made of the keys on the way to it; list indexes add nothing to it. The checksum runs over the
-//! opened values in the order of the file, without keys and without separators: that is SOPS' design, not ours.
+//! A value's place is made of the keys on the way to it; list indexes add nothing to it. The
+//! checksum runs over the opened values in the order of the file, without keys and without
+//! separators: that is SOPS' design, not ours.
 
 use std::collections::HashMap;
 
@@ -30,7 +31,8 @@ pub(super) struct Walk<'a> {
     /// Keys from the top, each with a colon behind it.
     place: String,
     checksum: digest::Context,
-    /// What is wrong with the first value that may be a damaged one, or a clear one that only looks encrypted.
+    /// What is wrong with the first value that may be a damaged one, or a clear one that only looks
+    /// encrypted.
     doubt: Option<SopsError>,
     /// Their steps stand from the leaf up until the walk is over.
     clear: Vec<ClearLeaf>,
@@ -97,7 +99,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Compares the checksum with that of the file. Ours could be used to guess short values, so it is never shown.
+    /// Compares the checksum with that of the file. Ours could be used to guess short values, so it
+    /// is never shown.
     pub(super) fn verify(self, expected: &SecretBytes) -> Result<(), SopsError> {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let mut text = Zeroizing::new(Vec::with_capacity(128));

@@ -1,7 +1,8 @@
-//! U+2028 and U+2029 as Go's YAML has them: they end a line, as in YAML 1.1, so what indents the next is no part of the text.
+//! U+2028 and U+2029 as Go's YAML has them: they end a line, as in YAML 1.1, so what indents the
+//! next is no part of the text.
 //!
-//! SOPS writes such a character as it is and indents behind it, in single quotes and in literal blocks. For YAML 1.2 and our
-//! parser it is a character like others.
+//! SOPS writes such a character as it is and indents behind it, in single quotes and in literal
+//! blocks. For YAML 1.2 and our parser it is a character like others.
 
 use std::borrow::Cow;
 

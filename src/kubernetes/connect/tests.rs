@@ -1,4 +1,5 @@
-//! Where the cluster is looked for, and what is said when it is not found. No server: nothing is asked here.
+//! Where the cluster is looked for, and what is said when it is not found. No server: nothing is
+//! asked here.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -110,7 +111,8 @@ async fn no_cluster_is_a_usage_error_that_says_what_is_missing() {
     assert_eq!(class, Class::Usage);
     assert_eq!(
         text,
-        "no Kubernetes cluster was found: KUBECONFIG is not set, there is no ~/.kube/config, and this is no pod"
+        "no Kubernetes cluster was found: KUBECONFIG is not set, there is no ~/.kube/config, and \
+         this is no pod"
     );
     let service = Some(("10.96.0.1".into(), "443".into()));
     let tokenless = Surroundings {
@@ -204,7 +206,8 @@ async fn a_credential_program_that_fails_or_hangs_is_bounded_and_not_quoted() {
         let path = place.write("login", &format!("#!/bin/sh\n{body}\n"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("mode");
         let user = format!(
-            "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{}', interactiveMode: Never}}",
+            "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{}', interactiveMode: \
+             Never}}",
             path.display()
         );
         let file = place.write("config", &kubeconfig("https://127.0.0.1:1", "n", &user, ""));

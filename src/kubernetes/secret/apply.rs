@@ -8,9 +8,10 @@ use crate::base::artifact::SecretArtifact;
 use crate::kubernetes::MANAGER;
 use crate::kubernetes::copy::section;
 
-/// A version that no object ever had: the store counts from 2. An apply that names it can create and cannot change: the
-/// server compares versions only with an object that is there. So what appears between our look and our write is never
-/// touched, with `patch` and `create` on one name as the only rights.
+/// A version that no object ever had: the store counts from 2. An apply that names it can create
+/// and cannot change: the server compares versions only with an object that is there. So what
+/// appears between our look and our write is never touched, with `patch` and `create` on one name
+/// as the only rights.
 pub(in crate::kubernetes) const NEVER: &str = "1";
 
 /// The object that a write was decided on; the server refuses it for any other.
@@ -26,7 +27,8 @@ pub(crate) enum Basis<'a> {
     },
 }
 
-/// A Secret, and whether our mark and its provenance are put on it: what is put back has them already, or never had them.
+/// A Secret, and whether our mark and its provenance are put on it: what is put back has them
+/// already, or never had them.
 pub(crate) struct Apply<'a> {
     /// What must exist.
     pub(crate) wanted: &'a SecretArtifact,

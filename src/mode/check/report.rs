@@ -1,4 +1,5 @@
-//! What `check` found, for people and for programs: names, fingerprints and reasons, never a value, never a key.
+//! What `check` found, for people and for programs: names, fingerprints and reasons, never a value,
+//! never a key.
 
 use std::fmt::Write;
 

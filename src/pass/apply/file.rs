@@ -66,7 +66,8 @@ fn put(
     if same && folder.mend(name, standing, access)? {
         return Ok(());
     }
-    // Asked before anything is tried: the folder around such a file is often one that cannot be written.
+    // Asked before anything is tried: the folder around such a file is often one that cannot be
+    // written.
     if access.in_place && folder.is_mounted(name) {
         return folder.overwrite(name, standing, body, access);
     }
@@ -118,7 +119,8 @@ fn edit_standing(
         let done = folder.overwrite(name, standing, &body, access);
         done.map(|()| true)
     };
-    // Asked before anything is tried: the folder around such a file is often one that cannot be written.
+    // Asked before anything is tried: the folder around such a file is often one that cannot be
+    // written.
     if access.in_place && folder.is_mounted(name) {
         return overwrite();
     }
@@ -141,7 +143,8 @@ fn edited(
         what: flaw.to_string(),
     })?;
     for name in file.repeated() {
-        tracing::warn!(path = %path.display(), %name, "variable is set more than once: readers take the last, so that one is kept right");
+        tracing::warn!(path = %path.display(), %name, "variable is set more than once: readers \
+            take the last, so that one is kept right");
     }
     Ok(file.edit(lines))
 }
@@ -185,12 +188,14 @@ fn write_set_now(
     Ok((folder, before))
 }
 
-/// A disk is where most secrets of a workstation belong, so that one is met is worth one line and no warning.
+/// A disk is where most secrets of a workstation belong, so that one is met is worth one line and
+/// no warning.
 fn tell_once(folder: &Folder) -> Result<(), SinkError> {
     static TOLD: Once = Once::new();
     if !folder.in_memory()? {
         TOLD.call_once(|| {
-            tracing::debug!(path = %folder.at("").display(), "secrets are written to a disk; `requireTmpfs: true` refuses that");
+            tracing::debug!(path = %folder.at("").display(), "secrets are written to a disk; \
+                `requireTmpfs: true` refuses that");
         });
     }
     Ok(())

@@ -24,8 +24,8 @@ pub struct Applied {
     pub results: Vec<Vec<Result<(), Failure>>>,
 }
 
-/// Does everything a plan says: first all that is written, then, if all of that went well, what is deleted. Whoever reads a
-/// Secret that was renamed finds the new one before the old one goes.
+/// Does everything a plan says: first all that is written, then, if all of that went well, what is
+/// deleted. Whoever reads a Secret that was renamed finds the new one before the old one goes.
 pub async fn apply(plan: Plan, world: &World) -> Applied {
     let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
@@ -58,8 +58,9 @@ pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], w
     }
 }
 
-/// Does the steps of one delivery, all at once: a target that waits for its server holds up no other. Only what needs another
-/// step's end waits for it. `keys` are those of the marks, where copies are signed.
+/// Does the steps of one delivery, all at once: a target that waits for its server holds up no
+/// other. Only what needs another step's end waits for it. `keys` are those of the marks, where
+/// copies are signed.
 pub async fn delivery(
     steps: &[Step],
     keys: Option<&Keys>,
@@ -87,8 +88,8 @@ pub async fn delivery(
     join_all(then).await
 }
 
-/// The files of one delivery are written one after another, in their order: two that make the same folder differ in its mode, and
-/// the first one's is what it has.
+/// The files of one delivery are written one after another, in their order: two that make the same
+/// folder differ in its mode, and the first one's is what it has.
 type Turns = tokio::sync::Mutex<()>;
 
 async fn one(

@@ -1,9 +1,9 @@
 //! Writing Kubernetes Secrets: server-side apply as `keyferry`, never over a stranger.
 //!
-//! Each write names the object, and the version of it, that it was decided on; the server refuses it for any other. When
-//! somebody else was faster, we look and decide again. So two runs at once end with the content of one of them, and what
-//! appears between look and write is never touched. How "only if there is none" is said to the server:
-//! [`crate::kubernetes::secret`].
+//! Each write names the object, and the version of it, that it was decided on; the server refuses
+//! it for any other. When somebody else was faster, we look and decide again. So two runs at once
+//! end with the content of one of them, and what appears between look and write is never touched.
+//! How "only if there is none" is said to the server: [`crate::kubernetes::secret`].
 
 use std::time::Duration;
 
@@ -58,7 +58,8 @@ pub async fn write(
     Ok(())
 }
 
-/// Deletes what is described no more, exactly as it was seen. What somebody changed meanwhile is left for the next pass.
+/// Deletes what is described no more, exactly as it was seen. What somebody changed meanwhile is
+/// left for the next pass.
 pub async fn remove(leftover: &Leftover, world: &World) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
     Ok(cluster.delete_unchanged(leftover).await?)
@@ -200,7 +201,8 @@ async fn update(
     verify(cluster.apply(&apply).await?, wanted)
 }
 
-/// What was stored must be what was sent: a mutating webhook that rewrites a value would have it rewritten in each pass.
+/// What was stored must be what was sent: a mutating webhook that rewrites a value would have it
+/// rewritten in each pass.
 fn verify(stored: Stored, wanted: &SecretArtifact) -> Result<(), Error> {
     let what = differences(&stored.seen(wanted), wanted);
     if what.is_empty() {
@@ -244,8 +246,9 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
     names
 }
 
-/// Deletes exactly the object that the plan saw and makes it anew. The old one is kept in memory and put back if that fails,
-/// or if a signal ends the wait for it; the right to create is asked for first, because without it neither could be done.
+/// Deletes exactly the object that the plan saw and makes it anew. The old one is kept in memory
+/// and put back if that fails, or if a signal ends the wait for it; the right to create is asked
+/// for first, because without it neither could be done.
 async fn recreate(
     cluster: &Kubernetes,
     secret: &Signed<'_>,
@@ -333,7 +336,8 @@ enum Back {
     Nothing,
 }
 
-/// Puts the old object back unless one stands there, in a time of its own: all other time may be used up.
+/// Puts the old object back unless one stands there, in a time of its own: all other time may be
+/// used up.
 async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back {
     let end = Instant::now() + RESTORE;
     let cluster = cluster.until(end);

@@ -1,4 +1,5 @@
-//! Removing what was delivered, because its source is definitely gone and `onMissing: delete` says so. Only what is ours.
+//! Removing what was delivered, because its source is definitely gone and `onMissing: delete` says
+//! so. Only what is ours.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! No target is a file that keyferry reads itself, however either path is spelt: the plaintext would replace the key that
-//! opened it.
+//! No target is a file that keyferry reads itself, however either path is spelt: the plaintext
+//! would replace the key that opened it.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,8 @@ struct Input {
     file: PathBuf,
     what: &'static str,
     identity: Identity,
-    /// The folder that it would be in as a file of a set; nothing for one that no set of ours makes.
+    /// The folder that it would be in as a file of a set; nothing for one that no set of ours
+    /// makes.
     set: Option<(u64, u64)>,
 }
 

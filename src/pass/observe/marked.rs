@@ -1,5 +1,5 @@
-//! The Secrets that came from a set of manifests, and the copies of a delivery, found by their marks: names and versions, never
-//! a value.
+//! The Secrets that came from a set of manifests, and the copies of a delivery, found by their
+//! marks: names and versions, never a value.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::pass::world::World;
 use crate::plan::declared;
 use crate::reflect::signature::Keys;
 
-/// Looks in every namespace of every set that is pruned, and once for all copies. A list that fails leaves all unknown that
-/// it would have shown.
+/// Looks in every namespace of every set that is pruned, and once for all copies. A list that fails
+/// leaves all unknown that it would have shown.
 pub async fn look(
     config: &Config,
     own_namespace: &Result<String, Failure>,

@@ -1,4 +1,5 @@
-//! Where a file or folder of files really is: folders are told apart by device and inode, not by how a path is spelt.
+//! Where a file or folder of files really is: folders are told apart by device and inode, not by
+//! how a path is spelt.
 //!
 //! It only says which targets are one; whether a link may be followed is the sink's matter.
 

@@ -1,7 +1,9 @@
-//! Which deliveries may meet in one place, so that they are decided together: neither is written if they do.
+//! Which deliveries may meet in one place, so that they are decided together: neither is written if
+//! they do.
 //!
-//! Asked before anything is read. What it cannot tell, such as the namespace that a target leaves out or the variables that an
-//! editor of a file will have, counts as the same. A folder that does not answer meets no other: who comes second is refused.
+//! Asked before anything is read. What it cannot tell, such as the namespace that a target leaves
+//! out or the variables that an editor of a file will have, counts as the same. A folder that does
+//! not answer meets no other: who comes second is refused.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! An age file as a source: read with care, opened with the keys at hand, taken apart by its inner format.
+//! An age file as a source: read with care, opened with the keys at hand, taken apart by its inner
+//! format.
 
 use std::path::Path;
 
@@ -43,7 +44,8 @@ pub async fn fetch(
     })
 }
 
-/// The version of an encrypted file that says none itself: what is encrypted twice differs, so this tells nothing of a value.
+/// The version of an encrypted file that says none itself: what is encrypted twice differs, so this
+/// tells nothing of a value.
 pub(super) fn version_of(encrypted: &[u8]) -> String {
     let digest = digest(&SHA256, encrypted);
     let shown = digest.as_ref().get(..6).unwrap_or_default();

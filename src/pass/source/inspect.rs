@@ -1,6 +1,8 @@
-//! What encrypted sources are: who can read them, which key opens them, whether they are whole. For `check --keys`.
+//! What encrypted sources are: who can read them, which key opens them, whether they are whole. For
+//! `check --keys`.
 //!
-//! The same readers and the same keys as in a pass; only that a file that does not open is described as far as it can be.
+//! The same readers and the same keys as in a pass; only that a file that does not open is
+//! described as far as it can be.
 
 use std::collections::BTreeMap;
 use std::path::Path;

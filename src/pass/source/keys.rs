@@ -1,4 +1,5 @@
-//! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path. Loaded once in a pass, when first needed.
+//! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path. Loaded
+//! once in a pass, when first needed.
 
 use std::path::Path;
 
@@ -11,7 +12,8 @@ use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{Error, Kind, Subject};
 use crate::pass::world::World;
 
-/// All age identities. One place that fails fails them all: with half of the keys a file may look as if nothing opened it.
+/// All age identities. One place that fails fails them all: with half of the keys a file may look
+/// as if nothing opened it.
 pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
     if keys.age.is_empty() {
         return Err(Failure::new(Class::Usage, "no age key is configured")

@@ -1,4 +1,5 @@
-//! Fetching: each distinct source is read once in a pass, all at once, and gives a [`Material`] or says why not.
+//! Fetching: each distinct source is read once in a pass, all at once, and gives a [`Material`] or
+//! says why not.
 
 pub mod age;
 pub mod inspect;
@@ -25,8 +26,8 @@ use crate::process::progress::waiting;
 use crate::render::fetched::Fetched;
 use crate::vault::Session;
 
-/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and answers all. What it gave
-/// goes with the last who asks.
+/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and
+/// answers all. What it gave goes with the last who asks.
 pub struct Reads<'a> {
     config: &'a Config,
     world: &'a World,

@@ -1,4 +1,5 @@
-//! SealedSecrets as sources: files and objects of the cluster, opened with the keys at hand and delivered whole or not at all.
+//! SealedSecrets as sources: files and objects of the cluster, opened with the keys at hand and
+//! delivered whole or not at all.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -151,7 +152,8 @@ pub(super) async fn open(
     world: &World,
 ) -> Result<Unsealed, Failure> {
     if sealed.namespace.is_none() && sealed.scope != Scope::Cluster {
-        // It is sealed for a namespace, so it belongs where it is applied: as with kubectl, that is our own.
+        // It is sealed for a namespace, so it belongs where it is applied: as with kubectl, that is
+        // our own.
         sealed.namespace = world
             .kubernetes()
             .await

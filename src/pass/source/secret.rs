@@ -1,4 +1,5 @@
-//! A Kubernetes Secret as a source, of any type: whoever configures it needs `get` on it by name, and RBAC decides that.
+//! A Kubernetes Secret as a source, of any type: whoever configures it needs `get` on it by name,
+//! and RBAC decides that.
 
 use crate::base::failure::Failure;
 use crate::base::material::{Material, Node};

@@ -1,4 +1,5 @@
-//! How long to wait before a call is tried again: full jitter, or what the server asks for, within bounds. Pure but for the dice.
+//! How long to wait before a call is tried again: full jitter, or what the server asks for, within
+//! bounds. Pure but for the dice.
 
 use std::time::Duration;
 

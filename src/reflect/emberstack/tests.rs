@@ -26,7 +26,8 @@ fn labels(text: &str) -> Labels {
         .collect()
 }
 
-/// Annotations, a namespace and its labels; whether it gets a copy, and whether a mirror in it may pull.
+/// Annotations, a namespace and its labels; whether it gets a copy, and whether a mirror in it may
+/// pull.
 #[test]
 fn who_gets_a_copy_and_who_may_pull() {
     const YES: (&str, &str) = ("reflection-allowed", "true");

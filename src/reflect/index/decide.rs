@@ -92,8 +92,9 @@ impl Index {
         }
     }
 
-    /// The source whose place it is: a person gave it the place, or it had its copy there first; or the place is that of a
-    /// source which may come back. A place that is nobody's goes to the oldest that asks.
+    /// The source whose place it is: a person gave it the place, or it had its copy there first; or
+    /// the place is that of a source which may come back. A place that is nobody's goes to the
+    /// oldest that asks.
     pub(super) fn owner(&self, kind: Kind, place: &Place) -> Option<Place> {
         if let Some(namespace) = self.reserved.owner(kind, place) {
             let (namespace, name) = (Arc::clone(namespace), Arc::clone(&place.name));
@@ -107,7 +108,8 @@ impl Index {
         })
     }
 
-    /// Who gives to a place: first the source whose place it is. Another one gets it only if it is nobody's.
+    /// Who gives to a place: first the source whose place it is. Another one gets it only if it is
+    /// nobody's.
     pub(super) fn claims(&self, kind: Kind, place: &Place) -> Claims<'_> {
         let Some((_, target)) = self.target(&place.namespace) else {
             return Claims::default();
@@ -220,8 +222,8 @@ impl Index {
         }
     }
 
-    /// What a copy holds, as far as that is known without reading it: what we wrote or compared, or, after a start of ours,
-    /// what it says to hold while nobody else has written to its data.
+    /// What a copy holds, as far as that is known without reading it: what we wrote or compared,
+    /// or, after a start of ours, what it says to hold while nobody else has written to its data.
     fn known_content(&self, copy: &Standing, content: &Content) -> Option<Digest> {
         let trusted = copy.holds == content.version
             && content.version.is_known()
@@ -229,7 +231,8 @@ impl Index {
         copy.digest.or(trusted.then_some(content.digest))
     }
 
-    /// An object that asks to be filled. It is its owner's: never deleted, and left as it is when it may not be filled.
+    /// An object that asks to be filled. It is its owner's: never deleted, and left as it is when
+    /// it may not be filled.
     fn fill(
         &self,
         kind: Kind,
@@ -291,8 +294,8 @@ impl Index {
         }
     }
 
-    /// A copy that nobody gives any more. It goes only if all of it is certain: our signature, the source's uid, and what became
-    /// of the source.
+    /// A copy that nobody gives any more. It goes only if all of it is certain: our signature, the
+    /// source's uid, and what became of the source.
     fn farewell(&self, kind: Kind, place: &Place, copy: &Standing, declined: bool) -> Decision {
         let Some(from) = &copy.from else {
             return Decision::Nothing;

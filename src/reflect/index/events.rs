@@ -29,7 +29,8 @@ pub enum Event {
 }
 
 impl Index {
-    /// Takes in what a watch tells. An object that is older than what we know is an echo from before our own write.
+    /// Takes in what a watch tells. An object that is older than what we know is an echo from
+    /// before our own write.
     pub fn apply(&mut self, event: Event) {
         match event {
             Event::Object(kind, metadata) => self.object(kind, metadata, false),
@@ -39,18 +40,20 @@ impl Index {
         }
     }
 
-    /// A list of a kind begins; what it does not show, and what is not written meanwhile, is gone at its end.
+    /// A list of a kind begins; what it does not show, and what is not written meanwhile, is gone
+    /// at its end.
     pub fn list_begins(&mut self, kind: Kind) {
         self.objects_mut(kind).generation += 1;
     }
 
-    /// One object of a list. It is believed even where it is older than what we know: a restored store goes back.
+    /// One object of a list. It is believed even where it is older than what we know: a restored
+    /// store goes back.
     pub fn listed(&mut self, kind: Kind, metadata: Metadata) {
         self.object(kind, metadata, true);
     }
 
-    /// The list of a kind is complete; `within` is which namespaces it was of, and `all` whether every list of this kind is
-    /// complete by now.
+    /// The list of a kind is complete; `within` is which namespaces it was of, and `all` whether
+    /// every list of this kind is complete by now.
     pub fn list_ends(&mut self, kind: Kind, within: &dyn Fn(&str) -> bool, all: bool) {
         for place in self.objects(kind).unseen(within) {
             self.gone(kind, &place);
@@ -139,8 +142,8 @@ impl Index {
         }
     }
 
-    /// What an object is to us: in all dialects that are spoken here, and within the ceilings. Nothing is parsed for it. A
-    /// reflection in one dialect is no source in the other.
+    /// What an object is to us: in all dialects that are spoken here, and within the ceilings.
+    /// Nothing is parsed for it. A reflection in one dialect is no source in the other.
     fn ask(&self, metadata: &Metadata) -> Ask {
         if metadata.notes.read(marks::DECLARED).is_some() {
             return Ask::Declared;
@@ -233,7 +236,8 @@ impl Index {
         self.reach_changed(kind, &place);
     }
 
-    /// A source of which there are copies is read when it changes; one that nobody has a copy of, when somebody wants one.
+    /// A source of which there are copies is read when it changes; one that nobody has a copy of,
+    /// when somebody wants one.
     fn read_if_used(&mut self, kind: Kind, place: &Place) {
         if self.objects(kind).followers(place).next().is_some() {
             self.queue.push(Item::read(kind, place.clone()), Lane::Read);
@@ -301,7 +305,8 @@ impl Index {
         if !listed && known.is_some_and(|known| known.version > version) {
             return;
         }
-        // Content is known as long as nobody else wrote to it; the echo of our own write shows how that looks.
+        // Content is known as long as nobody else wrote to it; the echo of our own write shows how
+        // that looks.
         let proven = if is_known_version {
             Some(guard)
         } else {

@@ -1,8 +1,8 @@
-//! The same decisions with nothing done: each write and deletion is noted and taken for granted, so that the next decision
-//! falls as it would.
+//! The same decisions with nothing done: each write and deletion is noted and taken for granted, so
+//! that the next decision falls as it would.
 //!
-//! Time stands still until nothing is left to decide, and then jumps to when the brake judges. What has to be read for a
-//! decision is read by whoever asks.
+//! Time stands still until nothing is left to decide, and then jumps to when the brake judges. What
+//! has to be read for a decision is read by whoever asks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -59,8 +59,9 @@ impl Forecast {
         self.now
     }
 
-    /// What has to be looked at before more can be decided: a source or a copy to be read, or a copy that would be written
-    /// over. Nothing: what was given out must come back first, or [`Forecast::wait`] has to let time pass.
+    /// What has to be looked at before more can be decided: a source or a copy to be read, or a
+    /// copy that would be written over. Nothing: what was given out must come back first, or
+    /// [`Forecast::wait`] has to let time pass.
     pub fn look(&mut self) -> Option<Job> {
         loop {
             match self.index.next(self.now) {

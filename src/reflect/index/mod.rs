@@ -1,10 +1,12 @@
 //! What is known of the cluster, as far as copies go, and what each place needs because of it.
 //!
-//! [`events`] feeds it, [`decide`] answers for one place, [`results`] takes what came of a job. Two things follow from an event:
-//! some places are put into the [`queue`], and each is decided when its turn comes, on what is known then. So many events for
-//! one place cost one decision, and an order of events cannot lead to an end that another order would not.
+//! [`events`] feeds it, [`decide`] answers for one place, [`results`] takes what came of a job. Two
+//! things follow from an event: some places are put into the [`queue`], and each is decided when
+//! its turn comes, on what is known then. So many events for one place cost one decision, and an
+//! order of events cannot lead to an end that another order would not.
 //!
-//! Nothing is decided before everything was listed once: an absent source would look like a deleted one.
+//! Nothing is decided before everything was listed once: an absent source would look like a deleted
+//! one.
 
 mod decide;
 mod events;
@@ -70,8 +72,8 @@ pub struct Rules {
     pub namespaces: Option<Vec<String>>,
 }
 
-/// One number for a whole content. It is keyed by a secret of this process, so it says nothing to anyone else; it is never
-/// written anywhere, and not even shown.
+/// One number for a whole content. It is keyed by a secret of this process, so it says nothing to
+/// anyone else; it is never written anywhere, and not even shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest(pub u64);
 
@@ -261,7 +263,8 @@ impl Index {
             rules,
             keys,
         };
-        // Named one by one, they are taken to be there; their labels are unknown, so no selector speaks of them.
+        // Named one by one, they are taken to be there; their labels are unknown, so no selector
+        // speaks of them.
         for name in index.rules.namespaces.clone().unwrap_or_default() {
             let name = index.name(&name);
             let namespace = Namespace {

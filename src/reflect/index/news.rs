@@ -33,7 +33,8 @@ impl Index {
         self.told.push(Told { kind, at, what });
     }
 
-    /// The object that is meant, or the mirror that asks; else the source that would be copied; else the place itself.
+    /// The object that is meant, or the mirror that asks; else the source that would be copied;
+    /// else the place itself.
     fn told_at(&self, kind: Kind, place: &Place, refusal: &Refusal) -> Place {
         let standing = self.objects(kind).standing(place);
         let is_its_own = standing.is_some_and(|standing| standing.mirror);

@@ -28,7 +28,8 @@ pub(super) struct Source {
     pub(super) seen: u32,
 }
 
-/// An object that is a copy, or wants to be one. There may be a hundred thousand: hence nothing on the heap but shared names.
+/// An object that is a copy, or wants to be one. There may be a hundred thousand: hence nothing on
+/// the heap but shared names.
 #[derive(Debug, Clone)]
 pub(super) struct Standing {
     pub(super) uid: Uid,
@@ -55,7 +56,8 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Whether we made it, and it is no object of somebody who asks for it: only then it counts, and may be deleted.
+    /// Whether we made it, and it is no object of somebody who asks for it: only then it counts,
+    /// and may be deleted.
     pub(super) fn is_ours(&self) -> bool {
         !self.mirror && self.marked && self.verdict == Verdict::Signed
     }
@@ -235,7 +237,8 @@ impl Objects {
         self.by_name.keys()
     }
 
-    /// The copy or mirror that comes after a place, with its source. What only looks like a copy is passed over.
+    /// The copy or mirror that comes after a place, with its source. What only looks like a copy is
+    /// passed over.
     pub(super) fn after(&self, place: Option<&Place>) -> Option<(Place, Place)> {
         let (from_namespace, mut from_name) = match place {
             Some(place) => (

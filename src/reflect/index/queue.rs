@@ -1,4 +1,5 @@
-//! Places that must be looked at: urgent ones first, each once, none while a job for it is under way, failed ones later.
+//! Places that must be looked at: urgent ones first, each once, none while a job for it is under
+//! way, failed ones later.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -177,7 +178,8 @@ impl Queue {
         self.later.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Until when a restoration waits: the first is made at once, the next ones ever later, because somebody undoes them.
+    /// Until when a restoration waits: the first is made at once, the next ones ever later, because
+    /// somebody undoes them.
     pub(super) fn restrained(
         &self,
         item: &Item,
@@ -218,7 +220,8 @@ fn is_restoration(reason: Reason) -> bool {
     }
 }
 
-/// Doubling, between half and all of it: which, its name decides, so that many do not come back at once.
+/// Doubling, between half and all of it: which, its name decides, so that many do not come back at
+/// once.
 fn wait(item: &Item, tries: u32) -> Duration {
     let most = (FIRST_WAIT * (1 << tries.saturating_sub(1).min(16))).min(LONGEST_WAIT);
     let mut hasher = DefaultHasher::new();

@@ -1,8 +1,9 @@
-//! Places that belong to a source although nothing of it stands there: who had a place first keeps it, until a person says
-//! otherwise.
+//! Places that belong to a source although nothing of it stands there: who had a place first keeps
+//! it, until a person says otherwise.
 //!
-//! A copy that is there says whose it is. When it goes, its place is noted here, and so is the place of a source that goes.
-//! The notes survive a restart as an annotation of the Lease: they are written before the copies are deleted.
+//! A copy that is there says whose it is. When it goes, its place is noted here, and so is the
+//! place of a source that goes. The notes survive a restart as an annotation of the Lease: they are
+//! written before the copies are deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -35,7 +35,8 @@ impl Index {
             return;
         };
         if content.version != source.version {
-            // It has changed since, or our watch is behind: an event comes, and then it is read again.
+            // It has changed since, or our watch is behind: an event comes, and then it is read
+            // again.
             self.queue.succeeded(&item);
             self.queue.push(item, Lane::Read);
             return;

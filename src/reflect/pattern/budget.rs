@@ -1,11 +1,12 @@
 //! What patterns may cost: memory for as long as a source stands, and work at each event.
 //!
-//! Whoever may write annotations writes patterns, so their cost has a limit: one for an object, and one for all objects of a
-//! namespace together. A list that does not fit is not read at all.
+//! Whoever may write annotations writes patterns, so their cost has a limit: one for an object, and
+//! one for all objects of a namespace together. A list that does not fit is not read at all.
 
 use std::fmt;
 
-/// The memory of what was read, in bytes, and the states of its automata: each byte of a name may visit all of them.
+/// The memory of what was read, in bytes, and the states of its automata: each byte of a name may
+/// visit all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     /// Bytes.

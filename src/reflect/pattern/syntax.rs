@@ -1,6 +1,7 @@
 //! What another engine would read in another way than ours: found before a pattern is compiled.
 //!
-//! What ours cannot read at all it refuses by itself (look-around, back references, atomic groups, conditionals).
+//! What ours cannot read at all it refuses by itself (look-around, back references, atomic groups,
+//! conditionals).
 
 use super::Syntax;
 
@@ -56,8 +57,8 @@ fn escape(rest: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The length of a bracketed class. Within one, ours knows operators and classes in classes, which the others take as
-/// characters, or subtract with `-[…]`.
+/// The length of a bracketed class. Within one, ours knows operators and classes in classes, which
+/// the others take as characters, or subtract with `-[…]`.
 fn class(rest: &[u8]) -> Result<usize, &'static str> {
     let mut at = 1 + usize::from(rest.get(1) == Some(&b'^'));
     // A bracket in the first place is a character.

@@ -195,7 +195,8 @@ fn what_cannot_be_a_key_is_refused() {
     assert_eq!(read(&[("a", 32)]), Ok(()));
 }
 
-/// RFC 4231 has no vector of our bytes, so this one was made with Python's `hmac`: another program finds the same.
+/// RFC 4231 has no vector of our bytes, so this one was made with Python's `hmac`: another program
+/// finds the same.
 #[test]
 fn the_bytes_that_are_signed_stay_what_they_are() {
     let source = source();

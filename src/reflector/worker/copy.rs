@@ -1,4 +1,5 @@
-//! Writing one copy: applied whole, made anew where an update is impossible, cleared of what others put in.
+//! Writing one copy: applied whole, made anew where an update is impossible, cleared of what others
+//! put in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,8 +67,9 @@ impl Worker {
         self.settle(write, &cached, stored, ours).await
     }
 
-    /// The source in the version that was decided on. Any other is told, so that it is decided on that: it may not give to
-    /// this place any more, and a watch that hears nothing would not have said so.
+    /// The source in the version that was decided on. Any other is told, so that it is decided on
+    /// that: it may not give to this place any more, and a watch that hears nothing would not have
+    /// said so.
     async fn decided_on(&self, write: &Write) -> Result<Arc<CachedSource>, Trouble> {
         let is_meant = |cached: &CachedSource| {
             let metadata = &cached.whole.metadata;
@@ -130,8 +132,8 @@ impl Worker {
         }
     }
 
-    /// Where type or immutability forbid an update, the copy goes: exactly the object that was decided on. Gives what to write
-    /// over then, or nothing when neither is the reason.
+    /// Where type or immutability forbid an update, the copy goes: exactly the object that was
+    /// decided on. Gives what to write over then, or nothing when neither is the reason.
     async fn make_room(
         &self,
         write: &Write,
@@ -166,7 +168,8 @@ impl Worker {
         Err(Trouble::Raced)
     }
 
-    /// What was stored must be what was sent: keys of others go, and a webhook that changes values is told of.
+    /// What was stored must be what was sent: keys of others go, and a webhook that changes values
+    /// is told of.
     async fn settle(
         &self,
         write: &Write,
@@ -189,8 +192,9 @@ impl Worker {
         };
         if self.digest_of_copy(&stored, cached) != cached.digest {
             return Err(Trouble::Later(
-                "the cluster stored something else than was sent: look for a webhook that changes it"
-                    .to_owned(),
+                "the cluster stored something else than was sent: look for a webhook that changes \
+                 it"
+                .to_owned(),
             ));
         }
         Ok(Written {
@@ -203,7 +207,8 @@ impl Worker {
     }
 }
 
-/// Of the dialect that asked, so that its controller could take the copy over again; and the source's uid.
+/// Of the dialect that asked, so that its controller could take the copy over again; and the
+/// source's uid.
 fn annotations(write: &Write, cached: &CachedSource) -> BTreeMap<String, String> {
     let fills = matches!(write.how, How::Fill(..));
     let holds = cached.whole.metadata.resource_version;

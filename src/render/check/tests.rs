@@ -47,7 +47,8 @@ fn what_does_not_parse_is_found_with_its_place() {
         found(broken),
         [
             "k.yaml:4:1: template of field `X`, line 1, column 8: there is no filter `nope`",
-            "app.tmpl:2:1: delivery `d`: the template does not parse: unexpected end of input, expected end of variable block",
+            "app.tmpl:2:1: delivery `d`: the template does not parse: unexpected end of input, \
+             expected end of variable block",
         ]
     );
 }

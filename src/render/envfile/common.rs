@@ -1,7 +1,9 @@
-//! What of a `.env` text all readers that we name take alike: `sh`, docker compose, `node --env-file` and python-dotenv.
+//! What of a `.env` text all readers that we name take alike: `sh`, docker compose, `node
+//! --env-file` and python-dotenv.
 //!
-//! A line of others need not mean the same to each of them. It must only end at the same place, and do no more than set a
-//! variable, so that each reader gets to ours (their rules were tried on the programs themselves, `tests/it/render/edits.rs`).
+//! A line of others need not mean the same to each of them. It must only end at the same place, and
+//! do no more than set a variable, so that each reader gets to ours (their rules were tried on the
+//! programs themselves, `tests/it/render/edits.rs`).
 
 use super::super::dotenv::is_bare;
 use super::super::names::is_variable;
@@ -18,7 +20,8 @@ pub enum Obstacle {
     Broken(LineProblem),
     /// node before 22 takes it and the next line for one name.
     #[error(
-        "has blanks before its comment, or a tab and nothing else: node takes the next line for a part of it"
+        "has blanks before its comment, or a tab and nothing else: node takes the next line for a \
+         part of it"
     )]
     Indent,
     /// node from 22 on takes the next line for the value.
@@ -120,8 +123,8 @@ fn double(inner: &str) -> Option<Obstacle> {
     substitutions(inner)
 }
 
-/// A `$` with a plain name, or with one in braces and perhaps a plain default, is replaced by all or none; what else follows one
-/// may be an error.
+/// A `$` with a plain name, or with one in braces and perhaps a plain default, is replaced by all
+/// or none; what else follows one may be an error.
 fn substitutions(text: &str) -> Option<Obstacle> {
     let mut rest = text;
     while let Some(at) = first_substitution(rest.as_bytes()) {
@@ -154,7 +157,8 @@ fn substitutions(text: &str) -> Option<Obstacle> {
     None
 }
 
-/// A value without quotes: to sh the signs have meanings, and all behind a blank, `;` or `&` is another command.
+/// A value without quotes: to sh the signs have meanings, and all behind a blank, `;` or `&` is
+/// another command.
 fn bare(value: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
     if breaks_a_line(value) {
         return Some(Obstacle::Return);

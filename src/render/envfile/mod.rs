@@ -1,11 +1,15 @@
-//! Editing a `.env` file that belongs to others too: only managed variables change, every other line stays.
+//! Editing a `.env` file that belongs to others too: only managed variables change, every other
+//! line stays.
 //!
-//! - A variable that stands twice is read by its last place, so that is the one that is compared and changed.
-//! - A value that is right already keeps its bytes, however it is quoted; right means that all readers that we name take it
-//!   for that ([`common`]). One that they take differently is written again.
-//! - `export` and a comment behind a value stay. What is missing is added at the end, in order; only then does a missing last
-//!   newline get one.
-//! - A file in which some line keeps a reader from getting to our variables is not edited at all ([`Flaw`]).
+//! - A variable that stands twice is read by its last place, so that is the one that is compared
+//!   and changed.
+//! - A value that is right already keeps its bytes, however it is quoted; right means that all
+//!   readers that we name take it for that ([`common`]). One that they take differently is written
+//!   again.
+//! - `export` and a comment behind a value stay. What is missing is added at the end, in order;
+//!   only then does a missing last newline get one.
+//! - A file in which some line keeps a reader from getting to our variables is not edited at all
+//!   ([`Flaw`]).
 
 mod common;
 

@@ -76,7 +76,8 @@ fn a_namespace_comes_from_our_list_or_not_at_all() {
         (
             &[],
             "kube-system",
-            "refused: sealed file c/a.yaml: secret kube-system/a: manifests may not go to namespace kube-system",
+            "refused: sealed file c/a.yaml: secret kube-system/a: manifests may not go to \
+             namespace kube-system",
         ),
         (&["own", "team"], "", "own/a"),
         (&["own", "team"], "team", "team/a"),
@@ -151,17 +152,20 @@ fn a_manifest_fits_its_type_as_a_target_does() {
         (
             "kubernetes.io/dockerconfigjson",
             ".dockerconfigjson: '{}'",
-            "corrupt: sealed file c/a.yaml: secret own/a: `.dockerconfigjson` is no docker configuration (line 1, column 2)",
+            "corrupt: sealed file c/a.yaml: secret own/a: `.dockerconfigjson` is no docker \
+             configuration (line 1, column 2)",
         ),
         (
             "kubernetes.io/basic-auth",
             "username: u",
-            "missing: sealed file c/a.yaml: secret own/a: there is no `password`, which a Secret of this type holds",
+            "missing: sealed file c/a.yaml: secret own/a: there is no `password`, which a Secret \
+             of this type holds",
         ),
         (
             "kubernetes.io/ssh-auth",
             "ssh-privatekey: k",
-            "corrupt: sealed file c/a.yaml: secret own/a: `ssh-privatekey` holds no private key in PEM",
+            "corrupt: sealed file c/a.yaml: secret own/a: `ssh-privatekey` holds no private key \
+             in PEM",
         ),
         ("example.org/t", "username: u", "own/a"),
     ] {

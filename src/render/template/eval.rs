@@ -1,4 +1,5 @@
-//! Walks a template with the fields of one delivery. Every step and every byte made is paid from a [`Meter`](super::value::Meter).
+//! Walks a template with the fields of one delivery. Every step and every byte made is paid from a
+//! [`Meter`](super::value::Meter).
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! Expressions: names, members, literals, filters and tests. Strict: what is not there is an error, unless the template
-//! provides for it with `default` or `is defined`.
+//! Expressions: names, members, literals, filters and tests. Strict: what is not there is an error,
+//! unless the template provides for it with `default` or `is defined`.
 
 use std::rc::Rc;
 

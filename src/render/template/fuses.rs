@@ -1,4 +1,5 @@
-//! What blows before minijinja's parser sees a template: it builds `a ~ a ~ …` and `elif` chains as deep as they are long.
+//! What blows before minijinja's parser sees a template: it builds `a ~ a ~ …` and `elif` chains as
+//! deep as they are long.
 
 use minijinja::machinery::{Token, tokenize};
 

@@ -1,11 +1,14 @@
-//! Templates: text with `{{ fields }}`, `{% if %}`, `{% for %}` and `{% set %}`, in the spelling of Jinja.
+//! Templates: text with `{{ fields }}`, `{% if %}`, `{% for %}` and `{% set %}`, in the spelling of
+//! Jinja.
 //!
-//! minijinja parses; we evaluate. Its engine keeps every intermediate value in shared strings that nobody wipes, puts
-//! values into some error texts (`int`, unknown keys) and lets `~` double a string without end; its parser sees only the
-//! template's text, which is no secret. So here every intermediate value is wiped, and work is metered.
+//! minijinja parses; we evaluate. Its engine keeps every intermediate value in shared strings that
+//! nobody wipes, puts values into some error texts (`int`, unknown keys) and lets `~` double a
+//! string without end; its parser sees only the template's text, which is no secret. So here every
+//! intermediate value is wiped, and work is metered.
 //!
-//! Absent on purpose: functions, methods, includes, macros, anything that reads a file, a variable of the environment, a
-//! clock or the network. Values never reach an error: errors hold names, positions and kinds only.
+//! Absent on purpose: functions, methods, includes, macros, anything that reads a file, a variable
+//! of the environment, a clock or the network. Values never reach an error: errors hold names,
+//! positions and kinds only.
 
 mod eval;
 mod expr;
@@ -185,20 +188,26 @@ impl Fault for TemplateError {
 
     fn hint(&self) -> Option<String> {
         match &self.problem {
-            Problem::Syntax(_) => Some("write `{{ NAME }}`; text with braces stands in `{% raw %}`".to_owned()),
+            Problem::Syntax(_) => {
+                Some("write `{{ NAME }}`; text with braces stands in `{% raw %}`".to_owned())
+            }
             Problem::Undecodable { .. } | Problem::Kind { .. } | Problem::Number => None,
             Problem::Unsupported(_) => Some(
-                "a template has `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% raw %}`, `{# #}`, operators and filters"
+                "a template has `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% raw %}`, \
+                 `{# #}`, operators and filters"
                     .to_owned(),
             ),
-            Problem::UnknownFilter(_) => Some(format!("filters are {}", plain::names(filters::names()))),
+            Problem::UnknownFilter(_) => {
+                Some(format!("filters are {}", plain::names(filters::names())))
+            }
             Problem::UnknownTest(_) => Some(format!("tests are {}", plain::names(tree::TESTS))),
             Problem::Arguments { usage, .. } => Some(usage.clone()),
             Problem::Undefined { known, .. } if known.is_empty() => {
                 Some("no field is there before it: add a source, or declare it above".to_owned())
             }
             Problem::Undefined { known, .. } => Some(format!(
-                "the fields are {known}; `default(\"…\")` or `is defined` allow for one that may be absent"
+                "the fields are {known}; `default(\"…\")` or `is defined` allow for one that may \
+                 be absent"
             )),
             Problem::Field(error) => error.hint(),
             Problem::Limit(_) => Some("split it into several files or fields".to_owned()),

@@ -1,4 +1,5 @@
-//! Operators on values. Numbers are whole and checked; text is joined with `~` only, so that `+` never surprises.
+//! Operators on values. Numbers are whole and checked; text is joined with `~` only, so that `+`
+//! never surprises.
 
 use crate::base::wiped::Wiped;
 

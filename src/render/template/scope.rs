@@ -1,4 +1,5 @@
-//! The names an expression may see: fields, all of them as `fields`, and what the template itself named.
+//! The names an expression may see: fields, all of them as `fields`, and what the template itself
+//! named.
 
 use std::rc::Rc;
 

@@ -1,5 +1,6 @@
-//! From minijinja's syntax tree to ours, which holds only what the evaluator can do: everything else is refused here, by
-//! name and place, so that `keyferry check` finds it without any value. This file and `lower` alone know minijinja's tree.
+//! From minijinja's syntax tree to ours, which holds only what the evaluator can do: everything
+//! else is refused here, by name and place, so that `keyferry check` finds it without any value.
+//! This file and `lower` alone know minijinja's tree.
 
 use minijinja::machinery::{Span, ast};
 use minijinja::syntax::SyntaxConfig;

@@ -85,7 +85,8 @@ fn templates_print() {
             "dann5432",
         ),
         (
-            "{{ '' | default('d') }}{{ '' | default('d', true) }}{{ '' | default('d', boolean=true) }}",
+            "{{ '' | default('d') }}{{ '' | default('d', true) }}{{ '' | default('d', \
+             boolean=true) }}",
             "dd",
         ),
         (
@@ -93,7 +94,8 @@ fn templates_print() {
             "v1twofalse",
         ),
         (
-            "{% for h in HOSTS | split(',') %}{{ loop.index }}{{ h | trim }}{% if not loop.last %},{% endif %}{% endfor %}",
+            "{% for h in HOSTS | split(',') %}{{ loop.index }}{{ h | trim \
+             }}{% if not loop.last %},{% endif %}{% endfor %}",
             "1a,2b,3c",
         ),
         (
@@ -102,7 +104,8 @@ fn templates_print() {
         ),
         ("{% for h in [] %}x{% else %}none{% endfor %}", "none"),
         (
-            "{% for k, v in TREE.m | items %}{{ k }}={{ v }}{% endfor %}{% for k in TREE %}{{ k }}{% endfor %}",
+            "{% for k, v in TREE.m | items %}{{ k }}={{ v }}{% endfor %}{% for k in TREE %}{{ k \
+             }}{% endfor %}",
             "x=1knm",
         ),
         (
@@ -133,19 +136,22 @@ fn templates_print() {
         ),
         (
             "{{ USER | sha256sum }} {{ BYTES | sha256sum }}",
-            "49915e0d7d4b402e3017d010bc1c0e83cac6c797d6c16e66340fe3268693a6a1 a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89",
+            "49915e0d7d4b402e3017d010bc1c0e83cac6c797d6c16e66340fe3268693a6a1 \
+             a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89",
         ),
         (
             "{{ JSON | fromJson | json }}{{ (JSON | fromJson).a[0].b }}{{ '1.50' | fromJson }}",
             "{\"a\":[{\"b\":1.50}],\"c\":null}1.501.50",
         ),
         (
-            "{{ TREE | toYaml }}|{{ {'a': TREE.m, 'b': 'yes'} | toYaml | indent(2) }}|{{ [] | toYaml }}",
+            "{{ TREE | toYaml }}|{{ {'a': TREE.m, 'b': 'yes'} | toYaml | indent(2) }}|{{ [] | \
+             toYaml }}",
             "k: \"v\"\n\"n\": null\nm:\n  x: 1|a:\n    x: 1\n  b: \"yes\"|[]",
         ),
         ("{{ '61 62\n63' | hexdec }}{{ '' | hexdec }}", "abc"),
         (
-            "{{ BYTES | base64 }}{{ '/w==' | base64decode | base64 }}{{ 'fF' | hexdec | base64 }}{{ BYTES | length }}",
+            "{{ BYTES | base64 }}{{ '/w==' | base64decode | base64 }}{{ 'fF' | hexdec | base64 \
+             }}{{ BYTES | length }}",
             "/w==/w==/w==1",
         ),
         (

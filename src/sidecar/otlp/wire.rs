@@ -1,5 +1,5 @@
-//! Messages of protobuf, described once: numbers and names of the fields stand together, so that the binary form and the
-//! JSON form of OTLP cannot tell different things.
+//! Messages of protobuf, described once: numbers and names of the fields stand together, so that
+//! the binary form and the JSON form of OTLP cannot tell different things.
 
 use serde_json::{Map, Value, json};
 

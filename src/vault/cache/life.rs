@@ -18,7 +18,8 @@ const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// Between two requests for one lease, however short it is.
 const SHORTEST: Duration = Duration::from_millis(300);
 
-/// So often a role whose time is over is read each second: engines look at their roles every few seconds.
+/// So often a role whose time is over is read each second: engines look at their roles every few
+/// seconds.
 const LATE: u32 = 10;
 
 /// How long data is good without reading it again.
@@ -132,7 +133,8 @@ impl Ends {
         (self.turn, self.at) = (turn, Instant::now() + wait.max(SHORTEST));
     }
 
-    /// Whether it ends with a token that was replaced by this one, with which it is to be replaced too.
+    /// Whether it ends with a token that was replaced by this one, with which it is to be replaced
+    /// too.
     pub(super) fn is_orphaned(&self, token: u64) -> bool {
         self.token.is_some_and(|own| own.max(self.tried) < token)
     }
@@ -146,7 +148,8 @@ impl Ends {
             .map(|lease| lease.id.as_str())
     }
 
-    /// Takes in what came of asking for more time since then; says whether other data must be had now.
+    /// Takes in what came of asking for more time since then; says whether other data must be had
+    /// now.
     pub(super) fn renewed(&mut self, renewal: Renewal, since: Instant, path: &str) -> bool {
         match renewal {
             Renewal::Granted { span, renewable } => {
@@ -181,7 +184,8 @@ impl Ends {
         false
     }
 
-    /// No other data could be had, and this is still good: when that is tried again, with the token that is there now.
+    /// No other data could be had, and this is still good: when that is tried again, with the token
+    /// that is there now.
     pub(super) fn not_replaced(&mut self, token: u64, path: &str, failure: &Failure) {
         self.errors += 1;
         self.turn = Turn::Replace;
@@ -200,7 +204,8 @@ impl Ends {
     }
 }
 
-/// Whether two answers for a static role hold the same credentials: only the time that is left runs down.
+/// Whether two answers for a static role hold the same credentials: only the time that is left runs
+/// down.
 pub(super) fn same_role(one: &Material, other: &Material) -> bool {
     fn lasting(material: &Material) -> Vec<&(String, Node)> {
         let entries = material

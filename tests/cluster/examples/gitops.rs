@@ -1,4 +1,5 @@
-//! soft-yt and the GitOps platform: encrypted manifests out of Git, as kustomize lays them out and a Job applies them.
+//! soft-yt and the GitOps platform: encrypted manifests out of Git, as kustomize lays them out and
+//! a Job applies them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,7 +75,8 @@ fn says(done: &Output, part: &str) {
     );
 }
 
-/// Applies what kustomize rendered and gives the Job's own kubeconfig, once the API server knows its Roles.
+/// Applies what kustomize rendered and gives the Job's own kubeconfig, once the API server knows
+/// its Roles.
 fn installed(
     cluster: &Cluster,
     text: &str,

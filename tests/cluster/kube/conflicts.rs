@@ -100,7 +100,8 @@ async fn row_66_a_foreign_secret_is_refused_and_stays_as_it_is() {
 
 #[tokio::test]
 async fn row_66_an_adopted_secret_is_ours_from_then_on() {
-    // The values that we bring are the same at first, which is when two managers would come to own them.
+    // The values that we bring are the same at first, which is when two managers would come to own
+    // them.
     for rotated_at_once in [false, true] {
         let job = Job::usual().await;
         let coded = "YzRuYXJ5dmFsdWUx";

@@ -1,4 +1,5 @@
-//! An API server in trouble, and what stands between it and us: policies, webhooks, namespaces on their way out.
+//! An API server in trouble, and what stands between it and us: policies, webhooks, namespaces on
+//! their way out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -260,7 +261,8 @@ async fn row_73_a_policy_or_webhook_in_the_way_is_named_and_is_not_the_problem_o
     assert_eq!(job.values(), pairs(&[("a", "1")]));
 }
 
-/// A policy that quotes the value it denies, and a webhook that leads nowhere; each for one name in one namespace.
+/// A policy that quotes the value it denies, and a webhook that leads nowhere; each for one name in
+/// one namespace.
 fn lay_obstacles(namespace: &str) {
     let cluster = Cluster::shared();
     let only = |name: &str| json!([{"name": "only", "expression": format!("object.metadata.namespace == '{namespace}' && object.metadata.name == '{name}'")}]);
@@ -268,7 +270,8 @@ fn lay_obstacles(namespace: &str) {
     let path = "/apis/admissionregistration.k8s.io/v1";
     let policy = json!({"metadata": {"name": format!("{namespace}-policy")}, "spec": {
         "failurePolicy": "Fail", "matchConstraints": {"resourceRules": rules}, "matchConditions": only("policed"),
-        "validations": [{"expression": "false", "messageExpression": "'not this one: ' + string(object.data.a)"}],
+        "validations": [{"expression": "false", "messageExpression": "'not this one: ' + \
+         string(object.data.a)"}],
     }});
     cluster.create(&format!("{path}/validatingadmissionpolicies"), &policy);
     let binding = json!({"metadata": {"name": format!("{namespace}-binding")}, "spec": {
@@ -294,7 +297,8 @@ async fn what_a_mutating_policy_changes_is_noticed_at_once() {
     let policy = json!({"metadata": {"name": format!("{namespace}-mutation")}, "spec": {
         "failurePolicy": "Fail", "reinvocationPolicy": "Never",
         "matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]}]},
-        "matchConditions": [{"name": "only", "expression": format!("object.metadata.namespace == '{namespace}'")}],
+        "matchConditions": [{"name": "only", "expression": format!("object.metadata.namespace == \
+         '{namespace}'")}],
         "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{op: 'replace', path: '/data/a', value: 'eA=='}]"}}],
     }});
     let (status, answer) = cluster.request(

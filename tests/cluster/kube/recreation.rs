@@ -1,4 +1,5 @@
-//! Types and immutable Secrets cannot be changed in place: deleted and made anew, only if that is allowed, and nothing is lost.
+//! Types and immutable Secrets cannot be changed in place: deleted and made anew, only if that is
+//! allowed, and nothing is lost.
 
 use std::time::Duration;
 

@@ -15,10 +15,16 @@ const ALL: &str = "  - {sops: 'secrets/*.enc.yaml'}\n";
 fn manifests_become_the_objects_they_describe_and_a_second_run_writes_nothing() {
     let site = Site::new(WRITE, "  - {name: web, sops: 'secrets/*.enc.yaml'}\n");
     let marks = "labels: {app: web, app.kubernetes.io/instance: argo}\n  annotations: {reflector.v1.k8s.emberstack.com/reflection-allowed: 'true', argocd.argoproj.io/tracking-id: x}";
-    site.put("two.enc.yaml", &format!(
-        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: web-env\n  {marks}\ntype: example.org/env\nimmutable: true\ndata: {{raw: AP8=}}\nstringData: {{password: {CANARY}, url: 'a: b'}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: web-tls, namespace: {}}}\nstringData: {{k: {CANARY}}}\n",
-        site.namespace
-    ));
+    site.put(
+        "two.enc.yaml",
+        &format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: web-env\n  {marks}\ntype: \
+         example.org/env\nimmutable: true\ndata: {{raw: AP8=}}\nstringData: {{password: {CANARY}, \
+         url: 'a: b'}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: web-tls, namespace: \
+         {}}}\nstringData: {{k: {CANARY}}}\n",
+            site.namespace
+        ),
+    );
     site.put_secret("other");
 
     let plan = site.run(&["plan"]).expect(10);
@@ -125,7 +131,8 @@ fn other_namespaces_are_reached_only_when_listed() {
     let team = cluster.namespace();
     let manifest = |namespace: &str| {
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: app, namespace: {namespace}}}\nstringData: {{k: {CANARY}}}\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: app, namespace: \
+             {namespace}}}\nstringData: {{k: {CANARY}}}\n"
         )
     };
     site.put("app.enc.yaml", &manifest(&team));
@@ -217,7 +224,8 @@ fn sealed_secrets_are_manifests_too() {
             .stdout
     };
     let config = format!(
-        "name: chat\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{name: chat, sealed: 'secrets/*.yaml'}}\n",
+        "name: chat\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - \
+         {{name: chat, sealed: 'secrets/*.yaml'}}\n",
         key.pem_file.display()
     );
     site.folder.write("keyferry.yaml", config);
@@ -254,7 +262,8 @@ fn row_176_documents_that_hold_nothing_are_passed_over() {
     let site = Site::new(WRITE, ALL);
     let secret = |name: &str| {
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{k: {CANARY}}}\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: \
+             {{k: {CANARY}}}\n"
         )
     };
     site.put("last.enc.yaml", &format!("{}---\n", secret("last")));
@@ -280,7 +289,8 @@ fn row_176_documents_that_hold_nothing_are_passed_over() {
     );
     std::fs::write(site.file("sealed.yaml"), sealed).expect("written");
     let config = format!(
-        "name: test\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/sealed.yaml}}\n",
+        "name: test\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - \
+         {{sealed: secrets/sealed.yaml}}\n",
         key.pem_file.display()
     );
     site.folder.write("keyferry.yaml", config);
@@ -288,7 +298,8 @@ fn row_176_documents_that_hold_nothing_are_passed_over() {
     assert!(site.secret("sealed").is_some());
 }
 
-/// kustomize's `namespace:` changes the metadata of the object and not those of its template: the controller minds only the former.
+/// kustomize's `namespace:` changes the metadata of the object and not those of its template: the
+/// controller minds only the former.
 #[test]
 fn row_168_a_sealed_secret_that_kustomize_moved_opens_where_its_scope_allows_it() {
     let site = Site::new(WRITE, "");
@@ -309,7 +320,8 @@ fn row_168_a_sealed_secret_that_kustomize_moved_opens_where_its_scope_allows_it(
         moved
     };
     let config = format!(
-        "name: test\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - {{sealed: secrets/app.yaml}}\n",
+        "name: test\nkeys: {{sealed: [{{file: {}}}]}}\nmanifests:\n  - \
+         {{sealed: secrets/app.yaml}}\n",
         key.pem_file.display()
     );
     site.folder.write("keyferry.yaml", config);

@@ -1,4 +1,5 @@
-//! Encrypted manifests on a real API server: files as the real sops and kubeseal write them, run as a job with few rights.
+//! Encrypted manifests on a real API server: files as the real sops and kubeseal write them, run as
+//! a job with few rights.
 
 mod applied;
 mod pruned;
@@ -91,7 +92,8 @@ impl Site {
     /// One Secret with one value, in a file of its name.
     fn put_secret(&self, name: &str) {
         let manifest = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{password: {CANARY}}}\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: \
+             {{password: {CANARY}}}\n"
         );
         self.put(&format!("{name}.enc.yaml"), &manifest);
     }

@@ -1,4 +1,5 @@
-//! What is deleted because no manifest describes it any more, and all that keeps it from being deleted.
+//! What is deleted because no manifest describes it any more, and all that keeps it from being
+//! deleted.
 
 use std::time::Duration;
 
@@ -105,7 +106,8 @@ fn row_75_many_deletions_wait_for_a_person() {
         says(
             &done,
             &[
-                "4 of 5 Secrets of manifests `web` are described no more, and at most 3 are deleted in one pass: ",
+                "4 of 5 Secrets of manifests `web` are described no more, and at most 3 are \
+                 deleted in one pass: ",
                 "--allow-deletes 4",
             ],
         );
@@ -135,7 +137,8 @@ fn nothing_is_pruned_while_anything_is_unknown() {
     let whole = std::fs::read(site.file("b.enc.yaml")).expect("bytes");
     let key = std::fs::read(site.folder.path().join("age.key")).expect("bytes");
 
-    // A broken file, a truncated one, an empty one, one that is no SOPS file, one that holds no Secret.
+    // A broken file, a truncated one, an empty one, one that is no SOPS file, one that holds no
+    // Secret.
     for (bytes, code) in [
         (damaged.as_slice(), 5),
         (&whole[..whole.len() / 2], 5),
@@ -189,9 +192,13 @@ fn nothing_is_pruned_while_anything_is_unknown() {
 
     // Some other delivery that cannot be read might be where the manifest went.
     let config = std::fs::read_to_string(site.folder.path().join("keyferry.yaml")).expect("text");
-    site.folder.write("keyferry.yaml", format!(
-        "{config}deliveries:\n  - {{name: more, from: [{{age: none.env.age}}], to: [{{secret: {{name: c}}}}]}}\n"
-    ));
+    site.folder.write(
+        "keyferry.yaml",
+        format!(
+            "{config}deliveries:\n  - {{name: more, from: [{{age: none.env.age}}], to: [{{secret: \
+         {{name: c}}}}]}}\n"
+        ),
+    );
     says(&site.job().expect(4), &["nothing is pruned"]);
     assert_eq!(site.names(), standing);
 
@@ -229,7 +236,10 @@ fn the_old_stays_until_the_new_is_there() {
 #[test]
 fn a_secret_that_moved_between_sets_is_kept() {
     let site = site(&["a", "b"]);
-    site.configure("  - {name: web, sops: secrets/a.enc.yaml, prune: true}\n  - {name: api, sops: secrets/b.enc.yaml, prune: true}\n");
+    site.configure(
+        "  - {name: web, sops: secrets/a.enc.yaml, prune: true}\n  - \
+        {name: api, sops: secrets/b.enc.yaml, prune: true}\n",
+    );
     let uid = |site: &Site| site.secret("b").expect("there")["metadata"]["uid"].clone();
     let before = uid(&site);
     says(&site.job().expect(0), &["1 updated, 1 unchanged"]);
@@ -264,7 +274,10 @@ fn row_75_a_fifth_of_many_may_go_at_once() {
     let site = Site::new(PRUNE, PRUNED);
     let put = |count: usize| {
         let items = (0..count).map(|number| {
-            format!("- {{apiVersion: v1, kind: Secret, metadata: {{name: s{number}}}, stringData: {{k: {CANARY}}}}}\n")
+            format!(
+                "- {{apiVersion: v1, kind: Secret, metadata: {{name: \
+                s{number}}}, stringData: {{k: {CANARY}}}}}\n"
+            )
         });
         let items: String = items.collect();
         site.put(

@@ -15,7 +15,8 @@ fn secrets_follow_their_manifests_on_disk() {
     let site = Site::new(PRUNE, SET);
     let manifest = |name: &str, value: &str| {
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{password: {value}}}\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: \
+             {{password: {value}}}\n"
         )
     };
     site.put("app.enc.yaml", &manifest("app", CANARY));

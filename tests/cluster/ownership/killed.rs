@@ -1,4 +1,5 @@
-//! `recreate`, killed at each point between its calls: what stands then, and what the next pass makes of it.
+//! `recreate`, killed at each point between its calls: what stands then, and what the next pass
+//! makes of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! Whose a Secret is, and what it says of where it comes from, on a real API server and a real OpenBao.
+//! Whose a Secret is, and what it says of where it comes from, on a real API server and a real
+//! OpenBao.
 
 mod killed;
 mod removed;
@@ -40,10 +41,12 @@ impl Site {
         )
     }
 
-    /// Writes a configuration of this name whose delivery `app` makes one field, and gives its file.
+    /// Writes a configuration of this name whose delivery `app` makes one field, and gives its
+    /// file.
     fn configure(&self, name: &str, value: &str, target: &str) -> PathBuf {
         let text = format!(
-            "name: {name}\nmarkKey: {{namespace: {}}}\ndeliveries: [{{name: app, fields: {{password: {CANARY}{value}}}, to: [{target}]}}]\n",
+            "name: {name}\nmarkKey: {{namespace: {}}}\ndeliveries: \
+             [{{name: app, fields: {{password: {CANARY}{value}}}, to: [{target}]}}]\n",
             self.namespace
         );
         self.folder.write(&format!("{name}.yaml"), text)
@@ -132,7 +135,8 @@ fn row_106_a_second_configuration_is_refused_until_it_adopts() {
     );
     site.run(&["job"], &one).expect(6);
 
-    // A copy that the reflector made has no name of a configuration, and is nobody's to take over either.
+    // A copy that the reflector made has no name of a configuration, and is nobody's to take over
+    // either.
     let copy =
         json!({"labels": {OURS: "keyferry"}, "annotations": {"keyferry.io/source-uid": "u"}});
     site.applied("keyferry", "copied", &copy, &json!({"password": "eA=="}));
@@ -250,13 +254,15 @@ fn row_108_prune_deletes_what_this_configuration_wrote_and_nothing_else() {
     let copies = |config: &str, home: &str, spaces: &[String]| {
         let (namespaces, own) = (spaces.join(", "), &site.namespace);
         let target = format!(
-            "{{secret: {{name: {home}, namespace: {own}}}, reflect: {{namespaces: [{namespaces}], rename: {config}, prune: true}}}}"
+            "{{secret: {{name: {home}, namespace: {own}}}, reflect: {{namespaces: \
+             [{namespaces}], rename: {config}, prune: true}}}}"
         );
         site.configure(config, "1", &target)
     };
     site.run(&["job"], &copies("one", "home-one", &spaces))
         .expect(0);
-    // The same home, said by another configuration and by none, as the annotation of a copy says it.
+    // The same home, said by another configuration and by none, as the annotation of a copy says
+    // it.
     let copy = site.cluster.secret(&spaces[0], "one").expect("the copy");
     let of = copy["metadata"]["annotations"]["keyferry.io/reflected-from"].clone();
     for (name, labels) in [

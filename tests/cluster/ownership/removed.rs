@@ -13,11 +13,15 @@ fn staying(site: &Site, bao: &OpenBao, many: usize, more: &[&str]) -> Staying {
     let deliveries: String = (0..many)
         .map(|number| {
             let target = site.target(&format!("s{number}"), "");
-            format!("- {{name: d{number}, onMissing: delete, from: [{{vault: kv/data/s{number}}}], to: [{target}]}}\n")
+            format!(
+                "- {{name: d{number}, onMissing: delete, from: [{{vault: \
+                kv/data/s{number}}}], to: [{target}]}}\n"
+            )
         })
         .collect();
     let config = format!(
-        "name: shop\nvault: {{address: '{}', auth: {{token: {{file: '{}'}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n{deliveries}",
+        "name: shop\nvault: {{address: '{}', auth: {{token: {{file: '{}'}}}}}}\nsidecar: \
+         {{refresh: 1s}}\ndeliveries:\n{deliveries}",
         bao.plain_addr(),
         token.display()
     );

@@ -1,4 +1,5 @@
-//! Provenance: written with the values, told by `trace`, `plan` and `status`, and no reason to write.
+//! Provenance: written with the values, told by `trace`, `plan` and `status`, and no reason to
+//! write.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -140,7 +141,9 @@ fn row_110_a_file_without_a_version_of_its_own_has_a_digest_of_what_is_encrypted
     let encrypted = age(&format!("password: {CANARY}1\n"));
     site.folder.write("db.age", &encrypted);
     let text = format!(
-        "name: shop\nkeys: {{age: [{{file: {}}}]}}\ndeliveries:\n- {{name: app, from: [{{age: db.age, format: yaml}}, {{secret: {{namespace: {}, name: theirs}}}}], to: [{}]}}\n",
+        "name: shop\nkeys: {{age: [{{file: {}}}]}}\ndeliveries:\n- {{name: app, from: \
+         [{{age: db.age, format: yaml}}, {{secret: {{namespace: {}, name: theirs}}}}], to: \
+         [{}]}}\n",
         age_key().display(),
         site.namespace,
         site.target("db", "")

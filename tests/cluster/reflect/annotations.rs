@@ -1,4 +1,5 @@
-//! The table of what emberstack's reflector does with its annotations, row by row, and where we do something else.
+//! The table of what emberstack's reflector does with its annotations, row by row, and where we do
+//! something else.
 
 use serde_json::{Value, json};
 

@@ -48,7 +48,8 @@ pub(super) fn account(estate: &Estate) -> (String, String) {
 pub(super) fn process(estate: &Estate, folder: &std::path::Path, kubeconfig: PathBuf) -> Staying {
     let own = &estate.prefix;
     let config = format!(
-        "name: audit\nreflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\nmarkKey: {{namespace: '{own}'}}\n"
+        "name: audit\nreflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: \
+         ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\nmarkKey: {{namespace: '{own}'}}\n"
     );
     let staying = Staying::start_with(folder, &config, |run| run.env("KUBECONFIG", kubeconfig));
     eventually("all is listed", SOON, || {
@@ -97,7 +98,8 @@ fn foreigners(cluster: &Cluster) {
     });
 }
 
-/// Every answer with a value in it was asked for by the name of a source, or is that of a write or a look at one copy.
+/// Every answer with a value in it was asked for by the name of a source, or is that of a write or
+/// a look at one copy.
 fn only_by_name(estate: &Estate, exchanges: &[Exchange]) {
     let metadata = "as=PartialObjectMetadata";
     for asked in exchanges {
@@ -167,7 +169,8 @@ fn row_80_thousands_of_foreign_secrets_cost_pages_of_metadata_and_little_memory(
         );
     }
     only_by_name(&estate, &wire.exchanges());
-    // Nothing went around the wire: the server knows of no list or watch that is not on it, and read no foreign object.
+    // Nothing went around the wire: the server knows of no list or watch that is not on it, and
+    // read no foreign object.
     let mut lines = cluster.audit_from(0, "keyferry/");
     lines.retain(|line| line["user"]["username"] == *user);
     let on_wire = wire
@@ -189,8 +192,8 @@ fn row_76_a_minute_at_rest_has_no_write_and_two_requests_a_second_at_most() {
     let scratch = crate::support::process::Scratch::new("audit");
     let (_wire, kubeconfig) = estate.cluster.wired(&token, b"no such bytes");
     let running = process(&estate, scratch.path(), kubeconfig);
-    // Everything that could chase itself: a pattern that fits its own namespace, two of one name, A to B and B to A, a copy
-    // that asks to be copied, a mirror of a copy.
+    // Everything that could chase itself: a pattern that fits its own namespace, two of one name, A
+    // to B and B to A, a copy that asks to be copied, a mirror of a copy.
     let (a, b) = (estate.name("a"), estate.name("b"));
     estate.put(
         "a/own",

@@ -1,4 +1,5 @@
-//! Row 72 on the connections themselves, by a wire between the reflector and the API server, and a store that goes back in time.
+//! Row 72 on the connections themselves, by a wire between the reflector and the API server, and a
+//! store that goes back in time.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,8 @@ const CONVERGED: Duration = Duration::from_secs(45);
 /// Ticks of a second in `/proc`.
 const TICKS: u64 = 100;
 
-/// A reflector on a wire, in namespaces `a` (of sources), `b` and `c`, with a copy of `a/x` and one of `a/y` in each.
+/// A reflector on a wire, in namespaces `a` (of sources), `b` and `c`, with a copy of `a/x` and one
+/// of `a/y` in each.
 fn wired(config: &str) -> (Estate, Wire) {
     wired_on(Cluster::shared(), config)
 }
@@ -71,8 +73,8 @@ fn row_72_watches_that_are_half_open_are_given_up_after_the_configured_silence()
 fn row_72_the_kernel_asks_whether_the_other_end_of_a_silent_connection_lives() {
     let (_estate, wire) = wired("{}");
     let port = format!(":{:04X}", wire.port());
-    // Of an established connection to it, the timer that runs, and for how long: 02 is that of these questions, and Linux would
-    // ask after two hours.
+    // Of an established connection to it, the timer that runs, and for how long: 02 is that of
+    // these questions, and Linux would ask after two hours.
     let timers = || {
         let table = std::fs::read_to_string("/proc/self/net/tcp").expect("Linux");
         let rows = table
@@ -95,7 +97,8 @@ fn row_72_the_kernel_asks_whether_the_other_end_of_a_silent_connection_lives() {
 
 #[test]
 fn row_72_all_connections_half_open_at_once() {
-    // The Lease is renewed on a new connection in time, so nothing but the silence tells of the watches.
+    // The Lease is renewed on a new connection in time, so nothing but the silence tells of the
+    // watches.
     let (estate, wire) = wired("{silence: 12s}");
     assert!(wire.silence(false) >= 4, "watches and the Lease");
     change(&estate);
@@ -108,8 +111,9 @@ fn row_98_who_lost_the_consent_gets_no_newer_value_while_the_watches_are_half_op
     assert!(wire.silence(true) >= 3, "all three watches are cut off");
     let only = format!("{GIVES};reflection-allowed-namespaces={}", estate.name("c"));
     estate.put("a/x", &only, "k=2");
-    // The slow comparison in the background finds an edit without any watch. As long as the older value is still at hand, it is
-    // put back; then the source is read, and says that it gives no more.
+    // The slow comparison in the background finds an edit without any watch. As long as the older
+    // value is still at hand, it is put back; then the source is read, and says that it gives no
+    // more.
     eventually("the copy is taken away", CONVERGED, || {
         let held = estate.held("b/x");
         assert_ne!(held.as_deref(), Some("k=2"), "the newer value");
@@ -177,7 +181,8 @@ fn row_72_a_store_that_goes_back_in_time_is_followed_back() {
         estate.holds(&source.replace("a/", "b/"), "k=1");
         estate.holds(&source.replace("a/", "c/"), "k=1");
     }
-    // What is kept is behind itself: a source that changed, and one that is new, while nobody copied.
+    // What is kept is behind itself: a source that changed, and one that is new, while nobody
+    // copied.
     estate.stop();
     estate.put("a/x", GIVES, "k=2");
     estate.put("a/n", GIVES, "k=4");
@@ -211,7 +216,8 @@ fn row_72_a_store_that_goes_back_in_time_is_followed_back() {
     let did = |verb: &str, name: &str| {
         let of = |line: &&Value| line["verb"] == verb && line["objectRef"]["resource"] == "secrets";
         let named = |line: &&Value| name.is_empty() || line["objectRef"]["name"] == name;
-        // The Lease went back too, so this replica may find it lost and break off what it was about to write.
+        // The Lease went back too, so this replica may find it lost and break off what it was about
+        // to write.
         let good = |line: &&Value| line["responseStatus"]["code"].as_u64() < Some(300);
         done.iter().filter(of).filter(named).filter(good).count()
     };

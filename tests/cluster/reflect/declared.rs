@@ -41,7 +41,9 @@ impl Estate {
     /// A configuration with one delivery; `HOME` in it is the name of the source's namespace.
     pub(super) fn text(&self, target: &str) -> String {
         let text = format!(
-            "name: test\nmarkKey: {{namespace: HOME}}\ndeliveries:\n  - name: copies\n    from: [{{secret: {{namespace: HOME, name: db}}}}]\n    fields: {{URL: \"pg://{{{{ user }}}}@{{{{ host }}}}\"}}\n    to:\n      - {target}\n"
+            "name: test\nmarkKey: {{namespace: HOME}}\ndeliveries:\n  - name: copies\n    from: \
+             [{{secret: {{namespace: HOME, name: db}}}}]\n    fields: {{URL: \"pg://{{{{ user \
+             }}}}@{{{{ host }}}}\"}}\n    to:\n      - {target}\n"
         );
         text.replace("HOME", &self.home)
     }
@@ -151,7 +153,10 @@ fn a_plain_name_needs_no_right_to_list_namespaces() {
         ),
     );
     let text = format!(
-        "name: url\ndeliveries:\n  - name: url\n    from: [{{secret: {{namespace: {0}, name: db}}}}]\n    fields: {{DATABASE_URL: \"postgresql://{{{{ user | urlencode }}}}:{{{{ password | urlencode }}}}@{{{{ host }}}}:5432/chat\"}}\n    deliver: [DATABASE_URL]\n    to: [{{secret: {{name: chat-db}}, reflect: {{namespaces: [{tenant}], home: false}}}}]\n",
+        "name: url\ndeliveries:\n  - name: url\n    from: [{{secret: {{namespace: {0}, name: \
+         db}}}}]\n    fields: {{DATABASE_URL: \"postgresql://{{{{ user | urlencode }}}}:{{{{ \
+         password | urlencode }}}}@{{{{ host }}}}:5432/chat\"}}\n    deliver: [DATABASE_URL]\n    \
+         to: [{{secret: {{name: chat-db}}, reflect: {{namespaces: [{tenant}], home: false}}}}]\n",
         estate.home
     );
     let file = estate.scratch.write("keyferry.yaml", text);

@@ -203,7 +203,8 @@ impl Estate {
             .map_or_else(String::new, |(_, _, value)| value.to_string())
     }
 
-    /// Puts a Secret (`a/x`) with annotations and data (`k=v k=v`), as whoever maintains it would; one that is there changes.
+    /// Puts a Secret (`a/x`) with annotations and data (`k=v k=v`), as whoever maintains it would;
+    /// one that is there changes.
     pub(super) fn put(&self, at: &str, notes: &str, data: &str) {
         self.put_typed(at, notes, data, "Opaque");
     }
@@ -296,7 +297,8 @@ impl Estate {
         }
     }
 
-    /// Everything that happened before this is seen, and all that follows from it is done, deletions included.
+    /// Everything that happened before this is seen, and all that follows from it is done,
+    /// deletions included.
     pub(super) fn settle(&self) {
         for _ in 0..2 {
             let name = format!("sentinel{}", self.cluster.namespace());

@@ -1,4 +1,5 @@
-//! What goes wrong in a cluster, and what the reflector makes of it. Numbers are those of the table of faults.
+//! What goes wrong in a cluster, and what the reflector makes of it. Numbers are those of the table
+//! of faults.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Copies in other namespaces, on a real API server: declared ones by `job`, and those by annotation.
+//! Copies in other namespaces, on a real API server: declared ones by `job`, and those by
+//! annotation.
 
 mod annotations;
 mod audit;
@@ -27,7 +28,8 @@ use crate::support::cluster::Cluster;
 /// In every value of these tests, and in no message.
 const CANARY: &str = "c4naryvalue";
 
-/// Keys and decoded values of a Secret, without the canary: `a=1 b=2`; nothing when it is not there.
+/// Keys and decoded values of a Secret, without the canary: `a=1 b=2`; nothing when it is not
+/// there.
 fn held(cluster: &Cluster, namespace: &str, name: &str) -> Option<String> {
     let secret = cluster.secret(namespace, name)?;
     let keys = secret["data"].as_object().cloned().unwrap_or_default();

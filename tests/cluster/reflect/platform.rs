@@ -1,4 +1,5 @@
-//! The GitOps platform's own names: a Secret that its owner annotated reaches cert-manager, and a database's address its tenants.
+//! The GitOps platform's own names: a Secret that its owner annotated reaches cert-manager, and a
+//! database's address its tenants.
 
 use std::path::Path;
 use std::time::Duration;
@@ -64,7 +65,8 @@ fn the_platforms_secrets_reach_cert_manager_and_the_tenants() {
     ] {
         assert_eq!(held(&cluster, namespace, name), None);
     }
-    // A tenant that comes later, and a password that is rotated: long before the next look at all sources.
+    // A tenant that comes later, and a password that is rotated: long before the next look at all
+    // sources.
     cluster.named_namespace("chat-two", &json!({"chat": "tenant"}));
     holds("chat-two", "chat-database", url);
     let rotated = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "chat-db-cnpg-app"}, "stringData": {"password": "new"}});

@@ -1,4 +1,5 @@
-//! `prune` beside `reflect`: copies that are declared no more go, and all that keeps them from going.
+//! `prune` beside `reflect`: copies that are declared no more go, and all that keeps them from
+//! going.
 
 use serde_json::{Value, json};
 
@@ -7,8 +8,10 @@ use super::{annotation, grant_everywhere};
 use crate::support::process::eventually;
 use crate::support::stay::{SOON, Staying};
 
-const PRUNED: &str = "{secret: {namespace: HOME, name: app}, reflect: {namespaces: [\"HOME-*\"], selector: pull=yes, prune: true}}";
-const KEPT: &str = "{secret: {namespace: HOME, name: app}, reflect: {namespaces: [\"HOME-*\"], selector: pull=yes}}";
+const PRUNED: &str = "{secret: {namespace: HOME, name: app}, reflect: \
+    {namespaces: [\"HOME-*\"], selector: pull=yes, prune: true}}";
+const KEPT: &str = "{secret: {namespace: HOME, name: app}, reflect: \
+    {namespaces: [\"HOME-*\"], selector: pull=yes}}";
 
 fn pull() -> Value {
     json!({"pull": "yes"})
@@ -43,7 +46,8 @@ fn unlabel(estate: &Estate, team: &str) {
 fn a_copy_that_is_declared_no_more_goes_and_nothing_else_does() {
     let (estate, teams) = estate(3);
     let cluster = estate.cluster;
-    let other = "{secret: {namespace: HOME, name: other}, reflect: {namespaces: [\"HOME-t2\"], rename: of-another}}";
+    let other = "{secret: {namespace: HOME, name: other}, reflect: \
+        {namespaces: [\"HOME-t2\"], rename: of-another}}";
     estate.job(other).expect(0);
     // What looks like a copy of ours, and was not applied by us.
     let copy = cluster.secret(&teams[2], "app").expect("it is there");
@@ -110,7 +114,8 @@ fn copies_without_a_home_are_known_by_their_delivery_and_go_when_they_are_rename
     let team = estate.team("t0", &pull());
     let target = |name: &str| {
         format!(
-            "{{secret: {{name: {name}}}, reflect: {{namespaces: [\"HOME-*\"], home: false, prune: true}}}}"
+            "{{secret: {{name: {name}}}, reflect: \
+             {{namespaces: [\"HOME-*\"], home: false, prune: true}}}}"
         )
     };
     estate.job(&target("one")).expect(0);

@@ -1,4 +1,5 @@
-//! What `deploy/reflector` holds, as processes with its own rights: two replicas, one of which works.
+//! What `deploy/reflector` holds, as processes with its own rights: two replicas, one of which
+//! works.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +20,8 @@ fn text(name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).expect("a file of the kit")
 }
 
-/// The kit's own rights and configuration, in a cluster of one's own because the manifests name their namespace.
+/// The kit's own rights and configuration, in a cluster of one's own because the manifests name
+/// their namespace.
 struct Kit {
     cluster: &'static Cluster,
     scratch: Scratch,

@@ -1,4 +1,5 @@
-//! What tells our copies from what only looks like them, what a tenant makes of it, and the ways back without the key.
+//! What tells our copies from what only looks like them, what a tenant makes of it, and the ways
+//! back without the key.
 
 use std::collections::BTreeMap;
 
@@ -288,7 +289,8 @@ fn row_92_after_an_uninstallation_the_key_is_there_for_the_next_one() {
     estate.put("a/x", &to(&estate, "b"), "k=1");
     estate.holds("b/x", "k=1");
     estate.stop();
-    // What `kubectl delete -k` takes away of what we made; the Secret with the key is in no manifest.
+    // What `kubectl delete -k` takes away of what we made; the Secret with the key is in no
+    // manifest.
     let lease = format!(
         "/apis/coordination.k8s.io/v1/namespaces/{}/leases/keyferry-reflector",
         estate.prefix

@@ -1,4 +1,5 @@
-//! `keyferry plan` before another controller is switched off: it says what the sidecar then does, and only reads.
+//! `keyferry plan` before another controller is switched off: it says what the sidecar then does,
+//! and only reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -81,7 +82,8 @@ fn theirs(estate: &Estate, source: &str) -> String {
     )
 }
 
-/// What another controller left in `b` to `f`, and five copies of ours whose source went while nobody looked.
+/// What another controller left in `b` to `f`, and five copies of ours whose source went while
+/// nobody looked.
 fn left_behind(estate: &mut Estate) {
     estate.put("a/gone", GIVES, "k=0");
     estate.reflector("{targets: {namespaces: [\"PREFIX-?\"]}}");
@@ -149,7 +151,8 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
     let remarks = &json(&held)["reflector"]["remarks"];
     assert_eq!(remarks[0]["name"], "bad");
     let release = format!(
-        "kubectl annotate lease -n {0} keyferry-reflector keyferry.io/release-deletes=secret/{0}-a/gone:5",
+        "kubectl annotate lease -n {0} keyferry-reflector \
+         keyferry.io/release-deletes=secret/{0}-a/gone:5",
         estate.prefix
     );
     let last = remarks[1]["what"].as_str().expect("text");
@@ -161,7 +164,8 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
     let text = plan(&estate, config, "text", &onlooker).expect(10);
     for line in [
         format!(
-            "adopt    secret {0}-b/x: of {0}-a/x; adopted: another controller made it; only its marks change",
+            "adopt    secret {0}-b/x: of {0}-a/x; adopted: another controller made it; only its \
+             marks change",
             estate.prefix
         ),
         format!(
@@ -169,7 +173,8 @@ fn a_plan_says_what_the_sidecar_would_do_and_it_does_that_and_no_more() {
             estate.prefix
         ),
         format!(
-            "leave    secret {0}-d/x: of {0}-a/x; an object that keyferry did not make stands there [Foreign]",
+            "leave    secret {0}-d/x: of {0}-a/x; an object that keyferry did not make stands \
+             there [Foreign]",
             estate.prefix
         ),
         format!("note     secret {0}-a/bad: ", estate.prefix),
@@ -262,7 +267,8 @@ fn what_may_not_be_read_is_said_to_be_unknown() {
         "onlooker",
         &serde_json::json!([{"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["list"]}]),
     );
-    // What a plan looks up beside the objects: who leads and keeps which place, and the key of the marks.
+    // What a plan looks up beside the objects: who leads and keeps which place, and the key of the
+    // marks.
     let role = serde_json::json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "onlooker"},
         "rules": [{"apiGroups": ["", "coordination.k8s.io"], "resources": ["secrets", "leases"], "verbs": ["get"]}],
@@ -323,8 +329,9 @@ fn the_reflectors_requests_are_counted_by_verb_and_code() {
         let count = lines.find_map(|line| line.strip_prefix(&label)?.parse().ok());
         count.unwrap_or_default()
     };
-    // Namespaces, Secrets and ConfigMaps are listed and watched; the Lease and one copy are made, and the copy is deleted.
-    // A watch is counted when the server answers it, which may be after the first copies.
+    // Namespaces, Secrets and ConfigMaps are listed and watched; the Lease and one copy are made,
+    // and the copy is deleted. A watch is counted when the server answers it, which may be after
+    // the first copies.
     for (verb, code, least) in [
         ("list", "200", 3),
         ("watch", "200", 3),

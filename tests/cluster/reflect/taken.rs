@@ -1,4 +1,5 @@
-//! Two sources of one name, on a real API server: a tenant's never gets what another namespace's had first.
+//! Two sources of one name, on a real API server: a tenant's never gets what another namespace's
+//! had first.
 
 use super::brakes::{annotate_lease, command};
 use super::estate::{Estate, GIVES};

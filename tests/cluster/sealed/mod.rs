@@ -1,4 +1,5 @@
-//! SealedSecrets beside the tools that make them: kubeseal seals and recovers, Go renders, and we must say the same.
+//! SealedSecrets beside the tools that make them: kubeseal seals and recovers, Go renders, and we
+//! must say the same.
 
 mod opening;
 mod sources;

@@ -95,7 +95,8 @@ fn backups_of_the_controllers_secrets_are_read_as_kubeseal_reads_them() {
     ] {
         let file = folder.write("main.key", &backup);
         let sealed = seal(key, "strict", &secret(3, &[10]));
-        // kubeseal uses a retired key as well: it does not look at labels. The controller, and we, do.
+        // kubeseal uses a retired key as well: it does not look at labels. The controller, and we,
+        // do.
         let theirs = recover(&sealed, &[&file.display().to_string()]).expect("kubeseal opens it");
         match open(&sealed, &keyring(&[&backup])) {
             Ok(ours) => {
@@ -107,7 +108,8 @@ fn backups_of_the_controllers_secrets_are_read_as_kubeseal_reads_them() {
     }
 }
 
-/// Whatever kubeseal refuses we refuse, and what we open is what was sealed. (Where we refuse more, the row says so.)
+/// Whatever kubeseal refuses we refuse, and what we open is what was sealed. (Where we refuse more,
+/// the row says so.)
 #[test]
 fn what_was_moved_or_damaged_is_judged_as_by_kubeseal() {
     let key = &keys()[0];
@@ -168,7 +170,8 @@ fn what_was_moved_or_damaged_is_judged_as_by_kubeseal() {
     assert!(judged[0] >= 6 && judged[1] >= 70, "{judged:?}");
 }
 
-/// Row 40: 100 keys and 50 values in bounded time. Each value has a key of its own among them, so none is found by remembering.
+/// Row 40: 100 keys and 50 values in bounded time. Each value has a key of its own among them, so
+/// none is found by remembering.
 #[test]
 fn many_keys_and_values_open_in_bounded_time() {
     let made: Vec<Key> = (0..100)

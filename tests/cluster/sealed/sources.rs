@@ -1,4 +1,5 @@
-//! SealedSecrets as sources of `keyferry job`: from files without any server, and with keys and objects of a real cluster and Vault.
+//! SealedSecrets as sources of `keyferry job`: from files without any server, and with keys and
+//! objects of a real cluster and Vault.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,8 @@ impl Place {
     fn new(keys: &str, source: &str) -> Self {
         let folder = Scratch::new("sealed-source");
         let config = format!(
-            "keys: {{sealed: [{keys}]}}\ndeliveries:\n  - name: chat\n    from: [{source}]\n    to: [{{files: {{dir: out, createDirs: true}}}}]\n"
+            "keys: {{sealed: [{keys}]}}\ndeliveries:\n  - name: chat\n    from: [{source}]\n    \
+             to: [{{files: {{dir: out, createDirs: true}}}}]\n"
         );
         folder.write("keyferry.yaml", config);
         Self { folder }
@@ -184,7 +186,8 @@ fn the_controllers_active_keys_are_found_by_their_label() {
     };
     let by_label = format!("{{secret: {{namespace: {namespace}}}}}");
     let all = format!(
-        "{{secret: {{namespace: {namespace}, selector: sealedsecrets.bitnami.com/sealed-secrets-key}}}}"
+        "{{secret: {{namespace: {namespace}, selector: \
+         sealedsecrets.bitnami.com/sealed-secrets-key}}}}"
     );
     for keys in [&by_label, &all] {
         let active = place(0, keys);

@@ -113,7 +113,8 @@ fn the_rows_of_the_table_are_what_go_renders() {
     {
         assert_eq!(theirs.as_deref(), Ok(expected.as_bytes()), "{text}");
     }
-    // What we refuse, Go refuses too, or it is a thing that is not supported, or its output is no value that anybody wants.
+    // What we refuse, Go refuses too, or it is a thing that is not supported, or its output is no
+    // value that anybody wants.
     let (texts, told): (Vec<String>, Vec<String>) = refused.into_iter().unzip();
     for ((text, told), theirs) in texts.iter().zip(&told).zip(rendered_by_go(&texts, &data)) {
         let ours_only = [
@@ -209,7 +210,10 @@ impl Random {
                 1 => {
                     let body = self.template(depth - 1);
                     let over = self.one_of(&[".", "$", "splitList \",\" .c", "list .a 1 \"z\""]);
-                    text.push_str(&format!("{open}range $k, $v := {over}{close}{{{{ $k }}}}{{{{ toJson $v }}}}{body}{{{{ end }}}}"));
+                    text.push_str(&format!(
+                        "{open}range $k, $v := {over}{close}{{{{ $k }}}}{{{{ \
+                        toJson $v }}}}{body}{{{{ end }}}}"
+                    ));
                 }
                 2 => {
                     let body = self.template(depth - 1);

@@ -9,7 +9,8 @@ use super::{LOGIN, RENEW, RIGHTS, VALUE, audited, identity, put};
 use crate::support::openbao::OpenBao;
 use crate::support::stay::Staying;
 
-/// What the audit log holds of one sidecar with leases of five seconds and tokens of a minute, after this many seconds.
+/// What the audit log holds of one sidecar with leases of five seconds and tokens of a minute,
+/// after this many seconds.
 fn at_length(seconds: u64) -> Value {
     let bao = OpenBao::start();
     let _broker = broker(&bao, 5, 60);
@@ -20,7 +21,8 @@ fn at_length(seconds: u64) -> Value {
         RIGHTS,
         &json!({"token_ttl": "60s", "token_max_ttl": "1h"}),
     );
-    let static_one = "- {name: static, from: [{vault: kv/data/app}], to: [{file: {path: static.env}}], refresh: 10s}\n";
+    let static_one = "- {name: static, from: [{vault: kv/data/app}], to: [{file: \
+        {path: static.env}}], refresh: 10s}\n";
     let staying = Staying::start(folder.path(), &leased(&identity, static_one));
     staying.ready();
     let begun = Instant::now();

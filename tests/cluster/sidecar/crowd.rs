@@ -21,7 +21,8 @@ fn row_13_many_sidecars_do_not_come_all_at_once_after_a_seal() {
     println!("{}", crowd(200, Duration::from_secs(60), 40));
 }
 
-/// So many start on a server that is sealed for so long; no second may see more than `most` of them log in.
+/// So many start on a server that is sealed for so long; no second may see more than `most` of them
+/// log in.
 fn crowd(many: usize, sealed: Duration, most: usize) -> String {
     let bao = OpenBao::start_sealable();
     put(&bao, VALUE);

@@ -58,7 +58,8 @@ fn row_21_and_22_what_is_gone_is_kept_and_each_absence_is_told_apart() {
         put(&bao, VALUE);
         let folder = tempfile::tempdir().unwrap();
         let identity = identity(&bao, RIGHTS, &json!({}));
-        let more = "- {name: withdrawn, onMissing: delete, from: [{vault: kv/data/app}], to: [{file: {path: other.env}}]}\n";
+        let more = "- {name: withdrawn, onMissing: delete, from: \
+            [{vault: kv/data/app}], to: [{file: {path: other.env}}]}\n";
         let staying = Staying::start(folder.path(), &config(&identity, more));
         staying.ready();
         fault(&bao);
@@ -91,7 +92,9 @@ fn row_30_one_that_fails_stops_no_other() {
     bao.put("second", &json!({"a": "b"}));
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({}));
-    let more = "- {name: both, from: [{vault: kv/data/second}, {vault: kv/data/none}], to: [{file: {path: both.env}}]}\n- {name: second, from: [{vault: kv/data/second}], to: [{file: {path: second.env}}]}\n";
+    let more = "- {name: both, from: [{vault: kv/data/second}, \
+        {vault: kv/data/none}], to: [{file: {path: both.env}}]}\n- {name: second, from: \
+        [{vault: kv/data/second}], to: [{file: {path: second.env}}]}\n";
     let staying = Staying::start(folder.path(), &config(&identity, more));
     eventually("two are ready", SOON, || {
         let reasons = staying.reasons();
@@ -128,7 +131,8 @@ fn row_158_a_healthy_delivery_stays_fresh_while_another_that_shares_its_path_fai
     put(&bao, VALUE);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({}));
-    let more = "- {name: broken, from: [{vault: kv/data/app}, {vault: kv/data/none}], to: [{file: {path: broken.env}}]}\n";
+    let more = "- {name: broken, from: [{vault: kv/data/app}, {vault: kv/data/none}], to: \
+        [{file: {path: broken.env}}]}\n";
     let staying = Staying::start(folder.path(), &config(&identity, more));
     eventually("delivered", SOON, || {
         delivered(folder.path()).contains(VALUE)
@@ -170,7 +174,8 @@ fn row_159_a_server_that_hangs_holds_up_no_delivery_of_another_server() {
     eventually("delivered", SOON, || {
         delivered(folder.path()).contains(VALUE)
     });
-    // Each of these is delivered before the other server's time is over, which is longer than we wait.
+    // Each of these is delivered before the other server's time is over, which is longer than we
+    // wait.
     for value in [OTHER, VALUE, OTHER] {
         put(&bao, value);
         eventually("the change", SOON, || {

@@ -12,7 +12,8 @@ use crate::support::process::eventually;
 use crate::support::stay::{SOON, Staying};
 use crate::support::stub::{Reply, Stub};
 
-/// RabbitMQ credentials with leases of some seconds. The broker is no server of ours to run: any that accepts will do.
+/// RabbitMQ credentials with leases of some seconds. The broker is no server of ours to run: any
+/// that accepts will do.
 pub(super) fn broker(bao: &OpenBao, ttl: u64, most: u64) -> Stub {
     let broker = Stub::start(|_| Reply::text(204, "application/json", ""));
     bao.post("sys/mounts/rabbitmq", &json!({"type": "rabbitmq"}));
@@ -34,7 +35,8 @@ pub(super) const RENEW_LEASE: &str = "update sys/leases/renew";
 
 pub(super) fn leased(identity: &Identity, more: &str) -> String {
     format!(
-        "{}deliveries:\n- name: app\n  from: [{{vault: rabbitmq/creds/app}}]\n  to: [{{file: {{path: app.env}}}}]\n{more}",
+        "{}deliveries:\n- name: app\n  from: [{{vault: rabbitmq/creds/app}}]\n  to: [{{file: \
+         {{path: app.env}}}}]\n{more}",
         identity.vault
     )
 }
@@ -161,7 +163,9 @@ fn a_certificate_is_issued_anew_before_it_ends_and_not_at_every_look() {
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({}));
     let config = format!(
-        "{}sidecar: {{refresh: 1s}}\ndeliveries:\n- name: web\n  from: [{{vault: pki/issue/web, write: {{common_name: web.example, ttl: 10s}}, pick: [certificate, private_key]}}]\n  to: [{{files: {{dir: web, createDirs: true}}}}]\n",
+        "{}sidecar: {{refresh: 1s}}\ndeliveries:\n- name: web\n  from: [{{vault: pki/issue/web, \
+         write: {{common_name: web.example, ttl: 10s}}, pick: [certificate, private_key]}}]\n  \
+         to: [{{files: {{dir: web, createDirs: true}}}}]\n",
         identity.vault
     );
     let staying = Staying::start(folder.path(), &config);
@@ -221,7 +225,8 @@ fn row_153_leased_data_whose_lease_was_revoked_is_replaced() {
     );
 }
 
-/// A role of a database whose password is changed so often. The database is no server of ours to run: any that says yes will do.
+/// A role of a database whose password is changed so often. The database is no server of ours to
+/// run: any that says yes will do.
 fn static_role(bao: &OpenBao, period: u64) -> Stub {
     let yes = json!({"results": [{"series": [{"columns": ["user", "admin"], "values": [["admin", true]]}]}]});
     let database = Stub::start(move |request| match request.path.starts_with("/ping") {
@@ -249,7 +254,8 @@ fn row_151_a_static_role_is_read_again_right_after_it_rotates_and_written_only_t
     let rows = [("1h", true), ("1s", false)];
     for (refresh, rotates) in rows {
         let config = format!(
-            "{}sidecar: {{refresh: {refresh}}}\ndeliveries: [{{name: app, from: [{{vault: database/static-creds/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
+            "{}sidecar: {{refresh: {refresh}}}\ndeliveries: [{{name: app, from: \
+             [{{vault: database/static-creds/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
             identity.vault
         );
         let creds = || bao.get("database/static-creds/app")["data"].clone();

@@ -1,4 +1,5 @@
-//! Rows 15 and 16: logins that fail for a while, because of Vault's own troubles or of a file that is not right yet.
+//! Rows 15 and 16: logins that fail for a while, because of Vault's own troubles or of a file that
+//! is not right yet.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::support::stay::{SOON, Staying};
 
 const LOGIN: &str = "update auth/kubernetes/login";
 
-/// A server with Kubernetes auth, and a sidecar's configuration whose JWT is the file `jwt` beside it.
+/// A server with Kubernetes auth, and a sidecar's configuration whose JWT is the file `jwt` beside
+/// it.
 fn with_jwt() -> (OpenBao, String) {
     let bao = Cluster::shared().vault_with_kubernetes_auth();
     put(&bao, VALUE);
@@ -89,7 +91,8 @@ fn row_16_a_jwt_file_that_is_not_right_yet_is_read_again() {
     eventually("it is taken at once", Duration::from_secs(4), || {
         staying.is_ready()
     });
-    // Where the next try was due anyway, the look at the file finds afterwards that it changed, and takes it once more.
+    // Where the next try was due anyway, the look at the file finds afterwards that it changed, and
+    // takes it once more.
     let logins = audited(&bao, LOGIN);
     assert!((1..=2).contains(&logins), "{logins}");
     staying.end().expect(0).assert_no_canary(&[VALUE, &jwt]);

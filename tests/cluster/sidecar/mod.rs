@@ -1,4 +1,5 @@
-//! The sidecar on a real OpenBao: what it does while the server is away, refuses, or ends what it gave. Rows of faults.md.
+//! The sidecar on a real OpenBao: what it does while the server is away, refuses, or ends what it
+//! gave. Rows of faults.md.
 
 mod at_length;
 mod crowd;
@@ -28,7 +29,8 @@ const RIGHTS: &str = r#"path "*" { capabilities = ["read", "update"] }"#;
 const LOGIN: &str = "update auth/approle/login";
 const RENEW: &str = "update auth/token/renew-self";
 
-/// An AppRole whose files lie in the server's folder, and the part of a configuration that names it.
+/// An AppRole whose files lie in the server's folder, and the part of a configuration that names
+/// it.
 struct Identity {
     vault: String,
     role_id: String,
@@ -49,7 +51,8 @@ fn identity(bao: &OpenBao, rules: &str, settings: &Value) -> Identity {
     let folder = bao.folder().display();
     Identity {
         vault: format!(
-            "vault: {{address: '{}', auth: {{appRole: {{roleIdFile: {folder}/role-id, secretIdFile: {folder}/secret-id}}}}}}\n",
+            "vault: {{address: '{}', auth: {{appRole: {{roleIdFile: {folder}/role-id, \
+             secretIdFile: {folder}/secret-id}}}}}}\n",
             bao.addr()
         ),
         role_id,

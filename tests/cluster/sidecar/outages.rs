@@ -9,7 +9,8 @@ use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::stay::{SOON, Staying};
 
-/// Begins an outage, sees that what was delivered stays and counts, ends it, and sees the sidecar recover.
+/// Begins an outage, sees that what was delivered stays and counts, ends it, and sees the sidecar
+/// recover.
 fn over_an_outage(begin: fn(&OpenBao), end: fn(&OpenBao), words: &str) {
     let bao = OpenBao::start_sealable();
     put(&bao, VALUE);

@@ -49,7 +49,9 @@ fn a_restart_writes_the_secrets_version_once_however_many_see_the_change() {
     put(&bao, VALUE);
     let identity = identity(&bao, RIGHTS, &json!({}));
     let config = format!(
-        "name: restart\n{}sidecar: {{refresh: 1s, state: .}}\ndeliveries:\n- name: app\n  from: [{{vault: kv/data/app}}]\n  to: [{{secret: {{name: app, namespace: {namespace}}}}}]\n  onChange: [{{restart: {{deployment: {namespace}/app}}}}]\n",
+        "name: restart\n{}sidecar: {{refresh: 1s, state: .}}\ndeliveries:\n- name: app\n  from: \
+         [{{vault: kv/data/app}}]\n  to: [{{secret: {{name: app, namespace: \
+         {namespace}}}}}]\n  onChange: [{{restart: {{deployment: {namespace}/app}}}}]\n",
         identity.vault
     );
     let kubeconfig = cluster.service_account_kubeconfig(&namespace, "keeper");

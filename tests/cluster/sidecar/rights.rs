@@ -43,7 +43,8 @@ fn row_69_no_right_in_one_namespace_of_several_keeps_no_other_from_its_secret() 
     let kubeconfig = cluster.service_account_kubeconfig(&first, "keeper");
     let delivery = |namespace: &String| {
         format!(
-            "- {{name: in-{namespace}, fields: {{a: b}}, to: [{{secret: {{name: app, namespace: {namespace}}}}}]}}\n"
+            "- {{name: in-{namespace}, fields: {{a: b}}, to: [{{secret: {{name: app, namespace: \
+             {namespace}}}}}]}}\n"
         )
     };
     let deliveries: String = [&first, &denied, &last].map(delivery).concat();

@@ -161,7 +161,10 @@ fn a_token_without_an_end_is_made_once() {
     let folder = tempfile::tempdir().unwrap();
     let root = secret_file(bao.folder(), "root", &bao.root_token());
     let config = format!(
-        "vault: {{address: '{}', auth: {{token: {{file: {}}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n- name: app\n  from: [{{vault: auth/token/create, write: {{policies: [root], no_parent: true}}, pick: [client_token]}}]\n  to: [{{file: {{path: app.env}}}}]\n",
+        "vault: {{address: '{}', auth: {{token: {{file: {}}}}}}}\nsidecar: \
+         {{refresh: 1s}}\ndeliveries:\n- name: app\n  from: [{{vault: auth/token/create, write: \
+         {{policies: [root], no_parent: true}}, pick: [client_token]}}]\n  to: [{{file: {{path: \
+         app.env}}}}]\n",
         bao.addr(),
         root.display()
     );

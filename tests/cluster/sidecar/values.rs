@@ -43,7 +43,8 @@ fn rows_23_and_24_a_field_that_is_no_good_keeps_what_was_delivered() {
         bao.put(name, &json!({"password": VALUE}));
         // A field that is gone is no secret that is gone: nothing is deleted for it.
         config += &format!(
-            "- {{name: {name}, onMissing: delete, from: [{{vault: kv/data/{name}, pick: [password]}}], to: [{{file: {{path: {name}.env}}}}]}}\n"
+            "- {{name: {name}, onMissing: delete, from: [{{vault: kv/data/{name}, pick: \
+             [password]}}], to: [{{file: {{path: {name}.env}}}}]}}\n"
         );
     }
     let staying = Staying::start(folder.path(), &config);

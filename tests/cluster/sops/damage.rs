@@ -95,8 +95,8 @@ enum Met {
     Refused,
     /// By both, with the same data.
     Opened,
-    /// Sops refuses, and what we give is what stood there before: a comment was bent, which we never read, or the
-    /// comments that choose what is encrypted were.
+    /// Sops refuses, and what we give is what stood there before: a comment was bent, which we
+    /// never read, or the comments that choose what is encrypted were.
     Unharmed,
 }
 

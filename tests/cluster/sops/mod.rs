@@ -1,4 +1,5 @@
-//! SOPS files as the real `sops` writes them: what it opens we open to the same data, what it refuses we refuse.
+//! SOPS files as the real `sops` writes them: what it opens we open to the same data, what it
+//! refuses we refuse.
 
 mod damage;
 mod generate;
@@ -209,7 +210,8 @@ fn value(node: &Node) -> Value {
     }
 }
 
-/// What says which values are encrypted; a binary file has one value, so only the first is of use there.
+/// What says which values are encrypted; a binary file has one value, so only the first is of use
+/// there.
 const RULES: [&str; 7] = [
     "",
     "encrypted_suffix: _secret",

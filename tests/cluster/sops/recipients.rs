@@ -1,4 +1,5 @@
-//! Every kind of recipient that sops writes and we can be: each opens alone, and the report names it.
+//! Every kind of recipient that sops writes and we can be: each opens alone, and the report names
+//! it.
 
 use std::path::Path;
 
@@ -57,7 +58,8 @@ fn files_of_every_kind_of_recipient_open_with_its_key_alone() {
     }
 }
 
-/// What sops delivers of a file whose clear values were changed, we deliver of its encrypted ones, and know the others.
+/// What sops delivers of a file whose clear values were changed, we deliver of its encrypted ones,
+/// and know the others.
 #[test]
 fn clear_values_outside_of_the_checksum_are_known_one_by_one() {
     let desk = Desk::new();
@@ -92,7 +94,8 @@ fn clear_values_outside_of_the_checksum_are_known_one_by_one() {
     assert!(desk.open(&changed, DocumentFormat::Yaml, true).is_ok());
 }
 
-/// Beyond the number that is told one by one the whole file is refused, unless its clear values are allowed.
+/// Beyond the number that is told one by one the whole file is refused, unless its clear values are
+/// allowed.
 #[test]
 fn too_many_clear_values_outside_of_the_checksum_are_refused_as_a_whole() {
     let desk = Desk::new();

@@ -23,7 +23,8 @@ fn place(top: &str, keys: &str) -> Scratch {
     folder.write(
         "keyferry.yaml",
         format!(
-            "{top}keys: {{age: [{keys}]}}\ndeliveries:\n  - name: app\n    from: [{{sops: two.enc.env}}]\n    to: [{{file: {{path: out.env}}}}]\n"
+            "{top}keys: {{age: [{keys}]}}\ndeliveries:\n  - name: app\n    from: [{{sops: \
+             two.enc.env}}]\n    to: [{{file: {{path: out.env}}}}]\n"
         ),
     );
     folder

@@ -1,4 +1,5 @@
-//! What a SOPS file is delivered as: the types that `sops -d` gives, and what JSON and INI can hold of them.
+//! What a SOPS file is delivered as: the types that `sops -d` gives, and what JSON and INI can hold
+//! of them.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -24,7 +25,8 @@ fn deliver(desk: &Desk, files: &[(String, &str)]) -> Output {
     for (index, (file, target)) in files.iter().enumerate() {
         writeln!(
             config,
-            "  - {{name: d{index}, from: [{{sops: {file}, allowUnauthenticated: true}}], to: [{{file: {{path: {target}, createDirs: true}}}}]}}"
+            "  - {{name: d{index}, from: [{{sops: {file}, allowUnauthenticated: true}}], to: \
+             [{{file: {{path: {target}, createDirs: true}}}}]}}"
         )
         .expect("a String takes text");
     }
@@ -143,7 +145,8 @@ fn row_171_sections_of_one_name_become_a_list() {
     assert_eq!(values(&opened.documents), values(&theirs.expect("INI")));
 }
 
-/// A clear value outside of the checksum is known by its section's place in the list, and refused there.
+/// A clear value outside of the checksum is known by its section's place in the list, and refused
+/// there.
 #[test]
 fn row_171_a_clear_value_of_a_repeated_section_is_refused_where_it_is_used() {
     let desk = Desk::new();
@@ -160,7 +163,8 @@ fn row_171_a_clear_value_of_a_repeated_section_is_refused_where_it_is_used() {
         ("Peer", 6),
     ] {
         let config = format!(
-            "keys: {{age: [{{file: both.key}}]}}\ndeliveries:\n  - {{name: d, from: [{{sops: p.enc.ini, pick: [{pick}]}}], to: [{{file: {{path: p.json}}}}]}}\n"
+            "keys: {{age: [{{file: both.key}}]}}\ndeliveries:\n  - {{name: d, from: [{{sops: \
+             p.enc.ini, pick: [{pick}]}}], to: [{{file: {{path: p.json}}}}]}}\n"
         );
         desk.scratch.write("keyferry.yaml", config);
         let config = desk.scratch.path().join("keyferry.yaml");
@@ -169,12 +173,14 @@ fn row_171_a_clear_value_of_a_repeated_section_is_refused_where_it_is_used() {
     }
 }
 
-/// By rules of comments nobody but sops knows what is encrypted: what opens is, and what does not is told from a damaged value.
+/// By rules of comments nobody but sops knows what is encrypted: what opens is, and what does not
+/// is told from a damaged value.
 #[test]
 fn row_174_a_clear_value_may_look_encrypted() {
     let desk = Desk::new();
     let own = vec![vec![desk.keys[0].recipient().to_owned()]];
-    let plain = "# encrypt this\na: secret\nb: ENC[AES256_GCM\nc: ENC[AES256_GCM,data:x]\nd: 'ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]'\n";
+    let plain = "# encrypt this\na: secret\nb: ENC[AES256_GCM\nc: ENC[AES256_GCM,data:x]\nd: \
+        'ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]'\n";
     let format = DocumentFormat::Yaml;
     for mac_only in ["", "    mac_only_encrypted: true\n"] {
         let rule = format!("    encrypted_comment_regex: encrypt\n{mac_only}");

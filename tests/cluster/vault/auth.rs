@@ -53,7 +53,8 @@ fn row_14_a_service_account_that_is_not_bound_is_refused_after_three_tries() {
     pod.bao.post("auth/kubernetes/role/platform", &role);
     let (jwt, server) = pod.server("app", "vault");
     let result = read_once(&[&jwt, VALUE], &server, SOON, &path("kv/data/app"));
-    let words = "cannot log in with role `platform` at mount `kubernetes`: login refused: service account name not authorized";
+    let words = "cannot log in with role `platform` at mount `kubernetes`: login refused: service \
+        account name not authorized";
     fails(result, "denied", &[words]);
     assert_eq!(logins(&pod.bao), 3);
 }

@@ -413,8 +413,11 @@ fn row_165_base64_in_vault_becomes_bytes() {
         done.assert_no_canary(&[&token, VALUE]);
         done
     };
-    let both = "{vault: kv/binary, pick: [keystore], encoding: base64}, {vault: kv/binary, pick: [plain, hex, json]}";
-    let fields = "      again: {template: '{{ keystore | base64 }}', encoding: base64}\n      key: '{{ hex | hexdec }}'\n      filtered: \"{{ 'AP8=' | base64decode }}\"\n      sum: '{{ keystore | sha256sum }}'\n      yaml: '{{ json | fromJson | toYaml }}'\n";
+    let both = "{vault: kv/binary, pick: [keystore], encoding: base64}, \
+        {vault: kv/binary, pick: [plain, hex, json]}";
+    let fields = "      again: {template: '{{ keystore | base64 }}', encoding: base64}\n      \
+        key: '{{ hex | hexdec }}'\n      filtered: \"{{ 'AP8=' | base64decode }}\"\n      sum: \
+        '{{ keystore | sha256sum }}'\n      yaml: '{{ json | fromJson | toYaml }}'\n";
     job(both, fields).expect(0);
     let read = |name: &str| std::fs::read(folder.path().join("out").join(name)).expect(name);
     assert_eq!(read("keystore"), bytes);

@@ -1,4 +1,5 @@
-//! The ways to log in that need no cluster: JWT, GitHub Actions, AppRole and its wrapping, token files, namespaces, TLS.
+//! The ways to log in that need no cluster: JWT, GitHub Actions, AppRole and its wrapping, token
+//! files, namespaces, TLS.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -159,7 +160,8 @@ fn an_app_role_logs_in_with_two_files() {
     assert_eq!(logins(&bao) - before, 1);
 }
 
-/// An app role whose secret id arrives wrapped: its server, the wrapping token, and what else must not be shown.
+/// An app role whose secret id arrives wrapped: its server, the wrapping token, and what else must
+/// not be shown.
 fn wrapped(bao: &OpenBao, wrap: impl Fn(&str) -> String) -> (String, VaultServer) {
     let (_, server) = app_role(bao, READ_ALL, &json!({}));
     let VaultAuth::AppRole {

@@ -1,6 +1,7 @@
 //! The Vault client on a real OpenBao and a real Kubernetes.
 //!
-//! Tests carry the number of their row in the list of faults. Each fails when a token or a value shows up in a log or error.
+//! Tests carry the number of their row in the list of faults. Each fails when a token or a value
+//! shows up in a log or error.
 
 mod auth;
 mod kv;

@@ -15,7 +15,8 @@ use crate::support::stay::Staying;
 use crate::support::stub::{Reply, Stub};
 use keyferry::config::VaultAuth;
 
-/// A folder with a configuration that logs in by AppRole and writes one file for each of these secrets.
+/// A folder with a configuration that logs in by AppRole and writes one file for each of these
+/// secrets.
 fn desk(bao: &OpenBao, names: &[&str]) -> (Scratch, Vec<String>) {
     let (secrets, server) = app_role(bao, READ_ALL, &json!({}));
     let VaultAuth::AppRole {
@@ -29,13 +30,19 @@ fn desk(bao: &OpenBao, names: &[&str]) -> (Scratch, Vec<String>) {
     };
     let deliveries: String = names
         .iter()
-        .map(|name| format!("  - {{name: {name}, from: [{{vault: kv/{name}}}], to: [{{file: {{path: out/{name}.env, createDirs: true}}}}]}}\n"))
+        .map(|name| {
+            format!(
+                "  - {{name: {name}, from: [{{vault: kv/{name}}}], to: \
+            [{{file: {{path: out/{name}.env, createDirs: true}}}}]}}\n"
+            )
+        })
         .collect();
     let scratch = Scratch::new("whole");
     scratch.write(
         "keyferry.yaml",
         format!(
-            "vault:\n  address: {}\n  auth: {{appRole: {{mount: {mount}, roleIdFile: {}, secretIdFile: {}}}}}\ndeliveries:\n{deliveries}",
+            "vault:\n  address: {}\n  auth: {{appRole: {{mount: {mount}, roleIdFile: {}, \
+             secretIdFile: {}}}}}\ndeliveries:\n{deliveries}",
             bao.addr(),
             role_id_file.display(),
             secret_id_file.display()
@@ -100,7 +107,10 @@ fn row_160_one_secret_in_three_spellings_is_read_once() {
     let begin = fs::read_to_string(&config).unwrap();
     let spellings = ["kv/app", "kv/data/app", "/kv/app", "/v1/kv/data/app"];
     let deliveries = spellings.iter().enumerate().map(|(number, path)| {
-        format!("  - {{name: d{number}, from: [{{vault: {path}}}], to: [{{file: {{path: {number}.env}}}}]}}\n")
+        format!(
+            "  - {{name: d{number}, from: [{{vault: {path}}}], to: [{{file: \
+            {{path: {number}.env}}}}]}}\n"
+        )
     });
     fs::write(&config, begin + &deliveries.collect::<String>()).unwrap();
     keyferry().args(["job"]).dir(desk.path()).run().expect(0);
@@ -190,7 +200,8 @@ fn row_29_a_lease_that_nobody_was_given_ends_with_its_token() {
     let head = fs::read_to_string(folder.path().join("keyferry.yaml")).unwrap();
     let head = head.split("deliveries:").next().unwrap().replace(
         "vault:\n",
-        "vaults:\n hung: {address: 'http://127.0.0.1:HUNG', auth: {token: {file: token}}}\n real:\n",
+        "vaults:\n hung: {address: 'http://127.0.0.1:HUNG', auth: {token: \
+         {file: token}}}\n real:\n",
     );
     let hung = Stub::start(|_| Reply::Hang);
     let head = head.replace("HUNG", &hung.port().to_string());

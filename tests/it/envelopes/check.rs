@@ -1,4 +1,5 @@
-//! `check --keys`: who can read what, which key opens it, whether it was changed, what is clear in it.
+//! `check --keys`: who can read what, which key opens it, whether it was changed, what is clear in
+//! it.
 
 use serde_json::Value;
 
@@ -133,13 +134,16 @@ fn a_changed_file_is_called_bad() {
 #[test]
 fn keys_of_other_kinds_are_named_as_not_supported() {
     let whole = text("sops/two.enc.yaml");
-    let pgp = "    pgp:\n        - enc: x\n          fp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n    kms:\n        - arn: arn:aws:kms:x\n          enc: x\n    lastmodified:";
+    let pgp = "    pgp:\n        - enc: x\n          fp: \
+        85D77543B3D624B63CEA9E6DBC17301B491B3F21\n    kms:\n        - arn: arn:aws:kms:x\n        \
+          enc: x\n    lastmodified:";
     let plugin = "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t";
     let desk = desk(BOTH, &["two.enc.yaml"]);
     let whole = whole.replace("    lastmodified:", pgp);
     desk.put("two.enc.yaml", whole.replace(OTHER, plugin));
     let output = desk.run(&["check", "--keys"]).expect(0);
-    let line = "PGP 85D77543B3D624B63CEA9E6DBC17301B491B3F21 (not supported), AWS KMS arn:aws:kms:x (not supported)";
+    let line = "PGP 85D77543B3D624B63CEA9E6DBC17301B491B3F21 (not supported), AWS KMS \
+        arn:aws:kms:x (not supported)";
     assert!(output.stdout.contains(line), "{}", output.stdout);
     let line = format!("{RECIPIENT}, {plugin} (not supported), PGP");
     assert!(output.stdout.contains(&line), "{}", output.stdout);
@@ -225,7 +229,8 @@ fn listed_recipients_of_every_kind_pass() {
     };
     let [ed, rsa, hybrid] = ["ssh_ed25519", "ssh_rsa2048", "hybrid"].map(ssh);
     let keys = format!(
-        "age: [{{file: x25519.key}}, {{file: hybrid.key}}, {{ssh: ssh_ed25519}}, {{ssh: ssh_rsa2048}}], recipients: [{RECIPIENT}, '{ed} me@host', '{rsa}', {hybrid}]"
+        "age: [{{file: x25519.key}}, {{file: hybrid.key}}, {{ssh: ssh_ed25519}}, {{ssh: \
+         ssh_rsa2048}}], recipients: [{RECIPIENT}, '{ed} me@host', '{rsa}', {hybrid}]"
     );
     let files = [
         "ssh_ed25519.enc.yaml",

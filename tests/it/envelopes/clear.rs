@@ -1,4 +1,5 @@
-//! `mac_only_encrypted`: encrypted values are delivered, clear ones are refused where they are used.
+//! `mac_only_encrypted`: encrypted values are delivered, clear ones are refused where they are
+//! used.
 
 use super::{Desk, refused, text};
 

@@ -1,4 +1,5 @@
-//! Encrypted files through the binary: opened, reported on, and refused when they were damaged. Nothing needs a server.
+//! Encrypted files through the binary: opened, reported on, and refused when they were damaged.
+//! Nothing needs a server.
 
 mod age;
 mod check;
@@ -21,7 +22,8 @@ const KEY: &str = "age: [{file: x25519.key}]";
 const RECIPIENT: &str = "age16hcqgc78lj6sj2gge9ynvu3ssud6nd9jwg34ht6df05dzjuw43tqhd20tv";
 /// A recipient whose private half nobody has.
 const OTHER: &str = "age1tcfdysygmkedgdh8mwn5httx502f22ssyjvnt6nvvgds90rqgsfq968kh6";
-/// A bad file must be refused at once: in a second alone, in a few on a machine that tests everything at a time.
+/// A bad file must be refused at once: in a second alone, in a few on a machine that tests
+/// everything at a time.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// A folder with a configuration, keys and files.
@@ -78,7 +80,8 @@ impl Desk {
         self.run_by(keyferry(), args)
     }
 
-    /// The same with 64 MiB of address space, the program itself included: what asks for more is killed.
+    /// The same with 64 MiB of address space, the program itself included: what asks for more is
+    /// killed.
     fn run_in_bounds(&self, args: &[&str]) -> Output {
         let limited = Run::of("/bin/sh").args([
             "-c",

@@ -11,8 +11,14 @@ fn check(from: &str, to: &str, expected: &str) {
         "hybrid.enc.yaml",
     ] {
         let desk = Desk::new()
-            .keys("age: [{file: x25519.key}, {file: hybrid.key}, {ssh: ssh_ed25519}, {ssh: ssh_rsa2048}]")
-            .carry(&format!("sops: {name}, {from}"), &format!("path: out, {to}"));
+            .keys(
+                "age: [{file: x25519.key}, {file: hybrid.key}, {ssh: ssh_ed25519}, \
+                {ssh: ssh_rsa2048}]",
+            )
+            .carry(
+                &format!("sops: {name}, {from}"),
+                &format!("path: out, {to}"),
+            );
         for key in ["hybrid.key", "ssh_ed25519", "ssh_rsa2048"] {
             desk.put(key, vector(&format!("age/made/{key}")));
         }
@@ -25,7 +31,8 @@ fn check(from: &str, to: &str, expected: &str) {
 #[test]
 fn dotted_paths_reach_values_items_and_keys_with_dots() {
     check(
-        "pick: [db.password, db.hosts.1.name, api.token], rename: {db.password: P, db.hosts.1.name: H, api.token: T}",
+        "pick: [db.password, db.hosts.1.name, api.token], rename: \
+         {db.password: P, db.hosts.1.name: H, api.token: T}",
         "format: dotenv",
         "P=canary-value-7\nH=b.example\nT=canary-dotted-7\n",
     );
@@ -36,7 +43,8 @@ fn a_subtree_is_json_or_yaml_or_one_value_of_json() {
     check(
         "pick: [db.hosts], rename: {db.hosts: hosts}",
         "format: yaml",
-        "hosts:\n  -\n    name: \"a.example\"\n    weight: 1\n  -\n    name: \"b.example\"\n    weight: 2\n",
+        "hosts:\n  -\n    name: \"a.example\"\n    weight: 1\n  -\n    name: \"b.example\"\n    \
+         weight: 2\n",
     );
     check(
         "pick: [db.hosts.0], rename: {db.hosts.0: host}",

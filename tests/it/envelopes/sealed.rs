@@ -96,7 +96,8 @@ fn row_168_what_the_template_says_of_its_name_changes_nothing() {
         let moved = desk("old.pem", "app.yaml", &inside);
         moved.run(&["job"]).expect(0);
         assert!(moved.read("out").starts_with("password="), "{file}");
-        // The other way round: renamed outside, as kustomize does it, and the template left as it was.
+        // The other way round: renamed outside, as kustomize does it, and the template left as it
+        // was.
         let outside = whole.replace("  name: app\n", "  name: renamed\n");
         let outside = outside.replace("      name: renamed\n", "      name: app\n");
         assert_ne!(outside, whole);
@@ -158,7 +159,8 @@ fn row_41_templates_ask_for_nothing_that_is_not_theirs() {
         assert_ne!(edited, whole);
         refused_manifest(edited, code, what);
     }
-    // What would make another tool the owner is left out where the object is made (tests/cluster/sealed), not refused.
+    // What would make another tool the owner is left out where the object is made
+    // (tests/cluster/sealed), not refused.
     let owned = whole.replacen(
         "      labels:\n",
         "      ownerReferences: [{kind: Pod, name: x}]\n      finalizers: [x/y]\n      labels:\n",

@@ -191,7 +191,8 @@ fn row_32_every_format_is_refused_without_its_checksum_or_cut_short() {
 #[test]
 fn row_33_other_kinds_of_keys_are_named() {
     let pgp = "    pgp:\n        - created_at: \"2026-01-01T00:00:00Z\"\n          enc: x\n          fp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n";
-    let kms = "    kms:\n        - arn: arn:aws:kms:eu-west-1:1:key/x\n          created_at: \"2026-01-01T00:00:00Z\"\n          enc: x\n          aws_profile: \"\"\n";
+    let kms = "    kms:\n        - arn: arn:aws:kms:eu-west-1:1:key/x\n          created_at: \
+        \"2026-01-01T00:00:00Z\"\n          enc: x\n          aws_profile: \"\"\n";
     for (keys, needs) in [
         (pgp.to_owned(), "it needs PGP"),
         (kms.to_owned(), "it needs AWS KMS"),

@@ -1,4 +1,5 @@
-//! Files as old and new versions of sops write them: each opens to the very tree that was encrypted.
+//! Files as old and new versions of sops write them: each opens to the very tree that was
+//! encrypted.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +41,8 @@ const ALL: &[&str] = &[
 ];
 /// Since 3.9.
 const MAC_ONLY: &[&str] = &["mac-only.env", "mac-only.yaml"];
-/// Since 3.10; before, sops wrote no key groups into a `.env` file, and into an INI file what it could not read itself.
+/// Since 3.10; before, sops wrote no key groups into a `.env` file, and into an INI file what it
+/// could not read itself.
 const NEWEST: &[&str] = &[
     "encrypted-comment.yaml",
     "groups.env",
@@ -71,7 +73,8 @@ fn plain(extension: &str) -> Vec<Node> {
     document::parse(bytes, format(extension)).expect("the plain file is well formed")
 }
 
-/// The trees are equal. They are no secrets, yet a `Node` shows none of its leaves: the file's name must do.
+/// The trees are equal. They are no secrets, yet a `Node` shows none of its leaves: the file's name
+/// must do.
 #[track_caller]
 fn opens(file: &str) {
     let (_, extension) = file.rsplit_once('.').expect("it has an extension");

@@ -8,7 +8,8 @@ use crate::support::run::{Output, Run};
 /// One pass into `small`, which `mount` prepares; then what is there.
 fn pass(dir: &std::path::Path, mount: &str, limit: &str) -> Output {
     let script = format!(
-        "{mount} && echo A=old > small/a.env && ({limit} exec \"$0\" job); code=$?; ls -a small; cat small/a.env; exit $code"
+        "{mount} && echo A=old > small/a.env && ({limit} exec \"$0\" job); code=$?; ls -a small; \
+         cat small/a.env; exit $code"
     );
     Run::of("unshare")
         .dir(dir)
@@ -19,7 +20,8 @@ fn pass(dir: &std::path::Path, mount: &str, limit: &str) -> Output {
 #[test]
 fn row_45_on_a_full_disk_without_inodes_or_room_for_the_file_the_old_one_stays() {
     let long = "x".repeat(60_000);
-    // Of a shell: the limit is in blocks of 512 bytes, and the signal that comes with it is not for us.
+    // Of a shell: the limit is in blocks of 512 bytes, and the signal that comes with it is not for
+    // us.
     let short_write = "trap '' XFSZ; ulimit -f 16;";
     for (mount, limit, reason) in [
         (

@@ -1,5 +1,5 @@
-//! What must not happen to files: a key overwritten by what it opened, a lock or a hang that stops everything, a lost save, a
-//! trace of what was refused.
+//! What must not happen to files: a key overwritten by what it opened, a lock or a hang that stops
+//! everything, a lost save, a trace of what was refused.
 
 use std::sync::Barrier;
 use std::thread::scope;
@@ -24,7 +24,9 @@ fn opened(dir: &Path, to: &str) {
         dir,
         "keyferry.yaml",
         &format!(
-            "keys: {{age: [{{file: keys/age.key}}]}}\nvault: {{address: 'https://127.0.0.1:1', caFile: tls/ca.pem, auth: {{token: {{file: token}}}}}}\ndeliveries:\n  - {{name: a, from: [{{age: a.env.age}}], to: [{to}]}}\n"
+            "keys: {{age: [{{file: keys/age.key}}]}}\nvault: {{address: 'https://127.0.0.1:1', \
+             caFile: tls/ca.pem, auth: {{token: {{file: token}}}}}}\ndeliveries:\n  - {{name: a, \
+             from: [{{age: a.env.age}}], to: [{to}]}}\n"
         ),
     );
 }
@@ -98,7 +100,8 @@ fn row_115_no_target_is_a_file_that_is_read() {
 fn row_115_a_set_is_not_read_by_who_lays_it() {
     let dir = folder();
     fs::create_dir(dir.path().join("parts")).expect("made");
-    let text = "keys: {age: [{file: parts/A}]}\ndeliveries:\n  - {name: a, fields: {A: '1'}, to: [{files: {dir: parts}}]}\n";
+    let text = "keys: {age: [{file: parts/A}]}\ndeliveries:\n  - {name: a, fields: \
+        {A: '1'}, to: [{files: {dir: parts}}]}\n";
     write(dir.path(), "keyferry.yaml", text);
     let output = run(dir.path(), &["check"]);
     assert_eq!(output.code, 2, "{}", output.stderr);
@@ -144,7 +147,11 @@ fn row_117_a_target_that_hangs_delays_only_its_own_delivery() {
         return;
     };
     let text = format!(
-        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n  - {{name: hung, fields: {{A: '1'}}, to: [{{file: {{path: hung/a.env}}}}]}}\n  - {{name: set, fields: {{A: '1'}}, to: [{{files: {{dir: hung/set, createDirs: true}}}}]}}\n  - {{name: source, from: [{{age: hung/b.env.age}}], to: [{{file: {{path: source.env}}}}]}}\n  - {{name: well, from: [{{age: b.env.age}}], to: [{{file: {{path: well/b.env, createDirs: true}}}}]}}\n",
+        "keys: {{age: [{{file: {}}}]}}\ndeliveries:\n  - {{name: hung, fields: \
+         {{A: '1'}}, to: [{{file: {{path: hung/a.env}}}}]}}\n  - {{name: set, fields: {{A: '1'}}, \
+         to: [{{files: {{dir: hung/set, createDirs: true}}}}]}}\n  - {{name: source, from: \
+         [{{age: hung/b.env.age}}], to: [{{file: {{path: source.env}}}}]}}\n  - {{name: well, \
+         from: [{{age: b.env.age}}], to: [{{file: {{path: well/b.env, createDirs: true}}}}]}}\n",
         age_key().display()
     );
     replace(&at("b.env.age"), &age("B=1\n"));
@@ -184,7 +191,14 @@ fn row_117_what_else_hangs_stops_no_probe_and_no_other_delivery() {
     fs::create_dir(at("hung")).expect("made");
     write(dir.path(), "hung/ca.pem", Authority::new().pem());
     let text = format!(
-        "keys: {{age: [{{file: {}}}]}}\nvault: {{address: 'https://127.0.0.1:1', caFile: hung/ca.pem, auth: {{token: {{file: token}}}}}}\nsidecar: {{endWith: {{pidFile: hung/end.pid}}}}\ndeliveries:\n  - {{name: vault, from: [{{vault: kv/a}}], to: [{{file: {{path: vault.env}}}}]}}\n  - name: told\n    from: [{{age: b.env.age}}]\n    to: [{{file: {{path: told.env}}}}]\n    onChange: [{{signal: {{pidFile: hung/a.pid}}}}, {{run: {{command: [hung/program], timeout: 1s}}}}, {{webhook: {{url: 'http://127.0.0.1:1/', keyFile: hung/key}}}}]\n  - {{name: well, from: [{{age: b.env.age}}], to: [{{file: {{path: well.env}}}}]}}\n",
+        "keys: {{age: [{{file: {}}}]}}\nvault: \
+         {{address: 'https://127.0.0.1:1', caFile: hung/ca.pem, auth: {{token: {{file: \
+         token}}}}}}\nsidecar: {{endWith: {{pidFile: hung/end.pid}}}}\ndeliveries:\n  - {{name: \
+         vault, from: [{{vault: kv/a}}], to: [{{file: {{path: vault.env}}}}]}}\n  - name: told\n  \
+           from: [{{age: b.env.age}}]\n    to: [{{file: {{path: told.env}}}}]\n    onChange: \
+         [{{signal: {{pidFile: hung/a.pid}}}}, {{run: {{command: [hung/program], timeout: 1s}}}}, \
+         {{webhook: {{url: 'http://127.0.0.1:1/', keyFile: hung/key}}}}]\n  - {{name: well, from: \
+         [{{age: b.env.age}}], to: [{{file: {{path: well.env}}}}]}}\n",
         age_key().display()
     );
     write(dir.path(), "token", "canary-1");
@@ -307,13 +321,15 @@ fn row_120_what_is_refused_or_fails_creates_nothing_on_the_way() {
     let dir = folder();
     let ours = ".keyferry-0123456789abcdef.tmp";
     let set = format!(
-        "deliveries:\n  - {{name: a, fields: {{\"{ours}\": '1'}}, to: [{{files: {{dir: new/deep, createDirs: true}}}}]}}\n"
+        "deliveries:\n  - {{name: a, fields: {{\"{ours}\": '1'}}, to: [{{files: {{dir: new/deep, \
+         createDirs: true}}}}]}}\n"
     );
     for (text, code) in [
         (set, 6),
         (
             format!(
-                "deliveries:\n  - {{name: a, fields: {{A: '1'}}, to: [{{file: {{path: new/deep/{ours}, format: raw, createDirs: true}}}}]}}\n"
+                "deliveries:\n  - {{name: a, fields: {{A: '1'}}, to: [{{file: {{path: \
+                 new/deep/{ours}, format: raw, createDirs: true}}}}]}}\n"
             ),
             6,
         ),
@@ -362,7 +378,8 @@ fn row_122_the_notes_of_a_sidecar_stay_beneath_the_root() {
     let dir = folder();
     let text = |state: &str| {
         format!(
-            "sidecar: {{state: {state}}}\ndeliveries:\n  - {{name: a, fields: {{A: '1'}}, to: [{{file: {{path: a.env}}}}]}}\n"
+            "sidecar: {{state: {state}}}\ndeliveries:\n  - {{name: a, fields: \
+             {{A: '1'}}, to: [{{file: {{path: a.env}}}}]}}\n"
         )
     };
     for (state, code) in [("../notes", 2), ("notes", 0)] {

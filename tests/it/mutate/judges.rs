@@ -1,7 +1,9 @@
-//! What must hold for any input at all, one judge per parser. The fuzz targets in `fuzz/` use this very file.
+//! What must hold for any input at all, one judge per parser. The fuzz targets in `fuzz/` use this
+//! very file.
 //!
-//! A judge gets bytes, panics where something is wrong, and says whether the input was accepted. Accepted must mean
-//! harmless: no other plaintext than the one that was encrypted, and no refusal that shows it.
+//! A judge gets bytes, panics where something is wrong, and says whether the input was accepted.
+//! Accepted must mean harmless: no other plaintext than the one that was encrypted, and no refusal
+//! that shows it.
 
 use std::fmt::Display;
 use std::sync::OnceLock;
@@ -148,9 +150,12 @@ const AGE_PAYLOAD: &[u8] = b"canary-value-7\n";
 
 const DOTENV_TEXT: &str =
     "export A=1\n# note\nB='a\nb'\nC=\"x\\n\\\"\\\\y\" # note\nD=bare # note\nE=\nF='it'\n";
-const INI_TEXT: &str = "top = 1\n; note\n[a.b]\nx = \"q # ;\"\ny = `t`\nz = \"\"\"a\nb\"\"\"\nw = a \\\n  b\n[DEFAULT]\nk: v\n[a.b]\nu = %(x)s\n";
+const INI_TEXT: &str = "top = 1\n; note\n[a.b]\nx = \"q # ;\"\ny = `t`\nz = \"\"\"a\nb\"\"\"\nw = \
+    a \\\n  b\n[DEFAULT]\nk: v\n[a.b]\nu = %(x)s\n";
 
-const YAML_TEXT: &str = "---\n# note\nbase: &b {x: 1, y: [~, .inf, 2024-01-02]}\nm:\n  <<: *b\n  'q': \"a\\u00e9\\n\"\nlit: |2-\n   one\n\n  two\nfold: >\n  a\n  b\n? k\n: !!binary aGk=\n---\nl:\n- - 1\n  - {a: b}\n";
+const YAML_TEXT: &str = "---\n# note\nbase: &b {x: 1, y: [~, .inf, 2024-01-02]}\nm:\n  <<: *b\n  \
+    'q': \"a\\u00e9\\n\"\nlit: |2-\n   one\n\n  two\nfold: >\n  a\n  b\n? k\n: !!binary \
+    aGk=\n---\nl:\n- - 1\n  - {a: b}\n";
 /// What YAML may unfold into beside what stands there.
 const MOST_UNFOLDED: usize = 8 << 20;
 const PATTERN_TEXTS: [&str; 4] = [
@@ -163,7 +168,8 @@ const TEMPLATES: [&str; 4] = [
     "{{ .a }} {{- /* note */ -}} {{ index . \"b-c\" | upper | quote }}",
     "{{ if and .a (eq .a \"x\") }}y{{ else if .d }}z{{ else }}n{{ end }}",
     "{{ $v := splitList \",\" .a }}{{ range $i, $x := $v }}{{ $i }}={{ $x | b64enc }}{{ end }}",
-    "{{ with .d }}{{ . | trim | sha256sum | trunc 5 }}{{ end }}{{ printf \"%s-%q\" .a .d | indent 2 }}{{ repeat 3 .a }}",
+    "{{ with .d }}{{ . | trim | sha256sum | trunc 5 }}{{ end }}{{ printf \"%s-%q\" .a .d | indent \
+     2 }}{{ repeat 3 .a }}",
 ];
 
 impl File {
@@ -251,7 +257,8 @@ fn opens_to_the_same(bytes: &[u8], file: &File) -> bool {
     };
     let whole = sops::open(file.text.as_bytes(), file.format, keys(), Policy::default());
     let mut before = leaves(&whole.expect("an untouched file opens").documents).into_iter();
-    // Keys, and values that are empty, are covered by nothing; every other value stands where it stood.
+    // Keys, and values that are empty, are covered by nothing; every other value stands where it
+    // stood.
     for leaf in leaves(&opened.documents) {
         assert!(before.any(|other| other == leaf), "another plaintext");
     }

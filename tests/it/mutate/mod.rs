@@ -77,7 +77,8 @@ const WORDS: &[&[u8]] = &[
 const WAYS: usize = 10;
 /// What a single input may take of a processor at most, whatever else the machine does meanwhile.
 const AT_ONCE: Duration = Duration::from_secs(5);
-/// What all inputs of one target together may make the process grow by, its parser's own limits and the inputs included.
+/// What all inputs of one target together may make the process grow by, its parser's own limits and
+/// the inputs included.
 const MOST_GROWTH: u64 = 64 << 20;
 /// What copying may make of an input.
 const LARGEST: usize = 1 << 18;
@@ -117,7 +118,8 @@ fn change(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
             bytes.splice(at..to, other[from..end].iter().copied());
         }
         8 => {
-            // The same under another number: a value at another's place, metadata behind another tree.
+            // The same under another number: a value at another's place, metadata behind another
+            // tree.
             if let (Some(byte), Some(number)) = (bytes.first_mut(), other.first()) {
                 *byte = *number;
             }

@@ -1,4 +1,5 @@
-//! `.env` files of others, edited and then read by those who will read them; and read by us as compose reads them.
+//! `.env` files of others, edited and then read by those who will read them; and read by us as
+//! compose reads them.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -209,11 +209,13 @@ fn row_24_scalars_keep_their_spelling_and_nested_values_need_an_encoding() {
     assert_eq!(with(true, &[]), Ok(format!("{scalars}in='{{\"x\":1}}'\n")));
     assert_eq!(
         with(false, &[]).expect_err("refused"),
-        "file `x` (keyferry.yaml:9:9): field `in` of vault `kv/a` (keyferry.yaml:3:9) is a mapping, not one value"
+        "file `x` (keyferry.yaml:9:9): field `in` of vault `kv/a` (keyferry.yaml:3:9) is a \
+         mapping, not one value"
     );
 }
 
-/// The lines of the vectors were read back equal by javaproperties (PyPI), which follows `java.util.Properties`.
+/// The lines of the vectors were read back equal by javaproperties (PyPI), which follows
+/// `java.util.Properties`.
 #[test]
 fn properties_are_those_that_javaproperties_was_seen_to_read() {
     #[derive(serde::Deserialize)]

@@ -1,5 +1,5 @@
-//! What we write, read by those who will read it: real shells, docker compose's own library, node, and readers of YAML
-//! and JSON. A value is refused, or all of them have the same bytes.
+//! What we write, read by those who will read it: real shells, docker compose's own library, node,
+//! and readers of YAML and JSON. A value is refused, or all of them have the same bytes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -114,8 +114,9 @@ pub(super) fn by_python(file: &Path) -> Read {
         .collect()
 }
 
-/// Whether python-dotenv takes a value as it is written for another, whatever its quotes: it fills in `${NAME}` everywhere, and
-/// takes `\\\\` in quotes for one backslash. The table in `docs/dotenv.md` says so.
+/// Whether python-dotenv takes a value as it is written for another, whatever its quotes: it fills
+/// in `${NAME}` everywhere, and takes `\\\\` in quotes for one backslash. The table in
+/// `docs/dotenv.md` says so.
 fn is_lost_on_python(value: &str) -> bool {
     let braced = value
         .split_once("${")

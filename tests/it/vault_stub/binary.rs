@@ -72,7 +72,12 @@ fn the_trace_tells_each_request_and_no_secret() {
     let auth = "{jwt: {role: ci, tokenFile: jwt}}";
     folder.write(
         "keyferry.yaml",
-        format!("vault: {{address: '{}', auth: {auth}}}\ndeliveries: [{{name: app, from: [{{vault: kv/a}}], to: [{{file: {{path: out.env}}}}]}}]\n", vault.url()),
+        format!(
+            "vault: {{address: '{}', auth: {auth}}}\ndeliveries: \
+            [{{name: app, from: [{{vault: kv/a}}], to: [{{file: {{path: \
+            out.env}}}}]}}]\n",
+            vault.url()
+        ),
     );
     let output = keyferry()
         .dir(folder.path())
@@ -98,7 +103,10 @@ fn row_159_in_a_job_too_a_server_that_hangs_holds_up_no_delivery_of_another() {
     let auth = "auth: {token: {file: token}}";
     // More of them than may be under way at one time, and the healthy one last.
     let slow = (0..100).map(|number| {
-        format!("- {{name: slow{number}, from: [{{vault: kv/data/{number}, server: slow}}], to: [{{file: {{path: slow{number}.env}}}}]}}\n")
+        format!(
+            "- {{name: slow{number}, from: [{{vault: kv/data/{number}, server: slow}}], to: \
+            [{{file: {{path: slow{number}.env}}}}]}}\n"
+        )
     });
     let text = format!(
         "vault: {{address: '{}', {auth}}}\nvaults: {{slow: {{address: '{}', {auth}}}}}\ndeliveries:\n{}\

@@ -98,7 +98,8 @@ fn row_14_a_refusal_with_a_reason_is_believed_after_three_tries_with_a_fresh_jwt
         result,
         "denied",
         &[
-            "role `platform` at mount `kubernetes`: login refused: service account name not authorized",
+            "role `platform` at mount `kubernetes`: login refused: service account name not \
+             authorized",
         ],
     );
     let sent: Vec<_> = logins(&stub)

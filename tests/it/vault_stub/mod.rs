@@ -1,6 +1,8 @@
-//! What no real Vault does when asked: garbage, redirects, 429, slow, hanging and endless bodies, broken TLS, lost tokens.
+//! What no real Vault does when asked: garbage, redirects, 429, slow, hanging and endless bodies,
+//! broken TLS, lost tokens.
 //!
-//! Tests carry the number of their row in the list of faults. Each fails when a token or a value shows up in a log or error.
+//! Tests carry the number of their row in the list of faults. Each fails when a token or a value
+//! shows up in a log or error.
 
 mod answers;
 mod binary;

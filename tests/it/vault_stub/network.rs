@@ -17,7 +17,8 @@ const BRIEF: Duration = Duration::from_millis(900);
 fn row_05_plain_http_never_leaves_this_machine() {
     let folder = credentials();
     let stub = Stub::start(in_turn(vec![kv2()]));
-    // The unspecified address is no loopback address, yet reaches the stub: so a leak would be seen.
+    // The unspecified address is no loopback address, yet reaches the stub: so a leak would be
+    // seen.
     let outside = format!("http://0.0.0.0:{}", stub.port());
     let refused = with_token(&outside, &folder);
     let failure = fails(

@@ -1,4 +1,5 @@
-//! Rows 25 to 28 for a sidecar: whatever comes back, what was delivered stays, it is told, nothing grows, and it recovers.
+//! Rows 25 to 28 for a sidecar: whatever comes back, what was delivered stays, it is told, nothing
+//! grows, and it recovers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -82,11 +83,15 @@ fn all_rows(rows: &[Row], authority: &Authority) -> (Stub, Vec<Request>) {
         .enumerate()
         .map(|(index, Row { name, .. })| {
             let rule = if unready(index) { "unready" } else { "keep" };
-            format!("- {{name: {name}, from: [{{vault: kv/data/{name}}}], to: [{{file: {{path: {name}.env}}}}], onUnavailable: {rule}}}\n")
+            format!(
+                "- {{name: {name}, from: [{{vault: kv/data/{name}}}], to: [{{file: \
+                {{path: {name}.env}}}}], onUnavailable: {rule}}}\n"
+            )
         })
         .collect();
     let config = format!(
-        "vault: {{address: '{}', caFile: ca.crt, auth: {{token: {{file: token}}}}}}\nsidecar: {{refresh: 1s}}\ndeliveries:\n{deliveries}",
+        "vault: {{address: '{}', caFile: ca.crt, auth: {{token: {{file: token}}}}}}\nsidecar: \
+         {{refresh: 1s}}\ndeliveries:\n{deliveries}",
         stub.url()
     );
     let staying = Staying::start(folder.path(), &config);
@@ -307,7 +312,8 @@ fn row_26_a_login_is_not_made_again_before_the_server_wants_it() {
     let folder = Scratch::new("staying");
     secret_file(folder.path(), "jwt", JWT);
     let config = format!(
-        "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
+        "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: \
+         [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
         stub.url()
     );
     let staying = Staying::start(folder.path(), &config);

@@ -16,7 +16,8 @@ impl Cluster {
         self.namespace_with(&json!({}))
     }
 
-    /// A fresh namespace with labels, such as `{"pod-security.kubernetes.io/enforce": "restricted"}`.
+    /// A fresh namespace with labels, such as `{"pod-security.kubernetes.io/enforce":
+    /// "restricted"}`.
     pub(crate) fn namespace_with(&self, labels: &Value) -> String {
         let name = format!("test-{}", self.count());
         self.named_namespace(&name, labels);
@@ -43,7 +44,8 @@ impl Cluster {
         );
     }
 
-    /// A token of a service account from the TokenRequest API, good for an hour; `""` is the API server's own audience.
+    /// A token of a service account from the TokenRequest API, good for an hour; `""` is the API
+    /// server's own audience.
     pub(crate) fn token(&self, namespace: &str, account: &str, audience: &str) -> String {
         self.token_for(namespace, account, audience, 3600)
     }
@@ -111,8 +113,8 @@ impl Cluster {
         });
     }
 
-    /// An OpenBao that trusts this cluster's tokens: `auth/kubernetes`, role `platform` for any service account with
-    /// audience `vault`, policy `platform` that reads all of `kv/`.
+    /// An OpenBao that trusts this cluster's tokens: `auth/kubernetes`, role `platform` for any
+    /// service account with audience `vault`, policy `platform` that reads all of `kv/`.
     pub(crate) fn vault_with_kubernetes_auth(&self) -> OpenBao {
         let bao = OpenBao::start();
         self.trust(&bao);

@@ -1,4 +1,5 @@
-//! What the API server saw: its audit log at level Metadata, without the control plane's own requests.
+//! What the API server saw: its audit log at level Metadata, without the control plane's own
+//! requests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,14 +37,16 @@ impl Cluster {
             .collect()
     }
 
-    /// Where the log ends now. It is one line for each of a hundred thousand requests, so a part can be had without the rest.
+    /// Where the log ends now. It is one line for each of a hundred thousand requests, so a part
+    /// can be had without the rest.
     pub(crate) fn audit_end(&self) -> usize {
         self.caught_up();
         fs::metadata(self.scratch.path().join("audit.log"))
             .map_or(0, |log| usize::try_from(log.len()).unwrap_or(usize::MAX))
     }
 
-    /// The requests since then of clients whose name begins like this, each once; a watch counts when it begins.
+    /// The requests since then of clients whose name begins like this, each once; a watch counts
+    /// when it begins.
     pub(crate) fn audit_from(&self, end: usize, agent: &str) -> Vec<Value> {
         self.caught_up();
         let log = fs::read(self.scratch.path().join("audit.log")).unwrap_or_default();
@@ -58,7 +61,8 @@ impl Cluster {
         lines
     }
 
-    /// A line may be written after its answer was sent; a request of our own that has its line shows that all before have.
+    /// A line may be written after its answer was sent; a request of our own that has its line
+    /// shows that all before have.
     fn caught_up(&self) {
         let mark = format!("/version?mark={}", self.count());
         // A server that was stopped by the test writes nothing more.

@@ -1,4 +1,5 @@
-//! The command lines and credentials of the control plane. Every server runs in the cluster's folder, so paths are names.
+//! The command lines and credentials of the control plane. Every server runs in the cluster's
+//! folder, so paths are names.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +25,8 @@ rules:
 - {level: Metadata}
 ";
 
-/// Ready when its own log says so, not when its port answers: only that shows that the port is really ours.
+/// Ready when its own log says so, not when its port answers: only that shows that the port is
+/// really ours.
 pub(super) fn etcd(
     binary: &Path,
     scratch: &Scratch,
@@ -44,7 +46,8 @@ pub(super) fn etcd(
     Ok(server)
 }
 
-/// Told which address to advertise (one of documentation): else it looks for a default route, which a sandbox need not have.
+/// Told which address to advertise (one of documentation): else it looks for a default route, which
+/// a sandbox need not have.
 pub(super) fn api(binary: &Path, scratch: &Scratch, etcd: u16, port: u16) -> Server {
     let flags = format!(
         "--etcd-servers=http://127.0.0.1:{etcd} --bind-address=127.0.0.1 --secure-port={port}

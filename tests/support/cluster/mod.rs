@@ -1,6 +1,8 @@
-//! A real Kubernetes control plane: etcd, API server, controller manager; no kubelet, so nothing runs in it.
+//! A real Kubernetes control plane: etcd, API server, controller manager; no kubelet, so nothing
+//! runs in it.
 //!
-//! `shared` is one per test binary, and a test keeps to namespaces of its own; `start_own` is for tests that break it.
+//! `shared` is one per test binary, and a test keeps to namespaces of its own; `start_own` is for
+//! tests that break it.
 
 use std::fs;
 use std::io;
@@ -81,7 +83,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Only our server has a certificate of our authority: a stranger on this port is never taken for it.
+    /// Only our server has a certificate of our authority: a stranger on this port is never taken
+    /// for it.
     fn ready(&self) -> Result<(), String> {
         let client = self.client(ADMIN);
         ready(&self.api, LIMIT, || {
@@ -116,7 +119,8 @@ impl Cluster {
         self.scratch.path().join("kubeconfig")
     }
 
-    /// A wire to the API server that looks out for some bytes in its answers, and the kubeconfig of whoever has this token there.
+    /// A wire to the API server that looks out for some bytes in its answers, and the kubeconfig of
+    /// whoever has this token there.
     pub(crate) fn wired(&self, token: &str, needle: &[u8]) -> (Wire, PathBuf) {
         let wire = Wire::to(self.client("").limit(Duration::from_secs(3600)), needle);
         let text = launch::kubeconfig(wire.port(), wire.ca(), token, "default");
@@ -164,7 +168,8 @@ impl Cluster {
         self.ready().unwrap_or_else(|why| panic!("restart: {why}"));
     }
 
-    /// Keeps what is stored now. Both servers are restarted for it, because only a store at rest can be copied.
+    /// Keeps what is stored now. Both servers are restarted for it, because only a store at rest
+    /// can be copied.
     pub(crate) fn keep_store(&self) {
         self.with_store_at_rest(copy);
     }

@@ -11,7 +11,8 @@ use super::{ADMIN, Cluster};
 use crate::support::http::{Client, Connection};
 
 impl Cluster {
-    /// Asks as the administrator and gives status and JSON, whatever they are. A PATCH is a server-side apply.
+    /// Asks as the administrator and gives status and JSON, whatever they are. A PATCH is a
+    /// server-side apply.
     pub(crate) fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         self.request_as(ADMIN, method, path, body)
     }
@@ -88,7 +89,8 @@ impl Cluster {
         self.apply_yaml(namespace, &manifest);
     }
 
-    /// Applies every document (a server-side apply, forced) and gives each answer. `namespace` is for those that name none.
+    /// Applies every document (a server-side apply, forced) and gives each answer. `namespace` is
+    /// for those that name none.
     pub(crate) fn try_apply(&self, namespace: &str, manifest: &str) -> Vec<(u16, Value)> {
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(manifest).expect("the manifest is YAML");

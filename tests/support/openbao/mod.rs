@@ -1,7 +1,9 @@
-//! A real OpenBao per test: its own ports, root token, folder and audit log; a KV v2 engine is mounted at `kv/`.
+//! A real OpenBao per test: its own ports, root token, folder and audit log; a KV v2 engine is
+//! mounted at `kv/`.
 //!
-//! Not `-dev`: a configured server starts as fast, can be sealed, and always has an audit log (2.7 takes audit devices
-//! from its configuration only). The tests' own questions go to a plain listener, also when the tested one is broken TLS.
+//! Not `-dev`: a configured server starts as fast, can be sealed, and always has an audit log (2.7
+//! takes audit devices from its configuration only). The tests' own questions go to a plain
+//! listener, also when the tested one is broken TLS.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -207,7 +209,8 @@ impl OpenBao {
         })
     }
 
-    /// A second server on our port would already be initialised: that is a lost race for the port, not ours to use.
+    /// A second server on our port would already be initialised: that is a lost race for the port,
+    /// not ours to use.
     fn init(&self) -> Result<(), String> {
         let shares = json!({"secret_shares": 1, "secret_threshold": 1});
         let (status, answer) = self
@@ -247,20 +250,23 @@ fn configuration(
     let folder = scratch.path().display();
     let storage = if settings.durable {
         format!(
-            "storage \"raft\" {{\n  path = \"{folder}\"\n  node_id = \"one\"\n  performance_multiplier = \"1\"\n}}\n"
+            "storage \"raft\" {{\n  path = \"{folder}\"\n  node_id = \"one\"\n  \
+             performance_multiplier = \"1\"\n}}\n"
         )
     } else {
         "storage \"inmem\" {}\n".to_owned()
     };
     let mut text = storage
         + &format!(
-            "api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"http://127.0.0.1:{cluster}\"\n"
+            "api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \
+             \"http://127.0.0.1:{cluster}\"\n"
         )
         + &format!(
             "audit \"file\" \"file\" {{\n  options {{ file_path = \"{folder}/audit.log\" }}\n}}\n"
         )
         + &format!(
-            "listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  cluster_address = \"127.0.0.1:{cluster}\"\n  tls_disable = true\n}}\n"
+            "listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  cluster_address = \
+             \"127.0.0.1:{cluster}\"\n  tls_disable = true\n}}\n"
         );
     if let Some(Tls {
         identity,
@@ -272,7 +278,9 @@ fn configuration(
         let certificate = scratch.write("tls.crt", &identity.certificate);
         let key = scratch.write("tls.key", &identity.key);
         text += &format!(
-            "listener \"tcp\" {{\n  address = \"127.0.0.1:{tls_port}\"\n  cluster_address = \"127.0.0.1:{cluster}\"\n  tls_cert_file = \"{}\"\n  tls_key_file = \"{}\"\n{lines}\n}}\n",
+            "listener \"tcp\" {{\n  address = \"127.0.0.1:{tls_port}\"\n  cluster_address = \
+             \"127.0.0.1:{cluster}\"\n  tls_cert_file = \"{}\"\n  tls_key_file = \
+             \"{}\"\n{lines}\n}}\n",
             certificate.display(),
             key.display()
         );

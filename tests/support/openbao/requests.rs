@@ -1,4 +1,5 @@
-//! What a test asks of an OpenBao, and what it puts there. A path is `kv/data/x` or `/v1/kv/data/x`.
+//! What a test asks of an OpenBao, and what it puts there. A path is `kv/data/x` or
+//! `/v1/kv/data/x`.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! A small HTTP server that misbehaves on purpose: garbage, redirects, 429, slow and endless bodies.
+//! A small HTTP server that misbehaves on purpose: garbage, redirects, 429, slow and endless
+//! bodies.
 //!
 //! Only for what a real server will not do when asked; everything else is tested on the real one.
 
@@ -187,7 +188,10 @@ impl Shared {
                 stream.flush()?;
             }
             Reply::Endless => {
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+                stream.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: \
+                    application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+                )?;
                 let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
                 while !self.over() {
                     stream.write_all(chunk.as_bytes())?;

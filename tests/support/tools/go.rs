@@ -1,4 +1,5 @@
-//! Tools that are Go packages: modules of ours that do nothing but pin the versions of others, and one with a program of ours.
+//! Tools that are Go packages: modules of ours that do nothing but pin the versions of others, and
+//! one with a program of ours.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,7 +8,8 @@ use std::process::Command;
 
 use super::provision::{cache, fresh, mark, once, sources, succeed};
 
-const MISSING: &str = "the real test stack is built with Go: install Go 1.26 or later (go.dev/doc/install) and run again";
+const MISSING: &str = "the real test stack is built with Go: install Go 1.26 or later \
+    (go.dev/doc/install) and run again";
 
 /// One folder under `tests/stack/`.
 pub(super) struct Module {
@@ -55,7 +57,8 @@ pub(super) static OTELCOL: Module = Module {
 };
 
 impl Module {
-    /// The path of `file`, after building `packages` when it is not there yet. `file` is what Go calls the binary.
+    /// The path of `file`, after building `packages` when it is not there yet. `file` is what Go
+    /// calls the binary.
     pub(super) fn binary(&self, file: &str, packages: &[&str]) -> Result<PathBuf, String> {
         let folder = self.folder();
         let path = folder.join(file);
@@ -90,7 +93,8 @@ impl Module {
         succeed(&mut go, MISSING)
     }
 
-    /// Kubernetes takes its version from the linker; without it clients meet one that they cannot parse.
+    /// Kubernetes takes its version from the linker; without it clients meet one that they cannot
+    /// parse.
     fn link_flags(&self) -> String {
         let mut flags = "-s -w".to_owned();
         if self.name != KUBERNETES.name {

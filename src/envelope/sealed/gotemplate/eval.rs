@@ -14,7 +14,8 @@ mod block;
 /// Commands that one template may run.
 const STEPS: u32 = 100_000;
 
-/// Bytes that functions may read and make: a Secret holds 1 MiB, and each step may go through all of it.
+/// Bytes that functions may read and make: a Secret holds 1 MiB, and each step may go through all
+/// of it.
 const WORK: usize = 32 * 1024 * 1024;
 
 /// Renders parsed items.

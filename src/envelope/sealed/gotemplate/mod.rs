@@ -1,11 +1,13 @@
-//! Go's `text/template` with the functions of sprig, as far as SealedSecrets use them: `spec.template.data`.
+//! Go's `text/template` with the functions of sprig, as far as SealedSecrets use them:
+//! `spec.template.data`.
 //!
-//! Whatever is not supported is refused by its name when the manifest is read, before anything is opened. Two things differ from
-//! upstream on purpose: a field that is not there is an error (upstream writes `<no value>` into the Secret), and so is a
-//! function that fails (upstream's `b64dec` writes its error message there).
+//! Whatever is not supported is refused by its name when the manifest is read, before anything is
+//! opened. Two things differ from upstream on purpose: a field that is not there is an error
+//! (upstream writes `<no value>` into the Secret), and so is a function that fails (upstream's
+//! `b64dec` writes its error message there).
 //!
-//! Architecture invariant: no function reads anything but its arguments; output, steps and depth are bounded; what is made of
-//! secrets lies in memory that is wiped.
+//! Architecture invariant: no function reads anything but its arguments; output, steps and depth
+//! are bounded; what is made of secrets lies in memory that is wiped.
 
 mod eval;
 mod functions;
@@ -93,7 +95,8 @@ impl Fault for TemplateError {
         let hint = match &self.problem {
             Problem::Unknown(_) => "seal a value under this name, or give a `default`",
             Problem::Unsupported(_) => {
-                "see docs/SECRETS.md for the functions that work; or template the file where it is used"
+                "see docs/SECRETS.md for the functions that work; or template the file where it \
+                 is used"
             }
             Problem::Syntax(_)
             | Problem::Function { .. }

@@ -39,7 +39,8 @@ fn short(c: char) -> Option<&'static [u8]> {
     })
 }
 
-/// Rust and Go call the same categories printable; behind another character Rust lets combining marks be, as Go does.
+/// Rust and Go call the same categories printable; behind another character Rust lets combining
+/// marks be, as Go does.
 fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return c == ' ' || c.is_ascii_graphic();
@@ -96,7 +97,8 @@ pub(super) fn query(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
         })
 }
 
-/// Lower or upper case, letter for letter as Go has it; nothing when a letter has no single counterpart.
+/// Lower or upper case, letter for letter as Go has it; nothing when a letter has no single
+/// counterpart.
 pub(super) fn cased(text: &str, upper: bool, into: &mut Buffer) -> Result<Option<()>, TooLarge> {
     for c in text.chars() {
         let (first, second) = if upper {
@@ -107,7 +109,8 @@ pub(super) fn cased(text: &str, upper: bool, into: &mut Buffer) -> Result<Option
             (all.next(), all.next())
         };
         match (first, second) {
-            // The only one of those with two letters that is met in real texts: Go has no capital for it.
+            // The only one of those with two letters that is met in real texts: Go has no capital
+            // for it.
             _ if c == 'ß' => into.push_char(c)?,
             (Some(single), None) => into.push_char(single)?,
             _ => return Ok(None),

@@ -1,4 +1,5 @@
-//! The rows of `tests/vectors/sealed/gotemplate.json`: what Go rendered, and what is refused. `tests/cluster/sealed.rs` asks Go again.
+//! The rows of `tests/vectors/sealed/gotemplate.json`: what Go rendered, and what is refused.
+//! `tests/cluster/sealed.rs` asks Go again.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What a template computes with. Made texts lie in memory that is wiped, and are shared instead of copied.
+//! What a template computes with. Made texts lie in memory that is wiped, and are shared instead of
+//! copied.
 
 use std::rc::Rc;
 

@@ -111,7 +111,8 @@ fn what_is_no_sealing_key_is_told_by_what_it_is() {
         })
         .collect();
     let not_base64 = old.replacen("\nMII", "\n!!!", 1);
-    let locked = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3FDD282A07C73ED9D50B45A2823D9A28\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    let locked = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: \
+        AES-128-CBC,3FDD282A07C73ED9D50B45A2823D9A28\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
     let locked8 =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let ec = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/nIOdlmOfYA3SLx8\n5wwlEyPM7f/Xu00bTVnTDAN0RCKhRANCAASVwpAy3YfLxspTNZWdWt3UEuJc+GaJ\nMM4tpvEMBh0UyUfQHalkNbiE3ny40Lcy/lhZqU+Bcp6vnwEkzBL93kop\n-----END PRIVATE KEY-----\n";
@@ -119,7 +120,8 @@ fn what_is_no_sealing_key_is_told_by_what_it_is() {
     let small = vector!("small.pem");
     let secret = |data: &str| {
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: k, namespace: ns, labels: {{{KEY_LABEL}: active}}}}\ndata: {data}\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: k, namespace: ns, labels: \
+             {{{KEY_LABEL}: active}}}}\ndata: {data}\n"
         )
     };
     for (text, what) in [

@@ -1,4 +1,5 @@
-//! Telling others that what they use has changed. Who is told what was decided in `plan`; nothing here sees a value.
+//! Telling others that what they use has changed. Who is told what was decided in `plan`; nothing
+//! here sees a value.
 
 mod process;
 mod restart;

@@ -1,4 +1,5 @@
-//! Processes of this machine or pod, held by handles of the kernel: an id that was given to another process is never hit.
+//! Processes of this machine or pod, held by handles of the kernel: an id that was given to another
+//! process is never hit.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -47,7 +48,8 @@ pub(super) async fn living(whom: &Process) -> Result<Vec<Handle>, Failure> {
     looked.await.map_err(DiskError::from)?
 }
 
-/// WindowHold until the process was seen, and then until it is gone. `seen` is the one that was seen before.
+/// WindowHold until the process was seen, and then until it is gone. `seen` is the one that was
+/// seen before.
 pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     let mut told = false;
     let mut end = Some(Instant::now() + PATIENCE);
@@ -66,7 +68,8 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
             // Not known to be gone.
             Err(failure) => {
                 if !told {
-                    tracing::warn!(reason = %failure.what, "cannot look for the process to end with");
+                    tracing::warn!(reason = %failure.what, "cannot look for the process to end \
+                        with");
                 }
                 told = true;
                 sleep(LOOK).await;
@@ -74,7 +77,8 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
         }
         if end.is_some_and(|end| Instant::now() >= end) {
             tracing::warn!(
-                "no process to end with: none runs yet, it was too short, or this pod lacks shareProcessNamespace"
+                "no process to end with: none runs yet, it was too short, or this pod lacks \
+                 shareProcessNamespace"
             );
             end = None;
         }
@@ -132,7 +136,8 @@ fn named(name: &str) -> Result<Vec<Handle>, Failure> {
     Ok(found)
 }
 
-/// By its program's file, which it cannot change, or by its own name, which a script's interpreter does not have.
+/// By its program's file, which it cannot change, or by its own name, which a script's interpreter
+/// does not have.
 fn is_called(pid: Pid, name: &str) -> bool {
     let pid = pid.as_raw_nonzero();
     let read = |file: &str| fs::read(format!("{PROCESSES}/{pid}/{file}")).unwrap_or_default();
@@ -145,8 +150,8 @@ fn is_called(pid: Pid, name: &str) -> bool {
     program == name.as_bytes() || read("comm").trim_ascii_end() == name.as_bytes()
 }
 
-/// Opens the handle first and looks again through it: then it is the process that was meant. One that nobody buried yet is
-/// dead all the same.
+/// Opens the handle first and looks again through it: then it is the process that was meant. One
+/// that nobody buried yet is dead all the same.
 fn open(pid: Pid, still: impl Fn(Pid) -> bool) -> Result<Option<Handle>, Failure> {
     let file = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(file) => file,

@@ -39,7 +39,8 @@ pub(super) async fn restart(
     Ok(())
 }
 
-/// What the new pods run with: the Secrets' versions, or those of the sources; a time where neither is known.
+/// What the new pods run with: the Secrets' versions, or those of the sources; a time where neither
+/// is known.
 async fn mark(news: &FailureLog, cluster: &Kubernetes) -> Result<String, Failure> {
     let mut versions = BTreeSet::new();
     for at in &news.secrets {

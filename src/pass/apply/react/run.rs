@@ -1,4 +1,5 @@
-//! Running a command: without a shell, in a process group of its own that is killed as a whole, with no secret in its environment.
+//! Running a command: without a shell, in a process group of its own that is killed as a whole,
+//! with no secret in its environment.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -134,7 +135,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         let ended = self.ended().is_some();
         match self.scope {
-            // What it left running has no purpose any more; of a group that is empty nothing is hit.
+            // What it left running has no purpose any more; of a group that is empty nothing is
+            // hit.
             Scope::Group => drop(kill_process_group(self.pid, Signal::KILL)),
             Scope::Itself if !ended => drop(kill_process(self.pid, Signal::KILL)),
             Scope::Itself => {}

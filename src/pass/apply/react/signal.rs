@@ -7,7 +7,8 @@ use super::process::{living, refused};
 use crate::base::failure::Failure;
 use crate::config::sidecar::{Process, SignalName};
 
-/// Sends a signal. Where nobody runs there is nobody to tell: who starts later reads what is there now.
+/// Sends a signal. Where nobody runs there is nobody to tell: who starts later reads what is there
+/// now.
 pub(super) async fn send(to: &Process, signal: SignalName) -> Result<(), Failure> {
     let mut hit = 0;
     for process in living(to).await? {

@@ -25,7 +25,8 @@ fn row_94_sources_do_not_wait_for_each_other() {
     assert_eq!(model.later(1).matches("delete").count(), 1);
     assert_eq!(
         model.later(60),
-        "delete d/y (its source no longer gives to this namespace), delete e/y (its source no longer gives to this namespace)",
+        "delete d/y (its source no longer gives to this namespace), delete e/y (its source no \
+         longer gives to this namespace)",
         "judged again as a whole"
     );
     assert_eq!(model.index.held(), 5, "time alone releases nothing");

@@ -1,4 +1,5 @@
-//! What a tenant makes to look like a copy of ours, and what becomes of real copies without their key.
+//! What a tenant makes to look like a copy of ours, and what becomes of real copies without their
+//! key.
 
 use std::sync::Arc;
 
@@ -44,7 +45,8 @@ fn row_86_forged_copies_are_left_and_stop_nothing() {
         model.delete("a/x");
         assert_eq!(
             model.done(),
-            "delete b/x (its source is gone), delete c/x (its source is gone), delete t/x (its source is gone)"
+            "delete b/x (its source is gone), delete c/x (its source is gone), delete t/x (its \
+             source is gone)"
         );
         assert_eq!(model.objects.len(), 200, "{signature:?}");
         let told: Vec<&String> = model

@@ -100,7 +100,8 @@ pub(super) fn perform(model: &mut Model, act: &Act) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// After anything, all copies end as their sources are, a stranger is as it was, and a second look finds nothing to do.
+    /// After anything, all copies end as their sources are, a stranger is as it was, and a second
+    /// look finds nothing to do.
     #[test]
     fn it_converges_and_then_rests(acts in prop::collection::vec(act(), 1..30)) {
         let mut model = Model::new(rules(), "a b c d r");
@@ -133,7 +134,8 @@ proptest! {
         prop_assert_eq!(before, model.objects, "another process writes nothing");
     }
 
-    /// Without an order no copy ever changes to a source in another namespace, and no copy is made where a source stood.
+    /// Without an order no copy ever changes to a source in another namespace, and no copy is made
+    /// where a source stood.
     #[test]
     fn row_83_who_had_a_place_first_keeps_it(acts in prop::collection::vec(act(), 1..40)) {
         let mut model = Model::new(rules(), "a b c d r");

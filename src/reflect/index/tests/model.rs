@@ -1,4 +1,5 @@
-//! A cluster of a page: objects with versions and owners, which the index is told of and which does its jobs.
+//! A cluster of a page: objects with versions and owners, which the index is told of and which does
+//! its jobs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,5 @@
-//! Decisions that are older than the source: a watch that hears nothing must not give a value to whom it was taken from.
+//! Decisions that are older than the source: a watch that hears nothing must not give a value to
+//! whom it was taken from.
 
 use super::model::{GIVES, Model, place, rules};
 use super::to;
@@ -15,7 +16,8 @@ fn row_98_only_the_version_of_the_source_that_was_decided_on_is_written() {
     });
     assert_eq!(
         model.later(10),
-        "compare b/x, update c/x (its source changed), delete b/x (its source no longer gives to this namespace)",
+        "compare b/x, update c/x (its source changed), delete b/x (its source no longer gives to \
+         this namespace)",
         "b lost the consent with the newer value"
     );
     model.delete("a/x");

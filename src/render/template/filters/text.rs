@@ -152,7 +152,8 @@ pub(super) fn int<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     }
 }
 
-/// As secret as what it is made of: whoever sees the digest of a weak secret can try all likely values.
+/// As secret as what it is made of: whoever sees the digest of a weak secret can try all likely
+/// values.
 pub(super) fn sha256sum<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     let mut out = Wiped::default();
     for byte in Sha256::digest(given.bytes()?) {

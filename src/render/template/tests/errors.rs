@@ -53,7 +53,8 @@ fn errors_name_place_kind_and_next_move() {
         (
             "{{ {'a': BYTES} | toYaml }}",
             Class::Usage,
-            "line 1, column 19: `toYaml` takes what YAML has a spelling for, and this is bytes that are no text",
+            "line 1, column 19: `toYaml` takes what YAML has a spelling for, and this is bytes \
+             that are no text",
         ),
         (
             "{{ USER | hexdec }}",
@@ -83,7 +84,8 @@ fn errors_name_place_kind_and_next_move() {
         (
             "{{ USER + 1 }}",
             Class::Usage,
-            "line 1, column 4: `+` takes two whole numbers (text becomes one with `int`), and this is text",
+            "line 1, column 4: `+` takes two whole numbers (text becomes one with `int`), and \
+             this is text",
         ),
         (
             "{{ BIG * BIG }}",
@@ -163,7 +165,8 @@ fn errors_name_place_kind_and_next_move() {
         (
             "{{ 1.5 }}",
             Class::Usage,
-            "line 1, column 4: a number with a fraction, or one beyond 64 bits, has no place in a template of secrets",
+            "line 1, column 4: a number with a fraction, or one beyond 64 bits, has no place in a \
+             template of secrets",
         ),
         (
             "{{ 2 ** 9 }}",

@@ -1,4 +1,5 @@
-//! The functions: Go's own and sprig's, those that give the same for the same and read nothing but their arguments.
+//! The functions: Go's own and sprig's, those that give the same for the same and read nothing but
+//! their arguments.
 
 use std::rc::Rc;
 

@@ -156,7 +156,8 @@ impl<'s, 'a> Call<'s, 'a> {
         Ok(Value::made(buffer.finish()))
     }
 
-    /// As Go's with its error thrown away: what is no number is 0, what is too large is the largest.
+    /// As Go's with its error thrown away: what is no number is 0, what is too large is the
+    /// largest.
     pub(super) fn atoi(&self) -> Made<'a> {
         let text = self.text(self.one()?)?;
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
