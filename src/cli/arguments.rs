@@ -16,7 +16,13 @@ use keyferry::sidecar::listen::Listen;
 /// file says, and keeps files, .env files and typed Kubernetes Secrets equal to them. A second run
 /// writes nothing. No value is ever shown.
 #[derive(Debug, Parser)]
-#[command(name = "keyferry", version, max_term_width = 110, after_help = EXIT_CODES, propagate_version = true)]
+#[command(
+    name = "keyferry",
+    version,
+    max_term_width = 110,
+    after_help = EXIT_CODES,
+    propagate_version = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -165,7 +171,13 @@ pub(crate) struct Pass {
     #[command(flatten)]
     pub(crate) place: Place,
     /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "KEYFERRY_DEADLINE",
+        default_value = "2m",
+        value_parser = duration
+    )]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
     #[arg(long)]
@@ -182,7 +194,13 @@ pub(crate) struct Init {
     #[command(flatten)]
     pub(crate) place: Place,
     /// When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m
-    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "5m", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "KEYFERRY_DEADLINE",
+        default_value = "5m",
+        value_parser = duration
+    )]
     pub(crate) deadline: Duration,
     /// Only show what would change, as `plan` does
     #[arg(long)]
@@ -241,7 +259,13 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_deletes: usize,
     /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "KEYFERRY_DEADLINE",
+        default_value = "2m",
+        value_parser = duration
+    )]
     pub(crate) deadline: Duration,
 }
 
@@ -258,7 +282,13 @@ pub(crate) struct Trace {
     #[arg(short, long, value_enum, default_value = "text")]
     pub(crate) output: trace::Format,
     /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "30s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "KEYFERRY_DEADLINE",
+        default_value = "30s",
+        value_parser = duration
+    )]
     pub(crate) deadline: Duration,
 }
 
@@ -278,14 +308,26 @@ pub(crate) struct Exec {
     #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
     pub(crate) delivery: Option<String>,
     /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(long, value_name = "DURATION", env = "KEYFERRY_DEADLINE", default_value = "2m", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "KEYFERRY_DEADLINE",
+        default_value = "2m",
+        value_parser = duration
+    )]
     pub(crate) deadline: Duration,
     /// Stay, and when a field changes do what --on-change says
     #[arg(long)]
     pub(crate) watch: bool,
     /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send
     /// it a signal such as HUP
-    #[arg(long, value_name = "ACTION", default_value = "restart", requires = "watch", value_parser = OnChange::parse)]
+    #[arg(
+        long,
+        value_name = "ACTION",
+        default_value = "restart",
+        requires = "watch",
+        value_parser = OnChange::parse
+    )]
     pub(crate) on_change: OnChange,
     /// The program and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]

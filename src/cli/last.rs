@@ -41,7 +41,10 @@ pub(crate) fn last_line(ended: &Ended, common: &Common) -> (String, u8) {
 }
 
 fn json_line(ended: &Ended, line: &str, code: u8) -> String {
-    let mut document = serde_json::json!({"message": line, "exit": code, "level": if code == 0 || code == 10 { "INFO" } else { "ERROR" }});
+    let mut document = serde_json::json!({
+        "message": line, "exit": code,
+        "level": if code == 0 || code == 10 { "INFO" } else { "ERROR" },
+    });
     if let Ended::Failed(Failed {
         delivery,
         target,

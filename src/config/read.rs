@@ -284,7 +284,8 @@ impl<'a> Deserializer<'a> for Reader<'a> {
 
     forward_to_deserialize_any! {
         <V: Visitor<'a>>
-        i8 i16 i32 i128 u8 u16 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+        i8 i16 i32 i128 u8 u16 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct
+        identifier
     }
 }
 

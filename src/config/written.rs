@@ -91,7 +91,12 @@ impl Flaw {
 impl Written {
     /// Whether nothing was written: `key:`, `key: null`, `key: ~`.
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.what, What::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+        match &self.what {
+            What::Scalar { text, plain: true } => {
+                matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+            }
+            _ => false,
+        }
     }
 
     fn nodes(&self) -> usize {

@@ -145,7 +145,10 @@ pub(crate) struct Parcel<'a> {
 
 impl Parcel<'_> {
     fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut metadata = json!({"name": *self.at.name, "namespace": *self.at.namespace, "annotations": self.annotations});
+        let mut metadata = json!({
+            "name": *self.at.name, "namespace": *self.at.namespace,
+            "annotations": self.annotations,
+        });
         let mut labels = self.labels.clone();
         if self.ours {
             labels.insert(MARK.to_owned(), MANAGER.to_owned());
@@ -261,8 +264,13 @@ impl Kubernetes {
             name: stored.metadata.name.clone(),
         };
         let mut operations = vec![
-            json!({"op": "replace", "path": "/metadata/uid", "value": stored.metadata.uid.to_string()}),
-            json!({"op": "replace", "path": "/metadata/resourceVersion", "value": stored.metadata.resource_version.to_string()}),
+            json!({
+                "op": "replace", "path": "/metadata/uid", "value": stored.metadata.uid.to_string(),
+            }),
+            json!({
+                "op": "replace", "path": "/metadata/resourceVersion",
+                "value": stored.metadata.resource_version.to_string(),
+            }),
         ];
         operations.extend(extra.iter().map(|(section, key)| {
             let key = key.replace('~', "~0").replace('/', "~1");

@@ -148,7 +148,10 @@ pub enum Error {
     #[error("{0} was not made anew: stopped by a signal")]
     Stopped(Subject),
     /// It was deleted and could not be made again.
-    #[error("{subject} was deleted to be made anew, which failed; {}", if *.restored { "it was put back as it was" } else { "it could not be put back" })]
+    #[error(
+        "{subject} was deleted to be made again, which failed; {}",
+        if *.restored { "it was put back as it was" } else { "it could not be put back" }
+    )]
     NotRecreated {
         /// The object.
         subject: Subject,
@@ -295,7 +298,8 @@ fn rule(subject: &Subject, verb: &str) -> String {
         Kind::MarkedSecrets => {
             let (role, place) = role(subject);
             return format!(
-                "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list, delete]}} for `prune`; without `prune`, neither"
+                "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list, \
+                 delete]}} for `prune`; without `prune`, neither"
             );
         }
         Kind::LabelledSecrets => {

@@ -59,7 +59,10 @@ impl Kubernetes {
             namespace: notice.at.namespace.clone(),
             name: notice.name(),
         };
-        let mut object = json!({"apiVersion": "v1", "kind": notice.kind, "namespace": notice.at.namespace, "name": notice.at.name});
+        let mut object = json!({
+            "apiVersion": "v1", "kind": notice.kind, "namespace": notice.at.namespace,
+            "name": notice.at.name,
+        });
         if let Some(uid) = notice.uid {
             object["uid"] = uid.into();
         }

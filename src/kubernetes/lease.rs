@@ -102,7 +102,8 @@ impl Lease {
         let since = self.spec.acquire_time.as_deref().filter(|_| same);
         json!({
             "holderIdentity": claim.holder, "leaseDurationSeconds": claim.seconds, "renewTime": now,
-            "acquireTime": since.unwrap_or(now), "leaseTransitions": if same { changes } else { changes + 1 },
+            "acquireTime": since.unwrap_or(now),
+            "leaseTransitions": if same { changes } else { changes + 1 },
         })
     }
 }
@@ -138,7 +139,10 @@ impl Kubernetes {
         };
         let lease = json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-            "metadata": {"name": claim.at.name, "namespace": claim.at.namespace, "resourceVersion": version},
+            "metadata": {
+                "name": claim.at.name, "namespace": claim.at.namespace,
+                "resourceVersion": version,
+            },
             "spec": spec,
         });
         let call = Call {

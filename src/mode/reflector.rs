@@ -33,7 +33,10 @@ async fn cluster(world: &World) -> &Kubernetes {
             Ok(cluster) => return cluster,
             Err(failure) => {
                 if told.as_ref() != Some(&failure.what) {
-                    tracing::error!(class = %failure.class, reason = %failure.what, hint = failure.hint, "no cluster to reflect in");
+                    tracing::error!(
+                        class = %failure.class, reason = %failure.what, hint = failure.hint,
+                        "no cluster to reflect in",
+                    );
                     told = Some(failure.what);
                 }
                 errors += 1;

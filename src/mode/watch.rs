@@ -204,7 +204,10 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &Watched<'_>) -> Ended {
                 let failed = vec![Failed::of(name, failure)];
                 let news = trouble.take(failed, Timestamp::now(), Instant::now());
                 for Failed { failure, .. } in &news.fresh {
-                    tracing::error!(delivery = name, class = %failure.class, reason = %failure.what, hint = failure.hint, "the program runs on with what it has");
+                    tracing::error!(
+                        delivery = name, class = %failure.class, reason = %failure.what,
+                        hint = failure.hint, "the program runs on with what it has",
+                    );
                 }
                 let known = news.known.iter();
                 known.for_each(|failed| failed.log_again(news.still));

@@ -83,7 +83,10 @@ impl Failed {
             failure,
             more: _,
         } = self;
-        tracing::error!(delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint, "failed");
+        tracing::error!(
+            delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint,
+            "failed",
+        );
     }
 
     /// The same where it was logged before: since when it lasts, if people are to be told that

@@ -150,7 +150,9 @@ fn document(plan: &Plan) -> Value {
         .iter()
         .map(|DeliveryPlan { delivery, steps }| match steps {
             Err(failure) => json!({"name": delivery, "failure": failure_document(failure)}),
-            Ok(steps) => json!({"name": delivery, "steps": steps.iter().map(step_document).collect::<Vec<_>>()}),
+            Ok(steps) => json!({
+                "name": delivery, "steps": steps.iter().map(step_document).collect::<Vec<_>>(),
+            }),
         })
         .collect();
     let mut document = json!({"changes": plan.has_changes(), "deliveries": deliveries});

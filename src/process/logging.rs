@@ -8,7 +8,8 @@ use tracing_subscriber::EnvFilter;
 use crate::process::progress::Log;
 
 /// What other crates may say at our level.
-const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube_client=warn,rustls=warn,tower=warn,h2=warn,age=warn,i18n_embed=off";
+const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube_client=warn,\
+    rustls=warn,tower=warn,h2=warn,age=warn,i18n_embed=off";
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 

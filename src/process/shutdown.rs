@@ -2,7 +2,7 @@
 //! [`LIMIT`] all is over.
 //!
 //! ```text
-//! signal ── 2 s ──► steps are cut off ── 2 s ──► restored or not ── 0.7 s ──► tokens are left ──► the process ends
+//! signal ─ 2 s ─► steps are cut off ─ 2 s ─► restored or not ─ 0.7 s ─► tokens are left ─► end
 //! ```
 
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! annotations ──emberstack · mittwald──► Ask { Offer | Mirror | Copy } ─┐
-//! metadata of objects, namespaces with labels ──────────────────────────┼──► Index ──► Job { Read | Write | Compare | Delete | Remember }
-//! what came of earlier jobs ────────────────────────────────────────────┘      └─ Brake   └─ or a Refusal, with its reason
+//! metadata of objects, namespaces with labels ──────────────────────────┼──► Index ──► Job
+//! what came of earlier jobs ───────────────────────────────────────────┘      └─ Brake, Refusal
 //! ```
 //!
 //! The index is fed by events and never asks anything; an event costs what it touches. It holds

@@ -122,7 +122,8 @@ impl fmt::Display for Braked {
             ),
             Some(Mass { vanished, most }) => write!(
                 f,
-                "{vanished} sources vanished within a minute, and at most {most} may without asking; {held} copies of this \
+                "{vanished} sources vanished within a minute, and at most {most} may without \
+                 asking; {held} copies of this \
                  one are held"
             ),
         }
@@ -183,12 +184,14 @@ impl fmt::Display for Refusal {
             Self::Foreign => f.write_str("an object that keyferry did not make stands there"),
             Self::Unverified(kind, at) => write!(
                 f,
-                "it says that keyferry made it, and no known key signed that; to let a source that gives to it adopt \
+                "it says that keyferry made it, and no known key signed that; to let a source \
+                 that gives to it adopt \
                  it: kubectl annotate {kind} -n {} {} {SIGNATURE}-",
                 at.namespace, at.name
             ),
             Self::Unsigned => f.write_str(
-                "it says that keyferry made it, nothing signed that, and the source that it names does not give to it; \
+                "it says that keyferry made it, nothing signed that, and the source that it \
+                 names does not give to it; \
                  if it did, it would adopt it",
             ),
             Self::Occupied => f.write_str("another source stands there"),

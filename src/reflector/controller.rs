@@ -135,7 +135,9 @@ async fn drive(
             () = tokio::task::yield_now(), if busy => {}
             () = sleep_until(wake), if !busy => {}
             _ = rotation.tick(), if config.rules.repair => {
-                if jobs.len() < config.parallel && let Some((kind, place, source)) = desk.index.rotate() {
+                if jobs.len() < config.parallel
+                    && let Some((kind, place, source)) = desk.index.rotate()
+                {
                     jobs.push(worker.perform(Job::Compare { kind, place, source }));
                 }
             }
@@ -144,7 +146,10 @@ async fn drive(
                 desk.count();
                 if letters.is_empty() {
                     let due = desk.teller.letters(Instant::now()).into_iter();
-                    letters.extend(due.map(|letter| letter.send(cluster.until(Instant::now() + LETTER))));
+                    letters.extend(due.map(|letter| {
+                        let end = Instant::now() + LETTER;
+                        letter.send(cluster.until(end))
+                    }));
                 }
             }
         }
@@ -313,7 +318,10 @@ impl Desk {
                 ("compare", "failed")
             }
             Done::Wrote(write, Ok(written)) => {
-                tracing::info!(kind = %write.kind, copy = %write.place, source = %write.source, reason = %write.reason, "written");
+                tracing::info!(
+                    kind = %write.kind, copy = %write.place, source = %write.source,
+                    reason = %write.reason, "written",
+                );
                 index.wrote(&write, &written, now);
                 ("write", "ok")
             }

@@ -53,7 +53,9 @@ pub(super) async fn changed(cluster: &Kubernetes, at: &ObjectName, known: &Keys)
         let found = match cluster.mark_keys(at).await {
             Ok(Some(keys)) => Ok(keys),
             Ok(None) => {
-                tracing::warn!(secret = %at, "the keys of the marks were deleted, and are put back");
+                tracing::warn!(
+                    secret = %at, "the keys of the marks were deleted, and are put back",
+                );
                 cluster.keep_mark_keys(at, known.content()).await
             }
             Err(error) => Err(error),

@@ -153,7 +153,8 @@ impl<'a> Group<'a> {
                     tokens = Tokens::of(&reads, world);
                     // What failed may do with another token; what is leased is seen to at its own
                     // time.
-                    times.iter_mut().filter(|times| times.waits_after_a_failure()).for_each(Timetable::hurry);
+                    let waiting = times.iter_mut().filter(|times| times.waits_after_a_failure());
+                    waiting.for_each(Timetable::hurry);
                 }
             }
         }

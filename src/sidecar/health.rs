@@ -303,7 +303,9 @@ impl Health {
                 "lastSuccess": standing.good.map(|good| good.at.to_string()),
                 "cached": standing.good.is_some_and(|good| good.cached),
                 "ageSeconds": standing.age(now).map(|age| age.as_secs()),
-                "leaseSeconds": standing.lease_end.map(|end| end.saturating_duration_since(now).as_secs()),
+                "leaseSeconds": standing
+                    .lease_end
+                    .map(|end| end.saturating_duration_since(now).as_secs()),
                 "waiting": standing.waiting.map(|waiting| json!({
                     "targets": waiting.targets,
                     "since": waiting.since.to_string(),
@@ -321,7 +323,9 @@ impl Health {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "configuration": state.stale,
-            "reflector": state.reflector.readiness().map(|(ready, text)| json!({"ready": ready, "text": text.trim_end()})),
+            "reflector": state.reflector.readiness().map(|(ready, text)| {
+                json!({"ready": ready, "text": text.trim_end()})
+            }),
             "deliveries": state.deliveries.iter().map(delivery).collect::<Vec<_>>(),
         })
     }

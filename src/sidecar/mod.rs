@@ -5,7 +5,7 @@
 //! mode::sidecar ─► group (when to pass) ─► keep (one pass, and what it came to) ─► cycle
 //!                     │ owed            │ results ─► news ─► log, event_log (Events)
 //!                     ▼                 ▼
-//!                  reactor ─► apply::react      health ◄─ serve (/readyz, /metrics, /status) ◄─ ask (ready, status)
+//!                  reactor ─► apply::react      health ◄─ serve ◄─ client (ready, status)
 //! ```
 //!
 //! Deliveries that share a source are one group: what is read for one of them is read for all, and

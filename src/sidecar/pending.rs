@@ -250,7 +250,10 @@ async fn read(place: &Spot, delivery: &str) -> BTreeSet<Line> {
     match serde_json::from_str::<Written>(&text) {
         Ok(written) if written.delivery == delivery => written.owed,
         Ok(_) | Err(_) => {
-            tracing::warn!(file = %place.file.display(), "a note of owed reactions cannot be read and is passed over");
+            tracing::warn!(
+                file = %place.file.display(),
+                "a note of owed reactions cannot be read and is passed over",
+            );
             BTreeSet::new()
         }
     }

@@ -111,7 +111,9 @@ impl Reactor {
     pub async fn take(&self, config: &Config, root: Option<&Path>) {
         let found = self.ledger.take(config, root).await;
         for owed in &found {
-            tracing::info!(delivery = owed.delivery, reaction = %owed.reaction, "still owed from before");
+            tracing::info!(
+                delivery = owed.delivery, reaction = %owed.reaction, "still owed from before",
+            );
         }
         let known = |reaction: &Reaction| {
             let all = config
@@ -174,7 +176,9 @@ impl Reactor {
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = self.stirred.notified() => {}
-                Some((reaction, due, done)) = under_way.next() => self.end(&reaction, due, done).await,
+                Some((reaction, due, done)) = under_way.next() => {
+                    self.end(&reaction, due, done).await;
+                }
             }
         }
     }
@@ -220,7 +224,10 @@ impl Reactor {
             }
             Err(failure) => {
                 let again = entry.again(due, Instant::now());
-                tracing::error!(%reaction, class = %failure.class, reason = %failure.what, hint = failure.hint, again, "reaction failed");
+                tracing::error!(
+                    %reaction, class = %failure.class, reason = %failure.what, hint = failure.hint,
+                    again, "reaction failed",
+                );
                 !again
             }
         }

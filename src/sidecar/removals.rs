@@ -64,7 +64,8 @@ impl Removals {
 fn held(held: &BTreeSet<String>, recent: usize, most: usize, all: usize) -> Failure {
     let names: Vec<&str> = held.iter().map(String::as_str).collect();
     let what = format!(
-        "not removed although its source is gone: {recent} deliveries were removed within 10 minutes, {} more wait \
+        "not removed although its source is gone: {recent} deliveries were removed within 10 \
+         minutes, {} more wait \
          ({}), and at most {most} go without a person",
         names.len(),
         names.join(", ")

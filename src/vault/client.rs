@@ -127,7 +127,9 @@ impl Link {
     ) -> Result<Reply, Cause> {
         let path = call.target.path();
         let begun = Instant::now();
-        tracing::trace!(method = %call.method, path, with_token = headers.contains_key(TOKEN), "asking vault");
+        tracing::trace!(
+            method = %call.method, path, with_token = headers.contains_key(TOKEN), "asking vault",
+        );
         let answer = self.transport.send(call, headers, limit).await;
         let took_ms = begun.elapsed().as_millis();
         match answer {
@@ -137,7 +139,9 @@ impl Link {
                 envelope::judge(&answer, secrets)
             }
             Err(cause) => {
-                tracing::debug!(method = %call.method, path, took_ms, %cause, "vault did not answer");
+                tracing::debug!(
+                    method = %call.method, path, took_ms, %cause, "vault did not answer",
+                );
                 Err(cause)
             }
         }

@@ -2,8 +2,8 @@
 //! of `vaultrs`.
 //!
 //! ```text
-//! Session ─► kv (what a path means) ─► access (one token) ─► link (retries, meaning) ─► transport (one exchange)
-//!                  └► mounts               └► auth, wrapping, actions   └► envelope, document    └► tls
+//! Session ─► kv (meaning of a path) ─► access (one token) ─► client (retries) ─► transport
+//!               └► mounts                └► auth, wrapping, actions   └► document    └► tls
 //! ```
 //!
 //! Architecture invariant: no redirect leaves the configured host, no body or token is in an error,

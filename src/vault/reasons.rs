@@ -234,7 +234,8 @@ impl Refusal {
             }
             Self::Rejected { .. } => return None,
             Self::Forbidden { .. } | Self::Login { .. } => {
-                "check role, bound names and audience; a bare refusal can also mean that the credential ended, or that \
+                "check role, bound names and audience; a bare refusal can also mean that the \
+                 credential ended, or that \
                  Vault cannot ask the API server"
             }
             Self::NoAuthMount { .. } => {

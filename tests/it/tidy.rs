@@ -55,6 +55,9 @@ const IMPURE: &[&str] = &[
 /// Lines of a file that holds one concept; more needs a reason in the list.
 const LONGEST: usize = 500;
 
+/// Columns of a line. Tests may hold wider data.
+const WIDEST: usize = 100;
+
 struct Source {
     path: PathBuf,
     module: String,
@@ -172,6 +175,19 @@ fn every_file_says_what_it_is_for_and_stays_small() {
                 source.path.display(),
                 source.lines.len()
             ));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_line_is_wider_than_a_page() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (number, line) in source.lines.iter().enumerate() {
+            if line.chars().count() > WIDEST {
+                wrong.push(format!("{}:{}", source.path.display(), number + 1));
+            }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

@@ -150,7 +150,8 @@ impl Checker<'_> {
                 at.clone(),
                 "`reflector` does not say which namespaces may offer copies",
                 "add `sources: {namespaces: [platform]}`; `[\"*\"]` lets everyone who may write \
-                 annotations in any namespace put objects into others, as emberstack's reflector does",
+                 annotations in any namespace put objects into others, as \
+                 emberstack's reflector does",
             );
         }
         let system = if strict { None } else { Some(SYSTEM) };

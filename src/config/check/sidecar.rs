@@ -123,7 +123,11 @@ impl Checker<'_> {
     /// What was only edited cannot be removed or recognised as a whole; what is in a cluster has no
     /// age that we could know.
     pub(super) fn staleness_suits(&mut self, at: &Location, rules: &Staleness, to: &[Target]) {
-        let edits = |target: &Target| matches!(target, Target::File(file) if file.format == FileFormat::Dotenv { edit: true });
+        let edits = |target: &Target| {
+            matches!(
+                target, Target::File(file) if file.format == FileFormat::Dotenv { edit: true }
+            )
+        };
         let in_cluster = |target: &Target| matches!(target, Target::Secret(_));
         if rules.on_missing == OnFailure::Delete && to.iter().any(edits) {
             self.problem(

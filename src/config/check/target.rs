@@ -331,8 +331,9 @@ impl Checker<'_> {
             known => SecretKind::of(known.unwrap_or(&text)),
         };
         let at = self.at(written);
-        if matches!(&kind, SecretKind::Fields(name) if name != secret::OPAQUE && !name.contains('/'))
-        {
+        if matches!(
+            &kind, SecretKind::Fields(name) if name != secret::OPAQUE && !name.contains('/')
+        ) {
             self.problem(
                 at.clone(),
                 format!("`{text}` is no type of a Secret"),

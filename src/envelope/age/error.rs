@@ -19,7 +19,10 @@ pub enum AgeError {
     #[error("age: the header is malformed")]
     MalformedHeader,
     /// Beyond any honest header.
-    #[error("age: the header is larger than {} KiB or has more than {MAX_STANZAS} recipients", MAX_HEADER / 1024)]
+    #[error(
+        "age: the header is larger than {} KiB or has more than {MAX_STANZAS} recipients",
+        MAX_HEADER / 1024
+    )]
     HeaderTooLarge,
     /// Beyond what is held in memory.
     #[error("age: the file is larger than {} MiB", .limit / (1024 * 1024))]
@@ -34,7 +37,10 @@ pub enum AgeError {
     #[error("age: the payload is damaged or cut short; nothing of it was used")]
     MalformedPayload,
     /// No key fitted.
-    #[error("age: no identity matched: it is encrypted to {recipients}; {tried} {} tried", identities_word(*.tried))]
+    #[error(
+        "age: no identity matched: it is encrypted to {recipients}; {tried} {} tried",
+        identities_word(*.tried)
+    )]
     NoMatch {
         /// Kinds and counts; X25519 recipients are anonymous in an age file.
         recipients: String,

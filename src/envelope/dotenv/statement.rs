@@ -76,7 +76,9 @@ pub fn statements(text: &str) -> Statements<'_> {
 
 // How many statements this thread has taken apart, for tests of what that costs.
 #[cfg(test)]
-std::thread_local!(pub(crate) static TAKEN_APART: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+std::thread_local! {
+    pub(crate) static TAKEN_APART: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 /// See [`statements`].
 pub struct Statements<'t> {

@@ -30,7 +30,10 @@ pub enum SopsError {
     #[error("sops: the pattern in `{0}` is not understood")]
     Pattern(&'static str),
     /// Beyond any honest file.
-    #[error("sops: it has more than {MAX_RECIPIENTS} recipients, or more than {} KiB of keys", MAX_KEY_BYTES / 1024)]
+    #[error(
+        "sops: it has more than {MAX_RECIPIENTS} recipients, or more than {} KiB of keys",
+        MAX_KEY_BYTES / 1024
+    )]
     TooManyKeys,
     /// None of its keys is an age key.
     #[error("sops: no age key group usable: it needs {needs}")]
@@ -40,7 +43,8 @@ pub enum SopsError {
     },
     /// No identity fits.
     #[error(
-        "sops: no identity matched: it is encrypted to {recipients}; {tried} {} tried", identities_word(*.tried)
+        "sops: no identity matched: it is encrypted to {recipients}; {tried} {} tried",
+        identities_word(*.tried)
     )]
     NoMatch {
         /// As the file names them.

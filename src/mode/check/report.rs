@@ -106,7 +106,10 @@ impl Report {
             .differences
             .iter()
             .map(|one| {
-                json!({"delivery": one.delivery, "target": one.target, "key": one.key, "state": one.state})
+                json!({
+                    "delivery": one.delivery, "target": one.target, "key": one.key,
+                    "state": one.state,
+                })
             })
             .collect();
         let unrendered: Vec<Value> = self
@@ -197,7 +200,10 @@ fn source_document(source: &Inspected) -> Value {
         .recipients
         .iter()
         .map(|one| {
-            json!({"kind": one.kind, "name": one.name, "supported": one.supported, "listed": one.listed})
+            json!({
+                "kind": one.kind, "name": one.name, "supported": one.supported,
+                "listed": one.listed,
+            })
         })
         .collect();
     json!({

@@ -58,7 +58,9 @@ impl Batch<'_> {
         for target in standing {
             match withdraw(target, self.group, world, Withdrawal::Remove).await {
                 Ok(true) => {
-                    tracing::warn!(delivery = delivery.name, %target, "removed: its source is gone");
+                    tracing::warn!(
+                        delivery = delivery.name, %target, "removed: its source is gone",
+                    );
                     told.written += 1;
                 }
                 Ok(false) => {}

@@ -41,12 +41,15 @@ macro_rules! functions {
 functions! {
     // Go's own.
     And "and" Or "or" Not "not" Eq "eq" Ne "ne" Lt "lt" Le "le" Gt "gt" Ge "ge"
-    Index "index" Len "len" Print "print" Println "println" Printf "printf" Html "html" Urlquery "urlquery"
+    Index "index" Len "len" Print "print" Println "println" Printf "printf" Html "html"
+    Urlquery "urlquery"
     // sprig's: defaults and choices.
     Default "default" Empty "empty" Coalesce "coalesce" Ternary "ternary" Fail "fail"
     // Texts.
-    Trim "trim" TrimAll "trimAll" TrimPrefix "trimPrefix" TrimSuffix "trimSuffix" Upper "upper" Lower "lower"
-    Replace "replace" Repeat "repeat" Trunc "trunc" Nospace "nospace" Indent "indent" Nindent "nindent"
+    Trim "trim" TrimAll "trimAll" TrimPrefix "trimPrefix" TrimSuffix "trimSuffix" Upper "upper"
+    Lower "lower"
+    Replace "replace" Repeat "repeat" Trunc "trunc" Nospace "nospace" Indent "indent"
+    Nindent "nindent"
     Quote "quote" Squote "squote" Cat "cat" ToString "toString" Atoi "atoi"
     Contains "contains" HasPrefix "hasPrefix" HasSuffix "hasSuffix"
     // Encodings.
