@@ -107,7 +107,12 @@ impl Source {
                     ..read.clone()
                 })
             }
-            other => other.clone(),
+            Self::Age { .. }
+            | Self::Sops { .. }
+            | Self::Sealed { .. }
+            | Self::SealedObject(_)
+            | Self::SealedManifests { .. }
+            | Self::Secret(_) => self.clone(),
         }
     }
 }

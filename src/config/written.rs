@@ -95,7 +95,7 @@ impl Written {
             What::Scalar { text, plain: true } => {
                 matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
             }
-            _ => false,
+            What::Scalar { .. } | What::List(_) | What::Map(_) => false,
         }
     }
 
