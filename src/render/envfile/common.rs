@@ -20,8 +20,8 @@ pub enum Obstacle {
     Broken(LineProblem),
     /// node before 22 takes it and the next line for one name.
     #[error(
-        "has blanks before its comment, or a tab and nothing else: node takes the next line for a \
-         part of it"
+        "holds only blanks, or has blanks before its comment: node takes the next line for a part \
+         of it"
     )]
     Indent,
     /// node from 22 on takes the next line for the value.
@@ -66,6 +66,39 @@ pub(super) fn obstacle(statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) -
         Kind::Blank | Kind::Comment(_) => None,
         Kind::Broken(problem, _) => Some(Obstacle::Broken(*problem)),
         Kind::Assignment(assignment) => foreign(assignment, ours),
+    }
+}
+
+/// Lines of spaces alone, which node before 22 takes for a part of the next name: a harm where that
+/// name is ours.
+#[derive(Default)]
+pub(super) struct Joined {
+    /// The first line of spaces whose next name is still to come.
+    open: Option<usize>,
+    /// The first that met a name of ours.
+    met: Option<usize>,
+}
+
+impl Joined {
+    /// Takes in the next statement; `ours` says which names are.
+    pub(super) fn next(&mut self, statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) {
+        match &statement.kind {
+            // node skips the spaces that a file begins with.
+            Kind::Blank if statement.indent.contains(' ') && statement.place.start > 0 => {
+                self.open = self.open.or(Some(statement.line));
+            }
+            Kind::Assignment(assignment) if ours(assignment.name) => {
+                self.met = self.met.or(self.open.take());
+            }
+            Kind::Assignment(_) | Kind::Broken(..) => self.open = None,
+            Kind::Comment(text) if text.contains('=') => self.open = None,
+            Kind::Blank | Kind::Comment(_) => {}
+        }
+    }
+
+    /// The first line that does harm; `adds` says that a variable of ours is put at the end.
+    pub(super) fn end(self, adds: bool) -> Option<usize> {
+        self.met.or(self.open.filter(|_| adds))
     }
 }
 

@@ -81,7 +81,9 @@ impl<'t> EnvFile<'t> {
             repeated: BTreeSet::new(),
         };
         let mut others = Vec::new();
+        let mut joined = common::Joined::default();
         for statement in statements(text) {
+            joined.next(&statement, &ours);
             match name(&statement).filter(|name| ours(name)) {
                 None => others.push(statement),
                 Some(name) => {
@@ -107,7 +109,9 @@ impl<'t> EnvFile<'t> {
                 }
                 Kind::Broken(..) | Kind::Assignment(_) | Kind::Blank | Kind::Comment(_) => None,
             });
-        let met = others.iter().filter_map(met);
+        let adds = names.iter().any(|name| !file.ours.contains_key(name));
+        let joined = joined.end(adds).map(|line| (line, Obstacle::Indent));
+        let met = others.iter().filter_map(met).chain(joined);
         match met.chain(torn).min_by_key(|(line, _)| *line) {
             Some((line, obstacle)) => Err(Flaw::Line { line, obstacle }),
             None => Ok(file),

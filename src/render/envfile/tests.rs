@@ -107,6 +107,8 @@ fn row_123_what_keeps_a_reader_from_our_variables_is_named() {
         (b"Z='a\\'b'\n", broken(1, LineProblem::Escaped)),
         (b"A='never\nZ='1'\n", broken(1, LineProblem::AfterQuote)),
         (b"Z=1\n\t\n", at(2, Obstacle::Indent)),
+        (b"Z=1\n \n", at(2, Obstacle::Indent)),
+        (b"Z=1\n\n  \n\n# c\nA=1\n", at(3, Obstacle::Indent)),
         (b" \t# c\n", at(1, Obstacle::Indent)),
         (b"Z=1\n # c\n", at(2, Obstacle::Indent)),
         (b"export a.b=1\n", at(1, Obstacle::Export)),
@@ -141,6 +143,7 @@ fn row_123_what_keeps_a_reader_from_our_variables_is_named() {
         "Z=$HOME/bin:${PATH:-/bin}$$ $1\nY=\"${HOME}\\\"\\n\"\n",
         "Z=https://h/?a=1&b=2\nY=Server=x;Database=y;User Id=z\n",
         "Z = 1\n\tZ=2\nexport\tY=3\nX=\r\nW='1\n2' # it's\n",
+        "  \nZ=1\n  \nY=2\n",
         "Z=a\t# it's\nY=#x\nX= # it's\n1Z=a\na.b-c=d\n",
     ] {
         assert_eq!(
