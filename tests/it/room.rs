@@ -205,14 +205,14 @@ fn a_defect_ends_with_70_a_last_line_and_where_it_was() {
     )
     .unwrap();
     let log = folder.path().join("termination-log");
-    // No descriptor is left for an event loop, and nothing of ours foresees that.
+    // No thread has room for its stack, and nothing of ours foresees that.
     for format in ["text", "json"] {
         fs::write(&log, "").unwrap();
         let output = keyferry()
             .dir(folder.path())
             .args(["job", "--log-format", format, "--termination-log"])
             .args([&log])
-            .limited("-n 4")
+            .env("RUST_MIN_STACK", "99999999999999")
             .run()
             .expect(70);
         let mut lines = output.stderr.lines();
@@ -225,7 +225,7 @@ fn a_defect_ends_with_70_a_last_line_and_where_it_was() {
         assert!(
             lines
                 .next_back()
-                .is_some_and(|before| before.contains("src/cli/runtime.rs:")),
+                .is_some_and(|before| before.contains(".rs:")),
             "{}",
             output.stderr
         );

@@ -135,8 +135,8 @@ fn a_changed_file_is_called_bad() {
 fn keys_of_other_kinds_are_named_as_not_supported() {
     let whole = text("sops/two.enc.yaml");
     let pgp = "    pgp:\n        - enc: x\n          fp: \
-        85D77543B3D624B63CEA9E6DBC17301B491B3F21\n    kms:\n        - arn: arn:aws:kms:x\n        \
-          enc: x\n    lastmodified:";
+        85D77543B3D624B63CEA9E6DBC17301B491B3F21\n    kms:\n        - arn: arn:aws:kms:x\n          \
+        enc: x\n    lastmodified:";
     let plugin = "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t";
     let desk = desk(BOTH, &["two.enc.yaml"]);
     let whole = whole.replace("    lastmodified:", pgp);

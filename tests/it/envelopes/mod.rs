@@ -85,7 +85,7 @@ impl Desk {
     fn run_in_bounds(&self, args: &[&str]) -> Output {
         let limited = Run::of("/bin/sh").args([
             "-c",
-            "ulimit -v 65536 && exec \"$0\" \"$@\"",
+            "ulimit -d 65536 && exec \"$0\" \"$@\"",
             env!("CARGO_BIN_EXE_keyferry"),
         ]);
         self.run_by(limited, args)

@@ -194,8 +194,8 @@ fn row_117_what_else_hangs_stops_no_probe_and_no_other_delivery() {
         "keys: {{age: [{{file: {}}}]}}\nvault: \
          {{address: 'https://127.0.0.1:1', caFile: hung/ca.pem, auth: {{token: {{file: \
          token}}}}}}\nsidecar: {{endWith: {{pidFile: hung/end.pid}}}}\ndeliveries:\n  - {{name: \
-         vault, from: [{{vault: kv/a}}], to: [{{file: {{path: vault.env}}}}]}}\n  - name: told\n  \
-           from: [{{age: b.env.age}}]\n    to: [{{file: {{path: told.env}}}}]\n    onChange: \
+         vault, from: [{{vault: kv/a}}], to: [{{file: {{path: vault.env}}}}]}}\n  - name: told\n    \
+         from: [{{age: b.env.age}}]\n    to: [{{file: {{path: told.env}}}}]\n    onChange: \
          [{{signal: {{pidFile: hung/a.pid}}}}, {{run: {{command: [hung/program], timeout: 1s}}}}, \
          {{webhook: {{url: 'http://127.0.0.1:1/', keyFile: hung/key}}}}]\n  - {{name: well, from: \
          [{{age: b.env.age}}], to: [{{file: {{path: well.env}}}}]}}\n",
