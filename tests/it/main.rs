@@ -14,6 +14,7 @@ mod blackhole;
 mod cli;
 mod collector;
 mod companion;
+mod documents;
 mod envelopes;
 mod examples;
 mod faults;
