@@ -261,7 +261,7 @@ pub struct SecretArtifact {
 pub struct Conflict {
     /// Take over an object that has no owner mark, or that of another configuration.
     pub adopt: bool,
-    /// Delete and create anew where type or immutability forbid an update.
+    /// Delete and create again where type or immutability forbid an update.
     pub recreate: bool,
     /// Take fields that another field manager owns.
     pub force: bool,

@@ -287,7 +287,7 @@ impl Fault for UnverifiedError {
 
     fn hint(&self) -> Option<String> {
         Some(
-            "`pick` encrypted values only, encrypt it anew without mac_only_encrypted, or set \
+            "`pick` encrypted values only, encrypt it again without mac_only_encrypted, or set \
             `allowUnauthenticated: true`"
                 .to_owned(),
         )

@@ -127,7 +127,7 @@ pub struct FileState {
 pub struct FileSetState {
     /// What readers find behind the visible names.
     pub files: BTreeMap<String, FileState>,
-    /// Why it must be laid anew although the contents are equal: leftovers of a killed run, a
+    /// Why it must be laid again although the contents are equal: leftovers of a killed run, a
     /// missing link.
     pub damage: Option<String>,
 }

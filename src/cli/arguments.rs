@@ -118,7 +118,7 @@ pub(crate) enum Command {
     ///
     /// In a pod best as an init container with `restartPolicy: Always` and `keyferry ready` as its
     /// startup probe: it is init and sidecar in one. SIGHUP and a changed file take the
-    /// configuration anew, a bad one keeps the old. SIGTERM ends it within 5 s: what was delivered
+    /// configuration again, a bad one keeps the old. SIGTERM ends it within 5 s: what was delivered
     /// stays, tokens that only it used are revoked.
     Sidecar(Sidecar),
     /// Ask a running sidecar whether everything was delivered (exec probe): exit code 0 or 7, and

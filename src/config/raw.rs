@@ -100,7 +100,7 @@ pub struct RawAuth {
 pub struct RawKubernetesAuth {
     /// Role of the auth method.
     pub role: At<Shown>,
-    /// Mount of the auth method; `kubernetes` unless said.
+    /// Mount of the auth method (default: `kubernetes`).
     pub mount: Option<At<Shown>>,
     /// The token, best a projected one with an audience of Vault's own; read at each login.
     pub token_file: Option<At<Shown>>,
@@ -112,7 +112,7 @@ pub struct RawKubernetesAuth {
 pub struct RawJwtAuth {
     /// Role of the auth method.
     pub role: At<Shown>,
-    /// Mount of the auth method; `jwt` unless said.
+    /// Mount of the auth method (default: `jwt`).
     pub mount: Option<At<Shown>>,
     /// A file with the JWT; read at each login.
     pub token_file: Option<At<Shown>>,
@@ -132,7 +132,7 @@ pub struct RawGithubActions {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawAppRole {
-    /// Mount of the auth method; `approle` unless said.
+    /// Mount of the auth method (default: `approle`).
     pub mount: Option<At<Shown>>,
     /// File with the role id.
     pub role_id_file: At<Shown>,
@@ -183,7 +183,7 @@ pub struct RawSealedKey {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSealedKeySecret {
-    /// Namespace of the controller; `kube-system` unless said.
+    /// Namespace of the controller (default: `kube-system`).
     pub namespace: Option<At<Shown>>,
     /// All Secrets with this label; `sealedsecrets.bitnami.com/sealed-secrets-key=active` unless
     /// `name` is given.
@@ -214,7 +214,7 @@ pub struct RawAgeKey {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSecretKeyRef {
-    /// Our own namespace unless said.
+    /// Our own namespace by default.
     pub namespace: Option<At<Shown>>,
     /// Name of the Secret.
     pub name: At<Shown>,
@@ -237,7 +237,7 @@ pub struct RawDelivery {
     /// Fields that must be there.
     #[serde(default)]
     pub require: Vec<At<Shown>>,
-    /// Only these fields reach the targets; the others serve computed fields. All unless said.
+    /// Only these fields reach the targets; the others serve computed fields. Default: all.
     #[serde(default)]
     pub deliver: Vec<At<Shown>>,
     /// Deliver empty values too.
@@ -254,11 +254,11 @@ pub struct RawDelivery {
     pub refresh: Option<At<Shown>>,
     /// Sidecar: older than this it is not ready.
     pub max_age: Option<At<Shown>>,
-    /// Sidecar: when a source or field is absent that was delivered before; keep unless said.
+    /// Sidecar: when a source or field is absent that was delivered before (default: keep).
     pub on_missing: Option<At<RawOnFailure>>,
-    /// Sidecar: when a login or a right is refused; keep unless said.
+    /// Sidecar: when a login or a right is refused (default: keep).
     pub on_denied: Option<At<RawOnFailure>>,
-    /// Sidecar: when a provider cannot be reached; keep unless said.
+    /// Sidecar: when a provider cannot be reached (default: keep).
     pub on_unavailable: Option<At<RawOnFailure>>,
     /// Sidecar: at the start, whole files that an earlier run left count as delivered while a
     /// provider is down.
@@ -278,7 +278,7 @@ pub struct RawFrom {
     pub vault: Option<At<Shown>>,
     /// Which of `vaults`, for `vault`.
     pub server: Option<At<Shown>>,
-    /// Version of a KV v2 secret, from 1; the newest unless said.
+    /// Version of a KV v2 secret, from 1 (default: the newest).
     #[schemars(range(min = 1))]
     pub version: Option<At<u64>>,
     /// Send this to the Vault path and deliver the answer (PKI).
@@ -340,7 +340,7 @@ pub enum RawDocumentFormat {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSecretRef {
-    /// Our own namespace unless said.
+    /// Our own namespace by default.
     pub namespace: Option<At<Shown>>,
     /// Name of the Secret.
     pub name: At<Shown>,
@@ -375,13 +375,13 @@ pub struct RawFile {
     pub edit: bool,
     /// json: write numbers and truth values as text.
     pub as_strings: bool,
-    /// raw: the field; the only one unless said.
+    /// raw: the field (default: the only one).
     pub field: Option<At<Shown>>,
     /// template: the template's file.
     pub template: Option<At<Shown>>,
-    /// Mode in quotes; "0400" unless said, and with `edit` the mode of the file that is there.
+    /// Mode in quotes (default: "0400"), and with `edit` the mode of the file that is there.
     pub mode: Option<At<Shown>>,
-    /// Mode of folders that are created; "0700" unless said.
+    /// Mode of folders that are created (default: "0700").
     pub dir_mode: Option<At<Shown>>,
     /// Owner by number.
     pub uid: Option<u32>,
@@ -404,9 +404,9 @@ pub struct RawFile {
 pub struct RawFiles {
     /// Where; relative to the folder of this configuration.
     pub dir: Option<At<Shown>>,
-    /// Mode in quotes; "0400" unless said.
+    /// Mode in quotes (default: "0400").
     pub mode: Option<At<Shown>>,
-    /// Mode of folders that are created; "0700" unless said.
+    /// Mode of folders that are created (default: "0700").
     pub dir_mode: Option<At<Shown>>,
     /// Owner by number.
     pub uid: Option<u32>,
@@ -442,7 +442,7 @@ pub enum RawFileFormat {
 pub struct RawSecret {
     /// Its name.
     pub name: At<Shown>,
-    /// Our own namespace unless said.
+    /// Our own namespace by default.
     pub namespace: Option<At<Shown>>,
     /// Opaque, dockerconfigjson, tls, basic-auth, ssh-auth, or any other type by its full name.
     #[serde(rename = "type")]
@@ -462,7 +462,7 @@ pub struct RawSecret {
     /// Take over a Secret that carries no owner mark.
     #[serde(default)]
     pub adopt: bool,
-    /// Delete and create anew where type or immutability forbid an update.
+    /// Delete and create again where type or immutability forbid an update.
     #[serde(default)]
     pub recreate: bool,
     /// Take fields that another field manager owns.

@@ -1,8 +1,8 @@
 //! Reads the written tree into the shapes of [`super::raw`]: strict about types, and each error
 //! with its place.
 //!
-//! A reader of our own rather than the YAML library's, whose code is made anew for each shape: that
-//! was an eighth of the binary.
+//! A reader of our own rather than the YAML library's, whose code is made again for each shape:
+//! that was an eighth of the binary.
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ use crate::reflect::glob::Glob;
 use crate::reflect::index::Rules;
 use crate::reflect::selector::Selector;
 
-/// How long a watch may hear nothing unless said. A server sends a bookmark about every minute: two
+/// How long a watch may hear nothing by default. A server sends a bookmark about every minute: two
 /// may be missed.
 pub const SILENCE: Duration = Duration::from_secs(150);
 

@@ -8,13 +8,13 @@ use super::SecretRef;
 pub use super::raw::RawSignalName as SignalName;
 use super::window::Window;
 
-/// How often sources that cannot be watched are read unless said.
+/// How often sources that cannot be watched are read by default.
 pub const REFRESH: Duration = Duration::from_secs(300);
 
 /// What all deliveries share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sidecar {
-    /// How often; [`REFRESH`] unless said.
+    /// How often (default: [`REFRESH`]).
     pub refresh: Option<Duration>,
     /// Where owed reactions are remembered for deliveries without file targets.
     pub state: Option<PathBuf>,
@@ -104,7 +104,7 @@ pub enum Reaction {
         kind: Workload,
         /// Its name; without a namespace our own.
         at: SecretRef,
-        /// How long its pods may take to be new and available; not waited for unless said.
+        /// How long its pods may take to be new and available (default: not waited for).
         wait: Option<Duration>,
     },
     /// Call a server.

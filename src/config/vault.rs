@@ -32,7 +32,7 @@ pub struct VaultServer {
 pub enum VaultAuth {
     /// A ServiceAccount token, checked by Vault at the API server.
     Kubernetes {
-        /// Mount of the auth method, `kubernetes` unless said.
+        /// Mount of the auth method (default: `kubernetes`).
         mount: String,
         /// The role to log in to.
         role: String,
@@ -41,7 +41,7 @@ pub enum VaultAuth {
     },
     /// Any JWT.
     Jwt {
-        /// Mount of the auth method, `jwt` unless said.
+        /// Mount of the auth method (default: `jwt`).
         mount: String,
         /// The role to log in to.
         role: String,
@@ -50,7 +50,7 @@ pub enum VaultAuth {
     },
     /// Role id and secret id.
     AppRole {
-        /// Mount of the auth method, `approle` unless said.
+        /// Mount of the auth method (default: `approle`).
         mount: String,
         /// File with the role id.
         role_id_file: PathBuf,

@@ -32,7 +32,7 @@ impl Fault for OutsidePolicy {
 
     fn hint(&self) -> Option<String> {
         Some(
-            "add them to keys.recipients; or encrypt it anew without them and replace its \
+            "add them to keys.recipients; or encrypt it again without them and replace its \
             values, which they may have read"
                 .to_owned(),
         )

@@ -144,8 +144,8 @@ pub enum Error {
         /// Keys and fields.
         what: Vec<String>,
     },
-    /// A signal came while it was to be made anew, and it stands.
-    #[error("{0} was not made anew: stopped by a signal")]
+    /// A signal came while it was to be made again, and it stands.
+    #[error("{0} was not made again: stopped by a signal")]
     Stopped(Subject),
     /// It was deleted and could not be made again.
     #[error(

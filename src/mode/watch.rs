@@ -1,4 +1,4 @@
-//! `exec --watch`: a program with the fields of one delivery in its environment, started anew when
+//! `exec --watch`: a program with the fields of one delivery in its environment, started again when
 //! they change.
 //!
 //! We are its parent and often the first process of the container: signals are handed on, orphans

@@ -135,7 +135,7 @@ pub(super) fn notes(file: &FileArtifact, state: &FileState) -> Vec<String> {
     notes
 }
 
-/// A folder of files: any difference lays the whole set anew, so that readers see one switch.
+/// A folder of files: any difference lays the whole set again, so that readers see one switch.
 pub(super) fn file_set(artifact: &Artifact, state: &FileSetState) -> Decision {
     let Artifact::FileSet(set) = artifact else {
         return mismatch(artifact);
@@ -284,7 +284,7 @@ fn not_ours(secret: &SecretArtifact, owner: &Owner) -> Failure {
 fn holds_more(secret: &SecretArtifact, state: &SecretState) -> Failure {
     let keys = state.others.join(", ");
     let what = format!(
-        "secret {} cannot be made anew: it also holds keys of others: {keys}",
+        "secret {} cannot be made again: it also holds keys of others: {keys}",
         secret.at
     );
     Failure::new(Class::Refused, what)
@@ -299,7 +299,7 @@ fn needs_recreate(secret: &SecretArtifact, reason: &Reason) -> Failure {
             secret.at, secret.kind
         ),
     )
-    .hint("say `recreate: true` on this target to delete it and create it anew")
+    .hint("say `recreate: true` on this target to delete it and create it again")
 }
 
 /// Key by key; a content that is not held (too large) counts as different.

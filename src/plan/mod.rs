@@ -79,7 +79,7 @@ pub enum Action {
     Create,
     /// It is changed.
     Update(Reason),
-    /// It is deleted with a precondition and made anew.
+    /// It is deleted with a precondition and made again.
     Recreate {
         /// Why an update is impossible.
         reason: Reason,

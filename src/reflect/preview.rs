@@ -60,7 +60,7 @@ pub enum Act {
 pub struct Outlook {
     /// It holds what it should, so only its marks change.
     pub same: bool,
-    /// Its type or its immutability forbid an update: it is deleted and made anew.
+    /// Its type or its immutability forbid an update: it is deleted and made again.
     pub remade: bool,
 }
 
@@ -154,7 +154,7 @@ impl Act {
             Self::Adopt(reason, outlook) => {
                 let what = match outlook.same {
                     true => "only its marks change",
-                    false => "its content differs and is written anew",
+                    false => "its content differs and is written again",
                 };
                 remade(format!("{reason}; {what}"), outlook)
             }

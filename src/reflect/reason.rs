@@ -24,7 +24,7 @@ pub enum Reason {
     Unsigned,
     /// Another controller made it, and now it is ours.
     Adopted,
-    /// The source was deleted and made anew, or a person gave the place to another one.
+    /// The source was deleted and made again, or a person gave the place to another one.
     OtherSource,
 }
 

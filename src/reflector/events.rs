@@ -29,7 +29,7 @@ const MOST: usize = 2000;
 /// person nothing.
 const MOST_OF_ONE: usize = 50;
 
-/// An Event that was not told again for so long begins anew: the API server has forgotten it by
+/// An Event that was not told again for so long begins again: the API server has forgotten it by
 /// then.
 const FORGET: Duration = Duration::from_secs(3600);
 

@@ -58,7 +58,7 @@ impl SourceCache {
         cell.get_or_try_init(|| read).await.cloned()
     }
 
-    /// It was read anew.
+    /// It was read again.
     pub(super) fn put(&self, kind: Kind, place: &Place, cached: Option<Arc<CachedSource>>) {
         let cell = Arc::new(OnceCell::new_with(Some(cached)));
         let mut lease_cache = self.lease_cache();

@@ -75,7 +75,7 @@ pub struct Follow<T> {
     of: PhantomData<fn() -> T>,
 }
 
-/// Why a watch begins anew.
+/// Why a watch begins again.
 enum End {
     /// Nobody listens any more.
     Deaf,

@@ -1,7 +1,7 @@
 //! One job at the API server: read a source, write a copy, compare one, delete one.
 //!
 //! Each write names the object and version that it was decided on, so what happened meanwhile is
-//! never written over: the job says that it was raced, and what to do is decided anew.
+//! never written over: the job says that it was raced, and what to do is decided again.
 
 mod copy;
 

@@ -43,7 +43,7 @@ impl Runner {
         })
     }
 
-    /// A JWT with this audience, asked for anew.
+    /// A JWT with this audience, asked for again.
     pub(super) async fn jwt(&self, audience: &str, deadline: Instant) -> Result<Credential, Cause> {
         let unusable = |why| Setup::Address {
             address: "of ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(),

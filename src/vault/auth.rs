@@ -1,5 +1,5 @@
-//! Logging in: credentials are read anew at each try, and a refusal that says why is believed after
-//! three.
+//! Logging in: credentials are read again at each try, and a refusal that says why is believed
+//! after three.
 
 use std::path::Path;
 use std::time::Duration;

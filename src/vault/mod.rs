@@ -222,7 +222,7 @@ impl Session {
         }
     }
 
-    /// Which token reads use now: data that ends with a token is read anew when this grows.
+    /// Which token reads use now: data that ends with a token is read again when this grows.
     pub fn generation(&self) -> u64 {
         match &self.access {
             Ok(access) => *access.generations.borrow(),

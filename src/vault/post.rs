@@ -17,7 +17,7 @@ use crate::base::failure::{Class, Failure};
 pub struct Post {
     /// `https://host/path`, or `http://`.
     pub url: String,
-    /// The only roots that are trusted; the system's unless said.
+    /// The only roots that are trusted (default: the system's).
     pub ca_file: Option<PathBuf>,
     /// JSON.
     pub body: String,

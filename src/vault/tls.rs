@@ -45,7 +45,8 @@ impl Trust {
             .with_no_client_auth())
     }
 
-    /// A client that checks servers of `address`. Reads the CA file anew: it may have been renewed.
+    /// A client that checks servers of `address`. Reads the CA file again: it may have been
+    /// renewed.
     pub(super) async fn client(
         &self,
         address: &str,

@@ -236,7 +236,7 @@ impl Access {
             .as_ref()
             .is_some_and(|token| token.life.is_none() && !token.revocable);
         if borrowed {
-            // Read anew by whoever needs it next.
+            // Read again by whoever needs it next.
             state.token = None;
             return;
         }

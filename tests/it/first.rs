@@ -94,7 +94,7 @@ fn row_63_exec_watch_as_process_1_buries_orphans_and_hands_signals_on() {
     all_buried(folder.path(), first, 1);
     // It is ended, and started with what is new.
     put(folder.path(), "two");
-    eventually("it runs anew", SOON, || seen() == "two\n");
+    eventually("it runs again", SOON, || seen() == "two\n");
     std::thread::sleep(Duration::from_millis(100));
     kill_process(first, Signal::USR1).unwrap();
     going.finish().expect(9);

@@ -150,7 +150,7 @@ fn row_30_what_is_left_to_a_hung_source_is_the_only_failure() {
     );
 }
 
-/// An API server that holds one Secret and answers the first attempt to make it anew as told.
+/// An API server that holds one Secret and answers the first attempt to make it again as told.
 fn cluster_that_stalls(first: impl Fn() -> Reply + Send + Sync + 'static) -> Stub {
     let old = json!({"apiVersion": "v1", "kind": "Secret", "type": "old", "data": {"content": STANDARD.encode("old")},
         "metadata": {"name": "app", "namespace": "n", "labels": {"app.kubernetes.io/managed-by": "keyferry"}}});
@@ -177,7 +177,7 @@ fn row_68_a_signal_between_deletion_and_creation_puts_the_old_secret_back() {
     let api = cluster_that_stalls(|| Reply::Hang);
     let desk = desk("http://127.0.0.1:1", &api.url(), ANEW);
     let going = run(&desk, &["job", "--deadline", "60s"]).start();
-    eventually("it is made anew", SOON, || !patches(&api).is_empty());
+    eventually("it is made again", SOON, || !patches(&api).is_empty());
     going.signal(Signal::TERM);
     let output = going.finish().expect(143);
     assert!(output.elapsed < SOON, "{output:?}");

@@ -471,7 +471,7 @@ fn exec_watch_restarts_its_program_with_the_new_environment_and_ends_as_it_does(
     let watching = watching(folder.path(), &[], script);
     eventually("it runs", SOON, || lines(&seen) == 1);
     put(folder.path(), OTHER);
-    eventually("it runs anew", SOON, || lines(&seen) == 2);
+    eventually("it runs again", SOON, || lines(&seen) == 2);
     assert_eq!(
         fs::read_to_string(&seen).unwrap(),
         format!("{VALUE}\n{OTHER}\n")

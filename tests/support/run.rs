@@ -115,13 +115,13 @@ impl Run {
         Self { command, ..self }
     }
 
-    /// What it reads from its input; nothing unless said.
+    /// What it reads from its input (default: nothing).
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// How long it may take before it is killed and the test fails; a minute unless said.
+    /// How long it may take before it is killed and the test fails (default: a minute).
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

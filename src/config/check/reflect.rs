@@ -20,13 +20,13 @@ use crate::reflect::selector::Selector;
 /// Where nobody's copies belong unless somebody says so.
 const SYSTEM: &str = "kube-*";
 
-/// The name of the Lease unless said.
+/// The name of the Lease by default.
 const LEASE: &str = "keyferry-reflector";
 
 /// The name of the Secret with the keys of the marks.
 const MARK_KEY: &str = "keyferry-marks";
 
-/// Writes under way at once, unless said; more would only wait in the API server.
+/// Writes under way at once by default; more would only wait in the API server.
 const PARALLEL: u64 = 16;
 
 /// Shorter is a busy loop of lists, and longer is what liveness calls stuck.

@@ -35,7 +35,7 @@ pub enum RawField {
 pub struct RawEncodedField {
     /// The template.
     pub template: At<Hidden>,
-    /// What it gives; text unless said.
+    /// What it gives (default: text).
     pub encoding: Option<RawFieldEncoding>,
 }
 

@@ -15,7 +15,7 @@ pub struct RawManifests {
     pub sops: Option<At<Shown>>,
     /// SealedSecret files; `*` stands for any part of a file's name.
     pub sealed: Option<At<Shown>>,
-    /// Namespaces that manifests may name; only our own unless said.
+    /// Namespaces that manifests may name (default: only our own).
     #[serde(default)]
     pub namespaces: Vec<At<Shown>>,
     /// Delete the Secrets that carry this name and that no manifest describes any more.
@@ -24,7 +24,7 @@ pub struct RawManifests {
     /// Take over Secrets that carry no owner mark, or that of another configuration.
     #[serde(default)]
     pub adopt: bool,
-    /// Delete and create anew where type or immutability forbid an update.
+    /// Delete and create again where type or immutability forbid an update.
     #[serde(default)]
     pub recreate: bool,
     /// Take fields that another field manager owns.

@@ -11,13 +11,13 @@ use super::{At, Shown};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawReflect {
-    /// Names of namespaces; `*` is any text, `?` any character. A plain name must exist. All unless
-    /// said, where there is a `selector`.
+    /// Names of namespaces; `*` is any text, `?` any character. A plain name must
+    /// exist. Default: all, where there is a `selector`.
     #[serde(default)]
     pub namespaces: Vec<At<Shown>>,
     /// Only namespaces with such labels, as `kubectl -l` takes them.
     pub selector: Option<At<Shown>>,
-    /// Name of the copies; that of the Secret unless said.
+    /// Name of the copies (default: that of the Secret).
     pub rename: Option<At<Shown>>,
     /// Only these keys are copied.
     #[serde(default)]
@@ -38,7 +38,7 @@ pub struct RawReflect {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawReflector {
-    /// Whose annotations are read; both unless said.
+    /// Whose annotations are read (default: both).
     #[serde(default = "both")]
     pub dialects: Vec<RawDialect>,
     /// As emberstack's reflector does it, where we would rather do something else: see
@@ -76,9 +76,9 @@ pub struct RawReflector {
     pub brake: RawBrake,
     /// Writes under way at once.
     pub parallel: Option<At<u64>>,
-    /// A connection on which nothing was heard for so long is given up, `5s` to `5m`; `150s` unless
-    /// said. A server sends something about every minute, so less than `90s` lists everything anew
-    /// again and again.
+    /// A connection on which nothing was heard for so long is given up: `5s` to `5m`, by default
+    /// `150s`. A server sends something about every minute, so less than `90s` lists everything
+    /// again again and again.
     pub silence: Option<At<Shown>>,
     /// The Lease that decides who of several replicas works.
     pub lease: Option<At<RawLease>>,
@@ -108,9 +108,9 @@ pub struct RawCeiling {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawBrake {
-    /// So many within a minute always; 3 unless said.
+    /// So many within a minute always (default: 3).
     pub least: Option<u32>,
-    /// Or so many of a hundred; 20 unless said.
+    /// Or so many of a hundred (default: 20).
     pub percent: Option<u32>,
 }
 
@@ -118,9 +118,9 @@ pub struct RawBrake {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawLease {
-    /// Our own namespace unless said.
+    /// Our own namespace by default.
     pub namespace: Option<At<Shown>>,
-    /// Its name; `keyferry-reflector` unless said.
+    /// Its name (default: `keyferry-reflector`).
     pub name: Option<At<Shown>>,
 }
 

@@ -9,7 +9,7 @@ use super::super::at::{At, Hidden, Shown};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawSidecar {
-    /// How often sources that cannot be watched are read; "5m" unless said. A tenth of it is left
+    /// How often sources that cannot be watched are read (default: "5m"). A tenth of it is left
     /// to chance.
     pub refresh: Option<At<Shown>>,
     /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside
@@ -22,9 +22,9 @@ pub struct RawSidecar {
     /// `http://collector:4318` over HTTP in JSON; `grpcs://` and `https://` are the same with TLS.
     pub otlp: Option<At<Shown>>,
     /// Tell of failures and recoveries with Events at our pod, else at the Secret that is
-    /// delivered; true unless said.
+    /// delivered (default: true).
     pub events: Option<bool>,
-    /// When changes may be made to what was delivered; at any time unless said. What would end is
+    /// When changes may be made to what was delivered (default: at any time). What would end is
     /// replaced at any time.
     pub windows: Vec<At<RawWindow>>,
 }
@@ -33,13 +33,13 @@ pub struct RawSidecar {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawWindow {
-    /// The days on which it opens; all unless said.
+    /// The days on which it opens (default: all).
     pub days: Vec<RawDay>,
-    /// When it opens, as "22:00"; "00:00" unless said.
+    /// When it opens, as "22:00" (default: "00:00").
     pub from: Option<At<Shown>>,
-    /// When it shuts; "24:00" unless said. What is earlier than `from` is a time of the next day.
+    /// When it shuts (default: "24:00"). What is earlier than `from` is a time of the next day.
     pub to: Option<At<Shown>>,
-    /// Whose clocks: UTC unless said, an offset such as "+02:00", or a name such as Europe/Berlin.
+    /// Whose clocks: UTC (the default), an offset such as "+02:00", or a name: Europe/Berlin.
     pub zone: Option<At<Shown>>,
 }
 
@@ -108,7 +108,7 @@ pub struct RawSignal {
     pub process: Option<At<Shown>>,
     /// File with the process id.
     pub pid_file: Option<At<Shown>>,
-    /// The signal; HUP unless said.
+    /// The signal (default: HUP).
     pub signal: Option<RawSignalName>,
 }
 
@@ -139,7 +139,7 @@ pub struct RawRun {
     /// Program and arguments. KEYFERRY_DELIVERY names the delivery; no secret is in its
     /// environment.
     pub command: Vec<At<Hidden>>,
-    /// When it is killed with all it started; "30s" unless said.
+    /// When it is killed with all it started (default: "30s").
     pub timeout: Option<At<Shown>>,
 }
 
@@ -164,7 +164,7 @@ pub struct RawRestart {
 pub struct RawWebhook {
     /// `https://…`, or `http://` on this machine.
     pub url: At<Hidden>,
-    /// The only roots that are trusted; the system's unless said.
+    /// The only roots that are trusted (default: the system's).
     pub ca_file: Option<At<Shown>>,
     /// File with the key of the HMAC-SHA256 in the header `X-Keyferry-Signature`, which covers an
     /// id and a time too.

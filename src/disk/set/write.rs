@@ -1,4 +1,4 @@
-//! Laying a set anew and switching to it.
+//! Laying a set again and switching to it.
 //!
 //! In this order, so that a name is missing for nobody who should find it: the files, links to
 //! names that are new, the switch, links to names that went, and, a little later
@@ -20,7 +20,7 @@ use crate::disk::SinkError;
 use crate::disk::folder::Folder;
 use crate::disk::names::{generation, temporary_link};
 
-/// Lays the whole set anew and switches to it. What it gives back are the generations before, for
+/// Lays the whole set again and switches to it. What it gives back are the generations before, for
 /// [`super::Retired`].
 pub fn write(
     folder: &Folder,

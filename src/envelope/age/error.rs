@@ -152,10 +152,10 @@ impl Fault for AgeError {
         let hint = match self {
             Self::NoMatch { .. } => {
                 "add the identity of one of these recipients under keys.age, or encrypt the file \
-                 anew to yours"
+                 again to yours"
             }
             Self::PassphraseNotOffered => "give keys.age a {passphraseFile: FILE}",
-            Self::TooMuchWork { .. } => "encrypt it anew to a recipient instead of a passphrase",
+            Self::TooMuchWork { .. } => "encrypt it again to a recipient instead of a passphrase",
             Self::HeaderMac | Self::MalformedPayload | Self::MalformedArmor => {
                 "take the file from where it was made again"
             }

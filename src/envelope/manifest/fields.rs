@@ -46,7 +46,7 @@ impl ShapeError {
         match self.expected {
             Expected::QuotedText => Some("put it in quotes"),
             Expected::Base64 => Some("encode it as base64, or write it under `stringData`"),
-            Expected::SealedBase64 => Some("seal it anew with kubeseal"),
+            Expected::SealedBase64 => Some("seal it again with kubeseal"),
             Expected::Text | Expected::Bool | Expected::Map | Expected::List => None,
         }
     }

@@ -104,7 +104,7 @@ impl Fault for UnsealError {
                  changed; have {}",
                 shortened(tried)
             )),
-            Self::TooShort { .. } => Some("seal it anew with kubeseal".to_owned()),
+            Self::TooShort { .. } => Some("seal it again with kubeseal".to_owned()),
             Self::Template { cause, .. } => cause.hint(),
             Self::Inside { .. } => None,
             Self::Manifest(cause) => cause.hint(),

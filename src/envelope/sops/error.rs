@@ -176,9 +176,9 @@ impl Fault for SopsError {
                  updatekeys` with yours"
             }
             Self::Unauthenticated { .. } => {
-                "encrypt it anew without mac_only_encrypted, or set `allowUnauthenticated: true`"
+                "encrypt it again without mac_only_encrypted, or set `allowUnauthenticated: true`"
             }
-            Self::TooManyClear => "encrypt it anew without mac_only_encrypted",
+            Self::TooManyClear => "encrypt it again without mac_only_encrypted",
             Self::Form { .. } | Self::Value { .. } | Self::NoMac | Self::Mac | Self::Key(_) => {
                 "take the file from where it was made again; change it only with `sops edit`"
             }

@@ -24,7 +24,7 @@ use crate::reflect::signature::Keys;
 /// How often somebody else may be faster. Each round is a read and a write.
 const ROUNDS: u32 = 8;
 
-/// How long finalizers may hold a Secret that is to be made anew.
+/// How long finalizers may hold a Secret that is to be made again.
 const RELEASE: Duration = Duration::from_secs(30);
 
 /// How long an old object may take to be put back; after a signal less, as [`Shutdown`] says.
@@ -138,7 +138,7 @@ async fn settle(cluster: &Kubernetes, secret: &Signed<'_>, start: Start) -> Resu
                     (Action::Update(_), stands) => {
                         update(cluster, secret.wanted, &managed, stands).await
                     }
-                    // Only what the plan saw is made anew.
+                    // Only what the plan saw is made again.
                     (
                         Action::Recreate { .. } | Action::Create | Action::Delete | Action::Wait,
                         _,
@@ -246,7 +246,7 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
     names
 }
 
-/// Deletes exactly the object that the plan saw and makes it anew. The old one is kept in memory
+/// Deletes exactly the object that the plan saw and makes it again. The old one is kept in memory
 /// and put back if that fails, or if a signal ends the wait for it; the right to create is asked
 /// for first, because without it neither could be done.
 async fn recreate(
@@ -292,7 +292,7 @@ async fn recreate(
     }
 }
 
-/// How making anew failed.
+/// How making again failed.
 enum Replacing {
     /// Something stands there that is not for us to replace.
     Standing(Failure),

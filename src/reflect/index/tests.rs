@@ -136,7 +136,7 @@ fn row_74_what_happened_while_we_were_down_is_made_good() {
     assert_eq!(
         model.log.join(", "),
         "update b/z (it has another source now), update c/z (it has another source now)",
-        "made anew with another uid"
+        "made again with another uid"
     );
 }
 

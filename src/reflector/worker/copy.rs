@@ -1,5 +1,5 @@
-//! Writing one copy: applied whole, made anew where an update is impossible, cleared of what others
-//! put in.
+//! Writing one copy: applied whole, made again where an update is impossible, cleared of what
+//! others put in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

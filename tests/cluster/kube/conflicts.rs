@@ -234,9 +234,9 @@ async fn row_93_a_forgery_that_appears_after_the_look_is_not_written_over() {
     let mut other = signed(&ours, "1");
     (other.kind, other.conflict.recreate) = ("kubernetes.io/basic-auth".to_owned(), true);
     let (reason, uid) = (Reason::Immutable, job.look(&copy).await.uid);
-    let anew = Action::Recreate { reason, uid };
+    let again = Action::Recreate { reason, uid };
     refused(
-        apply::secret::write(&other, &anew, Some(&ours), &job.world).await,
+        apply::secret::write(&other, &again, Some(&ours), &job.world).await,
         Class::Refused,
         &["no known key signed that"],
     );

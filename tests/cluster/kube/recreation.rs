@@ -1,4 +1,4 @@
-//! Types and immutable Secrets cannot be changed in place: deleted and made anew, only if that is
+//! Types and immutable Secrets cannot be changed in place: deleted and made again, only if that is
 //! allowed, and nothing is lost.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::support::process::eventually;
 
 const ALL: [&str; 4] = ["get", "create", "patch", "delete"];
 
-fn anew(job: &Job) -> SecretArtifact {
+fn again(job: &Job) -> SecretArtifact {
     SecretArtifact {
         kind: "kubernetes.io/basic-auth".to_owned(),
         conflict: Conflict {
@@ -54,8 +54,8 @@ async fn row_68_a_type_or_an_immutable_secret_changes_only_by_recreation() {
                 &["it is immutable", "recreate: true"],
             );
         }
-        let mut wanted = anew(&job);
-        // Only what a plan saw is made anew.
+        let mut wanted = again(&job);
+        // Only what a plan saw is made again.
         refused(
             job.update(&wanted).await,
             Class::Unavailable,
@@ -104,7 +104,7 @@ async fn row_68_without_the_right_to_create_nothing_is_deleted() {
         json!({"data": {"password": "eA=="}, "metadata": {"labels": {"app.kubernetes.io/managed-by": "keyferry"}}}),
     );
     let before = job.stored();
-    let outcome = job.recreate(&anew(&job), &uid(&job)).await;
+    let outcome = job.recreate(&again(&job), &uid(&job)).await;
     refused(
         outcome,
         Class::Denied,
@@ -120,7 +120,7 @@ async fn row_68_without_the_right_to_delete_it_is_denied() {
         .await
         .expect("created");
     let before = job.stored();
-    let outcome = job.recreate(&anew(&job), &uid(&job)).await;
+    let outcome = job.recreate(&again(&job), &uid(&job)).await;
     refused(
         outcome,
         Class::Denied,
@@ -142,14 +142,14 @@ async fn row_68_what_is_rejected_after_the_deletion_is_put_back() {
     // The server itself finds this wrong only when it is created: a type that lacks its keys.
     let wanted = SecretArtifact {
         data: job.app(&[("username-only", "u")]).data,
-        ..anew(&job)
+        ..again(&job)
     };
     let outcome = job.recreate(&wanted, &first).await;
     refused(
         outcome,
         Class::Refused,
         &[
-            "was deleted to be made anew",
+            "was deleted to be made again",
             "put back as it was",
             "data[username]: Required value",
         ],
@@ -168,7 +168,7 @@ async fn row_68_keys_of_others_are_not_deleted_unasked() {
         .expect("created");
     apply_as(&job, "other", json!({"data": {"theirs": "eA=="}}));
     let before = job.stored();
-    let mut wanted = anew(&job);
+    let mut wanted = again(&job);
     refused(
         job.recreate(&wanted, &uid(&job)).await,
         Class::Refused,
@@ -190,7 +190,7 @@ async fn row_68_a_finalizer_is_waited_for_and_named_when_it_takes_too_long() {
     let finalizers =
         |names: Value| apply_as(&job, "holder", json!({"metadata": {"finalizers": names}}));
     finalizers(json!(["example.com/held"]));
-    let wanted = anew(&job);
+    let wanted = again(&job);
     let outcome = job.recreate(&wanted, &uid(&job)).await;
     refused(
         outcome,
@@ -230,7 +230,7 @@ async fn row_68_a_signal_during_a_recreation_leaves_the_new_secret_or_the_old() 
         let finalizers =
             |names: Value| apply_as(&job, "holder", json!({"metadata": {"finalizers": names}}));
         finalizers(json!(["example.com/held"]));
-        let (wanted, first) = (anew(&job), uid(&job));
+        let (wanted, first) = (again(&job), uid(&job));
         let signal = async {
             let mut deleting = false;
             while !deleting {

@@ -71,7 +71,7 @@ fn row_109_equal_values_of_a_later_version_write_nothing() {
     site.run(&["job"], &config).expect(0);
     assert_eq!(sources(&site), of("3"));
 
-    // Another delivery of the same values is told, and no value is written anew.
+    // Another delivery of the same values is told, and no value is written again.
     site.folder
         .write("keyferry.yaml", configuration(&site, &bao, "renamed"));
     let plan = site.run(&["plan"], &config).expect(10);
@@ -167,7 +167,7 @@ fn row_110_a_file_without_a_version_of_its_own_has_a_digest_of_what_is_encrypted
     ] {
         assert!(traced.stdout.contains(&line), "{line}: {}", traced.stdout);
     }
-    // Encrypted anew, with the same values: another file, and nothing to write.
+    // Encrypted again, with the same values: another file, and nothing to write.
     let first = site.stored("db");
     site.folder
         .write("db.age", age(&format!("password: {CANARY}1\n")));

@@ -243,7 +243,7 @@ fn a14_a_copy_that_was_deleted_comes_back() {
 }
 
 #[test]
-fn a15_another_type_makes_the_copy_anew() {
+fn a15_another_type_makes_the_copy_again() {
     let estate = estate("a b");
     estate.put("a/x", GIVES, "username=1 password=2");
     estate.holds("b/x", "password=2 username=1");

@@ -56,7 +56,7 @@ fn row_66_a_stranger_is_left_and_an_event_says_so_once() {
 }
 
 #[test]
-fn row_68_a_copy_that_was_made_immutable_is_made_anew() {
+fn row_68_a_copy_that_was_made_immutable_is_made_again() {
     let estate = estate("a b");
     estate.put("a/x", GIVES, "k=1");
     estate.holds("b/x", "k=1");

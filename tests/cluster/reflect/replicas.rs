@@ -146,7 +146,7 @@ fn row_79_a_paused_leader_writes_nothing_after_another_took_over() {
     assert_eq!(
         kit.written().len(),
         2,
-        "a change of the leader writes nothing anew"
+        "a change of the leader writes nothing again"
     );
     estate.put("a/x", &gives, "k=2");
     eventually("it is written by the second", LIMIT, || {

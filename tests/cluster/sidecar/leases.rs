@@ -149,7 +149,7 @@ fn row_29_credentials_whose_role_is_gone_are_kept_and_replaced_when_it_is_back()
 }
 
 #[test]
-fn a_certificate_is_issued_anew_before_it_ends_and_not_at_every_look() {
+fn a_certificate_is_issued_again_before_it_ends_and_not_at_every_look() {
     let bao = OpenBao::start();
     bao.post("sys/mounts/pki", &json!({"type": "pki"}));
     bao.post(
@@ -180,7 +180,7 @@ fn a_certificate_is_issued_anew_before_it_ends_and_not_at_every_look() {
         1,
         "looks do not issue"
     );
-    eventually("issued anew", Duration::from_secs(7), || {
+    eventually("issued again", Duration::from_secs(7), || {
         certificate() != first
     });
     assert_eq!(audited(&bao, "update pki/issue/web"), 2);

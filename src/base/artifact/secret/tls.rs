@@ -20,8 +20,8 @@ use crate::format::base64;
 /// A clock that is this much behind the issuer's is forgiven.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// Checks key and chain, and tells when the first certificate ends. A chain is written anew only if
-/// it is in another order than servers send it in.
+/// Checks key and chain, and tells when the first certificate ends. A chain is written again only
+/// if it is in another order than servers send it in.
 pub(super) fn put_right(data: &mut Data, now: Timestamp) -> Result<Timestamp, Unfit> {
     let certificates = links("tls.crt", present(data, "tls.crt")?.expose())?;
     let chain = Chain::ordered(certificates, present(data, "tls.key")?.expose())?;
