@@ -63,7 +63,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// WindowHold until no other call is at this place.
+    /// Waits until no other call is at this place.
     pub async fn at(place: &Path, end: Instant) -> Result<Self, Hangs> {
         let place = place.to_owned();
         let turn = Arc::clone(locked(&PLACES).entry(place.clone()).or_default());

@@ -143,12 +143,12 @@ impl Folder {
         Ok(*self.in_memory.get_or_init(|| known))
     }
 
-    /// WindowHold until the folder's names are on disk.
+    /// Waits until the folder's names are on disk.
     pub fn settle(&self) -> Result<(), SinkError> {
         self.flush(self.as_fd(), "")
     }
 
-    /// WindowHold until an open file is on disk; in memory there is nothing to wait for, so not
+    /// Waits until an open file is on disk; in memory there is nothing to wait for, so not
     /// even the call is made.
     pub(super) fn flush(&self, fd: impl AsFd, name: &str) -> Result<(), SinkError> {
         if self.in_memory()? {

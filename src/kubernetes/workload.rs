@@ -90,7 +90,7 @@ impl Kubernetes {
         Ok(true)
     }
 
-    /// WindowHold until all pods are new and available; says whether they were in time.
+    /// Waits until all pods are new and available; says whether they were in time.
     pub(crate) async fn settled(
         &self,
         kind: Workload,

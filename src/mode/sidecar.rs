@@ -194,7 +194,7 @@ async fn load(settings: &Settings) -> Loaded {
     aside(move || load()).await
 }
 
-/// WindowHold until another configuration is there that can be used. One that cannot is told of,
+/// Waits until another configuration is there that can be used. One that cannot is told of,
 /// once.
 async fn reload(
     settings: &Settings,

@@ -55,7 +55,7 @@ impl Stops {
     }
 }
 
-/// WindowHold for a signal that ends a run. The handlers stand when this returns, not only when it
+/// Waits for a signal that ends a run. The handlers stand when this returns, not only when it
 /// is first polled.
 pub(super) fn stopped() -> impl Future<Output = Stop> {
     let mut stops = Stops::new();

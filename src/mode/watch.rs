@@ -259,7 +259,7 @@ async fn beside<T>(
     }
 }
 
-/// WindowHold for a signal that ends a program which does not handle it.
+/// Waits for a signal that ends a program which does not handle it.
 async fn last(signals: &mut mpsc::Receiver<Signal>) -> Signal {
     loop {
         match signals.recv().await {

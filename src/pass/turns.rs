@@ -66,7 +66,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// WindowHold for a turn, in the order of those who ask.
+    /// Waits for a turn, in the order of those who ask.
     pub async fn take(&self) -> Turn<'_> {
         let mut asked = std::pin::pin!(self.free.acquire());
         loop {

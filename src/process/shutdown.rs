@@ -56,18 +56,18 @@ impl Shutdown {
         });
     }
 
-    /// WindowHold until the end is asked for.
+    /// Waits until the end is asked for.
     pub async fn asked(&self) {
         self.asked_at().await;
     }
 
-    /// WindowHold until the time of those that run is over too.
+    /// Waits until the time of those that run is over too.
     pub async fn over(&self) {
         let at = self.asked_at().await;
         sleep_until(at + FAREWELL).await;
     }
 
-    /// WindowHold until even what is put back has had its time.
+    /// Waits until even what is put back has had its time.
     pub async fn restored(&self) {
         let at = self.asked_at().await;
         sleep_until(at + FAREWELL + RESTORE).await;
@@ -94,7 +94,7 @@ impl Shutdown {
         })
     }
 
-    /// WindowHold until no step runs.
+    /// Waits until no step runs.
     pub async fn idle(&self) {
         // The sender is ours, so it lives as long as this wait.
         let _ = self.running.subscribe().wait_for(|count| *count == 0).await;

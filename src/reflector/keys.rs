@@ -43,7 +43,7 @@ pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, liveness: &Liv
     }
 }
 
-/// WindowHold until the Secret holds other keys than these. One that was deleted is put back:
+/// Waits until the Secret holds other keys than these. One that was deleted is put back:
 /// whoever starts next needs the keys.
 pub(super) async fn changed(cluster: &Kubernetes, at: &ObjectName, known: &Keys) {
     let mut told = String::new();

@@ -81,7 +81,7 @@ impl Candidate {
         }
     }
 
-    /// WindowHold until the Lease is ours, and gives it.
+    /// Waits until the Lease is ours, and gives it.
     pub(super) async fn win(&self) -> Lease {
         let mut seen: Option<(String, Instant)> = None;
         let mut told = String::new();

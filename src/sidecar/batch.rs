@@ -30,7 +30,7 @@ use crate::process::time_limit::chance;
 mod judge;
 mod wait;
 
-/// WindowHold after failed passes: the first; the longest before all was ever in order, when a pod
+/// Waits after failed passes: the first; the longest before all was ever in order, when a pod
 /// waits for us; the longest after.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST_START: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// WindowHold for what makes another look worth while, after that many failures in a row;
+    /// Waits for what makes another look worth while, after that many failures in a row;
     /// leases are renewed meanwhile. A server that wants to be left alone is, whatever changes
     /// meanwhile.
     pub async fn rest(

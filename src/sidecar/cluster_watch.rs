@@ -67,7 +67,7 @@ impl Followed {
         }
     }
 
-    /// WindowHold until something changed since this was last waited for.
+    /// Waits until something changed since this was last waited for.
     pub async fn change(&self) {
         self.changed.notified().await;
         sleep(GATHER).await;

@@ -27,7 +27,7 @@ use crate::process::time_limit::chance;
 /// Events that wait; more at once tell a person nothing.
 const MOST: usize = 100;
 
-/// WindowHold while the API server is away, and tries until an Event is given up.
+/// Waits while the API server is away, and tries until an Event is given up.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 const TRIES: u32 = 6;
 

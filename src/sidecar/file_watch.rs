@@ -44,7 +44,7 @@ impl Watched {
         changed
     }
 
-    /// WindowHold until one changes.
+    /// Waits until one changes.
     pub async fn change(&mut self) {
         if self.files.is_empty() {
             return std::future::pending().await;

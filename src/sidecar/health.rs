@@ -1,4 +1,4 @@
-//! The health: how every delivery stands, for probes, metrics and `keyferry status`. Names, times
+//! Health: how every delivery stands, for probes, metrics and `keyferry status`. Names, times
 //! and reasons; never a value.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::reflector::Liveness;
 #[derive(Debug, Default)]
 pub struct Health(Mutex<State>);
 
-/// What is on the health.
+/// What is known of it.
 #[derive(Debug, Default)]
 pub struct State {
     /// Deliveries by name.

@@ -48,7 +48,7 @@ impl Tokens {
         Self(servers.into_iter().filter_map(generation).collect())
     }
 
-    /// WindowHold until there is another.
+    /// Waits until there is another.
     pub async fn change(&self, world: &World) {
         let waits = self.0.iter().filter_map(|(server, generation)| {
             let session = world.vault(server).ok()?;

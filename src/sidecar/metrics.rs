@@ -196,7 +196,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name)
 }
 
-/// Everything that is on the health, and what the process counted; what a reflector counts only
+/// Everything that `health` knows, and what the process counted; what a reflector counts only
 /// where one is configured.
 pub fn figures(health: &Health) -> Vec<Figure> {
     let (is_ready, _) = health.readiness();

@@ -1,9 +1,9 @@
-//! What stays: deliveries are kept in groups, each at its own pace; a health says how all is;
+//! What stays: deliveries are kept in groups, each at its own pace; `health` says how all is;
 //! reactions follow changes.
 //!
 //! ```text
 //! mode::sidecar ─► group (when to pass) ─► keep (one pass, and what it came to) ─► cycle
-//!                     │ owed            │ results ─► news ─► log, event_log (Events)
+//!                     │ owed            │ results ─► news ─► log, Events
 //!                     ▼                 ▼
 //!                  reactor ─► apply::react      health ◄─ serve ◄─ client (ready, status)
 //! ```

@@ -57,7 +57,7 @@ impl WindowHold {
         locked(&self.opens).clear();
     }
 
-    /// Before the lease_cache is asked for data: what was renewed meanwhile ends later.
+    /// Before the cache is asked for data: what was renewed meanwhile ends later.
     pub fn renewed(&self, world: &World) {
         for ((_, read), ending) in locked(&self.delivered).iter_mut() {
             if let Some(now) = Ending::of(read, world).filter(|now| now.mark.ptr_eq(&ending.mark)) {

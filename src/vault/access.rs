@@ -211,7 +211,7 @@ impl Access {
         }
     }
 
-    /// WindowHold until the second of the last login is over. While an identity fails, only its own
+    /// Waits until the second of the last login is over. While an identity fails, only its own
     /// timetable asks again.
     async fn take_a_turn(&self, state: &mut State) -> Result<(), Cause> {
         let now = Instant::now();

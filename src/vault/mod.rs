@@ -230,7 +230,7 @@ impl Session {
         }
     }
 
-    /// WindowHold for the next token.
+    /// Waits for the next token.
     pub async fn next_generation(&self, after: u64) {
         let Ok(access) = &self.access else {
             return std::future::pending().await;

@@ -31,7 +31,7 @@ impl Pace {
         }
     }
 
-    /// WindowHold before the next try, or gives up when it would come too late: the cause is then
+    /// Waits before the next try, or gives up when it would come too late: the cause is then
     /// the reason.
     pub(super) async fn pause(&mut self, cause: Cause) -> Result<(), Cause> {
         self.tries += 1;

@@ -21,7 +21,7 @@ use crate::base::material::Node;
 use crate::base::renewal::{RenewalSchedule, Turn, backoff};
 use crate::process::time_limit::chance;
 
-/// WindowHold between failed logins: the first, and the longest where the server says no.
+/// Waits between failed logins: the first, and the longest where the server says no.
 const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// The longest where the server may be well again at any moment: a pod that waits is ready a minute

@@ -29,7 +29,7 @@ fn put(folder: &Path, value: &str) {
     replace(&folder.join("app.env.age"), &file);
 }
 
-/// WindowHold until all three were adopted by process 1, ended, and are buried.
+/// Waits until all three were adopted by process 1, ended, and are buried.
 fn all_buried(folder: &Path, first: Pid, left: usize) {
     let adopted = || {
         let text = fs::read_to_string(folder.join("orphans")).unwrap_or_default();

@@ -82,7 +82,7 @@ impl Client {
         self
     }
 
-    /// The same client with less time_limit than half a minute between two bytes.
+    /// The same client with less patience than half a minute between two bytes.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

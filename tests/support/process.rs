@@ -244,7 +244,7 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut ask: impl FnMut() -> b
     );
 }
 
-/// WindowHold until `server` says that it is ready, or says why it never will be.
+/// Waits until `server` says that it is ready, or says why it never will be.
 pub(crate) fn ready(
     server: &Server,
     limit: Duration,

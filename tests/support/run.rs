@@ -187,7 +187,7 @@ impl Going {
         kill_process(pid, signal).expect("our child takes a signal");
     }
 
-    /// WindowHold for its end; kills it and panics when the limit is over.
+    /// Waits for its end; kills it and panics when the limit is over.
     pub(crate) fn finish(mut self) -> Output {
         let left = self.limit.saturating_sub(self.started.elapsed());
         let status = poll(left, || {

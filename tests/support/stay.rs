@@ -86,7 +86,7 @@ impl Staying {
             .unwrap_or_default()
     }
 
-    /// WindowHold until everything is delivered.
+    /// Waits until everything is delivered.
     #[track_caller]
     pub(crate) fn ready(&self) -> &Self {
         let ready = super::process::poll(SOON, || self.is_ready().then_some(()));
@@ -147,7 +147,7 @@ impl Staying {
         self.going.signal(signal);
     }
 
-    /// WindowHold for its end.
+    /// Waits for its end.
     pub(crate) fn finish(self) -> Output {
         self.going.finish()
     }

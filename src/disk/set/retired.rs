@@ -46,7 +46,7 @@ impl Retired {
         });
     }
 
-    /// WindowHold until all of them are gone.
+    /// Waits until all of them are gone.
     pub async fn settle(&self) {
         let mut going = std::mem::take(&mut *locked(&self.0));
         while going.join_next().await.is_some() {}

@@ -366,7 +366,7 @@ async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back
     }
 }
 
-/// WindowHold until the deleted object is gone; others' finalizers may hold it.
+/// Waits until the deleted object is gone; others' finalizers may hold it.
 async fn released(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
     let end = cluster.time_limit.deadline().min(Instant::now() + RELEASE);
     let mut pause = FIRST_PAUSE;

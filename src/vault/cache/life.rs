@@ -12,7 +12,7 @@ use crate::config::VaultRead;
 use crate::process::time_limit::chance;
 use crate::vault::{LONGEST, Renewal};
 
-/// WindowHold between tries to replace what still holds.
+/// Waits between tries to replace what still holds.
 const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// Between two requests for one lease, however short it is.

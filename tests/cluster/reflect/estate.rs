@@ -283,7 +283,7 @@ impl Estate {
         self.cluster.secret(&namespace, name).expect("it is there")
     }
 
-    /// WindowHold until a Secret holds this; `-` is no Secret.
+    /// Waits until a Secret holds this; `-` is no Secret.
     pub(super) fn holds(&self, at: &str, data: &str) {
         let seen = poll(SOON, || {
             (self.held(at).as_deref().unwrap_or("-") == data).then_some(())

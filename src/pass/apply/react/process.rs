@@ -48,7 +48,7 @@ pub(super) async fn living(whom: &Process) -> Result<Vec<Handle>, Failure> {
     looked.await.map_err(DiskError::from)?
 }
 
-/// WindowHold until the process was seen, and then until it is gone. `seen` is the one that was
+/// Waits until the process was seen, and then until it is gone. `seen` is the one that was
 /// seen before.
 pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     let mut told = false;
@@ -85,7 +85,7 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     }
 }
 
-/// WindowHold for the end of one process.
+/// Waits for the end of one process.
 #[expect(
     deprecated,
     reason = "its successor is `unsafe` for those who hand over what is no handle; ours owns one"
