@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::contest::Spread;
+use crate::field::agent_template;
 use crate::say;
 use crate::support::openbao::OpenBao;
 use crate::support::process::{Scratch, eventually, free_ports};
@@ -121,24 +122,7 @@ fn configuration(bao: &OpenBao) -> String {
 fn agent(bao: &OpenBao) -> String {
     let templates: String = APPS
         .iter()
-        .map(|app| {
-            let lines = ["USER", "PASSWORD"]
-                .map(|name| {
-                    format!(
-                        "{name}={{{{ .Data.data.{name} \
-                }}}}\\n"
-                    )
-                })
-                .concat();
-            let contents = format!(
-                "{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end \
-                }}}}"
-            );
-            format!(
-                "template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  \
-                perms = \"0400\"\n}}\n"
-            )
-        })
+        .map(|app| agent_template(app, &["USER", "PASSWORD"]))
         .collect();
     format!(
         "vault {{ address = \"{}\" }}\nauto_auth {{\n  method \"token_file\" {{\n    config = {{ \

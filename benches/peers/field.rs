@@ -221,6 +221,19 @@ impl Drop for Running {
     }
 }
 
+/// The template of Vault Agent for one `.env` file of these fields.
+pub(crate) fn agent_template(app: &str, fields: &[&str]) -> String {
+    let lines: String = fields
+        .iter()
+        .map(|field| format!("{field}={{{{ .Data.data.{field} }}}}\\n"))
+        .collect();
+    let contents = format!("{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end }}}}");
+    format!(
+        "template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  perms = \
+         \"0400\"\n}}\n"
+    )
+}
+
 /// Where Secrets of a namespace are.
 pub(crate) fn secrets(at: usize) -> String {
     format!("/api/v1/namespaces/bench-{at}/secrets")

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::contest::Contest;
+use crate::field::agent_template;
 use crate::launcher::Contender;
 use crate::support::cluster::Cluster;
 use crate::support::http::{Answer, Client, Connection};
@@ -87,24 +88,7 @@ fn configuration(bao: &OpenBao) -> String {
 fn agent_configuration(bao: &OpenBao) -> String {
     let templates: String = APPS
         .iter()
-        .map(|app| {
-            let lines = ["USER", "PASSWORD", "HOST"]
-                .map(|name| {
-                    format!(
-                        "{name}={{{{ \
-                .Data.data.{name} }}}}\\n"
-                    )
-                })
-                .concat();
-            let contents = format!(
-                "{{{{ with secret \\\"kv/data/{app}\\\" }}}}{lines}{{{{ end \
-                }}}}"
-            );
-            format!(
-                "template {{\n  contents = \"{contents}\"\n  destination = \"{app}.env\"\n  \
-                perms = \"0400\"\n}}\n"
-            )
-        })
+        .map(|app| agent_template(app, &["USER", "PASSWORD", "HOST"]))
         .collect();
     format!(
         "exit_after_auth = true\nvault {{ address = \"{}\" }}\nauto_auth {{\n  method \
