@@ -18,10 +18,10 @@ pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding};
 pub use reflect::{
     RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector,
 };
-mod stay;
+mod sidecar;
 
 pub use manifests::RawManifests;
-pub use stay::{
+pub use sidecar::{
     RawDay, RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
     RawSignalName, RawWebhook, RawWindow,
 };
