@@ -160,13 +160,6 @@ impl Offer {
         let mut ways = self.ways.iter();
         ways.any(|way| way.dialect == dialect && way.pull.covers(target))
     }
-
-    /// Whether it ever gives anything to anyone.
-    pub fn is_idle(&self) -> bool {
-        self.ways
-            .iter()
-            .all(|way| way.pull.is_empty() && way.push.is_empty())
-    }
 }
 
 /// An object that is, or wants to be, a copy of another.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::super::metadata::Guard;
-use super::super::offer::Dialect;
 use super::super::place::{Kind, Place, Uid, Version};
 use super::super::reason::Refusal;
 use super::super::signature::Verdict;
@@ -194,15 +193,5 @@ impl Index {
     /// Somebody else was quicker: look again when their event came.
     pub fn raced(&mut self, kind: Kind, place: &Place, now: Duration) {
         self.queue.failed(Item::settle(kind, place.clone()), now);
-    }
-
-    /// The dialect of a source's words for a namespace, for a plan.
-    pub fn dialect_for(&self, kind: Kind, source: &Place, namespace: &str) -> Option<Dialect> {
-        let (_, target) = self.target(namespace)?;
-        self.objects(kind)
-            .sources
-            .get(source)?
-            .offer
-            .pushes_to(target)
     }
 }
