@@ -66,10 +66,10 @@ pub async fn delivery(
     keys: Option<&Keys>,
     world: &World,
 ) -> Vec<Result<(), Failure>> {
-    let turns = &Turns::default();
+    let order = &FileOrder::default();
     let first = steps.iter().map(|step| async move {
         match plan::needed(steps, step) {
-            None => Some(one(step, turns, keys, world).await),
+            None => Some(one(step, order, keys, world).await),
             Some(_) => None,
         }
     });
@@ -82,7 +82,7 @@ pub async fn delivery(
             plan::needed(steps, step).and_then(|at| Some((&steps[at], first[at].as_ref()?)));
         match needed {
             Some((needed, Err(why))) => Err(plan::unlinked(step, needed, why)),
-            Some((_, Ok(()))) | None => one(step, turns, keys, world).await,
+            Some((_, Ok(()))) | None => one(step, order, keys, world).await,
         }
     });
     join_all(then).await
@@ -90,11 +90,11 @@ pub async fn delivery(
 
 /// The files of one delivery are written one after another, in their order: two that make the same
 /// folder differ in its mode, and the first one's is what it has.
-type Turns = tokio::sync::Mutex<()>;
+type FileOrder = tokio::sync::Mutex<()>;
 
 async fn one(
     step: &Step,
-    turns: &Turns,
+    order: &FileOrder,
     keys: Option<&Keys>,
     world: &World,
 ) -> Result<(), Failure> {
@@ -104,13 +104,13 @@ async fn one(
         Action::Recreate { .. } => {
             let _running = begun(step, world)?;
             // It ends by itself, with the old object or the new one in place.
-            write(step, turns, keys, world).await
+            write(step, order, keys, world).await
         }
         Action::Create | Action::Update(_) => {
             let _running = begun(step, world)?;
             tokio::select! {
                 biased;
-                done = write(step, turns, keys, world) => done,
+                done = write(step, order, keys, world) => done,
                 () = world.shutdown.over() => Err(shutdown::stopped()),
             }
         }
@@ -124,7 +124,7 @@ fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
 
 async fn write(
     step: &Step,
-    turns: &Turns,
+    order: &FileOrder,
     keys: Option<&Keys>,
     world: &World,
 ) -> Result<(), Failure> {
@@ -136,24 +136,24 @@ async fn write(
         Artifact::PullSecret(_) | Artifact::Leftover(_) => 0,
     };
     let _taken = memory::take(weight * copies)?;
-    let done = written(step, turns, keys, world).await;
+    let done = written(step, order, keys, world).await;
     memory::wrote(weight);
     done
 }
 
 async fn written(
     step: &Step,
-    turns: &Turns,
+    order: &FileOrder,
     keys: Option<&Keys>,
     world: &World,
 ) -> Result<(), Failure> {
     match &step.artifact {
         Artifact::File(file) => {
-            let _turn = turns.lock().await;
+            let _turn = order.lock().await;
             file::write(file, world).await
         }
         Artifact::FileSet(set) => {
-            let _turn = turns.lock().await;
+            let _turn = order.lock().await;
             file::write_set(set, world).await
         }
         Artifact::Secret(secret) => secret::write(secret, &step.action, keys, world).await,
