@@ -227,8 +227,7 @@ impl Fault for Error {
             Self::Absent(subject) => format!("create {subject}, or correct its name or namespace"),
             Self::NoAccount(subject) => {
                 format!(
-                    "create {subject} first (in Argo CD: in an earlier sync wave than this \
-                    Job)"
+                    "create {subject} first (in Argo CD: in an earlier sync wave than this Job)"
                 )
             }
             Self::NoNamespace(subject) => {
@@ -247,9 +246,9 @@ impl Fault for Error {
                 "let one of the two write these fields; `force: true` on this target takes them"
                     .into()
             }
-            Self::Raced(_) => "run again; when it happens often, two programs write the same \
-                object"
-                .into(),
+            Self::Raced(_) => {
+                "run again; when it happens often, two programs write the same object".into()
+            }
             Self::Rejected { .. } | Self::Fenced(_) => return None,
             Self::Unavailable { .. } => "run again when the API server answers, or give it longer \
                 with `--deadline`"

@@ -68,7 +68,7 @@ pub(super) async fn of_cluster(
 ) -> Result<(SealedSecret, Option<String>), Failure> {
     let cluster = world.kubernetes().await?;
     let at = config::resolve(at, &cluster.namespace);
-    let Some(answer) = cluster.sealed_secret(&at).await? else {
+    let Some((answer, version)) = cluster.sealed_secret(&at).await? else {
         return Err(Error::Absent(Subject {
             kind: Kind::SealedSecret,
             at,
@@ -82,21 +82,7 @@ pub(super) async fn of_cluster(
             format!("the API server's answer for sealed secret {at} is none"),
         ));
     };
-    Ok((sealed, resource_version(&answer)))
-}
-
-fn resource_version(object: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Object {
-        metadata: Metadata,
-    }
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        resource_version: String,
-    }
-    let object: Object = serde_json::from_slice(object).ok()?;
-    Some(object.metadata.resource_version)
+    Ok((sealed, version))
 }
 
 /// Reads all SealedSecrets of a file, and the file's version.
