@@ -4,6 +4,7 @@
 //! a program that follows us.
 
 use std::pin::pin;
+use std::sync::mpsc::{self, RecvError};
 use std::thread;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -97,8 +98,10 @@ const STACK: usize = 256 << 10;
 
 /// Calls `end` when the end that a signal asks for does not come in time, and at once when a second
 /// signal comes. The signals are heard on a thread of their own: nothing that hangs elsewhere holds
-/// it up.
+/// it up. The handlers stand when this returns: a signal that came before would be heard by those
+/// alone who listened by then.
 pub fn guard(end: impl FnOnce(Stop) + Send + 'static) {
+    let (listens, listening) = mpsc::channel();
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -107,6 +110,7 @@ pub fn guard(end: impl FnOnce(Stop) + Send + 'static) {
         let Ok(runtime) = runtime else { return };
         let stop = runtime.block_on(async {
             let mut stops = Stops::new();
+            drop(listens);
             let stop = stops.next().await;
             let limit = pin!(sleep(shutdown::LIMIT));
             tokio::select! {
@@ -117,7 +121,9 @@ pub fn guard(end: impl FnOnce(Stop) + Send + 'static) {
         end(stop);
     };
     let thread = thread::Builder::new().name("signals".into());
-    drop(thread.stack_size(STACK).spawn(work));
+    if thread.stack_size(STACK).spawn(work).is_ok() {
+        let _: Result<(), RecvError> = listening.recv();
+    }
 }
 
 #[cfg(test)]

@@ -156,13 +156,12 @@ fn row_117_a_target_that_hangs_delays_only_its_own_delivery() {
     );
     replace(&at("b.env.age"), &age("B=1\n"));
     write(dir.path(), "keyferry.yaml", &text);
-    let job = run(dir.path(), &["job", "--deadline", "3s"]);
+    // Long enough for what does not hang, on a disk that is busy with other tests too.
+    let job = run(dir.path(), &["job", "--deadline", "8s"]);
     assert!(matches!(job.code, 7 | 8), "{}", job.stderr);
     assert!(job.stderr.contains("does not answer"), "{}", job.stderr);
-    assert_eq!(
-        fs::read_to_string(at("well/b.env")).expect("there"),
-        "B=1\n"
-    );
+    let well = fs::read_to_string(at("well/b.env"));
+    assert_eq!(well.ok().as_deref(), Some("B=1\n"), "{}", job.stderr);
 
     let staying = Staying::start(dir.path(), &text);
     for value in ["2", "3"] {
