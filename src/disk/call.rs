@@ -1,8 +1,8 @@
 //! Blocking calls of the disk, each on a thread beside the one that answers probes and renews
 //! leases.
 //!
-//! A file system that hangs keeps the calls that ask it and no others: one call at a time goes to
-//! one place, whoever waits for it gives up in time, and a call that is slow is not counted among
+//! A file system that hangs keeps the calls that ask it and no others: a few calls at a time go to
+//! one place, whoever waits for one gives up in time, and a call that is slow is not counted among
 //! those that may run at once.
 
 use std::collections::BTreeMap;
@@ -12,24 +12,25 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Span;
 use tracing::dispatcher::{get_default, with_default};
 
 use crate::base::lock::locked;
 
-/// Calls that run at once, so that thousands of targets do not make hundreds of threads.
-const AT_ONCE: usize = 4;
+/// Calls that run at once, so that thousands of targets do not make hundreds of threads; and as many
+/// at one place: a disk flushes several files in hardly more time than one.
+const AT_ONCE: u32 = 8;
 /// Longer than a disk that works needs for one call.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// How long one of many may take before a runtime is there.
 const PROMPT: Duration = Duration::from_millis(500);
 
-static ROOM: Semaphore = Semaphore::const_new(AT_ONCE);
+static ROOM: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 /// Every place that was ever asked: as many as the configuration has.
-static PLACES: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>> = Mutex::new(BTreeMap::new());
+static PLACES: Mutex<BTreeMap<PathBuf, Arc<Semaphore>>> = Mutex::new(BTreeMap::new());
 
 /// A place did not answer in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,17 +60,23 @@ impl Drop for Leaving {
 /// The right to call at one place, until it is dropped.
 pub struct Turn {
     place: PathBuf,
-    _held: OwnedMutexGuard<()>,
+    _held: OwnedSemaphorePermit,
 }
 
 impl Turn {
-    /// Waits until no other call is at this place.
-    pub async fn at(place: &Path, end: Instant) -> Result<Self, Hangs> {
+    /// Waits until no other call is at this place; none comes until this is dropped.
+    pub async fn alone(place: &Path, end: Instant) -> Result<Self, Hangs> {
+        Self::of(place, AT_ONCE, end).await
+    }
+
+    async fn of(place: &Path, share: u32, end: Instant) -> Result<Self, Hangs> {
         let place = place.to_owned();
-        let turn = Arc::clone(locked(&PLACES).entry(place.clone()).or_default());
-        match timeout_at(end, turn.lock_owned()).await {
-            Ok(held) => Ok(Self { place, _held: held }),
-            Err(_) => Err(Hangs(place)),
+        let all = || Arc::new(Semaphore::new(AT_ONCE as usize));
+        let turns = Arc::clone(locked(&PLACES).entry(place.clone()).or_insert_with(all));
+        match timeout_at(end, turns.acquire_many_owned(share)).await {
+            Ok(Ok(held)) => Ok(Self { place, _held: held }),
+            // It is never closed.
+            Ok(Err(_)) | Err(_) => Err(Hangs(place)),
         }
     }
 
@@ -92,13 +99,13 @@ impl Turn {
     }
 }
 
-/// One call at one place.
+/// One call at one place, beside a few others.
 pub async fn call_at<T: Send + 'static>(
     place: &Path,
     end: Instant,
     call: impl FnOnce(&Caller) -> T + Send + 'static,
 ) -> Result<T, Hangs> {
-    let turn = Turn::at(place, end).await?;
+    let turn = Turn::of(place, 1, end).await?;
     turn.call(end, call).await.map(|(given, _)| given)
 }
 
@@ -177,28 +184,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn row_117_what_hangs_holds_up_its_own_place_only_and_keeps_one_thread() {
-        let (release, hold) = channel::<()>();
-        let (left, told) = channel();
+    async fn row_117_what_hangs_holds_up_its_own_place_only_and_keeps_few_threads() {
         let hung = Path::new("/hung/for/a/test");
-        let first = call_at(hung, soon(), move |caller| {
-            let _ = hold.recv();
-            let _ = left.send(caller.waits());
+        let (left, told) = channel();
+        let mut release = Vec::new();
+        for _ in 0..AT_ONCE {
+            let (go, hold) = channel::<()>();
+            release.push(go);
+            let left = left.clone();
+            let call = call_at(hung, soon(), move |caller| {
+                let _ = hold.recv();
+                let _ = left.send(caller.waits());
+            });
+            assert_eq!(call.await, Err(Hangs(hung.to_owned())));
+        }
+        let beyond = call_at(hung, soon(), |_| -> () {
+            unreachable!("those before have not ended")
         });
-        assert_eq!(first.await, Err(Hangs(hung.to_owned())));
-        let second = call_at(hung, soon(), |_| -> () {
-            unreachable!("the first has not ended")
-        });
-        assert_eq!(second.await, Err(Hangs(hung.to_owned())));
+        assert_eq!(beyond.await, Err(Hangs(hung.to_owned())));
         for number in 0..2 * AT_ONCE {
             let place = PathBuf::from(format!("/well/for/a/test/{number}"));
             assert_eq!(call_at(&place, later(), move |_| number).await, Ok(number));
         }
-        release.send(()).expect("it waits");
+        drop(release);
+        let alone = Turn::alone(hung, later()).await.expect("free again");
+        let answer = alone.call(later(), |caller| caller.waits()).await;
+        assert!(answer.is_ok_and(|(waits, _)| waits));
+        let late: Vec<bool> = told.try_iter().collect();
         assert_eq!(
-            call_at(hung, later(), |caller| caller.waits()).await,
-            Ok(true)
+            late,
+            vec![false; AT_ONCE as usize],
+            "nobody waited for them"
         );
-        assert_eq!(told.recv(), Ok(false), "it knows that nobody waited");
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_at_a_place_waits_for_others_and_they_for_him() {
+        let place = Path::new("/alone/for/a/test");
+        let alone = Turn::alone(place, later()).await.expect("free");
+        let other = call_at(place, soon(), |_| ()).await;
+        assert_eq!(other, Err(Hangs(place.to_owned())));
+        drop(alone);
+        assert_eq!(call_at(place, later(), |_| ()).await, Ok(()));
     }
 }

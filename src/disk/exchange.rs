@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::SinkError;
 use super::file::Standing;
 use super::folder::Folder;
-use super::names::temporary_file;
+use super::names::Temporary;
 use crate::base::artifact::Access;
 use crate::base::material::SecretBytes;
 
@@ -45,7 +45,7 @@ impl Standing {
 impl Folder {
     /// Makes a file where none stands; says whether that was still so.
     pub fn add(&self, name: &str, body: &SecretBytes, access: &Access) -> Result<bool, SinkError> {
-        let temporary = temporary_file();
+        let temporary = Temporary::new();
         let made = self.create(&temporary, body, access);
         let added = made.and_then(|_| {
             let flags = RenameFlags::NOREPLACE;
@@ -72,7 +72,7 @@ impl Folder {
         body: &SecretBytes,
         access: &Access,
     ) -> Result<bool, SinkError> {
-        let temporary = temporary_file();
+        let temporary = Temporary::new();
         let made = self.create(&temporary, body, access);
         let replaced = made.and_then(|made| {
             let swapped = renameat_with(self, &*temporary, self, name, RenameFlags::EXCHANGE);
@@ -83,7 +83,7 @@ impl Folder {
                 Err(errno) => return Err(self.failed("replace", name, errno)),
             }
             std::thread::sleep(QUIET);
-            let out = self.stat(&temporary)?;
+            let out = self.stat(&*temporary)?;
             let same = out.is_some_and(|out| identity(&out) == identity(&seen.stat))
                 && seen.read_sized(self, &temporary, text.len())?.as_ref() == Some(text);
             if !same {

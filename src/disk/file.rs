@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{Folder, give, kind, owned};
 use super::lock::Lock;
-use super::names::{is_file_name, temporary_file};
+use super::names::{Temporary, is_file_name};
 use super::{SinkError, Unswept};
 use crate::base::artifact::Access;
 use crate::base::material::SecretBytes;
@@ -78,7 +78,7 @@ impl Folder {
         body: &SecretBytes,
         access: &Access,
     ) -> Result<(), SinkError> {
-        let temporary = temporary_file();
+        let temporary = Temporary::new();
         let made = self.create(&temporary, body, access);
         let done = made.and_then(|made| {
             renameat(self, &*temporary, self, name)
@@ -189,12 +189,7 @@ impl Folder {
     }
 
     /// Removes what killed runs left. Only under a lock: another run's file would be in use.
-    pub fn sweep(
-        &self,
-        _lock: &Lock<'_>,
-        access: &Access,
-        unswept: &Unswept,
-    ) -> Result<(), SinkError> {
+    pub fn sweep(&self, _lock: &Lock, access: &Access, unswept: &Unswept) -> Result<(), SinkError> {
         for name in unswept.of(self)?.iter() {
             if self.is_litter(name, access)? {
                 self.remove(name)?;
@@ -204,9 +199,11 @@ impl Folder {
     }
 
     fn is_litter(&self, name: &str, access: &Access) -> Result<bool, SinkError> {
-        Ok(self.stat(name)?.is_some_and(|stat| {
-            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && owned(&stat, access)
-        }))
+        Ok(!Temporary::is_in_use(name)
+            && self.stat(name)?.is_some_and(|stat| {
+                FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                    && owned(&stat, access)
+            }))
     }
 }
 

@@ -2,30 +2,43 @@
 //!
 //! What is locked is a file of ours that nobody else can open, there only as long as it is held.
 //! The folder itself would do for two runs, but everybody who may read a folder may lock it too,
-//! and would stop all writing.
+//! and would stop all writing. The threads of one run hold one lock together.
 
-use std::os::fd::OwnedFd;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, openat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::SinkError;
 use super::folder::{Folder, trusted};
 use super::names::LOCK;
+use crate::base::lock::locked;
 
 /// How long another run may hold a folder: a signal must not wait longer for us.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// A folder that no other run writes to, until this is dropped.
-pub struct Lock<'f> {
-    folder: &'f Folder,
+/// How long threads may join in a lock: then another run has its turn.
+const SHARED: Duration = Duration::from_millis(200);
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The locks of this run, by device and inode of their folder.
+static HELD: Mutex<BTreeMap<(u64, u64), Weak<Lock>>> = Mutex::new(BTreeMap::new());
+
+/// A folder that no other run writes to, until the last of us drops this.
+pub struct Lock {
+    folder: OwnedFd,
+    since: Instant,
     _file: OwnedFd,
 }
 
 /// What came of one try.
-enum Tried {
-    Locked(OwnedFd),
+enum Tried<T> {
+    Locked(T),
     /// Another run is at work.
     Held,
     /// There is no lock to be had here: the volume is full, read-only or knows no locks, or the
@@ -36,26 +49,48 @@ enum Tried {
 impl Folder {
     /// Keeps other runs of keyferry out. Nothing where there are no locks: two runs at once are
     /// still each whole, and only one that swept without a lock could take the other's file away.
-    pub fn lock(&self) -> Result<Option<Lock<'_>>, SinkError> {
+    pub fn lock(&self) -> Result<Option<Arc<Lock>>, SinkError> {
+        let failed = |errno| self.failed("look at", "", errno);
+        let stat = fstat(self).map_err(failed)?;
         let end = Instant::now() + PATIENCE;
         loop {
-            match self.try_lock() {
-                Tried::Locked(file) => {
-                    return Ok(Some(Lock {
-                        folder: self,
-                        _file: file,
-                    }));
-                }
+            match self.join((stat.st_dev, stat.st_ino)) {
+                Tried::Locked(lock) => return Ok(Some(lock)),
                 Tried::Impossible => return Ok(None),
-                Tried::Held if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                Tried::Held if Instant::now() < end => std::thread::sleep(PAUSE),
                 Tried::Held => return Err(SinkError::Busy(self.at(""))),
             }
         }
     }
 
-    fn try_lock(&self) -> Tried {
+    /// Joins in a lock of this run, or locks. No other folder waits meanwhile: this one may hang.
+    fn join(&self, place: (u64, u64)) -> Tried<Arc<Lock>> {
+        let ours = locked(&HELD).get(&place).and_then(Weak::upgrade);
+        if let Some(lock) = ours {
+            return match lock.since.elapsed() < SHARED {
+                true => Tried::Locked(lock),
+                false => Tried::Held,
+            };
+        }
+        match (self.try_lock(), self.as_fd().try_clone_to_owned()) {
+            (Tried::Locked(file), Ok(folder)) => {
+                let since = Instant::now();
+                let lock = Arc::new(Lock {
+                    folder,
+                    since,
+                    _file: file,
+                });
+                let mut held = locked(&HELD);
+                held.retain(|_, lock| lock.strong_count() > 0);
+                held.insert(place, Arc::downgrade(&lock));
+                Tried::Locked(lock)
+            }
+            (Tried::Held, _) => Tried::Held,
+            (Tried::Locked(_) | Tried::Impossible, _) => Tried::Impossible,
+        }
+    }
+
+    fn try_lock(&self) -> Tried<OwnedFd> {
         let flags = OFlags::RDWR
             | OFlags::CREATE
             | OFlags::NOFOLLOW
@@ -89,10 +124,10 @@ impl Folder {
     }
 }
 
-impl Drop for Lock<'_> {
+impl Drop for Lock {
     fn drop(&mut self) {
         // One that stays is taken over by the next run, so that a failure here says nothing.
-        let _ = self.folder.remove(LOCK);
+        let _ = unlinkat(&self.folder, LOCK, AtFlags::empty());
     }
 }
 
@@ -117,15 +152,31 @@ mod tests {
         let reader = fs::File::open(dir.path()).expect("opened");
         flock(reader.as_fd(), FlockOperation::NonBlockingLockExclusive).expect("locked");
         fs::write(dir.path().join(LOCK), "").expect("left");
+        let Tried::Locked(run) = one.try_lock() else {
+            panic!("it is free");
+        };
+        let busy = SinkError::Busy(dir.path().to_owned());
+        assert_eq!(other.lock().err(), Some(busy), "another run holds it");
+        drop((one.remove(LOCK), run));
         let lock = one.lock().expect("not busy").expect("a lock");
-        assert_eq!(
-            other.lock().err(),
-            Some(SinkError::Busy(dir.path().to_owned()))
-        );
+        let joined = other.lock().expect("not busy").expect("a lock");
         drop(lock);
-        assert!(!dir.path().join(LOCK).exists());
-        drop(other.lock().expect("free again").expect("a lock"));
+        assert!(dir.path().join(LOCK).exists(), "one of us still holds it");
+        drop(joined);
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+
+    #[test]
+    fn row_116_a_lock_is_joined_for_a_while_only() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = Folder::find(dir.path(), None, &Access::PRIVATE);
+        let folder = folder.expect("opened").expect("there");
+        let lock = folder.lock().expect("not busy").expect("a lock");
+        std::thread::sleep(SHARED);
+        let busy = SinkError::Busy(dir.path().to_owned());
+        assert_eq!(folder.lock().err(), Some(busy), "another run has its turn");
+        drop(lock);
+        drop(folder.lock().expect("free again").expect("a lock"));
     }
 
     #[test]
@@ -138,10 +189,12 @@ mod tests {
                     let folder = Folder::find(dir.path(), None, &Access::PRIVATE);
                     let folder = folder.expect("opened").expect("there");
                     for _ in 0..100 {
-                        let Ok(lock) = folder.lock() else { continue };
+                        let Tried::Locked(lock) = folder.try_lock() else {
+                            continue;
+                        };
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "alone");
                         inside.fetch_sub(1, Ordering::SeqCst);
-                        drop(lock);
+                        drop((folder.remove(LOCK), lock));
                     }
                 });
             }

@@ -1,9 +1,13 @@
 //! Names that are ours beyond doubt, so that what a killed run left can be told from what belongs
 //! to others.
 
+use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::Path;
+use std::sync::Mutex;
 
 use super::SinkError;
+use crate::base::lock::locked;
 use crate::format::hex;
 
 /// A file that is being written: `.keyferry-<hex>.tmp`.
@@ -16,8 +20,37 @@ const GENERATION: (&str, &str) = ("..keyferry-", "");
 /// What keeps two runs apart, while one writes.
 pub(super) const LOCK: &str = ".keyferry.lock";
 
-pub(super) fn temporary_file() -> String {
-    fresh(FILE)
+/// The name of a file that is being written by this process, until it is dropped. Such a file is
+/// no litter, whatever it looks like.
+pub(super) struct Temporary(String);
+
+static WRITING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+impl Temporary {
+    pub(super) fn new() -> Self {
+        let name = fresh(FILE);
+        locked(&WRITING).insert(name.clone());
+        Self(name)
+    }
+
+    /// Whether a file of this name is being written by this process.
+    pub(super) fn is_in_use(name: &str) -> bool {
+        locked(&WRITING).contains(name)
+    }
+}
+
+impl Deref for Temporary {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        locked(&WRITING).remove(&self.0);
+    }
 }
 
 pub(super) fn temporary_link() -> String {
@@ -100,7 +133,7 @@ mod tests {
     #[test]
     fn row_02_names_from_data_stay_in_their_folder() {
         let long = "a".repeat(256);
-        let temporary = temporary_file();
+        let temporary = Temporary::new();
         for name in [
             "", ".", "..", "..data", "..x", "a/b", "../x", "/x", "a\0b", "a/", &long, &temporary,
             LOCK,
@@ -114,7 +147,7 @@ mod tests {
 
     #[test]
     fn only_the_exact_pattern_is_ours() {
-        let (file, link, generation) = (temporary_file(), temporary_link(), generation());
+        let (file, link, generation) = (Temporary::new(), temporary_link(), generation());
         assert!(is_temporary_file(&file) && is_temporary_link(&link) && is_generation(&generation));
         assert!(!is_generation(&link) && !is_temporary_link(&file) && !is_temporary_file(&link));
         for name in [

@@ -58,6 +58,7 @@ mod tests {
 
     use super::*;
     use crate::base::artifact::Access;
+    use crate::disk::names::Temporary;
 
     fn open(path: &Path) -> Folder {
         let folder = Folder::find(path, None, &Access::PRIVATE).expect("it can be opened");
@@ -78,5 +79,21 @@ mod tests {
             assert!(Arc::ptr_eq(&first, &again), "it was listed again");
         }
         assert!(unswept.of(&open(other.path())).expect("listed").is_empty());
+    }
+
+    #[test]
+    fn row_187_a_file_that_is_being_written_is_no_litter() {
+        let here = tempfile::tempdir().expect("a temporary folder");
+        let folder = open(here.path());
+        let temporary = Temporary::new();
+        std::fs::write(here.path().join(&*temporary), "x").expect("write");
+        let littered = || folder.is_littered(&Access::PRIVATE, &Unswept::default());
+        assert_eq!(littered(), Ok(false));
+        let lock = folder.lock().expect("not busy").expect("a lock");
+        let swept = folder.sweep(&lock, &Access::PRIVATE, &Unswept::default());
+        assert_eq!(swept, Ok(()));
+        assert!(here.path().join(&*temporary).exists());
+        drop(temporary);
+        assert_eq!(littered(), Ok(true), "nobody writes it any more");
     }
 }

@@ -1,4 +1,5 @@
-//! Writing files: whole, owned, minimal. Two runs in one folder follow each other meanwhile.
+//! Writing files: whole, owned, minimal. Two runs in one folder follow each other meanwhile; one
+//! run writes several files of a folder at once.
 
 use std::path::Path;
 use std::sync::{Arc, Once};
@@ -19,7 +20,15 @@ pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failur
     let (artifact, root) = (Arc::clone(file), world.root.clone());
     let unswept = Arc::clone(&world.unswept);
     let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
-    let done = call_at(parent, world.time_limit.of_disk(), call).await;
+    let end = world.time_limit.of_disk();
+    let done = match &file.body {
+        FileBody::Whole(_) => call_at(parent, end, call).await,
+        // Several deliveries may change lines of one file.
+        FileBody::Lines(_) => match Turn::alone(parent, end).await {
+            Ok(turn) => turn.call(end, call).await.map(|(done, _)| done),
+            Err(hangs) => Err(hangs),
+        },
+    };
     Ok(done.map_err(SinkError::from)??)
 }
 
@@ -163,7 +172,7 @@ fn kept_owner(access: &Access, Standing { stat, .. }: &Standing) -> Access {
 /// Puts a folder of files in place by one switch of `..data`.
 pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), Failure> {
     let end = world.time_limit.of_disk();
-    let turn = Turn::at(&set.dir, end).await.map_err(SinkError::from)?;
+    let turn = Turn::alone(&set.dir, end).await.map_err(SinkError::from)?;
     let (artifact, root) = (Arc::clone(set), world.root.clone());
     let call = move |caller: &Caller| write_set_now(&artifact, root.as_deref(), caller);
     let (done, turn) = turn.call(end, call).await.map_err(SinkError::from)?;
