@@ -304,6 +304,11 @@ impl<'a> SeqAccess<'a> for Items<'a> {
             .map(|item| seed.deserialize(Reader(item)))
             .transpose()
     }
+
+    /// A list of one takes the room of one.
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
 }
 
 /// Keys and values of a mapping.

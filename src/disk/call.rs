@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -139,27 +138,51 @@ where
     T: Send + 'static,
 {
     let asked = Arc::new(asked);
-    let mut answers: Vec<Option<T>> = asked.iter().map(|_| None).collect();
-    let mut next = 0;
-    while next < asked.len() {
-        let (tell, told) = channel();
-        let all = Arc::clone(&asked);
+    let answers: Vec<Option<T>> = Vec::with_capacity(asked.len());
+    let round = Arc::new((Mutex::new(answers), Condvar::new()));
+    let (answers, ended) = &*round;
+    let mut given = locked(answers);
+    while given.len() < asked.len() {
+        let (all, round, mut next) = (Arc::clone(&asked), Arc::clone(&round), given.len());
         std::thread::spawn(move || {
-            let answers = all[next..].iter().map(ask);
-            // Nobody listens any more after one that took too long.
-            let _ = answers.map(|answer| tell.send(answer)).find(Result::is_err);
+            let (answers, ended) = &*round;
+            while let Some(one) = all.get(next) {
+                let answer = ask(one);
+                let mut given = locked(answers);
+                if given.len() != next {
+                    // This one was left behind.
+                    return;
+                }
+                given.push(Some(answer));
+                next += 1;
+            }
+            ended.notify_one();
         });
-        while let Ok(answer) = told.recv_timeout(PROMPT) {
-            answers[next] = Some(answer);
-            next += 1;
+        // Only the end is told: thousands that answer would wake us as often.
+        let mut before = given.len();
+        loop {
+            let waited = ended.wait_timeout(given, PROMPT);
+            let (now, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            given = now;
+            if given.len() == asked.len() {
+                break;
+            }
+            if waited.timed_out() && given.len() == before {
+                given.push(None);
+                break;
+            }
+            if waited.timed_out() {
+                before = given.len();
+            }
         }
-        next += 1;
     }
-    answers
+    std::mem::take(&mut given)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
 
     #[test]

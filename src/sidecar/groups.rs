@@ -92,7 +92,12 @@ fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
         let group = groups.entry(whole).or_insert_with(empty);
         group.manifests = manifests;
     }
-    groups.into_values().collect()
+    let lean = |mut group: Config| {
+        // Most groups have one delivery, and there may be thousands of them.
+        group.deliveries.shrink_to_fit();
+        group
+    };
+    groups.into_values().map(lean).collect()
 }
 
 fn in_cluster(target: &Target) -> bool {
