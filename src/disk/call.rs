@@ -18,8 +18,8 @@ use tracing::dispatcher::{get_default, with_default};
 
 use crate::base::lock::locked;
 
-/// Calls that run at once, so that thousands of targets do not make hundreds of threads; and as many
-/// at one place: a disk flushes several files in hardly more time than one.
+/// Calls that run at once, so that thousands of targets do not make hundreds of threads; and as
+/// many at one place: a disk flushes several files in hardly more time than one.
 const AT_ONCE: u32 = 8;
 /// Longer than a disk that works needs for one call.
 const SLOW: Duration = Duration::from_millis(100);

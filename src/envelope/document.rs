@@ -1,4 +1,5 @@
-//! Plain documents: what lies inside an opened age file, or was one field of something else.
+//! Documents: what lies inside an opened age file, was one field of something else, or describes
+//! objects of Kubernetes.
 
 use std::collections::HashMap;
 
@@ -26,6 +27,26 @@ pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, Sy
         DocumentFormat::Ini => vec![sections(ini::sections(text)?)],
         DocumentFormat::Raw => Vec::new(),
     })
+}
+
+/// Reads what describes objects of Kubernetes: documents of YAML, or JSON objects in a row. Empty
+/// documents are left out.
+pub fn objects(bytes: &[u8]) -> Result<Vec<Node>, SyntaxError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
+    let yaml = || yaml::documents(text, Dialect::Kubernetes);
+    // Several JSON objects in a row are no YAML, and a flow mapping of YAML is no JSON.
+    let is_json = text
+        .trim_start_matches(['\u{feff}', ' ', '\n'])
+        .starts_with('{');
+    let mut documents = match is_json {
+        false => yaml()?,
+        true => match json::documents(text, Dialect::Kubernetes) {
+            Err(error @ SyntaxError::Malformed { .. }) => yaml().map_err(|_| error)?,
+            read => read?,
+        },
+    };
+    documents.retain(|document| *document != Node::Null);
+    Ok(documents)
 }
 
 /// Sections as one mapping.

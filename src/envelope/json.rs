@@ -12,18 +12,22 @@ use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
 /// One JSON value and nothing after it.
 pub(super) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError> {
-    let mut reader = Reader {
-        text,
-        at: text.len() - text.trim_start_matches('\u{feff}').len(),
-        dialect,
-        values: 0,
-    };
+    let mut reader = Reader::new(text, dialect);
     let node = reader.value(0)?;
-    reader.blanks();
-    match reader.peek() {
-        None => Ok(node),
-        Some(_) => Err(reader.malformed()),
+    match reader.is_at_end() {
+        true => Ok(node),
+        false => Err(reader.malformed()),
     }
+}
+
+/// JSON values one after another.
+pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, SyntaxError> {
+    let mut reader = Reader::new(text, dialect);
+    let mut documents = Vec::new();
+    while !reader.is_at_end() {
+        documents.push(reader.value(0)?);
+    }
+    Ok(documents)
 }
 
 struct Reader<'a> {
@@ -34,6 +38,20 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str, dialect: Dialect) -> Self {
+        Self {
+            text,
+            at: text.len() - text.trim_start_matches('\u{feff}').len(),
+            dialect,
+            values: 0,
+        }
+    }
+
+    fn is_at_end(&mut self) -> bool {
+        self.blanks();
+        self.peek().is_none()
+    }
+
     fn value(&mut self, depth: usize) -> Result<Node, SyntaxError> {
         if depth > MAX_DEPTH {
             return Err(SyntaxError::TooDeep);
@@ -197,7 +215,7 @@ impl<'a> Reader<'a> {
             return Err(self.malformed());
         }
         let spelling = match self.dialect {
-            Dialect::Core => text.to_owned(),
+            Dialect::Core | Dialect::Kubernetes => text.to_owned(),
             Dialect::Sops => self.normalised(text)?,
         };
         self.at += end;

@@ -1,5 +1,5 @@
 //! What a YAML scalar is: by the core schema for plain documents, by the rules of Go's YAML for
-//! SOPS files.
+//! SOPS files and for objects of Kubernetes.
 //!
 //! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). A plain document keeps a
 //! spelling that JSON does not know as text, byte for byte; a SOPS file must be read as SOPS read
@@ -17,6 +17,9 @@ pub(super) enum Dialect {
     Core,
     /// Go's `yaml.v3`, which SOPS uses: merge keys left alone, numbers normalised.
     Sops,
+    /// As `kubectl` reads manifests: Go's numbers, the booleans of YAML 1.1, merge keys applied,
+    /// no dates.
+    Kubernetes,
 }
 
 /// A tag that says what a scalar is.
@@ -59,6 +62,7 @@ pub(super) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
     let resolved = match dialect {
         Dialect::Core => core(text),
         Dialect::Sops => go(text, tag)?,
+        Dialect::Kubernetes => kubernetes(text, tag)?,
     };
     let fits = match (tag, &resolved) {
         (Tag::None, _)
@@ -86,6 +90,17 @@ fn core(text: &str) -> Node {
         "false" | "False" | "FALSE" => Node::Bool(false),
         _ if number::is_json(text) => Node::Number(SecretBytes::from(text)),
         _ => Node::text(text),
+    }
+}
+
+fn kubernetes(text: &str, tag: Tag) -> Option<Node> {
+    match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(Node::Bool(true)),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(Node::Bool(false)),
+        _ => go(text, tag).map(|node| match matches!(node, Node::Time(_)) {
+            true => Node::text(text),
+            false => node,
+        }),
     }
 }
 

@@ -137,9 +137,9 @@ impl Fault for SyntaxError {
                 ..
             } => Some("put the value in quotes that all readers take alike".to_owned()),
             Self::NotText => Some("deliver it with `format: raw`".to_owned()),
+            Self::Duplicate { .. } => Some("keep one of them".to_owned()),
             Self::TooMany => Some("split the file, or deliver it with `format: raw`".to_owned()),
             Self::Malformed { .. }
-            | Self::Duplicate { .. }
             | Self::Key { .. }
             | Self::Scalar { .. }
             | Self::Merge { .. }

@@ -31,7 +31,7 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, Synta
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| refusal(&error))?;
         let event = match dialect {
-            Dialect::Core => event,
+            Dialect::Core | Dialect::Kubernetes => event,
             Dialect::Sops => go::lines(event, source(text, span)),
         };
         builder.take(event, span.start.line())?;
@@ -183,7 +183,7 @@ impl Builder {
             ..
         }) = self.open.last_mut()
         {
-            *key = match plain && text == "<<" && self.dialect == Dialect::Core {
+            *key = match plain && text == "<<" && self.dialect != Dialect::Sops {
                 true => Key::Merge,
                 false => Key::Name(text.to_owned()),
             };

@@ -12,7 +12,6 @@ use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
 use crate::format::base64;
 
-pub mod document;
 pub(crate) mod fields;
 pub(crate) mod marks;
 pub(crate) mod names;

@@ -1,15 +1,15 @@
 //! What documents become, and what is refused by which words.
 
-use super::document::{self, DocumentError};
 use super::{Manifest, from_secret_document};
 use crate::base::failure::{Class, Failure, Fault as _};
 use crate::base::material::Node;
+use crate::envelope::{SyntaxError, document};
 
 const CANARY: &str = "CANARY-value-7f3a";
 
 fn read(text: &str) -> Result<Vec<Manifest>, Failure> {
     let mut found = Vec::new();
-    for node in document::parse(text.as_bytes())? {
+    for node in document::objects(text.as_bytes())? {
         found.extend(from_secret_document(node)?);
     }
     Ok(found)
@@ -331,7 +331,7 @@ fn bad_files_are_refused_without_a_word_of_them() {
         (deep.into(), Class::Refused),
         (
             format!("{}1", "{\"a\":".repeat(100_000)).into(),
-            Class::Corrupt,
+            Class::Refused,
         ),
         (bomb.into(), Class::Refused),
         (wide.into(), Class::Refused),
@@ -339,7 +339,7 @@ fn bad_files_are_refused_without_a_word_of_them() {
     ];
     for (bytes, class) in rows {
         let start = std::time::Instant::now();
-        let error = document::parse(&bytes).expect_err("a bad file");
+        let error = document::objects(&bytes).expect_err("a bad file");
         let head = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
         assert_eq!(error.class(), class, "{head}: {error}");
         assert!(
@@ -355,15 +355,16 @@ fn bad_files_are_refused_without_a_word_of_them() {
 }
 
 #[test]
-fn errors_of_documents_name_the_line() {
-    let error = document::parse(b"a: 1\nb: 2\na: 3\n").expect_err("a duplicate");
-    assert_eq!(error, DocumentError::Duplicate { line: 3, column: 1 });
+fn errors_of_documents_name_the_key() {
+    let error = document::objects(b"a: 1\nb: 2\na: 3\n").expect_err("a duplicate");
+    let key = "a".to_owned();
+    assert_eq!(error, SyntaxError::Duplicate { key });
 }
 
 #[test]
 fn yaml_types_stay_apart() {
-    let documents =
-        document::parse(b"a: yes\nb: '1'\nc: 1\nd: ~\ne: 2026-01-01\nf: !!str 1\n").expect("yaml");
+    let documents = document::objects(b"a: yes\nb: '1'\nc: 1\nd: ~\ne: 2026-01-01\nf: !!str 1\n")
+        .expect("yaml");
     let expected = Node::Map(vec![
         ("a".to_owned(), Node::Bool(true)),
         ("b".to_owned(), Node::text("1")),

@@ -3,8 +3,8 @@
 use super::Scope;
 use super::gotemplate::TemplateError;
 use crate::base::failure::{Class, Fault};
+use crate::envelope::SyntaxError;
 use crate::envelope::manifest::ManifestError;
-use crate::envelope::manifest::document::DocumentError;
 
 /// Why a SealedSecret does not open. Nothing of it is delivered then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +65,7 @@ pub enum UnsealError {
 pub enum InsideError {
     /// Not one document.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] SyntaxError),
     /// Not one document.
     #[error("there is not exactly one document")]
     Number,

@@ -22,7 +22,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::der;
 use crate::base::material::SecretBytes;
-use crate::envelope::manifest::{self, RawSecret, document};
+use crate::envelope::document;
+use crate::envelope::manifest::{self, RawSecret};
 
 mod error;
 #[cfg(test)]
@@ -102,7 +103,7 @@ impl Keyring {
         if let Some(text) = bytes.expose_str().filter(|text| der::is_pem(text)) {
             return self.add_pem(text).map_err(problem(origin));
         }
-        let documents = document::parse(bytes.expose()).map_err(|cause| KeyError::NotAKey {
+        let documents = document::objects(bytes.expose()).map_err(|cause| KeyError::NotAKey {
             origin: origin.to_owned(),
             cause,
         })?;

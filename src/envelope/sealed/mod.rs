@@ -28,7 +28,8 @@ pub use parse::{SealedError, from_document, parse};
 use gotemplate::Template;
 
 use crate::base::material::SecretBytes;
-use crate::envelope::manifest::{Manifest, ManifestError, RawSecret, document, names};
+use crate::envelope::document;
+use crate::envelope::manifest::{Manifest, ManifestError, RawSecret, names};
 
 /// One SealedSecret, well formed and still closed.
 #[derive(Debug)]
@@ -215,7 +216,7 @@ fn of_whole(sealed: &SealedSecret, blob: &[u8], keys: &Keyring) -> Result<Unseal
     };
     let mut documents = Vec::new();
     for (bytes, _) in opened {
-        documents.extend(document::parse(bytes.expose()).map_err(|cause| inside(cause.into()))?);
+        documents.extend(document::objects(bytes.expose()).map_err(|cause| inside(cause.into()))?);
     }
     let (Some(secret), None) = (documents.pop(), documents.pop()) else {
         return Err(inside(InsideError::Number));

@@ -6,9 +6,9 @@ use super::{Scope, Sealed, SealedSecret, SecretTemplate};
 use crate::base::artifact::secret;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::Node;
-use crate::envelope::manifest::document::{self, DocumentError};
 use crate::envelope::manifest::fields::{self, Expected, Fields, ShapeError};
 use crate::envelope::manifest::{self, Kind, ManifestError, names};
+use crate::envelope::{SyntaxError, document};
 use crate::format::base64;
 
 const VERSION: &str = "bitnami.com/v1alpha1";
@@ -23,7 +23,7 @@ const NAMESPACE_WIDE: &str = "sealedsecrets.bitnami.com/namespace-wide";
 pub enum SealedError {
     /// Not YAML or JSON.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] SyntaxError),
     /// Another kind of object.
     #[error("{object} is no SealedSecret")]
     Kind {
@@ -93,7 +93,7 @@ impl Fault for SealedError {
 /// Reads all SealedSecrets of a file: documents of YAML, objects of JSON, and lists of them.
 pub fn parse(bytes: &[u8]) -> Result<Vec<SealedSecret>, SealedError> {
     let mut found = Vec::new();
-    for node in document::parse(bytes)? {
+    for node in document::objects(bytes)? {
         found.extend(from_document(node)?);
     }
     Ok(found)

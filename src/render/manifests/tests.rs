@@ -7,7 +7,7 @@ use crate::base::artifact::ConfigurationName;
 use crate::base::artifact::Conflict;
 use crate::base::material::Material;
 use crate::config::{Delivery, SecretKind, SecretRef, SecretTarget};
-use crate::envelope::manifest::document::parse;
+use crate::envelope::document;
 use crate::render::testing;
 
 /// A set of such files, allowed in these namespaces.
@@ -31,7 +31,7 @@ fn told(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
         let source = Source::SealedManifests {
             file: PathBuf::from("c").join(file),
         };
-        let material = parse(text.as_bytes()).map(|documents| Material {
+        let material = document::objects(text.as_bytes()).map(|documents| Material {
             documents,
             ..Material::of(crate::base::material::Node::Null)
         });
@@ -136,7 +136,11 @@ fn a_file_goes_whole_or_not_at_all_and_stops_no_other() {
         "refused: sealed file c/4.yaml: a document of kind `v1 ConfigMap` is no Secret",
     ];
     assert_eq!(told[..4], want);
-    assert!(told[4].starts_with("corrupt: line 1"), "{}", told[4]);
+    assert!(
+        told[4].starts_with("corrupt: JSON is malformed at line 1"),
+        "{}",
+        told[4]
+    );
 }
 
 #[test]
@@ -242,7 +246,7 @@ fn a_secret_carries_the_name_of_its_set_and_nobody_elses_marks() {
         ),
     ] {
         let set = set(name, &[], &["a.yaml"]);
-        let documents = parse(text.as_bytes()).expect("YAML");
+        let documents = document::objects(text.as_bytes()).expect("YAML");
         let mut found = from_secret_document(documents[0].duplicate()).expect("a Secret");
         let own = Ok("own".to_owned());
         let made = super::secret(

@@ -1,8 +1,8 @@
 //! What is wrong with a key file, told by what the file is.
 
 use crate::base::failure::{Class, Fault};
+use crate::envelope::SyntaxError;
 use crate::envelope::manifest::ManifestError;
-use crate::envelope::manifest::document::DocumentError;
 
 /// Why there is no sealing key where one was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum KeyError {
         /// Where it came from.
         origin: String,
         /// Why it is no manifest either.
-        cause: DocumentError,
+        cause: SyntaxError,
     },
     /// A manifest that cannot be read.
     #[error("{origin} is no backup of sealing keys: {cause}")]

@@ -155,7 +155,7 @@ fn what_is_no_sealing_key_is_told_by_what_it_is() {
         ("", "main.key holds no sealing key"),
         (
             "a: [",
-            "main.key is no sealing key: line 1, column 4: it is not valid YAML",
+            "main.key is no sealing key: YAML is malformed at line 1 column 4",
         ),
         (
             "AGE-SECRET-KEY-1QQQ",
