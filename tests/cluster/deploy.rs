@@ -11,9 +11,14 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 use crate::support::http::{Answer, Client};
+use crate::support::kustomize::rendered;
 use crate::support::process::eventually;
 
-const KITS: [&str; 4] = ["argocd-job", "cronjob", "init", "sidecar"];
+const KITS: [&str; 5] = [SYNC, PRESYNC, "cronjob", "init", "sidecar"];
+const SYNC: &str = "argocd-job/sync";
+const PRESYNC: &str = "argocd-job/presync";
+/// What an earlier application applies for the PreSync Job.
+const ACCESS: &str = "argocd-job/presync/access";
 
 /// Those whose service never calls the Kubernetes API, so that its token is kept from it.
 const FILES_ONLY: [&str; 2] = ["init", "sidecar"];
@@ -24,20 +29,11 @@ fn folder(kit: &str) -> PathBuf {
         .join(kit)
 }
 
-/// Every document of every file that the kustomization lists.
+/// Every object of a kit, and of the application before it where there is one.
 fn objects(kit: &str) -> Vec<Value> {
-    let read = |name: &str| {
-        let path = folder(kit).join(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let kustomization: Value = serde_saphyr::from_str(&read("kustomization.yaml")).expect("YAML");
-    let files = kustomization["resources"].as_array().expect("a list");
-    let texts = files
-        .iter()
-        .map(|file| read(file.as_str().expect("a file name")));
-    texts
-        .flat_map(|text| serde_saphyr::from_multiple::<Value>(&text).expect("YAML"))
-        .collect()
+    let folders = [ACCESS].into_iter().filter(|_| kit == PRESYNC).chain([kit]);
+    let objects = folders.flat_map(|kit| rendered(&folder(kit)).1);
+    objects.collect()
 }
 
 /// The pod template of a workload, wherever its kind has it.
@@ -73,6 +69,10 @@ fn accepted(what: &str, answer: &Answer) {
         .filter(|(name, _)| name == "warning")
         .collect();
     assert!(warnings.is_empty(), "{what}: {warnings:?}");
+}
+
+fn pod_name(kit: &str) -> String {
+    kit.replace('/', "-")
 }
 
 struct Api {
@@ -135,7 +135,7 @@ impl Api {
     fn pod(&self, kit: &str, template: &Value) -> Answer {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": kit, "labels": template["metadata"]["labels"]},
+            "metadata": {"name": pod_name(kit), "labels": template["metadata"]["labels"]},
             "spec": template["spec"],
         });
         self.send(
@@ -158,7 +158,10 @@ fn every_manifest_is_accepted_under_restricted_pod_security() {
         accepted(&format!("the pod of {kit}"), &api.pod(kit, template));
         let stored = api
             .cluster
-            .find(&format!("/api/v1/namespaces/platform/pods/{kit}"))
+            .find(&format!(
+                "/api/v1/namespaces/platform/pods/{}",
+                pod_name(kit)
+            ))
             .expect("made");
         let mounts: Vec<&Value> = stored["spec"]["containers"]
             .as_array()
@@ -176,7 +179,7 @@ fn every_manifest_is_accepted_under_restricted_pod_security() {
     rights_are_no_more_than_said(&api.cluster);
     // The same namespace refuses what is only a little less careful, or all of the above would show
     // nothing.
-    let workload = workload("argocd-job");
+    let workload = workload(SYNC);
     let mut careless = template(&workload).expect("a workload").clone();
     careless["spec"]["securityContext"]["seccompProfile"] = Value::Null;
     let answer = api.pod("careless", &careless);
@@ -216,7 +219,7 @@ fn rights_are_no_more_than_said(cluster: &Cluster) {
 
 #[test]
 fn the_role_is_for_one_secret_and_the_job_ends_as_our_exit_codes_say() {
-    for kit in ["argocd-job", "cronjob"] {
+    for kit in [SYNC, PRESYNC, "cronjob"] {
         let objects = objects(kit);
         let role = objects
             .iter()
@@ -270,7 +273,7 @@ fn the_role_is_for_one_secret_and_the_job_ends_as_our_exit_codes_say() {
     }
 }
 
-/// Seconds of `--deadline`, written in minutes.
+/// Seconds of `--deadline`.
 fn deadline(template: &Value) -> u64 {
     let args = template["spec"]["containers"][0]["args"]
         .as_array()
@@ -279,13 +282,14 @@ fn deadline(template: &Value) -> u64 {
         .iter()
         .position(|arg| arg == "--deadline")
         .expect("a deadline");
-    let minutes = args[at + 1]
-        .as_str()
-        .and_then(|text| text.strip_suffix('m'));
-    minutes
-        .and_then(|minutes| minutes.parse().ok())
-        .map(|minutes: u64| minutes * 60)
-        .expect("minutes")
+    let text = args[at + 1].as_str().expect("a duration");
+    let (number, unit) = text.split_at(text.len() - 1);
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        _ => panic!("{text}: seconds or minutes"),
+    };
+    number.parse::<u64>().expect("a number") * unit
 }
 
 #[test]
@@ -336,36 +340,54 @@ fn no_pod_can_write_its_image_or_take_vaults_token_for_another_use() {
     }
 }
 
+fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"][format!("argocd.argoproj.io/{name}")].as_str()
+}
+
+fn wave(object: &Value) -> i64 {
+    let wave = annotation(object, "sync-wave").map(|wave| wave.parse().expect("a number"));
+    wave.unwrap_or_default()
+}
+
 #[test]
-fn hooks_come_in_the_order_that_they_need_each_other() {
-    let wave = |object: &Value| -> i64 {
-        let annotations = &object["metadata"]["annotations"];
-        assert_eq!(
-            annotations["argocd.argoproj.io/hook"], "PreSync",
-            "{}",
-            object["kind"]
-        );
-        assert_eq!(
-            annotations["argocd.argoproj.io/hook-delete-policy"],
-            "BeforeHookCreation"
-        );
-        let wave = annotations["argocd.argoproj.io/sync-wave"]
-            .as_str()
-            .and_then(|wave| wave.parse().ok());
-        wave.expect("a number in quotes")
-    };
-    let objects = objects("argocd-job");
-    let of = |kind: &str| {
-        wave(
-            objects
-                .iter()
-                .find(|object| object["kind"] == kind)
-                .expect(kind),
-        )
-    };
-    assert!(of("Role") < of("RoleBinding") && of("ServiceAccount") < of("RoleBinding"));
-    assert!(of("RoleBinding") < of("Job") && of("ConfigMap") < of("Job"));
+fn the_job_comes_after_what_it_needs_and_only_jobs_are_made_again() {
+    let objects = objects(SYNC);
+    for object in &objects {
+        let is_job = object["kind"] == "Job";
+        assert_eq!(annotation(object, "hook"), is_job.then_some("Sync"));
+        assert_eq!(wave(object), if is_job { -1 } else { -2 });
+    }
     assert_eq!(objects.len(), 5, "each object has been looked at");
+}
+
+#[test]
+fn the_presync_job_reads_a_hook_that_a_tracked_object_repeats() {
+    let (_, access) = rendered(&folder(ACCESS));
+    assert!(
+        access
+            .iter()
+            .all(|object| annotation(object, "hook").is_none())
+    );
+    let (_, objects) = rendered(&folder(PRESYNC));
+    let [config, tracked, job] = objects.as_slice() else {
+        panic!("two ConfigMaps and a Job");
+    };
+    for hook in [config, job] {
+        assert_eq!(annotation(hook, "hook"), Some("PreSync"));
+        let policy = annotation(hook, "hook-delete-policy");
+        assert_eq!(policy, Some("BeforeHookCreation"));
+    }
+    assert!(wave(config) < wave(job));
+    assert_eq!(annotation(tracked, "hook"), None);
+    assert_eq!(tracked["data"], config["data"]);
+}
+
+#[test]
+fn while_vault_is_away_a_job_of_argo_cd_fails_within_three_minutes() {
+    for kit in [SYNC, PRESYNC] {
+        let limit = &workload(kit)["spec"]["activeDeadlineSeconds"];
+        assert!(limit.as_u64().is_some_and(|limit| limit <= 180), "{kit}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(crate) mod cluster;
 pub(crate) mod group;
 pub(crate) mod http;
 pub(crate) mod hung;
+pub(crate) mod kustomize;
 pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod random;

@@ -11,22 +11,10 @@ use serde_json::{Value, json};
 
 use super::example;
 use crate::support::cluster::Cluster;
+use crate::support::kustomize::rendered;
 use crate::support::process::{Scratch, eventually};
 use crate::support::run::{Output, Run, keyferry};
 use crate::support::tools;
-
-/// What Argo CD would apply: text for the API server, documents for us.
-fn rendered(folder: &Path) -> (String, Vec<Value>) {
-    let text = Run::of(tools::kubectl())
-        .env("HOME", "/nonexistent")
-        .args(["kustomize"])
-        .args([folder])
-        .run()
-        .expect(0)
-        .stdout;
-    let documents = serde_saphyr::from_multiple(&text).expect("kustomize writes YAML");
-    (text, documents)
-}
 
 /// The ConfigMap as the kubelet mounts it: each name leads through `..data`.
 struct Mount(Scratch);
@@ -104,6 +92,19 @@ fn read(path: &Path) -> Value {
 
 const WEBAPP: &str = "softyt/deploy/kustomize/apps/webapp/overlays";
 
+/// The name that the pods of the application have for the encrypted files: that of the ConfigMap,
+/// which Argo CD compares, for it is no hook.
+fn version_of_the_pods(documents: &[Value]) -> String {
+    let of = |kind: &str| documents.iter().find(|document| document["kind"] == kind);
+    let (map, deployment) = (of("ConfigMap"), of("Deployment"));
+    let (map, deployment) = (map.expect("one"), deployment.expect("one"));
+    let volume = &deployment["spec"]["template"]["spec"]["volumes"][0];
+    assert_eq!(volume["configMap"]["name"], map["metadata"]["name"]);
+    let annotations = &map["metadata"]["annotations"];
+    assert_eq!(annotations["argocd.argoproj.io/hook"], Value::Null);
+    map["metadata"]["name"].as_str().expect("a name").to_owned()
+}
+
 #[test]
 fn softyt_gives_each_cluster_its_own_secrets_and_only_those() {
     let set = read(&example("softyt/applicationset.yaml"));
@@ -141,9 +142,18 @@ fn softyt_gives_each_cluster_its_own_secrets_and_only_those() {
     let (text, _) = rendered(&example(WEBAPP).join(overlays[0]));
     let kubeconfig = installed(&cluster, &text, "default", "webapp-secrets", "webapp-env");
     let mut before = "2 created";
+    let mut versions = BTreeSet::new();
     for overlay in overlays {
         let (text, documents) = rendered(&example(WEBAPP).join(overlay));
+        // As Argo CD does with a hook before it makes it again.
+        let job = "/apis/batch/v1/namespaces/default/jobs/webapp-secrets";
+        cluster.request(
+            "DELETE",
+            &format!("{job}?propagationPolicy=Background"),
+            None,
+        );
         cluster.apply_yaml("default", &text);
+        versions.insert(version_of_the_pods(&documents));
         let mount = Mount::of(&documents);
         if before != "2 created" {
             let done = mount.job(&kubeconfig).expect(5);
@@ -164,6 +174,10 @@ fn softyt_gives_each_cluster_its_own_secrets_and_only_those() {
         says(&mount.job(&kubeconfig).expect(0), "nothing changed");
         before = "2 updated";
     }
+    assert!(
+        versions.len() > 1,
+        "other files start new pods: {versions:?}"
+    );
     let registry = cluster.secret("default", "webapp-registry").expect("there");
     assert_eq!(registry["type"], "kubernetes.io/dockerconfigjson");
     assert_eq!(

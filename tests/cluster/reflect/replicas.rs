@@ -1,23 +1,23 @@
 //! What `deploy/reflector` holds, as processes with its own rights: two replicas, one of which
 //! works.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::estate::{Estate, GIVES};
 use crate::support::cluster::Cluster;
 use crate::support::http::Client;
+use crate::support::kustomize::rendered;
 use crate::support::process::{Scratch, eventually, free_ports};
 use crate::support::run::{Going, keyferry};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
-fn text(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/reflector");
-    std::fs::read_to_string(folder.join(name)).expect("a file of the kit")
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/reflector")
 }
 
 /// The kit's own rights and configuration, in a cluster of one's own because the manifests name
@@ -32,13 +32,10 @@ impl Kit {
         let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start_own()));
         let restricted = json!({"pod-security.kubernetes.io/enforce": "restricted"});
         cluster.named_namespace("keyferry", &restricted);
-        for file in ["access.yaml", "config.yaml", "deployment.yaml"] {
-            cluster.apply_yaml("keyferry", &text(file));
-        }
-        let map: Value = serde_saphyr::from_str(&text("config.yaml")).expect("YAML");
+        cluster.apply_yaml("keyferry", &rendered(&folder()).0);
         let scratch = Scratch::new("replicas");
-        let config = map["data"]["keyferry.yaml"].as_str().expect("text");
-        scratch.write("keyferry.yaml", config);
+        let config = std::fs::read(folder().join("keyferry.yaml")).expect("the configuration");
+        scratch.write("keyferry.yaml", &config);
         Self { cluster, scratch }
     }
 
@@ -100,7 +97,9 @@ fn ask(port: u16, path: &str) -> (u16, String) {
 #[test]
 fn the_pod_of_the_kit_is_accepted_under_restricted_pod_security() {
     let kit = Kit::new();
-    let deployment: Value = serde_saphyr::from_str(&text("deployment.yaml")).expect("YAML");
+    let (_, objects) = rendered(&folder());
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment");
+    let deployment = deployment.expect("a Deployment");
     let template = &deployment["spec"]["template"];
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "spec": template["spec"],
@@ -109,11 +108,6 @@ fn the_pod_of_the_kit_is_accepted_under_restricted_pod_security() {
     let path = "/api/v1/namespaces/keyferry/pods?fieldValidation=Strict";
     let (status, answer) = kit.cluster.request("POST", path, Some(&pod));
     assert_eq!(status, 201, "{answer}");
-    let kustomization: Value = serde_saphyr::from_str(&text("kustomization.yaml")).expect("YAML");
-    assert_eq!(
-        kustomization["resources"],
-        json!(["access.yaml", "config.yaml", "deployment.yaml"])
-    );
 }
 
 #[test]
