@@ -19,15 +19,15 @@ use serde_json::json;
 use super::call::{Body, Call, Verb};
 use super::error::Error;
 use super::fields::Fields;
-pub(crate) use super::fields::Managed;
+use super::fields::Managed;
 use super::metadata::{All, Metadata};
-use super::subject::Kind;
+use super::subject::{Kind, Subject};
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{
     CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance,
 };
 use crate::base::material::SecretBytes;
-use crate::base::observed::SecretState;
+use crate::base::observed::{Basis, SecretState};
 use crate::format::base64;
 use crate::reflect::marks::is_copy;
 
@@ -35,7 +35,7 @@ mod apply;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use apply::{Apply, Basis};
+pub(crate) use apply::Apply;
 
 pub(super) use apply::NEVER;
 use apply::encode;
@@ -78,21 +78,6 @@ impl<'de> Deserialize<'de> for Base64 {
 }
 
 impl Stored {
-    /// A second owner of the whole. Named, so that each copy is a decision.
-    pub(crate) fn duplicate(&self) -> Self {
-        let data = self.data.as_ref().map(|data| {
-            let data = data.iter();
-            data.map(|(key, Base64(value))| (key.clone(), Base64(value.duplicate())))
-                .collect()
-        });
-        Self {
-            metadata: self.metadata.clone(),
-            kind: self.kind.clone(),
-            data,
-            immutable: self.immutable,
-        }
-    }
-
     /// Whose it is.
     pub(crate) fn owner(&self) -> Owner {
         Owner::of(&self.labels(), is_copy(self.annotations()))
@@ -123,6 +108,11 @@ impl Stored {
         &self.metadata.resource_version
     }
 
+    /// Whether it is exactly what was seen.
+    pub(crate) fn is(&self, seen: &Basis) -> bool {
+        (self.uid(), self.version()) == (&seen.uid, &seen.version)
+    }
+
     /// What holds it, when it is being deleted.
     pub(crate) fn deleting(&self) -> Option<&[String]> {
         self.metadata
@@ -132,7 +122,7 @@ impl Stored {
     }
 
     /// Keys that are neither ours nor wanted.
-    pub(crate) fn keys_of_others(&self, wanted: &SecretArtifact) -> Vec<String> {
+    fn keys_of_others(&self, wanted: &SecretArtifact) -> Vec<String> {
         let ours = self.managed().applied().data;
         let keys = self.data.iter().flat_map(BTreeMap::keys);
         keys.filter(|key| !ours.contains(*key) && !wanted.data.contains_key(*key))
@@ -141,7 +131,7 @@ impl Stored {
     }
 
     /// Who owns what.
-    pub(crate) fn managed(&self) -> Managed {
+    fn managed(&self) -> Managed {
         Managed::from(self.metadata.managed_fields.clone())
     }
 
@@ -161,11 +151,17 @@ impl Stored {
             owner == Owner::Configuration(wanted.provenance.configuration.to_string())
                 && annotations.is_some_and(|told| wanted.provenance.is_told_by(told))
         };
+        let managed = self.managed();
+        let managers = match owner {
+            Owner::Stranger => managed.without(&taken(wanted)).map(Box::new),
+            // All that keyferry applied has one manager, whichever configuration it was.
+            Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => None,
+        };
         let Fields {
             data,
             labels,
             annotations,
-        } = self.managed().applied();
+        } = managed.applied();
         let Self {
             metadata,
             kind,
@@ -174,8 +170,11 @@ impl Stored {
         } = self;
         let values = values.unwrap_or_default().into_iter();
         SecretState {
-            uid: metadata.uid,
-            resource_version: metadata.resource_version,
+            basis: Basis {
+                uid: metadata.uid,
+                version: metadata.resource_version,
+                managers,
+            },
             kind,
             data: values
                 .filter(|(key, _)| data.contains(key) || wanted.data.contains_key(key))
@@ -219,6 +218,16 @@ impl Stored {
     }
 }
 
+/// All that an apply would own.
+fn taken(wanted: &SecretArtifact) -> Fields {
+    let marks = [MARK.to_owned(), CONFIGURATION.to_owned()];
+    Fields {
+        data: wanted.data.keys().cloned().collect(),
+        labels: wanted.labels.keys().cloned().chain(marks).collect(),
+        annotations: wanted.annotations.keys().cloned().collect(),
+    }
+}
+
 /// Whether it is decided by [`Owner`] and [`Provenance`], and not by what a target says.
 ///
 /// [`Provenance`]: crate::base::artifact::Provenance
@@ -247,6 +256,27 @@ impl Kubernetes {
         }
     }
 
+    /// The part of a Secret that concerns us; nothing when it is definitely not there. One that is
+    /// being deleted is an error.
+    pub(crate) async fn stands(
+        &self,
+        wanted: &SecretArtifact,
+    ) -> Result<Option<SecretState>, Error> {
+        let Some(stored) = self.secret(&wanted.at).await? else {
+            return Ok(None);
+        };
+        match stored.deleting() {
+            Some(finalizers) => Err(Error::BeingDeleted {
+                subject: Subject {
+                    kind: Kind::Secret,
+                    at: wanted.at.clone(),
+                },
+                finalizers: finalizers.to_vec(),
+            }),
+            None => Ok(Some(stored.seen(wanted))),
+        }
+    }
+
     /// Applies a Secret and gives what was stored.
     pub(crate) async fn apply(&self, apply: &Apply<'_>) -> Result<Stored, Error> {
         let force = if apply.force { "&force=true" } else { "" };
@@ -260,26 +290,16 @@ impl Kubernetes {
         parse(&call, &answer)
     }
 
-    /// Makes an object without our mark ready to be applied, and gives its version then: see
+    /// Makes an object without our mark ready to be applied, and gives it as it is then: see
     /// [`Managed::without`].
-    pub(crate) async fn disown(
-        &self,
-        wanted: &SecretArtifact,
-        managed: &Managed,
-        (uid, version): (&str, String),
-    ) -> Result<String, Error> {
-        let taken = Fields {
-            data: wanted.data.keys().cloned().collect(),
-            labels: wanted
-                .labels
-                .keys()
-                .cloned()
-                .chain([MARK.to_owned(), CONFIGURATION.to_owned()])
-                .collect(),
-            annotations: wanted.annotations.keys().cloned().collect(),
-        };
-        let Some(managers) = managed.without(&taken) else {
-            return Ok(version);
+    pub(crate) async fn disown(&self, at: &ObjectName, seen: &Basis) -> Result<Basis, Error> {
+        let Basis {
+            uid,
+            version,
+            managers,
+        } = seen;
+        let Some(managers) = managers else {
+            return Ok(seen.clone());
         };
         let operations = json!([
             {"op": "replace", "path": "/metadata/uid", "value": uid},
@@ -289,10 +309,15 @@ impl Kubernetes {
         let call = Call {
             query: format!("fieldManager={MANAGER}"),
             body: Body::operations(&operations),
-            ..Call::new(Verb::Patch, Kind::Secret, &wanted.at)
+            ..Call::new(Verb::Patch, Kind::Secret, at)
         };
         let answer = self.call(&call).await?;
-        parse(&call, &answer).map(|stored| stored.metadata.resource_version)
+        let stored = parse(&call, &answer)?;
+        Ok(Basis {
+            uid: stored.metadata.uid,
+            version: stored.metadata.resource_version,
+            managers: None,
+        })
     }
 
     /// Deletes exactly one object; that it is gone already is fine.

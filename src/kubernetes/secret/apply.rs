@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::MARK;
 use crate::base::artifact::SecretArtifact;
+use crate::base::observed::Basis;
 use crate::kubernetes::MANAGER;
 use crate::kubernetes::copy::section;
 
@@ -14,26 +15,13 @@ use crate::kubernetes::copy::section;
 /// as the only rights.
 pub(in crate::kubernetes) const NEVER: &str = "1";
 
-/// The object that a write was decided on; the server refuses it for any other.
-pub(crate) enum Basis<'a> {
-    /// There was none.
-    Nothing,
-    /// This one, in this version.
-    Object {
-        /// Its `uid`.
-        uid: &'a str,
-        /// Its `resourceVersion`.
-        version: &'a str,
-    },
-}
-
 /// A Secret, and whether our mark and its provenance are put on it: what is put back has them
 /// already, or never had them.
 pub(crate) struct Apply<'a> {
     /// What must exist.
     pub(crate) wanted: &'a SecretArtifact,
-    /// What it was decided on.
-    pub(crate) basis: Basis<'a>,
+    /// What it was decided on; nothing where there is to be none yet.
+    pub(crate) basis: Option<&'a Basis>,
     /// Whether it gets our mark and its provenance.
     pub(crate) marked: bool,
     /// Whether fields of other managers are taken.
@@ -79,10 +67,10 @@ fn head(apply: &Apply<'_>) -> Value {
         }
     }
     match apply.basis {
-        Basis::Nothing => metadata["resourceVersion"] = json!(NEVER),
-        Basis::Object { uid, version } => {
-            metadata["uid"] = json!(uid);
-            metadata["resourceVersion"] = json!(version);
+        None => metadata["resourceVersion"] = json!(NEVER),
+        Some(seen) => {
+            metadata["uid"] = json!(seen.uid);
+            metadata["resourceVersion"] = json!(seen.version);
         }
     }
     let mut head =

@@ -49,7 +49,7 @@ fn an_apply_names_what_it_was_decided_on() {
     let object = |metadata: Value| json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data});
     let first = Apply {
         wanted: &app,
-        basis: Basis::Nothing,
+        basis: None,
         marked: true,
         force: false,
     };
@@ -59,15 +59,16 @@ fn an_apply_names_what_it_was_decided_on() {
             json!({"name": "app", "namespace": "platform", "labels": mark, "annotations": notes, "resourceVersion": "1"})
         )
     );
-    let basis = Basis::Object {
-        uid: "u-1",
-        version: "7",
+    let basis = Basis {
+        uid: "u-1".into(),
+        version: "7".into(),
+        managers: None,
     };
     app.immutable = true;
     app.annotations.clear();
     let later = Apply {
         wanted: &app,
-        basis,
+        basis: Some(&basis),
         marked: false,
         force: false,
     };
@@ -84,7 +85,7 @@ fn what_is_sent_is_sized_at_once() {
     let app = wanted("Opaque", &[("a", &value), ("b", ""), ("c", "1")]);
     let apply = Apply {
         wanted: &app,
-        basis: Basis::Nothing,
+        basis: None,
         marked: true,
         force: false,
     };
