@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::json;
@@ -22,23 +21,18 @@ use super::fields::Fields;
 use super::fields::Managed;
 use super::metadata::{All, Metadata};
 use super::subject::{Kind, Subject};
+use super::write::{Put, amend};
 use super::{Kubernetes, MANAGER};
-use crate::base::artifact::{
-    CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance,
-};
+use crate::base::artifact::secret::Data;
+use crate::base::artifact::{CONFIGURATION, ObjectName, Owner, SecretArtifact, is_provenance};
 use crate::base::material::SecretBytes;
 use crate::base::observed::{Basis, SecretState};
 use crate::format::base64;
 use crate::reflect::marks::is_copy;
+use crate::reflect::place;
 
-mod apply;
 #[cfg(test)]
 mod tests;
-
-pub(crate) use apply::Apply;
-
-pub(super) use apply::NEVER;
-use apply::encode;
 
 pub(crate) use crate::base::artifact::MARK;
 
@@ -48,8 +42,8 @@ pub(crate) struct Stored {
     metadata: Metadata<All>,
     #[serde(rename = "type", default)]
     kind: String,
-    #[serde(default)]
-    data: Option<BTreeMap<String, Base64>>,
+    #[serde(default, deserialize_with = "values")]
+    data: Data,
     #[serde(default)]
     immutable: Option<bool>,
 }
@@ -75,6 +69,13 @@ impl<'de> Deserialize<'de> for Base64 {
         }
         from.deserialize_str(Decode)
     }
+}
+
+/// The same for all values of an object.
+pub(super) fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Data, D::Error> {
+    let all: Option<BTreeMap<String, Base64>> = Option::deserialize(from)?;
+    let all = all.unwrap_or_default().into_iter();
+    Ok(all.map(|(key, Base64(value))| (key, value)).collect())
 }
 
 impl Stored {
@@ -124,7 +125,7 @@ impl Stored {
     /// Keys that are neither ours nor wanted.
     fn keys_of_others(&self, wanted: &SecretArtifact) -> Vec<String> {
         let ours = self.managed().applied().data;
-        let keys = self.data.iter().flat_map(BTreeMap::keys);
+        let keys = self.data.keys();
         keys.filter(|key| !ours.contains(*key) && !wanted.data.contains_key(*key))
             .cloned()
             .collect()
@@ -136,9 +137,8 @@ impl Stored {
     }
 
     /// All of its values.
-    pub(crate) fn into_data(self) -> BTreeMap<String, SecretBytes> {
-        let data = self.data.unwrap_or_default().into_iter();
-        data.map(|(key, Base64(value))| (key, value)).collect()
+    pub(crate) fn into_data(self) -> Data {
+        self.data
     }
 
     /// The part that concerns us: what we applied and what we are to apply. A key, label or
@@ -168,17 +168,15 @@ impl Stored {
             data: values,
             immutable,
         } = self;
-        let values = values.unwrap_or_default().into_iter();
+        let values = values.into_iter();
         SecretState {
             basis: Basis {
-                uid: metadata.uid,
-                version: metadata.resource_version,
                 managers,
+                ..metadata.basis()
             },
             kind,
             data: values
                 .filter(|(key, _)| data.contains(key) || wanted.data.contains_key(key))
-                .map(|(key, Base64(value))| (key, value))
                 .collect(),
             labels: concerning(metadata.labels, |key| {
                 !is_mark(key) && (labels.contains(key) || wanted.labels.contains_key(key))
@@ -197,24 +195,48 @@ impl Stored {
 
     /// The same object as one to be made, for putting it back; its marks are among its labels and
     /// annotations.
-    pub(crate) fn into_artifact(self, instead: &SecretArtifact) -> SecretArtifact {
-        let Self {
-            metadata,
-            kind,
-            data,
-            immutable,
-        } = self;
-        let data = data.unwrap_or_default().into_iter();
-        SecretArtifact {
-            at: instead.at.clone(),
-            kind,
-            data: data.map(|(key, Base64(value))| (key, value)).collect(),
-            provenance: Arc::clone(&instead.provenance),
-            labels: metadata.labels.unwrap_or_default(),
-            annotations: metadata.annotations.unwrap_or_default(),
-            immutable: immutable.unwrap_or(false),
-            conflict: crate::base::artifact::Conflict::default(),
+    pub(crate) fn again(&self, at: &ObjectName) -> Put<'_> {
+        Put {
+            kind: place::Kind::Secret,
+            at: at.clone(),
+            of_type: Some(&self.kind),
+            labels: self.labels(),
+            annotations: self.metadata.annotations.clone().unwrap_or_default(),
+            immutable: self.immutable.unwrap_or(false),
+            data: &self.data,
+            binary: None,
+            basis: None,
+            force: false,
         }
+    }
+}
+
+/// What is wanted, with our mark and its provenance.
+pub(crate) fn marked<'a>(wanted: &'a SecretArtifact, basis: Option<&'a Basis>) -> Put<'a> {
+    let SecretArtifact {
+        at,
+        kind,
+        data,
+        provenance,
+        labels,
+        annotations,
+        immutable,
+        conflict,
+    } = wanted;
+    let (mut labels, mut annotations) = (labels.clone(), annotations.clone());
+    labels.extend([(MARK.to_owned(), MANAGER.to_owned()), provenance.label()]);
+    annotations.extend(provenance.annotations());
+    Put {
+        kind: place::Kind::Secret,
+        at: at.clone(),
+        of_type: Some(kind),
+        labels,
+        annotations,
+        immutable: *immutable,
+        data,
+        binary: None,
+        basis,
+        force: conflict.force,
     }
 }
 
@@ -250,7 +272,7 @@ impl Kubernetes {
     pub(crate) async fn secret(&self, at: &ObjectName) -> Result<Option<Stored>, Error> {
         let call = Call::get(Kind::Secret, at);
         match self.call(&call).await {
-            Ok(answer) => parse(&call, &answer).map(Some),
+            Ok(answer) => call.read(&answer, "a Secret").map(Some),
             Err(Error::Absent(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -277,83 +299,25 @@ impl Kubernetes {
         }
     }
 
-    /// Applies a Secret and gives what was stored.
-    pub(crate) async fn apply(&self, apply: &Apply<'_>) -> Result<Stored, Error> {
-        let force = if apply.force { "&force=true" } else { "" };
-        let call = Call {
-            query: format!("fieldManager={MANAGER}{force}"),
-            body: Body::apply(encode(apply)),
-            values: apply.wanted.data.values().collect(),
-            ..Call::new(Verb::Patch, Kind::Secret, &apply.wanted.at)
-        };
+    /// Writes a Secret and gives what was stored.
+    pub(crate) async fn put(&self, put: &Put<'_>) -> Result<Stored, Error> {
+        let call = put.call();
         let answer = self.call(&call).await?;
-        parse(&call, &answer)
+        call.read(&answer, "a Secret")
     }
 
     /// Makes an object without our mark ready to be applied, and gives it as it is then: see
     /// [`Managed::without`].
     pub(crate) async fn disown(&self, at: &ObjectName, seen: &Basis) -> Result<Basis, Error> {
-        let Basis {
-            uid,
-            version,
-            managers,
-        } = seen;
-        let Some(managers) = managers else {
+        if seen.managers.is_none() {
             return Ok(seen.clone());
-        };
-        let operations = json!([
-            {"op": "replace", "path": "/metadata/uid", "value": uid},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "add", "path": "/metadata/managedFields", "value": managers},
-        ]);
-        let call = Call {
-            query: format!("fieldManager={MANAGER}"),
-            body: Body::operations(&operations),
-            ..Call::new(Verb::Patch, Kind::Secret, at)
-        };
-        let answer = self.call(&call).await?;
-        let stored = parse(&call, &answer)?;
-        Ok(Basis {
-            uid: stored.metadata.uid,
-            version: stored.metadata.resource_version,
-            managers: None,
-        })
-    }
-
-    /// Deletes exactly one object; that it is gone already is fine.
-    pub(crate) async fn delete(&self, at: &ObjectName, uid: &str) -> Result<(), Error> {
-        self.delete_if(at, json!({"uid": uid})).await
-    }
-
-    /// The same, and only while nobody has changed it since it was seen.
-    pub(crate) async fn delete_unchanged(&self, leftover: &Leftover) -> Result<(), Error> {
-        let Leftover {
-            of: _,
-            at,
-            uid,
-            version,
-        } = leftover;
-        let exactly = json!({"uid": uid, "resourceVersion": version});
-        self.delete_if(at, exactly).await
-    }
-
-    async fn delete_if(
-        &self,
-        at: &ObjectName,
-        preconditions: serde_json::Value,
-    ) -> Result<(), Error> {
-        let call = Call {
-            body: Body::json(&json!({"preconditions": preconditions})),
-            ..Call::new(Verb::Delete, Kind::Secret, at)
-        };
-        match self.call(&call).await {
-            Ok(_) | Err(Error::Absent(_)) => Ok(()),
-            Err(error) => Err(error),
         }
+        let call = amend(Kind::Secret, at, seen, Vec::new());
+        let answer = self.call(&call).await?;
+        let Stored { metadata, .. } = call.read(&answer, "a Secret")?;
+        Ok(metadata.basis())
     }
-}
 
-impl Kubernetes {
     /// Asks for the right to create a Secret of this name, before the only copy of it is deleted.
     pub(crate) async fn check_create(&self, at: &ObjectName) -> Result<(), Error> {
         #[derive(serde::Deserialize)]
@@ -377,29 +341,14 @@ impl Kubernetes {
             ..Call::new(Verb::MayCreate, Kind::Secret, at)
         };
         let answer = self.call(&call).await?;
-        match serde_json::from_slice(&answer) {
-            Ok(Review {
-                status: Answer { allowed: true },
-            }) => Ok(()),
-            Ok(_) => Err(Error::Forbidden {
+        let Review { status } = call.read(&answer, "a SelfSubjectAccessReview")?;
+        match status.allowed {
+            true => Ok(()),
+            false => Err(Error::Forbidden {
                 subject: call.subject,
                 verb: "create".to_owned(),
                 user: "this user".to_owned(),
             }),
-            Err(_) => Err(Error::Strange {
-                subject: call.subject,
-                verb: call.verb.to_string(),
-                why: "it is not a SelfSubjectAccessReview".to_owned(),
-            }),
         }
     }
-}
-
-/// The parser's own words could quote a value, so they are not used.
-fn parse(call: &Call<'_>, answer: &[u8]) -> Result<Stored, Error> {
-    serde_json::from_slice(answer).map_err(|_| Error::Strange {
-        subject: call.subject.clone(),
-        verb: call.verb.to_string(),
-        why: "it is not a Secret".to_owned(),
-    })
 }

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::base::artifact::{Leftover, PullSecretLink, SecretArtifact};
 use crate::base::failure::Failure;
 use crate::base::observed::{Basis, SecretState};
-use crate::kubernetes::secret::{Apply, Stored};
+use crate::kubernetes::secret::{Stored, marked};
+use crate::kubernetes::write::Put;
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::pass::world::World;
 use crate::plan::declared;
@@ -29,8 +30,6 @@ const RELEASE: Duration = Duration::from_secs(30);
 
 /// How long an old object may take to be put back; after a signal less, as [`Shutdown`] says.
 const RESTORE: Duration = Duration::from_secs(3);
-
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -97,7 +96,11 @@ async fn look(
 /// left for the next pass.
 pub async fn remove(leftover: &Leftover, world: &World) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
-    Ok(cluster.delete_unchanged(leftover).await?)
+    let Leftover {
+        at, uid, version, ..
+    } = leftover;
+    let deleted = cluster.delete(Kind::Secret, at, uid, Some(version)).await;
+    Ok(deleted?)
 }
 
 /// Adds the Secret to a ServiceAccount's `imagePullSecrets`.
@@ -132,13 +135,7 @@ async fn put(
         Some(seen) => Some(cluster.disown(&wanted.at, seen).await?),
         None => None,
     };
-    let apply = Apply {
-        wanted,
-        basis: ready.as_ref(),
-        marked: true,
-        force: wanted.conflict.force,
-    };
-    verify(cluster.apply(&apply).await?, wanted)
+    verify(cluster.put(&marked(wanted, ready.as_ref())).await?, wanted)
 }
 
 /// What was stored must be what was sent: a mutating webhook that rewrites a value would have it
@@ -208,7 +205,7 @@ async fn recreate(
         },
         () = shutdown.over() => Error::Stopped(subject(wanted)),
     };
-    let old = old.into_artifact(wanted);
+    let old = old.again(&wanted.at);
     let back = tokio::select! {
         back = put_back(cluster, &old, &seen.uid) => back,
         () = shutdown.restored() => Back::Nothing,
@@ -236,7 +233,7 @@ async fn replace(
     wanted: &SecretArtifact,
     uid: &str,
 ) -> Result<(), Replacing> {
-    match cluster.delete(&wanted.at, uid).await {
+    match cluster.delete(Kind::Secret, &wanted.at, uid, None).await {
         Ok(()) => {}
         // Without an answer it may have been deleted all the same.
         Err(error @ (Error::Unavailable { .. } | Error::Strange { .. })) => {
@@ -244,7 +241,10 @@ async fn replace(
         }
         Err(error) => return Err(Replacing::Standing(error)),
     }
-    match released(cluster, wanted, uid).await {
+    let gone = cluster
+        .released(Kind::Secret, &wanted.at, uid, RELEASE)
+        .await;
+    match gone {
         Ok(()) => {}
         Err(error @ Error::BeingDeleted { .. }) => return Err(Replacing::Standing(error)),
         Err(error) => return Err(Replacing::Gone(error)),
@@ -270,18 +270,12 @@ enum Back {
 
 /// Puts the old object back unless one stands there, in a time of its own: all other time may be
 /// used up.
-async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back {
+async fn put_back(cluster: &Kubernetes, old: &Put<'_>, uid: &str) -> Back {
     let end = Instant::now() + RESTORE;
     let cluster = cluster.until(end);
-    let apply = Apply {
-        wanted: old,
-        basis: None,
-        marked: false,
-        force: false,
-    };
     let mut last = Back::Nothing;
     loop {
-        if let Ok(Ok(_)) = timeout_at(end, cluster.apply(&apply)).await {
+        if let Ok(Ok(_)) = timeout_at(end, cluster.put(old)).await {
             return Back::Restored;
         }
         match timeout_at(end, cluster.secret(&old.at)).await {
@@ -295,26 +289,6 @@ async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back
             return last;
         }
         sleep(LONGEST_PAUSE / 4).await;
-    }
-}
-
-/// Waits until the deleted object is gone; others' finalizers may hold it.
-async fn released(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
-    let end = cluster.time_limit.deadline().min(Instant::now() + RELEASE);
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let finalizers = match cluster.secret(&wanted.at).await? {
-            Some(stored) if stored.uid() == uid => stored.deleting().unwrap_or_default().to_vec(),
-            Some(_) | None => return Ok(()),
-        };
-        if Instant::now() + pause >= end {
-            return Err(Error::BeingDeleted {
-                subject: subject(wanted),
-                finalizers,
-            });
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
