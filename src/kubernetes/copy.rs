@@ -1,5 +1,4 @@
-//! Secrets and ConfigMaps as they are copied: read whole, applied under our own name, bound to what
-//! a copy was decided on.
+//! Secrets and ConfigMaps as they are copied: read whole.
 
 use std::collections::BTreeMap;
 

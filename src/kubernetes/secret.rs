@@ -17,8 +17,7 @@ use serde_json::json;
 
 use super::call::{Body, Call, Verb};
 use super::error::Error;
-use super::fields::Fields;
-use super::fields::Managed;
+use super::fields::{Fields, Managed};
 use super::metadata::{All, Metadata};
 use super::subject::{Kind, Subject};
 use super::write::{Put, amend};

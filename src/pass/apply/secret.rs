@@ -3,7 +3,7 @@
 //! Each write names the object, and the version of it, that it was decided on; the server refuses
 //! it for any other. When somebody else was faster, we look and decide again. So two runs at once
 //! end with the content of one of them, and what appears between look and write is never touched.
-//! How "only if there is none" is said to the server: [`crate::kubernetes::secret`].
+//! How "only if there is none" is said to the server: [`crate::kubernetes::write`].
 
 use std::time::Duration;
 
