@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use serde_json::Value;
+
 use crate::base::artifact::{Leftover, Origin, Owner};
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
@@ -132,14 +134,24 @@ pub struct FileSetState {
     pub damage: Option<String>,
 }
 
+/// An object of the cluster that something was decided on, exactly as it was seen: what is written
+/// names it, and the server refuses that for any other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    /// Its `uid`.
+    pub uid: String,
+    /// Its `resourceVersion`.
+    pub version: String,
+    /// What its `managedFields` must become before it is written over, where it is not ours yet.
+    pub managers: Option<Box<Value>>,
+}
+
 /// A Secret as it stands, as far as it concerns us: what we applied before and what we are to
 /// apply. What only others own in it is no difference, stays where it is, and is left out here.
 #[derive(Debug)]
 pub struct SecretState {
-    /// Its `uid`, for preconditions.
-    pub uid: String,
-    /// Its `resourceVersion`.
-    pub resource_version: String,
+    /// The object itself.
+    pub basis: Basis,
     /// Its `type`.
     pub kind: String,
     /// Key to decoded value.

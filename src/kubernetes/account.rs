@@ -5,28 +5,24 @@
 //! version that was read.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::call::{Body, Call, Verb};
+use super::Kubernetes;
+use super::call::Call;
 use super::error::Error;
+use super::metadata::Metadata;
 use super::subject::Kind;
-use super::{Kubernetes, MANAGER};
+use super::write::amend;
 use crate::base::artifact::PullSecretLink;
 
 /// The part of a ServiceAccount that we look at.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Account {
-    metadata: Metadata,
+    metadata: Metadata<IgnoredAny>,
     #[serde(default)]
     image_pull_secrets: Option<Vec<Reference>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    uid: String,
-    resource_version: String,
 }
 
 #[derive(Deserialize)]
@@ -51,11 +47,7 @@ impl Kubernetes {
             Err(Error::Absent(subject)) => return Err(Error::NoAccount(subject)),
             answer => answer?,
         };
-        serde_json::from_slice(&answer).map_err(|_| Error::Strange {
-            subject: call.subject,
-            verb: call.verb.to_string(),
-            why: "it is not a ServiceAccount".to_owned(),
-        })
+        call.read(&answer, "a ServiceAccount")
     }
 
     /// Appends the Secret's name to the list of exactly this version.
@@ -64,25 +56,17 @@ impl Kubernetes {
         link: &PullSecretLink,
         account: &Account,
     ) -> Result<(), Error> {
-        let Metadata {
-            uid,
-            resource_version,
-        } = &account.metadata;
         let reference = json!({"name": link.secret});
         let add = match &account.image_pull_secrets {
             Some(_) => json!({"op": "add", "path": "/imagePullSecrets/-", "value": reference}),
             None => json!({"op": "add", "path": "/imagePullSecrets", "value": [reference]}),
         };
-        let operations = json!([
-            {"op": "replace", "path": "/metadata/uid", "value": uid},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version},
-            add,
-        ]);
-        let call = Call {
-            query: format!("fieldManager={MANAGER}"),
-            body: Body::operations(&operations),
-            ..Call::new(Verb::Patch, Kind::ServiceAccount, &link.account)
-        };
+        let call = amend(
+            Kind::ServiceAccount,
+            &link.account,
+            &account.metadata.basis(),
+            vec![add],
+        );
         self.call(&call).await.map(drop)
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
@@ -148,6 +149,19 @@ impl<'a> Call<'a> {
             query: String::new(),
             body: Body::none(),
             values: Vec::new(),
+        }
+    }
+
+    /// Reads an answer. The parser's own words could quote a value, so they are not used.
+    pub(super) fn read<T: DeserializeOwned>(&self, answer: &[u8], what: &str) -> Result<T, Error> {
+        serde_json::from_slice(answer).map_err(|_| self.strange(format!("it is not {what}")))
+    }
+
+    pub(super) fn strange(&self, why: impl Into<String>) -> Error {
+        Error::Strange {
+            subject: self.subject.clone(),
+            verb: self.verb.to_string(),
+            why: why.into(),
         }
     }
 
@@ -393,11 +407,7 @@ pub(super) async fn collect(
         };
         let size = whole.len() + data.len();
         if size > LONGEST_ANSWER {
-            return Err(Error::Strange {
-                subject: call.subject.clone(),
-                verb: call.verb.to_string(),
-                why: format!("more than {LONGEST_ANSWER} bytes"),
-            });
+            return Err(call.strange(format!("more than {LONGEST_ANSWER} bytes")));
         }
         if size > whole.capacity() {
             let mut larger = Zeroizing::new(Vec::with_capacity(size * 2));

@@ -1,5 +1,4 @@
-//! Secrets and ConfigMaps as they are copied: read whole, applied under our own name, bound to what
-//! a copy was decided on.
+//! Secrets and ConfigMaps as they are copied: read whole.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +6,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::call::{Body, Call, Verb};
+use super::Kubernetes;
+use super::call::Call;
 use super::error::Error;
 use super::fields::{Fields, Managed};
-use super::secret::{Base64, NEVER};
+use super::secret::{Base64, values};
 use super::subject::Kind;
-use super::{Kubernetes, MANAGER};
-use crate::base::artifact::{MARK, ObjectName};
+use super::write::{Put, amend};
+use crate::base::artifact::ObjectName;
+use crate::base::artifact::secret::Data;
 use crate::base::material::SecretBytes;
-use crate::format::base64;
+use crate::base::observed::Basis;
 use crate::reflect::metadata::Metadata;
-use crate::reflect::place::{self, Place, Uid, Version};
+use crate::reflect::place::{self, Place};
 
 /// An object with everything that a copy takes over.
 pub(crate) struct Whole {
@@ -26,9 +27,9 @@ pub(crate) struct Whole {
     /// A Secret's type; empty for a ConfigMap.
     pub(crate) kind: String,
     /// Its data.
-    pub(crate) data: BTreeMap<String, SecretBytes>,
+    pub(crate) data: Data,
     /// A ConfigMap's binary data.
-    pub(crate) binary: BTreeMap<String, SecretBytes>,
+    pub(crate) binary: Data,
     /// Whether it is immutable.
     pub(crate) immutable: bool,
     answer: Zeroizing<Vec<u8>>,
@@ -42,8 +43,8 @@ struct Wire<T> {
     kind: String,
     #[serde(default)]
     data: Option<BTreeMap<String, T>>,
-    #[serde(rename = "binaryData", default)]
-    binary: Option<BTreeMap<String, Base64>>,
+    #[serde(rename = "binaryData", default, deserialize_with = "values")]
+    binary: Data,
     #[serde(default)]
     immutable: Option<bool>,
 }
@@ -68,12 +69,11 @@ impl Whole {
 
     fn of<T>(wire: Wire<T>, value: fn(T) -> SecretBytes, answer: Zeroizing<Vec<u8>>) -> Self {
         let data = wire.data.unwrap_or_default().into_iter();
-        let binary = wire.binary.unwrap_or_default().into_iter();
         Self {
             metadata: wire.metadata,
             kind: wire.kind,
             data: data.map(|(key, text)| (key, value(text))).collect(),
-            binary: binary.map(|(key, Base64(value))| (key, value)).collect(),
+            binary: wire.binary,
             immutable: wire.immutable.unwrap_or(false),
             answer,
         }
@@ -121,94 +121,6 @@ impl Whole {
     }
 }
 
-/// What a write was decided on: nothing, or this object in this version.
-pub(crate) type Basis = Option<(Uid, Version)>;
-
-/// A copy on its way.
-pub(crate) struct Parcel<'a> {
-    /// Secret or ConfigMap.
-    pub(crate) kind: place::Kind,
-    /// Where it goes.
-    pub(crate) at: &'a Place,
-    /// What it is a copy of.
-    pub(crate) of: &'a Whole,
-    /// Its labels, without our mark.
-    pub(crate) labels: &'a BTreeMap<String, String>,
-    /// Its annotations.
-    pub(crate) annotations: &'a BTreeMap<String, String>,
-    /// What it is written over.
-    pub(crate) basis: Basis,
-    /// Whether it is ours: then it gets our mark and the source's type. Otherwise it stays what its
-    /// owner made it.
-    pub(crate) ours: bool,
-}
-
-impl Parcel<'_> {
-    fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut metadata = json!({
-            "name": *self.at.name, "namespace": *self.at.namespace,
-            "annotations": self.annotations,
-        });
-        let mut labels = self.labels.clone();
-        if self.ours {
-            labels.insert(MARK.to_owned(), MANAGER.to_owned());
-        }
-        if !labels.is_empty() {
-            metadata["labels"] = json!(labels);
-        }
-        match self.basis {
-            None => metadata["resourceVersion"] = json!(NEVER),
-            Some((uid, version)) => {
-                metadata["uid"] = json!(uid.to_string());
-                metadata["resourceVersion"] = json!(version.to_string());
-            }
-        }
-        let mut head = json!({"apiVersion": "v1", "kind": self.kind.name(), "metadata": metadata});
-        if self.ours && self.kind == place::Kind::Secret {
-            head["type"] = json!(self.of.kind);
-        }
-        let head = head.to_string();
-        let values = self.of.data.iter().chain(&self.of.binary);
-        // Sized at once, so that no outgrown copy is left in memory unwiped; only a ConfigMap's
-        // text may need more.
-        let size = values.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
-        let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 64 + size.sum::<usize>()));
-        body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
-        let plain = self.kind == place::Kind::ConfigMap;
-        section(&mut body, "data", &self.of.data, plain);
-        if !self.of.binary.is_empty() {
-            section(&mut body, "binaryData", &self.of.binary, false);
-        }
-        body.push(b'}');
-        body
-    }
-}
-
-pub(super) fn section(
-    body: &mut Vec<u8>,
-    name: &str,
-    values: &BTreeMap<String, SecretBytes>,
-    plain: bool,
-) {
-    body.extend_from_slice(format!(",\"{name}\":{{").as_bytes());
-    for (at, (key, value)) in values.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(json!(key).to_string().as_bytes());
-        body.push(b':');
-        match value.expose_str().filter(|_| plain) {
-            Some(text) => body.extend_from_slice(json!(text).to_string().as_bytes()),
-            None => {
-                body.push(b'"');
-                base64::push(body, value.expose());
-                body.push(b'"');
-            }
-        }
-    }
-    body.push(b'}');
-}
-
 impl From<place::Kind> for Kind {
     fn from(kind: place::Kind) -> Self {
         match kind {
@@ -233,22 +145,11 @@ impl Kubernetes {
         }
     }
 
-    /// Applies a copy and gives what was stored. Fields of others are taken: it is our copy, or its
-    /// owner asked for this.
-    pub(crate) async fn send(&self, parcel: &Parcel<'_>) -> Result<Whole, Error> {
-        let call = Call {
-            query: format!("fieldManager={MANAGER}&force=true"),
-            body: Body::apply(parcel.encode()),
-            values: parcel
-                .of
-                .data
-                .values()
-                .chain(parcel.of.binary.values())
-                .collect(),
-            ..Call::new(Verb::Patch, parcel.kind.into(), &parcel.at.object())
-        };
+    /// Writes a copy and gives what was stored.
+    pub(crate) async fn send(&self, put: &Put<'_>) -> Result<Whole, Error> {
+        let call = put.call();
         let answer = self.call(&call).await?;
-        read(&call, parcel.kind, answer)
+        read(&call, put.kind, answer)
     }
 
     /// Removes keys that do not belong, and other writers' names from those that do: after this, a
@@ -263,61 +164,26 @@ impl Kubernetes {
             namespace: stored.metadata.namespace.clone(),
             name: stored.metadata.name.clone(),
         };
-        let mut operations = vec![
-            json!({
-                "op": "replace", "path": "/metadata/uid", "value": stored.metadata.uid.to_string(),
-            }),
-            json!({
-                "op": "replace", "path": "/metadata/resourceVersion",
-                "value": stored.metadata.resource_version.to_string(),
-            }),
-        ];
-        operations.extend(extra.iter().map(|(section, key)| {
+        let operations = extra.iter().map(|(section, key)| {
             let key = key.replace('~', "~0").replace('/', "~1");
             json!({"op": "remove", "path": format!("/{section}/{key}")})
-        }));
+        });
         let all = Fields {
             data: stored.keys().map(|(_, key)| key.to_owned()).collect(),
             ..Fields::default()
         };
-        if let Some(managers) = stored.managed().without(&all) {
-            operations
-                .push(json!({"op": "add", "path": "/metadata/managedFields", "value": managers}));
-        }
-        let call = Call {
-            query: format!("fieldManager={MANAGER}"),
-            body: Body::operations(&json!(operations)),
-            ..Call::new(Verb::Patch, kind.into(), &at)
+        let seen = Basis {
+            uid: stored.metadata.uid.to_string(),
+            version: stored.metadata.resource_version.to_string(),
+            managers: stored.managed().without(&all).map(Box::new),
         };
+        let call = amend(kind.into(), &at, &seen, operations.collect());
         let answer = self.call(&call).await?;
         read(&call, kind, answer)
-    }
-
-    /// Deletes exactly one object in exactly one version; that it is gone already is fine.
-    pub(crate) async fn remove(
-        &self,
-        kind: place::Kind,
-        at: &Place,
-        uid: Uid,
-        version: Version,
-    ) -> Result<(), Error> {
-        let preconditions = json!({"uid": uid.to_string(), "resourceVersion": version.to_string()});
-        let call = Call {
-            body: Body::json(&json!({"preconditions": preconditions})),
-            ..Call::new(Verb::Delete, kind.into(), &at.object())
-        };
-        match self.call(&call).await {
-            Ok(_) | Err(Error::Absent(_) | Error::NoNamespace(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 
 /// The parser's own words could quote a value, so they are not used.
 fn read(call: &Call<'_>, kind: place::Kind, answer: Zeroizing<Vec<u8>>) -> Result<Whole, Error> {
-    Whole::read(kind, answer).ok_or_else(|| Error::Strange {
-        subject: call.subject.clone(),
-        verb: call.verb.to_string(),
-        why: format!("it is not a {}", kind.name()),
-    })
+    Whole::read(kind, answer).ok_or_else(|| call.strange(format!("it is not a {}", kind.name())))
 }

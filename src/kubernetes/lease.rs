@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::call::{Body, Call, Verb};
 use super::error::Error;
-use super::secret::NEVER;
 use super::subject::Kind;
+use super::write::NEVER;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::base::lock::locked;
@@ -113,7 +113,7 @@ impl Kubernetes {
     pub(crate) async fn lease(&self, at: &ObjectName) -> Result<Option<Lease>, Error> {
         let call = Call::get(Kind::Lease, at);
         match self.call(&call).await {
-            Ok(answer) => read(&call, &answer).map(Some),
+            Ok(answer) => call.read(&answer, "a Lease").map(Some),
             Err(Error::Absent(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -151,7 +151,7 @@ impl Kubernetes {
             ..Call::new(Verb::Patch, Kind::Lease, claim.at)
         };
         let answer = self.call(&call).await?;
-        read(&call, &answer)
+        call.read(&answer, "a Lease")
     }
 
     /// Writes an annotation on a Lease that is there.
@@ -191,12 +191,4 @@ impl Kubernetes {
         };
         self.call(&call).await.map(drop)
     }
-}
-
-fn read(call: &Call<'_>, answer: &[u8]) -> Result<Lease, Error> {
-    serde_json::from_slice(answer).map_err(|_| Error::Strange {
-        subject: call.subject.clone(),
-        verb: call.verb.to_string(),
-        why: "it is not a Lease".to_owned(),
-    })
 }

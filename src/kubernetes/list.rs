@@ -121,11 +121,7 @@ fn selecting(only: Option<&str>) -> String {
 }
 
 fn strange(call: &Call<'_>) -> Error {
-    Error::Strange {
-        subject: call.subject.clone(),
-        verb: call.verb.to_string(),
-        why: "it is not a list".to_owned(),
-    }
+    call.strange("it is not a list")
 }
 
 /// One thing that happened.

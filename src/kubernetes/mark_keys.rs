@@ -6,16 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-use zeroize::Zeroizing;
-
-use super::call::{Body, Call, Verb};
-use super::copy::section;
+use super::Kubernetes;
 use super::error::Error;
-use super::secret::NEVER;
 use super::subject::{Kind, Subject};
-use super::{Kubernetes, MANAGER};
+use super::write::Put;
 use crate::base::artifact::ObjectName;
+use crate::base::artifact::secret::OPAQUE;
 use crate::base::material::SecretBytes;
 use crate::reflect::place::{self, Place};
 use crate::reflect::signature::{KEY_SIZE, KeyError, Keys};
@@ -60,37 +56,25 @@ impl Kubernetes {
         at: &ObjectName,
         content: BTreeMap<String, SecretBytes>,
     ) -> Result<Keys, Error> {
-        let call = Call {
-            query: format!("fieldManager={MANAGER}"),
-            body: Body::apply(encode(at, &content)),
-            values: content.values().collect(),
-            ..Call::new(Verb::Patch, Kind::Secret, at)
+        let put = Put {
+            kind: place::Kind::Secret,
+            at: at.clone(),
+            of_type: Some(OPAQUE),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            immutable: false,
+            data: &content,
+            binary: None,
+            basis: None,
+            force: false,
         };
-        match self.call(&call).await {
+        match self.call(&put.call()).await {
             Ok(_) | Err(Error::Raced(_) | Error::Owned { .. }) => {}
             Err(error) => return Err(error),
         }
         let found = self.mark_keys(at).await?;
         found.ok_or_else(|| Error::Raced(subject(at)))
     }
-}
-
-/// The version that no object has: this can create, and cannot change what stands there.
-fn encode(at: &ObjectName, content: &BTreeMap<String, SecretBytes>) -> Zeroizing<Vec<u8>> {
-    let head = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-        "metadata": {"namespace": at.namespace, "name": at.name, "resourceVersion": NEVER},
-    });
-    let head = head.to_string();
-    let size = content
-        .iter()
-        .map(|(name, key)| name.len() * 2 + key.len() * 4 / 3 + 16);
-    // Sized at once, so that no outgrown copy is left in memory unwiped.
-    let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 16 + size.sum::<usize>()));
-    body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
-    section(&mut body, "data", content, false);
-    body.push(b'}');
-    body
 }
 
 fn subject(at: &ObjectName) -> Subject {

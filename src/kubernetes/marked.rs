@@ -104,11 +104,7 @@ impl Kubernetes {
                 ..Call::new(Verb::ListMetadata, Kind::MarkedSecrets, &at)
             };
             let answer = self.call(&call).await?;
-            let page: Page = serde_json::from_slice(&answer).map_err(|_| Error::Strange {
-                subject: call.subject,
-                verb: call.verb.to_string(),
-                why: "it is not a list of objects".to_owned(),
-            })?;
+            let page: Page = call.read(&answer, "a list of objects")?;
             found.extend(page.items.into_iter().flatten());
             next = page.metadata.next;
             if next.is_empty() {

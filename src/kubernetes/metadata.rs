@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+use super::Kubernetes;
+use super::call::Call;
+use super::error::Error;
+use crate::base::observed::Basis;
 
 /// Its metadata. Which annotations are kept is said by `A`: what others annotate may hold values.
 #[derive(Clone, Deserialize)]
@@ -31,3 +37,32 @@ pub(super) struct Metadata<A> {
 
 /// All of its annotations; `null` where there are none.
 pub(super) type All = Option<BTreeMap<String, String>>;
+
+impl<A> Metadata<A> {
+    /// The object, as it was seen.
+    pub(super) fn basis(&self) -> Basis {
+        Basis {
+            uid: self.uid.clone(),
+            version: self.resource_version.clone(),
+            managers: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "A: Deserialize<'de> + Default")]
+struct Object<A> {
+    metadata: Metadata<A>,
+}
+
+impl Kubernetes {
+    /// The metadata of an object, read without what it holds.
+    pub(super) async fn metadata<A: DeserializeOwned + Default>(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<Metadata<A>, Error> {
+        let answer = self.call(call).await?;
+        let object: Object<A> = call.read(&answer, "the metadata of an object")?;
+        Ok(object.metadata)
+    }
+}

@@ -37,6 +37,7 @@ mod status;
 mod subject;
 pub(crate) mod traced;
 mod workload;
+pub(crate) mod write;
 
 pub use connect::{connect, connect_with};
 pub use error::Error;

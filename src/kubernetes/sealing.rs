@@ -57,12 +57,7 @@ impl Kubernetes {
             ..Call::new(Verb::List, Kind::LabelledSecrets, &at)
         };
         let answer = self.call(&call).await?;
-        // The parser's own words could quote a value, so they are not used.
-        let list: SecretList = serde_json::from_slice(&answer).map_err(|_| Error::Strange {
-            subject: call.subject,
-            verb: call.verb.to_string(),
-            why: "it is not a list of Secrets".to_owned(),
-        })?;
+        let list: SecretList = call.read(&answer, "a list of Secrets")?;
         Ok(list.items)
     }
 }

@@ -11,34 +11,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::json;
 
 use super::call::{Body, Call, Verb};
 use super::error::Error;
-use super::fields::Fields;
-pub(crate) use super::fields::Managed;
+use super::fields::{Fields, Managed};
 use super::metadata::{All, Metadata};
-use super::subject::Kind;
+use super::subject::{Kind, Subject};
+use super::write::{Put, amend};
 use super::{Kubernetes, MANAGER};
-use crate::base::artifact::{
-    CONFIGURATION, Leftover, ObjectName, Owner, SecretArtifact, is_provenance,
-};
+use crate::base::artifact::secret::Data;
+use crate::base::artifact::{CONFIGURATION, ObjectName, Owner, SecretArtifact, is_provenance};
 use crate::base::material::SecretBytes;
-use crate::base::observed::SecretState;
+use crate::base::observed::{Basis, SecretState};
 use crate::format::base64;
 use crate::reflect::marks::is_copy;
+use crate::reflect::place;
 
-mod apply;
 #[cfg(test)]
 mod tests;
-
-pub(crate) use apply::{Apply, Basis};
-
-pub(super) use apply::NEVER;
-use apply::encode;
 
 pub(crate) use crate::base::artifact::MARK;
 
@@ -48,8 +41,8 @@ pub(crate) struct Stored {
     metadata: Metadata<All>,
     #[serde(rename = "type", default)]
     kind: String,
-    #[serde(default)]
-    data: Option<BTreeMap<String, Base64>>,
+    #[serde(default, deserialize_with = "values")]
+    data: Data,
     #[serde(default)]
     immutable: Option<bool>,
 }
@@ -77,22 +70,14 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
-impl Stored {
-    /// A second owner of the whole. Named, so that each copy is a decision.
-    pub(crate) fn duplicate(&self) -> Self {
-        let data = self.data.as_ref().map(|data| {
-            let data = data.iter();
-            data.map(|(key, Base64(value))| (key.clone(), Base64(value.duplicate())))
-                .collect()
-        });
-        Self {
-            metadata: self.metadata.clone(),
-            kind: self.kind.clone(),
-            data,
-            immutable: self.immutable,
-        }
-    }
+/// The same for all values of an object.
+pub(super) fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Data, D::Error> {
+    let all: Option<BTreeMap<String, Base64>> = Option::deserialize(from)?;
+    let all = all.unwrap_or_default().into_iter();
+    Ok(all.map(|(key, Base64(value))| (key, value)).collect())
+}
 
+impl Stored {
     /// Whose it is.
     pub(crate) fn owner(&self) -> Owner {
         Owner::of(&self.labels(), is_copy(self.annotations()))
@@ -123,6 +108,11 @@ impl Stored {
         &self.metadata.resource_version
     }
 
+    /// Whether it is exactly what was seen.
+    pub(crate) fn is(&self, seen: &Basis) -> bool {
+        (self.uid(), self.version()) == (&seen.uid, &seen.version)
+    }
+
     /// What holds it, when it is being deleted.
     pub(crate) fn deleting(&self) -> Option<&[String]> {
         self.metadata
@@ -132,23 +122,22 @@ impl Stored {
     }
 
     /// Keys that are neither ours nor wanted.
-    pub(crate) fn keys_of_others(&self, wanted: &SecretArtifact) -> Vec<String> {
+    fn keys_of_others(&self, wanted: &SecretArtifact) -> Vec<String> {
         let ours = self.managed().applied().data;
-        let keys = self.data.iter().flat_map(BTreeMap::keys);
+        let keys = self.data.keys();
         keys.filter(|key| !ours.contains(*key) && !wanted.data.contains_key(*key))
             .cloned()
             .collect()
     }
 
     /// Who owns what.
-    pub(crate) fn managed(&self) -> Managed {
+    fn managed(&self) -> Managed {
         Managed::from(self.metadata.managed_fields.clone())
     }
 
     /// All of its values.
-    pub(crate) fn into_data(self) -> BTreeMap<String, SecretBytes> {
-        let data = self.data.unwrap_or_default().into_iter();
-        data.map(|(key, Base64(value))| (key, value)).collect()
+    pub(crate) fn into_data(self) -> Data {
+        self.data
     }
 
     /// The part that concerns us: what we applied and what we are to apply. A key, label or
@@ -161,25 +150,32 @@ impl Stored {
             owner == Owner::Configuration(wanted.provenance.configuration.to_string())
                 && annotations.is_some_and(|told| wanted.provenance.is_told_by(told))
         };
+        let managed = self.managed();
+        let managers = match owner {
+            Owner::Stranger => managed.without(&taken(wanted)).map(Box::new),
+            // All that keyferry applied has one manager, whichever configuration it was.
+            Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => None,
+        };
         let Fields {
             data,
             labels,
             annotations,
-        } = self.managed().applied();
+        } = managed.applied();
         let Self {
             metadata,
             kind,
             data: values,
             immutable,
         } = self;
-        let values = values.unwrap_or_default().into_iter();
+        let values = values.into_iter();
         SecretState {
-            uid: metadata.uid,
-            resource_version: metadata.resource_version,
+            basis: Basis {
+                managers,
+                ..metadata.basis()
+            },
             kind,
             data: values
                 .filter(|(key, _)| data.contains(key) || wanted.data.contains_key(key))
-                .map(|(key, Base64(value))| (key, value))
                 .collect(),
             labels: concerning(metadata.labels, |key| {
                 !is_mark(key) && (labels.contains(key) || wanted.labels.contains_key(key))
@@ -198,24 +194,58 @@ impl Stored {
 
     /// The same object as one to be made, for putting it back; its marks are among its labels and
     /// annotations.
-    pub(crate) fn into_artifact(self, instead: &SecretArtifact) -> SecretArtifact {
-        let Self {
-            metadata,
-            kind,
-            data,
-            immutable,
-        } = self;
-        let data = data.unwrap_or_default().into_iter();
-        SecretArtifact {
-            at: instead.at.clone(),
-            kind,
-            data: data.map(|(key, Base64(value))| (key, value)).collect(),
-            provenance: Arc::clone(&instead.provenance),
-            labels: metadata.labels.unwrap_or_default(),
-            annotations: metadata.annotations.unwrap_or_default(),
-            immutable: immutable.unwrap_or(false),
-            conflict: crate::base::artifact::Conflict::default(),
+    pub(crate) fn again(&self, at: &ObjectName) -> Put<'_> {
+        Put {
+            kind: place::Kind::Secret,
+            at: at.clone(),
+            of_type: Some(&self.kind),
+            labels: self.labels(),
+            annotations: self.metadata.annotations.clone().unwrap_or_default(),
+            immutable: self.immutable.unwrap_or(false),
+            data: &self.data,
+            binary: None,
+            basis: None,
+            force: false,
         }
+    }
+}
+
+/// What is wanted, with our mark and its provenance.
+pub(crate) fn marked<'a>(wanted: &'a SecretArtifact, basis: Option<&'a Basis>) -> Put<'a> {
+    let SecretArtifact {
+        at,
+        kind,
+        data,
+        provenance,
+        labels,
+        annotations,
+        immutable,
+        conflict,
+    } = wanted;
+    let (mut labels, mut annotations) = (labels.clone(), annotations.clone());
+    labels.extend([(MARK.to_owned(), MANAGER.to_owned()), provenance.label()]);
+    annotations.extend(provenance.annotations());
+    Put {
+        kind: place::Kind::Secret,
+        at: at.clone(),
+        of_type: Some(kind),
+        labels,
+        annotations,
+        immutable: *immutable,
+        data,
+        binary: None,
+        basis,
+        force: conflict.force,
+    }
+}
+
+/// All that an apply would own.
+fn taken(wanted: &SecretArtifact) -> Fields {
+    let marks = [MARK.to_owned(), CONFIGURATION.to_owned()];
+    Fields {
+        data: wanted.data.keys().cloned().collect(),
+        labels: wanted.labels.keys().cloned().chain(marks).collect(),
+        annotations: wanted.annotations.keys().cloned().collect(),
     }
 }
 
@@ -241,94 +271,52 @@ impl Kubernetes {
     pub(crate) async fn secret(&self, at: &ObjectName) -> Result<Option<Stored>, Error> {
         let call = Call::get(Kind::Secret, at);
         match self.call(&call).await {
-            Ok(answer) => parse(&call, &answer).map(Some),
+            Ok(answer) => call.read(&answer, "a Secret").map(Some),
             Err(Error::Absent(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Applies a Secret and gives what was stored.
-    pub(crate) async fn apply(&self, apply: &Apply<'_>) -> Result<Stored, Error> {
-        let force = if apply.force { "&force=true" } else { "" };
-        let call = Call {
-            query: format!("fieldManager={MANAGER}{force}"),
-            body: Body::apply(encode(apply)),
-            values: apply.wanted.data.values().collect(),
-            ..Call::new(Verb::Patch, Kind::Secret, &apply.wanted.at)
-        };
-        let answer = self.call(&call).await?;
-        parse(&call, &answer)
-    }
-
-    /// Makes an object without our mark ready to be applied, and gives its version then: see
-    /// [`Managed::without`].
-    pub(crate) async fn disown(
+    /// The part of a Secret that concerns us; nothing when it is definitely not there. One that is
+    /// being deleted is an error.
+    pub(crate) async fn stands(
         &self,
         wanted: &SecretArtifact,
-        managed: &Managed,
-        (uid, version): (&str, String),
-    ) -> Result<String, Error> {
-        let taken = Fields {
-            data: wanted.data.keys().cloned().collect(),
-            labels: wanted
-                .labels
-                .keys()
-                .cloned()
-                .chain([MARK.to_owned(), CONFIGURATION.to_owned()])
-                .collect(),
-            annotations: wanted.annotations.keys().cloned().collect(),
+    ) -> Result<Option<SecretState>, Error> {
+        let Some(stored) = self.secret(&wanted.at).await? else {
+            return Ok(None);
         };
-        let Some(managers) = managed.without(&taken) else {
-            return Ok(version);
-        };
-        let operations = json!([
-            {"op": "replace", "path": "/metadata/uid", "value": uid},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "add", "path": "/metadata/managedFields", "value": managers},
-        ]);
-        let call = Call {
-            query: format!("fieldManager={MANAGER}"),
-            body: Body::operations(&operations),
-            ..Call::new(Verb::Patch, Kind::Secret, &wanted.at)
-        };
-        let answer = self.call(&call).await?;
-        parse(&call, &answer).map(|stored| stored.metadata.resource_version)
-    }
-
-    /// Deletes exactly one object; that it is gone already is fine.
-    pub(crate) async fn delete(&self, at: &ObjectName, uid: &str) -> Result<(), Error> {
-        self.delete_if(at, json!({"uid": uid})).await
-    }
-
-    /// The same, and only while nobody has changed it since it was seen.
-    pub(crate) async fn delete_unchanged(&self, leftover: &Leftover) -> Result<(), Error> {
-        let Leftover {
-            of: _,
-            at,
-            uid,
-            version,
-        } = leftover;
-        let exactly = json!({"uid": uid, "resourceVersion": version});
-        self.delete_if(at, exactly).await
-    }
-
-    async fn delete_if(
-        &self,
-        at: &ObjectName,
-        preconditions: serde_json::Value,
-    ) -> Result<(), Error> {
-        let call = Call {
-            body: Body::json(&json!({"preconditions": preconditions})),
-            ..Call::new(Verb::Delete, Kind::Secret, at)
-        };
-        match self.call(&call).await {
-            Ok(_) | Err(Error::Absent(_)) => Ok(()),
-            Err(error) => Err(error),
+        match stored.deleting() {
+            Some(finalizers) => Err(Error::BeingDeleted {
+                subject: Subject {
+                    kind: Kind::Secret,
+                    at: wanted.at.clone(),
+                },
+                finalizers: finalizers.to_vec(),
+            }),
+            None => Ok(Some(stored.seen(wanted))),
         }
     }
-}
 
-impl Kubernetes {
+    /// Writes a Secret and gives what was stored.
+    pub(crate) async fn put(&self, put: &Put<'_>) -> Result<Stored, Error> {
+        let call = put.call();
+        let answer = self.call(&call).await?;
+        call.read(&answer, "a Secret")
+    }
+
+    /// Makes an object without our mark ready to be applied, and gives it as it is then: see
+    /// [`Managed::without`].
+    pub(crate) async fn disown(&self, at: &ObjectName, seen: &Basis) -> Result<Basis, Error> {
+        if seen.managers.is_none() {
+            return Ok(seen.clone());
+        }
+        let call = amend(Kind::Secret, at, seen, Vec::new());
+        let answer = self.call(&call).await?;
+        let Stored { metadata, .. } = call.read(&answer, "a Secret")?;
+        Ok(metadata.basis())
+    }
+
     /// Asks for the right to create a Secret of this name, before the only copy of it is deleted.
     pub(crate) async fn check_create(&self, at: &ObjectName) -> Result<(), Error> {
         #[derive(serde::Deserialize)]
@@ -352,29 +340,14 @@ impl Kubernetes {
             ..Call::new(Verb::MayCreate, Kind::Secret, at)
         };
         let answer = self.call(&call).await?;
-        match serde_json::from_slice(&answer) {
-            Ok(Review {
-                status: Answer { allowed: true },
-            }) => Ok(()),
-            Ok(_) => Err(Error::Forbidden {
+        let Review { status } = call.read(&answer, "a SelfSubjectAccessReview")?;
+        match status.allowed {
+            true => Ok(()),
+            false => Err(Error::Forbidden {
                 subject: call.subject,
                 verb: "create".to_owned(),
                 user: "this user".to_owned(),
             }),
-            Err(_) => Err(Error::Strange {
-                subject: call.subject,
-                verb: call.verb.to_string(),
-                why: "it is not a SelfSubjectAccessReview".to_owned(),
-            }),
         }
     }
-}
-
-/// The parser's own words could quote a value, so they are not used.
-fn parse(call: &Call<'_>, answer: &[u8]) -> Result<Stored, Error> {
-    serde_json::from_slice(answer).map_err(|_| Error::Strange {
-        subject: call.subject.clone(),
-        verb: call.verb.to_string(),
-        why: "it is not a Secret".to_owned(),
-    })
 }

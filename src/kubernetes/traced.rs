@@ -1,6 +1,5 @@
 //! What a Secret says of itself, read without its values.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::{Call, Verb};
@@ -37,22 +36,11 @@ pub(crate) struct Traced {
     pub(crate) notes: Notes,
 }
 
-#[derive(Deserialize)]
-struct Object {
-    metadata: Metadata<All>,
-}
-
 impl Kubernetes {
     /// Reads what a Secret says of itself.
     pub(crate) async fn traced(&self, at: &ObjectName) -> Result<Traced, Error> {
         let call = Call::new(Verb::GetMetadata, Kind::Secret, at);
-        let answer = self.call(&call).await?;
-        let object: Object = serde_json::from_slice(&answer).map_err(|_| Error::Strange {
-            subject: call.subject,
-            verb: call.verb.to_string(),
-            why: "it is not the metadata of an object".to_owned(),
-        })?;
-        Ok(Traced::of(at, object.metadata))
+        Ok(Traced::of(at, self.metadata(&call).await?))
     }
 }
 

@@ -112,11 +112,7 @@ impl Kubernetes {
     async fn workload(&self, kind: Workload, at: &ObjectName) -> Result<Stored, Error> {
         let call = Call::get(Kind::Workload(kind), at);
         let answer = self.call(&call).await?;
-        serde_json::from_slice(&answer).map_err(|_| Error::Strange {
-            subject: call.subject,
-            verb: call.verb.to_string(),
-            why: format!("it is not a {}", kind.word()),
-        })
+        call.read(&answer, &format!("a {}", kind.word()))
     }
 }
 

@@ -193,7 +193,7 @@ fn differences(plan: &Plan) -> Vec<Difference> {
                 Action::Keep => add(None, "agrees"),
                 Action::Create => add(None, "is missing"),
                 Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.what)),
-                Action::Update(reason) | Action::Recreate { reason, .. } => {
+                Action::Update(reason) | Action::Recreate(reason) => {
                     let mut named = false;
                     for key in &step.keys {
                         let word = match key.change {

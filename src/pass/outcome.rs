@@ -204,7 +204,7 @@ impl Outcome {
                 tracing::info!(delivery, %target, reason, "deleted");
                 ("deleted", reason.to_owned())
             }
-            Action::Update(reason) | Action::Recreate { reason, .. } => {
+            Action::Update(reason) | Action::Recreate(reason) => {
                 self.updated += 1;
                 let reason = step.because(reason);
                 tracing::info!(delivery, %target, reason, "updated");
@@ -288,7 +288,7 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
                 Action::Keep
                 | Action::Create
                 | Action::Update(_)
-                | Action::Recreate { .. }
+                | Action::Recreate(_)
                 | Action::Delete
                 | Action::Wait => None,
             })),

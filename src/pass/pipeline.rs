@@ -36,7 +36,7 @@ struct Pass<'a> {
     ledger: Claims,
     namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
     keys: OnceCell<Result<Option<Keys>, Failure>>,
-    /// Whether a key of the marks is made where there is none.
+    /// Whether what was decided is done; nothing at all is written otherwise.
     writes: bool,
 }
 
@@ -153,6 +153,14 @@ impl<'a> Pass<'a> {
         }
         plan::group(desired, observed, &self.ledger).deliveries
     }
+
+    /// The last step, which a plan leaves out.
+    async fn apply(&self, plan: &DeliveryPlan) -> Vec<Result<(), Failure>> {
+        match &plan.steps {
+            Ok(steps) if self.writes => apply::delivery(steps, self.known_keys(), self.world).await,
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
 }
 
 fn refused(delivery: &Delivery, full: Full) -> Wanted {
@@ -162,23 +170,10 @@ fn refused(delivery: &Delivery, full: Full) -> Wanted {
     }
 }
 
-/// Fetches, renders, looks and decides.
+/// Fetches, renders, looks and decides: the pass without its last step.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
-    let pass = &Pass::new(config, world, now, false);
-    let delivered = grouped(pass, async |group| {
-        let (_, mut plans) = pass.decided(group).await;
-        plans.iter_mut().for_each(DeliveryPlan::forget_values);
-        plans
-    });
-    let described = async { pass.decide(pass.described().await).await };
-    let (mut deliveries, described) = tokio::join!(delivered, described);
-    deliveries.extend(described);
-    let pruned = pruned(pass, &deliveries).await;
-    deliveries.extend(pruned);
-    Plan {
-        deliveries,
-        reflector: None,
-    }
+    let pass = Pass::new(config, world, now, false);
+    through(&pass, &Before::NOBODY).await.0.plan
 }
 
 /// What `each` makes of every group of deliveries that may meet in one place; in the order of the
@@ -237,11 +232,7 @@ async fn own_namespace(world: &World) -> Result<String, Failure> {
 
 /// The whole pass.
 pub async fn run(config: &Config, world: &World, now: Timestamp) -> Applied {
-    let before = Before {
-        note: &|_| std::future::ready(()).boxed_local(),
-        waits: &|_| false,
-    };
-    run_asking(config, world, now, &before).await.0
+    run_asking(config, world, now, &Before::NOBODY).await.0
 }
 
 /// Who is asked before anything of a delivery is done, once its sources are read.
@@ -253,6 +244,11 @@ pub struct Before<'a> {
 }
 
 impl Before<'_> {
+    const NOBODY: Before<'static> = Before {
+        note: &|_| std::future::ready(()).boxed_local(),
+        waits: &|_| false,
+    };
+
     fn hold(&self, plan: &mut DeliveryPlan) {
         if plan.has_changes() && (self.waits)(&plan.delivery) {
             plan.hold();
@@ -267,7 +263,10 @@ pub async fn run_asking(
     now: Timestamp,
     before: &Before<'_>,
 ) -> (Applied, Vec<Owed>) {
-    let pass = &Pass::new(config, world, now, true);
+    through(&Pass::new(config, world, now, true), before).await
+}
+
+async fn through(pass: &Pass<'_>, before: &Before<'_>) -> (Applied, Vec<Owed>) {
     let ways = grouped(pass, async |group| deliver(group, pass, before).await);
     let mut applied = Applied {
         plan: Plan {
@@ -291,13 +290,12 @@ pub async fn run_asking(
             true => pruned.hold(),
             false => before.hold(&mut pruned),
         }
-        let steps = pruned.steps.as_deref().unwrap_or_default();
-        applied
-            .results
-            .push(apply::delivery(steps, pass.known_keys(), world).await);
+        applied.results.push(pass.apply(&pruned).await);
         applied.plan.deliveries.push(pruned);
     }
-    apply::delete_all(&applied.plan, &mut applied.results, world).await;
+    if pass.writes {
+        apply::delete_all(&applied.plan, &mut applied.results, pass.world).await;
+    }
     (applied, owed)
 }
 
@@ -338,10 +336,10 @@ async fn way(
     }
     let leases = source::leases(delivery, &fetched, world);
     let results = match &plan.steps {
-        Ok(steps) if !steps.is_empty() => {
+        Ok(steps) if pass.writes && !steps.is_empty() => {
             // Before it is done: what is cut off in the middle may have been delivered.
             leases.iter().for_each(|session| session.outlive());
-            let results = apply::delivery(steps, pass.known_keys(), world).await;
+            let results = pass.apply(&plan).await;
             if results.iter().all(Result::is_err) {
                 leases.iter().for_each(|session| session.let_go());
             }
@@ -368,8 +366,7 @@ async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     };
     let ways = plans.into_iter().map(|mut plan| async {
         before.hold(&mut plan);
-        let steps = plan.steps.as_deref().unwrap_or_default();
-        let results = apply::delivery(steps, pass.known_keys(), world).await;
+        let results = pass.apply(&plan).await;
         plan.forget_values();
         Way {
             plan,

@@ -195,10 +195,7 @@ pub(super) fn one_secret(secret: &SecretArtifact, state: &SecretState) -> Decisi
         Some(_) if !state.others.is_empty() && !secret.conflict.force => {
             Action::Refuse(holds_more(secret, state))
         }
-        Some(reason) if secret.conflict.recreate => Action::Recreate {
-            reason,
-            uid: state.uid.clone(),
-        },
+        Some(reason) if secret.conflict.recreate => Action::Recreate(reason),
         Some(reason) => Action::Refuse(needs_recreate(secret, &reason)),
         None if content => Action::Update(Reason::Content),
         None if taken_from(secret, state).is_some() => Action::Update(Reason::Adopt {
@@ -230,7 +227,7 @@ pub(super) fn secret_notes(
     notes.extend(taken.map(|from| Reason::Adopt { from: from.clone() }.to_string()));
     if !state.others.is_empty() {
         let keys = state.others.join(", ");
-        let fate = match matches!(action, Action::Recreate { .. }) {
+        let fate = match matches!(action, Action::Recreate(_)) {
             true => "gives up",
             false => "keeps",
         };

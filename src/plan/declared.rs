@@ -202,7 +202,7 @@ pub fn judge(wanted: &SecretArtifact, state: &mut SecretState, keys: &Keys) {
         return;
     };
     let carrier = Carrier {
-        uid: Uid::parse(&state.uid),
+        uid: Uid::parse(&state.basis.uid),
         created: &state.created,
     };
     let text = state.annotations.get(SIGNATURE).map(String::as_str);

@@ -40,7 +40,7 @@ pub(super) fn refuse(steps: &mut [Step]) {
             Action::Keep
             | Action::Create
             | Action::Update(_)
-            | Action::Recreate { .. }
+            | Action::Recreate(_)
             | Action::Delete
             | Action::Wait => None,
         }

@@ -19,7 +19,7 @@ use std::fmt;
 
 use crate::base::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
 use crate::base::failure::{Class, Failure};
-use crate::base::observed::{Observed, SecretState, Seen};
+use crate::base::observed::{Basis, Observed, SecretState, Seen};
 use crate::reflect::preview::{Foreseen, Foresight};
 
 pub use claims::Claims;
@@ -52,6 +52,8 @@ pub struct Step {
     pub artifact: Artifact,
     /// What will be done.
     pub action: Action,
+    /// The object of the cluster that this was decided on; nothing where there is none.
+    pub basis: Option<Basis>,
     /// Its keys, and what becomes of each.
     pub keys: Vec<KeyChange>,
     /// What else the action does to what stands: replaces a file, takes a Secret over, keeps the
@@ -79,13 +81,9 @@ pub enum Action {
     Create,
     /// It is changed.
     Update(Reason),
-    /// It is deleted with a precondition and made again.
-    Recreate {
-        /// Why an update is impossible.
-        reason: Reason,
-        /// The only object that may be deleted.
-        uid: String,
-    },
+    /// It is deleted, if it is still the object that was seen, and made again: an update is
+    /// impossible.
+    Recreate(Reason),
     /// It is deleted, if it is still exactly what was seen.
     Delete,
     /// Nothing: it must not be touched.
@@ -185,7 +183,7 @@ impl Plan {
             Action::Keep
             | Action::Create
             | Action::Update(_)
-            | Action::Recreate { .. }
+            | Action::Recreate(_)
             | Action::Delete
             | Action::Wait => None,
         });
@@ -238,7 +236,7 @@ impl Action {
     /// Whether it writes.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Create | Self::Update(_) | Self::Recreate { .. } | Self::Delete => true,
+            Self::Create | Self::Update(_) | Self::Recreate(_) | Self::Delete => true,
             Self::Keep | Self::Refuse(_) | Self::Wait => false,
         }
     }
@@ -249,7 +247,7 @@ impl Action {
             Self::Keep => "keep",
             Self::Create => "create",
             Self::Update(_) => "update",
-            Self::Recreate { .. } => "recreate",
+            Self::Recreate(_) => "recreate",
             Self::Delete => "delete",
             Self::Refuse(_) => "refuse",
             Self::Wait => "wait",
@@ -323,9 +321,15 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
         }
         (_, _) => Vec::new(),
     };
+    let basis = if let Observed::Secret(state) = observed {
+        Some(state.basis)
+    } else {
+        None
+    };
     Step {
         artifact,
         action,
+        basis,
         keys,
         notes,
     }

@@ -104,7 +104,7 @@ pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<
 /// Whether other bytes stood there before.
 fn replaces(step: &Step) -> bool {
     match &step.action {
-        Action::Update(Reason::Content) | Action::Recreate { .. } => true,
+        Action::Update(Reason::Content) | Action::Recreate(_) => true,
         Action::Update(
             Reason::Access
             | Reason::Metadata
@@ -149,6 +149,7 @@ mod tests {
         Step {
             artifact: Artifact::PullSecret(link),
             action,
+            basis: None,
             notes: Vec::new(),
             keys: vec![key("same", Change::Same), key("new", Change::Added)],
         }
@@ -160,10 +161,7 @@ mod tests {
             command: vec!["true".into()],
             timeout: Duration::from_secs(1),
         };
-        let recreate = Action::Recreate {
-            reason: Reason::Immutable,
-            uid: "u".into(),
-        };
+        let recreate = Action::Recreate(Reason::Immutable);
         let rows = [
             (vec![Action::Keep], 0),
             (vec![Action::Create], 0),

@@ -82,6 +82,7 @@ fn steps(
     let steps = leftovers.into_iter().map(|leftover| Step {
         artifact: Artifact::Leftover(leftover),
         action: Action::Delete,
+        basis: None,
         keys: Vec::new(),
         notes: Vec::new(),
     });

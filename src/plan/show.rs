@@ -109,7 +109,7 @@ fn why(step: &Step) -> String {
     match &step.action {
         Action::Keep | Action::Create | Action::Wait => String::new(),
         Action::Delete => prune::why(&step.artifact).to_owned(),
-        Action::Update(reason) | Action::Recreate { reason, .. } => step.because(reason),
+        Action::Update(reason) | Action::Recreate(reason) => step.because(reason),
         Action::Refuse(failure) => reason_of(failure),
     }
 }
@@ -180,7 +180,7 @@ fn step_document(step: &Step) -> Value {
     match &step.action {
         Action::Keep | Action::Create | Action::Wait => {}
         Action::Delete => document["reason"] = json!(prune::why(&step.artifact)),
-        Action::Update(reason) | Action::Recreate { reason, .. } => {
+        Action::Update(reason) | Action::Recreate(reason) => {
             document["reason"] = json!(reason.to_string());
             document["notes"] = json!(step.notes);
         }

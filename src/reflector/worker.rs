@@ -24,7 +24,7 @@ use crate::reflect::index::{Content, Digest, Job, Write, Written};
 use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Guard, Metadata};
 use crate::reflect::mittwald;
-use crate::reflect::place::{Kind, Place, Version};
+use crate::reflect::place::{Kind, Place, Uid, Version};
 use crate::reflect::preview::Outlook;
 use crate::reflect::signature::Keys;
 
@@ -115,7 +115,7 @@ impl Worker {
                 version,
                 ..
             } => {
-                let gone = self.cluster().remove(kind, &place, uid, version).await;
+                let gone = self.delete(kind, &place, (uid, version)).await;
                 Done::Deleted(kind, place, gone.map_err(trouble))
             }
             Job::Remember { change, text } => {
@@ -129,6 +129,13 @@ impl Worker {
     /// Drops values that nobody asks for any more.
     pub(super) fn tidy(&self) {
         self.source_cache.clear();
+    }
+
+    /// Deletes exactly one object in exactly one version.
+    async fn delete(&self, kind: Kind, place: &Place, of: (Uid, Version)) -> Result<(), Error> {
+        let (at, uid, version) = (place.object(), of.0.to_string(), of.1.to_string());
+        let cluster = self.cluster();
+        cluster.delete(kind, &at, &uid, Some(&version)).await
     }
 
     fn cluster(&self) -> Kubernetes {

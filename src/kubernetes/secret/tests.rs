@@ -30,8 +30,8 @@ fn stored(object: &Value) -> Stored {
     serde_json::from_value(object.clone()).expect("a Secret")
 }
 
-fn encoded(apply: &Apply<'_>) -> Value {
-    serde_json::from_slice(&encode(apply)).expect("what is sent is JSON")
+fn encoded(put: &Put<'_>) -> Value {
+    serde_json::from_slice(&put.encode()).expect("what is sent is JSON")
 }
 
 #[test]
@@ -47,29 +47,22 @@ fn an_apply_names_what_it_was_decided_on() {
     });
     let data = json!({"user": "dQ==", "a.b-c_d": "AMOkIlw="});
     let object = |metadata: Value| json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data});
-    let first = Apply {
-        wanted: &app,
-        basis: Basis::Nothing,
-        marked: true,
-        force: false,
-    };
     assert_eq!(
-        encoded(&first),
+        encoded(&marked(&app, None)),
         object(
             json!({"name": "app", "namespace": "platform", "labels": mark, "annotations": notes, "resourceVersion": "1"})
         )
     );
-    let basis = Basis::Object {
-        uid: "u-1",
-        version: "7",
+    let basis = Basis {
+        uid: "u-1".into(),
+        version: "7".into(),
+        managers: None,
     };
     app.immutable = true;
-    app.annotations.clear();
-    let later = Apply {
-        wanted: &app,
-        basis,
-        marked: false,
-        force: false,
+    let later = Put {
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        ..marked(&app, Some(&basis))
     };
     let mut want = object(
         json!({"name": "app", "namespace": "platform", "uid": "u-1", "resourceVersion": "7"}),
@@ -82,13 +75,7 @@ fn an_apply_names_what_it_was_decided_on() {
 fn what_is_sent_is_sized_at_once() {
     let value = "v".repeat(100_000);
     let app = wanted("Opaque", &[("a", &value), ("b", ""), ("c", "1")]);
-    let apply = Apply {
-        wanted: &app,
-        basis: Basis::Nothing,
-        marked: true,
-        force: false,
-    };
-    let body = encode(&apply);
+    let body = marked(&app, None).encode();
     let (size, room) = (body.len(), body.capacity());
     assert!(
         room < size + 256,
@@ -126,7 +113,7 @@ fn values_are_read_as_bytes_and_garbage_is_no_secret() {
         r#"{"metadata":{"uid":"u","resourceVersion":"2"},"data":{"k":"hunter22!"}}"#,
     ];
     for body in bad {
-        let Err(error) = parse(&call, body.as_bytes()) else {
+        let Err(error) = call.read::<Stored>(body.as_bytes(), "a Secret") else {
             panic!("not a Secret: {body}")
         };
         assert_eq!(error.class(), Class::Unavailable, "{body}");

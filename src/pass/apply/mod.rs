@@ -101,7 +101,7 @@ async fn one(
     match &step.action {
         Action::Keep | Action::Delete | Action::Wait => Ok(()),
         Action::Refuse(failure) => Err(failure.clone()),
-        Action::Recreate { .. } => {
+        Action::Recreate(_) => {
             let _running = begun(step, world)?;
             // It ends by itself, with the old object or the new one in place.
             write(step, order, keys, world).await
@@ -156,7 +156,10 @@ async fn written(
             let _turn = order.lock().await;
             file::write_set(set, world).await
         }
-        Artifact::Secret(secret) => secret::write(secret, &step.action, keys, world).await,
+        Artifact::Secret(secret) => {
+            let basis = step.basis.as_ref();
+            secret::write(secret, &step.action, basis, keys, world).await
+        }
         Artifact::PullSecret(link) => secret::link(link, world).await,
         Artifact::Leftover(_) => Err(defect(step)),
     }

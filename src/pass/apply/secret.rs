@@ -3,16 +3,17 @@
 //! Each write names the object, and the version of it, that it was decided on; the server refuses
 //! it for any other. When somebody else was faster, we look and decide again. So two runs at once
 //! end with the content of one of them, and what appears between look and write is never touched.
-//! How "only if there is none" is said to the server: [`crate::kubernetes::secret`].
+//! How "only if there is none" is said to the server: [`crate::kubernetes::write`].
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::base::artifact::{Leftover, Owner, PullSecretLink, SecretArtifact};
+use crate::base::artifact::{Leftover, PullSecretLink, SecretArtifact};
 use crate::base::failure::Failure;
-use crate::base::observed::SecretState;
-use crate::kubernetes::secret::{Apply, Basis, Managed, Stored};
+use crate::base::observed::{Basis, SecretState};
+use crate::kubernetes::secret::{Stored, marked};
+use crate::kubernetes::write::Put;
 use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
 use crate::pass::world::World;
 use crate::plan::declared;
@@ -21,7 +22,7 @@ use crate::process::shutdown::Shutdown;
 use crate::process::time_limit::retry::pause;
 use crate::reflect::signature::Keys;
 
-/// How often somebody else may be faster. Each round is a read and a write.
+/// How often it is tried to write. Before each try but the first it is looked at again.
 const ROUNDS: u32 = 8;
 
 /// How long finalizers may hold a Secret that is to be made again.
@@ -30,39 +31,76 @@ const RELEASE: Duration = Duration::from_secs(30);
 /// How long an old object may take to be put back; after a signal less, as [`Shutdown`] says.
 const RESTORE: Duration = Duration::from_secs(3);
 
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Creates, updates or recreates one Secret.
+/// Creates, updates or recreates one Secret, as a plan decided on this basis.
 ///
+/// When somebody else was faster, it is looked at again and decided again, by the same rules.
 /// `keys` are those of the marks, where copies are signed.
 pub async fn write(
-    secret: &SecretArtifact,
+    wanted: &SecretArtifact,
     action: &Action,
+    basis: Option<&Basis>,
     keys: Option<&Keys>,
     world: &World,
 ) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
-    let secret = &Signed {
-        wanted: secret,
-        keys,
-    };
-    match action {
-        Action::Keep | Action::Delete | Action::Wait => {}
-        Action::Refuse(failure) => return Err(failure.clone()),
-        Action::Create => settle(cluster, secret, Start::Absent).await?,
-        Action::Update(_) => settle(cluster, secret, Start::Look).await?,
-        Action::Recreate { uid, .. } => recreate(cluster, secret, uid, &world.shutdown).await?,
+    // Only what the plan saw is made again.
+    let replaceable = basis.filter(|_| matches!(action, Action::Recreate(_)));
+    let (mut action, mut basis) = (action.clone(), basis.cloned());
+    let mut round = 1;
+    loop {
+        let done = match (&action, &basis) {
+            (Action::Keep | Action::Delete | Action::Wait, _) => return Ok(()),
+            (Action::Refuse(failure), _) => return Err(failure.clone()),
+            (Action::Create | Action::Update(_), basis) => {
+                put(cluster, wanted, basis.as_ref()).await
+            }
+            (Action::Recreate(_), Some(seen))
+                if replaceable.is_some_and(|only| only.uid == seen.uid) =>
+            {
+                recreate(cluster, wanted, seen, &world.shutdown).await
+            }
+            (Action::Recreate(_), _) => return Err(Error::Raced(subject(wanted)).into()),
+        };
+        let raced = match done {
+            Err(error @ (Error::Raced(_) | Error::Owned { .. })) if round < ROUNDS => error,
+            done => return Ok(done?),
+        };
+        step_aside(round).await;
+        round += 1;
+        let stands = look(cluster, wanted, keys).await?;
+        let now = stands.as_ref().map(|stands| stands.basis.clone());
+        // The server compares owners of fields before versions.
+        if matches!(raced, Error::Owned { .. }) && now.is_some() && now == basis {
+            return Err(raced.into());
+        }
+        action = stands.map_or(Action::Create, |stands| plan::secret(wanted, &stands));
+        basis = now;
     }
-    Ok(())
+}
+
+async fn look(
+    cluster: &Kubernetes,
+    wanted: &SecretArtifact,
+    keys: Option<&Keys>,
+) -> Result<Option<SecretState>, Error> {
+    let mut stands = cluster.stands(wanted).await?;
+    if let (Some(stands), Some(keys)) = (&mut stands, keys) {
+        declared::judge(wanted, stands, keys);
+    }
+    Ok(stands)
 }
 
 /// Deletes what is described no more, exactly as it was seen. What somebody changed meanwhile is
 /// left for the next pass.
 pub async fn remove(leftover: &Leftover, world: &World) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
-    Ok(cluster.delete_unchanged(leftover).await?)
+    let Leftover {
+        at, uid, version, ..
+    } = leftover;
+    let deleted = cluster.delete(Kind::Secret, at, uid, Some(version)).await;
+    Ok(deleted?)
 }
 
 /// Adds the Secret to a ServiceAccount's `imagePullSecrets`.
@@ -86,119 +124,18 @@ pub async fn link(link: &PullSecretLink, world: &World) -> Result<(), Failure> {
     .into())
 }
 
-/// What is known when writing begins.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Start {
-    /// The plan saw nothing there.
-    Absent,
-    /// It saw something, and that may have changed.
-    Look,
-}
-
-/// What is wanted, and the keys that tell whether what stands there was signed by us.
-struct Signed<'a> {
-    wanted: &'a SecretArtifact,
-    keys: Option<&'a Keys>,
-}
-
-impl Signed<'_> {
-    /// The rules of the plan once more: what stands there now may not be what the plan saw.
-    fn decide(&self, stored: Stored) -> Result<(Action, SecretState), Failure> {
-        if let Some(finalizers) = stored.deleting() {
-            return Err(Error::BeingDeleted {
-                subject: subject(self.wanted),
-                finalizers: finalizers.to_vec(),
-            }
-            .into());
-        }
-        let mut stands = stored.seen(self.wanted);
-        if let Some(keys) = self.keys {
-            declared::judge(self.wanted, &mut stands, keys);
-        }
-        Ok((plan::secret(self.wanted, &stands), stands))
-    }
-}
-
-/// Looks, decides and applies, until it is as wanted or must not be touched.
-async fn settle(cluster: &Kubernetes, secret: &Signed<'_>, start: Start) -> Result<(), Failure> {
-    let mut start = start;
-    for round in 1..=ROUNDS {
-        let found = match start {
-            Start::Absent => None,
-            Start::Look => cluster.secret(&secret.wanted.at).await?,
-        };
-        start = Start::Look;
-        let outcome = match found {
-            None => create(cluster, secret.wanted).await,
-            Some(stored) => {
-                let managed = stored.managed();
-                match secret.decide(stored)? {
-                    (Action::Keep, _) => return Ok(()),
-                    (Action::Refuse(failure), _) => return Err(failure),
-                    (Action::Update(_), stands) => {
-                        update(cluster, secret.wanted, &managed, stands).await
-                    }
-                    // Only what the plan saw is made again.
-                    (
-                        Action::Recreate { .. } | Action::Create | Action::Delete | Action::Wait,
-                        _,
-                    ) => {
-                        break;
-                    }
-                }
-            }
-        };
-        match outcome {
-            Err(Error::Raced(_)) => step_aside(round).await,
-            settled => return Ok(settled?),
-        }
-    }
-    Err(Error::Raced(subject(secret.wanted)).into())
-}
-
-/// Makes it if there is still none. Any conflict means that there is one now.
-async fn create(cluster: &Kubernetes, wanted: &SecretArtifact) -> Result<(), Error> {
-    let apply = Apply {
-        wanted,
-        basis: Basis::Nothing,
-        marked: true,
-        force: false,
-    };
-    match cluster.apply(&apply).await {
-        Ok(stored) => verify(stored, wanted),
-        Err(Error::Owned { subject, .. }) => Err(Error::Raced(subject)),
-        Err(error) => Err(error),
-    }
-}
-
-/// Changes what is there and may be changed.
-async fn update(
+/// Writes over what was decided on, or makes what is to be made: any conflict means that there is
+/// another now.
+async fn put(
     cluster: &Kubernetes,
     wanted: &SecretArtifact,
-    managed: &Managed,
-    stands: SecretState,
+    basis: Option<&Basis>,
 ) -> Result<(), Error> {
-    let SecretState {
-        uid,
-        resource_version: version,
-        owner,
-        ..
-    } = stands;
-    let version = match owner {
-        Owner::Stranger => cluster.disown(wanted, managed, (&uid, version)).await?,
-        // All that keyferry applied has one manager, whichever configuration it was.
-        Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => version,
+    let ready = match basis {
+        Some(seen) => Some(cluster.disown(&wanted.at, seen).await?),
+        None => None,
     };
-    let apply = Apply {
-        wanted,
-        basis: Basis::Object {
-            uid: &uid,
-            version: &version,
-        },
-        marked: true,
-        force: wanted.conflict.force,
-    };
-    verify(cluster.apply(&apply).await?, wanted)
+    verify(cluster.put(&marked(wanted, ready.as_ref())).await?, wanted)
 }
 
 /// What was stored must be what was sent: a mutating webhook that rewrites a value would have it
@@ -251,76 +188,71 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
 /// for first, because without it neither could be done.
 async fn recreate(
     cluster: &Kubernetes,
-    secret: &Signed<'_>,
-    uid: &str,
+    wanted: &SecretArtifact,
+    seen: &Basis,
     shutdown: &Shutdown,
-) -> Result<(), Failure> {
-    let wanted = secret.wanted;
-    let Some(old) = cluster.secret(&wanted.at).await? else {
-        return settle(cluster, secret, Start::Absent).await;
+) -> Result<(), Error> {
+    let found = cluster.secret(&wanted.at).await?;
+    let Some(old) = found.filter(|found| found.is(seen)) else {
+        return Err(Error::Raced(subject(wanted)));
     };
-    match secret.decide(old.duplicate())?.0 {
-        Action::Recreate { uid: seen, .. } if seen == uid => {}
-        Action::Recreate { .. } => return Err(Error::Raced(subject(wanted)).into()),
-        Action::Refuse(failure) => return Err(failure),
-        Action::Keep | Action::Update(_) | Action::Create | Action::Delete | Action::Wait => {
-            return settle(cluster, secret, Start::Look).await;
-        }
-    }
     cluster.check_create(&wanted.at).await?;
     let cause = tokio::select! {
-        made = replace(cluster, secret, uid) => match made {
+        made = replace(cluster, wanted, &seen.uid) => match made {
             Ok(()) => return Ok(()),
-            Err(Replacing::Standing(failure)) => return Err(failure),
+            Err(Replacing::Standing(error)) => return Err(error),
             Err(Replacing::Gone(error)) => error,
         },
         () = shutdown.over() => Error::Stopped(subject(wanted)),
     };
-    let old = old.into_artifact(wanted);
+    let old = old.again(&wanted.at);
     let back = tokio::select! {
-        back = put_back(cluster, &old, uid) => back,
+        back = put_back(cluster, &old, &seen.uid) => back,
         () = shutdown.restored() => Back::Nothing,
     };
     match back {
-        Back::Another => Err(cause.into()),
+        Back::Another => Err(cause),
         back @ (Back::Restored | Back::Nothing) => Err(Error::NotRecreated {
             subject: subject(wanted),
             restored: back == Back::Restored,
             cause: Box::new(cause),
-        }
-        .into()),
+        }),
     }
 }
 
 /// How making again failed.
 enum Replacing {
     /// Something stands there that is not for us to replace.
-    Standing(Failure),
+    Standing(Error),
     /// The old object may be gone.
     Gone(Error),
 }
 
-async fn replace(cluster: &Kubernetes, secret: &Signed<'_>, uid: &str) -> Result<(), Replacing> {
-    let wanted = secret.wanted;
-    match cluster.delete(&wanted.at, uid).await {
+async fn replace(
+    cluster: &Kubernetes,
+    wanted: &SecretArtifact,
+    uid: &str,
+) -> Result<(), Replacing> {
+    match cluster.delete(Kind::Secret, &wanted.at, uid, None).await {
         Ok(()) => {}
         // Without an answer it may have been deleted all the same.
         Err(error @ (Error::Unavailable { .. } | Error::Strange { .. })) => {
             return Err(Replacing::Gone(error));
         }
-        Err(error) => return Err(Replacing::Standing(error.into())),
+        Err(error) => return Err(Replacing::Standing(error)),
     }
-    match released(cluster, wanted, uid).await {
+    let gone = cluster
+        .released(Kind::Secret, &wanted.at, uid, RELEASE)
+        .await;
+    match gone {
         Ok(()) => {}
-        Err(error @ Error::BeingDeleted { .. }) => return Err(Replacing::Standing(error.into())),
+        Err(error @ Error::BeingDeleted { .. }) => return Err(Replacing::Standing(error)),
         Err(error) => return Err(Replacing::Gone(error)),
     }
-    match create(cluster, wanted).await {
+    match put(cluster, wanted, None).await {
         Ok(()) => Ok(()),
-        Err(Error::Raced(_)) => {
-            let settled = settle(cluster, secret, Start::Look).await;
-            settled.map_err(Replacing::Standing)
-        }
+        // Another one is there already.
+        Err(error @ (Error::Raced(_) | Error::Owned { .. })) => Err(Replacing::Standing(error)),
         Err(error) => Err(Replacing::Gone(error)),
     }
 }
@@ -338,18 +270,12 @@ enum Back {
 
 /// Puts the old object back unless one stands there, in a time of its own: all other time may be
 /// used up.
-async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back {
+async fn put_back(cluster: &Kubernetes, old: &Put<'_>, uid: &str) -> Back {
     let end = Instant::now() + RESTORE;
     let cluster = cluster.until(end);
-    let apply = Apply {
-        wanted: old,
-        basis: Basis::Nothing,
-        marked: false,
-        force: false,
-    };
     let mut last = Back::Nothing;
     loop {
-        if let Ok(Ok(_)) = timeout_at(end, cluster.apply(&apply)).await {
+        if let Ok(Ok(_)) = timeout_at(end, cluster.put(old)).await {
             return Back::Restored;
         }
         match timeout_at(end, cluster.secret(&old.at)).await {
@@ -363,26 +289,6 @@ async fn put_back(cluster: &Kubernetes, old: &SecretArtifact, uid: &str) -> Back
             return last;
         }
         sleep(LONGEST_PAUSE / 4).await;
-    }
-}
-
-/// Waits until the deleted object is gone; others' finalizers may hold it.
-async fn released(cluster: &Kubernetes, wanted: &SecretArtifact, uid: &str) -> Result<(), Error> {
-    let end = cluster.time_limit.deadline().min(Instant::now() + RELEASE);
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let finalizers = match cluster.secret(&wanted.at).await? {
-            Some(stored) if stored.uid() == uid => stored.deleting().unwrap_or_default().to_vec(),
-            Some(_) | None => return Ok(()),
-        };
-        if Instant::now() + pause >= end {
-            return Err(Error::BeingDeleted {
-                subject: subject(wanted),
-                finalizers,
-            });
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

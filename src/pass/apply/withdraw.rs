@@ -8,6 +8,7 @@ use crate::base::artifact::Access;
 use crate::base::failure::Failure;
 use crate::config::{self, Config, Target};
 use crate::disk::{Caller, Folder, SinkError, call_at, place, set};
+use crate::kubernetes::Kind;
 use crate::pass::world::World;
 
 /// What is done about a target whose source is gone.
@@ -51,7 +52,7 @@ pub async fn withdraw(
                 {
                     if what == Withdrawal::Remove {
                         let uid = stored.uid().to_owned();
-                        cluster.delete(&at, &uid).await?;
+                        cluster.delete(Kind::Secret, &at, &uid, None).await?;
                     }
                     Ok(true)
                 }

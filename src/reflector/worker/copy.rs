@@ -5,66 +5,85 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use super::super::digest::extra;
 use super::super::source_cache::CachedSource;
 use super::{Trouble, Worker, keeps_its_keys, trouble};
+use crate::base::artifact::{MARK, OWNER};
+use crate::base::observed::Basis;
 use crate::kubernetes::Error;
-use crate::kubernetes::copy::{Basis, Parcel, Whole};
+use crate::kubernetes::copy::Whole;
+use crate::kubernetes::write::Put;
 use crate::reflect::index::{How, Write, Written};
 use crate::reflect::metadata::Guard;
 use crate::reflect::offer::Dialect;
-use crate::reflect::place::{Uid, Version};
+use crate::reflect::place::{Kind, Uid, Version};
 use crate::reflect::signature::{Bound, Origin, SIGNATURE, Statement};
 use crate::reflect::{emberstack, marks, mittwald};
 
-/// How often a deleted object is looked for, and how long between.
-const RELEASE: (u32, Duration) = (20, Duration::from_millis(100));
+/// How long finalizers may hold a copy that is to be made again.
+const RELEASE: Duration = Duration::from_secs(2);
 
 impl Worker {
     pub(super) async fn write(&self, write: &Write) -> Result<Written, Trouble> {
         let cached = self.decided_on(write).await?;
         let ours = !matches!(write.how, How::Fill(..));
-        let words = annotations(write, &cached);
-        let signed = |basis: Basis| match ours {
-            true => self.signed(write, &cached, words.clone(), basis),
-            false => words.clone(),
-        };
-        let parcel = |basis: Basis, annotations| Parcel {
-            kind: write.kind,
-            at: &write.place,
-            of: &cached.whole,
-            labels: &cached.words[0],
-            annotations,
-            basis,
-            ours,
-        };
         let basis = match write.how {
             How::Create => None,
             How::Update(uid, version) | How::Adopt(uid, version) | How::Fill(uid, version) => {
                 Some((uid, version))
             }
         };
-        let stored = match (
-            self.cluster().send(&parcel(basis, &signed(basis))).await,
-            basis,
-        ) {
+        let stored = match (self.put(write, &cached, basis, ours).await, basis) {
             (Ok(stored), _) => stored,
             (Err(Error::Raced(_) | Error::Owned { .. }), None) => {
                 return Err(self.who_stands_there(write).await);
             }
             (Err(rejected @ Error::Rejected { .. }), Some(basis)) if ours => {
-                let Some(basis) = self.make_room(write, basis, &cached).await? else {
+                if !self.make_room(write, basis, &cached).await? {
                     return Err(trouble(rejected));
-                };
-                let annotations = signed(basis);
-                let parcel = parcel(basis, &annotations);
-                self.cluster().send(&parcel).await.map_err(trouble)?
+                }
+                let made = self.put(write, &cached, None, ours).await;
+                made.map_err(trouble)?
             }
             (Err(error), _) => return Err(trouble(error)),
         };
         self.settle(write, &cached, stored, ours).await
+    }
+
+    /// Fields of others are taken: it is our copy, and gets our mark, a signature and the source's
+    /// type, or its owner asked for this, and it stays what that made it.
+    async fn put(
+        &self,
+        write: &Write,
+        cached: &CachedSource,
+        basis: Option<(Uid, Version)>,
+        ours: bool,
+    ) -> Result<Whole, Error> {
+        let CachedSource { whole, words, .. } = cached;
+        let (mut labels, mut annotations) = (words[0].clone(), annotations(write, cached));
+        if ours {
+            labels.insert(MARK.to_owned(), OWNER.to_owned());
+            let signature = self.signature(write, cached, basis);
+            annotations.extend(signature.map(|text| (SIGNATURE.to_owned(), text)));
+        }
+        let basis = basis.map(|(uid, version)| Basis {
+            uid: uid.to_string(),
+            version: version.to_string(),
+            managers: None,
+        });
+        let put = Put {
+            kind: write.kind,
+            at: write.place.object(),
+            of_type: (ours && write.kind == Kind::Secret).then_some(whole.kind.as_str()),
+            labels,
+            annotations,
+            immutable: false,
+            data: &whole.data,
+            binary: Some(&whole.binary),
+            basis: basis.as_ref(),
+            force: true,
+        };
+        self.cluster().send(&put).await
     }
 
     /// The source in the version that was decided on. Any other is told, so that it is decided on
@@ -88,14 +107,13 @@ impl Worker {
         }
     }
 
-    /// The same with a signature over what is written over, and over the time where nothing is.
-    fn signed(
+    /// Over what is written over, and over the time where nothing is.
+    fn signature(
         &self,
         write: &Write,
         cached: &CachedSource,
-        mut annotations: BTreeMap<String, String>,
-        basis: Basis,
-    ) -> BTreeMap<String, String> {
+        basis: Option<(Uid, Version)>,
+    ) -> Option<String> {
         let statement = Statement {
             kind: write.kind,
             namespace: &write.place.namespace,
@@ -110,9 +128,7 @@ impl Worker {
             None => Bound::Created(jiff::Timestamp::now().as_second()),
             Some((uid, _)) => Bound::Object(uid),
         };
-        let signature = self.keys.sign(&statement, bound);
-        annotations.extend(signature.map(|text| (SIGNATURE.to_owned(), text)));
-        annotations
+        self.keys.sign(&statement, bound)
     }
 
     /// Nothing was there when it was decided, and now there is something.
@@ -133,13 +149,13 @@ impl Worker {
     }
 
     /// Where type or immutability forbid an update, the copy goes: exactly the object that was
-    /// decided on. Gives what to write over then, or nothing when neither is the reason.
+    /// decided on. Says whether it did: neither may be the reason.
     async fn make_room(
         &self,
         write: &Write,
         basis: (Uid, Version),
         cached: &CachedSource,
-    ) -> Result<Option<Basis>, Trouble> {
+    ) -> Result<bool, Trouble> {
         let cluster = self.cluster();
         let found = cluster.whole(write.kind, &write.place).await;
         let Some(found) = found.map_err(trouble)? else {
@@ -150,22 +166,14 @@ impl Worker {
             return Err(Trouble::Raced);
         }
         if !found.immutable && found.kind == cached.whole.kind {
-            return Ok(None);
+            return Ok(false);
         }
-        let (uid, version) = basis;
-        let gone = cluster.remove(write.kind, &write.place, uid, version).await;
+        let (kind, place) = (write.kind, &write.place);
+        self.delete(kind, place, basis).await.map_err(trouble)?;
+        let uid = basis.0.to_string();
+        let gone = cluster.released(kind, &place.object(), &uid, RELEASE).await;
         gone.map_err(trouble)?;
-        for _ in 0..RELEASE.0 {
-            let found = cluster.whole(write.kind, &write.place).await;
-            if !found
-                .map_err(trouble)?
-                .is_some_and(|found| found.metadata.uid == uid)
-            {
-                return Ok(Some(None));
-            }
-            sleep(RELEASE.1).await;
-        }
-        Err(Trouble::Raced)
+        Ok(true)
     }
 
     /// What was stored must be what was sent: keys of others go, and a webhook that changes values

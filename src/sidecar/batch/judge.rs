@@ -137,7 +137,7 @@ fn unremoved(delivery: &Delivery, target: &Target, failure: Failure) -> Failed {
 pub(super) fn changed(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> bool {
     let mut steps = plan.steps.iter().flatten().zip(results);
     steps.any(|(step, result)| match step.action {
-        Action::Update(_) | Action::Recreate { .. } => result.is_ok(),
+        Action::Update(_) | Action::Recreate(_) => result.is_ok(),
         Action::Keep | Action::Create | Action::Delete | Action::Refuse(_) | Action::Wait => false,
     })
 }

@@ -51,7 +51,7 @@ async fn row_55_two_runs_at_once_end_with_the_content_of_one() {
         let (first, second) = if round % 2 == 0 {
             tokio::join!(job.create(&one), other.create(&two))
         } else {
-            tokio::join!(job.update(&one), other.update(&two))
+            tokio::join!(job.update_late(&one), other.update_late(&two))
         };
         first.expect("one ends well");
         second.expect("two ends well");
@@ -78,7 +78,12 @@ async fn row_66_a_foreign_secret_is_refused_and_stays_as_it_is() {
     let before = job.stored();
     let app = job.app(&[("ours", "1")]);
     assert_eq!(job.look(&app).await.owner, Owner::Stranger);
-    for outcome in [job.update(&app).await, job.create(&app).await] {
+    let outcomes = [
+        job.update(&app).await,
+        job.update_late(&app).await,
+        job.create(&app).await,
+    ];
+    for outcome in outcomes {
         refused(
             outcome,
             Class::Refused,
@@ -169,6 +174,7 @@ async fn row_67_a_conflict_names_manager_and_path_and_force_takes_the_field() {
     let mut app = job.app(&[("a", "2"), ("b", "2"), ("c", "2")]);
     let parts = ["`helm` has .data.a, .data.b", "force: true"];
     refused(job.update(&app).await, Class::Refused, &parts);
+    refused(job.update_late(&app).await, Class::Refused, &parts);
     assert_eq!(
         job.stored(),
         before,
@@ -219,7 +225,7 @@ async fn row_93_a_forgery_that_appears_after_the_look_is_not_written_over() {
     };
     let (ours, theirs) = (keys(1), keys(2));
     let write = async |copy: &SecretArtifact, keys: &Keys| {
-        apply::secret::write(copy, &Action::Create, Some(keys), &job.world).await
+        apply::secret::write(copy, &Action::Create, None, Some(keys), &job.world).await
     };
     write(&signed(&theirs, "forged"), &theirs)
         .await
@@ -233,10 +239,10 @@ async fn row_93_a_forgery_that_appears_after_the_look_is_not_written_over() {
     );
     let mut other = signed(&ours, "1");
     (other.kind, other.conflict.recreate) = ("kubernetes.io/basic-auth".to_owned(), true);
-    let (reason, uid) = (Reason::Immutable, job.look(&copy).await.uid);
-    let again = Action::Recreate { reason, uid };
+    let stands = super::basis(&job.look(&copy).await.basis.uid);
+    let (again, stands) = (Action::Recreate(Reason::Immutable), Some(&stands));
     refused(
-        apply::secret::write(&other, &again, Some(&ours), &job.world).await,
+        apply::secret::write(&other, &again, stands, Some(&ours), &job.world).await,
         Class::Refused,
         &["no known key signed that"],
     );

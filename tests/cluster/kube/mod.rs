@@ -17,13 +17,13 @@ use keyferry::base::artifact::{
 };
 use keyferry::base::failure::{Class, Failure};
 use keyferry::base::material::SecretBytes;
-use keyferry::base::observed::{Observed, SecretState};
+use keyferry::base::observed::{Basis, Observed, SecretState};
 use keyferry::config::Config;
 use keyferry::kubernetes::connect_with;
 use keyferry::pass::apply;
 use keyferry::pass::observe;
 use keyferry::pass::world::World;
-use keyferry::plan::{Action, Reason};
+use keyferry::plan::{self, Action, Reason};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -103,16 +103,25 @@ impl Job {
     }
 
     async fn create(&self, secret: &SecretArtifact) -> Result<(), Failure> {
-        apply::secret::write(secret, &Action::Create, None, &self.world).await
+        apply::secret::write(secret, &Action::Create, None, None, &self.world).await
     }
 
+    /// Looks, decides and writes.
     async fn update(&self, secret: &SecretArtifact) -> Result<(), Failure> {
-        apply::secret::write(secret, &Action::Update(Reason::Content), None, &self.world).await
+        let stands = self.look(secret).await;
+        let (action, basis) = (plan::secret(secret, &stands), Some(&stands.basis));
+        apply::secret::write(secret, &action, basis, None, &self.world).await
     }
 
-    async fn recreate(&self, secret: &SecretArtifact, uid: &str) -> Result<(), Failure> {
-        let (reason, uid) = (Reason::Immutable, uid.to_owned());
-        apply::secret::write(secret, &Action::Recreate { reason, uid }, None, &self.world).await
+    /// Writes what was decided on a version that is no more.
+    async fn update_late(&self, secret: &SecretArtifact) -> Result<(), Failure> {
+        let (action, basis) = (Action::Update(Reason::Content), basis("no more"));
+        apply::secret::write(secret, &action, Some(&basis), None, &self.world).await
+    }
+
+    async fn recreate(&self, secret: &SecretArtifact, of: &Basis) -> Result<(), Failure> {
+        let action = Action::Recreate(Reason::Immutable);
+        apply::secret::write(secret, &action, Some(of), None, &self.world).await
     }
 
     async fn look(&self, secret: &SecretArtifact) -> SecretState {
@@ -142,13 +151,25 @@ impl Job {
         value.replace(CANARY, "")
     }
 
-    /// Requests other than reads, of this namespace's Secrets and by the job alone.
+    /// Requests other than reads, by the job alone.
     fn writes(&self) -> usize {
+        let asked = self.requests().into_iter();
+        asked.filter(|asked| !asked.starts_with("get ")).count()
+    }
+
+    /// All that the job asked for in its namespace, in that order.
+    fn requests(&self) -> Vec<String> {
         let account = format!("system:serviceaccount:{}:job", self.namespace);
-        let lines = Cluster::shared().audit_lines().into_iter();
-        lines
-            .filter(|line| line["user"]["username"] == account.as_str() && line["verb"] != "get")
-            .count()
+        Cluster::shared().audited_by(&self.namespace, &account)
+    }
+}
+
+/// An object of this `uid`, in a version that it no longer has.
+fn basis(uid: &str) -> Basis {
+    Basis {
+        uid: uid.to_owned(),
+        version: "2".to_owned(),
+        managers: None,
     }
 }
 

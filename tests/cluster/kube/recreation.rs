@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keyferry::base::artifact::{Conflict, SecretArtifact};
 use keyferry::base::failure::Class;
+use keyferry::base::observed::Basis;
 use serde_json::{Value, json};
 
 use super::secrets::apply_as;
@@ -25,11 +26,18 @@ fn again(job: &Job) -> SecretArtifact {
     }
 }
 
+/// What stands, as a plan sees it.
+fn seen(job: &Job) -> Basis {
+    let stored = job.stored();
+    let text = |name: &str| stored["metadata"][name].as_str().expect("text").to_owned();
+    Basis {
+        version: text("resourceVersion"),
+        ..super::basis(&text("uid"))
+    }
+}
+
 fn uid(job: &Job) -> String {
-    job.stored()["metadata"]["uid"]
-        .as_str()
-        .expect("a uid")
-        .to_owned()
+    seen(job).uid
 }
 
 #[tokio::test]
@@ -41,8 +49,8 @@ async fn row_68_a_type_or_an_immutable_secret_changes_only_by_recreation() {
             ..job.app(&[("password", "old")])
         };
         job.create(&old).await.expect("created");
-        let (seen, first) = (job.look(&old).await, uid(&job));
-        assert!(seen.immutable == immutable && seen.uid == first && seen.kind == "Opaque");
+        let (state, first) = (job.look(&old).await, seen(&job));
+        assert!(state.immutable == immutable && state.basis == first && state.kind == "Opaque");
         let rotated = SecretArtifact {
             immutable,
             ..job.app(&[("password", "new")])
@@ -57,14 +65,15 @@ async fn row_68_a_type_or_an_immutable_secret_changes_only_by_recreation() {
         let mut wanted = again(&job);
         // Only what a plan saw is made again.
         refused(
-            job.update(&wanted).await,
+            job.update_late(&wanted).await,
             Class::Unavailable,
             &["someone else"],
         );
         wanted.conflict.recreate = false;
         for outcome in [
             job.update(&wanted).await,
-            job.recreate(&wanted, &first).await,
+            job.update_late(&wanted).await,
+            job.recreate(&wanted, &super::basis(&first.uid)).await,
         ] {
             refused(
                 outcome,
@@ -78,15 +87,19 @@ async fn row_68_a_type_or_an_immutable_secret_changes_only_by_recreation() {
         }
         wanted.conflict.recreate = true;
         refused(
-            job.recreate(&wanted, "00000000-0000-0000-0000-000000000000")
-                .await,
+            job.recreate(&wanted, &super::basis("another")).await,
             Class::Unavailable,
             &["someone else"],
         );
-        assert_eq!(uid(&job), first, "only the planned object may be deleted");
-        job.recreate(&wanted, &first).await.expect("recreated");
+        assert_eq!(seen(&job), first, "only the planned object may be deleted");
+        // Whether it was changed meanwhile or not.
+        let planned = match immutable {
+            true => super::basis(&first.uid),
+            false => first.clone(),
+        };
+        job.recreate(&wanted, &planned).await.expect("recreated");
         let second = uid(&job);
-        assert_ne!(second, first);
+        assert_ne!(second, first.uid);
         assert_eq!(job.stored()["type"], "kubernetes.io/basic-auth");
         assert_eq!(job.values(), pairs(&[("username", "u"), ("password", "p")]));
         let again = job.recreate(&wanted, &first).await;
@@ -104,7 +117,7 @@ async fn row_68_without_the_right_to_create_nothing_is_deleted() {
         json!({"data": {"password": "eA=="}, "metadata": {"labels": {"app.kubernetes.io/managed-by": "keyferry"}}}),
     );
     let before = job.stored();
-    let outcome = job.recreate(&again(&job), &uid(&job)).await;
+    let outcome = job.recreate(&again(&job), &seen(&job)).await;
     refused(
         outcome,
         Class::Denied,
@@ -120,7 +133,7 @@ async fn row_68_without_the_right_to_delete_it_is_denied() {
         .await
         .expect("created");
     let before = job.stored();
-    let outcome = job.recreate(&again(&job), &uid(&job)).await;
+    let outcome = job.recreate(&again(&job), &seen(&job)).await;
     refused(
         outcome,
         Class::Denied,
@@ -138,7 +151,7 @@ async fn row_68_what_is_rejected_after_the_deletion_is_put_back() {
     let mut old = job.app(&[("password", "old")]);
     old.annotations.insert("note".into(), "n".into());
     job.create(&old).await.expect("created");
-    let first = uid(&job);
+    let first = seen(&job);
     // The server itself finds this wrong only when it is created: a type that lacks its keys.
     let wanted = SecretArtifact {
         data: job.app(&[("username-only", "u")]).data,
@@ -155,7 +168,7 @@ async fn row_68_what_is_rejected_after_the_deletion_is_put_back() {
         ],
     );
     assert_eq!(job.values(), pairs(&[("password", "old")]));
-    assert_ne!(uid(&job), first);
+    assert_ne!(uid(&job), first.uid);
     let seen = job.look(&old).await;
     assert!(seen.is_told && seen.annotations == old.annotations && seen.kind == "Opaque");
 }
@@ -170,13 +183,13 @@ async fn row_68_keys_of_others_are_not_deleted_unasked() {
     let before = job.stored();
     let mut wanted = again(&job);
     refused(
-        job.recreate(&wanted, &uid(&job)).await,
+        job.recreate(&wanted, &super::basis(&uid(&job))).await,
         Class::Refused,
         &["keys of others: theirs", "force: true"],
     );
     assert_eq!(job.stored(), before);
     wanted.conflict.force = true;
-    job.recreate(&wanted, &uid(&job)).await.expect("given up");
+    job.recreate(&wanted, &seen(&job)).await.expect("given up");
     assert_eq!(job.values(), pairs(&[("username", "u"), ("password", "p")]));
 }
 
@@ -191,7 +204,7 @@ async fn row_68_a_finalizer_is_waited_for_and_named_when_it_takes_too_long() {
         |names: Value| apply_as(&job, "holder", json!({"metadata": {"finalizers": names}}));
     finalizers(json!(["example.com/held"]));
     let wanted = again(&job);
-    let outcome = job.recreate(&wanted, &uid(&job)).await;
+    let outcome = job.recreate(&wanted, &seen(&job)).await;
     refused(
         outcome,
         Class::Unavailable,
@@ -207,7 +220,7 @@ async fn row_68_a_finalizer_is_waited_for_and_named_when_it_takes_too_long() {
         namespace: job.namespace.clone(),
         world: patient,
     };
-    let first = uid(&job);
+    let first = seen(&job);
     let release = async {
         eventually("it is being deleted", PATIENCE, || {
             !job.stored()["metadata"]["deletionTimestamp"].is_null()
@@ -230,7 +243,7 @@ async fn row_68_a_signal_during_a_recreation_leaves_the_new_secret_or_the_old() 
         let finalizers =
             |names: Value| apply_as(&job, "holder", json!({"metadata": {"finalizers": names}}));
         finalizers(json!(["example.com/held"]));
-        let (wanted, first) = (again(&job), uid(&job));
+        let (wanted, first) = (again(&job), seen(&job));
         let signal = async {
             let mut deleting = false;
             while !deleting {
@@ -251,6 +264,6 @@ async fn row_68_a_signal_during_a_recreation_leaves_the_new_secret_or_the_old() 
             ),
         }
         assert_eq!(job.values()["password"], value);
-        assert_ne!(uid(&job), first);
+        assert_ne!(uid(&job), first.uid);
     }
 }

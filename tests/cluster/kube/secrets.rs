@@ -39,6 +39,49 @@ async fn row_54_a_second_run_writes_nothing() {
 }
 
 #[tokio::test]
+async fn each_write_costs_one_look_and_one_request_more() {
+    let job = Job::usual().await;
+    let mut asked = 0;
+    let rows = [
+        (
+            "1",
+            ["get secrets/app 404", "patch secrets/app 201"].as_slice(),
+        ),
+        ("2", &["get secrets/app 200", "patch secrets/app 200"]),
+        ("2", &["get secrets/app 200"]),
+    ];
+    for (value, costs) in rows {
+        pass_of(&job, vec![Artifact::Secret(job.app(&[("a", value)]))]).await;
+        let all = job.requests();
+        assert_eq!(all[asked..], *costs, "{value}");
+        asked = all.len();
+    }
+    assert_eq!(job.values(), pairs(&[("a", "2")]));
+    // One who was late looks once more.
+    let late = job.update_late(&job.app(&[("a", "3")])).await;
+    late.expect("updated");
+    let costs = [
+        "patch secrets/app 409",
+        "get secrets/app 200",
+        "patch secrets/app 200",
+    ];
+    assert_eq!(job.requests()[asked..], costs);
+    assert_eq!(job.values(), pairs(&[("a", "3")]));
+    let path = format!("/api/v1/namespaces/{}/secrets/app", job.namespace);
+    Cluster::shared().request("DELETE", &path, None);
+    asked = job.requests().len();
+    let late = job.update_late(&job.app(&[("a", "4")])).await;
+    late.expect("made again");
+    let costs = [
+        "patch secrets/app 409",
+        "get secrets/app 404",
+        "patch secrets/app 201",
+    ];
+    assert_eq!(job.requests()[asked..], costs);
+    assert_eq!(job.values(), pairs(&[("a", "4")]));
+}
+
+#[tokio::test]
 async fn an_update_changes_adds_and_removes_our_keys_and_leaves_those_of_others() {
     let job = Job::usual().await;
     let mut app = job.app(&[("a", "1"), ("b", "1")]);
@@ -219,7 +262,14 @@ async fn pass(job: &Job, wanted: SecretArtifact) -> String {
         account: job.at("job"),
         secret: "app".to_owned(),
     };
-    let artifacts = vec![Artifact::Secret(wanted), Artifact::PullSecret(link)];
+    pass_of(
+        job,
+        vec![Artifact::Secret(wanted), Artifact::PullSecret(link)],
+    )
+    .await
+}
+
+async fn pass_of(job: &Job, artifacts: Vec<Artifact>) -> String {
     let desired = Desired {
         deliveries: vec![Wanted {
             delivery: "app".to_owned(),
@@ -241,7 +291,7 @@ async fn pass(job: &Job, wanted: SecretArtifact) -> String {
             (Action::Keep, Ok(())) => "kept".to_owned(),
             (Action::Create, Ok(())) => "created".to_owned(),
             (Action::Update(reason), Ok(())) => reason.to_string(),
-            (Action::Recreate { .. }, Ok(())) => "recreated".to_owned(),
+            (Action::Recreate(_), Ok(())) => "recreated".to_owned(),
             (Action::Delete, Ok(())) => "deleted".to_owned(),
             (Action::Refuse(_) | Action::Wait, Ok(())) => panic!("nothing was done"),
         });

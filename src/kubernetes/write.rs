@@ -1,0 +1,210 @@
+//! The one way to write Secrets and ConfigMaps, of deliveries and of the reflector: applied whole
+//! under our name, amended, deleted; always bound to the object that this was decided on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
+
+use super::call::{Body, Call, Verb};
+use super::error::Error;
+use super::metadata::Metadata;
+use super::subject::Kind;
+use super::{Kubernetes, MANAGER};
+use crate::base::artifact::ObjectName;
+use crate::base::artifact::secret::Data;
+use crate::base::observed::Basis;
+use crate::format::base64;
+use crate::reflect::place;
+
+/// A version that no object ever had: the store counts from 2. An apply that names it can create
+/// and cannot change: the server compares versions only with an object that is there. So what
+/// appears between our look and our write is never touched, with `patch` and `create` on one name
+/// as the only rights.
+pub(super) const NEVER: &str = "1";
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A Secret or ConfigMap as it is to be.
+pub(crate) struct Put<'a> {
+    /// Which of the two.
+    pub(crate) kind: place::Kind,
+    /// Where.
+    pub(crate) at: ObjectName,
+    /// A Secret's type; nothing where that stays as it is.
+    pub(crate) of_type: Option<&'a str>,
+    /// All of its labels, with our mark if it gets that.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// All of its annotations.
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Whether it is to be immutable.
+    pub(crate) immutable: bool,
+    /// Its data.
+    pub(crate) data: &'a Data,
+    /// A ConfigMap's binary data.
+    pub(crate) binary: Option<&'a Data>,
+    /// What it was decided on; nothing where there is to be none yet.
+    pub(crate) basis: Option<&'a Basis>,
+    /// Whether fields of other managers are taken.
+    pub(crate) force: bool,
+}
+
+impl Put<'_> {
+    /// As a server-side apply.
+    pub(super) fn call(&self) -> Call<'_> {
+        let force = if self.force { "&force=true" } else { "" };
+        let binary = self.binary.into_iter().flat_map(BTreeMap::values);
+        Call {
+            query: format!("fieldManager={MANAGER}{force}"),
+            body: Body::apply(self.encode()),
+            values: self.data.values().chain(binary).collect(),
+            ..Call::new(Verb::Patch, self.kind.into(), &self.at)
+        }
+    }
+
+    /// `data` and never `stringData`: only keys of `data` go away when they are no longer applied.
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let head = self.head().to_string();
+        let values = self.data.iter().chain(self.binary.into_iter().flatten());
+        // Sized at once, so that no outgrown copy is left in memory unwiped; only a ConfigMap's
+        // text may need more.
+        let size = values.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
+        let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 64 + size.sum::<usize>()));
+        body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
+        let plain = self.kind == place::Kind::ConfigMap;
+        section(&mut body, "data", self.data, plain);
+        if let Some(binary) = self.binary.filter(|binary| !binary.is_empty()) {
+            section(&mut body, "binaryData", binary, false);
+        }
+        body.push(b'}');
+        body
+    }
+
+    /// All but the data.
+    fn head(&self) -> Value {
+        let mut metadata = json!({"name": self.at.name, "namespace": self.at.namespace});
+        // An empty map would itself be a field that we own.
+        for (name, map) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            if !map.is_empty() {
+                metadata[name] = json!(map);
+            }
+        }
+        match self.basis {
+            None => metadata["resourceVersion"] = json!(NEVER),
+            Some(seen) => {
+                metadata["uid"] = json!(seen.uid);
+                metadata["resourceVersion"] = json!(seen.version);
+            }
+        }
+        let mut head = json!({"apiVersion": "v1", "kind": self.kind.name(), "metadata": metadata});
+        if let Some(of_type) = self.of_type {
+            head["type"] = json!(of_type);
+        }
+        if self.immutable {
+            head["immutable"] = json!(true);
+        }
+        head
+    }
+}
+
+fn section(body: &mut Vec<u8>, name: &str, values: &Data, plain: bool) {
+    body.extend_from_slice(format!(",\"{name}\":{{").as_bytes());
+    for (at, (key, value)) in values.iter().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(json!(key).to_string().as_bytes());
+        body.push(b':');
+        match value.expose_str().filter(|_| plain) {
+            Some(text) => body.extend_from_slice(json!(text).to_string().as_bytes()),
+            None => {
+                body.push(b'"');
+                base64::push(body, value.expose());
+                body.push(b'"');
+            }
+        }
+    }
+    body.push(b'}');
+}
+
+/// A JSON Patch of exactly what was seen, with its `managedFields` as they are to be.
+pub(super) fn amend(
+    kind: Kind,
+    at: &ObjectName,
+    seen: &Basis,
+    operations: Vec<Value>,
+) -> Call<'static> {
+    let mut all = vec![
+        json!({"op": "replace", "path": "/metadata/uid", "value": seen.uid}),
+        json!({"op": "replace", "path": "/metadata/resourceVersion", "value": seen.version}),
+    ];
+    all.extend(operations);
+    all.extend(seen.managers.as_ref().map(
+        |managers| json!({"op": "add", "path": "/metadata/managedFields", "value": managers}),
+    ));
+    Call {
+        query: format!("fieldManager={MANAGER}"),
+        body: Body::operations(&json!(all)),
+        ..Call::new(Verb::Patch, kind, at)
+    }
+}
+
+impl Kubernetes {
+    /// Deletes exactly one object, where a version is given only in that; that it is gone already
+    /// is fine.
+    pub(crate) async fn delete(
+        &self,
+        kind: impl Into<Kind>,
+        at: &ObjectName,
+        uid: &str,
+        version: Option<&str>,
+    ) -> Result<(), Error> {
+        let mut exactly = json!({"uid": uid});
+        if let Some(version) = version {
+            exactly["resourceVersion"] = json!(version);
+        }
+        let call = Call {
+            body: Body::json(&json!({"preconditions": exactly})),
+            ..Call::new(Verb::Delete, kind.into(), at)
+        };
+        match self.call(&call).await {
+            Ok(_) | Err(Error::Absent(_) | Error::NoNamespace(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until a deleted object is gone; others' finalizers may hold it.
+    pub(crate) async fn released(
+        &self,
+        kind: impl Into<Kind>,
+        at: &ObjectName,
+        uid: &str,
+        patience: Duration,
+    ) -> Result<(), Error> {
+        let call = Call::new(Verb::GetMetadata, kind.into(), at);
+        let end = self.time_limit.deadline().min(Instant::now() + patience);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let found: Metadata<IgnoredAny> = match self.metadata(&call).await {
+                Err(Error::Absent(_)) => return Ok(()),
+                found => found?,
+            };
+            if found.uid != uid {
+                return Ok(());
+            }
+            if Instant::now() + pause >= end {
+                return Err(Error::BeingDeleted {
+                    subject: call.subject,
+                    finalizers: found.finalizers,
+                });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
