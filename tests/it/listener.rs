@@ -87,11 +87,10 @@ fn row_139_a_port_alone_means_all_addresses_of_both_families() {
         eventually("it answers", SOON, || {
             ask(at, &format!("Host: {at}\r\n")).as_deref() == Some("HTTP/1.1 200 OK")
         });
-        let asked = keyferry()
-            .args(["ready", "--listen", &at.to_string()])
-            .run()
-            .expect(0);
-        assert!(asked.stdout.contains("app: ok"), "{}", asked.stdout);
+        eventually("it is ready", SOON, || {
+            let asked = keyferry().args(["ready", "--listen", &at.to_string()]);
+            asked.run().stdout.contains("app: ok")
+        });
     }
     keyferry()
         .args(["status", "--listen", &format!(":{port}")])

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::http::Client;
-use crate::support::process::{eventually, free_ports, poll};
+use crate::support::process::{eventually, free_ports, hears_signals, poll};
 use crate::support::stay::{SOON, age, age_key};
 
 /// Where nothing can be written: a full disk, and a pipe whose reader is gone.
@@ -139,14 +139,7 @@ fn row_132_a_process_that_hangs_in_a_call_ends_on_term_and_at_once_on_a_second_s
         let (_reader, writer) = stuck();
         let mut going = call(folder.path(), writer, &["job"]);
         let pid = Pid::from_child(&going);
-        let status = format!("/proc/{}/status", going.id());
-        eventually("it hears signals", SOON, || {
-            let status = fs::read_to_string(&status).unwrap_or_default();
-            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-            let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-            let both = (1 << (15 - 1)) | (1 << (2 - 1));
-            caught.is_some_and(|caught| caught & both == both)
-        });
+        eventually("it hears signals", SOON, || hears_signals(going.id()));
         kill_process(pid, Signal::TERM).unwrap();
         if let Some(second) = second {
             std::thread::sleep(Duration::from_millis(300));

@@ -244,6 +244,15 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut ask: impl FnMut() -> b
     );
 }
 
+/// Whether a process has handlers for SIGTERM and SIGINT: before that the kernel ends it.
+pub(crate) fn hears_signals(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let both = (1 << (15 - 1)) | (1 << (2 - 1));
+    caught.is_some_and(|caught| caught & both == both)
+}
+
 /// Waits until `server` says that it is ready, or says why it never will be.
 pub(crate) fn ready(
     server: &Server,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{READ_ALL, VALUE, app_role};
 use crate::support::openbao::OpenBao;
-use crate::support::process::{Scratch, eventually, poll};
+use crate::support::process::{Scratch, eventually, hears_signals};
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
 use crate::support::stay::Staying;
@@ -139,10 +139,9 @@ fn row_56_an_outage_ends_at_the_deadline_and_a_signal_ends_it_earlier() {
         "{last}"
     );
     let going = job("60s").start();
-    poll(Duration::from_secs(10), || {
-        sockets(going.pid()).then_some(())
-    })
-    .expect("it asks the server");
+    eventually("it hears signals", Duration::from_secs(20), || {
+        hears_signals(going.pid())
+    });
     going.signal(Signal::TERM);
     let output = going.finish().expect(143);
     assert!(output.elapsed < Duration::from_secs(12), "{output:?}");
@@ -150,15 +149,6 @@ fn row_56_an_outage_ends_at_the_deadline_and_a_signal_ends_it_earlier() {
     bao.cont();
     job("60s").run().expect(0);
     assert_eq!(there(&desk), ["a.env"]);
-}
-
-/// Whether the process holds a socket, so that it is past its start.
-fn sockets(pid: u32) -> bool {
-    fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .any(|target| target.to_string_lossy().starts_with("socket:"))
 }
 
 #[test]
