@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn row_185_a_file_holds_many_values_and_no_more() {
         type Line = fn(usize) -> String;
-        let rows: [(DocumentFormat, Line); 4] = [
+        let rows: [(DocumentFormat, Line); 5] = [
+            (DocumentFormat::Ini, |at| format!("[s{at}]\n")),
             (DocumentFormat::Dotenv, |at| format!("a{at}=\n")),
             (DocumentFormat::Ini, |at| format!("a{at}=\n")),
             (DocumentFormat::Yaml, |at| format!("a{at}: 1\n")),

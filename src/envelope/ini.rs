@@ -35,6 +35,9 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
             unnamed = 0;
             names.clear();
             count += 1;
+            if count > MOST_VALUES {
+                return Err(SyntaxError::TooMany);
+            }
             continue;
         }
         let (mut name, value) =

@@ -1,7 +1,7 @@
 //! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about all that decides
 //! what is opened.
 
-use super::gotemplate::{Template, TemplateError};
+use super::gotemplate::{MOST_PARTS, Template, TemplateError};
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
 use crate::base::artifact::secret;
 use crate::base::failure::{Class, Fault};
@@ -92,22 +92,26 @@ impl Fault for SealedError {
 
 /// Reads all SealedSecrets of a file: documents of YAML, objects of JSON, and lists of them.
 pub fn parse(bytes: &[u8]) -> Result<Vec<SealedSecret>, SealedError> {
+    let mut left = MOST_PARTS;
     let mut found = Vec::new();
     for node in document::objects(bytes)? {
-        found.extend(from_document(node)?);
+        found.extend(all_of(node, &mut left)?);
     }
     Ok(found)
 }
 
 /// Reads one document: a SealedSecret, or a list of them.
 pub fn from_document(node: Node) -> Result<Vec<SealedSecret>, SealedError> {
-    manifest::objects(node)?
-        .into_iter()
-        .map(from_object)
-        .collect()
+    all_of(node, &mut { MOST_PARTS })
 }
 
-fn from_object(node: Node) -> Result<SealedSecret, SealedError> {
+/// The same, for a file whose templates may have so many more parts.
+fn all_of(node: Node, left: &mut usize) -> Result<Vec<SealedSecret>, SealedError> {
+    let objects = manifest::objects(node)?.into_iter();
+    objects.map(|object| from_object(object, left)).collect()
+}
+
+fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError> {
     let unnamed = |shape| SealedError::Shape {
         object: "document".to_owned(),
         shape,
@@ -135,7 +139,7 @@ fn from_object(node: Node) -> Result<SealedSecret, SealedError> {
     })?;
     let mut spec = Fields::of("spec", spec).map_err(|shape| reader.shape(shape))?;
     let sealed = reader.sealed(&mut spec)?;
-    let template = reader.template(&mut spec)?;
+    let template = reader.template(&mut spec, left)?;
     Ok(SealedSecret {
         namespace,
         name,
@@ -202,7 +206,7 @@ impl Reader {
         }
     }
 
-    fn template(&self, spec: &mut Fields) -> Result<SecretTemplate, SealedError> {
+    fn template(&self, spec: &mut Fields, left: &mut usize) -> Result<SecretTemplate, SealedError> {
         let shape = |shape| self.shape(shape);
         let mut template = spec.fields("template").map_err(shape)?;
         let mut metadata = template.fields("metadata").map_err(shape)?;
@@ -211,7 +215,7 @@ impl Reader {
         let mut data = Vec::new();
         for (key, text) in template.texts("data").map_err(shape)? {
             self.check_key(&key)?;
-            let made = Template::parse(&text).map_err(|cause| SealedError::Template {
+            let made = Template::parse(&text, left).map_err(|cause| SealedError::Template {
                 object: self.object.clone(),
                 item: key.clone(),
                 cause,

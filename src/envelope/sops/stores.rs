@@ -5,7 +5,7 @@ use crate::base::material::{Node, SecretBytes};
 use crate::config::DocumentFormat;
 use crate::envelope::document::{self, RAW_FIELD};
 use crate::envelope::scalar::Dialect;
-use crate::envelope::syntax::{LineProblem, duplicate};
+use crate::envelope::syntax::{LineProblem, MOST_VALUES, duplicate};
 use crate::envelope::{SyntaxError, ini, json, yaml};
 use crate::format::number;
 
@@ -122,6 +122,9 @@ fn dotenv(text: &str) -> Result<File, SopsError> {
             Some(name) => metadata.push((name.to_owned(), node)),
             None => variables.push((name.to_owned(), node)),
         }
+        if variables.len() + metadata.len() > MOST_VALUES {
+            return Err(SyntaxError::TooMany.into());
+        }
     }
     if metadata.is_empty() {
         return Err(SopsError::NotSops);
@@ -174,5 +177,18 @@ fn entries(node: Node) -> Vec<(String, Node)> {
         | Node::Time(_)
         | Node::Text(_)
         | Node::List(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_185_a_sops_env_file_holds_many_values_and_no_more() {
+        let lines: String = (0..=MOST_VALUES).map(|at| format!("K{at}=v\n")).collect();
+        let read = dotenv(&(lines + "sops_version=3.9.0\n"));
+        let refused = Some(SopsError::Syntax(SyntaxError::TooMany));
+        assert_eq!(read.err(), refused);
     }
 }

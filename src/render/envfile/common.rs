@@ -214,7 +214,8 @@ fn bare(value: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle
             return Some(Obstacle::Shell);
         }
         let (name, _) = word.split_once('=')?;
-        ours(name).then_some(Obstacle::Ours)
+        // bash adds to a variable by `+=`.
+        ours(name.strip_suffix('+').unwrap_or(name)).then_some(Obstacle::Ours)
     })
 }
 

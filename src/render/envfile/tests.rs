@@ -134,6 +134,7 @@ fn row_123_what_keeps_a_reader_from_our_variables_is_named() {
         (b"Z='a\\\\'\n", at(1, Obstacle::Escape)),
         (b"# c\rA=1\n", at(1, Obstacle::Return)),
         (b"Z=a;A=1\n", at(1, Obstacle::Ours)),
+        (b"Z=a A+=1\n", at(1, Obstacle::Ours)),
     ] {
         let found = EnvFile::read(text, &ours()).err();
         assert_eq!(found, Some(flaw), "{}", text.escape_ascii());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyferry::base::material::SecretBytes;
-use keyferry::envelope::sealed::gotemplate::Template;
+use keyferry::envelope::sealed::gotemplate::{MOST_PARTS, Template};
 use serde_json::{Value, json};
 
 use super::{assert_same, keyring, keys, open, recover, seal};
@@ -89,7 +89,8 @@ fn rendered(text: &str, data: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, Str
         .iter()
         .map(|(key, value)| (key.clone(), SecretBytes::from(value.clone())))
         .collect();
-    let made = Template::parse(text).and_then(|template| template.render(&secrets));
+    let made =
+        Template::parse(text, &mut { MOST_PARTS }).and_then(|template| template.render(&secrets));
     made.map(|made| made.expose().to_vec())
         .map_err(|error| error.to_string())
 }

@@ -12,7 +12,7 @@ use keyferry::base::material::{Node, SecretBytes};
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::document;
-use keyferry::envelope::sealed::gotemplate::Template;
+use keyferry::envelope::sealed::gotemplate::{MOST_PARTS, Template};
 use keyferry::envelope::sealed::{self, Keyring, Scope, Sealed, SealedSecret, SecretTemplate};
 use keyferry::envelope::sops::{self, Policy};
 use keyferry::reflect::pattern::budget::{Budget, Cost};
@@ -418,7 +418,7 @@ fn go_template(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;
     };
-    let template = match Template::parse(text) {
+    let template = match Template::parse(text, &mut { MOST_PARTS }) {
         Ok(template) => template,
         Err(error) => {
             shows_nothing(&error);

@@ -51,24 +51,26 @@ pub(super) enum Kind {
 
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// All tokens of a template.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, TemplateError> {
+/// All tokens of a template, at most as many as are left of those that several share.
+pub(super) fn tokens(text: &str, left: &mut usize) -> Result<Vec<Token>, TemplateError> {
     let mut lexer = Lexer {
         rest: text,
         line: 1,
         tokens: Vec::new(),
+        left,
     };
     lexer.text()?;
     Ok(lexer.tokens)
 }
 
-struct Lexer<'a> {
+struct Lexer<'a, 'b> {
     rest: &'a str,
     line: u32,
     tokens: Vec<Token>,
+    left: &'b mut usize,
 }
 
-impl<'a> Lexer<'a> {
+impl<'a> Lexer<'a, '_> {
     fn syntax(&self, what: &'static str) -> TemplateError {
         error(self.line, Problem::Syntax(what))
     }
@@ -77,11 +79,11 @@ impl<'a> Lexer<'a> {
         error(self.line, Problem::Unsupported(what))
     }
 
-    fn push(&mut self, kind: Kind) {
-        self.tokens.push(Token {
-            line: self.line,
-            kind,
-        });
+    fn push(&mut self, line: u32, kind: Kind) -> Result<(), TemplateError> {
+        let much = || error(line, Problem::TooLong);
+        *self.left = self.left.checked_sub(1).ok_or_else(much)?;
+        self.tokens.push(Token { line, kind });
+        Ok(())
     }
 
     /// Takes so many bytes and counts their lines.
@@ -106,24 +108,21 @@ impl<'a> Lexer<'a> {
                 text
             };
             if !text.is_empty() {
-                self.tokens.push(Token {
-                    line,
-                    kind: Kind::Text(text.to_owned()),
-                });
+                self.push(line, Kind::Text(text.to_owned()))?;
             }
             let marker = if trims { 4 } else { 2 };
             if self.rest[marker..].starts_with("/*") {
                 self.skip(marker);
                 self.comment()?;
             } else {
-                self.push(Kind::Open);
+                self.push(self.line, Kind::Open)?;
                 self.skip(marker);
                 self.action()?;
             }
         }
         if !self.rest.is_empty() {
             let kind = Kind::Text(self.rest.to_owned());
-            self.push(kind);
+            self.push(self.line, kind)?;
         }
         Ok(())
     }
@@ -163,10 +162,7 @@ impl<'a> Lexer<'a> {
                 if depth > 0 {
                     return Err(self.syntax("a `(` is not closed"));
                 }
-                self.tokens.push(Token {
-                    line,
-                    kind: Kind::Close,
-                });
+                self.push(line, Kind::Close)?;
                 self.close();
                 return Ok(());
             }
@@ -183,7 +179,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
             let (kind, length) = self.token(first)?;
-            self.tokens.push(Token { line, kind });
+            self.push(line, kind)?;
             self.skip(length);
         }
     }

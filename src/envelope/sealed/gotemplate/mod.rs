@@ -29,10 +29,14 @@ pub struct Template {
     items: Vec<Item>,
 }
 
+/// Texts, words and signs of all templates of one file. Each costs far more memory than its text.
+pub const MOST_PARTS: usize = 100_000;
+
 impl Template {
-    /// Parses a template; functions and actions that are not supported are refused here.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        parse::parse(text).map(|items| Self { items })
+    /// Parses a template; functions and actions that are not supported are refused here. `left` is
+    /// how many of [`MOST_PARTS`] it may have.
+    pub fn parse(text: &str, left: &mut usize) -> Result<Self, TemplateError> {
+        parse::parse(text, left).map(|items| Self { items })
     }
 
     /// The text for these values.
@@ -77,6 +81,9 @@ pub enum Problem {
     /// Something that cannot be used so.
     #[error("{0}")]
     Misuse(&'static str),
+    /// Too many parts.
+    #[error("the templates of this file have more than {MOST_PARTS} texts, words and signs")]
+    TooLong,
     /// Too much.
     #[error("it makes more than {0}")]
     Excess(&'static str),
@@ -87,7 +94,7 @@ impl Fault for TemplateError {
         match self.problem {
             Problem::Syntax(_) | Problem::Function { .. } | Problem::Misuse(_) => Class::Corrupt,
             Problem::Unknown(_) => Class::Missing,
-            Problem::Unsupported(_) | Problem::Excess(_) => Class::Refused,
+            Problem::Unsupported(_) | Problem::Excess(_) | Problem::TooLong => Class::Refused,
         }
     }
 
@@ -101,6 +108,7 @@ impl Fault for TemplateError {
             Problem::Syntax(_)
             | Problem::Function { .. }
             | Problem::Misuse(_)
+            | Problem::TooLong
             | Problem::Excess(_) => return None,
         };
         Some(hint.to_owned())

@@ -11,8 +11,8 @@ mod operand;
 const MAX_DEPTH: u32 = 32;
 
 /// Parses a whole template.
-pub(super) fn parse(text: &str) -> Result<Vec<Item>, TemplateError> {
-    let tokens = lex::tokens(text)?;
+pub(super) fn parse(text: &str, left: &mut usize) -> Result<Vec<Item>, TemplateError> {
+    let tokens = lex::tokens(text, left)?;
     let line = tokens.last().map_or(1, |token| token.line);
     let mut parser = Parser {
         tokens: tokens.into_iter(),

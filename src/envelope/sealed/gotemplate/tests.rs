@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Problem, Template, TemplateError};
+use super::{MOST_PARTS, Problem, Template, TemplateError};
 use crate::base::material::SecretBytes;
 
 #[derive(serde::Deserialize)]
@@ -25,7 +25,7 @@ fn secrets(data: &BTreeMap<String, String>) -> BTreeMap<String, SecretBytes> {
 }
 
 fn render(text: &str, data: &BTreeMap<String, SecretBytes>) -> Result<String, TemplateError> {
-    let made = Template::parse(text)?.render(data)?;
+    let made = Template::parse(text, &mut { MOST_PARTS })?.render(data)?;
     Ok(made.expose_str().expect("UTF-8").to_owned())
 }
 
@@ -53,9 +53,25 @@ fn what_is_not_understood_is_refused_by_name() {
 }
 
 #[test]
+fn row_185_the_templates_of_a_file_share_a_number_of_parts() {
+    // Each action is three parts.
+    let third = "{{.a}}".repeat(MOST_PARTS / 10);
+    let mut left = MOST_PARTS;
+    for _ in 0..3 {
+        Template::parse(&third, &mut left).expect("there is room");
+    }
+    let whole = Template::parse(&"{{.a}}".repeat(MOST_PARTS), &mut { MOST_PARTS });
+    for refused in [Template::parse(&third, &mut left), whole] {
+        assert_eq!(refused.expect_err("too many").problem, Problem::TooLong);
+    }
+}
+
+#[test]
 fn bytes_that_are_no_text_pass_where_go_would_change_them_elsewhere() {
     let data = BTreeMap::from([("raw".to_owned(), SecretBytes::from(&[0xff, b'a', 0x00][..]))]);
-    let bytes = |text: &str| Template::parse(text).and_then(|template| template.render(&data));
+    let bytes = |text: &str| {
+        Template::parse(text, &mut { MOST_PARTS }).and_then(|template| template.render(&data))
+    };
     assert_eq!(
         bytes("<{{ .raw }}>").expect("bytes").expose(),
         b"<\xffa\x00>"
@@ -121,7 +137,8 @@ fn row_185_bombs_end_soon() {
     ] {
         // What bounds the time is counted, not measured.
         let error = render(text, &data).expect_err("a bomb");
-        assert!(matches!(error.problem, Problem::Excess(_)), "{error}");
+        let bounded = matches!(error.problem, Problem::Excess(_) | Problem::TooLong);
+        assert!(bounded, "{error}");
     }
     let trimmed = render("{{ trimAll (print .a \"y\") .a }}", &data);
     assert!(trimmed.expect("each letter is looked at once").is_empty());
