@@ -10,7 +10,7 @@ use crate::support::tools::cache;
 use crate::table::{Row, Target};
 
 /// Bytes of the binary at most.
-const MOST: u64 = 12_000_000;
+const MOST: u64 = 13_000_000;
 
 /// Builds it as the README says, into the same target folder, and gives its path. glibc, not musl:
 /// that one would want a C compiler of its own, and since 2.34 a static glibc resolves names

@@ -41,8 +41,13 @@ pub fn overwritten(config: &Config, files: &[PathBuf]) -> Vec<Problem> {
         return Vec::new();
     }
     let inputs = inputs(config, files);
+    // Where each input stands already, what does not stand is none of them.
+    let placed = inputs
+        .iter()
+        .any(|input| matches!(input.identity, Identity::Absent(_)));
+    let asked = paths.into_iter().map(|path| (path, placed)).collect();
     // What does not answer is told of when it is written to.
-    let found = promptly(paths, |path| identity(path));
+    let found = promptly(asked, |(path, placed)| identity(path, *placed));
     let both = targets.into_iter().zip(found);
     both.filter_map(|(target, found)| problem(target, &found?, &inputs))
         .collect()
@@ -55,7 +60,9 @@ fn inputs(config: &Config, files: &[PathBuf]) -> Vec<Input> {
     let all = config.inputs().into_iter().chain(ours);
     let (paths, words): (Vec<PathBuf>, Vec<&str>) =
         all.map(|(file, what)| (file.to_owned(), what)).unzip();
-    let found = promptly(paths.clone(), |path| (identity(path), set_around(path)));
+    let found = promptly(paths.clone(), |path| {
+        (identity(path, true), set_around(path))
+    });
     let all = paths.into_iter().zip(words).zip(found);
     all.filter_map(|((file, what), found)| {
         let (identity, set) = found?;
@@ -85,10 +92,12 @@ fn location(target: &Target) -> &Location {
     }
 }
 
-fn identity(path: &Path) -> Identity {
+/// The place of what is absent is looked for only where it is `placed`: that takes many calls.
+fn identity(path: &Path, placed: bool) -> Identity {
     match std::fs::metadata(path) {
         Ok(seen) => Identity::There(seen.dev(), seen.ino()),
-        Err(_) => Identity::Absent(place::file(path)),
+        Err(_) if placed => Identity::Absent(place::file(path)),
+        Err(_) => Identity::Absent(None),
     }
 }
 
