@@ -102,7 +102,7 @@ impl Fault for TemplateError {
         let hint = match &self.problem {
             Problem::Unknown(_) => "seal a value under this name, or give a `default`",
             Problem::Unsupported(_) => {
-                "see docs/SECRETS.md for the functions that work; or template the file where it \
+                "see docs/templates.md for the functions that work; or template the file where it \
                  is used"
             }
             Problem::Syntax(_)
