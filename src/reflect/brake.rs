@@ -140,7 +140,14 @@ impl Brake {
             true => {
                 pending.vanished.get_or_insert(now);
             }
-            false => (pending.vanished, pending.hold) = (None, None),
+            false => {
+                pending.vanished = None;
+                // What was held because sources vanished is judged again: this one is there.
+                if matches!(pending.hold, Some(Hold::Cluster(_))) {
+                    pending.hold = None;
+                    pending.look_again();
+                }
+            }
         }
         if pending.waiting.is_empty() {
             pending.first = now;

@@ -160,3 +160,24 @@ proptest! {
 fn source_of(copy: &Object) -> Place {
     place(&copy.notes[&format!("{PREFIX}reflects")])
 }
+
+#[test]
+fn row_94_a_held_copy_that_somebody_edits_stays_held() {
+    let mut model = Model::new(rules(), "a b c d r");
+    let withdrawn = [
+        Act::Give("a", 1, "", 0),
+        Act::Wait,
+        Act::Give("a", 1, "labels", 0),
+        Act::Wait,
+    ];
+    for act in &withdrawn {
+        perform(&mut model, act);
+    }
+    assert_eq!(model.index.held(), 4);
+    perform(&mut model, &Act::Edit(1, 1));
+    drop(model.later(6));
+    assert_eq!(model.index.held(), 4);
+    model.release_all();
+    drop(model.later(6));
+    assert!(!model.objects.values().any(|object| object.marked));
+}
