@@ -68,6 +68,11 @@ impl Turn {
         Self::of(place, AT_ONCE, end).await
     }
 
+    /// Waits until only a few other calls are at this place.
+    pub async fn beside(place: &Path, end: Instant) -> Result<Self, Hangs> {
+        Self::of(place, 1, end).await
+    }
+
     async fn of(place: &Path, share: u32, end: Instant) -> Result<Self, Hangs> {
         let place = place.to_owned();
         let all = || Arc::new(Semaphore::new(AT_ONCE as usize));
@@ -104,7 +109,7 @@ pub async fn call_at<T: Send + 'static>(
     end: Instant,
     call: impl FnOnce(&Caller) -> T + Send + 'static,
 ) -> Result<T, Hangs> {
-    let turn = Turn::of(place, 1, end).await?;
+    let turn = Turn::beside(place, end).await?;
     turn.call(end, call).await.map(|(given, _)| given)
 }
 

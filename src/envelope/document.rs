@@ -35,9 +35,8 @@ pub fn objects(bytes: &[u8]) -> Result<Vec<Node>, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
     let yaml = || yaml::documents(text, Dialect::Kubernetes);
     // Several JSON objects in a row are no YAML, and a flow mapping of YAML is no JSON.
-    let is_json = text
-        .trim_start_matches(['\u{feff}', ' ', '\n'])
-        .starts_with('{');
+    let begins = text.trim_start_matches('\u{feff}').trim_start();
+    let is_json = begins.starts_with('{');
     let mut documents = match is_json {
         false => yaml()?,
         true => match json::documents(text, Dialect::Kubernetes) {

@@ -27,6 +27,10 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
+        count += 1;
+        if count > MOST_VALUES {
+            return Err(SyntaxError::TooMany);
+        }
         if let Some(named) = line.strip_prefix('[') {
             let (name, _) = named
                 .rsplit_once(']')
@@ -34,10 +38,6 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
             sections.push((name.to_owned(), Vec::new()));
             unnamed = 0;
             names.clear();
-            count += 1;
-            if count > MOST_VALUES {
-                return Err(SyntaxError::TooMany);
-            }
             continue;
         }
         let (mut name, value) =
@@ -52,10 +52,6 @@ pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
         let value = lines.value(value)?;
         if !names.insert(name.clone()) {
             return Err(lines.wrong(LineProblem::Duplicate));
-        }
-        count += 1;
-        if count > MOST_VALUES {
-            return Err(SyntaxError::TooMany);
         }
         if let Some((_, values)) = sections.last_mut() {
             values.push((name, value));

@@ -1,5 +1,5 @@
 //! The figures of a running reflector under the names that `/metrics` has for them. The names are a
-//! promise: docs/reflect.md lists them, deploy/ uses them.
+//! promise: docs/metrics.md explains them, deploy/ uses them.
 
 use std::collections::BTreeMap;
 

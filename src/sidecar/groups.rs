@@ -66,7 +66,8 @@ fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
         vaults: vaults.clone(),
         keys: keys.clone(),
         sidecar: sidecar.clone(),
-        deliveries: Vec::new(),
+        // Most groups have one, and there may be thousands of them.
+        deliveries: Vec::with_capacity(1),
         manifests: Vec::new(),
         reflector: None,
         mark_key: mark_key.clone(),
@@ -92,12 +93,7 @@ fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
         let group = groups.entry(whole).or_insert_with(empty);
         group.manifests = manifests;
     }
-    let lean = |mut group: Config| {
-        // Most groups have one delivery, and there may be thousands of them.
-        group.deliveries.shrink_to_fit();
-        group
-    };
-    groups.into_values().map(lean).collect()
+    groups.into_values().collect()
 }
 
 fn in_cluster(target: &Target) -> bool {

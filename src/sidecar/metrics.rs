@@ -1,4 +1,4 @@
-//! `/metrics` in the text format of Prometheus. The names are a promise: docs/sidecar.md lists
+//! `/metrics` in the text format of Prometheus. The names are a promise: docs/metrics.md explains
 //! them, deploy/ uses them.
 
 use std::fmt::Write;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Once};
 use crate::base::artifact::{Access, EnvLine, FileArtifact, FileBody, FileSetArtifact};
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
-use crate::disk::{Caller, Folder, QUIET, SinkError, Standing, Turn, Unswept, call_at, place, set};
+use crate::disk::{Caller, Folder, QUIET, SinkError, Standing, Turn, Unswept, place, set};
 use crate::pass::world::World;
 use crate::render::envfile::EnvFile;
 
@@ -21,15 +21,14 @@ pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failur
     let unswept = Arc::clone(&world.unswept);
     let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
     let end = world.time_limit.of_disk();
-    let done = match &file.body {
-        FileBody::Whole(_) => call_at(parent, end, call).await,
+    let turn = match &file.body {
+        FileBody::Whole(_) => Turn::beside(parent, end).await,
         // Several deliveries may change lines of one file.
-        FileBody::Lines(_) => match Turn::alone(parent, end).await {
-            Ok(turn) => turn.call(end, call).await.map(|(done, _)| done),
-            Err(hangs) => Err(hangs),
-        },
+        FileBody::Lines(_) => Turn::alone(parent, end).await,
     };
-    Ok(done.map_err(SinkError::from)??)
+    let called = turn.map_err(SinkError::from)?.call(end, call).await;
+    let (done, _) = called.map_err(SinkError::from)?;
+    Ok(done?)
 }
 
 fn write_now(
