@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use crate::support::cluster::Cluster;
 use crate::support::http::{Answer, Client};
 use crate::support::kustomize::rendered;
-use crate::support::process::eventually;
+use crate::support::process::{Scratch, eventually};
 
 const KITS: [&str; 5] = [SYNC, PRESYNC, "cronjob", "init", "sidecar"];
 const SYNC: &str = "argocd-job/sync";
 const PRESYNC: &str = "argocd-job/presync";
 /// What an earlier application applies for the PreSync Job.
-const ACCESS: &str = "argocd-job/presync/access";
+const ACCESS: &str = "argocd-job/access";
 
 /// Those whose service never calls the Kubernetes API, so that its token is kept from it.
 const FILES_ONLY: [&str; 2] = ["init", "sidecar"];
@@ -310,6 +310,14 @@ fn no_pod_can_write_its_image_or_take_vaults_token_for_another_use() {
                 "{kit} {}: only keyferry has tokens",
                 container["name"]
             );
+            let json = json!({"name": "KEYFERRY_LOG_FORMAT", "value": "json"});
+            let said = container["env"].as_array().into_iter().flatten();
+            assert_eq!(
+                said.filter(|one| **one == json).count(),
+                usize::from(container["name"] == "keyferry"),
+                "{kit} {}: keyferry logs JSON",
+                container["name"]
+            );
             assert_eq!(
                 container["securityContext"]["readOnlyRootFilesystem"], true,
                 "{kit} {}",
@@ -412,6 +420,99 @@ fn the_configurations_are_what_keyferry_reads() {
             Err(problems) => panic!("{kit}: {problems:?}"),
         };
         assert_eq!(config.deliveries.len(), 1, "{kit}");
+    }
+}
+
+/// A job of a CronJob is the Job, with more time.
+#[test]
+fn the_job_of_the_cron_job_is_the_job() {
+    let mut one = workload(SYNC)["spec"].clone();
+    let mut each = workload("cronjob")["spec"]["jobTemplate"]["spec"].clone();
+    for job in [&mut one, &mut each] {
+        for longer in ["activeDeadlineSeconds", "backoffLimit"] {
+            assert!(job[longer].is_u64(), "{longer}");
+            job[longer] = Value::Null;
+        }
+        let pod = &mut job["template"]["spec"];
+        assert!(deadline(&json!({"spec": pod})) > 0);
+        pod["containers"][0]["args"][4] = Value::Null;
+        // Its name has a hash in the kit that rolls out edits.
+        let config = &mut pod["volumes"][0]["configMap"]["name"];
+        assert!(
+            config
+                .as_str()
+                .is_some_and(|name| name.starts_with("keyferry"))
+        );
+        *config = Value::Null;
+    }
+    assert_eq!(one, each);
+}
+
+/// What a user writes beside our files, none of which is touched.
+#[test]
+fn an_overlay_sets_image_namespace_configuration_and_authority() {
+    let scratch = Scratch::new("overlay");
+    let real = scratch.path().canonicalize().expect("a folder");
+    let up = "../".repeat(real.components().count() - 1);
+    let ours = format!("{up}{}/deploy", &env!("CARGO_MANIFEST_DIR")[1..]);
+    scratch.write("keyferry.yaml", b"name: mine\n");
+    scratch.write("ca.crt", b"authority\n");
+    for (component, resources) in [
+        ("job", "argocd-job/access"),
+        ("cronjob", "argocd-job/access"),
+        ("init", "init"),
+        ("sidecar", "sidecar"),
+        ("reflector", ""),
+    ] {
+        let workload = ["init", "sidecar"].contains(&component);
+        // A workload of theirs: that of the kit, before our component.
+        let resources = match resources {
+            "" => String::new(),
+            kit if workload => {
+                let text = std::fs::read(folder(kit).join("deployment.yaml")).expect("theirs");
+                scratch.write("deployment.yaml", &text);
+                "resources: [deployment.yaml]\n".to_owned()
+            }
+            kit => format!("resources: [{ours}/{kit}]\n"),
+        };
+        let text = format!(
+            "namespace: team\n{resources}components: [{ours}/kustomize/{component}]\n\
+             images: [{{name: keyferry, newName: registry.example/kf, digest: 'sha256:12'}}]\n\
+             configMapGenerator:\n- {{name: keyferry, files: [keyferry.yaml]}}\n\
+             - {{name: vault-ca, files: [ca.crt]}}\n"
+        );
+        scratch.write("kustomization.yaml", text.as_bytes());
+        let (_, objects) = rendered(&real);
+        for object in &objects {
+            let scope = object["kind"].as_str().expect("a kind");
+            let want = (!scope.starts_with("Cluster")).then_some("team");
+            assert_eq!(object["metadata"]["namespace"].as_str(), want, "{object}");
+            for subject in object["subjects"].as_array().into_iter().flatten() {
+                assert_eq!(subject["namespace"], "team", "{object}");
+            }
+        }
+        let name = |prefix: &str| {
+            let maps = objects.iter().filter(|one| one["kind"] == "ConfigMap");
+            let mut names = maps.filter_map(|map| map["metadata"]["name"].as_str());
+            let found = names.find(|name| name.starts_with(prefix));
+            found.expect("a ConfigMap").to_owned()
+        };
+        let found = objects.iter().find_map(template).expect("a workload");
+        let pod = &found["spec"];
+        let lists = ["initContainers", "containers"].map(|key| &pod[key]);
+        let all = lists.into_iter().filter_map(Value::as_array).flatten();
+        let ours: Vec<&Value> = all.filter(|one| one["name"] == "keyferry").collect();
+        assert_eq!(ours.len(), 1, "{component}");
+        assert_eq!(ours[0]["image"], "registry.example/kf@sha256:12");
+        let volumes = pod["volumes"].as_array().expect("volumes");
+        let mounted = |volume: &str| {
+            let found = volumes.iter().find(|one| one["name"] == volume);
+            found.map(|one| one["configMap"]["name"].as_str().expect("a name"))
+        };
+        assert_eq!(mounted("config"), Some(name("keyferry").as_str()));
+        let authority = name("vault-ca");
+        let want = (component != "reflector").then_some(authority.as_str());
+        assert_eq!(mounted("vault-ca"), want, "{component}");
     }
 }
 

@@ -21,6 +21,10 @@ fn documents() -> Vec<(PathBuf, Value)> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let text = || fs::read_to_string(&path).unwrap();
+            if path.ends_with("kustomize/sidecar/sidecar.yaml") {
+                texts.push((path.clone(), put_in(&root, &text())));
+                continue;
+            }
             match path.extension().and_then(|ending| ending.to_str()) {
                 _ if path.is_dir() => folders.push(path),
                 Some("yaml") => texts.push((path.clone(), text())),
@@ -41,6 +45,17 @@ fn documents() -> Vec<(PathBuf, Value)> {
             .map(move |document| (path.clone(), document))
     });
     parsed.collect()
+}
+
+/// The sidecar's patch in the pod that `deploy/sidecar` has for it.
+fn put_in(root: &Path, patch: &str) -> String {
+    let read = |text: &str| serde_saphyr::from_str::<Value>(text).expect("YAML");
+    let deployment = fs::read_to_string(root.join("deploy/sidecar/deployment.yaml")).unwrap();
+    let (mut patch, pod) = (read(patch), read(&deployment));
+    for key in ["containers", "securityContext"] {
+        patch["spec"]["template"]["spec"][key] = pod["spec"]["template"]["spec"][key].clone();
+    }
+    patch.to_string()
 }
 
 /// Pod specs in which processes are shared.
