@@ -27,6 +27,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
+        Self::Usage,
+        Self::Denied,
+        Self::Missing,
+        Self::Corrupt,
+        Self::Refused,
+        Self::Unavailable,
+        Self::Sink,
+        Self::Bug,
+    ];
+
     /// The process exit code of this class.
     pub fn exit_code(self) -> u8 {
         match self {

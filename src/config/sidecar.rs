@@ -150,6 +150,9 @@ impl Workload {
 }
 
 impl Reaction {
+    /// Each word that there is.
+    pub const WORDS: [&'static str; 4] = ["signal", "run", "restart", "webhook"];
+
     /// The word for it in logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {

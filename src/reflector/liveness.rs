@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::leader::Candidate;
+use super::metrics::ENDS;
 
 use crate::base::lock::locked;
 
@@ -68,6 +69,7 @@ impl Liveness {
 
     /// A job ended.
     pub(super) fn done(&self, job: &'static str, how: &'static str) {
+        debug_assert!(ENDS.contains(&(job, how)), "{job} {how}");
         *self.state().done.entry((job, how)).or_default() += 1;
     }
 

@@ -10,6 +10,26 @@ use crate::base::metric::{Figure, Metric, Value, counter, float, gauge, single, 
 
 type Read = fn(&State) -> Vec<Value>;
 
+/// How each job can end: a series is there before the first one does.
+pub(super) const ENDS: [(&str, &str); 16] = [
+    ("read", "ok"),
+    ("read", "absent"),
+    ("read", "failed"),
+    ("compare", "ok"),
+    ("compare", "absent"),
+    ("compare", "failed"),
+    ("write", "ok"),
+    ("write", "foreign"),
+    ("write", "raced"),
+    ("write", "failed"),
+    ("remember", "ok"),
+    ("remember", "failed"),
+    ("delete", "ok"),
+    ("delete", "foreign"),
+    ("delete", "raced"),
+    ("delete", "failed"),
+];
+
 /// All of them.
 const METRICS: &[Metric<Read>] = &[
     gauge(
@@ -52,11 +72,12 @@ const METRICS: &[Metric<Read>] = &[
         "keyferry_reflector_jobs_total",
         "Reads, writes, comparisons and deletions.",
         |state| {
-            let done = state.done.iter();
-            let labels =
-                |job: &str, how: &str| vec![("job", job.to_owned()), ("result", how.to_owned())];
-            done.map(|((job, how), count)| (labels(job, how), float(*count)))
-                .collect()
+            let value = |(job, how): &(&'static str, &'static str)| {
+                let labels = vec![("job", (*job).to_owned()), ("result", (*how).to_owned())];
+                let count = state.done.get(&(*job, *how)).copied().unwrap_or_default();
+                (labels, float(count))
+            };
+            ENDS.iter().map(value).collect()
         },
     ),
     gauge(

@@ -15,7 +15,7 @@ use super::removals::Removals;
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
 use crate::base::plain;
-use crate::config::{Config, OnFailure, Staleness};
+use crate::config::{Config, OnFailure, Reaction, Staleness};
 use crate::pass::outcome::Failed;
 use crate::reflector::Liveness;
 
@@ -222,6 +222,7 @@ impl Health {
 
     /// A reaction ended.
     pub fn reacted(&self, kind: &'static str, well: bool) {
+        debug_assert!(Reaction::WORDS.contains(&kind), "{kind}");
         *self.state().reactions.entry((kind, well)).or_default() += 1;
     }
 

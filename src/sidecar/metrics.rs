@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use super::delivery_health::DeliveryHealth;
 use super::health::{Health, State};
 use crate::base::counters;
+use crate::base::failure::Class;
 use crate::base::metric::{
     Figure, Kind, Metric, Value, counter, float, gauge, single, size, truth,
 };
+use crate::config::Reaction;
 use crate::process::stderr;
 
 /// What values are read of.
@@ -97,11 +99,12 @@ const METRICS: &[Metric<Read>] = &[
         "Passes that failed, by class.",
         |seen| {
             let deliveries = seen.state.deliveries.iter();
+            // Zeros too: a series that began with its first failure would show no increase.
             let failures = deliveries.flat_map(|(name, of)| {
-                let failures = of.failures.iter();
-                failures.map(|(class, count)| {
+                Class::ALL.map(|class| {
                     let labels = vec![("delivery", name.clone()), ("class", class.to_string())];
-                    (labels, float(*count))
+                    let count = of.failures.get(&class).copied().unwrap_or_default();
+                    (labels, float(count))
                 })
             });
             failures.collect()
@@ -111,13 +114,16 @@ const METRICS: &[Metric<Read>] = &[
         "keyferry_reactions_total",
         "Reactions, by kind and result.",
         |seen| {
-            let reactions = seen.state.reactions.iter();
-            let value = |((kind, well), count): (&(&'static str, bool), &u64)| {
-                let result = if *well { "done" } else { "failed" };
-                let labels = vec![("kind", (*kind).to_owned()), ("result", result.to_owned())];
-                (labels, float(*count))
+            let reactions = &seen.state.reactions;
+            let value = |kind: &'static str, well: bool| {
+                let result = if well { "done" } else { "failed" };
+                let labels = vec![("kind", kind.to_owned()), ("result", result.to_owned())];
+                let count = reactions.get(&(kind, well)).copied().unwrap_or_default();
+                (labels, float(count))
             };
-            reactions.map(value).collect()
+            let each = Reaction::WORDS.into_iter();
+            each.flat_map(|kind| [true, false].map(|well| value(kind, well)))
+                .collect()
         },
     ),
     counter(
@@ -260,7 +266,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::failure::{Class, Failure};
+    use crate::base::failure::Failure;
     use crate::pass::outcome::Failed;
     use crate::sidecar::health::Told;
 
@@ -296,6 +302,8 @@ mod tests {
             "keyferry_delivery_changes_total{delivery=\"a\\\"b\"} 4",
             "keyferry_delivery_failures_total{delivery=\"a\\\"b\",class=\"denied\"} 1",
             "keyferry_reactions_total{kind=\"run\",result=\"done\"} 1",
+            "keyferry_delivery_failures_total{delivery=\"a\\\"b\",class=\"bug\"} 0",
+            "keyferry_reactions_total{kind=\"webhook\",result=\"failed\"} 0",
             "keyferry_config_stale 0",
             "keyferry_vault_up{server=\"metrics\"} 0",
             "keyferry_kubernetes_requests_total{verb=\"metrics\",code=\"none\"} 1",

@@ -16,6 +16,7 @@ mod events;
 mod examples;
 mod kube;
 mod manifests;
+mod monitoring;
 mod ownership;
 mod reflect;
 mod sealed;

