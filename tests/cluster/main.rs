@@ -14,6 +14,7 @@ mod companion;
 mod deploy;
 mod events;
 mod examples;
+mod helm;
 mod kube;
 mod manifests;
 mod monitoring;
