@@ -18,7 +18,7 @@ use keyferry::sidecar::listen::Listen;
 #[derive(Debug, Parser)]
 #[command(
     name = "keyferry",
-    version,
+    version = VERSION,
     max_term_width = 110,
     after_help = EXIT_CODES,
     propagate_version = true
@@ -29,6 +29,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// With the commit where a release was built from Git.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("KEYFERRY_COMMIT"));
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -154,6 +157,16 @@ pub(crate) enum Command {
     /// clear; it asks a server only where keys or SealedSecrets come from one. With --targets it
     /// compares file targets too and names each variable that is missing or differs (exit code 10).
     Check(Check),
+    /// Copy this program into a folder, as DIR/keyferry
+    ///
+    /// For an init container with a volume that it shares with a container of any image: that one
+    /// then starts with `DIR/keyferry exec -- CMD` and has its environment, without a shell and
+    /// without a change of its image. A copy that is there is replaced in one step. Mode 0755.
+    Install {
+        /// The folder: a volume that the containers share
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Print a completion script

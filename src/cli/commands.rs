@@ -10,7 +10,7 @@ use keyferry::base::failure::{Class, Failure};
 use keyferry::config::Config;
 use keyferry::mode::check::Depth;
 use keyferry::mode::sidecar::{Loaded, Settings};
-use keyferry::mode::{Ended, check, once, sidecar, trace};
+use keyferry::mode::{Ended, check, install, once, sidecar, trace};
 use keyferry::pass::outcome::Failed;
 use keyferry::pass::world::World;
 use keyferry::plan::Format;
@@ -30,6 +30,7 @@ pub(super) const STEP: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     match command {
+        Command::Install { folder } => install::run(&folder),
         Command::Schema => print(&format!("{:#}\n", keyferry::config::raw::schema())),
         Command::Completions { shell } => {
             let mut script = Vec::new();

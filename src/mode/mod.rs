@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod exec;
+pub mod install;
 pub mod once;
 pub mod program;
 mod reaper;

@@ -34,6 +34,7 @@ fn help_lists_commands_that_exist_and_exit_codes() {
         "plan",
         "exec",
         "check",
+        "install",
         "schema",
         "completions",
         "man",
@@ -52,13 +53,14 @@ fn help_lists_commands_that_exist_and_exit_codes() {
         "plan",
         "exec",
         "check",
+        "install",
         "schema",
         "completions",
         "man",
     ] {
         let help = run(dir.path(), &[command, "--help"]);
         assert_eq!(help.code, 0, "{command}");
-        let reads = !["schema", "completions", "man"].contains(&command);
+        let reads = !["install", "schema", "completions", "man"].contains(&command);
         assert_eq!(help.stdout.contains("--config"), reads, "{command}");
     }
 }

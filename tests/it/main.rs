@@ -21,6 +21,7 @@ mod faults;
 mod files;
 mod first;
 mod inputs;
+mod install;
 mod kind;
 mod listener;
 mod mutate;
