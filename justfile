@@ -58,7 +58,11 @@ docs:
 
 # The static release binary.
 release:
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target x86_64-unknown-linux-gnu
+    deploy/build
+
+# An image of it, as an OCI layout and a tar, without Docker.
+image:
+    deploy/image.py --binary "$(deploy/build)" --out target/image
 
 # Lines of code in src, without tests, comments and blank lines.
 lines:

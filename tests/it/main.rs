@@ -20,6 +20,7 @@ mod examples;
 mod faults;
 mod files;
 mod first;
+mod image;
 mod inputs;
 mod install;
 mod kind;
