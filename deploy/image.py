@@ -6,7 +6,7 @@
 gives the OCI layout `image/` and the same as `image.tar`, for `ctr images import`, `podman load`, `docker load`, or
 `skopeo copy oci:image docker://REGISTRY/keyferry:TAG`. `--binary` twice (amd64 and arm64) gives one image for both.
 In it are the binary and the certificates of public authorities, nothing else; it runs as 65532:65532. An SBOM
-(CycloneDX, from Cargo.lock) is attached to each image. The same input gives the same digest: no time, no name of this
+(CycloneDX, from Cargo.lock) is attached to each image, and is `image-ARCH.cdx.json` too. The same input gives the same digest: no time, no name of this
 machine, and no compression, whose result depends on a library's version, goes into it.
 """
 
@@ -87,7 +87,7 @@ class Layout:
             yield f"blobs/sha256/{digest}", data
 
 
-def sbom(package, arch):
+def sbom(arch):
     """What goes into the binary: the crates that it is linked of, without those of tests and of building."""
     cargo = [os.environ.get("CARGO", "cargo"), "metadata", "--locked", "--format-version", "1"]
     if os.environ.get("CARGO_NET_OFFLINE") == "true":
@@ -200,11 +200,13 @@ def main():
             sys.exit(f"{path} is the second binary for {arch}")
         by_arch[arch] = data
 
-    layout, images, boms = Layout(), [], []
+    layout, images, boms, written = Layout(), [], [], {}
     for arch, data in sorted(by_arch.items()):
         one = image(layout, package, arch, data, authorities, given.revision)
         images.append(one)
-        boms.append(attached(layout, one, sbom(package, arch)))
+        bom = sbom(arch)
+        boms.append(attached(layout, one, bom))
+        written[f"-{arch}.cdx.json"] = text(bom)
     if len(images) == 1:
         whole = dict(images[0])
     else:
@@ -219,7 +221,9 @@ def main():
         path = given.out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    given.out.with_name(given.out.name + ".tar").write_bytes(tar((name, 0o644, data) for name, data in files))
+    written[".tar"] = tar((name, 0o644, data) for name, data in files)
+    for ending, data in written.items():
+        given.out.with_name(given.out.name + ending).write_bytes(data)
     print(whole["digest"])
 
 

@@ -27,3 +27,4 @@ mod sops;
 mod stack;
 mod vault;
 mod windows;
+mod workflows;

@@ -182,6 +182,45 @@ fn what_cannot_be_an_image_says_how_to_make_one() {
     );
 }
 
+/// Files under a folder, however deep.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn every_manifest_names_the_image_of_this_version() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let want = format!("image: keyferry:{}", env!("CARGO_PKG_VERSION"));
+    let mut named = 0;
+    for file in files(&root.join("kustomize")) {
+        let text = fs::read_to_string(&file).unwrap();
+        for line in text
+            .lines()
+            .filter(|line| line.contains("image: keyferry:"))
+        {
+            assert_eq!(line.trim(), want, "{}", file.display());
+            named += 1;
+        }
+    }
+    assert_eq!(named, 5, "job, cronjob, init, sidecar, reflector");
+    let tag = format!("newTag: {}", env!("CARGO_PKG_VERSION"));
+    for kit in ["argocd-job/base", "cronjob", "init", "sidecar", "reflector"] {
+        let text = fs::read_to_string(root.join(kit).join("kustomization.yaml")).unwrap();
+        assert!(text.contains(&tag), "{kit}");
+    }
+}
+
 /// As a stranger does: from the same binary twice, in two folders.
 #[test]
 fn an_archive_carries_completions_and_the_man_page() {
