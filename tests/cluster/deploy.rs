@@ -177,6 +177,13 @@ fn every_manifest_is_accepted_under_restricted_pod_security() {
         );
     }
     rights_are_no_more_than_said(&api.cluster);
+    let pod = documented_pod();
+    let made = api.send(
+        "POST",
+        "/api/v1/namespaces/platform/pods?fieldValidation=Strict",
+        &pod,
+    );
+    accepted("the pod of docs/install.md", &made);
     // The same namespace refuses what is only a little less careful, or all of the above would show
     // nothing.
     let workload = workload(SYNC);
@@ -184,6 +191,23 @@ fn every_manifest_is_accepted_under_restricted_pod_security() {
     careless["spec"]["securityContext"]["seccompProfile"] = Value::Null;
     let answer = api.pod("careless", &careless);
     assert_eq!(answer.status, 403, "{}", answer.json());
+}
+
+/// The pod that starts with `install` and `exec`.
+fn documented_pod() -> Value {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/install.md");
+    let text = std::fs::read_to_string(page).expect("a page");
+    let block = text
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let pod: Value = serde_saphyr::from_str(block.expect("a pod")).expect("YAML");
+    let [installs, app] = ["initContainers", "containers"].map(|list| &pod["spec"][list][0]);
+    assert_eq!(installs["args"][0], "install");
+    let started = app["command"][0].as_str().expect("a program");
+    let folder = installs["args"][1].as_str().expect("a folder");
+    assert_eq!(started.strip_prefix(folder), Some("/keyferry"));
+    pod
 }
 
 /// As the server itself lists them, without those that everyone has for asking about oneself.

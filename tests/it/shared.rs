@@ -22,7 +22,7 @@ fn documents() -> Vec<(PathBuf, Value)> {
             let path = entry.unwrap().path();
             let text = || fs::read_to_string(&path).unwrap();
             if path.ends_with("kustomize/sidecar/sidecar.yaml") {
-                texts.push((path.clone(), put_in(&root, &text())));
+                texts.push((path.clone(), put_in(root, &text())));
                 continue;
             }
             match path.extension().and_then(|ending| ending.to_str()) {
