@@ -3,6 +3,7 @@
 
 mod wire;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use super::metrics::figures;
 use crate::base::failure::Failure;
 use crate::base::metric::{Figure, Kind};
 use crate::config::sidecar::Collector;
+use crate::process::time_limit::any_number;
 use crate::vault::{Post, calls, post};
 
 /// How often is told.
@@ -158,12 +160,19 @@ fn request(resources: &'static str, scopes: &'static str, scoped: Message) -> Me
     let attributes = vec![
         attribute("service.name", "keyferry"),
         attribute("service.version", env!("CARGO_PKG_VERSION")),
+        attribute("service.instance.id", instance()),
     ];
     let resource = Message::default().with(1, "attributes", Field::Many(attributes));
     let told = Message::default()
         .with(1, "resource", Field::One(resource))
         .with(2, scopes, Field::Many(vec![scoped]));
     Message::default().with(1, resources, Field::Many(vec![told]))
+}
+
+/// Which of many sidecars this is; after each start another one.
+fn instance() -> &'static str {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(|| format!("{:016x}{:016x}", any_number(), any_number()))
 }
 
 fn scoped(name: &'static str, what: Vec<Message>) -> Message {

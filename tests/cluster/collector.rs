@@ -1,6 +1,7 @@
 //! A real OpenTelemetry collector: what it understood of each way to tell it, read from the files
 //! that it writes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -177,17 +178,25 @@ fn a_real_collector_understands_each_way_to_tell_it() {
         spans(&collector, name);
     }
     let told: Vec<ExportMetricsServiceRequest> = collector.told("metrics.json");
+    let mut instances = BTreeSet::new();
     for message in &told {
         let [of] = message.resource_metrics.as_slice() else {
             panic!("{message:?}");
         };
         let resource = &of.resource.as_ref().unwrap().attributes;
         assert!(has(resource, "service.name", "keyferry"));
+        let own = resource.iter().find(|one| one.key == "service.instance.id");
+        instances.insert(format!("{:?}", own.expect("an instance").value));
         let found = of.scope_metrics[0].metrics.iter();
         let found: Vec<&str> = found.map(|metric| metric.name.as_str()).collect();
         let ours: Vec<&str> = metrics::names().collect();
         assert_eq!(found, ours);
     }
+    assert_eq!(
+        instances.len(),
+        sidecars.len(),
+        "each is one of its own: {instances:?}"
+    );
     for (name, staying, _) in sidecars {
         let said = staying.end().expect(0).stderr;
         assert!(

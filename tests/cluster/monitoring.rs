@@ -54,6 +54,7 @@ fn each_alert_fires_when_it_should_and_not_otherwise() {
     promtool(scratch.path(), &["check", "rules", RULES[0], RULES[1]]).expect(0);
     promtool(scratch.path(), &["test", "rules", "tests.yaml"]).expect(0);
 
+    let page = fs::read_to_string(root().join("docs/operate.md")).expect("a page");
     let mut both: BTreeMap<&str, BTreeSet<bool>> = BTreeMap::new();
     for test in tests["tests"].as_array().expect("tests") {
         for of in test["alert_rule_test"].as_array().expect("alerts") {
@@ -71,6 +72,10 @@ fn each_alert_fires_when_it_should_and_not_otherwise() {
                 let name = rule["alert"].as_str().expect("a name");
                 let tried = both.get(name).map(BTreeSet::len);
                 assert_eq!(tried, Some(2), "{name} is shown to fire and to be silent");
+                assert!(
+                    page.contains(&format!("`{name}`")),
+                    "docs/operate.md: {name}"
+                );
             }
         }
     }
