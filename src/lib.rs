@@ -16,7 +16,7 @@
 //! | 3 | `mode`, `sidecar`, `reflector` over `pass` | when to make a pass; the one path of a pass |
 //! | 2 | `vault`, `kubernetes`, `disk`, `process` | input and output, and what bounds them |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `config` | pure: no clock, no file, no network |
-//! | 0 | `base`, `format`, `net` | plain types; codings; addresses |
+//! | 0 | `base`, `format` | plain types; codings, addresses |
 
 pub mod base;
 pub mod config;
@@ -25,7 +25,6 @@ pub mod envelope;
 mod format;
 pub mod kubernetes;
 pub mod mode;
-mod net;
 pub mod pass;
 pub mod plan;
 pub mod process;

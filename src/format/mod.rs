@@ -1,5 +1,6 @@
-//! Codings that many formats share, each with one reader and one writer.
+//! Codings that many formats share, each with one reader and one writer; addresses of URLs.
 
+pub(crate) mod address;
 pub(crate) mod base64;
 pub(crate) mod hex;
 pub(crate) mod number;

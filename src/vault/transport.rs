@@ -23,7 +23,7 @@ use super::error::Cause;
 use super::error_chain::{deepest, find};
 use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
-use crate::net::address::is_loopback;
+use crate::format::address::is_loopback;
 use crate::process::memory::{self, Taken};
 
 const CONNECT: Duration = Duration::from_secs(10);

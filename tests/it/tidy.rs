@@ -25,7 +25,6 @@ const RINGS: &[(&str, u8)] = &[
     ("reflect", 1),
     ("base", 0),
     ("format", 0),
-    ("net", 0),
 ];
 
 /// Entries of `src` that a stranger looks through.

@@ -11,7 +11,7 @@ use super::super::{
 };
 use super::{Checker, DEFAULT_SERVER};
 use crate::base::failure::Class;
-use crate::net::address::is_loopback;
+use crate::format::address::is_loopback;
 
 /// Where a pod finds its ServiceAccount token when no other is projected.
 const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";

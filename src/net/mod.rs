@@ -1,3 +1,0 @@
-//! What all clients of a network share.
-
-pub(crate) mod address;
