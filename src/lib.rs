@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | 4 | `main`, `cli` | arguments, loading, what is printed, exit codes |
 //! | 3 | `mode`, `sidecar`, `reflector` over `pass` | when to make a pass; the one path of a pass |
-//! | 2 | `vault`, `kubernetes`, `disk`, `process` | input and output, and what bounds them |
+//! | 2 | `vault`, `kubernetes` over `net`, `disk`, `process` | input and output, and what bounds them |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `config` | pure: no clock, no file, no network |
 //! | 0 | `base`, `format` | plain types; codings, addresses |
 
@@ -25,6 +25,7 @@ pub mod envelope;
 mod format;
 pub mod kubernetes;
 pub mod mode;
+pub mod net;
 pub mod pass;
 pub mod plan;
 pub mod process;

@@ -15,8 +15,8 @@ use super::metrics::figures;
 use crate::base::failure::Failure;
 use crate::base::metric::{Figure, Kind};
 use crate::config::sidecar::Collector;
+use crate::net::{Post, calls, post};
 use crate::process::time_limit::any_number;
-use crate::vault::{Post, calls, post};
 
 /// How often is told.
 const EVERY: Duration = Duration::from_secs(15);

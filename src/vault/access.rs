@@ -19,9 +19,9 @@ use super::error::{Cause, Stop};
 use super::reasons::{Ban, Refusal, Setup};
 use super::token::Token;
 use super::token_keeper::Task;
-use super::transport::Call;
 use crate::base::counters;
 use crate::config::VaultAuth;
+use crate::net::Call;
 
 /// How long the end of a session may take; one that stayed ends with many others, when a node or a
 /// namespace goes.

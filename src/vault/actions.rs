@@ -4,18 +4,17 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 
 use super::document;
 use super::envelope::asked;
 use super::error::Cause;
 use super::reasons::{Setup, Trouble};
-use super::tls::Trust;
 use super::token::Credential;
-use super::transport::{Answer, Call, Transport};
 use crate::base::material::{Node, SecretBytes};
 use crate::format::percent;
+use crate::net::{Answer, Call, NetError, Transport, Trust};
 
 /// Where a job asks for its identity, and with which right. Read from the environment by `main`
 /// alone.
@@ -45,30 +44,17 @@ impl Runner {
 
     /// A JWT with this audience, asked for again.
     pub(super) async fn jwt(&self, audience: &str, deadline: Instant) -> Result<Credential, Cause> {
-        let unusable = |why| Setup::Address {
-            address: "of ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(),
-            why,
-        };
-        let uri: Uri = self
-            .url
-            .trim()
-            .parse()
-            .map_err(|_| unusable("it is no URL"))?;
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(unusable("it lacks scheme or host").into());
-        };
         // Its certificate is GitHub's: Vault's own CA has no say here.
-        let transport = Transport::new(
-            &format!("{scheme}://{authority}"),
-            Trust::of_system(),
-            false,
-        )?;
-        let joint = if uri.query().is_some() { '&' } else { '?' };
-        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let name = "of ACTIONS_ID_TOKEN_REQUEST_URL";
+        let (transport, target) = Transport::to(self.url.trim(), name, Trust::of_system(), false)?;
+        let joint = if target.query().is_some() { '&' } else { '?' };
         let target = format!("{target}{joint}audience={}", percent::encode(audience));
         let call = Call {
             method: Method::GET,
-            target: target.parse().map_err(|_| unusable("it is no URL"))?,
+            target: target.parse().map_err(|_| NetError::Address {
+                address: name.to_owned(),
+                why: "it is no URL",
+            })?,
             body: Bytes::new(),
         };
         let answer = transport.send(&call, &self.headers()?, deadline).await?;

@@ -14,11 +14,11 @@ use super::error::Cause;
 use super::path::DataPath;
 use super::reasons::{Ban, Refusal, Setup};
 use super::token::{Credential, Token};
-use super::transport::Call;
 use super::wrapping;
 use crate::base::material::{Node, SecretBytes};
 use crate::config::{JwtSource, VaultAuth};
 use crate::disk::{Caller, DiskError, call_at, of_one_generation, read_by, read_credential};
+use crate::net::Call;
 
 /// How often a credential's file is looked for: a pod can start before its volume is filled.
 const FILE_GLANCE: Duration = Duration::from_millis(50);

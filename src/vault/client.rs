@@ -5,13 +5,11 @@ use tokio::time::Instant;
 
 use super::envelope::{self, Reply};
 use super::error::Cause;
-use super::reasons::Setup;
 use super::retry::Pace;
-use super::tls::Trust;
 use super::token::Token;
-use super::transport::{Call, Transport};
 use crate::base::counters;
 use crate::config::VaultServer;
+use crate::net::{Call, NetError, Transport, Trust};
 use crate::process::time_limit::TimeLimit;
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -40,7 +38,7 @@ impl Link {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST, HeaderValue::from_static("true"));
         if let Some(namespace) = &server.namespace {
-            let value = HeaderValue::from_str(namespace).map_err(|_| Setup::Address {
+            let value = HeaderValue::from_str(namespace).map_err(|_| NetError::Address {
                 address: server.address.clone(),
                 why: "its namespace holds a sign that no header has",
             })?;
@@ -131,6 +129,7 @@ impl Link {
             method = %call.method, path, with_token = headers.contains_key(TOKEN), "asking vault",
         );
         let answer = self.transport.send(call, headers, limit).await;
+        let answer = answer.map_err(Cause::from);
         let took_ms = begun.elapsed().as_millis();
         match answer {
             Ok(answer) => {

@@ -12,8 +12,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::error::Cause;
-use super::reasons::Setup;
-use super::transport::Call;
+use crate::net::{Call, NetError};
 
 /// A stand-in for the server while a URL is built: only its path is used.
 const ANYWHERE: &str = "http://vault/";
@@ -21,7 +20,7 @@ const ANYWHERE: &str = "http://vault/";
 impl Call {
     /// The request of an endpoint, its body in memory that is wiped.
     pub(super) fn of(endpoint: &impl Endpoint) -> Result<Self, Cause> {
-        let unusable = || Setup::Address {
+        let unusable = || NetError::Address {
             address: endpoint.path().trim().to_owned(),
             why: "it is no path",
         };

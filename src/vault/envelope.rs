@@ -14,9 +14,9 @@ use super::document;
 use super::error::Cause;
 use super::reasons::{Absence, Ban, Misuse, Refusal, Trouble};
 use super::span::seconds;
-use super::transport::Answer;
 use crate::base::material::{Lease, Node};
 use crate::base::redact::without_secrets;
+use crate::net::Answer;
 use crate::process::time_limit::retry::retry_after;
 
 /// An answer that Vault gave to a request it accepted.

@@ -8,8 +8,9 @@
 use std::time::Duration;
 
 use super::reasons::{Absence, Limit, Misuse, Refusal, Setup, Trouble};
-use crate::base::failure::{Class, Failure, Fault};
+use crate::base::failure::{Class, Fault};
 use crate::disk::DiskError;
+use crate::net::NetError;
 
 /// A failure as the caller of a session gets it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -94,6 +95,8 @@ pub(super) enum Cause {
     #[error(transparent)]
     File(#[from] DiskError),
     #[error(transparent)]
+    Net(NetError),
+    #[error(transparent)]
     Trouble(#[from] Trouble),
     #[error(transparent)]
     Limit(#[from] Limit),
@@ -111,6 +114,26 @@ pub(super) enum Cause {
     },
 }
 
+impl From<NetError> for Cause {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::NoHttp => Self::not_vault("no HTTP"),
+            NetError::BrokeOff => Self::not_vault("it broke off"),
+            NetError::Large { .. } => Limit::Large.into(),
+            NetError::Memory(full) => Limit::from(full).into(),
+            error @ (NetError::Address { .. }
+            | NetError::Plaintext { .. }
+            | NetError::Connect { .. }
+            | NetError::Tls { .. }
+            | NetError::Untrusted { .. }
+            | NetError::Roots { .. }
+            | NetError::Timeout { .. }
+            | NetError::Late { .. }
+            | NetError::Redirect { .. }) => Self::Net(error),
+        }
+    }
+}
+
 impl Cause {
     /// What [`Trouble::NotVault`] says of one answer.
     pub(super) fn not_vault(what: impl Into<String>) -> Self {
@@ -121,6 +144,7 @@ impl Cause {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Trouble(_) => true,
+            Self::Net(error) => error.is_passing(),
             Self::File(error) => error.class() == Class::Unavailable,
             Self::Setup(_)
             | Self::Limit(_)
@@ -133,7 +157,7 @@ impl Cause {
 
     /// Whether it passes only when somebody puts something right.
     pub(super) fn is_mistake(&self) -> bool {
-        matches!(self, Self::Trouble(trouble) if trouble.is_mistake())
+        matches!(self, Self::Net(error) if error.is_mistake())
     }
 
     /// How long the server asked us to wait.
@@ -143,6 +167,7 @@ impl Cause {
             Self::Spent { last, .. } => last.asked_wait(),
             Self::Setup(_)
             | Self::File(_)
+            | Self::Net(_)
             | Self::Trouble(_)
             | Self::Limit(_)
             | Self::Refusal(_)
@@ -156,7 +181,7 @@ impl Cause {
         match self {
             Self::Setup(setup) => setup.class(),
             Self::File(error) => error.class(),
-            Self::Trouble(Trouble::Roots { .. }) => Class::Usage,
+            Self::Net(error) => error.class(),
             Self::Trouble(_) => Class::Unavailable,
             Self::Limit(_) | Self::Refusal(Refusal::Rejected { .. }) => Class::Refused,
             Self::Refusal(_) => Class::Denied,
@@ -164,13 +189,6 @@ impl Cause {
             Self::Misuse(_) => Class::Usage,
             Self::Spent { last, .. } => last.class(),
         }
-    }
-
-    /// The failure of a message to a server that is no Vault.
-    pub(super) fn of_a_message(&self) -> Failure {
-        let mut failure = Failure::new(self.class(), format!("the message was not taken: {self}"));
-        failure.hint = self.hint();
-        failure
     }
 
     /// The class when a login ends with this.
@@ -183,7 +201,9 @@ impl Cause {
             // Every node says so until the auth method is configured.
             Self::Trouble(Trouble::Server { status: 500, .. }) => Class::Denied,
             Self::Spent { last, .. } => last.login_class(),
-            Self::Setup(_) | Self::File(_) | Self::Trouble(_) | Self::Limit(_) => self.class(),
+            Self::Setup(_) | Self::File(_) | Self::Net(_) | Self::Trouble(_) | Self::Limit(_) => {
+                self.class()
+            }
         }
     }
 
@@ -194,6 +214,7 @@ impl Cause {
             Self::Absence(absence) => absence.is_of_the_secret(),
             Self::Setup(_)
             | Self::File(_)
+            | Self::Net(_)
             | Self::Trouble(_)
             | Self::Limit(_)
             | Self::Refusal(_)
@@ -218,6 +239,10 @@ impl Cause {
         let hint = match self {
             Self::Setup(setup) => setup.hint(),
             Self::File(error) => return error.hint(),
+            Self::Net(NetError::Redirect { .. }) => {
+                "name the active node's address, or let standby nodes forward requests"
+            }
+            Self::Net(error) => return error.hint(),
             Self::Trouble(trouble) => trouble.hint(),
             Self::Limit(Limit::Room(full)) => return full.hint(),
             Self::Limit(_) => "deliver it in smaller parts",

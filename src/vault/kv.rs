@@ -18,8 +18,8 @@ use super::mounts::{Engine, Mount, Mounts};
 use super::path::{DataPath, KvPath};
 use super::reasons::{Absence, Misuse, Refusal, Setup};
 use super::span::{seconds_in, until_rotation};
-use super::transport::Call;
 use crate::base::material::{Lease, Material, Node};
+use crate::net::Call;
 
 /// What came of asking for a path.
 type Outcome = Result<Reply, Stop>;

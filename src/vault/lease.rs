@@ -8,9 +8,9 @@ use super::Session;
 use super::endpoint::Own;
 use super::error::{Cause, Stop};
 use super::reasons::Absence;
-use super::transport::Call;
 use crate::base::counters;
 use crate::base::failure::Failure;
+use crate::net::Call;
 
 /// What came of asking for more time.
 #[derive(Debug)]

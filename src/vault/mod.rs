@@ -1,9 +1,9 @@
-//! A client for Vault and OpenBao: our own transport, envelope and errors under the endpoint types
-//! of `vaultrs`.
+//! A client for Vault and OpenBao: our own transport (`net`), envelope and errors under the endpoint
+//! types of `vaultrs`.
 //!
 //! ```text
-//! Session ─► kv (meaning of a path) ─► access (one token) ─► client (retries) ─► transport
-//!               └► mounts                └► auth, wrapping, actions   └► document    └► tls
+//! Session ─► kv (meaning of a path) ─► access (one token) ─► client (retries) ─► net
+//!               └► mounts                └► auth, wrapping, actions   └► document
 //! ```
 //!
 //! Architecture invariant: no redirect leaves the configured host, no body or token is in an error,
@@ -18,20 +18,16 @@ mod document;
 mod endpoint;
 mod envelope;
 mod error;
-mod error_chain;
-mod grpc;
 mod kv;
 mod lease;
 mod mounts;
 mod path;
-mod post;
 mod reasons;
 mod retry;
+mod roots;
 mod span;
-mod tls;
 mod token;
 mod token_keeper;
-mod transport;
 mod version;
 mod wrapping;
 
@@ -39,11 +35,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use actions::Runner;
-pub use grpc::calls;
 pub use lease::Renewal;
-pub use post::{Post, post};
+pub use roots::check_roots;
 pub use span::LONGEST;
-pub use tls::check_roots;
 pub use version::Version;
 
 use self::access::Access;

@@ -14,9 +14,9 @@ use super::envelope::Reply;
 use super::error::{Cause, Stop};
 use super::path::DataPath;
 use super::reasons::{Absence, Refusal};
-use super::transport::Call;
 use crate::base::lock::locked;
 use crate::base::material::Node;
+use crate::net::Call;
 
 /// A mount and what is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]

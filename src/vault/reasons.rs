@@ -13,10 +13,6 @@ pub(super) enum Setup {
     Path(PathFault),
     #[error("the mount of the auth method is refused: {0}")]
     Mount(PathFault),
-    #[error("the address {address} is unusable: {why}")]
-    Address { address: String, why: &'static str },
-    #[error("{address} is plain http and not on this machine, so nothing was sent")]
-    Plaintext { address: String },
     #[error("{what} {path} holds no usable credential: {why}")]
     Credential {
         what: &'static str,
@@ -34,8 +30,7 @@ pub(super) enum Setup {
 impl Setup {
     pub(super) fn class(&self) -> Class {
         match self {
-            Self::Path(_) | Self::Mount(_) | Self::Address { .. } | Self::Write => Class::Usage,
-            Self::Plaintext { .. } => Class::Refused,
+            Self::Path(_) | Self::Mount(_) | Self::Write => Class::Usage,
             Self::Credential { .. } | Self::NoRunner | Self::Spends => Class::Denied,
         }
     }
@@ -44,8 +39,6 @@ impl Setup {
         match self {
             Self::Path(_) => "write it as `kv/team/app` or `/v1/kv/data/team/app`",
             Self::Mount(_) => "write it as it is listed, without `auth/`",
-            Self::Address { .. } => "write it as https://host:8200",
-            Self::Plaintext { .. } => "use https://, or say `allowPlaintext: true`",
             Self::Credential { .. } => "the file must hold the credential alone, on one line",
             Self::Write => "write it as a mapping: `write: {common_name: …}`",
             Self::Spends => {
@@ -60,30 +53,6 @@ impl Setup {
 /// May pass by itself: each is tried again until the deadline.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Trouble {
-    #[error("cannot connect to {address}: {why}")]
-    Connect { address: String, why: String },
-    #[error("TLS with {address} failed: {why}")]
-    Tls {
-        address: String,
-        why: String,
-        hint: &'static str,
-    },
-    /// The server shows what will not do, until somebody changes it there or here.
-    #[error("TLS with {address} failed: {why}")]
-    Untrusted {
-        address: String,
-        why: String,
-        hint: &'static str,
-    },
-    #[error("{why}")]
-    Roots { why: String },
-    #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
-    Timeout { address: String, after: Duration },
-    /// A try that the deadline cut short: what went wrong before it says more.
-    #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
-    Late { address: String, after: Duration },
-    #[error("redirect refused: to {to}")]
-    Redirect { to: String },
     #[error("not a Vault answer ({what})")]
     NotVault { what: String },
     #[error("vault is sealed")]
@@ -101,52 +70,8 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether another connection may reach a better server or a renewed certificate.
-    pub(super) fn is_of_the_connection(&self) -> bool {
-        match self {
-            Self::Connect { .. }
-            | Self::Tls { .. }
-            | Self::Untrusted { .. }
-            | Self::Roots { .. }
-            | Self::Redirect { .. }
-            | Self::NotVault { .. } => true,
-            Self::Timeout { .. }
-            | Self::Late { .. }
-            | Self::Sealed
-            | Self::NoLeader
-            | Self::Busy { .. }
-            | Self::Server { .. } => false,
-        }
-    }
-
-    /// Whether it passes only when somebody puts something right.
-    pub(super) fn is_mistake(&self) -> bool {
-        match self {
-            Self::Untrusted { .. } | Self::Roots { .. } => true,
-            Self::Connect { .. }
-            | Self::Tls { .. }
-            | Self::Timeout { .. }
-            | Self::Late { .. }
-            | Self::Redirect { .. }
-            | Self::NotVault { .. }
-            | Self::Sealed
-            | Self::NoLeader
-            | Self::Busy { .. }
-            | Self::Server { .. } => false,
-        }
-    }
-
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Connect { .. } | Self::Timeout { .. } | Self::Late { .. } => {
-                "check that a server listens at this address, that DNS finds it, and that a \
-                 network policy lets us out"
-            }
-            Self::Tls { hint, .. } | Self::Untrusted { hint, .. } => hint,
-            Self::Roots { .. } => "name the file with the CA's certificate in PEM",
-            Self::Redirect { .. } => {
-                "name the active node's address, or let standby nodes forward requests"
-            }
             Self::NotVault { .. } => "something else answers at this address: a proxy, an ingress",
             Self::Sealed => "unseal it",
             Self::NoLeader => "an election is under way; if it lasts, look at the storage",

@@ -7,7 +7,7 @@
 use tokio::time::Instant;
 
 use super::error::Cause;
-use super::reasons::Trouble;
+use crate::net::NetError;
 use crate::process::time_limit::{TimeLimit, retry};
 
 /// Counts the tries of one request and waits between them.
@@ -41,7 +41,7 @@ impl Pace {
         let wait = retry::pause(self.tries, cause.asked_wait());
         let now = Instant::now();
         let cause = match (&cause, self.last.take()) {
-            (Cause::Trouble(Trouble::Late { .. }), Some(last)) => last,
+            (Cause::Net(NetError::Late { .. }), Some(last)) => last,
             _ => cause,
         };
         if now + wait >= self.deadline {
@@ -67,6 +67,7 @@ impl Pace {
 mod tests {
     use std::time::Duration;
 
+    use super::super::reasons::Trouble;
     use super::*;
 
     #[tokio::test]

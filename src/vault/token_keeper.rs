@@ -15,10 +15,10 @@ use super::endpoint::Own;
 use super::error::{Cause, Stop};
 use super::span::seconds_in;
 use super::token::{Life, Token};
-use super::transport::Call;
 use crate::base::counters;
 use crate::base::material::Node;
 use crate::base::renewal::{RenewalSchedule, Turn, backoff};
+use crate::net::Call;
 use crate::process::time_limit::chance;
 
 /// Waits between failed logins: the first, and the longest where the server says no.

@@ -14,9 +14,9 @@ use super::kv::secret;
 use super::mounts::Mounts;
 use super::path::DataPath;
 use super::reasons::Refusal;
-use super::transport::Call;
 use crate::base::lock::locked;
 use crate::base::material::Node;
+use crate::net::Call;
 
 /// However long a token lives, rights may have been given meanwhile.
 const BELIEVED: Duration = Duration::from_secs(3600);

@@ -9,9 +9,9 @@ use super::envelope::Reply;
 use super::error::Cause;
 use super::reasons::Refusal;
 use super::token::{Credential, Token};
-use super::transport::Call;
 use crate::base::material::Node;
 use crate::base::redact::without_secrets;
+use crate::net::Call;
 
 /// Unwraps the secret id of an approle mount. The wrapping token works once.
 pub(super) async fn secret_id(

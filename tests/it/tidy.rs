@@ -17,6 +17,7 @@ const RINGS: &[(&str, u8)] = &[
     ("vault", 2),
     ("kubernetes", 2),
     ("disk", 2),
+    ("net", 2),
     ("process", 2),
     ("plan", 1),
     ("render", 1),

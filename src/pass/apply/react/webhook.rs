@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::base::failure::Failure;
 use crate::disk::{read_by, read_small};
 use crate::format::hex;
+use crate::net::{Post, post};
 use crate::plan::FailureLog;
-use crate::vault::{Post, post};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -14,24 +14,21 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 use tokio::time::Instant;
 
-use super::reasons::Trouble;
-use crate::base::failure::Class;
-use crate::config::problem::Problem;
-use crate::config::{Config, VaultServer};
+use super::error::NetError;
 use crate::disk::{DiskError, call_at, read_public};
 
 /// What a certificate is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     /// With it no other root counts.
-    pub(super) ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// The name a certificate must carry instead of the host's.
-    pub(super) server_name: Option<String>,
+    pub(crate) server_name: Option<String>,
 }
 
 impl Trust {
     /// The system's roots and the host's own name.
-    pub(super) fn of_system() -> Self {
+    pub(crate) fn of_system() -> Self {
         Self {
             ca_file: None,
             server_name: None,
@@ -51,12 +48,12 @@ impl Trust {
         &self,
         address: &str,
         end: Instant,
-    ) -> Result<ClientConfig, Trouble> {
+    ) -> Result<ClientConfig, NetError> {
         let place = self.ca_file.as_deref().unwrap_or(Path::new(OF_SYSTEM));
         let (trust, of) = (self.clone(), address.to_owned());
         let made = call_at(place, end, move |_| trust.read(&of)).await;
         made.unwrap_or_else(|hangs| {
-            Err(Trouble::Tls {
+            Err(NetError::Tls {
                 address: address.to_owned(),
                 why: DiskError::from(hangs).to_string(),
                 hint: "look after the volume there",
@@ -64,8 +61,8 @@ impl Trust {
         })
     }
 
-    fn read(&self, address: &str) -> Result<ClientConfig, Trouble> {
-        let failed = |why: String, hint| Trouble::Tls {
+    fn read(&self, address: &str) -> Result<ClientConfig, NetError> {
+        let failed = |why: String, hint| NetError::Tls {
             address: address.to_owned(),
             why,
             hint,
@@ -75,7 +72,7 @@ impl Trust {
             Some(file) => {
                 let Roots { store, expired } = Roots::of(file)?;
                 if expired {
-                    return Err(Trouble::Untrusted {
+                    return Err(NetError::Untrusted {
                         address: address.to_owned(),
                         why: format!(
                             "every certificate in CA file {} has expired",
@@ -109,19 +106,19 @@ impl Trust {
         clippy::wildcard_enum_match_arm,
         reason = "the enum of rustls may grow"
     )]
-    pub(super) fn explain(&self, address: &str, error: &Error) -> Trouble {
+    pub(super) fn explain(&self, address: &str, error: &Error) -> NetError {
         let address = address.to_owned();
         let (why, hint) = match error {
             Error::InvalidCertificate(error) => {
                 let (why, hint) = self.explain_certificate(error);
                 return match is_too_young(error) {
-                    true => Trouble::Tls { address, why, hint },
-                    false => Trouble::Untrusted { address, why, hint },
+                    true => NetError::Tls { address, why, hint },
+                    false => NetError::Untrusted { address, why, hint },
                 };
             }
             Error::PeerIncompatible(_)
             | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
-                return Trouble::Untrusted {
+                return NetError::Untrusted {
                     address,
                     why: "the server offers neither TLS 1.2 nor TLS 1.3".to_owned(),
                     hint: "older versions are not spoken: renew the server",
@@ -133,7 +130,7 @@ impl Trust {
             ),
             error => (error.to_string(), "check what listens at the address"),
         };
-        Trouble::Tls { address, why, hint }
+        NetError::Tls { address, why, hint }
     }
 
     #[expect(
@@ -196,21 +193,9 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// What is wrong with the CA files of these servers, where one is used: nothing would ever be read
-/// with such a file.
-pub fn check_roots(config: &Config) -> Vec<Problem> {
-    let servers = config.vaults.values();
-    let over_tls = servers.filter(|server| server.address.starts_with("https:"));
-    let problem = |server: &VaultServer| {
-        let trouble = Roots::of(server.ca_file.as_ref()?).err()?;
-        Some(Problem {
-            at: server.ca_at.clone(),
-            what: trouble.to_string(),
-            hint: Some(trouble.hint().to_owned()),
-            class: Class::Usage,
-        })
-    };
-    over_tls.filter_map(problem).collect()
+/// Whether a file holds roots that a client can use.
+pub(crate) fn check_ca_file(file: &Path) -> Result<(), NetError> {
+    Roots::of(file).map(|_| ())
 }
 
 /// The roots of a PEM file.
@@ -221,11 +206,11 @@ struct Roots {
 }
 
 impl Roots {
-    fn of(file: &Path) -> Result<Self, Trouble> {
-        let unusable = |why: &str| Trouble::Roots {
+    fn of(file: &Path) -> Result<Self, NetError> {
+        let unusable = |why: &str| NetError::Roots {
             why: format!("CA file {} {why}", file.display()),
         };
-        let pem = read_public(file, "CA file").map_err(|error| Trouble::Roots {
+        let pem = read_public(file, "CA file").map_err(|error| NetError::Roots {
             why: error.to_string(),
         })?;
         let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem.expose())

@@ -19,9 +19,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::error::Cause;
+use super::error::NetError;
 use super::error_chain::{deepest, find};
-use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use crate::format::address::is_loopback;
 use crate::process::memory::{self, Taken};
@@ -44,21 +43,21 @@ type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A request to a path of the server. Cloning shares the body, which is wiped with its last owner.
 #[derive(Clone)]
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) target: PathAndQuery,
-    pub(super) body: Bytes,
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) target: PathAndQuery,
+    pub(crate) body: Bytes,
 }
 
 /// An answer of whatever meaning.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) retry_after: Option<String>,
-    pub(super) body: Zeroizing<Vec<u8>>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 /// The way to one server.
-pub(super) struct Transport {
+pub(crate) struct Transport {
     scheme: Scheme,
     authority: Authority,
     trust: Trust,
@@ -68,8 +67,12 @@ pub(super) struct Transport {
 
 impl Transport {
     /// A way to `https://host:port`; nothing is opened or read yet.
-    pub(super) fn new(address: &str, trust: Trust, allow_plaintext: bool) -> Result<Self, Setup> {
-        let unusable = |why| Setup::Address {
+    pub(crate) fn new(
+        address: &str,
+        trust: Trust,
+        allow_plaintext: bool,
+    ) -> Result<Self, NetError> {
+        let unusable = |why| NetError::Address {
             // A password before an `@` is not ours to show.
             address: match address.rsplit_once('@') {
                 Some((_, host)) => format!("…@{host}"),
@@ -91,7 +94,7 @@ impl Transport {
         }
         if scheme == Scheme::HTTP {
             if !allow_plaintext && !is_loopback(authority.host()) {
-                return Err(Setup::Plaintext {
+                return Err(NetError::Plaintext {
                     address: address.to_owned(),
                 });
             }
@@ -108,18 +111,41 @@ impl Transport {
         })
     }
 
+    /// A way to the server of a URL, and the rest of the URL. A path or query may hold a token, so
+    /// errors name the address as `shown`.
+    pub(crate) fn to(
+        url: &str,
+        shown: &str,
+        trust: Trust,
+        allow_plaintext: bool,
+    ) -> Result<(Self, PathAndQuery), NetError> {
+        let unusable = |why| NetError::Address {
+            address: shown.to_owned(),
+            why,
+        };
+        let parts = url.parse().map(Uri::into_parts);
+        let parts = parts.map_err(|_| unusable("it is no URL"))?;
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(unusable("it lacks scheme or host"));
+        };
+        let address = format!("{scheme}://{authority}");
+        let target = parts.path_and_query;
+        let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        Ok((Self::new(&address, trust, allow_plaintext)?, target))
+    }
+
     /// The server as messages name it.
-    pub(super) fn address(&self) -> String {
+    fn address(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
     }
 
     /// Sends one request and reads its whole answer, by `limit` at the latest.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         call: &Call,
         headers: &HeaderMap,
         limit: Instant,
-    ) -> Result<Answer, Cause> {
+    ) -> Result<Answer, NetError> {
         // Waiting for a turn is not the server's fault: only the deadline bounds it.
         let _turn = tokio::time::timeout_at(limit, self.turns.acquire()).await;
         let time_limit = limit
@@ -131,14 +157,11 @@ impl Transport {
         let answer = sent.unwrap_or_else(|_| {
             let (address, after) = (self.address(), time_limit);
             Err(match after {
-                EXCHANGE => Trouble::Timeout { address, after },
-                _ => Trouble::Late { address, after },
-            }
-            .into())
+                EXCHANGE => NetError::Timeout { address, after },
+                _ => NetError::Late { address, after },
+            })
         });
-        if let Err(Cause::Trouble(trouble)) = &answer
-            && trouble.is_of_the_connection()
-        {
+        if answer.as_ref().is_err_and(NetError::is_of_the_connection) {
             self.forget().await;
         }
         answer
@@ -149,7 +172,7 @@ impl Transport {
         call: &Call,
         headers: &HeaderMap,
         limit: Instant,
-    ) -> Result<Answer, Cause> {
+    ) -> Result<Answer, NetError> {
         let client = self.client(limit).await?;
         let first = self.once(&client, call, headers).await?;
         let Some(target) = self.redirect(&first)? else {
@@ -164,7 +187,7 @@ impl Transport {
             None => collect(second).await,
             Some(_) => {
                 let to = "another redirect".to_owned();
-                Err(Trouble::Redirect { to }.into())
+                Err(NetError::Redirect { to })
             }
         }
     }
@@ -174,7 +197,7 @@ impl Transport {
         client: &HttpClient,
         call: &Call,
         headers: &HeaderMap,
-    ) -> Result<Response<Incoming>, Cause> {
+    ) -> Result<Response<Incoming>, NetError> {
         let Call {
             method,
             target,
@@ -185,7 +208,7 @@ impl Transport {
             .authority(self.authority.clone())
             .path_and_query(target.clone())
             .build()
-            .map_err(|_| Setup::Address {
+            .map_err(|_| NetError::Address {
                 address: self.address(),
                 why: "it does not go with the path",
             })?;
@@ -199,11 +222,11 @@ impl Transport {
         client
             .request(request)
             .await
-            .map_err(|error| self.explain(&error).into())
+            .map_err(|error| self.explain(&error))
     }
 
     /// Where a redirect leads, if it stays at our address under TLS; an error if it leads away.
-    fn redirect(&self, response: &Response<Incoming>) -> Result<Option<PathAndQuery>, Trouble> {
+    fn redirect(&self, response: &Response<Incoming>) -> Result<Option<PathAndQuery>, NetError> {
         if !response.status().is_redirection() {
             return Ok(None);
         }
@@ -219,7 +242,7 @@ impl Transport {
             && response.status() == StatusCode::TEMPORARY_REDIRECT;
         match location.path_and_query() {
             Some(target) if stays => Ok(Some(target.clone())),
-            Some(_) | None => Err(Trouble::Redirect {
+            Some(_) | None => Err(NetError::Redirect {
                 to: match (location.scheme(), location.host()) {
                     (Some(scheme), Some(host)) => format!("{scheme}://{host}"),
                     _ => "an unknown place".to_owned(),
@@ -228,7 +251,7 @@ impl Transport {
         }
     }
 
-    async fn client(&self, limit: Instant) -> Result<HttpClient, Trouble> {
+    async fn client(&self, limit: Instant) -> Result<HttpClient, NetError> {
         let mut kept = self.client.lock().await;
         if let Some(client) = &*kept {
             return Ok(client.clone());
@@ -243,7 +266,7 @@ impl Transport {
         *self.client.lock().await = None;
     }
 
-    async fn build(&self, end: Instant) -> Result<HttpClient, Trouble> {
+    async fn build(&self, end: Instant) -> Result<HttpClient, NetError> {
         let address = self.address();
         let secure = self.scheme == Scheme::HTTPS;
         let tls = if secure {
@@ -270,21 +293,19 @@ impl Transport {
             .build(connector.enable_http1().wrap_connector(tcp)))
     }
 
-    fn explain(&self, error: &hyper_util::client::legacy::Error) -> Trouble {
+    fn explain(&self, error: &hyper_util::client::legacy::Error) -> NetError {
         if let Some(error) = find::<rustls::Error>(error) {
             return self.trust.explain(&self.address(), error);
         }
         if error.is_connect() {
-            return Trouble::Connect {
+            return NetError::Connect {
                 address: self.address(),
                 why: deepest(error),
             };
         }
         match find::<hyper::Error>(error) {
-            Some(error) if error.is_parse() => Trouble::NotVault {
-                what: "no HTTP".to_owned(),
-            },
-            _ => Trouble::Connect {
+            Some(error) if error.is_parse() => NetError::NoHttp,
+            _ => NetError::Connect {
                 address: self.address(),
                 why: "the connection was closed before an answer".to_owned(),
             },
@@ -292,10 +313,10 @@ impl Transport {
     }
 }
 
-async fn collect(response: Response<Incoming>) -> Result<Answer, Cause> {
+async fn collect(response: Response<Incoming>) -> Result<Answer, NetError> {
     let (head, mut body) = response.into_parts();
     if body.size_hint().lower() > BODY_LIMIT as u64 {
-        return Err(Limit::Large.into());
+        return Err(NetError::Large { limit: BODY_LIMIT });
     }
     let mut held = Taken::default();
     let whole = match body.size_hint().exact() {
@@ -325,8 +346,8 @@ async fn sized(
     body: &mut Incoming,
     size: usize,
     held: &mut Taken,
-) -> Result<Zeroizing<Vec<u8>>, Cause> {
-    held.grow(size).map_err(Limit::from)?;
+) -> Result<Zeroizing<Vec<u8>>, NetError> {
+    held.grow(size)?;
     let mut whole = Zeroizing::new(Vec::with_capacity(size));
     while let Some(part) = part(body).await? {
         whole.extend_from_slice(&part);
@@ -334,15 +355,15 @@ async fn sized(
     Ok(whole)
 }
 
-async fn in_parts(body: &mut Incoming, held: &mut Taken) -> Result<Zeroizing<Vec<u8>>, Cause> {
+async fn in_parts(body: &mut Incoming, held: &mut Taken) -> Result<Zeroizing<Vec<u8>>, NetError> {
     let mut parts: Vec<Bytes> = Vec::new();
     let mut size = 0;
     while let Some(part) = part(body).await? {
         size += part.len();
         if size > BODY_LIMIT {
-            return Err(Limit::Large.into());
+            return Err(NetError::Large { limit: BODY_LIMIT });
         }
-        held.grow(part.len()).map_err(Limit::from)?;
+        held.grow(part.len())?;
         parts.push(part);
     }
     // Copied once into a buffer that never grows: growing would leave copies behind that nobody
@@ -355,9 +376,9 @@ async fn in_parts(body: &mut Incoming, held: &mut Taken) -> Result<Zeroizing<Vec
 }
 
 /// The next part of a body; trailers are none.
-async fn part(body: &mut Incoming) -> Result<Option<Bytes>, Cause> {
+async fn part(body: &mut Incoming) -> Result<Option<Bytes>, NetError> {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Cause::not_vault("it broke off"))?;
+        let frame = frame.map_err(|_| NetError::BrokeOff)?;
         if let Ok(part) = frame.into_data() {
             return Ok(Some(part));
         }

@@ -10,9 +10,8 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::error::Cause;
+use super::error::NetError;
 use super::error_chain::{deepest, find};
-use super::reasons::{Limit, Setup, Trouble};
 use super::tls::Trust;
 use super::transport::USER_AGENT;
 use crate::base::failure::{Class, Failure};
@@ -52,12 +51,12 @@ pub async fn calls(
     let time_limit = deadline.saturating_duration_since(Instant::now());
     let verdict = tokio::time::timeout_at(deadline, talk(address, &messages, deadline)).await;
     let verdict = verdict.unwrap_or_else(|_| {
-        Err(Cause::from(Trouble::Late {
+        Err(NetError::Late {
             address: address.to_owned(),
             after: time_limit,
-        }))
+        })
     });
-    match verdict.map_err(|cause| cause.of_a_message())? {
+    match verdict.map_err(|error| error.of_a_message())? {
         None => Ok(()),
         Some(status) => Err(Failure::new(
             Class::Unavailable,
@@ -71,8 +70,8 @@ async fn talk(
     address: &str,
     messages: &[(&str, Vec<u8>)],
     deadline: Instant,
-) -> Result<Option<String>, Cause> {
-    let unusable = |why| Setup::Address {
+) -> Result<Option<String>, NetError> {
+    let unusable = |why| NetError::Address {
         address: address.to_owned(),
         why,
     };
@@ -98,8 +97,8 @@ async fn talk(
         for (method, message) in messages {
             let status = call(&mut requests, &format!("{address}{method}"), message).await;
             let status = status.map_err(|stop| match stop {
-                Stop::Http(error) => broken(address, &error).into(),
-                Stop::Other(cause) => cause,
+                Stop::Http(error) => broken(address, &error),
+                Stop::Other(error) => error,
             })?;
             if status.is_some() {
                 return Ok(status);
@@ -112,7 +111,7 @@ async fn talk(
         verdict = all => verdict,
         ended = connection => {
             let why = ended.map_or_else(|error| deepest(&error), |()| "it was closed".to_owned());
-            Err(connect(address, why).into())
+            Err(connect(address, why))
         }
     }
 }
@@ -120,7 +119,7 @@ async fn talk(
 /// Why one call has no verdict.
 enum Stop {
     Http(h2::Error),
-    Other(Cause),
+    Other(NetError),
 }
 
 impl From<h2::Error> for Stop {
@@ -140,12 +139,13 @@ async fn call(
         .header(header::USER_AGENT, USER_AGENT)
         .body(());
     let no_url = |_| {
-        Stop::Other(Cause::from(Setup::Address {
+        Stop::Other(NetError::Address {
             address: "of a receiver".to_owned(),
             why: "it is no URL",
-        }))
+        })
     };
-    let length = u32::try_from(message.len()).map_err(|_| Stop::Other(Limit::Large.into()))?;
+    let too_large = |limit| Stop::Other(NetError::Large { limit });
+    let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
     let mut framed = BytesMut::with_capacity(message.len() + 5);
     // Not compressed, then how long it is.
     framed.put_u8(0);
@@ -168,7 +168,9 @@ async fn verdict(answer: ResponseFuture) -> Result<Option<String>, Stop> {
         let part = part?.len();
         size += part;
         if size > ANSWER_LIMIT {
-            return Err(Stop::Other(Limit::Large.into()));
+            return Err(Stop::Other(NetError::Large {
+                limit: ANSWER_LIMIT,
+            }));
         }
         body.flow_control().release_capacity(part)?;
     }
@@ -188,12 +190,12 @@ fn status(headers: &HeaderMap) -> Option<usize> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
-fn broken(address: &str, error: &(dyn std::error::Error + 'static)) -> Trouble {
+fn broken(address: &str, error: &(dyn std::error::Error + 'static)) -> NetError {
     connect(address, deepest(error))
 }
 
-fn connect(address: &str, why: String) -> Trouble {
-    Trouble::Connect {
+fn connect(address: &str, why: String) -> NetError {
+    NetError::Connect {
         address: address.to_owned(),
         why,
     }

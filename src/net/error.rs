@@ -1,0 +1,119 @@
+//! What goes wrong on the way to a server and back, whatever the server is.
+
+use std::time::Duration;
+
+use crate::base::failure::{Class, Failure, Fault};
+use crate::process::memory::Full;
+
+/// Why there is no whole answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum NetError {
+    #[error("the address {address} is unusable: {why}")]
+    Address { address: String, why: &'static str },
+    #[error("{address} is plain http and not on this machine, so nothing was sent")]
+    Plaintext { address: String },
+    #[error("cannot connect to {address}: {why}")]
+    Connect { address: String, why: String },
+    #[error("TLS with {address} failed: {why}")]
+    Tls {
+        address: String,
+        why: String,
+        hint: &'static str,
+    },
+    /// The server shows what will not do, until somebody changes it there or here.
+    #[error("TLS with {address} failed: {why}")]
+    Untrusted {
+        address: String,
+        why: String,
+        hint: &'static str,
+    },
+    #[error("{why}")]
+    Roots { why: String },
+    #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
+    Timeout { address: String, after: Duration },
+    /// A try that the deadline cut short: what went wrong before it says more.
+    #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
+    Late { address: String, after: Duration },
+    #[error("redirect refused: to {to}")]
+    Redirect { to: String },
+    #[error("what answers does not speak HTTP")]
+    NoHttp,
+    #[error("the answer broke off")]
+    BrokeOff,
+    #[error("a message is larger than {} KiB", limit / 1024)]
+    Large { limit: usize },
+    #[error(transparent)]
+    Memory(#[from] Full),
+}
+
+impl NetError {
+    /// Whether the same request may succeed later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Untrusted { .. }
+            | Self::Roots { .. }
+            | Self::Timeout { .. }
+            | Self::Late { .. }
+            | Self::Redirect { .. }
+            | Self::NoHttp
+            | Self::BrokeOff => true,
+            Self::Address { .. }
+            | Self::Plaintext { .. }
+            | Self::Large { .. }
+            | Self::Memory(_) => false,
+        }
+    }
+
+    /// Whether it passes only when somebody puts something right.
+    pub(crate) fn is_mistake(&self) -> bool {
+        matches!(self, Self::Untrusted { .. } | Self::Roots { .. })
+    }
+
+    /// Whether another connection may reach a better server or a renewed certificate.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        self.is_passing() && !matches!(self, Self::Timeout { .. } | Self::Late { .. })
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Self::Address { .. } | Self::Roots { .. } => Class::Usage,
+            Self::Plaintext { .. } | Self::Large { .. } | Self::Memory(_) => Class::Refused,
+            Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Untrusted { .. }
+            | Self::Timeout { .. }
+            | Self::Late { .. }
+            | Self::Redirect { .. }
+            | Self::NoHttp
+            | Self::BrokeOff => Class::Unavailable,
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Address { .. } => "write it as https://host:port",
+            Self::Plaintext { .. } => "use https://, or say `allowPlaintext: true`",
+            Self::Connect { .. } | Self::Timeout { .. } | Self::Late { .. } => {
+                "check that a server listens at this address, that DNS finds it, and that a \
+                 network policy lets us out"
+            }
+            Self::Tls { hint, .. } | Self::Untrusted { hint, .. } => hint,
+            Self::Roots { .. } => "name the file with the CA's certificate in PEM",
+            Self::Redirect { .. } => "name the address that it leads to",
+            Self::NoHttp | Self::BrokeOff | Self::Large { .. } => {
+                "something else answers at this address: a proxy, an ingress"
+            }
+            Self::Memory(full) => return full.hint(),
+        };
+        Some(hint.to_owned())
+    }
+
+    /// The failure of a message of which only this matters: that the receiver took it.
+    pub(super) fn of_a_message(&self) -> Failure {
+        let mut failure = Failure::new(self.class(), format!("the message was not taken: {self}"));
+        failure.hint = self.hint();
+        failure
+    }
+}

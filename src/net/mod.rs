@@ -1,0 +1,15 @@
+//! HTTP, TLS and gRPC, bounded in time and size: for Vault, webhooks, collectors and the runner of
+//! GitHub. What an answer means is the caller's to say.
+
+mod error;
+mod error_chain;
+mod grpc;
+mod post;
+mod tls;
+mod transport;
+
+pub(crate) use error::NetError;
+pub use grpc::calls;
+pub(crate) use post::{Post, post};
+pub(crate) use tls::{Trust, check_ca_file};
+pub(crate) use transport::{Answer, Call, Transport};

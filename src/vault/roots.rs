@@ -1,0 +1,23 @@
+//! CA files of Vault servers, looked at before anything is asked.
+
+use crate::base::failure::Class;
+use crate::config::problem::Problem;
+use crate::config::{Config, VaultServer};
+use crate::net::check_ca_file;
+
+/// What is wrong with the CA files of these servers, where one is used: nothing would ever be read
+/// with such a file.
+pub fn check_roots(config: &Config) -> Vec<Problem> {
+    let servers = config.vaults.values();
+    let over_tls = servers.filter(|server| server.address.starts_with("https:"));
+    let problem = |server: &VaultServer| {
+        let error = check_ca_file(server.ca_file.as_ref()?).err()?;
+        Some(Problem {
+            at: server.ca_at.clone(),
+            what: error.to_string(),
+            hint: error.hint(),
+            class: Class::Usage,
+        })
+    };
+    over_tls.filter_map(problem).collect()
+}
