@@ -1,8 +1,8 @@
-//! A client for Vault and OpenBao: our own transport (`net`), envelope and errors under the endpoint
+//! A client for Vault and OpenBao: our own envelope and errors over `net`, under the endpoint types
 //! types of `vaultrs`.
 //!
 //! ```text
-//! Session ─► kv (meaning of a path) ─► access (one token) ─► client (retries) ─► net
+//! Session ─► kv (meaning of path) ─► access (one token) ─► client (retries) ─► net
 //!               └► mounts                └► auth, wrapping, actions   └► document
 //! ```
 //!
