@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use keyferry::base::failure::{Class, Failure};
 use keyferry::config::Config;
 use keyferry::mode::check::Depth;
+use keyferry::mode::grants::Mode;
 use keyferry::mode::sidecar::{Loaded, Settings};
 use keyferry::mode::{Ended, check, install, once, sidecar, trace};
 use keyferry::pass::outcome::Failed;
@@ -20,6 +21,7 @@ use keyferry::vault::Runner;
 
 use super::arguments::{Cli, Command, Common, Place, Sidecar, Trace, TraceKind};
 use super::execute::execute;
+use super::grants::granted;
 use super::load::{env_text, invalid, loaded, warn_of_secrets};
 use super::man::man_page;
 use super::print::{is_terminal, print, then};
@@ -49,14 +51,14 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             if pass.dry_run {
                 return show_plan(common, &config, world, Format::Text, false);
             }
-            one_pass(common, &config, world)
+            one_pass(common, &config, world, Mode::Job)
         }),
         Command::Init(init) => with_config(common, &init.place, |config| {
             let world = world(&config, &init.place, init.deadline);
             if init.dry_run {
                 return show_plan(common, &config, world, Format::Text, false);
             }
-            one_pass(common, &config, world.waiting_for_files())
+            one_pass(common, &config, world.waiting_for_files(), Mode::Init)
         }),
         Command::Sidecar(sidecar) => stay(common, &sidecar),
         Command::Ready(address) => asked(client::ready(address.listen)),
@@ -83,18 +85,26 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             };
             let now = jiff::Timestamp::now();
             let world = world(&config, &flags.place, Duration::from_secs(120));
-            let (ended, text) =
-                block_on(common, check::run(config, world, depth, flags.output, now));
+            let wanted = check::Wanted {
+                depth,
+                access: flags
+                    .access
+                    .then(|| flags.mode.unwrap_or_else(|| Mode::of(&config))),
+                format: flags.output,
+            };
+            let (ended, text) = block_on(common, check::run(config, world, wanted, now));
             then(print(&text), ended)
         }),
+        Command::Grants(grants) => granted(common, grants),
         Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
             execute(common, config, &arguments, core_limit)
         }),
     }
 }
 
-fn one_pass(common: &Common, config: &Config, world: World) -> Ended {
-    let (ended, outcome) = block_on(common, once::run(config, world, jiff::Timestamp::now()));
+fn one_pass(common: &Common, config: &Config, world: World, mode: Mode) -> Ended {
+    let now = jiff::Timestamp::now();
+    let (ended, outcome) = block_on(common, once::run(config, world, mode, now));
     if let Some(outcome) = outcome
         && std::io::stdout().is_terminal()
     {

@@ -20,6 +20,20 @@ use super::arguments::{LogFormat, Place};
 /// The configuration, and every file and folder that was looked at for it. The files of a folder
 /// are one configuration: none of them from before a switch of its volume, another from after it.
 pub(super) fn loaded(place: &Place) -> Loaded {
+    loaded_for(place, Machine::This)
+}
+
+/// Where a configuration is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Machine {
+    /// Here: what it names must be here.
+    This,
+    /// Elsewhere: its certificates and targets are not looked at.
+    Another,
+}
+
+/// The same, for a configuration that may run elsewhere.
+pub(super) fn loaded_for(place: &Place, machine: Machine) -> Loaded {
     if place.strict {
         keyferry::disk::be_strict();
     }
@@ -29,10 +43,10 @@ pub(super) fn loaded(place: &Place) -> Loaded {
         place.config.clone()
     };
     let named: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    of_one_generation(&named, || load_once(place, &paths))
+    of_one_generation(&named, || load_once(place, &paths, machine))
 }
 
-fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
+fn load_once(place: &Place, paths: &[PathBuf], machine: Machine) -> Loaded {
     let seen = RefCell::new(Vec::new());
     let texts = RefCell::new(BTreeMap::new());
     let read = |path: &Path| {
@@ -55,11 +69,13 @@ fn load_once(place: &Place, paths: &[PathBuf]) -> Loaded {
     let config = load(paths, &outside).and_then(|config| {
         let texts = texts.borrow().clone();
         let mut list = keyferry::render::check_templates(&config, &texts);
-        list.extend(keyferry::vault::check_roots(&config));
-        list.extend(keyferry::pass::observe::overwritten(
-            &config,
-            &seen.borrow(),
-        ));
+        if machine == Machine::This {
+            list.extend(keyferry::vault::check_roots(&config));
+            list.extend(keyferry::pass::observe::overwritten(
+                &config,
+                &seen.borrow(),
+            ));
+        }
         match list.is_empty() {
             true => Ok(config),
             false => Err(Problems { list, texts }),

@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod execute;
+mod grants;
 mod last;
 mod load;
 mod man;

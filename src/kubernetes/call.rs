@@ -50,14 +50,14 @@ pub(crate) enum Verb {
     Patch,
     /// Remove it.
     Delete,
-    /// Ask whether we might make it.
-    MayCreate,
+    /// Ask whether something may be done to it.
+    Review,
 }
 
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::MayCreate => "ask for the right to create",
+            Self::Review => "ask for a right to",
             Self::Get
             | Self::GetMetadata
             | Self::List
@@ -170,9 +170,9 @@ impl<'a> Call<'a> {
         let (of_all, is_list) = match self.verb {
             Verb::ListMetadata | Verb::Watch => (namespace.is_empty(), true),
             Verb::List => (false, true),
-            Verb::Get | Verb::GetMetadata | Verb::Patch | Verb::Delete | Verb::MayCreate => {
-                (false, false)
-            }
+            // What it asks about stands in its body.
+            Verb::Review => (true, true),
+            Verb::Get | Verb::GetMetadata | Verb::Patch | Verb::Delete => (false, false),
         };
         // A list has no name, and its label stands in the query.
         let parts = [(!of_all).then_some(namespace), (!is_list).then_some(name)];
@@ -195,7 +195,7 @@ impl<'a> Call<'a> {
             }
             Verb::Patch => (Method::PATCH, object()),
             Verb::Delete => (Method::DELETE, object()),
-            Verb::MayCreate => (Method::POST, REVIEWS.to_owned()),
+            Verb::Review => (Method::POST, REVIEWS.to_owned()),
         };
         request(method, &path, self.verb.accepts(kind), &self.body)
             .map_err(|_| Error::BadName(path))
@@ -212,7 +212,7 @@ impl Verb {
             Self::Watch => "watch",
             Self::Patch => "patch",
             Self::Delete => "delete",
-            Self::MayCreate => "create",
+            Self::Review => "create",
         }
     }
 
@@ -225,7 +225,7 @@ impl Verb {
             Self::Watch | Self::GetMetadata => {
                 "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
             }
-            Self::Get | Self::List | Self::Patch | Self::Delete | Self::MayCreate => kind.accept(),
+            Self::Get | Self::List | Self::Patch | Self::Delete | Self::Review => kind.accept(),
         }
     }
 }
@@ -306,7 +306,7 @@ impl Kubernetes {
             | Verb::List
             | Verb::ListMetadata
             | Verb::Watch
-            | Verb::MayCreate => false,
+            | Verb::Review => false,
         }
     }
 

@@ -286,19 +286,13 @@ impl Fault for Error {
 /// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so
 /// that one reading is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
-    let usual: &[&str] = match subject.kind {
-        Kind::Secret | Kind::ConfigMap => &["get", "create", "patch"],
-        Kind::Event => &["create", "patch"],
-        Kind::Lease => &["get", "create", "patch"],
-        Kind::Namespace => &["list", "watch"],
-        Kind::ServiceAccount => &["get", "patch"],
-        Kind::SealedSecret => &["get"],
-        Kind::Workload(_) => &["get", "patch"],
+    let (role, place) = role(subject);
+    match subject.kind {
         Kind::MarkedSecrets => {
-            let (role, place) = role(subject);
             return format!(
-                "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [list, \
-                 delete]}} for `prune`; without `prune`, neither"
+                "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [{}]}} \
+                 for `prune`; without `prune`, neither",
+                subject.kind.verbs().join(", ")
             );
         }
         Kind::LabelledSecrets => {
@@ -308,14 +302,21 @@ fn rule(subject: &Subject, verb: &str) -> String {
                 subject.at.namespace
             );
         }
-    };
-    let mut verbs = usual.to_vec();
+        Kind::Secret
+        | Kind::ConfigMap
+        | Kind::Namespace
+        | Kind::Event
+        | Kind::Lease
+        | Kind::ServiceAccount
+        | Kind::SealedSecret
+        | Kind::Workload(_) => {}
+    }
+    let mut verbs = subject.kind.verbs().to_vec();
     if !verbs.contains(&verb) {
         verbs.push(verb);
     }
     if subject.at.name.is_empty() {
         // Nothing that has no name can be granted by name.
-        let (role, place) = role(subject);
         return format!(
             "add `{verb}`: a {role}{place} needs {{apiGroups: [\"{}\"], resources: [{}], verbs: \
              [list, watch]}}",

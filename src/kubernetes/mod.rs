@@ -31,6 +31,7 @@ mod mark_keys;
 mod marked;
 mod metadata;
 pub mod pod;
+mod review;
 mod sealing;
 pub(crate) mod secret;
 mod status;

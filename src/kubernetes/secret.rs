@@ -13,9 +13,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
-use serde_json::json;
 
-use super::call::{Body, Call, Verb};
+use super::call::Call;
 use super::error::Error;
 use super::fields::{Fields, Managed};
 use super::metadata::{All, Metadata};
@@ -315,39 +314,5 @@ impl Kubernetes {
         let answer = self.call(&call).await?;
         let Stored { metadata, .. } = call.read(&answer, "a Secret")?;
         Ok(metadata.basis())
-    }
-
-    /// Asks for the right to create a Secret of this name, before the only copy of it is deleted.
-    pub(crate) async fn check_create(&self, at: &ObjectName) -> Result<(), Error> {
-        #[derive(serde::Deserialize)]
-        struct Review {
-            status: Answer,
-        }
-        #[derive(serde::Deserialize)]
-        struct Answer {
-            allowed: bool,
-        }
-        let resource = json!({
-            "verb": "create", "resource": "secrets", "version": "v1",
-            "namespace": at.namespace, "name": at.name,
-        });
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": resource},
-        });
-        let call = Call {
-            body: Body::json(&review),
-            ..Call::new(Verb::MayCreate, Kind::Secret, at)
-        };
-        let answer = self.call(&call).await?;
-        let Review { status } = call.read(&answer, "a SelfSubjectAccessReview")?;
-        match status.allowed {
-            true => Ok(()),
-            false => Err(Error::Forbidden {
-                subject: call.subject,
-                verb: "create".to_owned(),
-                user: "this user".to_owned(),
-            }),
-        }
     }
 }

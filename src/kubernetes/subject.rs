@@ -47,8 +47,21 @@ impl Kind {
         }
     }
 
+    /// The verbs that its usual use needs, so that one reading of a Role is enough.
+    pub(crate) fn verbs(self) -> &'static [&'static str] {
+        match self {
+            Self::Secret | Self::ConfigMap | Self::Lease => &["get", "create", "patch"],
+            Self::Event => &["create", "patch"],
+            Self::Namespace => &["list", "watch"],
+            Self::ServiceAccount | Self::Workload(_) => &["get", "patch"],
+            Self::SealedSecret => &["get"],
+            Self::LabelledSecrets => &["list"],
+            Self::MarkedSecrets => &["list", "delete"],
+        }
+    }
+
     /// Its group as a Role names it; the oldest one has none.
-    pub(super) fn group(self) -> &'static str {
+    pub(crate) fn group(self) -> &'static str {
         match self {
             Self::Secret
             | Self::ServiceAccount

@@ -3,11 +3,13 @@
 
 mod report;
 
+use super::access::{self, Access};
+use super::grants::Mode;
 use super::once::verdict;
 use super::{Ended, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Delivery, Target};
-use crate::pass::outcome::{Failed, foreseen};
+use crate::pass::outcome::{Failed, counted, foreseen};
 use crate::pass::pipeline;
 use crate::pass::source;
 use crate::pass::source::inspect::{self, Inspected};
@@ -31,14 +33,29 @@ pub enum Depth {
     Targets,
 }
 
+/// Everything that is wanted of a check.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// How deep files are looked into.
+    pub depth: Depth,
+    /// The mode whose rights are asked for.
+    pub access: Option<Mode>,
+    /// How it is shown.
+    pub format: Format,
+}
+
 /// Checks; gives the text to print.
 pub async fn run(
     config: Config,
     world: World,
-    depth: Depth,
-    format: Format,
+    wanted: Wanted,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
+    let Wanted {
+        depth,
+        access,
+        format,
+    } = wanted;
     PendingReactions::warn(&config);
     let mut report = Report {
         deliveries: config.deliveries.len(),
@@ -48,8 +65,16 @@ pub async fn run(
     };
     let world = world.looking();
     let stopped = stopped();
+    let whole = async {
+        if let Some(mode) = access {
+            report.access = Some(access::ask(&config, &world, mode).await);
+        }
+        let failures = report.access.iter().flat_map(refused).collect();
+        let ended = look(config, &world, depth, now, &mut report).await;
+        worse(failures, ended)
+    };
     let done = tokio::select! {
-        ended = look(config, &world, depth, now, &mut report) => ended,
+        ended = whole => ended,
         stop = stopped => Ended::Signal(stop),
     };
     // Keys may have come from Vault: that token is given back.
@@ -60,6 +85,35 @@ pub async fn run(
             (ended, report.show(format))
         }
     }
+}
+
+/// What missing rights, and providers that could not be asked, come to.
+fn refused(access: &Access) -> Vec<Failed> {
+    let failures = access.failures.iter().cloned();
+    let mut all: Vec<Failed> = failures.map(Failed::whole).collect();
+    let missing = access.necessary().count();
+    if missing > 0 {
+        let what = format!("{} missing", counted(missing, "right is", "rights are"));
+        let failure = Failure::new(Class::Denied, what).hint(
+            "`keyferry grants kubernetes` and `keyferry grants vault` print what grants them",
+        );
+        all.push(Failed::whole(failure));
+    }
+    all
+}
+
+/// The worse of both: the lower class.
+fn worse(mut failures: Vec<Failed>, ended: Ended) -> Ended {
+    match ended {
+        Ended::Failed(failed) => failures.push(failed),
+        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_)
+            if failures.is_empty() =>
+        {
+            return ended;
+        }
+        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_) => {}
+    }
+    Failed::worst(&failures).map_or_else(|| Ended::Well(String::new()), Ended::Failed)
 }
 
 async fn look(

@@ -1,9 +1,11 @@
 //! When to make a pass, and what to do with what came of it. Each mode is a thin user of
 //! [`crate::pass::pipeline`].
 
+pub mod access;
 pub mod check;
 pub mod exec;
 pub mod install;
+pub mod grants;
 pub mod once;
 pub mod program;
 mod reaper;

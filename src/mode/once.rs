@@ -4,7 +4,8 @@ use std::pin::pin;
 
 use tokio::time::{timeout, timeout_at};
 
-use super::{Ended, Stop, stopped};
+use super::grants::Mode;
+use super::{Ended, Stop, access, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
 use crate::pass::outcome::{Failed, Outcome, foreseen};
@@ -17,7 +18,12 @@ use crate::reflector;
 
 /// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to
 /// end; tokens are given back either way.
-pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended, Option<Outcome>) {
+pub async fn run(
+    config: &Config,
+    world: World,
+    mode: Mode,
+    now: jiff::Timestamp,
+) -> (Ended, Option<Outcome>) {
     remind(config);
     let stopped = stopped();
     let done = {
@@ -33,11 +39,16 @@ pub async fn run(config: &Config, world: World, now: jiff::Timestamp) -> (Ended,
             }
         }
     };
+    let done = done.map(|applied| Outcome::of(&applied));
+    if let Ok(outcome) = &done
+        && outcome.was_refused()
+    {
+        access::tell(config, &world, mode).await;
+    }
     world.close().await;
     match done {
         Err(stop) => (Ended::Signal(stop), None),
-        Ok(applied) => {
-            let outcome = Outcome::of(&applied);
+        Ok(outcome) => {
             let ended = match Failed::worst(&outcome.failures) {
                 Some(worst) => Ended::Failed(worst),
                 None => Ended::Well(outcome.summary()),

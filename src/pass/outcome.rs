@@ -229,6 +229,12 @@ impl Outcome {
         });
     }
 
+    /// Whether a login or a right was refused.
+    pub fn was_refused(&self) -> bool {
+        let mut classes = self.failures.iter().map(|failed| failed.failure.class);
+        classes.any(|class| class == Class::Denied)
+    }
+
     /// The last line of a run in which nothing failed.
     pub fn summary(&self) -> String {
         let Self {

@@ -275,6 +275,15 @@ struct Place<'a> {
     mount_known: bool,
 }
 
+/// A refusal at a path that is not of a secrets engine.
+pub(super) fn refused(access: &Access, writes: bool, path: &str) -> Stop {
+    let place = Place {
+        path,
+        mount_known: true,
+    };
+    denied(access, writes, place)
+}
+
 fn denied(access: &Access, writes: bool, place: Place<'_>) -> Stop {
     let refusal = Refusal::Denied {
         identity: access.identity(),

@@ -11,6 +11,7 @@
 
 mod access;
 mod actions;
+pub mod admin;
 mod auth;
 pub mod cache;
 mod client;
@@ -24,6 +25,7 @@ mod mounts;
 mod path;
 mod reasons;
 mod retry;
+pub mod rights;
 mod roots;
 mod span;
 mod token;

@@ -15,6 +15,7 @@ mod deploy;
 mod events;
 mod examples;
 mod helm;
+mod grants;
 mod kube;
 mod manifests;
 mod monitoring;

@@ -21,6 +21,7 @@ mod faults;
 mod files;
 mod first;
 mod image;
+mod grants;
 mod inputs;
 mod install;
 mod kind;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::base::failure::Failure;
 use crate::base::plain;
 use crate::envelope::policy::shortened;
+use crate::mode::access::{Access, Missing};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
 
@@ -34,6 +35,8 @@ pub(super) struct Report {
     /// Deliveries whose sources open and that cannot be made all the same.
     pub(super) unrendered: Vec<Failed>,
     pub(super) differences: Vec<Difference>,
+    /// Rights, where they were asked for.
+    pub(super) access: Option<Access>,
 }
 
 /// A target, or a key of it, and how it stands to what should be there.
@@ -98,6 +101,9 @@ impl Report {
             };
             line(&mut out, &text);
         }
+        if let Some(access) = &self.access {
+            access_text(access, &mut out);
+        }
         out
     }
 
@@ -117,7 +123,9 @@ impl Report {
             .iter()
             .map(|one| json!({"delivery": one.delivery, "failure": failure_document(&one.failure)}))
             .collect();
+        let access = self.access.as_ref().map(access_document);
         json!({
+            "access": access,
             "deliveries": self.deliveries,
             "vaultServers": self.vault_servers,
             "manifests": self.manifests,
@@ -133,6 +141,45 @@ impl Report {
 /// One line, whatever is in the names in it.
 fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{}", plain::line(text));
+}
+
+fn access_text(access: &Access, out: &mut String) {
+    let Access {
+        asked,
+        missing,
+        failures,
+    } = access;
+    let asked = counted(*asked, "right", "rights");
+    line(
+        out,
+        &format!("access: {asked} asked for, {} missing", missing.len()),
+    );
+    for Missing { at, verb, on, lost } in missing {
+        let lost = lost.as_ref();
+        let lost = lost.map(|lost| format!(" (optional: without it, {lost})"));
+        let lost = lost.unwrap_or_default();
+        line(out, &format!("  {at:<14}{verb:<8}{on}{lost}"));
+    }
+    for failure in failures {
+        line(
+            out,
+            &format!("  not asked: {} [{}]", failure.what, failure.class),
+        );
+    }
+}
+
+fn access_document(access: &Access) -> Value {
+    let missing = access.missing.iter().map(|one| {
+        json!({
+            "at": one.at, "verb": one.verb, "on": one.on, "optional": one.lost.is_some(),
+            "lost": one.lost,
+        })
+    });
+    json!({
+        "asked": access.asked,
+        "missing": missing.collect::<Vec<_>>(),
+        "failures": access.failures.iter().map(failure_document).collect::<Vec<_>>(),
+    })
 }
 
 fn source_text(source: &Inspected, out: &mut String) {

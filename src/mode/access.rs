@@ -1,0 +1,187 @@
+//! Which rights are missing, asked without using them: a review of each verb at the API server, and
+//! the capabilities of our token at each path of Vault.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::grants::cluster::Asked;
+use super::grants::{self, Mode, server};
+use crate::base::failure::Failure;
+use crate::config::Config;
+use crate::pass::world::World;
+use crate::vault::rights::{Capability, Need, versioned};
+
+/// How long the question after a refusal may take.
+const AFTER_REFUSAL: Duration = Duration::from_secs(5);
+
+/// One right that we need and have not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// Where: `kubernetes`, or a Vault server.
+    pub at: String,
+    /// The verb or capability.
+    pub verb: String,
+    /// The object or path.
+    pub on: String,
+    /// What is lost without it, where all else works.
+    pub lost: Option<String>,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} {}", self.at, self.verb, self.on)
+    }
+}
+
+/// What was asked, and what of it is missing.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// How many rights were asked for.
+    pub asked: usize,
+    /// Those that we have not.
+    pub missing: Vec<Missing>,
+    /// Who could not be asked.
+    pub failures: Vec<Failure>,
+}
+
+impl Access {
+    /// The missing rights without which something fails.
+    pub fn necessary(&self) -> impl Iterator<Item = &Missing> {
+        self.missing.iter().filter(|one| one.lost.is_none())
+    }
+}
+
+/// Asks for each right that a configuration needs in this mode.
+pub async fn ask(config: &Config, world: &World, mode: Mode) -> Access {
+    let mut access = Access::default();
+    for server in config.vaults.keys() {
+        let asked = of_vault(config, world, server, mode).await;
+        access.take(asked);
+    }
+    let asked = of_cluster(config, world, mode).await;
+    access.take(asked);
+    access.missing.sort();
+    access.missing.dedup();
+    access
+}
+
+/// After a refusal: all missing rights at once, in the log. A pass that is good asks nothing.
+pub async fn tell(config: &Config, world: &World, mode: Mode) {
+    let asked = tokio::time::timeout(AFTER_REFUSAL, ask(config, world, mode)).await;
+    for missing in asked.iter().flat_map(Access::necessary) {
+        tracing::error!(
+            at = missing.at,
+            verb = missing.verb,
+            on = missing.on,
+            "a right is missing"
+        );
+    }
+}
+
+impl Access {
+    fn take(&mut self, asked: Result<(usize, Vec<Missing>), Failure>) {
+        match asked {
+            Ok((asked, missing)) => {
+                self.asked += asked;
+                self.missing.extend(missing);
+            }
+            Err(failure) => self.failures.push(failure),
+        }
+    }
+}
+
+async fn of_cluster(
+    config: &Config,
+    world: &World,
+    mode: Mode,
+) -> Result<(usize, Vec<Missing>), Failure> {
+    // Who needs nothing there needs no cluster; a name stands in for our own namespace.
+    if grants::rights(config, "default", mode)
+        .await?
+        .asked
+        .is_empty()
+    {
+        return Ok((0, Vec::new()));
+    }
+    // Without a cluster only a failure could be told, and only of Events.
+    let cluster = match world.kubernetes().await {
+        Ok(cluster) => cluster,
+        Err(failure) => {
+            let rights = grants::rights(config, "default", mode).await?;
+            let necessary = rights.asked.iter().any(|one| one.lost.is_none());
+            return if necessary {
+                Err(failure)
+            } else {
+                Ok((0, Vec::new()))
+            };
+        }
+    };
+    let asked = grants::rights(config, &cluster.namespace, mode)
+        .await?
+        .asked;
+    let answers = asked.iter().map(
+        |Asked {
+             verb,
+             subject,
+             lost,
+         }| async move {
+            let may = cluster.may(verb, subject).await?;
+            Ok::<_, Failure>((!may).then(|| Missing {
+                at: "kubernetes".to_owned(),
+                verb: (*verb).to_owned(),
+                on: subject.to_string(),
+                lost: lost.map(str::to_owned),
+            }))
+        },
+    );
+    let answers: Result<Vec<_>, Failure> = join_all(answers).await.into_iter().collect();
+    Ok((asked.len(), answers?.into_iter().flatten().collect()))
+}
+
+async fn of_vault(
+    config: &Config,
+    world: &World,
+    server: &str,
+    mode: Mode,
+) -> Result<(usize, Vec<Missing>), Failure> {
+    let mut rights = server::rights(config, server, mode)?;
+    if rights.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    let session = world.vault(server)?;
+    // Who may do nothing beneath a mount is not told what is mounted: then either path will do.
+    let _ = server::settle(&mut rights, session).await;
+    let paths: Vec<&str> = rights.keys().map(|(path, _)| path.as_str()).collect();
+    let held = session.capabilities(&paths).await?;
+    let may = |path: &str, capability: Capability| {
+        let held = held.get(path).map(Vec::as_slice).unwrap_or_default();
+        held.iter()
+            .any(|word| word == capability.word() || word == "root")
+    };
+    let mut missing = Vec::new();
+    for ((path, capability), need) in &rights {
+        let lost = match need {
+            _ if may(path, *capability) => continue,
+            Need::Necessary => None,
+            Need::Helpful => Some("a sidecar reads the whole secret at each refresh".to_owned()),
+            Need::EitherOf => match versioned(path) {
+                Some((data, _)) if rights.contains_key(&(data.clone(), *capability)) => {
+                    if may(&data, *capability) {
+                        continue;
+                    }
+                    None
+                }
+                // The other of the two.
+                Some(_) | None => continue,
+            },
+        };
+        missing.push(Missing {
+            at: format!("vault {server}"),
+            verb: capability.word().to_owned(),
+            on: path.clone(),
+            lost,
+        });
+    }
+    Ok((rights.len(), missing))
+}

@@ -1,0 +1,315 @@
+//! Grants of Vault compared with the server, shown and written. Ours is a policy whose first line
+//! says so, and a role that has only such policies: what is not ours is left alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::Granted;
+use super::policy::{OURS, hcl};
+use super::server::{Grant, Terms, grants, settle};
+use crate::base::failure::{Class, Failure};
+use crate::base::plain;
+use crate::config::{VaultAuth, VaultServer};
+use crate::mode::Ended;
+use crate::pass::outcome::Failed;
+use crate::process::time_limit::TimeLimit;
+use crate::vault::Session;
+use crate::vault::admin::Role;
+
+/// Who writes. The configurations' own identities are the ones that are granted something.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A file with a token.
+    Token(std::path::PathBuf),
+    /// Another role of the same auth method.
+    Role(String),
+}
+
+/// What may be done.
+#[derive(Debug, Clone, Copy)]
+pub struct Consent {
+    /// Only show it.
+    pub dry_run: bool,
+    /// Take over what is not ours.
+    pub adopt: bool,
+}
+
+/// Compares, shows, and writes where that is wanted. The text is for standard output.
+pub async fn apply(
+    all: &[Granted],
+    terms: &Terms,
+    caller: &Caller,
+    consent: Consent,
+    time_limit: TimeLimit,
+) -> (Ended, String) {
+    let mut out = String::new();
+    let ended = match grants(all, terms) {
+        Ok(mut grants) => each(&mut grants, caller, consent, time_limit, &mut out).await,
+        Err(failure) => Ended::Failed(Failed::whole(failure)),
+    };
+    (ended, out)
+}
+
+async fn each(
+    grants: &mut [Grant],
+    caller: &Caller,
+    consent: Consent,
+    time_limit: TimeLimit,
+    out: &mut String,
+) -> Ended {
+    let mut failures = Vec::new();
+    let mut changes = 0;
+    for grant in grants {
+        let session = match caller.session(&grant.server, time_limit) {
+            Ok(session) => session,
+            Err(failure) => {
+                failures.push(Failed::whole(failure));
+                continue;
+            }
+        };
+        match one(grant, &session, consent, out).await {
+            Ok(done) => {
+                changes += done.changes;
+                failures.extend(done.refused.into_iter().map(Failed::whole));
+            }
+            Err(failure) => failures.push(Failed::whole(failure)),
+        }
+        session.close().await;
+    }
+    match Failed::worst(&failures) {
+        Some(worst) => {
+            Failed::log_others(&failures);
+            Ended::Failed(worst)
+        }
+        None if consent.dry_run && changes > 0 => Ended::Differs("there are changes".to_owned()),
+        None if changes == 0 => Ended::Well("nothing to do".to_owned()),
+        None => Ended::Well(format!("{changes} written")),
+    }
+}
+
+impl Caller {
+    fn session(&self, server: &VaultServer, time_limit: TimeLimit) -> Result<Session, Failure> {
+        let mut server = server.clone();
+        server.auth = match (self, server.auth) {
+            (Self::Token(file), _) => VaultAuth::Token { file: file.clone() },
+            (
+                Self::Role(role),
+                VaultAuth::Kubernetes {
+                    mount, token_file, ..
+                },
+            ) => {
+                let role = role.clone();
+                VaultAuth::Kubernetes {
+                    mount,
+                    role,
+                    token_file,
+                }
+            }
+            (Self::Role(role), VaultAuth::Jwt { mount, token, .. }) => {
+                let role = role.clone();
+                VaultAuth::Jwt { mount, role, token }
+            }
+            (Self::Role(_), VaultAuth::AppRole { .. } | VaultAuth::Token { .. }) => {
+                return Err(Failure::new(
+                    Class::Usage,
+                    format!(
+                        "vault `{}`: its auth method has no roles to log in with by name",
+                        server.name
+                    ),
+                )
+                .hint("give a token: `--token-file FILE`"));
+            }
+        };
+        Ok(Session::new(server, time_limit))
+    }
+}
+
+/// What came of one grant.
+#[derive(Default)]
+struct Done {
+    changes: usize,
+    refused: Vec<Failure>,
+}
+
+async fn one(
+    grant: &mut Grant,
+    session: &Session,
+    consent: Consent,
+    out: &mut String,
+) -> Result<Done, Failure> {
+    settle(&mut grant.paths, session).await?;
+    for remark in &grant.remarks {
+        let _ = writeln!(out, "# {}", plain::line(remark));
+    }
+    let mut done = Done::default();
+    let wanted = hcl(grant);
+    let stored = session.policy(&grant.policy).await?;
+    let is_ours = stored.as_deref().is_none_or(is_ours);
+    let subject = format!("policy {}", grant.policy);
+    let verdict = Verdict::of(
+        stored.is_some(),
+        stored.as_ref() == Some(&wanted),
+        is_ours,
+        consent,
+    );
+    let difference = lines(stored.as_deref().unwrap_or_default(), &wanted);
+    done.tell(out, &subject, verdict, &difference);
+    if verdict.writes() && !consent.dry_run {
+        session.write_policy(&grant.policy, &wanted).await?;
+    }
+    let Some(role) = &grant.role else {
+        return Ok(done);
+    };
+    let stored = session.role(role).await?;
+    let is_ours = match &stored {
+        Some(stored) => has_only_ours(stored, &grant.policy, session).await?,
+        None => true,
+    };
+    let same = stored.as_ref() == Some(role);
+    // A role that is not ours would give our policy's rights to whoever it lets in.
+    let verdict = Verdict::of(stored.is_some(), same, is_ours, consent);
+    done.tell(
+        out,
+        &format!("role {}", role.path),
+        verdict,
+        &fields(stored.as_ref(), role),
+    );
+    if verdict.writes() && !consent.dry_run {
+        session.write_role(role).await?;
+    }
+    Ok(done)
+}
+
+fn is_ours(policy: &str) -> bool {
+    policy.starts_with(OURS)
+}
+
+/// Whether a role's policies are all ours; a role without any is nobody's.
+async fn has_only_ours(stored: &Role, own: &str, session: &Session) -> Result<bool, Failure> {
+    use crate::vault::admin::RoleField;
+    let Some(RoleField::List(policies)) = stored.fields.get("token_policies") else {
+        return Ok(false);
+    };
+    for name in policies {
+        // Ours is compared, and refused, on its own.
+        if name != own && !session.policy(name).await?.as_deref().is_some_and(is_ours) {
+            return Ok(false);
+        }
+    }
+    Ok(!policies.is_empty())
+}
+
+/// What becomes of a policy or a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    Create,
+    Update,
+    Adopt,
+    Refuse,
+}
+
+impl Verdict {
+    fn of(exists: bool, same: bool, is_ours: bool, consent: Consent) -> Self {
+        match (exists, same, is_ours, consent.adopt) {
+            (false, ..) => Self::Create,
+            (true, true, ..) => Self::Keep,
+            (true, false, true, _) => Self::Update,
+            (true, false, false, true) => Self::Adopt,
+            (true, false, false, false) => Self::Refuse,
+        }
+    }
+
+    fn writes(self) -> bool {
+        match self {
+            Self::Create | Self::Update | Self::Adopt => true,
+            Self::Keep | Self::Refuse => false,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Adopt => "adopt",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+impl Done {
+    fn tell(&mut self, out: &mut String, subject: &str, verdict: Verdict, difference: &[String]) {
+        let _ = writeln!(out, "{:<8}{}", verdict.word(), plain::line(subject));
+        if verdict != Verdict::Keep {
+            for line in difference {
+                let _ = writeln!(out, "        {}", plain::line(line));
+            }
+        }
+        self.changes += usize::from(verdict.writes());
+        if verdict == Verdict::Refuse {
+            self.refused.push(
+                Failure::new(
+                    Class::Refused,
+                    format!("{subject} differs and was not made by `keyferry grants`"),
+                )
+                .hint("compare it with `--dry-run`, then take it over with `--adopt`"),
+            );
+        }
+    }
+}
+
+/// Lines that go and lines that come.
+fn lines(stored: &str, wanted: &str) -> Vec<String> {
+    let less = stored
+        .lines()
+        .filter(|line| !wanted.lines().any(|other| other == *line));
+    let more = wanted
+        .lines()
+        .filter(|line| !stored.lines().any(|other| other == *line));
+    let less = less.map(|line| format!("- {line}"));
+    less.chain(more.map(|line| format!("+ {line}"))).collect()
+}
+
+fn fields(stored: Option<&Role>, wanted: &Role) -> Vec<String> {
+    let none = BTreeMap::new();
+    let stored = stored.map_or(&none, |role| &role.fields);
+    let mut all = Vec::new();
+    for (name, value) in &wanted.fields {
+        let before = stored.get(name);
+        if before != Some(value) {
+            all.extend(before.map(|before| format!("- {name}={before}")));
+            all.push(format!("+ {name}={value}"));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_ours_is_changed_without_consent() {
+        let consent = |adopt| Consent {
+            dry_run: false,
+            adopt,
+        };
+        let rows = [
+            ((false, false, true, false), Verdict::Create),
+            ((true, true, false, false), Verdict::Keep),
+            ((true, false, true, false), Verdict::Update),
+            ((true, false, false, false), Verdict::Refuse),
+            ((true, false, false, true), Verdict::Adopt),
+        ];
+        for ((exists, same, ours, adopt), want) in rows {
+            let seen = Verdict::of(exists, same, ours, consent(adopt));
+            assert_eq!(seen, want, "{exists} {same} {ours} {adopt}");
+        }
+    }
+
+    #[test]
+    fn a_difference_names_the_lines_that_go_and_come() {
+        assert_eq!(lines("a\nb\n", "b\nc\n"), ["- a", "+ c"]);
+    }
+}

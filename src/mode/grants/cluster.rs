@@ -1,0 +1,444 @@
+//! The rights in a cluster that a configuration needs: which verbs, on what, with which names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Mode;
+use crate::base::artifact::ObjectName;
+use crate::config::{
+    AgeKey, Config, Delivery, ManifestSet, OnFailure, Reaction, SealedKey, SecretRef, SecretTarget,
+    Source, Target, resolve,
+};
+use crate::kubernetes::{Kind, Subject};
+
+/// What is lost where an optional right is not granted.
+type Lost = &'static str;
+
+const SEEN_LATER: Lost = "a change is seen at the next `refresh` instead of at once";
+const NO_EVENTS: Lost = "failures stand in the log only, not in `kubectl describe`";
+const KEY_BY_HAND: Lost = "the Secret with the keys of the marks must be made by hand";
+
+/// Verbs on objects of one resource in one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// Nothing: in the whole cluster.
+    pub namespace: Option<String>,
+    /// Group of the API.
+    pub group: &'static str,
+    /// Its resource.
+    pub resource: &'static str,
+    /// Nothing: all names.
+    pub names: BTreeSet<String>,
+    /// What may be done.
+    pub verbs: BTreeSet<&'static str>,
+    /// Set where all else works without it.
+    pub lost: Option<Lost>,
+}
+
+/// All rules, and why some of them allow more than the names of today.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Narrow ones first.
+    pub rules: Vec<Rule>,
+    /// One sentence for each wide rule.
+    pub wide: BTreeSet<String>,
+    /// One question for each verb on each object.
+    pub asked: Vec<Asked>,
+}
+
+/// One verb on one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// As RBAC calls it.
+    pub verb: &'static str,
+    /// On what.
+    pub subject: Subject,
+    /// Set where all else works without it.
+    pub lost: Option<Lost>,
+}
+
+/// A Secret that a manifest describes; without a name where it cannot be read without a key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Described {
+    /// As written.
+    pub namespace: Option<String>,
+    /// As written, where it is legible.
+    pub name: Option<String>,
+}
+
+/// What a configuration needs in this mode, with our own namespace, and with what the files of each
+/// set of manifests describe.
+pub fn rights(config: &Config, described: &[Vec<Described>], own: &str, mode: Mode) -> Rights {
+    let mut found = Found {
+        own,
+        mode,
+        held: BTreeMap::new(),
+        wide: BTreeSet::new(),
+        asked: Vec::new(),
+    };
+    for delivery in &config.deliveries {
+        found.delivery(delivery);
+    }
+    found.keys(config);
+    for (set, described) in config.manifests.iter().zip(described) {
+        found.manifests(set, described);
+    }
+    if let Some(at) = &config.mark_key {
+        found.mark_key(at);
+    }
+    if mode == Mode::Sidecar {
+        found.reflector(config);
+        if config.sidecar.events {
+            found.events(Some(own));
+        }
+    }
+    found.into_rights()
+}
+
+struct Found<'a> {
+    own: &'a str,
+    mode: Mode,
+    /// Verbs by place, resource, name and whether they are optional.
+    held: BTreeMap<Key, BTreeSet<&'static str>>,
+    wide: BTreeSet<String>,
+    asked: Vec<Asked>,
+}
+
+type Key = (
+    Option<String>,
+    (&'static str, &'static str),
+    Option<String>,
+    Option<Lost>,
+);
+
+impl Found<'_> {
+    fn delivery(&mut self, delivery: &Delivery) {
+        for from in &delivery.from {
+            match &from.source {
+                Source::Secret(at) => {
+                    self.named(Kind::Secret, at, &["get"], None);
+                    if self.mode == Mode::Sidecar {
+                        self.named(Kind::Secret, at, &["list", "watch"], Some(SEEN_LATER));
+                    }
+                }
+                Source::SealedObject(at) => {
+                    self.named(Kind::SealedSecret, at, Kind::SealedSecret.verbs(), None);
+                }
+                Source::Vault(_)
+                | Source::Age { .. }
+                | Source::Sops { .. }
+                | Source::Sealed { .. }
+                | Source::SealedManifests { .. } => {}
+            }
+        }
+        let stays = self.mode == Mode::Sidecar;
+        let removes = stays && delivery.staleness.on_missing == OnFailure::Delete;
+        for target in &delivery.to {
+            if let Target::Secret(secret) = target {
+                self.target(secret, removes);
+            }
+        }
+        for reaction in delivery.on_change.iter().filter(|_| stays) {
+            if let Reaction::Restart { kind, at, wait: _ } = reaction {
+                let kind = Kind::Workload(*kind);
+                self.named(kind, at, kind.verbs(), None);
+            }
+        }
+    }
+
+    fn target(&mut self, secret: &SecretTarget, removes: bool) {
+        let recreate: &[_] = if secret.conflict.recreate {
+            &["delete"]
+        } else {
+            &[]
+        };
+        let reflect = secret.reflect.as_ref();
+        if reflect.is_none_or(|reflect| reflect.home) {
+            self.named(Kind::Secret, &secret.at, Kind::Secret.verbs(), None);
+            self.named(Kind::Secret, &secret.at, recreate, None);
+            for account in &secret.service_accounts {
+                let at = SecretRef {
+                    namespace: secret.at.namespace.clone(),
+                    name: account.clone(),
+                };
+                let kind = Kind::ServiceAccount;
+                self.named(kind, &at, kind.verbs(), None);
+            }
+        }
+        if removes {
+            self.named(Kind::Secret, &secret.at, &["get", "delete"], None);
+        }
+        let Some(reflect) = reflect else {
+            return;
+        };
+        let name = reflect.rename.as_ref().unwrap_or(&secret.at.name);
+        match reflect.named() {
+            Some(namespaces) => {
+                for namespace in namespaces {
+                    let at = SecretRef {
+                        namespace: Some(namespace.to_owned()),
+                        name: name.clone(),
+                    };
+                    self.named(Kind::Secret, &at, Kind::Secret.verbs(), None);
+                    self.named(Kind::Secret, &at, recreate, None);
+                }
+            }
+            None => {
+                self.wide.insert(format!(
+                    "copies of secret {} go to namespaces by pattern or label: the right to \
+                     `{name}` holds in each namespace; plain names in `reflect.namespaces` need \
+                     one Role each",
+                    secret.at
+                ));
+                self.everywhere(Kind::Namespace, None, &["list"], None);
+                if self.mode == Mode::Sidecar {
+                    self.everywhere(Kind::Namespace, None, &["watch"], Some(SEEN_LATER));
+                }
+                self.everywhere(Kind::Secret, Some(name), Kind::Secret.verbs(), None);
+                self.everywhere(Kind::Secret, Some(name), recreate, None);
+            }
+        }
+        if reflect.prune {
+            self.wide.insert(format!(
+                "`prune` of the copies of secret {} looks for them in all namespaces: `list` on \
+                 Secrets is a right to read all of them",
+                secret.at
+            ));
+            let kind = Kind::MarkedSecrets;
+            self.everywhere(kind, None, kind.verbs(), None);
+        }
+    }
+
+    fn keys(&mut self, config: &Config) {
+        for key in &config.keys.age {
+            if let AgeKey::Secret { at, key: _ } = key {
+                self.named(Kind::Secret, at, &["get"], None);
+            }
+        }
+        for key in &config.keys.sealed {
+            match key {
+                SealedKey::Secret(at) => self.named(Kind::Secret, at, &["get"], None),
+                SealedKey::Selector { namespace, .. } => {
+                    self.wide.insert(format!(
+                        "all sealing keys are found by their label: `list` on Secrets of \
+                         {namespace} is a right to read all of them; `name:` in `keys.sealed` \
+                         needs `get` on one"
+                    ));
+                    let kind = Kind::LabelledSecrets;
+                    self.all_of(kind, namespace, kind.verbs(), None);
+                }
+                SealedKey::File(_) | SealedKey::Vault { .. } => {}
+            }
+        }
+    }
+
+    fn manifests(&mut self, set: &ManifestSet, described: &[Described]) {
+        let own = [self.own.to_owned()];
+        let allowed: &[String] = match set.namespaces.as_slice() {
+            [] => &own,
+            named => named,
+        };
+        let recreate: &[_] = if set.conflict.recreate {
+            &["delete"]
+        } else {
+            &[]
+        };
+        for Described { namespace, name } in described {
+            match name {
+                Some(name) => {
+                    let at = SecretRef {
+                        namespace: namespace.clone(),
+                        name: name.clone(),
+                    };
+                    // What names another namespace is refused before any right matters.
+                    let place = resolve(&at, self.own);
+                    if allowed.contains(&place.namespace) {
+                        self.named(Kind::Secret, &at, Kind::Secret.verbs(), None);
+                        self.named(Kind::Secret, &at, recreate, None);
+                    }
+                }
+                None => {
+                    self.wide.insert(format!(
+                        "manifests ({}): names are encrypted too, so the right holds for all \
+                         Secrets of {}; leave `metadata` in clear (`encrypted_regex: \
+                         ^(data|stringData)$`)",
+                        set.at,
+                        allowed.join(", ")
+                    ));
+                    for namespace in allowed {
+                        self.all_of(Kind::Secret, namespace, Kind::Secret.verbs(), None);
+                        self.all_of(Kind::Secret, namespace, recreate, None);
+                    }
+                }
+            }
+        }
+        if set.prune {
+            self.wide.insert(format!(
+                "`prune` of the manifests ({}) looks for what is described no more: `list` on \
+                 Secrets of {} is a right to read all of them",
+                set.at,
+                allowed.join(", ")
+            ));
+            for namespace in allowed {
+                let kind = Kind::MarkedSecrets;
+                self.all_of(kind, namespace, kind.verbs(), None);
+            }
+        }
+    }
+
+    fn mark_key(&mut self, at: &SecretRef) {
+        self.named(Kind::Secret, at, &["get"], None);
+        self.named(Kind::Secret, at, &["create", "patch"], Some(KEY_BY_HAND));
+    }
+
+    fn reflector(&mut self, config: &Config) {
+        const COPIES: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+        let Some(reflector) = &config.reflector else {
+            return;
+        };
+        self.named(Kind::Lease, &reflector.lease, Kind::Lease.verbs(), None);
+        self.mark_key(&reflector.mark_key);
+        match &reflector.rules.namespaces {
+            Some(namespaces) => {
+                self.wide.insert(format!(
+                    "`reflector` may read and write each Secret and ConfigMap of {}",
+                    namespaces.join(", ")
+                ));
+                for namespace in namespaces {
+                    for kind in [Kind::Secret, Kind::ConfigMap] {
+                        self.all_of(kind, namespace, COPIES, None);
+                    }
+                    if config.sidecar.events {
+                        self.events(Some(namespace));
+                    }
+                }
+            }
+            None => {
+                self.wide.insert(
+                    "`reflector` may read and write each Secret and ConfigMap of the cluster, \
+                     since annotations decide what is copied where; `reflector.namespaces` limits \
+                     it"
+                    .to_owned(),
+                );
+                for kind in [Kind::Secret, Kind::ConfigMap] {
+                    self.everywhere(kind, None, COPIES, None);
+                }
+                self.everywhere(Kind::Namespace, None, Kind::Namespace.verbs(), None);
+                if config.sidecar.events {
+                    self.events(None);
+                }
+            }
+        }
+    }
+
+    fn events(&mut self, namespace: Option<&str>) {
+        let kind = Kind::Event;
+        match namespace {
+            Some(namespace) => self.all_of(kind, namespace, kind.verbs(), Some(NO_EVENTS)),
+            None => self.everywhere(kind, None, kind.verbs(), Some(NO_EVENTS)),
+        }
+    }
+
+    fn named(&mut self, kind: Kind, at: &SecretRef, verbs: &[&'static str], lost: Option<Lost>) {
+        let ObjectName { namespace, name } = resolve(at, self.own);
+        self.add(kind, Some(namespace), Some(name), verbs, lost);
+    }
+
+    fn all_of(&mut self, kind: Kind, namespace: &str, verbs: &[&'static str], lost: Option<Lost>) {
+        self.add(kind, Some(namespace.to_owned()), None, verbs, lost);
+    }
+
+    fn everywhere(
+        &mut self,
+        kind: Kind,
+        name: Option<&str>,
+        verbs: &[&'static str],
+        lost: Option<Lost>,
+    ) {
+        self.add(kind, None, name.map(str::to_owned), verbs, lost);
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        namespace: Option<String>,
+        name: Option<String>,
+        verbs: &[&'static str],
+        lost: Option<Lost>,
+    ) {
+        let at = ObjectName {
+            namespace: namespace.clone().unwrap_or_default(),
+            name: name.clone().unwrap_or_default(),
+        };
+        let key = (namespace, (kind.group(), kind.resource()), name, lost);
+        let held = self.held.entry(key).or_default();
+        for verb in verbs.iter().copied().filter(|verb| held.insert(verb)) {
+            let subject = Subject {
+                kind,
+                at: at.clone(),
+            };
+            self.asked.push(Asked {
+                verb,
+                subject,
+                lost,
+            });
+        }
+    }
+
+    /// Names that share their verbs share a rule. What is necessary is not optional as well.
+    fn into_rights(self) -> Rights {
+        let mut rules: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        for (key, verbs) in &self.held {
+            let (namespace, resource, name, lost) = key;
+            let needed = lost.and_then(|_| {
+                let key = (namespace.clone(), *resource, name.clone(), None);
+                self.held.get(&key)
+            });
+            // What holds everywhere holds here.
+            let everywhere = namespace.as_ref().filter(|_| name.is_none()).and_then(|_| {
+                let key = (None, *resource, None, *lost);
+                self.held.get(&key)
+            });
+            let mut verbs = verbs.clone();
+            let held = |verb: &&str| {
+                let mut wider = [needed, everywhere].into_iter().flatten();
+                wider.any(|wider| wider.contains(verb))
+            };
+            verbs.retain(|verb| !held(verb));
+            if !verbs.is_empty() {
+                // A rule with names and one without are never one.
+                let of_all = name.is_none();
+                let key = (namespace.clone(), *resource, *lost, of_all, verbs);
+                rules.entry(key).or_default().extend(name.clone());
+            }
+        }
+        let rules = rules.into_iter().map(
+            |((namespace, (group, resource), lost, _, verbs), names)| Rule {
+                namespace,
+                group,
+                resource,
+                names,
+                verbs,
+                lost,
+            },
+        );
+        Rights {
+            rules: rules.collect(),
+            wide: self.wide,
+            asked: self.asked,
+        }
+    }
+}
+
+impl Rights {
+    /// Both, for one account.
+    pub fn unite(&mut self, other: Self) {
+        for rule in other.rules {
+            if !self.rules.contains(&rule) {
+                self.rules.push(rule);
+            }
+        }
+        self.rules.sort();
+        self.wide.extend(other.wide);
+        self.asked.extend(other.asked);
+    }
+}

@@ -1,0 +1,213 @@
+//! `grants`: the rights that a configuration needs, in Kubernetes and in Vault, as what grants
+//! them; and Vault's part applied.
+//!
+//! ```text
+//! Config ─┬─ cluster ─► Rights ─► manifests      (ServiceAccount, Roles, bindings)
+//!         └─ server ──► Grant ──► policy         (HCL, commands, JSON)
+//!                         └─────► apply          (compared with the server, then written)
+//! ```
+//!
+//! `check --access` asks for the same rights ([`access`](super::access)).
+
+pub mod apply;
+pub mod cluster;
+mod described;
+mod manifests;
+mod policy;
+pub mod server;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::failure::{Class, Failure};
+use crate::base::plain;
+use crate::config::Config;
+use crate::process::time_limit::TimeLimit;
+use cluster::Rights;
+
+pub use manifests::Style;
+pub use policy::Format;
+pub use server::Terms;
+
+/// How a configuration is run, as far as its rights depend on that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// One pass: Job, CronJob.
+    Job,
+    /// One pass before a pod starts.
+    Init,
+    /// For as long as its pod: it follows sources, reacts, reflects and tells.
+    Sidecar,
+}
+
+impl Mode {
+    /// A sidecar where the configuration has what only a sidecar does.
+    pub fn of(config: &Config) -> Self {
+        let reacts = config
+            .deliveries
+            .iter()
+            .any(|delivery| !delivery.on_change.is_empty());
+        match config.reflector.is_some() || reacts {
+            true => Self::Sidecar,
+            false => Self::Job,
+        }
+    }
+
+    /// As the command line calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Init => "init",
+            Self::Sidecar => "sidecar",
+        }
+    }
+}
+
+/// A ServiceAccount.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account {
+    /// Its namespace, which is that of keyferry's pods.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Account {
+    /// `NAMESPACE/NAME`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let is_name = crate::base::artifact::is_object_name;
+        match text.split_once('/') {
+            Some((namespace, name)) if is_name(namespace) && is_name(name) => Ok(Self {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            }),
+            Some(_) | None => Err(format!(
+                "`{}` is no NAMESPACE/NAME of a ServiceAccount",
+                text.escape_debug()
+            )),
+        }
+    }
+
+    /// The one that is assumed: of the configuration's name in `default`.
+    fn assumed(config: &Config) -> Self {
+        let name = config.name.as_ref().map(ToString::to_string);
+        Self {
+            namespace: "default".to_owned(),
+            name: name.unwrap_or_else(|| "keyferry".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// One configuration, who runs it and how.
+pub struct Granted {
+    /// The path as it was given, for messages.
+    pub path: String,
+    /// What needs the rights.
+    pub config: Config,
+    /// Who gets them.
+    pub account: Account,
+    /// How it is run.
+    pub mode: Mode,
+}
+
+impl Granted {
+    /// Pairs configurations with accounts, in order: one account is that of all, none is assumed
+    /// from each configuration's name.
+    pub fn pair(
+        configs: Vec<(String, Config)>,
+        accounts: &[Account],
+        mode: Option<Mode>,
+    ) -> Result<Vec<Self>, Failure> {
+        if accounts.len() > 1 && accounts.len() != configs.len() {
+            return Err(Failure::new(
+                Class::Usage,
+                format!(
+                    "{} configurations and {} service accounts are given",
+                    configs.len(),
+                    accounts.len()
+                ),
+            )
+            .hint("give `--service-account` once for all, or once for each `--config`, in order"));
+        }
+        let paired = configs.into_iter().enumerate().map(|(at, (path, config))| {
+            let account = match accounts {
+                [one] => one.clone(),
+                several => several
+                    .get(at)
+                    .cloned()
+                    .unwrap_or_else(|| Account::assumed(&config)),
+            };
+            Self {
+                path,
+                account,
+                mode: mode.unwrap_or_else(|| Mode::of(&config)),
+                config,
+            }
+        });
+        Ok(paired.collect())
+    }
+
+    fn head(&self) -> String {
+        format!(
+            "# {}: `keyferry {}` as {} (--mode, --service-account)\n",
+            plain::line(&self.path),
+            self.mode.word(),
+            self.account
+        )
+    }
+}
+
+/// How long files may take to be read.
+const READING: Duration = Duration::from_secs(20);
+
+/// What one configuration needs in a cluster, with our own namespace.
+pub(super) async fn rights(config: &Config, own: &str, mode: Mode) -> Result<Rights, Failure> {
+    let time_limit = TimeLimit::Until(Instant::now() + READING);
+    let described = described::all(config, time_limit).await?;
+    Ok(cluster::rights(config, &described, own, mode))
+}
+
+/// The manifests that grant what these configurations need in Kubernetes.
+pub async fn kubernetes(all: &[Granted], style: Style) -> Result<String, Failure> {
+    let mut out = String::new();
+    let mut accounts: BTreeMap<&Account, Rights> = BTreeMap::new();
+    for one in all {
+        out.push_str(&one.head());
+        let rights = rights(&one.config, &one.account.namespace, one.mode).await?;
+        accounts.entry(&one.account).or_default().unite(rights);
+    }
+    for wide in accounts.values().flat_map(|rights| &rights.wide) {
+        let _ = writeln!(out, "# wide: {}", plain::line(wide));
+    }
+    let documents = accounts
+        .iter()
+        .flat_map(|(account, rights)| manifests::documents(account, rights, style));
+    let documents: Vec<String> = documents.collect();
+    out.push_str(&documents.join("---\n"));
+    Ok(out)
+}
+
+/// The policies and roles that grant what these configurations need in Vault.
+pub fn vault(all: &[Granted], terms: &Terms, format: Format) -> Result<String, Failure> {
+    let grants = server::grants(all, terms)?;
+    let mut head = String::new();
+    for one in all {
+        head.push_str(&one.head());
+    }
+    let _ = writeln!(
+        head,
+        "# tokens for audience `{}`, valid for {} (--audience, --ttl)",
+        plain::line(&terms.audience),
+        terms.ttl()
+    );
+    Ok(policy::show(&grants, format, &head))
+}

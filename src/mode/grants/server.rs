@@ -1,0 +1,308 @@
+//! The rights in Vault that configurations need: for each role one policy with every path by its
+//! name, and who may log in to the role.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Account, Granted, Mode};
+use crate::base::failure::{Class, Failure};
+use crate::config::{AgeKey, Config, JwtSource, SealedKey, VaultAuth, VaultRead, VaultServer};
+use crate::vault::Session;
+use crate::vault::admin::{Role, RoleField};
+use crate::vault::rights::{Capability, Need, PathRight, of_read, versioned};
+
+/// What no configuration says of a role.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Audience of the ServiceAccounts' tokens.
+    pub audience: String,
+    /// Life of the tokens that Vault gives.
+    pub ttl: Duration,
+    /// Name of the policy, and of the role where the method's configuration names none.
+    pub name: Option<String>,
+    /// Without what is only helpful.
+    pub necessary: bool,
+}
+
+impl Terms {
+    /// The life of tokens as people write it.
+    pub fn ttl(&self) -> RoleField {
+        RoleField::Seconds(self.ttl.as_secs())
+    }
+}
+
+/// What one role of one server is granted.
+#[derive(Debug)]
+pub struct Grant {
+    /// The server, as the first configuration names it.
+    pub server: VaultServer,
+    /// Name of the policy.
+    pub policy: String,
+    /// What it is allowed.
+    pub paths: Paths,
+    /// Who needs it.
+    pub accounts: BTreeSet<Account>,
+    /// Who may log in; nothing where keyferry cannot know.
+    pub role: Option<Role>,
+    /// What a person must know of it.
+    pub remarks: BTreeSet<String>,
+}
+
+/// What each path is allowed, and how much depends on that.
+pub type Paths = BTreeMap<(String, Capability), Need>;
+
+/// The grants of several configurations; those of one role are one.
+pub fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failure> {
+    let mut found: BTreeMap<Key, Grant> = BTreeMap::new();
+    for one in all {
+        for server in one.config.vaults.values() {
+            let rights = rights(&one.config, &server.name, one.mode)?;
+            if rights.is_empty() {
+                continue;
+            }
+            let name = name(one, server, terms);
+            let key = Key {
+                address: server.address.clone(),
+                namespace: server.namespace.clone(),
+                mount: mount(&server.auth).map(str::to_owned),
+                name: name.clone(),
+            };
+            let grant = found.entry(key).or_insert_with(|| Grant {
+                server: server.clone(),
+                policy: name,
+                paths: BTreeMap::new(),
+                accounts: BTreeSet::new(),
+                role: None,
+                remarks: BTreeSet::new(),
+            });
+            grant.accounts.insert(one.account.clone());
+            let rights = rights
+                .into_iter()
+                .map(|((path, capability), need)| PathRight {
+                    path,
+                    capability,
+                    need,
+                });
+            let kept = |right: &PathRight| !(terms.necessary && right.need == Need::Helpful);
+            add(&mut grant.paths, rights.filter(kept));
+        }
+    }
+    if found.is_empty() {
+        return Err(
+            Failure::new(Class::Usage, "no configuration here reads from Vault")
+                .hint("`keyferry grants kubernetes` shows the rights in a cluster"),
+        );
+    }
+    let mut grants: Vec<Grant> = found.into_values().collect();
+    for grant in &mut grants {
+        grant.bind(terms);
+    }
+    Ok(grants)
+}
+
+/// Grants are one where all of this is equal.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    address: String,
+    namespace: Option<String>,
+    mount: Option<String>,
+    name: String,
+}
+
+fn mount(auth: &VaultAuth) -> Option<&str> {
+    match auth {
+        VaultAuth::Kubernetes { mount, .. }
+        | VaultAuth::Jwt { mount, .. }
+        | VaultAuth::AppRole { mount, .. } => Some(mount),
+        VaultAuth::Token { .. } => None,
+    }
+}
+
+/// The role's name is that of the policy too.
+fn name(one: &Granted, server: &VaultServer, terms: &Terms) -> String {
+    match &server.auth {
+        VaultAuth::Kubernetes { role, .. } | VaultAuth::Jwt { role, .. } => role.clone(),
+        VaultAuth::AppRole { .. } | VaultAuth::Token { .. } => {
+            let own = one.config.name.as_ref().map(ToString::to_string);
+            let named = terms.name.clone().or(own);
+            named.unwrap_or_else(|| one.account.name.clone())
+        }
+    }
+}
+
+/// What a configuration needs at one of its servers.
+pub fn rights(config: &Config, server: &str, mode: Mode) -> Result<Paths, Failure> {
+    let follows = mode == Mode::Sidecar;
+    let mut all = Paths::new();
+    for (read, follows) in reads(config, follows) {
+        if read.server == server {
+            add(&mut all, of_read(read, follows)?);
+        }
+    }
+    Ok(all)
+}
+
+/// What is necessary to one is necessary to all.
+fn add(all: &mut Paths, rights: impl IntoIterator<Item = PathRight>) {
+    for PathRight {
+        path,
+        capability,
+        need,
+    } in rights
+    {
+        let known = all.entry((path, capability)).or_insert(need);
+        *known = need.min(*known);
+    }
+}
+
+/// Every read, and whether its version is asked for again and again.
+fn reads(config: &Config, follows: bool) -> impl Iterator<Item = (&VaultRead, bool)> {
+    let sources = config.sources();
+    let sources = sources.filter_map(move |(_, source)| Some((source.vault()?, follows)));
+    let age = config.keys.age.iter().filter_map(|key| match key {
+        AgeKey::Vault { read, field: _ } => Some((read, false)),
+        AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
+            None
+        }
+    });
+    let sealed = config.keys.sealed.iter().filter_map(|key| match key {
+        SealedKey::Vault { read, field: _ } => Some((read, false)),
+        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
+    });
+    sources.chain(age).chain(sealed)
+}
+
+/// Of two possible paths the server says which it is: the policy names no other.
+pub async fn settle(paths: &mut Paths, session: &Session) -> Result<(), Failure> {
+    let is_open = |(_, need): &(_, &Need)| **need == Need::EitherOf;
+    let open: Vec<String> = paths
+        .iter()
+        .filter(is_open)
+        .map(|((path, _), _)| path.clone())
+        .collect();
+    for plain in open.iter().filter(|path| !path.contains("/data/")) {
+        let guess = versioned(plain);
+        let follows = guess.is_some_and(|(data, metadata)| {
+            paths.remove(&(data, Capability::Read));
+            paths.remove(&(metadata, Capability::Read)).is_some()
+        });
+        let mut allow = |path: String, need| {
+            paths.insert((path, Capability::Read), need);
+        };
+        match session.data_path(plain).await? {
+            None => allow(plain.clone(), Need::Necessary),
+            Some(data) => {
+                if let Some((mount, key)) = data.split_once("/data/").filter(|_| follows) {
+                    allow(format!("{mount}/metadata/{key}"), Need::Helpful);
+                }
+                allow(data, Need::Necessary);
+                paths.remove(&(plain.clone(), Capability::Read));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Grant {
+    /// The role with all accounts.
+    fn bind(&mut self, terms: &Terms) {
+        let list = |texts: &mut dyn Iterator<Item = &str>| {
+            let texts: BTreeSet<String> = texts.map(str::to_owned).collect();
+            RoleField::List(texts.into_iter().collect())
+        };
+        let mut fields = BTreeMap::from([
+            (
+                "token_policies".to_owned(),
+                RoleField::List(vec![self.policy.clone()]),
+            ),
+            ("token_ttl".to_owned(), terms.ttl()),
+        ]);
+        let accounts = &self.accounts;
+        match &self.server.auth {
+            VaultAuth::Kubernetes { .. } => {
+                let names = list(&mut accounts.iter().map(|one| one.name.as_str()));
+                let namespaces = list(&mut accounts.iter().map(|one| one.namespace.as_str()));
+                self.remarks.extend(beyond(accounts));
+                fields.extend([
+                    ("bound_service_account_names".to_owned(), names),
+                    ("bound_service_account_namespaces".to_owned(), namespaces),
+                    (
+                        "audience".to_owned(),
+                        RoleField::Text(terms.audience.clone()),
+                    ),
+                ]);
+            }
+            VaultAuth::Jwt {
+                token: JwtSource::File(_),
+                ..
+            } => {
+                let subject =
+                    |one: &Account| format!("system:serviceaccount:{}:{}", one.namespace, one.name);
+                let subjects = accounts.iter().map(subject).collect();
+                let text = |text: &str| RoleField::Text(text.to_owned());
+                fields.extend([
+                    ("role_type".to_owned(), text("jwt")),
+                    ("user_claim".to_owned(), text("sub")),
+                    (
+                        "bound_audiences".to_owned(),
+                        RoleField::List(vec![terms.audience.clone()]),
+                    ),
+                    (
+                        "bound_claims".to_owned(),
+                        RoleField::Claims(BTreeMap::from([("sub".to_owned(), subjects)])),
+                    ),
+                ]);
+            }
+            VaultAuth::Jwt {
+                mount,
+                role,
+                token: JwtSource::GithubActions { audience },
+            } => {
+                self.remarks.insert(format!(
+                    "which repository may log in stands in no configuration: make the role by \
+                     hand, narrow: vault write auth/{mount}/role/{role} role_type=jwt \
+                     user_claim=sub bound_audiences={audience} \
+                     bound_claims='{{\"repository\":\"OWNER/REPOSITORY\"}}' \
+                     token_policies={} token_ttl={}",
+                    self.policy,
+                    terms.ttl()
+                ));
+                return;
+            }
+            VaultAuth::AppRole { .. } => {
+                self.remarks.insert(format!(
+                    "the AppRole's name stands in no configuration: `{}` is assumed (--name)",
+                    self.policy
+                ));
+            }
+            VaultAuth::Token { .. } => {
+                self.remarks.insert(format!(
+                    "the configuration reads a token that others make: vault token create \
+                     -policy={} -period={}",
+                    self.policy,
+                    terms.ttl()
+                ));
+                return;
+            }
+        }
+        let mount = mount(&self.server.auth).unwrap_or_default();
+        self.role = Some(Role {
+            path: format!("auth/{mount}/role/{}", self.policy),
+            fields,
+        });
+    }
+}
+
+/// A role binds each of its names in each of its namespaces: also pairs that nobody asked for.
+fn beyond(accounts: &BTreeSet<Account>) -> Option<String> {
+    let names: BTreeSet<&str> = accounts.iter().map(|one| one.name.as_str()).collect();
+    let namespaces: BTreeSet<&str> = accounts.iter().map(|one| one.namespace.as_str()).collect();
+    let pairs = names.len() * namespaces.len();
+    (pairs > accounts.len()).then(|| {
+        format!(
+            "the role lets in {pairs} service accounts, each of its names in each of its \
+             namespaces, and {} are meant: give each namespace a role of its own",
+            accounts.len()
+        )
+    })
+}
