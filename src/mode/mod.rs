@@ -4,8 +4,8 @@
 pub mod access;
 pub mod check;
 pub mod exec;
-pub mod install;
 pub mod grants;
+pub mod install;
 pub mod once;
 pub mod program;
 mod reaper;

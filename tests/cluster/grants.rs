@@ -439,7 +439,6 @@ fn archpads_four_accounts_share_one_role_with_exactly_their_paths() {
     cluster.named_namespace("platform", &json!({}));
     let bao = archpad(&cluster);
     let scratch = Scratch::new("archpad-grants");
-    scratch.write("root-token", bao.root_token());
     let services = [
         "arch-repo-service",
         "hasura-sync-service",
@@ -452,19 +451,44 @@ fn archpads_four_accounts_share_one_role_with_exactly_their_paths() {
             .env("VAULT_ADDR", bao.addr())
             .env("SECRETS_DIR", scratch.path())
     };
-    let grant = || {
-        let mut run = with(keyferry())
-            .args(["grants", "vault", "--apply", "--adopt"])
-            .args(["--token-file", "root-token"]);
-        for service in services {
-            let account = format!("platform/{service}");
-            run = run
-                .args(["-c".into(), examples.join(service).join("keyferry.yaml")])
-                .args(["--service-account", &account]);
-        }
-        run.run()
+    // The Job `hasura-vault-role`, as its manifests start it, with a role that may write only this.
+    let rights = ["sys/policy/platform", "auth/kubernetes/role/platform"].map(|path| {
+        format!("path \"{path}\" {{ capabilities = [\"read\", \"create\", \"update\"] }}\n")
+    });
+    bao.policy("hasura-vault-role", &rights.concat());
+    let role = json!({
+        "bound_service_account_names": "hasura-vault-role", "audience": "vault",
+        "bound_service_account_namespaces": "platform", "token_policies": "hasura-vault-role",
+    });
+    bao.post("auth/kubernetes/role/hasura-vault-role", &role);
+    let token = cluster.token("platform", "hasura-vault-role", "vault");
+    let token = scratch.write("admin-token", token);
+    let (_, objects) = rendered(&examples);
+    let job = objects.iter().find(|object| object["kind"] == "Job");
+    let job = &job.expect("a Job")["spec"]["template"]["spec"];
+    assert_eq!(job["serviceAccountName"], "hasura-vault-role");
+    let args: Vec<String> = job["containers"][0]["args"]
+        .as_array()
+        .expect("arguments")
+        .iter()
+        .filter_map(Value::as_str)
+        .map(|arg| match arg.strip_prefix("--config=/etc/keyferry/") {
+            Some(file) => {
+                let service = file.trim_end_matches(".yaml");
+                let config = examples.join(service).join("keyferry.yaml");
+                format!("--config={}", config.display())
+            }
+            None => arg.to_owned(),
+        })
+        .collect();
+    let grant = |more: &[&str]| {
+        let run = with(keyferry()).env("VAULT_JWT_FILE", &token);
+        run.args(&args).args(more).run()
     };
-    grant().expect(0);
+    // The role was made by hand: it is taken over once.
+    let refused = grant(&[]).expect(6);
+    assert!(refused.stdout.contains("- path \"kv/data/archpad/demo/*\""));
+    grant(&["--adopt"]).expect(0);
     let policy = bao.get("sys/policy/platform");
     let policy = policy["data"]["rules"].as_str().expect("a policy");
     let data = policy
@@ -472,7 +496,7 @@ fn archpads_four_accounts_share_one_role_with_exactly_their_paths() {
         .filter(|line| line.starts_with("path \"kv/data/"));
     assert_eq!(data.count(), 7, "{policy}");
     assert!(!policy.contains('*'), "{policy}");
-    let again = grant().expect(0);
+    let again = grant(&[]).expect(0);
     assert!(again.stderr.contains("nothing to do"), "{}", again.stderr);
     for service in services {
         let token = scratch.write("token", cluster.token("platform", service, "vault"));
