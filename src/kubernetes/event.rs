@@ -9,10 +9,13 @@ use super::error::Error;
 use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
+use crate::base::failure::Class;
 use crate::base::plain;
 
 /// Something to tell.
 pub(crate) struct Notice<'a> {
+    /// Group and version of the object, as in its manifest.
+    pub(crate) version: &'a str,
     /// Kind of the object, as in its manifest.
     pub(crate) kind: &'a str,
     /// The object.
@@ -31,6 +34,13 @@ pub(crate) struct Notice<'a> {
     pub(crate) count: u64,
     /// When it was told first.
     pub(crate) since: &'a str,
+}
+
+/// The reason of an Event that tells of a failure: one word that begins with a capital letter.
+pub(crate) fn reason_of(class: Class) -> String {
+    let mut chars = class.word().chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }
 
 /// The API server's limit is 1024.
@@ -60,8 +70,8 @@ impl Kubernetes {
             name: notice.name(),
         };
         let mut object = json!({
-            "apiVersion": "v1", "kind": notice.kind, "namespace": notice.at.namespace,
-            "name": notice.at.name,
+            "apiVersion": notice.version, "kind": notice.kind,
+            "namespace": notice.at.namespace, "name": notice.at.name,
         });
         if let Some(uid) = notice.uid {
             object["uid"] = uid.into();

@@ -1,4 +1,5 @@
-//! The pod that we run in, if it is one: what is told of us to people is told at it.
+//! The pod that we run in, and the Job that made it, if there are any: what is told of us to people
+//! is told at them.
 
 /// Our pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +15,9 @@ pub struct Pod {
 impl Pod {
     /// As the downward API says it, else by the name of the machine, which a pod without
     /// `hostNetwork` gives us.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what a pod knows of itself is in its environment, by convention"
-    )]
     pub fn of_this_process() -> Option<Self> {
         let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        Self::of(&|name| std::env::var(name).ok(), host)
+        Self::of(&variable, host)
     }
 
     fn of(
@@ -38,6 +35,41 @@ impl Pod {
             uid: text("POD_UID"),
         })
     }
+}
+
+/// The Job that made our pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its namespace, where it is known without the cluster.
+    pub(crate) namespace: Option<String>,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its uid: with it `kubectl describe job` shows the Event.
+    pub(crate) uid: Option<String>,
+}
+
+impl Job {
+    /// As the downward API says it, of the labels that the Job's controller puts on its pods.
+    pub fn of_this_process() -> Option<Self> {
+        Self::of(&variable)
+    }
+
+    fn of(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let text = |name| env(name).filter(|value| !value.is_empty());
+        Some(Self {
+            namespace: text("POD_NAMESPACE"),
+            name: text("KEYFERRY_JOB_NAME")?,
+            uid: text("KEYFERRY_JOB_UID"),
+        })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a pod knows of itself is in its environment, by convention"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 #[cfg(test)]

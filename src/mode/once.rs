@@ -1,13 +1,17 @@
 //! `job`, `init` and `plan`: one pass, then the end.
 
 use std::pin::pin;
+use std::time::Duration;
 
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::grants::Mode;
 use super::{Ended, Stop, access, stopped};
+use crate::base::artifact::ObjectName;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
+use crate::kubernetes::event::{Notice, reason_of};
+use crate::kubernetes::pod::Job;
 use crate::pass::outcome::{Failed, Outcome, foreseen};
 use crate::pass::pipeline;
 use crate::pass::world::World;
@@ -45,16 +49,62 @@ pub async fn run(
     {
         access::tell(config, &world, mode).await;
     }
+    let worst = done
+        .iter()
+        .find_map(|outcome| Failed::worst(&outcome.failures));
+    if let Some(worst) = &worst
+        && config.sidecar.events
+        && let Some(job) = Job::of_this_process()
+    {
+        tell_at_job(&job, worst, &world).await;
+    }
     world.close().await;
     match done {
         Err(stop) => (Ended::Signal(stop), None),
         Ok(outcome) => {
-            let ended = match Failed::worst(&outcome.failures) {
+            let ended = match worst {
                 Some(worst) => Ended::Failed(worst),
                 None => Ended::Well(outcome.summary()),
             };
             (ended, Some(outcome))
         }
+    }
+}
+
+/// How long the Event at a Job may take.
+const TELLING: Duration = Duration::from_secs(3);
+
+/// An Event at the Job whose pod we are: its own condition names an exit code and no reason. Where
+/// there is no right or no cluster, none is written.
+async fn tell_at_job(job: &Job, worst: &Failed, world: &World) {
+    let told = async {
+        let cluster = world.kubernetes().await?;
+        let now = format!("{:.0}", jiff::Timestamp::now());
+        let notice = Notice {
+            version: "batch/v1",
+            kind: "Job",
+            at: ObjectName {
+                namespace: job.namespace.as_ref().unwrap_or(&cluster.namespace).clone(),
+                name: job.name.clone(),
+            },
+            uid: job.uid.as_deref(),
+            topic: worst.failure.class.word(),
+            normal: false,
+            reason: &reason_of(worst.failure.class),
+            message: &worst.line(),
+            count: 1,
+            since: &now,
+        };
+        Ok::<(), Failure>(
+            cluster
+                .until(Instant::now() + TELLING)
+                .tell(&notice)
+                .await?,
+        )
+    };
+    let told = timeout(TELLING, told).await;
+    if let Ok(Err(failure)) = told {
+        tracing::debug!(reason = %failure.what, "no Event is written at the Job");
     }
 }
 

@@ -207,6 +207,7 @@ impl Letter {
             self.reason.to_lowercase()
         );
         let notice = Notice {
+            version: "v1",
             kind: self.kind.name(),
             at: ObjectName {
                 namespace: self.at.namespace.to_string(),

@@ -17,7 +17,7 @@ use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
 use crate::base::renewal::backoff;
 use crate::config::{Delivery, SecretRef, Target, resolve};
-use crate::kubernetes::event::Notice;
+use crate::kubernetes::event::{Notice, reason_of};
 use crate::kubernetes::pod::Pod;
 use crate::kubernetes::{Error, Kubernetes};
 use crate::pass::world::World;
@@ -113,7 +113,7 @@ impl EventLog {
         } = failure;
         let next = hint.as_deref().map(|hint| format!("; {hint}"));
         let message = format!("{name}: {what}{}", next.unwrap_or_default());
-        let letter = self.letter(name, of, capital(class.word()), message)?;
+        let letter = self.letter(name, of, reason_of(*class), message)?;
         Some(Letter {
             normal: false,
             ..letter
@@ -215,6 +215,7 @@ impl Letter {
         };
         let topic = self.topic();
         let notice = Notice {
+            version: "v1",
             kind,
             at,
             uid,
@@ -236,12 +237,6 @@ impl Letter {
             }
         }
     }
-}
-
-fn capital(word: &str) -> String {
-    let mut chars = word.chars();
-    let first = chars.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(chars).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::cluster::Cluster;
 use crate::support::http::{Answer, Client};
 use crate::support::kustomize::rendered;
-use crate::support::process::{Scratch, eventually};
+use crate::support::process::{Scratch, poll};
 
 const KITS: [&str; 5] = [SYNC, PRESYNC, "cronjob", "init", "sidecar"];
 const SYNC: &str = "argocd-job/sync";
@@ -212,9 +212,8 @@ fn documented_pod() -> Value {
 
 /// As the server itself lists them, without those that everyone has for asking about oneself.
 fn rights_are_no_more_than_said(cluster: &Cluster) {
-    let one = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["archpad-registry-secret"], "verbs": ["get", "create", "patch"]}]);
     for (account, want) in [
-        ("registry-secret-sync", one),
+        ("registry-secret-sync", of_a_job()),
         (
             "arch-repo-service",
             json!([{"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}]),
@@ -237,8 +236,28 @@ fn rights_are_no_more_than_said(cluster: &Cluster) {
                 .collect::<Value>()
         };
         let limit = Duration::from_secs(30);
-        eventually(&format!("{account} has {want}"), limit, || rights() == want);
+        let mut last = Value::Null;
+        let seen = poll(limit, || {
+            last = rights();
+            are(&last, &want).then_some(())
+        });
+        assert!(seen.is_some(), "{account} has {last}, not {want}");
     }
+}
+
+/// One Secret by its name, and the Events that say why a Job failed.
+fn of_a_job() -> Value {
+    json!([
+        {"apiGroups": [""], "resources": ["secrets"],
+         "resourceNames": ["archpad-registry-secret"], "verbs": ["get", "create", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    ])
+}
+
+/// Whether the rules are these: the server tells them in any order.
+fn are(rules: &Value, wanted: &Value) -> bool {
+    let [rules, wanted] = [rules, wanted].map(|rules| rules.as_array().expect("rules"));
+    rules.len() == wanted.len() && wanted.iter().all(|rule| rules.contains(rule))
 }
 
 #[test]
@@ -249,8 +268,7 @@ fn the_role_is_for_one_secret_and_the_job_ends_as_our_exit_codes_say() {
             .iter()
             .find(|object| object["kind"] == "Role")
             .expect("a Role");
-        let one = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["archpad-registry-secret"], "verbs": ["get", "create", "patch"]}]);
-        assert_eq!(role["rules"], one, "{kit}");
+        assert_eq!(role["rules"], of_a_job(), "{kit}");
 
         let workload = workload(kit);
         let job = if kit == "cronjob" {

@@ -203,7 +203,10 @@ deliveries:
                 .args(["check", "--access", "-o", "json"])
                 .run();
             let report: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
-            let missing = report["access"]["missing"].as_array().map(Vec::len);
+            let missing = report["access"]["missing"].as_array().map(|missing| {
+                let needed = missing.iter().filter(|one| one["optional"] == false);
+                needed.count()
+            });
             let seen = missing == Some(count);
             last = Some(output);
             seen
@@ -430,6 +433,34 @@ fn who_may_not_write_policies_is_told_the_capability() {
         "{}",
         refused.stderr
     );
+}
+
+/// The condition of a failed Job names an exit code; its Event says why.
+#[test]
+fn row_195_a_failed_pass_tells_its_job_why() {
+    let runner = Runner::new();
+    runner
+        .cluster
+        .apply_yaml(&runner.own, &kubernetes_of(&runner));
+    eventually("the account may write Events", PATIENCE, || {
+        runner
+            .keyferry()
+            .env("POD_NAMESPACE", &runner.own)
+            .env("KEYFERRY_JOB_NAME", "sync")
+            .env("KEYFERRY_JOB_UID", "1234")
+            .args(["job"])
+            .run()
+            .expect(3);
+        let path = format!("/api/v1/namespaces/{}/events/sync.denied", runner.own);
+        runner.cluster.find(&path).is_some_and(|event| {
+            assert_eq!(event["involvedObject"]["kind"], "Job");
+            assert_eq!(event["involvedObject"]["apiVersion"], "batch/v1");
+            assert_eq!(event["involvedObject"]["uid"], "1234");
+            assert_eq!(event["reason"], "Denied");
+            let message = event["message"].as_str().unwrap_or_default();
+            message.contains("cannot log in with role")
+        })
+    });
 }
 
 /// The one role `platform` follows the configurations of all four, and each then runs with it.

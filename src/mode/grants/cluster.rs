@@ -87,9 +87,10 @@ pub fn rights(config: &Config, described: &[Vec<Described>], own: &str, mode: Mo
     }
     if mode == Mode::Sidecar {
         found.reflector(config);
-        if config.sidecar.events {
-            found.events(Some(own));
-        }
+    }
+    match mode {
+        Mode::Job | Mode::Sidecar if config.sidecar.events => found.events(Some(own)),
+        Mode::Job | Mode::Sidecar | Mode::Init => {}
     }
     found.into_rights()
 }

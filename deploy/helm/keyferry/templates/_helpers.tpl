@@ -274,6 +274,10 @@ template:
         args: [job, --config, /etc/keyferry/keyferry.yaml, --deadline, {{ .of.deadline }}]
         env:
           {{- include "keyferry.env" $inner | nindent 10 }}
+          # The Event of a failure appears at the Job, and so in Argo CD's tree.
+          - {name: POD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+          - {name: KEYFERRY_JOB_NAME, valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}}
+          - {name: KEYFERRY_JOB_UID, valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/controller-uid']"}}}
         securityContext:
           {{- include "keyferry.hardened" . | nindent 10 }}
         resources:
