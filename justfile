@@ -32,6 +32,10 @@ it *names:
 cluster *names:
     cargo test --locked --test cluster {{ names }}
 
+# Tests on the oldest API server whose modules are to be had: `just oldest kube:: reflect::`.
+oldest *names:
+    KEYFERRY_KUBERNETES=oldest cargo test --locked --test cluster -- {{ names }}
+
 # All tests of one row of docs/faults.md: `just row 16`.
 row number:
     cargo test --locked row_{{ number }}

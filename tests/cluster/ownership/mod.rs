@@ -2,6 +2,7 @@
 //! OpenBao.
 
 mod killed;
+mod rebuilt;
 mod removed;
 mod traced;
 

@@ -38,6 +38,8 @@ macro_rules! module {
 }
 
 pub(super) static KUBERNETES: Module = module!("kubernetes", "k8s.io/kubernetes");
+/// The oldest whose modules are to be had, for a run by hand.
+pub(super) static OLDEST: Module = module!("kubernetes-oldest", "k8s.io/kubernetes");
 pub(super) static ETCD: Module = module!("etcd", "go.etcd.io/etcd/server/v3");
 pub(super) static SOPS: Module = module!("sops", "github.com/getsops/sops/v3");
 pub(super) static AGE: Module = module!("age", "filippo.io/age");
@@ -111,7 +113,7 @@ impl Module {
     /// parse.
     fn link_flags(&self) -> String {
         let mut flags = "-s -w".to_owned();
-        if self.name != KUBERNETES.name {
+        if self.upstream != KUBERNETES.upstream {
             return flags;
         }
         let version = self.version();

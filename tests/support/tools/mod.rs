@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use go::{
-    ACTIONLINT, AGE, ETCD, GOTEMPLATE, GOYAML, HELM, KUBERNETES, OTELCOL, PROMTOOL, SEALED, SOPS,
+    ACTIONLINT, AGE, ETCD, GOTEMPLATE, GOYAML, HELM, KUBERNETES, OLDEST, OTELCOL, PROMTOOL, SEALED,
+    SOPS,
 };
 pub(crate) use provision::cache;
 
@@ -23,6 +24,12 @@ const CONTROL_PLANE: [&str; 2] = [
     "k8s.io/kubernetes/cmd/kube-controller-manager",
 ];
 const AGE_PAIR: [&str; 2] = ["filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"];
+
+/// `KEYFERRY_KUBERNETES=oldest` runs the same tests on the oldest servers.
+fn control_plane() -> &'static go::Module {
+    let oldest = std::env::var_os("KEYFERRY_KUBERNETES").is_some_and(|which| which == "oldest");
+    if oldest { &OLDEST } else { &KUBERNETES }
+}
 
 /// A failure is kept as well: a hundred tests must not try a hundred times to reach a registry that
 /// is not there.
@@ -40,9 +47,9 @@ tools! {
     /// The store under the API server.
     etcd => ETCD.binary("server", &["go.etcd.io/etcd/server/v3"]);
     /// The real API server.
-    kube_apiserver => KUBERNETES.binary("kube-apiserver", &CONTROL_PLANE);
+    kube_apiserver => control_plane().binary("kube-apiserver", &CONTROL_PLANE);
     /// Makes default service accounts, ends namespaces, collects garbage.
-    kube_controller_manager => KUBERNETES.binary("kube-controller-manager", &CONTROL_PLANE);
+    kube_controller_manager => control_plane().binary("kube-controller-manager", &CONTROL_PLANE);
     /// The command-line client, for what a reader would type.
     kubectl => KUBERNETES.binary("kubectl", &["k8s.io/kubernetes/cmd/kubectl"]);
     /// OpenBao: server, agent and command-line client.
