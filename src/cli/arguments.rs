@@ -185,11 +185,9 @@ pub(crate) enum Command {
     Man,
 }
 
-/// One pass.
-#[derive(Debug, Args)]
-pub(crate) struct Pass {
-    #[command(flatten)]
-    pub(crate) place: Place,
+/// How long a command may wait; two commands have a default of their own.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Deadline {
     /// When all waiting ends: 90s, 2m, 1h30m
     #[arg(
         long,
@@ -199,6 +197,15 @@ pub(crate) struct Pass {
         value_parser = duration
     )]
     pub(crate) deadline: Duration,
+}
+
+/// One pass.
+#[derive(Debug, Args)]
+pub(crate) struct Pass {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) limit: Deadline,
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -210,18 +217,14 @@ pub(crate) struct Pass {
 
 /// One pass before a pod starts.
 #[derive(Debug, Args)]
+#[command(mut_arg("deadline", |arg| arg.default_value("5m").help(
+    "When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m"
+)))]
 pub(crate) struct Init {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "KEYFERRY_DEADLINE",
-        default_value = "5m",
-        value_parser = duration
-    )]
-    pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) limit: Deadline,
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -278,19 +281,13 @@ pub(crate) struct PlanArgs {
     /// As for `job`: show what it would do with the same N
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_deletes: usize,
-    /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "KEYFERRY_DEADLINE",
-        default_value = "2m",
-        value_parser = duration
-    )]
-    pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) limit: Deadline,
 }
 
 /// Where something comes from.
 #[derive(Debug, Args)]
+#[command(mut_arg("deadline", |arg| arg.default_value("30s")))]
 pub(crate) struct Trace {
     /// What it is
     #[arg(value_enum, value_name = "KIND")]
@@ -301,15 +298,8 @@ pub(crate) struct Trace {
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
     pub(crate) output: trace::Format,
-    /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "KEYFERRY_DEADLINE",
-        default_value = "30s",
-        value_parser = duration
-    )]
-    pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) limit: Deadline,
 }
 
 /// What can be traced.
@@ -327,15 +317,8 @@ pub(crate) struct Exec {
     /// The delivery, where the configuration has several
     #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
     pub(crate) delivery: Option<String>,
-    /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "KEYFERRY_DEADLINE",
-        default_value = "2m",
-        value_parser = duration
-    )]
-    pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) limit: Deadline,
     /// Stay, and when a field changes do what --on-change says
     #[arg(long)]
     pub(crate) watch: bool,

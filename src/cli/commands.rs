@@ -46,15 +46,15 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             }
         },
         Command::Job(pass) => with_config(common, &pass.place, |config| {
-            let world =
-                world(&config, &pass.place, pass.deadline).with_allowed_deletes(pass.allow_deletes);
+            let world = world(&config, &pass.place, pass.limit.deadline)
+                .with_allowed_deletes(pass.allow_deletes);
             if pass.dry_run {
                 return show_plan(common, &config, world, Format::Text, false);
             }
             one_pass(common, &config, world, Mode::Job)
         }),
         Command::Init(init) => with_config(common, &init.place, |config| {
-            let world = world(&config, &init.place, init.deadline);
+            let world = world(&config, &init.place, init.limit.deadline);
             if init.dry_run {
                 return show_plan(common, &config, world, Format::Text, false);
             }
@@ -67,14 +67,14 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             kind: TraceKind::Secret,
             name,
             output,
-            deadline,
+            limit,
         }) => {
-            let (ended, text) = block_on(common, trace::secret(&name, deadline, output));
+            let (ended, text) = block_on(common, trace::secret(&name, limit.deadline, output));
             then(print(&text), ended)
         }
         Command::Plan(plan) => with_config(common, &plan.place, |config| {
-            let world =
-                world(&config, &plan.place, plan.deadline).with_allowed_deletes(plan.allow_deletes);
+            let world = world(&config, &plan.place, plan.limit.deadline)
+                .with_allowed_deletes(plan.allow_deletes);
             show_plan(common, &config, world, plan.output, true)
         }),
         Command::Check(flags) => with_config(common, &flags.place, |config| {

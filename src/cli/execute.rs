@@ -32,7 +32,7 @@ pub(super) fn execute(
         (Ok(program), false) => program,
         (Ok(_) | Err(_), _) => return watched(common, &config, arguments, &path, core_limit),
     };
-    let world = world(&config, &arguments.place, arguments.deadline);
+    let world = world(&config, &arguments.place, arguments.limit.deadline);
     let delivery = arguments.delivery.as_deref();
     match block_on(common, exec::environment(config, world, delivery)) {
         Err(ended) => ended,
@@ -55,7 +55,7 @@ fn watched(
         command: &arguments.command,
         path,
         on_change: arguments.on_change,
-        deadline: arguments.deadline,
+        deadline: arguments.limit.deadline,
         core_limit,
     };
     let delivery = arguments.delivery.as_deref();
