@@ -33,7 +33,7 @@ struct Pass<'a> {
     world: &'a World,
     now: Timestamp,
     reads: Reads<'a>,
-    ledger: Claims,
+    claims: Claims,
     namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
     keys: OnceCell<Result<Option<Keys>, Failure>>,
     /// Whether what was decided is done; nothing at all is written otherwise.
@@ -47,7 +47,7 @@ impl<'a> Pass<'a> {
             world,
             now,
             reads: Reads::new(config, world),
-            ledger: Claims::default(),
+            claims: Claims::default(),
             namespaces: OnceCell::new(),
             keys: OnceCell::new(),
             writes,
@@ -151,7 +151,7 @@ impl<'a> Pass<'a> {
                 declared::judge_all(wanted, seen, keys);
             }
         }
-        plan::group(desired, observed, &self.ledger).deliveries
+        plan::group(desired, observed, &self.claims).deliveries
     }
 
     /// The last step, which a plan leaves out.

@@ -40,7 +40,7 @@ enum Key {
 
 /// Claims in order, and who takes what.
 #[derive(Default)]
-struct Book {
+struct ClaimList {
     claims: Vec<Claim>,
     taken: Overlaps<Key>,
 }
@@ -49,7 +49,7 @@ struct Book {
 /// refused on both sides, and of what nobody could foresee, such as the namespaces of copies, who
 /// comes second.
 #[derive(Default)]
-pub struct Claims(Mutex<Book>);
+pub struct Claims(Mutex<ClaimList>);
 
 impl Claims {
     /// Enters what a group claims; gives the artifacts of it that somebody else claims, and the
@@ -59,12 +59,12 @@ impl Claims {
         group: &Desired,
         observed: &[Vec<Seen>],
     ) -> BTreeMap<Index, Failure> {
-        let mut book = locked(&self.0);
-        let (indices, mine) = book_of(group, observed);
+        let mut list = locked(&self.0);
+        let (indices, mine) = list_of(group, observed);
         let mut refused = mine.shared(&indices);
         let mut fresh = Vec::new();
         for (index, claim) in indices.into_iter().zip(mine.claims) {
-            match book.met(&claim) {
+            match list.met(&claim) {
                 Some((met, earlier)) => {
                     let what = in_common(earlier, &claim, &met);
                     refused.insert(index, failure(&what, &claim, earlier));
@@ -72,12 +72,12 @@ impl Claims {
                 None => fresh.push(claim),
             }
         }
-        fresh.into_iter().for_each(|claim| book.add(claim));
+        fresh.into_iter().for_each(|claim| list.add(claim));
         refused
     }
 }
 
-impl Book {
+impl ClaimList {
     fn add(&mut self, claim: Claim) {
         if let Some(entry) = claim.entry() {
             self.taken.enter(self.claims.len(), &entry);
@@ -85,14 +85,14 @@ impl Book {
         self.claims.push(claim);
     }
 
-    /// Whom a claim meets that is not of this book.
+    /// Whom a claim meets that is not on this list.
     fn met(&self, claim: &Claim) -> Option<(Met, &Claim)> {
         let met = self.taken.first(self.claims.len(), &claim.entry()?)?;
         let earlier = self.claims.get(met.number)?;
         Some((met, earlier))
     }
 
-    /// All that share something with another of this book, and why neither of the two is written.
+    /// All that share something with another on this list, and why neither of the two is written.
     fn shared(&self, indices: &[Index]) -> BTreeMap<Index, Failure> {
         let numbered = indices.iter().zip(&self.claims).enumerate();
         let refused = numbered.filter_map(|(number, (index, claim))| {
@@ -131,16 +131,16 @@ impl Claim {
     }
 }
 
-fn book_of(desired: &Desired, observed: &[Vec<Seen>]) -> (Vec<Index>, Book) {
+fn list_of(desired: &Desired, observed: &[Vec<Seen>]) -> (Vec<Index>, ClaimList) {
     let mut indices = Vec::new();
-    let mut book = Book::default();
+    let mut list = ClaimList::default();
     for (number, (wanted, seen)) in desired.deliveries.iter().zip(observed).enumerate() {
         for (place, claim) in claims(wanted, seen).enumerate() {
             indices.push((number, place));
-            book.add(claim);
+            list.add(claim);
         }
     }
-    (indices, book)
+    (indices, list)
 }
 
 fn claims<'a>(wanted: &'a Wanted, seen: &'a [Seen]) -> impl Iterator<Item = Claim> + 'a {

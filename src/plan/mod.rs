@@ -262,8 +262,8 @@ pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
 }
 
 /// The same for a part of the deliveries of a pass.
-pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, ledger: &Claims) -> Plan {
-    let shared = ledger.enter(&desired, &observed);
+pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, claims: &Claims) -> Plan {
+    let shared = claims.enter(&desired, &observed);
     let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {
         deliveries: deliveries

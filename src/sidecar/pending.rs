@@ -320,9 +320,9 @@ mod tests {
     async fn a_reaction_that_is_not_configured_any_more_is_not_owed() {
         let folder = tempfile::tempdir().expect("a folder");
         let before = config(folder.path(), "{run: {command: ['true']}}");
-        let ledger = PendingReactions::default();
-        ledger.take(&before, None).await;
-        ledger.note(&[owed(&before, 0)]).await;
+        let pending = PendingReactions::default();
+        pending.take(&before, None).await;
+        pending.note(&[owed(&before, 0)]).await;
         let after = config(folder.path(), "{signal: {process: app}}");
         assert_eq!(PendingReactions::default().take(&after, None).await, []);
     }

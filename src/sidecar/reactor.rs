@@ -36,7 +36,7 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 #[derive(Debug)]
 pub struct Reactor {
     health: Arc<Health>,
-    ledger: PendingReactions,
+    pending: PendingReactions,
     queue: Mutex<BTreeMap<Reaction, Entry>>,
     stirred: Notify,
 }
@@ -101,7 +101,7 @@ impl Reactor {
     pub fn new(health: Arc<Health>) -> Self {
         Self {
             health,
-            ledger: PendingReactions::default(),
+            pending: PendingReactions::default(),
             queue: Mutex::default(),
             stirred: Notify::new(),
         }
@@ -109,7 +109,7 @@ impl Reactor {
 
     /// Takes a configuration; what an earlier process owed is owed now.
     pub async fn take(&self, config: &Config, root: Option<&Path>) {
-        let found = self.ledger.take(config, root).await;
+        let found = self.pending.take(config, root).await;
         for owed in &found {
             tracing::info!(
                 delivery = owed.delivery, reaction = %owed.reaction, "still owed from before",
@@ -128,7 +128,7 @@ impl Reactor {
 
     /// Before a change: should we end between it and its reaction, the next process knows.
     pub async fn note(&self, owed: Vec<Owed>) {
-        self.ledger.note(&owed).await;
+        self.pending.note(&owed).await;
     }
 
     /// After a change.
@@ -151,7 +151,7 @@ impl Reactor {
                     .is_some_and(|due| due.news.deliveries.contains(&one.delivery))
             });
             if !busy {
-                self.ledger
+                self.pending
                     .strike(&[one.delivery.clone()].into(), &one.reaction)
                     .await;
             }
@@ -208,7 +208,7 @@ impl Reactor {
         let deliveries = due.news.deliveries.clone();
         self.health.reacted(reaction.word(), done.is_ok());
         if self.settled(reaction, due, done) {
-            self.ledger.strike(&deliveries, reaction).await;
+            self.pending.strike(&deliveries, reaction).await;
         }
     }
 

@@ -194,7 +194,7 @@ fn row_03_one_delivery_cannot_hit_itself_either() {
 
 #[test]
 fn row_03_what_comes_apart_and_could_not_be_foreseen_is_refused_the_second_time() {
-    let ledger = Claims::default();
+    let claims = Claims::default();
     for (delivery, name, want) in [("one", "s", 0), ("two", "t", 0), ("three", "s", 1)] {
         let wanted = Wanted {
             delivery: delivery.to_owned(),
@@ -207,7 +207,7 @@ fn row_03_what_comes_apart_and_could_not_be_foreseen_is_refused_the_second_time(
             state: Observed::Absent,
             place: None,
         };
-        let refused = ledger.enter(&group, &[vec![seen]]);
+        let refused = claims.enter(&group, &[vec![seen]]);
         assert_eq!(refused.len(), want, "{delivery}");
         let right = |failure: &Failure| failure.what.ends_with("the other is secret n/s of `one`");
         assert!(refused.values().all(right), "{refused:?}");
