@@ -1,23 +1,15 @@
 //! What the sealed-secrets controller keeps in a cluster: its keys, found by their label, and
 //! SealedSecrets.
 
-use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::Kubernetes;
 use super::call::{Call, Verb};
 use super::error::Error;
-use super::metadata::Metadata;
 use super::secret::Stored;
 use super::subject::Kind;
 use crate::base::artifact::ObjectName;
 use crate::format::percent;
-
-/// An object of any kind, as far as its version goes.
-#[derive(serde::Deserialize)]
-struct Versioned {
-    metadata: Metadata<IgnoredAny>,
-}
 
 #[derive(serde::Deserialize)]
 struct SecretList {
@@ -25,18 +17,13 @@ struct SecretList {
 }
 
 impl Kubernetes {
-    /// Reads a SealedSecret as it is, and its `resourceVersion`; nothing when it is definitely not
-    /// there.
+    /// Reads a SealedSecret as it is; nothing when it is definitely not there.
     pub(crate) async fn sealed_secret(
         &self,
         at: &ObjectName,
-    ) -> Result<Option<(Zeroizing<Vec<u8>>, Option<String>)>, Error> {
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         match self.call(&Call::get(Kind::SealedSecret, at)).await {
-            Ok(answer) => {
-                let object = serde_json::from_slice(&answer).ok();
-                let version = object.map(|Versioned { metadata }| metadata.resource_version);
-                Ok(Some((answer, version)))
-            }
+            Ok(answer) => Ok(Some(answer)),
             Err(Error::Absent(_)) => Ok(None),
             Err(error) => Err(error),
         }

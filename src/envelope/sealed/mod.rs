@@ -39,6 +39,8 @@ pub struct SealedSecret {
     pub namespace: Option<String>,
     /// Its name, and that of the Secret.
     pub name: String,
+    /// Its `resourceVersion`, where a cluster keeps it.
+    pub version: Option<String>,
     /// Where its values may be opened.
     pub scope: Scope,
     /// What is encrypted.

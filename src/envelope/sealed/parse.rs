@@ -129,6 +129,11 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
         .map_err(unnamed)?
         .filter(|text| !text.is_empty());
     let name = metadata.text("name").map_err(unnamed)?;
+    // Nothing that is opened depends on it, so it is read as far as it is text.
+    let version = match metadata.take("resourceVersion") {
+        Some(Node::Text(version)) => version.expose_str().map(str::to_owned),
+        Some(_) | None => None,
+    };
     let object = names::object("sealed secret", namespace.as_deref(), name.as_deref());
     let name = name.unwrap_or_default();
     names::check(&object, namespace.as_deref(), &name)?;
@@ -143,6 +148,7 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
     Ok(SealedSecret {
         namespace,
         name,
+        version,
         scope,
         sealed,
         template,

@@ -167,7 +167,7 @@ async fn inspect(source: &Source, config: &Config, world: &World) -> Inspected {
             Err(failure) => Err(failure),
         },
         Source::SealedObject(at) => match sealed::of_cluster(at, world).await {
-            Ok((one, _)) => found.sealed(vec![one], None, config, world).await,
+            Ok(one) => found.sealed(vec![one], None, config, world).await,
             Err(failure) => Err(failure),
         },
         Source::Vault(_) | Source::Secret(_) => Ok(()),

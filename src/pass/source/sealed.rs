@@ -57,18 +57,16 @@ pub async fn manifests(file: &Path, configured: &Keys, world: &World) -> Result<
 
 /// Reads and opens a SealedSecret of the cluster: the fields of the Secret.
 pub async fn object(at: &SecretRef, configured: &Keys, world: &World) -> Result<Material, Failure> {
-    let (sealed, version) = of_cluster(at, world).await?;
+    let mut sealed = of_cluster(at, world).await?;
+    let version = sealed.version.take();
     Ok(fields(open(sealed, configured, world).await?, version))
 }
 
-/// Reads a SealedSecret of the cluster, and its `resourceVersion`.
-pub(super) async fn of_cluster(
-    at: &SecretRef,
-    world: &World,
-) -> Result<(SealedSecret, Option<String>), Failure> {
+/// Reads a SealedSecret of the cluster.
+pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSecret, Failure> {
     let cluster = world.kubernetes().await?;
     let at = config::resolve(at, &cluster.namespace);
-    let Some((answer, version)) = cluster.sealed_secret(&at).await? else {
+    let Some(answer) = cluster.sealed_secret(&at).await? else {
         return Err(Error::Absent(Subject {
             kind: Kind::SealedSecret,
             at,
@@ -82,7 +80,7 @@ pub(super) async fn of_cluster(
             format!("the API server's answer for sealed secret {at} is none"),
         ));
     };
-    Ok((sealed, version))
+    Ok(sealed)
 }
 
 /// Reads all SealedSecrets of a file, and the file's version.

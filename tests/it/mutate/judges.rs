@@ -311,6 +311,7 @@ fn unseal(values: Vec<(String, Vec<u8>)>) -> Result<Vec<Vec<u8>>, sealed::Unseal
     let object = SealedSecret {
         namespace: Some("platform".into()),
         name: "app".into(),
+        version: None,
         scope: Scope::Strict,
         sealed: Sealed::Values(values),
         template: SecretTemplate::default(),
