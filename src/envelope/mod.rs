@@ -4,6 +4,7 @@
 pub mod age;
 pub mod document;
 pub mod dotenv;
+pub mod gotemplate;
 mod ini;
 mod json;
 pub mod manifest;

@@ -1,9 +1,9 @@
 //! Why a SealedSecret does not open: in words that do not tell which step it was.
 
 use super::Scope;
-use super::gotemplate::TemplateError;
 use crate::base::failure::{Class, Fault};
 use crate::envelope::SyntaxError;
+use crate::envelope::gotemplate::TemplateError;
 use crate::envelope::manifest::ManifestError;
 
 /// Why a SealedSecret does not open. Nothing of it is delivered then.

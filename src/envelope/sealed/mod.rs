@@ -11,7 +11,6 @@
 
 mod der;
 mod error;
-pub mod gotemplate;
 mod key;
 mod open;
 mod parse;
@@ -25,7 +24,7 @@ pub use error::{InsideError, UnsealError};
 pub use key::{KEY_LABEL, KeyError, KeyProblem, Keyring, SealingKey};
 pub use parse::{SealedError, from_document, parse};
 
-use gotemplate::Template;
+use crate::envelope::gotemplate::Template;
 
 use crate::base::material::SecretBytes;
 use crate::envelope::document;

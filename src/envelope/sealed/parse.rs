@@ -1,11 +1,11 @@
 //! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about all that decides
 //! what is opened.
 
-use super::gotemplate::{MOST_PARTS, Template, TemplateError};
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
 use crate::base::artifact::secret;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::Node;
+use crate::envelope::gotemplate::{MOST_PARTS, Template, TemplateError};
 use crate::envelope::manifest::fields::{self, Expected, Fields, ShapeError};
 use crate::envelope::manifest::{self, Kind, ManifestError, names};
 use crate::envelope::{SyntaxError, document};

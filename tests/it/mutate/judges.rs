@@ -12,7 +12,7 @@ use keyferry::base::material::{Node, SecretBytes};
 use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::document;
-use keyferry::envelope::sealed::gotemplate::{MOST_PARTS, Template};
+use keyferry::envelope::gotemplate::{MOST_PARTS, Template};
 use keyferry::envelope::sealed::{self, Keyring, Scope, Sealed, SealedSecret, SecretTemplate};
 use keyferry::envelope::sops::{self, Policy};
 use keyferry::reflect::pattern::budget::{Budget, Cost};

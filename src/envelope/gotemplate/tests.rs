@@ -14,7 +14,7 @@ struct Vectors {
 }
 
 fn vectors() -> Vectors {
-    let text = include_str!("../../../../tests/vectors/sealed/gotemplate.json");
+    let text = include_str!("../../../tests/vectors/sealed/gotemplate.json");
     serde_json::from_str(text).expect("the vectors are JSON")
 }
 
