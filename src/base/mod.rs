@@ -7,6 +7,7 @@ pub mod counters;
 pub mod failure;
 pub mod lock;
 pub mod material;
+pub(crate) mod meter;
 pub mod metric;
 pub mod observed;
 pub mod overlap;

@@ -1,6 +1,5 @@
 //! Evaluating the tree: bounded in steps and size, strict about what is missing.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -8,6 +7,7 @@ use super::functions::{self, Function};
 use super::value::{Buffer, Text, Value};
 use super::{Command, Item, Operand, Pipeline, Problem, TemplateError, error};
 use crate::base::material::SecretBytes;
+use crate::base::meter::{Meter, Spent};
 
 mod block;
 
@@ -16,7 +16,16 @@ const STEPS: u32 = 100_000;
 
 /// Bytes that functions may read and make: a Secret holds 1 MiB, and each step may go through all
 /// of it.
-const WORK: usize = 32 * 1024 * 1024;
+const BYTES: usize = 32 * 1024 * 1024;
+
+impl From<Spent> for Problem {
+    fn from(spent: Spent) -> Self {
+        Self::Excess(match spent {
+            Spent::Steps => "100000 steps",
+            Spent::Bytes => "32 MiB of text on its way",
+        })
+    }
+}
 
 /// Renders parsed items.
 pub(super) fn render(
@@ -27,8 +36,7 @@ pub(super) fn render(
         data,
         variables: Vec::new(),
         out: Buffer::default(),
-        steps: 0,
-        work: Cell::new(0),
+        meter: Meter::of(STEPS, BYTES),
         line: 1,
     };
     state.items(items, &Value::Data)?;
@@ -40,8 +48,7 @@ pub(super) struct State<'a> {
     pub(super) data: &'a BTreeMap<String, SecretBytes>,
     variables: Vec<(&'a str, Value<'a>)>,
     out: Buffer,
-    steps: u32,
-    work: Cell<usize>,
+    meter: Meter,
     line: u32,
 }
 
@@ -59,21 +66,13 @@ impl<'a> State<'a> {
 
     fn step(&mut self, line: u32) -> Result<(), TemplateError> {
         self.line = line;
-        self.steps += 1;
-        if self.steps > STEPS {
-            return self.fail(Problem::Excess("100000 steps"));
-        }
-        Ok(())
+        let step = self.meter.step();
+        step.map_err(|spent| error(line, spent.into()))
     }
 
     /// Pays for so many bytes that are read or made.
     pub(super) fn pay(&self, bytes: usize) -> Result<(), Problem> {
-        let work = self.work.get().saturating_add(bytes);
-        self.work.set(work);
-        match work > WORK {
-            true => Err(Problem::Excess("32 MiB of text on its way")),
-            false => Ok(()),
-        }
+        Ok(self.meter.bytes(bytes)?)
     }
 
     pub(super) fn is_true(&self, value: &Value<'_>) -> bool {

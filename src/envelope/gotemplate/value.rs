@@ -3,10 +3,9 @@
 
 use std::rc::Rc;
 
-use zeroize::Zeroizing;
-
 use super::Problem;
 use crate::base::material::SecretBytes;
+use crate::base::wiped::Wiped;
 
 /// No text that a template makes is larger: a Secret could not hold it.
 pub(super) const LARGEST: usize = 1024 * 1024;
@@ -78,9 +77,9 @@ impl Value<'_> {
     }
 }
 
-/// A text that grows: each time it moves, what it leaves is wiped; and it ends at [`LARGEST`].
+/// A text that grows up to [`LARGEST`].
 #[derive(Default)]
-pub(super) struct Buffer(Zeroizing<Vec<u8>>);
+pub(super) struct Buffer(Wiped);
 
 /// It would be larger than [`LARGEST`].
 #[derive(Debug)]
@@ -94,17 +93,10 @@ impl From<TooLarge> for Problem {
 
 impl Buffer {
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
-        let needed = self.0.len() + bytes.len();
-        if needed > LARGEST {
+        if self.0.len() + bytes.len() > LARGEST {
             return Err(TooLarge);
         }
-        if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity((needed * 2).max(256)));
-            larger.extend_from_slice(&self.0);
-            // The old one is wiped as it goes.
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(bytes);
+        self.0.push(bytes);
         Ok(())
     }
 
@@ -123,6 +115,6 @@ impl Buffer {
     }
 
     pub(super) fn finish(self) -> SecretBytes {
-        SecretBytes::from(self.0)
+        self.0.into_secret()
     }
 }

@@ -1,5 +1,5 @@
 //! Walks a template with the fields of one delivery. Every step and every byte made is paid from a
-//! [`Meter`](super::value::Meter).
+//! [`Meter`](crate::base::meter::Meter).
 
 use std::rc::Rc;
 

@@ -63,8 +63,8 @@ impl Position {
     const START: Self = Self { line: 1, column: 1 };
 
     /// Turns a problem into an error at this place.
-    fn at(self) -> impl Fn(Problem) -> TemplateError {
-        move |problem| TemplateError::new(self, problem)
+    fn at<P: Into<Problem>>(self) -> impl Fn(P) -> TemplateError {
+        move |problem| TemplateError::new(self, problem.into())
     }
 }
 

@@ -1,11 +1,12 @@
 //! Operators on values. Numbers are whole and checked; text is joined with `~` only, so that `+`
 //! never surprises.
 
+use crate::base::meter::Meter;
 use crate::base::wiped::Wiped;
 
 use super::Problem;
 use super::tree::Operator;
-use super::value::{Meter, Text, Value};
+use super::value::{Text, Value};
 
 pub(super) fn negative<'a>(value: &Value<'a>) -> Result<Value<'a>, Problem> {
     let number = value

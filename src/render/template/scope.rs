@@ -4,10 +4,11 @@
 use std::rc::Rc;
 
 use crate::base::material::Node;
+use crate::base::meter::Meter;
 use crate::render::field::{Field, Fields};
 
 use super::Problem;
-use super::value::{FIELDS, Meter, Value};
+use super::value::{self, FIELDS, Value};
 
 /// What an expression may see.
 pub(super) struct Scope<'a> {
@@ -22,7 +23,7 @@ impl<'a> Scope<'a> {
         Self {
             fields,
             locals: Vec::new(),
-            meter: Meter::full(),
+            meter: value::meter(),
         }
     }
 

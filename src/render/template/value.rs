@@ -1,11 +1,11 @@
 //! What an expression gives: lent from a field where possible, wiped where not.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
 use crate::base::material::{Node, SecretBytes};
+use crate::base::meter::{Meter, Spent};
 
 use super::Problem;
 
@@ -218,47 +218,19 @@ impl PartialEq for Value<'_> {
     }
 }
 
-/// What a template may still spend: steps bound its time, bytes its memory.
-pub(super) struct Meter {
-    steps: Cell<u32>,
-    bytes: Cell<usize>,
+const STEPS: u32 = 100_000;
+const BYTES: usize = 16 * 1024 * 1024;
+
+/// What one template may spend.
+pub(super) fn meter() -> Meter {
+    Meter::of(STEPS, BYTES)
 }
 
-impl Meter {
-    const STEPS: u32 = 100_000;
-    const BYTES: usize = 16 * 1024 * 1024;
-
-    pub(super) fn full() -> Self {
-        Self {
-            steps: Cell::new(Self::STEPS),
-            bytes: Cell::new(Self::BYTES),
-        }
-    }
-
-    pub(super) fn step(&self) -> Result<(), Problem> {
-        match self.steps.get().checked_sub(1) {
-            Some(left) => {
-                self.steps.set(left);
-                Ok(())
-            }
-            None => Err(Problem::Limit(format!(
-                "the template takes more than {} steps",
-                Self::STEPS
-            ))),
-        }
-    }
-
-    /// Called before that much text is made.
-    pub(super) fn bytes(&self, count: usize) -> Result<(), Problem> {
-        match self.bytes.get().checked_sub(count) {
-            Some(left) => {
-                self.bytes.set(left);
-                Ok(())
-            }
-            None => Err(Problem::Limit(format!(
-                "the template makes more than {} MiB of text",
-                Self::BYTES / 1024 / 1024
-            ))),
-        }
+impl From<Spent> for Problem {
+    fn from(spent: Spent) -> Self {
+        Self::Limit(match spent {
+            Spent::Steps => format!("the template takes more than {STEPS} steps"),
+            Spent::Bytes => format!("the template makes more than {} MiB of text", BYTES >> 20),
+        })
     }
 }

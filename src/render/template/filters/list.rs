@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use crate::base::material::{Node, SecretBytes};
+use crate::base::meter::Meter;
 use crate::base::wiped::Wiped;
 use crate::config::DocumentFormat;
 use crate::envelope::document;
 use crate::format::number::is_json;
 use crate::render::json as writer;
 use crate::render::template::Problem;
-use crate::render::template::value::{Meter, Text, Value};
+use crate::render::template::value::{Text, Value};
 use crate::render::yaml;
 
 use super::Given;

@@ -4,7 +4,8 @@ mod list;
 mod text;
 
 use super::Problem;
-use super::value::{Meter, Value};
+use super::value::Value;
+use crate::base::meter::Meter;
 
 /// One filter.
 pub(super) struct Filter {
