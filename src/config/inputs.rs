@@ -3,20 +3,7 @@
 
 use std::path::Path;
 
-use super::{AgeKey, Config, JwtSource, Reaction, SealedKey, Source, VaultAuth};
-
-impl Source {
-    /// The file that it is read from.
-    pub fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Age { file, .. }
-            | Self::Sops { file, .. }
-            | Self::Sealed { file, .. }
-            | Self::SealedManifests { file } => Some(file),
-            Self::Vault(_) | Self::SealedObject(_) | Self::Secret(_) => None,
-        }
-    }
-}
+use super::{AgeKey, Config, SealedKey};
 
 impl AgeKey {
     /// The files that it is read from.
@@ -45,29 +32,6 @@ impl SealedKey {
     }
 }
 
-impl VaultAuth {
-    /// The files that show who we are.
-    pub fn files(&self) -> Vec<&Path> {
-        match self {
-            Self::Kubernetes { token_file, .. } => vec![token_file],
-            Self::Jwt {
-                token: JwtSource::File(file),
-                ..
-            }
-            | Self::Token { file } => vec![file],
-            Self::Jwt {
-                token: JwtSource::GithubActions { .. },
-                ..
-            } => Vec::new(),
-            Self::AppRole {
-                role_id_file,
-                secret_id_file,
-                ..
-            } => vec![role_id_file, secret_id_file],
-        }
-    }
-}
-
 impl Config {
     /// Every file that is read, beside the configuration itself and its templates, and what it is.
     pub fn inputs(&self) -> Vec<(&Path, &'static str)> {
@@ -87,13 +51,7 @@ impl Config {
             .iter()
             .flat_map(|delivery| &delivery.on_change)
         {
-            if let Reaction::Webhook {
-                ca_file, key_file, ..
-            } = reaction
-            {
-                all.extend(ca_file.as_deref().map(|file| (file, "a CA file")));
-                all.extend(key_file.as_deref().map(|file| (file, "a key")));
-            }
+            all.extend(reaction.files());
         }
         all
     }

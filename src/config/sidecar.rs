@@ -1,7 +1,7 @@
 //! How a sidecar stays: how often it looks, what it does about stale data, and whom it tells of a
 //! change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::SecretRef;
@@ -160,6 +160,22 @@ impl Reaction {
             Self::Run { .. } => "run",
             Self::Restart { .. } => "restart",
             Self::Webhook { .. } => "webhook",
+        }
+    }
+}
+
+impl Reaction {
+    /// The files that it reads, and what each is.
+    pub fn files(&self) -> Vec<(&Path, &'static str)> {
+        match self {
+            Self::Webhook {
+                ca_file, key_file, ..
+            } => {
+                let ca = ca_file.as_deref().map(|file| (file, "a CA file"));
+                let key = key_file.as_deref().map(|file| (file, "a key"));
+                ca.into_iter().chain(key).collect()
+            }
+            Self::Signal { .. } | Self::Run { .. } | Self::Restart { .. } => Vec::new(),
         }
     }
 }

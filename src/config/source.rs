@@ -146,6 +146,31 @@ impl DocumentFormat {
 }
 
 impl Source {
+    /// The file that it is read from.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Age { file, .. }
+            | Self::Sops { file, .. }
+            | Self::Sealed { file, .. }
+            | Self::SealedManifests { file } => Some(file),
+            Self::Vault(_) | Self::SealedObject(_) | Self::Secret(_) => None,
+        }
+    }
+
+    /// What it is, and its name as it was written.
+    pub fn name(&self) -> (&'static str, String) {
+        match self {
+            Self::Vault(read) => ("vault", read.path.clone()),
+            Self::Age { file, .. } => ("age file", file.display().to_string()),
+            Self::Sops { file, .. } => ("sops file", file.display().to_string()),
+            Self::Sealed { file, .. } | Self::SealedManifests { file } => {
+                ("sealed file", file.display().to_string())
+            }
+            Self::SealedObject(at) => ("sealed secret", at.to_string()),
+            Self::Secret(at) => ("secret", at.to_string()),
+        }
+    }
+
     /// The Vault read that it is, where it is one.
     pub fn vault(&self) -> Option<&VaultRead> {
         match self {

@@ -1,6 +1,6 @@
 //! Vault servers and our identity there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Location;
 
@@ -76,4 +76,27 @@ pub enum JwtSource {
         /// `aud` of the token.
         audience: String,
     },
+}
+
+impl VaultAuth {
+    /// The files that show who we are.
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Kubernetes { token_file, .. } => vec![token_file],
+            Self::Jwt {
+                token: JwtSource::File(file),
+                ..
+            }
+            | Self::Token { file } => vec![file],
+            Self::Jwt {
+                token: JwtSource::GithubActions { .. },
+                ..
+            } => Vec::new(),
+            Self::AppRole {
+                role_id_file,
+                secret_id_file,
+                ..
+            } => vec![role_id_file, secret_id_file],
+        }
+    }
 }

@@ -85,7 +85,7 @@ fn material<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a Material
 fn of_source(from: &From, failure: Failure) -> Failure {
     let names_itself = match from.source.vault() {
         Some(_) => failure.what.starts_with("vault `"),
-        None => failure.what.contains(&source_name(&from.source).1),
+        None => failure.what.contains(&from.source.name().1),
     };
     match names_itself {
         true => within(&from.at, failure),
@@ -252,21 +252,8 @@ pub(super) fn origin(from: &From) -> Origin {
 
 /// A source as a message names it: its kind, and its name on one line whatever it holds.
 fn source_label(source: &Source) -> String {
-    let (kind, name) = source_name(source);
+    let (kind, name) = source.name();
     format!("{kind} {}", plain::quoted(&name))
-}
-
-fn source_name(source: &Source) -> (&'static str, String) {
-    match source {
-        Source::Vault(read) => ("vault", read.path.clone()),
-        Source::Age { file, .. } => ("age file", file.display().to_string()),
-        Source::Sops { file, .. } => ("sops file", file.display().to_string()),
-        Source::Sealed { file, .. } | Source::SealedManifests { file } => {
-            ("sealed file", file.display().to_string())
-        }
-        Source::SealedObject(at) => ("sealed secret", at.to_string()),
-        Source::Secret(at) => ("secret", at.to_string()),
-    }
 }
 
 /// Why the sources of a delivery do not make fields.

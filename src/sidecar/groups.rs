@@ -153,13 +153,8 @@ pub fn files(group: &Config) -> Vec<PathBuf> {
     let (mut age, mut sealed) = (false, false);
     for (_, source) in group.sources() {
         files.extend(source.file());
-        match source {
-            Source::Age { .. } | Source::Sops { .. } => age = true,
-            Source::Sealed { .. } | Source::SealedManifests { .. } | Source::SealedObject(_) => {
-                sealed = true;
-            }
-            Source::Vault(_) | Source::Secret(_) => {}
-        }
+        sealed |= source.is_sealed();
+        age |= source.is_encrypted() && !source.is_sealed();
     }
     let age_keys = group.keys.age.iter().flat_map(AgeKey::files);
     files.extend(age_keys.filter(|_| age));
