@@ -12,7 +12,8 @@ use crate::base::lock::locked;
 pub struct Tally(AtomicU64);
 
 impl Tally {
-    const fn new() -> Self {
+    /// Nothing was counted yet. A counter stands where it counts, or here where several count.
+    pub const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
