@@ -49,21 +49,7 @@ pub(crate) enum NetError {
 impl NetError {
     /// Whether the same request may succeed later.
     pub(crate) fn is_passing(&self) -> bool {
-        match self {
-            Self::Connect { .. }
-            | Self::Tls { .. }
-            | Self::Untrusted { .. }
-            | Self::Roots { .. }
-            | Self::Timeout { .. }
-            | Self::Late { .. }
-            | Self::Redirect { .. }
-            | Self::NoHttp
-            | Self::BrokeOff => true,
-            Self::Address { .. }
-            | Self::Plaintext { .. }
-            | Self::Large { .. }
-            | Self::Memory(_) => false,
-        }
+        self.class() == Class::Unavailable || matches!(self, Self::Roots { .. })
     }
 
     /// Whether it passes only when somebody puts something right.
