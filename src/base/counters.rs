@@ -13,7 +13,7 @@ pub struct Tally(AtomicU64);
 
 impl Tally {
     /// Nothing was counted yet. A counter stands where it counts, or here where several count.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
