@@ -420,15 +420,8 @@ pub(crate) struct GrantsVault {
     /// With --apply: also replace what was not made by this command
     #[arg(long, requires = "apply")]
     pub(crate) adopt: bool,
-    /// When all waiting ends: 90s, 2m, 1h30m
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "KEYFERRY_DEADLINE",
-        default_value = "2m",
-        value_parser = duration
-    )]
-    pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) deadline: Deadline,
 }
 
 /// Who writes with --apply.

@@ -76,7 +76,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
         None => shown(grants::vault(&all, &terms, output)),
         Some(caller) => {
             let consent = Consent { dry_run, adopt };
-            let time_limit = TimeLimit::Until(Instant::now() + deadline);
+            let time_limit = TimeLimit::Until(Instant::now() + deadline.deadline);
             let applied = apply(&all, &terms, &caller, consent, time_limit);
             let (ended, text) = block_on(common, applied);
             then(print(&text), ended)

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn names_are_read_as_far_as_they_are_in_clear() {
         let text = "kind: List\nitems:\n- metadata: {name: a, namespace: x}\n- metadata: {name: \
-            b}\n---\nmetadata: {name: 'ENC[AES256_GCM,data:x]', namespace: y}\n";
+            b}\n---\nmetadata: {name: 'ENC[AES256_GCM,data:x]', namespace: other}\n";
         let described = of_file(Path::new("x.yaml"), text.as_bytes()).expect("documents");
         let one = |namespace: Option<&str>, name: Option<&str>| Described {
             namespace: namespace.map(str::to_owned),
@@ -70,7 +70,7 @@ mod tests {
         let want = [
             one(Some("x"), Some("a")),
             one(None, Some("b")),
-            one(Some("y"), None),
+            one(Some("other"), None),
         ];
         assert_eq!(described, want);
     }
