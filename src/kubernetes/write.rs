@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
 use super::call::{Body, Call, Verb};
@@ -18,7 +18,6 @@ use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::Data;
 use crate::base::observed::Basis;
 use crate::format::base64;
-use crate::process::time_limit::retry;
 use crate::reflect::place;
 
 /// A version that no object ever had: the store counts from 2. An apply that names it can create
@@ -26,6 +25,10 @@ use crate::reflect::place;
 /// appears between our look and our write is never touched, with `patch` and `create` on one name
 /// as the only rights.
 pub(super) const NEVER: &str = "1";
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A Secret or ConfigMap as it is to be.
 pub(crate) struct Put<'a> {
@@ -185,9 +188,8 @@ impl Kubernetes {
     ) -> Result<(), Error> {
         let call = Call::new(Verb::GetMetadata, kind.into(), at);
         let end = self.time_limit.deadline().min(Instant::now() + patience);
-        let mut tries = 0;
+        let mut pause = FIRST_PAUSE;
         loop {
-            tries += 1;
             let found: Metadata<IgnoredAny> = match self.metadata(&call).await {
                 Err(Error::Absent(_)) => return Ok(()),
                 found => found?,
@@ -195,13 +197,14 @@ impl Kubernetes {
             if found.uid != uid {
                 return Ok(());
             }
-            if Instant::now() >= end {
+            if Instant::now() + pause >= end {
                 return Err(Error::BeingDeleted {
                     subject: call.subject,
                     finalizers: found.finalizers,
                 });
             }
-            sleep_until(end.min(Instant::now() + retry::pause(tries, None))).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
