@@ -7,14 +7,18 @@ use std::time::Duration;
 /// pass wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Configuration or usage: found before any I/O to a provider, but for what only a source can
-    /// show (a field that comes twice, a version of KV v1).
+    /// The command line is wrong.
     Usage,
+    /// The configuration is wrong: found before any I/O to a provider, but for what only a source
+    /// can show (a field that comes twice, a version of KV v1).
+    Configuration,
     /// Login refused, or policy or RBAC refuses.
     Denied,
     /// A source or field is absent, deleted, destroyed or empty.
     Missing,
-    /// Nothing decrypts it, its integrity check failed, or it is malformed.
+    /// None of the keys at hand opens it.
+    Undecryptable,
+    /// Its integrity check failed, or it is malformed.
     Corrupt,
     /// A foreign object, a safety rule, a size; or the API server rejects it.
     Refused,
@@ -42,10 +46,10 @@ impl Class {
     /// The process exit code of this class.
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Usage => 2,
+            Self::Usage | Self::Configuration => 2,
             Self::Denied => 3,
             Self::Missing => 4,
-            Self::Corrupt => 5,
+            Self::Undecryptable | Self::Corrupt => 5,
             Self::Refused => 6,
             Self::Unavailable => 7,
             Self::Sink => 8,
@@ -57,8 +61,10 @@ impl Class {
     pub fn word(self) -> &'static str {
         match self {
             Self::Usage => "usage",
+            Self::Configuration => "configuration",
             Self::Denied => "denied",
             Self::Missing => "missing",
+            Self::Undecryptable => "undecryptable",
             Self::Corrupt => "corrupt",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
@@ -130,7 +136,7 @@ pub fn class_of_reading(error: &std::io::Error) -> Class {
     const TOO_MANY: i32 = 24;
     match error.raw_os_error() {
         Some(NO_MEMORY | TOO_MANY_OF_THE_SYSTEM | TOO_MANY) => Class::Unavailable,
-        Some(_) | None => Class::Usage,
+        Some(_) | None => Class::Configuration,
     }
 }
 

@@ -113,7 +113,7 @@ fn without_delivery(name: &str) -> Problem {
              can be said"
                 .to_owned(),
         ),
-        class: Class::Usage,
+        class: Class::Configuration,
     }
 }
 
@@ -132,7 +132,7 @@ fn pasted(name: &str, text: &str) -> Vec<Problem> {
         at: location(name, text, at),
         what: "this has the form of a secret".to_owned(),
         hint: Some(format!("{BY_FILE}; replace it, it was seen")),
-        class: Class::Usage,
+        class: Class::Configuration,
     };
     mask::tokens(text).into_iter().map(problem).collect()
 }
@@ -170,7 +170,7 @@ fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
         at,
         what: flaw.what,
         hint: Some(hint),
-        class: Class::Usage,
+        class: Class::Configuration,
     }
 }
 

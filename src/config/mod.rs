@@ -86,8 +86,10 @@ pub struct Config {
 impl Config {
     /// Its name, for what is written with it.
     pub fn name(&self) -> Result<&ConfigurationName, Failure> {
-        let unnamed =
-            || Failure::new(Class::Usage, "the configuration has no name").hint("add `name: …`");
+        let unnamed = || {
+            Failure::new(Class::Configuration, "the configuration has no name")
+                .hint("add `name: …`")
+        };
         self.name.as_ref().ok_or_else(unnamed)
     }
 

@@ -37,7 +37,7 @@ impl Problems {
     /// The class of the whole: the lowest of all.
     pub fn class(&self) -> Class {
         let classes = self.list.iter().map(|problem| problem.class);
-        classes.min().unwrap_or(Class::Usage)
+        classes.min().unwrap_or(Class::Configuration)
     }
 
     /// The first of those that decide the class.
@@ -48,7 +48,7 @@ impl Problems {
     /// The worst problem, for the last line of a run and the termination log.
     pub fn failure(&self) -> Failure {
         match self.worst() {
-            None => Failure::new(Class::Usage, "the configuration is not valid"),
+            None => Failure::new(Class::Configuration, "the configuration is not valid"),
             Some(problem) => problem.failure(),
         }
     }
@@ -211,7 +211,7 @@ mod tests {
                 },
                 what: "unknown key `frm`".into(),
                 hint: Some("did you mean `from`?".into()),
-                class: Class::Usage,
+                class: Class::Configuration,
             }],
             texts: [("k.yaml".to_owned(), text)].into(),
         };

@@ -87,8 +87,8 @@ impl Fault for SinkError {
             | Self::TooLarge(_)
             | Self::Unfit { .. }
             | Self::Replaced(_) => Class::Refused,
-            Self::Mounted(_) => Class::Usage,
-            Self::System { errno, .. } if *errno == Errno::NAMETOOLONG => Class::Usage,
+            Self::Mounted(_) => Class::Configuration,
+            Self::System { errno, .. } if *errno == Errno::NAMETOOLONG => Class::Configuration,
             Self::NoFolder(_) | Self::Busy(_) | Self::Hangs(_) | Self::System { .. } => Class::Sink,
         }
     }

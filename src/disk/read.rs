@@ -90,11 +90,13 @@ impl Fault for DiskError {
     fn class(&self) -> Class {
         match self {
             Self::Absent { .. } => Class::Missing,
-            Self::NotRegular { .. } | Self::TooLarge { .. } => Class::Usage,
+            Self::NotRegular { .. } | Self::TooLarge { .. } => Class::Configuration,
             Self::Open { .. } => Class::Refused,
             Self::Hangs { .. } => Class::Unavailable,
             Self::Failed { errno, .. } => match *errno {
-                Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NAMETOOLONG => Class::Usage,
+                Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NAMETOOLONG => {
+                    Class::Configuration
+                }
                 _ => Class::Unavailable,
             },
         }
@@ -332,10 +334,15 @@ mod tests {
             LIMIT
         );
         let rows: [(&Path, Class, bool, &str); 5] = [
-            (folder.path(), Class::Usage, false, "is a folder"),
-            (&fifo, Class::Usage, false, "is a pipe"),
-            (Path::new("/dev/zero"), Class::Usage, false, "is a device"),
-            (&large, Class::Usage, false, "larger than 1 MiB"),
+            (folder.path(), Class::Configuration, false, "is a folder"),
+            (&fifo, Class::Configuration, false, "is a pipe"),
+            (
+                Path::new("/dev/zero"),
+                Class::Configuration,
+                false,
+                "is a device",
+            ),
+            (&large, Class::Configuration, false, "larger than 1 MiB"),
             (
                 Path::new("/nowhere/token"),
                 Class::Missing,

@@ -182,7 +182,7 @@ fn held(finalizers: &[String]) -> String {
 impl Fault for Error {
     fn class(&self) -> Class {
         match self {
-            Self::NoCluster(_) | Self::Kubeconfig { .. } | Self::BadName(_) => Class::Usage,
+            Self::NoCluster(_) | Self::Kubeconfig { .. } | Self::BadName(_) => Class::Configuration,
             Self::Credentials(_) | Self::Unauthenticated { .. } | Self::Forbidden { .. } => {
                 Class::Denied
             }

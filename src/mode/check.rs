@@ -206,7 +206,7 @@ fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<F
         .filter_map(|(delivery, wanted)| Some(Failed::of(&delivery.name, wanted.artifacts.err()?)))
         .collect();
     // Where a manifest may go can depend on our own namespace, which only the cluster knows.
-    let offline = Failure::new(Class::Usage, "our own namespace is not known here");
+    let offline = Failure::new(Class::Configuration, "our own namespace is not known here");
     let files = config.manifests.iter().flat_map(|set| &set.files);
     let described = render::described(config, fetched, &Err(offline.clone()), now);
     for (file, wanted) in files.zip(described) {

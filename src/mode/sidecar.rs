@@ -265,10 +265,11 @@ pub(super) async fn tend(name: &str, session: &Session, world: &World) {
 /// for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
     if config.deliveries.is_empty() && config.manifests.is_empty() && config.reflector.is_none() {
-        return Err(
-            Failure::new(Class::Usage, "the configuration has nothing to keep")
-                .hint("add `deliveries:`, `manifests:` or `reflector:`"),
-        );
+        return Err(Failure::new(
+            Class::Configuration,
+            "the configuration has nothing to keep",
+        )
+        .hint("add `deliveries:`, `manifests:` or `reflector:`"));
     }
     Ok(())
 }

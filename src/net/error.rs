@@ -64,7 +64,7 @@ impl NetError {
 
     pub(crate) fn class(&self) -> Class {
         match self {
-            Self::Address { .. } | Self::Roots { .. } => Class::Usage,
+            Self::Address { .. } | Self::Roots { .. } => Class::Configuration,
             Self::Plaintext { .. } | Self::Large { .. } | Self::Memory(_) => Class::Refused,
             Self::Connect { .. }
             | Self::Tls { .. }

@@ -209,7 +209,7 @@ impl World {
     pub fn vault(&self, server: &str) -> Result<&Session, Failure> {
         self.vaults.get(server).map(Arc::as_ref).ok_or_else(|| {
             Failure::new(
-                Class::Usage,
+                Class::Configuration,
                 format!("no vault server `{server}` is configured"),
             )
         })

@@ -181,7 +181,7 @@ fn failure(what: &str, one: &Claim, other: &Claim) -> Failure {
         false => format!("the other is {} of `{}`", other.artifact, other.delivery),
     };
     Failure::new(
-        Class::Usage,
+        Class::Configuration,
         format!("{what} is the target of two outputs; {other}"),
     )
     .hint("give one of them another place")

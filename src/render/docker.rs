@@ -154,7 +154,7 @@ impl Fault for DockerError {
         match self {
             Self::Field(error) => error.class(),
             Self::Json(error) => error.class(),
-            Self::Twice(_) => Class::Usage,
+            Self::Twice(_) => Class::Configuration,
             Self::NotText(_) | Self::Server | Self::Colon(_) => Class::Refused,
         }
     }

@@ -150,7 +150,7 @@ pub(super) enum FilesError {
 
 impl Fault for FilesError {
     fn class(&self) -> Class {
-        Class::Usage
+        Class::Configuration
     }
 
     fn hint(&self) -> Option<String> {

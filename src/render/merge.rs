@@ -285,7 +285,7 @@ impl Fault for MergeError {
         match self {
             Self::NotThere { .. } => Class::Missing,
             Self::NotBase64 { .. } => Class::Corrupt,
-            Self::Twice { .. } => Class::Usage,
+            Self::Twice { .. } => Class::Configuration,
             Self::NotFields(_) | Self::SeveralDocuments(_) | Self::NotJson { .. } => Class::Refused,
         }
     }

@@ -106,9 +106,13 @@ impl DeliveryHealth {
             Class::Unavailable => self.rules.on_unavailable,
             // What is wrong here was not decided by a server: what was delivered is as good as
             // before.
-            Class::Usage | Class::Corrupt | Class::Refused | Class::Sink | Class::Bug => {
-                OnFailure::Keep
-            }
+            Class::Usage
+            | Class::Configuration
+            | Class::Undecryptable
+            | Class::Corrupt
+            | Class::Refused
+            | Class::Sink
+            | Class::Bug => OnFailure::Keep,
         }
     }
 }

@@ -152,7 +152,7 @@ impl EventLog {
             }
             let cluster = match world.kubernetes().await {
                 Ok(cluster) => cluster,
-                Err(failure) if failure.class == Class::Usage => {
+                Err(failure) if failure.class == Class::Configuration => {
                     tracing::debug!(reason = %failure.what, "no Events are written");
                     continue;
                 }

@@ -186,7 +186,7 @@ impl Cause {
             Self::Limit(_) | Self::Refusal(Refusal::Rejected { .. }) => Class::Refused,
             Self::Refusal(_) => Class::Denied,
             Self::Absence(_) => Class::Missing,
-            Self::Misuse(_) => Class::Usage,
+            Self::Misuse(_) => Class::Configuration,
             Self::Spent { last, .. } => last.class(),
         }
     }

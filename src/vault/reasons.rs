@@ -30,7 +30,7 @@ pub(super) enum Setup {
 impl Setup {
     pub(super) fn class(&self) -> Class {
         match self {
-            Self::Path(_) | Self::Mount(_) | Self::Write => Class::Usage,
+            Self::Path(_) | Self::Mount(_) | Self::Write => Class::Configuration,
             Self::Credential { .. } | Self::NoRunner | Self::Spends => Class::Denied,
         }
     }

@@ -16,7 +16,7 @@ pub fn check_roots(config: &Config) -> Vec<Problem> {
             at: server.ca_at.clone(),
             what: error.to_string(),
             hint: error.hint(),
-            class: Class::Usage,
+            class: Class::Configuration,
         })
     };
     over_tls.filter_map(problem).collect()

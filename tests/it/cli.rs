@@ -83,7 +83,7 @@ fn usage_errors_exit_with_2() {
     assert_eq!(output.code, 2);
     assert!(
         last_line(&output)
-            .starts_with("error: usage: keyferry.yaml: the configuration cannot be read"),
+            .starts_with("error: configuration: keyferry.yaml: the configuration cannot be read"),
         "{}",
         output.stderr
     );

@@ -107,7 +107,7 @@ fn a_mistake_in_the_configuration_is_told_once() {
     assert_eq!(
         one.stderr,
         "1 | deliveries: [{name: a, frm: []}]\n  |                        ^^^\n\
-         error: usage: keyferry.yaml:1:24: unknown key `frm`; did you mean `from`?\n"
+         error: configuration: keyferry.yaml:1:24: unknown key `frm`; did you mean `from`?\n"
     );
     let two = said(
         "deliveries:\n  - {name: a}\n  - {name: a, fields: {B: c}}\n",
@@ -170,7 +170,7 @@ fn an_empty_configuration_is_none() {
         assert_eq!(output.code, 2, "{text:?}");
         assert!(
             last_line(&output).starts_with(
-                "error: usage: keyferry.yaml: no delivery is declared; add `deliveries:"
+                "error: configuration: keyferry.yaml: no delivery is declared; add `deliveries:"
             ),
             "{}",
             output.stderr

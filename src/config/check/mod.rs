@@ -162,7 +162,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             at: second,
             what: "`reflector` is declared twice".to_owned(),
             hint: Some(format!("the first is at {first}; make one of them")),
-            class: Class::Usage,
+            class: Class::Configuration,
         });
     }
     if let [(_, first), (_, second), ..] = mark_keys.as_slice() {
@@ -250,7 +250,7 @@ fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultS
         at: at.clone(),
         what,
         hint: Some(hint),
-        class: Class::Usage,
+        class: Class::Configuration,
     }
 }
 
@@ -259,7 +259,7 @@ fn twice(kind: &str, name: &str, first: &Location, second: &Location) -> Problem
         at: second.clone(),
         what: format!("{kind} `{name}` is declared twice"),
         hint: Some(format!("the first is at {first}; rename one")),
-        class: Class::Usage,
+        class: Class::Configuration,
     }
 }
 
@@ -285,7 +285,7 @@ impl Checker<'_> {
             at,
             what: what.into(),
             hint: Some(hint.into()),
-            class: Class::Usage,
+            class: Class::Configuration,
         });
     }
 

@@ -69,7 +69,7 @@ pub(super) fn merge(
                      their own"
                         .to_owned(),
                 ),
-                class: Class::Usage,
+                class: Class::Configuration,
             });
         }
     }
@@ -87,7 +87,7 @@ fn missing(at: &Location, word: Option<&str>) -> Problem {
             "add `name: {name}` at the top of the file; no other configuration of the cluster may \
              have the same"
         )),
-        class: Class::Usage,
+        class: Class::Configuration,
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
                 hint: Some(format!(
                     "the other is at {first}; give one of them another place"
                 )),
-                class: Class::Usage,
+                class: Class::Configuration,
             });
         }
         taken.enter(number, &claim);

@@ -67,7 +67,7 @@ pub(super) fn unsigned<'a>(
             "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the \
              key, and is made when it is not there"
         )),
-        class: Class::Usage,
+        class: Class::Configuration,
     })
 }
 

@@ -74,7 +74,7 @@ impl Checker<'_> {
 
     fn address(&mut self, text: String, at: Location, allow_plaintext: bool) -> Option<String> {
         let (class, what, hint) = match Address::parse(&text) {
-            Err(what) => (Class::Usage, what, "write it as https://host:8200"),
+            Err(what) => (Class::Configuration, what, "write it as https://host:8200"),
             Ok(address) if address.plain && !address.loopback && !allow_plaintext => (
                 Class::Refused,
                 format!("`{text}` would send tokens and values in clear text"),

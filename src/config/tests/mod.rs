@@ -416,9 +416,9 @@ fn row_05_clear_text_leaves_this_machine_only_when_said() {
             "",
             Some(Class::Refused),
         ),
-        ("ftp://vault", "", Some(Class::Usage)),
-        ("https://user:pass@vault", "", Some(Class::Usage)),
-        ("https://vault/v1", "", Some(Class::Usage)),
+        ("ftp://vault", "", Some(Class::Configuration)),
+        ("https://user:pass@vault", "", Some(Class::Configuration)),
+        ("https://vault/v1", "", Some(Class::Configuration)),
         ("https://${VAULT_HOST}:8200", "", None),
     ] {
         let text = format!(

@@ -140,9 +140,8 @@ impl Fault for AgeError {
             | Self::HeaderTooLarge
             | Self::HeaderMac
             | Self::MalformedPayload
-            | Self::NoMatch { .. }
-            | Self::PassphraseNotOffered
             | Self::TooMuchWork { .. } => Class::Corrupt,
+            Self::NoMatch { .. } | Self::PassphraseNotOffered => Class::Undecryptable,
             Self::TooLarge { .. } => Class::Refused,
             Self::Line { problem, .. } | Self::KeyFile(problem) => problem.class(),
         }

@@ -82,10 +82,10 @@ fn which(item: &Option<String>) -> String {
 impl Fault for UnsealError {
     fn class(&self) -> Class {
         match self {
-            Self::NoNamespace { .. }
-            | Self::NotOpened { .. }
-            | Self::TooShort { .. }
-            | Self::Inside { .. } => Class::Corrupt,
+            Self::NotOpened { .. } => Class::Undecryptable,
+            Self::NoNamespace { .. } | Self::TooShort { .. } | Self::Inside { .. } => {
+                Class::Corrupt
+            }
             Self::Template { cause, .. } => cause.class(),
             Self::Manifest(cause) => cause.class(),
         }

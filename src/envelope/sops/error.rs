@@ -150,9 +150,6 @@ impl Fault for SopsError {
             | Self::Layout(_)
             | Self::Metadata(_)
             | Self::Rules
-            | Self::ForeignKeys { .. }
-            | Self::NoMatch { .. }
-            | Self::Threshold { .. }
             | Self::Key(_)
             | Self::DataKey
             | Self::Form { .. }
@@ -160,6 +157,9 @@ impl Fault for SopsError {
             | Self::Type { .. }
             | Self::NoMac
             | Self::Mac => Class::Corrupt,
+            Self::ForeignKeys { .. } | Self::NoMatch { .. } | Self::Threshold { .. } => {
+                Class::Undecryptable
+            }
         }
     }
 

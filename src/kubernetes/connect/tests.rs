@@ -98,7 +98,7 @@ async fn kubeconfig_goes_before_the_pod_and_the_pod_before_the_home_folder() {
     assert_eq!(
         (class, text),
         (
-            Class::Usage,
+            Class::Configuration,
             format!("kubeconfig {}: it does not exist", missing.display())
         )
     );
@@ -108,7 +108,7 @@ async fn kubeconfig_goes_before_the_pod_and_the_pod_before_the_home_folder() {
 async fn no_cluster_is_a_usage_error_that_says_what_is_missing() {
     let place = Place::new();
     let (class, text) = refused(place.nowhere()).await;
-    assert_eq!(class, Class::Usage);
+    assert_eq!(class, Class::Configuration);
     assert_eq!(
         text,
         "no Kubernetes cluster was found: KUBECONFIG is not set, there is no ~/.kube/config, and \
@@ -120,7 +120,7 @@ async fn no_cluster_is_a_usage_error_that_says_what_is_missing() {
         ..place.nowhere()
     };
     let (class, text) = refused(tokenless).await;
-    assert_eq!(class, Class::Usage);
+    assert_eq!(class, Class::Configuration);
     assert!(
         text.contains("this is a pod, but") && text.contains("pod/token is not there"),
         "{text}"
@@ -133,7 +133,7 @@ async fn a_pod_without_a_namespace_file_takes_it_from_the_environment() {
     let pod = place.pod();
     fs::remove_file(pod.pod.join("namespace")).expect("it was there");
     let (class, text) = refused(pod).await;
-    assert_eq!(class, Class::Usage, "{text}");
+    assert_eq!(class, Class::Configuration, "{text}");
     let pod = place.pod();
     fs::remove_file(pod.pod.join("namespace")).expect("it was there");
     let named = Surroundings {
@@ -179,7 +179,7 @@ async fn a_kubeconfig_that_weakens_the_connection_is_refused_and_its_token_is_ne
             ..place.nowhere()
         };
         let (class, said) = refused(surroundings).await;
-        assert_eq!(class, Class::Usage, "{said}");
+        assert_eq!(class, Class::Configuration, "{said}");
         assert!(said.contains(want), "{said}\n{text}");
         assert!(!said.contains("hunter"), "{said}");
     }

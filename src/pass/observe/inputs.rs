@@ -126,6 +126,6 @@ fn problem(target: &Target, found: &Identity, inputs: &[Input]) -> Option<Proble
             read.what
         ),
         hint: Some("give this target another place".to_owned()),
-        class: Class::Usage,
+        class: Class::Configuration,
     })
 }

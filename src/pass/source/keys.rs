@@ -16,8 +16,10 @@ use crate::pass::world::World;
 /// as if nothing opened it.
 pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
     if keys.age.is_empty() {
-        return Err(Failure::new(Class::Usage, "no age key is configured")
-            .hint("add `keys: {age: [{file: …}]}`, or set SOPS_AGE_KEY_FILE"));
+        return Err(
+            Failure::new(Class::Configuration, "no age key is configured")
+                .hint("add `keys: {age: [{file: …}]}`, or set SOPS_AGE_KEY_FILE"),
+        );
     }
     let mut all = Vec::new();
     for key in &keys.age {
@@ -82,7 +84,7 @@ async fn passphrase_of(file: &Path, world: &World) -> Result<Identity, Failure> 
 pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
     if keys.sealed.is_empty() {
         return Err(
-            Failure::new(Class::Usage, "no sealing key is configured").hint(
+            Failure::new(Class::Configuration, "no sealing key is configured").hint(
                 "add `keys: {sealed: [{file: …}]}`, or `{secret: {}}` for those of the cluster",
             ),
         );

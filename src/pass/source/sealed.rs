@@ -119,7 +119,7 @@ fn choose(found: Vec<SealedSecret>, object: Option<&str>) -> Result<SealedSecret
         )
         .hint(format!("it holds {}", known.join(", ")))),
         (Some(_), false, _) => Err(Failure::new(
-            Class::Usage,
+            Class::Configuration,
             "it holds several SealedSecrets that could be meant",
         )
         .hint(format!(

@@ -82,7 +82,10 @@ fn refused(pair: [(Artifact, Option<Place>); 2]) -> Option<String> {
     match actions.collect::<Vec<_>>().as_slice() {
         [Action::Create, Action::Create] => None,
         [Action::Refuse(first), Action::Refuse(second)] => {
-            assert_eq!((first.class, second.class), (Class::Usage, Class::Usage));
+            assert_eq!(
+                (first.class, second.class),
+                (Class::Configuration, Class::Configuration)
+            );
             assert!(
                 first.what.contains("of `two`") && second.what.contains("of `one`"),
                 "{first} and {second}"

@@ -150,7 +150,7 @@ fn a_login_that_cannot_be_is_refused_by_field() {
         (
             fields([("u", text("u")), ("p", text("p"))]),
             vec![registry(None, "u", "p"), registry(None, "u", "p")],
-            Class::Usage,
+            Class::Configuration,
             "registry `https://index.docker.io/v1/` is there twice",
         ),
     ] {

@@ -101,11 +101,11 @@ fn a_namespace_comes_from_our_list_or_not_at_all() {
 
 #[test]
 fn our_own_namespace_is_asked_for_only_where_it_matters() {
-    let unknown = Err(Failure::new(Class::Usage, "no cluster"));
+    let unknown = Err(Failure::new(Class::Configuration, "no cluster"));
     for (allowed, written, want) in [
         (&["team"][..], "team", "team/a"),
-        (&["team"], "", "usage: no cluster"),
-        (&[], "team", "usage: no cluster"),
+        (&["team"], "", "configuration: no cluster"),
+        (&[], "team", "configuration: no cluster"),
     ] {
         let config = of(set(None, allowed, &["a.yaml"]));
         let text = secret(written, "a");

@@ -121,12 +121,12 @@ fn what_makes_no_fields_is_named_with_its_source_and_place() {
     for (sources, class, expected) in [
         (
             vec![from("one", 2), from("two", 3)],
-            Class::Usage,
+            Class::Configuration,
             "field `a` comes from vault `one` (k.yaml:2:1) and again from vault `two` (k.yaml:3:1)",
         ),
         (
             vec![collision],
-            Class::Usage,
+            Class::Configuration,
             "field `a` comes from vault `one` (k.yaml:2:1) and again from vault `one` (k.yaml:2:1)",
         ),
         (

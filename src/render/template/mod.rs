@@ -178,7 +178,7 @@ impl Fault for TemplateError {
             | Problem::UnknownFilter(_)
             | Problem::UnknownTest(_)
             | Problem::Arguments { .. }
-            | Problem::Kind { .. } => Class::Usage,
+            | Problem::Kind { .. } => Class::Configuration,
             Problem::Undefined { .. } => Class::Missing,
             Problem::Field(error) => error.class(),
             Problem::Undecodable { .. } => Class::Corrupt,

@@ -85,7 +85,7 @@ fn every_row_of_the_http_table_has_its_meaning() {
         (
             404,
             v1_on_v2,
-            ("usage", false, false, "the engine is KV v2"),
+            ("configuration", false, false, "the engine is KV v2"),
         ),
         (
             404,
@@ -125,7 +125,7 @@ fn every_row_of_the_http_table_has_its_meaning() {
         (
             405,
             r#"{"errors":["1 error occurred:\n\t* unsupported operation\n\n"]}"#,
-            ("usage", false, false, "does not answer reads"),
+            ("configuration", false, false, "does not answer reads"),
         ),
         (
             412,

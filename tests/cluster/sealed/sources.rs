@@ -268,7 +268,7 @@ fn a_key_that_lies_in_vault_is_on_no_disk() {
     bao.put("sealing", &json!({"tls.key": keys()[1].pem}));
     let checked = place.checked(&[], 5);
     assert_eq!(checked["integrity"], "unknown");
-    assert_eq!(checked["failures"][0]["class"], "corrupt");
+    assert_eq!(checked["failures"][0]["class"], "undecryptable");
 }
 
 /// The kind that the controller's installation brings.

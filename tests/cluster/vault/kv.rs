@@ -155,20 +155,20 @@ fn row_22_each_absence_is_told_apart() {
         (path("nomount/data/a"), "missing", false, "mount not found"),
         (
             version(&format!("kv1/{there}"), 1),
-            "usage",
+            "configuration",
             false,
             "what is read has no versions",
         ),
         (
             version("kv1/data/none", 1),
-            "usage",
+            "configuration",
             false,
             "what is read has no versions",
         ),
-        (path("kv"), "usage", false, "the path names a mount"),
+        (path("kv"), "configuration", false, "the path names a mount"),
         (
             path("auth/token/create"),
-            "usage",
+            "configuration",
             false,
             "does not answer reads",
         ),
@@ -262,10 +262,10 @@ fn row_163_what_is_said_of_a_secret_and_what_has_its_v1_is_read_as_it_is_written
         assert_eq!(material.version.is_some(), field == "password", "{read:?}");
     }
     let short = read_once(&[&token, VALUE], &server, SOON, &exact(format!("kv/{key}")));
-    fails(short, "usage", &["this is a path of KV v1"]);
+    fails(short, "configuration", &["this is a path of KV v1"]);
     let pinned = version(&format!("kv/metadata/{key}"), 1);
     let pinned = read_once(&[&token, VALUE], &server, SOON, &pinned);
-    fails(pinned, "usage", &["what is read has no versions"]);
+    fails(pinned, "configuration", &["what is read has no versions"]);
 }
 
 #[test]

@@ -180,12 +180,12 @@ fn a_write_that_is_refused_says_why() {
         ),
         (
             write("pki/issue/plain", "[]"),
-            "usage",
+            "configuration",
             "`write` is no JSON object",
         ),
         (
             write("pki/issue/plain", "{"),
-            "usage",
+            "configuration",
             "`write` is no JSON object",
         ),
         (write("nomount/x", "{}"), "missing", "mount not found"),
@@ -194,7 +194,11 @@ fn a_write_that_is_refused_says_why() {
             "missing",
             "no data",
         ),
-        (path("pki/issue/plain"), "usage", "does not answer reads"),
+        (
+            path("pki/issue/plain"),
+            "configuration",
+            "does not answer reads",
+        ),
     ];
     for (read, class, words) in rows {
         fails(read_once(&[VALUE], &server, SOON, &read), class, &[words]);

@@ -99,7 +99,7 @@ fn what_no_key_opens_still_names_its_recipients() {
         only(&document, "openedBy").as_array().map(Vec::len),
         Some(0)
     );
-    assert_eq!(only(&document, "failures")[0]["class"], "corrupt");
+    assert_eq!(only(&document, "failures")[0]["class"], "undecryptable");
 }
 
 #[test]

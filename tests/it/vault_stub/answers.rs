@@ -361,7 +361,7 @@ fn a_path_that_is_no_path_is_refused_before_anything_is_sent() {
         let server = with_token(&stub.url(), &folder);
         let failure = fails(
             read_once(SECRETS, &server, SOON, &path(bad)),
-            "usage",
+            "configuration",
             &["the path is refused"],
         );
         assert!(!failure.what.contains(char::is_control), "{failure:?}");

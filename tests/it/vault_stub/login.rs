@@ -142,7 +142,7 @@ fn a_mount_that_leads_elsewhere_is_refused_before_anything_is_sent() {
         let result = read_once(SECRETS, &server, SOON, &path("kv/data/a"));
         fails(
             result,
-            "usage",
+            "configuration",
             &["the mount of the auth method is refused"],
         );
     }
@@ -254,7 +254,7 @@ fn row_16_a_jwt_file_that_never_comes_is_a_refused_login() {
             "denied",
             "three parts",
         ),
-        (folder.path().to_owned(), "usage", "is a folder"),
+        (folder.path().to_owned(), "configuration", "is a folder"),
     ];
     for (file, class, words) in rows {
         let server = server(&stub.url(), kubernetes(&file));
@@ -363,7 +363,7 @@ fn a_job_without_the_right_to_a_token_is_told_so() {
         ),
         (
             Some(runner("nonsense".to_owned())),
-            "usage",
+            "configuration",
             "ACTIONS_ID_TOKEN_REQUEST_URL",
         ),
         (

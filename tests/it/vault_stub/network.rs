@@ -55,7 +55,7 @@ fn an_address_that_is_none_is_refused() {
     ] {
         let server = with_token(address, &folder);
         let result = read_once(SECRETS, &server, SOON, &path("kv/data/a"));
-        fails(result, "usage", &["address"]);
+        fails(result, "configuration", &["address"]);
     }
 }
 

@@ -75,10 +75,14 @@ fn row_06_a_missing_or_expired_ca_file_is_named() {
         ..with_token(&stub.url(), &folder)
     };
     let result = read_once(SECRETS, &missing, SOON, &path("kv/data/a"));
-    fails(result, "usage", &["CA file", "none.crt does not exist"]);
+    fails(
+        result,
+        "configuration",
+        &["CA file", "none.crt does not exist"],
+    );
     let empty = trusting(&stub.url(), &folder, "no certificate");
     let result = read_once(SECRETS, &empty, SOON, &path("kv/data/a"));
-    fails(result, "usage", &["holds no certificate in PEM"]);
+    fails(result, "configuration", &["holds no certificate in PEM"]);
     let expired = authority.issue_expired(&["any"]);
     let expired = trusting(&stub.url(), &folder, &expired.certificate);
     let result = read_once(SECRETS, &expired, SOON, &path("kv/data/a"));
@@ -245,7 +249,7 @@ fn a_server_name_stands_in_for_the_host() {
     );
     fails(
         read_once(SECRETS, &named("not a name"), BRIEF, &path("kv/data/a")),
-        "usage",
+        "configuration",
         &["`serverName` is no host name"],
     );
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(
     news: &FailureLog,
 ) -> Result<(), Failure> {
     let Some((program, arguments)) = command.split_first() else {
-        return Err(Failure::new(Class::Usage, "no command to run"));
+        return Err(Failure::new(Class::Configuration, "no command to run"));
     };
     let list = |names: &BTreeSet<String>| {
         names

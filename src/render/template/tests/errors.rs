@@ -42,17 +42,17 @@ fn errors_name_place_kind_and_next_move() {
         ),
         (
             "{{ BYTES | upper }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 12: `upper` takes text, and this is bytes that are no text",
         ),
         (
             "{{ BYTES ~ 'x' }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: `~` takes text, and this is bytes that are no text",
         ),
         (
             "{{ {'a': BYTES} | toYaml }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 19: `toYaml` takes what YAML has a spelling for, and this is bytes \
              that are no text",
         ),
@@ -73,17 +73,17 @@ fn errors_name_place_kind_and_next_move() {
         ),
         (
             "{{ CHAIN }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: `{{ }}` takes text, and this is a list",
         ),
         (
             "{{ TREE.n }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: `{{ }}` takes text, and this is null",
         ),
         (
             "{{ USER + 1 }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: `+` takes two whole numbers (text becomes one with `int`), and \
              this is text",
         ),
@@ -99,7 +99,7 @@ fn errors_name_place_kind_and_next_move() {
         ),
         (
             "{{ USER | int }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 11: `int` takes a whole number in digits, and this is something else",
         ),
         (
@@ -109,83 +109,83 @@ fn errors_name_place_kind_and_next_move() {
         ),
         (
             "{{ USER | nope }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 11: there is no filter `nope`",
         ),
         (
             "{{ USER is nope }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 12: there is no test `nope`",
         ),
         (
             "{{ USER | replace('a') }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 11: `replace` does not take these arguments",
         ),
         (
             "{{ USER | upper(1) }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 11: `upper` does not take these arguments",
         ),
         (
             "{{ USER | replace('', 'x') }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 11: `replace` does not take these arguments",
         ),
         (
             "{{ CHAIN | indent }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 12: `indent` takes text, and this is a list",
         ),
         (
             "{{ [] | first }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 9: there must be something in the list, and this is an empty one",
         ),
         (
             "{{ '\\u0000' | quote }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 15: `quote` takes text without a NUL byte, and this is text with one",
         ),
         (
             "{{ env('HOME') }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: a call has no place in a template of secrets",
         ),
         (
             "{{ USER.upper() }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 8: a call has no place in a template of secrets",
         ),
         (
             "{{ USER[1:2] }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: a slice has no place in a template of secrets",
         ),
         (
             "{{ 1.5 }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: a number with a fraction, or one beyond 64 bits, has no place in a \
              template of secrets",
         ),
         (
             "{{ 2 ** 9 }}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: `**` has no place in a template of secrets",
         ),
         (
             "{% filter upper %}x{% endfilter %}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 4: `filter` with a body has no place in a template of secrets",
         ),
         (
             "{% for a in USER %}{% endfor %}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 13: `for` takes a list or a mapping, and this is text",
         ),
         (
             "{% for a, b in CHAIN %}{% endfor %}",
-            Class::Usage,
+            Class::Configuration,
             "line 1, column 16: `for` takes lists of 2, and this is text",
         ),
     ] {
