@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use cli::{Cli, Common, LogFormat, Parsed, finish, manner, parse};
 use keyferry::base::failure::{Class, Failure};
+use keyferry::base::style::Style;
 use keyferry::mode::Ended;
 use keyferry::pass::outcome::{Failed, defect};
 use keyferry::process::hardening;
@@ -20,12 +21,14 @@ fn main() -> ExitCode {
         let hint = "put it into a file and name the file; and replace it, it was seen";
         return finish(&refuse(what, hint), &manner);
     }
-    let Cli { common, command } = match parse(manner.log_format) {
+    let Cli { common, command } = match parse(&manner) {
         Parsed::Command(cli) => cli,
         Parsed::Shown => return ExitCode::SUCCESS,
         Parsed::Refused(failure) => return finish(&Ended::Failed(Failed::whole(failure)), &manner),
     };
-    if let Err(what) = logging::start(&common.log, common.log_format == LogFormat::Json) {
+    let coloured = common.error_style() == Style::Coloured;
+    let json = common.log_format == LogFormat::Json;
+    if let Err(what) = logging::start(common.filter(), json, coloured) {
         return finish(&refuse(&what, "see --help"), &common);
     }
     for what in unhardened {

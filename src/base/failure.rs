@@ -32,10 +32,12 @@ pub enum Class {
 
 impl Class {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Usage,
+        Self::Configuration,
         Self::Denied,
         Self::Missing,
+        Self::Undecryptable,
         Self::Corrupt,
         Self::Refused,
         Self::Unavailable,
@@ -94,6 +96,9 @@ pub struct Failure {
     /// How long the server that failed wants to be left alone, in its own words: whoever waits sets
     /// the bound. Seconds, 0 where it said nothing: a failure is handed on often, and small.
     pub wait_s: u32,
+    /// Another one of the same thing, no worse: the second source of a delivery that cannot be
+    /// read.
+    pub next: Option<Box<Self>>,
 }
 
 impl Failure {
@@ -105,7 +110,28 @@ impl Failure {
             hint: None,
             absent: false,
             wait_s: 0,
+            next: None,
         }
+    }
+
+    /// Several of one thing as one: the worst first.
+    pub fn joined(mut all: Vec<Self>) -> Option<Self> {
+        all.sort_by_key(|failure| failure.class);
+        let mut joined = None;
+        for mut failure in all.into_iter().rev() {
+            failure.next = joined.map(Box::new);
+            joined = Some(failure);
+        }
+        joined
+    }
+
+    /// Each of them alone.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        let all = std::iter::successors(Some(self), |failure| failure.next.as_deref());
+        all.map(|failure| Self {
+            next: None,
+            ..failure.clone()
+        })
     }
 
     /// The same failure, known to be a definitive absence.
@@ -184,6 +210,7 @@ impl<E: Fault> From<E> for Failure {
             hint: error.hint(),
             absent: error.absent(),
             wait_s: error.wait().map_or(0, seconds),
+            next: None,
         }
     }
 }

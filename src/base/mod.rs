@@ -14,4 +14,5 @@ pub mod overlap;
 pub mod plain;
 pub(crate) mod redact;
 pub mod renewal;
+pub mod style;
 pub(crate) mod wiped;

@@ -1,10 +1,12 @@
 //! The command line as it is typed. `commands` decides what it means.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use keyferry::base::style::Style;
 use keyferry::mode::grants::{self, Account, Mode};
 use keyferry::mode::watch::OnChange;
 use keyferry::mode::{check, trace};
@@ -49,6 +51,7 @@ Start with `keyferry check`, then `keyferry plan`, then `keyferry job`.";
 pub(crate) struct Common {
     /// What is logged: error, warn, info, debug, trace, or a filter such as keyferry=debug
     #[arg(
+        help_heading = "Messages",
         long,
         global = true,
         value_name = "LEVEL",
@@ -56,8 +59,26 @@ pub(crate) struct Common {
         default_value = "info"
     )]
     pub(crate) log: String,
+    /// Only errors
+    #[arg(help_heading = "Messages", short, long, global = true, conflicts_with_all = ["verbose", "log"])]
+    pub(crate) quiet: bool,
+    /// More of what is done: as --log debug; -vv as --log trace
+    #[arg(help_heading = "Messages", short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "log")]
+    pub(crate) verbose: u8,
+    /// Whether messages and tables are coloured; `auto`: on a terminal, unless NO_COLOR is set
+    #[arg(
+        help_heading = "Messages",
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        env = "KEYFERRY_COLOR",
+        default_value = "auto"
+    )]
+    pub(crate) color: Color,
     /// How it is logged, on standard error
     #[arg(
+        help_heading = "Messages",
         long,
         global = true,
         value_enum,
@@ -77,11 +98,62 @@ pub(crate) struct Common {
     pub(crate) termination_log: PathBuf,
 }
 
+impl Common {
+    /// What is logged.
+    pub(crate) fn filter(&self) -> &str {
+        match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (false, 0) => &self.log,
+            (false, 1) => "debug",
+            (false, _) => "trace",
+        }
+    }
+
+    /// How standard output is written.
+    pub(crate) fn output_style(&self) -> Style {
+        self.color.style(std::io::stdout().is_terminal())
+    }
+
+    /// How standard error is written.
+    pub(crate) fn error_style(&self) -> Style {
+        match self.log_format {
+            LogFormat::Text => self.color.style(std::io::stderr().is_terminal()),
+            LogFormat::Json => Style::Plain,
+        }
+    }
+}
+
+/// When something is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    fn style(self, terminal: bool) -> Style {
+        let unwanted = || {
+            let no_color = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+            no_color || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+        };
+        match self {
+            Self::Always => Style::Coloured,
+            Self::Auto if terminal && !unwanted() => Style::Coloured,
+            Self::Auto | Self::Never => Style::Plain,
+        }
+    }
+}
+
 /// Where the configuration is. Of every command that reads one.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Place {
     /// Configuration file, or folder of *.yaml files; may be given several times
     #[arg(
+        help_heading = "Configuration",
         short,
         long,
         value_name = "PATH",
@@ -90,10 +162,15 @@ pub(crate) struct Place {
     )]
     pub(crate) config: Vec<PathBuf>,
     /// Refuse file targets outside this folder
-    #[arg(long, value_name = "DIR", env = "KEYFERRY_ROOT")]
+    #[arg(
+        help_heading = "Configuration",
+        long,
+        value_name = "DIR",
+        env = "KEYFERRY_ROOT"
+    )]
     pub(crate) root: Option<PathBuf>,
     /// Refuse key and token files that others may read, instead of a warning
-    #[arg(long, env = "KEYFERRY_STRICT")]
+    #[arg(help_heading = "Configuration", long, env = "KEYFERRY_STRICT")]
     pub(crate) strict: bool,
 }
 
@@ -174,6 +251,20 @@ pub(crate) enum Command {
     /// What is only helpful is marked as optional, with what is lost without it.
     #[command(subcommand)]
     Grants(Grants),
+    /// Say what can be written at a place of the configuration
+    ///
+    /// A place is the keys on the way to it: `keyferry explain deliveries.to.file`. Without one:
+    /// the top.
+    Explain(Explain),
+    /// Print a configuration to start with, with comments
+    ///
+    /// `keyferry new init > keyferry.yaml`, then `keyferry check`. On a terminal it asks what it is
+    /// for.
+    New {
+        /// What it is for
+        #[arg(value_enum, value_name = "KIND")]
+        kind: Option<Start>,
+    },
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Print a completion script
@@ -188,7 +279,7 @@ pub(crate) enum Command {
 /// How long a command may wait; two commands have a default of their own.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Deadline {
-    /// When all waiting ends: 90s, 2m, 1h30m
+    /// When all waiting ends: 90s, 2m, 1h30m, 7d
     #[arg(
         long,
         value_name = "DURATION",
@@ -436,6 +527,34 @@ pub(crate) struct Who {
     pub(crate) login_role: Option<String>,
 }
 
+/// What can be written where.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The keys on the way to it, joined by dots
+    #[arg(value_name = "PLACE", default_value = "", hide_default_value = true)]
+    pub(crate) place: String,
+    /// Print the tables of all keys in Markdown: the end of docs/configuration.md
+    #[arg(long, conflicts_with = "place")]
+    pub(crate) markdown: bool,
+}
+
+/// What a configuration to start with is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Start {
+    /// The pull secret of a registry, made before Argo CD syncs
+    PullSecret,
+    /// Files for a pod before it starts
+    Init,
+    /// Files for a pod, kept fresh
+    Sidecar,
+    /// A .env from a SOPS file
+    SopsEnv,
+    /// SOPS and SealedSecret manifests, applied
+    Manifests,
+    /// Copies of Secrets in other namespaces, by annotation
+    Reflector,
+}
+
 /// Check without network.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -460,16 +579,11 @@ pub(crate) struct Check {
     pub(crate) output: check::Format,
 }
 
-/// `90s`, `2m`, `1h30m`, or seconds; at most a day.
+/// `90s`, `2m`, `1h30m`, `7d`, or seconds; at most 30 days.
 fn duration(text: &str) -> Result<Duration, String> {
-    if text.contains('d') {
-        return Err(
-            "there is no unit `d`; write seconds, minutes and hours as in 90s, 2m or 1h30m".into(),
-        );
-    }
     let span = keyferry::config::duration::duration(text)?;
-    if span.is_zero() || span > Duration::from_secs(86_400) {
-        return Err(format!("`{text}` must be between 1s and 24h"));
+    if span.is_zero() || span > Duration::from_secs(30 * 86_400) {
+        return Err(format!("`{text}` must be between 1s and 30d"));
     }
     Ok(span)
 }
@@ -490,8 +604,9 @@ mod tests {
             ("90s", Some(90)),
             ("24h", Some(86_400)),
             ("0s", None),
-            ("5d", None),
-            ("25h", None),
+            ("7d", Some(604_800)),
+            ("25h", Some(90_000)),
+            ("31d", None),
             ("m", None),
         ] {
             assert_eq!(duration(text).ok().map(|d| d.as_secs()), seconds, "{text}");

@@ -7,23 +7,26 @@ use std::time::Duration;
 use clap::CommandFactory;
 
 use keyferry::base::failure::{Class, Failure};
-use keyferry::config::Config;
+use keyferry::config::{Config, reference};
 use keyferry::mode::check::Depth;
 use keyferry::mode::grants::Mode;
 use keyferry::mode::sidecar::{Loaded, Settings};
 use keyferry::mode::{Ended, check, install, once, sidecar, trace};
 use keyferry::pass::outcome::Failed;
 use keyferry::pass::world::World;
-use keyferry::plan::Format;
+use keyferry::plan::{Format, show};
 use keyferry::sidecar::client;
 use keyferry::sidecar::listen::Names;
 use keyferry::vault::Runner;
 
-use super::arguments::{Cli, Command, Common, Place, Sidecar, Trace, TraceKind};
+use super::arguments::{
+    Cli, Command, Common, Explain, LogFormat, Place, Sidecar, Trace, TraceKind,
+};
 use super::execute::execute;
 use super::grants::granted;
 use super::load::{env_text, invalid, loaded, warn_of_secrets};
 use super::man::man_page;
+use super::new;
 use super::print::{is_terminal, print, then};
 use super::runtime::block_on;
 
@@ -34,6 +37,18 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
     match command {
         Command::Install { folder } => install::run(&folder),
         Command::Schema => print(&format!("{:#}\n", keyferry::config::raw::schema())),
+        Command::Explain(Explain { place, markdown }) => {
+            if markdown {
+                return print(&reference::markdown());
+            }
+            match reference::explain(&place) {
+                Ok(page) => print(&page),
+                Err(why) => Ended::Failed(Failed::whole(
+                    Failure::new(Class::Usage, why.what).hint(why.hint),
+                )),
+            }
+        }
+        Command::New { kind } => new::start(kind),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "keyferry", &mut script);
@@ -45,7 +60,7 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
                 Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
             }
         },
-        Command::Job(pass) => with_config(common, &pass.place, |config| {
+        Command::Job(pass) => with_config(&pass.place, |config| {
             let world = world(&config, &pass.place, pass.limit.deadline)
                 .with_allowed_deletes(pass.allow_deletes);
             if pass.dry_run {
@@ -53,7 +68,7 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             }
             one_pass(common, &config, world, Mode::Job)
         }),
-        Command::Init(init) => with_config(common, &init.place, |config| {
+        Command::Init(init) => with_config(&init.place, |config| {
             let world = world(&config, &init.place, init.limit.deadline);
             if init.dry_run {
                 return show_plan(common, &config, world, Format::Text, false);
@@ -72,12 +87,12 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             let (ended, text) = block_on(common, trace::secret(&name, limit.deadline, output));
             then(print(&text), ended)
         }
-        Command::Plan(plan) => with_config(common, &plan.place, |config| {
+        Command::Plan(plan) => with_config(&plan.place, |config| {
             let world = world(&config, &plan.place, plan.limit.deadline)
                 .with_allowed_deletes(plan.allow_deletes);
             show_plan(common, &config, world, plan.output, true)
         }),
-        Command::Check(flags) => with_config(common, &flags.place, |config| {
+        Command::Check(flags) => with_config(&flags.place, |config| {
             let depth = match (flags.keys, flags.targets) {
                 (_, true) => Depth::Targets,
                 (true, false) => Depth::Keys,
@@ -96,20 +111,23 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             then(print(&text), ended)
         }),
         Command::Grants(grants) => granted(common, grants),
-        Command::Exec(arguments) => with_config(common, &arguments.place, |config| {
+        Command::Exec(arguments) => with_config(&arguments.place, |config| {
             execute(common, config, &arguments, core_limit)
         }),
     }
 }
 
 fn one_pass(common: &Common, config: &Config, world: World, mode: Mode) -> Ended {
+    let table = std::io::stdout().is_terminal() && !common.quiet;
+    // Who sees the table needs no log of the same.
+    let logs = !(table && is_terminal() && common.log_format == LogFormat::Text);
     let now = jiff::Timestamp::now();
-    let (ended, outcome) = block_on(common, once::run(config, world, mode, now));
+    let (ended, outcome) = block_on(common, once::run(config, world, mode, logs, now));
     if let Some(outcome) = outcome
-        && std::io::stdout().is_terminal()
+        && table
     {
         // What was delivered is, whoever does not read of it.
-        drop(print(&outcome.table()));
+        drop(print(&outcome.table(common.output_style())));
     }
     ended
 }
@@ -134,7 +152,7 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
     let Loaded { config, files } = loaded(place);
     let first = match config {
         Ok(config) => config,
-        Err(problems) => return invalid(&problems, common.log_format),
+        Err(problems) => return invalid(&problems),
     };
     if let Err(failure) = sidecar::has_work(&first) {
         return Ended::Failed(Failed::whole(failure));
@@ -160,13 +178,14 @@ fn show_plan(
     reflector: bool,
 ) -> Ended {
     let now = jiff::Timestamp::now();
-    let (ended, text) = block_on(common, once::plan(config, world, format, reflector, now));
+    let (ended, plan) = block_on(common, once::plan(config, world, reflector, now));
+    let text = plan.map(|plan| show(&plan, format, common.output_style()));
     let ended = if format == Format::Text && is_terminal() {
         ended.shown_above()
     } else {
         ended
     };
-    then(print(&text), ended)
+    then(print(&text.unwrap_or_default()), ended)
 }
 
 /// The outside of one pass.
@@ -186,10 +205,10 @@ pub(super) fn in_actions(world: World) -> World {
 }
 
 /// Loads the configuration first; what is wrong with it is shown line by line.
-fn with_config(common: &Common, place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
+fn with_config(place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
     warn_of_secrets();
     match loaded(place).config {
         Ok(config) => mode(config),
-        Err(problems) => invalid(&problems, common.log_format),
+        Err(problems) => invalid(&problems),
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn granted(common: &Common, grants: Grants) -> Ended {
                 argocd,
                 necessary: granted.necessary,
             };
-            let all = match load(common, granted, Machine::Another) {
+            let all = match load(granted, Machine::Another) {
                 Ok(all) => all,
                 Err(ended) => return ended,
             };
@@ -54,7 +54,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
         true => Machine::This,
         false => Machine::Another,
     };
-    let all = match load(common, granted, machine) {
+    let all = match load(granted, machine) {
         Ok(all) => all,
         Err(ended) => return ended,
     };
@@ -92,11 +92,7 @@ fn shown(text: Result<String, keyferry::base::failure::Failure>) -> Ended {
 }
 
 /// Each path is a configuration of its own here; without any, it is the usual one.
-fn load(
-    common: &Common,
-    granted: arguments::Granted,
-    machine: Machine,
-) -> Result<Vec<Granted>, Ended> {
+fn load(granted: arguments::Granted, machine: Machine) -> Result<Vec<Granted>, Ended> {
     let arguments::Granted {
         config,
         service_account,
@@ -119,7 +115,7 @@ fn load(
         };
         match loaded_for(&place, machine).config {
             Ok(config) => configs.push((path, config)),
-            Err(problems) => return Err(invalid(&problems, common.log_format)),
+            Err(problems) => return Err(invalid(&problems)),
         }
     }
     let all = Granted::pair(configs, &service_account, mode);

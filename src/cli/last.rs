@@ -1,25 +1,30 @@
-//! The last line of a run: on standard error, for Kubernetes, and the exit code.
+//! The end of a run: on standard error, for Kubernetes, and the exit code.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::arguments::{Common, LogFormat};
+use super::told;
 use keyferry::base::plain;
 use keyferry::mode::Ended;
 use keyferry::pass::outcome::Failed;
 use keyferry::process::progress::after_waiting;
 use keyferry::process::stderr;
 
-/// The last line, on standard error and for Kubernetes, and the exit code.
+/// Tells how it ended, on standard error and for Kubernetes; gives the exit code.
 pub(crate) fn finish(ended: &Ended, common: &Common) -> ExitCode {
-    let (line, code) = last_line(ended, common);
-    stderr::write(line.as_bytes());
+    if let (Ended::Failed(failed), LogFormat::Json) = (ended, common.log_format) {
+        failed.others.iter().for_each(Failed::log);
+    }
+    let (text, code) = last_words(ended, common);
+    stderr::write(text.as_bytes());
     ExitCode::from(code)
 }
 
-/// The last line, as it is written on standard error, and the exit code. It is for Kubernetes too.
-pub(crate) fn last_line(ended: &Ended, common: &Common) -> (String, u8) {
+/// What is written on standard error at the end, and the exit code. One line of it is for
+/// Kubernetes.
+pub(crate) fn last_words(ended: &Ended, common: &Common) -> (String, u8) {
     let (line, code) = match ended {
         Ended::Well(line) => (line.clone(), 0),
         Ended::Differs(line) => (line.clone(), 10),
@@ -32,12 +37,15 @@ pub(crate) fn last_line(ended: &Ended, common: &Common) -> (String, u8) {
     }
     let line = plain::line(&line);
     remember(&line, &common.termination_log);
-    let line = match common.log_format {
-        LogFormat::Text if code == 0 || code == 10 => line.into_owned(),
-        LogFormat::Text => format!("error: {line}"),
-        LogFormat::Json => plain::line(&json_line(ended, &line, code)).into_owned(),
+    let well = code == 0 || code == 10;
+    let text = match (common.log_format, ended) {
+        (LogFormat::Json, _) => plain::line(&json_line(ended, &line, code)).into_owned() + "\n",
+        (LogFormat::Text, Ended::Failed(failed)) => told::all(failed, common.error_style()),
+        (LogFormat::Text, _) if well && common.quiet => String::new(),
+        (LogFormat::Text, _) if well => line.into_owned() + "\n",
+        (LogFormat::Text, _) => told::error(&line, common.error_style()),
     };
-    (line + "\n", code)
+    (text, code)
 }
 
 fn json_line(ended: &Ended, line: &str, code: u8) -> String {
@@ -49,11 +57,11 @@ fn json_line(ended: &Ended, line: &str, code: u8) -> String {
         delivery,
         target,
         failure,
-        more,
+        others,
     }) = ended
     {
         document["target"] = target.clone().into();
-        document["more"] = (*more).into();
+        document["more"] = others.len().into();
         document["class"] = failure.class.word().into();
         document["delivery"] = delivery.clone().into();
         document["reason"] = failure.what.clone().into();

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use keyferry::base::failure::Failure;
 use keyferry::config::load::load;
 use keyferry::config::outside::{Outside, Root};
 use keyferry::config::problem::Problems;
@@ -13,9 +12,9 @@ use keyferry::mode::Ended;
 use keyferry::mode::sidecar::Loaded;
 use keyferry::pass::outcome::Failed;
 use keyferry::process::hardening;
-use keyferry::process::stderr;
 
-use super::arguments::{LogFormat, Place};
+use super::arguments::Place;
+use super::told;
 
 /// The configuration, and every file and folder that was looked at for it. The files of a folder
 /// are one configuration: none of them from before a switch of its volume, another from after it.
@@ -81,6 +80,7 @@ fn load_once(place: &Place, paths: &[PathBuf], machine: Machine) -> Loaded {
             false => Err(Problems { list, texts }),
         }
     });
+    told::remember(texts.take());
     let mut files = seen.take();
     files.sort();
     files.dedup();
@@ -88,13 +88,11 @@ fn load_once(place: &Place, paths: &[PathBuf], machine: Machine) -> Loaded {
 }
 
 fn default_config() -> Vec<PathBuf> {
-    let here = PathBuf::from("keyferry.yaml");
-    let mounted = PathBuf::from("/etc/keyferry/keyferry.yaml");
-    vec![if here.exists() || !mounted.exists() {
-        here
-    } else {
-        mounted
-    }]
+    let names = ["keyferry.yaml", "keyferry.yml"];
+    let mounted = names.map(|name| Path::new("/etc/keyferry").join(name));
+    let mut all = names.map(PathBuf::from).into_iter().chain(mounted);
+    let found = all.find(|path| path.exists());
+    vec![found.unwrap_or_else(|| names[0].into())]
 }
 
 fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
@@ -108,23 +106,11 @@ fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
     Ok(Some(entries))
 }
 
-/// The last line tells the worst; before it stand the others, and the lines of the file.
-pub(super) fn invalid(problems: &Problems, format: LogFormat) -> Ended {
-    let others = problems.others();
-    match format {
-        LogFormat::Text => {
-            stderr::write(problems.blocks().as_bytes());
-        }
-        LogFormat::Json => {
-            for Failure { what, hint, .. } in others.iter().map(|problem| problem.failure()) {
-                tracing::error!(reason = what, hint, "the configuration is not valid");
-            }
-        }
-    }
-    Ended::Failed(Failed {
-        more: others.len(),
-        ..Failed::whole(problems.failure())
-    })
+/// All that is wrong with a configuration, in the order of its files.
+pub(super) fn invalid(problems: &Problems) -> Ended {
+    let failures: Vec<Failed> = problems.failures().into_iter().map(Failed::whole).collect();
+    let first = || Failed::whole(problems.failure());
+    Ended::Failed(Failed::worst(&failures).unwrap_or_else(first))
 }
 
 pub(super) fn warn_of_secrets() {

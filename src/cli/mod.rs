@@ -7,9 +7,11 @@ mod grants;
 mod last;
 mod load;
 mod man;
+mod new;
 mod print;
 mod refused;
 mod runtime;
+mod told;
 
 pub(crate) use arguments::{Cli, Common, LogFormat};
 pub(crate) use commands::run;

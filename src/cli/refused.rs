@@ -4,9 +4,9 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, ValueEnum};
 
-use super::arguments::{Cli, Common, LogFormat};
+use super::arguments::{Cli, Color, Common, LogFormat};
 use keyferry::base::failure::{Class, Failure};
 
 /// What became of a command line.
@@ -20,8 +20,14 @@ pub(crate) enum Parsed {
 }
 
 /// Reads the command line.
-pub(crate) fn parse(format: LogFormat) -> Parsed {
-    let error = match Cli::try_parse() {
+pub(crate) fn parse(manner: &Common) -> Parsed {
+    let colour = match manner.color {
+        Color::Auto => clap::ColorChoice::Auto,
+        Color::Always => clap::ColorChoice::Always,
+        Color::Never => clap::ColorChoice::Never,
+    };
+    let matches = Cli::command().color(colour).try_get_matches();
+    let error = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return Parsed::Command(cli),
         Err(error) => error,
     };
@@ -30,7 +36,7 @@ pub(crate) fn parse(format: LogFormat) -> Parsed {
         let _ = error.print();
         return Parsed::Shown;
     }
-    if is_without_command(&error) && format == LogFormat::Text {
+    if is_without_command(&error) && manner.log_format == LogFormat::Text {
         let help = Cli::command().render_help();
         keyferry::process::stderr::write(format!("{help}\n").as_bytes());
     }
@@ -55,8 +61,13 @@ pub(crate) fn manner() -> Common {
     let format = flag("--log-format", "KEYFERRY_LOG_FORMAT");
     let format = format.and_then(|text| LogFormat::from_str(text.to_str()?, true).ok());
     let log = flag("--termination-log", "KEYFERRY_TERMINATION_LOG");
+    let color = flag("--color", "KEYFERRY_COLOR");
+    let color = color.and_then(|text| Color::from_str(text.to_str()?, true).ok());
     Common {
         log: String::new(),
+        quiet: false,
+        verbose: 0,
+        color: color.unwrap_or(Color::Auto),
         log_format: format.unwrap_or(LogFormat::Text),
         termination_log: log.map_or_else(|| "/dev/termination-log".into(), Into::into),
     }
@@ -114,6 +125,8 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@ use keyferry::pass::outcome::Failed;
 use keyferry::process::stderr;
 
 use super::arguments::Common;
-use super::last::{finish, last_line};
+use super::last::{finish, last_words};
 
 /// So many pairs of descriptors do two event loops and their signals need.
 const LOOPS: usize = 5;
@@ -28,8 +28,8 @@ pub(super) fn block_on<T>(common: &Common, future: impl Future<Output = T>) -> T
     ask_for_descriptors(common);
     let told = common.clone();
     mode::guard(move |stop| {
-        let (line, code) = last_line(&Ended::Signal(stop), &told);
-        stderr::write_within(line.into_bytes(), LAST_WORD);
+        let (text, code) = last_words(&Ended::Signal(stop), &told);
+        stderr::write_within(text.into_bytes(), LAST_WORD);
         std::process::exit(code.into())
     });
     to_its_end(common, future)

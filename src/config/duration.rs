@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Reads one.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; write 90s, 2m or 1h30m");
+    let wrong = || format!("`{text}` is no duration; write 90s, 2m, 1h30m or 7d");
     let mut total: u64 = 0;
     let mut digits = String::new();
     let mut add = |digits: &mut String, unit: u64| {

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize as _;
-
 use super::check::{self, Parts};
 use super::mask::{self, Masked};
+use super::mend;
 use super::outside::Outside;
 use super::problem::{Problem, Problems, span};
 use super::raw::RawConfig;
-use super::read::Reader;
-use super::written::{self, Flaw, Place};
+use super::written::{self, Flaw, Kind, Place, What, Written};
 use super::{AgeKey, Config, Location};
 use crate::base::failure::{Class, class_of_reading};
 
@@ -23,6 +21,7 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
         texts: BTreeMap::new(),
     };
     let mut parts = Parts::default();
+    let mut unread = false;
     for file in files(paths, outside, &mut found) {
         let name = file.display().to_string();
         match (outside.read)(&file) {
@@ -30,21 +29,28 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
             Ok(text) => {
                 let pasted = pasted(&name, &text);
                 found.list.extend(pasted.iter().cloned());
-                match parse(&name, &text) {
-                    Ok(raw) => {
+                let (raw, flaws) = parse(&name, &text);
+                // A secret where a mapping is meant is one mistake, not two.
+                let is_new = |flaw: &Problem| pasted.iter().all(|p| p.at.line != flaw.at.line);
+                found.list.extend(flaws.into_iter().filter(is_new));
+                match raw {
+                    Some(raw) => {
                         let base = file.parent().unwrap_or(Path::new(""));
                         let problems = check::check(raw, &name, base, outside, &mut parts);
                         found.list.extend(problems);
                     }
-                    // A secret where a mapping is meant is one mistake, not two.
-                    Err(problem) if pasted.iter().any(|p| p.at.line == problem.at.line) => {}
-                    Err(problem) => found.list.push(problem),
+                    None => unread = true,
                 }
                 found.texts.insert(name, text);
             }
         }
     }
-    let mut config = check::merge(parts, &mut found.list);
+    let mut of_all = Vec::new();
+    let mut config = check::merge(parts, &mut of_all);
+    // What is missing may stand in the file that could not be read.
+    if !unread {
+        found.list.extend(of_all);
+    }
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
         config.keys.age.push(AgeKey::File {
             file: file.into(),
@@ -149,10 +155,45 @@ fn location(name: &str, text: &str, at: usize) -> Location {
     }
 }
 
-/// Parses one file into the shape as written.
-pub fn parse(name: &str, text: &str) -> Result<RawConfig, Problem> {
-    let written = written::document(text).map_err(|flaw| problem(name, text, flaw))?;
-    RawConfig::deserialize(Reader(&written)).map_err(|flaw| problem(name, text, flaw))
+/// Parses one file into the shape as written; all that is wrong with it.
+pub fn parse(name: &str, text: &str) -> (Option<RawConfig>, Vec<Problem>) {
+    let (raw, flaws) = match written::document(text) {
+        Err(flaw) => (None, vec![flaw]),
+        Ok(written) => match manifest(&written) {
+            Some(flaw) => (None, vec![flaw]),
+            None => mend::read(written),
+        },
+    };
+    let problems = flaws.into_iter().map(|flaw| problem(name, text, flaw));
+    (raw, problems.collect())
+}
+
+/// What is wrong with a manifest of Kubernetes in the place of a configuration.
+fn manifest(written: &Written) -> Option<Flaw> {
+    let What::Map(entries) = &written.what else {
+        return None;
+    };
+    let value = |key: &str| entries.iter().find(|entry| entry.key == key);
+    let (version, kind) = (value("apiVersion")?, value("kind")?);
+    let What::Scalar { text: kind, .. } = &kind.value.what else {
+        return None;
+    };
+    let hint = match kind.as_str() {
+        "ConfigMap" => {
+            "name the file that is in it: mount the ConfigMap as a volume, or keep the text that \
+             stands under `data:` in a file of its own"
+        }
+        "Secret" | "SealedSecret" | "List" => {
+            "write a configuration that names this file: `manifests: [{sops: FILE}]` or \
+             `manifests: [{sealed: FILE}]`; `keyferry new manifests` prints one"
+        }
+        _ => "name the configuration with --config; `keyferry new` prints one to start with",
+    };
+    let what = format!(
+        "this is a Kubernetes manifest (kind {})",
+        kind.escape_debug()
+    );
+    Some(Flaw::new(version.at, what, hint))
 }
 
 fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
@@ -162,7 +203,7 @@ fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
         line,
         column,
     };
-    let hint = match flaw.is_shape && is_of_identity(text, &at) {
+    let hint = match flaw.kind == Kind::Shape && is_of_identity(text, &at) {
         true => BY_FILE.to_owned(),
         false => flaw.hint,
     };

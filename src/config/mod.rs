@@ -12,10 +12,12 @@ mod inputs;
 pub mod load;
 mod manifests;
 pub mod mask;
+mod mend;
 pub mod outside;
 pub mod problem;
 pub mod raw;
 mod read;
+pub mod reference;
 mod reflect;
 pub mod sidecar;
 mod source;
@@ -91,6 +93,25 @@ impl Config {
                 .hint("add `name: …`")
         };
         self.name.as_ref().ok_or_else(unnamed)
+    }
+
+    /// Where a target of a delivery was written: as plans name it, or else its delivery.
+    pub fn place(&self, delivery: &str, target: Option<&str>) -> Option<&Location> {
+        let delivery = self.deliveries.iter().find(|one| one.name == delivery)?;
+        let called = |one: &&Target| {
+            let own = one.to_string();
+            // A Secret without a namespace is called by ours in a plan.
+            let short = own.strip_prefix("secret ").map(|name| format!("/{name}"));
+            target.is_some_and(|target| {
+                target == own || short.is_some_and(|short| target.ends_with(&short))
+            })
+        };
+        let target = delivery.to.iter().find(called);
+        Some(target.map_or(&delivery.at, |target| match target {
+            Target::File(file) => &file.at,
+            Target::Files(set) => &set.at,
+            Target::Secret(secret) => &secret.location,
+        }))
     }
 
     /// Every source, and whose it is: of a delivery or of a set of manifests.

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-
 use super::Location;
 use super::mask::{self, Masked};
 use crate::base::failure::{Class, Failure};
@@ -34,50 +32,18 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// The class of the whole: the lowest of all.
-    pub fn class(&self) -> Class {
-        let classes = self.list.iter().map(|problem| problem.class);
-        classes.min().unwrap_or(Class::Configuration)
-    }
-
     /// The first of those that decide the class.
-    fn worst(&self) -> Option<&Problem> {
-        self.list.iter().min_by_key(|problem| problem.class)
-    }
-
-    /// The worst problem, for the last line of a run and the termination log.
     pub fn failure(&self) -> Failure {
-        match self.worst() {
-            None => Failure::new(Class::Configuration, "the configuration is not valid"),
-            Some(problem) => problem.failure(),
-        }
+        let invalid = || Failure::new(Class::Configuration, "the configuration is not valid");
+        let worst = self.list.iter().min_by_key(|problem| problem.class);
+        worst.map_or_else(invalid, Problem::failure)
     }
 
-    /// The others, in the order of the files.
-    pub fn others(&self) -> Vec<&Problem> {
-        let worst = self.worst();
-        let mut others: Vec<&Problem> = self
-            .list
-            .iter()
-            .filter(|problem| !worst.is_some_and(|worst| std::ptr::eq(worst, *problem)))
-            .collect();
-        others.sort_by(|a, b| (&a.at.file, a.at.line).cmp(&(&b.at.file, b.at.line)));
-        others
-    }
-
-    /// What a terminal shows before the last line: every other problem with its line, and the lines
-    /// of the worst.
-    pub fn blocks(&self) -> String {
-        let text = |problem: &Problem| self.texts.get(&problem.at.file);
-        let mut out = String::new();
-        for problem in self.others() {
-            out.push_str(&render(problem, text(problem)));
-            out.push('\n');
-        }
-        if let Some(worst) = self.worst() {
-            out.push_str(&excerpt(&render(worst, text(worst))));
-        }
-        out
+    /// As failures, in the order of the files.
+    pub fn failures(&self) -> Vec<Failure> {
+        let mut sorted: Vec<&Problem> = self.list.iter().collect();
+        sorted.sort_by_key(|problem| (&problem.at.file, problem.at.line, problem.at.column));
+        sorted.into_iter().map(Problem::failure).collect()
     }
 }
 
@@ -92,44 +58,68 @@ impl Problem {
     }
 }
 
-/// The lines of a file in what was rendered, without title and hint.
-fn excerpt(rendered: &str) -> String {
-    let rows = rendered.lines().skip(1);
-    let rows: Vec<&str> = rows
-        .take_while(|row| !row.trim_start().starts_with("= help"))
-        .filter(|row| row.trim() != "|")
-        .collect();
-    rows.into_iter().map(|row| format!("{row}\n")).collect()
-}
-
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.blocks())?;
-        f.write_str(&self.failure().what)
+        let lines: Vec<String> = self.failures().into_iter().map(|one| one.what).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
-fn render(problem: &Problem, text: Option<&String>) -> String {
-    let title = format!("{}: {}", problem.at, mask::message(&problem.what));
-    let title = plain::line(&title);
-    let masked = text.map(|text| (Masked::new(text), span(text, &problem.at)));
-    let hint = problem.hint.as_deref().map(mask::message);
-    let mut group = Level::ERROR.primary_title(title.as_ref()).elements(
-        masked
-            .as_ref()
-            .and_then(|(masked, span)| Some((masked, masked.span(span.clone()?))))
-            .map(|(masked, span)| {
-                Snippet::source(masked.text.as_str())
-                    .fold(true)
-                    .annotation(AnnotationKind::Primary.span(span))
-            }),
-    );
-    if let Some(hint) = &hint {
-        group = group.element(Level::HELP.message(plain::line(hint)));
+/// The line of a place as it may be shown, and where in it the place is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The line, cut around the place where it is long.
+    pub line: String,
+    /// Characters before the place.
+    pub before: usize,
+    /// Characters of the place.
+    pub length: usize,
+}
+
+/// What stands at a place, in at most so many columns.
+pub fn excerpt(text: &str, at: &Location, columns: usize) -> Option<Excerpt> {
+    let masked = Masked::new(text);
+    let span = masked.span(span(text, at)?);
+    let shown = &masked.text;
+    let start = shown[..span.start].rfind('\n').map_or(0, |end| end + 1);
+    let end = shown[span.start..].find('\n');
+    let end = end.map_or(shown.len(), |end| span.start + end);
+    // A tab is shown, and takes one column as any other character.
+    let plain = |text: &str| -> Vec<char> {
+        let text = text.replace('\t', "→");
+        plain::line(&text).chars().collect()
+    };
+    let line = plain(shown[start..end].trim_end());
+    let before = plain(&shown[start..span.start]).len();
+    let length = plain(&shown[span.start..span.end.clamp(span.start, end)]).len();
+    Some(cut(&line, before, length.max(1), columns))
+}
+
+/// The part of a line around a place; `…` stands for what is left out.
+fn cut(line: &[char], before: usize, length: usize, columns: usize) -> Excerpt {
+    if line.len() <= columns {
+        let line = line.iter().collect();
+        return Excerpt {
+            line,
+            before,
+            length,
+        };
     }
-    let rendered = Renderer::plain().render(&[group]);
-    // The lines of the file, whatever is in them.
-    plain::lines(&rendered).into_owned() + "\n"
+    let length = length.min(columns / 2);
+    let latest = line.len() - columns;
+    let from = before.saturating_sub((columns - length) / 2).min(latest);
+    let mut part = line[from..from + columns].to_vec();
+    if from > 0 {
+        part[0] = '…';
+    }
+    if from < latest {
+        part[columns - 1] = '…';
+    }
+    Excerpt {
+        line: part.into_iter().collect(),
+        before: before - from,
+        length,
+    }
 }
 
 /// The byte range of the word at a location.
@@ -200,27 +190,32 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_shows_its_line_and_the_next_move() {
-        let text = "deliveries:\n  - name: a\n    frm: []\n".to_owned();
-        let problems = Problems {
-            list: vec![Problem {
-                at: Location {
-                    file: "k.yaml".into(),
-                    line: 3,
-                    column: 5,
-                },
-                what: "unknown key `frm`".into(),
-                hint: Some("did you mean `from`?".into()),
-                class: Class::Configuration,
-            }],
-            texts: [("k.yaml".to_owned(), text)].into(),
+    fn a_place_is_shown_in_its_line() {
+        let text = "deliveries:\n  - name: a\n    frm: []\n\tto: []\n";
+        let shown = |line, column, columns| {
+            let at = Location {
+                file: "k.yaml".into(),
+                line,
+                column,
+            };
+            let excerpt = excerpt(text, &at, columns)?;
+            Some((excerpt.line, excerpt.before, excerpt.length))
         };
-        let shown = problems.to_string();
-        assert_eq!(
-            shown,
-            "3 |     frm: []\n  |     ^^^\nk.yaml:3:5: unknown key `frm`"
-        );
-        let failure = problems.failure();
-        assert_eq!(failure.hint.as_deref(), Some("did you mean `from`?"));
+        let of = |line: &str, before, length| Some((line.to_owned(), before, length));
+        assert_eq!(shown(3, 5, 80), of("    frm: []", 4, 3));
+        assert_eq!(shown(4, 1, 80), of("→to: []", 0, 3));
+        assert_eq!(shown(9, 1, 80), None);
+        // Cut at its end, around the place, at its beginning.
+        assert_eq!(shown(3, 5, 8), of("… frm: …", 2, 3));
+        assert_eq!(shown(3, 9, 6), of("…m: []", 3, 3));
+        let long = format!("{}here{}\n", "a ".repeat(50), " b".repeat(50));
+        let at = Location {
+            file: "k".into(),
+            line: 1,
+            column: 101,
+        };
+        let part = super::excerpt(&long, &at, 20).expect("there");
+        assert_eq!(part.line, "… a a a here b b b …");
+        assert_eq!((part.before, part.length), (8, 4));
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::at::{At, Hidden, Ordered, SHOWN, Shown};
 
-pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding};
+pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
 pub use reflect::{
     RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector,
 };
@@ -83,6 +83,7 @@ pub struct RawVault {
 /// Exactly one way to log in.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["kubernetes"]}, {"required": ["jwt"]}, {"required": ["appRole"]}, {"required": ["token"]}]))]
 pub struct RawAuth {
     /// The pod's ServiceAccount token.
     pub kubernetes: Option<RawKubernetesAuth>,
@@ -109,6 +110,7 @@ pub struct RawKubernetesAuth {
 /// Log in with a JWT.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["tokenFile"]}, {"required": ["githubActions"]}]))]
 pub struct RawJwtAuth {
     /// Role of the auth method.
     pub role: At<Shown>,
@@ -168,6 +170,7 @@ pub struct RawKeys {
 /// Exactly one place of sealing keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["file"]}, {"required": ["secret"]}, {"required": ["vault"]}]))]
 pub struct RawSealedKey {
     /// PEM file, or a backup made by `kubectl get secret -o yaml`.
     pub file: Option<At<Shown>>,
@@ -195,6 +198,13 @@ pub struct RawSealedKeySecret {
 /// Exactly one place of age identities.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["file"]},
+    {"required": ["ssh"]},
+    {"required": ["passphraseFile"], "not": {"required": ["file"]}},
+    {"required": ["vault"]},
+    {"required": ["secret"]}
+]))]
 pub struct RawAgeKey {
     /// File with lines of `AGE-SECRET-KEY-…`.
     pub file: Option<At<Shown>>,
@@ -273,14 +283,14 @@ pub struct RawDelivery {
 /// Exactly one source, and what is taken from it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["vault"]}, {"required": ["age"]}, {"required": ["sops"]}, {"required": ["sealed"]}, {"required": ["sealedSecret"]}, {"required": ["secret"]}]))]
 pub struct RawFrom {
     /// A path in Vault, as `vault kv get` or as the HTTP API writes it.
     pub vault: Option<At<Shown>>,
     /// Which of `vaults`, for `vault`.
     pub server: Option<At<Shown>>,
-    /// Version of a KV v2 secret, from 1 (default: the newest).
-    #[schemars(range(min = 1))]
-    pub version: Option<At<u64>>,
+    /// Version of a KV v2 secret, from 1, or `"${NAME}"` (default: the newest).
+    pub version: Option<At<RawVersion>>,
     /// Send this to the Vault path and deliver the answer (PKI).
     pub write: Option<At<BTreeMap<String, serde_json::Value>>>,
     /// An age file.
@@ -349,6 +359,7 @@ pub struct RawSecretRef {
 /// Exactly one target.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["file"]}, {"required": ["files"]}, {"required": ["secret"]}]))]
 pub struct RawTarget {
     /// One file.
     pub file: Option<At<RawFile>>,
@@ -363,7 +374,7 @@ pub struct RawTarget {
     pub service_accounts: Vec<At<Shown>>,
 }
 
-/// How files are exposed.
+/// A file, and how it is written.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RawFile {

@@ -14,7 +14,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::problem::nearest;
-use super::written::{Entry, Flaw, What, Written};
+use super::written::{Entry, Flaw, Kind, What, Written};
 
 /// The name under which [`super::at::At`] asks for line, column and value.
 pub(super) const AT: &str = "$at";
@@ -38,20 +38,20 @@ impl de::Error for Flaw {
             at: None,
             what: what.to_string(),
             hint: SCHEMA.to_owned(),
-            is_shape: false,
+            kind: Kind::Other,
         }
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self {
-            is_shape: true,
+            kind: Kind::Shape,
             ..Self::custom(format_args!("{expected} is expected here"))
         }
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self {
-            is_shape: true,
+            kind: Kind::Shape,
             ..Self::custom(format_args!("{expected} is expected here"))
         }
     }
@@ -60,8 +60,8 @@ impl de::Error for Flaw {
         Self {
             at: None,
             what: format!("unknown key `{}`", field.escape_debug()),
+            kind: Kind::Key(nearest(field, known.iter().copied())),
             hint: instead(field, known),
-            is_shape: false,
         }
     }
 
@@ -70,7 +70,7 @@ impl de::Error for Flaw {
             at: None,
             what: format!("unknown word `{}`", word.escape_debug()),
             hint: instead(word, known),
-            is_shape: false,
+            kind: Kind::Other,
         }
     }
 
@@ -79,7 +79,7 @@ impl de::Error for Flaw {
             at: None,
             what: format!("`{field}` is missing here"),
             hint: format!("add `{field}: …`"),
-            is_shape: false,
+            kind: Kind::Missing,
         }
     }
 }

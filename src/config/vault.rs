@@ -25,6 +25,24 @@ pub struct VaultServer {
     pub at: Location,
     /// Where its CA file was named.
     pub ca_at: Location,
+    /// Where its address was written.
+    pub address_at: Location,
+    /// Where our identity was written.
+    pub auth_at: Location,
+}
+
+impl VaultServer {
+    /// The same wherever it was written.
+    #[must_use]
+    pub fn anywhere(&self) -> Self {
+        Self {
+            at: Location::default(),
+            ca_at: Location::default(),
+            address_at: Location::default(),
+            auth_at: Location::default(),
+            ..self.clone()
+        }
+    }
 }
 
 /// How a Vault token is had.

@@ -64,15 +64,28 @@ pub(super) struct Flaw {
     pub(super) what: String,
     /// What to do.
     pub(super) hint: String,
-    /// Whether something else than what stands there is expected.
-    pub(super) is_shape: bool,
+    /// What is wrong, for whoever looks for the next flaw.
+    pub(super) kind: Kind,
+}
+
+/// What a flaw is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A key that nobody knows, and the one that was probably meant.
+    Key(Option<&'static str>),
+    /// A key that is not there.
+    Missing,
+    /// Something else than what stands there is expected.
+    Shape,
+    /// What stands there.
+    Other,
 }
 
 impl Flaw {
     /// Something else is expected at a place.
     pub(super) fn shape(at: Place, expected: &str, hint: &str) -> Self {
         Self {
-            is_shape: true,
+            kind: Kind::Shape,
             ..Self::new(at, format!("{expected} is expected here"), hint)
         }
     }
@@ -83,7 +96,7 @@ impl Flaw {
             at: Some(at),
             what: what.into(),
             hint: hint.into(),
-            is_shape: false,
+            kind: Kind::Other,
         }
     }
 }
@@ -122,7 +135,7 @@ pub(super) fn document(text: &str) -> Result<Written, Flaw> {
     options.set_emit_comments(false);
     let mut builder = Builder::default();
     for event in Parser::new_from_str_with_options(text.trim_start_matches('\u{feff}'), options) {
-        let (event, span) = event.map_err(|error| malformed(&error))?;
+        let (event, span) = event.map_err(|error| malformed(&error, text))?;
         builder.take(event, place(span.start))?;
     }
     Ok(builder.document.unwrap_or(Written {
@@ -139,10 +152,28 @@ fn place(marker: Marker) -> Place {
     }
 }
 
-fn malformed(error: &granit_parser::ScanError) -> Flaw {
+fn malformed(error: &granit_parser::ScanError, text: &str) -> Flaw {
     let what = error.info().to_owned();
     let hint = hint_of(&what);
-    Flaw::new(place(*error.marker()), what, hint)
+    let at = place(*error.marker());
+    match what.contains("tab") {
+        true => Flaw::new(tab(text, at), what, hint),
+        false => Flaw::new(at, what, hint),
+    }
+}
+
+/// The tab that is meant: the parser tells where the text before it begins.
+fn tab(text: &str, from: Place) -> Place {
+    let lines = text
+        .lines()
+        .zip(1_u32..)
+        .skip_while(|(_, line)| *line < from.line);
+    let indented = lines.filter_map(|(text, line)| {
+        let rest = text.trim_start_matches(' ');
+        let column = u32::try_from(text.len() - rest.len() + 1).ok()?;
+        rest.starts_with('\t').then_some(Place { line, column })
+    });
+    indented.into_iter().next().unwrap_or(from)
 }
 
 /// What to do about a text that is no YAML.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::subject::{Claims, Kind, Subject};
-use crate::base::failure::{Class, Fault};
+use crate::base::failure::{Class, Failure, Fault};
 use crate::reflect::signature::KeyError;
 
 /// Why a cluster was not found, or did not do what it was asked.
@@ -283,6 +283,21 @@ impl Fault for Error {
     }
 }
 
+impl Error {
+    /// The failure of somebody who only reads: `get` is all that is missing.
+    pub fn of_reading(self) -> Failure {
+        let hint = match &self {
+            Self::Forbidden { subject, verb, .. } if *verb == "get" => {
+                Some(granted(subject, verb, &["get"]))
+            }
+            _ => None,
+        };
+        let mut failure = Failure::from(self);
+        failure.hint = hint.or(failure.hint);
+        failure
+    }
+}
+
 /// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so
 /// that one reading is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
@@ -324,6 +339,10 @@ fn rule(subject: &Subject, verb: &str) -> String {
             subject.kind.resource()
         );
     }
+    granted(subject, verb, &verbs)
+}
+
+fn granted(subject: &Subject, verb: &str, verbs: &[&str]) -> String {
     format!(
         "add `{verb}`: a Role in namespace {} needs {{apiGroups: [\"{}\"], resources: [{}], \
          resourceNames: [{}], verbs: [{}]}}",

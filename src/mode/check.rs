@@ -3,12 +3,16 @@
 
 mod report;
 
+use std::path::Path;
+
 use super::access::{self, Access};
 use super::grants::Mode;
 use super::once::verdict;
 use super::{Ended, stopped};
 use crate::base::failure::{Class, Failure};
-use crate::config::{Config, Delivery, Target};
+use crate::base::plain;
+use crate::config::expand::holds_secret;
+use crate::config::{AgeKey, ComputedField, Config, Delivery, SealedKey, Source, Target};
 use crate::pass::outcome::{Failed, counted, foreseen};
 use crate::pass::pipeline;
 use crate::pass::source;
@@ -123,7 +127,9 @@ async fn look(
     now: jiff::Timestamp,
     report: &mut Report,
 ) -> Ended {
+    warn_of_clear(&config);
     if depth == Depth::Configuration {
+        report.absent = absent(&config);
         return Ended::Well("the configuration is valid".to_owned());
     }
     let (keys, sources) = inspect::inspect_all(&config, world).await;
@@ -163,7 +169,60 @@ async fn look(
     let whole = |failed: &&Failed| failed.target.is_none();
     report.unrendered = new.iter().filter(whole).cloned().collect();
     failures.extend(new);
-    Failed::worst(&failures).map_or_else(|| verdict(&plan), Ended::Failed)
+    Failed::worst(&failures).map_or_else(|| verdict(&plan, &config), Ended::Failed)
+}
+
+/// Files that are named and are not here. In CI that is usual for keys, and a mistake for sources.
+fn absent(config: &Config) -> Vec<String> {
+    let mut named: Vec<(&str, &Path)> = Vec::new();
+    for (_, source) in config.sources() {
+        match source {
+            Source::Age { file, .. } => named.push(("age file", file)),
+            Source::Sops { file, .. } => named.push(("sops file", file)),
+            Source::Sealed { file, .. } | Source::SealedManifests { file, .. } => {
+                named.push(("sealed secret file", file));
+            }
+            Source::Vault(_) | Source::SealedObject(_) | Source::Secret(_) => {}
+        }
+    }
+    for key in &config.keys.age {
+        match key {
+            AgeKey::File { file, .. } => named.push(("age key file", file)),
+            AgeKey::Ssh(file) => named.push(("ssh key file", file)),
+            AgeKey::Passphrase(file) => named.push(("passphrase file", file)),
+            AgeKey::Vault { .. } | AgeKey::Secret { .. } => {}
+        }
+    }
+    for key in &config.keys.sealed {
+        if let SealedKey::File(file) = key {
+            named.push(("sealing key file", file));
+        }
+    }
+    let mut absent: Vec<String> = Vec::new();
+    for (kind, file) in named {
+        let text = format!("{kind} {}", file.display());
+        if !file.exists() && !absent.contains(&text) {
+            absent.push(text);
+        }
+    }
+    absent
+}
+
+/// A computed field that is no template and has the name of a password holds one in clear.
+fn warn_of_clear(config: &Config) {
+    for delivery in &config.deliveries {
+        let clear = |field: &&ComputedField| {
+            holds_secret(&field.name) && !field.template.is_empty() && !field.template.contains('{')
+        };
+        for field in delivery.fields.iter().filter(clear) {
+            tracing::warn!(
+                "{}: `{}` in `fields` looks like a password in clear: put it into Vault or an \
+                 encrypted file, and replace it",
+                field.at,
+                plain::name(&field.name)
+            );
+        }
+    }
 }
 
 /// Whether every source is a file here.
@@ -203,7 +262,11 @@ fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<F
     };
     let mut all: Vec<Failed> = both
         .filter(|(delivery, _)| opens(delivery))
-        .filter_map(|(delivery, wanted)| Some(Failed::of(&delivery.name, wanted.artifacts.err()?)))
+        .filter_map(|(delivery, wanted)| Some((delivery, wanted.artifacts.err()?)))
+        .flat_map(|(delivery, failure)| {
+            let each: Vec<Failure> = failure.each().collect();
+            each.into_iter().map(|one| Failed::of(&delivery.name, one))
+        })
         .collect();
     // Where a manifest may go can depend on our own namespace, which only the cluster knows.
     let offline = Failure::new(Class::Configuration, "our own namespace is not known here");
@@ -246,7 +309,7 @@ fn differences(plan: &Plan) -> Vec<Difference> {
                 Action::Delete | Action::Wait => {}
                 Action::Keep => add(None, "agrees"),
                 Action::Create => add(None, "is missing"),
-                Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.what)),
+                Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.class)),
                 Action::Update(reason) | Action::Recreate(reason) => {
                     let mut named = false;
                     for key in &step.keys {

@@ -17,7 +17,6 @@ pub mod watch;
 
 use self::signals::stopped;
 pub use self::signals::{Stop, guard};
-use crate::base::failure::Failure;
 use crate::pass::outcome::Failed;
 
 /// How a mode ended.
@@ -36,18 +35,13 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// The same where a report before it says all: nothing is left to tell but how it ended.
+    /// The same where a report before it says how it went; failures are told all the same.
     #[must_use]
     pub fn shown_above(self) -> Self {
         match self {
             Self::Well(_) => Self::Well(String::new()),
             Self::Differs(_) => Self::Differs(String::new()),
-            Self::Failed(failed) => Self::Failed(Failed {
-                failure: Failure::new(failed.failure.class, "see above"),
-                ..failed
-            }),
-            Self::Signal(stop) => Self::Signal(stop),
-            Self::Program(code) => Self::Program(code),
+            Self::Failed(_) | Self::Signal(_) | Self::Program(_) => self,
         }
     }
 }

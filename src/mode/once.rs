@@ -15,17 +15,19 @@ use crate::kubernetes::pod::Job;
 use crate::pass::outcome::{Failed, Outcome, foreseen};
 use crate::pass::pipeline;
 use crate::pass::world::World;
-use crate::plan::{Format, Plan, show};
+use crate::plan::Plan;
 use crate::process::shutdown;
 use crate::reflect::preview::Foresight;
 use crate::reflector;
 
 /// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to
 /// end; tokens are given back either way.
+/// `logs` is false where a table will show what was done.
 pub async fn run(
     config: &Config,
     world: World,
     mode: Mode,
+    logs: bool,
     now: jiff::Timestamp,
 ) -> (Ended, Option<Outcome>) {
     remind(config);
@@ -37,13 +39,20 @@ pub async fn run(
             stop = stopped => {
                 world.shutdown.ask();
                 if let Ok(applied) = timeout(shutdown::LIMIT, pass).await {
-                    Failed::log_worst(&Outcome::of(&applied).failures);
+                    let outcome = Outcome::of(&applied, config);
+                    outcome.log_changes();
+                    outcome.failures.iter().for_each(Failed::log);
                 }
                 Err(stop)
             }
         }
     };
-    let done = done.map(|applied| Outcome::of(&applied));
+    let done = done.map(|applied| Outcome::of(&applied, config));
+    if let Ok(outcome) = &done
+        && logs
+    {
+        outcome.log_changes();
+    }
     if let Ok(outcome) = &done
         && outcome.was_refused()
     {
@@ -108,15 +117,14 @@ async fn tell_at_job(job: &Job, worst: &Failed, world: &World) {
     }
 }
 
-/// Makes half a pass: what would change, as text. Copies by annotation are not of a pass: they are
+/// Makes half a pass: what would change. Copies by annotation are not of a pass: they are
 /// shown where `reflector` is asked for.
 pub async fn plan(
     config: &Config,
     world: World,
-    format: Format,
     reflector: bool,
     now: jiff::Timestamp,
-) -> (Ended, String) {
+) -> (Ended, Option<Plan>) {
     if !reflector {
         remind(config);
     }
@@ -134,8 +142,8 @@ pub async fn plan(
     };
     world.close().await;
     match done {
-        Err(stop) => (Ended::Signal(stop), String::new()),
-        Ok(plan) => (verdict(&plan), show(&plan, format)),
+        Err(stop) => (Ended::Signal(stop), None),
+        Ok(plan) => (verdict(&plan, config), Some(plan)),
     }
 }
 
@@ -151,9 +159,14 @@ async fn copies(config: Option<&Reflector>, world: &World) -> Option<Result<Fore
     Some(timeout_at(end, foreseen).await.unwrap_or_else(spent))
 }
 
+fn placed(failures: &[Failed], config: &Config) -> Vec<Failed> {
+    let placed = |failed: &Failed| failed.clone().placed(config);
+    failures.iter().map(placed).collect()
+}
+
 /// What a plan means to the caller: a failure first, then differences.
-pub(super) fn verdict(plan: &Plan) -> Ended {
-    match Failed::worst(&foreseen(plan)) {
+pub(super) fn verdict(plan: &Plan, config: &Config) -> Ended {
+    match Failed::worst(&placed(&foreseen(plan), config)) {
         Some(worst) => Ended::Failed(worst),
         None if plan.has_changes() => Ended::Differs("there are changes".to_owned()),
         None => Ended::Well("nothing to do".to_owned()),

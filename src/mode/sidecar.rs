@@ -223,10 +223,13 @@ async fn reload(
             }
             Err(problems) => {
                 let Failure {
-                    what: why, hint, ..
+                    class,
+                    what: why,
+                    hint,
+                    ..
                 } = problems.failure();
-                tracing::error!(class = %problems.class(), reason = why, hint, "configuration \
-                    refused, the old one stays in use");
+                tracing::error!(%class, reason = why, hint, "configuration refused, the old one \
+                    stays in use");
                 health.refuse(why);
             }
         }

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use crate::base::failure::{Class, Failure};
 use crate::base::plain;
+use crate::base::style::{Style, Tone};
+use crate::config::Config;
 use crate::pass::apply::Applied;
 use crate::plan::prune;
 use crate::plan::{Action, Plan, Step};
@@ -20,8 +22,8 @@ pub struct Failed {
     pub target: Option<String>,
     /// What failed.
     pub failure: Failure,
-    /// How many others failed that are no worse.
-    pub more: usize,
+    /// All others that failed and are no worse.
+    pub others: Vec<Self>,
 }
 
 impl Failed {
@@ -31,7 +33,7 @@ impl Failed {
             delivery: None,
             target: None,
             failure,
-            more: 0,
+            others: Vec::new(),
         }
     }
 
@@ -43,12 +45,31 @@ impl Failed {
         }
     }
 
-    /// The one that decides the exit code, which is the lowest of all; it knows how many others
-    /// there are.
+    /// The same with the place in the configuration, unless its text names one.
+    #[must_use]
+    pub fn placed(mut self, config: &Config) -> Self {
+        let delivery = self.delivery.as_deref().unwrap_or_default();
+        if let Some(at) = config.place(delivery, self.target.as_deref()) {
+            let what = &self.failure.what;
+            let named = what
+                .match_indices(&format!("{}:", at.file))
+                .any(|(start, file)| {
+                    what[start + file.len()..].starts_with(|c: char| c.is_ascii_digit())
+                });
+            if !named {
+                self.failure.what = format!("{at}: {what}");
+            }
+        }
+        self
+    }
+
+    /// The one that decides the exit code, which is the lowest of all; it knows the others.
     pub fn worst(failures: &[Self]) -> Option<Self> {
-        let (_, worst) = Self::find_worst(failures)?;
+        let (index, worst) = Self::find_worst(failures)?;
+        let mut others = failures.to_vec();
+        others.remove(index);
         Some(Self {
-            more: failures.len() - 1,
+            others,
             ..worst.clone()
         })
     }
@@ -58,30 +79,13 @@ impl Failed {
         numbered.min_by_key(|(_, failed)| failed.failure.class)
     }
 
-    /// Logs all but the worst: that one is the last line of the run, and nothing is told twice.
-    pub fn log_others(failures: &[Self]) {
-        let worst = Self::find_worst(failures).map(|(index, _)| index);
-        for (index, failed) in failures.iter().enumerate() {
-            if Some(index) != worst {
-                failed.log();
-            }
-        }
-    }
-
-    /// Logs the worst, where the last line of the run is another.
-    pub fn log_worst(failures: &[Self]) {
-        if let Some((_, worst)) = Self::find_worst(failures) {
-            worst.log();
-        }
-    }
-
     /// One line of the log.
     pub fn log(&self) {
         let Self {
             delivery,
             target,
             failure,
-            more: _,
+            others: _,
         } = self;
         tracing::error!(
             delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint,
@@ -98,7 +102,7 @@ impl Failed {
             failure: Failure {
                 class, what, hint, ..
             },
-            more: _,
+            others: _,
         } = self;
         match since {
             Some(since) => {
@@ -109,26 +113,30 @@ impl Failed {
         }
     }
 
-    /// Class, delivery, reason, next step: for the last line and the termination log.
+    /// Class, delivery and reason.
+    pub fn what(&self) -> String {
+        let class = self.failure.class;
+        let what = &self.failure.what;
+        let text = match &self.delivery {
+            Some(delivery) => format!("{class}: {delivery}: {what}"),
+            None => format!("{class}: {what}"),
+        };
+        text.replace(['\n', '\r'], " ")
+    }
+
+    /// The same with the next step, and how many others there are: for the termination log.
     pub fn line(&self) -> String {
-        let Failed {
-            delivery,
-            target: _,
-            failure,
-            more,
-        } = self;
-        let mut line = format!("{}: ", failure.class);
-        if let Some(delivery) = delivery {
-            let _ = write!(line, "{delivery}: ");
+        let mut line = self.what();
+        if let Some(hint) = &self.failure.hint {
+            let _ = write!(line, "; {}", hint.replace(['\n', '\r'], " "));
         }
-        line.push_str(&failure.what);
-        if let Some(hint) = &failure.hint {
-            let _ = write!(line, "; {hint}");
+        match self.others.len() {
+            0 => {}
+            more => {
+                let _ = write!(line, " (and {more} more)");
+            }
         }
-        if *more > 0 {
-            let _ = write!(line, " (and {more} more)");
-        }
-        line.replace(['\n', '\r'], " ")
+        line
     }
 }
 
@@ -149,15 +157,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Reads what came of a plan, and logs each change and all failures but the worst.
-    pub fn of(applied: &Applied) -> Self {
-        let outcome = Self::changes(applied);
-        Failed::log_others(&outcome.failures);
-        outcome
-    }
-
-    /// Reads what came of a plan, and logs each change.
-    pub fn changes(applied: &Applied) -> Self {
+    /// Reads what came of a plan.
+    pub fn of(applied: &Applied, config: &Config) -> Self {
         let mut outcome = Self {
             failures: Vec::new(),
             created: 0,
@@ -168,14 +169,20 @@ impl Outcome {
         };
         for (delivery, results) in applied.plan.deliveries.iter().zip(&applied.results) {
             match &delivery.steps {
-                Err(failure) => outcome.fail(&delivery.delivery, None, failure),
+                Err(failure) => outcome.fail_whole(&delivery.delivery, config, failure),
                 Ok(steps) => {
                     for (step, result) in steps.iter().zip(results) {
                         match result {
                             Ok(()) => outcome.done(&delivery.delivery, step),
                             Err(failure) => {
                                 let target = step.artifact.to_string();
-                                outcome.fail(&delivery.delivery, Some(target), failure);
+                                outcome.row_of_failure(&delivery.delivery, &target, failure);
+                                outcome
+                                    .failures
+                                    .extend(failure.each().map(|failure| Failed {
+                                        target: Some(target.clone()),
+                                        ..Failed::of(&delivery.delivery, failure)
+                                    }));
                             }
                         }
                     }
@@ -186,47 +193,63 @@ impl Outcome {
     }
 
     fn done(&mut self, delivery: &str, step: &Step) {
-        let target = step.artifact.to_string();
         let (word, why) = match &step.action {
             Action::Keep | Action::Refuse(_) | Action::Wait => {
                 self.unchanged += 1;
-                tracing::debug!(delivery, %target, "unchanged");
                 ("unchanged", String::new())
             }
             Action::Create => {
                 self.created += 1;
-                tracing::info!(delivery, %target, "created");
                 ("created", String::new())
             }
             Action::Delete => {
                 self.deleted += 1;
-                let reason = prune::why(&step.artifact);
-                tracing::info!(delivery, %target, reason, "deleted");
-                ("deleted", reason.to_owned())
+                ("deleted", prune::why(&step.artifact).to_owned())
             }
             Action::Update(reason) | Action::Recreate(reason) => {
                 self.updated += 1;
-                let reason = step.because(reason);
-                tracing::info!(delivery, %target, reason, "updated");
-                ("updated", reason)
+                ("updated", step.because(reason))
             }
         };
+        let target = step.artifact.to_string();
         self.rows
             .push([delivery.to_owned(), target, word.to_owned(), why]);
     }
 
-    fn fail(&mut self, delivery: &str, target: Option<String>, failure: &Failure) {
-        // The reason is in the log and in the last line: the table stands between them.
-        self.rows.push([
-            delivery.to_owned(),
-            target.clone().unwrap_or_default(),
-            "failed".to_owned(),
-            failure.class.to_string(),
-        ]);
-        self.failures.push(Failed {
-            target,
-            ..Failed::of(delivery, failure.clone())
-        });
+    /// One line of the log for each target, where no table shows them. Failures are told by who
+    /// ends the run.
+    pub fn log_changes(&self) {
+        for [delivery, target, word, why] in &self.rows {
+            let reason = Some(why).filter(|why| !why.is_empty());
+            match word.as_str() {
+                "failed" => {}
+                "unchanged" => tracing::debug!(delivery, %target, "unchanged"),
+                _ => tracing::info!(delivery, %target, reason, "{word}"),
+            }
+        }
+    }
+
+    /// A delivery of which nothing was made: each of its targets is as it was.
+    fn fail_whole(&mut self, delivery: &str, config: &Config, failure: &Failure) {
+        let mut deliveries = config.deliveries.iter();
+        let targets = deliveries
+            .find(|one| one.name == delivery)
+            .map_or(&[][..], |one| &one.to);
+        for target in targets {
+            self.row_of_failure(delivery, &target.to_string(), failure);
+        }
+        if targets.is_empty() {
+            self.row_of_failure(delivery, "", failure);
+        }
+        let failed = |failure| Failed::of(delivery, failure);
+        self.failures.extend(failure.each().map(failed));
+    }
+
+    /// The reason stands below the table, once.
+    fn row_of_failure(&mut self, delivery: &str, target: &str, failure: &Failure) {
+        let class = failure.class.to_string();
+        self.rows
+            .push([delivery, target, "failed", &class].map(str::to_owned));
     }
 
     /// Whether a login or a right was refused.
@@ -260,7 +283,7 @@ impl Outcome {
     }
 
     /// A table of every target.
-    pub fn table(&self) -> String {
+    pub fn table(&self, style: Style) -> String {
         let head = ["delivery", "target", "result", "why"].map(str::to_owned);
         let rows: Vec<&[String; 4]> = std::iter::once(&head).chain(&self.rows).collect();
         let mut widths = [0; 3];
@@ -272,8 +295,17 @@ impl Outcome {
         let mut out = String::new();
         for [delivery, target, result, why] in rows {
             let [a, b, c] = widths;
-            let line = format!("{delivery:<a$}  {target:<b$}  {result:<c$}  {why}");
-            let _ = writeln!(out, "{}", plain::line(line.trim_end()));
+            let place = format!("{delivery:<a$}  {target:<b$}  ");
+            let padded = format!("{result:<c$}");
+            let word = match result.as_str() {
+                "failed" | "deleted" => style.paint(Tone::Bad, &padded),
+                "created" => style.paint(Tone::New, &padded),
+                "updated" => style.paint(Tone::Changed, &padded),
+                _ => padded,
+            };
+            let (place, why) = (plain::line(&place), plain::line(why));
+            let line = format!("{place}{word}  {why}");
+            let _ = writeln!(out, "{}", line.trim_end());
         }
         out
     }
@@ -285,7 +317,7 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
     for delivery in &plan.deliveries {
         let name = &delivery.delivery;
         match &delivery.steps {
-            Err(failure) => failures.push(Failed::of(name, failure.clone())),
+            Err(failure) => failures.extend(failure.each().map(|one| Failed::of(name, one))),
             Ok(steps) => failures.extend(steps.iter().filter_map(|step| match &step.action {
                 Action::Refuse(failure) => Some(Failed {
                     target: Some(step.artifact.to_string()),

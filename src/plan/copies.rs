@@ -5,29 +5,30 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::show::{failure_document, line, reason_of};
+use super::show::{failure_document, line};
 use crate::base::failure::Failure;
+use crate::base::style::Style;
 use crate::reflect::place::Place;
 use crate::reflect::preview::{Foreseen, Foresight};
 
 /// How it stands in lists beside deliveries.
 pub(super) const NAME: &str = "reflector";
 
-pub(super) fn text(out: &mut String, foreseen: &Result<Foresight, Failure>) {
+pub(super) fn text(out: &mut String, style: Style, foreseen: &Result<Foresight, Failure>) {
     let _ = writeln!(out, "{NAME}");
     let foresight = match foreseen {
         Ok(foresight) => foresight,
-        Err(failure) => return line(out, "fail", "", &reason_of(failure)),
+        Err(failure) => return line(out, style, "fail", "", failure.class.word()),
     };
     for step in &foresight.steps {
         let place = format!("{} {}", step.kind, step.place);
-        line(out, step.act.word(), &place, &why(step));
+        line(out, style, step.act.word(), &place, &why(step));
     }
     for (kind, at, what) in &foresight.remarks {
-        line(out, "note", &format!("{kind} {at}"), what);
+        line(out, style, "note", &format!("{kind} {at}"), what);
     }
     for failure in &foresight.failures {
-        line(out, "fail", "", &reason_of(failure));
+        line(out, style, "fail", "", failure.class.word());
     }
     let _ = writeln!(out, "  {:<9}{} as they should be", "keep", foresight.kept);
 }

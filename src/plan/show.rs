@@ -11,6 +11,7 @@ use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
 use crate::base::artifact::{Artifact, Provenance};
 use crate::base::failure::Failure;
 use crate::base::plain;
+use crate::base::style::{Style, Tone};
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,39 +24,39 @@ pub enum Format {
     Markdown,
 }
 
-/// Shows a plan.
-pub fn show(plan: &Plan, format: Format) -> String {
+/// Shows a plan; only text is ever coloured.
+pub fn show(plan: &Plan, format: Format, style: Style) -> String {
     match format {
-        Format::Text => text(plan),
+        Format::Text => text(plan, style),
         Format::Json => format!("{:#}\n", document(plan)),
         Format::Markdown => markdown(plan),
     }
 }
 
-fn text(plan: &Plan) -> String {
+fn text(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     for DeliveryPlan { delivery, steps } in &plan.deliveries {
         let _ = writeln!(out, "{}", plain::line(delivery));
         match steps {
-            Err(failure) => line(&mut out, "fail", "", &reason_of(failure)),
+            Err(failure) => line(&mut out, style, "fail", "", failure.class.word()),
             Ok(steps) => {
                 for step in steps {
-                    let why = why(step);
-                    // A failure that names its target itself says enough.
-                    let place = match why.starts_with(&step.artifact.to_string()) {
-                        true => String::new(),
-                        false => target(step),
+                    // The reason of a failure is an error of its own, below the plan.
+                    let why = match &step.action {
+                        Action::Refuse(failure) => failure.class.word().to_owned(),
+                        _ => why(step),
                     };
-                    line(&mut out, step.action.word(), &place, &why);
+                    line(&mut out, style, step.action.word(), &target(step), &why);
                     for key in step.keys.iter().filter(|key| key.change != Change::Same) {
-                        let _ = writeln!(out, "             {}", plain::line(&key_line(key)));
+                        let shown = style.paint(tone_of(key.change), &plain::line(&key_line(key)));
+                        let _ = writeln!(out, "             {shown}");
                     }
                 }
             }
         }
     }
     if let Some(foreseen) = &plan.reflector {
-        copies::text(&mut out, foreseen);
+        copies::text(&mut out, style, foreseen);
     }
     let (changes, failures) = count(plan);
     let verdict = match (changes, failures) {
@@ -78,14 +79,30 @@ fn target(step: &Step) -> String {
     }
 }
 
-pub(super) fn line(out: &mut String, word: &str, place: &str, why: &str) {
+pub(super) fn line(out: &mut String, style: Style, word: &str, place: &str, why: &str) {
     let separator = if place.is_empty() || why.is_empty() {
         ""
     } else {
         ": "
     };
-    let line = format!("  {word:<9}{place}{separator}{why}");
-    let _ = writeln!(out, "{}", plain::line(&line));
+    let tone = match word {
+        "create" | "make" => Tone::New,
+        "keep" | "wait" | "leave" => Tone::Quiet,
+        "delete" | "fail" | "refuse" => Tone::Bad,
+        _ => Tone::Changed,
+    };
+    let word = style.paint(tone, &format!("{word:<9}"));
+    let rest = format!("{place}{separator}{why}");
+    let _ = writeln!(out, "  {word}{}", plain::line(&rest));
+}
+
+fn tone_of(change: Change) -> Tone {
+    match change {
+        Change::Added => Tone::New,
+        Change::Changed => Tone::Changed,
+        Change::Removed => Tone::Bad,
+        Change::Same => Tone::Quiet,
+    }
 }
 
 fn key_line(key: &KeyChange) -> String {

@@ -14,7 +14,7 @@ const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Starts logging; says what is wrong with the filter.
-pub fn start(filter: &str, json: bool) -> Result<(), String> {
+pub fn start(filter: &str, json: bool, coloured: bool) -> Result<(), String> {
     let wrong = || format!("`{filter}` is no log level; write {}", LEVELS.join(", "));
     // A word alone would be taken for the name of a crate, and everything else be silent.
     let level = |part: &str| part.rsplit('=').next().unwrap_or_default().to_lowercase();
@@ -26,7 +26,6 @@ pub fn start(filter: &str, json: bool) -> Result<(), String> {
     }
     let filter = EnvFilter::try_new(format!("{LIBRARIES},{filter}")).map_err(|_| wrong())?;
     let terminal = std::io::stderr().is_terminal();
-    let coloured = terminal && !json;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || Log { coloured })

@@ -47,6 +47,8 @@ struct State {
 
 struct Wait {
     what: String,
+    /// Why it is not over yet.
+    cause: Option<String>,
     since: Instant,
     end: Instant,
 }
@@ -71,6 +73,16 @@ impl State {
                 stderr::write(format!("{ERASE}{}", plain::line(&line)).as_bytes());
                 self.drawn = line;
             }
+        }
+    }
+}
+
+impl Wait {
+    /// What is waited for, and why in vain so far.
+    fn told(&self) -> String {
+        match &self.cause {
+            Some(cause) => format!("{} ({cause})", self.what),
+            None => self.what.clone(),
         }
     }
 }
@@ -109,7 +121,14 @@ pub fn begin(what: String, end: Instant) -> UnderWay {
     let mut state = state();
     let number = state.next;
     state.next += 1;
-    state.waits.insert(number, Wait { what, since, end });
+    let cause = None;
+    let wait = Wait {
+        what,
+        cause,
+        since,
+        end,
+    };
+    state.waits.insert(number, wait);
     UnderWay(number)
 }
 
@@ -120,13 +139,23 @@ pub struct UnderWay(u64);
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut state = state();
-        let (Some(Wait { what, since, .. }), ending) = (state.waits.remove(&self.0), state.ending)
-        else {
+        let (Some(wait), ending) = (state.waits.remove(&self.0), state.ending) else {
             return;
         };
-        if ending.is_some_and(|ending| ending.max(since).elapsed() >= AT_ONCE) {
+        let (what, since) = (wait.told(), wait.since);
+        let known = wait.cause.is_some();
+        if ending.is_some_and(|ending| known || ending.max(since).elapsed() >= AT_ONCE) {
             state.waited.push(what);
         }
+    }
+}
+
+/// Why what is waited for from here is not over yet: a stop tells it. Whoever tries again does not
+/// know which wait is its own, so it is that of all who wait for the same server.
+pub fn not_yet(server: &str, cause: &str) {
+    let of_it = |wait: &&mut Wait| wait.what.contains(&format!("`{server}`"));
+    for wait in state().waits.values_mut().filter(of_it) {
+        wait.cause = Some(cause.to_owned());
     }
 }
 
@@ -139,13 +168,9 @@ pub fn ending() {
 /// still under way.
 pub fn after_waiting(line: &str) -> String {
     let state = state();
-    let under_way = state.waits.values().map(|wait| &wait.what);
-    let all: BTreeSet<&str> = state
-        .waited
-        .iter()
-        .chain(under_way)
-        .map(String::as_str)
-        .collect();
+    let under_way: Vec<String> = state.waits.values().map(Wait::told).collect();
+    let waited = state.waited.iter().chain(&under_way);
+    let all: BTreeSet<&str> = waited.map(String::as_str).collect();
     match all.is_empty() {
         true => line.to_owned(),
         false => {
@@ -219,6 +244,7 @@ mod tests {
         ] {
             let wait = Wait {
                 what: "vault `v`".to_owned(),
+                cause: None,
                 since,
                 end: since + Duration::from_millis(whole),
             };

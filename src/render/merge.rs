@@ -103,13 +103,24 @@ pub(super) fn fields<'a>(
         allow_empty: delivery.allow_empty,
     };
     let mut known = HashMap::new();
+    let mut failures = Vec::new();
     for from in &delivery.from {
-        let Some(material) = material(from, fetched)? else {
-            continue;
-        };
-        for field in named(from, material)? {
-            insert(&mut fields, &mut known, field, from.overrides)?;
+        let taken = material(from, fetched).and_then(|material| match material {
+            Some(material) => named(from, material),
+            None => Ok(Vec::new()),
+        });
+        match taken {
+            Err(failure) => failures.push(failure),
+            Ok(taken) => {
+                for field in taken {
+                    insert(&mut fields, &mut known, field, from.overrides)?;
+                }
+            }
         }
+    }
+    // Whoever mends the first wants to know of the second.
+    if let Some(failure) = Failure::joined(failures) {
+        return Err(failure);
     }
     for computed in &delivery.fields {
         let origin = Rc::new(Origin {

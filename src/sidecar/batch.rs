@@ -94,8 +94,7 @@ impl Batch<'_> {
         };
         let (applied, owed) =
             pipeline::run_asking(self.group, &world, Timestamp::now(), &before).await;
-        // Only for what it logs.
-        drop(Outcome::changes(&applied));
+        Outcome::of(&applied, self.group).log_changes();
         let (mut worst, mut asked): (Option<Class>, _) = (None, None);
         let both = self.group.deliveries.iter().zip(&applied.plan.deliveries);
         for ((delivery, plan), results) in both.zip(&applied.results) {

@@ -75,7 +75,7 @@ impl Link {
 
     /// Counts the tries of one request.
     pub(super) fn pace(&self) -> Pace {
-        Pace::new(self.time_limit, self.waits)
+        Pace::new(&self.server, self.time_limit, self.waits)
     }
 
     /// Asks once. `secrets` are those in the body: a server may echo them.

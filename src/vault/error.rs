@@ -155,6 +155,34 @@ impl Cause {
         }
     }
 
+    /// Whether it is about the server as a whole, or about what it has: then its address counts.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        match self {
+            Self::Net(_) | Self::Trouble(_) | Self::Absence(_) => true,
+            Self::Spent { last, .. } => last.is_of_the_server(),
+            Self::Setup(_)
+            | Self::File(_)
+            | Self::Limit(_)
+            | Self::Refusal(_)
+            | Self::Misuse(_) => false,
+        }
+    }
+
+    /// Whether the server takes our credentials for no good ones.
+    pub(super) fn is_refused_login(&self) -> bool {
+        match self {
+            Self::Refusal(refusal) => matches!(refusal, Refusal::Login { .. }),
+            Self::Spent { last, .. } => last.is_refused_login(),
+            Self::Setup(_)
+            | Self::Net(_)
+            | Self::File(_)
+            | Self::Trouble(_)
+            | Self::Limit(_)
+            | Self::Absence(_)
+            | Self::Misuse(_) => false,
+        }
+    }
+
     /// Whether it passes only when somebody puts something right.
     pub(super) fn is_mistake(&self) -> bool {
         matches!(self, Self::Net(error) if error.is_mistake())

@@ -60,6 +60,8 @@ use crate::process::time_limit::TimeLimit;
 pub struct Session {
     server: String,
     spec: VaultServer,
+    /// Where address and identity were written.
+    places: [Location; 2],
     access: Result<Access, Cause>,
     mounts: Mounts,
     refused: Refused,
@@ -75,11 +77,8 @@ impl Session {
             .and_then(|()| Link::new(&server, time_limit.into()));
         Self {
             server: server.name.clone(),
-            spec: VaultServer {
-                at: Location::default(),
-                ca_at: Location::default(),
-                ..server.clone()
-            },
+            spec: server.anywhere(),
+            places: [server.address_at.clone(), server.auth_at.clone()],
             access: link.map(|link| Access::new(link, server.auth)),
             mounts: Mounts::default(),
             refused: Refused::default(),
@@ -142,7 +141,7 @@ impl Session {
             let access = self.access.as_ref().map_err(Cause::clone)?;
             kv::data_path(access, &self.mounts, &path).await
         };
-        let path = asked.await.map_err(|stop| self.name(stop, read))?;
+        let path = asked.await.map_err(|stop| self.failure(stop, read))?;
         Ok(VaultRead {
             path: path.unwrap_or_else(|| read.path.clone()),
             ..read.clone()
@@ -154,7 +153,7 @@ impl Session {
         let material = self
             .fetch(read)
             .await
-            .map_err(|stop| self.name(stop, read))?;
+            .map_err(|stop| self.failure(stop, read))?;
         if let Some(lease) = &material.lease {
             tracing::info!(
                 path = read.path,
@@ -188,6 +187,37 @@ impl Session {
         // Refused here, so that nobody keeps it.
         memory::check().map_err(|full| Cause::from(Limit::from(full)))?;
         Ok(material)
+    }
+
+    /// What a stop means to who asked: the hint tells the place in the configuration that it is
+    /// about.
+    fn failure(&self, stop: Stop, read: &VaultRead) -> Failure {
+        let login = matches!(stop, Stop::Login(_));
+        let (Stop::Login(cause) | Stop::Read(cause)) = &stop;
+        let of_the_server = cause.is_of_the_server();
+        let refused = login && cause.is_refused_login();
+        let mut failure = Failure::from(self.name(stop, read));
+        if refused && let VaultAuth::AppRole { mount, .. } = &self.spec.auth {
+            failure.hint = Some(format!(
+                "write a new secret id into the file, it may have ended or been used up (`vault \
+                 write -f auth/{mount}/role/ROLE/secret-id`), and check that the role id is that \
+                 of the role (`vault read auth/{mount}/role/ROLE/role-id`)"
+            ));
+        }
+        let [address_at, auth_at] = &self.places;
+        let place = match (of_the_server, login) {
+            (true, _) => Some(format!(
+                "{} is the address at {address_at}",
+                self.spec.address
+            )),
+            (false, true) => Some(format!("`auth` is at {auth_at}")),
+            (false, false) => None,
+        };
+        failure.hint = match (failure.hint, place) {
+            (Some(hint), Some(place)) => Some(format!("{hint}; {place}")),
+            (hint, place) => hint.or(place),
+        };
+        failure
     }
 
     fn name(&self, stop: Stop, read: &VaultRead) -> VaultError {
@@ -265,7 +295,7 @@ impl Session {
             let access = self.access.as_ref().map_err(Cause::clone)?;
             version::version(access, &self.mounts, &self.refused, &path).await
         };
-        Ok(asked.await.map_err(|stop| self.name(stop, read))?)
+        Ok(asked.await.map_err(|stop| self.failure(stop, read))?)
     }
 
     /// Leased data is being delivered: the token must outlive us.
@@ -309,6 +339,8 @@ mod tests {
                 },
                 at: Location::default(),
                 ca_at: Location::default(),
+                address_at: Location::default(),
+                auth_at: Location::default(),
             },
             Instant::now(),
         );

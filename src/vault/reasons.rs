@@ -223,10 +223,13 @@ impl Absence {
                  `version:`"
             }
             Self::Nothing | Self::Version(_) => {
-                "check the path; if it may be absent, say `optional: true`"
+                "check the path (in KV v1 it has no `data/`: `vault secrets list -detailed` shows \
+                 each version); if it may be absent, say `optional: true`"
             }
             Self::Lease => "look for who revokes the leases of this path",
-            Self::Mount => "check the mount and the namespace",
+            Self::Mount => {
+                "check the mount and the namespace: `vault secrets list` shows all mounts"
+            }
             Self::Namespace => "check `namespace`",
             Self::Other { .. } => "check the path",
             Self::NoData => "only paths that answer data can be delivered",

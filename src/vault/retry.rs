@@ -8,10 +8,12 @@ use tokio::time::Instant;
 
 use super::error::Cause;
 use crate::net::NetError;
+use crate::process::progress::not_yet;
 use crate::process::time_limit::{TimeLimit, retry};
 
 /// Counts the tries of one request and waits between them.
 pub(super) struct Pace {
+    server: String,
     time_limit: TimeLimit,
     /// Whether what others have still to put right is waited for.
     waits: bool,
@@ -21,8 +23,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(time_limit: TimeLimit, waits: bool) -> Self {
+    pub(super) fn new(server: &str, time_limit: TimeLimit, waits: bool) -> Self {
         Self {
+            server: server.to_owned(),
             time_limit,
             waits,
             deadline: time_limit.deadline(),
@@ -57,6 +60,7 @@ impl Pace {
                 "vault did not answer well: {cause}"
             );
         }
+        not_yet(&self.server, &cause.to_string());
         self.last = Some(cause);
         tokio::time::sleep(wait).await;
         Ok(())
@@ -73,7 +77,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_ends_before_the_deadline_with_the_last_cause() {
         let deadline = Instant::now() + Duration::from_millis(300);
-        let mut pace = Pace::new(deadline.into(), false);
+        let mut pace = Pace::new("v", deadline.into(), false);
         let gave_up = loop {
             if let Err(cause) = pace.pause(Trouble::Sealed.into()).await {
                 break cause;

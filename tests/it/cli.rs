@@ -11,8 +11,8 @@ fn run(dir: &Path, args: &[&str]) -> Output {
     keyferry().dir(dir).args(args).run()
 }
 
-fn last_line(output: &Output) -> &str {
-    output.stderr.trim_end().lines().last().unwrap_or_default()
+fn last_line(output: &Output) -> String {
+    output.last_line()
 }
 
 fn folder() -> tempfile::TempDir {
@@ -35,6 +35,8 @@ fn help_lists_commands_that_exist_and_exit_codes() {
         "exec",
         "check",
         "install",
+        "explain",
+        "new",
         "schema",
         "completions",
         "man",
@@ -136,7 +138,7 @@ fn a_refused_command_line_keeps_the_contract_of_the_last_line() {
         assert_eq!(format!("error: {}", remembered.trim_end()), last);
         let output = call("json");
         assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
-        let line: serde_json::Value = serde_json::from_str(last_line(&output)).expect("JSON");
+        let line: serde_json::Value = serde_json::from_str(&last_line(&output)).expect("JSON");
         assert_eq!(
             (&line["class"], &line["exit"]),
             (&"usage".into(), &2.into()),
@@ -265,7 +267,7 @@ fn a_pass_writes_once_and_says_so() {
 
     let first = run(dir.path(), &["job"]);
     assert_eq!(
-        (first.code, last_line(&first)),
+        (first.code, last_line(&first).as_str()),
         (0, "in sync: 1 created, 0 updated, 0 unchanged"),
         "{}",
         first.stderr
@@ -274,7 +276,7 @@ fn a_pass_writes_once_and_says_so() {
     assert_eq!(text, "PORT=3000\nHOST=db\n");
     let second = run(dir.path(), &["job"]);
     assert_eq!(
-        (second.code, last_line(&second)),
+        (second.code, last_line(&second).as_str()),
         (0, "in sync: nothing changed (1 target)"),
         "{}",
         second.stderr
@@ -317,7 +319,7 @@ fn the_last_line_is_for_people_machines_and_kubernetes() {
             "{line}"
         );
     }
-    let last: serde_json::Value = serde_json::from_str(last_line(&output)).expect("JSON");
+    let last: serde_json::Value = serde_json::from_str(&last_line(&output)).expect("JSON");
     assert_eq!(
         (&last["class"], &last["exit"], &last["delivery"]),
         (&"missing".into(), &4.into(), &"app".into()),

@@ -58,7 +58,7 @@ fn row_54_targets_that_are_one_only_through_a_link_are_refused() {
         configure(dir.path(), [("A: '1'", first), ("A: '2'", second)]);
         run(dir.path(), "check").expect(0);
         let plan = run(dir.path(), "plan").expect(2);
-        assert!(plan.stdout.contains(what), "{}", plan.stdout);
+        assert!(plan.stderr.contains(what), "{}", plan.stderr);
         for _ in 0..2 {
             let output = run(dir.path(), "job").expect(2);
             assert!(output.stderr.contains(what), "{}", output.stderr);

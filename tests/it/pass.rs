@@ -126,7 +126,7 @@ fn row_30_what_is_left_to_a_hung_source_is_the_only_failure() {
     let (vault, api) = (Stub::start(|_| Reply::Hang), empty_cluster());
     let desk = desk(&vault.url(), &api.url(), &[SECRET, HUNG, FILE].concat());
     let output = run(&desk, &["job", "--deadline", "2s"]).run().expect(7);
-    let last = output.stderr.lines().last().unwrap_or_default();
+    let last = output.last_line();
     assert!(
         last.starts_with("error: unavailable: hung:") && !last.contains("more"),
         "{last}"

@@ -216,7 +216,7 @@ fn row_132_restoring_ends_in_time_too_and_the_last_line_says_what_was_waited_for
     });
     going.signal(Signal::TERM);
     let output = going.finish().expect(143);
-    let last = output.stderr.lines().last().unwrap_or_default();
+    let last = output.last_line();
     assert_eq!(
         last, "error: stopped by a signal; waited for secret n/app",
         "{}",

@@ -214,7 +214,8 @@ impl Going {
         Output {
             code,
             stdout: out,
-            stderr: err,
+            stderr: unfolded(&err),
+            folded: err,
             bytes: stdout,
             elapsed,
         }
@@ -243,8 +244,10 @@ pub(crate) struct Output {
     pub(crate) code: i32,
     /// Its output as text.
     pub(crate) stdout: String,
-    /// Its messages as text.
+    /// Its messages as text, each on one line.
     pub(crate) stderr: String,
+    /// The same as they are shown: folded, so that no line is wide.
+    pub(crate) folded: String,
     /// Its output, byte for byte.
     pub(crate) bytes: Vec<u8>,
     /// From start to end.
@@ -252,6 +255,24 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// The last error with its hint, as one line; else the last line.
+    pub(crate) fn last_line(&self) -> String {
+        let lines: Vec<&str> = self.stderr.trim_end().lines().collect();
+        let last = lines.last().copied().unwrap_or_default();
+        let Some(hint) = last.strip_prefix("hint: ") else {
+            let is_error = |line: &&&str| line.starts_with("error: ");
+            let error = lines.iter().rev().find(is_error);
+            let excerpt = last.trim_start().starts_with('|');
+            return error
+                .filter(|_| excerpt)
+                .copied()
+                .unwrap_or(last)
+                .to_owned();
+        };
+        let error = lines.iter().rev().find(|line| line.starts_with("error: "));
+        format!("{}; {hint}", error.copied().unwrap_or_default())
+    }
+
     /// Panics with all that was printed unless the code is this one; gives itself back for more
     /// questions.
     #[track_caller]
@@ -271,6 +292,28 @@ impl Output {
         assert_none_in("stderr", self.stderr.as_bytes(), canaries);
         self
     }
+}
+
+/// Messages on one line each: what goes on below an `error:` or a `hint:` stands under its text.
+pub(crate) fn unfolded(text: &str) -> String {
+    let mut out = String::new();
+    let mut indent = "";
+    for line in text.split_inclusive('\n') {
+        let begins = [("error: ", "       "), ("hint: ", "      ")];
+        let below = (!indent.is_empty())
+            .then(|| line.strip_prefix(indent))
+            .flatten();
+        if let Some(rest) = below.filter(|rest| !rest.starts_with(' ')) {
+            out.truncate(out.trim_end_matches('\n').len());
+            out.push(' ');
+            out.push_str(rest);
+            continue;
+        }
+        let label = begins.iter().find(|(label, _)| line.starts_with(label));
+        indent = label.map_or("", |(_, indent)| indent);
+        out.push_str(line);
+    }
+    out
 }
 
 fn collected(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {

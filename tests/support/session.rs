@@ -27,6 +27,8 @@ pub(crate) fn server(address: &str, auth: VaultAuth) -> VaultServer {
         auth,
         at: Location::default(),
         ca_at: Location::default(),
+        address_at: Location::default(),
+        auth_at: Location::default(),
     }
 }
 

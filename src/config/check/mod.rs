@@ -16,7 +16,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::at::{At, Hidden, Shown};
-use super::expand::expand;
+use super::expand::{ExpandError, expand};
 use super::outside::Outside;
 use super::problem::{Problem, nearest};
 use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
@@ -140,6 +140,10 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
         if let Some(first) = servers.get(&server.name) {
+            // Files that each say all that they need are used together.
+            if first.anywhere() == server.anywhere() {
+                continue;
+            }
             problems.push(twice("vault server", &server.name, &first.at, &server.at));
         }
         servers.insert(server.name.clone(), server);
@@ -295,11 +299,16 @@ impl Checker<'_> {
             Ok(text) => text,
             Err(error) => {
                 let at = self.at(written);
-                self.problem(
-                    at,
-                    error.to_string(),
-                    "set it, or give a default as in `${NAME:-default}`; `$${` is a literal `${`",
-                );
+                let hint = match &error {
+                    ExpandError::Secret(_) => {
+                        "put the secret into a file or into Vault, and name that"
+                    }
+                    ExpandError::Unset(_) | ExpandError::Malformed => {
+                        "set it, or give a default as in `${NAME:-default}`; `$${` is a literal \
+                         `${`"
+                    }
+                };
+                self.problem(at, error.to_string(), hint);
                 String::new()
             }
         }

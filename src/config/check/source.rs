@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::at::{At, Shown};
-use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef};
+use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef, RawVersion};
 use super::super::{DocumentFormat, Encoding, From, Location, SecretRef, Source, VaultRead};
 use super::Checker;
 use crate::base::artifact::{is_namespace_name, is_object_name};
@@ -52,17 +52,10 @@ impl Checker<'_> {
             let place = self.at(&path);
             let text = self.text(&path);
             let read = self.vault_read(&text, &place, server.map(|server| server.value.0))?;
-            if let Some(version) = version.as_ref().filter(|version| version.value == 0) {
-                let at = self.at(version);
-                self.problem(
-                    at,
-                    "no secret has a version 0: the first is 1",
-                    "name one that is there, or leave `version` out for the newest",
-                );
-            }
+            let version = version.and_then(|version| self.version(version));
             let write = write.map(|write| serde_json::Value::from_iter(write.value).to_string());
             sources.push(Source::Vault(VaultRead {
-                version: version.map(|version| version.value),
+                version,
                 write,
                 ..read
             }));
@@ -123,6 +116,32 @@ impl Checker<'_> {
             flatten: flatten.map(|joiner| joiner.value.0),
             at,
         })
+    }
+
+    fn version(&mut self, written: At<RawVersion>) -> Option<u64> {
+        let at = self.at(&written);
+        let hint = "name one that is there, or leave `version` out for the newest";
+        let version = match written.value {
+            RawVersion::Number(version) => version,
+            RawVersion::Variable(value) => {
+                let before = self.problems.len();
+                let text = self.text(&At {
+                    value: Shown(value),
+                    line: written.line,
+                    column: written.column,
+                });
+                let parsed = text.trim().parse();
+                if parsed.is_err() && self.problems.len() == before {
+                    let what = "the version is no whole number once its variable is filled in";
+                    self.problem(at.clone(), what, hint);
+                }
+                parsed.ok()?
+            }
+        };
+        if version == 0 {
+            self.problem(at, "no secret has a version 0: the first is 1", hint);
+        }
+        Some(version)
     }
 
     fn sealed(&mut self, written: &At<Shown>) -> Source {

@@ -39,6 +39,7 @@ impl Checker<'_> {
                 at.clone(),
             ),
         };
+        let (address_at, auth_at) = (address.1.clone(), self.at(&auth));
         let address = self.address(address.0, address.1, allow_plaintext)?;
         let namespace = match namespace {
             Some(namespace) => Some(self.name(&namespace, "the namespace")),
@@ -63,6 +64,8 @@ impl Checker<'_> {
             auth: self.auth(auth)?,
             at,
             ca_at,
+            address_at,
+            auth_at,
         })
     }
 

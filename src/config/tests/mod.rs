@@ -427,7 +427,10 @@ fn row_05_clear_text_leaves_this_machine_only_when_said() {
         );
         let loaded = load_files(&[("k.yaml", &text)], None);
         assert_eq!(
-            loaded.as_ref().err().map(Problems::class),
+            loaded
+                .as_ref()
+                .err()
+                .map(|problems| problems.failure().class),
             class,
             "{address}"
         );

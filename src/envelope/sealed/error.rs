@@ -99,16 +99,32 @@ impl Fault for UnsealError {
             Self::NotOpened { tried, .. } if tried.is_empty() => {
                 Some("no sealing key is at hand: name some under keys.sealed".to_owned())
             }
-            Self::NotOpened { tried, .. } => Some(format!(
+            Self::NotOpened {
+                tried,
+                object,
+                scope,
+                ..
+            } => Some(format!(
                 "it was sealed with another key, for another name, namespace or scope, or it was \
-                 changed; have {}",
-                shortened(tried)
+                 changed; have {}; `git log -p` of the file shows the name that it was sealed for, \
+                 `kubeseal --raw --scope {scope}{}` seals a value again",
+                shortened(tried),
+                place(object)
             )),
             Self::TooShort { .. } => Some("seal it again with kubeseal".to_owned()),
             Self::Template { cause, .. } => cause.hint(),
             Self::Inside { .. } => None,
             Self::Manifest(cause) => cause.hint(),
         }
+    }
+}
+
+/// Namespace and name as kubeseal takes them.
+fn place(object: &str) -> String {
+    let at = object.rsplit(' ').next().unwrap_or_default();
+    match at.split_once('/') {
+        Some((namespace, name)) => format!(" --namespace {namespace} --name {name}"),
+        None => String::new(),
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Report {
     pub(super) vault_servers: usize,
     /// Files of manifests.
     pub(super) manifests: usize,
+    /// Files that are named and are not here.
+    pub(super) absent: Vec<String>,
     pub(super) keys: AtHand,
     pub(super) sources: Vec<Inspected>,
     /// Deliveries that need a server, so that only their files were looked at.
@@ -74,6 +76,9 @@ impl Report {
                 line(&mut out, &format!("{kind} keys at hand: {}", listed(keys)));
             }
         }
+        for absent in &self.absent {
+            line(&mut out, &format!("not here: {absent}"));
+        }
         for source in &self.sources {
             source_text(source, &mut out);
         }
@@ -86,7 +91,8 @@ impl Report {
         }
         for failed in &self.unrendered {
             let delivery = failed.delivery.as_deref().unwrap_or_default();
-            line(&mut out, &format!("{delivery}: {}", failed.failure.what));
+            let class = failed.failure.class;
+            line(&mut out, &format!("{delivery}: cannot be made: {class}"));
         }
         for Difference {
             delivery,
@@ -129,6 +135,7 @@ impl Report {
             "deliveries": self.deliveries,
             "vaultServers": self.vault_servers,
             "manifests": self.manifests,
+            "absent": self.absent,
             "keys": {"age": self.keys.age, "sealing": self.keys.sealing},
             "sources": self.sources.iter().map(source_document).collect::<Vec<_>>(),
             "fromServers": self.from_servers,
@@ -211,13 +218,9 @@ fn source_text(source: &Inspected, out: &mut String) {
             format!("`{path}` is clear and looks like a secret"),
         );
     }
+    // The reason is an error of its own, below the report.
     for failure in &source.failures {
-        let hint = failure.hint.as_ref();
-        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        line(
-            "failed",
-            format!("{} [{}]{hint}", failure.what, failure.class),
-        );
+        line("failed", failure.class.to_string());
     }
 }
 

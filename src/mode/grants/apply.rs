@@ -77,10 +77,7 @@ async fn each(
         session.close().await;
     }
     match Failed::worst(&failures) {
-        Some(worst) => {
-            Failed::log_others(&failures);
-            Ended::Failed(worst)
-        }
+        Some(worst) => Ended::Failed(worst),
         None if consent.dry_run && changes > 0 => Ended::Differs("there are changes".to_owned()),
         None if changes == 0 => Ended::Well("nothing to do".to_owned()),
         None => Ended::Well(format!("{changes} written")),

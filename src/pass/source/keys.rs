@@ -139,7 +139,11 @@ async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Fa
                 kind: Kind::Secret,
                 at,
             };
-            let Some(secret) = cluster.secret(&subject.at).await? else {
+            let Some(secret) = cluster
+                .secret(&subject.at)
+                .await
+                .map_err(Error::of_reading)?
+            else {
                 return Err(Error::Absent(subject).into());
             };
             all.add_secret(&subject.to_string(), &secret.labels(), &secret.into_data())?;

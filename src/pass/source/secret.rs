@@ -11,7 +11,7 @@ use crate::pass::world::World;
 pub async fn fetch(at: &SecretRef, world: &World) -> Result<Material, Failure> {
     let cluster = world.kubernetes().await?;
     let at = config::resolve(at, &cluster.namespace);
-    let Some(stored) = cluster.secret(&at).await? else {
+    let Some(stored) = cluster.secret(&at).await.map_err(Error::of_reading)? else {
         return Err(Error::Absent(Subject {
             kind: Kind::Secret,
             at,

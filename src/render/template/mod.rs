@@ -198,7 +198,8 @@ impl Fault for TemplateError {
                     .to_owned(),
             ),
             Problem::UnknownFilter(_) => {
-                Some(format!("filters are {}", plain::names(filters::names())))
+                let all: Vec<&str> = filters::names().collect();
+                Some(format!("filters are {}", all.join(", ")))
             }
             Problem::UnknownTest(_) => Some(format!("tests are {}", plain::names(tree::TESTS))),
             Problem::Arguments { usage, .. } => Some(usage.clone()),

@@ -57,7 +57,7 @@ fn row_69_no_right_in_one_namespace_of_several_keeps_no_other_from_its_secret() 
         .args(["job", "--deadline", "20s"])
         .run()
         .expect(3);
-    let last_line = job.stderr.trim_end().lines().last().unwrap_or_default();
+    let last_line = job.last_line();
     assert!(
         last_line.contains(&format!("in-{denied}"))
             && last_line.contains("system:serviceaccount")

@@ -100,7 +100,7 @@ fn row_170_json_has_no_infinities_for_sops_and_none_for_us() {
         let theirs = desk.sops(&arguments, &file).expect_err("no JSON");
         assert!(theirs.contains("unsupported value"), "{theirs}");
         let refused = deliver(&desk, &[("inf.enc.yaml".to_owned(), "out.json")]).expect(6);
-        let last = refused.stderr.trim_end().lines().last().unwrap_or_default();
+        let last = refused.last_line();
         assert!(
             last.contains("the number has no such spelling in this format"),
             "{last}"

@@ -133,7 +133,7 @@ fn row_56_an_outage_ends_at_the_deadline_and_a_signal_ends_it_earlier() {
     };
     let output = job("2s").run().expect(7);
     assert!(output.elapsed < Duration::from_secs(7), "{output:?}");
-    let last = output.stderr.lines().last().unwrap_or_default();
+    let last = output.last_line();
     assert!(
         last.contains("unavailable") && last.contains("no whole answer within"),
         "{last}"

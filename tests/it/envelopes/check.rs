@@ -186,11 +186,8 @@ fn what_opens_and_cannot_be_delivered_is_told_too() {
             "{}",
             output.stdout
         );
-        let told = output
-            .stdout
-            .lines()
-            .filter(|line| line.contains("db.passwort"));
-        assert_eq!(told.count(), 1, "{}", output.stdout);
+        let all = format!("{}{}", output.stdout, output.stderr);
+        assert_eq!(all.matches("field `db.passwort`").count(), 1, "{all}");
     }
     let document = document(&desk, 4);
     assert_eq!(document["unrendered"][0]["failure"]["class"], "missing");

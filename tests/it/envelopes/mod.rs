@@ -128,7 +128,7 @@ impl Desk {
 #[track_caller]
 fn refused(desk: &Desk, code: i32, what: &str) {
     let output = desk.run_in_bounds(&["job"]);
-    let last = output.stderr.trim_end().lines().last().unwrap_or_default();
+    let last = output.last_line();
     assert_eq!(output.code, code, "{what}\n{}", output.stderr);
     assert!(last.contains(what), "`{what}` is not in\n{last}");
     assert!(output.elapsed < AT_ONCE, "{what}: {:?}", output.elapsed);

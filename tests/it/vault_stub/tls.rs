@@ -145,7 +145,7 @@ fn row_154_a_ca_file_that_is_missing_or_no_pem_is_a_mistake_of_the_configuration
                 .args([command])
                 .run()
                 .expect(2);
-            for word in ["keyferry.yaml:3:11: ", words, more, "; name the file"] {
+            for word in ["keyferry.yaml:3:11: ", words, more, "hint: name the file"] {
                 assert!(
                     output.stderr.contains(word),
                     "{command} {ca}: {}",

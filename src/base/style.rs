@@ -1,0 +1,44 @@
+//! Colour of what people read. What is coloured is a word of ours: names are escaped before, and
+//! no colour comes from them.
+
+/// Whether a text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// As it is.
+    #[default]
+    Plain,
+    /// With the escapes of a terminal.
+    Coloured,
+}
+
+/// What a colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It failed, or something goes.
+    Bad,
+    /// Something is new.
+    New,
+    /// Something changes.
+    Changed,
+    /// The next move.
+    Next,
+    /// Nothing to look at.
+    Quiet,
+}
+
+impl Style {
+    /// A word in a tone.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Bad => "1;31",
+            Tone::New => "32",
+            Tone::Changed => "33",
+            Tone::Next => "1;36",
+            Tone::Quiet => "2",
+        };
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Configurations to start with.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+
+use keyferry::base::failure::{Class, Failure};
+use keyferry::mode::Ended;
+use keyferry::pass::outcome::Failed;
+use keyferry::process::stderr;
+
+use super::arguments::Start;
+use super::print::print;
+
+impl Start {
+    fn text(self) -> &'static str {
+        match self {
+            Self::PullSecret => include_str!("new/pull-secret.yaml"),
+            Self::Init => include_str!("new/init.yaml"),
+            Self::Sidecar => include_str!("new/sidecar.yaml"),
+            Self::SopsEnv => include_str!("new/sops-env.yaml"),
+            Self::Manifests => include_str!("new/manifests.yaml"),
+            Self::Reflector => include_str!("new/reflector.yaml"),
+        }
+    }
+
+    /// Its name on the command line, and what it is for.
+    fn words(self) -> (String, String) {
+        let value = self.to_possible_value();
+        let help = value.as_ref().and_then(|value| value.get_help());
+        let name = value.as_ref().map(|value| value.get_name().to_owned());
+        let help = help.map(ToString::to_string);
+        (name.unwrap_or_default(), help.unwrap_or_default())
+    }
+}
+
+/// Prints the one that is wanted; asks where nobody said which.
+pub(super) fn start(kind: Option<Start>) -> Ended {
+    match kind.map_or_else(ask, Ok) {
+        Ok(kind) => print(kind.text()),
+        Err(failure) => Ended::Failed(Failed::whole(failure)),
+    }
+}
+
+fn ask() -> Result<Start, Failure> {
+    let all = Start::value_variants();
+    let names: Vec<String> = all.iter().map(|kind| kind.words().0).collect();
+    let failure = |what: &str| {
+        let hint = format!("`keyferry new KIND`; the kinds are {}", names.join(", "));
+        Failure::new(Class::Usage, what).hint(hint)
+    };
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(failure("nobody said what the configuration is for"));
+    }
+    let mut question = String::new();
+    for (number, kind) in all.iter().enumerate() {
+        let (name, help) = kind.words();
+        let _ = writeln!(question, "{:>3}  {name:<12} {help}", number + 1);
+    }
+    question.push_str("What is it for? ");
+    stderr::write(question.as_bytes());
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    let answer = answer.trim();
+    let chosen = all
+        .iter()
+        .zip(&names)
+        .zip(1..)
+        .find(|((_, name), number)| *name == answer || number.to_string() == answer);
+    match (read, chosen) {
+        (Ok(_), Some(((kind, _), _))) => Ok(*kind),
+        (Ok(_), None) | (Err(_), _) => Err(failure("this is none of them")),
+    }
+}

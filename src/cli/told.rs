@@ -1,0 +1,112 @@
+//! Errors as people read them: what is wrong, the line of the file, the next move.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Mutex;
+
+use keyferry::base::lock::locked;
+use keyferry::base::plain;
+use keyferry::base::style::{Style, Tone};
+use keyferry::config::Location;
+use keyferry::config::problem::excerpt;
+use keyferry::pass::outcome::Failed;
+
+/// What people read without turning their head.
+const COLUMNS: usize = 100;
+
+/// The texts of the configuration: an error that names a place in them shows the line.
+static TEXTS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// Remembers the texts of the configuration, by the names of their files.
+pub(super) fn remember(texts: BTreeMap<String, String>) {
+    *locked(&TEXTS) = texts;
+}
+
+/// All that failed, the worst last; mistakes of one class in the order of the files.
+pub(super) fn all(failed: &Failed, style: Style) -> String {
+    let worst = Failed {
+        others: Vec::new(),
+        ..failed.clone()
+    };
+    let is_one_class = |one: &Failed| one.failure.class == failed.failure.class;
+    let mut blocks: Vec<String> = failed.others.iter().map(|one| block(one, style)).collect();
+    let at = match failed.others.iter().all(is_one_class) {
+        true => 0,
+        false => blocks.len(),
+    };
+    blocks.insert(at, block(&worst, style));
+    blocks.join("\n")
+}
+
+/// One line that says that something went wrong.
+pub(super) fn error(what: &str, style: Style) -> String {
+    labelled("error:", Tone::Bad, what, style)
+}
+
+fn block(failed: &Failed, style: Style) -> String {
+    let what = failed.what();
+    let mut text = error(&what, style);
+    if let Some((file, at)) = place(&what) {
+        text.push_str(&shown(&file, &at, style));
+    }
+    if let Some(hint) = &failed.failure.hint {
+        text.push_str(&labelled("hint:", Tone::Next, hint, style));
+    }
+    text
+}
+
+/// The first place of the configuration that a message names.
+fn place(what: &str) -> Option<(String, Location)> {
+    let texts = locked(&TEXTS);
+    let named = |(file, text): (&String, &String)| {
+        let at = what.find(&format!("{file}:"))?;
+        let rest = &what[at + file.len() + 1..];
+        let mut numbers = rest.split(|c: char| !c.is_ascii_digit());
+        let location = Location {
+            file: file.clone(),
+            line: numbers.next()?.parse().ok()?,
+            column: numbers.next()?.parse().ok()?,
+        };
+        Some((at, text.clone(), location))
+    };
+    let first = texts.iter().filter_map(named).min_by_key(|(at, ..)| *at);
+    first.map(|(_, text, location)| (text, location))
+}
+
+/// A line of a file, with marks below the place.
+fn shown(text: &str, at: &Location, style: Style) -> String {
+    let number = at.line.to_string();
+    let gutter = number.len() + 3;
+    let Some(part) = excerpt(text, at, COLUMNS - gutter) else {
+        return String::new();
+    };
+    let bar = style.paint(Tone::Quiet, "|");
+    let number = style.paint(Tone::Quiet, &number);
+    let marks = style.paint(Tone::Bad, &"^".repeat(part.length));
+    let (indent, before) = (" ".repeat(gutter - 2), " ".repeat(part.before));
+    format!(
+        "{number} {bar} {}\n{indent}{bar} {before}{marks}\n",
+        part.line
+    )
+}
+
+/// A label and a text, in lines that are not wide. Only what has no blank in it may be wider.
+fn labelled(label: &str, tone: Tone, text: &str, style: Style) -> String {
+    let indent = label.len() + 1;
+    let text = plain::line(text);
+    let mut out = style.paint(tone, label);
+    let mut column = indent;
+    for (number, word) in text.split(' ').enumerate() {
+        let width = word.chars().count();
+        if number > 0 && column + 1 + width > COLUMNS {
+            let _ = write!(out, "\n{:indent$}{word}", "");
+            column = indent + width;
+        } else {
+            out.push(' ');
+            out.push_str(word);
+            column += width + usize::from(number > 0);
+        }
+    }
+    out.push('\n');
+    out
+}
