@@ -44,3 +44,4 @@ mod tidy;
 mod untold;
 mod vault_stub;
 mod windows;
+mod wrong_inputs;
