@@ -1,17 +1,24 @@
 //! The command line as it is typed. `commands` decides what it means.
 
 use std::io::IsTerminal;
+mod check;
+mod grants;
+mod start;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keyferry::base::style::Style;
-use keyferry::mode::grants::{self, Account, Mode};
+use keyferry::mode::trace;
 use keyferry::mode::watch::OnChange;
-use keyferry::mode::{check, trace};
 use keyferry::plan::Format;
 use keyferry::sidecar::listen::Listen;
+
+pub(crate) use check::Check;
+pub(crate) use grants::{Granted, Grants, GrantsKubernetes, GrantsVault, Who};
+pub(crate) use start::{Explain, Start};
 
 /// Carries secrets from where they are kept to where they are used.
 ///
@@ -60,10 +67,23 @@ pub(crate) struct Common {
     )]
     pub(crate) log: String,
     /// Only errors
-    #[arg(help_heading = "Messages", short, long, global = true, conflicts_with_all = ["verbose", "log"])]
+    #[arg(
+        help_heading = "Messages",
+        short,
+        long,
+        global = true,
+        conflicts_with_all = ["verbose", "log"]
+    )]
     pub(crate) quiet: bool,
     /// More of what is done: as --log debug; -vv as --log trace
-    #[arg(help_heading = "Messages", short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "log")]
+    #[arg(
+        help_heading = "Messages",
+        short,
+        long,
+        global = true,
+        action = clap::ArgAction::Count,
+        conflicts_with = "log"
+    )]
     pub(crate) verbose: u8,
     /// Whether messages and tables are coloured; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(
@@ -426,157 +446,6 @@ pub(crate) struct Exec {
     /// The program and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<std::ffi::OsString>,
-}
-
-/// Rights, where they are granted.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Grants {
-    /// Print a ServiceAccount, Roles by namespace and name, and their bindings
-    Kubernetes(GrantsKubernetes),
-    /// Print policies and roles of Vault or OpenBao, or write them with --apply
-    ///
-    /// One policy for each role that the configurations log in with, with each path by its name:
-    /// several configurations of one role are united. --apply compares them with the server and
-    /// writes what differs, if it was made by this command before or does not exist. All else is
-    /// shown and left alone until --adopt.
-    Vault(GrantsVault),
-}
-
-/// Whose rights are printed.
-#[derive(Debug, Args)]
-pub(crate) struct Granted {
-    /// Configuration file, or folder of *.yaml files. Given several times, each is a configuration
-    /// of its own
-    #[arg(
-        short,
-        long,
-        value_name = "PATH",
-        env = "KEYFERRY_CONFIG",
-        value_delimiter = ':'
-    )]
-    pub(crate) config: Vec<PathBuf>,
-    /// NAMESPACE/NAME of the ServiceAccount that runs it; once for all configurations, or once for
-    /// each, in order [default: default/NAME of the configuration]
-    #[arg(long, value_name = "NS/NAME", value_parser = Account::parse)]
-    pub(crate) service_account: Vec<Account>,
-    /// How it is run [default: sidecar with `reflector` or `onChange`, else job]
-    #[arg(long, value_enum)]
-    pub(crate) mode: Option<Mode>,
-    /// Leave out the optional rights
-    #[arg(long)]
-    pub(crate) necessary: bool,
-}
-
-/// Rights in a cluster.
-#[derive(Debug, Args)]
-pub(crate) struct GrantsKubernetes {
-    #[command(flatten)]
-    pub(crate) granted: Granted,
-    /// For Argo CD: plain resources in sync wave -2, before a Job of wave -1 that needs them
-    #[arg(long)]
-    pub(crate) argocd: bool,
-}
-
-/// Rights in Vault.
-#[derive(Debug, Args)]
-pub(crate) struct GrantsVault {
-    #[command(flatten)]
-    pub(crate) granted: Granted,
-    /// Audience of the ServiceAccounts' tokens
-    #[arg(long, value_name = "NAME", default_value = "vault")]
-    pub(crate) audience: String,
-    /// How long tokens of the role are valid before they are renewed
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
-    pub(crate) ttl: Duration,
-    /// Name of policy and role where `auth` names no role (`appRole`, `token`)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// How it is shown
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "commands",
-        conflicts_with = "apply"
-    )]
-    pub(crate) output: grants::Format,
-    /// Write policies and roles that are missing or differ
-    #[arg(long, requires = "who")]
-    pub(crate) apply: bool,
-    #[command(flatten)]
-    pub(crate) who: Who,
-    /// With --apply: only show what would be written; exit code 10 if that is anything
-    #[arg(long, requires = "apply")]
-    pub(crate) dry_run: bool,
-    /// With --apply: also replace what was not made by this command
-    #[arg(long, requires = "apply")]
-    pub(crate) adopt: bool,
-    #[command(flatten)]
-    pub(crate) deadline: Deadline,
-}
-
-/// Who writes with --apply.
-#[derive(Debug, Args)]
-#[group(id = "who", multiple = false)]
-pub(crate) struct Who {
-    /// With --apply: log in as the token in this file, such as ~/.vault-token
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// With --apply: log in as the configuration does, but with this role
-    #[arg(long, value_name = "ROLE")]
-    pub(crate) login_role: Option<String>,
-}
-
-/// What can be written where.
-#[derive(Debug, Args)]
-pub(crate) struct Explain {
-    /// The keys on the way to it, joined by dots
-    #[arg(value_name = "PLACE", default_value = "", hide_default_value = true)]
-    pub(crate) place: String,
-    /// Print the tables of all keys in Markdown: the end of docs/configuration.md
-    #[arg(long, conflicts_with = "place")]
-    pub(crate) markdown: bool,
-}
-
-/// What a configuration to start with is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Start {
-    /// The pull secret of a registry, made before Argo CD syncs
-    PullSecret,
-    /// Files for a pod before it starts
-    Init,
-    /// Files for a pod, kept fresh
-    Sidecar,
-    /// A .env from a SOPS file
-    SopsEnv,
-    /// SOPS and SealedSecret manifests, applied
-    Manifests,
-    /// Copies of Secrets in other namespaces, by annotation
-    Reflector,
-}
-
-/// Check without network.
-#[derive(Debug, Args)]
-pub(crate) struct Check {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Open all that is encrypted too (recipients, keys, integrity, clear values), and look up
-    /// every name
-    #[arg(long)]
-    pub(crate) keys: bool,
-    /// Compare file targets too (implies --keys)
-    #[arg(long)]
-    pub(crate) targets: bool,
-    /// Ask Kubernetes and Vault for each right that a pass needs, and name the missing ones (exit
-    /// code 3). Nothing is read or written with them
-    #[arg(long)]
-    pub(crate) access: bool,
-    /// With --access: how it is run [default: sidecar with `reflector` or `onChange`, else job]
-    #[arg(long, value_enum, requires = "access")]
-    pub(crate) mode: Option<Mode>,
-    /// How it is shown
-    #[arg(short, long, value_enum, default_value = "text")]
-    pub(crate) output: check::Format,
 }
 
 /// `90s`, `2m`, `1h30m`, `7d`, or seconds; at most 30 days.

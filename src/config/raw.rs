@@ -61,6 +61,14 @@ pub struct RawConfig {
     pub manifests: Vec<At<RawManifests>>,
 }
 
+/// What a schema says of keys of which there is exactly one.
+fn exactly_one(keys: &[&str]) -> serde_json::Value {
+    let each = keys
+        .iter()
+        .map(|key| serde_json::json!({"required": [key]}));
+    each.collect()
+}
+
 /// A Vault or OpenBao server and our identity there.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -83,7 +91,7 @@ pub struct RawVault {
 /// Exactly one way to log in.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["kubernetes"]}, {"required": ["jwt"]}, {"required": ["appRole"]}, {"required": ["token"]}]))]
+#[schemars(extend("oneOf" = exactly_one(&["kubernetes", "jwt", "appRole", "token"])))]
 pub struct RawAuth {
     /// The pod's ServiceAccount token.
     pub kubernetes: Option<RawKubernetesAuth>,
@@ -110,7 +118,7 @@ pub struct RawKubernetesAuth {
 /// Log in with a JWT.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["tokenFile"]}, {"required": ["githubActions"]}]))]
+#[schemars(extend("oneOf" = exactly_one(&["tokenFile", "githubActions"])))]
 pub struct RawJwtAuth {
     /// Role of the auth method.
     pub role: At<Shown>,
@@ -170,7 +178,7 @@ pub struct RawKeys {
 /// Exactly one place of sealing keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["file"]}, {"required": ["secret"]}, {"required": ["vault"]}]))]
+#[schemars(extend("oneOf" = exactly_one(&["file", "secret", "vault"])))]
 pub struct RawSealedKey {
     /// PEM file, or a backup made by `kubectl get secret -o yaml`.
     pub file: Option<At<Shown>>,
@@ -283,7 +291,9 @@ pub struct RawDelivery {
 /// Exactly one source, and what is taken from it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["vault"]}, {"required": ["age"]}, {"required": ["sops"]}, {"required": ["sealed"]}, {"required": ["sealedSecret"]}, {"required": ["secret"]}]))]
+#[schemars(extend("oneOf" = exactly_one(&[
+    "vault", "age", "sops", "sealed", "sealedSecret", "secret",
+])))]
 pub struct RawFrom {
     /// A path in Vault, as `vault kv get` or as the HTTP API writes it.
     pub vault: Option<At<Shown>>,
@@ -359,7 +369,7 @@ pub struct RawSecretRef {
 /// Exactly one target.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["file"]}, {"required": ["files"]}, {"required": ["secret"]}]))]
+#[schemars(extend("oneOf" = exactly_one(&["file", "files", "secret"])))]
 pub struct RawTarget {
     /// One file.
     pub file: Option<At<RawFile>>,

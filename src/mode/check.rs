@@ -106,18 +106,15 @@ fn refused(access: &Access) -> Vec<Failed> {
     all
 }
 
-/// The worse of both: the lower class.
+/// The worse of both: the lower class, and all others beside it.
 fn worse(mut failures: Vec<Failed>, ended: Ended) -> Ended {
-    match ended {
-        Ended::Failed(failed) => failures.push(failed),
-        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_)
-            if failures.is_empty() =>
-        {
-            return ended;
-        }
-        Ended::Well(_) | Ended::Differs(_) | Ended::Signal(_) | Ended::Program(_) => {}
+    if let Ended::Failed(mut failed) = ended {
+        let others = std::mem::take(&mut failed.others);
+        failures.push(failed);
+        failures.extend(others);
+        return Failed::worst(&failures).map_or_else(|| Ended::Well(String::new()), Ended::Failed);
     }
-    Failed::worst(&failures).map_or_else(|| Ended::Well(String::new()), Ended::Failed)
+    Failed::worst(&failures).map_or(ended, Ended::Failed)
 }
 
 async fn look(
