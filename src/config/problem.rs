@@ -208,13 +208,9 @@ mod tests {
         // Cut at its end, around the place, at its beginning.
         assert_eq!(shown(3, 5, 8), of("… frm: …", 2, 3));
         assert_eq!(shown(3, 9, 6), of("…m: []", 3, 3));
-        let long = format!("{}here{}\n", "a ".repeat(50), " b".repeat(50));
-        let at = Location {
-            file: "k".into(),
-            line: 1,
-            column: 101,
-        };
-        let part = super::excerpt(&long, &at, 20).expect("there");
+        let long = format!("{}here{}", "a ".repeat(50), " b".repeat(50));
+        let long: Vec<char> = long.chars().collect();
+        let part = cut(&long, 100, 4, 20);
         assert_eq!(part.line, "… a a a here b b b …");
         assert_eq!((part.before, part.length), (8, 4));
     }

@@ -329,7 +329,7 @@ mod tests {
             (
                 "keys.zzz",
                 "no key `zzz` in `keys`",
-                "known here: age, recipients, sealed",
+                "known here: age, sealed, recipients",
             ),
             (
                 "name.x",

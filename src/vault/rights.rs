@@ -179,6 +179,6 @@ mod tests {
             assert_eq!(failure.class, Class::Refused, "{path}");
         }
         let failure = of_read(&read("kv/../sys"), false).expect_err("dots");
-        assert_eq!(failure.class, Class::Usage);
+        assert_eq!(failure.class, Class::Configuration);
     }
 }

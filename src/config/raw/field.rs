@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{At, Hidden};
+use super::{At, Hidden, Shown};
 
 /// How values of a source become fields.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -26,7 +26,7 @@ pub enum RawVersion {
     /// From 1.
     Number(#[schemars(range(min = 1))] u64),
     /// `${NAME}`.
-    Variable(#[schemars(regex(pattern = r"\$\{"))] String),
+    Variable(#[schemars(with = "Shown", extend("pattern" = r"\$\{"))] String),
 }
 
 impl<'de> Deserialize<'de> for RawVersion {
