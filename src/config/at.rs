@@ -97,6 +97,14 @@ macro_rules! text {
 text!(Shown, true);
 text!(Hidden, false);
 
+/// What a schema says of keys of which there is exactly one.
+pub(super) fn exactly_one(keys: &[&str]) -> serde_json::Value {
+    let each = keys
+        .iter()
+        .map(|key| serde_json::json!({"required": [key]}));
+    each.collect()
+}
+
 /// A mapping from names in the order they were written: computed fields may use earlier ones.
 #[derive(Debug, Clone)]
 pub struct Ordered<T>(pub Vec<(String, T)>);

@@ -12,7 +12,7 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-use super::at::{At, Hidden, Ordered, SHOWN, Shown};
+use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
 
 pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
 pub use reflect::{
@@ -59,14 +59,6 @@ pub struct RawConfig {
     pub mark_key: Option<At<RawMarkKey>>,
     /// Encrypted Kubernetes manifests that are applied as what they say they are.
     pub manifests: Vec<At<RawManifests>>,
-}
-
-/// What a schema says of keys of which there is exactly one.
-fn exactly_one(keys: &[&str]) -> serde_json::Value {
-    let each = keys
-        .iter()
-        .map(|key| serde_json::json!({"required": [key]}));
-    each.collect()
 }
 
 /// A Vault or OpenBao server and our identity there.

@@ -60,7 +60,7 @@ pub async fn run(
     }
     let worst = done
         .iter()
-        .find_map(|outcome| Failed::worst(&outcome.failures));
+        .find_map(|outcome| Failed::worst(&placed(&outcome.failures, config)));
     if let Some(worst) = &worst
         && config.sidecar.events
         && let Some(job) = Job::of_this_process()

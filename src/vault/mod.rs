@@ -206,10 +206,8 @@ impl Session {
         }
         let [address_at, auth_at] = &self.places;
         let place = match (of_the_server, login) {
-            (true, _) => Some(format!(
-                "{} is the address at {address_at}",
-                self.spec.address
-            )),
+            // It may hold a password, so only its place is told.
+            (true, _) => Some(format!("`address` is at {address_at}")),
             (false, true) => Some(format!("`auth` is at {auth_at}")),
             (false, false) => None,
         };

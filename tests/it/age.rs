@@ -162,14 +162,14 @@ fn without_the_key_the_recipients_are_listed() {
     refused(
         &made("three.age"),
         &key("hybrid.key").unwrap(),
-        Class::Corrupt,
+        Class::Undecryptable,
         "age: no identity matched: it is encrypted to 1 \u{d7} X25519, 1 \u{d7} ssh-ed25519, 1 \
          \u{d7} ssh-rsa; 1 identity was tried",
     );
     refused(
         &made("hybrid.age"),
         &[],
-        Class::Corrupt,
+        Class::Undecryptable,
         "age: no identity matched: it is encrypted to 1 \u{d7} mlkem768x25519; 0 identities were \
          tried",
     );
@@ -177,7 +177,7 @@ fn without_the_key_the_recipients_are_listed() {
     refused(
         &made("passphrase.age"),
         &wrong,
-        Class::Corrupt,
+        Class::Undecryptable,
         "age: no identity matched: it is encrypted to 1 \u{d7} scrypt; 1 identity was tried",
     );
 }
@@ -187,7 +187,7 @@ fn a_passphrase_is_tried_only_when_one_is_configured_and_its_price_is_bounded() 
     refused(
         &made("passphrase.age"),
         &key("x25519.key").unwrap(),
-        Class::Corrupt,
+        Class::Undecryptable,
         "age: it is encrypted with a passphrase, and none was configured",
     );
     let right = [Identity::passphrase(SecretBytes::from("throw-away-phrase"))];

@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::super::at::exactly_one;
 use super::{At, Shown};
 
 /// Exactly one kind of encrypted manifests, applied in the namespaces that are allowed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = super::exactly_one(&["sops", "sealed"])))]
+#[schemars(extend("oneOf" = exactly_one(&["sops", "sealed"])))]
 pub struct RawManifests {
     /// Marks what comes from here, so that `prune` knows it again.
     pub name: Option<At<Shown>>,
