@@ -22,7 +22,7 @@ pub(super) fn granted(common: &Common, grants: Grants) -> Ended {
             };
             let all = match load(granted, Machine::Another) {
                 Ok(all) => all,
-                Err(ended) => return ended,
+                Err(ended) => return *ended,
             };
             shown(block_on(common, grants::kubernetes(&all, style)))
         }
@@ -56,7 +56,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
     };
     let all = match load(granted, machine) {
         Ok(all) => all,
-        Err(ended) => return ended,
+        Err(ended) => return *ended,
     };
     let caller = match who {
         Who {
@@ -92,7 +92,7 @@ fn shown(text: Result<String, keyferry::base::failure::Failure>) -> Ended {
 }
 
 /// Each path is a configuration of its own here; without any, it is the usual one.
-fn load(granted: arguments::Granted, machine: Machine) -> Result<Vec<Granted>, Ended> {
+fn load(granted: arguments::Granted, machine: Machine) -> Result<Vec<Granted>, Box<Ended>> {
     let arguments::Granted {
         config,
         service_account,
@@ -115,9 +115,9 @@ fn load(granted: arguments::Granted, machine: Machine) -> Result<Vec<Granted>, E
         };
         match loaded_for(&place, machine).config {
             Ok(config) => configs.push((path, config)),
-            Err(problems) => return Err(invalid(&problems)),
+            Err(problems) => return Err(Box::new(invalid(&problems))),
         }
     }
     let all = Granted::pair(configs, &service_account, mode);
-    all.map_err(|failure| Ended::Failed(Failed::whole(failure)))
+    all.map_err(|failure| Box::new(Ended::Failed(Failed::whole(failure))))
 }

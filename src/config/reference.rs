@@ -267,9 +267,10 @@ fn kind(schema: &Value, named: &dyn Fn(&str) -> String) -> String {
     {
         return format!("map of {}", kind(each, named));
     }
-    let of = match &schema["type"] {
-        Value::Array(all) => all.iter().find(|one| *one != "null"),
-        one => Some(one),
+    let of = &schema["type"];
+    let of = match of.as_array() {
+        Some(all) => all.iter().find(|one| *one != "null"),
+        None => Some(of),
     };
     match of.and_then(Value::as_str) {
         Some("string") => "text",

@@ -286,11 +286,12 @@ impl Fault for Error {
 impl Error {
     /// The failure of somebody who only reads: `get` is all that is missing.
     pub fn of_reading(self) -> Failure {
-        let hint = match &self {
-            Self::Forbidden { subject, verb, .. } if *verb == "get" => {
-                Some(granted(subject, verb, &["get"]))
-            }
-            _ => None,
+        let hint = if let Self::Forbidden { subject, verb, .. } = &self
+            && *verb == "get"
+        {
+            Some(granted(subject, verb, &["get"]))
+        } else {
+            None
         };
         let mut failure = Failure::from(self);
         failure.hint = hint.or(failure.hint);

@@ -35,13 +35,16 @@ pub async fn environment(
         fetched = source::fetch_all(&config, &world) => Ok(fetched),
         stop = &mut stopped => Err(Ended::Signal(stop)),
     };
-    let environment = fetched.and_then(|fetched| {
-        let environment = config.deliveries.first().map_or_else(
-            || Ok(Vec::new()),
-            |delivery| rendered(delivery, &fetched, &world),
-        );
-        environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
-    });
+    let environment = match fetched {
+        Err(ended) => Err(ended),
+        Ok(fetched) => {
+            let environment = config.deliveries.first().map_or_else(
+                || Ok(Vec::new()),
+                |delivery| rendered(delivery, &fetched, &world),
+            );
+            environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
+        }
+    };
     world.close().await;
     // One that came while the token was given back; the driver is asked once more whether one has
     // come.

@@ -42,9 +42,10 @@ fn text(plan: &Plan, style: Style) -> String {
             Ok(steps) => {
                 for step in steps {
                     // The reason of a failure is an error of its own, below the plan.
-                    let why = match &step.action {
-                        Action::Refuse(failure) => failure.class.word().to_owned(),
-                        _ => why(step),
+                    let why = if let Action::Refuse(failure) = &step.action {
+                        failure.class.word().to_owned()
+                    } else {
+                        why(step)
                     };
                     line(&mut out, style, step.action.word(), &target(step), &why);
                     for key in step.keys.iter().filter(|key| key.change != Change::Same) {

@@ -293,7 +293,7 @@ impl Session {
             let access = self.access.as_ref().map_err(Cause::clone)?;
             version::version(access, &self.mounts, &self.refused, &path).await
         };
-        Ok(asked.await.map_err(|stop| self.failure(stop, read))?)
+        asked.await.map_err(|stop| self.failure(stop, read))
     }
 
     /// Leased data is being delivered: the token must outlive us.
