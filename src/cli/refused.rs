@@ -153,9 +153,9 @@ mod tests {
                 "see `keyferry job --help`",
             ),
             (
-                "plann",
-                "unrecognized subcommand 'plann'",
-                "a similar subcommand exists: 'plan'",
+                "complete",
+                "unrecognized subcommand 'complete'",
+                "a similar subcommand exists: 'completions'",
             ),
             (
                 "exec",
