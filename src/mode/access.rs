@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::grants::cluster::Asked;
+use super::grants::cluster::{self, Asked};
 use super::grants::{self, Mode, server};
 use crate::base::failure::Failure;
 use crate::config::Config;
@@ -96,30 +96,21 @@ async fn of_cluster(
     world: &World,
     mode: Mode,
 ) -> Result<(usize, Vec<Missing>), Failure> {
-    // Who needs nothing there needs no cluster; a name stands in for our own namespace.
-    if grants::rights(config, "default", mode)
-        .await?
-        .asked
-        .is_empty()
-    {
+    let described = grants::described(config).await?;
+    let asked = |own: &str| cluster::rights(config, &described, own, mode).asked();
+    // Who needs nothing there needs no cluster. Which rights there are depends on no name, so one
+    // stands in for our own namespace.
+    let any = asked("default");
+    if any.is_empty() {
         return Ok((0, Vec::new()));
     }
-    // Without a cluster only a failure could be told, and only of Events.
     let cluster = match world.kubernetes().await {
         Ok(cluster) => cluster,
-        Err(failure) => {
-            let rights = grants::rights(config, "default", mode).await?;
-            let necessary = rights.asked.iter().any(|one| one.lost.is_none());
-            return if necessary {
-                Err(failure)
-            } else {
-                Ok((0, Vec::new()))
-            };
-        }
+        // Events alone are nothing to fail for.
+        Err(_) if any.iter().all(|one| one.lost.is_some()) => return Ok((0, Vec::new())),
+        Err(failure) => return Err(failure),
     };
-    let asked = grants::rights(config, &cluster.namespace, mode)
-        .await?
-        .asked;
+    let asked = asked(&cluster.namespace);
     let answers = asked.iter().map(
         |Asked {
              verb,

@@ -105,15 +105,18 @@ impl Session {
     /// The path that reads a secret of KV version 2, where its own leaves `data` out; nothing for
     /// all else.
     pub async fn data_path(&self, path: &str) -> Result<Option<String>, Failure> {
-        let read = VaultRead {
+        let found = self.resolve(&self.reading(path)).await?.path;
+        Ok((found != path).then_some(found))
+    }
+
+    fn reading(&self, path: &str) -> VaultRead {
+        VaultRead {
             server: self.server.clone(),
             path: path.to_owned(),
             exact: false,
             version: None,
             write: None,
-        };
-        let found = self.resolve(&read).await?.path;
-        Ok((found != path).then_some(found))
+        }
     }
 
     async fn look(&self, path: &str, call: Result<Call, Cause>) -> Result<Option<Reply>, Failure> {
@@ -137,11 +140,8 @@ impl Session {
     /// A failure at a path, with the capability that is missing where one is.
     fn at(&self, path: &str, stop: Stop, writes: bool) -> Failure {
         let read = VaultRead {
-            server: self.server.clone(),
-            path: path.to_owned(),
-            exact: true,
-            version: None,
             write: writes.then(String::new),
+            ..self.reading(path)
         };
         let stop = match (stop, &self.access) {
             (Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })), Ok(access)) => {

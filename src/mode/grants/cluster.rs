@@ -34,15 +34,27 @@ pub struct Rule {
     pub lost: Option<Lost>,
 }
 
-/// All rules, and why some of them allow more than the names of today.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What is needed, and why some of it allows more than the names of today.
+#[derive(Debug, Default)]
 pub struct Rights {
-    /// Narrow ones first.
-    pub rules: Vec<Rule>,
-    /// One sentence for each wide rule.
+    held: BTreeMap<Key, Held>,
+    /// One sentence for each wide right.
     pub wide: BTreeSet<String>,
-    /// One question for each verb on each object.
-    pub asked: Vec<Asked>,
+}
+
+/// Place, group and resource, name, and whether it is optional.
+type Key = (
+    Option<String>,
+    (&'static str, &'static str),
+    Option<String>,
+    Option<Lost>,
+);
+
+/// What may be done there.
+#[derive(Debug)]
+struct Held {
+    kind: Kind,
+    verbs: BTreeSet<&'static str>,
 }
 
 /// One verb on one object.
@@ -71,9 +83,7 @@ pub fn rights(config: &Config, described: &[Vec<Described>], own: &str, mode: Mo
     let mut found = Found {
         own,
         mode,
-        held: BTreeMap::new(),
-        wide: BTreeSet::new(),
-        asked: Vec::new(),
+        rights: Rights::default(),
     };
     for delivery in &config.deliveries {
         found.delivery(delivery);
@@ -92,24 +102,14 @@ pub fn rights(config: &Config, described: &[Vec<Described>], own: &str, mode: Mo
         Mode::Job | Mode::Sidecar if config.sidecar.events => found.events(Some(own)),
         Mode::Job | Mode::Sidecar | Mode::Init => {}
     }
-    found.into_rights()
+    found.rights
 }
 
 struct Found<'a> {
     own: &'a str,
     mode: Mode,
-    /// Verbs by place, resource, name and whether they are optional.
-    held: BTreeMap<Key, BTreeSet<&'static str>>,
-    wide: BTreeSet<String>,
-    asked: Vec<Asked>,
+    rights: Rights,
 }
-
-type Key = (
-    Option<String>,
-    (&'static str, &'static str),
-    Option<String>,
-    Option<Lost>,
-);
 
 impl Found<'_> {
     fn delivery(&mut self, delivery: &Delivery) {
@@ -184,7 +184,7 @@ impl Found<'_> {
                 }
             }
             None => {
-                self.wide.insert(format!(
+                self.rights.wide.insert(format!(
                     "copies of secret {} go to namespaces by pattern or label: the right to \
                      `{name}` holds in each namespace; plain names in `reflect.namespaces` need \
                      one Role each",
@@ -199,7 +199,7 @@ impl Found<'_> {
             }
         }
         if reflect.prune {
-            self.wide.insert(format!(
+            self.rights.wide.insert(format!(
                 "`prune` of the copies of secret {} looks for them in all namespaces: `list` on \
                  Secrets is a right to read all of them",
                 secret.at
@@ -219,7 +219,7 @@ impl Found<'_> {
             match key {
                 SealedKey::Secret(at) => self.named(Kind::Secret, at, &["get"], None),
                 SealedKey::Selector { namespace, .. } => {
-                    self.wide.insert(format!(
+                    self.rights.wide.insert(format!(
                         "all sealing keys are found by their label: `list` on Secrets of \
                          {namespace} is a right to read all of them; `name:` in `keys.sealed` \
                          needs `get` on one"
@@ -258,7 +258,7 @@ impl Found<'_> {
                     }
                 }
                 None => {
-                    self.wide.insert(format!(
+                    self.rights.wide.insert(format!(
                         "manifests ({}): names are encrypted too, so the right holds for all \
                          Secrets of {}; leave `metadata` in clear (`encrypted_regex: \
                          ^(data|stringData)$`)",
@@ -273,7 +273,7 @@ impl Found<'_> {
             }
         }
         if set.prune {
-            self.wide.insert(format!(
+            self.rights.wide.insert(format!(
                 "`prune` of the manifests ({}) looks for what is described no more: `list` on \
                  Secrets of {} is a right to read all of them",
                 set.at,
@@ -300,7 +300,7 @@ impl Found<'_> {
         self.mark_key(&reflector.mark_key);
         match &reflector.rules.namespaces {
             Some(namespaces) => {
-                self.wide.insert(format!(
+                self.rights.wide.insert(format!(
                     "`reflector` may read and write each Secret and ConfigMap of {}",
                     namespaces.join(", ")
                 ));
@@ -314,7 +314,7 @@ impl Found<'_> {
                 }
             }
             None => {
-                self.wide.insert(
+                self.rights.wide.insert(
                     "`reflector` may read and write each Secret and ConfigMap of the cluster, \
                      since annotations decide what is copied where; `reflector.namespaces` limits \
                      it"
@@ -366,29 +366,65 @@ impl Found<'_> {
         verbs: &[&'static str],
         lost: Option<Lost>,
     ) {
-        let at = ObjectName {
-            namespace: namespace.clone().unwrap_or_default(),
-            name: name.clone().unwrap_or_default(),
-        };
-        let key = (namespace, (kind.group(), kind.resource()), name, lost);
-        let held = self.held.entry(key).or_default();
-        for verb in verbs.iter().copied().filter(|verb| held.insert(verb)) {
-            let subject = Subject {
-                kind,
-                at: at.clone(),
-            };
-            self.asked.push(Asked {
-                verb,
-                subject,
-                lost,
-            });
+        if !verbs.is_empty() {
+            let key = (namespace, (kind.group(), kind.resource()), name, lost);
+            self.rights.add(key, kind, verbs);
         }
+    }
+}
+
+impl Rights {
+    fn add<'v>(&mut self, key: Key, kind: Kind, verbs: impl IntoIterator<Item = &'v &'static str>) {
+        let held = self.held.entry(key).or_insert_with(|| Held {
+            // Secrets that are found by a label are Secrets to those who grant it.
+            kind: match kind {
+                Kind::LabelledSecrets | Kind::MarkedSecrets => Kind::Secret,
+                Kind::Secret
+                | Kind::ConfigMap
+                | Kind::Namespace
+                | Kind::Event
+                | Kind::Lease
+                | Kind::ServiceAccount
+                | Kind::SealedSecret
+                | Kind::Workload(_) => kind,
+            },
+            verbs: BTreeSet::new(),
+        });
+        held.verbs.extend(verbs);
+    }
+
+    /// Both, for one account.
+    pub fn unite(&mut self, other: Self) {
+        for (key, Held { kind, verbs }) in other.held {
+            self.add(key, kind, &verbs);
+        }
+        self.wide.extend(other.wide);
+    }
+
+    /// One question for each verb on each object.
+    pub fn asked(&self) -> Vec<Asked> {
+        let held = self.held.iter();
+        let asked = held.flat_map(|((namespace, _, name, lost), Held { kind, verbs })| {
+            let subject = Subject {
+                kind: *kind,
+                at: ObjectName {
+                    namespace: namespace.clone().unwrap_or_default(),
+                    name: name.clone().unwrap_or_default(),
+                },
+            };
+            verbs.iter().map(move |verb| Asked {
+                verb,
+                subject: subject.clone(),
+                lost: *lost,
+            })
+        });
+        asked.collect()
     }
 
     /// Names that share their verbs share a rule. What is necessary is not optional as well.
-    fn into_rights(self) -> Rights {
+    pub fn rules(&self) -> Vec<Rule> {
         let mut rules: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-        for (key, verbs) in &self.held {
+        for (key, Held { kind: _, verbs }) in &self.held {
             let (namespace, resource, name, lost) = key;
             let needed = lost.and_then(|_| {
                 let key = (namespace.clone(), *resource, name.clone(), None);
@@ -402,7 +438,7 @@ impl Found<'_> {
             let mut verbs = verbs.clone();
             let held = |verb: &&str| {
                 let mut wider = [needed, everywhere].into_iter().flatten();
-                wider.any(|wider| wider.contains(verb))
+                wider.any(|wider| wider.verbs.contains(verb))
             };
             verbs.retain(|verb| !held(verb));
             if !verbs.is_empty() {
@@ -422,24 +458,8 @@ impl Found<'_> {
                 lost,
             },
         );
-        Rights {
-            rules: rules.collect(),
-            wide: self.wide,
-            asked: self.asked,
-        }
-    }
-}
-
-impl Rights {
-    /// Both, for one account.
-    pub fn unite(&mut self, other: Self) {
-        for rule in other.rules {
-            if !self.rules.contains(&rule) {
-                self.rules.push(rule);
-            }
-        }
-        self.rules.sort();
-        self.wide.extend(other.wide);
-        self.asked.extend(other.asked);
+        let mut rules: Vec<Rule> = rules.collect();
+        rules.sort();
+        rules
     }
 }

@@ -24,9 +24,10 @@ pub(super) fn documents(account: &Account, rights: &Rights, style: Style) -> Vec
         Document::new(style, "v1", "ServiceAccount", account, None)
             .line("automountServiceAccountToken: false"),
     ];
+    let rules = rights.rules();
     let mut roles: BTreeMap<Option<&str>, Vec<&Rule>> = BTreeMap::new();
     let wanted = |rule: &&Rule| !(style.necessary && rule.lost.is_some());
-    for rule in rights.rules.iter().filter(wanted) {
+    for rule in rules.iter().filter(wanted) {
         roles
             .entry(rule.namespace.as_deref())
             .or_default()

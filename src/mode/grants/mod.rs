@@ -26,7 +26,7 @@ use crate::base::failure::{Class, Failure};
 use crate::base::plain;
 use crate::config::Config;
 use crate::process::time_limit::TimeLimit;
-use cluster::Rights;
+use cluster::{Described, Rights};
 
 pub use manifests::Style;
 pub use policy::Format;
@@ -169,11 +169,9 @@ impl Granted {
 /// How long files may take to be read.
 const READING: Duration = Duration::from_secs(20);
 
-/// What one configuration needs in a cluster, with our own namespace.
-pub(super) async fn rights(config: &Config, own: &str, mode: Mode) -> Result<Rights, Failure> {
-    let time_limit = TimeLimit::Until(Instant::now() + READING);
-    let described = described::all(config, time_limit).await?;
-    Ok(cluster::rights(config, &described, own, mode))
+/// What the files of a configuration's manifests describe.
+pub(super) async fn described(config: &Config) -> Result<Vec<Vec<Described>>, Failure> {
+    described::all(config, TimeLimit::Until(Instant::now() + READING)).await
 }
 
 /// The manifests that grant what these configurations need in Kubernetes.
@@ -182,7 +180,9 @@ pub async fn kubernetes(all: &[Granted], style: Style) -> Result<String, Failure
     let mut accounts: BTreeMap<&Account, Rights> = BTreeMap::new();
     for one in all {
         out.push_str(&one.head());
-        let rights = rights(&one.config, &one.account.namespace, one.mode).await?;
+        let described = described(&one.config).await?;
+        let own = &one.account.namespace;
+        let rights = cluster::rights(&one.config, &described, own, one.mode);
         accounts.entry(&one.account).or_default().unite(rights);
     }
     for wide in accounts.values().flat_map(|rights| &rights.wide) {

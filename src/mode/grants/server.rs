@@ -9,7 +9,7 @@ use crate::base::failure::{Class, Failure};
 use crate::config::{AgeKey, Config, JwtSource, SealedKey, VaultAuth, VaultRead, VaultServer};
 use crate::vault::Session;
 use crate::vault::admin::{Role, RoleField};
-use crate::vault::rights::{Capability, Need, PathRight, of_read, versioned};
+use crate::vault::rights::{Capability, Need, of_read, versioned};
 
 /// What no configuration says of a role.
 #[derive(Debug, Clone)]
@@ -76,15 +76,11 @@ pub fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failure> {
                 remarks: BTreeSet::new(),
             });
             grant.accounts.insert(one.account.clone());
-            let rights = rights
-                .into_iter()
-                .map(|((path, capability), need)| PathRight {
-                    path,
-                    capability,
-                    need,
-                });
-            let kept = |right: &PathRight| !(terms.necessary && right.need == Need::Helpful);
-            add(&mut grant.paths, rights.filter(kept));
+            for (key, need) in rights {
+                if !(terms.necessary && need == Need::Helpful) {
+                    add(&mut grant.paths, key, need);
+                }
+            }
         }
     }
     if found.is_empty() {
@@ -136,23 +132,18 @@ pub fn rights(config: &Config, server: &str, mode: Mode) -> Result<Paths, Failur
     let mut all = Paths::new();
     for (read, follows) in reads(config, follows) {
         if read.server == server {
-            add(&mut all, of_read(read, follows)?);
+            for right in of_read(read, follows)? {
+                add(&mut all, (right.path, right.capability), right.need);
+            }
         }
     }
     Ok(all)
 }
 
 /// What is necessary to one is necessary to all.
-fn add(all: &mut Paths, rights: impl IntoIterator<Item = PathRight>) {
-    for PathRight {
-        path,
-        capability,
-        need,
-    } in rights
-    {
-        let known = all.entry((path, capability)).or_insert(need);
-        *known = need.min(*known);
-    }
+fn add(all: &mut Paths, key: (String, Capability), need: Need) {
+    let known = all.entry(key).or_insert(need);
+    *known = need.min(*known);
 }
 
 /// Every read, and whether its version is asked for again and again.
