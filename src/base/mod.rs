@@ -5,6 +5,7 @@ pub mod artifact;
 pub mod brake;
 pub mod counters;
 pub mod failure;
+pub mod fold;
 pub mod lock;
 pub mod material;
 pub(crate) mod meter;

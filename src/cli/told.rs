@@ -1,18 +1,15 @@
 //! Errors as people read them: what is wrong, the line of the file, the next move.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Mutex;
 
+use keyferry::base::fold::{COLUMNS, fold};
 use keyferry::base::lock::locked;
 use keyferry::base::plain;
 use keyferry::base::style::{Style, Tone};
 use keyferry::config::Location;
 use keyferry::config::problem::excerpt;
 use keyferry::pass::outcome::Failed;
-
-/// What people read without turning their head.
-const COLUMNS: usize = 100;
 
 /// The texts of the configuration: an error that names a place in them shows the line.
 static TEXTS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
@@ -92,21 +89,8 @@ fn shown(text: &str, at: &Location, style: Style) -> String {
 
 /// A label and a text, in lines that are not wide. Only what has no blank in it may be wider.
 fn labelled(label: &str, tone: Tone, text: &str, style: Style) -> String {
-    let indent = label.len() + 1;
-    let text = plain::line(text);
-    let mut out = style.paint(tone, label);
-    let mut column = indent;
-    for (number, word) in text.split(' ').enumerate() {
-        let width = word.chars().count();
-        if number > 0 && column + 1 + width > COLUMNS {
-            let _ = write!(out, "\n{:indent$}{word}", "");
-            column = indent + width;
-        } else {
-            out.push(' ');
-            out.push_str(word);
-            column += width + usize::from(number > 0);
-        }
-    }
+    let mut out = style.paint(tone, label) + " ";
+    fold(&mut out, label.len() + 1, plain::line(text).split(' '));
     out.push('\n');
     out
 }

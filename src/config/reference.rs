@@ -7,9 +7,7 @@ use serde_json::{Map, Value};
 
 use super::problem::nearest;
 use super::raw::schema;
-
-/// Columns of a page on a terminal.
-const COLUMNS: usize = 100;
+use crate::base::fold::fold;
 
 /// Why a path leads nowhere, and what could be meant.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,7 +104,7 @@ fn page(path: &str, at: &Value, definitions: &Value) -> String {
     let (own, of_kind) = (said(at), said(inner));
     for text in [&own, &of_kind] {
         if !text.is_empty() {
-            fold(&mut out, 0, text);
+            folded(&mut out, 0, text);
         }
         if own == of_kind {
             break;
@@ -133,7 +131,7 @@ fn page(path: &str, at: &Value, definitions: &Value) -> String {
     let (first, second) = (widest(|row| &row.0), widest(|row| &row.1));
     for (key, value, meaning) in &rows {
         let _ = write!(out, "  {key:<first$}  {value:<second$}  ");
-        fold(&mut out, first + second + 6, meaning);
+        folded(&mut out, first + second + 6, meaning);
     }
     out
 }
@@ -158,21 +156,9 @@ fn words(schema: &Value) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// A text whose first line is under way.
-fn fold(out: &mut String, indent: usize, text: &str) {
-    let mut column = indent;
-    for (number, word) in text.split_whitespace().enumerate() {
-        let width = word.chars().count();
-        if number > 0 && column + 1 + width > COLUMNS {
-            let _ = write!(out, "\n{:indent$}", "");
-            column = indent;
-        } else if number > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += width;
-    }
+/// A text whose first line is under way, and its end.
+fn folded(out: &mut String, indent: usize, text: &str) {
+    fold(out, indent, text.split_whitespace());
     while out.ends_with(' ') {
         out.pop();
     }
@@ -286,6 +272,7 @@ fn kind(schema: &Value, named: &dyn Fn(&str) -> String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::fold::COLUMNS;
 
     #[test]
     fn a_path_leads_to_what_may_be_written_there() {
