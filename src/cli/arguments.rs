@@ -1,10 +1,10 @@
 //! The command line as it is typed. `commands` decides what it means.
 
-use std::io::IsTerminal;
 mod check;
 mod grants;
 mod start;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -168,9 +168,9 @@ impl Color {
     }
 }
 
-/// Where the configuration is. Of every command that reads one.
+/// The configuration's files.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Place {
+pub(crate) struct Paths {
     /// Configuration file, or folder of *.yaml files; may be given several times
     #[arg(
         help_heading = "Configuration",
@@ -181,6 +181,13 @@ pub(crate) struct Place {
         value_delimiter = ':'
     )]
     pub(crate) config: Vec<PathBuf>,
+}
+
+/// Where the configuration is. Of every command that reads one.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) paths: Paths,
     /// Refuse file targets outside this folder
     #[arg(
         help_heading = "Configuration",
@@ -329,7 +336,7 @@ pub(crate) struct Pass {
 /// One pass before a pod starts.
 #[derive(Debug, Args)]
 #[command(mut_arg("deadline", |arg| arg.default_value("5m").help(
-    "When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m"
+    "When all waiting ends, waiting for the token file included: 90s, 2m, 1h30m, 7d"
 )))]
 pub(crate) struct Init {
     #[command(flatten)]

@@ -27,7 +27,7 @@ use super::grants::granted;
 use super::load::{env_text, invalid, loaded, warn_of_secrets};
 use super::man::man_page;
 use super::new;
-use super::print::{is_terminal, print, then};
+use super::print::{is_terminal, print, printed, then};
 use super::runtime::block_on;
 
 /// How long one step of a sidecar may take; a step that fails is made again later.
@@ -41,12 +41,8 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             if markdown {
                 return print(&reference::markdown());
             }
-            match reference::explain(&place) {
-                Ok(page) => print(&page),
-                Err(why) => Ended::Failed(Failed::whole(
-                    Failure::new(Class::Usage, why.what).hint(why.hint),
-                )),
-            }
+            let page = reference::explain(&place);
+            printed(page.map_err(|why| Failure::new(Class::Usage, why.what).hint(why.hint)))
         }
         Command::New { kind } => new::start(kind),
         Command::Completions { shell } => {
@@ -76,8 +72,8 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
             one_pass(common, &config, world.waiting_for_files(), Mode::Init)
         }),
         Command::Sidecar(sidecar) => stay(common, &sidecar),
-        Command::Ready(address) => asked(client::ready(address.listen)),
-        Command::Status(address) => asked(client::status(address.listen)),
+        Command::Ready(address) => printed(client::ready(address.listen)),
+        Command::Status(address) => printed(client::status(address.listen)),
         Command::Trace(Trace {
             kind: TraceKind::Secret,
             name,
@@ -130,14 +126,6 @@ fn one_pass(common: &Common, config: &Config, world: World, mode: Mode) -> Ended
         drop(print(&outcome.table(common.output_style())));
     }
     ended
-}
-
-/// Asks of a running sidecar need no configuration.
-fn asked(answer: Result<String, Failure>) -> Ended {
-    match answer {
-        Ok(text) => print(&text),
-        Err(failure) => Ended::Failed(Failed::whole(failure)),
-    }
 }
 
 fn stay(common: &Common, sidecar: &Sidecar) -> Ended {

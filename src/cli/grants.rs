@@ -8,9 +8,9 @@ use keyferry::mode::grants::{self, Granted, Style, Terms};
 use keyferry::pass::outcome::Failed;
 use keyferry::process::time_limit::TimeLimit;
 
-use super::arguments::{self, Common, Grants, GrantsKubernetes, GrantsVault, Place, Who};
+use super::arguments::{self, Common, Grants, GrantsKubernetes, GrantsVault, Paths, Place, Who};
 use super::load::{Machine, invalid, loaded_for};
-use super::print::{print, then};
+use super::print::{print, printed, then};
 use super::runtime::block_on;
 
 pub(super) fn granted(common: &Common, grants: Grants) -> Ended {
@@ -24,7 +24,7 @@ pub(super) fn granted(common: &Common, grants: Grants) -> Ended {
                 Ok(all) => all,
                 Err(ended) => return *ended,
             };
-            shown(block_on(common, grants::kubernetes(&all, style)))
+            printed(block_on(common, grants::kubernetes(&all, style)))
         }
         Grants::Vault(arguments) => vault(common, arguments),
     }
@@ -41,7 +41,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
         who,
         dry_run,
         adopt,
-        deadline,
+        limit,
     } = arguments;
     let terms = Terms {
         audience,
@@ -73,10 +73,10 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
         } => None,
     };
     match caller.filter(|_| writes) {
-        None => shown(grants::vault(&all, &terms, output)),
+        None => printed(grants::vault(&all, &terms, output)),
         Some(caller) => {
             let consent = Consent { dry_run, adopt };
-            let time_limit = TimeLimit::Until(Instant::now() + deadline.deadline);
+            let time_limit = TimeLimit::Until(Instant::now() + limit.deadline);
             let applied = apply(&all, &terms, &caller, consent, time_limit);
             let (ended, text) = block_on(common, applied);
             then(print(&text), ended)
@@ -84,17 +84,10 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
     }
 }
 
-fn shown(text: Result<String, keyferry::base::failure::Failure>) -> Ended {
-    match text {
-        Ok(text) => print(&text),
-        Err(failure) => Ended::Failed(Failed::whole(failure)),
-    }
-}
-
 /// Each path is a configuration of its own here; without any, it is the usual one.
 fn load(granted: arguments::Granted, machine: Machine) -> Result<Vec<Granted>, Box<Ended>> {
     let arguments::Granted {
-        config,
+        paths: Paths { config },
         service_account,
         mode,
         necessary: _,
@@ -109,7 +102,7 @@ fn load(granted: arguments::Granted, machine: Machine) -> Result<Vec<Granted>, B
             path.display().to_string()
         });
         let place = Place {
-            config,
+            paths: Paths { config },
             root: None,
             strict: false,
         };

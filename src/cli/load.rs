@@ -36,10 +36,10 @@ pub(super) fn loaded_for(place: &Place, machine: Machine) -> Loaded {
     if place.strict {
         keyferry::disk::be_strict();
     }
-    let paths = if place.config.is_empty() {
+    let paths = if place.paths.config.is_empty() {
         default_config()
     } else {
-        place.config.clone()
+        place.paths.config.clone()
     };
     let named: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
     of_one_generation(&named, || load_once(place, &paths, machine))

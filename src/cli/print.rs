@@ -22,6 +22,14 @@ pub(super) fn print(text: &str) -> Ended {
     }
 }
 
+/// What was asked for, or why there is nothing to print.
+pub(super) fn printed(text: Result<String, Failure>) -> Ended {
+    match text {
+        Ok(text) => print(&text),
+        Err(failure) => Ended::Failed(Failed::whole(failure)),
+    }
+}
+
 pub(super) fn then(printed: Ended, ended: Ended) -> Ended {
     match printed {
         Ended::Failed(failed) => Ended::Failed(failed),

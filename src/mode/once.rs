@@ -48,15 +48,13 @@ pub async fn run(
         }
     };
     let done = done.map(|applied| Outcome::of(&applied, config));
-    if let Ok(outcome) = &done
-        && logs
-    {
-        outcome.log_changes();
-    }
-    if let Ok(outcome) = &done
-        && outcome.was_refused()
-    {
-        access::tell(config, &world, mode).await;
+    if let Ok(outcome) = &done {
+        if logs {
+            outcome.log_changes();
+        }
+        if outcome.was_refused() {
+            access::tell(config, &world, mode).await;
+        }
     }
     let worst = done
         .iter()

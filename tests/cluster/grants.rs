@@ -62,14 +62,10 @@ fn rights(objects: &[Value]) -> BTreeSet<Right> {
     all
 }
 
-fn printed(config: &Path, account: &str, more: &[&str]) -> Vec<Value> {
-    let output = keyferry()
-        .args(["grants", "kubernetes", "--service-account", account, "-c"])
-        .args([config])
-        .args(more)
-        .run()
-        .expect(0);
-    documents(&output.stdout)
+/// What is printed for an account.
+fn manifests(config: &Path, account: &str, more: &[&str]) -> String {
+    let run = keyferry().args(["grants", "kubernetes", "--service-account", account, "-c"]);
+    run.args([config]).args(more).run().expect(0).stdout
 }
 
 #[test]
@@ -95,7 +91,7 @@ fn the_kits_grant_exactly_what_is_printed_for_their_configuration() {
         assert_eq!(account["metadata"]["name"], name, "{kit}");
         let namespace = account["metadata"]["namespace"].as_str().expect("its own");
         let config = deploy.join(config).join("keyferry.yaml");
-        let printed = printed(&config, &format!("{namespace}/{name}"), &[]);
+        let printed = documents(&manifests(&config, &format!("{namespace}/{name}"), &[]));
         assert_eq!(rights(&objects), rights(&printed), "{kit}");
     }
 }
@@ -254,14 +250,8 @@ fn without(role: &Value, resource: &str, name: &str, verb: &str) -> Value {
 fn a_pass_needs_each_verb_that_is_printed_and_no_other() {
     let runner = Runner::new();
     runner.grant_vault(&[]).expect(0);
-    let roles = printed(&runner.config(), &runner.account(), &["--necessary"]);
-    let text = keyferry()
-        .args(["grants", "kubernetes", "--necessary", "-c"])
-        .args([runner.config()])
-        .args(["--service-account", &runner.account()])
-        .run()
-        .expect(0)
-        .stdout;
+    let text = manifests(&runner.config(), &runner.account(), &["--necessary"]);
+    let roles = documents(&text);
     runner.cluster.apply_yaml(&runner.own, &text);
     runner.await_missing(0).expect(0);
     runner.keyferry().args(["job"]).run().expect(0);
@@ -332,13 +322,7 @@ fn a_pass_needs_each_path_of_its_policy() {
 }
 
 fn kubernetes_of(runner: &Runner) -> String {
-    keyferry()
-        .args(["grants", "kubernetes", "-c"])
-        .args([runner.config()])
-        .args(["--service-account", &runner.account()])
-        .run()
-        .expect(0)
-        .stdout
+    manifests(&runner.config(), &runner.account(), &[])
 }
 
 #[test]
@@ -532,13 +516,9 @@ fn archpads_four_accounts_share_one_role_with_exactly_their_paths() {
     for service in services {
         let token = scratch.write("token", cluster.token("platform", service, "vault"));
         let config = examples.join(service).join("keyferry.yaml");
-        let manifests = keyferry()
-            .args(["grants", "kubernetes", "--necessary", "-c"])
-            .args([&config])
-            .args(["--service-account", &format!("platform/{service}")])
-            .run()
-            .expect(0);
-        cluster.apply_yaml("platform", &manifests.stdout);
+        let account = format!("platform/{service}");
+        let printed = manifests(&config, &account, &["--necessary"]);
+        cluster.apply_yaml("platform", &printed);
         let kubeconfig = cluster.service_account_kubeconfig("platform", service);
         let run = |command: &[&str]| {
             with(keyferry())

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use keyferry::mode::grants::{self, Account, Mode};
 
-use super::{Deadline, duration};
+use super::{Deadline, Paths, duration};
 
 /// Rights, where they are granted.
 #[derive(Debug, Subcommand)]
@@ -25,17 +25,13 @@ pub(crate) enum Grants {
 
 /// Whose rights are printed.
 #[derive(Debug, Args)]
+#[command(mut_arg("config", |arg| arg.help(
+    "Configuration file, or folder of *.yaml files. Given several times, each is a configuration \
+     of its own"
+)))]
 pub(crate) struct Granted {
-    /// Configuration file, or folder of *.yaml files. Given several times, each is a configuration
-    /// of its own
-    #[arg(
-        short,
-        long,
-        value_name = "PATH",
-        env = "KEYFERRY_CONFIG",
-        value_delimiter = ':'
-    )]
-    pub(crate) config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) paths: Paths,
     /// NAMESPACE/NAME of the ServiceAccount that runs it; once for all configurations, or once for
     /// each, in order [default: default/NAME of the configuration]
     #[arg(long, value_name = "NS/NAME", value_parser = Account::parse)]
@@ -93,7 +89,7 @@ pub(crate) struct GrantsVault {
     #[arg(long, requires = "apply")]
     pub(crate) adopt: bool,
     #[command(flatten)]
-    pub(crate) deadline: Deadline,
+    pub(crate) limit: Deadline,
 }
 
 /// Who writes with --apply.

@@ -14,7 +14,7 @@ use crate::mode::Ended;
 use crate::pass::outcome::Failed;
 use crate::process::time_limit::TimeLimit;
 use crate::vault::Session;
-use crate::vault::admin::Role;
+use crate::vault::admin::{Role, RoleField};
 
 /// Who writes. The configurations' own identities are the ones that are granted something.
 #[derive(Debug, Clone)]
@@ -183,7 +183,6 @@ fn is_ours(policy: &str) -> bool {
 
 /// Whether a role's policies are all ours; a role without any is nobody's.
 async fn has_only_ours(stored: &Role, own: &str, session: &Session) -> Result<bool, Failure> {
-    use crate::vault::admin::RoleField;
     let Some(RoleField::List(policies)) = stored.fields.get("token_policies") else {
         return Ok(false);
     };
