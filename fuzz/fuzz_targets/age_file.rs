@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../tests/it/mutate/judges.rs"]
+#[path = "../../tests/it/random_inputs/judges.rs"]
 #[allow(dead_code, reason = "each target uses its own judge")]
 mod judges;
 

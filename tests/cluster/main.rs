@@ -10,8 +10,8 @@
 mod support;
 
 mod collector;
-mod companion;
 mod deploy;
+mod end_with;
 mod events;
 mod examples;
 mod grants;
@@ -26,6 +26,6 @@ mod sealed;
 mod sidecar;
 mod sops;
 mod stack;
+mod sync_windows;
 mod vault;
-mod windows;
 mod workflows;

@@ -217,13 +217,17 @@ fn most_memory() -> u64 {
 
 #[test]
 fn row_181_a_yaml_document() {
-    survives_in_bounds("mutate::row_181_a_yaml_document", &judges::YAML, 2000);
+    survives_in_bounds(
+        "random_inputs::row_181_a_yaml_document",
+        &judges::YAML,
+        2000,
+    );
 }
 
 #[test]
 fn row_181_patterns_of_annotations() {
     survives_in_bounds(
-        "mutate::row_181_patterns_of_annotations",
+        "random_inputs::row_181_patterns_of_annotations",
         &judges::PATTERNS,
         2000,
     );
@@ -231,7 +235,11 @@ fn row_181_patterns_of_annotations() {
 
 #[test]
 fn row_181_a_go_template() {
-    survives_in_bounds("mutate::row_181_a_go_template", &judges::GO_TEMPLATE, 2000);
+    survives_in_bounds(
+        "random_inputs::row_181_a_go_template",
+        &judges::GO_TEMPLATE,
+        2000,
+    );
 }
 
 #[test]
