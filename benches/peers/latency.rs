@@ -13,7 +13,7 @@ use crate::say;
 use crate::support::openbao::OpenBao;
 use crate::support::process::{Scratch, eventually, free_ports, poll};
 use crate::support::run::Run;
-use crate::support::stay::replace;
+use crate::support::sidecar::replace;
 use crate::support::tools;
 use crate::table::{Line, Row, Target};
 

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::support::process::{
     Scratch, Server, eventually, first_that_starts, free_ports, ready, text,
 };
-use crate::support::stay::{Staying, age, age_key, replace};
+use crate::support::sidecar::{RunningSidecar, age, age_key, replace};
 use crate::support::tls::Authority;
 use crate::support::tools;
 
@@ -101,7 +101,7 @@ service:
 }
 
 /// A sidecar whose only delivery has this name.
-fn staying(folder: &Path, name: &str, collector: &Collector, address: &str) -> Staying {
+fn sidecar(folder: &Path, name: &str, collector: &Collector, address: &str) -> RunningSidecar {
     let config = format!(
         "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{address}'}}\ndeliveries:\n- \
          {{name: {name}, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
@@ -109,7 +109,7 @@ fn staying(folder: &Path, name: &str, collector: &Collector, address: &str) -> S
     );
     let roots = collector.scratch.path().join("ca.crt");
     put(folder, VALUE);
-    Staying::start_with(folder, &config, |run| run.env("SSL_CERT_FILE", roots))
+    RunningSidecar::start_with(folder, &config, |run| run.env("SSL_CERT_FILE", roots))
 }
 
 fn put(folder: &Path, value: &str) {
@@ -157,10 +157,10 @@ fn a_real_collector_understands_each_way_to_tell_it() {
     let sidecars: Vec<_> = std::iter::zip(names, &collector.addresses)
         .map(|(name, address)| {
             let folder = tempfile::tempdir().unwrap();
-            let staying = staying(folder.path(), name, &collector, address);
-            staying.ready();
+            let sidecar = sidecar(folder.path(), name, &collector, address);
+            sidecar.ready();
             put(folder.path(), OTHER);
-            (name, staying, folder)
+            (name, sidecar, folder)
         })
         .collect();
     for (name, _, _) in &sidecars {
@@ -197,8 +197,8 @@ fn a_real_collector_understands_each_way_to_tell_it() {
         sidecars.len(),
         "each is one of its own: {instances:?}"
     );
-    for (name, staying, _) in sidecars {
-        let said = staying.end().expect(0).stderr;
+    for (name, sidecar, _) in sidecars {
+        let said = sidecar.end().expect(0).stderr;
         assert!(
             !said.contains("the collector is not told"),
             "{name}: {said}"

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::openbao::OpenBao;
 use crate::support::process::{name, program};
 use crate::support::session::secret_file;
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 
 #[test]
 fn row_63_its_token_is_revoked_when_the_process_ends() {
@@ -33,8 +33,8 @@ fn row_63_its_token_is_revoked_when_the_process_ends() {
          {{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}\n",
         bao.addr()
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let tokens = || {
         let listed = bao.list("auth/token/accessors");
         listed["data"]["keys"].as_array().unwrap().len()
@@ -44,6 +44,6 @@ fn row_63_its_token_is_revoked_when_the_process_ends() {
     std::thread::sleep(Duration::from_secs(1));
     child.kill().unwrap();
     child.wait().unwrap();
-    staying.finish().expect(0);
+    sidecar.finish().expect(0);
     assert_eq!(tokens(), with - 1);
 }

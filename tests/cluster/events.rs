@@ -8,7 +8,7 @@ use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 const VALUE: &str = "c4nary-v4lue-one";
 
@@ -46,7 +46,7 @@ impl Scene {
         self.cluster.grant(&self.namespace, "keeper", &rules);
     }
 
-    fn start(&self, sidecar: &str, to: &str, env: &[(&str, &str)]) -> Staying {
+    fn start(&self, sidecar: &str, to: &str, env: &[(&str, &str)]) -> RunningSidecar {
         let config = format!(
             "name: events\nvault: {{address: '{}', auth: {{token: {{file: token}}}}}}\nsidecar: \
              {{refresh: 1s{sidecar}}}\ndeliveries:\n- {{name: App_1, from: \
@@ -56,7 +56,7 @@ impl Scene {
         let kubeconfig = self
             .cluster
             .service_account_kubeconfig(&self.namespace, "keeper");
-        Staying::start_with(self.folder.path(), &config, |run| {
+        RunningSidecar::start_with(self.folder.path(), &config, |run| {
             let run = run.env("KUBECONFIG", &kubeconfig);
             env.iter()
                 .fold(run, |run, (name, value)| run.env(name, value))
@@ -100,15 +100,15 @@ impl Scene {
     }
 }
 
-fn failures(staying: &Staying, class: &str) -> Option<f64> {
+fn failures(sidecar: &RunningSidecar, class: &str) -> Option<f64> {
     let sample =
         format!("keyferry_delivery_failures_total{{delivery=\"App_1\",class=\"{class}\"}}");
-    staying.metric(&sample)
+    sidecar.metric(&sample)
 }
 
 /// Kinds of requests to the API server that were made.
-fn requests(staying: &Staying) -> usize {
-    let (_, text) = staying.ask("/metrics").unwrap();
+fn requests(sidecar: &RunningSidecar) -> usize {
+    let (_, text) = sidecar.ask("/metrics").unwrap();
     let lines = text.lines();
     lines
         .filter(|line| line.starts_with("keyferry_kubernetes_requests_total{"))
@@ -119,11 +119,11 @@ fn requests(staying: &Staying) -> usize {
 fn row_18_a_denial_is_one_event_at_our_pod_and_its_end_is_another() {
     let scene = Scene::new();
     scene.may_write(&["events"]);
-    let staying = scene.start("", "file: {path: app.env}", &scene.pod());
-    staying.ready();
+    let sidecar = scene.start("", "file: {path: app.env}", &scene.pod());
+    sidecar.ready();
     scene.bao.policy("app", MAY_NOT);
     eventually("it fails again and again", SOON, || {
-        failures(&staying, "denied") >= Some(3.0)
+        failures(&sidecar, "denied") >= Some(3.0)
     });
     assert_eq!(scene.events(), ["Denied Warning Pod app-6f-x7 1"]);
     let message = scene.message("Denied");
@@ -150,43 +150,43 @@ fn row_18_a_denial_is_one_event_at_our_pod_and_its_end_is_another() {
         scene.events().contains(&again.to_owned())
     });
     assert_eq!(scene.events(), [again, missing, recovered]);
-    staying.end().expect(0).assert_no_canary(&[VALUE]);
+    sidecar.end().expect(0).assert_no_canary(&[VALUE]);
 }
 
 #[test]
 fn row_18_without_a_pod_the_event_is_at_the_secret_and_without_either_there_is_none() {
     let scene = Scene::new();
     scene.may_write(&["events", "secrets"]);
-    let staying = scene.start("", "secret: {name: app}", &[]);
-    staying.ready();
+    let sidecar = scene.start("", "secret: {name: app}", &[]);
+    sidecar.ready();
     scene.bao.policy("app", MAY_NOT);
     eventually("it is told", SOON, || {
         scene.events() == ["Denied Warning Secret app 1"]
     });
-    staying.end().expect(0);
+    sidecar.end().expect(0);
     // A file has no object of the cluster, so nobody looks for one.
-    let staying = scene.start("", "file: {path: app.env}", &[]);
+    let sidecar = scene.start("", "file: {path: app.env}", &[]);
     eventually("it fails", SOON, || {
-        failures(&staying, "denied") >= Some(2.0)
+        failures(&sidecar, "denied") >= Some(2.0)
     });
-    assert_eq!(requests(&staying), 0);
+    assert_eq!(requests(&sidecar), 0);
 }
 
 #[test]
 fn who_may_not_write_events_is_told_so_once_and_held_up_by_nothing() {
     for (sidecar, warnings, least) in [("", 1, 1), (", events: false", 0, 0)] {
         let scene = Scene::new();
-        let staying = scene.start(sidecar, "file: {path: app.env}", &scene.pod());
-        staying.ready();
+        let sidecar = scene.start(sidecar, "file: {path: app.env}", &scene.pod());
+        sidecar.ready();
         for policy in [MAY_NOT, MAY, MAY_NOT] {
             scene.bao.policy("app", policy);
             eventually("it turns", SOON, || {
-                staying.reasons().contains("denied") == (policy == MAY_NOT)
+                sidecar.reasons().contains("denied") == (policy == MAY_NOT)
             });
         }
-        eventually("it was tried", SOON, || requests(&staying) >= least);
+        eventually("it was tried", SOON, || requests(&sidecar) >= least);
         assert_eq!(scene.events(), [""; 0]);
-        let said = staying.end().expect(0).stderr;
+        let said = sidecar.end().expect(0).stderr;
         let told = said.matches("Events are not written").count();
         assert_eq!(told, warnings, "{said}");
     }

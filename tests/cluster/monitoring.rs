@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::Scratch;
 use crate::support::run::{Output, Run};
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 use crate::support::tools;
 
 const RULES: [&str; 2] = ["alerts.yaml", "reflector-alerts.yaml"];
@@ -120,9 +120,9 @@ fn the_series_of_the_rules_are_those_of_a_real_sidecar() {
     let folder = Scratch::new("metrics");
     let config = "deliveries:\n- name: app\n  fields: {A: b}\n  to: [{file: {path: app.env}}]\n  \
         onChange: [{run: {command: [echo]}}]\n";
-    let staying = Staying::start(folder.path(), config);
-    staying.ready();
-    let (_, text) = staying.ask("/metrics").expect("it answers");
+    let sidecar = RunningSidecar::start(folder.path(), config);
+    sidecar.ready();
+    let (_, text) = sidecar.ask("/metrics").expect("it answers");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let mut there = BTreeSet::new();
     for sample in samples {
@@ -136,7 +136,7 @@ fn the_series_of_the_rules_are_those_of_a_real_sidecar() {
         "keyferry_reactions_total{kind=\"webhook\",result=\"failed\"}",
     ] {
         assert_eq!(
-            staying.metric(zero),
+            sidecar.metric(zero),
             Some(0.0),
             "{zero} is there from the start"
         );

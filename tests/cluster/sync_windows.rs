@@ -9,7 +9,7 @@ use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 const VALUE: &str = "c4nary-v4lue-one";
 const OTHER: &str = "c4nary-v4lue-two";
@@ -40,13 +40,13 @@ fn outside_the_window_a_certificate_is_replaced_before_it_ends_and_a_secret_wait
         bao.addr(),
         token.display()
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let certificate =
         || fs::read_to_string(folder.path().join("web/certificate")).unwrap_or_default();
     let first = certificate();
     bao.put("app", &json!({"password": OTHER}));
-    let waiting = || staying.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
+    let waiting = || sidecar.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
     eventually("the change is seen", SOON, || waiting() == Some(1.0));
     eventually("the certificate is replaced", SOON, || {
         certificate() != first
@@ -54,8 +54,8 @@ fn outside_the_window_a_certificate_is_replaced_before_it_ends_and_a_secret_wait
     let app = fs::read_to_string(folder.path().join("app.env")).unwrap();
     assert!(app.contains(VALUE));
     assert_eq!(waiting(), Some(1.0));
-    assert!(staying.is_ready(), "{}", staying.reasons());
-    staying.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
+    assert!(sidecar.is_ready(), "{}", sidecar.reasons());
+    sidecar.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
 }
 
 #[test]
@@ -83,10 +83,10 @@ fn a_secret_of_the_cluster_is_delivered_at_once_however_rarely_it_is_looked_at()
          to: [{{file: {{path: own.env}}}}]}}\n- {{name: named, from: [{{secret: {{name: db, \
          namespace: {namespace}}}}}], to: [{{file: {{path: named.env}}}}]}}\n"
     );
-    let staying = Staying::start_with(folder.path(), &config, |run| {
+    let sidecar = RunningSidecar::start_with(folder.path(), &config, |run| {
         run.env("KUBECONFIG", &kubeconfig)
     });
-    staying.ready();
+    sidecar.ready();
     for value in [OTHER, VALUE] {
         put(value);
         for file in ["own.env", "named.env"] {
@@ -96,7 +96,7 @@ fn a_secret_of_the_cluster_is_delivered_at_once_however_rarely_it_is_looked_at()
             });
         }
     }
-    staying.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
+    sidecar.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
 
     let going = keyferry()
         .dir(folder.path())

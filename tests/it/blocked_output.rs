@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::http::Client;
 use crate::support::process::{eventually, free_ports, hears_signals, poll};
-use crate::support::stay::{SOON, age, age_key};
+use crate::support::sidecar::{SOON, age, age_key};
 
 /// Where nothing can be written: a full disk, and a pipe whose reader is gone.
 fn mute() -> [(&'static str, OwnedFd); 2] {
@@ -101,7 +101,7 @@ fn row_130_a_sidecar_counts_what_it_could_not_tell() {
         let folder = folder();
         let [port] = free_ports();
         let listen = format!("127.0.0.1:{port}");
-        let mut staying = call(folder.path(), stderr, &["sidecar", "--listen", &listen]);
+        let mut sidecar = call(folder.path(), stderr, &["sidecar", "--listen", &listen]);
         eventually("it delivers", SOON, || {
             folder.path().join("app.env").exists()
         });
@@ -116,9 +116,9 @@ fn row_130_a_sidecar_counts_what_it_could_not_tell() {
                 line.starts_with("keyferry_log_dropped_total ") && !line.ends_with(" 0")
             })
         });
-        assert_eq!(staying.try_wait().unwrap(), None, "{what}: it stays");
-        kill_process(Pid::from_child(&staying), Signal::TERM).unwrap();
-        assert_eq!(staying.wait().unwrap().code(), Some(0), "{what}");
+        assert_eq!(sidecar.try_wait().unwrap(), None, "{what}: it stays");
+        kill_process(Pid::from_child(&sidecar), Signal::TERM).unwrap();
+        assert_eq!(sidecar.wait().unwrap().code(), Some(0), "{what}");
     }
 }
 

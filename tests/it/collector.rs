@@ -15,7 +15,7 @@ use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::support::stay::{Staying, age, age_key};
+use crate::support::sidecar::{RunningSidecar, age, age_key};
 
 /// What the receiver says to one call.
 #[derive(Debug, Clone, Copy)]
@@ -212,8 +212,8 @@ fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
          app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
         age_key().display()
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let limit = Duration::from_secs(90);
     let next = |method: &str| {
         let (path, _, message) = got.recv_timeout(limit).unwrap();
@@ -246,7 +246,7 @@ fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
         "what it missed is not kept: {}",
         spans.len()
     );
-    let said = staying.end().expect(0).stderr;
+    let said = sidecar.end().expect(0).stderr;
     assert_eq!(
         said.matches("the collector is not told").count(),
         1,

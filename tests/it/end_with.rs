@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::support::process::{eventually, name, program};
 use crate::support::run::keyferry;
-use crate::support::stay::{SOON, Staying, age, age_key};
+use crate::support::sidecar::{RunningSidecar, SOON, age, age_key};
 
 /// A delivery of an age file, and these lines of `sidecar`.
 fn folder() -> tempfile::TempDir {
@@ -28,24 +28,24 @@ fn config(sidecar: &str) -> String {
 fn it_waits_for_the_process_and_ends_with_the_last_of_its_name() {
     let folder = folder();
     let main = name("main");
-    let staying = Staying::start(
+    let sidecar = RunningSidecar::start(
         folder.path(),
         &config(&format!("endWith: {{process: {main}}}")),
     );
-    staying.ready();
+    sidecar.ready();
     std::thread::sleep(Duration::from_secs(1));
-    assert!(staying.is_ready(), "nothing to end with was seen yet");
+    assert!(sidecar.is_ready(), "nothing to end with was seen yet");
     let mut first = program(folder.path(), &main);
     let mut second = program(folder.path(), &main);
     std::thread::sleep(Duration::from_secs(1));
     first.kill().unwrap();
     first.wait().unwrap();
     std::thread::sleep(Duration::from_secs(1));
-    assert!(staying.is_ready(), "one of them runs");
+    assert!(sidecar.is_ready(), "one of them runs");
     second.kill().unwrap();
     let ended = Instant::now();
     // Not waited for yet: what nobody buried has ended all the same.
-    let output = staying.finish().expect(0);
+    let output = sidecar.finish().expect(0);
     assert!(
         ended.elapsed() < Duration::from_secs(5),
         "{}",
@@ -63,26 +63,26 @@ fn it_waits_for_the_process_and_ends_with_the_last_of_its_name() {
 fn it_ends_with_the_process_of_a_pid_file_also_after_another_configuration() {
     let folder = folder();
     let config = config("endWith: {pidFile: main.pid}");
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let mut main = program(folder.path(), &name("other"));
     let pid = folder.path().join("main.pid");
     fs::write(&pid, format!("{}\n", main.id())).unwrap();
     std::thread::sleep(Duration::from_secs(1));
     // A file that is being written does not say that the process is gone.
     fs::write(&pid, "").unwrap();
-    staying.signal(Signal::HUP);
+    sidecar.signal(Signal::HUP);
     eventually("it is taken again", SOON, || {
-        staying.metric("keyferry_config_loads_total") == Some(2.0)
+        sidecar.metric("keyferry_config_loads_total") == Some(2.0)
     });
     std::thread::sleep(Duration::from_millis(500));
-    assert!(staying.is_ready());
+    assert!(sidecar.is_ready());
     fs::write(&pid, format!("{}\n", main.id())).unwrap();
     // It ends while the configuration is taken again: that it was seen is not forgotten.
-    staying.signal(Signal::HUP);
+    sidecar.signal(Signal::HUP);
     main.kill().unwrap();
     main.wait().unwrap();
-    staying.finish().expect(0);
+    sidecar.finish().expect(0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::run::{Output, keyferry};
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 
 /// A name that begins a line of its own, turns the text around, colours a terminal and is markup.
 const NAME: &str = r#"a\n2026-11-28T00:00:00Z ERROR forged\u202E\u2028\e[31m<b>x **y** @team `|"#;
@@ -81,18 +81,18 @@ fn unescaped() -> String {
 #[test]
 fn row_136_readyz_and_status_obey_no_name() {
     let folder = tempfile::tempdir().unwrap();
-    let staying = Staying::start(folder.path(), &config());
-    crate::support::process::eventually("one is delivered", crate::support::stay::SOON, || {
-        staying.reasons().contains(": ok")
+    let sidecar = RunningSidecar::start(folder.path(), &config());
+    crate::support::process::eventually("one is delivered", crate::support::sidecar::SOON, || {
+        sidecar.reasons().contains(": ok")
     });
-    is_plain(&staying.reasons());
+    is_plain(&sidecar.reasons());
     assert_eq!(
-        staying.reasons().lines().count(),
+        sidecar.reasons().lines().count(),
         2,
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
-    is_plain(&staying.command("status").stdout);
-    is_plain(&staying.command("ready").stderr);
-    is_plain(&staying.end().stderr);
+    is_plain(&sidecar.command("status").stdout);
+    is_plain(&sidecar.command("ready").stderr);
+    is_plain(&sidecar.end().stderr);
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::process::eventually;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying, age, age_key, replace};
+use crate::support::sidecar::{RunningSidecar, SOON, age, age_key, replace};
 use crate::support::stub::{Reply, Stub};
 
 const VALUE: &str = "c4nary-v4lue-one";
@@ -26,12 +26,12 @@ fn row_18_a_failure_that_lasts_is_logged_once_and_so_are_its_changes_and_its_end
          {{name: other, fields: {{a: b}}, to: [{{file: {{path: other.env}}}}]}}\n",
         age_key().display()
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let failures = |class: &str| {
         let sample =
             format!("keyferry_delivery_failures_total{{delivery=\"app\",class=\"{class}\"}}");
-        staying.metric(&sample)
+        sidecar.metric(&sample)
     };
     replace(&source, b"age-encryption.org/v1\nnonsense");
     eventually("it fails again and again", SOON, || {
@@ -43,9 +43,9 @@ fn row_18_a_failure_that_lasts_is_logged_once_and_so_are_its_changes_and_its_end
     });
     good();
     eventually("it recovers", SOON, || {
-        !staying.reasons().contains("missing")
+        !sidecar.reasons().contains("missing")
     });
-    let said = staying.end().expect(0);
+    let said = sidecar.end().expect(0);
     said.assert_no_canary(&[VALUE]);
     let with = |words: [&str; 3]| {
         let told = said.stderr.lines();
@@ -109,8 +109,8 @@ fn row_26_who_asks_to_be_left_alone_is_by_the_schedule_too_whatever_changes_mean
             stub.url(),
             age_key().display()
         );
-        let staying = Staying::start(folder.path(), &config);
-        staying.ready();
+        let sidecar = RunningSidecar::start(folder.path(), &config);
+        sidecar.ready();
         state.lock().unwrap().0 = true;
         eventually("it was busy", SOON, || state.lock().unwrap().1.is_some());
         replace(&source, &age("MORE=2\n"));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::process::{eventually, free_ports};
 use crate::support::run::keyferry;
-use crate::support::stay::SOON;
+use crate::support::sidecar::SOON;
 
 const CONFIG: &str = "deliveries: [{name: app, fields: {a: b}, to: [{file: {path: app.env}}]}]\n";
 

@@ -11,7 +11,7 @@ use crate::support::group::Group;
 use crate::support::process::eventually;
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 use crate::support::stub::{Reply, Stub};
 
 const MANY: usize = 20;
@@ -177,23 +177,23 @@ fn row_194_no_number_of_large_values_is_the_end_of_a_container() {
 fn row_64_a_sidecar_within_little_memory_lives_and_says_what_does_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     let (_stub, config) = large(folder.path());
-    let staying = Staying::start_with(folder.path(), &config, |run| run.within(32));
+    let sidecar = RunningSidecar::start_with(folder.path(), &config, |run| run.within(32));
     eventually("it is told", SOON, || {
-        staying.reasons().contains("no room for more secrets")
+        sidecar.reasons().contains("no room for more secrets")
     });
-    let passes = || staying.metric("keyferry_passes_total").unwrap_or_default();
+    let passes = || sidecar.metric("keyferry_passes_total").unwrap_or_default();
     let before = passes();
     eventually("it goes on", SOON, || passes() > before + 5.0);
-    assert!(!staying.is_ready());
-    let weight = staying.weight();
+    assert!(!sidecar.is_ready());
+    let weight = sidecar.weight();
     assert!(weight.peak_kib < 64 << 10, "{weight:?}");
     assert!(delivered(folder.path()) < MANY);
-    staying.end().expect(0);
+    sidecar.end().expect(0);
 
-    let staying = Staying::start_with(folder.path(), &config, |run| run.within(96));
-    staying.ready();
+    let sidecar = RunningSidecar::start_with(folder.path(), &config, |run| run.within(96));
+    sidecar.ready();
     assert_eq!(delivered(folder.path()), MANY);
-    staying.end().expect(0);
+    sidecar.end().expect(0);
 }
 
 #[test]

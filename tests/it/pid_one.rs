@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::process::eventually;
 use crate::support::run::{children, keyferry_first};
-use crate::support::stay::{SOON, Staying, age, age_key, replace};
+use crate::support::sidecar::{RunningSidecar, SOON, age, age_key, replace};
 
 /// Leaves three processes behind that outlive it, each in a session of its own; each then writes
 /// whose child it is.
@@ -57,23 +57,23 @@ fn row_63_a_sidecar_that_is_process_1_buries_orphans_and_ends_on_term() {
     put(folder.path(), "one");
     fs::write(folder.path().join("hook"), ORPHANS).unwrap();
     let more = "  onChange: [{run: {command: [sh, hook]}}]\n";
-    let staying = Staying::start_first(folder.path(), &config(more));
-    staying.ready();
-    let first = staying.first();
+    let sidecar = RunningSidecar::start_first(folder.path(), &config(more));
+    sidecar.ready();
+    let first = sidecar.first();
     put(folder.path(), "two");
     all_buried(folder.path(), first, 0);
     let done = "keyferry_reactions_total{kind=\"run\",result=\"done\"}";
     assert_eq!(
-        staying.metric(done),
+        sidecar.metric(done),
         Some(1.0),
         "its end was not lost to the burial"
     );
     kill_process(first, Signal::HUP).unwrap();
     eventually("a signal is answered", SOON, || {
-        staying.metric("keyferry_config_loads_total") == Some(2.0)
+        sidecar.metric("keyferry_config_loads_total") == Some(2.0)
     });
     kill_process(first, Signal::TERM).unwrap();
-    staying.finish().expect(0);
+    sidecar.finish().expect(0);
 }
 
 #[test]

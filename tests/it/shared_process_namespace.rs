@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::support::process::eventually;
-use crate::support::stay::SOON;
+use crate::support::sidecar::SOON;
 
 /// Every YAML document of the manifests, the examples and the docs.
 fn documents() -> Vec<(PathBuf, Value)> {

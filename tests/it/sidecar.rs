@@ -18,8 +18,8 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use rustix::process::Signal;
 
 use crate::support::process::eventually;
-use crate::support::run::{Going, keyferry};
-use crate::support::stay::{SOON, Staying, age, age_key, replace};
+use crate::support::run::{Started, keyferry};
+use crate::support::sidecar::{RunningSidecar, SOON, age, age_key, replace};
 use crate::support::stub::{Reply, Request, Stub};
 
 const VALUE: &str = "c4nary-v4lue-one";
@@ -59,14 +59,14 @@ fn lines(path: &Path) -> usize {
 fn a_changed_file_is_delivered_within_a_second_and_its_reaction_follows() {
     let folder = folder(VALUE);
     let seen = folder.path().join("seen");
-    let staying = Staying::start(
+    let sidecar = RunningSidecar::start(
         folder.path(),
         &config(
             "  onChange: [{run: \
              {command: [sh, -c, 'echo $KEYFERRY_DELIVERY $KEYFERRY_KEYS >> seen']}}]\n",
         ),
     );
-    staying.ready();
+    sidecar.ready();
     assert!(delivered(folder.path()).contains(VALUE));
     assert_eq!(lines(&seen), 0, "a first delivery is no change");
 
@@ -88,14 +88,14 @@ fn a_changed_file_is_delivered_within_a_second_and_its_reaction_follows() {
     std::thread::sleep(Duration::from_millis(1200));
     assert_eq!(lines(&seen), 1);
     assert_eq!(
-        staying.metric("keyferry_delivery_changes_total{delivery=\"app\"}"),
+        sidecar.metric("keyferry_delivery_changes_total{delivery=\"app\"}"),
         Some(2.0)
     );
     assert_eq!(
-        staying.metric("keyferry_reactions_total{kind=\"run\",result=\"done\"}"),
+        sidecar.metric("keyferry_reactions_total{kind=\"run\",result=\"done\"}"),
         Some(1.0)
     );
-    staying.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
+    sidecar.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn a_folder_that_is_swapped_as_a_kubelet_does_is_noticed() {
     }
     symlink("..1", at("..data")).unwrap();
     symlink("..data/app.env.age", at("app.env.age")).unwrap();
-    let staying = Staying::start(folder.path(), &config(""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(""));
+    sidecar.ready();
     symlink("..2", at("..tmp")).unwrap();
     fs::rename(at("..tmp"), at("..data")).unwrap();
     eventually("the new folder", Duration::from_secs(1), || {
@@ -124,45 +124,45 @@ fn a_folder_that_is_swapped_as_a_kubelet_does_is_noticed() {
 #[test]
 fn what_cannot_be_opened_keeps_what_was_delivered_and_recovers() {
     let folder = folder(VALUE);
-    let staying = Staying::start(folder.path(), &config(""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(""));
+    sidecar.ready();
     replace(
         &folder.path().join("app.env.age"),
         b"age-encryption.org/v1\nnonsense",
     );
     eventually("the failure is told", SOON, || {
-        staying.reasons().contains("corrupt")
+        sidecar.reasons().contains("corrupt")
     });
     assert!(
-        staying.is_ready(),
+        sidecar.is_ready(),
         "what was delivered is as good as before"
     );
     assert!(delivered(folder.path()).contains(VALUE));
-    let status = staying.command("status").expect(0);
+    let status = sidecar.command("status").expect(0);
     assert!(status.stdout.contains("corrupt"), "{}", status.stdout);
     put(folder.path(), OTHER);
     eventually("it recovers", SOON, || {
-        delivered(folder.path()).contains(OTHER) && !staying.reasons().contains("corrupt")
+        delivered(folder.path()).contains(OTHER) && !sidecar.reasons().contains("corrupt")
     });
 }
 
 #[test]
 fn before_everything_is_delivered_ready_says_no_and_why() {
     let folder = tempfile::tempdir().unwrap();
-    let staying = Staying::start(folder.path(), &config(""));
+    let sidecar = RunningSidecar::start(folder.path(), &config(""));
     eventually("it says why", SOON, || {
-        staying.reasons().contains("missing")
+        sidecar.reasons().contains("missing")
     });
-    let asked = staying.command("ready").expect(7);
+    let asked = sidecar.command("ready").expect(7);
     assert!(
         asked.stderr.contains("app: not ready: not delivered yet"),
         "{}",
         asked.stderr
     );
     put(folder.path(), VALUE);
-    staying.ready();
-    staying.command("ready").expect(0);
-    staying.end().expect(0);
+    sidecar.ready();
+    sidecar.command("ready").expect(0);
+    sidecar.end().expect(0);
     let nobody = keyferry()
         .args(["ready", "--listen", "127.0.0.1:1"])
         .run()
@@ -177,44 +177,44 @@ fn before_everything_is_delivered_ready_says_no_and_why() {
 #[test]
 fn row_09_a_bad_configuration_keeps_the_old_one_and_says_so() {
     let folder = folder(VALUE);
-    let staying = Staying::start(folder.path(), &config(""));
-    staying.ready();
-    staying.configure("deliveries: [{nam: app}]");
+    let sidecar = RunningSidecar::start(folder.path(), &config(""));
+    sidecar.ready();
+    sidecar.configure("deliveries: [{nam: app}]");
     eventually("it is told", SOON, || {
-        staying.metric("keyferry_config_stale") == Some(1.0)
+        sidecar.metric("keyferry_config_stale") == Some(1.0)
     });
     assert!(
-        staying.reasons().contains("the old one is in use"),
+        sidecar.reasons().contains("the old one is in use"),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
     put(folder.path(), OTHER);
     eventually("the old one works on", SOON, || {
         delivered(folder.path()).contains(OTHER)
     });
-    staying.configure(&config(
+    sidecar.configure(&config(
         "- {name: more, fields: {a: b}, to: [{file: {path: out/more.env}}]}\n",
     ));
     eventually("a good one is taken", SOON, || {
         folder.path().join("out/more.env").exists()
     });
-    assert_eq!(staying.metric("keyferry_config_stale"), Some(0.0));
-    let said = staying.end().expect(0).stderr;
+    assert_eq!(sidecar.metric("keyferry_config_stale"), Some(0.0));
+    let said = sidecar.end().expect(0).stderr;
     assert_eq!(said.matches("configuration refused").count(), 1, "{said}");
 }
 
 #[test]
 fn row_63_hup_takes_the_configuration_and_term_ends_well() {
     let folder = folder(VALUE);
-    let staying = Staying::start(folder.path(), &config(""));
-    staying.ready();
-    assert_eq!(staying.metric("keyferry_config_loads_total"), Some(1.0));
-    staying.signal(Signal::HUP);
+    let sidecar = RunningSidecar::start(folder.path(), &config(""));
+    sidecar.ready();
+    assert_eq!(sidecar.metric("keyferry_config_loads_total"), Some(1.0));
+    sidecar.signal(Signal::HUP);
     eventually("it is taken again", SOON, || {
-        staying.metric("keyferry_config_loads_total") == Some(2.0)
+        sidecar.metric("keyferry_config_loads_total") == Some(2.0)
     });
     let asked = Instant::now();
-    let output = staying.end().expect(0);
+    let output = sidecar.end().expect(0);
     assert!(asked.elapsed() < Duration::from_secs(5));
     assert!(
         delivered(folder.path()).contains(VALUE),
@@ -227,15 +227,15 @@ fn row_63_hup_takes_the_configuration_and_term_ends_well() {
 fn row_60_what_an_earlier_run_left_counts_only_where_that_is_said() {
     for (more, ready) in [("", false), ("  acceptCached: true\n", true)] {
         let folder = folder(VALUE);
-        Staying::start(folder.path(), &config("")).ready();
+        RunningSidecar::start(folder.path(), &config("")).ready();
         fs::remove_file(folder.path().join("app.env.age")).unwrap();
-        let staying = Staying::start(folder.path(), &config(more));
+        let sidecar = RunningSidecar::start(folder.path(), &config(more));
         eventually("the failure is told", SOON, || {
-            staying.reasons().contains("missing")
+            sidecar.reasons().contains("missing")
         });
-        assert_eq!(staying.is_ready(), ready, "{}", staying.reasons());
+        assert_eq!(sidecar.is_ready(), ready, "{}", sidecar.reasons());
         assert!(delivered(folder.path()).contains(VALUE), "untouched");
-        let age = staying.metric("keyferry_delivery_age_seconds{delivery=\"app\"}");
+        let age = sidecar.metric("keyferry_delivery_age_seconds{delivery=\"app\"}");
         assert_eq!(age.is_some(), ready);
     }
 }
@@ -243,13 +243,13 @@ fn row_60_what_an_earlier_run_left_counts_only_where_that_is_said() {
 #[test]
 fn row_61_too_old_is_not_ready_and_kept() {
     let folder = folder(VALUE);
-    let staying = Staying::start(folder.path(), &config("  maxAge: 1s\n  refresh: 1h\n"));
-    staying.ready();
-    eventually("it is too old", SOON, || !staying.is_ready());
+    let sidecar = RunningSidecar::start(folder.path(), &config("  maxAge: 1s\n  refresh: 1h\n"));
+    sidecar.ready();
+    eventually("it is too old", SOON, || !sidecar.is_ready());
     assert!(
-        staying.reasons().contains("maxAge is 1 s"),
+        sidecar.reasons().contains("maxAge is 1 s"),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
     assert!(delivered(folder.path()).contains(VALUE));
 }
@@ -262,19 +262,20 @@ fn on_missing_decides_what_becomes_of_what_was_delivered() {
         ("delete", false, false),
     ] {
         let folder = folder(VALUE);
-        let staying = Staying::start(folder.path(), &config(&format!("  onMissing: {rule}\n")));
-        staying.ready();
+        let sidecar =
+            RunningSidecar::start(folder.path(), &config(&format!("  onMissing: {rule}\n")));
+        sidecar.ready();
         fs::remove_file(folder.path().join("app.env.age")).unwrap();
-        eventually("it is told", SOON, || staying.reasons().contains("missing"));
+        eventually("it is told", SOON, || sidecar.reasons().contains("missing"));
         eventually("it is decided", SOON, || {
             folder.path().join("out/app.env").exists() == kept
         });
-        assert_eq!(staying.is_ready(), ready, "{rule}: {}", staying.reasons());
+        assert_eq!(sidecar.is_ready(), ready, "{rule}: {}", sidecar.reasons());
         put(folder.path(), OTHER);
         eventually("it comes back", SOON, || {
             delivered(folder.path()).contains(OTHER)
         });
-        staying.ready();
+        sidecar.ready();
     }
 }
 
@@ -284,12 +285,12 @@ fn row_62_a_hook_that_hangs_is_killed_with_its_children_and_the_next_change_is_s
     let script = "echo x >> seen; test -z \"$VAULT_TOKEN\" || echo leaked >> seen; sleep 300 & \
         echo $! > child; sleep 300";
     let more = format!("  onChange: [{{run: {{command: [sh, -c, '{script}'], timeout: 1s}}}}]\n");
-    let staying = Staying::start_with(folder.path(), &config(&more), |run| {
+    let sidecar = RunningSidecar::start_with(folder.path(), &config(&more), |run| {
         run.env("VAULT_TOKEN", "hvs.not-for-hooks")
     });
-    staying.ready();
+    sidecar.ready();
     put(folder.path(), OTHER);
-    let failed = || staying.metric("keyferry_reactions_total{kind=\"run\",result=\"failed\"}");
+    let failed = || sidecar.metric("keyferry_reactions_total{kind=\"run\",result=\"failed\"}");
     eventually("it is killed", SOON, || failed() == Some(1.0));
     let child = fs::read_to_string(folder.path().join("child")).unwrap();
     let gone = || {
@@ -319,14 +320,14 @@ fn a_reaction_that_is_owed_outlives_a_kill() {
         "exec >/dev/null 2>&1; echo begun >> seen; sleep 20",
     )
     .unwrap();
-    let first = Staying::start(path, &config(more));
+    let first = RunningSidecar::start(path, &config(more));
     first.ready();
     put(path, OTHER);
     eventually("it is begun", SOON, || lines(&path.join("seen")) == 1);
     assert!(path.join("out/.keyferry.owed.app").exists());
     first.kill();
     fs::write(path.join("hook"), "echo done >> seen").unwrap();
-    let second = Staying::start(path, &config(more));
+    let second = RunningSidecar::start(path, &config(more));
     eventually("it is done", SOON, || lines(&path.join("seen")) == 2);
     eventually("nothing is owed", SOON, || {
         !path.join("out/.keyferry.owed.app").exists()
@@ -345,11 +346,11 @@ fn a_signal_reaches_the_process_that_is_meant() {
         .spawn()
         .unwrap();
     eventually("the app runs", SOON, || lines(&path.join("app.pid")) == 1);
-    let staying = Staying::start(
+    let sidecar = RunningSidecar::start(
         path,
         &config("  onChange: [{signal: {pidFile: app.pid}}]\n"),
     );
-    staying.ready();
+    sidecar.ready();
     put(path, OTHER);
     eventually("it is signalled", Duration::from_secs(2), || {
         lines(&path.join("seen")) == 1
@@ -359,7 +360,7 @@ fn a_signal_reaches_the_process_that_is_meant() {
     // Nobody there any more: nothing to tell, and no failure.
     put(path, VALUE);
     eventually("it is delivered", SOON, || delivered(path).contains(VALUE));
-    let said = staying.end().expect(0).stderr;
+    let said = sidecar.end().expect(0).stderr;
     assert!(!said.contains("reaction failed"), "{said}");
 }
 
@@ -415,8 +416,8 @@ fn row_137_a_webhook_gets_names_only_signed_with_a_time_and_an_id() {
         "  onChange: [{{webhook: {{url: '{}/hook?token=x', keyFile: hook.key}}}}]\n",
         stub.url()
     );
-    let staying = Staying::start(folder.path(), &config(&more));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&more));
+    sidecar.ready();
     put(folder.path(), OTHER);
     eventually("it is called twice", SOON, || stub.seen().len() == 2);
     let [first, again] = stub.seen().try_into().unwrap();
@@ -445,7 +446,7 @@ fn row_137_a_webhook_gets_names_only_signed_with_a_time_and_an_id() {
     put(folder.path(), VALUE);
     eventually("it is called again", SOON * 2, || stub.seen().len() == 3);
     received(&stub.seen()[2], b"key", &mut known, jiff::Timestamp::now()).unwrap();
-    let said = staying.end().expect(0).stderr;
+    let said = sidecar.end().expect(0).stderr;
     assert!(
         !said.contains("token=x"),
         "an address may hold a token: {said}"
@@ -453,7 +454,7 @@ fn row_137_a_webhook_gets_names_only_signed_with_a_time_and_an_id() {
 }
 
 /// `exec --watch` of a shell with this script, which finds the field `PASSWORD` in its environment.
-fn watching(folder: &Path, more: &[&str], script: &str) -> Going {
+fn watching(folder: &Path, more: &[&str], script: &str) -> Started {
     fs::write(folder.join("keyferry.yaml"), config("")).unwrap();
     keyferry()
         .dir(folder)
@@ -631,8 +632,8 @@ fn metrics_and_passes_reach_a_collector_in_its_own_form() {
     let folder = folder(VALUE);
     let stub = Stub::start(|_| Reply::text(200, "application/json", "{}"));
     let config = config("") + &format!("sidecar: {{otlp: '{}'}}\n", stub.url());
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     put(folder.path(), OTHER);
     let body = |path: &str| {
         let seen = stub
@@ -684,5 +685,5 @@ fn metrics_and_passes_reach_a_collector_in_its_own_form() {
             span.end_time_unix_nano >= span.start_time_unix_nano && span.start_time_unix_nano > 0
         );
     }
-    staying.end().expect(0);
+    sidecar.end().expect(0);
 }

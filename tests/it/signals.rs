@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::process::{Scratch, eventually};
 use crate::support::run::{Run, keyferry, keyferry_first};
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, age, age_key};
+use crate::support::sidecar::{SOON, age, age_key};
 use crate::support::stub::{Reply, Request, Stub};
 
 const CLEAR: &str =

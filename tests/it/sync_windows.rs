@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use crate::support::process::eventually;
 use crate::support::run::keyferry;
-use crate::support::stay::{SOON, Staying, age, age_key, replace};
+use crate::support::sidecar::{RunningSidecar, SOON, age, age_key, replace};
 
 const VALUE: &str = "c4nary-v4lue-one";
 const OTHER: &str = "c4nary-v4lue-two";
@@ -67,10 +67,10 @@ fn outside_its_window_a_change_is_seen_and_not_made() {
     ] {
         let folder = folder(VALUE);
         let path = folder.path();
-        let staying = Staying::start(path, &config(&sidecar, &delivery));
-        staying.ready();
+        let sidecar = RunningSidecar::start(path, &config(&sidecar, &delivery));
+        sidecar.ready();
         assert!(delivered(path).contains(VALUE), "the first is made at once");
-        let waiting = || staying.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
+        let waiting = || sidecar.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
         assert_eq!(waiting(), Some(0.0));
         put(path, OTHER);
         if !waits {
@@ -79,9 +79,9 @@ fn outside_its_window_a_change_is_seen_and_not_made() {
         }
         eventually("it is seen", SOON, || waiting() == Some(1.0));
         let words = "a change of 1 target(s) waits until 20";
-        assert!(staying.reasons().contains(words), "{}", staying.reasons());
-        assert!(staying.is_ready());
-        let status = staying.command("status").expect(0).stdout;
+        assert!(sidecar.reasons().contains(words), "{}", sidecar.reasons());
+        assert!(sidecar.is_ready());
+        let status = sidecar.command("status").expect(0).stdout;
         assert!(status.contains(words), "{status}");
         // Looked at again, it still waits; taken back, nothing does.
         put(path, OTHER);
@@ -93,10 +93,10 @@ fn outside_its_window_a_change_is_seen_and_not_made() {
         eventually("it waits again", SOON, || waiting() == Some(1.0));
         assert!(!path.join("seen").exists(), "nobody is told of it");
         // A start delivers, and so does a configuration without windows.
-        staying.configure(&config("", ""));
+        sidecar.configure(&config("", ""));
         eventually("it is made", SOON, || delivered(path).contains(OTHER));
         eventually("the reaction", SOON, || path.join("seen").exists());
-        let said = staying.end().expect(0);
+        let said = sidecar.end().expect(0);
         said.assert_no_canary(&[VALUE, OTHER]);
         let told = said.stderr.matches("a change waits for its window").count();
         assert_eq!(told, 2, "{}", said.stderr);
@@ -108,16 +108,16 @@ fn what_is_gone_is_removed_in_its_window_and_a_start_delivers_at_any_time() {
     let folder = folder(VALUE);
     let path = folder.path();
     let text = config(&format!(", {}", shut()), "  onMissing: delete\n");
-    let staying = Staying::start(path, &text);
-    staying.ready();
+    let sidecar = RunningSidecar::start(path, &text);
+    sidecar.ready();
     fs::remove_file(path.join("app.env.age")).unwrap();
-    let waiting = || staying.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
+    let waiting = || sidecar.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
     eventually("it is seen", SOON, || waiting() == Some(1.0));
     assert!(delivered(path).contains(VALUE));
-    staying.end().expect(0);
+    sidecar.end().expect(0);
     put(path, OTHER);
-    let staying = Staying::start(path, &text);
-    staying.ready();
+    let sidecar = RunningSidecar::start(path, &text);
+    sidecar.ready();
     assert!(delivered(path).contains(OTHER));
 }
 
@@ -127,10 +127,10 @@ fn when_the_window_opens_the_change_is_made() {
     let path = folder.path();
     // The next full minute that leaves time to start.
     let next = Timestamp::from_second((Timestamp::now().as_second() + 8) / 60 * 60 + 60).unwrap();
-    let staying = Staying::start(path, &config(&format!(", {}", window(next)), ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(path, &config(&format!(", {}", window(next)), ""));
+    sidecar.ready();
     put(path, OTHER);
-    let waiting = || staying.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
+    let waiting = || sidecar.metric("keyferry_delivery_waiting_targets{delivery=\"app\"}");
     eventually("it waits", SOON, || waiting() == Some(1.0));
     assert!(delivered(path).contains(VALUE) && Timestamp::now() < next);
     eventually("it is made", Duration::from_secs(90), || {

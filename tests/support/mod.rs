@@ -26,7 +26,7 @@ pub(crate) mod random;
 pub(crate) mod run;
 pub(crate) mod sealing;
 pub(crate) mod session;
-pub(crate) mod stay;
+pub(crate) mod sidecar;
 pub(crate) mod stub;
 pub(crate) mod tls;
 pub(crate) mod tools;

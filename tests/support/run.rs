@@ -27,7 +27,7 @@ pub(crate) fn keyferry() -> Run {
 }
 
 /// The same as process 1 of a namespace of its own, as in a container. The call is then
-/// `unshare`'s, and keyferry its only child: see `Going::first`.
+/// `unshare`'s, and keyferry its only child: see `Started::first`.
 pub(crate) fn keyferry_first() -> Run {
     let flags = ["--pid", "--fork", "--mount-proc", "--kill-child=KILL"];
     let able = Command::new("unshare").args(flags).arg("true").output();
@@ -133,7 +133,7 @@ impl Run {
     }
 
     /// Starts it, for a test that does something meanwhile.
-    pub(crate) fn start(mut self) -> Going {
+    pub(crate) fn start(mut self) -> Started {
         let pipes = self
             .command
             .stdin(Stdio::piped())
@@ -148,7 +148,7 @@ impl Run {
         std::thread::spawn(move || drop(stdin.write_all(&self.stdin)));
         let stdout = collected(child.stdout.take().expect("stdout is a pipe"));
         let stderr = collected(child.stderr.take().expect("stderr is a pipe"));
-        Going {
+        Started {
             child,
             started,
             limit: self.limit,
@@ -159,7 +159,7 @@ impl Run {
 }
 
 /// A call that is under way. Dropping it kills it.
-pub(crate) struct Going {
+pub(crate) struct Started {
     child: Child,
     started: Instant,
     limit: Duration,
@@ -167,7 +167,7 @@ pub(crate) struct Going {
     stderr: Option<JoinHandle<Vec<u8>>>,
 }
 
-impl Going {
+impl Started {
     /// Its process id, for a look into `/proc`.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -222,7 +222,7 @@ impl Going {
     }
 }
 
-impl Drop for Going {
+impl Drop for Started {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{CANARY, PRUNE, Site};
 use crate::support::cluster::Cluster;
 use crate::support::process::eventually;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 const SET: &str = "  - {name: web, sops: 'secrets/*.enc.yaml', prune: true}\n";
 const OTHER: &str = "canary-6f746865";
@@ -26,17 +26,17 @@ fn secrets_follow_their_manifests_on_disk() {
         value.map(|value| String::from_utf8_lossy(&value).into_owned())
     };
     let config = std::fs::read_to_string(site.folder.path().join("keyferry.yaml")).expect("text");
-    let staying = Staying::start_with(site.folder.path(), &config, |run| {
+    let sidecar = RunningSidecar::start_with(site.folder.path(), &config, |run| {
         run.env("KUBECONFIG", &site.kubeconfig)
     });
-    staying.ready();
+    sidecar.ready();
     assert_eq!(value("app").as_deref(), Some(CANARY));
     assert!(
-        staying
+        sidecar
             .reasons()
             .contains("manifests web: app.enc.yaml: ok"),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
 
     site.put("app.enc.yaml", &manifest("app", OTHER));
@@ -54,15 +54,15 @@ fn secrets_follow_their_manifests_on_disk() {
     let bad =
         String::from_utf8_lossy(&good).replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,data:AAAA");
     std::fs::write(site.file("third.enc.yaml"), bad).expect("written");
-    eventually("it is told", SOON, || staying.reasons().contains("corrupt"));
+    eventually("it is told", SOON, || sidecar.reasons().contains("corrupt"));
     assert_eq!(site.names(), ["app", "third"]);
     std::fs::write(site.file("third.enc.yaml"), good).expect("written");
     eventually("all is well", SOON, || {
-        !staying.reasons().contains("corrupt")
+        !sidecar.reasons().contains("corrupt")
     });
-    staying.ready();
+    sidecar.ready();
     let writes = site.writes();
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(site.writes(), writes, "at rest nothing is written");
-    staying.end().expect(0).assert_no_canary(&[CANARY, OTHER]);
+    sidecar.end().expect(0).assert_no_canary(&[CANARY, OTHER]);
 }

@@ -11,7 +11,7 @@ use super::Site;
 use crate::support::cluster::Cluster;
 use crate::support::process::eventually;
 use crate::support::run::keyferry;
-use crate::support::stay::SOON;
+use crate::support::sidecar::SOON;
 use crate::support::stub::{Reply, Request, Stub};
 
 /// Where the process is killed.

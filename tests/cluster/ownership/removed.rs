@@ -5,10 +5,10 @@ use serde_json::json;
 use super::{CANARY, CONFIGURATION, OURS, Site};
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 /// A sidecar with one Secret `s0`, `s1`, … for each of so many paths, all of which exist.
-fn staying(site: &Site, bao: &OpenBao, many: usize, more: &[&str]) -> Staying {
+fn sidecar(site: &Site, bao: &OpenBao, many: usize, more: &[&str]) -> RunningSidecar {
     let token = site.folder.write("token", bao.root_token());
     let deliveries: String = (0..many)
         .map(|number| {
@@ -25,7 +25,7 @@ fn staying(site: &Site, bao: &OpenBao, many: usize, more: &[&str]) -> Staying {
         bao.plain_addr(),
         token.display()
     );
-    Staying::start_with(site.folder.path(), &config, |run| {
+    RunningSidecar::start_with(site.folder.path(), &config, |run| {
         run.env("KUBECONFIG", site.cluster.kubeconfig()).args(more)
     })
 }
@@ -48,7 +48,7 @@ fn row_114_when_everything_is_gone_at_once_most_of_it_stays_until_a_person_says_
             &json!({"password": format!("{CANARY}{number}")}),
         );
     }
-    let first = staying(&site, &bao, MANY, &[]);
+    let first = sidecar(&site, &bao, MANY, &[]);
     first.ready();
     for number in 0..MANY {
         bao.delete(&format!("kv/metadata/s{number}"));
@@ -71,7 +71,7 @@ fn row_114_when_everything_is_gone_at_once_most_of_it_stays_until_a_person_says_
     let said = first.end().stderr;
     assert!(said.contains(hint), "{said}");
 
-    let second = staying(&site, &bao, MANY, &["--allow-deletes", "6"]);
+    let second = sidecar(&site, &bao, MANY, &["--allow-deletes", "6"]);
     eventually("a person released them", SOON, || {
         standing(&site, MANY) == 0
     });
@@ -84,12 +84,12 @@ fn row_108_what_another_configuration_wrote_is_not_removed_with_its_source() {
     let theirs = json!({"labels": {OURS: "keyferry", CONFIGURATION: "other"}});
     site.applied("keyferry", "s0", &theirs, &json!({"k": "eA=="}));
     let before = site.stored("s0");
-    let staying = staying(&site, &bao, 1, &[]);
+    let sidecar = sidecar(&site, &bao, 1, &[]);
     eventually("its source is gone", SOON, || {
-        staying.reasons().contains("d0: not ready")
+        sidecar.reasons().contains("d0: not ready")
     });
     eventually("some passes went by", SOON, || {
-        staying
+        sidecar
             .metric("keyferry_passes_total")
             .is_some_and(|passes| passes > 2.0)
     });

@@ -9,7 +9,7 @@ use crate::support::canary::assert_none_in;
 use crate::support::openbao::OpenBao;
 use crate::support::process::Scratch;
 use crate::support::run::keyferry;
-use crate::support::stay::{Staying, age, age_key};
+use crate::support::sidecar::{RunningSidecar, age, age_key};
 
 const SOURCES: &str = "keyferry.io/sources";
 
@@ -93,13 +93,13 @@ fn row_110_trace_and_status_say_which_source_feeds_a_secret() {
     bao.put("app", &json!({"password": format!("{CANARY}1")}));
     bao.put("fixed", &json!({"user": format!("{CANARY}u")}));
     let config = configuration(&site, &bao, "app");
-    let staying = Staying::start_with(site.folder.path(), &config, |run| {
+    let sidecar = RunningSidecar::start_with(site.folder.path(), &config, |run| {
         run.env("KUBECONFIG", site.cluster.kubeconfig())
     });
-    staying.ready();
+    sidecar.ready();
     let at = format!("{}/db", site.namespace);
     let from = "vault kv/data/app, at or after version 1";
-    let status = staying.command("status").expect(0);
+    let status = sidecar.command("status").expect(0);
     let line = format!("app: secret {at} from {from}; vault kv/fixed, version 1\n");
     assert!(status.stdout.contains(&line), "{}", status.stdout);
 

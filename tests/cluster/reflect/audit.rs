@@ -12,7 +12,7 @@ use super::estate::{Estate, GIVES, SOON};
 use crate::support::cluster::Cluster;
 use crate::support::process::eventually;
 use crate::support::run::keyferry;
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 use crate::support::wire::{Exchange, Wire};
 
 /// Secrets of others, eight pages of a list; a tenth as many ConfigMaps are beside them.
@@ -45,20 +45,25 @@ pub(super) fn account(estate: &Estate) -> (String, String) {
 }
 
 /// A reflector as a process of its own, that looks after the namespaces of the estate.
-pub(super) fn process(estate: &Estate, folder: &std::path::Path, kubeconfig: PathBuf) -> Staying {
+pub(super) fn process(
+    estate: &Estate,
+    folder: &std::path::Path,
+    kubeconfig: PathBuf,
+) -> RunningSidecar {
     let own = &estate.prefix;
     let config = format!(
         "name: audit\nreflector: {{sources: {{namespaces: ['{own}-*']}}, targets: {{namespaces: \
          ['{own}-*']}}, lease: {{namespace: '{own}'}}}}\nmarkKey: {{namespace: '{own}'}}\n"
     );
-    let staying = Staying::start_with(folder, &config, |run| run.env("KUBECONFIG", kubeconfig));
+    let sidecar =
+        RunningSidecar::start_with(folder, &config, |run| run.env("KUBECONFIG", kubeconfig));
     eventually("all is listed", SOON, || {
-        staying.reasons().contains("reflector: ok, ")
+        sidecar.reasons().contains("reflector: ok, ")
     });
-    staying
+    sidecar
 }
 
-pub(super) fn memory(of: &Staying, name: &str) -> u64 {
+pub(super) fn memory(of: &RunningSidecar, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", of.pid())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::declared::Estate;
 use super::{annotation, grant_everywhere};
 use crate::support::process::eventually;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 const PRUNED: &str = "{secret: {namespace: HOME, name: app}, reflect: \
     {namespaces: [\"HOME-*\"], selector: pull=yes, prune: true}}";
@@ -203,23 +203,23 @@ fn nothing_goes_while_a_source_or_a_list_is_unknown() {
 fn a_sidecar_takes_them_away_as_well_and_holds_too_many() {
     let (estate, teams) = estate(6);
     let kubeconfig = estate.cluster.kubeconfig();
-    let staying = Staying::start_with(estate.scratch.path(), &estate.text(PRUNED), |run| {
+    let sidecar = RunningSidecar::start_with(estate.scratch.path(), &estate.text(PRUNED), |run| {
         run.env("KUBECONFIG", kubeconfig)
     });
     unlabel(&estate, &teams[5]);
     eventually("the copy is gone", SOON, || {
         having(&estate, &teams) == teams[..5]
     });
-    drop(staying);
+    drop(sidecar);
     for team in &teams[1..5] {
         unlabel(&estate, team);
     }
     let kubeconfig = estate.cluster.kubeconfig();
-    let staying = Staying::start_with(estate.scratch.path(), &estate.text(PRUNED), |run| {
+    let sidecar = RunningSidecar::start_with(estate.scratch.path(), &estate.text(PRUNED), |run| {
         run.env("KUBECONFIG", kubeconfig)
     });
     let passes = || -> Option<f64> {
-        let (_, metrics) = staying.ask("/metrics")?;
+        let (_, metrics) = sidecar.ask("/metrics")?;
         let mut lines = metrics.lines();
         lines.find_map(|line| line.strip_prefix("keyferry_passes_total ")?.parse().ok())
     };

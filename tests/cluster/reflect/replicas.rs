@@ -12,7 +12,7 @@ use crate::support::cluster::Cluster;
 use crate::support::http::Client;
 use crate::support::kustomize::rendered;
 use crate::support::process::{Scratch, eventually, free_ports};
-use crate::support::run::{Going, keyferry};
+use crate::support::run::{Started, keyferry};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -39,7 +39,7 @@ impl Kit {
         Self { cluster, scratch }
     }
 
-    fn replica(&self, port: u16) -> Going {
+    fn replica(&self, port: u16) -> Started {
         let account = self
             .cluster
             .service_account_kubeconfig("keyferry", "keyferry-reflector");

@@ -10,7 +10,7 @@ use super::estate::{EMBERSTACK, Estate, GIVES};
 use super::{CANARY, annotation, grant_everywhere};
 use crate::support::process::{Scratch, eventually};
 use crate::support::run::{Output, keyferry};
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 /// Everything of ours in the cluster: which object in which version.
 fn versions(estate: &Estate, namespaces: &str) -> BTreeMap<String, String> {
@@ -313,7 +313,7 @@ fn the_reflectors_requests_are_counted_by_verb_and_code() {
     let estate = Estate::new("a b");
     let scratch = Scratch::new("switch");
     let kubeconfig = estate.cluster.kubeconfig();
-    let staying = Staying::start_with(scratch.path(), &estate.text("{}"), |run| {
+    let sidecar = RunningSidecar::start_with(scratch.path(), &estate.text("{}"), |run| {
         run.env("KUBECONFIG", kubeconfig)
     });
     estate.put("a/x", GIVES, "k=1");
@@ -324,7 +324,7 @@ fn the_reflectors_requests_are_counted_by_verb_and_code() {
     let counted = |verb: &str, code: &str| -> u64 {
         let label =
             format!("keyferry_kubernetes_requests_total{{verb=\"{verb}\",code=\"{code}\"}} ");
-        let (_, metrics) = staying.ask("/metrics").expect("it answers");
+        let (_, metrics) = sidecar.ask("/metrics").expect("it answers");
         let mut lines = metrics.lines();
         let count = lines.find_map(|line| line.strip_prefix(&label)?.parse().ok());
         count.unwrap_or_default()
@@ -343,5 +343,5 @@ fn the_reflectors_requests_are_counted_by_verb_and_code() {
             counted(verb, code) >= least
         });
     }
-    staying.end().expect(0).assert_no_canary(&[CANARY]);
+    sidecar.end().expect(0).assert_no_canary(&[CANARY]);
 }

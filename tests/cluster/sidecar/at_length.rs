@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::leases::{CREDS, RENEW_LEASE, broker, leased};
 use super::{LOGIN, RENEW, RIGHTS, VALUE, audited, identity, put};
 use crate::support::openbao::OpenBao;
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 
 /// What the audit log holds of one sidecar with leases of five seconds and tokens of a minute,
 /// after this many seconds.
@@ -23,19 +23,19 @@ fn at_length(seconds: u64) -> Value {
     );
     let static_one = "- {name: static, from: [{vault: kv/data/app}], to: [{file: \
         {path: static.env}}], refresh: 10s}\n";
-    let staying = Staying::start(folder.path(), &leased(&identity, static_one));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &leased(&identity, static_one));
+    sidecar.ready();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(seconds) {
         std::thread::sleep(Duration::from_secs(1));
         assert!(
-            staying.is_ready(),
+            sidecar.is_ready(),
             "{:?}: {}",
             begun.elapsed(),
-            staying.reasons()
+            sidecar.reasons()
         );
     }
-    let said = staying.end().expect(0).stderr;
+    let said = sidecar.end().expect(0).stderr;
     assert!(!said.contains("failed"), "{said}");
     json!({
         "seconds": seconds, "logins": audited(&bao, LOGIN), "token renewals": audited(&bao, RENEW),

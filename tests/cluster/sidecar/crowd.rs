@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{RIGHTS, VALUE, config, identity, put};
 use crate::support::openbao::OpenBao;
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 
 #[test]
 fn row_13_some_sidecars_do_not_come_all_at_once_after_a_seal() {
@@ -31,17 +31,17 @@ fn crowd(many: usize, sealed: Duration, most: usize) -> String {
     bao.seal();
     let begun = Instant::now();
     let folders: Vec<tempfile::TempDir> = (0..many).map(|_| tempfile::tempdir().unwrap()).collect();
-    let all: Vec<Staying> = folders
+    let all: Vec<RunningSidecar> = folders
         .iter()
-        .map(|folder| Staying::start(folder.path(), &config(&identity, "")))
+        .map(|folder| RunningSidecar::start(folder.path(), &config(&identity, "")))
         .collect();
     std::thread::sleep(sealed.saturating_sub(begun.elapsed()));
     bao.unseal();
     let unsealed = Instant::now();
-    let mut waiting: Vec<&Staying> = all.iter().collect();
+    let mut waiting: Vec<&RunningSidecar> = all.iter().collect();
     while !waiting.is_empty() && unsealed.elapsed() < Duration::from_secs(90) {
         std::thread::sleep(Duration::from_secs(1));
-        waiting.retain(|staying| !staying.is_ready());
+        waiting.retain(|sidecar| !sidecar.is_ready());
     }
     let took = unsealed.elapsed();
     let by_second = logins(&bao);
@@ -55,11 +55,11 @@ fn crowd(many: usize, sealed: Duration, most: usize) -> String {
         by_second.values().all(|&logins| logins <= most),
         "{by_second:?}"
     );
-    for staying in &all {
-        staying.signal(rustix::process::Signal::TERM);
+    for sidecar in &all {
+        sidecar.signal(rustix::process::Signal::TERM);
     }
-    for staying in all {
-        staying.ended().expect(0);
+    for sidecar in all {
+        sidecar.ended().expect(0);
     }
     let left: Vec<String> = accessors(&bao).difference(&before).cloned().collect();
     assert_eq!(left, [""; 0], "no token is left over");

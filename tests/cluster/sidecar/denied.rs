@@ -6,7 +6,7 @@ use super::{LOGIN, OTHER, RIGHTS, VALUE, audited, config, delivered, identity, p
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 use crate::support::stub::{Reply, Stub};
 
 #[test]
@@ -16,18 +16,18 @@ fn row_18_a_right_that_is_taken_away_keeps_what_was_delivered() {
     let folder = tempfile::tempdir().unwrap();
     let data_only = r#"path "kv/data/app" { capabilities = ["read"] }"#;
     let identity = identity(&bao, data_only, &json!({}));
-    let staying = Staying::start(folder.path(), &config(&identity, "  onDenied: unready\n"));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, "  onDenied: unready\n"));
+    sidecar.ready();
     bao.policy("app", r#"path "kv/data/other" { capabilities = ["read"] }"#);
-    eventually("it is told", SOON, || !staying.is_ready());
+    eventually("it is told", SOON, || !sidecar.is_ready());
     assert!(
-        staying.reasons().contains("may not read `kv/data/app`"),
+        sidecar.reasons().contains("may not read `kv/data/app`"),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
     assert!(delivered(folder.path()).contains(VALUE));
     bao.policy("app", data_only);
-    eventually("it recovers", SOON, || staying.is_ready());
+    eventually("it recovers", SOON, || sidecar.is_ready());
     assert_eq!(audited(&bao, LOGIN), 1);
 }
 
@@ -60,16 +60,16 @@ fn row_21_and_22_what_is_gone_is_kept_and_each_absence_is_told_apart() {
         let identity = identity(&bao, RIGHTS, &json!({}));
         let more = "- {name: withdrawn, onMissing: delete, from: \
             [{vault: kv/data/app}], to: [{file: {path: other.env}}]}\n";
-        let staying = Staying::start(folder.path(), &config(&identity, more));
-        staying.ready();
+        let sidecar = RunningSidecar::start(folder.path(), &config(&identity, more));
+        sidecar.ready();
         fault(&bao);
         eventually(words, SOON, || {
-            staying.reasons().matches(words).count() == 2
+            sidecar.reasons().matches(words).count() == 2
         });
         assert!(
-            staying.reasons().starts_with("app: ok"),
+            sidecar.reasons().starts_with("app: ok"),
             "{}",
-            staying.reasons()
+            sidecar.reasons()
         );
         assert!(delivered(folder.path()).contains(VALUE));
         let other = || folder.path().join("other.env").exists();
@@ -81,7 +81,7 @@ fn row_21_and_22_what_is_gone_is_kept_and_each_absence_is_told_apart() {
         eventually("it comes back", SOON, || {
             delivered(folder.path()).contains(OTHER) && other()
         });
-        staying.ready();
+        sidecar.ready();
     }
 }
 
@@ -95,16 +95,16 @@ fn row_30_one_that_fails_stops_no_other() {
     let more = "- {name: both, from: [{vault: kv/data/second}, \
         {vault: kv/data/none}], to: [{file: {path: both.env}}]}\n- {name: second, from: \
         [{vault: kv/data/second}], to: [{file: {path: second.env}}]}\n";
-    let staying = Staying::start(folder.path(), &config(&identity, more));
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, more));
     eventually("two are ready", SOON, || {
-        let reasons = staying.reasons();
+        let reasons = sidecar.reasons();
         reasons.contains("app: ok")
             && reasons.contains("second: ok")
             && reasons.contains("both: not ready")
     });
     assert!(!folder.path().join("both.env").exists());
     bao.put("none", &json!({"c": "d"}));
-    staying.ready();
+    sidecar.ready();
 }
 
 #[test]
@@ -113,8 +113,8 @@ fn row_157_a_secret_that_is_deleted_and_made_again_is_followed() {
     let folder = tempfile::tempdir().unwrap();
     put(&bao, VALUE);
     let identity = identity(&bao, RIGHTS, &json!({}));
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     for value in [OTHER, VALUE, OTHER] {
         bao.delete("kv/metadata/app");
         put(&bao, value);
@@ -122,7 +122,7 @@ fn row_157_a_secret_that_is_deleted_and_made_again_is_followed() {
             delivered(folder.path()).contains(value)
         });
     }
-    eventually("it is well", SOON, || staying.is_ready());
+    eventually("it is well", SOON, || sidecar.is_ready());
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn row_158_a_healthy_delivery_stays_fresh_while_another_that_shares_its_path_fai
     let identity = identity(&bao, RIGHTS, &json!({}));
     let more = "- {name: broken, from: [{vault: kv/data/app}, {vault: kv/data/none}], to: \
         [{file: {path: broken.env}}]}\n";
-    let staying = Staying::start(folder.path(), &config(&identity, more));
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, more));
     eventually("delivered", SOON, || {
         delivered(folder.path()).contains(VALUE)
     });
@@ -152,7 +152,7 @@ fn row_158_a_healthy_delivery_stays_fresh_while_another_that_shares_its_path_fai
         2,
         "what both share is read once"
     );
-    drop(staying);
+    drop(sidecar);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn row_159_a_server_that_hangs_holds_up_no_delivery_of_another_server() {
         hanging.url(),
         token.display()
     );
-    let staying = Staying::start(folder.path(), &config);
+    let sidecar = RunningSidecar::start(folder.path(), &config);
     eventually("delivered", SOON, || {
         delivered(folder.path()).contains(VALUE)
     });
@@ -182,7 +182,7 @@ fn row_159_a_server_that_hangs_holds_up_no_delivery_of_another_server() {
             delivered(folder.path()).contains(value)
         });
     }
-    drop(staying);
+    drop(sidecar);
 }
 
 #[test]
@@ -192,14 +192,14 @@ fn row_164_a_look_up_that_was_refused_is_not_asked_again_and_is_no_error_for_eve
     let folder = tempfile::tempdir().unwrap();
     let data_only = r#"path "kv/data/app" { capabilities = ["read"] }"#;
     let identity = identity(&bao, data_only, &json!({}));
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     let reads = || audited(&bao, "read kv/data/app");
     eventually("it is read at each refresh", SOON, || reads() >= 4);
-    let errors = staying.metric("keyferry_vault_errors_total");
+    let errors = sidecar.metric("keyferry_vault_errors_total");
     eventually("it is read on", SOON, || reads() >= 8);
     assert_eq!(audited(&bao, "read kv/metadata/app"), 1);
-    assert_eq!(staying.metric("keyferry_vault_errors_total"), errors);
+    assert_eq!(sidecar.metric("keyferry_vault_errors_total"), errors);
     put(&bao, OTHER);
     eventually("the change", SOON, || {
         delivered(folder.path()).contains(OTHER)

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Identity, LOGIN, RIGHTS, audited, delivered, identity};
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 use crate::support::stub::{Reply, Stub};
 
 /// RabbitMQ credentials with leases of some seconds. The broker is no server of ours to run: any
@@ -48,8 +48,8 @@ fn row_29_a_lease_is_renewed_and_replaced_before_it_ends() {
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
     let more = "  onChange: [{run: {command: [sh, -c, 'echo x >> seen']}}]\n";
-    let staying = Staying::start(folder.path(), &leased(&identity, more));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &leased(&identity, more));
+    sidecar.ready();
     let first = delivered(folder.path());
     eventually("renewed", SOON, || audited(&bao, RENEW_LEASE) >= 2);
     assert_eq!(delivered(folder.path()), first, "the same credentials");
@@ -62,13 +62,13 @@ fn row_29_a_lease_is_renewed_and_replaced_before_it_ends() {
         "the old ones still work"
     );
     eventually("the reaction", SOON, || folder.path().join("seen").exists());
-    let left = staying.metric("keyferry_delivery_lease_remaining_seconds{delivery=\"app\"}");
+    let left = sidecar.metric("keyferry_delivery_lease_remaining_seconds{delivery=\"app\"}");
     assert!(
         left.is_some_and(|left| left > 0.0 && left <= 14.0),
         "{left:?}"
     );
     assert_eq!(audited(&bao, LOGIN), 1);
-    staying.end().expect(0);
+    sidecar.end().expect(0);
     assert_eq!(
         audited(&bao, "update auth/token/revoke-self"),
         0,
@@ -86,15 +86,15 @@ fn row_29_credentials_that_end_with_their_token_are_replaced_with_it() {
         RIGHTS,
         &json!({"token_ttl": "6s", "token_max_ttl": "6s"}),
     );
-    let staying = Staying::start(folder.path(), &leased(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &leased(&identity, ""));
+    sidecar.ready();
     let first = delivered(folder.path());
     eventually(
         "replaced before the token ends",
         Duration::from_secs(7),
         || delivered(folder.path()) != first,
     );
-    assert!(staying.is_ready());
+    assert!(sidecar.is_ready());
     let (logins, creds) = (audited(&bao, LOGIN), audited(&bao, CREDS));
     assert!(
         logins == creds && logins <= 3,
@@ -108,12 +108,12 @@ fn row_29_a_lease_outlives_an_outage_shorter_than_itself() {
     let _broker = broker(&bao, 20, 3600);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
-    let staying = Staying::start(folder.path(), &leased(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &leased(&identity, ""));
+    sidecar.ready();
     let first = delivered(folder.path());
     bao.stop();
     std::thread::sleep(Duration::from_secs(12));
-    assert!(staying.is_ready(), "{}", staying.reasons());
+    assert!(sidecar.is_ready(), "{}", sidecar.reasons());
     bao.cont();
     eventually("renewed", SOON, || audited(&bao, RENEW_LEASE) >= 1);
     assert_eq!(delivered(folder.path()), first);
@@ -126,15 +126,15 @@ fn row_29_credentials_whose_role_is_gone_are_kept_and_replaced_when_it_is_back()
     let _broker = broker(&bao, 5, 3600);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
-    let staying = Staying::start(folder.path(), &leased(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &leased(&identity, ""));
+    sidecar.ready();
     let first = delivered(folder.path());
     bao.delete("rabbitmq/roles/app");
     bao.post("sys/leases/revoke-prefix/rabbitmq/creds/app", &json!({}));
     eventually("it is told once the lease is over", SOON, || {
-        staying.reasons().contains("unknown role")
+        sidecar.reasons().contains("unknown role")
     });
-    assert!(staying.is_ready() && delivered(folder.path()) == first);
+    assert!(sidecar.is_ready() && delivered(folder.path()) == first);
     assert!(
         audited(&bao, CREDS) <= 9,
         "no storm: {}",
@@ -143,7 +143,7 @@ fn row_29_credentials_whose_role_is_gone_are_kept_and_replaced_when_it_is_back()
     let role = json!({"vhosts": r#"{"/": {"read": ".*"}}"#});
     bao.post("rabbitmq/roles/app", &role);
     eventually("other ones", SOON, || {
-        delivered(folder.path()) != first && !staying.reasons().contains("unknown role")
+        delivered(folder.path()) != first && !sidecar.reasons().contains("unknown role")
     });
     assert_eq!(audited(&bao, LOGIN), 1);
 }
@@ -168,8 +168,8 @@ fn a_certificate_is_issued_again_before_it_ends_and_not_at_every_look() {
          to: [{{files: {{dir: web, createDirs: true}}}}]\n",
         identity.vault
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let certificate =
         || fs::read_to_string(folder.path().join("web/certificate")).unwrap_or_default();
     let first = certificate();
@@ -192,15 +192,15 @@ fn a_reload_keeps_tokens_and_leases() {
     let _broker = broker(&bao, 600, 3600);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
-    let staying = Staying::start(folder.path(), &leased(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &leased(&identity, ""));
+    sidecar.ready();
     let first = delivered(folder.path());
-    staying.configure(&leased(&identity, "  maxAge: 1h\n"));
+    sidecar.configure(&leased(&identity, "  maxAge: 1h\n"));
     eventually("it is taken", SOON, || {
-        staying.metric("keyferry_config_loads_total") == Some(2.0)
+        sidecar.metric("keyferry_config_loads_total") == Some(2.0)
     });
     eventually("it passes", SOON, || {
-        staying.metric("keyferry_passes_total") >= Some(2.0)
+        sidecar.metric("keyferry_passes_total") >= Some(2.0)
     });
     assert_eq!(delivered(folder.path()), first);
     assert_eq!((audited(&bao, LOGIN), audited(&bao, CREDS)), (1, 1));
@@ -212,12 +212,12 @@ fn row_153_leased_data_whose_lease_was_revoked_is_replaced() {
     let _broker = broker(&bao, 6, 3600);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
-    let staying = Staying::start(folder.path(), &leased(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &leased(&identity, ""));
+    sidecar.ready();
     let first = delivered(folder.path());
     bao.post("sys/leases/revoke-prefix/rabbitmq/creds/app", &json!({}));
     eventually("replaced", SOON, || delivered(folder.path()) != first);
-    let output = staying.end().expect(0);
+    let output = sidecar.end().expect(0);
     assert!(
         output.stderr.contains("leased data is replaced at once"),
         "{}",
@@ -260,8 +260,8 @@ fn row_151_a_static_role_is_read_again_right_after_it_rotates_and_written_only_t
         );
         let creds = || bao.get("database/static-creds/app")["data"].clone();
         let holds = |password: &str| delivered(folder.path()).contains(password);
-        let staying = Staying::start(folder.path(), &config);
-        staying.ready();
+        let sidecar = RunningSidecar::start(folder.path(), &config);
+        sidecar.ready();
         let first = creds()["password"].as_str().unwrap().to_owned();
         eventually("delivered", SOON, || holds(&first));
         if rotates {
@@ -289,7 +289,7 @@ fn row_151_a_static_role_is_read_again_right_after_it_rotates_and_written_only_t
                 "the time that is left is no news"
             );
         }
-        staying.end().expect(0);
+        sidecar.end().expect(0);
     }
 }
 

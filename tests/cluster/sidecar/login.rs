@@ -10,7 +10,7 @@ use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 const LOGIN: &str = "update auth/kubernetes/login";
 
@@ -41,19 +41,19 @@ fn row_15_a_login_that_nobody_can_review_is_made_again_when_the_reviewer_is_back
     let folder = tempfile::tempdir().unwrap();
     let jwt = jwt();
     secret_file(folder.path(), "jwt", &jwt);
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     // The API server that reviews our JWT is away, and our token is lost.
     let cluster = Cluster::shared();
     cluster.review_at(&bao, "https://127.0.0.1:1");
     bao.post("sys/leases/revoke-prefix/auth/kubernetes/login", &json!({}));
     eventually("it tries", SOON, || audited(&bao, LOGIN) >= 4);
     assert!(
-        staying.reasons().contains("denied: "),
+        sidecar.reasons().contains("denied: "),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
-    assert!(staying.is_ready() && delivered(folder.path()).contains(VALUE));
+    assert!(sidecar.is_ready() && delivered(folder.path()).contains(VALUE));
     cluster.review_at(&bao, &cluster.url());
     put(&bao, OTHER);
     let tries = audited(&bao, LOGIN);
@@ -62,7 +62,7 @@ fn row_15_a_login_that_nobody_can_review_is_made_again_when_the_reviewer_is_back
         delivered(folder.path()).contains(OTHER)
     });
     assert!(audited(&bao, LOGIN) <= tries + 2);
-    staying
+    sidecar
         .end()
         .expect(0)
         .assert_no_canary(&[VALUE, OTHER, &jwt]);
@@ -73,7 +73,7 @@ fn row_16_a_jwt_file_that_is_not_right_yet_is_read_again() {
     let (bao, config) = with_jwt();
     let folder = tempfile::tempdir().unwrap();
     let jwt = jwt();
-    let staying = Staying::start(folder.path(), &config);
+    let sidecar = RunningSidecar::start(folder.path(), &config);
     for (text, words) in [
         (None, "does not exist"),
         (Some(""), "it is empty"),
@@ -83,19 +83,19 @@ fn row_16_a_jwt_file_that_is_not_right_yet_is_read_again() {
         if let Some(text) = text {
             secret_file(folder.path(), "jwt", text);
         }
-        eventually(words, SOON, || staying.reasons().contains(words));
-        assert!(!staying.is_ready());
+        eventually(words, SOON, || sidecar.reasons().contains(words));
+        assert!(!sidecar.is_ready());
     }
     assert_eq!(audited(&bao, LOGIN), 0, "nothing was sent");
     secret_file(folder.path(), "jwt", &format!("{jwt}\n"));
     eventually("it is taken at once", Duration::from_secs(4), || {
-        staying.is_ready()
+        sidecar.is_ready()
     });
     // Where the next try was due anyway, the look at the file finds afterwards that it changed, and
     // takes it once more.
     let logins = audited(&bao, LOGIN);
     assert!((1..=2).contains(&logins), "{logins}");
-    staying.end().expect(0).assert_no_canary(&[VALUE, &jwt]);
+    sidecar.end().expect(0).assert_no_canary(&[VALUE, &jwt]);
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn row_16_a_jwt_file_that_is_emptied_does_not_cost_the_token_that_is_there() {
     bao.post("auth/kubernetes/role/platform", &short);
     let folder = tempfile::tempdir().unwrap();
     secret_file(folder.path(), "jwt", &jwt());
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     secret_file(folder.path(), "jwt", "");
     eventually("renewed", SOON, || audited(&bao, RENEW) >= 3);
     put(&bao, OTHER);
@@ -118,9 +118,9 @@ fn row_16_a_jwt_file_that_is_emptied_does_not_cost_the_token_that_is_there() {
     });
     assert_eq!(audited(&bao, LOGIN), 1);
     assert!(
-        staying.reasons().starts_with("app: ok"),
+        sidecar.reasons().starts_with("app: ok"),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
     // A better file is taken as soon as it is there.
     secret_file(folder.path(), "jwt", &jwt());

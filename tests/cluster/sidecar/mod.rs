@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 const VALUE: &str = "c4nary-v4lue-one";
 const OTHER: &str = "c4nary-v4lue-two";
@@ -103,8 +103,8 @@ fn a_write_is_delivered_within_the_refresh_interval_and_nothing_is_read_in_full_
     put(&bao, VALUE);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     assert!(delivered(folder.path()).contains(VALUE));
     eventually("it looks at the metadata", SOON, || {
         audited(&bao, "read kv/metadata/app") >= 3
@@ -116,7 +116,7 @@ fn a_write_is_delivered_within_the_refresh_interval_and_nothing_is_read_in_full_
     });
     assert_eq!(audited(&bao, "read kv/data/app"), 2);
     assert_eq!((audited(&bao, LOGIN), audited(&bao, RENEW)), (1, 0));
-    let output = staying.end().expect(0);
+    let output = sidecar.end().expect(0);
     output.assert_no_canary(&[VALUE, OTHER, &identity.role_id]);
     assert_eq!(
         audited(&bao, "update auth/token/revoke-self"),
@@ -135,12 +135,12 @@ fn where_metadata_may_not_be_read_the_data_is() {
         r#"path "kv/data/app" { capabilities = ["read"] }"#,
         &json!({}),
     );
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     put(&bao, OTHER);
     eventually("the change", Duration::from_secs(3), || {
         delivered(folder.path()).contains(OTHER)
     });
-    assert!(staying.is_ready());
+    assert!(sidecar.is_ready());
     assert_eq!(audited(&bao, LOGIN), 1);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{LOGIN, OTHER, RIGHTS, VALUE, audited, config, delivered, identity, put};
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 /// Begins an outage, sees that what was delivered stays and counts, ends it, and sees the sidecar
 /// recover.
@@ -16,16 +16,16 @@ fn over_an_outage(begin: fn(&OpenBao), end: fn(&OpenBao), words: &str) {
     put(&bao, VALUE);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
-    let before = staying.weight();
-    let up = || staying.metric("keyferry_vault_up{server=\"default\"}");
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
+    let before = sidecar.weight();
+    let up = || sidecar.metric("keyferry_vault_up{server=\"default\"}");
     assert_eq!(up(), Some(1.0));
     begin(&bao);
     eventually("it is told", Duration::from_secs(40), || {
-        staying.reasons().contains(words)
+        sidecar.reasons().contains(words)
     });
-    assert!(staying.is_ready(), "{}", staying.reasons());
+    assert!(sidecar.is_ready(), "{}", sidecar.reasons());
     assert_eq!(up(), Some(0.0));
     assert!(delivered(folder.path()).contains(VALUE));
     end(&bao);
@@ -33,15 +33,15 @@ fn over_an_outage(begin: fn(&OpenBao), end: fn(&OpenBao), words: &str) {
     eventually("it recovers", Duration::from_secs(40), || {
         delivered(folder.path()).contains(OTHER)
     });
-    eventually("all is well", SOON, || !staying.reasons().contains(words));
+    eventually("all is well", SOON, || !sidecar.reasons().contains(words));
     assert_eq!(up(), Some(1.0));
     assert_eq!(audited(&bao, LOGIN), 1, "the token was good all the time");
-    let after = staying.weight();
+    let after = sidecar.weight();
     assert!(
         after.files <= before.files + 2 && after.threads <= before.threads + 4,
         "{before:?} {after:?}"
     );
-    staying
+    sidecar
         .end()
         .expect(0)
         .assert_no_canary(&[VALUE, OTHER, &identity.role_id]);
@@ -73,11 +73,11 @@ fn row_59_a_server_that_is_down_at_the_start_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({}));
     bao.seal();
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    eventually("it says why", SOON, || staying.reasons().contains("sealed"));
-    staying.command("ready").expect(7);
-    assert_eq!(staying.ask("/livez").map(|(status, _)| status), Some(200));
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    eventually("it says why", SOON, || sidecar.reasons().contains("sealed"));
+    sidecar.command("ready").expect(7);
+    assert_eq!(sidecar.ask("/livez").map(|(status, _)| status), Some(200));
     bao.unseal();
-    staying.ready();
-    staying.command("ready").expect(0);
+    sidecar.ready();
+    sidecar.command("ready").expect(0);
 }

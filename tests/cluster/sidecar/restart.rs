@@ -8,7 +8,7 @@ use super::{OTHER, RIGHTS, VALUE, identity, put};
 use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 #[test]
 fn a_restart_writes_the_secrets_version_once_however_many_see_the_change() {
@@ -57,11 +57,11 @@ fn a_restart_writes_the_secrets_version_once_however_many_see_the_change() {
     let kubeconfig = cluster.service_account_kubeconfig(&namespace, "keeper");
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let both = folders.each_ref().map(|folder| {
-        let staying = Staying::start_with(folder.path(), &config, |run| {
+        let sidecar = RunningSidecar::start_with(folder.path(), &config, |run| {
             run.env("KUBECONFIG", &kubeconfig)
         });
-        staying.ready();
-        staying
+        sidecar.ready();
+        sidecar
     });
     assert_eq!(mark(), None, "a first delivery restarts nothing");
     put(&bao, OTHER);
@@ -75,7 +75,7 @@ fn a_restart_writes_the_secrets_version_once_however_many_see_the_change() {
     assert_eq!(mark(), Some(version));
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(stored()["metadata"]["generation"], 2, "one rollout");
-    for staying in both {
-        staying.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
+    for sidecar in both {
+        sidecar.end().expect(0).assert_no_canary(&[VALUE, OTHER]);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::cluster::Cluster;
 use crate::support::process::eventually;
 use crate::support::run::keyferry;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 /// Lets the account `keeper` of `home` write the Secret `app` of a namespace.
 fn grant(cluster: &Cluster, home: &str, namespace: &str) {
@@ -70,11 +70,11 @@ fn row_69_no_right_in_one_namespace_of_several_keeps_no_other_from_its_secret() 
     assert_eq!(value(&last).as_deref(), Some(b"b".as_slice()));
     assert_eq!(value(&denied), None);
 
-    let staying = Staying::start_with(folder.path(), &config, |run| {
+    let sidecar = RunningSidecar::start_with(folder.path(), &config, |run| {
         run.env("KUBECONFIG", &kubeconfig)
     });
     eventually("two of three", SOON, || {
-        let reasons = staying.reasons();
+        let reasons = sidecar.reasons();
         reasons.contains(&format!("in-{first}: ok"))
             && reasons.contains(&format!("in-{last}: ok"))
             && reasons.contains(&format!(
@@ -82,7 +82,7 @@ fn row_69_no_right_in_one_namespace_of_several_keeps_no_other_from_its_secret() 
             ))
     });
     grant(cluster, &first, &denied);
-    staying.ready();
+    sidecar.ready();
     assert_eq!(value(&denied).as_deref(), Some(b"b".as_slice()));
-    staying.end().expect(0);
+    sidecar.end().expect(0);
 }

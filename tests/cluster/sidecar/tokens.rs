@@ -12,7 +12,7 @@ use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::process::eventually;
 use crate::support::session::secret_file;
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 #[test]
 fn row_17_a_revoked_token_is_replaced_once() {
@@ -20,8 +20,8 @@ fn row_17_a_revoked_token_is_replaced_once() {
     put(&bao, VALUE);
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(&bao, RIGHTS, &json!({"token_ttl": "1h"}));
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     bao.post("sys/leases/revoke-prefix/auth/approle/login", &json!({}));
     eventually("it logs in again", SOON, || audited(&bao, LOGIN) == 2);
     put(&bao, OTHER);
@@ -44,8 +44,8 @@ fn row_14_a_refused_login_waits_longer_and_longer_and_not_at_all_when_its_file_c
         "7e57ed00-0000-4000-8000-000000000000",
     );
     let begun = Instant::now();
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    eventually("it is told", SOON, || staying.reasons().contains("denied"));
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    eventually("it is told", SOON, || sidecar.reasons().contains("denied"));
     std::thread::sleep(Duration::from_secs(8).saturating_sub(begun.elapsed()));
     let tries = audited(&bao, LOGIN);
     assert!(
@@ -55,7 +55,7 @@ fn row_14_a_refused_login_waits_longer_and_longer_and_not_at_all_when_its_file_c
     );
     new_secret_id(&bao);
     let changed = Instant::now();
-    staying.ready();
+    sidecar.ready();
     assert!(
         changed.elapsed() < Duration::from_secs(3),
         "{:?}",
@@ -72,13 +72,13 @@ fn row_19_a_token_that_may_not_renew_itself_is_not_asked_to_again_and_again() {
     let settings =
         json!({"token_ttl": "4s", "token_max_ttl": "1h", "token_no_default_policy": true});
     let identity = identity(&bao, narrow, &settings);
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     std::thread::sleep(Duration::from_secs(14));
     let (logins, renewals) = (audited(&bao, LOGIN), audited(&bao, RENEW));
     assert!((3..=6).contains(&logins), "{logins} logins");
     assert!(renewals <= logins, "{renewals} renewals in {logins} lives");
-    assert!(staying.is_ready(), "{}", staying.reasons());
+    assert!(sidecar.is_ready(), "{}", sidecar.reasons());
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn row_20_a_short_token_is_renewed_in_time_until_its_maximum() {
         RIGHTS,
         &json!({"token_ttl": "3s", "token_max_ttl": "9s"}),
     );
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     std::thread::sleep(Duration::from_secs(16));
     let (logins, renewals) = (audited(&bao, LOGIN), audited(&bao, RENEW));
     assert!((2..=4).contains(&logins), "{logins} logins");
@@ -102,9 +102,9 @@ fn row_20_a_short_token_is_renewed_in_time_until_its_maximum() {
         delivered(folder.path()).contains(OTHER)
     });
     assert!(
-        staying.reasons().starts_with("app: ok"),
+        sidecar.reasons().starts_with("app: ok"),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
 }
 
@@ -131,8 +131,8 @@ fn a_rotated_jwt_gives_a_new_token_at_once_and_the_old_one_back() {
         vault,
         role_id: String::new(),
     };
-    let staying = Staying::start(folder.path(), &config(&identity, ""));
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config(&identity, ""));
+    sidecar.ready();
     let login = "update auth/kubernetes/login";
     assert_eq!(audited(&bao, login), 1);
     // Tokens of one account differ only from second to second.
@@ -151,8 +151,8 @@ fn a_rotated_jwt_gives_a_new_token_at_once_and_the_old_one_back() {
     // A role that is taken away is told of once the token ends, and what was delivered stays.
     bao.delete("auth/kubernetes/role/platform");
     bao.post("sys/leases/revoke-prefix/auth/kubernetes/login", &json!({}));
-    eventually("it is told", SOON, || staying.reasons().contains("denied"));
-    assert!(staying.is_ready() && delivered(folder.path()).contains(OTHER));
+    eventually("it is told", SOON, || sidecar.reasons().contains("denied"));
+    assert!(sidecar.is_ready() && delivered(folder.path()).contains(OTHER));
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn a_token_without_an_end_is_made_once() {
         bao.addr(),
         root.display()
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     std::thread::sleep(Duration::from_secs(4));
-    assert!(staying.metric("keyferry_passes_total") >= Some(3.0));
+    assert!(sidecar.metric("keyferry_passes_total") >= Some(3.0));
     assert_eq!(audited(&bao, "update auth/token/create"), 1);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{RIGHTS, VALUE, identity};
 use crate::support::openbao::OpenBao;
 use crate::support::process::{eventually, poll};
-use crate::support::stay::{SOON, Staying};
+use crate::support::sidecar::{RunningSidecar, SOON};
 
 #[test]
 fn rows_23_and_24_a_field_that_is_no_good_keeps_what_was_delivered() {
@@ -47,8 +47,8 @@ fn rows_23_and_24_a_field_that_is_no_good_keeps_what_was_delivered() {
              [password]}}], to: [{{file: {{path: {name}.env}}}}]}}\n"
         );
     }
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let file = |name: &str| {
         fs::read_to_string(folder.path().join(format!("{name}.env"))).unwrap_or_default()
     };
@@ -57,7 +57,7 @@ fn rows_23_and_24_a_field_that_is_no_good_keeps_what_was_delivered() {
     }
     for (name, _, class, words) in &rows {
         let told = || {
-            let reasons = staying.reasons();
+            let reasons = sidecar.reasons();
             let line = reasons
                 .lines()
                 .find(|line| line.starts_with(&format!("{name}: ")));
@@ -90,9 +90,9 @@ fn rows_23_and_24_a_field_that_is_no_good_keeps_what_was_delivered() {
             whole().is_some(),
             "{name}: {text}: {} {}",
             file(name),
-            staying.reasons()
+            sidecar.reasons()
         );
     }
-    staying.ready();
-    staying.end().expect(0).assert_no_canary(&[VALUE]);
+    sidecar.ready();
+    sidecar.end().expect(0).assert_no_canary(&[VALUE]);
 }

@@ -11,7 +11,7 @@ use crate::support::openbao::OpenBao;
 use crate::support::process::{Scratch, eventually, hears_signals};
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 use crate::support::stub::{Reply, Stub};
 use keyferry::config::VaultAuth;
 
@@ -115,8 +115,8 @@ fn row_160_one_secret_in_three_spellings_is_read_once() {
     fs::write(&config, begin + &deliveries.collect::<String>()).unwrap();
     keyferry().args(["job"]).dir(desk.path()).run().expect(0);
     assert_eq!(super::audited(&bao, "read kv/data/app"), 1);
-    let staying = Staying::start(desk.path(), &fs::read_to_string(&config).unwrap());
-    staying.ready();
+    let sidecar = RunningSidecar::start(desk.path(), &fs::read_to_string(&config).unwrap());
+    sidecar.ready();
     assert_eq!(super::audited(&bao, "read kv/data/app"), 2);
 }
 

@@ -7,7 +7,7 @@ use std::thread::scope;
 use super::*;
 use crate::support::hung::Hung;
 use crate::support::process::eventually;
-use crate::support::stay::{SOON, Staying, age, age_key, replace};
+use crate::support::sidecar::{RunningSidecar, SOON, age, age_key, replace};
 use crate::support::tls::Authority;
 
 fn write(dir: &Path, name: &str, text: &str) {
@@ -163,24 +163,24 @@ fn row_117_a_target_that_hangs_delays_only_its_own_delivery() {
     let well = fs::read_to_string(at("well/b.env"));
     assert_eq!(well.ok().as_deref(), Some("B=1\n"), "{}", job.stderr);
 
-    let staying = Staying::start(dir.path(), &text);
+    let sidecar = RunningSidecar::start(dir.path(), &text);
     for value in ["2", "3"] {
         replace(&at("b.env.age"), &age(&format!("B={value}\n")));
         eventually("the other delivery goes on", SOON, || {
             fs::read_to_string(at("well/b.env")).is_ok_and(|text| text == format!("B={value}\n"))
         });
-        let (status, _) = staying.ask("/livez").expect("it answers");
+        let (status, _) = sidecar.ask("/livez").expect("it answers");
         assert_eq!(status, 200);
     }
-    let output = staying.end();
+    let output = sidecar.end();
     assert_eq!(output.code, 0, "{}", output.stderr);
 
-    let staying = Staying::start(dir.path(), &text);
+    let sidecar = RunningSidecar::start(dir.path(), &text);
     drop(hung);
     eventually("what hung is made up for", SOON * 3, || {
         at("hung/a.env").exists()
     });
-    drop(staying);
+    drop(sidecar);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn row_117_what_else_hangs_stops_no_probe_and_no_other_delivery() {
     );
     write(dir.path(), "token", "canary-1");
     replace(&at("b.env.age"), &age("B=1\n"));
-    let staying = Staying::start(dir.path(), &text);
+    let sidecar = RunningSidecar::start(dir.path(), &text);
     eventually("the first is delivered", SOON, || at("well.env").exists());
     let Some(hung) = Hung::mount(&at("hung")) else {
         return;
@@ -216,14 +216,14 @@ fn row_117_what_else_hangs_stops_no_probe_and_no_other_delivery() {
         }
         // As long as a try of what hangs takes, and longer.
         for _ in 0..asked {
-            let (status, _) = staying.ask("/livez").expect("it answers");
+            let (status, _) = sidecar.ask("/livez").expect("it answers");
             assert_eq!(status, 200);
             std::thread::sleep(Duration::from_millis(250));
         }
     }
     // A program that is being read would keep the log open beyond our end.
     drop(hung);
-    let output = staying.end();
+    let output = sidecar.end();
     assert_eq!(output.code, 0, "{}", output.stderr);
     for file in ["ca.pem", "end.pid", "a.pid", "program"] {
         let named = format!("hung/{file}");

@@ -9,7 +9,7 @@ use super::{
     with_token,
 };
 use crate::support::session::{fields, path, read_once, secret_file, version};
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 use crate::support::stub::{Reply, Stub};
 
 const BRIEF: Duration = Duration::from_millis(600);
@@ -44,9 +44,9 @@ fn row_152_a_duration_that_no_clock_counts_ends_no_process() {
              deliveries: [{{name: app, from: [{{vault: /v1/db/creds/x}}], to: [{{file: {{path: out.env}}}}]}}]\n",
             stub.url()
         );
-        let staying = Staying::start(folder.path(), &config);
-        staying.ready();
-        staying.end().expect(0).assert_no_canary(SECRETS);
+        let sidecar = RunningSidecar::start(folder.path(), &config);
+        sidecar.ready();
+        sidecar.end().expect(0).assert_no_canary(SECRETS);
     }
 }
 

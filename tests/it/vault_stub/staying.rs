@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{GRANTED, JWT, SECRETS, SOON, TOKEN, VALUE, copy, envelope, errors, granted, kv2};
 use crate::support::process::{Scratch, eventually};
 use crate::support::session::secret_file;
-use crate::support::stay::Staying;
+use crate::support::sidecar::RunningSidecar;
 use crate::support::stub::{Reply, Request, Stub};
 use crate::support::tls::{Authority, Identity};
 
@@ -73,7 +73,7 @@ fn good(request: &Request, value: &str, version: u64) -> Reply {
 fn all_rows(rows: &[Row], authority: &Authority) -> (Stub, Vec<Request>) {
     let phase = Arc::new(AtomicUsize::new(GOOD));
     let stub = provider(rows, &authority.issue(&["127.0.0.1"]), Arc::clone(&phase));
-    let folder = Scratch::new("staying");
+    let folder = Scratch::new("sidecar");
     folder.write("ca.crt", authority.pem());
     secret_file(folder.path(), "token", TOKEN);
     // Every other delivery is to say that it is not ready while its provider is down.
@@ -94,16 +94,16 @@ fn all_rows(rows: &[Row], authority: &Authority) -> (Stub, Vec<Request>) {
          {{refresh: 1s}}\ndeliveries:\n{deliveries}",
         stub.url()
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let delivered = |name: &str| {
         fs::read_to_string(folder.path().join(format!("{name}.env"))).unwrap_or_default()
     };
-    let before = staying.weight();
+    let before = sidecar.weight();
 
     phase.store(BAD, Ordering::SeqCst);
     let line = |name: &str| {
-        let reasons = staying.reasons();
+        let reasons = sidecar.reasons();
         let line = reasons
             .lines()
             .find(|line| line.starts_with(&format!("{name}: ")));
@@ -112,7 +112,7 @@ fn all_rows(rows: &[Row], authority: &Authority) -> (Stub, Vec<Request>) {
     let failures = |Row { name, class, .. }: &Row| {
         let sample =
             format!("keyferry_delivery_failures_total{{delivery=\"{name}\",class=\"{class}\"}}");
-        staying.metric(&sample).unwrap_or_default()
+        sidecar.metric(&sample).unwrap_or_default()
     };
     for (index, row) in rows.iter().enumerate() {
         eventually(row.name, SOON, || failures(row) >= 3.0);
@@ -122,28 +122,28 @@ fn all_rows(rows: &[Row], authority: &Authority) -> (Stub, Vec<Request>) {
         assert_eq!(line.contains("not ready"), !ready, "{line}");
         assert!(delivered(row.name).contains(VALUE), "{} stays", row.name);
     }
-    let during = staying.weight();
+    let during = sidecar.weight();
     let seen = stub.seen();
 
     phase.store(GOOD_AGAIN, Ordering::SeqCst);
     for row in rows {
         eventually(row.name, SOON, || delivered(row.name).contains(OTHER));
     }
-    staying.ready();
+    sidecar.ready();
     assert!(
-        !staying.reasons().contains(" old; "),
+        !sidecar.reasons().contains(" old; "),
         "{}",
-        staying.reasons()
+        sidecar.reasons()
     );
     // A connection per delivery may be open, and a thread or two read files.
-    for weight in [during, staying.weight()] {
+    for weight in [during, sidecar.weight()] {
         assert!(
             weight.files <= before.files + rows.len() + 4 && weight.threads <= before.threads + 4,
             "{before:?} {weight:?}"
         );
         assert!(weight.peak_kib < 64 << 10, "{weight:?}");
     }
-    let output = staying.end().expect(0);
+    let output = sidecar.end().expect(0);
     output.assert_no_canary(&[SECRETS, &[OTHER]].concat());
     (stub, seen)
 }
@@ -309,15 +309,15 @@ fn row_26_a_login_is_not_made_again_before_the_server_wants_it() {
             _ => granted(GRANTED, 600),
         }
     });
-    let folder = Scratch::new("staying");
+    let folder = Scratch::new("sidecar");
     secret_file(folder.path(), "jwt", JWT);
     let config = format!(
         "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: \
          [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
         stub.url()
     );
-    let staying = Staying::start(folder.path(), &config);
-    staying.ready();
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    sidecar.ready();
     let times = times.lock().expect("no test panics in here").clone();
     assert_eq!(times.len(), 2);
     assert!(times[1] - times[0] >= Duration::from_secs(4));

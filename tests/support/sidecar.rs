@@ -1,4 +1,4 @@
-//! A keyferry that stays, and what a test asks of it.
+//! A running sidecar, and what a test asks of it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal};
 
 use super::http::Client;
 use super::process::{eventually, free_ports};
-use super::run::{Going, Output, Run, keyferry, keyferry_first};
+use super::run::{Output, Run, Started, keyferry, keyferry_first};
 
 /// Long enough for anything that is not about time.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -23,14 +23,14 @@ pub(crate) struct Weight {
     pub(crate) peak_kib: usize,
 }
 
-/// A sidecar under way. Dropping it kills it.
-pub(crate) struct Staying {
-    going: Going,
+/// A sidecar that runs. Dropping it kills it.
+pub(crate) struct RunningSidecar {
+    started: Started,
     port: u16,
     config: PathBuf,
 }
 
-impl Staying {
+impl RunningSidecar {
     /// Starts one with this configuration in this folder.
     pub(crate) fn start(folder: &Path, config: &str) -> Self {
         Self::start_with(folder, config, |run| run)
@@ -56,13 +56,13 @@ impl Staying {
             .env("KEYFERRY_CONFIG", &path)
             .env("KEYFERRY_LISTEN", format!("127.0.0.1:{port}"))
             .args(["sidecar", "--log", "debug"]);
-        let staying = Self {
-            going: call(run).start(),
+        let sidecar = Self {
+            started: call(run).start(),
             port,
             config: path,
         };
-        eventually("it listens", SOON, || staying.ask("/livez").is_some());
-        staying
+        eventually("it listens", SOON, || sidecar.ask("/livez").is_some());
+        sidecar
     }
 
     /// Status and body of one of its paths; nothing when nobody answers.
@@ -135,38 +135,38 @@ impl Staying {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.going.pid()
+        self.started.pid()
     }
 
-    /// See `Going::first`.
+    /// See `Started::first`.
     pub(crate) fn first(&self) -> Pid {
-        self.going.first()
+        self.started.first()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        self.going.signal(signal);
+        self.started.signal(signal);
     }
 
     /// Waits for its end.
     pub(crate) fn finish(self) -> Output {
-        self.going.finish()
+        self.started.finish()
     }
 
     /// SIGTERM, and all that it said.
     pub(crate) fn end(self) -> Output {
-        self.going.signal(Signal::TERM);
+        self.started.signal(Signal::TERM);
         self.ended()
     }
 
     /// All that it said, of one that was told to end: a second signal would be one to abort.
     pub(crate) fn ended(self) -> Output {
-        self.going.finish()
+        self.started.finish()
     }
 
     /// SIGKILL.
     pub(crate) fn kill(self) -> Output {
-        self.going.signal(Signal::KILL);
-        self.going.finish()
+        self.started.signal(Signal::KILL);
+        self.started.finish()
     }
 }
 
