@@ -12,6 +12,7 @@ mod reaper;
 pub mod reflector;
 pub mod sidecar;
 mod signals;
+mod telemetry;
 pub mod trace;
 pub mod watch;
 

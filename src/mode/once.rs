@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::grants::Mode;
+use super::telemetry::Telemetry;
 use super::{Ended, Stop, access, stopped};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
 use crate::kubernetes::event::{Notice, reason_of};
 use crate::kubernetes::pod::Job;
+use crate::pass::apply::Applied;
 use crate::pass::outcome::{Failed, Outcome, foreseen};
 use crate::pass::pipeline;
 use crate::pass::world::World;
@@ -30,16 +32,23 @@ pub async fn run(
     logs: bool,
     now: jiff::Timestamp,
 ) -> (Ended, Option<Outcome>) {
+    let telemetry = Telemetry::begin(config);
+    let passed = |applied: &Applied| {
+        if let Some(telemetry) = &telemetry {
+            telemetry.passed(applied);
+        }
+        Outcome::of(applied, config)
+    };
     remind(config);
     let stopped = stopped();
     let done = {
         let mut pass = pin!(pipeline::run(config, &world, now));
         tokio::select! {
-            applied = &mut pass => Ok(applied),
+            applied = &mut pass => Ok(passed(&applied)),
             stop = stopped => {
                 world.shutdown.ask();
                 if let Ok(applied) = timeout(shutdown::LIMIT, pass).await {
-                    let outcome = Outcome::of(&applied, config);
+                    let outcome = passed(&applied);
                     outcome.log_changes();
                     outcome.failures.iter().for_each(Failed::log);
                 }
@@ -47,7 +56,6 @@ pub async fn run(
             }
         }
     };
-    let done = done.map(|applied| Outcome::of(&applied, config));
     if let Ok(outcome) = &done {
         if logs {
             outcome.log_changes();
@@ -66,7 +74,7 @@ pub async fn run(
         tell_at_job(&job, worst, &world).await;
     }
     world.close().await;
-    match done {
+    let (ended, outcome) = match done {
         Err(stop) => (Ended::Signal(stop), None),
         Ok(outcome) => {
             let ended = match worst {
@@ -75,7 +83,11 @@ pub async fn run(
             };
             (ended, Some(outcome))
         }
+    };
+    if let Some(telemetry) = telemetry {
+        telemetry.tell(&ended).await;
     }
+    (ended, outcome)
 }
 
 /// How long the Event at a Job may take.

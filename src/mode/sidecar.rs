@@ -10,7 +10,7 @@ use super::reaper::bury;
 use super::{Ended, reflector, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::config::problem::Problems;
-use crate::config::sidecar::Process;
+use crate::config::sidecar::{Collector, Process};
 use crate::config::{Config, Source};
 use crate::disk::aside;
 use crate::kubernetes::pod::Pod;
@@ -69,6 +69,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
         settings,
         world,
         seen: None,
+        collector: None,
     };
     tracing::info!(listen = %stay.settings.listen, "staying");
     let served = serve::serve(listener, Arc::clone(&health), names);
@@ -88,6 +89,9 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     tracing::info!("ending: what was delivered stays");
     let liveness = health.state().reflector.clone();
     tokio::join!(liveness.resign(), stay.world.close());
+    if let Some(collector) = &stay.collector {
+        otlp::tell_last(collector, &health).await;
+    }
     Ended::Well(progress::after_waiting("stopped"))
 }
 
@@ -98,6 +102,8 @@ struct Stay {
     world: World,
     /// The process to end with, once it was there.
     seen: Option<Process>,
+    /// Who is told of the end too.
+    collector: Option<Collector>,
 }
 
 impl Stay {
@@ -129,8 +135,9 @@ impl Stay {
             let collector = config.sidecar.otlp.clone();
             if collector.is_some() {
                 // The first pass may be over before the collector is first thought of.
-                health.record_spans();
+                otlp::begin(health);
             }
+            self.collector.clone_from(&collector);
             let end_with = config.sidecar.end_with.clone();
             let groups = groups::split(config).await;
             let new = {

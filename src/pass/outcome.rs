@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::pass::apply::Applied;
 use crate::plan::prune;
 use crate::plan::{Action, Plan, Step};
+use crate::process::records::{self, Record};
 
 /// One failure and whose it is.
 #[derive(Debug, Clone)]
@@ -91,6 +92,20 @@ impl Failed {
             delivery, target, class = %failure.class, reason = %failure.what, hint = failure.hint,
             "failed",
         );
+    }
+
+    /// The same for a collector alone: on standard error the last line of a run tells it.
+    pub fn record(&self) {
+        let Failure {
+            class, what, hint, ..
+        } = &self.failure;
+        let record = Record::new(tracing::Level::ERROR, "failed")
+            .with("delivery", self.delivery.as_deref())
+            .with("target", self.target.as_deref())
+            .with("class", Some(class.word()))
+            .with("reason", Some(what))
+            .with("hint", hint.as_deref());
+        records::add(record);
     }
 
     /// The same where it was logged before: since when it lasts, if people are to be told that

@@ -4,8 +4,11 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::process::progress::Log;
+use crate::process::records::Recorder;
 
 /// What other crates may say at our level.
 const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube_client=warn,\
@@ -36,11 +39,13 @@ pub fn start(filter: &str, json: bool, coloured: bool) -> Result<(), String> {
             .json()
             .flatten_event(true)
             .with_current_span(false)
+            .finish()
+            .with(Recorder)
             .init();
     } else if terminal {
-        builder.without_time().init();
+        builder.without_time().finish().with(Recorder).init();
     } else {
-        builder.init();
+        builder.finish().with(Recorder).init();
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod hardening;
 pub mod logging;
 pub mod memory;
 pub mod progress;
+pub mod records;
 pub mod shutdown;
 pub mod stderr;
 pub mod time_limit;

@@ -12,7 +12,7 @@ use self::wait::Wake;
 use super::cluster_watch::Followed;
 use super::events::EventLog;
 use super::file_watch::Watched;
-use super::health::{Health, Told};
+use super::health::{Health, Span, Told};
 use super::leases;
 use super::reactor::Reactor;
 use super::window_hold::WindowHold;
@@ -121,7 +121,7 @@ impl Batch<'_> {
             asked = asked.max(told.asked());
             self.tell(None, told);
         }
-        self.health.passed(|| self.span(begun, worst));
+        self.health.passed(|| Span::of(self.group, begun, worst));
         match worst {
             None => Ok(()),
             Some(_) => Err(asked),

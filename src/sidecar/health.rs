@@ -17,6 +17,8 @@ use crate::base::lock::locked;
 use crate::base::plain;
 use crate::config::{Config, OnFailure, Reaction, Staleness};
 use crate::pass::outcome::Failed;
+use crate::plan::DeliveryPlan;
+use crate::process::time_limit::any_number;
 use crate::reflector::Liveness;
 
 /// How everything stands.
@@ -66,6 +68,21 @@ pub struct Span {
     pub class: Option<Class>,
 }
 
+impl Span {
+    /// A pass over these deliveries that ended now.
+    pub fn of(config: &Config, begun: Timestamp, class: Option<Class>) -> Self {
+        let names = config.deliveries.iter();
+        let names = names.map(|delivery| delivery.name.as_str());
+        Self {
+            ids: std::array::from_fn(|_| any_number()),
+            deliveries: names.collect::<Vec<_>>().join(","),
+            begun,
+            ended: Timestamp::now(),
+            class,
+        }
+    }
+}
+
 /// More passes than this wait for no collector.
 const MOST_SPANS: usize = 256;
 
@@ -89,6 +106,31 @@ pub struct Told {
 }
 
 impl Told {
+    /// What the steps of one plan came to.
+    pub fn of(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Self {
+        let name = &plan.delivery;
+        let failed = |failure: &Failure| Failed::of(name, failure.clone());
+        let mut told = Self {
+            delivery: name.clone(),
+            written: 0,
+            failures: plan.steps.as_ref().err().map(failed).into_iter().collect(),
+            withdrawn: false,
+            made: Made::of(plan),
+            lease_end: None,
+            waiting: None,
+        };
+        for (step, result) in plan.steps.iter().flatten().zip(results) {
+            match result {
+                Ok(()) => told.written += u64::from(step.action.is_change()),
+                Err(failure) => told.failures.push(Failed {
+                    target: Some(step.artifact.to_string()),
+                    ..failed(failure)
+                }),
+            }
+        }
+        told
+    }
+
     /// The failure that decides.
     pub fn failure(&self) -> Option<&Failure> {
         self.failures.first().map(|failed| &failed.failure)

@@ -1,5 +1,5 @@
-//! Metrics and traces to an OpenTelemetry collector, as OTLP over gRPC (port 4317) or over HTTP in
-//! its JSON form (port 4318): names, times and counts.
+//! Metrics, traces and logs to an OpenTelemetry collector, as OTLP over gRPC (port 4317) or over
+//! HTTP in its JSON form (port 4318): names, times, counts and reasons.
 
 mod wire;
 
@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tracing::Level;
 
 use self::wire::{Field, Message};
 use super::health::{Health, Span};
@@ -16,13 +17,17 @@ use crate::base::failure::Failure;
 use crate::base::metric::{Figure, Kind};
 use crate::config::sidecar::Collector;
 use crate::net::{Post, calls, post};
+use crate::process::records::{self, Record};
 use crate::process::time_limit::any_number;
 
-/// How often is told.
+/// How often a collector is told.
 const EVERY: Duration = Duration::from_secs(15);
 
 /// How long a collector may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a collector may take before the process ends.
+const LAST_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a message is of: its path over HTTP, and its method of gRPC.
 type Signal = (&'static str, &'static str);
@@ -34,29 +39,36 @@ const OF_TRACES: Signal = (
     "/v1/traces",
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
 );
+const OF_LOGS: Signal = (
+    "/v1/logs",
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+);
 
-/// Tells a collector, for ever. One that is away is told of once, and what it missed is not kept.
+/// From now on passes and log records wait for a collector.
+pub fn begin(health: &Health) {
+    started();
+    health.record_spans();
+    records::keep();
+}
+
+/// When counting began: it goes on with the next configuration.
+fn started() -> Timestamp {
+    static STARTED: OnceLock<Timestamp> = OnceLock::new();
+    *STARTED.get_or_init(Timestamp::now)
+}
+
+/// Tells a collector, for ever. One that is away is told of once. Log records wait for it; passes
+/// do not.
 pub async fn export(collector: Option<&Collector>, health: &Health) {
     let Some(collector) = collector else {
         return std::future::pending().await;
     };
-    let started = Timestamp::now();
     let mut away = false;
     loop {
         tokio::time::sleep(EVERY).await;
-        let spans = health.take_spans();
-        let mut messages = vec![(
-            OF_METRICS,
-            metrics(figures(health), started, Timestamp::now()),
-        )];
-        if !spans.is_empty() {
-            messages.push((OF_TRACES, traces(&spans)));
-        }
-        let told = tell(collector, &messages).await;
+        let told = tell_all(collector, health, LIMIT).await;
         match &told {
-            Err(failure) if !away => {
-                tracing::warn!(reason = %failure.what, "the collector is not told")
-            }
+            Err(failure) if !away => not_told(failure),
             Ok(()) if away => tracing::info!("the collector is told again"),
             Ok(()) | Err(_) => {}
         }
@@ -64,8 +76,46 @@ pub async fn export(collector: Option<&Collector>, health: &Health) {
     }
 }
 
-async fn tell(collector: &Collector, messages: &[(Signal, Message)]) -> Result<(), Failure> {
-    let deadline = Instant::now() + PATIENCE;
+/// Tells a collector what there is before the process ends. It holds the end up for two seconds at
+/// most, and decides nothing.
+pub async fn tell_last(collector: &Collector, health: &Health) {
+    let told = timeout(LAST_LIMIT, tell_all(collector, health, LAST_LIMIT)).await;
+    match told {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => not_told(&failure),
+        Err(_) => tracing::warn!(reason = "it did not answer in time", "{NOT_TOLD}"),
+    }
+}
+
+const NOT_TOLD: &str = "the collector is not told";
+
+fn not_told(failure: &Failure) {
+    tracing::warn!(reason = %failure.what, "{NOT_TOLD}");
+}
+
+async fn tell_all(collector: &Collector, health: &Health, limit: Duration) -> Result<(), Failure> {
+    let (spans, records) = (health.take_spans(), records::take());
+    let mut messages = vec![(OF_METRICS, metrics(figures(health), Timestamp::now()))];
+    if !spans.is_empty() {
+        messages.push((OF_TRACES, traces(&spans)));
+    }
+    // The last of all: where one message is refused, no record was taken.
+    if !records.is_empty() {
+        messages.push((OF_LOGS, logs(&records)));
+    }
+    let told = tell(collector, &messages, limit).await;
+    if told.is_err() {
+        records::give_back(records);
+    }
+    told
+}
+
+async fn tell(
+    collector: &Collector,
+    messages: &[(Signal, Message)],
+    limit: Duration,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + limit;
     match collector {
         Collector::Grpc(address) => {
             let messages = messages
@@ -92,13 +142,13 @@ async fn tell(collector: &Collector, messages: &[(Signal, Message)]) -> Result<(
 }
 
 /// An `ExportMetricsServiceRequest`.
-fn metrics(figures: Vec<Figure>, started: Timestamp, now: Timestamp) -> Message {
+fn metrics(figures: Vec<Figure>, now: Timestamp) -> Message {
     let metrics = figures.iter().map(|figure| {
         let points = figure.values.iter().map(|(labels, value)| {
             let attributes = labels.iter();
             let attributes = attributes.map(|(key, value)| attribute(key, value));
             Message::default()
-                .with(2, "startTimeUnixNano", nanos(started))
+                .with(2, "startTimeUnixNano", nanos(started()))
                 .with(3, "timeUnixNano", nanos(now))
                 .with(4, "asDouble", Field::Double(*value))
                 .with(7, "attributes", Field::Many(attributes.collect()))
@@ -155,7 +205,36 @@ fn traces(spans: &[Span]) -> Message {
     request("resourceSpans", "scopeSpans", scoped)
 }
 
-/// Both requests are built alike, down to the numbers.
+/// An `ExportLogsServiceRequest`.
+fn logs(records: &[Record]) -> Message {
+    let records = records.iter().map(|record| {
+        let attributes = record.attributes.iter();
+        let attributes = attributes.map(|(name, value)| attribute(name, value));
+        let body = Message::default().with(1, "stringValue", text(&record.message));
+        Message::default()
+            .with(1, "timeUnixNano", nanos(record.at))
+            .with(2, "severityNumber", Field::Enum(severity(record.level)))
+            .with(3, "severityText", text(record.level.as_str()))
+            .with(5, "body", Field::One(body))
+            .with(6, "attributes", Field::Many(attributes.collect()))
+            .with(11, "observedTimeUnixNano", nanos(record.at))
+    });
+    let scoped = scoped("logRecords", records.collect());
+    request("resourceLogs", "scopeLogs", scoped)
+}
+
+/// The number of a level in the protocol.
+fn severity(level: Level) -> u64 {
+    match level {
+        Level::TRACE => 1,
+        Level::DEBUG => 5,
+        Level::INFO => 9,
+        Level::WARN => 13,
+        Level::ERROR => 17,
+    }
+}
+
+/// All requests are built alike, down to the numbers.
 fn request(resources: &'static str, scopes: &'static str, scoped: Message) -> Message {
     let attributes = vec![
         attribute("service.name", "keyferry"),
@@ -169,7 +248,7 @@ fn request(resources: &'static str, scopes: &'static str, scoped: Message) -> Me
     Message::default().with(1, resources, Field::Many(vec![told]))
 }
 
-/// Which of many sidecars this is; after each start another one.
+/// Which of many processes this is; after each start another one.
 fn instance() -> &'static str {
     static ID: OnceLock<String> = OnceLock::new();
     ID.get_or_init(|| format!("{:016x}{:016x}", any_number(), any_number()))

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use keyferry::sidecar::metrics;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Text;
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::support::process::{
     Scratch, Server, eventually, first_that_starts, free_ports, ready, text,
 };
+use crate::support::run::keyferry;
 use crate::support::sidecar::{RunningSidecar, age, age_key, replace};
 use crate::support::tls::Authority;
 use crate::support::tools;
@@ -57,11 +59,13 @@ impl Collector {
 exporters:
   file/metrics: {{path: metrics.json, flush_interval: 100ms}}
   file/traces: {{path: traces.json, flush_interval: 100ms}}
+  file/logs: {{path: logs.json, flush_interval: 100ms}}
 service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines:
     metrics: {{receivers: [otlp, otlp/tls], exporters: [file/metrics]}}
     traces: {{receivers: [otlp, otlp/tls], exporters: [file/traces]}}
+    logs: {{receivers: [otlp, otlp/tls], exporters: [file/logs]}}
 "
         );
         scratch.write("otelcol.yaml", config);
@@ -102,14 +106,18 @@ service:
 
 /// A sidecar whose only delivery has this name.
 fn sidecar(folder: &Path, name: &str, collector: &Collector, address: &str) -> RunningSidecar {
-    let config = format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{address}'}}\ndeliveries:\n- \
-         {{name: {name}, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
-        age_key().display()
-    );
+    let config = config(name, address);
     let roots = collector.scratch.path().join("ca.crt");
     put(folder, VALUE);
     RunningSidecar::start_with(folder, &config, |run| run.env("SSL_CERT_FILE", roots))
+}
+
+fn config(name: &str, address: &str) -> String {
+    format!(
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{address}'}}\ndeliveries:\n- \
+         {{name: {name}, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        age_key().display()
+    )
 }
 
 fn put(folder: &Path, value: &str) {
@@ -176,6 +184,7 @@ fn a_real_collector_understands_each_way_to_tell_it() {
         assert!(ready.start_time_unix_nano <= ready.time_unix_nano);
         assert!(ready.start_time_unix_nano > 1_700_000_000_000_000_000);
         spans(&collector, name);
+        logged(&collector, name, 9, "updated");
     }
     let told: Vec<ExportMetricsServiceRequest> = collector.told("metrics.json");
     let mut instances = BTreeSet::new();
@@ -203,6 +212,46 @@ fn a_real_collector_understands_each_way_to_tell_it() {
             !said.contains("the collector is not told"),
             "{name}: {said}"
         );
+    }
+}
+
+/// Waits until the collector has a log record of this delivery.
+fn logged(collector: &Collector, delivery: &str, severity: i32, message: &str) {
+    eventually("the log is told", TOLD, || {
+        let told: Vec<ExportLogsServiceRequest> = collector.told("logs.json");
+        let all = told.into_iter().flat_map(|message| message.resource_logs);
+        let mut all = all
+            .flat_map(|of| of.scope_logs)
+            .flat_map(|of| of.log_records);
+        all.any(|record| {
+            let body = Some(AnyValue {
+                value: Some(Text::StringValue(message.to_owned())),
+            });
+            record.severity_number == severity
+                && record.body == body
+                && has(&record.attributes, "delivery", delivery)
+        })
+    });
+}
+
+#[test]
+fn a_real_collector_is_told_of_a_job_before_it_ends() {
+    let collector = Collector::start();
+    let names = ["job-over-grpc", "job-over-grpcs", "job-over-http"];
+    for (name, address) in std::iter::zip(names, &collector.addresses) {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), VALUE);
+        fs::write(folder.path().join("keyferry.yaml"), config(name, address)).unwrap();
+        let run = || {
+            let run = keyferry().dir(folder.path()).args(["job"]);
+            run.env("SSL_CERT_FILE", collector.scratch.path().join("ca.crt"))
+                .run()
+        };
+        run().expect(0);
+        logged(&collector, name, 9, "created");
+        fs::remove_file(folder.path().join("app.env.age")).unwrap();
+        run().expect(4);
+        logged(&collector, name, 17, "failed");
     }
 }
 

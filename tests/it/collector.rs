@@ -1,12 +1,14 @@
 //! OTLP over gRPC against a receiver that answers as told, and reads with the official types.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant as Clock};
 
 use bytes::Bytes;
 use h2::server::{SendResponse, handshake};
 use http::{HeaderMap, HeaderValue, Response};
 use keyferry::net::calls;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -15,7 +17,9 @@ use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::support::sidecar::{RunningSidecar, age, age_key};
+use crate::support::run::keyferry;
+use crate::support::sidecar::{RunningSidecar, age, age_key, replace};
+use crate::support::stub::{Reply, Stub};
 
 /// What the receiver says to one call.
 #[derive(Debug, Clone, Copy)]
@@ -259,4 +263,106 @@ fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
         "{said}"
     );
     assert!(!said.contains("c4nary"));
+}
+
+/// A configuration of one delivery that a job makes, and this collector.
+fn job(folder: &Path, collector: &str) {
+    replace(&folder.join("app.env.age"), &age("PASSWORD=c4nary-v4lue\n"));
+    let config = format!(
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{collector}'}}\ndeliveries:\n- {{name: app, \
+         from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        age_key().display()
+    );
+    std::fs::write(folder.join("keyferry.yaml"), config).unwrap();
+}
+
+#[test]
+fn a_job_tells_its_metrics_its_span_and_its_log_before_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = Stub::start(|_| Reply::text(200, "application/json", "{}"));
+    job(folder.path(), &stub.url());
+    let run = |code: i32| {
+        keyferry()
+            .dir(folder.path())
+            .args(["job"])
+            .run()
+            .expect(code)
+    };
+    let told = |path: &str| {
+        let seen = stub.seen().into_iter();
+        let last = seen.rev().find(|request| request.path == path).unwrap();
+        assert!(!String::from_utf8_lossy(&last.body).contains("c4nary"));
+        last.body
+    };
+    let records = || {
+        let logs: ExportLogsServiceRequest = serde_json::from_slice(&told("/v1/logs")).unwrap();
+        logs.resource_logs[0].scope_logs[0].log_records.clone()
+    };
+    let span = || {
+        let traces: ExportTraceServiceRequest =
+            serde_json::from_slice(&told("/v1/traces")).unwrap();
+        let [span] = traces.resource_spans[0].scope_spans[0].spans.as_slice() else {
+            panic!("{traces:?}");
+        };
+        span.status.clone().unwrap().code
+    };
+
+    run(0);
+    let metrics: ExportMetricsServiceRequest =
+        serde_json::from_slice(&told("/v1/metrics")).unwrap();
+    let told_metrics = &metrics.resource_metrics[0].scope_metrics[0].metrics;
+    let changes = told_metrics
+        .iter()
+        .find(|metric| metric.name == "keyferry_delivery_changes_total")
+        .unwrap();
+    let Some(Data::Sum(sum)) = &changes.data else {
+        panic!("{changes:?}");
+    };
+    let value = sum.data_points[0].value;
+    assert_eq!(value, Some(number_data_point::Value::AsDouble(1.0)));
+    assert_eq!(span(), 1);
+    let of_success = format!("{:?}", records());
+    assert!(of_success.contains("1 created"), "{of_success}");
+    assert!(of_success.contains("app.env"), "{of_success}");
+
+    std::fs::write(folder.path().join("app.env.age"), "age-encryption.org/v1\n").unwrap();
+    run(5);
+    assert_eq!(span(), 2);
+    let failed = records();
+    let failed = failed
+        .iter()
+        .find(|record| record.severity_text == "ERROR")
+        .unwrap();
+    let told = format!("{failed:?}");
+    for words in ["app", "corrupt", "keyferry.yaml", "app.env.age"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert_eq!(failed.severity_number, 17);
+    assert!(failed.time_unix_nano > 1_700_000_000_000_000_000);
+}
+
+#[test]
+fn no_collector_changes_or_holds_up_how_a_job_ends() {
+    let (silent, _calls) = receiver(&[Says::Silence]);
+    let [nobody] = crate::support::process::free_ports();
+    for address in [
+        format!("grpc://{silent}"),
+        format!("grpc://127.0.0.1:{nobody}"),
+        format!("http://127.0.0.1:{nobody}"),
+    ] {
+        for (source, code) in [(age("A=b\n"), 0), (b"age-encryption.org/v1\n".to_vec(), 5)] {
+            let folder = tempfile::tempdir().unwrap();
+            job(folder.path(), &address);
+            replace(&folder.path().join("app.env.age"), &source);
+            let begun = Clock::now();
+            let output = keyferry()
+                .dir(folder.path())
+                .args(["job"])
+                .run()
+                .expect(code);
+            assert!(begun.elapsed() < Duration::from_secs(10), "{address}");
+            let told = output.stderr.matches("the collector is not told").count();
+            assert_eq!(told, 1, "{address}: {}", output.stderr);
+        }
+    }
 }

@@ -18,8 +18,9 @@ pub struct RawSidecar {
     /// The process whose end is keyferry's: for a plain sidecar in a Job, beside a container that
     /// ends.
     pub end_with: Option<At<RawEndWith>>,
-    /// Metrics and a span per pass go there: `grpc://collector:4317` is OTLP over gRPC,
-    /// `http://collector:4318` over HTTP in JSON; `grpcs://` and `https://` are the same with TLS.
+    /// Metrics, a span per pass and the log go there, those of `job` and `init` too:
+    /// `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
+    /// `grpcs://` and `https://` are the same with TLS.
     pub otlp: Option<At<Shown>>,
     /// Tell of failures and recoveries with Events at our pod, else at the Secret that is
     /// delivered (default: true).

@@ -1,17 +1,13 @@
 //! What a pass came to, delivery by delivery.
 
-use jiff::Timestamp;
-
-use super::super::health::{Span, Told};
-use super::super::outputs::Made;
+use super::super::health::Told;
 use super::Batch;
-use crate::base::failure::{Class, Failure};
+use crate::base::failure::Failure;
 use crate::config::{Delivery, OnFailure, Target};
 use crate::pass::apply::withdraw::{Withdrawal, withdraw};
 use crate::pass::outcome::Failed;
 use crate::pass::world::World;
 use crate::plan::{Action, DeliveryPlan, Owed};
-use crate::process::time_limit::any_number;
 
 impl Batch<'_> {
     /// What a pass did to one delivery; removes it if its source is gone and the delivery says so.
@@ -69,33 +65,15 @@ impl Batch<'_> {
         }
     }
 
-    /// What the steps of one plan came to.
+    /// What the steps of one plan came to, and what waits for a window.
     pub(super) fn told(&self, plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
-        let name = &plan.delivery;
-        let failed = |failure: &Failure| Failed::of(name, failure.clone());
-        let mut told = Told {
-            delivery: name.clone(),
-            written: 0,
-            failures: plan.steps.as_ref().err().map(failed).into_iter().collect(),
-            withdrawn: false,
-            made: Made::of(plan),
-            lease_end: None,
-            waiting: None,
-        };
-        let mut waiting = 0;
-        for (step, result) in plan.steps.iter().flatten().zip(results) {
-            waiting += usize::from(step.action == Action::Wait);
-            match result {
-                Ok(()) => told.written += u64::from(step.action.is_change()),
-                Err(failure) => told.failures.push(Failed {
-                    target: Some(step.artifact.to_string()),
-                    ..failed(failure)
-                }),
-            }
+        let steps = plan.steps.iter().flatten();
+        let waiting = steps.filter(|step| step.action == Action::Wait).count();
+        let opens = self.waits.opens(&plan.delivery).filter(|_| waiting > 0);
+        Told {
+            waiting: opens.map(|opens| (waiting, opens)),
+            ..Told::of(plan, results)
         }
-        let opens = self.waits.opens(name).filter(|_| waiting > 0);
-        told.waiting = opens.map(|opens| (waiting, opens));
-        told
     }
 
     pub(super) fn all_owed(&self, delivery: &Delivery) -> Vec<Owed> {
@@ -108,21 +86,6 @@ impl Batch<'_> {
             versions: Vec::new(),
         });
         owed.collect()
-    }
-
-    pub(super) fn span(&self, begun: Timestamp, class: Option<Class>) -> Span {
-        let names = self
-            .group
-            .deliveries
-            .iter()
-            .map(|delivery| delivery.name.as_str());
-        Span {
-            ids: std::array::from_fn(|_| any_number()),
-            deliveries: names.collect::<Vec<_>>().join(","),
-            begun,
-            ended: Timestamp::now(),
-            class,
-        }
     }
 }
 

@@ -1,0 +1,71 @@
+//! What a collector is told of a run that makes one pass, before it ends.
+
+use jiff::Timestamp;
+use tracing::Level;
+
+use super::Ended;
+use crate::config::Config;
+use crate::config::sidecar::Collector;
+use crate::pass::apply::Applied;
+use crate::pass::outcome::Failed;
+use crate::process::records::{self, Record};
+use crate::sidecar::health::{Health, Span, Told};
+use crate::sidecar::otlp;
+
+/// The metrics, the span and the log of one pass.
+pub(super) struct Telemetry<'c> {
+    config: &'c Config,
+    collector: &'c Collector,
+    health: Health,
+    begun: Timestamp,
+}
+
+impl<'c> Telemetry<'c> {
+    /// From now on the log is kept, where a collector is configured.
+    pub(super) fn begin(config: &'c Config) -> Option<Self> {
+        let collector = config.sidecar.otlp.as_ref()?;
+        let health = Health::default();
+        otlp::begin(&health);
+        health.take(config);
+        Some(Self {
+            config,
+            collector,
+            health,
+            begun: Timestamp::now(),
+        })
+    }
+
+    /// The pass is over.
+    pub(super) fn passed(&self, applied: &Applied) {
+        let plans = applied.plan.deliveries.iter();
+        let told = plans.zip(&applied.results);
+        let told: Vec<Told> = told
+            .map(|(plan, results)| Told::of(plan, results))
+            .collect();
+        let worst = told.iter().filter_map(Told::class).min();
+        for told in told {
+            // What is news is for those that stay.
+            drop(self.health.tell(told));
+        }
+        self.health
+            .passed(|| Span::of(self.config, self.begun, worst));
+    }
+
+    /// Tells all of it, and how the run ends.
+    pub(super) async fn tell(self, ended: &Ended) {
+        match ended {
+            Ended::Failed(failed) => {
+                std::iter::once(failed)
+                    .chain(&failed.others)
+                    .for_each(Failed::record);
+            }
+            Ended::Well(line) | Ended::Differs(line) => {
+                records::add(Record::new(Level::INFO, line));
+            }
+            Ended::Signal(_) => records::add(Record::new(Level::WARN, "stopped by a signal")),
+            // A pass starts no program.
+            Ended::Program(_) => {}
+        }
+        otlp::tell_last(self.collector, &self.health).await;
+    }
+}
