@@ -82,8 +82,12 @@ impl NetError {
             Self::Address { .. } => "write it as https://host:port",
             Self::Plaintext { .. } => "use https://, or say `allowPlaintext: true`",
             Self::Connect { .. } | Self::Timeout { .. } | Self::Late { .. } => {
-                "check that a server listens at this address, that DNS finds it, and that a \
-                 network policy lets us out"
+                let check = "check that a server listens at this address, that DNS finds it, and \
+                             that a network policy lets us out";
+                return Some(match proxy() {
+                    Some(name) => format!("{check}; {name} is set, but keyferry uses no proxy"),
+                    None => check.to_owned(),
+                });
             }
             Self::Tls { hint, .. } | Self::Untrusted { hint, .. } => hint,
             Self::Roots { .. } => "name the file with the CA's certificate in PEM",
@@ -102,4 +106,11 @@ impl NetError {
         failure.hint = self.hint();
         failure
     }
+}
+
+/// The variable that would send other programs to a proxy.
+fn proxy() -> Option<&'static str> {
+    let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    names.into_iter().find(is_set)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{GRANTED, JWT, SECRETS, SOON, TOKEN, VALUE, granted, in_turn, kv2};
-use crate::support::process::{Scratch, eventually};
+use crate::support::process::{Scratch, eventually, free_ports};
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
 use crate::support::stub::{Reply, Stub};
@@ -55,6 +55,39 @@ fn a_github_job_delivers_with_the_identity_of_its_runner() {
     with.assert_no_canary(&[SECRETS, &[token]].concat());
     let written = fs::read_to_string(folder.path().join("out.env")).expect("out.env");
     assert!(written.contains(VALUE), "{written}");
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_not_used_and_a_failure_says_so() {
+    let folder = Scratch::new("vault-binary");
+    secret_file(folder.path(), "jwt", JWT);
+    let auth = "{jwt: {role: ci, tokenFile: jwt}}";
+    let vault = Stub::start(|request| match request.path.as_str() {
+        path if path.ends_with("/login") => granted(GRANTED, 600),
+        _ => kv2(),
+    });
+    let [proxy, nobody] = free_ports();
+    let job = || {
+        let run = keyferry()
+            .dir(folder.path())
+            .args(["job", "--deadline", "3s"]);
+        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]
+            .into_iter()
+            .fold(run, |run, name| {
+                run.env(name, format!("http://127.0.0.1:{proxy}"))
+            })
+    };
+    configure(&folder, &vault.url(), auth);
+    job().run().expect(0).assert_no_canary(SECRETS);
+    configure(&folder, &format!("http://127.0.0.1:{nobody}"), auth);
+    let failed = job().run().expect(7);
+    let words = "HTTPS_PROXY is set, but keyferry uses no proxy";
+    let told = failed
+        .stderr
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(told.contains(words), "{}", failed.stderr);
 }
 
 #[test]
