@@ -155,6 +155,8 @@ impl Drop for Request {
 pub static VAULT_REQUESTS: Tally = Tally::new();
 /// Whether the last request met a server that does its work, by its name in the configuration.
 pub static VAULT_UP: Marks = Marks(Mutex::new(BTreeMap::new()));
+/// Whether the last login was granted, by the server's name.
+pub static VAULT_LOGGED_IN: Marks = Marks(Mutex::new(BTreeMap::new()));
 /// Requests to Vault that got no good answer.
 pub static VAULT_ERRORS: Tally = Tally::new();
 /// Logins that were granted.

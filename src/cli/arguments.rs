@@ -14,6 +14,7 @@ use keyferry::base::style::Style;
 use keyferry::mode::trace;
 use keyferry::mode::watch::OnChange;
 use keyferry::plan::Format;
+use keyferry::sidecar::client;
 use keyferry::sidecar::listen::Listen;
 
 pub(crate) use check::Check;
@@ -232,8 +233,9 @@ pub(crate) enum Command {
     /// Ask a running sidecar whether everything was delivered (exec probe): exit code 0 or 7, and
     /// why
     Ready(Address),
-    /// Show how a running sidecar stands: each delivery, its age, its lease, what failed
-    Status(Address),
+    /// Show how a running sidecar stands: each delivery, its age, its lease, what failed, and what
+    /// goes where
+    Status(Status),
     /// Say where a Secret of the cluster comes from: configuration, delivery, sources and their
     /// versions
     ///
@@ -378,7 +380,8 @@ pub(crate) struct Sidecar {
 /// Where a running sidecar answers.
 #[derive(Debug, Args)]
 pub(crate) struct Address {
-    /// Address of /livez, /readyz, /metrics and /status; `:9733` for all addresses of both families
+    /// Address of /livez, /readyz, /metrics, /status and of a page at /; `:9733` for all addresses
+    /// of both families
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -386,6 +389,16 @@ pub(crate) struct Address {
         default_value = "127.0.0.1:9733"
     )]
     pub(crate) listen: Listen,
+}
+
+/// How a running sidecar is.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) address: Address,
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: client::Format,
 }
 
 /// What would change.

@@ -73,7 +73,7 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
         }),
         Command::Sidecar(sidecar) => stay(common, &sidecar),
         Command::Ready(address) => printed(client::ready(address.listen)),
-        Command::Status(address) => printed(client::status(address.listen)),
+        Command::Status(status) => printed(client::status(status.address.listen, status.output)),
         Command::Trace(Trace {
             kind: TraceKind::Secret,
             name,

@@ -24,6 +24,8 @@ pub struct Sidecar {
     pub otlp: Option<Collector>,
     /// Whether Events of the cluster tell of failures.
     pub events: bool,
+    /// Whether people are shown a page.
+    pub status_page: bool,
     /// When changes may be made; at any time where it is empty.
     pub windows: Vec<Window>,
 }
@@ -36,6 +38,7 @@ impl Default for Sidecar {
             end_with: None,
             otlp: None,
             events: true,
+            status_page: true,
             windows: Vec::new(),
         }
     }

@@ -37,6 +37,15 @@ impl Pod {
     }
 }
 
+impl std::fmt::Display for Pod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
 /// The Job that made our pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {

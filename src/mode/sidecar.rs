@@ -60,6 +60,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     };
     let names = std::mem::take(&mut settings.names);
     let health = Arc::new(Health::default());
+    health.state().instance = instance();
     let reactor = Reactor::new(Arc::clone(&health));
     let event_log = EventLog::new(Pod::of_this_process());
     let world = settings.world.as_ref()(&first);
@@ -93,6 +94,15 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
         otlp::tell_last(collector, &health).await;
     }
     Ended::Well(progress::after_waiting("stopped"))
+}
+
+/// The pod, or else the machine.
+fn instance() -> Option<String> {
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    match Pod::of_this_process() {
+        Some(pod) => Some(pod.to_string()),
+        None => host().map(|host| host.trim().to_owned()),
+    }
 }
 
 struct Stay {

@@ -15,6 +15,7 @@ use super::events::Teller;
 use super::keys;
 use super::leader::Candidate;
 use super::liveness::Liveness;
+use super::status::Named;
 use super::watch::{Follow, Seen, Versioned};
 use super::worker::{Done, Trouble, Worker};
 use crate::base::artifact::ObjectName;
@@ -371,6 +372,7 @@ impl Desk {
             counts.held = index.held();
         });
         self.liveness.refusals(index.refusals());
+        self.liveness.named(Named::of(index));
         self.liveness
             .ready(Kind::ALL.into_iter().all(|kind| index.knows(kind)));
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::leader::Candidate;
 use super::metrics::ENDS;
-
+use super::status::Named;
 use crate::base::lock::locked;
 
 /// A watch that was silent for so long is stuck: the server sends something about every minute, and
@@ -27,6 +27,7 @@ pub(super) struct State {
     pub(super) relists: u64,
     pub(super) done: BTreeMap<(&'static str, &'static str), u64>,
     pub(super) counts: Counts,
+    pub(super) named: Named,
     pub(super) refusals: BTreeMap<&'static str, usize>,
     pub(super) leads: bool,
     ready: bool,
@@ -36,7 +37,7 @@ pub(super) struct State {
 }
 
 /// How many there are now.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Counts {
     pub(super) wanted: usize,
     pub(super) copies: usize,
@@ -80,6 +81,10 @@ impl Liveness {
 
     pub(super) fn refusals(&self, counts: BTreeMap<&'static str, usize>) {
         self.state().refusals = counts;
+    }
+
+    pub(super) fn named(&self, named: Named) {
+        self.state().named = named;
     }
 
     /// Whether this replica works. One that does not follows nothing.

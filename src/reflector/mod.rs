@@ -19,6 +19,7 @@ mod liveness;
 mod metrics;
 mod preview;
 mod source_cache;
+mod status;
 mod watch;
 mod worker;
 
@@ -26,4 +27,5 @@ pub use controller::run;
 pub use liveness::Liveness;
 pub use metrics::names as metrics;
 pub use preview::foresee;
+pub use status::{CopiedStatus, ReflectorStatus, RefusedStatus};
 pub use watch::{Follow, Seen, Versioned};

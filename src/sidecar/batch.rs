@@ -135,6 +135,11 @@ impl Batch<'_> {
             .announce(&name, delivery, &news, failure.as_ref());
     }
 
+    /// When its next pass is; nothing while one is under way.
+    pub(super) fn tell_next(&self, at: Option<Instant>) {
+        self.health.next(self.group, at);
+    }
+
     /// Whether changes of one delivery, or of what manifests describe, have to wait for a window.
     pub fn holds(&self, name: &str) -> bool {
         let mut deliveries = self.group.deliveries.iter();

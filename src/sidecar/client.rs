@@ -5,9 +5,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::listen::Listen;
+use super::status::{DeliveryStatus, Status, span};
 use crate::base::failure::{Class, Failure};
 use crate::base::plain;
 
@@ -27,44 +26,46 @@ pub fn ready(address: Listen) -> Result<String, Failure> {
     Err(Failure::new(Class::Unavailable, line).hint("`keyferry status` shows more"))
 }
 
-/// How everything stands, as a table.
-pub fn status(address: Listen) -> Result<String, Failure> {
+/// How everything stands.
+pub fn status(address: Listen, format: Format) -> Result<String, Failure> {
     let (_, body) = get(address, "/status")?;
-    let status: Value = serde_json::from_str(&body)
+    let status: Status = serde_json::from_str(&body)
         .map_err(|_| Failure::new(Class::Unavailable, format!("{address} is no keyferry")))?;
-    Ok(table(&status))
+    Ok(match format {
+        Format::Text => table(&status),
+        Format::Json => format!("{:#}\n", serde_json::json!(status)),
+    })
 }
 
-fn table(status: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let seconds = |value: &Value| value.as_u64().map_or("-".to_owned(), span);
+/// How it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A table for a person.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// So many Secrets of a delivery are named.
+const NAMED: usize = 3;
+
+fn table(status: &Status) -> String {
+    let seconds = |value: Option<u64>| value.map_or("-".to_owned(), span);
     let mut rows = vec![
         [
             "delivery", "ready", "age", "lease", "changes", "failures", "why",
         ]
         .map(str::to_owned),
     ];
-    for delivery in status["deliveries"].as_array().into_iter().flatten() {
-        let why = match (&delivery["reason"], &delivery["failure"]) {
-            (Value::Null, Value::Null) => text(&delivery["waiting"]["text"]),
-            (Value::Null, failure) => {
-                format!("{}: {}", text(&failure["class"]), text(&failure["what"]))
-            }
-            (reason, _) => text(reason),
-        };
+    for delivery in &status.deliveries {
         rows.push([
-            text(&delivery["name"]),
-            if delivery["ready"] == true {
-                "yes"
-            } else {
-                "no"
-            }
-            .to_owned(),
-            seconds(&delivery["ageSeconds"]),
-            seconds(&delivery["leaseSeconds"]),
-            delivery["changes"].to_string(),
-            delivery["failures"].to_string(),
-            why,
+            delivery.name.clone(),
+            if delivery.ready { "yes" } else { "no" }.to_owned(),
+            seconds(delivery.age_seconds),
+            seconds(delivery.lease_seconds),
+            delivery.changes.to_string(),
+            delivery.failures.to_string(),
+            delivery.why(),
         ]);
     }
     let mut widths = [0; 7];
@@ -84,13 +85,13 @@ fn table(status: &Value) -> String {
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(out, "{}", plain::line(line.trim_end()));
     }
-    for delivery in status["deliveries"].as_array().into_iter().flatten() {
-        made(&mut out, delivery);
+    for delivery in &status.deliveries {
+        route(&mut out, delivery);
     }
-    if let Some(line) = status["reflector"]["text"].as_str() {
-        let _ = writeln!(out, "{}", plain::line(line));
+    if let Some(reflector) = &status.reflector {
+        let _ = writeln!(out, "{}", plain::line(&reflector.text));
     }
-    if let Some(why) = status["configuration"].as_str() {
+    if let Some(why) = &status.configuration {
         let _ = writeln!(
             out,
             "the configuration on disk is refused, the old one is in use: {}",
@@ -100,36 +101,21 @@ fn table(status: &Value) -> String {
     out
 }
 
-/// Which sources feed the Secrets of a delivery.
-fn made(out: &mut String, delivery: &Value) {
-    let secrets = &delivery["secrets"];
-    let (Some(count), Some(names)) = (secrets["count"].as_u64(), secrets["names"].as_array())
-    else {
+/// Where a delivery goes, and which sources feed it.
+fn route(out: &mut String, delivery: &DeliveryStatus) {
+    let (to, from) = (delivery.goes_to(NAMED), delivery.comes_from());
+    if to.is_empty() && from.is_empty() {
+        // An older keyferry does not tell.
         return;
-    };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut shown: Vec<String> = names.iter().take(3).map(text).collect();
-    if let Some(more) = count.checked_sub(3).filter(|more| *more > 0) {
-        shown.push(format!("{more} more"));
     }
-    let sources = text(&secrets["text"]);
-    let from = if sources.is_empty() {
-        "the configuration alone"
-    } else {
-        &sources
+    let or = |texts: Vec<String>, separator: &str, none: &str| match texts.is_empty() {
+        true => none.to_owned(),
+        false => texts.join(separator),
     };
-    let name = text(&delivery["name"]);
-    let _ = writeln!(out, "{name}: secret {} from {from}", shown.join(", "));
-}
-
-/// `42s`, `3m`, `5h`, `2d`.
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..=119 => format!("{seconds}s"),
-        120..=7199 => format!("{}m", seconds / 60),
-        7200..=172_799 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+    let to = or(to, ", ", "not read yet");
+    let from = or(from, "; ", "the configuration alone");
+    let line = format!("{}: {to} from {from}", delivery.name);
+    let _ = writeln!(out, "{}", plain::line(&line));
 }
 
 fn get(address: Listen, path: &str) -> Result<(u16, String), Failure> {
@@ -170,16 +156,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_says_why() {
+    fn the_table_says_why_and_what_goes_where() {
         let status = serde_json::json!({"configuration": null, "deliveries": [
             {"name": "a", "ready": true, "reason": null, "ageSeconds": 5, "leaseSeconds": 7300, "changes": 1, "failures": 0, "failure": null,
-             "secrets": {"count": 5, "names": ["n/a", "n/b", "n/c", "n/d"], "text": "vault kv/a, at or after version 7"}},
-            {"name": "ant", "ready": true, "reason": null, "ageSeconds": 9, "leaseSeconds": null, "changes": 1, "failures": 0, "failure": null, "waiting": {"text": "a change waits"}},
-            {"name": "bee", "ready": false, "reason": "not delivered yet", "ageSeconds": null, "leaseSeconds": null, "changes": 0, "failures": 2, "failure": null},
+             "sources": [{"kind": "vault", "name": "kv/a"}], "targets": [{"kind": "file", "name": "a.env"}, {"kind": "secret", "name": "n/a"}],
+             "secrets": {"count": 5, "names": ["n/a", "n/b", "n/c", "n/d"], "sources": [{"source": "vault kv/a", "version": "7"}], "text": "vault kv/a, at or after version 7"}},
+            {"name": "ant", "ready": true, "reason": null, "ageSeconds": 9, "leaseSeconds": null, "changes": 1, "failures": 0, "failure": null, "waiting": {"text": "a change waits"},
+             "sources": [], "targets": [{"kind": "file", "name": "ant.env"}]},
+            {"name": "bee", "ready": false, "reason": "not delivered yet", "ageSeconds": null, "leaseSeconds": null, "changes": 0, "failures": 2, "failure": null,
+             "sources": [{"kind": "vault", "name": "kv/b"}, {"kind": "age file", "name": "b\u{202e}.age"}], "targets": [{"kind": "secret", "name": "bee"}]},
+            {"name": "old", "ready": true},
         ]});
-        let want = "delivery  ready  age  lease  changes  failures  why\na         yes    5s   2h     1        0\nant       yes    9s   -      1        0         a change waits\nbee       no     -    -      0        2         not delivered yet\na: secret n/a, n/b, n/c, 2 more from vault kv/a, at or after version 7\n";
+        let want = "delivery  ready  age  lease  changes  failures  why\n\
+            a         yes    5s   2h     1        0\n\
+            ant       yes    9s   -      1        0         a change waits\n\
+            bee       no     -    -      0        2         not delivered yet\n\
+            old       yes    -    -      0        0\n\
+            a: file a.env, secret n/a, secret n/b, secret n/c, 2 more from vault kv/a, at or after version 7\n\
+            ant: file ant.env from the configuration alone\n\
+            bee: secret bee from vault kv/b; age file b\\u202e.age\n";
+        let status: Status = serde_json::from_value(status).expect("a status");
         assert_eq!(table(&status), want);
         let reflects = serde_json::json!({"deliveries": [], "reflector": {"ready": true, "text": "reflector: ok, 1 of 1 copies, 0 held deletions"}});
+        let reflects: Status = serde_json::from_value(reflects).expect("a status");
         assert_eq!(
             table(&reflects),
             "reflector: ok, 1 of 1 copies, 0 held deletions\n"

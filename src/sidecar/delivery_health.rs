@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::failure_log::Trouble;
 use super::outputs::Made;
+use super::status::{Route, WaitingStatus};
 use crate::base::failure::{Class, Failure};
 use crate::config::{OnFailure, Staleness};
 
@@ -16,6 +17,10 @@ use crate::config::{OnFailure, Staleness};
 pub struct DeliveryHealth {
     /// What it says about its age.
     pub rules: Staleness,
+    /// Where it comes from and goes to.
+    pub route: Route,
+    /// When it is looked at again; nothing while it is.
+    pub next: Option<Instant>,
     /// When all of it was last in order.
     pub good: Option<Good>,
     /// Why the last pass did not put it in order.
@@ -62,6 +67,18 @@ impl std::fmt::Display for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { targets, opens, .. } = self;
         write!(f, "a change of {targets} target(s) waits until {opens:.0}")
+    }
+}
+
+impl Waiting {
+    /// For people.
+    pub fn status(self) -> WaitingStatus {
+        WaitingStatus {
+            targets: self.targets,
+            since: self.since.to_string(),
+            opens: self.opens.to_string(),
+            text: self.to_string(),
+        }
     }
 }
 

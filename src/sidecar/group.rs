@@ -131,6 +131,7 @@ impl<'a> Group<'a> {
                 Some(done) = under_way.next() => match done {
                     Done::Pass(number, result) => {
                         times[number].passed(result, &self.batches[number]);
+                        self.batches[number].tell_next(times[number].next);
                         if !std::mem::replace(&mut settling, true) {
                             under_way.push(settle(world, &self.batches[0].waits).boxed_local());
                         }
@@ -138,23 +139,24 @@ impl<'a> Group<'a> {
                     Done::Renewal(read, moved) => {
                         renewing.remove(read);
                         if moved {
-                            self.hurry(&mut times, |batch| batch.vault_reads().contains(read));
+                            self.hurry(&mut times, |batch, _| {
+                                batch.vault_reads().contains(read)
+                            });
                         }
                     }
                     Done::Settled => settling = false,
                 },
                 () = wait_until(next) => {}
-                () = files.change() => self.hurry(&mut times, |_| true),
+                () = files.change() => self.hurry(&mut times, |_, _| true),
                 () = &mut changed => {
                     changed.set(followed.change());
-                    self.hurry(&mut times, |_| true);
+                    self.hurry(&mut times, |_, _| true);
                 }
                 () = tokens.change(world) => {
                     tokens = Tokens::of(&reads, world);
                     // What failed may do with another token; what is leased is seen to at its own
                     // time.
-                    let waiting = times.iter_mut().filter(|times| times.waits_after_a_failure());
-                    waiting.for_each(Timetable::hurry);
+                    self.hurry(&mut times, |_, times| times.waits_after_a_failure());
                 }
             }
         }
@@ -177,10 +179,12 @@ impl<'a> Group<'a> {
         all
     }
 
-    fn hurry(&self, times: &mut [Timetable], whom: impl Fn(&Batch<'_>) -> bool) {
+    fn hurry(&self, times: &mut [Timetable], whom: impl Fn(&Batch<'_>, &Timetable) -> bool) {
         let both = self.batches.iter().zip(times);
-        both.filter(|(batch, _)| whom(batch))
-            .for_each(|(_, times)| times.hurry());
+        for (batch, times) in both.filter(|(batch, times)| whom(batch, times)) {
+            times.hurry();
+            batch.tell_next(times.next);
+        }
     }
 
     /// Begins the passes whose time has come, with those of who would pass soon.
@@ -206,6 +210,7 @@ impl<'a> Group<'a> {
         for (number, (batch, times)) in self.batches.iter().zip(times).enumerate() {
             if times.goes_along(now, batch.interval()) {
                 times.next = None;
+                batch.tell_next(None);
                 let pass = pass.beside();
                 let passed = async move { Done::Pass(number, batch.pass(pass).await) };
                 under_way.push(passed.boxed_local());

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::delivery_health::{DeliveryHealth, Good, Waiting};
 use super::failure_log::FailureLog;
 use super::outputs::Made;
 use super::removals::Removals;
+use super::status::{DeliveryStatus, FailureStatus, Place, Route, Status, VaultStatus};
+use crate::base::counters;
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
 use crate::base::plain;
-use crate::config::{Config, OnFailure, Reaction, Staleness};
+use crate::config::{Config, OnFailure, Reaction, Source, Staleness};
 use crate::pass::outcome::Failed;
 use crate::plan::DeliveryPlan;
 use crate::process::time_limit::any_number;
@@ -30,6 +31,12 @@ pub struct Health(Mutex<State>);
 pub struct State {
     /// Deliveries by name.
     pub deliveries: BTreeMap<String, DeliveryHealth>,
+    /// What it is: see [`Status::mode`].
+    mode: &'static str,
+    /// The pod, or else the machine.
+    pub instance: Option<String>,
+    /// Whether people are shown a page.
+    pub has_page: bool,
     /// Why the configuration on disk is not the one in use.
     pub stale: Option<String>,
     /// Configurations that were taken, the first included.
@@ -47,10 +54,19 @@ pub struct State {
 }
 
 /// Manifests stand beside deliveries, one entry per file.
-fn described(config: &Config) -> impl Iterator<Item = (String, Staleness)> {
+fn described(config: &Config) -> impl Iterator<Item = (String, &Source)> {
     let sets = config.manifests.iter();
-    let names = sets.flat_map(|set| set.files.iter().map(|file| set.label(file)));
-    names.map(|name| (name, Staleness::default()))
+    sets.flat_map(|set| set.files.iter().map(|file| (set.label(file), file)))
+}
+
+/// What a configuration makes of a process.
+fn mode(config: &Config) -> &'static str {
+    let delivers = !config.deliveries.is_empty() || !config.manifests.is_empty();
+    match (delivers, config.reflector.is_some()) {
+        (true, true) => "sidecar and reflector",
+        (false, true) => "reflector",
+        (_, false) => "sidecar",
+    }
 }
 
 /// One pass, for traces.
@@ -153,16 +169,29 @@ impl Health {
     pub fn take(&self, config: &Config) {
         let mut state = self.state();
         let mut before = std::mem::take(&mut state.deliveries);
-        state.deliveries = config
-            .deliveries
-            .iter()
-            .map(|delivery| (delivery.name.clone(), delivery.staleness.clone()))
-            .chain(described(config))
-            .map(|(name, rules)| {
+        let deliveries = config.deliveries.iter().map(|delivery| {
+            let route = Route::of(delivery);
+            (delivery.name.clone(), delivery.staleness.clone(), route)
+        });
+        let manifests = described(config).map(|(name, file)| {
+            let sources = vec![Place::of_source(file)];
+            let targets = Vec::new();
+            (name, Staleness::default(), Route { sources, targets })
+        });
+        state.deliveries = deliveries
+            .chain(manifests)
+            .map(|(name, rules, route)| {
                 let known = before.remove(&name).unwrap_or_default();
-                (name, DeliveryHealth { rules, ..known })
+                let health = DeliveryHealth {
+                    rules,
+                    route,
+                    ..known
+                };
+                (name, health)
             })
             .collect();
+        state.mode = mode(config);
+        state.has_page = config.sidecar.status_page;
         let State {
             deliveries,
             removals,
@@ -333,48 +362,81 @@ impl Health {
         self.state().reflector.is_alive()
     }
 
-    /// Everything, for `keyferry status`.
-    pub fn status(&self) -> Value {
+    /// All of a configuration is looked at again then; nothing while it is.
+    pub fn next(&self, config: &Config, at: Option<Instant>) {
+        let mut state = self.state();
+        let mut next = |name: &str| {
+            if let Some(standing) = state.deliveries.get_mut(name) {
+                standing.next = at;
+            }
+        };
+        let deliveries = config.deliveries.iter();
+        deliveries.for_each(|delivery| next(&delivery.name));
+        described(config).for_each(|(name, _)| next(&name));
+    }
+
+    /// Everything, for people.
+    pub fn status(&self) -> Status {
         let now = Instant::now();
         let state = self.state();
-        let delivery = |(name, standing): (&String, &DeliveryHealth)| {
-            let ready = standing.ready(now);
-            json!({
-                "name": name,
-                "ready": ready.is_ok(),
-                "reason": ready.err(),
-                "lastSuccess": standing.good.map(|good| good.at.to_string()),
-                "cached": standing.good.is_some_and(|good| good.cached),
-                "ageSeconds": standing.age(now).map(|age| age.as_secs()),
-                "leaseSeconds": standing
-                    .lease_end
-                    .map(|end| end.saturating_duration_since(now).as_secs()),
-                "waiting": standing.waiting.map(|waiting| json!({
-                    "targets": waiting.targets,
-                    "since": waiting.since.to_string(),
-                    "opens": waiting.opens.to_string(),
-                    "text": waiting.to_string(),
-                })),
-                "secrets": standing.made.as_ref().map(Made::document),
-                "changes": standing.changes,
-                "failures": standing.failures.values().sum::<u64>(),
-                "failure": standing.failure.as_ref().map(|failure| json!({
-                    "class": failure.class.word(), "what": failure.what, "hint": failure.hint,
-                })),
-            })
-        };
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "configuration": state.stale,
-            "reflector": state.reflector.readiness().map(|(ready, text)| {
-                json!({"ready": ready, "text": text.trim_end()})
-            }),
-            "deliveries": state.deliveries.iter().map(delivery).collect::<Vec<_>>(),
-        })
+        let deliveries = state.deliveries.iter();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            mode: state.mode.to_owned(),
+            instance: state.instance.clone(),
+            configuration: state.stale.clone(),
+            vaults: vaults(),
+            reflector: state.reflector.status(),
+            deliveries: deliveries
+                .map(|(name, standing)| delivery(name, standing, now))
+                .collect(),
+        }
+    }
+
+    /// Whether people are shown a page.
+    pub fn has_page(&self) -> bool {
+        self.state().has_page
     }
 
     /// All of it, for metrics.
     pub fn state(&self) -> MutexGuard<'_, State> {
         locked(&self.0)
     }
+}
+
+fn delivery(name: &str, standing: &DeliveryHealth, now: Instant) -> DeliveryStatus {
+    let ready = standing.ready(now);
+    let left = |at: Instant| at.saturating_duration_since(now).as_secs();
+    DeliveryStatus {
+        name: name.to_owned(),
+        sources: standing.route.sources.clone(),
+        targets: standing.route.targets.clone(),
+        ready: ready.is_ok(),
+        reason: ready.err(),
+        last_success: standing.good.map(|good| good.at.to_string()),
+        cached: standing.good.is_some_and(|good| good.cached),
+        age_seconds: standing.age(now).map(|age| age.as_secs()),
+        next_attempt_seconds: standing.next.map(left),
+        lease_seconds: standing.lease_end.map(left),
+        waiting: standing.waiting.map(Waiting::status),
+        secrets: standing.made.as_ref().map(Made::status),
+        changes: standing.changes,
+        failures: standing.failures.values().sum(),
+        failure: standing.failure.as_ref().map(|failure| FailureStatus {
+            class: failure.class.word().to_owned(),
+            what: failure.what.clone(),
+            hint: failure.hint.clone(),
+        }),
+    }
+}
+
+fn vaults() -> Vec<VaultStatus> {
+    let logins: BTreeMap<String, bool> = counters::VAULT_LOGGED_IN.each().into_iter().collect();
+    let servers = counters::VAULT_UP.each().into_iter();
+    let status = |(server, up): (String, bool)| VaultStatus {
+        logged_in: logins.get(&server).copied(),
+        server,
+        up,
+    };
+    servers.map(status).collect()
 }

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
+use super::status::SecretsStatus;
 use crate::base::artifact::{Artifact, Provenance, SecretArtifact};
 use crate::plan::DeliveryPlan;
 
@@ -39,20 +38,20 @@ impl Made {
         })
     }
 
-    /// For `/status`.
-    pub fn document(&self) -> Value {
+    /// For people.
+    pub fn status(&self) -> SecretsStatus {
         let Provenance {
             configuration,
             delivery: _,
             sources,
         } = &*self.provenance;
         let text: Vec<String> = sources.iter().map(ToString::to_string).collect();
-        json!({
-            "count": self.count,
-            "names": self.named,
-            "configuration": configuration.as_str(),
-            "sources": sources,
-            "text": text.join("; "),
-        })
+        SecretsStatus {
+            count: self.count,
+            names: self.named.clone(),
+            configuration: configuration.to_string(),
+            sources: sources.clone(),
+            text: text.join("; "),
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Probes, metrics and status over HTTP: four paths, GET only, one request per connection,
-//! everything bounded.
+//! Probes, metrics, status and a page for people over HTTP: a few paths that are only read, one
+//! request per connection, everything bounded.
 //!
 //! A connection first waits for its request, beside others that cost next to nothing, and takes one
 //! of the few turns only when the request is complete. So connections on which nothing is said hold
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::health::Health;
 use super::listen::Names;
-use super::metrics;
+use super::{metrics, page};
 
 /// A request is one line and a few headers.
 const LARGEST: usize = 8 << 10;
@@ -107,24 +107,59 @@ async fn request(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&head).into_owned()))
 }
 
+/// What is said.
+struct Answer {
+    status: &'static str,
+    kind: &'static str,
+    body: String,
+    /// Lines of the head that only some answers have, each with its end.
+    more: String,
+    /// Whether only the head is asked for.
+    head: bool,
+}
+
+impl Answer {
+    fn text(status: &'static str, body: impl Into<String>) -> Self {
+        Self::of(status, "text/plain; charset=utf-8", body.into())
+    }
+
+    fn of(status: &'static str, kind: &'static str, body: String) -> Self {
+        Self {
+            status,
+            kind,
+            body,
+            more: String::new(),
+            head: false,
+        }
+    }
+
+    /// What comes before the body.
+    fn start(&self) -> String {
+        let Self {
+            status, kind, more, ..
+        } = self;
+        let length = self.body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: \
+             {length}\r\ncache-control: no-store\r\nx-content-type-options: \
+             nosniff\r\n{more}connection: close\r\n\r\n"
+        )
+    }
+}
+
 async fn answer(
     mut stream: TcpStream,
     request: &str,
     health: &Health,
     names: &Names,
 ) -> std::io::Result<()> {
-    let (status, kind, body) = respond(request, health, names);
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\ncache-control: \
-         no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
+    let answer = respond(request, health, names);
+    stream.write_all(answer.start().as_bytes()).await?;
+    if !answer.head {
+        stream.write_all(answer.body.as_bytes()).await?;
+    }
     stream.shutdown().await
 }
-
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The values of `Host`: one, or none in what HTTP/1.0 sends.
 fn hosts(request: &str) -> impl Iterator<Item = &str> {
@@ -135,50 +170,64 @@ fn hosts(request: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn respond(request: &str, health: &Health, names: &Names) -> (&'static str, &'static str, String) {
+fn respond(request: &str, health: &Health, names: &Names) -> Answer {
     let line = request.split("\r\n").next().unwrap_or_default();
     let mut words = line.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let path = target.split('?').next().unwrap_or("");
     if !hosts(request).all(|host| names.has(host)) {
         let why = "this name is not ours: ask by address, or name it with --allow-host\n";
-        return ("421 Misdirected Request", TEXT, why.to_owned());
+        return Answer::text("421 Misdirected Request", why);
     }
-    if method != "GET" {
-        return ("405 Method Not Allowed", TEXT, "only GET\n".to_owned());
+    if !matches!(method, "GET" | "HEAD") {
+        let answer = Answer::text("405 Method Not Allowed", "only GET and HEAD\n");
+        let more = "allow: GET, HEAD\r\n".to_owned();
+        return Answer { more, ..answer };
     }
+    let answer = read(path, health);
+    let head = method == "HEAD";
+    Answer { head, ..answer }
+}
+
+fn read(path: &str, health: &Health) -> Answer {
+    const WELL: &str = "200 OK";
+    const NOT_WELL: &str = "503 Service Unavailable";
     match path {
-        "/livez" if health.is_alive() => ("200 OK", TEXT, "ok\n".to_owned()),
-        "/livez" => (
-            "503 Service Unavailable",
-            TEXT,
-            "a watch of the cluster is stuck\n".to_owned(),
-        ),
+        "/livez" if health.is_alive() => Answer::text(WELL, "ok\n"),
+        "/livez" => Answer::text(NOT_WELL, "a watch of the cluster is stuck\n"),
         "/readyz" => match health.readiness() {
-            (true, text) => ("200 OK", TEXT, text),
-            (false, text) => ("503 Service Unavailable", TEXT, text),
+            (true, text) => Answer::text(WELL, text),
+            (false, text) => Answer::text(NOT_WELL, text),
         },
-        "/metrics" => (
-            "200 OK",
-            "text/plain; version=0.0.4; charset=utf-8",
-            metrics::text(health),
-        ),
-        "/status" => (
-            "200 OK",
-            "application/json",
-            format!("{}\n", health.status()),
-        ),
-        _ => (
-            "404 Not Found",
-            TEXT,
-            "/livez, /readyz, /metrics, /status\n".to_owned(),
-        ),
+        "/metrics" => {
+            let kind = "text/plain; version=0.0.4; charset=utf-8";
+            Answer::of(WELL, kind, metrics::text(health))
+        }
+        "/status" => {
+            let status = serde_json::json!(health.status());
+            Answer::of(WELL, "application/json", format!("{status}\n"))
+        }
+        "/" if health.has_page() => {
+            let page = page::page(&health.status());
+            let more = format!(
+                "content-security-policy: {}\r\nreferrer-policy: no-referrer\r\n",
+                page::policy()
+            );
+            let answer = Answer::of(WELL, "text/html; charset=utf-8", page);
+            Answer { more, ..answer }
+        }
+        _ => {
+            let page = if health.has_page() { "/, " } else { "" };
+            let known = format!("{page}/livez, /readyz, /metrics, /status\n");
+            Answer::text("404 Not Found", known)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load::of_text;
 
     #[test]
     fn only_reads_of_known_paths_are_answered() {
@@ -189,7 +238,9 @@ mod tests {
             ("GET /readyz?verbose HTTP/1.1", "200"),
             ("GET /metrics HTTP/1.1", "200"),
             ("GET /status HTTP/1.1", "200"),
+            ("HEAD /readyz HTTP/1.1", "200"),
             ("GET / HTTP/1.1", "404"),
+            ("HEAD /livez/x HTTP/1.1", "404"),
             ("GET /livez/x HTTP/1.1", "404"),
             ("POST /livez HTTP/1.1", "405"),
             ("", "405"),
@@ -202,8 +253,32 @@ mod tests {
             ),
         ];
         for (request, want) in rows {
-            let (status, _, _) = respond(request, &health, &names);
-            assert!(status.starts_with(want), "{request}: {status}");
+            let answer = respond(request, &health, &names);
+            assert!(
+                answer.status.starts_with(want),
+                "{request}: {}",
+                answer.status
+            );
+        }
+    }
+
+    #[test]
+    fn people_have_a_page_unless_the_configuration_says_no() {
+        let (health, names) = (Health::default(), Names::default());
+        let deliveries = "deliveries: [{name: app, fields: {a: b}, to: [{file: {path: a.env}}]}]\n";
+        for (sidecar, want) in [
+            ("", "200"),
+            ("sidecar: {statusPage: true}\n", "200"),
+            ("sidecar: {statusPage: false}\n", "404"),
+        ] {
+            health.take(&of_text(&format!("{sidecar}{deliveries}")));
+            for request in ["GET / HTTP/1.1", "GET /?x HTTP/1.1", "HEAD / HTTP/1.1"] {
+                let answer = respond(request, &health, &names);
+                assert!(answer.status.starts_with(want), "{sidecar}{request}");
+            }
+            let posted = respond("POST / HTTP/1.1", &health, &names).start();
+            assert!(posted.starts_with("HTTP/1.1 405 "), "{posted}");
+            assert!(posted.contains("\r\nallow: GET, HEAD\r\n"), "{posted}");
         }
     }
 }

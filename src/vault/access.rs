@@ -193,8 +193,12 @@ impl Access {
         state.generation += 1;
         let generation = state.generation;
         match self.who(state).token(&self.link, generation).await {
-            Ok(fresh) => Ok(self.take(state, fresh)),
+            Ok(fresh) => {
+                self.link.logged_in(true);
+                Ok(self.take(state, fresh))
+            }
             Err(cause) => {
+                self.link.logged_in(false);
                 state.failed = Some((Instant::now(), cause.clone()));
                 self.plan_a_login(state, &cause);
                 Err(Stop::Login(cause))

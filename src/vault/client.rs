@@ -78,6 +78,11 @@ impl Link {
         Pace::new(&self.server, self.time_limit, self.waits)
     }
 
+    /// A login was granted or not.
+    pub(super) fn logged_in(&self, well: bool) {
+        counters::VAULT_LOGGED_IN.set(&self.server, well);
+    }
+
     /// Asks once. `secrets` are those in the body: a server may echo them.
     pub(super) async fn once(
         &self,
@@ -161,5 +166,6 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         counters::VAULT_UP.forget(&self.server);
+        counters::VAULT_LOGGED_IN.forget(&self.server);
     }
 }

@@ -41,6 +41,7 @@ mod shared_process_namespace;
 mod sidecar;
 mod signals;
 mod stack;
+mod status_page;
 mod sync_windows;
 mod tidy;
 mod vault_stub;

@@ -17,6 +17,7 @@ pub(crate) mod archpad;
 pub(crate) mod canary;
 pub(crate) mod cluster;
 pub(crate) mod group;
+pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod hung;
 pub(crate) mod kustomize;

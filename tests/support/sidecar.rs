@@ -1,6 +1,7 @@
 //! A running sidecar, and what a test asks of it.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,6 +75,25 @@ impl RunningSidecar {
         ))
     }
 
+    /// All that it answers, byte for byte; it closes behind that.
+    pub(crate) fn raw(&self, method: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.set_read_timeout(Some(SOON)).expect("a socket");
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        .expect("a socket");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Where a browser finds its page.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
     /// Whether it says that everything is delivered.
     pub(crate) fn is_ready(&self) -> bool {
         self.ask("/readyz").is_some_and(|(status, _)| status == 200)
@@ -110,10 +130,10 @@ impl RunningSidecar {
     }
 
     /// `ready` or `status`, asked as a person or a kubelet does.
-    pub(crate) fn command(&self, name: &str) -> Output {
+    pub(crate) fn command(&self, words: &str) -> Output {
         keyferry()
             .env("KEYFERRY_LISTEN", format!("127.0.0.1:{}", self.port))
-            .args([name])
+            .args(words.split(' '))
             .run()
     }
 

@@ -45,6 +45,7 @@ impl Checker<'_> {
             end_with,
             otlp,
             events,
+            status_page,
             windows,
         } = written.value;
         Sidecar {
@@ -53,6 +54,7 @@ impl Checker<'_> {
             state: state.map(|folder| self.target_path(&folder)),
             otlp: otlp.and_then(|address| self.collector(&address)),
             events: events.unwrap_or(true),
+            status_page: status_page.unwrap_or(true),
             windows: self.windows(windows),
         }
     }

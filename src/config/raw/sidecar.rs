@@ -25,6 +25,9 @@ pub struct RawSidecar {
     /// Tell of failures and recoveries with Events at our pod, else at the Secret that is
     /// delivered (default: true).
     pub events: Option<bool>,
+    /// Show people a page at `/` of the listener: names, ages and reasons, never a value
+    /// (default: true).
+    pub status_page: Option<bool>,
     /// When changes may be made to what was delivered (default: at any time). What would end is
     /// replaced at any time.
     pub windows: Vec<At<RawWindow>>,

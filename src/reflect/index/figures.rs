@@ -1,10 +1,11 @@
 //! Figures of the index: for metrics, and for a person who asks how it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::brake::{Census, Source};
-use super::super::place::Kind;
+use super::super::place::{Kind, Place};
+use super::super::reason::Refusal;
 use super::Index;
 use super::objects::Objects;
 
@@ -41,6 +42,33 @@ impl Index {
         counts
     }
 
+    /// How many sources there are.
+    pub fn sources(&self) -> usize {
+        let kinds = self.kinds.iter();
+        kinds.map(|objects| objects.sources.len()).sum()
+    }
+
+    /// The first of the sources, and how many copies of ours there are of each.
+    pub fn first_sources(&self, most: usize) -> Vec<(Kind, Place, usize)> {
+        let of = |kind: Kind| self.objects(kind).sources.keys().map(move |at| (kind, at));
+        let found = first(Kind::ALL.into_iter().flat_map(of), most).into_iter();
+        found
+            .map(|(kind, at)| (kind, at.clone(), self.objects(kind).copies_of(at)))
+            .collect()
+    }
+
+    /// The first of the places where something is refused, and why.
+    pub fn first_refused(&self, most: usize) -> Vec<(Kind, Place, &Refusal)> {
+        let of = |kind: Kind| self.objects(kind).refused.keys().map(move |at| (kind, at));
+        let found = first(Kind::ALL.into_iter().flat_map(of), most).into_iter();
+        found
+            .filter_map(|(kind, at)| {
+                let refusal = self.objects(kind).refused.get(at)?;
+                Some((kind, at.clone(), refusal))
+            })
+            .collect()
+    }
+
     /// How many jobs wait or are under way.
     pub fn queued(&self) -> usize {
         self.queue.len() + self.brake.waiting() + self.cleared.len()
@@ -74,5 +102,37 @@ impl Index {
             pushed.sum::<usize>() + objects.mirrors()
         };
         Kind::ALL.into_iter().map(of).sum()
+    }
+}
+
+/// The lowest of many, without sorting them all.
+fn first<T: Ord>(all: impl Iterator<Item = T>, most: usize) -> BTreeSet<T> {
+    let mut found = BTreeSet::new();
+    for one in all {
+        if found.len() < most || found.last().is_some_and(|last| one < *last) {
+            found.insert(one);
+        }
+        if found.len() > most {
+            found.pop_last();
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_many_are_the_lowest_in_order() {
+        for (most, want) in [
+            (0, vec![]),
+            (2, vec![1, 2]),
+            (3, vec![1, 2, 5]),
+            (9, vec![1, 2, 5, 7]),
+        ] {
+            let found = first([5, 1, 7, 2].into_iter(), most);
+            assert_eq!(found.into_iter().collect::<Vec<_>>(), want, "{most}");
+        }
     }
 }

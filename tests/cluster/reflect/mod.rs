@@ -14,6 +14,7 @@ mod platform;
 mod pruned;
 mod replicas;
 mod signatures;
+mod status_page;
 mod switch;
 mod taken;
 

@@ -1,0 +1,127 @@
+//! How a reflector stands, for people: names and reasons, never a value.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::liveness::{Counts, Liveness};
+use crate::reflect::index::Index;
+
+/// So many sources and refused places are named: a cluster may have thousands.
+const NAMED: usize = 50;
+
+/// Copies by annotation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReflectorStatus {
+    /// Whether it does its work, or another replica does.
+    pub ready: bool,
+    /// The same in words.
+    pub text: String,
+    /// Whether this replica works.
+    pub leads: bool,
+    /// How many copies somebody asks for.
+    pub wanted: usize,
+    /// How many there are.
+    pub copies: usize,
+    /// Jobs that wait or are under way.
+    pub queued: usize,
+    /// Deletions that wait for a person.
+    pub held: usize,
+    /// How many sources there are.
+    pub source_count: usize,
+    /// The first of them.
+    pub sources: Vec<CopiedStatus>,
+    /// Places where something asked for is not done, by reason.
+    pub refusals: BTreeMap<String, usize>,
+    /// The first of them.
+    pub refused: Vec<RefusedStatus>,
+}
+
+/// A source of copies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CopiedStatus {
+    /// `secret` or `configmap`.
+    pub kind: String,
+    /// Namespace and name.
+    pub name: String,
+    /// How many copies of ours there are of it.
+    pub copies: usize,
+}
+
+/// A place where something asked for is not done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RefusedStatus {
+    /// `secret` or `configmap`.
+    pub kind: String,
+    /// Namespace and name.
+    pub name: String,
+    /// The word of its Event.
+    pub reason: String,
+    /// Why.
+    pub text: String,
+}
+
+/// What a status names of an index.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    source_count: usize,
+    sources: Vec<CopiedStatus>,
+    refused: Vec<RefusedStatus>,
+}
+
+impl Named {
+    pub(super) fn of(index: &Index) -> Self {
+        let sources = index.first_sources(NAMED).into_iter();
+        let refused = index.first_refused(NAMED).into_iter();
+        Self {
+            source_count: index.sources(),
+            sources: sources
+                .map(|(kind, at, copies)| CopiedStatus {
+                    kind: kind.to_string(),
+                    name: at.to_string(),
+                    copies,
+                })
+                .collect(),
+            refused: refused
+                .map(|(kind, at, refusal)| RefusedStatus {
+                    kind: kind.to_string(),
+                    name: at.to_string(),
+                    reason: refusal.word().to_owned(),
+                    text: refusal.to_string(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Liveness {
+    /// Everything, for people; nothing where nothing is followed.
+    pub fn status(&self) -> Option<ReflectorStatus> {
+        let (ready, text) = self.readiness()?;
+        let state = self.state();
+        let Counts {
+            wanted,
+            copies,
+            queue,
+            held,
+        } = state.counts;
+        let refusals = state.refusals.iter();
+        let refusals = refusals.map(|(why, count)| ((*why).to_owned(), *count));
+        Some(ReflectorStatus {
+            ready,
+            text: text.trim_end().to_owned(),
+            leads: state.leads,
+            wanted,
+            copies,
+            queued: queue,
+            held,
+            source_count: state.named.source_count,
+            sources: state.named.sources.clone(),
+            refusals: refusals.collect(),
+            refused: state.named.refused.clone(),
+        })
+    }
+}
