@@ -32,6 +32,10 @@ it *names:
 cluster *names:
     cargo test --locked --test cluster {{ names }}
 
+# Tests in real pods, on a node that is made for them: as root.
+pods *names:
+    tests/pods/run {{ names }}
+
 # Tests on the oldest API server whose modules are to be had: `just oldest kube:: reflect::`.
 oldest *names:
     KEYFERRY_KUBERNETES=oldest cargo test --locked --test cluster -- {{ names }}
