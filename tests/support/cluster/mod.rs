@@ -18,6 +18,7 @@ use super::wire::Wire;
 
 mod accounts;
 mod audit;
+mod kinds;
 mod launch;
 mod requests;
 

@@ -139,7 +139,7 @@ impl Cluster {
         };
         let name = word(&object["metadata"]["name"], "metadata.name");
         format!(
-            "{root}{scope}/{}/{name}?fieldManager=test&force=true",
+            "{root}{scope}/{}/{name}?fieldManager=test&force=true&fieldValidation=Strict",
             word(&resource["name"], "name")
         )
     }

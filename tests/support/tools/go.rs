@@ -48,6 +48,7 @@ pub(super) static SEALED: Module =
 
 pub(super) static HELM: Module = module!("helm", "helm.sh/helm/v4");
 pub(super) static ACTIONLINT: Module = module!("actionlint", "github.com/rhysd/actionlint");
+pub(super) static OPA: Module = module!("opa", "github.com/open-policy-agent/opa");
 
 /// Without the clients of all clouds, which only its discovery needs: a fifth of the time.
 pub(super) static PROMTOOL: Module = Module {
@@ -63,6 +64,11 @@ pub(super) static GOTEMPLATE: Module = Module {
 pub(super) static GOYAML: Module = Module {
     program: Some(include_str!("../../stack/goyaml/main.go")),
     ..module!("goyaml", "go.yaml.in/yaml/v3")
+};
+
+pub(super) static COMPOSE: Module = Module {
+    program: Some(include_str!("../../stack/compose/main.go")),
+    ..module!("compose", "github.com/compose-spec/compose-go/v2")
 };
 
 pub(super) static OTELCOL: Module = Module {

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use go::{
-    ACTIONLINT, AGE, ETCD, GOTEMPLATE, GOYAML, HELM, KUBERNETES, OLDEST, OTELCOL, PROMTOOL, SEALED,
-    SOPS,
+    ACTIONLINT, AGE, COMPOSE, ETCD, GOTEMPLATE, GOYAML, HELM, KUBERNETES, OLDEST, OPA, OTELCOL,
+    PROMTOOL, SEALED, SOPS,
 };
 pub(crate) use provision::cache;
 
 mod go;
+mod kinds;
 mod provision;
 mod wheel;
 
@@ -70,12 +71,18 @@ tools! {
     helm => HELM.binary("helm", &["helm.sh/helm/v4/cmd/helm"]);
     /// Checks and tests rules of Prometheus.
     promtool => PROMTOOL.binary("promtool", &["github.com/prometheus/prometheus/cmd/promtool"]);
+    /// Checks manifests against policies.
+    opa => OPA.binary("opa", &["github.com/open-policy-agent/opa"]);
+    /// Loads compose files as docker compose does.
+    compose => COMPOSE.binary("compose", &["keyferry/stack/compose"]);
     /// Checks workflows of GitHub.
     actionlint => ACTIONLINT.binary("actionlint", &["github.com/rhysd/actionlint/cmd/actionlint"]);
     /// The OpenTelemetry collector: OTLP in, files out.
     otelcol => OTELCOL.binary("otelcol", &["keyferry/stack/otelcol"]);
     /// Renders templates as the sealed-secrets controller does.
     gotemplate => GOTEMPLATE.binary("gotemplate", &["keyferry/stack/gotemplate"]);
+    /// The folder with kinds of other projects, a file each.
+    kinds => kinds::folder();
     /// Says what YAML files mean to Go.
     goyaml => GOYAML.binary("goyaml", &["keyferry/stack/goyaml"]);
     /// The sealed-secrets controller; it runs only where a pod's files are (it knows no
