@@ -65,7 +65,7 @@ async fn main() -> std::io::Result<()> {
     fs::write(&file, text)?;
     println!(
         "ready, until Ctrl-C. In another terminal:\n\n    . {}\n    cargo run -- job --config \
-         examples/archpad/registry-secret-sync/keyferry.yaml\n",
+         examples/archpad/infra/timeweb/10-gitops/apps/backend/registry-secret-sync/keyferry.yaml\n",
         file.display()
     );
     tokio::signal::ctrl_c().await?;

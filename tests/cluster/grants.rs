@@ -460,7 +460,8 @@ fn archpads_four_accounts_share_one_role_with_exactly_their_paths() {
         "registry-secret-sync",
         "tenant-service",
     ];
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/archpad");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples/archpad/infra/timeweb/10-gitops/apps/backend");
     let with = |run: Run| {
         run.dir(scratch.path())
             .env("VAULT_ADDR", bao.addr())

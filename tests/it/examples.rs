@@ -1,9 +1,12 @@
 //! The examples that need no server, run as their README says, on a copy of their own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::support::run::{Output, keyferry, variable};
+use crate::support::compose::{loaded, published};
+use crate::support::readme::{answered, blocks, mistakes};
+use crate::support::run::{Output, Run, keyferry, variable};
 
 /// A copy of an example, so that the checkout stays clean.
 fn copy(name: &str) -> tempfile::TempDir {
@@ -169,6 +172,36 @@ fn gprod_keeps_two_files_equal_in_three_contours() {
         ] {
             assert_eq!(variable(&files[1], name), value, "{contour} {name}");
         }
+        let docker = dir.path().join("gybernaty-infra/docker");
+        let project = loaded(
+            &files[1],
+            &[
+                &docker.join("docker-compose.yml"),
+                &docker.join(format!("{contour}/docker-compose.{contour}.yml")),
+            ],
+        );
+        for (service, port) in [
+            ("api", api),
+            ("db", db),
+            ("adminer", adminer),
+            ("redis", redis),
+        ] {
+            assert_eq!(published(&project, service), [port], "{contour}");
+        }
+        assert_eq!(project["networks"]["default"]["name"], network);
+        for volume in ["pgdata", "app_data"] {
+            let volume = format!("{volume}_{contour}");
+            assert_eq!(project["volumes"][&volume]["name"], *volume);
+        }
+        let services = &project["services"];
+        assert_eq!(
+            services["db"]["environment"]["POSTGRES_PASSWORD"],
+            format!("gp-{contour}-pässwörd-#1")
+        );
+        assert_eq!(
+            services["api"]["environment"]["DATABASE_URL"],
+            variable(&files[0], "DATABASE_URL")
+        );
     }
 
     let after = fs::read_to_string(&files[0]).expect("there");
@@ -189,6 +222,100 @@ fn gprod_keeps_two_files_equal_in_three_contours() {
             .contains("export NETWORK=gp-network-prod\n"),
         "`export` stays"
     );
+}
+
+/// The names that stand in a file of variables.
+fn names(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).expect("a file");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let names = lines.filter_map(|line| line.split_once('='));
+    let mut names: Vec<String> = names
+        .map(|(name, _)| name.trim_start_matches("export ").to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn gprods_readme_shows_what_keyferry_says() {
+    let dir = copy("gprod");
+    let infra = dir.path().join("infra");
+    let docker = dir.path().join("gybernaty-infra/docker");
+    let [no_variable, other_contour, no_contour] = mistakes("gprod");
+    let backend = dir.path().join("gprod-backend/.env");
+    let before = fs::read_to_string(&backend).expect("there");
+    fs::write(&backend, format!("{before}SMTP_USER\n")).expect("written");
+    answered(&no_variable, &run(&infra, &["job"]).expect(6));
+    fs::write(&backend, before).expect("written");
+
+    // A `docker` that only says what it was called with.
+    let programs = dir.path().join("bin");
+    fs::create_dir(&programs).expect("made");
+    let program = programs.join("docker");
+    fs::write(&program, "#!/bin/sh\necho docker \"$@\"\n").expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("allowed");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_keyferry"), programs.join("keyferry"))
+        .expect("linked");
+    let script = |script: &Path, contour: &str| {
+        let path = format!("{}:/usr/bin:/bin", programs.display());
+        Run::of(script)
+            .env("PATH", path)
+            .env("CONTOUR", contour)
+            .args([contour])
+            .run()
+    };
+    run(&infra, &["job"]).expect(0);
+    let up = docker.join("up");
+    assert!(script(&up, "dev").expect(0).stdout.contains(
+        "docker compose --project-name gprod-dev --env-file ../.env -f docker-compose.yml -f \
+         dev/docker-compose.dev.yml up -d"
+    ));
+    let refused = script(&up, "stage").expect(10);
+    answered(&other_contour, &refused);
+    assert!(!refused.stdout.contains("docker compose"));
+    let hook = dir.path().join("gybernaty-infra/.githooks/pre-commit");
+    script(&hook, "dev").expect(0);
+    script(&hook, "stage").expect(10);
+
+    let nope = keyferry().dir(&infra).env("CONTOUR", "nope").args(["job"]);
+    answered(&no_contour, &nope.run().expect(4));
+    for repository in ["gprod-backend", "gybernaty-infra"] {
+        let folder = dir.path().join(repository);
+        assert_eq!(
+            names(&folder.join(".env.example")),
+            names(&folder.join(".env")),
+            "{repository}"
+        );
+    }
+}
+
+#[test]
+fn archpads_readme_shows_the_policy() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/archpad");
+    let text = fs::read_to_string(example.join("README.md")).expect("a README");
+    let mut grants = keyferry()
+        .dir(example.join("infra/timeweb/10-gitops/apps/backend"))
+        .args(["grants", "vault", "-o", "hcl"]);
+    for service in [
+        "arch-repo-service",
+        "hasura-sync-service",
+        "registry-secret-sync",
+        "tenant-service",
+    ] {
+        let config = format!("{service}/keyferry.yaml");
+        let account = format!("platform/{service}");
+        grants = grants.args(["-c", &config, "--service-account", &account]);
+    }
+    let printed = grants.run().expect(0).stdout;
+    let of = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim);
+        let paths = lines.filter(|line| line.starts_with("path "));
+        paths.map(str::to_owned).collect()
+    };
+    let shown = blocks(&text, "hcl").next().expect("a policy");
+    assert_eq!(of(&shown), of(&printed));
+    assert_eq!(shown.matches("kv/metadata/").count(), 3, "{shown}");
+    assert!(!text.contains("/*\""), "no wildcard");
 }
 
 #[test]

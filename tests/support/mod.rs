@@ -3,7 +3,8 @@
 //!
 //! `tools` provisions binaries once for all processes, `process` keeps them from outliving us,
 //! `openbao` and `cluster` are the servers, `wire` stands between a client and the cluster,
-//! `archpad` fills them for an example, `sealing` makes sealing keys, `run` starts keyferry itself.
+//! `archpad` fills them for an example, `sealing` makes sealing keys, `run` starts keyferry itself,
+//! `readme` compares its answers with those that a document shows, `compose` loads compose files.
 //!
 //! Absent on purpose: no shared port, no fixed folder, no sleep that waits for readiness, no
 //! process ended by name.
@@ -16,6 +17,7 @@
 pub(crate) mod archpad;
 pub(crate) mod canary;
 pub(crate) mod cluster;
+pub(crate) mod compose;
 pub(crate) mod group;
 pub(crate) mod html;
 pub(crate) mod http;
@@ -24,6 +26,7 @@ pub(crate) mod kustomize;
 pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod readme;
 pub(crate) mod run;
 pub(crate) mod sealing;
 pub(crate) mod session;

@@ -3,65 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::example;
+use super::workload::Mount;
+use super::{example, says};
 use crate::support::cluster::Cluster;
 use crate::support::kustomize::rendered;
-use crate::support::process::{Scratch, eventually};
-use crate::support::run::{Output, Run, keyferry};
+use crate::support::process::eventually;
+use crate::support::run::Run;
 use crate::support::tools;
-
-/// The ConfigMap as the kubelet mounts it: each name leads through `..data`.
-struct Mount(Scratch);
-
-impl Mount {
-    fn of(documents: &[Value]) -> Self {
-        let map = documents
-            .iter()
-            .find(|document| document["kind"] == "ConfigMap")
-            .expect("a ConfigMap");
-        let mount = Self(Scratch::new("mount"));
-        let folder = mount.0.path();
-        fs::create_dir(folder.join("..1")).expect("made");
-        symlink("..1", folder.join("..data")).expect("linked");
-        for (name, text) in map["data"].as_object().expect("files") {
-            fs::write(mount.file(name), text.as_str().expect("text")).expect("written");
-            symlink(Path::new("..data").join(name), folder.join(name)).expect("linked");
-        }
-        mount
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join("..1").join(name)
-    }
-
-    fn remove(&self, name: &str) {
-        fs::remove_file(self.file(name)).expect("removed");
-        fs::remove_file(self.0.path().join(name)).expect("removed");
-    }
-
-    fn job(&self, kubeconfig: &Path) -> Output {
-        keyferry()
-            .env("KUBECONFIG", kubeconfig)
-            .args(["job", "--deadline", "30s", "--config"])
-            .args([self.0.path().join("keyferry.yaml")])
-            .run()
-    }
-}
-
-#[track_caller]
-fn says(done: &Output, part: &str) {
-    assert!(
-        done.stderr.contains(part),
-        "no {part:?} in:\n{}",
-        done.stderr
-    );
-}
 
 /// Applies what kustomize rendered and gives the Job's own kubeconfig, once the API server knows
 /// its Roles.
@@ -202,7 +155,7 @@ fn softyt_rotates_and_prunes_as_git_says() {
 
     // As the README says it.
     Run::of(tools::sops())
-        .env("HOME", mount.0.path())
+        .env("HOME", mount.path())
         .env("SOPS_AGE_KEY_FILE", &key_file)
         .args(["set"])
         .args([mount.file("env.enc.yaml")])
