@@ -1,6 +1,7 @@
 //! The command line as it is typed. `commands` decides what it means.
 
 mod check;
+mod exec;
 mod grants;
 mod start;
 
@@ -12,12 +13,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keyferry::base::style::Style;
 use keyferry::mode::trace;
-use keyferry::mode::watch::OnChange;
 use keyferry::plan::Format;
 use keyferry::sidecar::client;
 use keyferry::sidecar::listen::Listen;
 
 pub(crate) use check::Check;
+pub(crate) use exec::Exec;
 pub(crate) use grants::{Granted, Grants, GrantsKubernetes, GrantsVault, Who};
 pub(crate) use start::{Explain, Start};
 
@@ -438,34 +439,6 @@ pub(crate) struct Trace {
 pub(crate) enum TraceKind {
     /// A Secret of the cluster.
     Secret,
-}
-
-/// Run a program with secrets in its environment.
-#[derive(Debug, Args)]
-pub(crate) struct Exec {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// The delivery, where the configuration has several
-    #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
-    pub(crate) delivery: Option<String>,
-    #[command(flatten)]
-    pub(crate) limit: Deadline,
-    /// Stay, and when a field changes do what --on-change says
-    #[arg(long)]
-    pub(crate) watch: bool,
-    /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send
-    /// it a signal such as HUP
-    #[arg(
-        long,
-        value_name = "ACTION",
-        default_value = "restart",
-        requires = "watch",
-        value_parser = OnChange::parse
-    )]
-    pub(crate) on_change: OnChange,
-    /// The program and its arguments, after `--`
-    #[arg(last = true, required = true, value_name = "CMD")]
-    pub(crate) command: Vec<std::ffi::OsString>,
 }
 
 /// `90s`, `2m`, `1h30m`, `7d`, or seconds; at most 30 days.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 
 use keyferry::config::Config;
+use keyferry::mode::github::Step;
 use keyferry::mode::program::{Program, is_path};
 use keyferry::mode::watch::Watched;
 use keyferry::mode::{Ended, exec, watch};
@@ -21,6 +22,9 @@ pub(super) fn execute(
     arguments: &Exec,
     core_limit: Option<u64>,
 ) -> Ended {
+    if arguments.github_env {
+        return for_github(common, config, arguments);
+    }
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     let found = Program::find(&arguments.command, &path);
     let named = arguments.command.first();
@@ -40,6 +44,20 @@ pub(super) fn execute(
             let failure = program.replace_us(&environment, core_limit);
             Ended::Failed(Failed::whole(failure))
         }
+    }
+}
+
+/// Whether there is a step at all is asked before any login too.
+fn for_github(common: &Common, config: Config, arguments: &Exec) -> Ended {
+    let step = match Step::open(|name| std::env::var_os(name), arguments.github_output) {
+        Ok(step) => step,
+        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+    };
+    let world = world(&config, &arguments.place, arguments.limit.deadline);
+    let delivery = arguments.delivery.as_deref();
+    match block_on(common, exec::environment(config, world, delivery)) {
+        Err(ended) => ended,
+        Ok(environment) => step.give(&environment),
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod check;
 pub mod exec;
+pub mod github;
 pub mod grants;
 pub mod install;
 pub mod once;

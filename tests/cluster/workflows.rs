@@ -32,6 +32,8 @@ fn the_workflows_are_what_github_reads() {
     for file in &files {
         assert_eq!(lint(file), 0, "{}", file.display());
     }
+    let example = root().join("examples/softyt/.github/workflows/ci.yml");
+    assert_eq!(lint(&example), 0, "{}", example.display());
     // One that is wrong is found, or the above would show nothing.
     let folder = tempfile::tempdir().expect("a folder");
     let wrong = folder.path().join("ci.yml");
@@ -82,6 +84,39 @@ fn each_action_is_pinned_and_each_script_exists() {
         actions > 6 && scripts > 5,
         "{actions} actions, {scripts} scripts"
     );
+}
+
+#[test]
+fn the_action_calls_what_exists() {
+    let text = fs::read_to_string(root().join("action.yml")).expect("an action");
+    let action: Value = serde_saphyr::from_str(&text).expect("YAML");
+    let inputs = action["inputs"].as_object().expect("inputs");
+    for name in inputs.keys() {
+        assert!(text.contains(&format!("inputs.{name}")), "{name} is used");
+    }
+    let steps = action["runs"]["steps"].as_array().expect("steps");
+    let script = steps[1]["run"].as_str().expect("a script");
+    // As the runner would start it, with the archive unpacked and nothing else.
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("keyferry")).expect("a folder");
+    let program = env!("CARGO_BIN_EXE_keyferry");
+    std::os::unix::fs::symlink(program, folder.path().join("keyferry/keyferry")).expect("a link");
+    let config = "deliveries: [{name: a, fields: {A: b c}}, {name: other, fields: {B: d}}]\n";
+    fs::write(folder.path().join("ci.yaml"), config).expect("a file");
+    let env = folder.path().join("env");
+    fs::write(&env, "").expect("a file");
+    let output = Run::of("bash")
+        .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
+        .env("RUNNER_TEMP", folder.path())
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_ENV", &env)
+        .env("KEYFERRY_CONFIG", folder.path().join("ci.yaml"))
+        .env("DELIVERY", "a")
+        .run()
+        .expect(0);
+    assert_eq!(output.stdout, "::add-mask::b c\n");
+    let written = fs::read_to_string(env).expect("a file");
+    assert!(written.starts_with("A<<"), "{written}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod error_messages;
 mod examples;
 mod faults;
 mod files;
+mod github_env;
 mod grants;
 mod hostile_names;
 mod image;
