@@ -72,6 +72,11 @@ release:
 image:
     deploy/image.py --binary "$(deploy/build)" --out target/image
 
+# The pictures of the documents that show the program; a test fails when the session is stale.
+pictures:
+    cargo build --locked
+    docs/pictures/make
+
 # Lines of code in src, without tests, comments and blank lines.
 lines:
     find src -name '*.rs' ! -name tests.rs ! -path '*/tests/*' -exec awk 'FNR == 1 { skip = 0 } /^#\[cfg\(test\)\]/ { skip = 1 } !skip && !/^[[:space:]]*(\/\/|$)/' {} + | wc -l

@@ -216,7 +216,10 @@ fn delivery_card(out: &mut String, delivery: &DeliveryStatus) {
             ""
         };
         let at = delivery.last_success.as_ref();
-        let at = at.map_or_else(String::new, |at| format!(" ({at})"));
+        let at = at.map_or_else(String::new, |at| {
+            let second = at.split('.').next().unwrap_or_default();
+            format!(" ({}Z)", second.trim_end_matches('Z'))
+        });
         let next = delivery.next_attempt_seconds;
         let next = next.map_or("now".to_owned(), |left| format!("in {}", span(left)));
         let mut known = vec![

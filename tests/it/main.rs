@@ -32,6 +32,7 @@ mod listener;
 mod lost_packets;
 mod memory_limit;
 mod pass;
+mod pictures;
 mod pid_one;
 mod progress;
 mod random_inputs;

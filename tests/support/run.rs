@@ -40,7 +40,7 @@ pub(crate) fn keyferry_first() -> Run {
 
 /// Tests and benches are told where it is; an example is not, and starts none. `KEYFERRY_BIN` names
 /// another, such as a release build for tests that start hundreds.
-fn binary() -> OsString {
+pub(crate) fn binary() -> OsString {
     let built = || option_env!("CARGO_BIN_EXE_keyferry").unwrap_or("keyferry");
     std::env::var_os("KEYFERRY_BIN").unwrap_or_else(|| built().into())
 }
