@@ -45,6 +45,7 @@ mod signals;
 mod stack;
 mod status_page;
 mod sync_windows;
+mod systemd;
 mod tidy;
 mod vault_stub;
 mod wrong_inputs;
