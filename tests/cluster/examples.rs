@@ -3,6 +3,7 @@
 mod archpad;
 mod axion;
 mod gitops;
+mod softyt;
 mod workload;
 
 use std::path::{Path, PathBuf};

@@ -4,12 +4,13 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 use crate::support::kustomize::rendered;
-use crate::support::process::Scratch;
+use crate::support::process::{Scratch, eventually, free_ports};
 use crate::support::run::{Output, Run, keyferry};
 
 use super::example;
@@ -31,7 +32,8 @@ impl Mount {
         )
     }
 
-    fn with(map: &Value) -> Self {
+    /// Of this ConfigMap.
+    pub(super) fn with(map: &Value) -> Self {
         let mount = Self(Scratch::new("mount"));
         let folder = mount.0.path();
         fs::create_dir(folder.join("..1")).expect("made");
@@ -95,6 +97,56 @@ pub(super) fn applied(cluster: &Cluster, folder: &str) -> Vec<Value> {
     objects
 }
 
+/// Applies what kustomize rendered and gives the Job's own kubeconfig, once the API server knows
+/// its Roles.
+pub(super) fn installed(
+    cluster: &Cluster,
+    text: &str,
+    namespace: &str,
+    account: &str,
+    secret: &str,
+) -> PathBuf {
+    cluster.apply_yaml(namespace, text);
+    let token = cluster.token(namespace, account, "");
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/{secret}");
+    eventually("the Roles are known", Duration::from_secs(30), || {
+        cluster.request_as(&token, "GET", &path, None).0 == 404
+    });
+    cluster.service_account_kubeconfig(namespace, account)
+}
+
+/// A field of a Secret that is there.
+pub(super) fn value(cluster: &Cluster, namespace: &str, name: &str, key: &str) -> String {
+    let value = cluster.secret_value(namespace, name, key);
+    String::from_utf8(value.expect("it is there")).expect("text")
+}
+
+/// The documents of a file.
+pub(super) fn documents(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).expect("a file");
+    serde_saphyr::from_multiple(&text).expect("YAML")
+}
+
+/// A copy of an example, so that a test may change it.
+pub(super) fn copied(name: &str) -> Scratch {
+    let copy = Scratch::new("example");
+    let from = example(name);
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        fs::create_dir_all(copy.path().join(&folder)).expect("made");
+        for entry in fs::read_dir(from.join(&folder)).expect("listed") {
+            let entry = entry.expect("an entry");
+            let path = folder.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else {
+                fs::copy(entry.path(), copy.path().join(path)).expect("copied");
+            }
+        }
+    }
+    copy
+}
+
 /// keyferry's container of a workload.
 pub(super) struct Part {
     mount: Mount,
@@ -136,7 +188,11 @@ impl Part {
         let mount = Mount::with(map.expect("the ConfigMap is there"));
         let into = format!("{}/", mount.path().display());
         let args = ours["args"].as_array().expect("arguments").iter();
-        let args = args.map(|arg| arg.as_str().expect("text").replace(MOUNTED, &into));
+        let [port] = free_ports();
+        let args = args.map(|arg| match arg.as_str().expect("text") {
+            ":9733" => format!("127.0.0.1:{port}"),
+            arg => arg.replace(MOUNTED, &into),
+        });
         let account = pod["serviceAccountName"].as_str().expect("an account");
         let audience = |volume: &Value| {
             let source = &volume["projected"]["sources"][0]["serviceAccountToken"];

@@ -71,6 +71,11 @@ pub(super) static COMPOSE: Module = Module {
     ..module!("compose", "github.com/compose-spec/compose-go/v2")
 };
 
+pub(super) static LUA: Module = Module {
+    program: Some(include_str!("../../stack/lua/main.go")),
+    ..module!("lua", "github.com/yuin/gopher-lua")
+};
+
 pub(super) static OTELCOL: Module = Module {
     program: Some(include_str!("../../stack/otelcol/main.go")),
     ..module!("otelcol", "go.opentelemetry.io/collector/otelcol")

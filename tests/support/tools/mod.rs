@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use go::{
-    ACTIONLINT, AGE, COMPOSE, ETCD, GOTEMPLATE, GOYAML, HELM, KUBERNETES, OLDEST, OPA, OTELCOL,
-    PROMTOOL, SEALED, SOPS,
+    ACTIONLINT, AGE, COMPOSE, ETCD, GOTEMPLATE, GOYAML, HELM, KUBERNETES, LUA, OLDEST, OPA,
+    OTELCOL, PROMTOOL, SEALED, SOPS,
 };
 pub(crate) use provision::cache;
 
@@ -75,6 +75,8 @@ tools! {
     opa => OPA.binary("opa", &["github.com/open-policy-agent/opa"]);
     /// Loads compose files as docker compose does.
     compose => COMPOSE.binary("compose", &["keyferry/stack/compose"]);
+    /// Runs a health check as Argo CD does.
+    lua => LUA.binary("lua", &["keyferry/stack/lua"]);
     /// Checks workflows of GitHub.
     actionlint => ACTIONLINT.binary("actionlint", &["github.com/rhysd/actionlint/cmd/actionlint"]);
     /// The OpenTelemetry collector: OTLP in, files out.
