@@ -26,7 +26,8 @@ pub(crate) use start::{Explain, Start};
 ///
 /// Reads Vault, OpenBao, SOPS files, SealedSecrets, age files and Kubernetes Secrets as one YAML
 /// file says, and keeps files, .env files and typed Kubernetes Secrets equal to them. A second run
-/// writes nothing. No value is ever shown.
+/// writes nothing. No value is ever shown, but to GitHub's runner, which hides it
+/// (`exec --github-env`).
 #[derive(Debug, Parser)]
 #[command(
     name = "keyferry",

@@ -14,6 +14,8 @@ use crate::base::wiped::Wiped;
 use crate::pass::outcome::Failed;
 use crate::process::time_limit::any_number;
 
+const OF_THE_RUNNER: &str = "it is the file that the runner makes for each step";
+
 /// The files of the step that we run in.
 pub struct Step {
     files: Vec<(PathBuf, File)>,
@@ -39,8 +41,13 @@ impl Step {
             let path = PathBuf::from(path);
             // The runner made it: another one would be read by nobody.
             let file = OpenOptions::new().read(true).append(true).open(&path);
-            let file = file.map_err(|error| cannot_write(&path, &error))?;
-            Ok((path, file))
+            let what = match file.and_then(|file| Ok((file.metadata()?.is_file(), file))) {
+                Ok((true, file)) => return Ok((path, file)),
+                // A terminal or a pipe, such as /dev/stdout, would show the values.
+                Ok((false, _)) => format!("{name} names {}, which is no file", path.display()),
+                Err(error) => format!("{name} names {}: {error}", path.display()),
+            };
+            Err(Failure::new(Class::Usage, what).hint(OF_THE_RUNNER))
         });
         Ok(Self {
             files: files.collect::<Result<_, Failure>>()?,
@@ -84,14 +91,17 @@ impl Step {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     let what = format!("cannot write to {}: {error}", path.display());
-    Failure::new(Class::Sink, what).hint("it is the file that the runner makes for each step")
+    Failure::new(Class::Sink, what).hint(OF_THE_RUNNER)
 }
 
 /// What the runner would not take is refused before any of it is written.
 fn checked<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Failure> {
     let quoted = plain::quoted(name);
     let of_the_runner = ["GITHUB_", "RUNNER_"];
-    if name == "NODE_OPTIONS" || of_the_runner.iter().any(|start| name.starts_with(start)) {
+    // The runner drops this name in any case, and the step goes on without it.
+    if name.eq_ignore_ascii_case("NODE_OPTIONS")
+        || of_the_runner.iter().any(|start| name.starts_with(start))
+    {
         let what = format!("the variable {quoted} belongs to GitHub's runner");
         return Err(Failure::new(Class::Configuration, what).hint("rename the field: `rename`"));
     }
@@ -179,6 +189,7 @@ mod tests {
             ("GITHUB_TOKEN", "a".as_bytes(), Some(Class::Configuration)),
             ("RUNNER_NAME", b"a", Some(Class::Configuration)),
             ("NODE_OPTIONS", b"a", Some(Class::Configuration)),
+            ("node_options", b"a", Some(Class::Configuration)),
             ("NODE_ENV", b"a", None),
             ("KEY", b"\xff", Some(Class::Refused)),
         ] {

@@ -46,7 +46,7 @@ fn exec(folder: &Path, of_the_runner: bool) -> Run {
 /// What the runner makes of such a file: `NAME=VALUE`, or `NAME<<END`, lines, `END`.
 fn read(file: &Path) -> BTreeMap<String, String> {
     let text = fs::read_to_string(file).unwrap();
-    let mut lines = text.lines();
+    let mut lines = text.split('\n');
     let mut variables = BTreeMap::new();
     while let Some(line) = lines.next() {
         if line.is_empty() {
@@ -132,8 +132,13 @@ fn what_is_no_step_or_not_for_the_runner_is_refused_and_nothing_is_written() {
         ),
         (
             bare().env("GITHUB_ENV", folder.path().join("absent")),
-            8,
+            2,
             "absent",
+        ),
+        (
+            bare().env("GITHUB_ENV", "/dev/stdout"),
+            2,
+            "which is no file",
         ),
         (
             exec(folder.path(), true).args(["--", "true"]),
