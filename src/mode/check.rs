@@ -3,8 +3,6 @@
 
 mod report;
 
-use std::path::Path;
-
 use super::access::{self, Access};
 use super::grants::Mode;
 use super::once::verdict;
@@ -12,7 +10,7 @@ use super::{Ended, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::base::plain;
 use crate::config::expand::holds_secret;
-use crate::config::{AgeKey, ComputedField, Config, Delivery, SealedKey, Source, Target};
+use crate::config::{AgeKey, ComputedField, Config, Delivery, SealedKey, Target};
 use crate::pass::outcome::{Failed, counted, foreseen};
 use crate::pass::pipeline;
 use crate::pass::source;
@@ -171,32 +169,14 @@ async fn look(
 
 /// Files that are named and are not here. In CI that is usual for keys, and a mistake for sources.
 fn absent(config: &Config) -> Vec<String> {
-    let mut named: Vec<(&str, &Path)> = Vec::new();
-    for (_, source) in config.sources() {
-        match source {
-            Source::Age { file, .. } => named.push(("age file", file)),
-            Source::Sops { file, .. } => named.push(("sops file", file)),
-            Source::Sealed { file, .. } | Source::SealedManifests { file, .. } => {
-                named.push(("sealed secret file", file));
-            }
-            Source::Vault(_) | Source::SealedObject(_) | Source::Secret(_) => {}
-        }
-    }
-    for key in &config.keys.age {
-        match key {
-            AgeKey::File { file, .. } => named.push(("age key file", file)),
-            AgeKey::Ssh(file) => named.push(("ssh key file", file)),
-            AgeKey::Passphrase(file) => named.push(("passphrase file", file)),
-            AgeKey::Vault { .. } | AgeKey::Secret { .. } => {}
-        }
-    }
-    for key in &config.keys.sealed {
-        if let SealedKey::File(file) = key {
-            named.push(("sealing key file", file));
-        }
-    }
+    let sources = config.sources();
+    let sources = sources.filter_map(|(_, source)| Some((source.name().0, source.file()?)));
+    let age = config.keys.age.iter().flat_map(AgeKey::files);
+    let age = age.map(|file| ("age key file", file));
+    let sealed = config.keys.sealed.iter().filter_map(SealedKey::file);
+    let sealed = sealed.map(|file| ("sealing key file", file));
     let mut absent: Vec<String> = Vec::new();
-    for (kind, file) in named {
+    for (kind, file) in sources.chain(age).chain(sealed) {
         let text = format!("{kind} {}", file.display());
         if !file.exists() && !absent.contains(&text) {
             absent.push(text);

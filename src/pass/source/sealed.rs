@@ -89,7 +89,7 @@ pub(super) async fn read(
     world: &World,
 ) -> Result<(Vec<SealedSecret>, String), Failure> {
     let end = world.time_limit.of_disk();
-    let bytes = read_by(read_document, file, "sealed secret file", end).await?;
+    let bytes = read_by(read_document, file, "sealed file", end).await?;
     let parsed = opened(move || {
         let found = sealed::parse(bytes.expose())?;
         Ok((found, version_of(bytes.expose())))
