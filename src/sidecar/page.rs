@@ -170,7 +170,7 @@ fn facts(out: &mut String, facts: &[(&str, String)]) {
 fn vault_card(out: &mut String, vault: &VaultStatus) {
     let (level, state) = match (vault.up, vault.logged_in) {
         (false, _) => (Standing::Failing, "does not answer"),
-        (true, Some(false)) => (Standing::Failing, "refuses the login"),
+        (true, Some(false)) => (Standing::Failing, "the last login failed"),
         (true, Some(true)) => (Standing::Good, "logged in"),
         (true, None) => (Standing::Good, "answers"),
     };

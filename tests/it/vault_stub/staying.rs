@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{GRANTED, JWT, SECRETS, SOON, TOKEN, VALUE, copy, envelope, errors, granted, kv2};
+use crate::support::html::elements;
 use crate::support::process::{Scratch, eventually};
 use crate::support::session::secret_file;
 use crate::support::sidecar::RunningSidecar;
@@ -321,4 +322,40 @@ fn row_26_a_login_is_not_made_again_before_the_server_wants_it() {
     let times = times.lock().expect("no test panics in here").clone();
     assert_eq!(times.len(), 2);
     assert!(times[1] - times[0] >= Duration::from_secs(4));
+}
+
+#[test]
+fn the_page_says_whether_the_last_login_was_granted() {
+    let phase = Arc::new(AtomicUsize::new(BAD));
+    let now = Arc::clone(&phase);
+    let stub = Stub::start(move |request| {
+        match (request.path.ends_with("/login"), now.load(Ordering::SeqCst)) {
+            (false, _) => good(request, VALUE, 3),
+            (true, BAD) => errors(403, &["permission denied"]),
+            (true, _) => granted(GRANTED, 600),
+        }
+    });
+    let folder = Scratch::new("sidecar");
+    secret_file(folder.path(), "jwt", JWT);
+    let config = format!(
+        "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: \
+         [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
+        stub.url()
+    );
+    let sidecar = RunningSidecar::start(folder.path(), &config);
+    let shown = |words: &str| {
+        let answer = sidecar.raw("GET", "/");
+        let (_, page) = answer.split_once("\r\n\r\n").expect("a head");
+        let articles = elements(page).into_iter();
+        let mut articles = articles.filter(|element| element.tag == "article");
+        articles.any(|article| article.text == format!("vault default {words}"))
+    };
+    eventually("it failed", SOON, || shown("the last login failed"));
+    phase.store(GOOD, Ordering::SeqCst);
+    eventually("it was granted", SOON, || shown("logged in"));
+    sidecar.ready();
+    let said = sidecar.raw("GET", "/");
+    SECRETS
+        .iter()
+        .for_each(|secret| assert!(!said.contains(secret)));
 }
