@@ -8,7 +8,8 @@ use crate::support::openbao::OpenBao;
 /// One that needs quoting everywhere.
 pub(crate) const PASSWORD: &str = "p@ss/w:rd#1 %";
 
-/// archpad's Vault: one role for four ServiceAccounts, a policy of exactly the paths.
+/// archpad's Vault before keyferry: one role for four ServiceAccounts, and a policy by hand that is
+/// wider than it need be.
 pub(crate) fn archpad(cluster: &Cluster) -> OpenBao {
     let bao = cluster.vault_with_kubernetes_auth();
     bao.policy(

@@ -137,6 +137,7 @@ fn archpads_applications_come_in_their_order_and_each_part_of_them_runs() {
         "no hook"
     );
     let sync = archpad.applied("registry-secret-sync");
+    its_configuration_is_a_hook_that_a_tracked_object_repeats(&sync);
     let sync = Part::of(&archpad.cluster, &sync, "registry-secret-sync");
     let run = || archpad.here(sync.call(), "registry").run();
     eventually("the Role is known", Duration::from_secs(30), || {
@@ -212,6 +213,32 @@ fn archpads_applications_come_in_their_order_and_each_part_of_them_runs() {
             going.finish().expect(0);
         }
     }
+}
+
+/// Argo CD compares no hook: the tracked copy makes an edit of the configuration visible.
+fn its_configuration_is_a_hook_that_a_tracked_object_repeats(objects: &[Value]) {
+    let find = |kind: &str, name: &str| {
+        let is_it = |one: &&Value| one["kind"] == kind && one["metadata"]["name"] == name;
+        objects.iter().find(is_it).expect("it is there")
+    };
+    let argo = |of: &Value, name: &str| {
+        let annotations = &of["metadata"]["annotations"];
+        annotations[format!("argocd.argoproj.io/{name}")].clone()
+    };
+    let config = find("ConfigMap", "keyferry");
+    let tracked = find("ConfigMap", "keyferry-tracked");
+    let job = find("Job", "registry-secret-sync");
+    assert_eq!(objects.len(), 3, "ServiceAccount and Role are elsewhere");
+    for hook in [config, job] {
+        assert_eq!(argo(hook, "hook"), "PreSync");
+    }
+    let wave = |of: &Value| -> i64 {
+        let wave = argo(of, "sync-wave");
+        wave.as_str().expect("a wave").parse().expect("a number")
+    };
+    assert!(wave(config) < wave(job));
+    assert_eq!(argo(tracked, "hook"), Value::Null);
+    assert_eq!(tracked["data"], config["data"]);
 }
 
 #[test]
