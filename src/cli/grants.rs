@@ -73,7 +73,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
         } => None,
     };
     match caller.filter(|_| writes) {
-        None => printed(grants::vault(&all, &terms, output)),
+        None => printed(block_on(common, grants::vault(&all, &terms, output))),
         Some(caller) => {
             let consent = Consent { dry_run, adopt };
             let time_limit = TimeLimit::Until(Instant::now() + limit.deadline);

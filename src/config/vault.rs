@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Location;
+use super::source::DEFAULT_SERVER;
+use super::{Config, Location};
 
 /// One Vault or OpenBao server and the identity we have there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,20 @@ impl VaultServer {
             auth_at: Location::default(),
             ..self.clone()
         }
+    }
+}
+
+impl Config {
+    /// The server that is meant where another text names an address: the one of this address, else
+    /// the one that sources use when they name none, or the only one.
+    pub fn vault_of(&self, address: &str) -> Option<&VaultServer> {
+        let mut same = self.vaults.values().filter(|one| one.address == address);
+        let only = || match self.vaults.len() {
+            1 => self.vaults.values().next(),
+            _ => None,
+        };
+        let usual = || self.vaults.get(DEFAULT_SERVER).or_else(only);
+        same.next().or_else(usual)
     }
 }
 

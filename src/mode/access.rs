@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::grants::cluster::{self, Asked};
+use super::grants::transit::OfFiles;
 use super::grants::{self, Mode, server};
 use crate::base::failure::Failure;
 use crate::config::Config;
@@ -55,8 +56,10 @@ impl Access {
 /// Asks for each right that a configuration needs in this mode.
 pub async fn ask(config: &Config, world: &World, mode: Mode) -> Access {
     let mut access = Access::default();
+    // A file that cannot be read fails by itself.
+    let files = grants::transit(config).await;
     for server in config.vaults.keys() {
-        let asked = of_vault(config, world, server, mode).await;
+        let asked = of_vault(config, &files, world, server, mode).await;
         access.take(asked);
     }
     let asked = of_cluster(config, world, mode).await;
@@ -132,11 +135,12 @@ async fn of_cluster(
 
 async fn of_vault(
     config: &Config,
+    files: &OfFiles,
     world: &World,
     server: &str,
     mode: Mode,
 ) -> Result<(usize, Vec<Missing>), Failure> {
-    let mut rights = server::rights(config, server, mode)?;
+    let mut rights = server::rights(config, files, server, mode)?;
     if rights.is_empty() {
         return Ok((0, Vec::new()));
     }
@@ -155,6 +159,7 @@ async fn of_vault(
         let lost = match need {
             _ if may(path, *capability) => continue,
             Need::Necessary => None,
+            Need::BesideAge => Some("SOPS files that no age key opens stay closed".to_owned()),
             Need::Helpful => Some("a sidecar reads the whole secret at each refresh".to_owned()),
             Need::EitherOf => match versioned(path) {
                 Some((data, _)) if rights.contains_key(&(data.clone(), *capability)) => {

@@ -48,11 +48,12 @@ use self::error::{Cause, Stop, VaultError};
 use self::kv::Question;
 use self::mounts::Mounts;
 use self::path::DataPath;
-use self::reasons::{Limit, Setup};
+use self::reasons::{Limit, Refusal, Setup};
 use self::version::Refused;
-use crate::base::failure::Failure;
-use crate::base::material::Material;
+use crate::base::failure::{Class, Failure};
+use crate::base::material::{Material, Node, SecretBytes};
 use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
+use crate::format::base64;
 use crate::process::memory;
 use crate::process::time_limit::TimeLimit;
 
@@ -163,6 +164,34 @@ impl Session {
             );
         }
         Ok(material)
+    }
+
+    /// Writes what a transit engine decrypts, and gives the bytes that it answers.
+    pub async fn decrypt(&self, request: &VaultRead) -> Result<SecretBytes, Failure> {
+        let answer = self.fetch(request).await.map_err(|stop| {
+            let is_no = matches!(&stop, Stop::Read(Cause::Refusal(Refusal::Rejected { .. })));
+            let failure = self.failure(stop, request);
+            match is_no {
+                // It has no such key, or another one.
+                true => Failure {
+                    class: Class::Undecryptable,
+                    ..failure
+                },
+                false => failure,
+            }
+        })?;
+        let text = answer
+            .documents
+            .first()
+            .and_then(|data| data.entry("plaintext"));
+        let bytes = text
+            .and_then(Node::leaf)
+            .and_then(|text| base64::decode(text.expose()));
+        let unclear = || Stop::from(Cause::not_vault("transit without plaintext"));
+        match bytes {
+            Some(bytes) => Ok(SecretBytes::from(bytes)),
+            None => Err(self.failure(unclear(), request)),
+        }
     }
 
     async fn fetch(&self, read: &VaultRead) -> Result<Material, Stop> {

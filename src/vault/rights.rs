@@ -32,6 +32,8 @@ pub enum Need {
     Necessary,
     /// One of two paths: which of them is asked for depends on the engine of the mount.
     EitherOf,
+    /// A SOPS file that an age key may open instead.
+    BesideAge,
     /// A sidecar reads the whole secret at each refresh without it.
     Helpful,
 }

@@ -35,7 +35,7 @@ pub enum SopsError {
         MAX_KEY_BYTES / 1024
     )]
     TooManyKeys,
-    /// None of its keys is an age key.
+    /// None of its keys is an age key, and Vault was of no help.
     #[error("sops: no age key group usable: it needs {needs}")]
     ForeignKeys {
         /// The kinds of keys that it names.
@@ -112,6 +112,14 @@ pub enum SopsError {
 }
 
 impl SopsError {
+    /// Whether the keys at hand did not give the data key: others may.
+    pub fn lacks_a_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_) | Self::ForeignKeys { .. } | Self::NoMatch { .. } | Self::Threshold { .. }
+        )
+    }
+
     /// Whether it says that the file was changed, which only its key can tell.
     pub fn says_changed(&self) -> bool {
         match self {
@@ -169,7 +177,7 @@ impl Fault for SopsError {
             Self::NotSops => "encrypt it with `sops encrypt`, or check its `format`",
             Self::ForeignKeys { .. } => {
                 "add an age recipient with `sops rotate --add-age`; keyferry opens SOPS files \
-                 with age keys"
+                 with age keys and by Vault's transit engine"
             }
             Self::NoMatch { .. } | Self::Threshold { .. } => {
                 "add the identity of one of these recipients under keys.age, or run `sops \

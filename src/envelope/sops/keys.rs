@@ -7,6 +7,7 @@ use crate::envelope::policy::shortened;
 
 use super::metadata::{Group, Metadata};
 use super::shamir;
+use super::transit::{Missing, Share, TRANSIT, Transit};
 use super::{Recipient, SopsError};
 
 /// Recipients of one file. Each costs a try with each identity.
@@ -22,15 +23,26 @@ pub(super) struct DataKey {
     pub(super) by: Vec<String>,
 }
 
-/// Wins the data key with these identities.
-pub(super) fn data_key(metadata: &Metadata<'_>, keys: &[Identity]) -> Result<DataKey, SopsError> {
+/// Wins the data key with these identities, and with what Vault gave where they open nothing.
+pub(super) fn data_key(
+    metadata: &Metadata<'_>,
+    keys: &[Identity],
+    given: &[Share],
+) -> Result<DataKey, SopsError> {
     let mut tries = Tries::default();
-    for group in &metadata.groups {
-        tries.group(group, keys);
+    for (at, group) in metadata.groups.iter().enumerate() {
+        if tries.group(group, keys) {
+            continue;
+        }
+        if let Some(share) = given.iter().find(|share| share.group == at) {
+            let secret = share.secret.expose().to_vec();
+            tries.shares.push(Zeroizing::new(secret));
+            tries.by.push(share.by.clone());
+        }
     }
     let secret = match &metadata.groups[..] {
         [_] => tries.shares.pop().ok_or(()),
-        _ if tries.shares.len() < metadata.threshold => Err(()),
+        _ if tries.shares.len() < metadata.needed() => Err(()),
         _ => Ok(shamir::combine(&tries.shares).ok_or(SopsError::DataKey)?),
     };
     let Ok(secret) = secret else {
@@ -44,6 +56,33 @@ pub(super) fn data_key(metadata: &Metadata<'_>, keys: &[Identity]) -> Result<Dat
     })
 }
 
+/// What it takes of Vault where these identities do not open the file; nothing where Vault cannot
+/// help.
+pub(super) fn missing(metadata: &Metadata<'_>, keys: &[Identity]) -> Option<Missing> {
+    let mut tries = Tries::default();
+    let mut groups = Vec::new();
+    for (at, group) in metadata.groups.iter().enumerate() {
+        if !tries.group(group, keys) && !group.transit.is_empty() {
+            groups.push((at, group.transit.clone()));
+        }
+    }
+    let count = metadata.needed().saturating_sub(tries.shares.len());
+    (groups.len() >= count).then_some(Missing { count, groups })
+}
+
+/// All transit keys.
+pub(super) fn transit(metadata: &Metadata<'_>) -> Transit {
+    let groups = &metadata.groups;
+    let with_age = groups.iter().filter(|group| !group.age.is_empty());
+    Transit {
+        beside_age: with_age.count() >= metadata.needed(),
+        keys: groups
+            .iter()
+            .flat_map(|group| group.transit.clone())
+            .collect(),
+    }
+}
+
 #[derive(Default)]
 struct Tries {
     shares: Vec<Zeroizing<Vec<u8>>>,
@@ -53,15 +92,15 @@ struct Tries {
 }
 
 impl Tries {
-    /// The first entry that opens is the group's.
-    fn group(&mut self, group: &Group<'_>, keys: &[Identity]) {
+    /// The first entry that opens is the group's; whether there is one.
+    fn group(&mut self, group: &Group<'_>, keys: &[Identity]) -> bool {
         for entry in &group.age {
             match age::open_up_to(MAX_SHARE, entry.encrypted, keys) {
                 Ok(opened) => {
                     let share = opened.plaintext.expose().to_vec();
                     self.shares.push(Zeroizing::new(share));
                     self.by.push(opened.by);
-                    return;
+                    return true;
                 }
                 Err(AgeError::NoMatch { .. } | AgeError::PassphraseNotOffered) => {}
                 Err(error) => {
@@ -69,6 +108,7 @@ impl Tries {
                 }
             }
         }
+        false
     }
 
     fn refusal(self, metadata: &Metadata<'_>, tried: usize) -> SopsError {
@@ -79,9 +119,12 @@ impl Tries {
         let with_age = metadata.groups.iter().filter(|group| !group.age.is_empty());
         if with_age.count() == 0 {
             let mut needs: Vec<&str> = Vec::new();
-            for recipient in metadata.groups.iter().flat_map(|group| &group.foreign) {
-                if !needs.contains(&recipient.kind) {
-                    needs.push(recipient.kind);
+            for group in &metadata.groups {
+                let transit = group.transit.iter().map(|_| TRANSIT);
+                for kind in group.foreign.iter().map(|one| one.kind).chain(transit) {
+                    if !needs.contains(&kind) {
+                        needs.push(kind);
+                    }
                 }
             }
             return SopsError::ForeignKeys {

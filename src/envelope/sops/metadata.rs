@@ -5,20 +5,17 @@ use crate::envelope::time::Time;
 
 use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
 use super::rules::Rule;
+use super::transit::{TRANSIT, TransitKey};
 use super::value::{Cipher, Kind};
 use super::{AGE, Recipient, SopsError};
 
-/// Lists of keys that are not age's, what they are called, and the fields that name one of them.
-const FOREIGN: [(&str, &str, &[&str]); 6] = [
+/// Lists of keys that cannot be used here, what they are called, and the fields that name one of
+/// them.
+const FOREIGN: [(&str, &str, &[&str]); 5] = [
     ("pgp", "PGP", &["fp"]),
     ("kms", "AWS KMS", &["arn"]),
     ("gcp_kms", "GCP KMS", &["resource_id"]),
     ("azure_kv", "Azure Key Vault", &["vault_url", "name"]),
-    (
-        "hc_vault",
-        "Vault transit",
-        &["vault_address", "engine_path", "key_name"],
-    ),
     ("hckms", "Huawei Cloud KMS", &["key_id"]),
 ];
 /// What is kept of the name of a recipient: those of hybrid keys have two thousand characters.
@@ -27,8 +24,15 @@ const MAX_NAME: usize = 4096;
 /// One way to the data key, or to a share of it.
 pub(super) struct Group<'a> {
     pub(super) age: Vec<Entry<'a>>,
+    pub(super) transit: Vec<TransitKey>,
     /// Keys of other kinds.
     pub(super) foreign: Vec<Recipient>,
+}
+
+impl Group<'_> {
+    fn is_empty(&self) -> bool {
+        self.age.is_empty() && self.transit.is_empty() && self.foreign.is_empty()
+    }
 }
 
 /// The data key for one recipient.
@@ -87,6 +91,14 @@ impl<'a> Metadata<'a> {
         }
     }
 
+    /// How many groups must open.
+    pub(super) fn needed(&self) -> usize {
+        match &self.groups[..] {
+            [_] => 1,
+            _ => self.threshold,
+        }
+    }
+
     /// All recipients, as the file says.
     pub(super) fn recipients(&self) -> Vec<Recipient> {
         recipients(&self.groups)
@@ -100,6 +112,10 @@ pub(super) fn recipients(groups: &[Group<'_>]) -> Vec<Recipient> {
         all.extend(group.age.iter().map(|entry| Recipient {
             kind: AGE,
             name: entry.recipient.clone(),
+        }));
+        all.extend(group.transit.iter().map(|key| Recipient {
+            kind: TRANSIT,
+            name: key.recipient(),
         }));
         all.extend(group.foreign.iter().cloned());
     }
@@ -163,7 +179,7 @@ pub(super) fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
         return Err(SopsError::NotSops);
     }
     let top = group(node)?;
-    let groups = if !top.age.is_empty() || !top.foreign.is_empty() {
+    let groups = if !top.is_empty() {
         vec![top]
     } else {
         let groups = list(node, "key_groups")?.iter().map(group);
@@ -173,9 +189,13 @@ pub(super) fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
         return Err(SopsError::Metadata("age"));
     }
     let entries = || groups.iter().flat_map(|group| &group.age);
+    let transit = || groups.iter().flat_map(|group| &group.transit);
     let foreign: usize = groups.iter().map(|group| group.foreign.len()).sum();
-    let bytes: usize = entries().map(|entry| entry.encrypted.len()).sum();
-    if groups.len() > 255 || entries().count() + foreign > MAX_RECIPIENTS || bytes > MAX_KEY_BYTES {
+    let recipients = entries().count() + transit().count() + foreign;
+    let of_age: usize = entries().map(|entry| entry.encrypted.len()).sum();
+    let of_transit: usize = transit().map(|key| key.encrypted.len()).sum();
+    let bytes = of_age + of_transit;
+    if groups.len() > 255 || recipients > MAX_RECIPIENTS || bytes > MAX_KEY_BYTES {
         return Err(SopsError::TooManyKeys);
     }
     Ok(groups)
@@ -196,8 +216,10 @@ fn group(node: &Node) -> Result<Group<'_>, SopsError> {
         }
     }
     let age = list(node, "age")?.iter().map(entry);
+    let transit = list(node, "hc_vault")?.iter().map(TransitKey::read);
     Ok(Group {
         age: age.collect::<Result<_, _>>()?,
+        transit: transit.collect::<Result<_, _>>()?,
         foreign,
     })
 }
@@ -212,7 +234,7 @@ fn entry(node: &Node) -> Result<Entry<'_>, SopsError> {
 }
 
 /// A name as it may stand in a message: anybody can have written it.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     name.chars()
         .take(MAX_NAME)
         .flat_map(char::escape_debug)

@@ -1,4 +1,5 @@
-//! Opens SOPS files with age identities: bytes and keys in, trees of secret leaves out.
+//! Opens SOPS files with age identities and what Vault decrypted: bytes and keys in, trees of
+//! secret leaves out.
 //!
 //! `stores` reads the five formats and takes the metadata out, `metadata` reads that, `keys` and
 //! `shamir` win the data key, `rules` says which leaves are encrypted, `value` opens one leaf and
@@ -17,6 +18,7 @@ mod rules;
 mod shamir;
 mod stores;
 mod suspect;
+mod transit;
 mod value;
 mod walk;
 
@@ -26,6 +28,7 @@ use crate::envelope::age::Identity;
 use crate::envelope::document;
 
 pub use error::SopsError;
+pub use transit::{Missing, Share, Transit, TransitKey};
 
 use metadata::Metadata;
 use value::Cipher;
@@ -72,7 +75,7 @@ impl Recipient {
             .name
             .strip_prefix("age1")
             .is_some_and(|rest| rest.contains('1') && !rest.starts_with("pq1"));
-        self.is_age() && !of_plugin
+        (self.is_age() && !of_plugin) || self.kind == transit::TRANSIT
     }
 
     fn is_age(&self) -> bool {
@@ -80,7 +83,7 @@ impl Recipient {
     }
 }
 
-/// What the kind that is supported is called.
+/// What the usual kind is called.
 const AGE: &str = "age";
 
 /// A leaf that is not encrypted.
@@ -120,11 +123,41 @@ pub fn recipients(bytes: &[u8], format: DocumentFormat) -> Result<Vec<Recipient>
     Ok(metadata::recipients(&metadata::groups(&file.metadata)?))
 }
 
+/// What a file needs of Vault where these identities do not open it; nothing where Vault cannot
+/// help.
+pub fn missing(
+    bytes: &[u8],
+    format: DocumentFormat,
+    keys: &[Identity],
+) -> Result<Option<Missing>, SopsError> {
+    let file = stores::read(bytes, format)?;
+    let missing = keys::missing(&Metadata::read(&file.metadata)?, keys);
+    Ok(missing)
+}
+
+/// The transit keys that a file names, without any key.
+pub fn transit(bytes: &[u8], format: DocumentFormat) -> Result<Transit, SopsError> {
+    let file = stores::read(bytes, format)?;
+    let transit = keys::transit(&Metadata::read(&file.metadata)?);
+    Ok(transit)
+}
+
 /// The same where the caller itself refuses each clear leaf that nothing protects.
 pub fn open_in_part(
     bytes: &[u8],
     format: DocumentFormat,
     keys: &[Identity],
+    policy: Policy,
+) -> Result<Opened, SopsError> {
+    open_with(bytes, format, keys, &[], policy)
+}
+
+/// The same with what Vault gave for groups that these identities do not open.
+pub fn open_with(
+    bytes: &[u8],
+    format: DocumentFormat,
+    keys: &[Identity],
+    given: &[Share],
     policy: Policy,
 ) -> Result<Opened, SopsError> {
     let stores::File {
@@ -133,7 +166,7 @@ pub fn open_in_part(
         spell,
     } = stores::read(bytes, format)?;
     let metadata = Metadata::read(&metadata)?;
-    let data_key = keys::data_key(&metadata, keys)?;
+    let data_key = keys::data_key(&metadata, keys, given)?;
     let cipher = Cipher::new(&data_key.key);
     let mac = metadata.opened_mac(&cipher)?;
     let sections = format == DocumentFormat::Ini;

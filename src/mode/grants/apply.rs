@@ -43,7 +43,7 @@ pub async fn apply(
     time_limit: TimeLimit,
 ) -> (Ended, String) {
     let mut out = String::new();
-    let ended = match grants(all, terms) {
+    let ended = match grants(all, terms).await {
         Ok(mut grants) => each(&mut grants, caller, consent, time_limit, &mut out).await,
         Err(failure) => Ended::Failed(Failed::whole(failure)),
     };

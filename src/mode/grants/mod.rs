@@ -15,6 +15,7 @@ mod described;
 mod manifests;
 mod policy;
 pub mod server;
+pub mod transit;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -27,6 +28,7 @@ use crate::base::plain;
 use crate::config::Config;
 use crate::process::time_limit::TimeLimit;
 use cluster::{Described, Rights};
+use transit::OfFiles;
 
 pub use manifests::Style;
 pub use policy::Format;
@@ -174,6 +176,11 @@ pub(super) async fn described(config: &Config) -> Result<Vec<Vec<Described>>, Fa
     described::all(config, TimeLimit::Until(Instant::now() + READING)).await
 }
 
+/// What the SOPS files of a configuration need of Vault's transit engine.
+pub(super) async fn transit(config: &Config) -> OfFiles {
+    transit::of_files(config, TimeLimit::Until(Instant::now() + READING)).await
+}
+
 /// The manifests that grant what these configurations need in Kubernetes.
 pub async fn kubernetes(all: &[Granted], style: Style) -> Result<String, Failure> {
     let mut out = String::new();
@@ -197,8 +204,8 @@ pub async fn kubernetes(all: &[Granted], style: Style) -> Result<String, Failure
 }
 
 /// The policies and roles that grant what these configurations need in Vault.
-pub fn vault(all: &[Granted], terms: &Terms, format: Format) -> Result<String, Failure> {
-    let grants = server::grants(all, terms)?;
+pub async fn vault(all: &[Granted], terms: &Terms, format: Format) -> Result<String, Failure> {
+    let grants = server::grants(all, terms).await?;
     let mut head = String::new();
     for one in all {
         head.push_str(&one.head());

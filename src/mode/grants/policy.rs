@@ -46,6 +46,9 @@ pub(super) fn hcl(grant: &Grant) -> String {
                     "# one of two: the path with `data/` holds where the mount is KV version 2"
                 );
             }
+            Need::BesideAge => {
+                let _ = writeln!(out, "# for SOPS files that no age key opens");
+            }
             Need::Helpful => {
                 let _ = writeln!(
                     out,
@@ -96,7 +99,7 @@ fn document(grants: &[Grant]) -> Value {
         let paths = grant.paths.iter().map(|((path, capability), need)| {
             json!({
                 "path": path, "capabilities": [capability.word()],
-                "optional": *need == Need::Helpful,
+                "optional": matches!(need, Need::Helpful | Need::BesideAge),
             })
         });
         json!({

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::transit::OfFiles;
 use super::{Account, Granted, Mode};
 use crate::base::failure::{Class, Failure};
 use crate::config::{AgeKey, Config, JwtSource, SealedKey, VaultAuth, VaultRead, VaultServer};
@@ -52,11 +53,14 @@ pub struct Grant {
 pub type Paths = BTreeMap<(String, Capability), Need>;
 
 /// The grants of several configurations; those of one role are one.
-pub fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failure> {
+pub async fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failure> {
     let mut found: BTreeMap<Key, Grant> = BTreeMap::new();
+    let mut unread = Vec::new();
     for one in all {
+        let files = super::transit(&one.config).await;
+        unread.extend(files.unread.clone());
         for server in one.config.vaults.values() {
-            let rights = rights(&one.config, &server.name, one.mode)?;
+            let rights = rights(&one.config, &files, &server.name, one.mode)?;
             if rights.is_empty() {
                 continue;
             }
@@ -76,6 +80,7 @@ pub fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failure> {
                 remarks: BTreeSet::new(),
             });
             grant.accounts.insert(one.account.clone());
+            grant.remarks.extend(files.unread.clone());
             for (key, need) in rights {
                 if !(terms.necessary && need == Need::Helpful) {
                     add(&mut grant.paths, key, need);
@@ -84,9 +89,10 @@ pub fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failure> {
         }
     }
     if found.is_empty() {
+        unread.push("`keyferry grants kubernetes` shows the rights in a cluster".to_owned());
         return Err(
             Failure::new(Class::Usage, "no configuration here reads from Vault")
-                .hint("`keyferry grants kubernetes` shows the rights in a cluster"),
+                .hint(unread.join("; ")),
         );
     }
     let mut grants: Vec<Grant> = found.into_values().collect();
@@ -127,7 +133,12 @@ fn name(one: &Granted, server: &VaultServer, terms: &Terms) -> String {
 }
 
 /// What a configuration needs at one of its servers.
-pub fn rights(config: &Config, server: &str, mode: Mode) -> Result<Paths, Failure> {
+pub fn rights(
+    config: &Config,
+    files: &OfFiles,
+    server: &str,
+    mode: Mode,
+) -> Result<Paths, Failure> {
     let follows = mode == Mode::Sidecar;
     let mut all = Paths::new();
     for (read, follows) in reads(config, follows) {
@@ -135,6 +146,12 @@ pub fn rights(config: &Config, server: &str, mode: Mode) -> Result<Paths, Failur
             for right in of_read(read, follows)? {
                 add(&mut all, (right.path, right.capability), right.need);
             }
+        }
+    }
+    for (of, right) in &files.rights {
+        if of == server {
+            let key = (right.path.clone(), right.capability);
+            add(&mut all, key, right.need);
         }
     }
     Ok(all)

@@ -202,13 +202,12 @@ impl Inspected {
         let outside = listed.of_sops(&recipients);
         self.failures
             .extend(outside.err().map(|error| within(file, error)));
-        let identities = world.identities(keys::age(&config.keys, world)).await?;
-        let opened = sops::open_in_part(bytes.expose(), format, &identities, policy);
-        let opened = opened.map_err(|error| {
-            if error.says_changed() {
+        let opened = super::sops::open(bytes, file, format, policy, config, world).await;
+        let opened = opened.map_err(|unopened| {
+            if unopened.changed {
                 self.integrity = Integrity::Bad;
             }
-            within(file, error)
+            unopened.failure
         })?;
         self.integrity = Integrity::Good;
         self.opened_by = opened.by;

@@ -16,10 +16,7 @@ use crate::pass::world::World;
 /// as if nothing opened it.
 pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
     if keys.age.is_empty() {
-        return Err(
-            Failure::new(Class::Configuration, "no age key is configured")
-                .hint("add `keys: {age: [{file: …}]}`, or set SOPS_AGE_KEY_FILE"),
-        );
+        return Err(no_age());
     }
     let mut all = Vec::new();
     for key in &keys.age {
@@ -27,6 +24,12 @@ pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
         all.extend(found.map_err(not_absent)?);
     }
     Ok(all)
+}
+
+/// Without any age key.
+pub(super) fn no_age() -> Failure {
+    Failure::new(Class::Configuration, "no age key is configured")
+        .hint("add `keys: {age: [{file: …}]}`, or set SOPS_AGE_KEY_FILE")
 }
 
 /// A key that is not there is no absent source: `optional: true` must not forgive it.

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod sealed;
 pub mod secret;
 pub mod sops;
+pub mod transit;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -156,7 +157,7 @@ fn read<'a>(
             let policy = Policy {
                 allow_unauthenticated: *allow_unauthenticated,
             };
-            sops::fetch(file, *format, policy, &config.keys, world).boxed()
+            sops::fetch(file, *format, policy, config, world).boxed()
         }
         Source::Sealed { file, object } => {
             sealed::fetch(file, object.as_deref(), &config.keys, world).boxed()

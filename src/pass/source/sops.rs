@@ -1,34 +1,32 @@
-//! A SOPS file as a source: read with care, opened with the keys at hand, its checksum checked.
+//! A SOPS file as a source: read with care, opened with the keys at hand or by Vault's transit
+//! engine, its checksum checked.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::base::failure::Failure;
-use crate::base::material::{Material, Unverified};
-use crate::config::{DocumentFormat, Keys};
+use crate::base::material::{Material, SecretBytes, Unverified};
+use crate::config::{Config, DocumentFormat};
 use crate::disk::{read_by, read_document};
+use crate::envelope::age::Identity;
 use crate::envelope::policy::{Policy as Recipients, shortened};
-use crate::envelope::sops::{self, Policy};
+use crate::envelope::sops::{self, Opened, Policy, SopsError};
 use crate::pass::world::World;
 
 use super::age::{warn_outside, within};
-use super::{keys, opened};
+use super::{keys, opened, transit};
 
 /// Reads and opens one SOPS file.
 pub async fn fetch(
     file: &Path,
     format: DocumentFormat,
     policy: Policy,
-    configured: &Keys,
+    config: &Config,
     world: &World,
 ) -> Result<Material, Failure> {
     let bytes = read_by(read_document, file, "SOPS file", world.time_limit.of_disk()).await?;
-    let identities = world.identities(keys::age(configured, world)).await?;
-    let path = file.to_owned();
-    let opened = opened(move || {
-        let opened = sops::open_in_part(bytes.expose(), format, &identities, policy);
-        opened.map_err(|error| within(&path, error))
-    })
-    .await?;
+    let opened = open(bytes, file, format, policy, config, world).await;
+    let opened = opened.map_err(|unopened| unopened.failure)?;
     tracing::info!(
         file = %file.display(),
         recipient = opened
@@ -39,7 +37,7 @@ pub async fn fetch(
             .join(", "),
         "SOPS file opened"
     );
-    let recipients = Recipients(&configured.recipients);
+    let recipients = Recipients(&config.keys.recipients);
     warn_outside(file, recipients.of_sops(&opened.recipients));
     let refused = opened.clear_is_unverified && !policy.allow_unauthenticated;
     let refused = opened.clear.into_iter().filter(|_| refused);
@@ -49,4 +47,74 @@ pub async fn fetch(
         merge_keys: format == DocumentFormat::Yaml,
         ..Material::of_documents(opened.documents)
     })
+}
+
+/// A file that does not open.
+pub(super) struct Unopened {
+    pub(super) failure: Failure,
+    /// Whether it was changed.
+    pub(super) changed: bool,
+}
+
+impl From<Failure> for Unopened {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            changed: false,
+        }
+    }
+}
+
+impl Unopened {
+    fn of(file: &Path, error: SopsError) -> Self {
+        Self {
+            changed: error.says_changed(),
+            failure: within(file, error),
+        }
+    }
+}
+
+/// Opens a file with the age identities; Vault is asked only where they do not.
+pub(super) async fn open(
+    bytes: SecretBytes,
+    file: &Path,
+    format: DocumentFormat,
+    policy: Policy,
+    config: &Config,
+    world: &World,
+) -> Result<Opened, Unopened> {
+    let no_age = config.keys.age.is_empty();
+    let identities: Arc<[Identity]> = match no_age {
+        true => Arc::from([]),
+        false => world.identities(keys::age(&config.keys, world)).await?,
+    };
+    let (ours, bytes) = (Arc::clone(&identities), Arc::new(bytes));
+    let text = Arc::clone(&bytes);
+    let by_age = opened(move || {
+        let opened = sops::open_in_part(text.expose(), format, &ours, policy);
+        Ok(opened.map_err(|error| {
+            let missing = match error.lacks_a_key() {
+                true => sops::missing(text.expose(), format, &ours),
+                false => Ok(None),
+            };
+            (error, missing.ok().flatten())
+        }))
+    });
+    let (error, missing) = match by_age.await? {
+        Ok(opened) => return Ok(opened),
+        Err(refused) => refused,
+    };
+    let Some(missing) = missing else {
+        return Err(match no_age && error.lacks_a_key() {
+            true => keys::no_age().into(),
+            false => Unopened::of(file, error),
+        });
+    };
+    let shares = transit::shares(&missing, error, config, world).await;
+    let shares = shares.map_err(|failure| within(file, failure))?;
+    let by_vault = opened(move || {
+        let text = bytes.expose();
+        Ok(sops::open_with(text, format, &identities, &shares, policy))
+    });
+    by_vault.await?.map_err(|error| Unopened::of(file, error))
 }

@@ -5,6 +5,7 @@ mod damage;
 mod generate;
 mod recipients;
 mod sources;
+mod transit;
 mod types;
 
 use std::path::{Path, PathBuf};

@@ -193,14 +193,20 @@ fn row_33_other_kinds_of_keys_are_named() {
     let pgp = "    pgp:\n        - created_at: \"2026-01-01T00:00:00Z\"\n          enc: x\n          fp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n";
     let kms = "    kms:\n        - arn: arn:aws:kms:eu-west-1:1:key/x\n          created_at: \
         \"2026-01-01T00:00:00Z\"\n          enc: x\n          aws_profile: \"\"\n";
+    let transit = "    hc_vault:\n        - vault_address: https://vault.example\n          engine_path: \
+        transit\n          key_name: app\n          enc: vault:v1:x\n";
     for (keys, needs) in [
         (pgp.to_owned(), "it needs PGP"),
+        (transit.to_owned(), "it needs Vault transit"),
         (kms.to_owned(), "it needs AWS KMS"),
         (format!("{pgp}{kms}"), "it needs PGP or AWS KMS"),
     ] {
         let what = format!("no age key group usable: {needs}");
         refused_file("sops", "two.enc.yaml", keyed_by(&keys), 5, &what);
     }
+    // There is no server to ask, and the file's is none.
+    let what = "add `vault: {address";
+    refused_file("sops", "two.enc.yaml", keyed_by(transit), 5, what);
     refused_file(
         "sops",
         "threshold.enc.yaml",

@@ -1,0 +1,66 @@
+//! What the SOPS files of a configuration need of Vault's transit engine. Their metadata is read
+//! without any key.
+
+use std::path::Path;
+
+use crate::base::failure::Failure;
+use crate::config::{Config, DocumentFormat, Source};
+use crate::disk::{read_by, read_document};
+use crate::envelope::sops;
+use crate::pass::source::transit::request;
+use crate::process::time_limit::TimeLimit;
+use crate::vault::rights::{Need, PathRight, of_read};
+
+/// What was found in files.
+#[derive(Debug, Default)]
+pub struct OfFiles {
+    /// The rights, each at the server of this name.
+    pub rights: Vec<(String, PathRight)>,
+    /// What is said of files that could not be read.
+    pub unread: Vec<String>,
+}
+
+/// What the files need that are here.
+pub async fn of_files(config: &Config, time_limit: TimeLimit) -> OfFiles {
+    let mut found = OfFiles::default();
+    if config.vaults.is_empty() {
+        return found;
+    }
+    for (_, source) in config.sources() {
+        let Source::Sops { file, format, .. } = source else {
+            continue;
+        };
+        match of_file(file, *format, config, time_limit).await {
+            Ok(rights) => found.rights.extend(rights),
+            Err(failure) => found.unread.push(format!(
+                "{} is left out with what it may need of a transit engine: {}",
+                file.display(),
+                failure.what
+            )),
+        }
+    }
+    found
+}
+
+async fn of_file(
+    file: &Path,
+    format: DocumentFormat,
+    config: &Config,
+    time_limit: TimeLimit,
+) -> Result<Vec<(String, PathRight)>, Failure> {
+    let bytes = read_by(read_document, file, "SOPS file", time_limit.of_disk()).await?;
+    let transit = sops::transit(bytes.expose(), format)?;
+    let beside_age = transit.beside_age && !config.keys.age.is_empty();
+    let mut all = Vec::new();
+    for request in transit.keys.iter().filter_map(|key| request(config, key)) {
+        let request = request?;
+        for right in of_read(&request, false)? {
+            let need = match beside_age {
+                true => Need::BesideAge,
+                false => right.need,
+            };
+            all.push((request.server.clone(), PathRight { need, ..right }));
+        }
+    }
+    Ok(all)
+}
