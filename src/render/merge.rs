@@ -71,13 +71,25 @@ fn is_void(documents: &[Node]) -> bool {
     })
 }
 
-/// What a source gave, or nothing when it is absent and may be. A failure to read names the source
-/// itself, and gets the place that asked for it.
+/// What a source gave, or nothing when it is absent and may be.
 fn material<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a Material>, Failure> {
     match fetched.get_in_part(&from.source) {
         Ok(material) => Ok(Some(material)),
         Err(failure) if failure.absent && from.optional => Ok(None),
-        Err(failure) => Err(within(&from.at, failure)),
+        Err(failure) => Err(of_source(from, failure)),
+    }
+}
+
+/// A failure to read, with the place that asked for it; and with the source, unless it is named
+/// already.
+fn of_source(from: &From, failure: Failure) -> Failure {
+    let names_itself = match from.source.vault() {
+        Some(_) => failure.what.starts_with("vault `"),
+        None => failure.what.contains(&from.source.name().1),
+    };
+    match names_itself {
+        true => within(&from.at, failure),
+        false => within(origin(from), failure),
     }
 }
 

@@ -92,7 +92,10 @@ fn a_failed_input_fails_its_delivery_and_no_other() {
     let failure = made[0].as_ref().expect_err("failed");
     assert_eq!(
         (failure.class, failure.what.as_str()),
-        (Class::Denied, "keyferry.yaml:3:9: permission denied")
+        (
+            Class::Denied,
+            "vault `kv/bad` (keyferry.yaml:3:9): permission denied"
+        )
     );
     assert_eq!(made[1].as_ref().expect("rendered").len(), 2);
 }

@@ -147,14 +147,18 @@ fn what_makes_no_fields_is_named_with_its_source_and_place() {
         (
             vec![from("denied", 2)],
             Class::Denied,
-            "k.yaml:2:1: permission denied",
+            "vault `denied` (k.yaml:2:1): permission denied",
         ),
         (
             vec![optional_but_denied],
             Class::Denied,
-            "k.yaml:2:1: permission denied",
+            "vault `denied` (k.yaml:2:1): permission denied",
         ),
-        (vec![from("gone", 2)], Class::Missing, "k.yaml:2:1: absent"),
+        (
+            vec![from("gone", 2)],
+            Class::Missing,
+            "vault `gone` (k.yaml:2:1): absent",
+        ),
     ] {
         let mut delivery = delivery([]);
         delivery.from = sources;
