@@ -227,34 +227,35 @@ impl Source {
 }
 
 impl Source {
-    /// The same text wherever the configuration lies: files as they are written in it, and the
-    /// server where it is named.
+    /// The same text wherever the configuration lies: see [`Source::name_beside`].
     pub fn beside(&self, folder: &Path) -> String {
-        let near = |file: &Path| file.strip_prefix(folder).unwrap_or(file).to_owned();
-        match self {
-            Self::Vault(read) if read.server == DEFAULT_SERVER => self.to_string(),
-            Self::Vault(read) => format!("vault {}: {}", read.server, read.path),
-            Self::Age { file, .. } => format!("age file {}", near(file).display()),
-            Self::Sops { file, .. } => format!("sops file {}", near(file).display()),
-            Self::Sealed { file, .. } | Self::SealedManifests { file } => {
-                format!("sealed file {}", near(file).display())
+        let (kind, name) = self.name_beside(folder);
+        format!("{kind} {name}")
+    }
+
+    /// What it is, and its name: files as they are written in a configuration of this folder, and
+    /// the server where it is named.
+    pub fn name_beside(&self, folder: &Path) -> (&'static str, String) {
+        let (kind, name) = self.name();
+        let near = |file: &Path| {
+            file.strip_prefix(folder)
+                .unwrap_or(file)
+                .display()
+                .to_string()
+        };
+        match (self.vault(), self.file()) {
+            (Some(read), _) if read.server != DEFAULT_SERVER => {
+                (kind, format!("{}: {name}", read.server))
             }
-            Self::SealedObject(_) | Self::Secret(_) => self.to_string(),
+            (_, Some(file)) => (kind, near(file)),
+            (_, None) => (kind, name),
         }
     }
 }
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Vault(read) => write!(f, "vault {}", read.path),
-            Self::Age { file, .. } => write!(f, "age file {}", file.display()),
-            Self::Sops { file, .. } => write!(f, "sops file {}", file.display()),
-            Self::Sealed { file, .. } | Self::SealedManifests { file } => {
-                write!(f, "sealed file {}", file.display())
-            }
-            Self::SealedObject(at) => write!(f, "sealed secret {at}"),
-            Self::Secret(at) => write!(f, "secret {at}"),
-        }
+        let (kind, name) = self.name();
+        write!(f, "{kind} {name}")
     }
 }

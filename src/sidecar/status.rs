@@ -209,9 +209,8 @@ impl Place {
 
     /// What a source is called.
     pub fn of_source(source: &Source) -> Self {
-        let (kind, _) = source.name();
-        let text = source.beside(Path::new(""));
-        Self::new(kind, text.strip_prefix(kind).unwrap_or(&text).trim_start())
+        let (kind, name) = source.name_beside(Path::new(""));
+        Self::new(kind, name)
     }
 
     /// What a target is called, and its copies.
