@@ -16,8 +16,7 @@ impl Pod {
     /// As the downward API says it, else by the name of the machine, which a pod without
     /// `hostNetwork` gives us.
     pub fn of_this_process() -> Option<Self> {
-        let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        Self::of(&variable, host)
+        Self::of(&variable, host_name)
     }
 
     fn of(
@@ -35,6 +34,12 @@ impl Pod {
             uid: text("POD_UID"),
         })
     }
+}
+
+/// The machine's name; in a pod without `hostNetwork` it is the pod's.
+pub fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }
 
 impl std::fmt::Display for Pod {

@@ -13,7 +13,7 @@ use crate::config::problem::Problems;
 use crate::config::sidecar::{Collector, Process};
 use crate::config::{Config, Source};
 use crate::disk::aside;
-use crate::kubernetes::pod::Pod;
+use crate::kubernetes::pod::{Pod, host_name};
 use crate::pass::apply::react::departed;
 use crate::pass::outcome::Failed;
 use crate::pass::world::World;
@@ -60,9 +60,10 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     };
     let names = std::mem::take(&mut settings.names);
     let health = Arc::new(Health::default());
-    health.state().instance = instance();
+    let pod = Pod::of_this_process();
+    health.state().instance = pod.as_ref().map(Pod::to_string).or_else(host_name);
     let reactor = Reactor::new(Arc::clone(&health));
-    let event_log = EventLog::new(Pod::of_this_process());
+    let event_log = EventLog::new(pod);
     let world = settings.world.as_ref()(&first);
     let mut stay = Stay {
         files: Watched::new(files).await,
@@ -94,15 +95,6 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
         otlp::tell_last(collector, &health).await;
     }
     Ended::Well(progress::after_waiting("stopped"))
-}
-
-/// The pod, or else the machine.
-fn instance() -> Option<String> {
-    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    match Pod::of_this_process() {
-        Some(pod) => Some(pod.to_string()),
-        None => host().map(|host| host.trim().to_owned()),
-    }
 }
 
 struct Stay {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::liveness::Liveness;
 use crate::base::artifact::ObjectName;
 use crate::kubernetes::lease::{Claim, Fence, Lease};
+use crate::kubernetes::pod::host_name;
 use crate::kubernetes::{Error, Kubernetes};
 use crate::reflect::order::Order;
 
@@ -241,7 +242,7 @@ impl Candidate {
 
 /// The machine's name, which is the pod's, and a number that no other process has.
 fn identity() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = host_name().unwrap_or_default();
     let number = RandomState::new().build_hasher().finish();
-    format!("{}_{number:016x}", name.trim())
+    format!("{name}_{number:016x}")
 }
