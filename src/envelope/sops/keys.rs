@@ -17,7 +17,8 @@ pub(super) const MAX_KEY_BYTES: usize = 512 * 1024;
 /// A share is a byte longer than the key.
 const MAX_SHARE: usize = 64;
 
-pub(super) struct DataKey {
+/// What opens the leaves of a file.
+pub struct DataKey {
     pub(super) key: Zeroizing<[u8; 32]>,
     /// The recipients of the identities that opened it.
     pub(super) by: Vec<String>,

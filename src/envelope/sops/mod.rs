@@ -28,6 +28,7 @@ use crate::envelope::age::Identity;
 use crate::envelope::document;
 
 pub use error::SopsError;
+pub use keys::DataKey;
 pub use transit::{Missing, Share, Transit, TransitKey};
 
 use metadata::Metadata;
@@ -123,25 +124,6 @@ pub fn recipients(bytes: &[u8], format: DocumentFormat) -> Result<Vec<Recipient>
     Ok(metadata::recipients(&metadata::groups(&file.metadata)?))
 }
 
-/// What a file needs of Vault where these identities do not open it; nothing where Vault cannot
-/// help.
-pub fn missing(
-    bytes: &[u8],
-    format: DocumentFormat,
-    keys: &[Identity],
-) -> Result<Option<Missing>, SopsError> {
-    let file = stores::read(bytes, format)?;
-    let missing = keys::missing(&Metadata::read(&file.metadata)?, keys);
-    Ok(missing)
-}
-
-/// The transit keys that a file names, without any key.
-pub fn transit(bytes: &[u8], format: DocumentFormat) -> Result<Transit, SopsError> {
-    let file = stores::read(bytes, format)?;
-    let transit = keys::transit(&Metadata::read(&file.metadata)?);
-    Ok(transit)
-}
-
 /// The same where the caller itself refuses each clear leaf that nothing protects.
 pub fn open_in_part(
     bytes: &[u8],
@@ -149,43 +131,74 @@ pub fn open_in_part(
     keys: &[Identity],
     policy: Policy,
 ) -> Result<Opened, SopsError> {
-    open_with(bytes, format, keys, &[], policy)
+    let file = Locked::read(bytes, format)?;
+    let key = file.key(keys, &[])?;
+    file.open(key, policy)
 }
 
-/// The same with what Vault gave for groups that these identities do not open.
-pub fn open_with(
-    bytes: &[u8],
+/// A file that was read, and is not opened yet.
+pub struct Locked {
+    file: stores::File,
     format: DocumentFormat,
-    keys: &[Identity],
-    given: &[Share],
-    policy: Policy,
-) -> Result<Opened, SopsError> {
-    let stores::File {
-        mut documents,
-        metadata,
-        spell,
-    } = stores::read(bytes, format)?;
-    let metadata = Metadata::read(&metadata)?;
-    let data_key = keys::data_key(&metadata, keys, given)?;
-    let cipher = Cipher::new(&data_key.key);
-    let mac = metadata.opened_mac(&cipher)?;
-    let sections = format == DocumentFormat::Ini;
-    let mut walk = walk::Walk::new(&metadata, &cipher, policy, spell, sections);
-    walk.documents(&mut documents)?;
-    let mut clear = walk.take_clear();
-    walk.verify(&mac)?;
-    if format == DocumentFormat::Raw {
-        // Its one value has another name from here on.
-        for step in clear.iter_mut().filter_map(|leaf| leaf.steps.first_mut()) {
-            *step = document::RAW_FIELD.to_owned();
-        }
+}
+
+impl Locked {
+    /// Reads a file in its format.
+    pub fn read(bytes: &[u8], format: DocumentFormat) -> Result<Self, SopsError> {
+        let file = stores::read(bytes, format)?;
+        Ok(Self { file, format })
     }
-    Ok(Opened {
-        clear,
-        clear_is_unverified: metadata.mac_only_encrypted,
-        documents: stores::finish(documents, format)?,
-        by: data_key.by,
-        recipients: metadata.recipients(),
-        last_modified: metadata.last_modified,
-    })
+
+    fn metadata(&self) -> Result<Metadata<'_>, SopsError> {
+        Metadata::read(&self.file.metadata)
+    }
+
+    /// The transit keys that it names.
+    pub fn transit(&self) -> Result<Transit, SopsError> {
+        Ok(keys::transit(&self.metadata()?))
+    }
+
+    /// What it needs of Vault where these identities do not open it; nothing where Vault cannot
+    /// help.
+    pub fn missing(&self, keys: &[Identity]) -> Result<Option<Missing>, SopsError> {
+        Ok(keys::missing(&self.metadata()?, keys))
+    }
+
+    /// Its data key, won with these identities, and with what Vault gave for groups that they do
+    /// not open.
+    pub fn key(&self, keys: &[Identity], given: &[Share]) -> Result<DataKey, SopsError> {
+        keys::data_key(&self.metadata()?, keys, given)
+    }
+
+    /// Opens it. The caller itself refuses each clear leaf that nothing protects.
+    pub fn open(self, data_key: DataKey, policy: Policy) -> Result<Opened, SopsError> {
+        let Self { file, format } = self;
+        let stores::File {
+            mut documents,
+            metadata,
+            spell,
+        } = file;
+        let metadata = Metadata::read(&metadata)?;
+        let cipher = Cipher::new(&data_key.key);
+        let mac = metadata.opened_mac(&cipher)?;
+        let sections = format == DocumentFormat::Ini;
+        let mut walk = walk::Walk::new(&metadata, &cipher, policy, spell, sections);
+        walk.documents(&mut documents)?;
+        let mut clear = walk.take_clear();
+        walk.verify(&mac)?;
+        if format == DocumentFormat::Raw {
+            // Its one value has another name from here on.
+            for step in clear.iter_mut().filter_map(|leaf| leaf.steps.first_mut()) {
+                *step = document::RAW_FIELD.to_owned();
+            }
+        }
+        Ok(Opened {
+            clear,
+            clear_is_unverified: metadata.mac_only_encrypted,
+            documents: stores::finish(documents, format)?,
+            by: data_key.by,
+            recipients: metadata.recipients(),
+            last_modified: metadata.last_modified,
+        })
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::base::failure::Failure;
 use crate::config::{Config, DocumentFormat, Source};
 use crate::disk::{read_by, read_document};
-use crate::envelope::sops;
+use crate::envelope::sops::Locked;
 use crate::pass::source::transit::request;
 use crate::process::time_limit::TimeLimit;
 use crate::vault::rights::{Need, PathRight, of_read};
@@ -49,7 +49,7 @@ async fn of_file(
     time_limit: TimeLimit,
 ) -> Result<Vec<(String, PathRight)>, Failure> {
     let bytes = read_by(read_document, file, "SOPS file", time_limit.of_disk()).await?;
-    let transit = sops::transit(bytes.expose(), format)?;
+    let transit = Locked::read(bytes.expose(), format)?.transit()?;
     let beside_age = transit.beside_age && !config.keys.age.is_empty();
     let mut all = Vec::new();
     for request in transit.keys.iter().filter_map(|key| request(config, key)) {

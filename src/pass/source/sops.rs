@@ -10,7 +10,7 @@ use crate::config::{Config, DocumentFormat};
 use crate::disk::{read_by, read_document};
 use crate::envelope::age::Identity;
 use crate::envelope::policy::{Policy as Recipients, shortened};
-use crate::envelope::sops::{self, Opened, Policy, SopsError};
+use crate::envelope::sops::{Locked, Missing, Opened, Policy, SopsError};
 use crate::pass::world::World;
 
 use super::age::{warn_outside, within};
@@ -88,33 +88,45 @@ pub(super) async fn open(
         true => Arc::from([]),
         false => world.identities(keys::age(&config.keys, world)).await?,
     };
-    let (ours, bytes) = (Arc::clone(&identities), Arc::new(bytes));
-    let text = Arc::clone(&bytes);
-    let by_age = opened(move || {
-        let opened = sops::open_in_part(text.expose(), format, &ours, policy);
-        Ok(opened.map_err(|error| {
-            let missing = match error.lacks_a_key() {
-                true => sops::missing(text.expose(), format, &ours),
-                false => Ok(None),
-            };
-            (error, missing.ok().flatten())
-        }))
-    });
-    let (error, missing) = match by_age.await? {
-        Ok(opened) => return Ok(opened),
-        Err(refused) => refused,
-    };
-    let Some(missing) = missing else {
-        return Err(match no_age && error.lacks_a_key() {
-            true => keys::no_age().into(),
-            false => Unopened::of(file, error),
-        });
+    let ours = Arc::clone(&identities);
+    let tried = opened(move || Ok(by_age(bytes.expose(), format, &ours, policy)));
+    let (locked, error, missing) = match tried.await? {
+        Ok(ByAge::Opened(opened)) => return Ok(opened),
+        Ok(ByAge::Locked(locked, error, missing)) => (locked, error, missing),
+        Err(error) if no_age && error.lacks_a_key() => return Err(keys::no_age().into()),
+        Err(error) => return Err(Unopened::of(file, error)),
     };
     let shares = transit::shares(&missing, error, config, world).await;
     let shares = shares.map_err(|failure| within(file, failure))?;
     let by_vault = opened(move || {
-        let text = bytes.expose();
-        Ok(sops::open_with(text, format, &identities, &shares, policy))
+        let key = locked.key(&identities, &shares);
+        Ok(key.and_then(|key| locked.open(key, policy)))
     });
     by_vault.await?.map_err(|error| Unopened::of(file, error))
+}
+
+/// What came of the age identities.
+enum ByAge {
+    Opened(Opened),
+    /// They do not open it, for this reason, and Vault may.
+    Locked(Locked, SopsError, Missing),
+}
+
+fn by_age(
+    bytes: &[u8],
+    format: DocumentFormat,
+    identities: &[Identity],
+    policy: Policy,
+) -> Result<ByAge, SopsError> {
+    let locked = Locked::read(bytes, format)?;
+    let error = match locked.key(identities, &[]) {
+        Ok(key) => return locked.open(key, policy).map(ByAge::Opened),
+        Err(error) => error,
+    };
+    if error.lacks_a_key()
+        && let Ok(Some(missing)) = locked.missing(identities)
+    {
+        return Ok(ByAge::Locked(locked, error, missing));
+    }
+    Err(error)
 }
