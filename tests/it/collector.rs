@@ -11,15 +11,20 @@ use keyferry::net::calls;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
+use crate::support::process::eventually;
 use crate::support::run::keyferry;
 use crate::support::sidecar::{RunningSidecar, age, age_key, replace};
 use crate::support::stub::{Reply, Stub};
+
+const VALUE: &str = "c4nary-v4lue-one";
+const OTHER: &str = "c4nary-v4lue-two";
 
 /// What the receiver says to one call.
 #[derive(Debug, Clone, Copy)]
@@ -201,21 +206,41 @@ fn who_speaks_no_http_2_or_is_not_there_is_a_failure_with_its_reason() {
     assert!(what.contains("connection refused"), "{what}");
 }
 
+/// The source of the only delivery.
+fn put(folder: &Path, value: &str) {
+    replace(
+        &folder.join("app.env.age"),
+        &age(&format!("PASSWORD={value}\n")),
+    );
+}
+
+/// One delivery, this collector, and more of the section `sidecar`.
+fn config(collector: &str, more: &str) -> String {
+    format!(
+        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{collector}'{more}}}\ndeliveries:\n- \
+         {{name: app, from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
+        age_key().display()
+    )
+}
+
+/// What a job is given.
+fn job(folder: &Path, collector: &str) {
+    put(folder, VALUE);
+    std::fs::write(folder.join("keyferry.yaml"), config(collector, "")).unwrap();
+}
+
+/// The metric of this name.
+fn metric<'m>(told: &'m ExportMetricsServiceRequest, name: &str) -> &'m Metric {
+    let told = &told.resource_metrics[0].scope_metrics[0].metrics;
+    told.iter().find(|metric| metric.name == name).unwrap()
+}
+
 #[test]
 fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
     let (address, got) = receiver(&[Says::Status("14"), Says::Status("14"), Says::Status("0")]);
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join("app.env.age"),
-        age("PASSWORD=c4nary-v4lue\n"),
-    )
-    .unwrap();
-    let config = format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: \
-         'grpc://{address}', refresh: 5s}}\ndeliveries:\n- {{name: app, from: [{{age: \
-         app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
-        age_key().display()
-    );
+    put(folder.path(), VALUE);
+    let config = config(&format!("grpc://{address}"), ", refresh: 5s");
     let sidecar = RunningSidecar::start(folder.path(), &config);
     sidecar.ready();
     let limit = Duration::from_secs(90);
@@ -227,11 +252,7 @@ fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
     let metrics = "metrics.v1.MetricsService/Export";
     let first = next(metrics);
     let metrics = ExportMetricsServiceRequest::decode(&first[5..]).unwrap();
-    let told = &metrics.resource_metrics[0].scope_metrics[0].metrics;
-    let passes = told
-        .iter()
-        .find(|metric| metric.name == "keyferry_passes_total")
-        .unwrap();
+    let passes = metric(&metrics, "keyferry_passes_total");
     let Some(Data::Sum(sum)) = &passes.data else {
         panic!("{passes:?}");
     };
@@ -263,17 +284,6 @@ fn a_collector_that_refuses_is_told_of_once_and_told_again_when_it_takes() {
         "{said}"
     );
     assert!(!said.contains("c4nary"));
-}
-
-/// A configuration of one delivery that a job makes, and this collector.
-fn job(folder: &Path, collector: &str) {
-    replace(&folder.join("app.env.age"), &age("PASSWORD=c4nary-v4lue\n"));
-    let config = format!(
-        "keys: {{age: [{{file: {}}}]}}\nsidecar: {{otlp: '{collector}'}}\ndeliveries:\n- {{name: app, \
-         from: [{{age: app.env.age}}], to: [{{file: {{path: app.env}}}}]}}\n",
-        age_key().display()
-    );
-    std::fs::write(folder.join("keyferry.yaml"), config).unwrap();
 }
 
 #[test]
@@ -310,11 +320,7 @@ fn a_job_tells_its_metrics_its_span_and_its_log_before_it_ends() {
     run(0);
     let metrics: ExportMetricsServiceRequest =
         serde_json::from_slice(&told("/v1/metrics")).unwrap();
-    let told_metrics = &metrics.resource_metrics[0].scope_metrics[0].metrics;
-    let changes = told_metrics
-        .iter()
-        .find(|metric| metric.name == "keyferry_delivery_changes_total")
-        .unwrap();
+    let changes = metric(&metrics, "keyferry_delivery_changes_total");
     let Some(Data::Sum(sum)) = &changes.data else {
         panic!("{changes:?}");
     };
@@ -365,4 +371,63 @@ fn no_collector_changes_or_holds_up_how_a_job_ends() {
             assert_eq!(told, 1, "{address}: {}", output.stderr);
         }
     }
+}
+
+/// What a collector is told, read by the protocol's own types.
+#[test]
+fn metrics_and_passes_reach_a_collector_in_its_own_form() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), VALUE);
+    let stub = Stub::start(|_| Reply::text(200, "application/json", "{}"));
+    let sidecar = RunningSidecar::start(folder.path(), &config(&stub.url(), ""));
+    sidecar.ready();
+    put(folder.path(), OTHER);
+    let body = |path: &str| {
+        let seen = stub
+            .seen()
+            .into_iter()
+            .find(|request| request.path == path)?;
+        assert_eq!(seen.header("content-type"), Some("application/json"));
+        assert!(!String::from_utf8_lossy(&seen.body).contains("c4nary"));
+        Some(seen.body)
+    };
+    eventually("both are told", Duration::from_secs(40), || {
+        body("/v1/metrics").is_some() && body("/v1/traces").is_some()
+    });
+    let metrics: ExportMetricsServiceRequest =
+        serde_json::from_slice(&body("/v1/metrics").unwrap()).unwrap();
+    let told = &metrics.resource_metrics[0].scope_metrics[0].metrics;
+    let names: Vec<&str> = told.iter().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(
+        names,
+        keyferry::sidecar::metrics::names().collect::<Vec<_>>()
+    );
+    let ready = metric(&metrics, "keyferry_delivery_ready");
+    let Some(Data::Gauge(gauge)) = &ready.data else {
+        panic!("{ready:?}");
+    };
+    let point = &gauge.data_points[0];
+    assert_eq!(point.value, Some(number_data_point::Value::AsDouble(1.0)));
+    assert_eq!(point.attributes[0].key, "delivery");
+    assert!(point.time_unix_nano > 0);
+    let changes = metric(&metrics, "keyferry_delivery_changes_total");
+    assert!(
+        matches!(&changes.data, Some(Data::Sum(sum)) if sum.is_monotonic && sum.aggregation_temporality == 2),
+        "{changes:?}"
+    );
+
+    let traces: ExportTraceServiceRequest =
+        serde_json::from_slice(&body("/v1/traces").unwrap()).unwrap();
+    let spans = &traces.resource_spans[0].scope_spans[0].spans;
+    assert!(!spans.is_empty());
+    for span in spans {
+        assert_eq!(
+            (span.name.as_str(), span.trace_id.len(), span.span_id.len()),
+            ("pass", 16, 8)
+        );
+        assert!(
+            span.end_time_unix_nano >= span.start_time_unix_nano && span.start_time_unix_nano > 0
+        );
+    }
+    sidecar.end().expect(0);
 }

@@ -11,10 +11,6 @@ use std::time::{Duration, Instant};
 use keyferry::config::load::load;
 use keyferry::config::outside::Outside;
 use keyferry::sidecar::metrics::names;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use rustix::process::Signal;
 
 use crate::support::process::eventually;
@@ -624,66 +620,4 @@ fn what_a_sidecar_cannot_promise_is_refused_with_its_line() {
             output.stderr
         );
     }
-}
-
-/// What a collector is told, read by the protocol's own types.
-#[test]
-fn metrics_and_passes_reach_a_collector_in_its_own_form() {
-    let folder = folder(VALUE);
-    let stub = Stub::start(|_| Reply::text(200, "application/json", "{}"));
-    let config = config("") + &format!("sidecar: {{otlp: '{}'}}\n", stub.url());
-    let sidecar = RunningSidecar::start(folder.path(), &config);
-    sidecar.ready();
-    put(folder.path(), OTHER);
-    let body = |path: &str| {
-        let seen = stub
-            .seen()
-            .into_iter()
-            .find(|request| request.path == path)?;
-        assert_eq!(seen.header("content-type"), Some("application/json"));
-        assert!(!String::from_utf8_lossy(&seen.body).contains("c4nary"));
-        Some(seen.body)
-    };
-    eventually("both are told", Duration::from_secs(40), || {
-        body("/v1/metrics").is_some() && body("/v1/traces").is_some()
-    });
-    let metrics: ExportMetricsServiceRequest =
-        serde_json::from_slice(&body("/v1/metrics").unwrap()).unwrap();
-    let told = &metrics.resource_metrics[0].scope_metrics[0].metrics;
-    let names: Vec<&str> = told.iter().map(|metric| metric.name.as_str()).collect();
-    assert_eq!(names, self::names().collect::<Vec<_>>());
-    let ready = told
-        .iter()
-        .find(|metric| metric.name == "keyferry_delivery_ready")
-        .unwrap();
-    let Some(Data::Gauge(gauge)) = &ready.data else {
-        panic!("{ready:?}");
-    };
-    let point = &gauge.data_points[0];
-    assert_eq!(point.value, Some(number_data_point::Value::AsDouble(1.0)));
-    assert_eq!(point.attributes[0].key, "delivery");
-    assert!(point.time_unix_nano > 0);
-    let changes = told
-        .iter()
-        .find(|metric| metric.name == "keyferry_delivery_changes_total")
-        .unwrap();
-    assert!(
-        matches!(&changes.data, Some(Data::Sum(sum)) if sum.is_monotonic && sum.aggregation_temporality == 2),
-        "{changes:?}"
-    );
-
-    let traces: ExportTraceServiceRequest =
-        serde_json::from_slice(&body("/v1/traces").unwrap()).unwrap();
-    let spans = &traces.resource_spans[0].scope_spans[0].spans;
-    assert!(!spans.is_empty());
-    for span in spans {
-        assert_eq!(
-            (span.name.as_str(), span.trace_id.len(), span.span_id.len()),
-            ("pass", 16, 8)
-        );
-        assert!(
-            span.end_time_unix_nano >= span.start_time_unix_nano && span.start_time_unix_nano > 0
-        );
-    }
-    sidecar.end().expect(0);
 }
