@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::archpad::archpad;
+use crate::support::archpad::{allow_role_job, archpad};
 use crate::support::cluster::Cluster;
 use crate::support::kustomize::rendered;
 use crate::support::openbao::OpenBao;
@@ -468,15 +468,7 @@ fn archpads_four_accounts_share_one_role_with_exactly_their_paths() {
             .env("SECRETS_DIR", scratch.path())
     };
     // The Job `hasura-vault-role`, as its manifests start it, with a role that may write only this.
-    let rights = ["sys/policy/platform", "auth/kubernetes/role/platform"].map(|path| {
-        format!("path \"{path}\" {{ capabilities = [\"read\", \"create\", \"update\"] }}\n")
-    });
-    bao.policy("hasura-vault-role", &rights.concat());
-    let role = json!({
-        "bound_service_account_names": "hasura-vault-role", "audience": "vault",
-        "bound_service_account_namespaces": "platform", "token_policies": "hasura-vault-role",
-    });
-    bao.post("auth/kubernetes/role/hasura-vault-role", &role);
+    allow_role_job(&bao);
     let token = cluster.token("platform", "hasura-vault-role", "vault");
     let token = scratch.write("admin-token", token);
     let (_, objects) = rendered(&examples);

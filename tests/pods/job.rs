@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::kit::{Kit, PASSWORD};
+use super::kit::Kit;
+use crate::support::archpad::PASSWORD;
 
 const JOB: &str = "job/registry-secret-sync";
 

@@ -7,13 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::node_client::Node;
+use crate::support::archpad::fill;
 use crate::support::kustomize::rendered;
 use crate::support::process::Scratch;
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
-
-/// One that needs quoting everywhere.
-pub(crate) const PASSWORD: &str = "p@ss/w:rd#1 %";
 
 /// A kit that was applied.
 pub(crate) struct Kit {
@@ -79,33 +77,10 @@ impl Kit {
             },
         ]});
         node.apply(&base.to_string());
-        kit.fill();
+        fill(&node.bao);
         kit.grant();
         kit.again();
         kit
-    }
-
-    /// What the kits' configurations read.
-    fn fill(&self) {
-        let bao = &self.node.bao;
-        bao.put(
-            "container-register",
-            &json!({"server": "cr.example.com", "username": "robot", "password": PASSWORD}),
-        );
-        self.put_database(PASSWORD);
-        bao.put("archpad/demo/backend/common", &json!({"LOG_LEVEL": "info"}));
-        bao.put(
-            "archpad/demo/backend/arch-repo-service",
-            &json!({"PORT": "3001"}),
-        );
-    }
-
-    /// Another password of the database.
-    pub(crate) fn put_database(&self, password: &str) {
-        let data = json!({
-            "user": "arch", "password": password, "host": "pg", "port": 5432, "dbname": "archpad",
-        });
-        self.node.bao.put("archpad/demo/postgres", &data);
     }
 
     /// Writes the policy and the role of Vault, as its administrator would.

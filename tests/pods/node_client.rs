@@ -91,13 +91,8 @@ subjects: [{{kind: ServiceAccount, name: vault, namespace: vault}}]
         let reviewer = self.kubectl(&["-n", "vault", "create", "token", "vault", "--duration=2h"]);
         self.bao
             .post("sys/auth/kubernetes", &json!({"type": "kubernetes"}));
-        let config = json!({
-            "kubernetes_host": of["server"],
-            "kubernetes_ca_cert": ca,
-            "token_reviewer_jwt": reviewer.stdout.trim(),
-            "disable_local_ca_jwt": true,
-        });
-        self.bao.post("auth/kubernetes/config", &config);
+        let host = of["server"].as_str().unwrap();
+        self.bao.review_tokens(host, &ca, reviewer.stdout.trim());
     }
 
     /// kubectl as the node's administrator.

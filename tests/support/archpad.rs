@@ -24,6 +24,12 @@ pub(crate) fn archpad(cluster: &Cluster) -> OpenBao {
             "bound_service_account_namespaces": "platform", "audience": "vault", "token_policies": "platform", "token_ttl": "10m",
         }),
     );
+    fill(&bao);
+    bao
+}
+
+/// What lies in archpad's Vault.
+pub(crate) fn fill(bao: &OpenBao) {
     bao.put(
         "container-register",
         &json!({"server": "cr.example.com", "username": "robot", "password": PASSWORD}),
@@ -45,5 +51,17 @@ pub(crate) fn archpad(cluster: &Cluster) -> OpenBao {
             &json!({"SERVICE": service, "PORT": "3001"}),
         );
     }
-    bao
+}
+
+/// Lets the Job `hasura-vault-role` write the role `platform` and its policy, and nothing else.
+pub(crate) fn allow_role_job(bao: &OpenBao) {
+    let rights = ["sys/policy/platform", "auth/kubernetes/role/platform"].map(|path| {
+        format!("path \"{path}\" {{ capabilities = [\"read\", \"create\", \"update\"] }}\n")
+    });
+    bao.policy("hasura-vault-role", &rights.concat());
+    let role = json!({
+        "bound_service_account_names": "hasura-vault-role", "audience": "vault",
+        "bound_service_account_namespaces": "platform", "token_policies": "hasura-vault-role",
+    });
+    bao.post("auth/kubernetes/role/hasura-vault-role", &role);
 }

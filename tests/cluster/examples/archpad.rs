@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::archpad::{PASSWORD, archpad};
+use crate::support::archpad::{PASSWORD, allow_role_job, archpad};
 use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::process::{Scratch, eventually, free_ports};
@@ -35,15 +35,7 @@ impl Archpad {
         cluster.named_namespace("argocd", &json!({}));
         cluster.know("application-crd.yaml");
         let bao = archpad(&cluster);
-        let rights = ["sys/policy/platform", "auth/kubernetes/role/platform"].map(|path| {
-            format!("path \"{path}\" {{ capabilities = [\"read\", \"create\", \"update\"] }}\n")
-        });
-        bao.policy("hasura-vault-role", &rights.concat());
-        let role = json!({
-            "bound_service_account_names": "hasura-vault-role", "audience": "vault",
-            "bound_service_account_namespaces": "platform", "token_policies": "hasura-vault-role",
-        });
-        bao.post("auth/kubernetes/role/hasura-vault-role", &role);
+        allow_role_job(&bao);
         Self {
             cluster,
             bao,

@@ -295,6 +295,17 @@ fn row_26_a_busy_server_is_asked_less_and_less() {
     }
 }
 
+/// A sidecar with one delivery, which logs in to this server.
+fn logging_in(folder: &Scratch, stub: &Stub) -> RunningSidecar {
+    secret_file(folder.path(), "jwt", JWT);
+    let config = format!(
+        "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: \
+         [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
+        stub.url()
+    );
+    RunningSidecar::start(folder.path(), &config)
+}
+
 #[test]
 fn row_26_a_login_is_not_made_again_before_the_server_wants_it() {
     let times = Arc::new(Mutex::new(Vec::new()));
@@ -311,13 +322,7 @@ fn row_26_a_login_is_not_made_again_before_the_server_wants_it() {
         }
     });
     let folder = Scratch::new("sidecar");
-    secret_file(folder.path(), "jwt", JWT);
-    let config = format!(
-        "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: \
-         [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
-        stub.url()
-    );
-    let sidecar = RunningSidecar::start(folder.path(), &config);
+    let sidecar = logging_in(&folder, &stub);
     sidecar.ready();
     let times = times.lock().expect("no test panics in here").clone();
     assert_eq!(times.len(), 2);
@@ -336,13 +341,7 @@ fn the_page_says_whether_the_last_login_was_granted() {
         }
     });
     let folder = Scratch::new("sidecar");
-    secret_file(folder.path(), "jwt", JWT);
-    let config = format!(
-        "vault: {{address: '{}', auth: {{jwt: {{role: app, tokenFile: jwt}}}}}}\ndeliveries: \
-         [{{name: app, from: [{{vault: kv/data/app}}], to: [{{file: {{path: app.env}}}}]}}]\n",
-        stub.url()
-    );
-    let sidecar = RunningSidecar::start(folder.path(), &config);
+    let sidecar = logging_in(&folder, &stub);
     let shown = |words: &str| {
         let answer = sidecar.raw("GET", "/");
         let (_, page) = answer.split_once("\r\n\r\n").expect("a head");

@@ -152,13 +152,7 @@ impl Cluster {
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
             &binding,
         );
-        let config = json!({
-            "kubernetes_host": host,
-            "kubernetes_ca_cert": self.ca,
-            "token_reviewer_jwt": reviewer,
-            "disable_local_ca_jwt": true,
-        });
-        bao.post("auth/kubernetes/config", &config);
+        bao.review_tokens(host, &self.ca, &reviewer);
     }
 
     /// A number that this cluster has not given before.

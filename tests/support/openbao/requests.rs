@@ -64,6 +64,18 @@ impl OpenBao {
         self.kv2_is_ready(mount);
     }
 
+    /// Lets `auth/kubernetes` ask the API server at this address about tokens, as the owner of this
+    /// one.
+    pub(crate) fn review_tokens(&self, host: &str, ca: &str, reviewer: &str) {
+        let config = json!({
+            "kubernetes_host": host,
+            "kubernetes_ca_cert": ca,
+            "token_reviewer_jwt": reviewer,
+            "disable_local_ca_jwt": true,
+        });
+        self.post("auth/kubernetes/config", &config);
+    }
+
     /// A policy, in the policy language.
     pub(crate) fn policy(&self, name: &str, rules: &str) {
         self.post(
