@@ -2,9 +2,12 @@
 //! later steps of a job of GitHub Actions.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Stat, fstat};
 
 use super::Ended;
 use super::program::Environment;
@@ -41,10 +44,15 @@ impl Step {
             let path = PathBuf::from(path);
             // The runner made it: another one would be read by nobody.
             let file = OpenOptions::new().read(true).append(true).open(&path);
-            let what = match file.and_then(|file| Ok((file.metadata()?.is_file(), file))) {
-                Ok((true, file)) => return Ok((path, file)),
-                // A terminal or a pipe, such as /dev/stdout, would show the values.
-                Ok((false, _)) => format!("{name} names {}, which is no file", path.display()),
+            let what = match file.and_then(|file| Ok((file.metadata()?, file))) {
+                // A terminal, a pipe or what we print into would show the values.
+                Ok((seen, _)) if !seen.is_file() => {
+                    format!("{name} names {}, which is no file", path.display())
+                }
+                Ok((seen, _)) if is_printed(&seen) => {
+                    format!("{name} names {}, which is our own output", path.display())
+                }
+                Ok((_, file)) => return Ok((path, file)),
                 Err(error) => format!("{name} names {}: {error}", path.display()),
             };
             Err(Failure::new(Class::Usage, what).hint(OF_THE_RUNNER))
@@ -87,6 +95,12 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// Whether it is the file behind our standard output or standard error.
+fn is_printed(file: &Metadata) -> bool {
+    let same = |stat: Stat| (stat.st_dev, stat.st_ino) == (file.dev(), file.ino());
+    fstat(io::stdout()).is_ok_and(same) || fstat(io::stderr()).is_ok_and(same)
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {

@@ -162,3 +162,23 @@ fn what_is_no_step_or_not_for_the_runner_is_refused_and_nothing_is_written() {
     assert_eq!(fs::read(folder.path().join("env")).unwrap(), b"");
     assert!(!folder.path().join("absent").exists());
 }
+
+#[test]
+fn a_file_that_we_print_into_is_no_file_of_a_step() {
+    let folder = folder();
+    // By a shell, which opens the file for us as a step's log.
+    let printed = |stream: &str, to: &str| {
+        let script = format!("exec \"$0\" exec --github-env {stream}>>log");
+        let run = Run::of("sh")
+            .dir(folder.path())
+            .args(["-c", &script, env!("CARGO_BIN_EXE_keyferry")])
+            .env("GITHUB_ENV", to);
+        run.run().expect(2);
+        let log = fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(!log.contains("c4nary"), "{stream} {to}: {log}");
+    };
+    printed("", "/dev/stdout");
+    printed("2", "/dev/stderr");
+    printed("", "log");
+    exec(folder.path(), true).run().expect(0);
+}
