@@ -28,6 +28,9 @@ pub const DELIVERY: &str = "keyferry.io/delivery";
 /// Key of the annotation that lists the sources of a Secret and their versions.
 pub const SOURCES: &str = "keyferry.io/sources";
 
+/// Key of the annotation that holds the journal of a delivery.
+pub const HISTORY: &str = "keyferry.io/history";
+
 /// Key of the label that names the set of manifests which a Secret came from.
 pub const MANIFESTS_MARK: &str = "keyferry.io/manifests";
 

@@ -6,6 +6,7 @@ pub mod brake;
 pub mod counters;
 pub mod failure;
 pub mod fold;
+pub mod history;
 pub mod lock;
 pub mod material;
 pub(crate) mod meter;

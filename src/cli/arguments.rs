@@ -3,6 +3,7 @@
 mod check;
 mod exec;
 mod grants;
+mod history;
 mod start;
 
 use std::io::IsTerminal;
@@ -20,6 +21,7 @@ use keyferry::sidecar::listen::Listen;
 pub(crate) use check::Check;
 pub(crate) use exec::Exec;
 pub(crate) use grants::{Granted, Grants, GrantsKubernetes, GrantsVault, Who};
+pub(crate) use history::{Back, History};
 pub(crate) use start::{Explain, Start};
 
 /// Carries secrets from where they are kept to where they are used.
@@ -238,6 +240,12 @@ pub(crate) enum Command {
     /// Show how a running sidecar stands: each delivery, its age, its lease, what failed, and what
     /// goes where
     Status(Status),
+    /// Show what deliveries with `history` carried, when, and where from: names and versions, never
+    /// values
+    ///
+    /// It also shows which versions Vault still has, where the token may read `kv/metadata/…`.
+    /// `keyferry job --to previous` goes back.
+    History(History),
     /// Say where a Secret of the cluster comes from: configuration, delivery, sources and their
     /// versions
     ///
@@ -331,6 +339,8 @@ pub(crate) struct Pass {
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) back: Back,
     /// Let `prune` delete up to N Secrets of a set of manifests, or copies of a delivery, where it
     /// refused so many
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -1,5 +1,6 @@
 //! What each command does.
 
+use std::future::ready;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use keyferry::config::{Config, reference};
 use keyferry::mode::check::Depth;
 use keyferry::mode::grants::Mode;
 use keyferry::mode::sidecar::{Loaded, Settings};
-use keyferry::mode::{Ended, check, install, once, sidecar, trace};
+use keyferry::mode::{Ended, check, history, install, once, rollback, sidecar, trace};
 use keyferry::pass::outcome::Failed;
 use keyferry::pass::world::World;
 use keyferry::plan::{Format, show};
@@ -20,7 +21,7 @@ use keyferry::sidecar::listen::Names;
 use keyferry::vault::Runner;
 
 use super::arguments::{
-    Cli, Command, Common, Explain, LogFormat, Place, Sidecar, Trace, TraceKind,
+    Cli, Command, Common, Explain, LogFormat, Pass, Place, Sidecar, Trace, TraceKind,
 };
 use super::execute::execute;
 use super::grants::granted;
@@ -56,24 +57,24 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
                 Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
             }
         },
-        Command::Job(pass) => with_config(&pass.place, |config| {
-            let world = world(&config, &pass.place, pass.limit.deadline)
-                .with_allowed_deletes(pass.allow_deletes);
-            if pass.dry_run {
-                return show_plan(common, &config, world, Format::Text, false);
-            }
-            one_pass(common, &config, world, Mode::Job)
-        }),
+        Command::Job(pass) => with_config(&pass.place, |config| job(common, &config, &pass)),
         Command::Init(init) => with_config(&init.place, |config| {
             let world = world(&config, &init.place, init.limit.deadline);
             if init.dry_run {
-                return show_plan(common, &config, world, Format::Text, false);
+                return show_plan(common, &config, ready(Ok(world)), Format::Text, false);
             }
-            one_pass(common, &config, world.waiting_for_files(), Mode::Init)
+            let world = ready(Ok(world.waiting_for_files()));
+            one_pass(common, &config, world, Mode::Init)
         }),
         Command::Sidecar(sidecar) => stay(common, &sidecar),
         Command::Ready(address) => printed(client::ready(address.listen)),
         Command::Status(status) => printed(client::status(status.address.listen, status.output)),
+        Command::History(asked) => with_config(&asked.place, |config| {
+            let world = world(&config, &asked.place, asked.limit.deadline);
+            let told = history::run(&config, world, &asked.deliveries, asked.output);
+            let (ended, text) = block_on(common, told);
+            then(print(&text), ended)
+        }),
         Command::Trace(Trace {
             kind: TraceKind::Secret,
             name,
@@ -86,7 +87,7 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
         Command::Plan(plan) => with_config(&plan.place, |config| {
             let world = world(&config, &plan.place, plan.limit.deadline)
                 .with_allowed_deletes(plan.allow_deletes);
-            show_plan(common, &config, world, plan.output, true)
+            show_plan(common, &config, ready(Ok(world)), plan.output, true)
         }),
         Command::Check(flags) => with_config(&flags.place, |config| {
             let depth = match (flags.keys, flags.targets) {
@@ -113,12 +114,46 @@ pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) ->
     }
 }
 
-fn one_pass(common: &Common, config: &Config, world: World, mode: Mode) -> Ended {
+/// A pass, after the way back to an earlier state where one is asked for.
+fn job(common: &Common, config: &Config, pass: &Pass) -> Ended {
+    let world =
+        || world(config, &pass.place, pass.limit.deadline).with_allowed_deletes(pass.allow_deletes);
+    let back = pass.back.request();
+    let ready = async {
+        match &back {
+            None => Ok(world()),
+            Some(request) if pass.dry_run => {
+                let holds = rollback::find(config, world(), request).await?;
+                Ok(world().with_holds(holds))
+            }
+            Some(request) => {
+                rollback::prepare(config, world(), request).await?;
+                Ok(world())
+            }
+        }
+    };
+    match pass.dry_run {
+        true => show_plan(common, config, ready, Format::Text, false),
+        false => one_pass(common, config, ready, Mode::Job),
+    }
+}
+
+fn one_pass(
+    common: &Common,
+    config: &Config,
+    ready: impl Future<Output = Result<World, Ended>>,
+    mode: Mode,
+) -> Ended {
     let table = std::io::stdout().is_terminal() && !common.quiet;
     // Who sees the table needs no log of the same.
     let logs = !(table && is_terminal() && common.log_format == LogFormat::Text);
     let now = jiff::Timestamp::now();
-    let (ended, outcome) = block_on(common, once::run(config, world, mode, logs, now));
+    let (ended, outcome) = block_on(common, async {
+        match ready.await {
+            Ok(world) => once::run(config, world, mode, logs, now).await,
+            Err(ended) => (ended, None),
+        }
+    });
     if let Some(outcome) = outcome
         && table
     {
@@ -161,12 +196,17 @@ fn stay(common: &Common, sidecar: &Sidecar) -> Ended {
 fn show_plan(
     common: &Common,
     config: &Config,
-    world: World,
+    ready: impl Future<Output = Result<World, Ended>>,
     format: Format,
     reflector: bool,
 ) -> Ended {
     let now = jiff::Timestamp::now();
-    let (ended, plan) = block_on(common, once::plan(config, world, reflector, now));
+    let (ended, plan) = block_on(common, async {
+        match ready.await {
+            Ok(world) => once::plan(config, world, reflector, now).await,
+            Err(ended) => (ended, None),
+        }
+    });
     let text = plan.map(|plan| show(&plan, format, common.output_style()));
     let ended = if format == Format::Text && is_terminal() {
         ended.shown_above()

@@ -29,7 +29,7 @@ pub mod window;
 mod written;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use manifests::ManifestSet;
 pub use reflect::{Reflect, Reflector, SILENCE};
@@ -52,6 +52,13 @@ pub struct Location {
     pub line: u32,
     /// From 1.
     pub column: u32,
+}
+
+impl Location {
+    /// The folder of the file.
+    pub fn folder(&self) -> &Path {
+        Path::new(&self.file).parent().unwrap_or(Path::new(""))
+    }
 }
 
 impl std::fmt::Display for Location {
@@ -208,6 +215,8 @@ pub struct Delivery {
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.
     pub to: Vec<Target>,
+    /// How many entries its journal keeps; nothing where it has none.
+    pub history: Option<usize>,
     /// What a sidecar does after a change.
     pub on_change: Vec<Reaction>,
     /// What a sidecar does about its age.

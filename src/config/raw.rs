@@ -256,6 +256,8 @@ pub struct RawDelivery {
     /// Targets.
     #[serde(default)]
     pub to: Vec<At<RawTarget>>,
+    /// How many changes `keyferry history` remembers, 1 to 100, beside the first target.
+    pub history: Option<At<u64>>,
     /// Sidecar: what follows a change of what was delivered before.
     #[serde(default)]
     pub on_change: Vec<At<RawReaction>>,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Location, SecretRef};
+use crate::base::history::Hold;
 
 /// The name of the server that sources use when they name none.
 pub(super) const DEFAULT_SERVER: &str = "default";
@@ -59,6 +60,9 @@ pub enum Source {
         format: DocumentFormat,
         /// Whether values outside its checksum are accepted.
         allow_unauthenticated: bool,
+        /// The commit of its Git repository that it is read from; nothing for the file as it lies
+        /// there.
+        commit: Option<String>,
     },
     /// A file with SealedSecrets: the data of one of them.
     Sealed {
@@ -223,6 +227,32 @@ impl Source {
             | Self::SealedManifests { .. } => true,
             Self::Vault(_) | Self::SealedObject(_) | Self::Secret(_) => false,
         }
+    }
+}
+
+impl From {
+    /// Its source as a journal and a Secret's annotations name it.
+    pub fn name(&self) -> String {
+        self.source.beside(self.at.folder())
+    }
+
+    /// Its source at the state that a hold demands. What names a version of its own keeps that.
+    pub fn held_at(&self, hold: &Hold) -> Source {
+        let mut source = self.source.clone();
+        let version = hold.sources.get(&self.name());
+        match &mut source {
+            Source::Vault(read) => {
+                let held = version.and_then(|version| version.parse().ok());
+                read.version = read.version.or(held);
+            }
+            Source::Sops { commit, .. } => *commit = version.cloned(),
+            Source::Age { .. }
+            | Source::Sealed { .. }
+            | Source::SealedObject(_)
+            | Source::SealedManifests { .. }
+            | Source::Secret(_) => {}
+        }
+        source
     }
 }
 

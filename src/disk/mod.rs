@@ -7,6 +7,7 @@ mod exchange;
 mod file;
 mod folder;
 mod generation;
+pub mod git;
 mod in_place;
 mod lock;
 mod names;
@@ -23,6 +24,7 @@ pub use file::{LARGEST, Standing};
 pub use folder::Folder;
 pub use generation::{Generation, of_one_generation};
 pub use names::{leads_into_set, place};
+use read::DOCUMENT_LIMIT;
 pub use read::{
     DiskError, be_strict, read_by, read_credential, read_document, read_public, read_small,
 };

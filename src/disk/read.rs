@@ -21,7 +21,7 @@ use crate::base::material::SecretBytes;
 /// No token, key or identity file is larger.
 const LIMIT: u64 = 1 << 20;
 /// No encrypted document is larger: 16 MiB of plaintext, in base64, with its frame.
-const DOCUMENT_LIMIT: u64 = 24 << 20;
+pub(super) const DOCUMENT_LIMIT: u64 = 24 << 20;
 
 /// Why a small file was not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

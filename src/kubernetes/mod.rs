@@ -24,6 +24,7 @@ pub(crate) mod copy;
 mod error;
 pub(crate) mod event;
 pub(crate) mod fields;
+mod history;
 mod kubeconfig;
 pub(crate) mod lease;
 pub(crate) mod list;

@@ -270,7 +270,10 @@ fn well(sources: &[Inspected]) -> String {
 /// Per variable or file what is missing or differs.
 fn differences(plan: &Plan) -> Vec<Difference> {
     let mut found = Vec::new();
-    for DeliveryPlan { delivery, steps } in &plan.deliveries {
+    for DeliveryPlan {
+        delivery, steps, ..
+    } in &plan.deliveries
+    {
         for step in steps.iter().flatten() {
             let mut add = |key: Option<&str>, state: &str| {
                 found.push(Difference {

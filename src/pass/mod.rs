@@ -1,6 +1,7 @@
 //! The one path of a pass: read the sources, render, look at the targets, plan, write.
 
 pub mod apply;
+pub mod history;
 pub mod observe;
 pub mod outcome;
 pub mod pipeline;

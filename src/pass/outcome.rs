@@ -168,6 +168,8 @@ pub struct Outcome {
     pub deleted: usize,
     /// As they should have been.
     pub unchanged: usize,
+    /// Deliveries that stay at an earlier state, and since when.
+    held: Vec<String>,
     rows: Vec<[String; 4]>,
 }
 
@@ -180,9 +182,13 @@ impl Outcome {
             updated: 0,
             deleted: 0,
             unchanged: 0,
+            held: Vec::new(),
             rows: Vec::new(),
         };
         for (delivery, results) in applied.plan.deliveries.iter().zip(&applied.results) {
+            let held = delivery.held.iter();
+            let held = held.map(|held| format!("`{}` is {held}", delivery.delivery));
+            outcome.held.extend(held);
             match &delivery.steps {
                 Err(failure) => outcome.fail_whole(&delivery.delivery, config, failure),
                 Ok(steps) => {
@@ -282,7 +288,7 @@ impl Outcome {
             unchanged,
             ..
         } = self;
-        match (created, updated, deleted) {
+        let done = match (created, updated, deleted) {
             (0, 0, 0) => {
                 let targets = counted(*unchanged, "target", "targets");
                 format!("in sync: nothing changed ({targets})")
@@ -294,7 +300,12 @@ impl Outcome {
                 "in sync: {created} created, {updated} updated, {deleted} deleted, {unchanged} \
                  unchanged"
             ),
-        }
+        };
+        let parts: Vec<&str> = std::iter::once(&done)
+            .chain(&self.held)
+            .map(String::as_str)
+            .collect();
+        parts.join("; ")
     }
 
     /// A table of every target.

@@ -13,14 +13,17 @@ use tokio::sync::OnceCell;
 
 use crate::base::artifact::{Desired, Wanted};
 use crate::base::failure::Failure;
-use crate::config::{Config, Delivery, ManifestSet, Target, resolve};
+use crate::base::history::{Hold, Journal};
+use crate::base::material::Material;
+use crate::config::{Config, Delivery, From, ManifestSet, Target, resolve};
 use crate::pass::apply::{self, Applied};
+use crate::pass::history;
 use crate::pass::observe;
 use crate::pass::source::{self, Reads};
 use crate::pass::world::World;
 use crate::plan::declared;
 use crate::plan::{self, Claims, DeliveryPlan, Owed, Plan, prune};
-use crate::process::memory::{self, Full};
+use crate::process::memory;
 use crate::process::shutdown;
 use crate::reflect::metadata::NamespaceMetadata;
 use crate::reflect::signature::Keys;
@@ -132,15 +135,31 @@ impl<'a> Pass<'a> {
     }
 
     /// What the deliveries of one group have and need.
-    async fn decided(&self, group: &[usize]) -> (Vec<Fetched>, Vec<DeliveryPlan>) {
+    async fn decided(&self, group: &[usize]) -> Vec<(Had, DeliveryPlan)> {
         let made = group.iter().map(|number| async {
             let delivery = &self.config.deliveries[*number];
-            let fetched = self.reads.of(delivery).await;
-            let wanted = self.wanted(delivery, &fetched).await;
-            (fetched, wanted)
+            match history::read(delivery, self.world).await {
+                Ok(journal) => {
+                    let hold = journal.as_ref().and_then(|journal| journal.held.as_ref());
+                    let fetched = self.reads.of(delivery, hold).await;
+                    let wanted = self.wanted(delivery, &fetched).await;
+                    (Had { fetched, journal }, wanted)
+                }
+                Err(failure) => (Had::nothing(delivery, &failure), refused(delivery, failure)),
+            }
         });
-        let (fetched, wanted) = join_all(made).await.into_iter().unzip();
-        (fetched, self.decide(wanted).await)
+        let (had, wanted): (Vec<Had>, _) = join_all(made).await.into_iter().unzip();
+        let plans = self.decide(wanted).await;
+        let both = had.into_iter().zip(plans);
+        both.map(|(had, mut plan)| {
+            let held = had
+                .journal
+                .as_ref()
+                .and_then(|journal| journal.held.as_ref());
+            plan.held = held.map(Hold::to_string);
+            (had, plan)
+        })
+        .collect()
     }
 
     async fn decide(&self, deliveries: Vec<Wanted>) -> Vec<DeliveryPlan> {
@@ -163,10 +182,28 @@ impl<'a> Pass<'a> {
     }
 }
 
-fn refused(delivery: &Delivery, full: Full) -> Wanted {
+/// What a delivery is decided from.
+struct Had {
+    fetched: Fetched,
+    /// Nothing where it keeps none.
+    journal: Option<Journal>,
+}
+
+impl Had {
+    /// Of a delivery whose sources were not read, for this reason.
+    fn nothing(delivery: &Delivery, why: &Failure) -> Self {
+        let unread = |from: &From| (from.source.clone(), Err::<Material, _>(why.clone()));
+        Self {
+            fetched: Fetched::from_parts(delivery.from.iter().map(unread)),
+            journal: None,
+        }
+    }
+}
+
+fn refused(delivery: &Delivery, why: impl Into<Failure>) -> Wanted {
     Wanted {
         delivery: delivery.name.clone(),
-        artifacts: Err(full.into()),
+        artifacts: Err(why.into()),
     }
 }
 
@@ -308,7 +345,7 @@ struct Way {
 
 async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     let deliveries = group.iter().map(|number| &pass.config.deliveries[*number]);
-    let (fetched, plans) = tokio::select! {
+    let decided = tokio::select! {
         biased;
         // Reading is given up at once: nothing of it can be left in halves.
         () = pass.world.shutdown.asked() => {
@@ -316,20 +353,27 @@ async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<W
         }
         decided = pass.decided(group) => decided,
     };
-    let ways = deliveries.zip(fetched).zip(plans);
-    let ways = ways.map(|((delivery, fetched), plan)| way(delivery, fetched, plan, pass, before));
+    let ways = deliveries.zip(decided);
+    let ways = ways.map(|(delivery, (had, plan))| way(delivery, had, plan, pass, before));
     join_all(ways).await
 }
 
 async fn way(
     delivery: &Delivery,
-    fetched: Fetched,
+    Had { fetched, journal }: Had,
     mut plan: DeliveryPlan,
     pass: &Pass<'_>,
     before: &Before<'_>,
 ) -> Way {
     let world = pass.world;
     before.hold(&mut plan);
+    if let Some(journal) = &journal
+        && pass.writes
+        && plan.has_changes()
+        && let Err(failure) = history::check(delivery, journal, world).await
+    {
+        plan.steps = Err(failure);
+    }
     let owed = plan::owed(delivery, &plan, &fetched);
     if !owed.is_empty() {
         (before.note)(owed.clone()).await;
@@ -339,9 +383,17 @@ async fn way(
         Ok(steps) if pass.writes && !steps.is_empty() => {
             // Before it is done: what is cut off in the middle may have been delivered.
             leases.iter().for_each(|session| session.outlive());
-            let results = pass.apply(&plan).await;
+            let mut results = pass.apply(&plan).await;
             if results.iter().all(Result::is_err) {
                 leases.iter().for_each(|session| session.let_go());
+            }
+            if let Some(journal) = journal {
+                let done = (&plan, results.as_slice());
+                let noted = history::record(delivery, done, &fetched, journal, world).await;
+                // It lies beside the first target.
+                if let (Err(failure), Some(first)) = (noted, results.first_mut()) {
+                    *first = std::mem::replace(first, Ok(())).and(Err(failure));
+                }
             }
             results
         }
@@ -381,6 +433,7 @@ fn stopped(delivery: &str) -> Way {
     Way {
         plan: DeliveryPlan {
             delivery: delivery.to_owned(),
+            held: None,
             steps: Err(shutdown::stopped()),
         },
         results: Vec::new(),

@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::base::failure::{Class, Failure};
+use crate::base::history::Hold;
 use crate::base::lock::locked;
 use crate::base::material::Material;
 use crate::config::{Config, Source};
@@ -41,6 +42,8 @@ pub struct World {
     /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once,
     /// where a person said so.
     pub allow_deletes: usize,
+    /// Deliveries that this run is to hold, or to release, whatever their journals say.
+    pub holds: Arc<BTreeMap<String, Option<Hold>>>,
     /// Files that were replaced; they go after a moment for their readers.
     pub retired: Arc<Retired>,
     /// How many deliveries are on their way at once.
@@ -95,6 +98,7 @@ impl World {
             lease_cache: None,
             shutdown: Arc::default(),
             allow_deletes: 0,
+            holds: Arc::default(),
             retired: Arc::default(),
             turns: Arc::default(),
             unswept: Arc::default(),
@@ -123,6 +127,15 @@ impl World {
     pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
         Self {
             allow_deletes,
+            ..self
+        }
+    }
+
+    /// The same world in which these deliveries are held or released.
+    #[must_use]
+    pub fn with_holds(self, holds: BTreeMap<String, Option<Hold>>) -> Self {
+        Self {
+            holds: Arc::new(holds),
             ..self
         }
     }
@@ -158,6 +171,7 @@ impl World {
             lease_cache: self.lease_cache.clone(),
             shutdown: Arc::clone(&self.shutdown),
             allow_deletes: self.allow_deletes,
+            holds: Arc::clone(&self.holds),
             retired: Arc::clone(&self.retired),
             turns: Arc::clone(&self.turns),
             unswept: Arc::clone(&self.unswept),

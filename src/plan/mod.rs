@@ -41,6 +41,8 @@ pub struct Plan {
 pub struct DeliveryPlan {
     /// Its name.
     pub delivery: String,
+    /// The state that it is held at, in words.
+    pub held: Option<String>,
     /// One step per target, or why nothing of it is known.
     pub steps: Result<Vec<Step>, Failure>,
 }
@@ -300,7 +302,11 @@ pub fn delivery(
         links::refuse(&mut steps);
         steps
     });
-    DeliveryPlan { delivery, steps }
+    DeliveryPlan {
+        delivery,
+        held: None,
+        steps,
+    }
 }
 
 fn step(artifact: Artifact, observed: Observed) -> Step {

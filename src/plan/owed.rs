@@ -189,6 +189,7 @@ mod tests {
             delivery.on_change = vec![run.clone()];
             let plan = DeliveryPlan {
                 delivery: "d".into(),
+                held: None,
                 steps: Ok(actions.into_iter().map(step).collect()),
             };
             let owed = owed(&delivery, &plan, &Fetched::default());

@@ -60,7 +60,11 @@ pub fn plan(kept: &BTreeSet<ObjectName>, marked: Vec<Marked>, allowed: usize) ->
             Origin::Manifests => format!("manifests {name}: prune"),
             Origin::Copies => format!("{name}: prune"),
         };
-        (!nothing).then_some(DeliveryPlan { delivery, steps })
+        (!nothing).then_some(DeliveryPlan {
+            delivery,
+            held: None,
+            steps,
+        })
     })
     .collect()
 }
@@ -185,6 +189,7 @@ mod tests {
             DeliveryPlan {
                 delivery,
                 steps: Err(failure),
+                ..
             },
         ] = plans.as_slice()
         else {

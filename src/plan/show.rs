@@ -35,8 +35,15 @@ pub fn show(plan: &Plan, format: Format, style: Style) -> String {
 
 fn text(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
-    for DeliveryPlan { delivery, steps } in &plan.deliveries {
-        let _ = writeln!(out, "{}", plain::line(delivery));
+    for DeliveryPlan {
+        delivery,
+        held,
+        steps,
+    } in &plan.deliveries
+    {
+        let held = held.as_ref().map(|held| format!(" ({held})"));
+        let title = format!("{delivery}{}", held.unwrap_or_default());
+        let _ = writeln!(out, "{}", plain::line(&title));
         match steps {
             Err(failure) => line(&mut out, style, "fail", "", failure.class.word()),
             Ok(steps) => {
@@ -163,19 +170,29 @@ fn count(plan: &Plan) -> (usize, usize) {
 }
 
 fn document(plan: &Plan) -> Value {
-    let deliveries: Vec<Value> = plan
-        .deliveries
-        .iter()
-        .map(|DeliveryPlan { delivery, steps }| match steps {
-            Err(failure) => json!({"name": delivery, "failure": failure_document(failure)}),
-            Ok(steps) => json!({
-                "name": delivery, "steps": steps.iter().map(step_document).collect::<Vec<_>>(),
-            }),
-        })
-        .collect();
+    let deliveries: Vec<Value> = plan.deliveries.iter().map(delivery_document).collect();
     let mut document = json!({"changes": plan.has_changes(), "deliveries": deliveries});
     if let Some(foreseen) = &plan.reflector {
         document["reflector"] = copies::document(foreseen);
+    }
+    document
+}
+
+fn delivery_document(plan: &DeliveryPlan) -> Value {
+    let DeliveryPlan {
+        delivery,
+        held,
+        steps,
+    } = plan;
+    let mut document = match steps {
+        Err(failure) => json!({"name": delivery, "failure": failure_document(failure)}),
+        Ok(steps) => {
+            let steps: Vec<Value> = steps.iter().map(step_document).collect();
+            json!({"name": delivery, "steps": steps})
+        }
+    };
+    if let Some(held) = held {
+        document["held"] = json!(held);
     }
     document
 }
@@ -232,7 +249,15 @@ fn word(change: Change) -> &'static str {
 fn markdown(plan: &Plan) -> String {
     let mut out =
         String::from("| delivery | target | action | keys | why |\n|---|---|---|---|---|\n");
-    for DeliveryPlan { delivery, steps } in &plan.deliveries {
+    for DeliveryPlan {
+        delivery,
+        held,
+        steps,
+    } in &plan.deliveries
+    {
+        if let Some(held) = held {
+            row(&mut out, delivery, "", "note", &[], held);
+        }
         match steps {
             Err(failure) => row(&mut out, delivery, "", "fail", &[], &reason_of(failure)),
             Ok(steps) => {

@@ -22,7 +22,7 @@ mod manifests;
 mod merge;
 mod names;
 mod properties;
-mod provenance;
+pub mod provenance;
 mod secret;
 mod select;
 mod template;

@@ -1,6 +1,5 @@
 //! What a Secret is made of, for its annotations: sources by their names and versions.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::artifact::{Provenance, SourceVersion};
@@ -13,13 +12,10 @@ pub(super) fn of_delivery(
     delivery: &Delivery,
     fetched: &Fetched,
 ) -> Result<Arc<Provenance>, Failure> {
-    let sources = delivery.from.iter();
     Ok(Arc::new(Provenance {
         configuration: config.name()?.clone(),
         delivery: delivery.name.clone(),
-        sources: sources
-            .map(|from| version(&from.source, &from.at, fetched))
-            .collect(),
+        sources: sources(delivery, fetched),
     }))
 }
 
@@ -36,16 +32,19 @@ pub(super) fn of_manifest(
     }))
 }
 
+/// The sources of a delivery, in the versions that were read.
+pub fn sources(delivery: &Delivery, fetched: &Fetched) -> Vec<SourceVersion> {
+    let sources = delivery.from.iter();
+    sources
+        .map(|from| version(&from.source, &from.at, fetched))
+        .collect()
+}
+
 fn version(source: &Source, written: &Location, fetched: &Fetched) -> SourceVersion {
     let material = fetched.get_in_part(source).ok();
     SourceVersion {
-        source: source.beside(folder(written)),
+        source: source.beside(written.folder()),
         version: material.and_then(|material| material.version.clone()),
         pinned: source.vault().is_some_and(|read| read.version.is_some()),
     }
-}
-
-/// The folder of a configuration's file.
-fn folder(written: &Location) -> &Path {
-    Path::new(&written.file).parent().unwrap_or(Path::new(""))
 }

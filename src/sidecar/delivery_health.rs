@@ -33,6 +33,8 @@ pub struct DeliveryHealth {
     pub made: Option<Made>,
     /// What waits for a window.
     pub waiting: Option<Waiting>,
+    /// The state that it is held at, in words.
+    pub held: Option<String>,
     /// Targets that were written.
     pub changes: u64,
     /// Failures by class.

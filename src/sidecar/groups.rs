@@ -113,6 +113,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
         deliver: delivery.deliver.clone(),
         allow_empty: delivery.allow_empty,
         to: Vec::new(),
+        history: None,
         on_change: Vec::new(),
         staleness: delivery.staleness.clone(),
         at: delivery.at.clone(),

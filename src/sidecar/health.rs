@@ -119,6 +119,8 @@ pub struct Told {
     pub lease_end: Option<Instant>,
     /// Targets whose change waits, and until when.
     pub waiting: Option<(usize, Timestamp)>,
+    /// The state that it is held at, in words.
+    pub held: Option<String>,
 }
 
 impl Told {
@@ -134,6 +136,7 @@ impl Told {
             made: Made::of(plan),
             lease_end: None,
             waiting: None,
+            held: plan.held.clone(),
         };
         for (step, result) in plan.steps.iter().flatten().zip(results) {
             match result {
@@ -217,6 +220,7 @@ impl Health {
         standing.changes += told.written;
         standing.lease_end = told.lease_end;
         standing.withdrawn = told.withdrawn;
+        standing.held = told.held;
         if told.made.is_some() {
             standing.made = told.made;
         }
@@ -333,7 +337,10 @@ impl Health {
                     let failure = standing.failure.as_ref();
                     let failure = failure.map(|why| format!("; {}: {why}", why.class));
                     let waiting = standing.waiting.map(|waiting| format!("; {waiting}"));
-                    let more = [failure, waiting].map(Option::unwrap_or_default).concat();
+                    let held = standing.held.as_ref().map(|held| format!("; {held}"));
+                    let more = [failure, waiting, held]
+                        .map(Option::unwrap_or_default)
+                        .concat();
                     format!("{name}: {what}, {age} s old{more}")
                 }
                 Err(why) => {
@@ -419,6 +426,7 @@ fn delivery(name: &str, standing: &DeliveryHealth, now: Instant) -> DeliveryStat
         next_attempt_seconds: standing.next.map(left),
         lease_seconds: standing.lease_end.map(left),
         waiting: standing.waiting.map(Waiting::status),
+        held: standing.held.clone(),
         secrets: standing.made.as_ref().map(Made::status),
         changes: standing.changes,
         failures: standing.failures.values().sum(),

@@ -285,6 +285,7 @@ mod tests {
             made: None,
             lease_end: Some(Instant::now()),
             waiting: None,
+            held: None,
         };
         health.tell(told(Vec::new()));
         let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));

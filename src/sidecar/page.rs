@@ -208,6 +208,9 @@ fn delivery_card(out: &mut String, delivery: &DeliveryStatus) {
         if let Some(waiting) = &delivery.waiting {
             line(out, "why", &waiting.text);
         }
+        if let Some(held) = &delivery.held {
+            line(out, "why", held);
+        }
         let ago = delivery.age_seconds.map(|age| format!("{} ago", span(age)));
         let ago = ago.unwrap_or_else(|| "never".to_owned());
         let earlier = if delivery.cached {

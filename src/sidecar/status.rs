@@ -70,6 +70,8 @@ pub struct DeliveryStatus {
     pub lease_seconds: Option<u64>,
     /// What waits for a window.
     pub waiting: Option<WaitingStatus>,
+    /// The state that it is held at, in words.
+    pub held: Option<String>,
     /// Its Secrets, as the last pass found them.
     pub secrets: Option<SecretsStatus>,
     /// Targets that were written.
@@ -156,13 +158,13 @@ impl DeliveryStatus {
         }
     }
 
-    /// Why it does not stand well; empty where it does.
+    /// Why it does not stand well, or at an earlier state; empty where all is usual.
     pub fn why(&self) -> String {
         match (&self.reason, &self.failure, &self.waiting) {
             (Some(reason), _, _) => reason.clone(),
             (None, Some(failure), _) => format!("{}: {}", failure.class, failure.what),
             (None, None, Some(waiting)) => waiting.text.clone(),
-            (None, None, None) => String::new(),
+            (None, None, None) => self.held.clone().unwrap_or_default(),
         }
     }
 

@@ -40,7 +40,7 @@ pub use actions::Runner;
 pub use lease::Renewal;
 pub use roots::check_roots;
 pub use span::LONGEST;
-pub use version::Version;
+pub use version::{Known, State, Version};
 
 use self::access::Access;
 use self::client::Link;
@@ -321,6 +321,17 @@ impl Session {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
             let access = self.access.as_ref().map_err(Cause::clone)?;
             version::version(access, &self.mounts, &self.refused, &path).await
+        };
+        asked.await.map_err(|stop| self.failure(stop, read))
+    }
+
+    /// All versions that the metadata of a secret knows, the newest first; nothing for what is no
+    /// secret of KV v2.
+    pub async fn versions(&self, read: &VaultRead) -> Result<Option<Vec<Known>>, Failure> {
+        let asked = async {
+            let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
+            let access = self.access.as_ref().map_err(Cause::clone)?;
+            version::versions(access, &self.mounts, &path).await
         };
         asked.await.map_err(|stop| self.failure(stop, read))
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::access::Access;
@@ -28,6 +29,39 @@ pub struct Version {
     pub number: String,
     /// When it was made.
     pub made: String,
+}
+
+/// One version of a secret that its metadata still knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Counted from 1.
+    pub number: u64,
+    /// When it was made.
+    pub made: String,
+    /// What became of it.
+    pub state: State,
+}
+
+/// What became of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It can be read.
+    Readable,
+    /// It can be undeleted.
+    Deleted,
+    /// It is gone for good.
+    Destroyed,
+}
+
+impl State {
+    /// As Vault calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Readable => "readable",
+            Self::Deleted => "deleted",
+            Self::Destroyed => "destroyed",
+        }
+    }
 }
 
 /// The metadata that we may not read: not asked for again with the same token.
@@ -54,14 +88,9 @@ pub(super) async fn version(
     refused: &Refused,
     path: &DataPath,
 ) -> Result<Option<Version>, Stop> {
-    let at = match path.as_versioned() {
-        Some(at) => at,
-        None => match secret(mounts.find(access, path).await?.as_ref(), path)? {
-            Some(at) => at,
-            None => return Ok(None),
-        },
+    let Some(metadata) = metadata_path(access, mounts, path).await? else {
+        return Ok(None);
     };
-    let metadata = format!("{}/metadata/{}", at.mount, at.key);
     let token = || *access.generations.borrow();
     if refused.holds(&metadata, token()) {
         return Ok(None);
@@ -81,16 +110,78 @@ pub(super) async fn version(
     }
 }
 
+/// Where the metadata of a secret lies; nothing for what is no secret of KV v2.
+async fn metadata_path(
+    access: &Access,
+    mounts: &Mounts,
+    path: &DataPath,
+) -> Result<Option<String>, Stop> {
+    let at = match path.as_versioned() {
+        Some(at) => Some(at),
+        None => secret(mounts.find(access, path).await?.as_ref(), path)?,
+    };
+    Ok(at.map(|at| format!("{}/metadata/{}", at.mount, at.key)))
+}
+
+/// All versions that a secret's metadata knows, the newest first; nothing for what is no secret of
+/// KV v2.
+pub(super) async fn versions(
+    access: &Access,
+    mounts: &Mounts,
+    path: &DataPath,
+) -> Result<Option<Vec<Known>>, Stop> {
+    let Some(metadata) = metadata_path(access, mounts, path).await? else {
+        return Ok(None);
+    };
+    let reply = access.ask(&Call::of(&Own::read(&metadata))?).await?;
+    let Some(Node::Map(versions)) = reply.data.entry("versions") else {
+        return Ok(None);
+    };
+    let mut all: Vec<Known> = versions
+        .iter()
+        .filter_map(|(number, version)| known(number, version))
+        .collect();
+    all.sort_by_key(|version| std::cmp::Reverse(version.number));
+    Ok(Some(all))
+}
+
+fn known(number: &str, version: &Node) -> Option<Known> {
+    let text = |name| version.entry(name).and_then(Node::leaf);
+    let made = text("created_time")?;
+    // `delete_version_after` says beforehand when it will be.
+    let goes: Option<Timestamp> = text("deletion_time")
+        .as_ref()
+        .and_then(|time| time.expose_str()?.parse().ok());
+    let stands = goes.is_some_and(|goes| goes > Timestamp::now());
+    let state = match state(version) {
+        State::Deleted if stands => State::Readable,
+        state @ (State::Readable | State::Deleted | State::Destroyed) => state,
+    };
+    Some(Known {
+        number: number.parse().ok()?,
+        made: made.expose_str()?.to_owned(),
+        state,
+    })
+}
+
+fn state(version: &Node) -> State {
+    if version.entry("destroyed") != Some(&Node::Bool(false)) {
+        State::Destroyed
+    } else if version.entry("deletion_time") != Some(&Node::text("")) {
+        State::Deleted
+    } else {
+        State::Readable
+    }
+}
+
 /// The current version, if it is neither deleted nor destroyed.
 fn living_version(metadata: &Node) -> Option<Version> {
     let current = metadata.entry("current_version").and_then(Node::leaf)?;
     let current = current.expose_str()?;
     let version = metadata.entry("versions")?.entry(current)?;
-    let destroyed = version.entry("destroyed") != Some(&Node::Bool(false));
-    let deleted = version.entry("deletion_time") != Some(&Node::text(""));
     let made = version.entry("created_time").and_then(Node::leaf)?;
     let made = made.expose_str()?.to_owned();
-    (!destroyed && !deleted).then(|| Version {
+    (state(version) == State::Readable).then(|| Version {
         number: current.to_owned(),
         made,
     })

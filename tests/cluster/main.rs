@@ -16,6 +16,7 @@ mod events;
 mod examples;
 mod grants;
 mod helm;
+mod history;
 mod kube;
 mod manifests;
 mod monitoring;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CONFIGURATION, DELIVERY, MARK, OWNER, SOURCES};
+use super::{CONFIGURATION, DELIVERY, HISTORY, MARK, OWNER, SOURCES};
 
 /// The name of a configuration: what it wrote is known by it. A label carries it, so it has the
 /// form of one.
@@ -117,7 +117,7 @@ pub fn told_sources(annotations: &BTreeMap<String, String>) -> Option<Vec<Source
 
 /// Whether this is a label or an annotation of which only we decide.
 pub fn is_provenance(key: &str) -> bool {
-    [CONFIGURATION, DELIVERY, SOURCES].contains(&key)
+    [CONFIGURATION, DELIVERY, SOURCES, HISTORY].contains(&key)
 }
 
 /// Whose an object is, as its marks say.

@@ -47,6 +47,7 @@ impl Checker<'_> {
                     format: by_inner_name(&file),
                     file,
                     allow_unauthenticated,
+                    commit: None,
                 }
             } else {
                 Source::SealedManifests { file }

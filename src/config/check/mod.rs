@@ -365,6 +365,7 @@ impl Checker<'_> {
             deliver,
             allow_empty,
             to,
+            history,
             on_change,
             refresh,
             max_age,
@@ -400,6 +401,7 @@ impl Checker<'_> {
             windows: self.windows(windows),
         };
         self.staleness_suits(&at, &staleness, &to);
+        let history = history.and_then(|written| self.history(&written, &to));
         Delivery {
             from: from
                 .into_iter()
@@ -416,6 +418,7 @@ impl Checker<'_> {
                 .collect(),
             allow_empty,
             to,
+            history,
             on_change: on_change
                 .into_iter()
                 .filter_map(|reaction| self.reaction(reaction))
@@ -424,6 +427,18 @@ impl Checker<'_> {
             name,
             at,
         }
+    }
+
+    fn history(&mut self, written: &At<u64>, to: &[Target]) -> Option<usize> {
+        let count = written.value;
+        if !(1..=100).contains(&count) {
+            let what = format!("`history: {count}` is out of bounds");
+            self.problem(self.at(written), what, "write 1 to 100, for example 20");
+        } else if to.is_empty() {
+            let what = "`history` needs a target to lie beside";
+            self.problem(self.at(written), what, "add `to:`, or remove it");
+        }
+        usize::try_from(count).ok()
     }
 
     fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {

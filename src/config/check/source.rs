@@ -78,6 +78,7 @@ impl Checker<'_> {
                 format: document_format(format.as_ref(), &path),
                 file: path,
                 allow_unauthenticated,
+                commit: None,
             });
         }
         if let Some(written) = sealed {

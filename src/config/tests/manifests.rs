@@ -46,6 +46,7 @@ fn a_pattern_finds_files_of_its_folder() {
         file: Path::new("c/s").join(name),
         format,
         allow_unauthenticated: false,
+        commit: None,
     };
     assert_eq!(
         found("{sops: 's/*.enc.yaml'}"),

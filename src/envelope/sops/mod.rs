@@ -153,6 +153,11 @@ impl Locked {
         Metadata::read(&self.file.metadata)
     }
 
+    /// When it was last changed by sops, as it says itself.
+    pub fn last_modified(&self) -> Result<String, SopsError> {
+        Ok(self.metadata()?.last_modified)
+    }
+
     /// The transit keys that it names.
     pub fn transit(&self) -> Result<Transit, SopsError> {
         Ok(keys::transit(&self.metadata()?))

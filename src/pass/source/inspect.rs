@@ -149,6 +149,7 @@ async fn inspect(source: &Source, config: &Config, world: &World) -> Inspected {
             file,
             format,
             allow_unauthenticated,
+            commit: _,
         } => {
             let policy = sops::Policy {
                 allow_unauthenticated: *allow_unauthenticated,

@@ -9,7 +9,7 @@ pub mod secret;
 pub mod sops;
 pub mod transit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -17,6 +17,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::Semaphore;
 
 use crate::base::failure::Failure;
+use crate::base::history::Hold;
 use crate::base::material::Material;
 use crate::config::{Config, Delivery, Source};
 use crate::disk::aside;
@@ -43,9 +44,26 @@ impl<'a> Reads<'a> {
         Self { config, world }
     }
 
-    /// What the sources of one delivery gave, read all at once.
-    pub async fn of(&self, delivery: &Delivery) -> Fetched {
-        self.these(of_delivery(delivery)).await
+    /// What the sources of one delivery gave, read all at once, at the states of a hold where there
+    /// is one.
+    pub async fn of(&self, delivery: &Delivery, hold: Option<&Hold>) -> Fetched {
+        let Some(hold) = hold else {
+            return self.these(of_delivery(delivery)).await;
+        };
+        let held = delivery.from.iter();
+        let held: BTreeMap<_, _> = held
+            .map(|from| (&from.source, from.held_at(hold)))
+            .collect();
+        let reads = held.into_iter().map(|(source, held)| async move {
+            let gave = fetch(&held, self.config, self.world).await;
+            self.world.asked(source);
+            // Nobody said before that this one would be asked for.
+            if held != *source {
+                self.world.asked(&held);
+            }
+            (source.clone(), gave)
+        });
+        Fetched::from_parts(join_all(reads).await)
     }
 
     /// What all manifests gave.
@@ -153,11 +171,12 @@ fn read<'a>(
             file,
             format,
             allow_unauthenticated,
+            commit,
         } => {
             let policy = Policy {
                 allow_unauthenticated: *allow_unauthenticated,
             };
-            sops::fetch(file, *format, policy, config, world).boxed()
+            sops::fetch(file, *format, commit.as_deref(), policy, config, world).boxed()
         }
         Source::Sealed { file, object } => {
             sealed::fetch(file, object.as_deref(), &config.keys, world).boxed()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::base::failure::Failure;
 use crate::base::material::{Material, SecretBytes, Unverified};
 use crate::config::{Config, DocumentFormat};
-use crate::disk::{read_by, read_document};
+use crate::disk::{git, read_by, read_document};
 use crate::envelope::age::Identity;
 use crate::envelope::policy::{Policy as Recipients, shortened};
 use crate::envelope::sops::{Locked, Missing, Opened, Policy, SopsError};
@@ -16,15 +16,20 @@ use crate::pass::world::World;
 use super::age::{warn_outside, within};
 use super::{keys, opened, transit};
 
-/// Reads and opens one SOPS file.
+/// Reads and opens one SOPS file, as it lies there or as a commit has it.
 pub async fn fetch(
     file: &Path,
     format: DocumentFormat,
+    commit: Option<&str>,
     policy: Policy,
     config: &Config,
     world: &World,
 ) -> Result<Material, Failure> {
-    let bytes = read_by(read_document, file, "SOPS file", world.time_limit.of_disk()).await?;
+    let end = world.time_limit.of_disk();
+    let bytes = match commit {
+        Some(commit) => git::read(file, commit, end).await?,
+        None => read_by(read_document, file, "SOPS file", end).await?,
+    };
     let opened = open(bytes, file, format, policy, config, world).await;
     let opened = opened.map_err(|unopened| unopened.failure)?;
     tracing::info!(

@@ -47,6 +47,7 @@ fn config(reflects: Vec<Reflect>) -> Config {
         require: Vec::new(),
         deliver: Vec::new(),
         allow_empty: false,
+        history: None,
         on_change: Vec::new(),
         staleness: Default::default(),
         to: vec![target(reflect)],

@@ -61,6 +61,7 @@ pub(crate) fn delivery<const N: usize>(name: &str, from: [From; N]) -> Delivery 
         require: Vec::new(),
         deliver: Vec::new(),
         allow_empty: false,
+        history: None,
         on_change: Vec::new(),
         staleness: Default::default(),
         to: Vec::new(),

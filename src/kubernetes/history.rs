@@ -1,0 +1,59 @@
+//! The journal of a delivery, as an annotation of its Secret. It has a field manager of its own, so
+//! that an apply of the Secret leaves it alone.
+
+use serde_json::json;
+
+use super::call::{Body, Call, Verb};
+use super::error::Error;
+use super::metadata::{All, Metadata};
+use super::subject::Kind;
+use super::{Kubernetes, MANAGER};
+use crate::base::artifact::{HISTORY, ObjectName};
+use crate::base::observed::Basis;
+
+impl Kubernetes {
+    /// The Secret as it was seen, and the journal on it where there is one; nothing when there is
+    /// no Secret.
+    pub(crate) async fn journal(
+        &self,
+        at: &ObjectName,
+    ) -> Result<Option<(Basis, Option<String>)>, Error> {
+        let call = Call::new(Verb::GetMetadata, Kind::Secret, at);
+        let found: Result<Metadata<All>, Error> = self.metadata(&call).await;
+        match found {
+            Ok(found) => {
+                let basis = found.basis();
+                let mut annotations = found.annotations.unwrap_or_default();
+                Ok(Some((basis, annotations.remove(HISTORY))))
+            }
+            Err(Error::Absent(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the journal on exactly the Secret that was seen.
+    pub(crate) async fn keep_journal(
+        &self,
+        at: &ObjectName,
+        seen: &Basis,
+        text: &str,
+    ) -> Result<(), Error> {
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": at.name,
+                "namespace": at.namespace,
+                "uid": seen.uid,
+                "resourceVersion": seen.version,
+                "annotations": {HISTORY: text},
+            },
+        });
+        let call = Call {
+            query: format!("fieldManager={MANAGER}-history&force=true"),
+            body: Body::apply(object.to_string().into_bytes().into()),
+            ..Call::new(Verb::Patch, Kind::Secret, at)
+        };
+        self.call(&call).await.map(drop)
+    }
+}

@@ -1,0 +1,192 @@
+//! `history`: what deliveries carried and when, and which versions Vault still has. Never a value.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Ended, rollback, stopped};
+use crate::base::artifact::SourceVersion;
+use crate::base::failure::{Class, Failure};
+use crate::base::history::{Entry, Journal};
+use crate::base::plain;
+use crate::config::{Config, Delivery};
+use crate::pass::history;
+use crate::pass::outcome::Failed;
+use crate::pass::world::World;
+use crate::vault::Known;
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines for a person.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// The history of one delivery.
+struct Told<'c> {
+    delivery: &'c Delivery,
+    journal: Journal,
+    versions: Vec<(String, Result<Vec<Known>, Failure>)>,
+}
+
+/// Shows the history of these deliveries; of all that keep one where none is named.
+pub async fn run(
+    config: &Config,
+    world: World,
+    names: &[String],
+    format: Format,
+) -> (Ended, String) {
+    let chosen = match rollback::chosen(config, names) {
+        Ok(chosen) => chosen,
+        Err(failure) => return (Ended::Failed(Failed::whole(failure)), String::new()),
+    };
+    let world = world.looking();
+    let mut all = Vec::new();
+    let mut failures = Vec::new();
+    let stopped = stopped();
+    let told = async {
+        for delivery in chosen {
+            match history::read(delivery, &world).await {
+                Ok(journal) => all.push(Told {
+                    delivery,
+                    journal: journal.unwrap_or_default(),
+                    versions: versions(delivery, &world).await,
+                }),
+                Err(failure) => failures.push(Failed::of(&delivery.name, failure)),
+            }
+        }
+    };
+    let stop = tokio::select! {
+        () = told => None,
+        stop = stopped => Some(stop),
+    };
+    world.close().await;
+    if let Some(stop) = stop {
+        return (Ended::Signal(stop), String::new());
+    }
+    let text = match format {
+        Format::Text => all.iter().map(text).collect::<Vec<_>>().join("\n"),
+        Format::Json => {
+            let all: Vec<Value> = all.iter().map(document).collect();
+            format!("{:#}\n", json!({"deliveries": all}))
+        }
+    };
+    let ended = match Failed::worst(&failures) {
+        Some(worst) => Ended::Failed(worst.placed(config)),
+        None => Ended::Well(String::new()),
+    };
+    (ended, text)
+}
+
+/// What Vault says of the versions of each secret that a delivery reads.
+async fn versions(
+    delivery: &Delivery,
+    world: &World,
+) -> Vec<(String, Result<Vec<Known>, Failure>)> {
+    let mut all = Vec::new();
+    for from in &delivery.from {
+        let Some(read) = from.source.vault().filter(|read| read.write.is_none()) else {
+            continue;
+        };
+        let asked = async { world.vault(&read.server)?.versions(read).await };
+        match asked.await {
+            Ok(None) => {}
+            Ok(Some(known)) => all.push((from.name(), Ok(known))),
+            Err(failure) => all.push((from.name(), Err(failure))),
+        }
+    }
+    all
+}
+
+fn text(told: &Told<'_>) -> String {
+    let Told {
+        delivery,
+        journal,
+        versions,
+    } = told;
+    let target = delivery.to.first().map(ToString::to_string);
+    let mut out = String::new();
+    let mut line = |text: &str| {
+        let _ = writeln!(out, "{}", plain::line(text.trim_end()));
+    };
+    line(&format!(
+        "{}: {}",
+        delivery.name,
+        target.unwrap_or_default()
+    ));
+    if let Some(held) = &journal.held {
+        line(&format!("  {held}, asked for from {}", held.by));
+        line("  `keyferry job --release` delivers the newest again");
+    }
+    if journal.entries.is_empty() {
+        line("  nothing was delivered since `history` is configured");
+    }
+    for entry in &journal.entries {
+        line(&format!(
+            "  {:.0}  {}  {}",
+            entry.at,
+            entry.by,
+            changed(entry)
+        ));
+        for source in &entry.sources {
+            line(&format!("    {}", short(source)));
+        }
+    }
+    for (name, known) in versions {
+        line(&format!("  {name} in Vault"));
+        match known {
+            Ok(known) => {
+                for Known {
+                    number,
+                    made,
+                    state,
+                } in known
+                {
+                    line(&format!("    version {number}  {made}  {}", state.word()));
+                }
+            }
+            Err(failure) if failure.class == Class::Denied => {
+                line("    not shown: the token may not read its metadata");
+            }
+            Err(failure) => line(&format!("    not shown: {}", failure.what)),
+        }
+    }
+    out
+}
+
+/// The exact state that was read, not the least that can be said of what stands.
+fn short(source: &SourceVersion) -> String {
+    match &source.version {
+        Some(version) => format!("{} version {version}", source.source),
+        None => format!("{}, no version", source.source),
+    }
+}
+
+fn changed(entry: &Entry) -> String {
+    match (entry.changed.is_empty(), entry.more) {
+        (true, _) => "the history begins".to_owned(),
+        (false, 0) => entry.changed.join(", "),
+        (false, more) => format!("{} and {more} more", entry.changed.join(", ")),
+    }
+}
+
+fn document(told: &Told<'_>) -> Value {
+    let versions = told.versions.iter().map(|(name, known)| {
+        let known = known.as_ref().ok().map(|known| {
+            let one = |one: &Known| {
+                json!({"version": one.number, "made": one.made, "state": one.state.word()})
+            };
+            known.iter().map(one).collect::<Vec<_>>()
+        });
+        json!({"source": name, "versions": known})
+    });
+    json!({
+        "name": told.delivery.name,
+        "target": told.delivery.to.first().map(ToString::to_string),
+        "held": told.journal.held,
+        "entries": told.journal.entries,
+        "vault": versions.collect::<Vec<_>>(),
+    })
+}

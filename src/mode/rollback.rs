@@ -1,0 +1,345 @@
+//! `job --to`, `job --rev` and `job --release`: a delivery goes back to an earlier state and stays
+//! there until somebody releases it.
+//!
+//! Nothing is held before a plan has shown that the earlier state can be read and delivered.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use super::{Ended, stopped};
+use crate::base::failure::{Class, Failure};
+use crate::base::history::{Entry, Hold, Journal};
+use crate::config::{Config, Delivery, From, Source};
+use crate::disk::git::{self, COMMITS};
+use crate::envelope::sops::Locked;
+use crate::pass::history;
+use crate::pass::outcome::{Failed, foreseen};
+use crate::pass::pipeline;
+use crate::pass::world::World;
+
+/// The state that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// What was delivered before the last change.
+    Previous,
+    /// A version of the one secret in Vault.
+    Version(u64),
+    /// What was delivered at a time.
+    Time(Timestamp),
+    /// A commit of the SOPS files.
+    Commit(String),
+    /// The newest, as always.
+    Newest,
+}
+
+impl To {
+    /// `previous`, a version, or a time; a time without a zone is one of UTC.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "previous" {
+            return Ok(Self::Previous);
+        }
+        if let Ok(version) = text.parse() {
+            return Ok(Self::Version(version));
+        }
+        let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time).ok();
+        let time = text.parse::<Timestamp>().ok();
+        let time = time.or_else(|| text.parse::<DateTime>().ok().and_then(utc));
+        let time = time.or_else(|| text.parse::<Date>().ok().and_then(|day| utc(day.into())));
+        time.map(Self::Time).ok_or_else(|| {
+            "write `previous`, a version such as 3, or a time such as 2026-11-28T14:00:00Z"
+                .to_owned()
+        })
+    }
+}
+
+/// What somebody asks for, and of which deliveries; of all that keep a history where it names none.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The state.
+    pub to: To,
+    /// Names.
+    pub deliveries: Vec<String>,
+}
+
+/// By the name of the delivery.
+pub type Holds = BTreeMap<String, Option<Hold>>;
+
+/// Finds out which versions are asked for. Nothing is written.
+pub async fn find(config: &Config, world: World, request: &Request) -> Result<Holds, Ended> {
+    let world = world.looking();
+    until_stopped(world, async |world| found(config, world, request).await).await
+}
+
+/// Holds or releases the deliveries, for the pass that follows and all later ones.
+pub async fn prepare(config: &Config, world: World, request: &Request) -> Result<(), Ended> {
+    let world = world.looking();
+    until_stopped(world, async |world| {
+        let holds = found(config, world, request).await?;
+        if request.to != To::Newest {
+            let tried = world.for_a_pass().with_holds(holds.clone());
+            let plan = pipeline::plan(config, &tried, Timestamp::now()).await;
+            let mut failures = foreseen(&plan);
+            failures.retain(|failed| {
+                let name = failed.delivery.as_ref();
+                name.is_some_and(|name| holds.contains_key(name))
+            });
+            if let Some(ended) = worst(failures, config) {
+                return Err(ended);
+            }
+        }
+        let mut failures = Vec::new();
+        for (name, hold) in holds {
+            let delivery = config.deliveries.iter().find(|one| one.name == name);
+            let Some(delivery) = delivery else { continue };
+            if let Err(failure) = history::hold(delivery, hold, world).await {
+                failures.push(Failed::of(&name, failure));
+            }
+        }
+        worst(failures, config).map_or(Ok(()), Err)
+    })
+    .await
+}
+
+async fn until_stopped<T>(
+    world: World,
+    work: impl AsyncFnOnce(&World) -> Result<T, Ended>,
+) -> Result<T, Ended> {
+    let stopped = stopped();
+    let done = tokio::select! {
+        done = work(&world) => done,
+        stop = stopped => Err(Ended::Signal(stop)),
+    };
+    world.close().await;
+    done
+}
+
+fn worst(failures: Vec<Failed>, config: &Config) -> Option<Ended> {
+    let placed: Vec<Failed> = failures
+        .into_iter()
+        .map(|failed| failed.placed(config))
+        .collect();
+    Failed::worst(&placed).map(Ended::Failed)
+}
+
+async fn found(config: &Config, world: &World, request: &Request) -> Result<Holds, Ended> {
+    let whole = |failure| Ended::Failed(Failed::whole(failure));
+    let chosen = chosen(config, &request.deliveries).map_err(whole)?;
+    let (mut holds, mut failures) = (Holds::new(), Vec::new());
+    for delivery in chosen {
+        match one(delivery, &request.to, world).await {
+            Ok(hold) => drop(holds.insert(delivery.name.clone(), hold)),
+            Err(failure) => failures.push(Failed::of(&delivery.name, failure)),
+        }
+    }
+    worst(failures, config).map_or(Ok(holds), Err)
+}
+
+/// The deliveries of these names, or all with a history.
+pub(super) fn chosen<'c>(
+    config: &'c Config,
+    names: &[String],
+) -> Result<Vec<&'c Delivery>, Failure> {
+    let kept = |delivery: &&Delivery| delivery.history.is_some();
+    let hint = "add `history: 20` to the delivery; it remembers what is delivered from then on";
+    if names.is_empty() {
+        let all: Vec<_> = config.deliveries.iter().filter(kept).collect();
+        return match all.is_empty() {
+            true => {
+                let what = "no delivery keeps a history";
+                Err(Failure::new(Class::Configuration, what).hint(hint))
+            }
+            false => Ok(all),
+        };
+    }
+    let named = names.iter().map(|name| {
+        let found = config.deliveries.iter().find(|one| one.name == *name);
+        let Some(delivery) = found else {
+            let all = config.deliveries.iter().map(|one| one.name.as_str());
+            let all: Vec<&str> = all.collect();
+            let what = format!("there is no delivery `{name}`");
+            let hint = format!("the deliveries are: {}", all.join(", "));
+            return Err(Failure::new(Class::Usage, what).hint(hint));
+        };
+        match kept(&delivery) {
+            true => Ok(delivery),
+            false => {
+                let what = format!("{}: delivery `{name}` keeps no history", delivery.at);
+                Err(Failure::new(Class::Configuration, what).hint(hint))
+            }
+        }
+    });
+    named.collect()
+}
+
+async fn one(delivery: &Delivery, to: &To, world: &World) -> Result<Option<Hold>, Failure> {
+    let sources = match to {
+        To::Newest => return Ok(None),
+        To::Previous => {
+            let journal = journal(delivery, world).await?;
+            let what = "its history has no state before what is delivered now";
+            let entry = journal.previous().ok_or_else(|| {
+                let hint = "`keyferry history` shows what it has; `--to VERSION` needs no history";
+                Failure::new(Class::Missing, what).hint(hint)
+            })?;
+            of_entry(delivery, entry, world).await?
+        }
+        To::Time(time) => {
+            let journal = journal(delivery, world).await?;
+            let entry = journal.at(*time).ok_or_else(|| too_early(&journal))?;
+            of_entry(delivery, entry, world).await?
+        }
+        To::Version(version) => vec![of_vault(delivery, *version)?],
+        To::Commit(name) => of_commit(delivery, name, world).await?,
+    };
+    Ok(Some(history::begun(sources)))
+}
+
+async fn journal(delivery: &Delivery, world: &World) -> Result<Journal, Failure> {
+    Ok(history::read(delivery, world).await?.unwrap_or_default())
+}
+
+fn too_early(journal: &Journal) -> Failure {
+    let what = match journal.entries.last() {
+        Some(first) => format!("its history begins at {:.0}", first.at),
+        None => "its history is empty".to_owned(),
+    };
+    Failure::new(Class::Missing, what).hint("name a later time, or a version: `--to 3`")
+}
+
+/// A source, by its name in a journal, and the version or commit.
+type Pin = (String, String);
+
+/// The versions that an entry names, as far as they can be read again.
+async fn of_entry(delivery: &Delivery, entry: &Entry, world: &World) -> Result<Vec<Pin>, Failure> {
+    let mut pins = Vec::new();
+    for from in &delivery.from {
+        let name = from.name();
+        let told = entry.sources.iter().find(|told| told.source == name);
+        let Some(version) = told.and_then(|told| told.version.as_deref()) else {
+            stays(&name);
+            continue;
+        };
+        match pin(from, version, world).await? {
+            Some(version) => pins.push((name, version)),
+            None => stays(&name),
+        }
+    }
+    match pins.is_empty() {
+        false => Ok(pins),
+        true => {
+            let what = "none of its sources keeps earlier versions";
+            let hint = "secrets of KV v2 and SOPS files in Git do";
+            Err(Failure::new(Class::Configuration, what).hint(hint))
+        }
+    }
+}
+
+fn stays(name: &str) {
+    tracing::warn!(
+        source = name,
+        "no earlier version of it can be read: it is read as it is now"
+    );
+}
+
+async fn pin(from: &From, version: &str, world: &World) -> Result<Option<String>, Failure> {
+    Ok(match &from.source {
+        Source::Vault(read) if read.version.is_none() => {
+            version.parse::<u64>().ok().map(|number| number.to_string())
+        }
+        Source::Sops { file, format, .. } => {
+            let end = world.time_limit.of_disk();
+            for commit in git::commits(file, end).await? {
+                let Ok(bytes) = git::read(file, &commit, end).await else {
+                    continue;
+                };
+                let locked = Locked::read(bytes.expose(), *format);
+                let modified = locked.and_then(|locked| locked.last_modified());
+                if modified.is_ok_and(|modified| modified == version) {
+                    return Ok(Some(commit));
+                }
+            }
+            return Err(uncommitted(file, version));
+        }
+        Source::Vault(_)
+        | Source::Age { .. }
+        | Source::Sealed { .. }
+        | Source::SealedObject(_)
+        | Source::SealedManifests { .. }
+        | Source::Secret(_) => None,
+    })
+}
+
+fn uncommitted(file: &Path, version: &str) -> Failure {
+    let what = format!(
+        "none of the last {COMMITS} commits of {} has the state of {version}",
+        file.display()
+    );
+    Failure::new(Class::Missing, what).hint("name a commit: `--rev COMMIT`")
+}
+
+/// The one secret in Vault, at this version.
+fn of_vault(delivery: &Delivery, version: u64) -> Result<Pin, Failure> {
+    let free = |from: &&From| {
+        let read = from.source.vault();
+        read.is_some_and(|read| read.version.is_none() && read.write.is_none())
+    };
+    let secrets: Vec<&From> = delivery.from.iter().filter(free).collect();
+    match secrets.as_slice() {
+        [only] => Ok((only.name(), version.to_string())),
+        [] => {
+            let what = "it reads no secret in Vault whose version is free";
+            let hint = "`--rev COMMIT` goes back to a commit of SOPS files";
+            Err(Failure::new(Class::Usage, what).hint(hint))
+        }
+        several => {
+            let count = several.len();
+            let what = format!("it reads {count} secrets in Vault, so a number does not say which");
+            let hint = "use `--to previous` or `--to TIME`";
+            Err(Failure::new(Class::Usage, what).hint(hint))
+        }
+    }
+}
+
+async fn of_commit(delivery: &Delivery, name: &str, world: &World) -> Result<Vec<Pin>, Failure> {
+    let mut pins = Vec::new();
+    for from in &delivery.from {
+        if let Source::Sops { file, .. } = &from.source {
+            let end = world.time_limit.of_disk();
+            pins.push((from.name(), git::commit(file, name, end).await?));
+        }
+    }
+    match pins.is_empty() {
+        false => Ok(pins),
+        true => {
+            let what = "it reads no SOPS file, so a commit says nothing";
+            Err(Failure::new(Class::Usage, what).hint("use `--to`"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_named_in_one_of_three_ways() {
+        let at = |text: &str| To::Time(text.parse().expect("a time"));
+        for (text, want) in [
+            ("previous", To::Previous),
+            ("3", To::Version(3)),
+            ("2026-11-28T14:00:00+01:00", at("2026-11-28T13:00:00Z")),
+            ("2026-11-28T14:00:00", at("2026-11-28T14:00:00Z")),
+            ("2026-11-28 14:00", at("2026-11-28T14:00:00Z")),
+            ("2026-11-28", at("2026-11-28T00:00:00Z")),
+        ] {
+            assert_eq!(To::parse(text), Ok(want), "{text}");
+        }
+        for text in ["", "-1", "yesterday", "v3", "1.5"] {
+            assert!(To::parse(text).is_err(), "{text}");
+        }
+    }
+}
