@@ -179,10 +179,7 @@ fn examples() -> Vec<(String, String)> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path
-                .file_name()
-                .is_some_and(|name| name == "keyferry.yaml" || name == "go-back.yaml")
-            {
+            } else if path.file_name().is_some_and(|name| name == "keyferry.yaml") {
                 let text = std::fs::read_to_string(&path).expect("text");
                 found.push((path.display().to_string(), text));
             }
