@@ -93,6 +93,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether this is a definitive absence: the only failure that `optional: true` forgives.
     pub absent: bool,
+    /// Whether its text names the source that could not be read: trouble with a key does not.
+    pub names_source: bool,
     /// How long the server that failed wants to be left alone, in its own words: whoever waits sets
     /// the bound. Seconds, 0 where it said nothing: a failure is handed on often, and small.
     pub wait_s: u32,
@@ -109,6 +111,7 @@ impl Failure {
             what: what.into(),
             hint: None,
             absent: false,
+            names_source: false,
             wait_s: 0,
             next: None,
         }
@@ -189,6 +192,10 @@ pub trait Fault: std::error::Error {
     fn absent(&self) -> bool {
         false
     }
+    /// Whether its text names what could not be read.
+    fn names_source(&self) -> bool {
+        false
+    }
     /// How long the server wants to be left alone.
     fn wait(&self) -> Option<Duration> {
         None
@@ -209,6 +216,7 @@ impl<E: Fault> From<E> for Failure {
             what,
             hint: error.hint(),
             absent: error.absent(),
+            names_source: error.names_source(),
             wait_s: error.wait().map_or(0, seconds),
             next: None,
         }

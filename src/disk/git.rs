@@ -62,6 +62,13 @@ impl Fault for GitError {
         };
         Some(hint.to_owned())
     }
+
+    fn names_source(&self) -> bool {
+        match self {
+            Self::NoProgram(_) | Self::Refused { .. } | Self::TooLarge(_) | Self::Hangs(_) => true,
+            Self::NotRun(_) => false,
+        }
+    }
 }
 
 impl From<Hangs> for GitError {

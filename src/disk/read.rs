@@ -123,6 +123,10 @@ impl Fault for DiskError {
             | Self::Failed { .. } => false,
         }
     }
+
+    fn names_source(&self) -> bool {
+        true
+    }
 }
 
 /// Reads a file of at most 1 MiB; `what` names it in messages (`token file`). Links are followed:

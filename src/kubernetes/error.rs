@@ -272,6 +272,34 @@ impl Fault for Error {
         matches!(self, Self::Absent(_))
     }
 
+    fn names_source(&self) -> bool {
+        match self {
+            Self::NoCluster(_)
+            | Self::Kubeconfig { .. }
+            | Self::Exhausted { .. }
+            | Self::Credentials(_)
+            | Self::LateCredentials => false,
+            Self::Unauthenticated { .. }
+            | Self::Forbidden { .. }
+            | Self::Absent(_)
+            | Self::NoAccount(_)
+            | Self::NoNamespace(_)
+            | Self::NamespaceEnding(_)
+            | Self::Owned { .. }
+            | Self::Raced(_)
+            | Self::Fenced(_)
+            | Self::Rejected { .. }
+            | Self::Unavailable { .. }
+            | Self::Strange { .. }
+            | Self::BeingDeleted { .. }
+            | Self::UnfitKeys { .. }
+            | Self::BadName(_)
+            | Self::Altered { .. }
+            | Self::Stopped(_)
+            | Self::NotRecreated { .. } => true,
+        }
+    }
+
     fn wait(&self) -> Option<Duration> {
         if let Self::Unavailable { wait, .. } = self {
             *wait

@@ -83,11 +83,7 @@ fn material<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a Material
 /// A failure to read, with the place that asked for it; and with the source, unless it is named
 /// already.
 fn of_source(from: &From, failure: Failure) -> Failure {
-    let names_itself = match from.source.vault() {
-        Some(_) => failure.what.starts_with("vault `"),
-        None => failure.what.contains(&from.source.name().1),
-    };
-    match names_itself {
+    match failure.names_source {
         true => within(&from.at, failure),
         false => within(origin(from), failure),
     }

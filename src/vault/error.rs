@@ -69,6 +69,10 @@ impl Fault for VaultError {
             }
         }
     }
+
+    fn names_source(&self) -> bool {
+        true
+    }
 }
 
 /// Where a request ended that did not succeed.

@@ -117,6 +117,10 @@ impl Fault for UnsealError {
             Self::Manifest(cause) => cause.hint(),
         }
     }
+
+    fn names_source(&self) -> bool {
+        true
+    }
 }
 
 /// Namespace and name as kubeseal takes them.

@@ -63,5 +63,6 @@ pub(super) fn warn_outside(file: &Path, outside: Result<(), OutsidePolicy>) {
 pub(super) fn within(file: &Path, error: impl Into<Failure>) -> Failure {
     let mut failure = error.into();
     failure.what = format!("{}: {}", file.display(), failure.what);
+    failure.names_source = true;
     failure
 }

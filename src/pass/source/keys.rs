@@ -21,7 +21,7 @@ pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
     let mut all = Vec::new();
     for key in &keys.age {
         let found = load(key, world).await;
-        all.extend(found.map_err(not_absent)?);
+        all.extend(found.map_err(of_a_key)?);
     }
     Ok(all)
 }
@@ -32,10 +32,12 @@ pub(super) fn no_age() -> Failure {
         .hint("add `keys: {age: [{file: …}]}`, or set SOPS_AGE_KEY_FILE")
 }
 
-/// A key that is not there is no absent source: `optional: true` must not forgive it.
-fn not_absent(failure: Failure) -> Failure {
+/// A key is not the source: that it is not there is not forgiven by `optional: true`, and its name
+/// is not that of what it opens.
+fn of_a_key(failure: Failure) -> Failure {
     Failure {
         absent: false,
+        names_source: false,
         ..failure
     }
 }
@@ -95,7 +97,7 @@ pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
     let mut all = Keyring::default();
     for key in &keys.sealed {
         let added = add(key, &mut all, world).await;
-        added.map_err(not_absent)?;
+        added.map_err(of_a_key)?;
     }
     for place in all.passed_over() {
         tracing::info!(place, "sealing key passed over: it is not marked active");

@@ -77,7 +77,7 @@ pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSe
     let (Some(sealed), true) = (found.pop(), found.is_empty()) else {
         return Err(Failure::new(
             Class::Unavailable,
-            format!("the API server's answer for sealed secret {at} is none"),
+            "the API server's answer is no SealedSecret",
         ));
     };
     Ok(sealed)
@@ -96,10 +96,8 @@ pub(super) async fn read(
     });
     let (found, version) = parsed.await.map_err(|failure| within(file, failure))?;
     if found.is_empty() {
-        return Err(Failure::new(
-            Class::Corrupt,
-            format!("{} holds no SealedSecret", file.display()),
-        ));
+        let failure = Failure::new(Class::Corrupt, "it holds no SealedSecret");
+        return Err(within(file, failure));
     }
     Ok((found, version))
 }
