@@ -7,6 +7,7 @@ use keyferry::base::material::SecretBytes;
 use keyferry::envelope::age;
 use serde_json::json;
 
+use crate::support::cluster::Cluster;
 use crate::support::openbao::OpenBao;
 use crate::support::process::Scratch;
 use crate::support::run::{Output, keyferry};
@@ -290,4 +291,71 @@ fn row_196_a_file_that_names_another_path_is_refused_and_nothing_is_asked() {
         !asked[before..].iter().any(|line| line.contains("crypt")),
         "{asked:?}"
     );
+}
+
+#[test]
+fn of_several_servers_only_that_of_the_file_is_asked() {
+    let (stand, other) = (Stand::new(), Stand::new());
+    let yaml = format!("password: {CANARY}\n");
+    stand.encrypt("a.enc.yaml", &yaml, &[(&[], true)]);
+    let server = |name: &str, at: &Stand, token: &str| {
+        format!(
+            "  {name}: {{address: '{}', auth: {{token: {{file: {token}}}}}}}\n",
+            at.bao.plain_addr()
+        )
+    };
+    stand.scratch.write("other-token", other.bao.root_token());
+    stand.scratch.write("token", stand.bao.root_token());
+    let one = server("second", &stand, "token");
+    let servers = format!("vaults:\n{}{one}", server("first", &other, "other-token"));
+    stand.configure(&servers, &["a.enc.yaml"]);
+    let printed = stand.run(&["grants", "vault"]).expect(0).stdout;
+    let path = format!("path \"{PATH}\"");
+    assert_eq!(printed.matches(&path).count(), 1, "{printed}");
+    stand.run(&["job"]).expect(0);
+    assert!(stand.is_delivered("a"));
+    assert_eq!((stand.asked(), other.asked()), (1, 0));
+
+    // Neither of two is that of the file: nobody is asked, and both ways on are told.
+    let servers = servers.replace(&stand.bao.plain_addr(), "http://127.0.0.1:9");
+    stand.configure(&servers, &["a.enc.yaml"]);
+    let failed = stand.run(&["job"]).expect(5);
+    assert!(
+        failed.stderr.contains(&stand.bao.plain_addr()),
+        "{}",
+        failed.stderr
+    );
+    assert_eq!((stand.asked(), other.asked()), (1, 0));
+}
+
+#[test]
+fn manifests_open_by_a_transit_key_too() {
+    let stand = Stand::new();
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace();
+    let manifest = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: db}}\nstringData: {{password: \
+         {CANARY}}}\n"
+    );
+    stand.encrypt("a.enc.yaml", &manifest, &[(&[], true)]);
+    let set = format!("manifests: [{{sops: a.enc.yaml, name: all, namespaces: [{namespace}]}}]\n");
+    let config = format!("name: transit-reader\n{}{set}", stand.vault());
+    stand.scratch.write("keyferry.yaml", config);
+    let policy = stand.grant();
+    assert!(policy.contains(PATH), "{policy}");
+    cluster.grant(
+        &namespace,
+        "job",
+        &json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "patch"]}]),
+    );
+    let kubeconfig = cluster.service_account_kubeconfig(&namespace, "job");
+    let done = keyferry()
+        .dir(stand.scratch.path())
+        .env("KUBECONFIG", &kubeconfig)
+        .args(["job"])
+        .run();
+    done.expect(0).assert_no_canary(&[CANARY]);
+    let value = cluster.secret_value(&namespace, "db", "password");
+    assert_eq!(value.as_deref(), Some(CANARY.as_bytes()));
+    assert_eq!(stand.asked(), 1);
 }
