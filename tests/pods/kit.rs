@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::node_client::Node;
 use crate::support::archpad::fill;
 use crate::support::kustomize::rendered;
+use crate::support::node::Node;
 use crate::support::process::Scratch;
 use crate::support::run::keyferry;
 use crate::support::session::secret_file;
@@ -65,18 +63,7 @@ impl Kit {
             manifests,
             scratch: Scratch::new("kit"),
         };
-        let authority = std::fs::read_to_string(node.bao.ca_file()).unwrap();
-        let base = json!({"apiVersion": "v1", "kind": "List", "items": [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {
-                "name": namespace,
-                "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
-            }},
-            {
-                "apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": authority},
-                "metadata": {"name": "vault-ca", "namespace": namespace},
-            },
-        ]});
-        node.apply(&base.to_string());
+        node.namespace(namespace);
         fill(&node.bao);
         kit.grant();
         kit.again();
@@ -139,9 +126,6 @@ impl Kit {
 
     /// The value of a key of a Secret.
     pub(crate) fn secret(&self, name: &str, key: &str) -> Option<String> {
-        let text = self.ask(&["get", "secret", name, "-o", "json"])?;
-        let object: Value = serde_json::from_str(&text).unwrap();
-        let encoded = object["data"][key].as_str()?;
-        String::from_utf8(STANDARD.decode(encoded).unwrap()).ok()
+        self.node.secret_value(self.namespace, name, key)
     }
 }

@@ -14,6 +14,5 @@ mod support;
 
 mod job;
 mod kit;
-mod node_client;
 mod reflector;
 mod service;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::kit::Kit;
-use super::node_client::Node;
+use crate::support::node::Node;
 
 const DEPLOYMENT: &str = "deployment/arch-repo-service";
 
@@ -85,9 +85,7 @@ data:
     );
     let put = |password: &str| {
         let data = serde_json::json!({"DATABASE_PASSWORD": password});
-        super::node_client::Node::shared()
-            .bao
-            .put("any-image", &data);
+        node.bao.put("any-image", &data);
     };
     put("first");
     let kit = Kit::apply_text(&manifests, "install", |text| {

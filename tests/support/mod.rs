@@ -23,6 +23,7 @@ pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod hung;
 pub(crate) mod kustomize;
+pub(crate) mod node;
 pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod random;

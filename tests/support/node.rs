@@ -1,4 +1,4 @@
-//! The node that `tests/pods/run` made, and an OpenBao that its pods know as
+//! The node that `tests/pods/node/with` started, and an OpenBao that its pods know as
 //! `https://vault.vault.svc:8200`.
 
 use std::io;
@@ -36,7 +36,7 @@ impl Node {
     fn connect() -> Self {
         assert!(
             std::env::var_os("KEYFERRY_NODE_KUBECONFIG").is_some(),
-            "no node: start these tests with tests/pods/run, which makes one"
+            "no node: tests/pods/run and tests/argocd/run start these tests and a node"
         );
         let authority = Authority::new();
         let bao = OpenBao::start_with(&Settings {
@@ -86,12 +86,12 @@ subjects: [{{kind: ServiceAccount, name: vault, namespace: vault}}]
     fn trust(&self) {
         let config = self.get(&["config", "view", "--raw", "--flatten", "-o", "json"]);
         let of = &config["clusters"][0]["cluster"];
-        let ca = of["certificate-authority-data"].as_str().unwrap();
-        let ca = String::from_utf8(STANDARD.decode(ca).unwrap()).unwrap();
+        let ca = of["certificate-authority-data"].as_str().expect("one");
+        let ca = decoded(ca).expect("PEM");
         let reviewer = self.kubectl(&["-n", "vault", "create", "token", "vault", "--duration=2h"]);
         self.bao
             .post("sys/auth/kubernetes", &json!({"type": "kubernetes"}));
-        let host = of["server"].as_str().unwrap();
+        let host = of["server"].as_str().expect("an address");
         self.bao.review_tokens(host, &ca, reviewer.stdout.trim());
     }
 
@@ -111,9 +111,39 @@ subjects: [{{kind: ServiceAccount, name: vault, namespace: vault}}]
         self.try_kubectl(args, "").expect(0)
     }
 
+    /// A namespace with Pod Security `restricted` that knows Vault's authority.
+    pub(crate) fn namespace(&self, name: &str) {
+        let authority = std::fs::read_to_string(self.bao.ca_file());
+        let authority = authority.expect("a file");
+        let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {
+                "name": name,
+                "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            }},
+            {
+                "apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": authority},
+                "metadata": {"name": "vault-ca", "namespace": name},
+            },
+        ]});
+        self.apply(&objects.to_string());
+    }
+
+    /// An object, if it is there.
+    pub(crate) fn find(&self, namespace: &str, kind: &str, name: &str) -> Option<Value> {
+        let args = ["-n", namespace, "get", kind, name, "-o", "json"];
+        let output = self.try_kubectl(&args, "");
+        (output.code == 0).then(|| serde_json::from_str(&output.stdout).expect("JSON"))
+    }
+
+    /// The value of a key of a Secret.
+    pub(crate) fn secret_value(&self, namespace: &str, name: &str, key: &str) -> Option<String> {
+        let object = self.find(namespace, "secret", name)?;
+        decoded(object["data"][key].as_str()?)
+    }
+
     /// One JSON answer.
     pub(crate) fn get(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.kubectl(args).stdout).unwrap()
+        serde_json::from_str(&self.kubectl(args).stdout).expect("JSON")
     }
 
     /// Applies manifests.
@@ -136,10 +166,15 @@ subjects: [{{kind: ServiceAccount, name: vault, namespace: vault}}]
     }
 }
 
+/// Text in Base64.
+fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(text).ok()?).ok()
+}
+
 /// Hands connections from the node's address on to a port of this machine; gives its own port.
 fn forward(to: u16) -> u16 {
-    let listener = TcpListener::bind((ADDRESS, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind((ADDRESS, 0)).expect("a free port of the node");
+    let port = listener.local_addr().expect("it is bound").port();
     std::thread::spawn(move || {
         for from in listener.incoming().flatten() {
             if let Ok(to) = TcpStream::connect(("127.0.0.1", to)) {
@@ -152,7 +187,7 @@ fn forward(to: u16) -> u16 {
 
 fn both_ways(one: &TcpStream, other: &TcpStream) {
     for (from, to) in [(one, other), (other, one)] {
-        let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let [mut from, mut to] = [from, to].map(|end| end.try_clone().expect("it is open"));
         std::thread::spawn(move || {
             // A connection that breaks is the business of who talks over it.
             let _ = io::copy(&mut from, &mut to);
