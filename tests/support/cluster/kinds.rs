@@ -11,32 +11,42 @@ use crate::support::tools;
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
+/// The definition of a kind in its project's own file (`tests/stack/kinds`).
+pub(crate) fn known(file: &str) -> Value {
+    let text = fs::read_to_string(tools::kinds().join(file)).expect("a definition");
+    let mut definition: Value = serde_saphyr::from_str(&text).expect("YAML");
+    // Its converter is a webhook of that project's, which does not run here.
+    definition["spec"]["conversion"] = json!({"strategy": "None"});
+    definition
+}
+
+/// The definition of a kind whose content nobody checks.
+pub(crate) fn any(group: &str, version: &str, kind: &str) -> Value {
+    let singular = kind.to_lowercase();
+    let plural = format!("{singular}s");
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": singular},
+            "versions": [{
+                "name": version, "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    })
+}
+
 impl Cluster {
-    /// Makes a kind known from its project's own file (`tests/stack/kinds`).
+    /// Makes a kind known from its project's own file.
     pub(crate) fn know(&self, file: &str) {
-        let text = fs::read_to_string(tools::kinds().join(file)).expect("a definition");
-        let mut definition: Value = serde_saphyr::from_str(&text).expect("YAML");
-        // Its converter is a webhook of that project's, which does not run here.
-        definition["spec"]["conversion"] = json!({"strategy": "None"});
-        self.define(&definition);
+        self.define(&known(file));
     }
 
     /// Makes a kind known whose content nobody checks.
     pub(crate) fn know_any(&self, group: &str, version: &str, kind: &str) {
-        let singular = kind.to_lowercase();
-        let plural = format!("{singular}s");
-        self.define(&json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{plural}.{group}")},
-            "spec": {
-                "group": group, "scope": "Namespaced",
-                "names": {"kind": kind, "plural": plural, "singular": singular},
-                "versions": [{
-                    "name": version, "served": true, "storage": true,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-                }],
-            },
-        }));
+        self.define(&any(group, version, kind));
     }
 
     fn define(&self, definition: &Value) {

@@ -18,7 +18,7 @@ use super::wire::Wire;
 
 mod accounts;
 mod audit;
-mod kinds;
+pub(crate) mod kinds;
 mod launch;
 mod requests;
 
