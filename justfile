@@ -36,6 +36,10 @@ cluster *names:
 pods *names:
     tests/pods/run {{ names }}
 
+# Tests under a real Argo CD, on such a node: as root.
+argocd *names:
+    tests/argocd/run {{ names }}
+
 # Tests on the oldest API server whose modules are to be had: `just oldest kube:: reflect::`.
 oldest *names:
     KEYFERRY_KUBERNETES=oldest cargo test --locked --test cluster -- {{ names }}
