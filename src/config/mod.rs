@@ -199,7 +199,7 @@ pub enum AgeKey {
 }
 
 /// One promise: these fields, rendered so, to these targets.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Delivery {
     /// Unique.
     pub name: String,

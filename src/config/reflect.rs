@@ -13,7 +13,7 @@ use crate::reflect::selector::Selector;
 pub const SILENCE: Duration = Duration::from_secs(150);
 
 /// Copies of one Secret in other namespaces.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reflect {
     /// Which namespaces, by name.
     pub namespaces: Vec<Glob>,

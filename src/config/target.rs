@@ -7,7 +7,7 @@ use super::{Location, Reflect, SecretRef};
 use crate::base::artifact::{Access, Conflict};
 
 /// Where a delivery goes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Target {
     /// One file.
     File(FileTarget),
@@ -39,7 +39,7 @@ impl std::fmt::Display for Target {
 }
 
 /// One file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FileTarget {
     /// Joined with the configuration's folder.
     pub path: PathBuf,
@@ -83,7 +83,7 @@ pub enum FileFormat {
 }
 
 /// A folder with one file per field.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FileSetTarget {
     /// Joined with the configuration's folder.
     pub dir: PathBuf,
@@ -94,7 +94,7 @@ pub struct FileSetTarget {
 }
 
 /// A Kubernetes Secret.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SecretTarget {
     /// Where; without a namespace our own.
     pub at: SecretRef,

@@ -84,15 +84,8 @@ pub(crate) fn delivery<const N: usize>(from: [From; N]) -> Delivery {
     Delivery {
         name: "d".to_owned(),
         from: from.into(),
-        fields: Vec::new(),
-        require: Vec::new(),
-        deliver: Vec::new(),
-        allow_empty: false,
-        history: None,
-        on_change: Vec::new(),
-        staleness: Default::default(),
-        to: Vec::new(),
         at: at(1),
+        ..Delivery::default()
     }
 }
 

@@ -106,17 +106,10 @@ fn in_cluster(target: &Target) -> bool {
 /// A configuration of only one of its deliveries, for its environment: without targets.
 pub fn alone(config: &Config, name: &str) -> Config {
     let delivery = |delivery: &Delivery| Delivery {
-        name: delivery.name.clone(),
-        from: delivery.from.clone(),
-        fields: delivery.fields.clone(),
-        require: delivery.require.clone(),
-        deliver: delivery.deliver.clone(),
-        allow_empty: delivery.allow_empty,
         to: Vec::new(),
         history: None,
         on_change: Vec::new(),
-        staleness: delivery.staleness.clone(),
-        at: delivery.at.clone(),
+        ..delivery.clone()
     };
     Config {
         name: config.name.clone(),

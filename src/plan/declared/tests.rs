@@ -42,16 +42,8 @@ fn config(reflects: Vec<Reflect>) -> Config {
     };
     let delivery = |(number, reflect): (usize, Reflect)| Delivery {
         name: format!("d{number}"),
-        from: Vec::new(),
-        fields: Vec::new(),
-        require: Vec::new(),
-        deliver: Vec::new(),
-        allow_empty: false,
-        history: None,
-        on_change: Vec::new(),
-        staleness: Default::default(),
         to: vec![target(reflect)],
-        at: Location::default(),
+        ..Delivery::default()
     };
     Config {
         deliveries: reflects.into_iter().enumerate().map(delivery).collect(),

@@ -57,15 +57,8 @@ pub(crate) fn delivery<const N: usize>(name: &str, from: [From; N]) -> Delivery 
     Delivery {
         name: name.to_owned(),
         from: from.into(),
-        fields: Vec::new(),
-        require: Vec::new(),
-        deliver: Vec::new(),
-        allow_empty: false,
-        history: None,
-        on_change: Vec::new(),
-        staleness: Default::default(),
-        to: Vec::new(),
         at: at(2, 5),
+        ..Delivery::default()
     }
 }
 
