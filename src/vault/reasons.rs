@@ -159,9 +159,9 @@ impl Refusal {
             }
             Self::Rejected { .. } => return None,
             Self::Forbidden { .. } | Self::Login { .. } => {
-                "check role, bound names and audience; a bare refusal can also mean that the \
-                 credential ended, or that \
-                 Vault cannot ask the API server"
+                "check the role, its bound names and its audience (`vault read \
+                 auth/MOUNT/role/ROLE`); a bare refusal can also mean that the credential ended, \
+                 or that Vault cannot ask the API server"
             }
             Self::NoAuthMount { .. } => {
                 "check `mount` and `namespace`: `vault auth list` shows all methods"
@@ -222,7 +222,11 @@ impl Absence {
                 "its data is gone for good: write a new version, or name another one with \
                  `version:`"
             }
-            Self::Nothing | Self::Version(_) => {
+            Self::Version(_) => {
+                "name a version that is there (`vault kv metadata get` lists them), or leave \
+                 `version` out for the newest"
+            }
+            Self::Nothing => {
                 "check the path (in KV v1 it has no `data/`: `vault secrets list -detailed` shows \
                  each version); if it may be absent, say `optional: true`"
             }
@@ -230,7 +234,7 @@ impl Absence {
             Self::Mount => {
                 "check the mount and the namespace: `vault secrets list` shows all mounts"
             }
-            Self::Namespace => "check `namespace`",
+            Self::Namespace => "check `namespace`: `vault namespace list` shows all",
             Self::Other { .. } => "check the path",
             Self::NoData => "only paths that answer data can be delivered",
         }
@@ -253,7 +257,7 @@ pub(super) enum Misuse {
 impl Misuse {
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::MountOnly => "name the secret too",
+            Self::MountOnly => "add the secret's path behind the mount, as in `kv/team/app`",
             Self::Unversioned => {
                 "the engine is v2: write the path as `mount/data/…`, and let a policy allow it"
             }
