@@ -156,7 +156,7 @@ impl Fault for AgeError {
             Self::PassphraseNotOffered => "give keys.age a {passphraseFile: FILE}",
             Self::TooMuchWork { .. } => "encrypt it again to a recipient instead of a passphrase",
             Self::HeaderMac | Self::MalformedPayload | Self::MalformedArmor => {
-                "take the file from where it was made again"
+                "restore the file, such as with `git checkout FILE`, or encrypt it again"
             }
             Self::TooLarge { .. } => {
                 return Some(format!(
@@ -165,7 +165,13 @@ impl Fault for AgeError {
                 ));
             }
             Self::Line { problem, .. } | Self::KeyFile(problem) => problem.hint()?,
-            Self::NotAge | Self::MalformedHeader | Self::HeaderTooLarge => return None,
+            Self::NotAge => {
+                "encrypt it with `age`; a file of `sops` or `kubeseal` is named by `sops:` or \
+                 `sealed:`"
+            }
+            Self::MalformedHeader | Self::HeaderTooLarge => {
+                "restore the file, such as with `git checkout FILE`, or encrypt it again"
+            }
         };
         Some(hint.to_owned())
     }

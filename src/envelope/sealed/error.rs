@@ -106,7 +106,7 @@ impl Fault for UnsealError {
                 ..
             } => Some(format!(
                 "it was sealed with another key, for another name, namespace or scope, or it was \
-                 changed; have {}; `git log -p` of the file shows the name that it was sealed for, \
+                 changed; our keys: {}; `git log -p FILE` shows the name that it was sealed for; \
                  `kubeseal --raw --scope {scope}{}` seals a value again",
                 shortened(tried),
                 place(object)

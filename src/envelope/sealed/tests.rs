@@ -140,7 +140,7 @@ fn what_was_moved_opens_only_where_its_scope_reaches() {
                     failure
                         .hint
                         .expect("a hint")
-                        .contains(&format!("have {OLD_PRINT}"))
+                        .contains(&format!("our keys: {OLD_PRINT}"))
                 );
             }
         }

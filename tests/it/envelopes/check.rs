@@ -107,7 +107,7 @@ fn a_sealed_secret_without_its_key_names_the_fingerprints_at_hand() {
     let document = document(&desk(BOTH, &["new-key.json"]), 5);
     let hint = only(&document, "failures")[0]["hint"].as_str().unwrap();
     assert!(
-        hint.contains("have SHA256:vV6vlroNvNbKCQH6bRo8eM5dsZp6PVTyZS8oguGHf6Y"),
+        hint.contains("our keys: SHA256:vV6vlroNvNbKCQH6bRo8eM5dsZp6PVTyZS8oguGHf6Y"),
         "{hint}"
     );
     assert_eq!(only(&document, "format"), "strict");

@@ -127,7 +127,7 @@ fn row_40_without_the_right_key_the_fingerprints_at_hand_are_named() {
     refused(&desk, 5, "no key opens `binary` (scope strict)");
     let output = desk.run(&["job"]).expect(5);
     let last = output.last_line();
-    assert!(last.contains("have SHA256:"), "{last}");
+    assert!(last.contains("our keys: SHA256:"), "{last}");
 }
 
 #[test]
