@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let coloured = common.error_style() == Style::Coloured;
     let json = common.log_format == LogFormat::Json;
     if let Err(what) = logging::start(common.filter(), json, coloured) {
-        return finish(&refuse(&what, "see --help"), &common);
+        return finish(&refuse(&what, "see `keyferry --help`"), &common);
     }
     for what in unhardened {
         tracing::warn!("not hardened: {what}");

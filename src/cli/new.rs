@@ -51,7 +51,9 @@ fn ask() -> Result<Start, Failure> {
         Failure::new(Class::Usage, what).hint(hint)
     };
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(failure("nobody said what the configuration is for"));
+        return Err(failure(
+            "`keyferry new` needs to know what the configuration is for",
+        ));
     }
     let mut question = String::new();
     for (number, kind) in all.iter().enumerate() {

@@ -36,11 +36,16 @@ pub(crate) fn parse(manner: &Common) -> Parsed {
         let _ = error.print();
         return Parsed::Shown;
     }
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if is_without_command(&error) && manner.log_format == LogFormat::Text {
-        let help = Cli::command().render_help();
+        let mut all = Cli::command();
+        let help = match all.find_subcommand_mut(command(&arguments)) {
+            Some(command) => command.render_help(),
+            None => all.render_help(),
+        };
         keyferry::process::stderr::write(format!("{help}\n").as_bytes());
     }
-    Parsed::Refused(failure(&error))
+    Parsed::Refused(failure(&error, &arguments))
 }
 
 fn is_without_command(error: &clap::Error) -> bool {
@@ -91,32 +96,66 @@ fn last_value(arguments: &[OsString], name: &str) -> Option<OsString> {
     values.next_back()
 }
 
+/// The command of a command line, empty where it has none.
+fn command(arguments: &[OsString]) -> &str {
+    let all = Cli::command();
+    let mut words = arguments.iter().filter_map(|word| word.to_str());
+    let command = words.find(|word| all.find_subcommand(word).is_some());
+    command.unwrap_or_default()
+}
+
 /// Clap's own first sentence, which may name what is missing on lines of their own; its tip is the
 /// next step.
-fn failure(error: &clap::Error) -> Failure {
-    let hint = || {
-        let context = error.get(ContextKind::Usage).map(ToString::to_string);
-        let usage = context.unwrap_or_default();
-        let mut words = usage
-            .split_whitespace()
-            .skip_while(|word| *word != "keyferry");
-        let command = words
-            .nth(1)
-            .filter(|word| !word.starts_with(['[', '<', '-']));
-        match command {
-            Some(command) => format!("see `keyferry {command} --help`"),
-            None => "see `keyferry --help`".to_owned(),
+fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
+    let command = command(arguments);
+    let hint = || match (command, error.kind()) {
+        (_, ErrorKind::InvalidSubcommand) => {
+            "`keyferry job` delivers once, `keyferry sidecar` stays; `keyferry --help` lists all"
+                .to_owned()
         }
+        ("exec", ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument) => {
+            "write the program behind `--`: `keyferry exec -- CMD`".to_owned()
+        }
+        ("", _) => "see `keyferry --help`".to_owned(),
+        (command, _) => format!("see `keyferry {command} --help`"),
     };
     if is_without_command(error) {
-        return Failure::new(Class::Usage, "no command was given")
-            .hint("start with `keyferry check`; `keyferry --help` lists all");
+        return match command {
+            "" => Failure::new(Class::Usage, "no command was given")
+                .hint("start with `keyferry check`; `keyferry --help` lists all"),
+            command => Failure::new(Class::Usage, format!("`{command}` needs one more word"))
+                .hint(format!("write one of {}", words_of(command))),
+        };
+    }
+    if command == "trace" && error.kind() == ErrorKind::InvalidValue {
+        let hint = "write `keyferry trace secret NAMESPACE/NAME`";
+        return Failure::new(Class::Usage, "only a `secret` can be traced").hint(hint);
+    }
+    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let is_file = |word: &String| word.ends_with(".yaml") || word.ends_with(".yml");
+    if let Some(word) =
+        unknown.filter(|word| is_file(word) || ["-f", "--file"].contains(&word.as_str()))
+    {
+        let file = if is_file(&word) { &word } else { "FILE" };
+        return Failure::new(Class::Usage, format!("unexpected argument '{word}' found"))
+            .hint(format!("name a configuration with `--config {file}`"));
     }
     let text = error.render().to_string();
     let mut parts = text.split("\n\n").map(one_line);
     let what = parts.next().unwrap_or_default();
     let tip = parts.find_map(|part| part.strip_prefix("tip: ").map(str::to_owned));
     Failure::new(Class::Usage, what.trim_start_matches("error: ")).hint(tip.unwrap_or_else(hint))
+}
+
+/// The subcommands of a command, as they are typed.
+fn words_of(command: &str) -> String {
+    let all = Cli::command();
+    let found = all.find_subcommand(command);
+    let words = found.into_iter().flat_map(clap::Command::get_subcommands);
+    let words: Vec<String> = words
+        .map(|word| format!("`keyferry {command} {}`", word.get_name()))
+        .collect();
+    words.join(", ")
 }
 
 fn one_line(text: &str) -> String {
@@ -160,13 +199,44 @@ mod tests {
             (
                 "exec",
                 "the following required arguments were not provided: <CMD>...",
-                "see `keyferry exec --help`",
+                "`keyferry exec -- CMD`",
+            ),
+            (
+                "exec true",
+                "unexpected argument 'true' found",
+                "`keyferry exec -- CMD`",
+            ),
+            (
+                "grants",
+                "`grants` needs one more word",
+                "`keyferry grants kubernetes`, `keyferry grants vault`",
+            ),
+            (
+                "trace my-secret",
+                "only a `secret` can be traced",
+                "trace secret NAMESPACE/NAME",
+            ),
+            (
+                "run",
+                "unrecognized subcommand 'run'",
+                "`keyferry job` delivers once",
+            ),
+            (
+                "job -f app.yaml",
+                "unexpected argument '-f' found",
+                "`--config FILE`",
+            ),
+            (
+                "job app.yaml",
+                "unexpected argument 'app.yaml' found",
+                "`--config app.yaml`",
             ),
             ("", "no command was given", "`keyferry check`"),
         ] {
-            let line = line.split_whitespace();
-            let error = Cli::try_parse_from(std::iter::once("keyferry").chain(line));
-            let failure = failure(&error.expect_err("wrong"));
+            let arguments: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+            let whole = std::iter::once("keyferry".into()).chain(arguments.clone());
+            let error = Cli::try_parse_from(whole);
+            let failure = failure(&error.expect_err("wrong"), &arguments);
             let next = failure.hint.clone().unwrap_or_default();
             assert!(
                 failure.what.starts_with(what) && next.contains(hint),

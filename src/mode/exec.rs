@@ -91,7 +91,7 @@ pub fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Delivery
         (None, [only]) => Ok(only),
         (None, _) => Err(Failure::new(
             Class::Usage,
-            "the configuration has not exactly one delivery",
+            "`exec` takes one delivery, and the configuration has another number",
         )
         .hint(format!("name one with --delivery: {}", names()))),
     }

@@ -113,7 +113,7 @@ fn a_refused_command_line_keeps_the_contract_of_the_last_line() {
         (
             &["job", "--log", "loud"],
             "usage: `loud` is no log level",
-            "see --help",
+            "see `keyferry --help`",
         ),
         (
             &["job", "--token=hvs.CAESIJlSnE0qfTr0mZ8aVQcanary"],
