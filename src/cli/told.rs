@@ -52,22 +52,29 @@ fn block(failed: &Failed, style: Style) -> String {
     text
 }
 
-/// The first place of the configuration that a message names.
+/// The place of the configuration that a message is about: the one with which it begins, else the
+/// last that it names.
 fn place(what: &str) -> Option<(String, Location)> {
     let texts = locked(&TEXTS);
-    let named = |(file, text): (&String, &String)| {
-        let at = what.find(&format!("{file}:"))?;
-        let rest = &what[at + file.len() + 1..];
-        let mut numbers = rest.split(|c: char| !c.is_ascii_digit());
-        let location = Location {
-            file: file.clone(),
-            line: numbers.next()?.parse().ok()?,
-            column: numbers.next()?.parse().ok()?,
-        };
-        Some((at, text.clone(), location))
+    let mut places: Vec<(usize, &String, Location)> = Vec::new();
+    for (file, text) in texts.iter() {
+        let name = format!("{file}:");
+        places.extend(what.match_indices(&name).filter_map(|(at, _)| {
+            let mut numbers = what[at + name.len()..].split(|c: char| !c.is_ascii_digit());
+            let location = Location {
+                file: file.clone(),
+                line: numbers.next()?.parse().ok()?,
+                column: numbers.next()?.parse().ok()?,
+            };
+            Some((at, text, location))
+        }));
+    }
+    places.sort_by_key(|(at, ..)| *at);
+    let leads = |(at, _, location): &(usize, &String, Location)| {
+        what[*at..].starts_with(&format!("{location}: "))
     };
-    let first = texts.iter().filter_map(named).min_by_key(|(at, ..)| *at);
-    first.map(|(_, text, location)| (text, location))
+    let meant = places.iter().find(|place| leads(place)).or(places.last());
+    meant.map(|(_, text, location)| ((*text).clone(), location.clone()))
 }
 
 /// A line of a file, with marks below the place.
