@@ -39,11 +39,11 @@ pub fn schema() -> serde_json::Value {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(title = "keyferry configuration")]
 pub struct RawConfig {
-    /// Name of this configuration in the cluster, such as `platform`: what it wrote carries it, and
-    /// no other configuration changes or deletes that. Required where Secrets or copies are
-    /// written.
+    /// Name of this configuration in the cluster, such as `platform`. Its Secrets and copies carry
+    /// this name, and no other configuration changes or deletes them. Required where it writes
+    /// Secrets or copies.
     pub name: Option<At<Shown>>,
-    /// The Vault or OpenBao server that sources use when they name none.
+    /// The Vault or OpenBao server of sources that name no `server`.
     pub vault: Option<At<RawVault>>,
     /// More servers, by name; a source picks one by `server`.
     pub vaults: BTreeMap<String, At<RawVault>>,
@@ -51,13 +51,13 @@ pub struct RawConfig {
     pub keys: RawKeys,
     /// How a sidecar stays.
     pub sidecar: Option<At<RawSidecar>>,
-    /// What is carried where.
+    /// Which fields go from which sources to which targets.
     pub deliveries: Vec<At<RawDelivery>>,
     /// Copies by annotation.
     pub reflector: Option<At<RawReflector>>,
     /// The Secret whose keys sign copies in other namespaces, so that none can be forged.
     pub mark_key: Option<At<RawMarkKey>>,
-    /// Encrypted Kubernetes manifests that are applied as what they say they are.
+    /// Encrypted Kubernetes manifests, applied as the Secrets that they describe.
     pub manifests: Vec<At<RawManifests>>,
 }
 
@@ -65,18 +65,19 @@ pub struct RawConfig {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawVault {
-    /// `https://host:port`; without it VAULT_ADDR or BAO_ADDR.
+    /// `https://host:port` (default: VAULT_ADDR or BAO_ADDR).
     pub address: Option<At<Shown>>,
-    /// Namespace of the server; without it VAULT_NAMESPACE or BAO_NAMESPACE.
+    /// Namespace of the server (default: VAULT_NAMESPACE or BAO_NAMESPACE).
     pub namespace: Option<At<Shown>>,
-    /// The only roots that are trusted; without it VAULT_CACERT or BAO_CACERT, else the system's.
+    /// File with the only roots that are trusted (default: VAULT_CACERT or BAO_CACERT, else the
+    /// system's).
     pub ca_file: Option<At<Shown>>,
-    /// Name in the server's certificate, where it is not the host of the address.
+    /// Name in the server's certificate, if it is not the host of the address.
     pub server_name: Option<At<Shown>>,
     /// Allow http:// to another machine. Tokens and values are then readable on the way.
     #[serde(default)]
     pub allow_plaintext: bool,
-    /// How a token is had.
+    /// How keyferry logs in.
     pub auth: At<RawAuth>,
 }
 
@@ -134,12 +135,12 @@ pub struct RawGithubActions {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawAppRole {
-    /// Mount of the auth method (default: `approle`).
-    pub mount: Option<At<Shown>>,
     /// File with the role id.
     pub role_id_file: At<Shown>,
     /// File with the secret id, or with the token that wraps it.
     pub secret_id_file: At<Shown>,
+    /// Mount of the auth method (default: `approle`).
+    pub mount: Option<At<Shown>>,
     /// The file holds a response-wrapping token.
     #[serde(default)]
     pub wrapped: bool,
@@ -258,11 +259,10 @@ pub struct RawDelivery {
     pub to: Vec<At<RawTarget>>,
     /// How many changes `keyferry history` remembers, 1 to 100, beside the first target.
     pub history: Option<At<u64>>,
-    /// Sidecar: what follows a change of what was delivered before.
+    /// Sidecar: reactions to a change of delivered data.
     #[serde(default)]
     pub on_change: Vec<At<RawReaction>>,
-    /// Sidecar: how often sources that cannot be watched are read, where it differs from
-    /// `sidecar.refresh`.
+    /// Sidecar: how often sources that cannot be watched are read (default: `sidecar.refresh`).
     pub refresh: Option<At<Shown>>,
     /// Sidecar: older than this it is not ready.
     pub max_age: Option<At<Shown>>,
@@ -276,8 +276,7 @@ pub struct RawDelivery {
     /// provider is down.
     #[serde(default)]
     pub accept_cached: bool,
-    /// Sidecar: when changes may be made to what was delivered, where it differs from
-    /// `sidecar.windows`.
+    /// Sidecar: when delivered data may be changed (default: `sidecar.windows`).
     #[serde(default)]
     pub windows: Vec<At<RawWindow>>,
 }
@@ -308,7 +307,7 @@ pub struct RawFrom {
     pub sealed: Option<At<Shown>>,
     /// A SealedSecret object of the cluster.
     pub sealed_secret: Option<At<RawSecretRef>>,
-    /// What the file holds, where its name does not tell.
+    /// Format of the file, if its name does not tell.
     pub format: Option<At<RawDocumentFormat>>,
     /// A Kubernetes Secret.
     pub secret: Option<At<RawSecretRef>>,
@@ -334,7 +333,7 @@ pub struct RawFrom {
     pub flatten: Option<At<Shown>>,
 }
 
-/// What a decrypted file holds.
+/// Format of a decrypted file.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RawDocumentFormat {
@@ -354,10 +353,10 @@ pub enum RawDocumentFormat {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawSecretRef {
-    /// Our own namespace by default.
-    pub namespace: Option<At<Shown>>,
     /// Name of the Secret.
     pub name: At<Shown>,
+    /// Its namespace (default: our own).
+    pub namespace: Option<At<Shown>>,
 }
 
 /// Exactly one target.
@@ -384,7 +383,7 @@ pub struct RawTarget {
 pub struct RawFile {
     /// Where; relative to the folder of this configuration.
     pub path: Option<At<Shown>>,
-    /// What is written, where the name does not tell.
+    /// Format of the file, if its name does not tell.
     pub format: Option<At<RawFileFormat>>,
     /// dotenv: change only our variables in the file that is there.
     pub edit: bool,
@@ -433,7 +432,7 @@ pub struct RawFiles {
     pub require_tmpfs: bool,
 }
 
-/// What is written into a file.
+/// Format of a written file.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RawFileFormat {

@@ -65,11 +65,11 @@ pub enum RawField {
 pub struct RawEncodedField {
     /// The template.
     pub template: At<Hidden>,
-    /// What it gives (default: text).
+    /// Encoding of the template's output (default: text).
     pub encoding: Option<RawFieldEncoding>,
 }
 
-/// What a field's template gives.
+/// Encoding of a template's output.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RawFieldEncoding {

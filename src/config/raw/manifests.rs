@@ -11,7 +11,7 @@ use super::{At, Shown};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = exactly_one(&["sops", "sealed"])))]
 pub struct RawManifests {
-    /// Marks what comes from here, so that `prune` knows it again.
+    /// Marks the Secrets of these manifests, so that `prune` knows them again.
     pub name: Option<At<Shown>>,
     /// SOPS files with Secrets; `*` stands for any part of a file's name.
     pub sops: Option<At<Shown>>,

@@ -12,11 +12,10 @@ pub struct RawSidecar {
     /// How often sources that cannot be watched are read (default: "5m"). A tenth of it is left
     /// to chance.
     pub refresh: Option<At<Shown>>,
-    /// Folder in which owed reactions outlive a restart, where a delivery has no file target beside
-    /// which they could.
+    /// Folder for notes of reactions that are due, so that they outlive a restart; for deliveries
+    /// without a file target.
     pub state: Option<At<Shown>>,
-    /// The process whose end is keyferry's: for a plain sidecar in a Job, beside a container that
-    /// ends.
+    /// keyferry ends when this process ends: for a plain sidecar in a Job.
     pub end_with: Option<At<RawEndWith>>,
     /// Metrics, a span per pass and the log go there, those of `job` and `init` too:
     /// `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
@@ -28,8 +27,8 @@ pub struct RawSidecar {
     /// Show people a page at `/` of the listener: names, ages and reasons, never a value
     /// (default: true).
     pub status_page: Option<bool>,
-    /// When changes may be made to what was delivered (default: at any time). What would end is
-    /// replaced at any time.
+    /// When delivered data may be changed (default: at any time). Data that would end is replaced
+    /// at any time.
     pub windows: Vec<At<RawWindow>>,
 }
 
@@ -41,7 +40,7 @@ pub struct RawWindow {
     pub days: Vec<RawDay>,
     /// When it opens, as "22:00" (default: "00:00").
     pub from: Option<At<Shown>>,
-    /// When it shuts (default: "24:00"). What is earlier than `from` is a time of the next day.
+    /// When it shuts (default: "24:00"). A time before `from` is on the next day.
     pub to: Option<At<Shown>>,
     /// Whose clocks: UTC (the default), an offset such as "+02:00", or a name: Europe/Berlin.
     pub zone: Option<At<Shown>>,
@@ -67,7 +66,7 @@ pub enum RawDay {
     Sun,
 }
 
-/// A process of this machine or pod: exactly one of the two. Before it was seen it is waited for.
+/// A process of this machine or pod: exactly one of the two. keyferry waits for it to start.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RawEndWith {
@@ -82,11 +81,11 @@ pub struct RawEndWith {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RawOnFailure {
-    /// Keep what was delivered, and stay ready.
+    /// Keep the delivered data, and stay ready.
     Keep,
-    /// Keep what was delivered, but be unready.
+    /// Keep the delivered data, but be unready.
     Unready,
-    /// Only onMissing: remove what was delivered once the source is definitely gone.
+    /// Only `onMissing`: remove the delivered data once the source is definitely gone.
     Delete,
 }
 
