@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use keyferry::config::load::load;
+use keyferry::config::load::draft;
 use keyferry::config::outside::{Outside, Root};
 use keyferry::config::problem::Problems;
 use keyferry::disk::of_one_generation;
@@ -65,21 +65,16 @@ fn load_once(place: &Place, paths: &[PathBuf], machine: Machine) -> Loaded {
         },
         root: place.root.as_deref().map(|path| Root { path, here: &here }),
     };
-    let config = load(paths, &outside).and_then(|config| {
-        let texts = texts.borrow().clone();
-        let mut list = keyferry::render::check_templates(&config, &texts);
-        if machine == Machine::This {
-            list.extend(keyferry::vault::check_roots(&config));
-            list.extend(keyferry::pass::observe::overwritten(
-                &config,
-                &seen.borrow(),
-            ));
-        }
-        match list.is_empty() {
-            true => Ok(config),
-            false => Err(Problems { list, texts }),
-        }
-    });
+    let mut draft = draft(paths, &outside);
+    let is_broken = |at: &_| draft.is_broken(at);
+    let mut more = keyferry::render::check_templates(&draft.config, draft.texts(), &is_broken);
+    if machine == Machine::This {
+        more.extend(keyferry::vault::check_roots(&draft.config));
+        let seen = seen.borrow();
+        more.extend(keyferry::pass::observe::overwritten(&draft.config, &seen));
+    }
+    draft.add(more);
+    let config = draft.whole();
     told::remember(texts.take());
     let mut files = seen.take();
     files.sort();

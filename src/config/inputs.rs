@@ -41,8 +41,12 @@ impl Config {
             all.extend(files.map(|file| (file, "a credential")));
             all.extend(server.ca_file.as_deref().map(|file| (file, "a CA file")));
         }
-        let age = self.keys.age.iter().flat_map(AgeKey::files);
-        let sealed = self.keys.sealed.iter().filter_map(SealedKey::file);
+        let age = self.keys.age.iter().flat_map(|age| age.key.files());
+        let sealed = self
+            .keys
+            .sealed
+            .iter()
+            .filter_map(|sealed| sealed.key.file());
         all.extend(age.chain(sealed).map(|file| (file, "a key")));
         let sources = self.sources().filter_map(|(_, source)| source.file());
         all.extend(sources.map(|file| (file, "a source")));

@@ -6,67 +6,113 @@ use std::path::{Path, PathBuf};
 
 use super::check::{self, Parts};
 use super::mask::{self, Masked};
-use super::mend;
+use super::mend::{self, Mended};
 use super::outside::Outside;
 use super::problem::{Problem, Problems, span};
 use super::raw::RawConfig;
 use super::written::{self, Flaw, Kind, Place, What, Written};
-use super::{AgeKey, Config, Location};
+use super::{AgeKey, Config, Location, Named};
 use crate::base::failure::{Class, class_of_reading};
+
+/// A configuration as far as it can be understood, and all that is wrong with it.
+pub struct Draft {
+    /// It is meant as long as nothing is wrong.
+    pub config: Config,
+    problems: Problems,
+    broken: Vec<Location>,
+}
+
+impl Draft {
+    /// Whether a mistake was told of at this place or right below it: what is missing here may only
+    /// follow from that.
+    pub fn is_broken(&self, at: &Location) -> bool {
+        self.broken.contains(at)
+    }
+
+    /// The texts of the files, by their names.
+    pub fn texts(&self) -> &BTreeMap<String, String> {
+        &self.problems.texts
+    }
+
+    /// Adds what else is wrong, but for what only follows from a mistake that is told.
+    pub fn add(&mut self, found: Vec<Problem>) {
+        let new = found.into_iter();
+        let new = new.filter(|problem| !self.broken.contains(&problem.at));
+        self.problems.list.extend(new);
+    }
+
+    /// The configuration, if nothing is wrong with it.
+    pub fn whole(self) -> Result<Config, Problems> {
+        match self.problems.list.is_empty() {
+            true => Ok(self.config),
+            false => Err(self.problems),
+        }
+    }
+}
 
 /// Loads files and folders (their `*.yaml` and `*.yml`), all merged into one configuration.
 pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems> {
+    draft(paths, outside).whole()
+}
+
+/// The same, for whoever can tell more of what is wrong.
+pub fn draft(paths: &[PathBuf], outside: &Outside<'_>) -> Draft {
     let mut found = Problems {
         list: Vec::new(),
         texts: BTreeMap::new(),
     };
     let mut parts = Parts::default();
-    let mut unread = false;
     for file in files(paths, outside, &mut found) {
         let name = file.display().to_string();
         match (outside.read)(&file) {
-            Err(error) => found.list.push(unreadable(&name, &error)),
+            Err(error) => {
+                found.list.push(unreadable(&name, &error));
+                parts.lost = true;
+            }
             Ok(text) => {
                 let pasted = pasted(&name, &text);
                 found.list.extend(pasted.iter().cloned());
-                let (raw, flaws) = parse(&name, &text);
+                let read = read(&name, &text);
                 // A secret where a mapping is meant is one mistake, not two.
                 let is_new = |flaw: &Problem| pasted.iter().all(|p| p.at.line != flaw.at.line);
-                found.list.extend(flaws.into_iter().filter(is_new));
-                match raw {
-                    Some(raw) => {
-                        let base = file.parent().unwrap_or(Path::new(""));
-                        let problems = check::check(raw, &name, base, outside, &mut parts);
-                        found.list.extend(problems);
-                    }
-                    None => unread = true,
+                found.list.extend(read.problems.into_iter().filter(is_new));
+                parts.broken.extend(read.broken);
+                parts.lost |= read.lost;
+                if let Some(raw) = read.raw {
+                    let base = file.parent().unwrap_or(Path::new(""));
+                    let problems = check::check(raw, &name, base, outside, &mut parts);
+                    found.list.extend(problems);
                 }
                 found.texts.insert(name, text);
             }
         }
     }
+    let broken = std::mem::take(&mut parts.broken);
     let mut of_all = Vec::new();
-    let mut config = check::merge(parts, &mut of_all);
-    // What is missing may stand in the file that could not be read.
-    if !unread {
-        found.list.extend(of_all);
-    }
+    let config = check::merge(parts, &mut of_all);
+    let mut draft = Draft {
+        config,
+        problems: found,
+        broken,
+    };
+    draft.add(of_all);
+    let config = &mut draft.config;
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
-        config.keys.age.push(AgeKey::File {
-            file: file.into(),
-            passphrase: None,
+        config.keys.age.push(Named {
+            key: AgeKey::File {
+                file: file.into(),
+                passphrase: None,
+            },
+            at: None,
         });
     }
     let empty = config.deliveries.is_empty() && config.manifests.is_empty();
-    if found.list.is_empty() && empty && config.reflector.is_none() {
+    let list = &mut draft.problems.list;
+    if list.is_empty() && empty && config.reflector.is_none() {
         let name = paths.first().map(|path| path.display().to_string());
-        found.list.push(without_delivery(&name.unwrap_or_default()));
+        list.push(without_delivery(&name.unwrap_or_default()));
     }
-    if found.list.is_empty() {
-        Ok(config)
-    } else {
-        Err(found)
-    }
+    draft
 }
 
 fn files(paths: &[PathBuf], outside: &Outside<'_>, found: &mut Problems) -> Vec<PathBuf> {
@@ -82,10 +128,8 @@ fn files(paths: &[PathBuf], outside: &Outside<'_>, found: &mut Problems) -> Vec<
                         .is_some_and(|ending| ending == "yaml" || ending == "yml")
                 }));
                 if all.len() == before {
-                    let error = io::Error::other("the folder holds no *.yaml file");
-                    found
-                        .list
-                        .push(unreadable(&path.display().to_string(), &error));
+                    let name = path.display().to_string();
+                    found.list.push(without_files(&name));
                 }
             }
             Err(error) => found
@@ -98,15 +142,39 @@ fn files(paths: &[PathBuf], outside: &Outside<'_>, found: &mut Problems) -> Vec<
 
 fn unreadable(name: &str, error: &io::Error) -> Problem {
     let class = class_of_reading(error);
-    let hint = match class == Class::Unavailable {
-        true => "raise the limit (`ulimit -n`), or run it again when less is open",
-        false => "name a file or a folder with --config, or KEYFERRY_CONFIG",
+    let (what, hint) = match (error.kind(), class) {
+        (io::ErrorKind::NotFound, _) => (
+            "there is no such file or folder".to_owned(),
+            "name the configuration with --config or KEYFERRY_CONFIG; `keyferry new` prints one to \
+             start with",
+        ),
+        (_, Class::Unavailable) => (
+            format!("the configuration cannot be read: {error}"),
+            "raise the limit (`ulimit -n`), or run it again when less is open",
+        ),
+        _ => (
+            format!("the configuration cannot be read: {error}"),
+            "make it readable, or name another with --config or KEYFERRY_CONFIG",
+        ),
     };
     Problem {
         at: whole(name),
-        what: format!("the configuration cannot be read: {error}"),
+        what,
         hint: Some(hint.to_owned()),
         class,
+    }
+}
+
+fn without_files(name: &str) -> Problem {
+    Problem {
+        at: whole(name),
+        what: "this folder holds no *.yaml file".to_owned(),
+        hint: Some(
+            "put a configuration such as keyferry.yaml into it, or name another place with \
+             --config or KEYFERRY_CONFIG"
+                .to_owned(),
+        ),
+        class: Class::Configuration,
     }
 }
 
@@ -115,8 +183,8 @@ fn without_delivery(name: &str) -> Problem {
         at: whole(name),
         what: "no delivery is declared".to_owned(),
         hint: Some(
-            "add `deliveries: [{name: …, from: […], to: […]}]`; `keyferry schema` prints all that \
-             can be said"
+            "add `deliveries: [{name: …, from: […], to: […]}]`; `keyferry new` prints a \
+             configuration to start with"
                 .to_owned(),
         ),
         class: Class::Configuration,
@@ -155,17 +223,43 @@ fn location(name: &str, text: &str, at: usize) -> Location {
     }
 }
 
+/// What could be read of one file.
+struct Read {
+    raw: Option<RawConfig>,
+    problems: Vec<Problem>,
+    /// Where what is wrong may only follow from these problems.
+    broken: Vec<Location>,
+    /// What is missing in the whole may stand here.
+    lost: bool,
+}
+
 /// Parses one file into the shape as written; all that is wrong with it.
 pub fn parse(name: &str, text: &str) -> (Option<RawConfig>, Vec<Problem>) {
-    let (raw, flaws) = match written::document(text) {
-        Err(flaw) => (None, vec![flaw]),
-        Ok(written) => match manifest(&written) {
-            Some(flaw) => (None, vec![flaw]),
-            None => mend::read(written),
+    let read = read(name, text);
+    (read.raw, read.problems)
+}
+
+fn read(name: &str, text: &str) -> Read {
+    let nothing = |flaw| Mended {
+        raw: None,
+        flaws: vec![flaw],
+        around: Vec::new(),
+        top: true,
+    };
+    let mended = match written::document(text) {
+        Err(flaw) => nothing(flaw),
+        Ok((written, flaws)) => match manifest(&written) {
+            Some(flaw) => nothing(flaw),
+            None => mend::read(written, flaws),
         },
     };
-    let problems = flaws.into_iter().map(|flaw| problem(name, text, flaw));
-    (raw, problems.collect())
+    let flaws = mended.flaws.into_iter();
+    Read {
+        lost: mended.top || mended.raw.is_none(),
+        raw: mended.raw,
+        problems: flaws.map(|flaw| problem(name, text, flaw)).collect(),
+        broken: mended.around.into_iter().map(|at| at.of(name)).collect(),
+    }
 }
 
 /// What is wrong with a manifest of Kubernetes in the place of a configuration.
@@ -180,8 +274,8 @@ fn manifest(written: &Written) -> Option<Flaw> {
     };
     let hint = match kind.as_str() {
         "ConfigMap" => {
-            "name the file that is in it: mount the ConfigMap as a volume, or keep the text that \
-             stands under `data:` in a file of its own"
+            "put the text under `data:` into a file of its own and name that file; in a pod, mount \
+             the ConfigMap as a volume"
         }
         "Secret" | "SealedSecret" | "List" => {
             "write a configuration that names this file: `manifests: [{sops: FILE}]` or \
@@ -197,14 +291,12 @@ fn manifest(written: &Written) -> Option<Flaw> {
 }
 
 fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
-    let Place { line, column } = flaw.at.unwrap_or(Place { line: 1, column: 1 });
-    let at = Location {
-        file: name.to_owned(),
-        line,
-        column,
-    };
-    let hint = match flaw.kind == Kind::Shape && is_of_identity(text, &at) {
-        true => BY_FILE.to_owned(),
+    let at = flaw.at.unwrap_or(Place { line: 1, column: 1 }).of(name);
+    let hint = match matches!(flaw.kind, Kind::Shape(_)) && is_of_identity(text, &at) {
+        true => {
+            let shape = flaw.hint.split(';').next().unwrap_or_default();
+            format!("{shape}; {BY_FILE}")
+        }
         false => flaw.hint,
     };
     Problem {

@@ -1,99 +1,276 @@
-//! All flaws of a file at once: what is wrong is put right or taken out, and the rest is read
-//! again.
+//! All flaws of a file at once: what was probably meant takes the place of what is wrong, or a
+//! hole that stands for anything, and the whole is read again.
 
 use serde::Deserialize;
 
 use super::raw::RawConfig;
 use super::read::Reader;
-use super::written::{Entry, Flaw, Kind, Place, What, Written};
+use super::reference::explain;
+use super::written::{Entry, Flaw, Kind, Place, Shape, What, Written};
 
 /// So many flaws of one file are told; who has more mends these first.
 const MOST: usize = 20;
 
-/// Reads a document. What was read is given too where every flaw was a name of a key that was
-/// meant to be another: it can be looked at for more.
-pub(super) fn read(mut written: Written) -> (Option<RawConfig>, Vec<Flaw>) {
-    let (mut flaws, mut taken_out) = (Vec::new(), Vec::new());
-    while flaws.len() < MOST {
+/// What could be read of a document.
+pub(super) struct Mended {
+    /// The whole, holes filled with anything; nothing where the flaws were too many.
+    pub(super) raw: Option<RawConfig>,
+    /// What is wrong.
+    pub(super) flaws: Vec<Flaw>,
+    /// Around the holes: what is wrong here may only follow from a flaw.
+    pub(super) around: Vec<Place>,
+    /// A key at the top is among the holes: what is missing in the whole may have stood there.
+    pub(super) top: bool,
+}
+
+/// Reads a document that has some flaws already.
+pub(super) fn read(mut written: Written, flaws: Vec<Flaw>) -> Mended {
+    let mut mended = Mended {
+        raw: None,
+        flaws,
+        around: Vec::new(),
+        top: false,
+    };
+    let mut seen: Vec<Place> = Vec::new();
+    let mut unknown: Vec<(Place, String)> = Vec::new();
+    while mended.flaws.len() < MOST {
         let flaw = match RawConfig::deserialize(Reader(&written)) {
-            Ok(raw) => return (Some(raw).filter(|_| taken_out.is_empty()), flaws),
+            Ok(raw) => {
+                mended.raw = Some(raw);
+                break;
+            }
             Err(flaw) => flaw,
         };
-        // What is missing because we took it out is no flaw.
-        let ours = flaw.kind == Kind::Missing && taken_out.iter().any(|at| flaw.at == Some(*at));
-        let mended = flaw.at.is_some_and(|at| match flaw.kind {
-            Kind::Key(meant) => rename(&mut written, at, meant, &mut taken_out),
-            Kind::Missing | Kind::Shape | Kind::Other => take_out(&mut written, at, &mut taken_out),
-        });
-        if !ours {
-            flaws.push(flaw);
+        let at = flaw.at.unwrap_or(written.at);
+        // What was taken for something else and is not that either is no second flaw.
+        let again = seen.contains(&at) && !matches!(flaw.kind, Kind::Key(_) | Kind::Missing(_));
+        let way = way(&written, at, flaw.kind);
+        match mend(&mut written, &flaw, at, again) {
+            Done::Nothing => {
+                mended.flaws.push(flaw);
+                break;
+            }
+            Done::Meant => {}
+            Done::Hole => {
+                let below = usize::from(matches!(flaw.kind, Kind::Missing(_)));
+                mended.top |= way.keys.len() + below < 2;
+                mended.around.extend(&way.around);
+            }
         }
-        if !mended {
-            break;
+        seen.push(at);
+        if let (Kind::Key(_), [_, parent, ..]) = (flaw.kind, way.around.as_slice()) {
+            unknown.push((*parent, flaw.hint.clone()));
+        }
+        if !again && !is_under_another_name(&flaw, at, &unknown) {
+            mended.flaws.push(with_reference(flaw, &way));
         }
     }
-    (None, flaws)
+    mended
+}
+
+/// Whether a key is missing that an unknown key beside it was probably meant to be.
+fn is_under_another_name(flaw: &Flaw, at: Place, unknown: &[(Place, String)]) -> bool {
+    let Kind::Missing(key) = flaw.kind else {
+        return false;
+    };
+    let names = [format!("`{key}`"), format!("`{key}:`")];
+    let meant = |hint: &String| {
+        hint.starts_with("known here") || names.iter().any(|name| hint.contains(name))
+    };
+    unknown
+        .iter()
+        .any(|(mapping, hint)| *mapping == at && meant(hint))
+}
+
+/// How a flaw was mended.
+enum Done {
+    /// By what was probably meant.
+    Meant,
+    /// By a hole.
+    Hole,
+    /// Not at all.
+    Nothing,
+}
+
+/// Mends a flaw wherever it stands: an alias brings the same node to several places.
+fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Done {
+    let mut done = Done::Nothing;
+    each(written, &mut |node| {
+        let one = match flaw.kind {
+            Kind::Key(meant) => rename(node, at, meant),
+            Kind::Missing(key) => add(node, at, key),
+            Kind::Word(_) | Kind::Shape(_) | Kind::Other if node.at != at => Done::Nothing,
+            Kind::Word(Some(meant)) if !again => put(node, meant),
+            Kind::Shape(Shape::Truth) if !again => truth(node),
+            Kind::Shape(Shape::List) if !again => wrap(node),
+            Kind::Word(_) | Kind::Shape(_) | Kind::Other => hole(node),
+        };
+        let mended = !matches!(one, Done::Nothing);
+        if mended {
+            done = one;
+        }
+        mended
+    });
+    done
+}
+
+/// Does something with each node, from the outermost; not with those inside of one where it is done.
+fn each(node: &mut Written, act: &mut dyn FnMut(&mut Written) -> bool) {
+    if act(node) {
+        return;
+    }
+    match &mut node.what {
+        What::Scalar { .. } | What::Hole => {}
+        What::List(items) => items.iter_mut().for_each(|item| each(item, act)),
+        What::Map(entries) => {
+            let values = entries.iter_mut().map(|entry| &mut entry.value);
+            values.for_each(|value| each(value, act));
+        }
+    }
 }
 
 /// Gives the key at a place the name that was meant, or takes it out.
-fn rename(
-    written: &mut Written,
-    at: Place,
-    meant: Option<&'static str>,
-    taken_out: &mut Vec<Place>,
-) -> bool {
-    let parent = written.at;
-    match &mut written.what {
-        What::Scalar { .. } => false,
-        What::List(items) => items
-            .iter_mut()
-            .any(|item| rename(item, at, meant, taken_out)),
-        What::Map(entries) => {
-            let Some(found) = entries.iter().position(|entry| entry.at == at) else {
-                return entries
-                    .iter_mut()
-                    .any(|entry| rename(&mut entry.value, at, meant, taken_out));
-            };
-            let free = |meant: &&str| !entries.iter().any(|entry| entry.key == **meant);
-            match meant.filter(free) {
-                Some(meant) if entries[found].key != meant => {
-                    entries[found].key = meant.to_owned();
-                }
-                Some(_) | None => {
-                    entries.remove(found);
-                    taken_out.push(parent);
-                }
-            }
-            true
+fn rename(node: &mut Written, at: Place, meant: Option<&'static str>) -> Done {
+    let What::Map(entries) = &mut node.what else {
+        return Done::Nothing;
+    };
+    let Some(found) = entries.iter().position(|entry| entry.at == at) else {
+        return Done::Nothing;
+    };
+    let free = |meant: &&str| !entries.iter().any(|entry| entry.key == **meant);
+    match meant.filter(free) {
+        Some(meant) => {
+            meant.clone_into(&mut entries[found].key);
+            Done::Meant
+        }
+        None => {
+            entries.remove(found);
+            Done::Hole
         }
     }
 }
 
-/// Takes out the value at a place, with its key.
-fn take_out(written: &mut Written, at: Place, taken_out: &mut Vec<Place>) -> bool {
-    let parent = written.at;
-    let found = match &mut written.what {
-        What::Scalar { .. } => return false,
-        What::List(items) => {
-            let before = items.len();
-            items.retain(|item| item.at != at);
-            items.len() < before
+/// Adds a key that is missing.
+fn add(node: &mut Written, at: Place, key: &str) -> Done {
+    match &mut node.what {
+        What::Map(entries) if node.at == at && !entries.iter().any(|entry| entry.key == key) => {
+            entries.push(Entry {
+                key: key.to_owned(),
+                at,
+                value: Written {
+                    at,
+                    what: What::Hole,
+                },
+            });
+            Done::Hole
         }
-        What::Map(entries) => {
-            let before = entries.len();
-            entries.retain(|entry| entry.value.at != at);
-            entries.len() < before
-        }
+        What::Map(_) | What::Scalar { .. } | What::List(_) | What::Hole => Done::Nothing,
+    }
+}
+
+fn hole(node: &mut Written) -> Done {
+    if matches!(node.what, What::Hole) {
+        return Done::Nothing;
+    }
+    node.what = What::Hole;
+    Done::Hole
+}
+
+fn put(node: &mut Written, word: &str) -> Done {
+    node.what = What::Scalar {
+        text: word.to_owned(),
+        plain: true,
     };
-    if found {
-        taken_out.push(parent);
-        return true;
+    Done::Meant
+}
+
+/// What other readers of YAML take for true or false, and what stands in quotes.
+fn truth(node: &mut Written) -> Done {
+    let text = match &node.what {
+        What::Scalar { text, .. } => text.to_lowercase(),
+        What::List(_) | What::Map(_) | What::Hole => return hole(node),
+    };
+    match text.as_str() {
+        "true" | "yes" | "on" | "y" => put(node, "true"),
+        "false" | "no" | "off" | "n" => put(node, "false"),
+        _ => hole(node),
     }
-    match &mut written.what {
-        What::Scalar { .. } => false,
-        What::List(items) => items.iter_mut().any(|item| take_out(item, at, taken_out)),
-        What::Map(entries) => entries
-            .iter_mut()
-            .any(|Entry { value, .. }| take_out(value, at, taken_out)),
+}
+
+/// One value in the place of a list is a list of one.
+fn wrap(node: &mut Written) -> Done {
+    if matches!(node.what, What::List(_) | What::Hole) || node.is_null() {
+        return hole(node);
     }
+    let only = node.clone();
+    node.what = What::List(vec![only]);
+    Done::Meant
+}
+
+/// The way from the top to a place.
+#[derive(Default)]
+struct Way {
+    /// The keys that lead there.
+    keys: Vec<String>,
+    /// The place, and the mappings around it up to the entry of the list in which it stands.
+    around: Vec<Place>,
+    in_list: bool,
+}
+
+fn way(written: &Written, at: Place, kind: Kind) -> Way {
+    let is_key = matches!(kind, Kind::Key(_));
+    find(written, at, is_key).unwrap_or_default()
+}
+
+/// A mapping and its first key may have one place.
+fn find(node: &Written, at: Place, is_key: bool) -> Option<Way> {
+    let here = || Way {
+        around: vec![at],
+        ..Way::default()
+    };
+    if node.at == at && !is_key {
+        return Some(here());
+    }
+    match &node.what {
+        What::Scalar { .. } | What::Hole => None,
+        What::List(items) => {
+            let found = items.iter().find_map(|item| find(item, at, is_key))?;
+            Some(Way {
+                in_list: true,
+                ..found
+            })
+        }
+        What::Map(entries) => entries.iter().find_map(|entry| {
+            let mut found = match is_key && entry.at == at {
+                true => here(),
+                false => find(&entry.value, at, is_key)?,
+            };
+            found.keys.insert(0, entry.key.clone());
+            if !found.in_list {
+                found.around.push(node.at);
+            }
+            Some(found)
+        }),
+    }
+}
+
+/// Says where to read what can stand there.
+fn with_reference(mut flaw: Flaw, way: &Way) -> Flaw {
+    if matches!(
+        flaw.kind,
+        Kind::Shape(Shape::List | Shape::Other) | Kind::Other
+    ) {
+        let mut keys = way.keys.as_slice();
+        while explain(&keys.join(".")).is_err() {
+            keys = keys.split_last().map_or(&[], |(_, before)| before);
+        }
+        let path = keys.join(".");
+        let command = format!("keyferry explain {path}");
+        let command = format!("`{}` says what can stand here", command.trim_end());
+        flaw.hint = match flaw.hint.as_str() {
+            "" => command,
+            hint => format!("{hint}; {command}"),
+        };
+    }
+    flaw
 }

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod expand;
 mod inputs;
 pub mod load;
+mod malformed;
 mod manifests;
 pub mod mask;
 mod mend;
@@ -138,11 +139,20 @@ impl Config {
 #[derive(Debug, Default, Clone)]
 pub struct Keys {
     /// age identities.
-    pub age: Vec<AgeKey>,
+    pub age: Vec<Named<AgeKey>>,
     /// Private keys of the sealed-secrets controller.
-    pub sealed: Vec<SealedKey>,
+    pub sealed: Vec<Named<SealedKey>>,
     /// The only recipients that files may be encrypted to; empty: any.
     pub recipients: Vec<String>,
+}
+
+/// A key and where it is named.
+#[derive(Debug, Clone)]
+pub struct Named<K> {
+    /// Where it comes from.
+    pub key: K,
+    /// Where it was written; nothing where SOPS_AGE_KEY_FILE names it.
+    pub at: Option<Location>,
 }
 
 /// Where private keys of the sealed-secrets controller come from.
@@ -208,9 +218,9 @@ pub struct Delivery {
     /// Computed after the merge, in order.
     pub fields: Vec<ComputedField>,
     /// Fields that must be there and not be empty.
-    pub require: Vec<String>,
+    pub require: Vec<FieldName>,
     /// The only fields that reach the targets, in this order; all where it is empty.
-    pub deliver: Vec<String>,
+    pub deliver: Vec<FieldName>,
     /// Whether empty values may be delivered.
     pub allow_empty: bool,
     /// Where it goes; only `exec` may do without.
@@ -221,6 +231,15 @@ pub struct Delivery {
     pub on_change: Vec<Reaction>,
     /// What a sidecar does about its age.
     pub staleness: Staleness,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// The name of a field, as `require` and `deliver` list it.
+#[derive(Debug, Clone)]
+pub struct FieldName {
+    /// The name.
+    pub name: String,
     /// Where it was written.
     pub at: Location,
 }

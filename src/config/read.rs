@@ -4,121 +4,34 @@
 //! A reader of our own rather than the YAML library's, whose code is made again for each shape:
 //! that was an eighth of the binary.
 
-use std::fmt;
-
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
-use super::problem::nearest;
-use super::written::{Entry, Flaw, Kind, What, Written};
+use super::written::{Entry, Flaw, Shape, What, Written};
+
+mod unfit;
 
 /// The name under which [`super::at::At`] asks for line, column and value.
 pub(super) const AT: &str = "$at";
 
-const SCHEMA: &str = "`keyferry schema` prints what is allowed where";
+/// The text of what cannot be read: no variable is called so, and whoever fills it in tells of
+/// nothing more at this place.
+const HOLE: &str = "${";
 
 /// One node, to be read as some type.
 pub(super) struct Reader<'a>(pub(super) &'a Written);
 
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for Flaw {}
-
-impl de::Error for Flaw {
-    fn custom<T: fmt::Display>(what: T) -> Self {
-        Self {
-            at: None,
-            what: what.to_string(),
-            hint: SCHEMA.to_owned(),
-            kind: Kind::Other,
-        }
-    }
-
-    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self {
-            kind: Kind::Shape,
-            ..Self::custom(format_args!("{expected} is expected here"))
-        }
-    }
-
-    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self {
-            kind: Kind::Shape,
-            ..Self::custom(format_args!("{expected} is expected here"))
-        }
-    }
-
-    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        Self {
-            at: None,
-            what: format!("unknown key `{}`", field.escape_debug()),
-            kind: Kind::Key(nearest(field, known.iter().copied())),
-            hint: instead(field, known),
-        }
-    }
-
-    fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
-        Self {
-            at: None,
-            what: format!("unknown word `{}`", word.escape_debug()),
-            hint: instead(word, known),
-            kind: Kind::Other,
-        }
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self {
-            at: None,
-            what: format!("`{field}` is missing here"),
-            hint: format!("add `{field}: …`"),
-            kind: Kind::Missing,
-        }
-    }
-}
-
-/// A key, a key that is known where it was written wrongly, and where it belongs.
-const ELSEWHERE: &[(&str, &str, &str)] = &[
-    (
-        "serviceAccounts",
-        "registries",
-        "beside `secret:`, not in it",
-    ),
-    ("type", "serviceAccounts", "in `secret:`"),
-    ("namespace", "serviceAccounts", "in `secret:`"),
-    ("labels", "serviceAccounts", "in `secret:`"),
-    ("path", "serviceAccounts", "in `file:`"),
-    ("format", "serviceAccounts", "in `file:`"),
-    ("mode", "serviceAccounts", "in `file:` or `files:`"),
-    ("address", "deliveries", "in `vault:`"),
-    ("auth", "deliveries", "in `vault:`"),
-    ("age", "deliveries", "in `keys:`"),
-    ("sealed", "deliveries", "in `keys:`"),
-];
-
-fn instead(word: &str, known: &[&str]) -> String {
-    if let Some((_, _, place)) = ELSEWHERE
-        .iter()
-        .find(|(key, here, _)| *key == word && known.contains(here))
-    {
-        return format!("did you mean to write `{word}` {place}?");
-    }
-    match nearest(word, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    }
-}
-
 impl<'a> Reader<'a> {
-    fn flaw(&self, expected: &str) -> Flaw {
-        Flaw::shape(self.0.at, expected, SCHEMA)
+    fn flaw(&self, shape: Shape, expected: &str, hint: &str) -> Flaw {
+        Flaw::shape(self.0.at, shape, expected, hint)
+    }
+
+    fn one_key(&self, expected: &str) -> Flaw {
+        self.flaw(Shape::Other, expected, "write one key and its value")
     }
 
     /// Gives an error that knows no place this one.
@@ -132,25 +45,40 @@ impl<'a> Reader<'a> {
     fn text(&self) -> Result<&'a str, Flaw> {
         match &self.0.what {
             What::Scalar { text, .. } if !self.0.is_null() => Ok(text),
-            What::Scalar { .. } | What::List(_) | What::Map(_) => Err(self.flaw("one text")),
+            What::Hole => Ok(HOLE),
+            What::Scalar { .. } | What::List(_) | What::Map(_) => {
+                Err(self.flaw(Shape::Other, "one text", "write one text"))
+            }
         }
     }
 
     fn number<T: std::str::FromStr>(&self, expected: &str) -> Result<T, Flaw> {
+        let wrong = || self.flaw(Shape::Other, expected, "write a number, without quotes");
         match &self.0.what {
-            What::Scalar { text, plain: true } => text.parse().map_err(|_| self.flaw(expected)),
-            What::Scalar { .. } | What::List(_) | What::Map(_) => Err(self.flaw(expected)),
+            What::Scalar { text, plain: true } => text.parse().map_err(|_| wrong()),
+            What::Hole => "1".parse().map_err(|_| wrong()),
+            What::Scalar { .. } | What::List(_) | What::Map(_) => Err(wrong()),
         }
     }
 
     fn list<V: Visitor<'a>>(&self, visitor: V) -> Result<V::Value, Flaw> {
-        match &self.0.what {
-            What::List(items) => self.here(visitor.visit_seq(Items(items.iter()))),
-            What::Scalar { .. } | What::Map(_) => Err(self.flaw("a list (`[a, b]`)")),
-        }
+        let items = match &self.0.what {
+            What::List(items) => items.as_slice(),
+            What::Hole => &[],
+            What::Scalar { .. } | What::Map(_) => {
+                let hint = "begin each entry with `- `, or put `[ ]` around them";
+                return Err(self.flaw(Shape::List, "a list (`[a, b]`)", hint));
+            }
+        };
+        self.here(visitor.visit_seq(Items(items.iter())))
     }
 
-    fn map<V: Visitor<'a>>(&self, visitor: V) -> Result<V::Value, Flaw> {
+    /// A mapping; of a hole, one with all these keys.
+    fn map<V: Visitor<'a>>(
+        &self,
+        visitor: V,
+        keys: &'static [&'static str],
+    ) -> Result<V::Value, Flaw> {
         match &self.0.what {
             What::Map(entries) => {
                 let entries = Entries {
@@ -159,7 +87,15 @@ impl<'a> Reader<'a> {
                 };
                 self.here(visitor.visit_map(entries))
             }
-            What::Scalar { .. } | What::List(_) => Err(self.flaw("a mapping (`key: value`)")),
+            What::Hole => self.here(visitor.visit_map(Keys {
+                left: keys.iter(),
+                node: self.0,
+            })),
+            What::Scalar { .. } | What::List(_) => {
+                let key = keys.first().copied().unwrap_or("NAME");
+                let hint = format!("write it as `{{{key}: …}}`");
+                Err(self.flaw(Shape::Other, "a mapping (`key: value`)", &hint))
+            }
         }
     }
 }
@@ -172,7 +108,8 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             What::Scalar { .. } if self.0.is_null() => self.here(visitor.visit_unit()),
             What::Scalar { text, .. } => self.here(visitor.visit_str(text)),
             What::List(_) => self.list(visitor),
-            What::Map(_) => self.map(visitor),
+            What::Map(_) => self.map(visitor, &[]),
+            What::Hole => self.here(visitor.visit_str(HOLE)),
         }
     }
 
@@ -180,12 +117,10 @@ impl<'a> Deserializer<'a> for Reader<'a> {
         let value = match &self.0.what {
             What::Scalar { text, plain: true } if text == "true" => true,
             What::Scalar { text, plain: true } if text == "false" => false,
+            What::Hole => false,
             What::Scalar { .. } | What::List(_) | What::Map(_) => {
-                return Err(Flaw::shape(
-                    self.0.at,
-                    "true or false",
-                    "write true or false, without quotes",
-                ));
+                let hint = "write true or false, without quotes";
+                return Err(self.flaw(Shape::Truth, "true or false", hint));
             }
         };
         self.here(visitor.visit_bool(value))
@@ -241,25 +176,30 @@ impl<'a> Deserializer<'a> for Reader<'a> {
     }
 
     fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Flaw> {
-        self.map(visitor)
+        self.map(visitor, &[])
     }
 
     fn deserialize_struct<V: Visitor<'a>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Flaw> {
-        self.map(visitor)
+        self.map(visitor, keys)
     }
 
     fn deserialize_enum<V: Visitor<'a>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        words: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Flaw> {
         let choice = match &self.0.what {
+            What::Hole => Choice {
+                word: words.first().copied().unwrap_or_default(),
+                node: self.0,
+                value: None,
+            },
             What::Scalar { text, .. } => Choice {
                 word: text,
                 node: self.0,
@@ -271,9 +211,9 @@ impl<'a> Deserializer<'a> for Reader<'a> {
                     node: self.0,
                     value: Some(&entry.value),
                 },
-                _ => return Err(self.flaw("a mapping with exactly one key")),
+                _ => return Err(self.one_key("a mapping with exactly one key")),
             },
-            What::List(_) => return Err(self.flaw("a word or a mapping with one key")),
+            What::List(_) => return Err(self.one_key("a word or a mapping with one key")),
         };
         self.here(visitor.visit_enum(choice))
     }
@@ -335,8 +275,31 @@ impl<'a> MapAccess<'a> for Entries<'a> {
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Flaw> {
         match self.value.take() {
             Some(value) => seed.deserialize(Reader(value)),
-            None => Err(de::Error::custom("a value without its key")),
+            None => Err(Flaw::custom("a value without its key")),
         }
+    }
+}
+
+/// All keys of a mapping whose values cannot be read.
+struct Keys<'a> {
+    left: std::slice::Iter<'static, &'static str>,
+    node: &'a Written,
+}
+
+impl<'a> MapAccess<'a> for Keys<'a> {
+    type Error = Flaw;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Flaw> {
+        let next = self.left.next();
+        next.map(|key| {
+            let key: StrDeserializer<'_, Flaw> = (*key).into_deserializer();
+            seed.deserialize(key)
+        })
+        .transpose()
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Flaw> {
+        seed.deserialize(Reader(self.node))
     }
 }
 
@@ -386,14 +349,14 @@ impl<'a> VariantAccess<'a> for Choice<'a> {
     fn unit_variant(self) -> Result<(), Flaw> {
         match self.value {
             None => Ok(()),
-            Some(value) => Err(Reader(value).flaw("nothing")),
+            Some(value) => Err(Reader(value).flaw(Shape::Other, "nothing", "remove this")),
         }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, Flaw> {
         match self.value {
             Some(value) => seed.deserialize(Reader(value)),
-            None => Err(Reader(self.node).flaw("a mapping with one key")),
+            None => Err(Reader(self.node).one_key("a mapping with one key")),
         }
     }
 
@@ -406,7 +369,7 @@ impl<'a> VariantAccess<'a> for Choice<'a> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Flaw> {
-        Reader(self.value.unwrap_or(self.node)).map(visitor)
+        Reader(self.value.unwrap_or(self.node)).map(visitor, &[])
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle};
 
+use super::{Location, malformed};
+
 /// Nesting that no configuration has.
 const DEEPEST: usize = 64;
 /// Nodes that aliases may add: honest files share a few settings.
@@ -17,6 +19,17 @@ pub(super) struct Place {
     pub(super) line: u32,
     /// From 1, in characters.
     pub(super) column: u32,
+}
+
+impl Place {
+    /// In this file.
+    pub(super) fn of(self, file: &str) -> Location {
+        Location {
+            file: file.to_owned(),
+            line: self.line,
+            column: self.column,
+        }
+    }
 }
 
 /// A node of the file.
@@ -42,6 +55,8 @@ pub(super) enum What {
     List(Vec<Written>),
     /// `key: value`, in the order of the file.
     Map(Vec<Entry>),
+    /// What is missing or cannot be read: it stands for whatever is asked for ([`super::mend`]).
+    Hole,
 }
 
 /// One key of a mapping with its value.
@@ -73,19 +88,32 @@ pub(super) struct Flaw {
 pub(super) enum Kind {
     /// A key that nobody knows, and the one that was probably meant.
     Key(Option<&'static str>),
-    /// A key that is not there.
-    Missing,
+    /// This key is not there.
+    Missing(&'static str),
+    /// One of a few words is expected, and this one was probably meant.
+    Word(Option<&'static str>),
     /// Something else than what stands there is expected.
-    Shape,
+    Shape(Shape),
     /// What stands there.
+    Other,
+}
+
+/// What is expected at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `true` or `false`.
+    Truth,
+    /// `[a, b]`.
+    List,
+    /// Anything else.
     Other,
 }
 
 impl Flaw {
     /// Something else is expected at a place.
-    pub(super) fn shape(at: Place, expected: &str, hint: &str) -> Self {
+    pub(super) fn shape(at: Place, shape: Shape, expected: &str, hint: &str) -> Self {
         Self {
-            kind: Kind::Shape,
+            kind: Kind::Shape(shape),
             ..Self::new(at, format!("{expected} is expected here"), hint)
         }
     }
@@ -108,13 +136,13 @@ impl Written {
             What::Scalar { text, plain: true } => {
                 matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
             }
-            What::Scalar { .. } | What::List(_) | What::Map(_) => false,
+            What::Scalar { .. } | What::List(_) | What::Map(_) | What::Hole => false,
         }
     }
 
     fn nodes(&self) -> usize {
         match &self.what {
-            What::Scalar { .. } => 1,
+            What::Scalar { .. } | What::Hole => 1,
             What::List(items) => 1 + items.iter().map(Self::nodes).sum::<usize>(),
             What::Map(entries) => {
                 1 + entries
@@ -126,73 +154,44 @@ impl Written {
     }
 }
 
-/// The one document of a text; an empty mapping when there is none.
-pub(super) fn document(text: &str) -> Result<Written, Flaw> {
+/// The one document of a text, an empty mapping when there is none; and what is wrong with it
+/// beside. An error where nothing can be read.
+pub(super) fn document(text: &str) -> Result<(Written, Vec<Flaw>), Flaw> {
     let mut options = granit_parser::options! {
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };
     options.set_emit_comments(false);
     let mut builder = Builder::default();
-    for event in Parser::new_from_str_with_options(text.trim_start_matches('\u{feff}'), options) {
-        let (event, span) = event.map_err(|error| malformed(&error, text))?;
-        builder.take(event, place(span.start))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let mut well_until = 0;
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event.map_err(|error| malformed::flaw(&error, text, well_until))?;
+        well_until = span.end.index();
+        let at = place(span.start);
+        if matches!(event, Event::DocumentStart(..)) && builder.document.is_some() {
+            builder.flaws.push(Flaw::new(
+                at,
+                "a second document begins here",
+                "put it into a file of its own: --config takes several files, or a folder",
+            ));
+            break;
+        }
+        builder.take(event, at)?;
     }
-    Ok(builder.document.unwrap_or(Written {
+    let empty = || Written {
         at: Place { line: 1, column: 1 },
         what: What::Map(Vec::new()),
-    }))
+    };
+    Ok((builder.document.unwrap_or_else(empty), builder.flaws))
 }
 
-fn place(marker: Marker) -> Place {
+/// What the parser calls a place.
+pub(super) fn place(marker: Marker) -> Place {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Place {
         line: number(marker.line()),
         column: number(marker.col() + 1),
-    }
-}
-
-fn malformed(error: &granit_parser::ScanError, text: &str) -> Flaw {
-    let what = error.info().to_owned();
-    let hint = hint_of(&what);
-    let at = place(*error.marker());
-    match what.contains("tab") {
-        true => Flaw::new(tab(text, at), what, hint),
-        false => Flaw::new(at, what, hint),
-    }
-}
-
-/// The tab that is meant: the parser tells where the text before it begins.
-fn tab(text: &str, from: Place) -> Place {
-    let lines = text
-        .lines()
-        .zip(1_u32..)
-        .skip_while(|(_, line)| *line < from.line);
-    let indented = lines.filter_map(|(text, line)| {
-        let rest = text.trim_start_matches(' ');
-        let column = u32::try_from(text.len() - rest.len() + 1).ok()?;
-        rest.starts_with('\t').then_some(Place { line, column })
-    });
-    indented.into_iter().next().unwrap_or(from)
-}
-
-/// What to do about a text that is no YAML.
-fn hint_of(what: &str) -> &'static str {
-    let any = |words: &[&str]| words.iter().any(|word| what.contains(word));
-    if any(&["tab"]) {
-        "indent with spaces: YAML takes no tabs"
-    } else if any(&[
-        "quoted scalar",
-        "end of stream",
-        "unclosed",
-        "unexpected end",
-    ]) {
-        "close the quote or bracket that is open"
-    } else if any(&["alias", "anchor"]) {
-        "put quotes around text that begins with `*` or `&`"
-    } else {
-        "indent keys of one mapping alike, and put quotes around text with `: `, ` #`, \
-         `{`, `[` or `*`"
     }
 }
 
@@ -209,6 +208,8 @@ struct Open {
 #[derive(Default)]
 struct Builder {
     document: Option<Written>,
+    /// What is wrong, and leaves the rest readable.
+    flaws: Vec<Flaw>,
     open: Vec<Open>,
     anchors: HashMap<usize, Written>,
     unfolded: usize,
@@ -232,11 +233,6 @@ impl Builder {
             Event::MappingStart(_, anchor, _) => self.begin(What::Map(Vec::new()), anchor, at),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(anchor) => self.alias(anchor, at),
-            Event::DocumentStart(..) if self.document.is_some() => Err(Flaw::new(
-                at,
-                "a second document begins here",
-                "put it into a file of its own: --config takes several files, or a folder",
-            )),
             // What stands around nodes.
             _ => Ok(()),
         }
@@ -285,29 +281,35 @@ impl Builder {
         match (&mut open.node.what, open.key.take()) {
             (What::List(items), _) => items.push(node),
             (What::Map(_), Some((key, _))) if key == "<<" => open.merged.push(node),
-            (What::Map(entries), Some((key, at))) => entries.push(Entry {
-                key,
-                at,
-                value: node,
-            }),
+            (What::Map(entries), Some((key, at))) => {
+                // Of a key that stands twice the first counts.
+                if !entries.iter().any(|entry| entry.key == key) {
+                    entries.push(Entry {
+                        key,
+                        at,
+                        value: node,
+                    });
+                }
+            }
             (What::Map(entries), None) => {
                 let What::Scalar { text, .. } = node.what else {
                     return Err(not_text(node.at));
                 };
-                if entries.iter().any(|entry| entry.key == text) {
-                    return Err(Flaw::new(
+                if let Some(first) = entries.iter().find(|entry| entry.key == text) {
+                    let key = text.escape_debug();
+                    self.flaws.push(Flaw::new(
                         node.at,
+                        format!("the key `{key}` stands twice in one mapping"),
                         format!(
-                            "the key `{}` stands twice in one mapping",
-                            text.escape_debug()
+                            "keep one of them; the first is in line {}, column {}",
+                            first.at.line, first.at.column
                         ),
-                        "keep one of them",
                     ));
                 }
                 open.key = Some((text, node.at));
             }
             // Never open: a scalar is placed at once.
-            (What::Scalar { .. }, _) => {}
+            (What::Scalar { .. } | What::Hole, _) => {}
         }
         Ok(())
     }
@@ -337,7 +339,7 @@ fn not_text(at: Place) -> Flaw {
     Flaw::new(
         at,
         "a key is not text",
-        "put quotes around a key that begins with `{` or `[`",
+        "put quotes around text that begins with `{` or `[`, such as a template: \"{{ NAME }}\"",
     )
 }
 
@@ -355,7 +357,7 @@ fn merge(entries: &mut Vec<Entry>, source: Written) -> Result<(), Flaw> {
         What::List(sources) => sources
             .into_iter()
             .try_for_each(|source| merge(entries, source)),
-        What::Scalar { .. } => Err(Flaw::new(
+        What::Scalar { .. } | What::Hole => Err(Flaw::new(
             source.at,
             "a merge key `<<` takes mappings",
             "write `<<: *name` of an anchor before a mapping",

@@ -104,7 +104,9 @@ impl Fault for DiskError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Absent { .. } => "check the path and the volume that should hold it",
+            Self::Absent { .. } => {
+                "check the path: it starts at the configuration's folder; in a pod, check the volume"
+            }
             Self::NotRegular { .. } | Self::TooLarge { .. } => "name the file itself",
             Self::Open { path, .. } => return Some(close_it(path)),
             Self::Hangs { .. } => "look after the volume there",

@@ -10,7 +10,7 @@ use super::{Ended, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::base::plain;
 use crate::config::expand::holds_secret;
-use crate::config::{AgeKey, ComputedField, Config, Delivery, SealedKey, Target};
+use crate::config::{ComputedField, Config, Delivery, Target};
 use crate::pass::outcome::{Failed, counted, foreseen};
 use crate::pass::pipeline;
 use crate::pass::source;
@@ -171,9 +171,13 @@ async fn look(
 fn absent(config: &Config) -> Vec<String> {
     let sources = config.sources();
     let sources = sources.filter_map(|(_, source)| Some((source.name().0, source.file()?)));
-    let age = config.keys.age.iter().flat_map(AgeKey::files);
+    let age = config.keys.age.iter().flat_map(|age| age.key.files());
     let age = age.map(|file| ("age key file", file));
-    let sealed = config.keys.sealed.iter().filter_map(SealedKey::file);
+    let sealed = config
+        .keys
+        .sealed
+        .iter()
+        .filter_map(|sealed| sealed.key.file());
     let sealed = sealed.map(|file| ("sealing key file", file));
     let mut absent: Vec<String> = Vec::new();
     for (kind, file) in sources.chain(age).chain(sealed) {

@@ -6,23 +6,35 @@ use std::collections::BTreeMap;
 use crate::base::failure::Fault;
 use crate::base::plain;
 use crate::config::problem::Problem;
-use crate::config::{ComputedField, Config, Delivery, FileFormat, From, Location, Target};
+use crate::config::{
+    ComputedField, Config, Delivery, FieldName, FileFormat, From, Location, Target,
+};
 
 use super::field::FieldError;
 use super::template::{Template, TemplateError};
 
 /// Everything that is wrong with the templates of a configuration, whose files have these `texts`.
 /// Names are looked up only where all fields of a delivery are known beforehand: each source has a
-/// `pick` and no `flatten`.
-pub fn check_templates(config: &Config, texts: &BTreeMap<String, String>) -> Vec<Problem> {
-    let deliveries = config.deliveries.iter();
-    deliveries
-        .flat_map(|delivery| check_delivery(delivery, texts))
-        .collect()
+/// `pick` and no `flatten`, and nothing of them is broken.
+pub fn check_templates(
+    config: &Config,
+    texts: &BTreeMap<String, String>,
+    is_broken: &dyn Fn(&Location) -> bool,
+) -> Vec<Problem> {
+    let check = |delivery: &Delivery| {
+        let mut sources = delivery.from.iter();
+        let broken = is_broken(&delivery.at) || sources.any(|from| is_broken(&from.at));
+        let known = known_fields(&delivery.from).filter(|_| !broken);
+        check_delivery(delivery, texts, known)
+    };
+    config.deliveries.iter().flat_map(check).collect()
 }
 
-fn check_delivery(delivery: &Delivery, texts: &BTreeMap<String, String>) -> Vec<Problem> {
-    let mut known = known_fields(&delivery.from);
+fn check_delivery(
+    delivery: &Delivery,
+    texts: &BTreeMap<String, String>,
+    mut known: Option<Vec<String>>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for ComputedField {
         name,
@@ -81,13 +93,13 @@ fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
     ];
     let mut problems = Vec::new();
     for (list, names) in lists {
-        for name in names.iter().filter(|name| !known.contains(name)) {
+        for FieldName { name, at } in names.iter().filter(|field| !known.contains(&field.name)) {
             let error = FieldError::Absent {
                 field: name.clone(),
                 there: plain::names(known.iter().map(String::as_str)),
             };
             problems.push(Problem {
-                at: delivery.at.clone(),
+                at: at.clone(),
                 what: format!("`{list}`: {error}"),
                 hint: error.hint(),
                 class: error.class(),

@@ -170,7 +170,9 @@ impl Fault for FieldError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Absent { there, .. } => format!("the fields are {there}"),
+            Self::Absent { there, .. } => {
+                format!("check the spelling, or add a source that has it; the fields are {there}")
+            }
             Self::Null(_) => {
                 "give it a value at its source, or leave it out with `pick`".to_owned()
             }

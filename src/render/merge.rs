@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Material, Node, SecretBytes};
 use crate::base::plain;
-use crate::config::{Delivery, From, Source};
+use crate::config::{Delivery, FieldName, From, Source};
 use crate::format::base64;
 use crate::render::fetched::Fetched;
 
@@ -167,12 +167,12 @@ fn only_delivered(delivery: &Delivery, fields: &mut Fields<'_>) -> Result<(), Fa
         return Ok(());
     }
     let mut kept = Vec::with_capacity(delivery.deliver.len());
-    for name in &delivery.deliver {
+    for FieldName { name, at } in &delivery.deliver {
         match fields.list.iter().position(|field| field.name == *name) {
             Some(place) => kept.push(fields.list.remove(place)),
             None => {
                 let error = fields.bytes(name).err().unwrap_or(FieldError::None);
-                return Err(within("`deliver`", error));
+                return Err(within(format_args!("{at}: `deliver`"), error));
             }
         }
     }
@@ -235,16 +235,15 @@ fn insert<'a>(
 }
 
 fn require(delivery: &Delivery, fields: &Fields<'_>) -> Result<(), Failure> {
-    for name in &delivery.require {
+    for FieldName { name, at } in &delivery.require {
+        let place = format!("{at}: `require`");
         let Some(field) = fields.named(name) else {
-            return Err(within(
-                "`require`",
-                fields.bytes(name).err().unwrap_or(FieldError::None),
-            ));
+            let error = fields.bytes(name).err();
+            return Err(within(place, error.unwrap_or(FieldError::None)));
         };
         if !matches!(field.value.node(), Node::List(_) | Node::Map(_)) && field.scalar()?.is_empty()
         {
-            return Err(within("`require`", FieldError::Empty(field.whence())));
+            return Err(within(place, FieldError::Empty(field.whence())));
         }
     }
     Ok(())

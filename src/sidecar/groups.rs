@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::base::overlap::Unions;
-use crate::config::{AgeKey, Config, Delivery, SealedKey, Source, Target};
+use crate::config::{Config, Delivery, Source, Target};
 use crate::pass::observe::together;
 use crate::plan::declared::pruned;
 
@@ -150,9 +150,13 @@ pub fn files(group: &Config) -> Vec<PathBuf> {
         sealed |= source.is_sealed();
         age |= source.is_encrypted() && !source.is_sealed();
     }
-    let age_keys = group.keys.age.iter().flat_map(AgeKey::files);
+    let age_keys = group.keys.age.iter().flat_map(|age| age.key.files());
     files.extend(age_keys.filter(|_| age));
-    let sealed_keys = group.keys.sealed.iter().filter_map(SealedKey::file);
+    let sealed_keys = group
+        .keys
+        .sealed
+        .iter()
+        .filter_map(|sealed| sealed.key.file());
     files.extend(sealed_keys.filter(|_| sealed));
     files.sort_unstable();
     files.dedup();

@@ -77,7 +77,7 @@ deliveries:
     assert_eq!(
         last_line(&output),
         "error: missing: two: keyferry.yaml:4:24: age file none.age does not exist; \
-         check the path and the volume that should hold it"
+         check the path: it starts at the configuration's folder; in a pod, check the volume"
     );
     for once in [
         "none.age does not exist",
@@ -134,7 +134,7 @@ deliveries:
     to: [{file: {path: a.env, frmat: dotenv, mode: [1]}}]
   - name: b
     from: [{zzz: 1}]
-    to: [{file: {path: a.env}}, {file: {path: b, edit: maybe}}]
+    to: [{file: {path: b.env}}, {file: {path: c.env, edit: maybe}}]
 ";
     let output = said(text, &["check"]);
     for error in [
@@ -142,7 +142,7 @@ deliveries:
         "4:31: unknown key `frmat`",
         "4:52: one text is expected here",
         "6:13: unknown key `zzz`",
-        "7:56: true or false is expected here",
+        "7:60: true or false is expected here",
     ] {
         let error = format!("error: configuration: keyferry.yaml:{error}\n");
         assert!(output.stderr.contains(&error), "{error}{}", output.stderr);

@@ -39,7 +39,10 @@ impl Checker<'_> {
             sops.map(|pattern| (pattern, true)),
             sealed.map(|pattern| (pattern, false)),
         ];
-        let given = given.into_iter().flatten().collect();
+        let given = given.into_iter().flatten().map(Some).collect();
+        let namespaces = namespaces.iter();
+        let namespaces = namespaces.map(|namespace| self.namespace(namespace));
+        let namespaces = namespaces.collect();
         let (pattern, is_sops) = self.only(&at, "`manifests`", "sops, sealed", given)?;
         let files = self.found(&pattern).into_iter().map(|file| {
             if is_sops {
@@ -56,10 +59,7 @@ impl Checker<'_> {
         Some(ManifestSet {
             name,
             files: files.collect(),
-            namespaces: namespaces
-                .iter()
-                .map(|namespace| self.namespace(namespace))
-                .collect(),
+            namespaces,
             prune,
             conflict: Conflict {
                 adopt,
@@ -125,7 +125,8 @@ impl Checker<'_> {
             self.problem(
                 at,
                 format!("no file is called {}", path.display()),
-                "name files that are there, or remove this entry",
+                "the path starts at this configuration's folder; name files that are there, or \
+                 remove this entry",
             );
         }
         files.unwrap_or_default()

@@ -2,6 +2,7 @@
 //! reported at once.
 
 mod manifests;
+mod merge;
 mod name;
 mod outputs;
 mod reflect;
@@ -11,14 +12,13 @@ mod target;
 mod vault;
 mod window;
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::at::{At, Hidden, Shown};
 use super::expand::{ExpandError, expand};
 use super::outside::Outside;
-use super::problem::{Problem, nearest};
+use super::problem::Problem;
 use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
 use super::source::DEFAULT_SERVER;
 use crate::base::artifact::ConfigurationName;
@@ -26,13 +26,19 @@ use crate::base::failure::Class;
 use crate::base::redact::form::is_private_key;
 
 use super::{
-    AgeKey, ComputedField, Config, Delivery, Keys, Location, ManifestSet, Reflector, SealedKey,
-    SecretRef, Sidecar, Staleness, Target, VaultRead, VaultServer,
+    AgeKey, ComputedField, Delivery, FieldName, Location, ManifestSet, Reflector, SealedKey,
+    SecretRef, Sidecar, Staleness, Target, VaultServer,
 };
+
+pub use merge::merge;
 
 /// What the files seen so far declare, before it is merged.
 #[derive(Debug, Default)]
 pub struct Parts {
+    /// Where a problem may only follow from another.
+    pub broken: Vec<Location>,
+    /// Something at the top could not be read: what is missing in the whole may have stood there.
+    pub lost: bool,
     /// What each file calls the configuration; nothing where that is no name.
     names: Vec<(Option<ConfigurationName>, Location)>,
     vaults: Vec<VaultServer>,
@@ -61,6 +67,7 @@ pub fn check(
         base,
         outside,
         problems: Vec::new(),
+        broken: std::mem::take(&mut parts.broken),
     };
     let RawConfig {
         name,
@@ -116,155 +123,8 @@ pub fn check(
     for set in manifests {
         parts.manifests.extend(checker.manifests(set));
     }
+    parts.broken = checker.broken;
     checker.problems
-}
-
-/// Merges what all files declare and checks what only the whole can show.
-pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
-    let Parts {
-        names: called,
-        vaults,
-        broken_vaults,
-        age,
-        sealed,
-        sidecar,
-        recipients,
-        deliveries,
-        reflectors,
-        mark_keys,
-        manifests,
-    } = parts;
-    if let [(_, first), (_, second), ..] = sidecar.as_slice() {
-        problems.push(twice("the section", "sidecar", first, second));
-    }
-    let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
-    for server in vaults {
-        if let Some(first) = servers.get(&server.name) {
-            // Files that each say all that they need are used together.
-            if first.anywhere() == server.anywhere() {
-                continue;
-            }
-            problems.push(twice("vault server", &server.name, &first.at, &server.at));
-        }
-        servers.insert(server.name.clone(), server);
-    }
-    let mut names: BTreeMap<&str, &Location> = BTreeMap::new();
-    for delivery in &deliveries {
-        if let Some(first) = names.insert(&delivery.name, &delivery.at) {
-            problems.push(twice("delivery", &delivery.name, first, &delivery.at));
-        }
-    }
-    for (server, at) in mentioned(&deliveries, &age, &sealed) {
-        if !servers.contains_key(server) && !broken_vaults.iter().any(|name| name == server) {
-            problems.push(unknown_server(server, at, &servers));
-        }
-    }
-    let mut reflectors = reflectors.into_iter();
-    let reflector = reflectors.next();
-    if let (Some((_, first)), Some((_, second))) = (&reflector, reflectors.next()) {
-        problems.push(Problem {
-            at: second,
-            what: "`reflector` is declared twice".to_owned(),
-            hint: Some(format!("the first is at {first}; make one of them")),
-            class: Class::Configuration,
-        });
-    }
-    if let [(_, first), (_, second), ..] = mark_keys.as_slice() {
-        problems.push(twice("the section", "markKey", first, second));
-    }
-    let mark_key = mark_keys.into_iter().next().map(|(at, _)| at);
-    problems.extend(reflect::unsigned(&deliveries, mark_key.as_ref()));
-    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
-    for set in &manifests {
-        let Some(name) = &set.name else { continue };
-        if let Some(first) = sets.insert(name, &set.at) {
-            problems.push(twice("a set of manifests", name, first, &set.at));
-        }
-    }
-    outputs::check(&deliveries, problems);
-    let reflector_at = reflector.as_ref().map(|(_, at)| at);
-    let name = name::merge(
-        called,
-        name::needed(&deliveries, &manifests, reflector_at),
-        problems,
-    );
-    let reflector = reflector.map(|(reflector, _)| Reflector {
-        mark_key: mark_key.clone().unwrap_or_else(reflect::usual_mark_key),
-        ..reflector
-    });
-    Config {
-        name,
-        vaults: servers,
-        keys: Keys {
-            age: age.into_iter().map(|(key, _)| key).collect(),
-            sealed: sealed.into_iter().map(|(key, _)| key).collect(),
-            recipients,
-        },
-        sidecar: sidecar
-            .into_iter()
-            .next()
-            .map(|(sidecar, _)| sidecar)
-            .unwrap_or_default(),
-        deliveries,
-        reflector,
-        mark_key,
-        manifests,
-    }
-}
-
-/// Every server that something reads from, and where that was written.
-fn mentioned<'a>(
-    deliveries: &'a [Delivery],
-    age: &'a [(AgeKey, Location)],
-    sealed: &'a [(SealedKey, Location)],
-) -> impl Iterator<Item = (&'a str, &'a Location)> {
-    let sources = deliveries.iter().flat_map(|delivery| &delivery.from);
-    let sources = sources.filter_map(|from| Some((from.source.vault()?, &from.at)));
-    let age = age.iter().filter_map(|(key, at)| match key {
-        AgeKey::Vault { read, .. } => Some((read, at)),
-        AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
-            None
-        }
-    });
-    let sealed = sealed.iter().filter_map(|(key, at)| match key {
-        SealedKey::Vault { read, .. } => Some((read, at)),
-        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
-    });
-    let reads = sources.chain(age).chain(sealed);
-    reads.map(|(read, at): (&VaultRead, &Location)| (read.server.as_str(), at))
-}
-
-fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultServer>) -> Problem {
-    let (what, hint) = if server == DEFAULT_SERVER {
-        (
-            "this reads from Vault, but no `vault:` is configured".to_owned(),
-            "add `vault: {address: …, auth: …}`, or name one of `vaults` with `server:`".to_owned(),
-        )
-    } else {
-        let known = servers.keys().map(String::as_str);
-        (
-            format!("no vault server is called `{server}`"),
-            nearest(server, known).map_or_else(
-                || "name one of `vaults`".to_owned(),
-                |meant| format!("did you mean `{meant}`?"),
-            ),
-        )
-    };
-    Problem {
-        at: at.clone(),
-        what,
-        hint: Some(hint),
-        class: Class::Configuration,
-    }
-}
-
-fn twice(kind: &str, name: &str, first: &Location, second: &Location) -> Problem {
-    Problem {
-        at: second.clone(),
-        what: format!("{kind} `{name}` is declared twice"),
-        hint: Some(format!("the first is at {first}; rename one")),
-        class: Class::Configuration,
-    }
 }
 
 /// One file's checks: it collects problems and gives what can still be given.
@@ -273,6 +133,8 @@ struct Checker<'a> {
     base: &'a Path,
     outside: &'a Outside<'a>,
     problems: Vec<Problem>,
+    /// Where a problem may only follow from another.
+    broken: Vec<Location>,
 }
 
 impl Checker<'_> {
@@ -285,15 +147,28 @@ impl Checker<'_> {
     }
 
     fn problem(&mut self, at: Location, what: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(Problem {
-            at,
-            what: what.into(),
-            hint: Some(hint.into()),
-            class: Class::Configuration,
-        });
+        self.report(Class::Configuration, at, what, hint);
     }
 
-    /// A text with its variables filled in; empty after a problem.
+    fn report(
+        &mut self,
+        class: Class,
+        at: Location,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        if !self.broken.contains(&at) {
+            self.problems.push(Problem {
+                at,
+                what: what.into(),
+                hint: Some(hint.into()),
+                class,
+            });
+        }
+    }
+
+    /// A text with its variables filled in. After a problem it is one that nothing else is, and
+    /// nothing more is said of it.
     fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
         match expand(&written.value, self.outside.env) {
             Ok(text) => text,
@@ -308,8 +183,9 @@ impl Checker<'_> {
                          `${`"
                     }
                 };
-                self.problem(at, error.to_string(), hint);
-                String::new()
+                self.problem(at.clone(), error.to_string(), hint);
+                self.broken.push(at);
+                format!("?{}.{}", written.line, written.column)
             }
         }
     }
@@ -317,7 +193,7 @@ impl Checker<'_> {
     /// A text that must not be empty.
     fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
         let text = self.text(written);
-        if text.trim().is_empty() && !written.value.contains("${") {
+        if text.trim().is_empty() {
             let at = self.at(written);
             self.problem(at, format!("{what} is empty"), "write a name");
         }
@@ -387,6 +263,7 @@ impl Checker<'_> {
         let fields = fields
             .map(|(name, field)| self.computed(name, field))
             .collect();
+        let has_targets = !to.is_empty();
         let to: Vec<Target> = to
             .into_iter()
             .filter_map(|target| self.target(target))
@@ -401,21 +278,19 @@ impl Checker<'_> {
             windows: self.windows(windows),
         };
         self.staleness_suits(&at, &staleness, &to);
-        let history = history.and_then(|written| self.history(&written, &to));
+        let history = history.and_then(|written| self.history(&written, has_targets));
+        let sources = from.len();
+        let from = from.into_iter();
+        let from: Vec<_> = from.filter_map(|from| self.from(from)).collect();
+        if from.len() < sources {
+            // Its fields are unknown now.
+            self.broken.push(at.clone());
+        }
         Delivery {
-            from: from
-                .into_iter()
-                .filter_map(|from| self.from(from))
-                .collect(),
+            from,
             fields,
-            require: require
-                .iter()
-                .map(|field| self.name(field, "this field"))
-                .collect(),
-            deliver: deliver
-                .iter()
-                .map(|field| self.name(field, "this field"))
-                .collect(),
+            require: self.field_names(&require),
+            deliver: self.field_names(&deliver),
             allow_empty,
             to,
             history,
@@ -429,16 +304,24 @@ impl Checker<'_> {
         }
     }
 
-    fn history(&mut self, written: &At<u64>, to: &[Target]) -> Option<usize> {
+    fn history(&mut self, written: &At<u64>, has_targets: bool) -> Option<usize> {
         let count = written.value;
         if !(1..=100).contains(&count) {
             let what = format!("`history: {count}` is out of bounds");
             self.problem(self.at(written), what, "write 1 to 100, for example 20");
-        } else if to.is_empty() {
+        } else if !has_targets {
             let what = "`history` needs a target to lie beside";
             self.problem(self.at(written), what, "add `to:`, or remove it");
         }
         usize::try_from(count).ok()
+    }
+
+    fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
+        let field = |written: &At<Shown>| FieldName {
+            name: self.name(written, "this field"),
+            at: self.at(written),
+        };
+        written.iter().map(field).collect()
     }
 
     fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
@@ -467,15 +350,24 @@ impl Checker<'_> {
     }
 
     /// The only one of several alternatives that was written.
-    fn only<T>(&mut self, at: &Location, what: &str, known: &str, mut given: Vec<T>) -> Option<T> {
+    fn only<T>(
+        &mut self,
+        at: &Location,
+        what: &str,
+        known: &str,
+        mut given: Vec<Option<T>>,
+    ) -> Option<T> {
         if given.len() == 1 {
-            return given.pop();
+            return given.pop()?;
         }
-        let count = given.len();
+        let (count, verb) = match given.len() {
+            0 => ("none".to_owned(), "add"),
+            several => (several.to_string(), "keep"),
+        };
         self.problem(
             at.clone(),
-            format!("{what} needs exactly one of {known}, and here are {count}"),
-            format!("keep one of {known}"),
+            format!("{what} needs exactly one of {known}, and has {count}"),
+            format!("{verb} one of {known}"),
         );
         None
     }

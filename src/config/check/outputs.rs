@@ -104,7 +104,7 @@ fn place<'a>(delivery: &'a Delivery, target: &'a Target) -> Place<'a> {
 fn computed(delivery: &Delivery) -> Vec<&str> {
     let names = delivery.fields.iter().map(|field| field.name.as_str());
     let all = delivery.deliver.is_empty();
-    let delivered = |name: &&str| all || delivery.deliver.iter().any(|only| only == name);
+    let delivered = |name: &&str| all || delivery.deliver.iter().any(|only| only.name == *name);
     names.filter(delivered).collect()
 }
 

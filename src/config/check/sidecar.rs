@@ -87,6 +87,7 @@ impl Checker<'_> {
             Ok(span) => Some(span),
             Err(what) => {
                 let at = self.at(written);
+                let what = what.split(';').next().unwrap_or_default();
                 self.problem(at, what, "write it as 30s, 5m, 1h30m or 7d");
                 None
             }
@@ -157,16 +158,16 @@ impl Checker<'_> {
         } = written.value;
         let mut given = Vec::new();
         if let Some(signal) = signal {
-            given.push(self.signal(&at, signal)?);
+            given.push(self.signal(&at, signal));
         }
         if let Some(run) = run {
-            given.push(self.command(&at, run)?);
+            given.push(self.command(&at, run));
         }
         if let Some(restart) = restart {
-            given.push(self.restart(&at, restart)?);
+            given.push(self.restart(&at, restart));
         }
         if let Some(webhook) = webhook {
-            given.push(self.webhook(webhook)?);
+            given.push(self.webhook(webhook));
         }
         self.only(&at, "a reaction", "signal, run, restart, webhook", given)
     }
@@ -198,10 +199,11 @@ impl Checker<'_> {
     ) -> Option<Process> {
         let mut given = Vec::new();
         if let Some(name) = name {
-            given.push(Process::Named(self.name(&name, "the program's name")));
+            let name = self.name(&name, "the program's name");
+            given.push(Some(Process::Named(name)));
         }
         if let Some(file) = pid_file {
-            given.push(Process::PidFile(self.path(&file)));
+            given.push(Some(Process::PidFile(self.path(&file))));
         }
         self.only(at, what, "process, pidFile", given)
     }
@@ -234,16 +236,12 @@ impl Checker<'_> {
             (Workload::StatefulSet, stateful_set),
             (Workload::DaemonSet, daemon_set),
         ];
-        let given: Vec<(Workload, At<Shown>)> = given
-            .into_iter()
-            .filter_map(|(kind, name)| Some((kind, name?)))
-            .collect();
+        let given = given.into_iter();
+        let given = given.filter_map(|(kind, name)| Some(Some((kind, name?))));
+        let given: Vec<Option<(Workload, At<Shown>)>> = given.collect();
         let known = "deployment, statefulSet, daemonSet";
+        let wait = wait.and_then(|text| self.duration(&text));
         let (kind, name) = self.only(at, "`restart`", known, given)?;
-        let wait = match wait {
-            Some(text) => Some(self.duration(&text)?),
-            None => None,
-        };
         let part = |value: &str| At {
             value: Shown(value.to_owned()),
             line: name.line,

@@ -51,14 +51,17 @@ impl Checker<'_> {
         if let Some(path) = vault {
             let place = self.at(&path);
             let text = self.text(&path);
-            let read = self.vault_read(&text, &place, server.map(|server| server.value.0))?;
+            let read = self.vault_read(&text, &place, server.map(|server| server.value.0));
             let version = version.and_then(|version| self.version(version));
             let write = write.map(|write| serde_json::Value::from_iter(write.value).to_string());
-            sources.push(Source::Vault(VaultRead {
-                version,
-                write,
-                ..read
-            }));
+            let whole = |read| {
+                Source::Vault(VaultRead {
+                    version,
+                    write,
+                    ..read
+                })
+            };
+            sources.push(read.map(whole));
         }
         if allow_unauthenticated && sops.is_none() {
             self.problem(
@@ -70,44 +73,42 @@ impl Checker<'_> {
         if let Some(file) = age {
             let path = self.path(&file);
             let format = document_format(format.as_ref(), &path);
-            sources.push(Source::Age { file: path, format });
+            sources.push(Some(Source::Age { file: path, format }));
         }
         if let Some(file) = sops {
             let path = self.path(&file);
-            sources.push(Source::Sops {
+            sources.push(Some(Source::Sops {
                 format: document_format(format.as_ref(), &path),
                 file: path,
                 allow_unauthenticated,
                 commit: None,
-            });
+            }));
         }
         if let Some(written) = sealed {
-            sources.push(self.sealed(&written));
+            sources.push(Some(self.sealed(&written)));
         }
         if let Some(object) = sealed_secret {
-            sources.push(Source::SealedObject(self.secret_ref(object)));
+            sources.push(Some(Source::SealedObject(self.secret_ref(object))));
         }
         if let Some(secret) = secret {
-            sources.push(Source::Secret(self.secret_ref(secret)));
+            sources.push(Some(Source::Secret(self.secret_ref(secret))));
         }
         let source = self.only(
             &at,
             "a source",
             "vault, sops, sealed, sealedSecret, age, secret",
             sources,
-        )?;
+        );
+        let pick = pick.iter().map(|path| self.name(path, "this field"));
+        let pick = pick.collect();
+        let rename = rename.0.iter();
+        let rename = rename.map(|(old, new)| (old.clone(), self.name(new, "the new name")));
+        let rename = rename.collect();
         Some(From {
-            source,
+            source: source?,
             prefix: prefix.0,
-            pick: pick
-                .iter()
-                .map(|path| self.name(path, "this field"))
-                .collect(),
-            rename: rename
-                .0
-                .iter()
-                .map(|(old, new)| (old.clone(), self.name(new, "the new name")))
-                .collect(),
+            pick,
+            rename,
             overrides: r#override,
             optional,
             encoding: encoding.map(|encoding| match encoding {

@@ -51,17 +51,17 @@ impl Checker<'_> {
         }
         let mut targets = Vec::new();
         if let Some(file) = file {
-            targets.push(self.file(file)?);
+            targets.push(self.file(file));
         }
         if let Some(files) = files {
-            targets.push(self.files(files)?);
+            targets.push(self.files(files));
         }
         if let Some(secret) = secret {
             let accounts = service_accounts
                 .iter()
                 .map(|account| self.object_name(account, "the ServiceAccount"))
                 .collect();
-            targets.push(self.secret(secret, accounts, reflect));
+            targets.push(Some(self.secret(secret, accounts, reflect)));
         }
         self.only(&at, "a target", "file, files, secret", targets)
     }
@@ -74,7 +74,7 @@ impl Checker<'_> {
             return None;
         };
         let path = self.target_path(place);
-        let format = self.file_format(&raw, &path, &at)?;
+        let format = self.file_format(&raw, place, &path, &at);
         let access = Access {
             mode: self.mode(raw.mode.as_ref(), Access::PRIVATE.mode),
             dir_mode: self.mode(raw.dir_mode.as_ref(), Access::PRIVATE.dir_mode),
@@ -88,7 +88,7 @@ impl Checker<'_> {
         };
         Some(Target::File(FileTarget {
             path,
-            format,
+            format: format?,
             access,
             at,
         }))
@@ -160,14 +160,21 @@ impl Checker<'_> {
         }
     }
 
-    fn file_format(&mut self, raw: &RawFile, path: &Path, at: &Location) -> Option<FileFormat> {
+    fn file_format(
+        &mut self,
+        raw: &RawFile,
+        place: &At<Shown>,
+        path: &Path,
+        at: &Location,
+    ) -> Option<FileFormat> {
         let format = match (&raw.format, by_name(path)) {
             (Some(format), _) => format.value,
             (None, _) if raw.template.is_some() => RawFileFormat::Template,
             (None, Some(format)) => format,
             (None, None) => {
+                let at = self.at(place);
                 self.problem(
-                    at.clone(),
+                    at,
                     "the name of this file does not tell its format",
                     "add `format:` with dotenv, json, yaml, properties, raw or template",
                 );
@@ -235,10 +242,8 @@ impl Checker<'_> {
             Err(error) => {
                 let at = self.at(file);
                 let what = format!("template {} cannot be read: {error}", path.display());
-                self.problem(at, what, "the path starts at this configuration's folder");
-                if let Some(problem) = self.problems.last_mut() {
-                    problem.class = class_of_reading(&error);
-                }
+                let hint = "the path starts at this configuration's folder";
+                self.report(class_of_reading(&error), at, what, hint);
                 None
             }
         }
@@ -306,6 +311,7 @@ impl Checker<'_> {
         written: Option<&At<Shown>>,
         registries: Vec<At<RawRegistry>>,
     ) -> SecretKind {
+        let registries_at = registries.first().map(|first| self.at(first));
         let registries: Vec<Registry> = registries
             .into_iter()
             .map(|registry| {
@@ -322,6 +328,7 @@ impl Checker<'_> {
             })
             .collect();
         let Some(written) = written else {
+            self.no_registries(registries_at);
             return SecretKind::of(secret::OPAQUE);
         };
         let text = self.name(written, "the type");
@@ -353,14 +360,18 @@ impl Checker<'_> {
                 "use another type",
             );
         }
-        if !registries.is_empty() {
+        self.no_registries(registries_at);
+        kind
+    }
+
+    fn no_registries(&mut self, at: Option<Location>) {
+        if let Some(at) = at {
             self.problem(
                 at,
                 "`registries` is of use only with `type: dockerconfigjson`",
-                "remove it",
+                "add `type: dockerconfigjson` to the Secret, or remove `registries`",
             );
         }
-        kind
     }
 }
 

@@ -1,7 +1,6 @@
 //! Vault servers, identities and the keys that open files.
 
 use super::super::at::{At, Shown};
-use super::super::problem::Problem;
 use super::super::raw::{
     RawAgeKey, RawAppRole, RawAuth, RawGithubActions, RawJwtAuth, RawKubernetesAuth, RawSealedKey,
     RawSealedKeySecret, RawSecretKeyRef, RawToken, RawVault,
@@ -40,7 +39,7 @@ impl Checker<'_> {
             ),
         };
         let (address_at, auth_at) = (address.1.clone(), self.at(&auth));
-        let address = self.address(address.0, address.1, allow_plaintext)?;
+        let address = self.address(address.0, address.1, allow_plaintext);
         let namespace = match namespace {
             Some(namespace) => Some(self.name(&namespace, "the namespace")),
             None => self.first_set(&["VAULT_NAMESPACE", "BAO_NAMESPACE"]),
@@ -54,14 +53,16 @@ impl Checker<'_> {
                 .first_set(&["VAULT_CACERT", "BAO_CACERT"])
                 .map(Into::into),
         };
+        let server_name = server_name.map(|name| self.name(&name, "the server name"));
+        let auth = self.auth(auth);
         Some(VaultServer {
             name: name.to_owned(),
-            address,
+            address: address?,
             namespace,
             ca_file,
-            server_name: server_name.map(|name| self.name(&name, "the server name")),
+            server_name,
             allow_plaintext,
-            auth: self.auth(auth)?,
+            auth: auth?,
             at,
             ca_at,
             address_at,
@@ -85,12 +86,7 @@ impl Checker<'_> {
             ),
             Ok(_) => return Some(text.trim_end_matches('/').to_owned()),
         };
-        self.problems.push(Problem {
-            at,
-            what,
-            hint: Some(hint.to_owned()),
-            class,
-        });
+        self.report(class, at, what, hint);
         None
     }
 
@@ -104,10 +100,10 @@ impl Checker<'_> {
         } = written.value;
         let mut ways = Vec::new();
         if let Some(kubernetes) = kubernetes {
-            ways.push(self.kubernetes_auth(kubernetes));
+            ways.push(Some(self.kubernetes_auth(kubernetes)));
         }
         if let Some(jwt) = jwt {
-            ways.push(self.jwt_auth(&at, jwt)?);
+            ways.push(self.jwt_auth(&at, jwt));
         }
         if let Some(RawAppRole {
             mount,
@@ -116,17 +112,17 @@ impl Checker<'_> {
             wrapped,
         }) = app_role
         {
-            ways.push(VaultAuth::AppRole {
+            ways.push(Some(VaultAuth::AppRole {
                 mount: self.mount(mount, "approle"),
                 role_id_file: self.path(&role_id_file),
                 secret_id_file: self.path(&secret_id_file),
                 wrapped,
-            });
+            }));
         }
         if let Some(RawToken { file }) = token {
-            ways.push(VaultAuth::Token {
+            ways.push(Some(VaultAuth::Token {
                 file: self.path(&file),
-            });
+            }));
         }
         self.only(&at, "`auth`", "kubernetes, jwt, appRole, token", ways)
     }
@@ -153,18 +149,16 @@ impl Checker<'_> {
         } = written;
         let mut sources = Vec::new();
         if let Some(file) = token_file {
-            sources.push(JwtSource::File(self.path(&file)));
+            sources.push(Some(JwtSource::File(self.path(&file))));
         }
         if let Some(RawGithubActions { audience }) = github_actions {
-            sources.push(JwtSource::GithubActions {
-                audience: self.name(&audience, "the audience"),
-            });
+            let audience = self.name(&audience, "the audience");
+            sources.push(Some(JwtSource::GithubActions { audience }));
         }
-        Some(VaultAuth::Jwt {
-            mount: self.mount(mount, "jwt"),
-            role: self.name(&role, "the role"),
-            token: self.only(at, "`jwt`", "tokenFile, githubActions", sources)?,
-        })
+        let mount = self.mount(mount, "jwt");
+        let role = self.name(&role, "the role");
+        let token = self.only(at, "`jwt`", "tokenFile, githubActions", sources)?;
+        Some(VaultAuth::Jwt { mount, role, token })
     }
 
     fn mount(&mut self, written: Option<At<Shown>>, usual: &str) -> String {
@@ -187,18 +181,18 @@ impl Checker<'_> {
         let mut keys = Vec::new();
         let mut passphrase = passphrase_file.map(|file| self.path(&file));
         if let Some(file) = file {
-            keys.push(AgeKey::File {
+            keys.push(Some(AgeKey::File {
                 file: self.path(&file),
                 passphrase: passphrase.take(),
-            });
+            }));
         }
         if let Some(file) = ssh {
-            keys.push(AgeKey::Ssh(self.path(&file)));
+            keys.push(Some(AgeKey::Ssh(self.path(&file))));
         }
-        keys.extend(passphrase.map(AgeKey::Passphrase));
+        keys.extend(passphrase.map(AgeKey::Passphrase).map(Some));
         if let Some(vault) = vault {
-            let (read, field) = self.vault_field(&vault, server.as_ref())?;
-            keys.push(AgeKey::Vault { read, field });
+            let found = self.vault_field(&vault, server.as_ref());
+            keys.push(found.map(|(read, field)| AgeKey::Vault { read, field }));
         } else if let Some(server) = server {
             let at = self.at(&server);
             self.problem(at, "`server` is of use only beside `vault`", "remove it");
@@ -209,13 +203,13 @@ impl Checker<'_> {
                 name,
                 key,
             } = secret.value;
-            keys.push(AgeKey::Secret {
+            keys.push(Some(AgeKey::Secret {
                 at: SecretRef {
                     namespace: namespace.map(|namespace| self.namespace(&namespace)),
                     name: self.object_name(&name, "the Secret's name"),
                 },
                 key: self.name(&key, "the key"),
-            });
+            }));
         }
         self.only(
             &at,
@@ -256,14 +250,14 @@ impl Checker<'_> {
         } = written.value;
         let mut keys = Vec::new();
         if let Some(file) = file {
-            keys.push(SealedKey::File(self.path(&file)));
+            keys.push(Some(SealedKey::File(self.path(&file))));
         }
         if let Some(secret) = secret {
-            keys.push(self.sealed_key_secret(secret));
+            keys.push(Some(self.sealed_key_secret(secret)));
         }
         if let Some(vault) = vault {
-            let (read, field) = self.vault_field(&vault, server.as_ref())?;
-            keys.push(SealedKey::Vault { read, field });
+            let found = self.vault_field(&vault, server.as_ref());
+            keys.push(found.map(|(read, field)| SealedKey::Vault { read, field }));
         } else if let Some(server) = server {
             let at = self.at(&server);
             self.problem(at, "`server` is of use only beside `vault`", "remove it");

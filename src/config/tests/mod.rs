@@ -1,5 +1,6 @@
 //! The configuration by example: what is accepted, and what is said about what is not.
 
+mod at_once;
 mod manifests;
 mod name;
 mod windows;
@@ -148,12 +149,12 @@ fn what_is_meant_must_be_clear() {
         (
             "    from: [{}]\n",
             "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, \
-             secret, and here are 0",
+             secret, and has none; add one of",
         ),
         (
             "    from: [{vault: kv/a, age: b.age}]\n",
             "c/k.yaml:4:12: a source needs exactly one of vault, sops, sealed, sealedSecret, age, \
-             secret, and here are 2",
+             secret, and has 2; keep one of",
         ),
         (
             "    from: [{age: b.age, version: 3}]\n",
@@ -177,7 +178,7 @@ fn what_is_meant_must_be_clear() {
         ),
         (
             "    from: [{vault: kv/a}]\n    to: [{file: {path: a}}]\n",
-            "c/k.yaml:5:17: the name of this file does not tell its format",
+            "c/k.yaml:5:24: the name of this file does not tell its format",
         ),
         (
             "    from: [{vault: kv/a}]\n    to: [{file: {path: a.json, edit: true}}]\n",
@@ -261,26 +262,25 @@ fn mistakes_that_many_make_get_the_next_move() {
         ),
         (
             "deliveries:\n\t- {name: a}\n",
-            "c/k.yaml:3:1: tabs disallowed within this context (block indentation); indent with \
-             spaces: YAML takes no tabs",
+            "c/k.yaml:3:1: a tab stands here; indent with spaces: YAML takes no tabs",
         ),
         (
             "deliveries:\n - name: a\n  from: []\n",
-            "c/k.yaml:4:3: while parsing a block collection, did not find expected '-' indicator; \
-             indent keys of one mapping alike",
+            "c/k.yaml:4:3: a `-` is expected here, or less indentation; indent the keys of one \
+             mapping alike",
         ),
         (
             "deliveries:\n - name: \"a\n",
-            "c/k.yaml:4:1: invalid indentation in multiline quoted scalar; close the quote or \
-             bracket",
+            "c/k.yaml:3:10: this quote is not closed; close it in the same line",
         ),
         (
-            "deliveries: [{name: a, allowEmpty: yes}]\n",
-            "c/k.yaml:2:36: true or false is expected here; write true or false, without quotes",
+            "deliveries: [{name: a, fields: {A: b}, allowEmpty: yes}]\n",
+            "c/k.yaml:2:52: true or false is expected here; write true or false, without quotes",
         ),
         (
             "deliveries: 7\n",
-            "c/k.yaml:2:13: a list (`[a, b]`) is expected here; `keyferry schema` prints",
+            "c/k.yaml:2:13: a list (`[a, b]`) is expected here; write `[` before it and `]` behind \
+             it; `keyferry explain deliveries` says what can stand here",
         ),
     ] {
         refused(text, expected);
@@ -477,7 +477,7 @@ deliveries:
     );
     assert_eq!(config.keys.age.len(), 5);
     assert!(
-        matches!(&config.keys.age[3], AgeKey::Vault { read, field } if read.path == "kv/sops" && field == "age-key")
+        matches!(&config.keys.age[3].key, AgeKey::Vault { read, field } if read.path == "kv/sops" && field == "age-key")
     );
     let delivery = &config.deliveries[0];
     assert!(

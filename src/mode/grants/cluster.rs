@@ -211,12 +211,12 @@ impl Found<'_> {
 
     fn keys(&mut self, config: &Config) {
         for key in &config.keys.age {
-            if let AgeKey::Secret { at, key: _ } = key {
+            if let AgeKey::Secret { at, key: _ } = &key.key {
                 self.named(Kind::Secret, at, &["get"], None);
             }
         }
         for key in &config.keys.sealed {
-            match key {
+            match &key.key {
                 SealedKey::Secret(at) => self.named(Kind::Secret, at, &["get"], None),
                 SealedKey::Selector { namespace, .. } => {
                     self.rights.wide.insert(format!(

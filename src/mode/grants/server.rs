@@ -167,13 +167,13 @@ fn add(all: &mut Paths, key: (String, Capability), need: Need) {
 fn reads(config: &Config, follows: bool) -> impl Iterator<Item = (&VaultRead, bool)> {
     let sources = config.sources();
     let sources = sources.filter_map(move |(_, source)| Some((source.vault()?, follows)));
-    let age = config.keys.age.iter().filter_map(|key| match key {
+    let age = config.keys.age.iter().filter_map(|key| match &key.key {
         AgeKey::Vault { read, field: _ } => Some((read, false)),
         AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
             None
         }
     });
-    let sealed = config.keys.sealed.iter().filter_map(|key| match key {
+    let sealed = config.keys.sealed.iter().filter_map(|key| match &key.key {
         SealedKey::Vault { read, field: _ } => Some((read, false)),
         SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
     });

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::base::failure::{Class, Failure};
 use crate::base::material::{Node, SecretBytes};
-use crate::config::{self, AgeKey, Keys, SealedKey};
+use crate::config::{self, AgeKey, Keys, Location, Named, SealedKey};
 use crate::disk::{read_by, read_small};
 use crate::envelope::age::{AgeError, Identity, encrypted_identities, identities};
 use crate::envelope::sealed::Keyring;
@@ -19,9 +19,9 @@ pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
         return Err(no_age());
     }
     let mut all = Vec::new();
-    for key in &keys.age {
+    for Named { key, at } in &keys.age {
         let found = load(key, world).await;
-        all.extend(found.map_err(of_a_key)?);
+        all.extend(found.map_err(|failure| of_key(failure, at.as_ref()))?);
     }
     Ok(all)
 }
@@ -34,10 +34,18 @@ pub(super) fn no_age() -> Failure {
 
 /// A key is not the source: that it is not there is not forgiven by `optional: true`, and its name
 /// is not that of what it opens.
-fn of_a_key(failure: Failure) -> Failure {
+fn of_key(failure: Failure, at: Option<&Location>) -> Failure {
+    let place = match at {
+        Some(at) => format!("this key is named at {at}"),
+        None => "this key is named by SOPS_AGE_KEY_FILE".to_owned(),
+    };
     Failure {
         absent: false,
         names_source: false,
+        hint: Some(match failure.hint {
+            Some(hint) => format!("{hint}; {place}"),
+            None => place,
+        }),
         ..failure
     }
 }
@@ -95,9 +103,9 @@ pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
         );
     }
     let mut all = Keyring::default();
-    for key in &keys.sealed {
+    for Named { key, at } in &keys.sealed {
         let added = add(key, &mut all, world).await;
-        added.map_err(of_a_key)?;
+        added.map_err(|failure| of_key(failure, at.as_ref()))?;
     }
     for place in all.passed_over() {
         tracing::info!(place, "sealing key passed over: it is not marked active");

@@ -16,7 +16,7 @@ fn found_in(delivery: Delivery, text: &str) -> Vec<String> {
         ..Config::default()
     };
     let texts = [("k.yaml".to_owned(), text.to_owned())].into();
-    let problems = check_templates(&config, &texts);
+    let problems = check_templates(&config, &texts, &|_| false);
     problems
         .into_iter()
         .map(|problem| format!("{}: {}", problem.at, problem.what))
@@ -121,13 +121,17 @@ fn a_template_that_stands_in_the_configuration_is_pointed_into() {
 fn lists_of_names_are_looked_up_too() {
     let mut one = delivery([picking("kv/a", 2, ["A"])]);
     one.fields = vec![computed("X", "{{ A }}", 4)];
-    one.require = vec!["A".to_owned(), "B".to_owned()];
-    one.deliver = vec!["X".to_owned(), "C".to_owned()];
+    let named = |name: &str, line| FieldName {
+        name: name.to_owned(),
+        at: at(line),
+    };
+    one.require = vec![named("A", 5), named("B", 6)];
+    one.deliver = vec![named("X", 7), named("C", 8)];
     assert_eq!(
         found(one),
         [
-            "k.yaml:1:1: `require`: field `B` is in none of the sources",
-            "k.yaml:1:1: `deliver`: field `C` is in none of the sources",
+            "k.yaml:6:1: `require`: field `B` is in none of the sources",
+            "k.yaml:8:1: `deliver`: field `C` is in none of the sources",
         ]
     );
 }

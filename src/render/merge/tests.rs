@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{ComputedField, Encoding};
+use crate::config::{ComputedField, Encoding, Location};
 use crate::render::testing::{computed, delivery, fetched, from, list, map, number, picking, text};
 
 /// `name=value` of each field, in order; nested ones as JSON.
@@ -198,7 +198,10 @@ fn required_fields_are_there_and_not_empty() {
     ] {
         let mut delivery = delivery([from("one", 2)]);
         delivery.allow_empty = true;
-        delivery.require = vec![name.to_owned()];
+        delivery.require = vec![FieldName {
+            name: name.to_owned(),
+            at: Location::default(),
+        }];
         let failure = shape(&delivery, &answers).err();
         assert_eq!(failure.map(|failure| failure.class), expected, "{name}");
     }

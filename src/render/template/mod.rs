@@ -203,9 +203,10 @@ impl Fault for TemplateError {
             }
             Problem::UnknownTest(_) => Some(format!("tests are {}", plain::names(tree::TESTS))),
             Problem::Arguments { usage, .. } => Some(usage.clone()),
-            Problem::Undefined { known, .. } if known.is_empty() => {
-                Some("no field is there before it: add a source, or declare it above".to_owned())
-            }
+            Problem::Undefined { known, .. } if known.is_empty() => Some(
+                "no source and no field above gives it: add a source, or declare it above"
+                    .to_owned(),
+            ),
             Problem::Undefined { known, .. } => Some(format!(
                 "the fields are {known}; `default(\"…\")` or `is defined` allow for one that may \
                  be absent"
