@@ -23,8 +23,8 @@ const TAB: &str = "a tab stands here";
 const QUOTE: &str = "this quote is not closed";
 const BRACKETS: &str = "separate entries with `,`, and close each `{` and `[`";
 const INDENT: &str = "indent the keys of one mapping alike, and write `: ` behind each key";
-const QUOTES: &str = "put quotes around text with `: ` or ` #`, and around text that begins with `{`, `[`, `*` \
-     or `&`";
+const QUOTES: &str = "put quotes around text with `: ` or ` #`, or with `{`, `[`, `*` or `&` \
+     at its beginning";
 
 /// What is wrong, nothing where the parser's own words serve; and what to do.
 #[expect(
@@ -84,8 +84,8 @@ fn meaning(kind: &ErrorKind) -> (&'static str, &'static str) {
         }
         ErrorKind::MappingValueNotAllowed => (
             "a `: ` cannot stand here",
-            "put quotes around text with `: `, write a `:` behind the key above, and indent the keys \
-             of one mapping alike",
+            "put quotes around text with `: `, write a `:` behind the key above, and indent the \
+             keys of one mapping alike",
         ),
         ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => (
             "an entry of a list cannot stand here",

@@ -114,7 +114,8 @@ fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Done {
     done
 }
 
-/// Does something with each node, from the outermost; not with those inside of one where it is done.
+/// Does something with each node, from the outermost; not with those inside of one where it is
+/// done.
 fn each(node: &mut Written, act: &mut dyn FnMut(&mut Written) -> bool) {
     if act(node) {
         return;

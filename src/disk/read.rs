@@ -105,7 +105,8 @@ impl Fault for DiskError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Absent { .. } => {
-                "check the path: it starts at the configuration's folder; in a pod, check the volume"
+                "check the path: it starts at the configuration's folder; in a pod, check the \
+                 volume"
             }
             Self::NotRegular { .. } | Self::TooLarge { .. } => "name the file itself",
             Self::Open { path, .. } => return Some(close_it(path)),

@@ -85,7 +85,7 @@ fn usage_errors_exit_with_2() {
     assert_eq!(output.code, 2);
     assert!(
         last_line(&output)
-            .starts_with("error: configuration: keyferry.yaml: the configuration cannot be read"),
+            .starts_with("error: configuration: keyferry.yaml: there is no such file or folder"),
         "{}",
         output.stderr
     );
@@ -105,10 +105,18 @@ fn a_refused_command_line_keeps_the_contract_of_the_last_line() {
         (
             &["job", "--deadline", "soon"],
             "usage: invalid value 'soon' for '--deadline <DURATION>'",
-            "see `keyferry",
+            "see `keyferry job --help`",
         ),
-        (&["nonsense"], "usage: unrecognized subcommand", "see `"),
-        (&["exec"], "usage: the following required", "see `"),
+        (
+            &["nonsense"],
+            "usage: unrecognized subcommand",
+            "`keyferry job` delivers once",
+        ),
+        (
+            &["exec"],
+            "usage: the following required",
+            "`keyferry exec -- CMD`",
+        ),
         (&[], "usage: no command was given", "keyferry check"),
         (
             &["job", "--log", "loud"],

@@ -279,8 +279,8 @@ fn mistakes_that_many_make_get_the_next_move() {
         ),
         (
             "deliveries: 7\n",
-            "c/k.yaml:2:13: a list (`[a, b]`) is expected here; write `[` before it and `]` behind \
-             it; `keyferry explain deliveries` says what can stand here",
+            "c/k.yaml:2:13: a list (`[a, b]`) is expected here; begin each entry with `- `, or \
+             put `[ ]` around them; `keyferry explain deliveries` says what can stand here",
         ),
     ] {
         refused(text, expected);

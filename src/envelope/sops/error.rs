@@ -188,7 +188,8 @@ impl Fault for SopsError {
             }
             Self::TooManyClear => "encrypt it again without mac_only_encrypted",
             Self::Form { .. } | Self::Value { .. } | Self::NoMac | Self::Mac | Self::Key(_) => {
-                "restore the file, such as with `git checkout FILE`; change it only with `sops edit`"
+                "restore the file, such as with `git checkout FILE`; change it only with `sops \
+                 edit`"
             }
             Self::Layout(_) => "check its `format`",
             Self::Metadata(_)
