@@ -73,7 +73,7 @@ impl Trouble {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::NotVault { .. } => "something else answers at this address: a proxy, an ingress",
-            Self::Sealed => "unseal it",
+            Self::Sealed => "unseal it (`vault operator unseal`)",
             Self::NoLeader => "an election is under way; if it lasts, look at the storage",
             Self::Busy { .. } => "a quota is reached: see sys/quotas and the number of leases",
             Self::Server { .. } => "its log says why",

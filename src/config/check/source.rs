@@ -178,7 +178,7 @@ impl Checker<'_> {
         if unsafe_path {
             let hint = match path.split_once('#') {
                 Some((path, field)) if !path.is_empty() && !field.is_empty() => {
-                    format!("one field is taken by `pick`: {{vault: {path}, pick: [{field}]}}")
+                    format!("take one field with `pick`: {{vault: {path}, pick: [{field}]}}")
                 }
                 _ => "write it as `kv/team/app` or `/v1/kv/data/team/app`".to_owned(),
             };
@@ -210,7 +210,8 @@ impl Checker<'_> {
             self.problem(
                 at,
                 format!("{what} `{text}` is no Kubernetes name"),
-                "use lower case letters, digits and `-`, in parts joined by `.`, at most 253",
+                "use lower case letters, digits and `-`, in parts joined by `.`; at most 253 \
+                 characters",
             );
         }
         text
@@ -224,7 +225,7 @@ impl Checker<'_> {
             self.problem(
                 at,
                 format!("`{text}` is no name of a namespace"),
-                "use lower case letters, digits and `-`, at most 63",
+                "use lower case letters, digits and `-`; at most 63 characters",
             );
         }
         text

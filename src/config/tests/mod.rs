@@ -241,7 +241,7 @@ fn mistakes_that_many_make_get_the_next_move() {
     for (text, expected) in [
         (
             "deliveries: [{name: a, from: [{vault: 'kv/x#field'}]}]\n",
-            "c/k.yaml:2:39: `kv/x#field` is no Vault path; one field is taken by `pick`: \
+            "c/k.yaml:2:39: `kv/x#field` is no Vault path; take one field with `pick`: \
              {vault: kv/x, pick: [field]}",
         ),
         (
