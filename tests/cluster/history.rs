@@ -208,6 +208,10 @@ fn row_202_a_sidecar_obeys_and_says_so() {
     let folder = place(&bao, "{file: {path: app.env}}");
     put(&bao, 1);
     let config = fs::read_to_string(folder.path().join("keyferry.yaml")).unwrap();
+    let config = config.replace(
+        "    history: 20\n",
+        "    history: 20\n    onMissing: delete\n",
+    );
     let sidecar = RunningSidecar::start(folder.path(), &config);
     sidecar.ready();
     put(&bao, 2);
@@ -231,6 +235,27 @@ fn row_202_a_sidecar_obeys_and_says_so() {
     eventually("it says that no more", SOON, || held().is_none());
     assert_eq!(delivered(folder.path()), 3);
     assert!(sidecar.is_ready(), "{}", sidecar.reasons());
+
+    // The state that it is held at is destroyed: that is told, and nothing is deleted.
+    run(&folder, &["job", "--to", "2"]).expect(0);
+    eventually("it is held again", SOON, || held().is_some());
+    bao.post("kv/destroy/app", &json!({"versions": [2]}));
+    eventually("the version is missed", SOON, || {
+        sidecar.reasons().contains("version 2") && sidecar.reasons().contains("missing")
+    });
+    let failed = run(&folder, &["job"]).expect(4);
+    let told = failed
+        .stderr
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        told.contains("`keyferry job --release` delivers the newest"),
+        "{told}"
+    );
+    assert_eq!(delivered(folder.path()), 2);
+    run(&folder, &["job", "--release"]).expect(0);
+    assert_eq!(delivered(folder.path()), 3);
     sidecar.end().expect(0).assert_no_canary(&VALUES);
 }
 

@@ -57,11 +57,12 @@ impl<'a> Reads<'a> {
         let reads = held.into_iter().map(|(source, held)| async move {
             let gave = fetch(&held, self.config, self.world).await;
             self.world.asked(source);
-            // Nobody said before that this one would be asked for.
-            if held != *source {
-                self.world.asked(&held);
+            if held == *source {
+                return (source.clone(), gave);
             }
-            (source.clone(), gave)
+            // Nobody said before that this one would be asked for.
+            self.world.asked(&held);
+            (source.clone(), gave.map_err(of_a_hold))
         });
         Fetched::from_parts(join_all(reads).await)
     }
@@ -78,6 +79,19 @@ impl<'a> Reads<'a> {
             (source.clone(), gave)
         });
         Fetched::from_parts(join_all(reads).await)
+    }
+}
+
+/// A state that is gone is no source that is gone: nothing is deleted for it.
+fn of_a_hold(failure: Failure) -> Failure {
+    let way = "the delivery is held there: `keyferry job --release` delivers the newest";
+    let hint = match &failure.hint {
+        Some(hint) => format!("{hint}; {way}"),
+        None => way.to_owned(),
+    };
+    Failure {
+        absent: false,
+        ..failure.hint(hint)
     }
 }
 

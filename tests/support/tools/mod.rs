@@ -27,9 +27,12 @@ const CONTROL_PLANE: [&str; 2] = [
 const AGE_PAIR: [&str; 2] = ["filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"];
 
 /// `KEYFERRY_KUBERNETES=oldest` runs the same tests on the oldest servers.
+pub(crate) fn is_oldest() -> bool {
+    std::env::var_os("KEYFERRY_KUBERNETES").is_some_and(|which| which == "oldest")
+}
+
 fn control_plane() -> &'static go::Module {
-    let oldest = std::env::var_os("KEYFERRY_KUBERNETES").is_some_and(|which| which == "oldest");
-    if oldest { &OLDEST } else { &KUBERNETES }
+    if is_oldest() { &OLDEST } else { &KUBERNETES }
 }
 
 /// A failure is kept as well: a hundred tests must not try a hundred times to reach a registry that
