@@ -87,6 +87,7 @@ impl Kit {
         let account = format!("{}/{}", self.namespace, self.account);
         keyferry()
             .dir(self.scratch.path())
+            .env("VAULT_CACERT", bao.ca_file())
             .args(["grants", "vault", "--apply", "--token-file", "root"])
             .args(["--service-account", &account])
             .run()

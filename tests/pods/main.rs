@@ -14,5 +14,6 @@ mod support;
 
 mod job;
 mod kit;
+mod pull;
 mod reflector;
 mod service;

@@ -8,7 +8,7 @@ use crate::support::node::Node;
 const DEPLOYMENT: &str = "deployment/arch-repo-service";
 
 /// The last line of the service that begins with this word.
-fn said(kit: &Kit, of: &str, container: &str, word: &str) -> Option<String> {
+pub(super) fn said(kit: &Kit, of: &str, container: &str, word: &str) -> Option<String> {
     let logs = kit.ask(&["logs", of, "-c", container])?;
     let mut lines = logs.lines().rev();
     let line = lines.find_map(|line| line.strip_prefix(word))?;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -34,10 +35,6 @@ impl Node {
     }
 
     fn connect() -> Self {
-        assert!(
-            std::env::var_os("KEYFERRY_NODE_KUBECONFIG").is_some(),
-            "no node: tests/pods/run and tests/argocd/run start these tests and a node"
-        );
         let authority = Authority::new();
         let bao = OpenBao::start_with(&Settings {
             durable: false,
@@ -95,11 +92,18 @@ subjects: [{{kind: ServiceAccount, name: vault, namespace: vault}}]
         self.bao.review_tokens(host, &ca, reviewer.stdout.trim());
     }
 
+    /// A folder of the node: `images`, what it knows from the start; `run/registries`, where
+    /// containerd looks for a registry.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let run = kubeconfig();
+        let run = run.parent().and_then(Path::parent);
+        run.expect("it is in a folder `run`").join(name)
+    }
+
     /// kubectl as the node's administrator.
     pub(crate) fn try_kubectl(&self, args: &[&str], stdin: &str) -> Output {
-        let kubeconfig = std::env::var_os("KEYFERRY_NODE_KUBECONFIG").unwrap_or_default();
         Run::of("kubectl")
-            .env("KUBECONFIG", kubeconfig)
+            .env("KUBECONFIG", kubeconfig())
             .env("HOME", "/nonexistent")
             .args(args)
             .stdin(stdin.as_bytes())
@@ -164,6 +168,13 @@ subjects: [{{kind: ServiceAccount, name: vault, namespace: vault}}]
             panic!("{what}: not within {SOON:?}\n{described}")
         })
     }
+}
+
+/// Who the node's administrator is.
+fn kubeconfig() -> PathBuf {
+    let path = std::env::var_os("KEYFERRY_NODE_KUBECONFIG");
+    path.expect("no node: tests/pods/run and tests/argocd/run start these tests and a node")
+        .into()
 }
 
 /// Text in Base64.
