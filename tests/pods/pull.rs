@@ -58,7 +58,7 @@ fn the_kubelet_pulls_with_the_delivered_secret_and_not_without_it() {
 /// The registry, with the image of a service in it; containerd asks it in place of the real one.
 fn registry(node: &Node, scratch: &Scratch) -> Server {
     let credentials = scratch.write("credentials", format!("robot:{PASSWORD}"));
-    let image = node.folder("images").join("app.tar");
+    let image = node.file("tenant-service.tar");
     let started = first_that_starts("registry", || {
         let [port] = free_ports();
         let address = format!("127.0.0.1:{port}");
@@ -72,7 +72,7 @@ fn registry(node: &Node, scratch: &Scratch) -> Server {
         Ok((server, address))
     });
     let (server, address) = started.unwrap_or_else(|why| panic!("{why}"));
-    let folder = node.folder("run/registries").join(HOST);
+    let folder = node.file("run/registries").join(HOST);
     fs::create_dir_all(&folder).unwrap();
     let hosts = format!("server = \"http://{address}\"\n");
     fs::write(folder.join("hosts.toml"), hosts).unwrap();

@@ -92,9 +92,9 @@ subjects: [{{kind: ServiceAccount, name: vault, namespace: vault}}]
         self.bao.review_tokens(host, &ca, reviewer.stdout.trim());
     }
 
-    /// A folder of the node: `images`, what it knows from the start; `run/registries`, where
-    /// containerd looks for a registry.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+    /// A file of the node: `tenant-service.tar`, an image that it does not know;
+    /// `run/registries`, where containerd looks for a registry.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         let run = kubeconfig();
         let run = run.parent().and_then(Path::parent);
         run.expect("it is in a folder `run`").join(name)
