@@ -66,7 +66,9 @@ stringData: {{password: {password}}}
     });
     let pod = pod.unwrap_or_else(|| panic!("{leader} is none of {pods}"));
     kit.kubectl(&["delete", pod, "--grace-period=0", "--force"]);
+    kit.await_that("another one leads", || {
+        (kit.kubectl(&holder) != leader).then_some(())
+    });
     source("second");
     copied("second");
-    assert_ne!(kit.kubectl(&holder), leader, "another one leads");
 }
