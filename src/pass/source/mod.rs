@@ -84,6 +84,9 @@ impl<'a> Reads<'a> {
 
 /// A state that is gone is no source that is gone: nothing is deleted for it.
 fn of_a_hold(failure: Failure) -> Failure {
+    if !failure.absent {
+        return failure;
+    }
     let way = "the delivery is held there: `keyferry job --release` delivers the newest";
     let hint = match &failure.hint {
         Some(hint) => format!("{hint}; {way}"),
