@@ -327,6 +327,14 @@ fn git(folder: &Path, args: &[&str]) {
 
 #[test]
 fn row_203_sops_files_go_back_to_a_commit() {
+    if std::process::Command::new("git")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("left out: there is no `git` program; install git to test the way back in Git");
+        return;
+    }
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/age/made");
     let key = vectors.join("x25519.key");
     let recipient = "age16hcqgc78lj6sj2gge9ynvu3ssud6nd9jwg34ht6df05dzjuw43tqhd20tv";
