@@ -454,7 +454,8 @@ pub(crate) enum TraceKind {
 
 /// `90s`, `2m`, `1h30m`, `7d`, or seconds; at most 30 days.
 fn duration(text: &str) -> Result<Duration, String> {
-    let span = keyferry::config::duration::duration(text)?;
+    let span = keyferry::config::duration::duration(text)
+        .map_err(|what| format!("{what}; write 90s, 2m, 1h30m or 7d"))?;
     if span.is_zero() || span > Duration::from_secs(30 * 86_400) {
         return Err(format!("`{text}` must be between 1s and 30d"));
     }

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-/// How one is written.
-const WRITE: &str = "; write 90s, 2m, 1h30m or 7d";
-
-/// Reads one.
+/// Reads one. How one is written is for the caller to say.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration{WRITE}");
+    let wrong = || format!("`{text}` is no duration");
     let mut total: u64 = 0;
     let mut digits = String::new();
     let mut add = |digits: &mut String, unit: u64| {
@@ -27,7 +24,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             'h' => add(&mut digits, 3600)?,
             'd' => add(&mut digits, 86_400)?,
             unit if unit.is_alphabetic() && !digits.is_empty() => {
-                return Err(format!("there is no unit `{unit}`{WRITE}"));
+                return Err(format!("there is no unit `{unit}`"));
             }
             _ => return Err(wrong()),
         }

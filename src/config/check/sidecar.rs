@@ -87,7 +87,6 @@ impl Checker<'_> {
             Ok(span) => Some(span),
             Err(what) => {
                 let at = self.at(written);
-                let what = what.split(';').next().unwrap_or_default();
                 self.problem(at, what, "write it as 30s, 5m, 1h30m or 7d");
                 None
             }
