@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keyferry::base::style::Style;
-use keyferry::mode::trace;
+use keyferry::mode;
 use keyferry::plan::Format;
 use keyferry::sidecar::client;
 use keyferry::sidecar::listen::Listen;
@@ -440,7 +440,7 @@ pub(crate) struct Trace {
     pub(crate) name: String,
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
-    pub(crate) output: trace::Format,
+    pub(crate) output: mode::Format,
     #[command(flatten)]
     pub(crate) limit: Deadline,
 }

@@ -6,7 +6,7 @@ mod report;
 use super::access::{self, Access};
 use super::grants::Mode;
 use super::once::verdict;
-use super::{Ended, stopped};
+use super::{Ended, Format, until_stopped};
 use crate::base::failure::{Class, Failure};
 use crate::base::plain;
 use crate::config::expand::holds_secret;
@@ -21,7 +21,6 @@ use crate::render;
 use crate::render::fetched::Fetched;
 use crate::sidecar::pending::PendingReactions;
 
-pub use report::Format;
 use report::{Difference, Report};
 
 /// What is looked at beside the configuration.
@@ -65,27 +64,18 @@ pub async fn run(
         manifests: config.manifests.iter().map(|set| set.files.len()).sum(),
         ..Report::default()
     };
-    let world = world.looking();
-    let stopped = stopped();
-    let whole = async {
+    // Keys may have come from Vault: that token is given back.
+    let done = until_stopped(world.looking(), async |world| {
         if let Some(mode) = access {
-            report.access = Some(access::ask(&config, &world, mode).await);
+            report.access = Some(access::ask(&config, world, mode).await);
         }
         let failures = report.access.iter().flat_map(refused).collect();
-        let ended = look(config, &world, depth, now, &mut report).await;
+        let ended = look(config, world, depth, now, &mut report).await;
         worse(failures, ended)
-    };
-    let done = tokio::select! {
-        ended = whole => ended,
-        stop = stopped => Ended::Signal(stop),
-    };
-    // Keys may have come from Vault: that token is given back.
-    world.close().await;
-    match done {
-        Ended::Signal(stop) => (Ended::Signal(stop), String::new()),
-        ended @ (Ended::Well(_) | Ended::Differs(_) | Ended::Failed(_) | Ended::Program(_)) => {
-            (ended, report.show(format))
-        }
+    });
+    match done.await {
+        Err(stop) => (Ended::Signal(stop), String::new()),
+        Ok(ended) => (ended, report.show(format)),
     }
 }
 

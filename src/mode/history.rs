@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Ended, rollback, stopped};
+use super::{Ended, Format, rollback, until_stopped};
 use crate::base::artifact::SourceVersion;
 use crate::base::failure::{Class, Failure};
 use crate::base::history::{Entry, Journal};
@@ -14,15 +14,6 @@ use crate::pass::history;
 use crate::pass::outcome::Failed;
 use crate::pass::world::World;
 use crate::vault::Known;
-
-/// How it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Lines for a person.
-    Text,
-    /// One JSON document.
-    Json,
-}
 
 /// The history of one delivery.
 struct Told<'c> {
@@ -42,30 +33,24 @@ pub async fn run(
         Ok(chosen) => chosen,
         Err(failure) => return (Ended::Failed(Failed::whole(failure)), String::new()),
     };
-    let world = world.looking();
-    let mut all = Vec::new();
-    let mut failures = Vec::new();
-    let stopped = stopped();
-    let told = async {
+    let told = until_stopped(world.looking(), async |world| {
+        let (mut all, mut failures) = (Vec::new(), Vec::new());
         for delivery in chosen {
-            match history::read(delivery, &world).await {
+            match history::read(delivery, world).await {
                 Ok(journal) => all.push(Told {
                     delivery,
                     journal: journal.unwrap_or_default(),
-                    versions: versions(delivery, &world).await,
+                    versions: versions(delivery, world).await,
                 }),
                 Err(failure) => failures.push(Failed::of(&delivery.name, failure)),
             }
         }
+        (all, failures)
+    });
+    let (all, failures) = match told.await {
+        Ok(told) => told,
+        Err(stop) => return (Ended::Signal(stop), String::new()),
     };
-    let stop = tokio::select! {
-        () = told => None,
-        stop = stopped => Some(stop),
-    };
-    world.close().await;
-    if let Some(stop) = stop {
-        return (Ended::Signal(stop), String::new());
-    }
     let text = match format {
         Format::Text => all.iter().map(text).collect::<Vec<_>>().join("\n"),
         Format::Json => {
@@ -73,8 +58,8 @@ pub async fn run(
             format!("{:#}\n", json!({"deliveries": all}))
         }
     };
-    let ended = match Failed::worst(&failures) {
-        Some(worst) => Ended::Failed(worst.placed(config)),
+    let ended = match Failed::worst_placed(&failures, config) {
+        Some(worst) => Ended::Failed(worst),
         None => Ended::Well(String::new()),
     };
     (ended, text)

@@ -22,6 +22,7 @@ pub mod watch;
 use self::signals::stopped;
 pub use self::signals::{Stop, guard};
 use crate::pass::outcome::Failed;
+use crate::pass::world::World;
 
 /// How a mode ended.
 #[derive(Debug)]
@@ -36,6 +37,26 @@ pub enum Ended {
     Signal(Stop),
     /// The program that it ran ended; its exit code is ours.
     Program(u8),
+}
+
+/// How what is looked at is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines for a person.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Works until it is done or a signal comes, and gives the tokens of this world back either way.
+async fn until_stopped<T>(world: World, work: impl AsyncFnOnce(&World) -> T) -> Result<T, Stop> {
+    let stopped = stopped();
+    let done = tokio::select! {
+        done = work(&world) => Ok(done),
+        stop = stopped => Err(stop),
+    };
+    world.close().await;
+    done
 }
 
 impl Ended {

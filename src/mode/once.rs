@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::grants::Mode;
 use super::telemetry::Telemetry;
-use super::{Ended, Stop, access, stopped};
+use super::{Ended, access, stopped, until_stopped};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
@@ -66,7 +66,7 @@ pub async fn run(
     }
     let worst = done
         .iter()
-        .find_map(|outcome| Failed::worst(&placed(&outcome.failures, config)));
+        .find_map(|outcome| Failed::worst_placed(&outcome.failures, config));
     if let Some(worst) = &worst
         && config.sidecar.events
         && let Some(job) = Job::of_this_process()
@@ -138,20 +138,13 @@ pub async fn plan(
     if !reflector {
         remind(config);
     }
-    let world = world.looking();
-    let stopped = stopped();
-    let whole = async {
+    let done = until_stopped(world.looking(), async |world| {
         let asked = config.reflector.as_ref().filter(|_| reflector);
-        let plan = pipeline::plan(config, &world, now);
-        let (plan, reflector) = tokio::join!(plan, copies(asked, &world));
+        let plan = pipeline::plan(config, world, now);
+        let (plan, reflector) = tokio::join!(plan, copies(asked, world));
         Plan { reflector, ..plan }
-    };
-    let done: Result<Plan, Stop> = tokio::select! {
-        plan = whole => Ok(plan),
-        stop = stopped => Err(stop),
-    };
-    world.close().await;
-    match done {
+    });
+    match done.await {
         Err(stop) => (Ended::Signal(stop), None),
         Ok(plan) => (verdict(&plan, config), Some(plan)),
     }
@@ -169,14 +162,9 @@ async fn copies(config: Option<&Reflector>, world: &World) -> Option<Result<Fore
     Some(timeout_at(end, foreseen).await.unwrap_or_else(spent))
 }
 
-fn placed(failures: &[Failed], config: &Config) -> Vec<Failed> {
-    let placed = |failed: &Failed| failed.clone().placed(config);
-    failures.iter().map(placed).collect()
-}
-
 /// What a plan means to the caller: a failure first, then differences.
 pub(super) fn verdict(plan: &Plan, config: &Config) -> Ended {
-    match Failed::worst(&placed(&foreseen(plan), config)) {
+    match Failed::worst_placed(&foreseen(plan), config) {
         Some(worst) => Ended::Failed(worst),
         None if plan.has_changes() => Ended::Differs("there are changes".to_owned()),
         None => Ended::Well("nothing to do".to_owned()),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-use super::{Ended, stopped};
+use super::{Ended, until_stopped};
 use crate::base::failure::{Class, Failure};
 use crate::base::history::{Entry, Hold, Journal};
 use crate::config::{Config, Delivery, From, Source};
@@ -70,14 +70,14 @@ pub type Holds = BTreeMap<String, Option<Hold>>;
 
 /// Finds out which versions are asked for. Nothing is written.
 pub async fn find(config: &Config, world: World, request: &Request) -> Result<Holds, Ended> {
-    let world = world.looking();
-    until_stopped(world, async |world| found(config, world, request).await).await
+    let found = async |world: &World| found(config, world, request).await;
+    let done = until_stopped(world.looking(), found).await;
+    done.map_err(Ended::Signal)?
 }
 
 /// Holds or releases the deliveries, for the pass that follows and all later ones.
 pub async fn prepare(config: &Config, world: World, request: &Request) -> Result<(), Ended> {
-    let world = world.looking();
-    until_stopped(world, async |world| {
+    let done = until_stopped(world.looking(), async |world| {
         let holds = found(config, world, request).await?;
         if request.to != To::Newest {
             let tried = world.for_a_pass().with_holds(holds.clone());
@@ -87,42 +87,24 @@ pub async fn prepare(config: &Config, world: World, request: &Request) -> Result
                 let name = failed.delivery.as_ref();
                 name.is_some_and(|name| holds.contains_key(name))
             });
-            if let Some(ended) = worst(failures, config) {
-                return Err(ended);
+            if let Some(worst) = Failed::worst_placed(&failures, config) {
+                return Err(Ended::Failed(worst));
             }
         }
         let mut failures = Vec::new();
-        for (name, hold) in holds {
-            let delivery = config.deliveries.iter().find(|one| one.name == name);
-            let Some(delivery) = delivery else { continue };
-            if let Err(failure) = history::hold(delivery, hold, world).await {
-                failures.push(Failed::of(&name, failure));
+        for delivery in &config.deliveries {
+            if let Some(hold) = holds.get(&delivery.name)
+                && let Err(failure) = history::hold(delivery, hold.clone(), world).await
+            {
+                failures.push(Failed::of(&delivery.name, failure));
             }
         }
-        worst(failures, config).map_or(Ok(()), Err)
-    })
-    .await
-}
-
-async fn until_stopped<T>(
-    world: World,
-    work: impl AsyncFnOnce(&World) -> Result<T, Ended>,
-) -> Result<T, Ended> {
-    let stopped = stopped();
-    let done = tokio::select! {
-        done = work(&world) => done,
-        stop = stopped => Err(Ended::Signal(stop)),
-    };
-    world.close().await;
-    done
-}
-
-fn worst(failures: Vec<Failed>, config: &Config) -> Option<Ended> {
-    let placed: Vec<Failed> = failures
-        .into_iter()
-        .map(|failed| failed.placed(config))
-        .collect();
-    Failed::worst(&placed).map(Ended::Failed)
+        match Failed::worst_placed(&failures, config) {
+            Some(worst) => Err(Ended::Failed(worst)),
+            None => Ok(()),
+        }
+    });
+    done.await.map_err(Ended::Signal)?
 }
 
 async fn found(config: &Config, world: &World, request: &Request) -> Result<Holds, Ended> {
@@ -135,7 +117,10 @@ async fn found(config: &Config, world: &World, request: &Request) -> Result<Hold
             Err(failure) => failures.push(Failed::of(&delivery.name, failure)),
         }
     }
-    worst(failures, config).map_or(Ok(holds), Err)
+    match Failed::worst_placed(&failures, config) {
+        Some(worst) => Err(Ended::Failed(worst)),
+        None => Ok(holds),
+    }
 }
 
 /// The deliveries of these names, or all with a history.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Ended;
+use super::{Ended, Format};
 use crate::base::artifact::{ObjectName, Owner};
 use crate::base::failure::Failure;
 use crate::base::plain;
@@ -17,15 +17,6 @@ use crate::pass::outcome::Failed;
 use crate::process::time_limit::TimeLimit;
 use crate::reflect::offer::{Ask, Mirror};
 use crate::reflect::{emberstack, mittwald};
-
-/// How it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Lines for a person.
-    Text,
-    /// One JSON document.
-    Json,
-}
 
 /// Looks at one Secret, `NAMESPACE/NAME` or a name in our own namespace, and tells where it comes
 /// from.

@@ -75,6 +75,12 @@ impl Failed {
         })
     }
 
+    /// The same where each names its place in the configuration.
+    pub fn worst_placed(failures: &[Self], config: &Config) -> Option<Self> {
+        let placed = failures.iter().map(|failed| failed.clone().placed(config));
+        Self::worst(&placed.collect::<Vec<_>>())
+    }
+
     fn find_worst(failures: &[Self]) -> Option<(usize, &Self)> {
         let numbered = failures.iter().enumerate();
         numbered.min_by_key(|(_, failed)| failed.failure.class)

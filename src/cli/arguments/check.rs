@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use keyferry::mode::check;
+use keyferry::mode::Format;
 use keyferry::mode::grants::Mode;
 
 use super::Place;
@@ -28,5 +28,5 @@ pub(crate) struct Check {
     pub(crate) mode: Option<Mode>,
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
-    pub(crate) output: check::Format,
+    pub(crate) output: Format,
 }

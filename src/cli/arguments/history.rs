@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args};
 
-use keyferry::mode::history::Format;
+use keyferry::mode::Format;
 use keyferry::mode::rollback::{Request, To};
 
 use super::{Deadline, Place};

@@ -8,18 +8,10 @@ use serde_json::{Value, json};
 use crate::base::failure::Failure;
 use crate::base::plain;
 use crate::envelope::policy::shortened;
+use crate::mode::Format;
 use crate::mode::access::{Access, Missing};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
-
-/// How it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Lines for a person.
-    Text,
-    /// One JSON document.
-    Json,
-}
 
 /// All that was looked at.
 #[derive(Debug, Default)]
