@@ -16,13 +16,13 @@
 //! | 3 | `mode`, `sidecar`, `reflector` over `pass` | when to make a pass; the one path of a pass |
 //! | 2 | `vault`, `kubernetes` over `net`, `disk`, `process` | input and output, and what bounds them |
 //! | 1 | `plan`, `render`, `reflect`, `envelope`, `config` | pure: no clock, no file, no network |
-//! | 0 | `base`, `format` | plain types; codings, addresses |
+//! | 0 | `format` over `base` | readers and writers of formats; plain types, codings |
 
 pub mod base;
 pub mod config;
 pub mod disk;
 pub mod envelope;
-mod format;
+pub mod format;
 pub mod kubernetes;
 pub mod mode;
 pub mod net;

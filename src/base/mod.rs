@@ -1,8 +1,10 @@
 //! Plain types that every module may use: secrets, what must be and what is, failures, counters. No
 //! input and no output.
 
+pub(crate) mod address;
 pub mod artifact;
 pub mod brake;
+pub(crate) mod coding;
 pub mod counters;
 pub mod failure;
 pub mod fold;

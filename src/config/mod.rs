@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 pub use manifests::ManifestSet;
 pub use reflect::{Reflect, Reflector, SILENCE};
 pub use sidecar::{OnFailure, Reaction, Sidecar, Staleness};
-pub use source::{DocumentFormat, Encoding, From, Source, VaultRead};
+pub use source::{Encoding, From, Source, VaultRead};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };

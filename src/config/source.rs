@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::format::document::DocumentFormat;
+
 use super::{Location, SecretRef};
 use crate::base::history::Hold;
 
@@ -117,34 +119,6 @@ impl Source {
             | Self::SealedObject(_)
             | Self::SealedManifests { .. }
             | Self::Secret(_) => self.clone(),
-        }
-    }
-}
-
-/// What a decrypted file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DocumentFormat {
-    /// `NAME=value` lines.
-    Dotenv,
-    /// One JSON value.
-    Json,
-    /// YAML documents.
-    Yaml,
-    /// Sections of `name = value`.
-    Ini,
-    /// Anything: one field `content`.
-    Raw,
-}
-
-impl DocumentFormat {
-    /// As the configuration writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Dotenv => "dotenv",
-            Self::Json => "json",
-            Self::Yaml => "yaml",
-            Self::Ini => "ini",
-            Self::Raw => "raw",
         }
     }
 }

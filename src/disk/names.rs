@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::SinkError;
+use crate::base::coding::hex;
 use crate::base::lock::locked;
-use crate::format::hex;
 
 /// A file that is being written: `.keyferry-<hex>.tmp`.
 const FILE: (&str, &str) = (".keyferry-", ".tmp");

@@ -2,18 +2,8 @@
 //! clock.
 
 pub mod age;
-pub mod document;
-pub mod dotenv;
 pub mod gotemplate;
-mod ini;
-mod json;
 pub mod manifest;
 pub mod policy;
-mod scalar;
 pub mod sealed;
 pub mod sops;
-mod syntax;
-mod time;
-mod yaml;
-
-pub use syntax::{LineProblem, SyntaxError};

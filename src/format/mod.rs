@@ -1,7 +1,14 @@
-//! Codings that many formats share, each with one reader and one writer; addresses of URLs.
+//! Formats that values are read from and written in: each has one reader and one writer, which
+//! keep the order of keys and the spelling of numbers, wipe what they make, and are bounded.
 
-pub(crate) mod address;
-pub(crate) mod base64;
-pub(crate) mod hex;
-pub(crate) mod number;
-pub(crate) mod percent;
+pub mod document;
+pub mod dotenv;
+pub(crate) mod ini;
+pub(crate) mod json;
+pub(crate) mod scalar;
+mod syntax;
+pub(crate) mod time;
+pub(crate) mod yaml;
+
+pub use syntax::{LineProblem, SyntaxError};
+pub(crate) use syntax::{MOST_VALUES, duplicate};

@@ -7,9 +7,9 @@ use kube::Config;
 use kube::config::{AuthInfo, Kubeconfig, KubeconfigError};
 
 use super::error::Error;
+use crate::base::address::is_loopback;
 use crate::base::failure::{Class, class_of_reading};
 use crate::base::material::SECRET_VARIABLES;
-use crate::format::address::is_loopback;
 
 /// The connection that some files, merged in order, tell of. Files of a list that do not exist are
 /// passed over, as everywhere; that none exists is an error, because then the list itself is wrong.

@@ -14,8 +14,8 @@ use super::error::Error;
 use super::status;
 use super::subject::Kind;
 use crate::base::artifact::ObjectName;
+use crate::base::coding::percent;
 use crate::base::counters;
-use crate::format::percent;
 
 /// Objects of one page. An annotation may be of 256 KiB, so a page that is too long is asked for
 /// again in smaller ones.

@@ -13,7 +13,7 @@ use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{
     CONFIGURATION, ConfigurationName, Leftover, MANIFESTS_MARK, ObjectName, Origin,
 };
-use crate::format::percent;
+use crate::base::coding::percent;
 use crate::reflect::marks::DECLARED;
 use crate::reflect::metadata::Notes;
 use crate::reflect::place::{self, Uid};

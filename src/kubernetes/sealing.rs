@@ -9,7 +9,7 @@ use super::error::Error;
 use super::secret::Stored;
 use super::subject::Kind;
 use crate::base::artifact::ObjectName;
-use crate::format::percent;
+use crate::base::coding::percent;
 
 #[derive(serde::Deserialize)]
 struct SecretList {

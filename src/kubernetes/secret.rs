@@ -23,9 +23,9 @@ use super::write::{Put, amend};
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::secret::Data;
 use crate::base::artifact::{CONFIGURATION, ObjectName, Owner, SecretArtifact, is_provenance};
+use crate::base::coding::base64;
 use crate::base::material::SecretBytes;
 use crate::base::observed::{Basis, SecretState};
-use crate::format::base64;
 use crate::reflect::marks::is_copy;
 use crate::reflect::place;
 

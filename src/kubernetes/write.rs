@@ -16,8 +16,8 @@ use super::subject::Kind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::Data;
+use crate::base::coding::base64;
 use crate::base::observed::Basis;
-use crate::format::base64;
 use crate::reflect::place;
 
 /// A version that no object ever had: the store counts from 2. An apply that names it can create

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::error::NetError;
 use super::error_chain::{deepest, find};
 use super::tls::Trust;
-use crate::format::address::is_loopback;
+use crate::base::address::is_loopback;
 use crate::process::memory::{self, Taken};
 
 const CONNECT: Duration = Duration::from_secs(10);

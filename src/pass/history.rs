@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::base::artifact::{Access, ObjectName};
+use crate::base::coding::percent;
 use crate::base::failure::{Class, Failure};
 use crate::base::history::{Entry, Hold, Journal};
 use crate::base::material::SecretBytes;
 use crate::config::{Delivery, Target, resolve};
 use crate::disk::{Caller, Folder, SinkError, call_at, place};
-use crate::format::percent;
 use crate::kubernetes::{Error, pod};
 use crate::pass::world::World;
 use crate::plan::{Action, Change, DeliveryPlan};

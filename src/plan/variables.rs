@@ -4,8 +4,8 @@
 use super::{Change, KeyChange};
 use crate::base::artifact::Variables;
 use crate::base::material::{Node, SecretBytes};
-use crate::config::DocumentFormat;
-use crate::envelope::document;
+use crate::format::document;
+use crate::format::document::DocumentFormat;
 
 type Read = Vec<(String, Node)>;
 

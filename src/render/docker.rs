@@ -5,15 +5,15 @@
 use thiserror::Error;
 
 use crate::base::artifact::secret::PULL_KEY;
+use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
 use crate::base::wiped::Wiped;
 use crate::config::Registry;
-use crate::format::base64;
 
 use super::field::{Field, FieldError, Fields};
-use super::json::{self, JsonError, quote};
+use crate::format::json::write::{self as json, JsonError, quote};
 
 /// Docker Hub, as every client spells it.
 const HUB: &str = "https://index.docker.io/v1/";

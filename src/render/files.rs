@@ -15,11 +15,11 @@ use crate::config::{FileFormat, FileSetTarget, FileTarget};
 use super::Inputs;
 use super::dotenv;
 use super::field::{FieldError, Fields};
-use super::json;
 use super::names::is_file_name;
 use super::properties;
 use super::template::Template;
-use super::yaml;
+use crate::format::json::write as json;
+use crate::format::yaml::write as yaml;
 
 pub(super) fn file(target: &FileTarget, inputs: &Inputs<'_>) -> Result<Artifact, Failure> {
     let FileTarget {

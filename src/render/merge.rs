@@ -9,18 +9,18 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
+use crate::base::coding::base64;
 use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Material, Node, SecretBytes};
 use crate::base::plain;
 use crate::config::{Delivery, FieldName, From, Source};
-use crate::format::base64;
 use crate::render::fetched::Fetched;
 
 use super::field::{Field, FieldError, Fields, Held, Origin};
-use super::json::JsonError;
 use super::select::{Taken, select};
 use super::template::Template;
 use super::within;
+use crate::format::json::write::JsonError;
 
 /// What the only source gave, whose documents go as they are when nothing was asked of them.
 pub(super) fn whole_documents<'a>(

@@ -17,7 +17,6 @@ pub mod envfile;
 pub mod fetched;
 mod field;
 mod files;
-mod json;
 mod manifests;
 mod merge;
 mod names;
@@ -29,7 +28,6 @@ mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls;
-mod yaml;
 
 use std::cell::OnceCell;
 

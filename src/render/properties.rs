@@ -4,7 +4,7 @@ use crate::base::material::SecretBytes;
 use crate::base::wiped::Wiped;
 
 use super::field::{FieldError, Fields};
-use super::json::escape;
+use crate::format::json::write::escape;
 
 /// One line per field.
 pub(super) fn render(fields: &Fields<'_>) -> Result<SecretBytes, FieldError> {

@@ -5,8 +5,8 @@ use crate::base::material::{Material, Node};
 use crate::config::{Encoding, From};
 
 use super::field::Held;
-use super::json;
 use super::merge::{MergeError, decoded};
+use crate::format::json::write as json;
 
 /// A node, the name it has so far, and whether `pick` asked for it.
 pub(super) struct Taken<'a> {

@@ -7,8 +7,8 @@ use std::fmt::{self, Write as _};
 use sha2::{Digest as _, Sha256};
 
 use super::status::{DeliveryStatus, Place, Standing, Status, VaultStatus, span};
+use crate::base::coding::base64;
 use crate::base::plain;
-use crate::format::base64;
 use crate::reflector::ReflectorStatus;
 
 const STYLE: &str = include_str!("page/style.css");

@@ -12,8 +12,8 @@ use super::envelope::asked;
 use super::error::Cause;
 use super::reasons::{Setup, Trouble};
 use super::token::Credential;
+use crate::base::coding::percent;
 use crate::base::material::{Node, SecretBytes};
-use crate::format::percent;
 use crate::net::{Answer, Call, NetError, Transport, Trust};
 
 /// Where a job asks for its identity, and with which right. Read from the environment by `main`

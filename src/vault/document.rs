@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use super::error::Cause;
 use super::reasons::Limit;
+use crate::base::coding::hex;
 use crate::base::material::{Node, SecretBytes};
-use crate::format::hex;
 
 /// Levels of lists and mappings that an answer may have.
 const DEPTH: usize = 64;

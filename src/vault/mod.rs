@@ -50,10 +50,10 @@ use self::mounts::Mounts;
 use self::path::DataPath;
 use self::reasons::{Limit, Refusal, Setup};
 use self::version::Refused;
+use crate::base::coding::base64;
 use crate::base::failure::{Class, Failure};
 use crate::base::material::{Material, Node, SecretBytes};
 use crate::config::{Location, VaultAuth, VaultRead, VaultServer};
-use crate::format::base64;
 use crate::process::memory;
 use crate::process::time_limit::TimeLimit;
 

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::{cut, one_line};
+use crate::base::coding::{hex, percent};
 use crate::base::material::SecretBytes;
-use crate::format::{hex, percent};
 
 /// Shorter runs of a value are words that any text may hold by chance.
 const RUN: usize = 4;

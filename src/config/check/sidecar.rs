@@ -13,7 +13,7 @@ use super::super::sidecar::{
 };
 use super::super::{FileFormat, Location, SecretRef, Target};
 use super::Checker;
-use crate::format::address::is_loopback;
+use crate::base::address::is_loopback;
 
 /// gRPC has no port of its own that could be left out.
 fn collector(text: &str) -> Option<Collector> {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::super::at::{At, Shown};
 use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef, RawVersion};
-use super::super::{DocumentFormat, Encoding, From, Location, SecretRef, Source, VaultRead};
+use super::super::{Encoding, From, Location, SecretRef, Source, VaultRead};
 use super::Checker;
 use crate::base::artifact::{is_namespace_name, is_object_name};
+use crate::format::document::DocumentFormat;
 
 impl Checker<'_> {
     pub(super) fn from(&mut self, written: At<RawFrom>) -> Option<From> {

@@ -9,8 +9,8 @@ use super::super::{
     AgeKey, JwtSource, Location, SealedKey, SecretRef, VaultAuth, VaultRead, VaultServer,
 };
 use super::{Checker, DEFAULT_SERVER};
+use crate::base::address::is_loopback;
 use crate::base::failure::Class;
-use crate::format::address::is_loopback;
 
 /// Where a pod finds its ServiceAccount token when no other is projected.
 const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";

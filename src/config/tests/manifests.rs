@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::load::load;
 use super::super::outside::Outside;
-use super::super::{Config, DocumentFormat, Source};
+use super::super::{Config, Source};
 use super::line;
+use crate::format::document::DocumentFormat;
 
 /// What a configuration comes to beside a folder `c/s` with these files.
 fn loaded(set: &str, files: &[&str]) -> Result<Config, String> {

@@ -1,7 +1,7 @@
 //! How Go writes texts: `%q`, JSON, HTML, URL, and its formats.
 
 use super::value::{Buffer, TooLarge};
-use crate::format::percent;
+use crate::base::coding::percent;
 
 /// Go's `strconv.Quote`.
 pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), TooLarge> {

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use crate::base::artifact::secret::Unfit;
+use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
-use crate::format::base64;
 
 pub(crate) mod fields;
 pub(crate) mod marks;

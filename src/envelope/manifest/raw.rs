@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::fields::{self, Fields, ShapeError};
 use super::{Kind, Manifest, ManifestError, marks, names};
 use crate::base::artifact::secret;
+use crate::base::coding::base64;
 use crate::base::material::{Node, SecretBytes};
-use crate::format::base64;
 
 /// A Secret exactly as a document says it: for those that look at marks which [`Manifest`] leaves
 /// out.

@@ -3,7 +3,7 @@
 use super::{Manifest, from_secret_document};
 use crate::base::failure::{Class, Failure, Fault as _};
 use crate::base::material::Node;
-use crate::envelope::{SyntaxError, document};
+use crate::format::{SyntaxError, document};
 
 const CANARY: &str = "CANARY-value-7f3a";
 

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::format::base64;
+use crate::base::coding::base64;
 
 /// One block between its BEGIN and END lines.
 pub(super) struct Pem {

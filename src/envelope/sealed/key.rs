@@ -22,8 +22,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::der;
 use crate::base::material::SecretBytes;
-use crate::envelope::document;
 use crate::envelope::manifest::{self, RawSecret};
+use crate::format::document;
 
 mod error;
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub use parse::{SealedError, from_document, parse};
 use crate::envelope::gotemplate::Template;
 
 use crate::base::material::SecretBytes;
-use crate::envelope::document;
 use crate::envelope::manifest::{Manifest, ManifestError, RawSecret, names};
+use crate::format::document;
 
 /// One SealedSecret, well formed and still closed.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 
 use super::{Scope, Sealed, SealedSecret, SecretTemplate};
 use crate::base::artifact::secret;
+use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::Node;
 use crate::envelope::gotemplate::{MOST_PARTS, Template, TemplateError};
 use crate::envelope::manifest::fields::{self, Expected, Fields, ShapeError};
 use crate::envelope::manifest::{self, Kind, ManifestError, names};
-use crate::envelope::{SyntaxError, document};
-use crate::format::base64;
+use crate::format::{SyntaxError, document};
 
 const VERSION: &str = "bitnami.com/v1alpha1";
 const KIND: &str = "SealedSecret";

@@ -2,8 +2,8 @@
 //! computed.
 
 use crate::base::failure::{Class, Fault};
-use crate::envelope::SyntaxError;
 use crate::envelope::age::{AgeError, identities_word};
+use crate::format::SyntaxError;
 
 use super::MAX_CLEAR;
 use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};

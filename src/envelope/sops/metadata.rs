@@ -1,7 +1,7 @@
 //! What the `sops` part of a file says: who can open it, what is encrypted, and the checksum.
 
 use crate::base::material::{Node, SecretBytes};
-use crate::envelope::time::Time;
+use crate::format::time::Time;
 
 use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
 use super::rules::Rule;

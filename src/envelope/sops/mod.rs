@@ -23,9 +23,9 @@ mod value;
 mod walk;
 
 use crate::base::material::Node;
-use crate::config::DocumentFormat;
 use crate::envelope::age::Identity;
-use crate::envelope::document;
+use crate::format::document;
+use crate::format::document::DocumentFormat;
 
 pub use error::SopsError;
 pub use keys::DataKey;

@@ -1,13 +1,13 @@
 //! The five formats: documents in the order in which the checksum covers them, and the metadata
 //! taken out.
 
+use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
-use crate::config::DocumentFormat;
-use crate::envelope::document::{self, RAW_FIELD};
-use crate::envelope::scalar::Dialect;
-use crate::envelope::syntax::{LineProblem, MOST_VALUES, duplicate};
-use crate::envelope::{SyntaxError, ini, json, yaml};
-use crate::format::number;
+use crate::format::document::DocumentFormat;
+use crate::format::document::{self, RAW_FIELD};
+use crate::format::scalar::Dialect;
+use crate::format::{LineProblem, MOST_VALUES, duplicate};
+use crate::format::{SyntaxError, ini, json, yaml};
 
 use super::SopsError;
 use super::flat;

@@ -14,9 +14,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
-use crate::envelope::time::Time;
-use crate::format::number;
+use crate::format::time::Time;
 
 /// How every encrypted value begins.
 const PREFIX: &str = "ENC[AES256_GCM,data:";

@@ -10,8 +10,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
+use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
-use crate::format::number;
 
 use super::metadata::Metadata;
 use super::suspect::looks_secret;

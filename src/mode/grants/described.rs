@@ -7,7 +7,8 @@ use crate::base::failure::Failure;
 use crate::base::material::Node;
 use crate::config::{Config, ManifestSet, Source};
 use crate::disk::{read_by, read_document};
-use crate::envelope::{document, manifest};
+use crate::envelope::manifest;
+use crate::format::document;
 use crate::process::time_limit::TimeLimit;
 
 /// What the files of each set describe.

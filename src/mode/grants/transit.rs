@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use crate::base::failure::Failure;
-use crate::config::{Config, DocumentFormat, Source};
+use crate::config::{Config, Source};
 use crate::disk::{read_by, read_document};
 use crate::envelope::sops::Locked;
+use crate::format::document::DocumentFormat;
 use crate::pass::source::transit::request;
 use crate::process::time_limit::TimeLimit;
 use crate::vault::rights::{Need, PathRight, of_read};

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::base::coding::hex;
 use crate::base::failure::{Failure, Fault};
 use crate::base::material::Material;
-use crate::config::{DocumentFormat, Keys};
+use crate::config::Keys;
 use crate::disk::{read_by, read_document};
+use crate::envelope::age;
 use crate::envelope::policy::{OutsidePolicy, Policy, shortened};
-use crate::envelope::{age, document};
-use crate::format::hex;
+use crate::format::document;
+use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
 use super::{keys, opened};

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::failure::Failure;
-use crate::config::{Config, DocumentFormat, Source};
+use crate::config::{Config, Source};
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
 use crate::envelope::policy::Policy;
 use crate::envelope::sealed::SealedSecret;
 use crate::envelope::sops;
+use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
 use super::age::within;
@@ -258,7 +259,7 @@ impl Inspected {
         self.integrity = Integrity::Good;
         self.opened_by.push(opened.by);
         // What opens must also be what its name says, or a pass fails where this did not.
-        let parsed = crate::envelope::document::parse(opened.plaintext, format);
+        let parsed = crate::format::document::parse(opened.plaintext, format);
         parsed.map_err(|error| within(file, error))?;
         Ok(())
     }

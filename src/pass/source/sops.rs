@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::base::failure::Failure;
 use crate::base::material::{Material, SecretBytes, Unverified};
-use crate::config::{Config, DocumentFormat};
+use crate::config::Config;
 use crate::disk::{git, read_by, read_document};
 use crate::envelope::age::Identity;
 use crate::envelope::policy::{Policy as Recipients, shortened};
 use crate::envelope::sops::{Locked, Missing, Opened, Policy, SopsError};
+use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
 use super::age::{warn_outside, within};

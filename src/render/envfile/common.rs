@@ -8,9 +8,9 @@
 use super::super::dotenv::is_bare;
 use super::super::names::is_variable;
 use crate::base::material::SecretBytes;
-use crate::envelope::LineProblem;
-use crate::envelope::dotenv::first_substitution;
-use crate::envelope::dotenv::statement::{Assignment, Kind, Raw, Statement};
+use crate::format::LineProblem;
+use crate::format::dotenv::first_substitution;
+use crate::format::dotenv::statement::{Assignment, Kind, Raw, Statement};
 
 /// Why readers would not get past a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

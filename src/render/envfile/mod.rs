@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::base::artifact::EnvLine;
 use crate::base::material::SecretBytes;
-use crate::envelope::dotenv::statement::{Assignment, Kind, MARK, Raw, Statement, statements};
+use crate::format::dotenv::statement::{Assignment, Kind, MARK, Raw, Statement, statements};
 pub use common::Obstacle;
 
 /// What readers find for a variable.

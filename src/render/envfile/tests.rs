@@ -1,7 +1,7 @@
 //! What readers find in a `.env` text, and that an edit touches nothing else.
 
 use super::*;
-use crate::envelope::LineProblem;
+use crate::format::LineProblem;
 
 fn line(name: &str, value: &str, line: &str) -> EnvLine {
     EnvLine {
@@ -180,7 +180,7 @@ fn row_124_a_file_is_taken_apart_once_however_many_variables_are_ours() {
 }
 
 fn statement_count() -> usize {
-    crate::envelope::dotenv::statement::TAKEN_APART.get()
+    crate::format::dotenv::statement::TAKEN_APART.get()
 }
 
 proptest::proptest! {

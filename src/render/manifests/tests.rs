@@ -7,7 +7,7 @@ use crate::base::artifact::ConfigurationName;
 use crate::base::artifact::Conflict;
 use crate::base::material::Material;
 use crate::config::{Delivery, SecretKind, SecretRef, SecretTarget};
-use crate::envelope::document;
+use crate::format::document;
 use crate::render::testing;
 
 /// A set of such files, allowed in these namespaces.

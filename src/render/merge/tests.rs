@@ -9,7 +9,7 @@ fn shape(delivery: &Delivery, fetched: &Fetched) -> Result<String, Failure> {
         let node = field.value.node();
         let leaf = node
             .leaf()
-            .or_else(|| super::super::json::compact(node).ok());
+            .or_else(|| crate::format::json::write::compact(node).ok());
         let leaf = leaf.expect("a leaf or JSON");
         format!("{}={}", field.name, leaf.expose_str().expect("text"))
     };

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::format::hex;
+use crate::base::coding::hex;
 
 /// Wire types of the protocol.
 const VARINT: u64 = 0;

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use keyferry::base::material::{Node, SecretBytes};
-use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::document;
 use keyferry::envelope::sops::{self, Opened, Policy, SopsError};
+use keyferry::format::document;
+use keyferry::format::document::DocumentFormat;
 use serde_json::Value;
 
 use crate::support::process::Scratch;

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use keyferry::base::material::SecretBytes;
-use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::sops::{self, Policy};
+use keyferry::format::document::DocumentFormat;
 
 use super::{Desk, FORMATS, values};
 

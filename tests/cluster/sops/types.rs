@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use keyferry::base::material::SecretBytes;
-use keyferry::config::DocumentFormat;
-use keyferry::envelope::document;
 use keyferry::envelope::sops::SopsError;
+use keyferry::format::document;
+use keyferry::format::document::DocumentFormat;
 
 use super::{Desk, generate, values};
 use crate::support::random::Random;

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use keyferry::base::material::{Node, SecretBytes};
-use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::document;
 use keyferry::envelope::sops::{self, Policy, SopsError};
+use keyferry::format::document;
+use keyferry::format::document::DocumentFormat;
 
 use super::vector;
 

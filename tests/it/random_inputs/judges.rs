@@ -9,12 +9,12 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 
 use keyferry::base::material::{Node, SecretBytes};
-use keyferry::config::DocumentFormat;
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::document;
 use keyferry::envelope::gotemplate::{MOST_PARTS, Template};
 use keyferry::envelope::sealed::{self, Keyring, Scope, Sealed, SealedSecret, SecretTemplate};
 use keyferry::envelope::sops::{self, Policy};
+use keyferry::format::document;
+use keyferry::format::document::DocumentFormat;
 use keyferry::reflect::pattern::budget::{Budget, Cost};
 use keyferry::reflect::pattern::{Matching, PatternList, Syntax};
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use keyferry::base::artifact::EnvLine;
 use keyferry::base::material::{Node, SecretBytes};
-use keyferry::config::DocumentFormat;
-use keyferry::envelope::document;
+use keyferry::format::document;
+use keyferry::format::document::DocumentFormat;
 use keyferry::render::envfile::EnvFile;
 use proptest::prelude::*;
 

@@ -9,8 +9,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use super::Unfit;
+use crate::base::coding::base64;
 use crate::base::material::SecretBytes;
-use crate::format::base64;
 
 /// Whether a client would find a login for each registry, and there is one.
 pub(super) fn check(document: &SecretBytes) -> Result<(), Unfit> {

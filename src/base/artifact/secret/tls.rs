@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 
 use super::x509::{self, Facts};
 use super::{Data, Unfit, end_line, present};
+use crate::base::coding::base64;
 use crate::base::material::SecretBytes;
 use crate::base::wiped::Wiped;
-use crate::format::base64;
 
 /// A clock that is this much behind the issuer's is forgiven.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);

@@ -8,7 +8,7 @@ use super::super::Problem;
 use super::super::print;
 use super::super::value::{Buffer, Value};
 use super::{Call, Made};
-use crate::format::{base64, hex};
+use crate::base::coding::{base64, hex};
 
 impl<'s, 'a> Call<'s, 'a> {
     fn kept(&self, text: &str) -> Made<'a> {

@@ -1,6 +1,6 @@
 //! Backslashes in texts, as Go reads them.
 
-use crate::format::hex;
+use crate::base::coding::hex;
 
 /// Reads what follows a backslash; gives what follows that.
 pub(super) fn escape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {

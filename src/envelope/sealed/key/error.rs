@@ -1,8 +1,8 @@
 //! What is wrong with a key file, told by what the file is.
 
 use crate::base::failure::{Class, Fault};
-use crate::envelope::SyntaxError;
 use crate::envelope::manifest::ManifestError;
+use crate::format::SyntaxError;
 
 /// Why there is no sealing key where one was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

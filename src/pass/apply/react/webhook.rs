@@ -7,9 +7,9 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::base::coding::hex;
 use crate::base::failure::Failure;
 use crate::disk::{read_by, read_small};
-use crate::format::hex;
 use crate::net::{Post, post};
 use crate::plan::FailureLog;
 

@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
+use crate::base::coding::number::is_json;
 use crate::base::material::{Node, SecretBytes};
 use crate::base::meter::Meter;
 use crate::base::wiped::Wiped;
-use crate::config::DocumentFormat;
-use crate::envelope::document;
-use crate::format::number::is_json;
-use crate::render::json as writer;
+use crate::format::document;
+use crate::format::document::DocumentFormat;
+use crate::format::json::write as writer;
+use crate::format::yaml::write as yaml;
 use crate::render::template::Problem;
 use crate::render::template::value::{Text, Value};
-use crate::render::yaml;
 
 use super::Given;
 use super::text::text;

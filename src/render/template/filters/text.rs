@@ -3,8 +3,8 @@
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::base::coding::{self, hex, percent};
 use crate::base::wiped::Wiped;
-use crate::format::{self, hex, percent};
 use crate::render::template::Problem;
 use crate::render::template::value::{Text, Value};
 
@@ -20,12 +20,12 @@ pub(super) fn text<'a>(out: Wiped) -> Value<'a> {
 pub(super) fn base64<'a>(given: &Given<'_, 'a>) -> Result<'a> {
     let source = given.bytes()?;
     given.meter.bytes(source.len())?;
-    let encoded = format::base64::encode(source);
+    let encoded = coding::base64::encode(source);
     Ok(Value::Text(Text::made(encoded)))
 }
 
 pub(super) fn base64decode<'a>(given: &Given<'_, 'a>) -> Result<'a> {
-    let bytes = format::base64::decode_spaced(given.text()?.as_bytes());
+    let bytes = coding::base64::decode_spaced(given.text()?.as_bytes());
     let bytes = bytes.ok_or_else(|| given.is_no("base64"))?;
     given.meter.bytes(bytes.len())?;
     Ok(Value::made(bytes))

@@ -11,6 +11,7 @@ use super::scalar::{self, Dialect, Tag};
 use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
 mod go;
+pub(crate) mod write;
 
 /// Nodes that aliases may add to a file. Honest files share some settings; bombs double at each
 /// level.
@@ -19,7 +20,7 @@ const MAX_UNFOLDED_NODES: usize = 50_000;
 const MAX_UNFOLDED_BYTES: usize = 8 * 1024 * 1024;
 
 /// All documents of a stream.
-pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, SyntaxError> {
+pub(crate) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, SyntaxError> {
     let text = text.trim_start_matches('\u{feff}');
     let mut options = granit_parser::options! {
         flow_nesting_limit: MAX_DEPTH,

@@ -3,15 +3,41 @@
 
 use std::collections::HashMap;
 
-use crate::base::material::{Node, SecretBytes};
-use crate::config::DocumentFormat;
-
 use super::scalar::Dialect;
 use super::syntax::SyntaxError;
 use super::{dotenv, ini, json, yaml};
+use crate::base::material::{Node, SecretBytes};
 
 /// The one field of a file that is no document.
 pub const RAW_FIELD: &str = "content";
+
+/// What a text is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentFormat {
+    /// `NAME=value` lines.
+    Dotenv,
+    /// One JSON value.
+    Json,
+    /// YAML documents.
+    Yaml,
+    /// Sections of `name = value`.
+    Ini,
+    /// Anything: one field `content`.
+    Raw,
+}
+
+impl DocumentFormat {
+    /// As the configuration writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dotenv => "dotenv",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Ini => "ini",
+            Self::Raw => "raw",
+        }
+    }
+}
 
 /// Reads a text in its format; YAML may hold several documents.
 pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, SyntaxError> {
@@ -61,7 +87,7 @@ fn sections(sections: Vec<ini::Section>) -> Node {
 
 /// Sections of one name become a list, as the peers of WireGuard are one: in place of the first of
 /// them, in their order.
-pub(super) fn joined(sections: impl Iterator<Item = (String, Node)>) -> Node {
+pub(crate) fn joined(sections: impl Iterator<Item = (String, Node)>) -> Node {
     let mut all: Vec<(String, Vec<Node>)> = Vec::new();
     let mut known = HashMap::new();
     for (name, section) in sections {
@@ -134,7 +160,7 @@ mod tests {
             DocumentFormat::Ini,
             Err(SyntaxError::Line {
                 line: 3,
-                problem: crate::envelope::LineProblem::Duplicate,
+                problem: crate::format::LineProblem::Duplicate,
             }),
         );
     }

@@ -4,11 +4,11 @@
 use crate::base::material::{Node, SecretBytes};
 use crate::base::wiped::Wiped;
 
-use super::json::{JsonError, Problem, quote};
+use crate::format::json::write::{JsonError, Problem, quote};
 
 /// Whole documents, each behind its `---` where there are several. `merge_keys` says whether `<<`
 /// is one of YAML's.
-pub(super) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBytes, JsonError> {
+pub(crate) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
         out: Wiped::default(),
         merge_keys,
@@ -29,7 +29,7 @@ pub(super) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBy
 }
 
 /// One mapping of fields, each with what it says of keys `<<` inside of it.
-pub(super) fn object<'a>(
+pub(crate) fn object<'a>(
     fields: impl Iterator<Item = ((&'a str, &'a Node), bool)>,
 ) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {

@@ -4,14 +4,16 @@
 //! Own code, because the usual parsers keep the last of two equal keys, or a number's value instead
 //! of its spelling.
 
+pub(crate) mod write;
+
+use crate::base::coding::{hex, number};
 use crate::base::material::{Node, SecretBytes};
-use crate::format::{hex, number};
 
 use super::scalar::Dialect;
 use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
 /// One JSON value and nothing after it.
-pub(super) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError> {
+pub(crate) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError> {
     let mut reader = Reader::new(text, dialect);
     let node = reader.value(0)?;
     match reader.is_at_end() {
@@ -21,7 +23,7 @@ pub(super) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError
 }
 
 /// JSON values one after another.
-pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, SyntaxError> {
+pub(crate) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, SyntaxError> {
     let mut reader = Reader::new(text, dialect);
     let mut documents = Vec::new();
     while !reader.is_at_end() {

@@ -4,14 +4,14 @@
 
 use thiserror::Error;
 
+use crate::base::coding::hex;
+use crate::base::coding::number::is_json;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
 use crate::base::wiped::Wiped;
-use crate::format::hex;
-use crate::format::number::is_json;
 
 /// One line without spaces: a nested value as a field carries it.
-pub(super) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
+pub(crate) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
         out: Wiped::default(),
         indented: false,
@@ -23,7 +23,7 @@ pub(super) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
 }
 
 /// Whole documents: one as it is, several as a list.
-pub(super) fn documents(documents: &[Node], as_strings: bool) -> Result<SecretBytes, JsonError> {
+pub(crate) fn documents(documents: &[Node], as_strings: bool) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer::indented(as_strings);
     match documents {
         [document] => writer.node(document)?,
@@ -33,7 +33,7 @@ pub(super) fn documents(documents: &[Node], as_strings: bool) -> Result<SecretBy
 }
 
 /// One object of fields.
-pub(super) fn object<'a>(
+pub(crate) fn object<'a>(
     fields: impl Iterator<Item = (&'a str, &'a Node)>,
     as_strings: bool,
 ) -> Result<SecretBytes, JsonError> {
@@ -150,7 +150,7 @@ impl Writer {
 
 /// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: what is not printable in YAML
 /// is escaped too.
-pub(super) fn quote(text: &str, out: &mut Wiped) {
+pub(crate) fn quote(text: &str, out: &mut Wiped) {
     out.text("\"");
     for character in text.chars() {
         match character {
@@ -173,7 +173,7 @@ pub(super) fn quote(text: &str, out: &mut Wiped) {
 }
 
 /// `\uXXXX`, two of them beyond the first 65,536 characters.
-pub(super) fn escape(character: char, out: &mut Wiped) {
+pub(crate) fn escape(character: char, out: &mut Wiped) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         out.text("\\u");
         for byte in unit.to_be_bytes() {
@@ -185,13 +185,13 @@ pub(super) fn escape(character: char, out: &mut Wiped) {
 /// Why a value has no JSON or YAML form, and where.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("{}{problem}", self.place())]
-pub(super) struct JsonError {
+pub(crate) struct JsonError {
     path: Vec<String>,
     problem: Problem,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     #[error("the value is not UTF-8 text")]
     NotText,
     #[error("the number has no such spelling in this format")]
@@ -199,7 +199,7 @@ pub(super) enum Problem {
 }
 
 impl JsonError {
-    pub(super) fn new(problem: Problem) -> Self {
+    pub(crate) fn new(problem: Problem) -> Self {
         Self {
             path: Vec::new(),
             problem,
@@ -207,7 +207,7 @@ impl JsonError {
     }
 
     /// The same error seen from the mapping or list around it.
-    pub(super) fn beneath(mut self, step: &str) -> Self {
+    pub(crate) fn beneath(mut self, step: &str) -> Self {
         self.path.insert(0, step.to_owned());
         self
     }

@@ -5,14 +5,14 @@
 //! spelling that JSON does not know as text, byte for byte; a SOPS file must be read as SOPS read
 //! it, or its checksum is another.
 
+use crate::base::coding::{base64, number};
 use crate::base::material::{Node, SecretBytes};
-use crate::format::{base64, number};
 
 use super::time::Time;
 
 /// Whose rules hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     /// YAML 1.2, merge keys applied, spellings kept.
     Core,
     /// Go's `yaml.v3`, which SOPS uses: merge keys left alone, numbers normalised.
@@ -24,7 +24,7 @@ pub(super) enum Dialect {
 
 /// A tag that says what a scalar is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tag {
+pub(crate) enum Tag {
     /// None was written, and it is unquoted.
     None,
     /// Quoted, `!!str`, `!`, or a tag that we do not know.
@@ -39,7 +39,7 @@ pub(super) enum Tag {
 
 impl Tag {
     /// By the part after `tag:yaml.org,2002:`.
-    pub(super) fn of(suffix: &str) -> Self {
+    pub(crate) fn of(suffix: &str) -> Self {
         match suffix {
             "null" => Self::Null,
             "bool" => Self::Bool,
@@ -53,7 +53,7 @@ impl Tag {
 }
 
 /// The node of a scalar, or nothing when it is not what its tag says.
-pub(super) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
+pub(crate) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
     match tag {
         Tag::Text => return Some(Node::text(text)),
         Tag::Binary => return binary(text),

@@ -5,11 +5,11 @@ use crate::base::failure::{Class, Fault};
 
 /// Nesting that no honest document has, and that a few walks over the tree can still take on any
 /// stack.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Values of one file, lists and mappings among them. Each costs far more memory than its text;
 /// what anybody delivers has a few.
-pub(super) const MOST_VALUES: usize = 128 * 1024;
+pub(crate) const MOST_VALUES: usize = 128 * 1024;
 
 /// Why a text is not the document it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,7 +151,7 @@ impl Fault for SyntaxError {
 }
 
 /// The first name that stands twice among a mapping's keys.
-pub(super) fn duplicate<T>(entries: &[(String, T)]) -> Result<(), SyntaxError> {
+pub(crate) fn duplicate<T>(entries: &[(String, T)]) -> Result<(), SyntaxError> {
     let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
     match keys.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -9,10 +9,10 @@ use std::collections::HashSet;
 use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
 
 /// A section and its values, in order; several sections may have one name.
-pub(super) type Section = (String, Vec<(String, String)>);
+pub(crate) type Section = (String, Vec<(String, String)>);
 
 /// All sections. Values before the first one are in `DEFAULT`.
-pub(super) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
+pub(crate) fn sections(text: &str) -> Result<Vec<Section>, SyntaxError> {
     let text = text.trim_start_matches('\u{feff}');
     let mut lines = Lines {
         rest: text,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// A point in time in the offset in which it was written. A valid date; not necessarily in our era
 /// of leap seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Time {
+pub(crate) struct Time {
     year: u16,
     /// Month, day, hour, minute, second.
     fields: [u8; 5],
@@ -16,7 +16,7 @@ pub(super) struct Time {
 
 impl Time {
     /// RFC 3339, strictly.
-    pub(super) fn rfc3339(text: &str) -> Option<Self> {
+    pub(crate) fn rfc3339(text: &str) -> Option<Self> {
         let time = Self::parse(text, b'T', true)?;
         let strict = text.len() >= 20 && text.as_bytes().get(10) == Some(&b'T');
         let two_digits = text
@@ -28,7 +28,7 @@ impl Time {
     }
 
     /// The forms that Go's YAML takes as a timestamp when they stand unquoted.
-    pub(super) fn yaml(text: &str) -> Option<Self> {
+    pub(crate) fn yaml(text: &str) -> Option<Self> {
         if text.bytes().take_while(u8::is_ascii_digit).count() != 4 {
             return None;
         }
@@ -63,7 +63,7 @@ impl Time {
     }
 
     /// RFC 3339 with as many digits of the second as there are: what a checksum covers.
-    pub(super) fn precise(&self) -> String {
+    pub(crate) fn precise(&self) -> String {
         let mut text = self.local();
         if self.nanoseconds > 0 {
             let digits = format!("{:09}", self.nanoseconds);
@@ -73,7 +73,7 @@ impl Time {
     }
 
     /// RFC 3339 in whole seconds: what binds a checksum to its time.
-    pub(super) fn seconds(&self) -> String {
+    pub(crate) fn seconds(&self) -> String {
         self.local() + &self.zone()
     }
 
