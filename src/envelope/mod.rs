@@ -2,7 +2,6 @@
 //! clock.
 
 pub mod age;
-pub mod gotemplate;
 pub mod manifest;
 pub mod policy;
 pub mod sealed;

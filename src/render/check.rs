@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 use super::field::FieldError;
-use super::template::{Template, TemplateError};
+use crate::template::jinja::{Template, TemplateError};
 
 /// Everything that is wrong with the templates of a configuration, whose files have these `texts`.
 /// Names are looked up only where all fields of a delivery are known beforehand: each source has a
@@ -49,8 +49,11 @@ fn check_delivery(
                 .get(&at.file)
                 .and_then(|text| inside(text, at, &error));
             problems.push(match place {
-                Some(place) => error.problem(place, &label),
-                None => error.problem(at.clone(), &format!("{label}, {}", error.position())),
+                Some(place) => problem(&error, place, &label),
+                None => {
+                    let label = format!("{label}, {}", error.position());
+                    problem(&error, at.clone(), &label)
+                }
             });
         }
         if let Some(known) = &mut known {
@@ -75,14 +78,22 @@ fn check_delivery(
                     line,
                     column,
                 };
-                problems.push(error.problem(
-                    place,
-                    &format!("delivery {}", plain::quoted(&delivery.name)),
-                ));
+                let label = format!("delivery {}", plain::quoted(&delivery.name));
+                problems.push(problem(&error, place, &label));
             }
         }
     }
     problems
+}
+
+/// A mistake in a template as one of the configuration: `label` says which template it is.
+fn problem(error: &TemplateError, at: Location, label: &str) -> Problem {
+    Problem {
+        at,
+        what: format!("{label}: {}", error.problem),
+        hint: error.hint(),
+        class: error.class(),
+    }
 }
 
 /// What `require` and `deliver` name, and nothing gives.

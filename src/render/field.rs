@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use crate::base::failure::{Class, Fault};
+use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
 use crate::config::Location;
+use crate::template::jinja;
 
 /// Where a field was taken from, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,18 @@ impl Fields<'_> {
         Ok(bytes)
     }
 
+    /// What may not be delivered may not be printed either: null and empty text.
+    fn printable<'f>(&self, field: &'f Field<'_>) -> Result<&'f Node, Failure> {
+        let node = field.value.node();
+        match node {
+            Node::Text(_) | Node::Null => {
+                self.leaf(field)?;
+            }
+            Node::Number(_) | Node::Time(_) | Node::Bool(_) | Node::List(_) | Node::Map(_) => {}
+        }
+        Ok(node)
+    }
+
     /// Every field with its bytes. No field at all is no answer: a target is never blanked by it.
     pub(super) fn leaves(&self) -> Result<Vec<(&str, &[u8])>, FieldError> {
         self.some()?
@@ -105,6 +118,19 @@ impl Fields<'_> {
 
     pub(super) fn names(&self) -> String {
         plain::names(self.list.iter().map(|field| field.name.as_str()))
+    }
+}
+
+impl jinja::Fields for Fields<'_> {
+    fn all(&self) -> Vec<(&str, Result<&Node, Failure>)> {
+        let fields = self.list.iter();
+        fields
+            .map(|field| (field.name.as_str(), self.printable(field)))
+            .collect()
+    }
+
+    fn field(&self, name: &str) -> Option<Result<&Node, Failure>> {
+        self.named(name).map(|field| self.printable(field))
     }
 }
 

@@ -17,9 +17,9 @@ use super::dotenv;
 use super::field::{FieldError, Fields};
 use super::names::is_file_name;
 use super::properties;
-use super::template::Template;
 use crate::format::json::write as json;
 use crate::format::yaml::write as yaml;
+use crate::template::jinja::Template;
 
 pub(super) fn file(target: &FileTarget, inputs: &Inputs<'_>) -> Result<Artifact, Failure> {
     let FileTarget {

@@ -18,9 +18,9 @@ use crate::render::fetched::Fetched;
 
 use super::field::{Field, FieldError, Fields, Held, Origin};
 use super::select::{Taken, select};
-use super::template::Template;
 use super::within;
 use crate::format::json::write::JsonError;
+use crate::template::jinja::Template;
 
 /// What the only source gave, whose documents go as they are when nothing was asked of them.
 pub(super) fn whole_documents<'a>(

@@ -24,7 +24,6 @@ mod properties;
 pub mod provenance;
 mod secret;
 mod select;
-mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls;

@@ -22,6 +22,7 @@ const RINGS: &[(&str, u8)] = &[
     ("plan", 1),
     ("render", 1),
     ("envelope", 1),
+    ("template", 1),
     ("config", 1),
     ("reflect", 1),
     ("base", 0),

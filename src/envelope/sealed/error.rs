@@ -2,9 +2,9 @@
 
 use super::Scope;
 use crate::base::failure::{Class, Fault};
-use crate::envelope::gotemplate::TemplateError;
 use crate::envelope::manifest::ManifestError;
 use crate::format::SyntaxError;
+use crate::template::go::TemplateError;
 
 /// Why a SealedSecret does not open. Nothing of it is delivered then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -24,7 +24,7 @@ pub use error::{InsideError, UnsealError};
 pub use key::{KEY_LABEL, KeyError, KeyProblem, Keyring, SealingKey};
 pub use parse::{SealedError, from_document, parse};
 
-use crate::envelope::gotemplate::Template;
+use crate::template::go::Template;
 
 use crate::base::material::SecretBytes;
 use crate::envelope::manifest::{Manifest, ManifestError, RawSecret, names};

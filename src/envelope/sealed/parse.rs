@@ -6,10 +6,10 @@ use crate::base::artifact::secret;
 use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::Node;
-use crate::envelope::gotemplate::{MOST_PARTS, Template, TemplateError};
 use crate::envelope::manifest::fields::{self, Expected, Fields, ShapeError};
 use crate::envelope::manifest::{self, Kind, ManifestError, names};
 use crate::format::{SyntaxError, document};
+use crate::template::go::{MOST_PARTS, Template, TemplateError};
 
 const VERSION: &str = "bitnami.com/v1alpha1";
 const KIND: &str = "SealedSecret";

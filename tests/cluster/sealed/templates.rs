@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyferry::base::material::SecretBytes;
-use keyferry::envelope::gotemplate::{MOST_PARTS, Template};
+use keyferry::template::go::{MOST_PARTS, Template};
 use serde_json::{Value, json};
 
 use super::{assert_same, keyring, keys, open, recover, seal};

@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 
 use keyferry::base::material::{Node, SecretBytes};
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::gotemplate::{MOST_PARTS, Template};
 use keyferry::envelope::sealed::{self, Keyring, Scope, Sealed, SealedSecret, SecretTemplate};
 use keyferry::envelope::sops::{self, Policy};
 use keyferry::format::document;
 use keyferry::format::document::DocumentFormat;
 use keyferry::reflect::pattern::budget::{Budget, Cost};
 use keyferry::reflect::pattern::{Matching, PatternList, Syntax};
+use keyferry::template::go::{MOST_PARTS, Template};
 
 /// A parser under test.
 pub(crate) struct Target {

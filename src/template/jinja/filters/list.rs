@@ -10,8 +10,8 @@ use crate::format::document;
 use crate::format::document::DocumentFormat;
 use crate::format::json::write as writer;
 use crate::format::yaml::write as yaml;
-use crate::render::template::Problem;
-use crate::render::template::value::{Text, Value};
+use crate::template::jinja::Problem;
+use crate::template::jinja::value::{Text, Value};
 
 use super::Given;
 use super::text::text;

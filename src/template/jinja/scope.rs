@@ -3,23 +3,24 @@
 
 use std::rc::Rc;
 
+use crate::base::failure::Failure;
 use crate::base::material::Node;
 use crate::base::meter::Meter;
-use crate::render::field::{Field, Fields};
+use crate::base::plain;
 
-use super::Problem;
 use super::value::{self, FIELDS, Value};
+use super::{Fields, Problem};
 
 /// What an expression may see.
 pub(super) struct Scope<'a> {
-    fields: &'a Fields<'a>,
+    fields: &'a dyn Fields,
     /// Names that the template gave a value; the last of a name counts.
     pub locals: Vec<(&'a str, Value<'a>)>,
     pub meter: Meter,
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn of(fields: &'a Fields<'a>) -> Self {
+    pub(super) fn of(fields: &'a dyn Fields) -> Self {
         Self {
             fields,
             locals: Vec::new(),
@@ -29,7 +30,7 @@ impl<'a> Scope<'a> {
 
     /// The names of all fields, for messages.
     pub(super) fn known(&self) -> String {
-        self.fields.names()
+        plain::names(self.fields.all().into_iter().map(|(name, _)| name))
     }
 
     pub(super) fn name(&self, name: &str) -> Result<Option<Value<'a>>, Problem> {
@@ -43,23 +44,11 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn has_field(&self, name: &str) -> bool {
-        self.fields.named(name).is_some()
+        self.fields.field(name).is_some()
     }
 
     fn field(&self, name: &str) -> Result<Option<Value<'a>>, Problem> {
-        let field = self.fields.list.iter().find(|field| field.name == name);
-        field.map(|field| self.of_field(field)).transpose()
-    }
-
-    /// What may not be delivered may not be printed either: null and empty text.
-    fn of_field(&self, field: &'a Field<'a>) -> Result<Value<'a>, Problem> {
-        match field.value.node() {
-            Node::Text(_) | Node::Null => {
-                self.fields.leaf(field).map_err(Problem::Field)?;
-            }
-            Node::Number(_) | Node::Time(_) | Node::Bool(_) | Node::List(_) | Node::Map(_) => {}
-        }
-        Ok(Value::of_node(field.value.node()))
+        self.fields.field(name).map(printable).transpose()
     }
 
     /// All fields as one mapping, once a template asks for all of them.
@@ -67,10 +56,10 @@ impl<'a> Scope<'a> {
         if !matches!(value, Value::Fields) {
             return Ok(value);
         }
-        let mut entries = Vec::with_capacity(self.fields.list.len());
-        for field in &self.fields.list {
+        let mut entries = Vec::new();
+        for (name, node) in self.fields.all() {
             self.meter.step()?;
-            entries.push((field.name.clone(), self.of_field(field)?));
+            entries.push((name.to_owned(), printable(node)?));
         }
         Ok(Value::Map(Rc::new(entries)))
     }
@@ -107,4 +96,8 @@ impl<'a> Scope<'a> {
             .and_then(|index| items.get(index));
         Ok(found.cloned())
     }
+}
+
+fn printable(node: Result<&Node, Failure>) -> Result<Value<'_>, Problem> {
+    node.map(Value::of_node).map_err(Problem::Field)
 }

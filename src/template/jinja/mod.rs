@@ -24,37 +24,41 @@ mod value;
 use thiserror::Error;
 
 use crate::base::failure::{Class, Failure, Fault};
-use crate::base::material::SecretBytes;
+use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
-use crate::config::{self, Location};
+pub(crate) use tree::Use;
 
-use super::field::{FieldError, Fields};
-
-pub(super) use tree::Use;
+/// What a template may read, in order.
+pub(crate) trait Fields {
+    /// All fields by name: the value of each, or why it may not be printed.
+    fn all(&self) -> Vec<(&str, Result<&Node, Failure>)>;
+    /// The one of this name.
+    fn field(&self, name: &str) -> Option<Result<&Node, Failure>>;
+}
 
 /// A parsed template: everything in it is known to be supported.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(crate) struct Template {
     body: Vec<tree::Stmt>,
     /// Names it reads that are neither its own variables nor loop variables.
-    pub(super) uses: Vec<Use>,
+    pub(crate) uses: Vec<Use>,
 }
 
 impl Template {
-    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         fuses::check(text)?;
         let (body, uses) = syntax::parse(text)?;
         Ok(Self { body, uses })
     }
 
-    pub(super) fn render(&self, fields: &Fields<'_>) -> Result<SecretBytes, TemplateError> {
+    pub(crate) fn render(&self, fields: &dyn Fields) -> Result<SecretBytes, TemplateError> {
         eval::render(&self.body, fields)
     }
 }
 
 /// Line and column in a template, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
+pub(crate) struct Position {
     line: u32,
     column: u32,
 }
@@ -71,9 +75,10 @@ impl Position {
 /// What is wrong in a template, and where.
 #[derive(Debug, PartialEq, Error)]
 #[error("line {}, column {}: {problem}", at.line, at.column)]
-pub(super) struct TemplateError {
+pub(crate) struct TemplateError {
     at: Position,
-    problem: Problem,
+    /// What it is, without its place.
+    pub(crate) problem: Problem,
 }
 
 impl TemplateError {
@@ -82,14 +87,14 @@ impl TemplateError {
     }
 
     /// As a failure that says which text the line is counted in.
-    pub(super) fn in_text(&self, name: &str) -> Failure {
+    pub(crate) fn in_text(&self, name: &str) -> Failure {
         let mut failure = Failure::new(self.class(), format!("{name}, {self}"));
         failure.hint = self.hint();
         failure
     }
 
     /// As a failure in a file of its own.
-    pub(super) fn in_file(&self, name: &str) -> Failure {
+    pub(crate) fn in_file(&self, name: &str) -> Failure {
         let Position { line, column } = self.at;
         let mut failure = Failure::new(
             self.class(),
@@ -100,27 +105,17 @@ impl TemplateError {
     }
 
     /// Line and column in the template.
-    pub(super) fn place(&self) -> (u32, u32) {
+    pub(crate) fn place(&self) -> (u32, u32) {
         (self.at.line, self.at.column)
     }
 
     /// The same in words.
-    pub(super) fn position(&self) -> String {
+    pub(crate) fn position(&self) -> String {
         format!("line {}, column {}", self.at.line, self.at.column)
     }
 
-    /// As a problem of a configuration: `label` says which template it is.
-    pub(super) fn problem(&self, at: Location, label: &str) -> config::problem::Problem {
-        config::problem::Problem {
-            at,
-            what: format!("{label}: {}", self.problem),
-            hint: self.hint(),
-            class: self.class(),
-        }
-    }
-
     /// A name that is in no source.
-    pub(super) fn unknown_field(used: &Use, known: &str) -> Self {
+    pub(crate) fn unknown_field(used: &Use, known: &str) -> Self {
         Self::new(
             used.at,
             Problem::Undefined {
@@ -133,7 +128,7 @@ impl TemplateError {
 
 /// Names, kinds and limits; never a value.
 #[derive(Debug, Clone, PartialEq, Error)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     #[error("the template does not parse: {0}")]
     Syntax(String),
     #[error("{0} has no place in a template of secrets")]
@@ -146,8 +141,8 @@ pub(super) enum Problem {
     Arguments { name: String, usage: String },
     #[error("{} is not defined", plain::quoted(name))]
     Undefined { name: String, known: String },
-    #[error(transparent)]
-    Field(FieldError),
+    #[error("{}", .0.what)]
+    Field(Failure),
     #[error("{wants}, and this is {is}")]
     Kind { wants: String, is: &'static str },
     #[error("`{filter}` was given something else than {wanted}")]
@@ -180,7 +175,7 @@ impl Fault for TemplateError {
             | Problem::Arguments { .. }
             | Problem::Kind { .. } => Class::Configuration,
             Problem::Undefined { .. } => Class::Missing,
-            Problem::Field(error) => error.class(),
+            Problem::Field(failure) => failure.class,
             Problem::Undecodable { .. } => Class::Corrupt,
             Problem::Number | Problem::Limit(_) => Class::Refused,
         }
@@ -211,7 +206,7 @@ impl Fault for TemplateError {
                 "the fields are {known}; `default(\"…\")` or `is defined` allow for one that may \
                  be absent"
             )),
-            Problem::Field(error) => error.hint(),
+            Problem::Field(failure) => failure.hint.clone(),
             Problem::Limit(_) => Some("split it into several files or fields".to_owned()),
         }
     }

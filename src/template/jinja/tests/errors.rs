@@ -33,12 +33,12 @@ fn errors_name_place_kind_and_next_move() {
         (
             "{{ EMPTY }}",
             Class::Refused,
-            "line 1, column 4: field `EMPTY` of vault `kv/a` (k.yaml:2:1) is empty",
+            "line 1, column 4: field `EMPTY` is empty",
         ),
         (
             "{{ NULL | default('x') }}",
             Class::Missing,
-            "line 1, column 4: field `NULL` of vault `kv/a` (k.yaml:2:1) is null",
+            "line 1, column 4: field `NULL` is null",
         ),
         (
             "{{ BYTES | upper }}",

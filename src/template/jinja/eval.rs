@@ -5,19 +5,18 @@ use std::rc::Rc;
 
 use crate::base::material::SecretBytes;
 use crate::base::wiped::Wiped;
-use crate::render::field::Fields;
 
 use super::scope::Scope;
 use super::tree::{For, Stmt};
 use super::value::{Text, Value};
-use super::{Position, Problem, TemplateError};
+use super::{Fields, Position, Problem, TemplateError};
 
 /// Bytes a template may print: as many as a Secret may hold.
 const MOST_OUTPUT: usize = 1024 * 1024;
 
 pub(super) fn render<'a>(
     body: &'a [Stmt],
-    fields: &'a Fields<'a>,
+    fields: &'a dyn Fields,
 ) -> Result<SecretBytes, TemplateError> {
     let mut pass = Pass {
         scope: Scope::of(fields),

@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::base::coding::{self, hex, percent};
 use crate::base::wiped::Wiped;
-use crate::render::template::Problem;
-use crate::render::template::value::{Text, Value};
+use crate::template::jinja::Problem;
+use crate::template::jinja::value::{Text, Value};
 
 use super::Given;
 

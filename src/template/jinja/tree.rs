@@ -8,7 +8,7 @@ pub(super) const TESTS: [&str; 4] = ["defined", "undefined", "startingwith", "en
 
 /// A name that a template reads.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::render) struct Use {
+pub(crate) struct Use {
     pub name: String,
     pub at: Position,
     /// Whether the template says what happens without it.
