@@ -258,7 +258,11 @@ fn read(name: &str, text: &str) -> Read {
         lost: mended.top || mended.raw.is_none(),
         raw: mended.raw,
         problems: flaws.map(|flaw| problem(name, text, flaw)).collect(),
-        broken: mended.around.into_iter().map(|at| at.of(name)).collect(),
+        broken: mended
+            .around
+            .into_iter()
+            .map(|at| written::location(at, name))
+            .collect(),
     }
 }
 
@@ -291,7 +295,8 @@ fn manifest(written: &Written) -> Option<Flaw> {
 }
 
 fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
-    let at = flaw.at.unwrap_or(Place { line: 1, column: 1 }).of(name);
+    let at = flaw.at.unwrap_or(Place { line: 1, column: 1 });
+    let at = written::location(at, name);
     let hint = match matches!(flaw.kind, Kind::Shape(_)) && is_of_identity(text, &at) {
         true => {
             let shape = flaw.hint.split(';').next().unwrap_or_default();

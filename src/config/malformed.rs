@@ -1,22 +1,50 @@
 //! A text that is no YAML: what is wrong in plain words, where, and what to do.
 
-use granit_parser::{ErrorKind, ScanError};
+use granit_parser::ErrorKind;
 
-use super::written::{Flaw, Place, place};
+use super::written::{Flaw, Place};
+use crate::format::yaml::{What, YamlError};
 
-/// Why the parser stopped. Before this character all was well.
-pub(super) fn flaw(error: &ScanError, text: &str, well_until: usize) -> Flaw {
-    let at = place(*error.marker());
-    let (what, hint) = meaning(error.kind());
-    let at = match what {
-        TAB => tab(text, at),
-        QUOTE => open_quote(text, well_until).unwrap_or(at),
-        _ => at,
+/// Why nothing can be read.
+pub(super) fn flaw(error: YamlError, text: &str) -> Flaw {
+    let YamlError { at, what } = error;
+    let (what, hint) = match what {
+        What::Malformed { error, well_until } => {
+            let (what, hint) = meaning(error.kind());
+            let at = match what {
+                TAB => tab(text, at),
+                QUOTE => open_quote(text, well_until).unwrap_or(at),
+                _ => at,
+            };
+            return match what {
+                "" => Flaw::new(at, error.info(), hint),
+                what => Flaw::new(at, what, hint),
+            };
+        }
+        What::Key | What::Scalar => (
+            "a key is not text",
+            "put quotes around text that begins with `{` or `[`, such as a template: \
+             \"{{ NAME }}\"",
+        ),
+        What::Merge => (
+            "a merge key `<<` takes mappings",
+            "write `<<: *name` of an anchor before a mapping",
+        ),
+        What::InsideItself => (
+            "this alias stands inside what it names",
+            "put quotes around text that begins with `*`",
+        ),
+        What::Unfolds => (
+            "the aliases unfold into far more than the file holds",
+            "write it without aliases",
+        ),
+        What::TooDeep => ("this is nested too deeply", "no configuration needs that"),
+        What::TooMany => (
+            "the file holds more values than any configuration has",
+            "write several files: --config takes a folder",
+        ),
     };
-    match what {
-        "" => Flaw::new(at, error.info(), hint),
-        what => Flaw::new(at, what, hint),
-    }
+    Flaw::new(at, what, hint)
 }
 
 const TAB: &str = "a tab stands here";
@@ -91,9 +119,6 @@ fn meaning(kind: &ErrorKind) -> (&'static str, &'static str) {
             "an entry of a list cannot stand here",
             "begin the list in a line of its own, below its key",
         ),
-        ErrorKind::RecursionLimitExceeded => {
-            ("this is nested too deeply", "no configuration needs that")
-        }
         _ => ("", QUOTES),
     }
 }

@@ -1,34 +1,26 @@
 //! A configuration file as a tree of what stands where. What a scalar means is decided by who reads
 //! it ([`super::read`]).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle};
+use granit_parser::ScalarStyle;
 
 use super::{Location, malformed};
+use crate::format::scalar::is_null;
+use crate::format::yaml::{self, Key, Opened, Scalar, Tree, Weight, YamlError};
 
-/// Nesting that no configuration has.
-const DEEPEST: usize = 64;
-/// Nodes that aliases may add: honest files share a few settings.
-const MOST_UNFOLDED: usize = 10_000;
+pub(super) use crate::format::yaml::Place;
 
-/// A line and a column, both from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// From 1.
-    pub(super) line: u32,
-    /// From 1, in characters.
-    pub(super) column: u32,
-}
+/// One key of a mapping with its value.
+pub(super) type Entry = yaml::Entry<Written>;
 
-impl Place {
-    /// In this file.
-    pub(super) fn of(self, file: &str) -> Location {
-        Location {
-            file: file.to_owned(),
-            line: self.line,
-            column: self.column,
-        }
+/// A place in this file.
+pub(super) fn location(at: Place, file: &str) -> Location {
+    Location {
+        file: file.to_owned(),
+        line: at.line,
+        column: at.column,
     }
 }
 
@@ -57,17 +49,6 @@ pub(super) enum What {
     Map(Vec<Entry>),
     /// What is missing or cannot be read: it stands for whatever is asked for ([`super::mend`]).
     Hole,
-}
-
-/// One key of a mapping with its value.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// The key.
-    pub(super) key: String,
-    /// Where the key stands.
-    pub(super) at: Place,
-    /// Its value.
-    pub(super) value: Written,
 }
 
 /// Why a text is no configuration, and where.
@@ -133,23 +114,8 @@ impl Written {
     /// Whether nothing was written: `key:`, `key: null`, `key: ~`.
     pub(super) fn is_null(&self) -> bool {
         match &self.what {
-            What::Scalar { text, plain: true } => {
-                matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
-            }
+            What::Scalar { text, plain: true } => is_null(text),
             What::Scalar { .. } | What::List(_) | What::Map(_) | What::Hole => false,
-        }
-    }
-
-    fn nodes(&self) -> usize {
-        match &self.what {
-            What::Scalar { .. } | What::Hole => 1,
-            What::List(items) => 1 + items.iter().map(Self::nodes).sum::<usize>(),
-            What::Map(entries) => {
-                1 + entries
-                    .iter()
-                    .map(|entry| entry.value.nodes())
-                    .sum::<usize>()
-            }
         }
     }
 }
@@ -157,210 +123,131 @@ impl Written {
 /// The one document of a text, an empty mapping when there is none; and what is wrong with it
 /// beside. An error where nothing can be read.
 pub(super) fn document(text: &str) -> Result<(Written, Vec<Flaw>), Flaw> {
-    let mut options = granit_parser::options! {
-        flow_nesting_limit: DEEPEST,
-        block_nesting_limit: DEEPEST,
-    };
-    options.set_emit_comments(false);
-    let mut builder = Builder::default();
-    let text = text.trim_start_matches('\u{feff}');
-    let mut well_until = 0;
-    for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| malformed::flaw(&error, text, well_until))?;
-        well_until = span.end.index();
-        let at = place(span.start);
-        if matches!(event, Event::DocumentStart(..)) && builder.document.is_some() {
-            builder.flaws.push(Flaw::new(
-                at,
-                "a second document begins here",
-                "put it into a file of its own: --config takes several files, or a folder",
-            ));
-            break;
-        }
-        builder.take(event, at)?;
-    }
+    let mut reading = Reading { flaws: Vec::new() };
+    let documents = yaml::read(text, &mut reading);
+    let documents = documents.map_err(|error| malformed::flaw(error, text))?;
     let empty = || Written {
         at: Place { line: 1, column: 1 },
         what: What::Map(Vec::new()),
     };
-    Ok((builder.document.unwrap_or_else(empty), builder.flaws))
+    let document = documents.into_iter().next();
+    Ok((document.unwrap_or_else(empty), reading.flaws))
 }
 
-/// What the parser calls a place.
-pub(super) fn place(marker: Marker) -> Place {
-    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Place {
-        line: number(marker.line()),
-        column: number(marker.col() + 1),
-    }
-}
-
-/// A list or mapping that is not at its end.
-struct Open {
-    anchor: usize,
-    node: Written,
-    /// The key that waits for its value.
-    key: Option<(String, Place)>,
-    /// What `<<` brings, after the mapping's own keys.
-    merged: Vec<Written>,
-}
-
-#[derive(Default)]
-struct Builder {
-    document: Option<Written>,
-    /// What is wrong, and leaves the rest readable.
+/// What is wrong, and leaves the rest readable.
+struct Reading {
     flaws: Vec<Flaw>,
-    open: Vec<Open>,
-    anchors: HashMap<usize, Written>,
-    unfolded: usize,
 }
 
-impl Builder {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "an enum of a library, which grows"
-    )]
-    fn take(&mut self, event: Event<'_>, at: Place) -> Result<(), Flaw> {
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let what = What::Scalar {
-                    text: text.into_owned(),
-                    plain: style == ScalarStyle::Plain && tag.is_none(),
-                };
-                self.place(Written { at, what }, anchor)
-            }
-            Event::SequenceStart(_, anchor, _) => self.begin(What::List(Vec::new()), anchor, at),
-            Event::MappingStart(_, anchor, _) => self.begin(What::Map(Vec::new()), anchor, at),
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
-            Event::Alias(anchor) => self.alias(anchor, at),
-            // What stands around nodes.
-            _ => Ok(()),
-        }
-    }
+impl Tree for Reading {
+    type Node = Written;
+    type Error = YamlError;
 
-    fn begin(&mut self, what: What, anchor: usize, at: Place) -> Result<(), Flaw> {
-        if self.awaits_key() {
-            return Err(not_text(at));
-        }
-        self.open.push(Open {
-            anchor,
-            node: Written { at, what },
-            key: None,
-            merged: Vec::new(),
-        });
-        Ok(())
-    }
-
-    fn awaits_key(&self) -> bool {
-        self.open
-            .last()
-            .is_some_and(|open| matches!(open.node.what, What::Map(_)) && open.key.is_none())
-    }
-
-    fn end(&mut self) -> Result<(), Flaw> {
-        let Some(mut open) = self.open.pop() else {
-            return Ok(());
-        };
-        if let What::Map(entries) = &mut open.node.what {
-            for source in open.merged {
-                merge(entries, source)?;
-            }
-        }
-        self.place(open.node, open.anchor)
-    }
-
-    /// A finished node goes where it belongs.
-    fn place(&mut self, node: Written, anchor: usize) -> Result<(), Flaw> {
-        if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
-        }
-        let Some(open) = self.open.last_mut() else {
-            self.document = Some(node);
-            return Ok(());
-        };
-        match (&mut open.node.what, open.key.take()) {
-            (What::List(items), _) => items.push(node),
-            (What::Map(_), Some((key, _))) if key == "<<" => open.merged.push(node),
-            (What::Map(entries), Some((key, at))) => {
-                // Of a key that stands twice the first counts.
-                if !entries.iter().any(|entry| entry.key == key) {
-                    entries.push(Entry {
-                        key,
-                        at,
-                        value: node,
-                    });
-                }
-            }
-            (What::Map(entries), None) => {
-                let What::Scalar { text, .. } = node.what else {
-                    return Err(not_text(node.at));
-                };
-                if let Some(first) = entries.iter().find(|entry| entry.key == text) {
-                    let key = text.escape_debug();
-                    self.flaws.push(Flaw::new(
-                        node.at,
-                        format!("the key `{key}` stands twice in one mapping"),
-                        format!(
-                            "keep one of them; the first is in line {}, column {}",
-                            first.at.line, first.at.column
-                        ),
-                    ));
-                }
-                open.key = Some((text, node.at));
-            }
-            // Never open: a scalar is placed at once.
-            (What::Scalar { .. } | What::Hole, _) => {}
-        }
-        Ok(())
-    }
-
-    fn alias(&mut self, anchor: usize, at: Place) -> Result<(), Flaw> {
-        let Some(node) = self.anchors.get(&anchor) else {
-            return Err(Flaw::new(
+    fn begins(&mut self, at: Place, number: usize) -> bool {
+        if number > 0 {
+            self.flaws.push(Flaw::new(
                 at,
-                "this alias stands inside what it names",
-                "put quotes around text that begins with `*`",
-            ));
-        };
-        let node = node.clone();
-        self.unfolded += node.nodes();
-        if self.unfolded > MOST_UNFOLDED || self.open.len() > DEEPEST {
-            return Err(Flaw::new(
-                at,
-                "the aliases unfold into far more than the file holds",
-                "write it without aliases",
+                "a second document begins here",
+                "put it into a file of its own: --config takes several files, or a folder",
             ));
         }
-        self.place(node, 0)
+        number == 0
     }
-}
 
-fn not_text(at: Place) -> Flaw {
-    Flaw::new(
-        at,
-        "a key is not text",
-        "put quotes around text that begins with `{` or `[`, such as a template: \"{{ NAME }}\"",
-    )
-}
+    fn scalar(&mut self, scalar: Scalar<'_>, at: Place) -> Result<Written, YamlError> {
+        let plain = scalar.style == ScalarStyle::Plain && scalar.tag.is_none();
+        let text = scalar.text.into_owned();
+        Ok(Written {
+            at,
+            what: What::Scalar { text, plain },
+        })
+    }
 
-/// Keys that the mapping has not itself; of several sources the first wins.
-fn merge(entries: &mut Vec<Entry>, source: Written) -> Result<(), Flaw> {
-    match source.what {
-        What::Map(inherited) => {
-            for entry in inherited {
-                if !entries.iter().any(|own| own.key == entry.key) {
-                    entries.push(entry);
-                }
-            }
-            Ok(())
+    fn key(&mut self, scalar: Scalar<'_>, _: Place) -> Result<Key, YamlError> {
+        Ok(
+            match scalar.style == ScalarStyle::Plain && scalar.text == "<<" {
+                true => Key::Merge,
+                false => Key::Name(scalar.text.into_owned()),
+            },
+        )
+    }
+
+    fn list(&mut self, items: Vec<Written>, at: Place) -> Written {
+        Written {
+            at,
+            what: What::List(items),
         }
-        What::List(sources) => sources
-            .into_iter()
-            .try_for_each(|source| merge(entries, source)),
-        What::Scalar { .. } | What::Hole => Err(Flaw::new(
-            source.at,
-            "a merge key `<<` takes mappings",
-            "write `<<: *name` of an anchor before a mapping",
-        )),
+    }
+
+    /// Of a key that stands twice the first counts.
+    fn unique(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
+        let mut places: HashMap<String, Place> = HashMap::new();
+        let mut unique = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match places.get(&entry.key) {
+                None => {
+                    places.insert(entry.key.clone(), entry.at);
+                    unique.push(entry);
+                }
+                Some(first) => self.flaws.push(Flaw::new(
+                    entry.at,
+                    format!(
+                        "the key `{}` stands twice in one mapping",
+                        entry.key.escape_debug()
+                    ),
+                    format!(
+                        "keep one of them; the first is in line {}, column {}",
+                        first.line, first.column
+                    ),
+                )),
+            }
+        }
+        Ok(unique)
+    }
+
+    fn map(&mut self, entries: Vec<Entry>, at: Place) -> Written {
+        Written {
+            at,
+            what: What::Map(entries),
+        }
+    }
+
+    fn named(&mut self, key: &str, at: Place) -> Written {
+        let text = key.to_owned();
+        Written {
+            at,
+            what: What::Scalar { text, plain: false },
+        }
+    }
+
+    fn text_of(node: &Written) -> Option<Cow<'_, str>> {
+        match &node.what {
+            What::Scalar { text, .. } => Some(Cow::Borrowed(text)),
+            What::List(_) | What::Map(_) | What::Hole => None,
+        }
+    }
+
+    fn open(node: Written, _: Place) -> Opened<Written> {
+        match node.what {
+            What::List(items) => Opened::List(items),
+            What::Map(entries) => Opened::Map(entries),
+            What::Scalar { .. } | What::Hole => Opened::Scalar,
+        }
+    }
+
+    fn copy(node: &Written) -> Written {
+        node.clone()
+    }
+
+    fn weigh(node: &Written) -> Weight {
+        match &node.what {
+            What::Scalar { text, .. } => Weight::scalar(text.len()),
+            What::Hole => Weight::scalar(0),
+            What::List(items) => Weight::around(items.iter().map(Self::weigh)),
+            What::Map(entries) => {
+                let weigh = |entry: &Entry| Self::weigh(&entry.value).with_key(&entry.key);
+                Weight::around(entries.iter().map(weigh))
+            }
+        }
     }
 }

@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
             entries.push((key.ok_or(SyntaxError::NotText)?, self.value(depth + 1)?));
             self.blanks();
             if self.eat(b'}') {
-                duplicate(&entries)?;
+                duplicate(entries.iter().map(|(key, _)| key.as_str()))?;
                 return Ok(Node::Map(entries));
             }
             self.expect(b',')?;

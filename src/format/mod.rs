@@ -10,5 +10,6 @@ mod syntax;
 pub(crate) mod time;
 pub(crate) mod yaml;
 
+use syntax::MAX_DEPTH;
 pub use syntax::{LineProblem, SyntaxError};
 pub(crate) use syntax::{MOST_VALUES, duplicate};

@@ -83,9 +83,14 @@ fn binary(text: &str) -> Option<Node> {
     Some(Node::Text(SecretBytes::from(bytes)))
 }
 
+/// Whether an unquoted scalar says that nothing is there.
+pub(crate) fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
 fn core(text: &str) -> Node {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Node::Null,
+        _ if is_null(text) => Node::Null,
         "true" | "True" | "TRUE" => Node::Bool(true),
         "false" | "False" | "FALSE" => Node::Bool(false),
         _ if number::is_json(text) => Node::Number(SecretBytes::from(text)),
@@ -107,7 +112,7 @@ fn kubernetes(text: &str, tag: Tag) -> Option<Node> {
 /// Nothing when SOPS would refuse the number.
 fn go(text: &str, tag: Tag) -> Option<Node> {
     let node = match text {
-        "" | "~" | "null" | "Null" | "NULL" => Node::Null,
+        _ if is_null(text) => Node::Null,
         "true" | "True" | "TRUE" => Node::Bool(true),
         "false" | "False" | "FALSE" => Node::Bool(false),
         ".nan" | ".NaN" | ".NAN" => float(f64::NAN),

@@ -151,8 +151,8 @@ impl Fault for SyntaxError {
 }
 
 /// The first name that stands twice among a mapping's keys.
-pub(crate) fn duplicate<T>(entries: &[(String, T)]) -> Result<(), SyntaxError> {
-    let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+pub(crate) fn duplicate<'a>(keys: impl Iterator<Item = &'a str>) -> Result<(), SyntaxError> {
+    let mut keys: Vec<&str> = keys.collect();
     keys.sort_unstable();
     match keys.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(SyntaxError::Duplicate {

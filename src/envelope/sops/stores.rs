@@ -129,7 +129,7 @@ fn dotenv(text: &str) -> Result<File, SopsError> {
     if metadata.is_empty() {
         return Err(SopsError::NotSops);
     }
-    duplicate(&variables)?;
+    duplicate(variables.iter().map(|(key, _)| key.as_str()))?;
     Ok(File {
         documents: vec![Node::Map(variables)],
         metadata: flat::unfold(metadata)?,

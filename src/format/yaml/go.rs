@@ -6,20 +6,20 @@
 
 use std::borrow::Cow;
 
-use granit_parser::{Event, ScalarStyle};
+use granit_parser::ScalarStyle;
+
+use super::Scalar;
 
 const ENDS_LINE: [char; 2] = ['\u{2028}', '\u{2029}'];
 
-/// The same event, its text as Go reads it. `source` are its lines as they are written.
-pub(super) fn lines<'a>(event: Event<'a>, source: Option<&str>) -> Event<'a> {
-    let Event::Scalar(text, style, anchor, tag) = event else {
-        return event;
-    };
-    let text = match source {
-        Some(source) if source.contains(ENDS_LINE) => Cow::Owned(dedented(&text, style, source)),
-        Some(_) | None => text,
-    };
-    Event::Scalar(text, style, anchor, tag)
+/// The scalar's text as Go reads it.
+pub(super) fn text(scalar: Scalar<'_>) -> Cow<'_, str> {
+    match scalar.source {
+        Some(source) if source.contains(ENDS_LINE) => {
+            Cow::Owned(dedented(&scalar.text, scalar.style, source))
+        }
+        Some(_) | None => scalar.text,
+    }
 }
 
 fn dedented(text: &str, style: ScalarStyle, source: &str) -> String {
