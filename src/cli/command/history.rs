@@ -2,31 +2,49 @@
 
 use clap::{ArgGroup, Args};
 
-use keyferry::mode::Format;
 use keyferry::mode::rollback::{Request, To};
+use keyferry::mode::{Ended, Format, history};
 
-use super::{Deadline, Place};
+use crate::cli::arguments::{Common, Deadline, Place};
+use crate::cli::print::{print, then};
+use crate::cli::runtime::block_on;
+use crate::cli::world::{with_config, world};
 
-/// What was delivered when.
+/// Show what deliveries with `history` carried, when, and where from: names and versions, never
+/// values
+///
+/// It also shows which versions Vault still has, where the token may read `kv/metadata/…`.
+/// `keyferry job --to previous` goes back.
 #[derive(Debug, Args)]
 #[command(mut_arg("deadline", |arg| arg.default_value("30s")))]
 pub(crate) struct History {
     #[command(flatten)]
-    pub(crate) place: Place,
+    place: Place,
     /// Only these deliveries; by default all with `history`
     #[arg(value_name = "DELIVERY")]
-    pub(crate) deliveries: Vec<String>,
+    deliveries: Vec<String>,
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
-    pub(crate) output: Format,
+    output: Format,
     #[command(flatten)]
-    pub(crate) limit: Deadline,
+    limit: Deadline,
+}
+
+impl History {
+    pub(super) fn run(self, common: &Common) -> Ended {
+        with_config(&self.place, |config| {
+            let world = world(&config, &self.place, self.limit.deadline);
+            let told = history::run(&config, world, &self.deliveries, self.output);
+            let (ended, text) = block_on(common, told);
+            then(print(&text), ended)
+        })
+    }
 }
 
 /// The way back.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("way").args(["to", "rev", "release"]))]
-pub(crate) struct Back {
+pub(super) struct Back {
     /// Go back and stay there until --release: to `previous`, to a version of the secret in Vault,
     /// or to what was delivered at a time (2026-11-28T14:00:00Z)
     #[arg(help_heading = "Going back", long, value_name = "WHEN", value_parser = To::parse)]
@@ -50,7 +68,7 @@ pub(crate) struct Back {
 
 impl Back {
     /// What is asked for; nothing in a usual run.
-    pub(crate) fn request(&self) -> Option<Request> {
+    pub(super) fn request(&self) -> Option<Request> {
         let to = match (&self.to, &self.rev, self.release) {
             (Some(to), _, _) => to.clone(),
             (None, Some(commit), _) => To::Commit(commit.clone()),

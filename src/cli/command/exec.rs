@@ -2,26 +2,75 @@
 
 use std::ffi::OsStr;
 
+use clap::Args;
+
 use keyferry::config::Config;
 use keyferry::mode::github::Step;
 use keyferry::mode::program::{Program, is_path};
-use keyferry::mode::watch::Watched;
+use keyferry::mode::watch::{OnChange, Watched};
 use keyferry::mode::{Ended, exec, watch};
 use keyferry::pass::outcome::Failed;
 use keyferry::pass::world::World;
 
-use super::arguments::{Common, Exec};
-use super::commands::{STEP, in_actions, world};
-use super::runtime::{ask_for_descriptors, block_on, to_its_end};
+use crate::cli::arguments::{Common, Deadline, Place};
+use crate::cli::runtime::{ask_for_descriptors, block_on, to_its_end};
+use crate::cli::world::{STEP, in_actions, with_config, world};
+
+/// Fetch, then become CMD with the fields of one delivery in its environment
+///
+/// No process of keyferry stays behind, except with --watch: then it restarts CMD when a field
+/// changes, hands signals on and buries orphans. CMD gets the ignored signals and the mask that
+/// keyferry was started with. With --watch it is looked for in a delivered PATH first. The exit
+/// code is that of CMD. Targets are not written.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    #[command(flatten)]
+    place: Place,
+    /// The delivery, where the configuration has several
+    #[arg(long, value_name = "NAME", env = "KEYFERRY_DELIVERY")]
+    delivery: Option<String>,
+    #[command(flatten)]
+    limit: Deadline,
+    /// Stay, and when a field changes do what --on-change says
+    #[arg(long)]
+    watch: bool,
+    /// With --watch: `restart` CMD with the new environment (SIGTERM, after 10 s SIGKILL), or send
+    /// it a signal such as HUP
+    #[arg(
+        long,
+        value_name = "ACTION",
+        default_value = "restart",
+        requires = "watch",
+        value_parser = OnChange::parse
+    )]
+    on_change: OnChange,
+    /// Instead of a program: give the fields to the later steps of a job of GitHub Actions, hidden
+    /// in its log, by the file that GITHUB_ENV names
+    #[arg(long, conflicts_with_all = ["watch", "command"])]
+    github_env: bool,
+    /// With --github-env: as outputs of the step too, by the file that GITHUB_OUTPUT names
+    #[arg(long, requires = "github_env")]
+    github_output: bool,
+    /// The program and its arguments, after `--`
+    #[arg(
+        last = true,
+        required_unless_present = "github_env",
+        value_name = "CMD"
+    )]
+    command: Vec<std::ffi::OsString>,
+}
+
+impl Exec {
+    pub(super) fn run(self, common: &Common, core_limit: Option<u64>) -> Ended {
+        with_config(&self.place, |config| {
+            execute(common, config, &self, core_limit)
+        })
+    }
+}
 
 /// Whether there is a program at all is asked before any login, where no delivered `PATH` can say
 /// otherwise.
-pub(super) fn execute(
-    common: &Common,
-    config: Config,
-    arguments: &Exec,
-    core_limit: Option<u64>,
-) -> Ended {
+fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option<u64>) -> Ended {
     if arguments.github_env {
         return for_github(common, config, arguments);
     }

@@ -3,15 +3,51 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use keyferry::base::failure::{Class, Failure};
 use keyferry::mode::Ended;
 use keyferry::pass::outcome::Failed;
 use keyferry::process::stderr;
 
-use super::arguments::Start;
-use super::print::print;
+use crate::cli::print::print;
+
+/// Print a configuration to start with, with comments
+///
+/// `keyferry new init > keyferry.yaml`, then `keyferry check`. On a terminal it asks what it is
+/// for.
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// What it is for
+    #[arg(value_enum, value_name = "KIND")]
+    kind: Option<Start>,
+}
+
+impl New {
+    pub(super) fn run(self) -> Ended {
+        match self.kind.map_or_else(ask, Ok) {
+            Ok(kind) => print(kind.text()),
+            Err(failure) => Ended::Failed(Failed::whole(failure)),
+        }
+    }
+}
+
+/// What a configuration to start with is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Start {
+    /// The pull secret of a registry, made before Argo CD syncs
+    PullSecret,
+    /// Files for a pod before it starts
+    Init,
+    /// Files for a pod, kept fresh
+    Sidecar,
+    /// A .env from a SOPS file
+    SopsEnv,
+    /// SOPS and SealedSecret manifests, applied
+    Manifests,
+    /// Copies of Secrets in other namespaces, by annotation
+    Reflector,
+}
 
 impl Start {
     fn text(self) -> &'static str {
@@ -32,14 +68,6 @@ impl Start {
         let name = value.as_ref().map(|value| value.get_name().to_owned());
         let help = help.map(ToString::to_string);
         (name.unwrap_or_default(), help.unwrap_or_default())
-    }
-}
-
-/// Prints the one that is wanted; asks where nobody said which.
-pub(super) fn start(kind: Option<Start>) -> Ended {
-    match kind.map_or_else(ask, Ok) {
-        Ok(kind) => print(kind.text()),
-        Err(failure) => Ended::Failed(Failed::whole(failure)),
     }
 }
 

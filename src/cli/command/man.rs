@@ -1,11 +1,31 @@
-//! The manual page.
+//! `man`: the manual page.
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
 
-use super::arguments::Cli;
+use keyferry::base::failure::{Class, Failure};
+use keyferry::mode::Ended;
+use keyferry::pass::outcome::Failed;
+
+use crate::cli::arguments::Cli;
+use crate::cli::print::print;
+
+/// Print the man page
+#[derive(Debug, Args)]
+pub(crate) struct Man;
+
+impl Man {
+    pub(super) fn run(self) -> Ended {
+        match man_page() {
+            Ok(page) => print(&page),
+            Err(error) => {
+                Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
+            }
+        }
+    }
+}
 
 /// The page of the whole, then the options of each command: one page holds all.
-pub(super) fn man_page() -> std::io::Result<String> {
+fn man_page() -> std::io::Result<String> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;
     let mut page = String::from_utf8_lossy(&page).into_owned();
