@@ -1,4 +1,4 @@
-//! Colour of what people read. What is coloured is a word of ours: names are escaped before, and
+//! How what people ask for is shown, and its colour. What is coloured is a word of ours: names are escaped before, and
 //! no colour comes from them.
 
 /// Whether a text is coloured.
@@ -9,6 +9,15 @@ pub enum Style {
     Plain,
     /// With the escapes of a terminal.
     Coloured,
+}
+
+/// How what is looked at is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines for a person.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 /// What a colour says.

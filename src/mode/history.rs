@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Ended, Format, rollback, until_stopped};
+use super::{Ended, rollback, until_stopped};
 use crate::base::artifact::SourceVersion;
 use crate::base::failure::{Class, Failure};
 use crate::base::history::{Entry, Journal};
 use crate::base::plain;
+use crate::base::style::Format;
 use crate::config::{Config, Delivery};
 use crate::pass::history;
 use crate::pass::outcome::Failed;

@@ -39,15 +39,6 @@ pub enum Ended {
     Program(u8),
 }
 
-/// How what is looked at is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Lines for a person.
-    Text,
-    /// One JSON document.
-    Json,
-}
-
 /// Works until it is done or a signal comes, and gives the tokens of this world back either way.
 async fn until_stopped<T>(world: World, work: impl AsyncFnOnce(&World) -> T) -> Result<T, Stop> {
     let stopped = stopped();

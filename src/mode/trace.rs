@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Ended, Format};
+use super::Ended;
 use crate::base::artifact::{ObjectName, Owner};
 use crate::base::failure::Failure;
 use crate::base::plain;
+use crate::base::style::Format;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::traced::Traced;
 use crate::pass::outcome::Failed;

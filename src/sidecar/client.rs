@@ -9,6 +9,7 @@ use super::listen::Listen;
 use super::status::{DeliveryStatus, Status, span};
 use crate::base::failure::{Class, Failure};
 use crate::base::plain;
+use crate::base::style::Format;
 
 const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(5);
@@ -35,15 +36,6 @@ pub fn status(address: Listen, format: Format) -> Result<String, Failure> {
         Format::Text => table(&status),
         Format::Json => format!("{:#}\n", serde_json::json!(status)),
     })
-}
-
-/// How it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// A table for a person.
-    Text,
-    /// One JSON document.
-    Json,
 }
 
 /// So many Secrets of a delivery are named.

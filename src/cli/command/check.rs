@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use keyferry::base::style::Format;
+use keyferry::mode::Ended;
 use keyferry::mode::check::{self, Depth};
 use keyferry::mode::grants::Mode;
-use keyferry::mode::{Ended, Format};
 
 use crate::cli::arguments::{Common, Place};
 use crate::cli::print::{print, then};

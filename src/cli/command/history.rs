@@ -2,8 +2,9 @@
 
 use clap::{ArgGroup, Args};
 
+use keyferry::base::style::Format;
 use keyferry::mode::rollback::{Request, To};
-use keyferry::mode::{Ended, Format, history};
+use keyferry::mode::{Ended, history};
 
 use crate::cli::arguments::{Common, Deadline, Place};
 use crate::cli::print::{print, then};

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use keyferry::base::style::Format;
 use keyferry::mode::Ended;
 use keyferry::sidecar::client;
 
@@ -16,7 +17,7 @@ pub(crate) struct Status {
     address: Address,
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
-    output: client::Format,
+    output: Format,
 }
 
 impl Status {

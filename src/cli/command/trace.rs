@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use keyferry::mode::{Ended, Format, trace};
+use keyferry::base::style::Format;
+use keyferry::mode::{Ended, trace};
 
 use crate::cli::arguments::{Common, Deadline};
 use crate::cli::print::{print, then};

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::base::failure::Failure;
 use crate::base::plain;
+use crate::base::style::Format;
 use crate::envelope::policy::shortened;
-use crate::mode::Format;
 use crate::mode::access::{Access, Missing};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
