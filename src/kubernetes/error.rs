@@ -331,29 +331,19 @@ impl Error {
 /// that one reading is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
     let (role, place) = role(subject);
-    match subject.kind {
-        Kind::MarkedSecrets => {
-            return format!(
-                "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [{}]}} \
-                 for `prune`; without `prune`, neither",
-                subject.kind.verbs().join(", ")
-            );
-        }
-        Kind::LabelledSecrets => {
-            return format!(
-                "name one Secret instead of a label, or grant it: a Role in namespace {} needs \
-                 {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",
-                subject.at.namespace
-            );
-        }
-        Kind::Secret
-        | Kind::ConfigMap
-        | Kind::Namespace
-        | Kind::Event
-        | Kind::Lease
-        | Kind::ServiceAccount
-        | Kind::SealedSecret
-        | Kind::Workload(_) => {}
+    if subject.kind == Kind::MarkedSecrets {
+        return format!(
+            "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [{}]}} for \
+             `prune`; without `prune`, neither",
+            subject.kind.verbs().join(", ")
+        );
+    }
+    if subject.kind == Kind::LabelledSecrets {
+        return format!(
+            "name one Secret instead of a label, or grant it: a Role in namespace {} needs \
+             {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",
+            subject.at.namespace
+        );
     }
     let mut verbs = subject.kind.verbs().to_vec();
     if !verbs.contains(&verb) {

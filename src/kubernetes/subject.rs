@@ -30,100 +30,102 @@ pub enum Kind {
     MarkedSecrets,
 }
 
+/// What is to be known of a kind.
+struct Facts {
+    /// As messages name it.
+    word: &'static str,
+    /// Where its group begins in a path.
+    root: &'static str,
+    resource: &'static str,
+    /// What its usual use needs.
+    verbs: &'static [&'static str],
+}
+
+const CORE: &str = "/api/v1";
+const APPS: &str = "/apis/apps/v1";
+
 impl Kind {
+    fn facts(self) -> Facts {
+        let facts = |word, root, resource, verbs| Facts {
+            word,
+            root,
+            resource,
+            verbs,
+        };
+        match self {
+            Self::Secret => facts("secret", CORE, "secrets", &["get", "create", "patch"]),
+            Self::ConfigMap => facts("configmap", CORE, "configmaps", &["get", "create", "patch"]),
+            Self::Namespace => facts("namespace", CORE, "namespaces", &["list", "watch"]),
+            Self::Event => facts("event", CORE, "events", &["create", "patch"]),
+            Self::Lease => facts(
+                "lease",
+                "/apis/coordination.k8s.io/v1",
+                "leases",
+                &["get", "create", "patch"],
+            ),
+            Self::ServiceAccount => facts(
+                "service account",
+                CORE,
+                "serviceaccounts",
+                &["get", "patch"],
+            ),
+            Self::SealedSecret => facts(
+                "sealed secret",
+                "/apis/bitnami.com/v1alpha1",
+                "sealedsecrets",
+                &["get"],
+            ),
+            Self::LabelledSecrets => facts("secrets", CORE, "secrets", &["list"]),
+            Self::MarkedSecrets => facts("secrets", CORE, "secrets", &["list", "delete"]),
+            Self::Workload(kind) => {
+                let resource = match kind {
+                    Workload::Deployment => "deployments",
+                    Workload::StatefulSet => "statefulsets",
+                    Workload::DaemonSet => "daemonsets",
+                };
+                facts(kind.word(), APPS, resource, &["get", "patch"])
+            }
+        }
+    }
+
     /// Its name in a path and in a Role.
     pub(crate) fn resource(self) -> &'static str {
-        match self {
-            Self::Secret | Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
-            Self::ConfigMap => "configmaps",
-            Self::Namespace => "namespaces",
-            Self::Event => "events",
-            Self::Lease => "leases",
-            Self::ServiceAccount => "serviceaccounts",
-            Self::SealedSecret => "sealedsecrets",
-            Self::Workload(Workload::Deployment) => "deployments",
-            Self::Workload(Workload::StatefulSet) => "statefulsets",
-            Self::Workload(Workload::DaemonSet) => "daemonsets",
-        }
+        self.facts().resource
     }
 
     /// The verbs that its usual use needs, so that one reading of a Role is enough.
     pub(crate) fn verbs(self) -> &'static [&'static str] {
-        match self {
-            Self::Secret | Self::ConfigMap | Self::Lease => &["get", "create", "patch"],
-            Self::Event => &["create", "patch"],
-            Self::Namespace => &["list", "watch"],
-            Self::ServiceAccount | Self::Workload(_) => &["get", "patch"],
-            Self::SealedSecret => &["get"],
-            Self::LabelledSecrets => &["list"],
-            Self::MarkedSecrets => &["list", "delete"],
-        }
-    }
-
-    /// Its group as a Role names it; the oldest one has none.
-    pub(crate) fn group(self) -> &'static str {
-        match self {
-            Self::Secret
-            | Self::ServiceAccount
-            | Self::LabelledSecrets
-            | Self::MarkedSecrets
-            | Self::ConfigMap
-            | Self::Namespace
-            | Self::Event => "",
-            Self::Lease => "coordination.k8s.io",
-            Self::SealedSecret => "bitnami.com",
-            Self::Workload(_) => "apps",
-        }
-    }
-
-    /// How the answer is asked for.
-    pub(super) fn accept(self) -> &'static str {
-        match self {
-            Self::MarkedSecrets => {
-                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-            }
-            Self::Secret
-            | Self::ServiceAccount
-            | Self::SealedSecret
-            | Self::LabelledSecrets
-            | Self::ConfigMap
-            | Self::Namespace
-            | Self::Event
-            | Self::Lease
-            | Self::Workload(_) => "application/json",
-        }
+        self.facts().verbs
     }
 
     /// Where its group begins in a path.
     pub(super) fn root(self) -> &'static str {
-        match self {
-            Self::Secret
-            | Self::ServiceAccount
-            | Self::LabelledSecrets
-            | Self::MarkedSecrets
-            | Self::ConfigMap
-            | Self::Namespace
-            | Self::Event => "/api/v1",
-            Self::Lease => "/apis/coordination.k8s.io/v1",
-            Self::SealedSecret => "/apis/bitnami.com/v1alpha1",
-            Self::Workload(_) => "/apis/apps/v1",
+        self.facts().root
+    }
+
+    /// Its group as a Role names it; the oldest one has none.
+    pub(crate) fn group(self) -> &'static str {
+        let path = self.root().strip_prefix("/apis/").unwrap_or_default();
+        path.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether these are all of a namespace with a label, which stands in the name's place.
+    pub(crate) fn has_label(self) -> bool {
+        matches!(self, Self::LabelledSecrets | Self::MarkedSecrets)
+    }
+
+    /// How the answer is asked for.
+    pub(super) fn accept(self) -> &'static str {
+        match self == Self::MarkedSecrets {
+            true => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            false => "application/json",
         }
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Secret => "secret",
-            Self::ConfigMap => "configmap",
-            Self::Namespace => "namespace",
-            Self::Event => "event",
-            Self::Lease => "lease",
-            Self::ServiceAccount => "service account",
-            Self::SealedSecret => "sealed secret",
-            Self::LabelledSecrets | Self::MarkedSecrets => "secrets",
-            Self::Workload(kind) => kind.word(),
-        })
+        f.write_str(self.facts().word)
     }
 }
 
@@ -143,22 +145,11 @@ impl fmt::Display for Subject {
             "" => "of all namespaces".to_owned(),
             namespace => format!("in {namespace}"),
         };
-        match self.kind {
-            Kind::LabelledSecrets | Kind::MarkedSecrets => {
-                write!(f, "{} {place} with label {name}", self.kind)
-            }
-            Kind::Secret
-            | Kind::ConfigMap
-            | Kind::Namespace
-            | Kind::Event
-            | Kind::Lease
-            | Kind::ServiceAccount
-            | Kind::SealedSecret
-            | Kind::Workload(_) => match name.as_str() {
-                // A list has no name, and one of the whole cluster has no namespace.
-                "" => write!(f, "{} {place}", self.kind.resource()),
-                _ => write!(f, "{} {}", self.kind, self.at),
-            },
+        // A list has no name, and one of the whole cluster has no namespace.
+        match name.as_str() {
+            _ if self.kind.has_label() => write!(f, "{} {place} with label {name}", self.kind),
+            "" => write!(f, "{} {place}", self.kind.resource()),
+            _ => write!(f, "{} {}", self.kind, self.at),
         }
     }
 }

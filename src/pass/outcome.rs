@@ -350,17 +350,11 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
         let name = &delivery.delivery;
         match &delivery.steps {
             Err(failure) => failures.extend(failure.each().map(|one| Failed::of(name, one))),
-            Ok(steps) => failures.extend(steps.iter().filter_map(|step| match &step.action {
-                Action::Refuse(failure) => Some(Failed {
+            Ok(steps) => failures.extend(steps.iter().filter_map(|step| {
+                Some(Failed {
                     target: Some(step.artifact.to_string()),
-                    ..Failed::of(name, failure.clone())
-                }),
-                Action::Keep
-                | Action::Create
-                | Action::Update(_)
-                | Action::Recreate(_)
-                | Action::Delete
-                | Action::Wait => None,
+                    ..Failed::of(name, step.action.refusal()?.clone())
+                })
             })),
         }
     }

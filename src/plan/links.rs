@@ -35,15 +35,8 @@ pub fn unlinked(step: &Step, needed: &Step, why: &Failure) -> Failure {
 pub(super) fn refuse(steps: &mut [Step]) {
     let refused = |step: &Step| {
         let needed = &steps[needed(steps, step)?];
-        match &needed.action {
-            Action::Refuse(why) => Some(Action::Refuse(unlinked(step, needed, why))),
-            Action::Keep
-            | Action::Create
-            | Action::Update(_)
-            | Action::Recreate(_)
-            | Action::Delete
-            | Action::Wait => None,
-        }
+        let why = needed.action.refusal()?;
+        Some(Action::Refuse(unlinked(step, needed, why)))
     };
     let refused: Vec<Option<Action>> = steps.iter().map(refused).collect();
     for (step, refused) in steps.iter_mut().zip(refused) {

@@ -180,15 +180,7 @@ impl Plan {
             .deliveries
             .iter()
             .filter_map(|delivery| delivery.steps.as_ref().err());
-        let refused = self.steps().filter_map(|step| match &step.action {
-            Action::Refuse(failure) => Some(failure),
-            Action::Keep
-            | Action::Create
-            | Action::Update(_)
-            | Action::Recreate(_)
-            | Action::Delete
-            | Action::Wait => None,
-        });
+        let refused = self.steps().filter_map(|step| step.action.refusal());
         unknown.chain(refused).map(|failure| failure.class).min()
     }
 
@@ -240,6 +232,19 @@ impl Action {
         match self {
             Self::Create | Self::Update(_) | Self::Recreate(_) | Self::Delete => true,
             Self::Keep | Self::Refuse(_) | Self::Wait => false,
+        }
+    }
+
+    /// Why it must not be touched, if so.
+    pub fn refusal(&self) -> Option<&Failure> {
+        match self {
+            Self::Refuse(failure) => Some(failure),
+            Self::Keep
+            | Self::Create
+            | Self::Update(_)
+            | Self::Recreate(_)
+            | Self::Delete
+            | Self::Wait => None,
         }
     }
 

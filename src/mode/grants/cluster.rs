@@ -377,16 +377,9 @@ impl Rights {
     fn add<'v>(&mut self, key: Key, kind: Kind, verbs: impl IntoIterator<Item = &'v &'static str>) {
         let held = self.held.entry(key).or_insert_with(|| Held {
             // Secrets that are found by a label are Secrets to those who grant it.
-            kind: match kind {
-                Kind::LabelledSecrets | Kind::MarkedSecrets => Kind::Secret,
-                Kind::Secret
-                | Kind::ConfigMap
-                | Kind::Namespace
-                | Kind::Event
-                | Kind::Lease
-                | Kind::ServiceAccount
-                | Kind::SealedSecret
-                | Kind::Workload(_) => kind,
+            kind: match kind.has_label() {
+                true => Kind::Secret,
+                false => kind,
             },
             verbs: BTreeSet::new(),
         });
