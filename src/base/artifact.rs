@@ -119,7 +119,7 @@ pub struct FileArtifact {
     /// What its variables can be read by, for a plan.
     pub variables: Variables,
     /// How it is exposed.
-    pub access: Access,
+    pub access: FileAccess,
 }
 
 /// What a file must hold.
@@ -166,12 +166,12 @@ pub struct FileSetArtifact {
     /// Name to content; names are plain file names.
     pub files: BTreeMap<String, SecretBytes>,
     /// How the files are exposed.
-    pub access: Access,
+    pub access: FileAccess,
 }
 
 /// Mode, owner and the demands on the place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
+pub struct FileAccess {
     /// Mode of the file.
     pub mode: u32,
     /// Mode of folders that are created for it.
@@ -193,7 +193,7 @@ pub struct Access {
     pub keep_mode: bool,
 }
 
-impl Access {
+impl FileAccess {
     /// What holds unless configured: its owner may read it, and nothing is demanded of the place.
     pub const PRIVATE: Self = Self {
         mode: 0o400,

@@ -115,13 +115,13 @@ impl Requests {
 /// One request to the API server under way. It is counted at its end, whatever that is: also when
 /// nobody waits for it any more.
 #[derive(Debug)]
-pub struct Request {
+pub struct ApiRequest {
     verb: &'static str,
     code: AtomicU16,
     well: bool,
 }
 
-impl Request {
+impl ApiRequest {
     /// It is sent now.
     pub fn new(verb: &'static str) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl Request {
     }
 }
 
-impl Drop for Request {
+impl Drop for ApiRequest {
     fn drop(&mut self) {
         KUBERNETES_REQUESTS.count(self.verb, self.code.load(Ordering::Relaxed));
         if !self.well {
@@ -175,12 +175,12 @@ mod tests {
     /// Under a verb of its own, because other tests count as well.
     #[test]
     fn a_request_is_counted_once_with_its_code_also_when_it_is_given_up() {
-        let request = Request::new("test");
+        let request = ApiRequest::new("test");
         request.answered(201);
         request.ended(true);
         let errors = KUBERNETES_ERRORS.total();
-        drop(Request::new("test"));
-        let refused = Request::new("test");
+        drop(ApiRequest::new("test"));
+        let refused = ApiRequest::new("test");
         refused.answered(403);
         refused.ended(false);
         let counts = KUBERNETES_REQUESTS.each().into_iter();

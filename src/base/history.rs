@@ -23,7 +23,7 @@ pub struct Journal {
     pub held: Option<Hold>,
     /// What was delivered, the newest first.
     #[serde(default)]
-    pub entries: Vec<Entry>,
+    pub entries: Vec<HistoryEntry>,
 }
 
 /// A state that a delivery stays at.
@@ -40,7 +40,7 @@ pub struct Hold {
 
 /// One delivery that changed something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
     /// The pod or machine that delivered.
@@ -78,24 +78,24 @@ impl Journal {
     }
 
     /// Adds what was delivered now; `keep` entries stay.
-    pub fn add(&mut self, entry: Entry, keep: usize) {
+    pub fn add(&mut self, entry: HistoryEntry, keep: usize) {
         self.entries.insert(0, entry);
         self.entries.truncate(keep);
     }
 
     /// The newest entry whose sources stood otherwise than what is delivered now.
-    pub fn previous(&self) -> Option<&Entry> {
+    pub fn previous(&self) -> Option<&HistoryEntry> {
         let (now, earlier) = self.entries.split_first()?;
         earlier.iter().find(|entry| entry.sources != now.sources)
     }
 
     /// What was delivered at a time.
-    pub fn at(&self, time: Timestamp) -> Option<&Entry> {
+    pub fn at(&self, time: Timestamp) -> Option<&HistoryEntry> {
         self.entries.iter().find(|entry| entry.at <= time)
     }
 }
 
-impl Entry {
+impl HistoryEntry {
     /// What is delivered now, and the names that change with it.
     pub fn new(
         at: Timestamp,
@@ -142,7 +142,7 @@ fn shortened(version: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn entry(second: i64, versions: &[(&str, &str)]) -> Entry {
+    fn entry(second: i64, versions: &[(&str, &str)]) -> HistoryEntry {
         let source = |(source, version): &(&str, &str)| SourceVersion {
             source: (*source).to_owned(),
             version: Some((*version).to_owned()),
@@ -150,10 +150,10 @@ mod tests {
         };
         let at = Timestamp::from_second(second).expect("a time");
         let sources = versions.iter().map(source).collect();
-        Entry::new(at, "web-1".to_owned(), sources, vec!["A".to_owned()])
+        HistoryEntry::new(at, "web-1".to_owned(), sources, vec!["A".to_owned()])
     }
 
-    fn journal(entries: Vec<Entry>) -> Journal {
+    fn journal(entries: Vec<HistoryEntry>) -> Journal {
         let mut journal = Journal::default();
         entries.into_iter().for_each(|entry| journal.add(entry, 9));
         journal
@@ -166,7 +166,8 @@ mod tests {
             entry(20, &[("vault kv/a", "2")]),
             entry(30, &[("vault kv/a", "2")]),
         ]);
-        let version = |entry: Option<&Entry>| entry.and_then(|one| one.sources[0].version.clone());
+        let version =
+            |entry: Option<&HistoryEntry>| entry.and_then(|one| one.sources[0].version.clone());
         assert_eq!(version(journal.previous()).as_deref(), Some("1"));
         for (second, want) in [(9, None), (10, Some("1")), (19, Some("1")), (99, Some("2"))] {
             let time = Timestamp::from_second(second).expect("a time");
@@ -197,7 +198,7 @@ mod tests {
         }
         assert_eq!(journal.entries.len(), 3);
         let names = (0..25).map(|number| format!("NAME_{number}")).collect();
-        let entry = Entry::new(Timestamp::UNIX_EPOCH, String::new(), Vec::new(), names);
+        let entry = HistoryEntry::new(Timestamp::UNIX_EPOCH, String::new(), Vec::new(), names);
         assert_eq!((entry.changed.len(), entry.more), (20, 5));
     }
 

@@ -2,7 +2,7 @@
 
 /// Whether a number only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows.
     Counter,
     /// It goes up and down.
@@ -15,7 +15,7 @@ pub struct Metric<Read> {
     /// Its name.
     pub name: &'static str,
     /// Whether it only grows.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What it says.
     pub meaning: &'static str,
     /// How its values are read.
@@ -31,7 +31,7 @@ pub struct Figure {
     /// Its name.
     pub name: &'static str,
     /// Whether it only grows.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What it says.
     pub meaning: &'static str,
     /// Its numbers.
@@ -42,7 +42,7 @@ pub struct Figure {
 pub const fn counter<Read>(name: &'static str, meaning: &'static str, read: Read) -> Metric<Read> {
     Metric {
         name,
-        kind: Kind::Counter,
+        kind: MetricKind::Counter,
         meaning,
         read,
     }
@@ -52,7 +52,7 @@ pub const fn counter<Read>(name: &'static str, meaning: &'static str, read: Read
 pub const fn gauge<Read>(name: &'static str, meaning: &'static str, read: Read) -> Metric<Read> {
     Metric {
         name,
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         meaning,
         read,
     }

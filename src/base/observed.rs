@@ -16,12 +16,12 @@ pub struct Seen {
     pub state: Observed,
     /// Where that is, for files and folders of files; nothing when not even its folder can be
     /// looked at.
-    pub place: Option<Place>,
+    pub place: Option<FilePlace>,
 }
 
 /// Where a file or folder is, however its path is spelt: two paths through a link are one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct FilePlace {
     /// Device and inode of the deepest folder that exists, then of each folder that holds it.
     pub folders: Vec<(u64, u64)>,
     /// The names beneath it: of the file, or of what is still to be made.
@@ -37,7 +37,7 @@ pub struct Spot {
     rest: Vec<OsString>,
 }
 
-impl Place {
+impl FilePlace {
     /// The place itself.
     pub fn spot(&self) -> Option<Spot> {
         let folder = *self.folders.first()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What is to be done when the time comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum RenewalTurn {
     /// Ask for more time.
     Renew,
     /// Get another one before this one ends.
@@ -41,24 +41,24 @@ impl RenewalSchedule {
     }
 
     /// What comes next, and in how long.
-    pub fn next(&self, left: Duration, renewable: bool) -> (Turn, Duration) {
+    pub fn next(&self, left: Duration, renewable: bool) -> (RenewalTurn, Duration) {
         let spare = left.saturating_sub(self.grace);
         let wait = left * 2 / 3 + self.grace / 3;
         if !renewable || spare.is_zero() || left.saturating_sub(wait) <= self.grace {
-            (Turn::Replace, spare)
+            (RenewalTurn::Replace, spare)
         } else {
-            (Turn::Renew, wait)
+            (RenewalTurn::Renew, wait)
         }
     }
 
     /// What comes after that many errors in a row. A short span cannot wait as long as a long one.
-    pub fn after_error(&self, left: Duration, errors: u32, chance: f64) -> (Turn, Duration) {
+    pub fn after_error(&self, left: Duration, errors: u32, chance: f64) -> (RenewalTurn, Duration) {
         let spare = left.saturating_sub(self.grace);
         let wait = backoff(ERRORS.0, ERRORS.1, errors, chance).min(self.span / 8);
         if wait >= spare {
-            (Turn::Replace, spare)
+            (RenewalTurn::Replace, spare)
         } else {
-            (Turn::Renew, wait)
+            (RenewalTurn::Renew, wait)
         }
     }
 }
@@ -85,16 +85,16 @@ mod tests {
     fn two_thirds_pass_before_a_renewal_and_a_shrinking_grant_is_replaced() {
         // Span, chance, left, renewable: turn and milliseconds.
         let rows = [
-            (60, 0.0, 60, true, Turn::Renew, 42_000),
-            (60, 1.0, 60, true, Turn::Renew, 44_000),
-            (60, 0.0, 60, false, Turn::Replace, 54_000),
-            (60, 1.0, 60, false, Turn::Replace, 48_000),
-            (60, 0.0, 25, true, Turn::Renew, 18_666),
-            (60, 0.0, 24, true, Turn::Replace, 18_000),
-            (60, 0.0, 6, true, Turn::Replace, 0),
-            (60, 0.0, 1, true, Turn::Replace, 0),
-            (0, 0.5, 0, true, Turn::Replace, 0),
-            (1, 0.0, 1, true, Turn::Renew, 699),
+            (60, 0.0, 60, true, RenewalTurn::Renew, 42_000),
+            (60, 1.0, 60, true, RenewalTurn::Renew, 44_000),
+            (60, 0.0, 60, false, RenewalTurn::Replace, 54_000),
+            (60, 1.0, 60, false, RenewalTurn::Replace, 48_000),
+            (60, 0.0, 25, true, RenewalTurn::Renew, 18_666),
+            (60, 0.0, 24, true, RenewalTurn::Replace, 18_000),
+            (60, 0.0, 6, true, RenewalTurn::Replace, 0),
+            (60, 0.0, 1, true, RenewalTurn::Replace, 0),
+            (0, 0.5, 0, true, RenewalTurn::Replace, 0),
+            (1, 0.0, 1, true, RenewalTurn::Renew, 699),
         ];
         for (span, chance, left, renewable, turn, wait) in rows {
             let (is, after) = RenewalSchedule::new(s(span), chance).next(s(left), renewable);
@@ -110,21 +110,21 @@ mod tests {
     fn the_grace_follows_a_span_only_upwards() {
         let mut schedule = RenewalSchedule::new(s(100), 0.0);
         schedule.granted(s(30), 0.0);
-        assert_eq!(schedule.next(s(30), true).0, Turn::Replace);
+        assert_eq!(schedule.next(s(30), true).0, RenewalTurn::Replace);
         schedule.granted(s(200), 0.0);
-        assert_eq!(schedule.next(s(100), true).0, Turn::Renew);
-        assert_eq!(schedule.next(s(79), true).0, Turn::Replace);
+        assert_eq!(schedule.next(s(100), true).0, RenewalTurn::Renew);
+        assert_eq!(schedule.next(s(79), true).0, RenewalTurn::Replace);
     }
 
     #[test]
     fn row_19_errors_are_waited_out_and_never_without_a_wait() {
         let hour = RenewalSchedule::new(s(3600), 0.0);
         let rows = [
-            (3600, 1, Turn::Renew, 10),
-            (3600, 2, Turn::Renew, 20),
-            (3600, 6, Turn::Renew, 300),
-            (3600, 99, Turn::Renew, 300),
-            (400, 6, Turn::Replace, 40),
+            (3600, 1, RenewalTurn::Renew, 10),
+            (3600, 2, RenewalTurn::Renew, 20),
+            (3600, 6, RenewalTurn::Renew, 300),
+            (3600, 99, RenewalTurn::Renew, 300),
+            (400, 6, RenewalTurn::Replace, 40),
         ];
         for (left, errors, turn, wait) in rows {
             let (is, after) = hour.after_error(s(left), errors, 0.5);
@@ -132,7 +132,7 @@ mod tests {
         }
         for errors in 1..20 {
             let (turn, wait) = RenewalSchedule::new(s(5), 0.0).after_error(s(5), errors, 0.0);
-            assert_eq!(turn, Turn::Renew);
+            assert_eq!(turn, RenewalTurn::Renew);
             assert!(
                 wait >= Duration::from_millis(600) && wait < s(1),
                 "{wait:?}"

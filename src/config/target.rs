@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Location, Reflect, SecretRef};
-use crate::base::artifact::{Access, Conflict};
+use crate::base::artifact::{Conflict, FileAccess};
 
 /// Where a delivery goes.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub struct FileTarget {
     /// What is written.
     pub format: FileFormat,
     /// Modes and owner.
-    pub access: Access,
+    pub access: FileAccess,
     /// Where it was written.
     pub at: Location,
 }
@@ -88,7 +88,7 @@ pub struct FileSetTarget {
     /// Joined with the configuration's folder.
     pub dir: PathBuf,
     /// Modes and owner.
-    pub access: Access,
+    pub access: FileAccess,
     /// Where it was written.
     pub at: Location,
 }

@@ -57,12 +57,12 @@ impl Drop for Leaving {
 }
 
 /// The right to call at one place, until it is dropped.
-pub struct Turn {
+pub struct CallTurn {
     place: PathBuf,
     _held: OwnedSemaphorePermit,
 }
 
-impl Turn {
+impl CallTurn {
     /// Waits until no other call is at this place; none comes until this is dropped.
     pub async fn alone(place: &Path, end: Instant) -> Result<Self, Hangs> {
         Self::of(place, AT_ONCE, end).await
@@ -109,7 +109,7 @@ pub async fn call_at<T: Send + 'static>(
     end: Instant,
     call: impl FnOnce(&Caller) -> T + Send + 'static,
 ) -> Result<T, Hangs> {
-    let turn = Turn::beside(place, end).await?;
+    let turn = CallTurn::beside(place, end).await?;
     turn.call(end, call).await.map(|(given, _)| given)
 }
 
@@ -235,7 +235,7 @@ mod tests {
             assert_eq!(call_at(&place, later(), move |_| number).await, Ok(number));
         }
         drop(release);
-        let alone = Turn::alone(hung, later()).await.expect("free again");
+        let alone = CallTurn::alone(hung, later()).await.expect("free again");
         let answer = alone.call(later(), |caller| caller.waits()).await;
         assert!(answer.is_ok_and(|(waits, _)| waits));
         let late: Vec<bool> = told.try_iter().collect();
@@ -249,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_alone_at_a_place_waits_for_others_and_they_for_him() {
         let place = Path::new("/alone/for/a/test");
-        let alone = Turn::alone(place, later()).await.expect("free");
+        let alone = CallTurn::alone(place, later()).await.expect("free");
         let other = call_at(place, soon(), |_| ()).await;
         assert_eq!(other, Err(Hangs(place.to_owned())));
         drop(alone);

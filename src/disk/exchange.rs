@@ -13,10 +13,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::SinkError;
-use super::file::Standing;
+use super::file::StandingFile;
 use super::folder::Folder;
 use super::names::Temporary;
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 
 /// An editor that has begun to write into a file has ended by then.
@@ -31,7 +31,7 @@ fn identity(stat: &Stat) -> Identity {
     (stat.st_dev, stat.st_ino)
 }
 
-impl Standing {
+impl StandingFile {
     /// Whether it was changed a moment ago, so that it may be half written.
     pub fn is_fresh(&self) -> bool {
         let seconds = u64::try_from(self.stat.st_mtime).unwrap_or(0);
@@ -44,7 +44,12 @@ impl Standing {
 
 impl Folder {
     /// Makes a file where none stands; says whether that was still so.
-    pub fn add(&self, name: &str, body: &SecretBytes, access: &Access) -> Result<bool, SinkError> {
+    pub fn add(
+        &self,
+        name: &str,
+        body: &SecretBytes,
+        access: &FileAccess,
+    ) -> Result<bool, SinkError> {
         let temporary = Temporary::new();
         let made = self.create(&temporary, body, access);
         let added = made.and_then(|_| {
@@ -68,9 +73,9 @@ impl Folder {
     pub fn replace_seen(
         &self,
         name: &str,
-        (seen, text): (&Standing, &SecretBytes),
+        (seen, text): (&StandingFile, &SecretBytes),
         body: &SecretBytes,
-        access: &Access,
+        access: &FileAccess,
     ) -> Result<bool, SinkError> {
         let temporary = Temporary::new();
         let made = self.create(&temporary, body, access);
@@ -95,7 +100,12 @@ impl Folder {
     }
 
     /// Where two files cannot change places, all that can be done is to look just before.
-    fn rename_seen(&self, temporary: &str, name: &str, seen: &Standing) -> Result<bool, SinkError> {
+    fn rename_seen(
+        &self,
+        temporary: &str,
+        name: &str,
+        seen: &StandingFile,
+    ) -> Result<bool, SinkError> {
         let before = &seen.stat;
         let same = self.stat(name)?.is_some_and(|now| {
             identity(&now) == identity(before)
@@ -148,7 +158,7 @@ impl Folder {
             .map_err(|errno| self.failed("open", name, errno))?;
         let stat = fstat(&fd).map_err(|errno| self.failed("look at", name, errno))?;
         let fd = Some(fd);
-        let held = Standing { fd, stat }.read_sized(self, name, body.len())?;
+        let held = StandingFile { fd, stat }.read_sized(self, name, body.len())?;
         Ok(held.as_ref() == Some(body))
     }
 

@@ -13,14 +13,14 @@ use super::folder::{Folder, give, kind, owned};
 use super::lock::Lock;
 use super::names::{Temporary, is_file_name};
 use super::{SinkError, Unswept};
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 
 /// Nothing that is edited is larger.
 pub const LARGEST: usize = 16 << 20;
 
 /// A file as it stands.
-pub struct Standing {
+pub struct StandingFile {
     /// Open for reading; nothing where we may replace it but not read it.
     pub(super) fd: Option<OwnedFd>,
     /// Its size, mode, owner.
@@ -30,7 +30,7 @@ pub struct Standing {
 impl Folder {
     /// The regular file at a name; nothing when nothing is there. Anything else, and anything of
     /// strangers, is foreign.
-    pub fn file(&self, name: &str, access: &Access) -> Result<Option<Standing>, SinkError> {
+    pub fn file(&self, name: &str, access: &FileAccess) -> Result<Option<StandingFile>, SinkError> {
         if !is_file_name(name) {
             return Err(SinkError::UnsafeName(name.to_owned()));
         }
@@ -45,17 +45,17 @@ impl Folder {
         let fd = match openat(self, name, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::ACCESS | Errno::PERM) => return Ok(Some(Standing { fd: None, stat })),
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(Some(StandingFile { fd: None, stat })),
             Err(Errno::LOOP) => return Err(SinkError::Replaced(self.at(name))),
             Err(errno) => return Err(self.failed("open", name, errno)),
         };
         let stat = fstat(&fd).map_err(|errno| self.failed("look at", name, errno))?;
         self.judge(name, &stat, access)?;
         let fd = Some(fd);
-        Ok(Some(Standing { fd, stat }))
+        Ok(Some(StandingFile { fd, stat }))
     }
 
-    fn judge(&self, name: &str, stat: &Stat, access: &Access) -> Result<(), SinkError> {
+    fn judge(&self, name: &str, stat: &Stat, access: &FileAccess) -> Result<(), SinkError> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.foreign(name, format!("it is {}", kind(stat))));
         }
@@ -76,7 +76,7 @@ impl Folder {
         &self,
         name: &str,
         body: &SecretBytes,
-        access: &Access,
+        access: &FileAccess,
     ) -> Result<(), SinkError> {
         let temporary = Temporary::new();
         let made = self.create(&temporary, body, access);
@@ -135,7 +135,7 @@ impl Folder {
         &self,
         name: &str,
         body: &SecretBytes,
-        access: &Access,
+        access: &FileAccess,
     ) -> Result<Stat, SinkError> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -153,10 +153,10 @@ impl Folder {
     pub fn mend(
         &self,
         name: &str,
-        standing: &Standing,
-        access: &Access,
+        standing: &StandingFile,
+        access: &FileAccess,
     ) -> Result<bool, SinkError> {
-        let Standing { fd, stat } = standing;
+        let StandingFile { fd, stat } = standing;
         let mode = stat.st_mode & 0o7777 != access.mode;
         let owner = access.uid.is_some_and(|uid| uid != stat.st_uid)
             || access.gid.is_some_and(|gid| gid != stat.st_gid);
@@ -179,7 +179,7 @@ impl Folder {
     }
 
     /// Whether a killed run left a file here.
-    pub fn is_littered(&self, access: &Access, unswept: &Unswept) -> Result<bool, SinkError> {
+    pub fn is_littered(&self, access: &FileAccess, unswept: &Unswept) -> Result<bool, SinkError> {
         for name in unswept.of(self)?.iter() {
             if self.is_litter(name, access)? {
                 return Ok(true);
@@ -189,7 +189,12 @@ impl Folder {
     }
 
     /// Removes what killed runs left. Only under a lock: another run's file would be in use.
-    pub fn sweep(&self, _lock: &Lock, access: &Access, unswept: &Unswept) -> Result<(), SinkError> {
+    pub fn sweep(
+        &self,
+        _lock: &Lock,
+        access: &FileAccess,
+        unswept: &Unswept,
+    ) -> Result<(), SinkError> {
         for name in unswept.of(self)?.iter() {
             if self.is_litter(name, access)? {
                 self.remove(name)?;
@@ -198,7 +203,7 @@ impl Folder {
         Ok(())
     }
 
-    fn is_litter(&self, name: &str, access: &Access) -> Result<bool, SinkError> {
+    fn is_litter(&self, name: &str, access: &FileAccess) -> Result<bool, SinkError> {
         Ok(!Temporary::is_in_use(name)
             && self.stat(name)?.is_some_and(|stat| {
                 FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
@@ -207,7 +212,7 @@ impl Folder {
     }
 }
 
-impl Standing {
+impl StandingFile {
     /// Its bytes; nothing when there are more than `cap`, or when it may not be read.
     fn read(
         &self,

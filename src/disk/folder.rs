@@ -13,8 +13,8 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid, geteuid};
 
 use super::SinkError;
-use super::walk::{Made, open_folder};
-use crate::base::artifact::Access;
+use super::walk::{MadeFolders, open_folder};
+use crate::base::artifact::FileAccess;
 
 /// tmpfs and ramfs.
 const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
@@ -24,7 +24,7 @@ pub struct Folder {
     fd: OwnedFd,
     path: PathBuf,
     in_memory: OnceCell<bool>,
-    _made: Made,
+    _made: MadeFolders,
 }
 
 impl AsFd for Folder {
@@ -39,7 +39,7 @@ impl Folder {
     pub fn find(
         path: &Path,
         root: Option<&Path>,
-        access: &Access,
+        access: &FileAccess,
     ) -> Result<Option<Self>, SinkError> {
         match open_folder(path, root, access, false) {
             Ok((fd, made)) => Ok(Some(Self::new(fd, path.to_owned(), made))),
@@ -53,7 +53,7 @@ impl Folder {
     pub fn find_or_make(
         path: &Path,
         root: Option<&Path>,
-        access: &Access,
+        access: &FileAccess,
     ) -> Result<Self, SinkError> {
         let (fd, made) = open_folder(path, root, access, true)?;
         Ok(Self::new(fd, path.to_owned(), made))
@@ -64,10 +64,10 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&self.fd, name, flags, Mode::empty())
             .map_err(|errno| self.failed("open", name, errno))?;
-        Ok(Self::new(fd, self.path.join(name), Made::default()))
+        Ok(Self::new(fd, self.path.join(name), MadeFolders::default()))
     }
 
-    fn new(fd: OwnedFd, path: PathBuf, made: Made) -> Self {
+    fn new(fd: OwnedFd, path: PathBuf, made: MadeFolders) -> Self {
         Self {
             fd,
             path,
@@ -164,7 +164,7 @@ impl Folder {
         fd: impl AsFd,
         name: &str,
         mode: u32,
-        access: &Access,
+        access: &FileAccess,
     ) -> Result<(), SinkError> {
         expose(fd, &self.at(name), mode, access)
     }
@@ -175,7 +175,7 @@ pub(super) fn expose(
     fd: impl AsFd,
     path: &Path,
     mode: u32,
-    access: &Access,
+    access: &FileAccess,
 ) -> Result<(), SinkError> {
     let failed = |step| {
         move |errno| SinkError::System {
@@ -189,7 +189,7 @@ pub(super) fn expose(
 }
 
 /// Gives an open file its owner, where one is configured.
-pub(super) fn give(fd: impl AsFd, access: &Access) -> Result<(), Errno> {
+pub(super) fn give(fd: impl AsFd, access: &FileAccess) -> Result<(), Errno> {
     if access.uid.is_none() && access.gid.is_none() {
         return Ok(());
     }
@@ -226,6 +226,6 @@ pub(super) fn trusted(uid: u32) -> bool {
 }
 
 /// Whether something may be ours: of an owner we trust, or of the one it is to have.
-pub(super) fn owned(stat: &Stat, access: &Access) -> bool {
+pub(super) fn owned(stat: &Stat, access: &FileAccess) -> bool {
     trusted(stat.st_uid) || access.uid == Some(stat.st_uid)
 }

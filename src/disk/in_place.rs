@@ -7,9 +7,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::SinkError;
-use super::file::{Standing, write_all};
+use super::file::{StandingFile, write_all};
 use super::folder::{Folder, lives_in_memory};
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 
 impl Folder {
@@ -19,9 +19,9 @@ impl Folder {
     pub fn overwrite(
         &self,
         name: &str,
-        standing: &Standing,
+        standing: &StandingFile,
         body: &SecretBytes,
-        access: &Access,
+        access: &FileAccess,
     ) -> Result<(), SinkError> {
         let failed = |step| move |errno| self.failed(step, name, errno);
         let flags =

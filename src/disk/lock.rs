@@ -138,13 +138,13 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::base::artifact::Access;
+    use crate::base::artifact::FileAccess;
 
     #[test]
     fn row_116_the_lock_is_a_file_of_ours_that_is_gone_afterwards() {
         let dir = tempfile::tempdir().expect("a folder");
         let open = || {
-            let folder = Folder::find(dir.path(), None, &Access::PRIVATE);
+            let folder = Folder::find(dir.path(), None, &FileAccess::PRIVATE);
             folder.expect("opened").expect("there")
         };
         let (one, other) = (open(), open());
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn row_116_a_lock_is_joined_for_a_while_only() {
         let dir = tempfile::tempdir().expect("a folder");
-        let folder = Folder::find(dir.path(), None, &Access::PRIVATE);
+        let folder = Folder::find(dir.path(), None, &FileAccess::PRIVATE);
         let folder = folder.expect("opened").expect("there");
         let lock = folder.lock().expect("not busy").expect("a lock");
         std::thread::sleep(SHARED);
@@ -186,7 +186,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let folder = Folder::find(dir.path(), None, &Access::PRIVATE);
+                    let folder = Folder::find(dir.path(), None, &FileAccess::PRIVATE);
                     let folder = folder.expect("opened").expect("there");
                     for _ in 0..100 {
                         let Tried::Locked(lock) = folder.try_lock() else {

@@ -17,10 +17,10 @@ mod text;
 mod unswept;
 mod walk;
 
-pub use call::{Caller, Hangs, Turn, aside, call_at, promptly};
+pub use call::{CallTurn, Caller, Hangs, aside, call_at, promptly};
 pub use error::SinkError;
 pub use exchange::QUIET;
-pub use file::{LARGEST, Standing};
+pub use file::{LARGEST, StandingFile};
 pub use folder::Folder;
 pub use generation::{Generation, of_one_generation};
 pub use names::{leads_into_set, place};

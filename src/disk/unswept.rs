@@ -57,11 +57,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::base::artifact::Access;
+    use crate::base::artifact::FileAccess;
     use crate::disk::names::Temporary;
 
     fn open(path: &Path) -> Folder {
-        let folder = Folder::find(path, None, &Access::PRIVATE).expect("it can be opened");
+        let folder = Folder::find(path, None, &FileAccess::PRIVATE).expect("it can be opened");
         folder.expect("it is there")
     }
 
@@ -87,10 +87,10 @@ mod tests {
         let folder = open(here.path());
         let temporary = Temporary::new();
         std::fs::write(here.path().join(&*temporary), "x").expect("write");
-        let littered = || folder.is_littered(&Access::PRIVATE, &Unswept::default());
+        let littered = || folder.is_littered(&FileAccess::PRIVATE, &Unswept::default());
         assert_eq!(littered(), Ok(false));
         let lock = folder.lock().expect("not busy").expect("a lock");
-        let swept = folder.sweep(&lock, &Access::PRIVATE, &Unswept::default());
+        let swept = folder.sweep(&lock, &FileAccess::PRIVATE, &Unswept::default());
         assert_eq!(swept, Ok(()));
         assert!(here.path().join(&*temporary).exists());
         drop(temporary);

@@ -23,7 +23,7 @@ use rustix::process::geteuid;
 
 use super::SinkError;
 use super::folder::{expose, kind, lives_in_memory, trusted};
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 
 /// As many as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -37,9 +37,9 @@ const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXE
 pub(super) fn open_folder(
     path: &Path,
     root: Option<&Path>,
-    access: &Access,
+    access: &FileAccess,
     make: bool,
-) -> Result<(OwnedFd, Made), SinkError> {
+) -> Result<(OwnedFd, MadeFolders), SinkError> {
     let (start, inner) = beginning(path, root)?;
     let failed = |errno| system("open", &start, errno);
     let place = match root {
@@ -53,7 +53,7 @@ pub(super) fn open_folder(
         None => openat2(CWD, start.join(&inner), FOLDER, Mode::empty(), RESOLVE),
     };
     let (folder, made) = match found {
-        Ok(folder) => (folder, Made::default()),
+        Ok(folder) => (folder, MadeFolders::default()),
         Err(_) => {
             let at = match place {
                 Some(place) => place,
@@ -67,7 +67,7 @@ pub(super) fn open_folder(
                 rooted: root.is_some(),
                 access,
                 make,
-                made: Made::default(),
+                made: MadeFolders::default(),
             };
             walk.run()?
         }
@@ -152,9 +152,9 @@ fn system(step: &'static str, path: &Path, errno: Errno) -> SinkError {
 /// Folders that were made on the way, each by its name in its holder. They go again when this is
 /// dropped, the last one first: one in which something lies by then stays by itself.
 #[derive(Default)]
-pub(super) struct Made(Vec<(OwnedFd, OsString)>);
+pub(super) struct MadeFolders(Vec<(OwnedFd, OsString)>);
 
-impl Drop for Made {
+impl Drop for MadeFolders {
     fn drop(&mut self) {
         for (holder, name) in self.0.iter().rev() {
             let _ = unlinkat(holder, &**name, AtFlags::REMOVEDIR);
@@ -169,13 +169,13 @@ struct Walk<'a> {
     left: Vec<OsString>,
     links: usize,
     rooted: bool,
-    access: &'a Access,
+    access: &'a FileAccess,
     make: bool,
-    made: Made,
+    made: MadeFolders,
 }
 
 impl Walk<'_> {
-    fn run(mut self) -> Result<(OwnedFd, Made), SinkError> {
+    fn run(mut self) -> Result<(OwnedFd, MadeFolders), SinkError> {
         while let Some(name) = self.left.pop() {
             let path = if self.seen == Path::new(".") {
                 PathBuf::from(&name)

@@ -15,7 +15,7 @@ use crate::base::failure::{Class, Fault};
 
 /// The list. An empty one allows everybody.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy<'a>(pub &'a [String]);
+pub struct RecipientPolicy<'a>(pub &'a [String]);
 
 /// Somebody else can read it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,14 +39,14 @@ impl Fault for OutsidePolicy {
     }
 }
 
-impl Policy<'_> {
+impl RecipientPolicy<'_> {
     /// Whether the list names this recipient, fingerprint or key.
     pub fn names(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|listed| is_same(listed, name))
     }
 
     /// All recipients that a SOPS file names must be listed.
-    pub fn of_sops(&self, recipients: &[sops::Recipient]) -> Result<(), OutsidePolicy> {
+    pub fn of_sops(&self, recipients: &[sops::SopsRecipient]) -> Result<(), OutsidePolicy> {
         let others = recipients.iter().filter(|one| !self.names(&one.name));
         refuse(others.map(|one| match one.kind {
             "age" => shortened(&one.name).into_owned(),
@@ -56,7 +56,7 @@ impl Policy<'_> {
 
     /// SSH keys are known by their short hash; of the others only the number is, so there must not
     /// be more than are listed.
-    pub fn of_age(&self, recipients: &[age::Recipient]) -> Result<(), OutsidePolicy> {
+    pub fn of_age(&self, recipients: &[age::AgeRecipient]) -> Result<(), OutsidePolicy> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -162,8 +162,8 @@ mod tests {
 
     const SSH: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDtyKtHzbVZP me@host";
 
-    fn age_recipient(kind: &str, tag: Option<&str>) -> age::Recipient {
-        age::Recipient {
+    fn age_recipient(kind: &str, tag: Option<&str>) -> age::AgeRecipient {
+        age::AgeRecipient {
             kind: kind.to_owned(),
             tag: tag.map(str::to_owned),
         }
@@ -187,13 +187,13 @@ mod tests {
             ("PGP", "85D77543B3D624B63CEA", true),
             ("AWS KMS", "arn:x", false),
         ] {
-            let one = sops::Recipient {
+            let one = sops::SopsRecipient {
                 kind,
                 name: name.to_owned(),
             };
-            let of_list = Policy(&list).of_sops(std::slice::from_ref(&one));
+            let of_list = RecipientPolicy(&list).of_sops(std::slice::from_ref(&one));
             assert_eq!(of_list.is_ok(), fine, "{name}");
-            assert_eq!(Policy(&[]).of_sops(&[one]), Ok(()));
+            assert_eq!(RecipientPolicy(&[]).of_sops(&[one]), Ok(()));
         }
     }
 
@@ -213,7 +213,7 @@ mod tests {
             (vec![age_recipient("ssh-ed25519", Some("AAAAAA"))], false),
             (vec![age_recipient("scrypt", None)], false),
         ] {
-            let outside = Policy(&list).of_age(&recipients);
+            let outside = RecipientPolicy(&list).of_age(&recipients);
             assert_eq!(outside.is_ok(), fine, "{recipients:?} {outside:?}");
         }
     }
@@ -227,7 +227,7 @@ mod tests {
             (listed(&["SHA256:b"]), false),
         ] {
             assert_eq!(
-                Policy(&list).of_sealing_keys(&used).is_ok(),
+                RecipientPolicy(&list).of_sealing_keys(&used).is_ok(),
                 fine,
                 "{list:?}"
             );

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::scalar::Dialect;
+use super::scalar::ScalarDialect;
 use super::syntax::SyntaxError;
 use super::{dotenv, ini, json, yaml};
 use crate::base::material::{Node, SecretBytes};
@@ -48,8 +48,8 @@ pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, Sy
     let text = bytes.expose_str().ok_or(SyntaxError::NotText)?;
     Ok(match format {
         DocumentFormat::Dotenv => vec![dotenv::variables(text)?],
-        DocumentFormat::Json => vec![json::document(text, Dialect::Core)?],
-        DocumentFormat::Yaml => yaml::documents(text, Dialect::Core)?,
+        DocumentFormat::Json => vec![json::document(text, ScalarDialect::Core)?],
+        DocumentFormat::Yaml => yaml::documents(text, ScalarDialect::Core)?,
         DocumentFormat::Ini => vec![sections(ini::sections(text)?)],
         DocumentFormat::Raw => Vec::new(),
     })
@@ -59,13 +59,13 @@ pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, Sy
 /// documents are left out.
 pub fn objects(bytes: &[u8]) -> Result<Vec<Node>, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
-    let yaml = || yaml::documents(text, Dialect::Kubernetes);
+    let yaml = || yaml::documents(text, ScalarDialect::Kubernetes);
     // Several JSON objects in a row are no YAML, and a flow mapping of YAML is no JSON.
     let begins = text.trim_start_matches('\u{feff}').trim_start();
     let is_json = begins.starts_with('{');
     let mut documents = match is_json {
         false => yaml()?,
-        true => match json::documents(text, Dialect::Kubernetes) {
+        true => match json::documents(text, ScalarDialect::Kubernetes) {
             Err(error @ SyntaxError::Malformed { .. }) => yaml().map_err(|_| error)?,
             read => read?,
         },

@@ -9,11 +9,11 @@ pub(crate) mod write;
 use crate::base::coding::{hex, number};
 use crate::base::material::{Node, SecretBytes};
 
-use super::scalar::Dialect;
+use super::scalar::ScalarDialect;
 use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
 
 /// One JSON value and nothing after it.
-pub(crate) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError> {
+pub(crate) fn document(text: &str, dialect: ScalarDialect) -> Result<Node, SyntaxError> {
     let mut reader = Reader::new(text, dialect);
     let node = reader.value(0)?;
     match reader.is_at_end() {
@@ -23,7 +23,7 @@ pub(crate) fn document(text: &str, dialect: Dialect) -> Result<Node, SyntaxError
 }
 
 /// JSON values one after another.
-pub(crate) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, SyntaxError> {
+pub(crate) fn documents(text: &str, dialect: ScalarDialect) -> Result<Vec<Node>, SyntaxError> {
     let mut reader = Reader::new(text, dialect);
     let mut documents = Vec::new();
     while !reader.is_at_end() {
@@ -35,12 +35,12 @@ pub(crate) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, Synta
 struct Reader<'a> {
     text: &'a str,
     at: usize,
-    dialect: Dialect,
+    dialect: ScalarDialect,
     values: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, dialect: Dialect) -> Self {
+    fn new(text: &'a str, dialect: ScalarDialect) -> Self {
         Self {
             text,
             at: text.len() - text.trim_start_matches('\u{feff}').len(),
@@ -217,8 +217,8 @@ impl<'a> Reader<'a> {
             return Err(self.malformed());
         }
         let spelling = match self.dialect {
-            Dialect::Core | Dialect::Kubernetes => text.to_owned(),
-            Dialect::Sops => self.normalised(text)?,
+            ScalarDialect::Core | ScalarDialect::Kubernetes => text.to_owned(),
+            ScalarDialect::Sops => self.normalised(text)?,
         };
         self.at += end;
         Ok(Node::Number(SecretBytes::from(spelling)))
@@ -332,7 +332,11 @@ mod tests {
                 ]),
             ),
         ] {
-            assert_eq!(document(written, Dialect::Core), Ok(expected), "{written}");
+            assert_eq!(
+                document(written, ScalarDialect::Core),
+                Ok(expected),
+                "{written}"
+            );
         }
     }
 
@@ -346,9 +350,13 @@ mod tests {
             ("123456789012345678901234567890", "1.2345678901234568e+29"),
         ] {
             let node = Node::Number(SecretBytes::from(expected));
-            assert_eq!(document(written, Dialect::Sops), Ok(node), "{written}");
+            assert_eq!(
+                document(written, ScalarDialect::Sops),
+                Ok(node),
+                "{written}"
+            );
         }
-        assert_eq!(document("1e999", Dialect::Sops), malformed(1, 1));
+        assert_eq!(document("1e999", ScalarDialect::Sops), malformed(1, 1));
     }
 
     #[test]
@@ -373,19 +381,19 @@ mod tests {
             ("\"é\" x", 1, 5),
         ] {
             assert_eq!(
-                document(written, Dialect::Core),
+                document(written, ScalarDialect::Core),
                 malformed(line, column),
                 "{written}"
             );
         }
         assert_eq!(
-            document("{\"a\":1,\"\\u0061\":2}", Dialect::Core),
+            document("{\"a\":1,\"\\u0061\":2}", ScalarDialect::Core),
             Err(SyntaxError::Duplicate {
                 key: "a".to_owned()
             })
         );
         assert_eq!(
-            document(&"[".repeat(100_000), Dialect::Core),
+            document(&"[".repeat(100_000), ScalarDialect::Core),
             Err(SyntaxError::TooDeep)
         );
     }

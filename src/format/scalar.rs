@@ -12,7 +12,7 @@ use super::time::Time;
 
 /// Whose rules hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub(crate) enum ScalarDialect {
     /// YAML 1.2, merge keys applied, spellings kept.
     Core,
     /// Go's `yaml.v3`, which SOPS uses: merge keys left alone, numbers normalised.
@@ -53,16 +53,16 @@ impl Tag {
 }
 
 /// The node of a scalar, or nothing when it is not what its tag says.
-pub(crate) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
+pub(crate) fn node(dialect: ScalarDialect, tag: Tag, text: &str) -> Option<Node> {
     match tag {
         Tag::Text => return Some(Node::text(text)),
         Tag::Binary => return binary(text),
         Tag::None | Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp => {}
     }
     let resolved = match dialect {
-        Dialect::Core => core(text),
-        Dialect::Sops => go(text, tag)?,
-        Dialect::Kubernetes => kubernetes(text, tag)?,
+        ScalarDialect::Core => core(text),
+        ScalarDialect::Sops => go(text, tag)?,
+        ScalarDialect::Kubernetes => kubernetes(text, tag)?,
     };
     let fits = match (tag, &resolved) {
         (Tag::None, _)
@@ -71,7 +71,7 @@ pub(crate) fn node(dialect: Dialect, tag: Tag, text: &str) -> Option<Node> {
         | (Tag::Int | Tag::Float, Node::Number(_))
         | (Tag::Timestamp, Node::Text(_) | Node::Time(_)) => true,
         // Another spelling of a number, or one that is none: left to who reads it.
-        (Tag::Int | Tag::Float, Node::Text(_)) => dialect == Dialect::Core,
+        (Tag::Int | Tag::Float, Node::Text(_)) => dialect == ScalarDialect::Core,
         _ => false,
     };
     fits.then_some(resolved)
@@ -236,19 +236,19 @@ mod tests {
             ("tRUE", text("tRUE")),
         ] {
             assert_eq!(
-                node(Dialect::Sops, Tag::None, written),
+                node(ScalarDialect::Sops, Tag::None, written),
                 expected,
                 "{written}"
             );
         }
-        assert_eq!(node(Dialect::Sops, Tag::Float, "1"), number("1"));
-        assert_eq!(node(Dialect::Sops, Tag::Int, "x"), None);
-        assert_eq!(node(Dialect::Sops, Tag::Text, "1"), text("1"));
+        assert_eq!(node(ScalarDialect::Sops, Tag::Float, "1"), number("1"));
+        assert_eq!(node(ScalarDialect::Sops, Tag::Int, "x"), None);
+        assert_eq!(node(ScalarDialect::Sops, Tag::Text, "1"), text("1"));
         assert_eq!(
-            node(Dialect::Sops, Tag::Binary, "/w\n=="),
+            node(ScalarDialect::Sops, Tag::Binary, "/w\n=="),
             Some(Node::Text(SecretBytes::from(vec![0xff])))
         );
-        assert_eq!(node(Dialect::Sops, Tag::Binary, "%"), None);
+        assert_eq!(node(ScalarDialect::Sops, Tag::Binary, "%"), None);
     }
 
     #[test]
@@ -264,12 +264,12 @@ mod tests {
             ("no", text("no")),
         ] {
             assert_eq!(
-                node(Dialect::Core, Tag::None, written),
+                node(ScalarDialect::Core, Tag::None, written),
                 expected,
                 "{written}"
             );
         }
-        assert_eq!(node(Dialect::Core, Tag::Int, "0644"), text("0644"));
-        assert_eq!(node(Dialect::Core, Tag::Bool, "1"), None);
+        assert_eq!(node(ScalarDialect::Core, Tag::Int, "0644"), text("0644"));
+        assert_eq!(node(ScalarDialect::Core, Tag::Bool, "1"), None);
     }
 }

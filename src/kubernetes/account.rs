@@ -9,18 +9,18 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::Kubernetes;
-use super::call::Call;
+use super::call::ApiCall;
 use super::error::Error;
-use super::metadata::Metadata;
-use super::subject::Kind;
+use super::metadata::StoredMetadata;
+use super::subject::ObjectKind;
 use super::write::amend;
 use crate::base::artifact::PullSecretLink;
 
 /// The part of a ServiceAccount that we look at.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Account {
-    metadata: Metadata<IgnoredAny>,
+pub(crate) struct StoredAccount {
+    metadata: StoredMetadata<IgnoredAny>,
     #[serde(default)]
     image_pull_secrets: Option<Vec<Reference>>,
 }
@@ -31,7 +31,7 @@ struct Reference {
     name: String,
 }
 
-impl Account {
+impl StoredAccount {
     /// Whether it pulls with a Secret of this name.
     pub(crate) fn pulls_with(&self, secret: &str) -> bool {
         let mut names = self.image_pull_secrets.iter().flatten();
@@ -41,8 +41,8 @@ impl Account {
 
 impl Kubernetes {
     /// Reads a ServiceAccount.
-    pub(crate) async fn account(&self, link: &PullSecretLink) -> Result<Account, Error> {
-        let call = Call::get(Kind::ServiceAccount, &link.account);
+    pub(crate) async fn account(&self, link: &PullSecretLink) -> Result<StoredAccount, Error> {
+        let call = ApiCall::get(ObjectKind::ServiceAccount, &link.account);
         let answer = match self.call(&call).await {
             Err(Error::Absent(subject)) => return Err(Error::NoAccount(subject)),
             answer => answer?,
@@ -54,7 +54,7 @@ impl Kubernetes {
     pub(crate) async fn append(
         &self,
         link: &PullSecretLink,
-        account: &Account,
+        account: &StoredAccount,
     ) -> Result<(), Error> {
         let reference = json!({"name": link.secret});
         let add = match &account.image_pull_secrets {
@@ -62,7 +62,7 @@ impl Kubernetes {
             None => json!({"op": "add", "path": "/imagePullSecrets", "value": [reference]}),
         };
         let call = amend(
-            Kind::ServiceAccount,
+            ObjectKind::ServiceAccount,
             &link.account,
             &account.metadata.basis(),
             vec![add],

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::error::Error;
-use super::subject::{Kind, Subject};
+use super::subject::{ObjectKind, Subject};
 use super::{Kubernetes, status};
 use crate::base::artifact::{ObjectName, is_object_name};
 use crate::base::counters;
@@ -118,7 +118,7 @@ impl Body {
 }
 
 /// One call.
-pub(crate) struct Call<'a> {
+pub(crate) struct ApiCall<'a> {
     /// What to do.
     pub(crate) verb: Verb,
     /// With what.
@@ -131,14 +131,14 @@ pub(crate) struct Call<'a> {
     pub(crate) values: Vec<&'a SecretBytes>,
 }
 
-impl<'a> Call<'a> {
+impl<'a> ApiCall<'a> {
     /// A read of one object.
-    pub(crate) fn get(kind: Kind, at: &ObjectName) -> Self {
+    pub(crate) fn get(kind: ObjectKind, at: &ObjectName) -> Self {
         Self::new(Verb::Get, kind, at)
     }
 
     /// A call without query and body yet.
-    pub(crate) fn new(verb: Verb, kind: Kind, at: &ObjectName) -> Self {
+    pub(crate) fn new(verb: Verb, kind: ObjectKind, at: &ObjectName) -> Self {
         let subject = Subject {
             kind,
             at: at.clone(),
@@ -217,7 +217,7 @@ impl Verb {
     }
 
     /// What is to be answered: where it is metadata, no values leave the server.
-    fn accepts(self, kind: Kind) -> &'static str {
+    fn accepts(self, kind: ObjectKind) -> &'static str {
         match self {
             Self::ListMetadata => {
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -252,7 +252,7 @@ fn request(
 
 impl Kubernetes {
     /// Makes a call, again and again where that can help, and gives the body of the answer.
-    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) async fn call(&self, call: &ApiCall<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
         let deadline = self.time_limit.deadline();
         let mut tries = 0;
         let mut last = None;
@@ -310,7 +310,11 @@ impl Kubernetes {
         }
     }
 
-    async fn once(&self, call: &Call<'_>, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Error> {
+    async fn once(
+        &self,
+        call: &ApiCall<'_>,
+        deadline: Instant,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let request = call.request()?;
         // Closed by nobody; without a turn, it would only be one more at once.
         let _turn = self.turns.acquire().await;
@@ -326,7 +330,7 @@ impl Kubernetes {
             wait: None,
             tries: 1,
         };
-        let counted = counters::Request::new(call.verb.word());
+        let counted = counters::ApiRequest::new(call.verb.word());
         let exchange = async {
             let answer = self.client.send(request).await;
             let answer = answer.map_err(|error| sending(call, &self.server, error))?;
@@ -358,7 +362,7 @@ pub(super) fn asked_wait(answer: &Response<kube::client::Body>) -> Option<Durati
 }
 
 /// No request is sent without credentials; all else that keeps it from being sent may pass.
-pub(super) fn sending(call: &Call<'_>, server: &str, error: kube::Error) -> Error {
+pub(super) fn sending(call: &ApiCall<'_>, server: &str, error: kube::Error) -> Error {
     if let kube::Error::Auth(error) = &error {
         return Error::Credentials(super::connect::credentials(error));
     }
@@ -389,7 +393,7 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 pub(super) async fn collect(
-    call: &Call<'_>,
+    call: &ApiCall<'_>,
     mut body: kube::client::Body,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     // Grown by hand, so that no outgrown copy of a Secret is left in memory unwiped.

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Kubernetes;
-use super::call::Call;
+use super::call::ApiCall;
 use super::error::Error;
-use super::fields::{Fields, Managed};
+use super::fields::{Managed, SecretFields};
 use super::secret::{Base64, values};
-use super::subject::Kind;
+use super::subject::ObjectKind;
 use super::write::{Put, amend};
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::Data;
 use crate::base::material::SecretBytes;
 use crate::base::observed::Basis;
 use crate::reflect::metadata::Metadata;
-use crate::reflect::place::{self, Place};
+use crate::reflect::place::{self, ObjectPlace};
 
 /// An object with everything that a copy takes over.
 pub(crate) struct Whole {
@@ -53,14 +53,14 @@ struct Wire<T> {
 struct Plain(String);
 
 impl Whole {
-    fn read(kind: place::Kind, answer: Zeroizing<Vec<u8>>) -> Option<Self> {
+    fn read(kind: place::CopiedKind, answer: Zeroizing<Vec<u8>>) -> Option<Self> {
         let plain = |Plain(text): Plain| SecretBytes::from(text);
         match kind {
-            place::Kind::Secret => {
+            place::CopiedKind::Secret => {
                 let wire: Wire<Base64> = serde_json::from_slice(&answer).ok()?;
                 Some(Self::of(wire, |Base64(value)| value, answer))
             }
-            place::Kind::ConfigMap => {
+            place::CopiedKind::ConfigMap => {
                 let wire: Wire<Plain> = serde_json::from_slice(&answer).ok()?;
                 Some(Self::of(wire, plain, answer))
             }
@@ -121,11 +121,11 @@ impl Whole {
     }
 }
 
-impl From<place::Kind> for Kind {
-    fn from(kind: place::Kind) -> Self {
+impl From<place::CopiedKind> for ObjectKind {
+    fn from(kind: place::CopiedKind) -> Self {
         match kind {
-            place::Kind::Secret => Self::Secret,
-            place::Kind::ConfigMap => Self::ConfigMap,
+            place::CopiedKind::Secret => Self::Secret,
+            place::CopiedKind::ConfigMap => Self::ConfigMap,
         }
     }
 }
@@ -134,10 +134,10 @@ impl Kubernetes {
     /// Reads an object; nothing when it is definitely not there.
     pub(crate) async fn whole(
         &self,
-        kind: place::Kind,
-        at: &Place,
+        kind: place::CopiedKind,
+        at: &ObjectPlace,
     ) -> Result<Option<Whole>, Error> {
-        let call = Call::get(kind.into(), &at.object());
+        let call = ApiCall::get(kind.into(), &at.object());
         match self.call(&call).await {
             Ok(answer) => read(&call, kind, answer).map(Some),
             Err(Error::Absent(_)) => Ok(None),
@@ -156,7 +156,7 @@ impl Kubernetes {
     /// stranger at the data shows.
     pub(crate) async fn clear(
         &self,
-        kind: place::Kind,
+        kind: place::CopiedKind,
         stored: &Whole,
         extra: &[(&'static str, String)],
     ) -> Result<Whole, Error> {
@@ -168,9 +168,9 @@ impl Kubernetes {
             let key = key.replace('~', "~0").replace('/', "~1");
             json!({"op": "remove", "path": format!("/{section}/{key}")})
         });
-        let all = Fields {
+        let all = SecretFields {
             data: stored.keys().map(|(_, key)| key.to_owned()).collect(),
-            ..Fields::default()
+            ..SecretFields::default()
         };
         let seen = Basis {
             uid: stored.metadata.uid.to_string(),
@@ -184,6 +184,10 @@ impl Kubernetes {
 }
 
 /// The parser's own words could quote a value, so they are not used.
-fn read(call: &Call<'_>, kind: place::Kind, answer: Zeroizing<Vec<u8>>) -> Result<Whole, Error> {
+fn read(
+    call: &ApiCall<'_>,
+    kind: place::CopiedKind,
+    answer: Zeroizing<Vec<u8>>,
+) -> Result<Whole, Error> {
     Whole::read(kind, answer).ok_or_else(|| call.strange(format!("it is not a {}", kind.name())))
 }

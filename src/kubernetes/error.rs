@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::subject::{Claims, Kind, Subject};
+use super::subject::{FieldOwners, ObjectKind, Subject};
 use crate::base::failure::{Class, Failure, Fault};
-use crate::reflect::signature::KeyError;
+use crate::reflect::signature::MarkKeyError;
 
 /// Why a cluster was not found, or did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ pub enum Error {
         /// The object.
         subject: Subject,
         /// Who owns what.
-        claims: Claims,
+        claims: FieldOwners,
     },
     /// Somebody else wrote between our look and our write. Callers look again.
     #[error("{0} was changed by someone else at the same moment")]
@@ -131,7 +131,7 @@ pub enum Error {
         /// The Secret.
         subject: Subject,
         /// What is wrong with it.
-        why: KeyError,
+        why: MarkKeyError,
     },
     /// A namespace or name that would lead elsewhere in a path.
     #[error("not a name of a Kubernetes object: {0:?}")]
@@ -331,14 +331,14 @@ impl Error {
 /// that one reading is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
     let (role, place) = role(subject);
-    if subject.kind == Kind::MarkedSecrets {
+    if subject.kind == ObjectKind::MarkedSecrets {
         return format!(
             "a {role}{place} needs {{apiGroups: [\"\"], resources: [secrets], verbs: [{}]}} for \
              `prune`; without `prune`, neither",
             subject.kind.verbs().join(", ")
         );
     }
-    if subject.kind == Kind::LabelledSecrets {
+    if subject.kind == ObjectKind::LabelledSecrets {
         return format!(
             "name one Secret instead of a label, or grant it: a Role in namespace {} needs \
              {{apiGroups: [\"\"], resources: [secrets], verbs: [list]}}",

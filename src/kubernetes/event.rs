@@ -4,9 +4,9 @@
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::call::{Body, Call, Verb};
+use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::Kind;
+use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::Class;
@@ -84,10 +84,10 @@ impl Kubernetes {
             "type": if notice.normal { "Normal" } else { "Warning" }, "count": notice.count,
             "source": {"component": MANAGER}, "firstTimestamp": notice.since, "lastTimestamp": now,
         });
-        let call = Call {
+        let call = ApiCall {
             query: format!("fieldManager={MANAGER}&force=true"),
             body: Body::apply(Zeroizing::new(body.to_string().into_bytes())),
-            ..Call::new(Verb::Patch, Kind::Event, &event)
+            ..ApiCall::new(Verb::Patch, ObjectKind::Event, &event)
         };
         self.call(&call).await.map(drop)
     }

@@ -19,7 +19,7 @@ impl From<Vec<Map<String, Value>>> for Managed {
 
 /// The fields of a Secret that an apply may name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fields {
+pub(crate) struct SecretFields {
     /// Keys of `data`.
     pub(crate) data: BTreeSet<String>,
     /// Keys of `metadata.labels`.
@@ -35,16 +35,16 @@ const ANNOTATIONS: &[&str] = &["f:metadata", "f:annotations"];
 
 impl Managed {
     /// What we applied last.
-    pub(crate) fn applied(&self) -> Fields {
+    pub(crate) fn applied(&self) -> SecretFields {
         let ours = self.0.iter().find(|entry| {
             text(entry, "manager") == MANAGER
                 && text(entry, "operation") == "Apply"
                 && text(entry, "subresource").is_empty()
         });
         let Some(ours) = ours else {
-            return Fields::default();
+            return SecretFields::default();
         };
-        Fields {
+        SecretFields {
             data: keys(ours, DATA),
             labels: keys(ours, LABELS),
             annotations: keys(ours, ANNOTATIONS),
@@ -55,7 +55,7 @@ impl Managed {
     /// with a plain update, by `kubectl create` for one, owns them no more. Without that, equal
     /// values would be owned by both, and the first rotation would fail. Managers that apply are
     /// left alone: they are alive and would take the fields back.
-    pub(crate) fn without(&self, taken: &Fields) -> Option<Value> {
+    pub(crate) fn without(&self, taken: &SecretFields) -> Option<Value> {
         let mut entries = self.0.clone();
         for entry in entries
             .iter_mut()
@@ -152,18 +152,24 @@ mod tests {
     fn only_our_own_apply_tells_what_we_applied() {
         let fields = json!({"f:data": {".": {}, "f:.dockerconfigjson": {}}, "f:metadata": {"f:labels": {"f:a/b": {}}}, "f:type": {}});
         let entry = |manager: &str, operation: &str, subresource: &str| json!([{"manager": manager, "operation": operation, "subresource": subresource, "fieldsV1": fields}]);
-        let all = Fields {
+        let all = SecretFields {
             data: set(&[".dockerconfigjson"]),
             labels: set(&["a/b"]),
             annotations: set(&[]),
         };
         let rows = [
             (entry("keyferry", "Apply", ""), all),
-            (entry("keyferry", "Update", ""), Fields::default()),
-            (entry("keyferry", "Apply", "status"), Fields::default()),
-            (entry("helm", "Apply", ""), Fields::default()),
-            (json!([]), Fields::default()),
-            (json!([{"manager": 7, "fieldsV1": []}]), Fields::default()),
+            (entry("keyferry", "Update", ""), SecretFields::default()),
+            (
+                entry("keyferry", "Apply", "status"),
+                SecretFields::default(),
+            ),
+            (entry("helm", "Apply", ""), SecretFields::default()),
+            (json!([]), SecretFields::default()),
+            (
+                json!([{"manager": 7, "fieldsV1": []}]),
+                SecretFields::default(),
+            ),
         ];
         for (entries, want) in rows {
             assert_eq!(managed(entries.clone()).applied(), want, "{entries}");
@@ -172,7 +178,7 @@ mod tests {
 
     #[test]
     fn adoption_takes_fields_from_updates_and_not_from_applies() {
-        let taken = Fields {
+        let taken = SecretFields {
             data: set(&["k"]),
             labels: set(&["l"]),
             annotations: set(&[]),

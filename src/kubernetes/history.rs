@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use super::call::{Body, Call, Verb};
+use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::metadata::{All, Metadata};
-use super::subject::Kind;
+use super::metadata::{All, StoredMetadata};
+use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{HISTORY, ObjectName};
 use crate::base::observed::Basis;
@@ -18,8 +18,8 @@ impl Kubernetes {
         &self,
         at: &ObjectName,
     ) -> Result<Option<(Basis, Option<String>)>, Error> {
-        let call = Call::new(Verb::GetMetadata, Kind::Secret, at);
-        let found: Result<Metadata<All>, Error> = self.metadata(&call).await;
+        let call = ApiCall::new(Verb::GetMetadata, ObjectKind::Secret, at);
+        let found: Result<StoredMetadata<All>, Error> = self.metadata(&call).await;
         match found {
             Ok(found) => {
                 let basis = found.basis();
@@ -49,10 +49,10 @@ impl Kubernetes {
                 "annotations": {HISTORY: text},
             },
         });
-        let call = Call {
+        let call = ApiCall {
             query: format!("fieldManager={MANAGER}-history&force=true"),
             body: Body::apply(object.to_string().into_bytes().into()),
-            ..Call::new(Verb::Patch, Kind::Secret, at)
+            ..ApiCall::new(Verb::Patch, ObjectKind::Secret, at)
         };
         self.call(&call).await.map(drop)
     }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::call::{Body, Call, Verb};
+use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::Kind;
+use super::subject::ObjectKind;
 use super::write::NEVER;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
@@ -36,7 +36,7 @@ impl Fence {
 
 /// A Lease as it is stored.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Lease {
+pub(crate) struct StoredLease {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,
@@ -61,7 +61,7 @@ struct Spec {
 }
 
 /// What is claimed.
-pub(crate) struct Claim<'a> {
+pub(crate) struct LeaseClaim<'a> {
     /// The Lease.
     pub(crate) at: &'a ObjectName,
     /// Who claims it; nobody gives it back.
@@ -70,7 +70,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) seconds: u64,
 }
 
-impl Lease {
+impl StoredLease {
     /// Who holds it; nobody when it was given back.
     pub(crate) fn holder(&self) -> Option<&str> {
         let holder = self.spec.holder_identity.as_deref();
@@ -96,7 +96,7 @@ impl Lease {
             .map(String::as_str)
     }
 
-    fn spec(&self, claim: &Claim<'_>, now: &str) -> Value {
+    fn spec(&self, claim: &LeaseClaim<'_>, now: &str) -> Value {
         let same = self.holder() == Some(claim.holder);
         let changes = self.spec.lease_transitions.unwrap_or_default();
         let since = self.spec.acquire_time.as_deref().filter(|_| same);
@@ -110,8 +110,8 @@ impl Lease {
 
 impl Kubernetes {
     /// Reads a Lease; nothing when it is not there.
-    pub(crate) async fn lease(&self, at: &ObjectName) -> Result<Option<Lease>, Error> {
-        let call = Call::get(Kind::Lease, at);
+    pub(crate) async fn lease(&self, at: &ObjectName) -> Result<Option<StoredLease>, Error> {
+        let call = ApiCall::get(ObjectKind::Lease, at);
         match self.call(&call).await {
             Ok(answer) => call.read(&answer, "a Lease").map(Some),
             Err(Error::Absent(_)) => Ok(None),
@@ -123,9 +123,9 @@ impl Kubernetes {
     /// somebody else won.
     pub(crate) async fn claim(
         &self,
-        claim: &Claim<'_>,
-        seen: Option<&Lease>,
-    ) -> Result<Lease, Error> {
+        claim: &LeaseClaim<'_>,
+        seen: Option<&StoredLease>,
+    ) -> Result<StoredLease, Error> {
         let now = format!("{:.6}", jiff::Timestamp::now());
         let (version, spec) = match seen {
             Some(lease) => (lease.version(), lease.spec(claim, &now)),
@@ -145,10 +145,10 @@ impl Kubernetes {
             },
             "spec": spec,
         });
-        let call = Call {
+        let call = ApiCall {
             query: format!("fieldManager={MANAGER}&force=true"),
             body: Body::apply(Zeroizing::new(lease.to_string().into_bytes())),
-            ..Call::new(Verb::Patch, Kind::Lease, claim.at)
+            ..ApiCall::new(Verb::Patch, ObjectKind::Lease, claim.at)
         };
         let answer = self.call(&call).await?;
         call.read(&answer, "a Lease")
@@ -161,10 +161,10 @@ impl Kubernetes {
         key: &str,
         value: &str,
     ) -> Result<(), Error> {
-        let call = Call {
+        let call = ApiCall {
             query: format!("fieldManager={MANAGER}"),
             body: Body::merge(&json!({"metadata": {"annotations": {key: value}}})),
-            ..Call::new(Verb::Patch, Kind::Lease, at)
+            ..ApiCall::new(Verb::Patch, ObjectKind::Lease, at)
         };
         self.call(&call).await.map(drop)
     }
@@ -184,10 +184,10 @@ impl Kubernetes {
             {"op": "test", "path": path, "value": value},
             {"op": "remove", "path": path},
         ]);
-        let call = Call {
+        let call = ApiCall {
             query: format!("fieldManager={MANAGER}"),
             body: Body::operations(&operations),
-            ..Call::new(Verb::Patch, Kind::Lease, at)
+            ..ApiCall::new(Verb::Patch, ObjectKind::Lease, at)
         };
         self.call(&call).await.map(drop)
     }

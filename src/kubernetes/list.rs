@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::Kubernetes;
-use super::call::{self, Call, Verb};
+use super::call::{self, ApiCall, Verb};
 use super::error::Error;
 use super::status;
-use super::subject::Kind;
+use super::subject::ObjectKind;
 use crate::base::artifact::ObjectName;
 use crate::base::coding::percent;
 use crate::base::counters;
@@ -46,7 +46,7 @@ struct Item<T> {
 /// A list that is being read.
 pub(crate) struct Pages {
     at: ObjectName,
-    kind: Kind,
+    kind: ObjectKind,
     only: String,
     size: usize,
     next: Option<String>,
@@ -56,7 +56,7 @@ pub(crate) struct Pages {
 impl Pages {
     /// From the first page on; without a namespace, of all of them.
     /// With a name, of that object alone.
-    pub(crate) fn of(kind: Kind, namespace: Option<&str>, only: Option<&str>) -> Self {
+    pub(crate) fn of(kind: ObjectKind, namespace: Option<&str>, only: Option<&str>) -> Self {
         Self {
             at: ObjectName {
                 namespace: namespace.unwrap_or_default().to_owned(),
@@ -84,14 +84,14 @@ impl Pages {
             return Ok(None);
         };
         loop {
-            let call = Call {
+            let call = ApiCall {
                 query: format!(
                     "limit={}&continue={}{}",
                     self.size,
                     percent::encode(&token),
                     self.only
                 ),
-                ..Call::new(Verb::ListMetadata, self.kind, &self.at)
+                ..ApiCall::new(Verb::ListMetadata, self.kind, &self.at)
             };
             let answer = match cluster.call(&call).await {
                 Err(Error::Strange { .. }) if self.size > 1 => {
@@ -120,13 +120,13 @@ fn selecting(only: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
-fn strange(call: &Call<'_>) -> Error {
+fn strange(call: &ApiCall<'_>) -> Error {
     call.strange("it is not a list")
 }
 
 /// One thing that happened.
 #[derive(Debug)]
-pub(crate) enum Change<T> {
+pub(crate) enum ObjectChange<T> {
     /// Made or changed.
     Is(T),
     /// Gone.
@@ -167,20 +167,20 @@ impl Kubernetes {
     /// Follows what happens after a version.
     pub(crate) async fn watch(
         &self,
-        kind: Kind,
+        kind: ObjectKind,
         namespace: Option<&str>,
         only: Option<&str>,
         version: &str,
     ) -> Result<Watch, Error> {
         let at = Pages::of(kind, namespace, only).at;
-        let call = Call {
+        let call = ApiCall {
             query: format!(
                 "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}{}",
                 WATCH.as_secs(),
                 percent::encode(version),
                 selecting(only)
             ),
-            ..Call::new(Verb::Watch, kind, &at)
+            ..ApiCall::new(Verb::Watch, kind, &at)
         };
         let unavailable = |why: &str| Error::Unavailable {
             subject: call.subject.clone(),
@@ -194,7 +194,7 @@ impl Kubernetes {
             .deadline()
             .saturating_duration_since(tokio::time::Instant::now());
         let request = call.request()?;
-        let counted = counters::Request::new(call.verb.word());
+        let counted = counters::ApiRequest::new(call.verb.word());
         let answer = timeout(left, self.client.send(request)).await;
         let answer = answer.map_err(|_| unavailable("no answer in time"))?;
         let answer = answer.map_err(|error| call::sending(&call, &self.server, error))?;
@@ -222,7 +222,7 @@ impl Watch {
     pub(crate) async fn next<T: DeserializeOwned>(
         &mut self,
         silence: Duration,
-    ) -> Result<Option<Change<T>>, Error> {
+    ) -> Result<Option<ObjectChange<T>>, Error> {
         loop {
             if let Some(end) = self.buffer[self.scanned..].iter().position(|b| *b == b'\n') {
                 let end = self.scanned + end;
@@ -258,7 +258,7 @@ impl Watch {
         }
     }
 
-    fn read<T: DeserializeOwned>(&self, line: &[u8]) -> Result<Change<T>, Error> {
+    fn read<T: DeserializeOwned>(&self, line: &[u8]) -> Result<ObjectChange<T>, Error> {
         let strange = |why: &str| Error::Strange {
             subject: self.subject.clone(),
             verb: Verb::Watch.to_string(),
@@ -272,12 +272,12 @@ impl Watch {
             Ok(item.metadata)
         };
         match line.r#type {
-            "ADDED" | "MODIFIED" => object().map(Change::Is),
-            "DELETED" => object().map(Change::Gone),
-            "BOOKMARK" => object().map(Change::Bookmark),
+            "ADDED" | "MODIFIED" => object().map(ObjectChange::Is),
+            "DELETED" => object().map(ObjectChange::Gone),
+            "BOOKMARK" => object().map(ObjectChange::Bookmark),
             "ERROR" => {
                 let status: Status = serde_json::from_str(line.object.get()).unwrap_or_default();
-                Ok(Change::Lost(status.code))
+                Ok(ObjectChange::Lost(status.code))
             }
             _ => Err(strange("a change is of no known type")),
         }

@@ -8,24 +8,24 @@ use std::collections::BTreeMap;
 
 use super::Kubernetes;
 use super::error::Error;
-use super::subject::{Kind, Subject};
+use super::subject::{ObjectKind, Subject};
 use super::write::Put;
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::OPAQUE;
 use crate::base::material::SecretBytes;
-use crate::reflect::place::{self, Place};
-use crate::reflect::signature::{KEY_SIZE, KeyError, Keys};
+use crate::reflect::place::{self, ObjectPlace};
+use crate::reflect::signature::{KEY_SIZE, Keys, MarkKeyError};
 
 impl Kubernetes {
     /// The keys; nothing when their Secret is not there.
     pub(crate) async fn mark_keys(&self, at: &ObjectName) -> Result<Option<Keys>, Error> {
-        let place = Place::new(at.namespace.as_str(), at.name.as_str());
-        let Some(whole) = self.whole(place::Kind::Secret, &place).await? else {
+        let place = ObjectPlace::new(at.namespace.as_str(), at.name.as_str());
+        let Some(whole) = self.whole(place::CopiedKind::Secret, &place).await? else {
             return Ok(None);
         };
         let keys = match whole.metadata.notes.is_empty() {
             true => Keys::read(place, whole.data),
-            false => Err(KeyError::Copied),
+            false => Err(MarkKeyError::Copied),
         };
         keys.map(Some).map_err(|why| unfit(at, why))
     }
@@ -45,7 +45,7 @@ impl Kubernetes {
         if let Some(keys) = self.mark_keys(at).await? {
             return Ok(keys);
         }
-        let place = Place::new(at.namespace.as_str(), at.name.as_str());
+        let place = ObjectPlace::new(at.namespace.as_str(), at.name.as_str());
         Keys::read(place, [new_key()?]).map_err(|why| unfit(at, why))
     }
 
@@ -57,7 +57,7 @@ impl Kubernetes {
         content: BTreeMap<String, SecretBytes>,
     ) -> Result<Keys, Error> {
         let put = Put {
-            kind: place::Kind::Secret,
+            kind: place::CopiedKind::Secret,
             at: at.clone(),
             of_type: Some(OPAQUE),
             labels: BTreeMap::new(),
@@ -79,12 +79,12 @@ impl Kubernetes {
 
 fn subject(at: &ObjectName) -> Subject {
     Subject {
-        kind: Kind::Secret,
+        kind: ObjectKind::Secret,
         at: at.clone(),
     }
 }
 
-fn unfit(at: &ObjectName, why: KeyError) -> Error {
+fn unfit(at: &ObjectName, why: MarkKeyError) -> Error {
     Error::UnfitKeys {
         subject: subject(at),
         why,

@@ -3,12 +3,12 @@
 
 use serde::Deserialize;
 
-use super::call::{Call, Verb};
+use super::call::{ApiCall, Verb};
 use super::error::Error;
-use super::fields::{Fields, Managed};
-use super::metadata::Metadata;
+use super::fields::{Managed, SecretFields};
+use super::metadata::StoredMetadata;
 use super::secret::MARK;
-use super::subject::Kind;
+use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{
     CONFIGURATION, ConfigurationName, Leftover, MANIFESTS_MARK, ObjectName, Origin,
@@ -17,7 +17,7 @@ use crate::base::coding::percent;
 use crate::reflect::marks::DECLARED;
 use crate::reflect::metadata::Notes;
 use crate::reflect::place::{self, Uid};
-use crate::reflect::signature::{self, Carrier, Keys, SIGNATURE, Statement, Verdict};
+use crate::reflect::signature::{self, Carrier, Keys, SIGNATURE, SignedStatement, Verdict};
 
 /// Objects of one answer: their managed fields may take some KiB each.
 const PAGE: usize = 250;
@@ -37,17 +37,17 @@ struct PageMetadata {
 
 #[derive(Deserialize)]
 struct Object {
-    metadata: Metadata<Notes>,
+    metadata: StoredMetadata<Notes>,
 }
 
 impl Object {
     fn is_signed(&self, from: &str, keys: &Keys) -> bool {
         let metadata = &self.metadata;
-        let statement = Statement {
-            kind: place::Kind::Secret,
+        let statement = SignedStatement {
+            kind: place::CopiedKind::Secret,
             namespace: &metadata.namespace,
             name: &metadata.name,
-            origin: signature::Origin::Declared(from),
+            origin: signature::CopyOrigin::Declared(from),
         };
         let carrier = Carrier {
             uid: Uid::parse(&metadata.uid),
@@ -95,13 +95,13 @@ impl Kubernetes {
         let mut found = Vec::new();
         let mut next = String::new();
         loop {
-            let call = Call {
+            let call = ApiCall {
                 query: format!(
                     "labelSelector={}&limit={PAGE}&continue={}",
                     percent::encode(selector),
                     percent::encode(&next)
                 ),
-                ..Call::new(Verb::ListMetadata, Kind::MarkedSecrets, &at)
+                ..ApiCall::new(Verb::ListMetadata, ObjectKind::MarkedSecrets, &at)
             };
             let answer = self.call(&call).await?;
             let page: Page = call.read(&answer, "a list of objects")?;
@@ -140,8 +140,8 @@ fn declared(object: Object, keys: &Keys) -> Option<(String, Leftover)> {
 }
 
 /// What we applied to it, and what it is; nothing where it is on its way out.
-fn leftover(metadata: Metadata<Notes>, of: Origin) -> Option<(Fields, Leftover)> {
-    let Metadata {
+fn leftover(metadata: StoredMetadata<Notes>, of: Origin) -> Option<(SecretFields, Leftover)> {
+    let StoredMetadata {
         name,
         namespace,
         uid,

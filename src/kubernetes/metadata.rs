@@ -7,14 +7,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Kubernetes;
-use super::call::Call;
+use super::call::ApiCall;
 use super::error::Error;
 use crate::base::observed::Basis;
 
 /// Its metadata. Which annotations are kept is said by `A`: what others annotate may hold values.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", bound = "A: Deserialize<'de> + Default")]
-pub(super) struct Metadata<A> {
+pub(super) struct StoredMetadata<A> {
     #[serde(default)]
     pub(super) name: String,
     #[serde(default)]
@@ -38,7 +38,7 @@ pub(super) struct Metadata<A> {
 /// All of its annotations; `null` where there are none.
 pub(super) type All = Option<BTreeMap<String, String>>;
 
-impl<A> Metadata<A> {
+impl<A> StoredMetadata<A> {
     /// The object, as it was seen.
     pub(super) fn basis(&self) -> Basis {
         Basis {
@@ -52,15 +52,15 @@ impl<A> Metadata<A> {
 #[derive(Deserialize)]
 #[serde(bound = "A: Deserialize<'de> + Default")]
 struct Object<A> {
-    metadata: Metadata<A>,
+    metadata: StoredMetadata<A>,
 }
 
 impl Kubernetes {
     /// The metadata of an object, read without what it holds.
     pub(super) async fn metadata<A: DeserializeOwned + Default>(
         &self,
-        call: &Call<'_>,
-    ) -> Result<Metadata<A>, Error> {
+        call: &ApiCall<'_>,
+    ) -> Result<StoredMetadata<A>, Error> {
         let answer = self.call(call).await?;
         let object: Object<A> = call.read(&answer, "the metadata of an object")?;
         Ok(object.metadata)

@@ -43,7 +43,7 @@ pub(crate) mod write;
 
 pub use connect::{connect, connect_with};
 pub use error::Error;
-pub use subject::{Claim, Claims, Kind, Subject};
+pub use subject::{FieldOwner, FieldOwners, ObjectKind, Subject};
 
 pub(crate) use crate::base::artifact::OWNER as MANAGER;
 

@@ -53,7 +53,7 @@ impl std::fmt::Display for Pod {
 
 /// The Job that made our pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
+pub struct OwnJob {
     /// Its namespace, where it is known without the cluster.
     pub(crate) namespace: Option<String>,
     /// Its name.
@@ -62,7 +62,7 @@ pub struct Job {
     pub(crate) uid: Option<String>,
 }
 
-impl Job {
+impl OwnJob {
     /// As the downward API says it, of the labels that the Job's controller puts on its pods.
     pub fn of_this_process() -> Option<Self> {
         Self::of(&variable)

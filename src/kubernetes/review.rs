@@ -4,9 +4,9 @@
 use serde_json::json;
 
 use super::Kubernetes;
-use super::call::{Body, Call, Verb};
+use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::{Kind, Subject};
+use super::subject::{ObjectKind, Subject};
 
 #[derive(serde::Deserialize)]
 struct Review {
@@ -31,9 +31,9 @@ impl Kubernetes {
             "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": resource},
         });
-        let call = Call {
+        let call = ApiCall {
             body: Body::json(&review),
-            ..Call::new(Verb::Review, *kind, at)
+            ..ApiCall::new(Verb::Review, *kind, at)
         };
         let answer = self.call(&call).await?;
         let Review { status } = call.read(&answer, "a SelfSubjectAccessReview")?;
@@ -46,7 +46,7 @@ impl Kubernetes {
         at: &crate::base::artifact::ObjectName,
     ) -> Result<(), Error> {
         let subject = Subject {
-            kind: Kind::Secret,
+            kind: ObjectKind::Secret,
             at: at.clone(),
         };
         match self.may("create", &subject).await? {

@@ -4,10 +4,10 @@
 use zeroize::Zeroizing;
 
 use super::Kubernetes;
-use super::call::{Call, Verb};
+use super::call::{ApiCall, Verb};
 use super::error::Error;
 use super::secret::Stored;
-use super::subject::Kind;
+use super::subject::ObjectKind;
 use crate::base::artifact::ObjectName;
 use crate::base::coding::percent;
 
@@ -22,7 +22,7 @@ impl Kubernetes {
         &self,
         at: &ObjectName,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        match self.call(&Call::get(Kind::SealedSecret, at)).await {
+        match self.call(&ApiCall::get(ObjectKind::SealedSecret, at)).await {
             Ok(answer) => Ok(Some(answer)),
             Err(Error::Absent(_)) => Ok(None),
             Err(error) => Err(error),
@@ -39,9 +39,9 @@ impl Kubernetes {
             namespace: namespace.to_owned(),
             name: selector.to_owned(),
         };
-        let call = Call {
+        let call = ApiCall {
             query: format!("labelSelector={}", percent::encode(selector)),
-            ..Call::new(Verb::List, Kind::LabelledSecrets, &at)
+            ..ApiCall::new(Verb::List, ObjectKind::LabelledSecrets, &at)
         };
         let answer = self.call(&call).await?;
         let list: SecretList = call.read(&answer, "a list of Secrets")?;

@@ -14,11 +14,11 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::call::Call;
+use super::call::ApiCall;
 use super::error::Error;
-use super::fields::{Fields, Managed};
-use super::metadata::{All, Metadata};
-use super::subject::{Kind, Subject};
+use super::fields::{Managed, SecretFields};
+use super::metadata::{All, StoredMetadata};
+use super::subject::{ObjectKind, Subject};
 use super::write::{Put, amend};
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::secret::Data;
@@ -37,7 +37,7 @@ pub(crate) use crate::base::artifact::MARK;
 /// A Secret as it is stored.
 #[derive(serde::Deserialize)]
 pub(crate) struct Stored {
-    metadata: Metadata<All>,
+    metadata: StoredMetadata<All>,
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default, deserialize_with = "values")]
@@ -155,7 +155,7 @@ impl Stored {
             // All that keyferry applied has one manager, whichever configuration it was.
             Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => None,
         };
-        let Fields {
+        let SecretFields {
             data,
             labels,
             annotations,
@@ -195,7 +195,7 @@ impl Stored {
     /// annotations.
     pub(crate) fn again(&self, at: &ObjectName) -> Put<'_> {
         Put {
-            kind: place::Kind::Secret,
+            kind: place::CopiedKind::Secret,
             at: at.clone(),
             of_type: Some(&self.kind),
             labels: self.labels(),
@@ -225,7 +225,7 @@ pub(crate) fn marked<'a>(wanted: &'a SecretArtifact, basis: Option<&'a Basis>) -
     labels.extend([(MARK.to_owned(), MANAGER.to_owned()), provenance.label()]);
     annotations.extend(provenance.annotations());
     Put {
-        kind: place::Kind::Secret,
+        kind: place::CopiedKind::Secret,
         at: at.clone(),
         of_type: Some(kind),
         labels,
@@ -239,9 +239,9 @@ pub(crate) fn marked<'a>(wanted: &'a SecretArtifact, basis: Option<&'a Basis>) -
 }
 
 /// All that an apply would own.
-fn taken(wanted: &SecretArtifact) -> Fields {
+fn taken(wanted: &SecretArtifact) -> SecretFields {
     let marks = [MARK.to_owned(), CONFIGURATION.to_owned()];
-    Fields {
+    SecretFields {
         data: wanted.data.keys().cloned().collect(),
         labels: wanted.labels.keys().cloned().chain(marks).collect(),
         annotations: wanted.annotations.keys().cloned().collect(),
@@ -268,7 +268,7 @@ fn concerning(
 impl Kubernetes {
     /// Reads a Secret; nothing when it is definitely not there.
     pub(crate) async fn secret(&self, at: &ObjectName) -> Result<Option<Stored>, Error> {
-        let call = Call::get(Kind::Secret, at);
+        let call = ApiCall::get(ObjectKind::Secret, at);
         match self.call(&call).await {
             Ok(answer) => call.read(&answer, "a Secret").map(Some),
             Err(Error::Absent(_)) => Ok(None),
@@ -288,7 +288,7 @@ impl Kubernetes {
         match stored.deleting() {
             Some(finalizers) => Err(Error::BeingDeleted {
                 subject: Subject {
-                    kind: Kind::Secret,
+                    kind: ObjectKind::Secret,
                     at: wanted.at.clone(),
                 },
                 finalizers: finalizers.to_vec(),
@@ -310,7 +310,7 @@ impl Kubernetes {
         if seen.managers.is_none() {
             return Ok(seen.clone());
         }
-        let call = amend(Kind::Secret, at, seen, Vec::new());
+        let call = amend(ObjectKind::Secret, at, seen, Vec::new());
         let answer = self.call(&call).await?;
         let Stored { metadata, .. } = call.read(&answer, "a Secret")?;
         Ok(metadata.basis())

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::call::{Call, Verb};
+use super::call::{ApiCall, Verb};
 use super::error::Error;
-use super::subject::{Claim, Claims};
+use super::subject::{FieldOwner, FieldOwners};
 use crate::base::redact;
 
 /// The parts of a `Status` that tell something. A proxy's answer has none of them.
@@ -34,7 +34,12 @@ struct StatusCause {
 }
 
 /// What a refused call means. `asked` is the header `Retry-After`.
-pub(super) fn refusal(call: &Call<'_>, code: u16, body: &[u8], asked: Option<Duration>) -> Error {
+pub(super) fn refusal(
+    call: &ApiCall<'_>,
+    code: u16,
+    body: &[u8],
+    asked: Option<Duration>,
+) -> Error {
     // What is no Status is a text of a proxy or of the flow control; its code says enough.
     let status: Status = serde_json::from_slice(body).unwrap_or_default();
     let subject = call.subject.clone();
@@ -70,7 +75,7 @@ pub(super) fn refusal(call: &Call<'_>, code: u16, body: &[u8], asked: Option<Dur
 
 /// RBAC and admission share a code and a reason; only RBAC's sentence, which the server builds,
 /// tells them apart. Servers of 1.30 say nothing behind the colon where an apply may not create.
-fn forbidden(call: &Call<'_>, status: &Status) -> Error {
+fn forbidden(call: &ApiCall<'_>, status: &Status) -> Error {
     let subject = call.subject.clone();
     let ending = |cause: &StatusCause| cause.reason == "NamespaceTerminating";
     if status.details.causes.iter().any(ending) {
@@ -101,11 +106,11 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 }
 
 /// Owned fields are told apart from a race, after which one only has to look again.
-fn conflict(call: &Call<'_>, status: Status) -> Error {
+fn conflict(call: &ApiCall<'_>, status: Status) -> Error {
     let causes = status.details.causes.into_iter();
-    let claims: Vec<Claim> = causes
+    let claims: Vec<FieldOwner> = causes
         .filter(|cause| cause.reason == "FieldManagerConflict")
-        .map(|cause| Claim {
+        .map(|cause| FieldOwner {
             manager: between(&cause.message, "\"", "\"")
                 .unwrap_or("another manager")
                 .to_owned(),
@@ -117,12 +122,12 @@ fn conflict(call: &Call<'_>, status: Status) -> Error {
     } else {
         Error::Owned {
             subject: call.subject.clone(),
-            claims: Claims(claims),
+            claims: FieldOwners(claims),
         }
     }
 }
 
-fn why(call: &Call<'_>, code: u16, status: &Status) -> String {
+fn why(call: &ApiCall<'_>, code: u16, status: &Status) -> String {
     let fields: Vec<String> = status
         .details
         .causes
@@ -147,7 +152,7 @@ fn why(call: &Call<'_>, code: u16, status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::call::Body;
-    use super::super::subject::{Kind, Subject};
+    use super::super::subject::{ObjectKind, Subject};
     use super::*;
     use crate::base::artifact::ObjectName;
     use crate::base::failure::Fault;
@@ -159,10 +164,10 @@ mod tests {
             namespace: "platform".into(),
             name: "x".into(),
         };
-        let call = Call {
+        let call = ApiCall {
             verb: Verb::Patch,
             subject: Subject {
-                kind: Kind::Secret,
+                kind: ObjectKind::Secret,
                 at,
             },
             query: String::new(),

@@ -7,7 +7,7 @@ use crate::config::sidecar::Workload;
 
 /// The kinds of object that we touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ObjectKind {
     /// A Secret.
     Secret,
     /// A ConfigMap.
@@ -44,7 +44,7 @@ struct Facts {
 const CORE: &str = "/api/v1";
 const APPS: &str = "/apis/apps/v1";
 
-impl Kind {
+impl ObjectKind {
     fn facts(self) -> Facts {
         let facts = |word, root, resource, verbs| Facts {
             word,
@@ -123,7 +123,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ObjectKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.facts().word)
     }
@@ -133,7 +133,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Where it is.
     pub at: ObjectName,
 }
@@ -156,7 +156,7 @@ impl fmt::Display for Subject {
 
 /// A field that somebody else owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct FieldOwner {
     /// The field manager.
     pub manager: String,
     /// The field's path.
@@ -165,9 +165,9 @@ pub struct Claim {
 
 /// Claims as one text: `helm has .data.a, .data.b; argocd-controller has .type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claims(pub Vec<Claim>);
+pub struct FieldOwners(pub Vec<FieldOwner>);
 
-impl fmt::Display for Claims {
+impl fmt::Display for FieldOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut managers: Vec<&str> = self.0.iter().map(|claim| claim.manager.as_str()).collect();
         managers.sort_unstable();

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::call::{Call, Verb};
+use super::call::{ApiCall, Verb};
 use super::error::Error;
-use super::metadata::{All, Metadata};
-use super::subject::Kind;
+use super::metadata::{All, StoredMetadata};
+use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sources};
 use crate::reflect::marks::{DECLARED, is_copy};
@@ -39,14 +39,14 @@ pub(crate) struct Traced {
 impl Kubernetes {
     /// Reads what a Secret says of itself.
     pub(crate) async fn traced(&self, at: &ObjectName) -> Result<Traced, Error> {
-        let call = Call::new(Verb::GetMetadata, Kind::Secret, at);
+        let call = ApiCall::new(Verb::GetMetadata, ObjectKind::Secret, at);
         Ok(Traced::of(at, self.metadata(&call).await?))
     }
 }
 
 impl Traced {
-    fn of(at: &ObjectName, metadata: Metadata<All>) -> Self {
-        let Metadata {
+    fn of(at: &ObjectName, metadata: StoredMetadata<All>) -> Self {
+        let StoredMetadata {
             uid,
             resource_version: version,
             labels,

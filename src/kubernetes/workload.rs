@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
-use super::call::{Body, Call, Verb};
+use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::subject::Kind;
+use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::config::sidecar::Workload;
@@ -81,10 +81,10 @@ impl Kubernetes {
             return Ok(false);
         }
         let template = json!({"metadata": {"annotations": {RESTARTED_FOR: value}}});
-        let call = Call {
+        let call = ApiCall {
             query: format!("fieldManager={MANAGER}"),
             body: Body::merge(&json!({"spec": {"template": template}})),
-            ..Call::new(Verb::Patch, Kind::Workload(kind), at)
+            ..ApiCall::new(Verb::Patch, ObjectKind::Workload(kind), at)
         };
         self.call(&call).await?;
         Ok(true)
@@ -110,7 +110,7 @@ impl Kubernetes {
     }
 
     async fn workload(&self, kind: Workload, at: &ObjectName) -> Result<Stored, Error> {
-        let call = Call::get(Kind::Workload(kind), at);
+        let call = ApiCall::get(ObjectKind::Workload(kind), at);
         let answer = self.call(&call).await?;
         call.read(&answer, &format!("a {}", kind.word()))
     }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
-use super::call::{Body, Call, Verb};
+use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
-use super::metadata::Metadata;
-use super::subject::Kind;
+use super::metadata::StoredMetadata;
+use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::Data;
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A Secret or ConfigMap as it is to be.
 pub(crate) struct Put<'a> {
     /// Which of the two.
-    pub(crate) kind: place::Kind,
+    pub(crate) kind: place::CopiedKind,
     /// Where.
     pub(crate) at: ObjectName,
     /// A Secret's type; nothing where that stays as it is.
@@ -56,14 +56,14 @@ pub(crate) struct Put<'a> {
 
 impl Put<'_> {
     /// As a server-side apply.
-    pub(super) fn call(&self) -> Call<'_> {
+    pub(super) fn call(&self) -> ApiCall<'_> {
         let force = if self.force { "&force=true" } else { "" };
         let binary = self.binary.into_iter().flat_map(BTreeMap::values);
-        Call {
+        ApiCall {
             query: format!("fieldManager={MANAGER}{force}"),
             body: Body::apply(self.encode()),
             values: self.data.values().chain(binary).collect(),
-            ..Call::new(Verb::Patch, self.kind.into(), &self.at)
+            ..ApiCall::new(Verb::Patch, self.kind.into(), &self.at)
         }
     }
 
@@ -76,7 +76,7 @@ impl Put<'_> {
         let size = values.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
         let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 64 + size.sum::<usize>()));
         body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
-        let plain = self.kind == place::Kind::ConfigMap;
+        let plain = self.kind == place::CopiedKind::ConfigMap;
         section(&mut body, "data", self.data, plain);
         if let Some(binary) = self.binary.filter(|binary| !binary.is_empty()) {
             section(&mut body, "binaryData", binary, false);
@@ -134,11 +134,11 @@ fn section(body: &mut Vec<u8>, name: &str, values: &Data, plain: bool) {
 
 /// A JSON Patch of exactly what was seen, with its `managedFields` as they are to be.
 pub(super) fn amend(
-    kind: Kind,
+    kind: ObjectKind,
     at: &ObjectName,
     seen: &Basis,
     operations: Vec<Value>,
-) -> Call<'static> {
+) -> ApiCall<'static> {
     let mut all = vec![
         json!({"op": "replace", "path": "/metadata/uid", "value": seen.uid}),
         json!({"op": "replace", "path": "/metadata/resourceVersion", "value": seen.version}),
@@ -147,10 +147,10 @@ pub(super) fn amend(
     all.extend(seen.managers.as_ref().map(
         |managers| json!({"op": "add", "path": "/metadata/managedFields", "value": managers}),
     ));
-    Call {
+    ApiCall {
         query: format!("fieldManager={MANAGER}"),
         body: Body::operations(&json!(all)),
-        ..Call::new(Verb::Patch, kind, at)
+        ..ApiCall::new(Verb::Patch, kind, at)
     }
 }
 
@@ -159,7 +159,7 @@ impl Kubernetes {
     /// is fine.
     pub(crate) async fn delete(
         &self,
-        kind: impl Into<Kind>,
+        kind: impl Into<ObjectKind>,
         at: &ObjectName,
         uid: &str,
         version: Option<&str>,
@@ -168,9 +168,9 @@ impl Kubernetes {
         if let Some(version) = version {
             exactly["resourceVersion"] = json!(version);
         }
-        let call = Call {
+        let call = ApiCall {
             body: Body::json(&json!({"preconditions": exactly})),
-            ..Call::new(Verb::Delete, kind.into(), at)
+            ..ApiCall::new(Verb::Delete, kind.into(), at)
         };
         match self.call(&call).await {
             Ok(_) | Err(Error::Absent(_) | Error::NoNamespace(_)) => Ok(()),
@@ -181,16 +181,16 @@ impl Kubernetes {
     /// Waits until a deleted object is gone; others' finalizers may hold it.
     pub(crate) async fn released(
         &self,
-        kind: impl Into<Kind>,
+        kind: impl Into<ObjectKind>,
         at: &ObjectName,
         uid: &str,
         patience: Duration,
     ) -> Result<(), Error> {
-        let call = Call::new(Verb::GetMetadata, kind.into(), at);
+        let call = ApiCall::new(Verb::GetMetadata, kind.into(), at);
         let end = self.time_limit.deadline().min(Instant::now() + patience);
         let mut pause = FIRST_PAUSE;
         loop {
-            let found: Metadata<IgnoredAny> = match self.metadata(&call).await {
+            let found: StoredMetadata<IgnoredAny> = match self.metadata(&call).await {
                 Err(Error::Absent(_)) => return Ok(()),
                 found => found?,
             };

@@ -18,7 +18,7 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(5);
 
 /// One right that we need and have not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Missing {
+pub struct MissingRight {
     /// Where: `kubernetes`, or a Vault server.
     pub at: String,
     /// The verb or capability.
@@ -29,7 +29,7 @@ pub struct Missing {
     pub lost: Option<String>,
 }
 
-impl std::fmt::Display for Missing {
+impl std::fmt::Display for MissingRight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {} {}", self.at, self.verb, self.on)
     }
@@ -37,25 +37,25 @@ impl std::fmt::Display for Missing {
 
 /// What was asked, and what of it is missing.
 #[derive(Debug, Default)]
-pub struct Access {
+pub struct AccessReport {
     /// How many rights were asked for.
     pub asked: usize,
     /// Those that we have not.
-    pub missing: Vec<Missing>,
+    pub missing: Vec<MissingRight>,
     /// Who could not be asked.
     pub failures: Vec<Failure>,
 }
 
-impl Access {
+impl AccessReport {
     /// The missing rights without which something fails.
-    pub fn necessary(&self) -> impl Iterator<Item = &Missing> {
+    pub fn necessary(&self) -> impl Iterator<Item = &MissingRight> {
         self.missing.iter().filter(|one| one.lost.is_none())
     }
 }
 
 /// Asks for each right that a configuration needs in this mode.
-pub async fn ask(config: &Config, world: &World, mode: Mode) -> Access {
-    let mut access = Access::default();
+pub async fn ask(config: &Config, world: &World, mode: Mode) -> AccessReport {
+    let mut access = AccessReport::default();
     // A file that cannot be read fails by itself.
     let files = grants::transit(config).await;
     for server in config.vaults.keys() {
@@ -72,7 +72,7 @@ pub async fn ask(config: &Config, world: &World, mode: Mode) -> Access {
 /// After a refusal: all missing rights at once, in the log. A pass that is good asks nothing.
 pub async fn tell(config: &Config, world: &World, mode: Mode) {
     let asked = tokio::time::timeout(AFTER_REFUSAL, ask(config, world, mode)).await;
-    for missing in asked.iter().flat_map(Access::necessary) {
+    for missing in asked.iter().flat_map(AccessReport::necessary) {
         tracing::error!(
             at = missing.at,
             verb = missing.verb,
@@ -82,8 +82,8 @@ pub async fn tell(config: &Config, world: &World, mode: Mode) {
     }
 }
 
-impl Access {
-    fn take(&mut self, asked: Result<(usize, Vec<Missing>), Failure>) {
+impl AccessReport {
+    fn take(&mut self, asked: Result<(usize, Vec<MissingRight>), Failure>) {
         match asked {
             Ok((asked, missing)) => {
                 self.asked += asked;
@@ -98,7 +98,7 @@ async fn of_cluster(
     config: &Config,
     world: &World,
     mode: Mode,
-) -> Result<(usize, Vec<Missing>), Failure> {
+) -> Result<(usize, Vec<MissingRight>), Failure> {
     let described = grants::described(config).await?;
     let asked = |own: &str| cluster::rights(config, &described, own, mode).asked();
     // Who needs nothing there needs no cluster. Which rights there are depends on no name, so one
@@ -121,7 +121,7 @@ async fn of_cluster(
              lost,
          }| async move {
             let may = cluster.may(verb, subject).await?;
-            Ok::<_, Failure>((!may).then(|| Missing {
+            Ok::<_, Failure>((!may).then(|| MissingRight {
                 at: "kubernetes".to_owned(),
                 verb: (*verb).to_owned(),
                 on: subject.to_string(),
@@ -139,7 +139,7 @@ async fn of_vault(
     world: &World,
     server: &str,
     mode: Mode,
-) -> Result<(usize, Vec<Missing>), Failure> {
+) -> Result<(usize, Vec<MissingRight>), Failure> {
     let mut rights = server::rights(config, files, server, mode)?;
     if rights.is_empty() {
         return Ok((0, Vec::new()));
@@ -172,7 +172,7 @@ async fn of_vault(
                 Some(_) | None => continue,
             },
         };
-        missing.push(Missing {
+        missing.push(MissingRight {
             at: format!("vault {server}"),
             verb: capability.word().to_owned(),
             on: path.clone(),

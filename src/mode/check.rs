@@ -3,7 +3,7 @@
 
 mod report;
 
-use super::access::{self, Access};
+use super::access::{self, AccessReport};
 use super::grants::Mode;
 use super::once::verdict;
 use super::{Ended, until_stopped};
@@ -37,7 +37,7 @@ pub enum Depth {
 
 /// Everything that is wanted of a check.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub struct CheckRequest {
     /// How deep files are looked into.
     pub depth: Depth,
     /// The mode whose rights are asked for.
@@ -50,10 +50,10 @@ pub struct Wanted {
 pub async fn run(
     config: Config,
     world: World,
-    wanted: Wanted,
+    wanted: CheckRequest,
     now: jiff::Timestamp,
 ) -> (Ended, String) {
-    let Wanted {
+    let CheckRequest {
         depth,
         access,
         format,
@@ -81,7 +81,7 @@ pub async fn run(
 }
 
 /// What missing rights, and providers that could not be asked, come to.
-fn refused(access: &Access) -> Vec<Failed> {
+fn refused(access: &AccessReport) -> Vec<Failed> {
     let failures = access.failures.iter().cloned();
     let mut all: Vec<Failed> = failures.map(Failed::whole).collect();
     let missing = access.necessary().count();

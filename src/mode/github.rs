@@ -20,13 +20,13 @@ use crate::process::time_limit::any_number;
 const OF_THE_RUNNER: &str = "it is the file that the runner makes for each step";
 
 /// The files of the step that we run in.
-pub struct Step {
+pub struct GithubStep {
     files: Vec<(PathBuf, File)>,
     /// Whether a runner reads what we print, and hides these values in its log.
     masks: bool,
 }
 
-impl Step {
+impl GithubStep {
     /// Opens the files that the runner made for this step; with `outputs` that of outputs too.
     pub fn open(
         variable: impl Fn(&str) -> Option<OsString>,

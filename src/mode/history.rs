@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Ended, rollback, until_stopped};
 use crate::base::artifact::SourceVersion;
 use crate::base::failure::{Class, Failure};
-use crate::base::history::{Entry, Journal};
+use crate::base::history::{HistoryEntry, Journal};
 use crate::base::plain;
 use crate::base::style::Format;
 use crate::config::{Config, Delivery};
@@ -150,7 +150,7 @@ fn short(source: &SourceVersion) -> String {
     }
 }
 
-fn changed(entry: &Entry) -> String {
+fn changed(entry: &HistoryEntry) -> String {
     match (entry.changed.is_empty(), entry.more) {
         (true, _) => "the history begins".to_owned(),
         (false, 0) => entry.changed.join(", "),

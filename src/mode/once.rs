@@ -12,7 +12,7 @@ use crate::base::artifact::ObjectName;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
 use crate::kubernetes::event::{Notice, reason_of};
-use crate::kubernetes::pod::Job;
+use crate::kubernetes::pod::OwnJob;
 use crate::pass::apply::Applied;
 use crate::pass::outcome::{Failed, Outcome, foreseen};
 use crate::pass::pipeline;
@@ -69,7 +69,7 @@ pub async fn run(
         .find_map(|outcome| Failed::worst_placed(&outcome.failures, config));
     if let Some(worst) = &worst
         && config.sidecar.events
-        && let Some(job) = Job::of_this_process()
+        && let Some(job) = OwnJob::of_this_process()
     {
         tell_at_job(&job, worst, &world).await;
     }
@@ -95,7 +95,7 @@ const TELLING: Duration = Duration::from_secs(3);
 
 /// An Event at the Job whose pod we are: its own condition names an exit code and no reason. Where
 /// there is no right or no cluster, none is written.
-async fn tell_at_job(job: &Job, worst: &Failed, world: &World) {
+async fn tell_at_job(job: &OwnJob, worst: &Failed, world: &World) {
     let told = async {
         let cluster = world.kubernetes().await?;
         let now = format!("{:.0}", jiff::Timestamp::now());

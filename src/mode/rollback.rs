@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::{Ended, until_stopped};
 use crate::base::failure::{Class, Failure};
-use crate::base::history::{Entry, Hold, Journal};
+use crate::base::history::{HistoryEntry, Hold, Journal};
 use crate::config::{Config, Delivery, From, Source};
 use crate::disk::git::{self, COMMITS};
 use crate::envelope::sops::Locked;
@@ -58,7 +58,7 @@ impl To {
 
 /// What somebody asks for, and of which deliveries; of all that keep a history where it names none.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct RollbackRequest {
     /// The state.
     pub to: To,
     /// Names.
@@ -69,14 +69,22 @@ pub struct Request {
 pub type Holds = BTreeMap<String, Option<Hold>>;
 
 /// Finds out which versions are asked for. Nothing is written.
-pub async fn find(config: &Config, world: World, request: &Request) -> Result<Holds, Ended> {
+pub async fn find(
+    config: &Config,
+    world: World,
+    request: &RollbackRequest,
+) -> Result<Holds, Ended> {
     let found = async |world: &World| found(config, world, request).await;
     let done = until_stopped(world.looking(), found).await;
     done.map_err(Ended::Signal)?
 }
 
 /// Holds or releases the deliveries, for the pass that follows and all later ones.
-pub async fn prepare(config: &Config, world: World, request: &Request) -> Result<(), Ended> {
+pub async fn prepare(
+    config: &Config,
+    world: World,
+    request: &RollbackRequest,
+) -> Result<(), Ended> {
     let done = until_stopped(world.looking(), async |world| {
         let holds = found(config, world, request).await?;
         if request.to != To::Newest {
@@ -107,7 +115,7 @@ pub async fn prepare(config: &Config, world: World, request: &Request) -> Result
     done.await.map_err(Ended::Signal)?
 }
 
-async fn found(config: &Config, world: &World, request: &Request) -> Result<Holds, Ended> {
+async fn found(config: &Config, world: &World, request: &RollbackRequest) -> Result<Holds, Ended> {
     let whole = |failure| Ended::Failed(Failed::whole(failure));
     let chosen = chosen(config, &request.deliveries).map_err(whole)?;
     let (mut holds, mut failures) = (Holds::new(), Vec::new());
@@ -199,7 +207,11 @@ fn too_early(journal: &Journal) -> Failure {
 type Pin = (String, String);
 
 /// The versions that an entry names, as far as they can be read again.
-async fn of_entry(delivery: &Delivery, entry: &Entry, world: &World) -> Result<Vec<Pin>, Failure> {
+async fn of_entry(
+    delivery: &Delivery,
+    entry: &HistoryEntry,
+    world: &World,
+) -> Result<Vec<Pin>, Failure> {
     let mut pins = Vec::new();
     for from in &delivery.from {
         let name = from.name();

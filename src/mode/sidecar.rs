@@ -20,7 +20,7 @@ use crate::pass::world::World;
 use crate::process::progress;
 use crate::sidecar::batch::Batch;
 use crate::sidecar::events::EventLog;
-use crate::sidecar::file_watch::Watched;
+use crate::sidecar::file_watch::WatchedFiles;
 use crate::sidecar::group::Group;
 use crate::sidecar::groups;
 use crate::sidecar::health::Health;
@@ -66,7 +66,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     let event_log = EventLog::new(pod);
     let world = settings.world.as_ref()(&first);
     let mut stay = Stay {
-        files: Watched::new(files).await,
+        files: WatchedFiles::new(files).await,
         hangup: signal(SignalKind::hangup()).ok(),
         settings,
         world,
@@ -99,7 +99,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
 
 struct Stay {
     settings: Settings,
-    files: Watched,
+    files: WatchedFiles,
     hangup: Option<Signal>,
     world: World,
     /// The process to end with, once it was there.
@@ -207,7 +207,7 @@ async fn load(settings: &Settings) -> Loaded {
 /// once.
 async fn reload(
     settings: &Settings,
-    files: &mut Watched,
+    files: &mut WatchedFiles,
     hangup: &mut Option<Signal>,
     health: &Health,
 ) -> Config {
@@ -223,7 +223,7 @@ async fn reload(
             () = asked => {}
         }
         // Looked at before it is read for good: what changes while it is read is seen afterwards.
-        *files = Watched::new(load(settings).await.files).await;
+        *files = WatchedFiles::new(load(settings).await.files).await;
         let config = load(settings).await.config;
         match config {
             Ok(config) => {
@@ -252,7 +252,7 @@ pub(super) async fn tend(name: &str, session: &Session, world: &World) {
             |lease_cache: &crate::vault::cache::LeaseCache| lease_cache.depends_on(name, u64::MAX);
         world.lease_cache.as_deref().is_some_and(depends)
     };
-    let mut files = Watched::new(
+    let mut files = WatchedFiles::new(
         session
             .auth()
             .files()

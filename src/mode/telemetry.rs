@@ -9,7 +9,7 @@ use crate::config::sidecar::Collector;
 use crate::pass::apply::Applied;
 use crate::pass::outcome::Failed;
 use crate::process::records::{self, Record};
-use crate::sidecar::health::{Health, Span, Told};
+use crate::sidecar::health::{Health, PassReport, Span};
 use crate::sidecar::otlp;
 
 /// The metrics, the span and the log of one pass.
@@ -39,10 +39,10 @@ impl<'c> Telemetry<'c> {
     pub(super) fn passed(&self, applied: &Applied) {
         let plans = applied.plan.deliveries.iter();
         let told = plans.zip(&applied.results);
-        let told: Vec<Told> = told
-            .map(|(plan, results)| Told::of(plan, results))
+        let told: Vec<PassReport> = told
+            .map(|(plan, results)| PassReport::of(plan, results))
             .collect();
-        let worst = told.iter().filter_map(Told::class).min();
+        let worst = told.iter().filter_map(PassReport::class).min();
         for told in told {
             // What is news is for those that stay.
             drop(self.health.tell(told));

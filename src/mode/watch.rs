@@ -27,7 +27,7 @@ use super::signals::heard;
 use crate::base::failure::{Class, Failure};
 use crate::config::Config;
 use crate::config::sidecar::SignalName;
-use crate::pass::apply::react::{Running, Scope, number};
+use crate::pass::apply::react::{KillScope, RunningProgram, number};
 use crate::pass::outcome::Failed;
 use crate::pass::source;
 use crate::pass::world::World;
@@ -76,7 +76,7 @@ impl OnChange {
 }
 
 /// What is run.
-pub struct Watched<'a> {
+pub struct WatchedProgram<'a> {
     /// Program and arguments.
     pub command: &'a [OsString],
     /// Where programs are looked for that a delivered `PATH` does not find.
@@ -94,7 +94,7 @@ pub async fn run(
     config: &Config,
     world: World,
     delivery: Option<&str>,
-    program: &Watched<'_>,
+    program: &WatchedProgram<'_>,
 ) -> Ended {
     let name = match chosen(config, delivery) {
         Ok(delivery) => delivery.name.clone(),
@@ -132,9 +132,9 @@ pub async fn run(
 }
 
 /// Fetches, starts, and does the same again at each change.
-async fn kept(batch: &Batch<'_>, name: &str, program: &Watched<'_>) -> Ended {
+async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> Ended {
     let mut signals = signals();
-    let mut files = file_watch::Watched::new(files(batch.group)).await;
+    let mut files = file_watch::WatchedFiles::new(files(batch.group)).await;
     let first = async {
         let followed = Followed::of(batch.group.deliveries.iter(), batch.world).await;
         let environment = first(batch, program.deadline, &mut files, &followed).await?;
@@ -220,7 +220,7 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &Watched<'_>) -> Ended {
 async fn first(
     batch: &Batch<'_>,
     deadline: Duration,
-    files: &mut file_watch::Watched,
+    files: &mut file_watch::WatchedFiles,
     followed: &Followed,
 ) -> Result<Environment, Failure> {
     let end = Instant::now() + deadline;
@@ -245,7 +245,7 @@ async fn first(
 /// Does some work while the program runs, and hands signals on meanwhile, however long the work
 /// takes. Gives how the program ended, where it did.
 async fn beside<T>(
-    running: &mut Running,
+    running: &mut RunningProgram,
     signals: &mut mpsc::Receiver<Signal>,
     work: impl Future<Output = T>,
 ) -> Result<T, ExitStatus> {
@@ -283,14 +283,20 @@ async fn environment(batch: &Batch<'_>) -> Result<Environment, Failure> {
     rendered(delivery, &fetched, &world)
 }
 
-fn start(watched: &Watched<'_>, environment: &Environment) -> Result<Running, Failure> {
+fn start(
+    watched: &WatchedProgram<'_>,
+    environment: &Environment,
+) -> Result<RunningProgram, Failure> {
     let program = Program::find_with(watched.command, environment, watched.path)?;
     let pid = program.start(environment, watched.core_limit)?;
-    Ok(Running::of(pid, Scope::Itself))
+    Ok(RunningProgram::of(pid, KillScope::Itself))
 }
 
 /// Ends it: SIGTERM, then SIGKILL. A signal that would end us meanwhile is given back.
-async fn stop(running: &mut Running, signals: &mut mpsc::Receiver<Signal>) -> Option<Signal> {
+async fn stop(
+    running: &mut RunningProgram,
+    signals: &mut mpsc::Receiver<Signal>,
+) -> Option<Signal> {
     running.signal(Signal::TERM);
     let end = Instant::now() + GRACE;
     let mut asked = None;
@@ -313,7 +319,7 @@ async fn stop(running: &mut Running, signals: &mut mpsc::Receiver<Signal>) -> Op
     }
 }
 
-async fn ended(running: &mut Running) -> ExitStatus {
+async fn ended(running: &mut RunningProgram) -> ExitStatus {
     let mut children = signal(SignalKind::child()).ok();
     loop {
         if let Some(status) = running.ended() {

@@ -23,7 +23,7 @@ use super::error::NetError;
 use super::error_chain::{deepest, find};
 use super::tls::Trust;
 use crate::base::address::is_loopback;
-use crate::process::memory::{self, Taken};
+use crate::process::memory::{self, TakenMemory};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const EXCHANGE: Duration = Duration::from_secs(30);
@@ -318,7 +318,7 @@ async fn collect(response: Response<Incoming>) -> Result<Answer, NetError> {
     if body.size_hint().lower() > BODY_LIMIT as u64 {
         return Err(NetError::Large { limit: BODY_LIMIT });
     }
-    let mut held = Taken::default();
+    let mut held = TakenMemory::default();
     let whole = match body.size_hint().exact() {
         Some(size) => {
             sized(
@@ -345,7 +345,7 @@ async fn collect(response: Response<Incoming>) -> Result<Answer, NetError> {
 async fn sized(
     body: &mut Incoming,
     size: usize,
-    held: &mut Taken,
+    held: &mut TakenMemory,
 ) -> Result<Zeroizing<Vec<u8>>, NetError> {
     held.grow(size)?;
     let mut whole = Zeroizing::new(Vec::with_capacity(size));
@@ -355,7 +355,10 @@ async fn sized(
     Ok(whole)
 }
 
-async fn in_parts(body: &mut Incoming, held: &mut Taken) -> Result<Zeroizing<Vec<u8>>, NetError> {
+async fn in_parts(
+    body: &mut Incoming,
+    held: &mut TakenMemory,
+) -> Result<Zeroizing<Vec<u8>>, NetError> {
     let mut parts: Vec<Bytes> = Vec::new();
     let mut size = 0;
     while let Some(part) = part(body).await? {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::base::artifact::{Access, ObjectName};
+use crate::base::artifact::{FileAccess, ObjectName};
 use crate::base::coding::percent;
 use crate::base::failure::{Class, Failure};
-use crate::base::history::{Entry, Hold, Journal};
+use crate::base::history::{HistoryEntry, Hold, Journal};
 use crate::base::material::SecretBytes;
 use crate::config::{Delivery, Target, resolve};
 use crate::disk::{Caller, Folder, SinkError, call_at, place};
@@ -25,10 +25,10 @@ use crate::render::provenance;
 const ROUNDS: usize = 8;
 
 /// Who is not its owner has no business with it; its folder stands when its target does.
-const ACCESS: Access = Access {
+const ACCESS: FileAccess = FileAccess {
     mode: 0o600,
     create_dirs: true,
-    ..Access::PRIVATE
+    ..FileAccess::PRIVATE
 };
 
 /// Where the journal of a delivery lies.
@@ -43,7 +43,7 @@ enum Edit {
     /// Something was delivered. What was known before counts where the journal went with its
     /// Secret.
     Add {
-        entry: Entry,
+        entry: HistoryEntry,
         keep: usize,
         known: Journal,
     },
@@ -127,7 +127,7 @@ pub async fn record(
         return Ok(());
     };
     let sources = provenance::sources(delivery, fetched);
-    let entry = Entry::new(now(), by(), sources, changed);
+    let entry = HistoryEntry::new(now(), by(), sources, changed);
     let known = journal;
     edit(delivery, Edit::Add { entry, keep, known }, world).await
 }

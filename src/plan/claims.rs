@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use crate::base::artifact::{Artifact, Desired, FileBody, ObjectName, Wanted};
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
-use crate::base::observed::{Place, Seen, Spot};
+use crate::base::observed::{FilePlace, Seen, Spot};
 use crate::base::overlap::{self, Met, Overlaps};
 
 /// Which delivery, and which artifact of it.
@@ -26,7 +26,7 @@ struct Claim {
 enum What {
     Secret(ObjectName),
     /// A file or folder; with variables only these in it.
-    Place(Option<Place>, Option<Vec<String>>),
+    Place(Option<FilePlace>, Option<Vec<String>>),
     /// A name in the list of a ServiceAccount, where others have theirs.
     Entry,
 }

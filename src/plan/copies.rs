@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::show::{failure_document, line};
 use crate::base::failure::Failure;
 use crate::base::style::Style;
-use crate::reflect::place::Place;
+use crate::reflect::place::ObjectPlace;
 use crate::reflect::preview::{Foreseen, Foresight};
 
 /// How it stands in lists beside deliveries.
@@ -35,7 +35,7 @@ pub(super) fn text(out: &mut String, style: Style, foreseen: &Result<Foresight, 
 
 /// Of what, and why.
 pub(super) fn why(step: &Foreseen) -> String {
-    let of = |source: &Place| format!("of {source}; ");
+    let of = |source: &ObjectPlace| format!("of {source}; ");
     let of = step.source.as_ref().map(of).unwrap_or_default();
     match step.act.refusal() {
         Some(word) => format!("{of}{} [{word}]", step.act.why()),

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::variables;
 use super::{Action, Change, KeyChange, Reason};
 use crate::base::artifact::{
-    Access, Artifact, EnvLine, FileArtifact, FileBody, ObjectName, Owner, SecretArtifact,
+    Artifact, EnvLine, FileAccess, FileArtifact, FileBody, ObjectName, Owner, SecretArtifact,
 };
 use crate::base::failure::{Class, Failure};
 use crate::base::material::SecretBytes;
 use crate::base::observed::{FileSetState, FileState, SecretState, Verdict};
 use crate::reflect::signature::SIGNATURE;
-use crate::render::envfile::{EnvFile, Flaw, Found};
+use crate::render::envfile::{EditFlaw, EnvFile, Found};
 
 type Decision = (Action, Vec<KeyChange>);
 
@@ -88,7 +88,7 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
     (action, keys)
 }
 
-fn unfit(file: &FileArtifact, flaw: Flaw) -> Failure {
+fn unfit(file: &FileArtifact, flaw: EditFlaw) -> Failure {
     Failure::new(
         Class::Refused,
         format!("file {} cannot be edited: {flaw}", file.path.display()),
@@ -105,7 +105,7 @@ fn too_large(file: &FileArtifact) -> Failure {
 }
 
 /// Whether mode and owner are as configured.
-fn exposed(access: &Access, state: &FileState) -> bool {
+fn exposed(access: &FileAccess, state: &FileState) -> bool {
     (access.keep_mode || state.mode == access.mode)
         && access.uid.is_none_or(|uid| uid == state.uid)
         && access.gid.is_none_or(|gid| gid == state.gid)

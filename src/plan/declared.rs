@@ -14,8 +14,8 @@ use crate::base::observed::{Observed, SecretState, Seen};
 use crate::config::{Delivery, Reflect, SecretTarget, Target, resolve};
 use crate::reflect::marks;
 use crate::reflect::metadata::NamespaceMetadata;
-use crate::reflect::place::{Kind, Uid};
-use crate::reflect::signature::{Bound, Carrier, Keys, Origin, SIGNATURE, Statement};
+use crate::reflect::place::{CopiedKind, Uid};
+use crate::reflect::signature::{Bound, Carrier, CopyOrigin, Keys, SIGNATURE, SignedStatement};
 
 /// Whether all namespaces must be known for a delivery.
 pub fn needs_namespaces(delivery: &Delivery) -> bool {
@@ -209,13 +209,13 @@ pub fn judge(wanted: &SecretArtifact, state: &mut SecretState, keys: &Keys) {
     state.verdict = Some(keys.verify(text, &statement, carrier));
 }
 
-fn statement(copy: &SecretArtifact) -> Option<Statement<'_>> {
+fn statement(copy: &SecretArtifact) -> Option<SignedStatement<'_>> {
     let origin = copy.annotations.get(marks::DECLARED)?;
-    Some(Statement {
-        kind: Kind::Secret,
+    Some(SignedStatement {
+        kind: CopiedKind::Secret,
         namespace: &copy.at.namespace,
         name: &copy.at.name,
-        origin: Origin::Declared(origin),
+        origin: CopyOrigin::Declared(origin),
     })
 }
 

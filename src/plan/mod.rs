@@ -24,8 +24,8 @@ use crate::reflect::preview::{Foreseen, Foresight};
 
 pub use claims::Claims;
 pub use links::{needed, unlinked};
-pub use owed::{FailureLog, Owed, owed};
-pub use show::{Format, show};
+pub use owed::{Owed, ReactionNotice, owed};
+pub use show::{PlanFormat, show};
 
 /// Everything one pass will do.
 #[derive(Debug)]

@@ -30,7 +30,7 @@ pub struct Owed {
 
 /// What one reaction tells, from all deliveries that owe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FailureLog {
+pub struct ReactionNotice {
     /// Deliveries that changed.
     pub deliveries: BTreeSet<String>,
     /// Targets that changed.
@@ -43,7 +43,7 @@ pub struct FailureLog {
     pub versions: BTreeSet<String>,
 }
 
-impl FailureLog {
+impl ReactionNotice {
     /// More of the same.
     pub fn add(&mut self, owed: Owed) {
         self.deliveries.insert(owed.delivery);

@@ -15,7 +15,7 @@ use crate::base::style::{Style, Tone};
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum PlanFormat {
     /// Lines for a person.
     Text,
     /// One JSON document.
@@ -25,11 +25,11 @@ pub enum Format {
 }
 
 /// Shows a plan; only text is ever coloured.
-pub fn show(plan: &Plan, format: Format, style: Style) -> String {
+pub fn show(plan: &Plan, format: PlanFormat, style: Style) -> String {
     match format {
-        Format::Text => text(plan, style),
-        Format::Json => format!("{:#}\n", document(plan)),
-        Format::Markdown => markdown(plan),
+        PlanFormat::Text => text(plan, style),
+        PlanFormat::Json => format!("{:#}\n", document(plan)),
+        PlanFormat::Markdown => markdown(plan),
     }
 }
 

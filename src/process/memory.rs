@@ -63,9 +63,9 @@ impl Fault for Full {
 
 /// Room that is taken, until it is dropped.
 #[derive(Debug, Default)]
-pub struct Taken(usize);
+pub struct TakenMemory(usize);
 
-impl Taken {
+impl TakenMemory {
     /// So much more; refused when it does not fit.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         counters::HELD.grow(bytes);
@@ -74,15 +74,15 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for TakenMemory {
     fn drop(&mut self) {
         counters::HELD.shrink(self.0);
     }
 }
 
 /// Takes room for what is about to be made.
-pub fn take(bytes: usize) -> Result<Taken, Full> {
-    let mut taken = Taken::default();
+pub fn take(bytes: usize) -> Result<TakenMemory, Full> {
+    let mut taken = TakenMemory::default();
     taken.grow(bytes)?;
     Ok(taken)
 }

@@ -34,7 +34,7 @@ pub struct Shutdown {
 
 /// A step that runs, until it is dropped.
 #[derive(Debug)]
-pub struct Running<'a> {
+pub struct RunningStep<'a> {
     shutdown: &'a Shutdown,
     _told: UnderWay,
 }
@@ -83,12 +83,12 @@ impl Shutdown {
     }
 
     /// Begins a step, which a person knows by this name, unless nothing may begin any more.
-    pub fn begin(&self, what: String, end: Instant) -> Result<Running<'_>, Failure> {
+    pub fn begin(&self, what: String, end: Instant) -> Result<RunningStep<'_>, Failure> {
         if self.asked.borrow().is_some() {
             return Err(stopped());
         }
         self.running.send_modify(|count| *count += 1);
-        Ok(Running {
+        Ok(RunningStep {
             shutdown: self,
             _told: progress::begin(what, end),
         })
@@ -110,7 +110,7 @@ impl Shutdown {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for RunningStep<'_> {
     fn drop(&mut self) {
         self.shutdown.running.send_modify(|count| *count -= 1);
     }

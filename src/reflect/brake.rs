@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::Order;
-use super::place::{Kind, Place};
+use super::place::{CopiedKind, ObjectPlace};
 use crate::base::brake::Limits;
 
 /// Deletions are judged together with those that were done before, within this time.
@@ -30,7 +30,7 @@ const RESPITE: Duration = Duration::from_secs(3600);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A source, by its kind and place.
-pub type Source = (Kind, Place);
+pub type Source = (CopiedKind, ObjectPlace);
 
 /// Deletions that wait to be judged, by source.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Brake {
     settle: Duration,
     sources: BTreeMap<Source, Pending>,
     /// Of which source the copy at a place waits.
-    of: HashMap<(Kind, Place), Place>,
+    of: HashMap<(CopiedKind, ObjectPlace), ObjectPlace>,
     /// What a person released before it was held here: the Lease says so to a process that has just
     /// begun.
     early: BTreeMap<Source, (usize, Duration)>,
@@ -50,7 +50,7 @@ pub struct Brake {
 /// Deletions of the copies of one source.
 #[derive(Debug, Default)]
 struct Pending {
-    waiting: BTreeSet<Place>,
+    waiting: BTreeSet<ObjectPlace>,
     first: Duration,
     last: Duration,
     done: VecDeque<Duration>,
@@ -87,18 +87,18 @@ pub struct Mass {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// These may go.
-    pub go: Vec<(Kind, Place)>,
+    pub go: Vec<(CopiedKind, ObjectPlace)>,
     /// These wait for a person.
-    pub held: Vec<Held>,
+    pub held: Vec<HeldCopies>,
 }
 
 /// The copies of one source that wait for a person.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldCopies {
     /// Whose copies.
     pub source: Source,
     /// Where they are.
-    pub places: Vec<Place>,
+    pub places: Vec<ObjectPlace>,
     /// How many of them would be deleted without asking.
     pub most: usize,
     /// They are held because of this.
@@ -128,7 +128,7 @@ impl Brake {
     }
 
     /// One more deletion that seems to be due; `gone` is whether its source is not there any more.
-    pub fn add(&mut self, source: &Source, place: Place, gone: bool, now: Duration) {
+    pub fn add(&mut self, source: &Source, place: ObjectPlace, gone: bool, now: Duration) {
         let (kind, from) = source;
         let key = (*kind, place.clone());
         if self.of.get(&key).is_some_and(|known| known != from) {
@@ -160,7 +160,7 @@ impl Brake {
     }
 
     /// It is not due any more.
-    pub fn cancel(&mut self, kind: Kind, place: &Place) {
+    pub fn cancel(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         let Some(from) = self.of.remove(&(kind, place.clone())) else {
             return;
         };
@@ -256,7 +256,7 @@ impl Brake {
                 Verdict::Later(at) => pending.not_before = at,
                 Verdict::Hold(hold) => {
                     (pending.hold, pending.judged) = (Some(hold), true);
-                    judged.held.push(Held {
+                    judged.held.push(HeldCopies {
                         source: source.clone(),
                         places: pending.waiting.iter().cloned().collect(),
                         most,
@@ -271,14 +271,14 @@ impl Brake {
         judged
     }
 
-    fn take(&mut self, source: &Source) -> Vec<(Kind, Place)> {
+    fn take(&mut self, source: &Source) -> Vec<(CopiedKind, ObjectPlace)> {
         let kind = source.0;
         let waiting = self.sources.get_mut(source).map(|pending| {
             (pending.hold, pending.released) = (None, false);
             std::mem::take(&mut pending.waiting)
         });
         let places = waiting.unwrap_or_default().into_iter();
-        let places: Vec<(Kind, Place)> = places.map(|place| (kind, place)).collect();
+        let places: Vec<(CopiedKind, ObjectPlace)> = places.map(|place| (kind, place)).collect();
         for place in &places {
             self.of.remove(place);
         }

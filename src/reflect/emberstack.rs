@@ -9,8 +9,8 @@ use super::metadata::Notes;
 use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::pattern::budget::Budget;
 use super::pattern::{Matching, Syntax};
-use super::place::{Place, Uid, Version};
-use super::scope::Scope;
+use super::place::{ObjectPlace, ResourceVersion, Uid};
+use super::scope::NamespaceScope;
 
 /// Before each of its annotations.
 pub const PREFIX: &str = "reflector.v1.k8s.emberstack.com/";
@@ -58,18 +58,18 @@ pub fn read(notes: &Notes) -> Ask {
 
 /// `namespace/name`. One part alone is a source without namespace, which nothing ever is; more than
 /// two are no reflection.
-fn reflected(text: &str) -> Option<Place> {
+fn reflected(text: &str) -> Option<ObjectPlace> {
     let mut parts = text.split('/').filter(|part| !part.is_empty());
     match (parts.next(), parts.next(), parts.next()) {
-        (Some(namespace), Some(name), None) => Some(Place::new(namespace, name)),
-        (Some(name), None, None) => Some(Place::new("", name)),
+        (Some(namespace), Some(name), None) => Some(ObjectPlace::new(namespace, name)),
+        (Some(name), None, None) => Some(ObjectPlace::new("", name)),
         _ => None,
     }
 }
 
 /// Older releases wrote the version with quotes.
-fn version(text: &str) -> Version {
-    Version::parse(text.trim_matches('"'))
+fn version(text: &str) -> ResourceVersion {
+    ResourceVersion::parse(text.trim_matches('"'))
 }
 
 /// Only the words `true` and `false`, whatever their case.
@@ -133,16 +133,16 @@ fn scope(
     selector: &str,
     matching: Matching,
     reader: &mut Reader<'_>,
-) -> Scope {
+) -> NamespaceScope {
     let says = |key| notes.read(key).filter(|text| !text.is_empty());
     let (list, labels) = (says(names), says(selector));
     if list.is_none() && labels.is_none() {
-        return Scope::everything();
+        return NamespaceScope::everything();
     }
-    let mut by_name = Scope::default();
+    let mut by_name = NamespaceScope::default();
     if let Some(list) = list {
         if let Some(list) = reader.list(names, Syntax::DotNet, matching) {
-            by_name = Scope::named(list);
+            by_name = NamespaceScope::named(list);
         }
         if matching == Matching::LeftmostFirst && list.contains('|') {
             let why = "alternatives are tried from the left, so `a|ab` does not mean `ab`";
@@ -158,8 +158,8 @@ fn scope(
 /// Annotations of a copy, as the original writes them, so that it could take the copy over again. A
 /// mirror keeps its own `reflects`: it is its owner's word.
 pub fn written(
-    source: &Place,
-    holds: Version,
+    source: &ObjectPlace,
+    holds: ResourceVersion,
     now: &str,
     auto: bool,
 ) -> Vec<(&'static str, String)> {

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use sha2::{Digest as _, Sha256};
 
 use super::marks;
-use super::place::{Uid, Version};
+use super::place::{ResourceVersion, Uid};
 use super::selector::Labels;
 use super::{emberstack, mittwald};
 use crate::base::artifact::{MARK, OWNER, is_provenance};
@@ -29,7 +29,7 @@ pub struct Metadata {
     /// Its uid.
     pub uid: Uid,
     /// Its version.
-    pub resource_version: Version,
+    pub resource_version: ResourceVersion,
     /// When it was made; RFC 3339 in UTC, so that texts compare as times.
     pub creation_timestamp: String,
     /// Whether it is on its way out.
@@ -53,7 +53,7 @@ pub struct NamespaceMetadata {
     /// Its name.
     pub name: String,
     /// Its version.
-    pub resource_version: Version,
+    pub resource_version: ResourceVersion,
     /// Its labels.
     #[serde(deserialize_with = "or_default")]
     pub labels: Labels,

@@ -9,8 +9,8 @@ use super::metadata::Notes;
 use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::pattern::budget::Budget;
 use super::pattern::{Matching, Syntax};
-use super::place::{Place, Uid, Version};
-use super::scope::Scope;
+use super::place::{ObjectPlace, ResourceVersion, Uid};
+use super::scope::NamespaceScope;
 
 /// Before each of its annotations.
 pub const PREFIX: &str = "replicator.v1.mittwald.de/";
@@ -29,7 +29,10 @@ const KEYS: &str = "replicator.v1.mittwald.de/replicated-keys";
 
 /// What an object's annotations say.
 pub fn read(notes: &Notes) -> Ask {
-    let holds = notes.read(VERSION).map(Version::parse).unwrap_or_default();
+    let holds = notes
+        .read(VERSION)
+        .map(ResourceVersion::parse)
+        .unwrap_or_default();
     let source_uid = notes
         .read(marks::SOURCE_UID)
         .map(Uid::parse)
@@ -43,14 +46,14 @@ pub fn read(notes: &Notes) -> Ask {
     if let Some(from) = notes.read(FROM) {
         // Without a slash it names nothing that could be found.
         let (namespace, name) = from.split_once('/').unwrap_or(("", from));
-        return Ask::Mirror(mirror(Some(Place::new(namespace, name))));
+        return Ask::Mirror(mirror(Some(ObjectPlace::new(namespace, name))));
     }
     if notes.read(VERSION).is_some() {
         let source = notes
             .read(marks::SOURCE)
             .and_then(|text| text.split_once('/'));
         return Ask::Copy(mirror(
-            source.map(|(namespace, name)| Place::new(namespace, name)),
+            source.map(|(namespace, name)| ObjectPlace::new(namespace, name)),
         ));
     }
     let says_something = [TO, TO_MATCHING, ALLOWED]
@@ -80,8 +83,8 @@ pub fn offer(notes: &Notes, budget: &mut Budget, offer: &mut Offer) {
     }
     let by_label = notes.read(TO_MATCHING).map(|_| {
         let selector = reader.selector(TO_MATCHING);
-        selector.map_or_else(Scope::default, |selector| {
-            Scope::default().or_selected(Some(selector))
+        selector.map_or_else(NamespaceScope::default, |selector| {
+            NamespaceScope::default().or_selected(Some(selector))
         })
     });
     // Two requests, and either is enough: a way each. Only the first one answers who may pull.
@@ -103,9 +106,9 @@ pub fn offer(notes: &Notes, budget: &mut Budget, offer: &mut Offer) {
     }
 }
 
-fn list(key: &str, reader: &mut Reader<'_>) -> Option<Scope> {
+fn list(key: &str, reader: &mut Reader<'_>) -> Option<NamespaceScope> {
     let list = reader.list(key, Syntax::Go, Matching::Whole)?;
-    Some(Scope::named(list))
+    Some(NamespaceScope::named(list))
 }
 
 /// As Go's `strconv.ParseBool` has it.
@@ -119,8 +122,8 @@ fn short(key: &str) -> &str {
 
 /// Annotations of a copy, as the original writes them.
 pub fn written(
-    source: &Place,
-    holds: Version,
+    source: &ObjectPlace,
+    holds: ResourceVersion,
     now: &str,
     keys: &[&str],
     pushed: bool,
@@ -252,17 +255,20 @@ mod tests {
         else {
             panic!("a mirror")
         };
-        assert_eq!(mirror.source, Some(Place::new("a", "x")));
+        assert_eq!(mirror.source, Some(ObjectPlace::new("a", "x")));
         let Ask::Copy(theirs) = read(&notes(&[
             ("replicated-from-version", "7"),
             ("replicate-to", "b"),
         ])) else {
             panic!("a copy")
         };
-        assert_eq!((theirs.source, theirs.holds), (None, Version::parse("7")));
+        assert_eq!(
+            (theirs.source, theirs.holds),
+            (None, ResourceVersion::parse("7"))
+        );
         let own = written(
-            &Place::new("a", "x"),
-            Version::parse("7"),
+            &ObjectPlace::new("a", "x"),
+            ResourceVersion::parse("7"),
             "t",
             &["k", "l"],
             true,
@@ -270,6 +276,6 @@ mod tests {
         let Ask::Copy(ours) = read(&Notes::of(own)) else {
             panic!("a copy")
         };
-        assert_eq!(ours.source, Some(Place::new("a", "x")));
+        assert_eq!(ours.source, Some(ObjectPlace::new("a", "x")));
     }
 }

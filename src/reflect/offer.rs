@@ -5,8 +5,8 @@ use std::fmt;
 use super::metadata::Notes;
 use super::pattern::budget::{Budget, Cost, Limit};
 use super::pattern::{Matching, PatternList, Syntax};
-use super::place::{Place, Uid, Version};
-use super::scope::{Scope, Target};
+use super::place::{ObjectPlace, ResourceVersion, Uid};
+use super::scope::{NamespaceScope, Target};
 use super::selector::Selector;
 
 /// Whose words an annotation uses.
@@ -63,11 +63,11 @@ pub struct Way {
 
 /// Namespaces that are in all of these scopes; none where there is no scope.
 #[derive(Debug, Clone, Default)]
-pub struct Reach(Vec<Scope>);
+pub struct Reach(Vec<NamespaceScope>);
 
 impl Reach {
     /// Those in all of these.
-    pub fn within(scopes: impl IntoIterator<Item = Scope>) -> Self {
+    pub fn within(scopes: impl IntoIterator<Item = NamespaceScope>) -> Self {
         Self(scopes.into_iter().collect())
     }
 
@@ -168,9 +168,9 @@ pub struct Mirror {
     /// Whose words it says so in.
     pub dialect: Dialect,
     /// Of which; nothing where it does not name one (a copy made by mittwald's replicator).
-    pub source: Option<Place>,
+    pub source: Option<ObjectPlace>,
     /// `metadata.uid` of the source, where we wrote it.
     pub source_uid: Uid,
     /// The version of the source that it says to hold.
-    pub holds: Version,
+    pub holds: ResourceVersion,
 }

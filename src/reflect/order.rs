@@ -2,18 +2,18 @@
 //! in Events, plans and docs.
 
 use super::marks::{GIVE, RELEASE};
-use super::place::{Kind, Place};
+use super::place::{CopiedKind, ObjectPlace};
 use crate::base::artifact::ObjectName;
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// So many held copies of this source may be deleted.
-    Release((Kind, Place), usize),
+    Release((CopiedKind, ObjectPlace), usize),
     /// So many held copies may be deleted, of whatever source.
     ReleaseAll(usize),
     /// This source gets the places that others had first.
-    Give((Kind, Place)),
+    Give((CopiedKind, ObjectPlace)),
 }
 
 impl Order {
@@ -63,12 +63,12 @@ impl Order {
 }
 
 /// `secret/NAMESPACE/NAME`.
-fn source(text: &str) -> Option<(Kind, Place)> {
+fn source(text: &str) -> Option<(CopiedKind, ObjectPlace)> {
     let (kind, place) = text.split_once('/')?;
-    let kind = Kind::parse(kind)?;
+    let kind = CopiedKind::parse(kind)?;
     let (namespace, name) = place.split_once('/')?;
     let good = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
-    good.then(|| (kind, Place::new(namespace, name)))
+    good.then(|| (kind, ObjectPlace::new(namespace, name)))
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_order_is_read_as_it_is_written() {
-        let source = (Kind::ConfigMap, Place::new("a", "x.y"));
+        let source = (CopiedKind::ConfigMap, ObjectPlace::new("a", "x.y"));
         let lease = ObjectName {
             namespace: "keyferry".to_owned(),
             name: "r".to_owned(),

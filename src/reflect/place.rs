@@ -9,14 +9,14 @@ use crate::base::artifact::ObjectName;
 
 /// What is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum CopiedKind {
     /// Secrets.
     Secret,
     /// ConfigMaps.
     ConfigMap,
 }
 
-impl Kind {
+impl CopiedKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Secret, Self::ConfigMap];
 
@@ -51,7 +51,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for CopiedKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Secret => "secret",
@@ -62,14 +62,14 @@ impl fmt::Display for Kind {
 
 /// Where an object is, or would be. Cheap to copy: both names are shared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct ObjectPlace {
     /// Its namespace.
     pub namespace: Arc<str>,
     /// Its name.
     pub name: Arc<str>,
 }
 
-impl Place {
+impl ObjectPlace {
     /// A place by its names.
     pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ObjectPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
@@ -127,9 +127,9 @@ impl fmt::Display for Uid {
 /// `metadata.resourceVersion`: a number since Kubernetes promises that they can be compared; 0
 /// where it is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
-pub struct Version(u64);
+pub struct ResourceVersion(u64);
 
-impl Version {
+impl ResourceVersion {
     /// Reads one.
     pub fn parse(text: &str) -> Self {
         Self(text.parse().unwrap_or_default())
@@ -141,7 +141,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for ResourceVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
@@ -168,7 +168,7 @@ impl<'de> Deserialize<'de> for Uid {
     }
 }
 
-impl<'de> Deserialize<'de> for Version {
+impl<'de> Deserialize<'de> for ResourceVersion {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_str(Read(Self::parse, "a resource version"))
     }
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(Version::parse("99") < Version::parse("100"));
-        assert!(!Version::parse("abc").is_known());
+        assert!(ResourceVersion::parse("99") < ResourceVersion::parse("100"));
+        assert!(!ResourceVersion::parse("abc").is_known());
     }
 }

@@ -1,8 +1,8 @@
 //! What would happen to each copy if the reflector started now, as a plan shows it: names and
 //! reasons, never a value.
 
-use super::place::{Kind, Place};
-use super::reason::{Farewell, Reason, Refusal};
+use super::place::{CopiedKind, ObjectPlace};
+use super::reason::{CopyReason, CopyRefusal, Farewell};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::Failure;
 
@@ -14,9 +14,9 @@ pub struct Foresight {
     /// Copies and mirrors at which nothing is to be done.
     pub kept: usize,
     /// What the authors of sources should know: at which object, and what.
-    pub remarks: Vec<(Kind, Place, String)>,
+    pub remarks: Vec<(CopiedKind, ObjectPlace, String)>,
     /// Sources that give to places which others have.
-    pub rivals: Vec<(Kind, Place, Refusal)>,
+    pub rivals: Vec<(CopiedKind, ObjectPlace, CopyRefusal)>,
     /// What could not be looked at; its places are left with the reason.
     pub failures: Vec<Failure>,
 }
@@ -25,11 +25,11 @@ pub struct Foresight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreseen {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: CopiedKind,
     /// Where it is, or would be.
-    pub place: Place,
+    pub place: ObjectPlace,
     /// Of what it is a copy, or would be.
-    pub source: Option<Place>,
+    pub source: Option<ObjectPlace>,
     /// What would be done.
     pub act: Act,
 }
@@ -38,19 +38,19 @@ pub struct Foreseen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// A copy is made where nothing is.
-    Create(Reason),
+    Create(CopyReason),
     /// A copy of another controller, or one that is not signed, becomes ours.
-    Adopt(Reason, Outlook),
+    Adopt(CopyReason, Outlook),
     /// Our copy is written again.
-    Update(Reason, Outlook),
+    Update(CopyReason, Outlook),
     /// An object that asks for it is filled.
-    Fill(Reason),
+    Fill(CopyReason),
     /// A copy goes.
     Delete(Farewell),
     /// A copy would go, and waits for a person.
-    Hold(Option<Farewell>, Refusal),
+    Hold(Option<Farewell>, CopyRefusal),
     /// Nothing, although somebody asks for it.
-    Leave(Refusal),
+    Leave(CopyRefusal),
     /// Nothing: the copy of another controller, to which nobody gives any more.
     Unclaimed,
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::brake::{Mass, Source};
 use super::order::Order;
-use super::place::{Kind, Place};
+use super::place::{CopiedKind, ObjectPlace};
 use super::signature::SIGNATURE;
 
 /// Why a copy is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum CopyReason {
     /// There is none yet.
     New,
     /// It was there and was deleted by somebody.
@@ -28,7 +28,7 @@ pub enum Reason {
     OtherSource,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for CopyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::New => "new",
@@ -66,25 +66,25 @@ impl fmt::Display for Farewell {
 
 /// Why nothing is done although somebody asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum CopyRefusal {
     /// Something stands there that is not ours.
     Foreign,
     /// It says that we made it, and no key that we know signed that.
-    Unverified(Kind, Place),
+    Unverified(CopiedKind, ObjectPlace),
     /// It says that we made it, nothing signed that, and no source gives to it.
     Unsigned,
     /// A source of the same name stands there.
     Occupied,
     /// A copy of another source stands there.
-    Taken(Place),
+    Taken(ObjectPlace),
     /// Another source had this place first.
-    Reserved(Place),
+    Reserved(ObjectPlace),
     /// The object or its namespace says `keyferry.io/accept: "false"`.
     Declined,
     /// The source does not let this namespace pull.
     Denied,
     /// There is no such source, or it allows nothing.
-    NoSource(Place),
+    NoSource(ObjectPlace),
     /// Pulling is turned off.
     PullOff,
     /// A type that is never copied.
@@ -130,14 +130,14 @@ impl fmt::Display for Braked {
     }
 }
 
-impl Refusal {
+impl CopyRefusal {
     /// Whether it is about the object that stands there, and no source has to do with it.
     pub fn is_of_the_object(&self) -> bool {
         matches!(self, Self::Unverified(..) | Self::Unsigned)
     }
 
     /// What a person may order about it, where it is told at the source that asks.
-    pub fn order(&self, kind: Kind, source: &Place) -> Option<Order> {
+    pub fn order(&self, kind: CopiedKind, source: &ObjectPlace) -> Option<Order> {
         match self {
             Self::Brake(braked) => Some(Order::Release(braked.source.clone(), braked.held)),
             Self::Taken(_) | Self::Reserved(_) => Some(Order::Give((kind, source.clone()))),
@@ -178,7 +178,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CopyRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign => f.write_str("an object that keyferry did not make stands there"),

@@ -14,7 +14,7 @@ pub struct Target<'a> {
 
 /// Namespaces, as one pair of annotations says.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct NamespaceScope {
     names: Names,
     selector: Option<Selector>,
     /// Whether labels decide anything: then a namespace whose labels are unknown is not in it,
@@ -30,7 +30,7 @@ enum Names {
     Listed(PatternList),
 }
 
-impl Scope {
+impl NamespaceScope {
     /// Every namespace.
     pub fn everything() -> Self {
         Self {

@@ -20,7 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
-use super::place::{Kind, Place, Uid, Version};
+use super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use crate::base::material::SecretBytes;
 pub use crate::base::observed::Verdict;
 
@@ -39,13 +39,13 @@ const SKEW: i64 = 300;
 /// Keys by name, and the Secret that holds them. The last name in order signs, all of them verify.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Keys {
-    at: Place,
+    at: ObjectPlace,
     keys: BTreeMap<String, SecretBytes>,
 }
 
 /// Why the content of a Secret cannot be used as keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum MarkKeyError {
     /// It holds nothing.
     #[error("it holds no key")]
     Empty,
@@ -59,22 +59,22 @@ pub enum KeyError {
 
 /// What is signed of a copy.
 #[derive(Debug, Clone, Copy)]
-pub struct Statement<'a> {
+pub struct SignedStatement<'a> {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: CopiedKind,
     /// Its namespace.
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
     /// Of what it is a copy.
-    pub origin: Origin<'a>,
+    pub origin: CopyOrigin<'a>,
 }
 
 /// Of what something is a copy.
 #[derive(Debug, Clone, Copy)]
-pub enum Origin<'a> {
+pub enum CopyOrigin<'a> {
     /// Of an object with annotations, in one of its versions.
-    Object(&'a Place, Uid, Version),
+    Object(&'a ObjectPlace, Uid, ResourceVersion),
     /// Of what a configuration declares.
     Declared(&'a str),
 }
@@ -100,21 +100,21 @@ pub struct Carrier<'a> {
 impl Keys {
     /// The content of a Secret.
     pub fn read(
-        at: Place,
+        at: ObjectPlace,
         content: impl IntoIterator<Item = (String, SecretBytes)>,
-    ) -> Result<Self, KeyError> {
+    ) -> Result<Self, MarkKeyError> {
         let keys: BTreeMap<String, SecretBytes> = content.into_iter().collect();
         if let Some((name, _)) = keys.iter().find(|(_, key)| key.len() < KEY_SIZE) {
-            return Err(KeyError::Short(name.clone()));
+            return Err(MarkKeyError::Short(name.clone()));
         }
         match keys.is_empty() {
-            true => Err(KeyError::Empty),
+            true => Err(MarkKeyError::Empty),
             false => Ok(Self { at, keys }),
         }
     }
 
     /// The Secret that holds them.
-    pub fn at(&self) -> &Place {
+    pub fn at(&self) -> &ObjectPlace {
         &self.at
     }
 
@@ -126,7 +126,7 @@ impl Keys {
     }
 
     /// The text of a signature; nothing where there is no key.
-    pub fn sign(&self, statement: &Statement<'_>, bound: Bound) -> Option<String> {
+    pub fn sign(&self, statement: &SignedStatement<'_>, bound: Bound) -> Option<String> {
         let (name, key) = self.keys.last_key_value()?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
         let mac = hmac::sign(&key, &statement.bytes(bound));
@@ -138,7 +138,7 @@ impl Keys {
     pub fn verify(
         &self,
         text: Option<&str>,
-        statement: &Statement<'_>,
+        statement: &SignedStatement<'_>,
         carrier: Carrier<'_>,
     ) -> Verdict {
         let Some(text) = text else {
@@ -152,7 +152,7 @@ impl Keys {
     }
 
     /// Which object a signature is of, if a key of ours made it.
-    fn bound(&self, text: &str, statement: &Statement<'_>) -> Option<Bound> {
+    fn bound(&self, text: &str, statement: &SignedStatement<'_>) -> Option<Bound> {
         let mut parts = text.splitn(3, ':');
         let (name, bound, mac) = (parts.next()?, parts.next()?, parts.next()?);
         let bound = Bound::parse(bound)?;
@@ -163,7 +163,7 @@ impl Keys {
     }
 }
 
-impl Statement<'_> {
+impl SignedStatement<'_> {
     /// Each part with its length before it, so that no two statements are the same bytes.
     fn bytes(&self, bound: Bound) -> Vec<u8> {
         let Self {
@@ -182,7 +182,7 @@ impl Statement<'_> {
             add(part);
         }
         match origin {
-            Origin::Object(source, uid, version) => {
+            CopyOrigin::Object(source, uid, version) => {
                 add("object");
                 for part in [&*source.namespace, &*source.name] {
                     add(part);
@@ -190,7 +190,7 @@ impl Statement<'_> {
                 add(&uid.to_string());
                 add(&version.to_string());
             }
-            Origin::Declared(origin) => {
+            CopyOrigin::Declared(origin) => {
                 add("declared");
                 add(origin);
             }

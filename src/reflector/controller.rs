@@ -16,17 +16,17 @@ use super::keys;
 use super::leader::Candidate;
 use super::liveness::Liveness;
 use super::status::Named;
-use super::watch::{Follow, Seen, Versioned};
-use super::worker::{Done, Trouble, Worker};
+use super::watch::{Follow, KindView, Versioned};
+use super::worker::{Done, Worker, WriteTrouble};
 use crate::base::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::{self, Kubernetes};
-use crate::reflect::index::{Event, Index, Job, Next};
+use crate::reflect::index::{CopyJob, Event, Index, Next};
 use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::order::Order;
-use crate::reflect::place::{Kind, Place};
-use crate::reflect::reason::Refusal;
+use crate::reflect::place::{CopiedKind, ObjectPlace};
+use crate::reflect::reason::CopyRefusal;
 use crate::reflect::signature::Keys;
 
 /// Parts of lists and single changes on their way; each is small, and a full channel only slows the
@@ -139,7 +139,7 @@ async fn drive(
                 if jobs.len() < config.parallel
                     && let Some((kind, place, source)) = desk.index.rotate()
                 {
-                    jobs.push(worker.perform(Job::Compare { kind, place, source }));
+                    jobs.push(worker.perform(CopyJob::Compare { kind, place, source }));
                 }
             }
             _ = housekeeping.tick() => {
@@ -166,11 +166,11 @@ fn follow(
 ) -> JoinSet<()> {
     let mut watches = JoinSet::new();
     if config.rules.namespaces.is_none() {
-        let follow = Follow::new(cluster, kubernetes::Kind::Namespace, None, None);
+        let follow = Follow::new(cluster, kubernetes::ObjectKind::Namespace, None, None);
         let follow = follow.with(liveness, &Arc::default(), config.silence);
         watches.spawn(forward(follow, Signal::Namespaces, signals.clone()));
     }
-    for kind in Kind::ALL {
+    for kind in CopiedKind::ALL {
         let lists = Arc::new(Mutex::new(()));
         for scope in scopes(config) {
             let follow = Follow::new(cluster, kind.into(), scope.as_deref(), None);
@@ -185,7 +185,7 @@ fn follow(
 /// Puts what one watch sees beside what the others see.
 async fn forward<T: DeserializeOwned + Versioned>(
     follow: Follow<T>,
-    signal: impl Fn(Seen<T>) -> Signal,
+    signal: impl Fn(KindView<T>) -> Signal,
     signals: mpsc::Sender<Signal>,
 ) {
     let (sender, mut seen) = mpsc::channel(1);
@@ -202,9 +202,9 @@ async fn forward<T: DeserializeOwned + Versioned>(
 /// What is seen.
 enum Signal {
     /// Of namespaces.
-    Namespaces(Seen<NamespaceMetadata>),
+    Namespaces(KindView<NamespaceMetadata>),
     /// Of Secrets or ConfigMaps, in one namespace or in all.
-    Objects(Kind, Option<Arc<str>>, Seen<Metadata>),
+    Objects(CopiedKind, Option<Arc<str>>, KindView<Metadata>),
 }
 
 /// The namespaces that are watched one by one; one nothing: all at once.
@@ -223,7 +223,7 @@ struct Desk {
     index: Index,
     start: Instant,
     /// Lists that are still to be completed once.
-    missing: BTreeSet<(Kind, Option<Arc<str>>)>,
+    missing: BTreeSet<(CopiedKind, Option<Arc<str>>)>,
     liveness: Liveness,
     wishes: Option<u64>,
     teller: Teller,
@@ -233,11 +233,11 @@ struct Desk {
 impl Desk {
     fn new(config: &Reflector, liveness: Liveness, lease: ObjectName, keys: &Arc<Keys>) -> Self {
         let scopes = scopes(config);
-        let each = |kind: Kind| scopes.iter().map(move |scope| (kind, scope.clone()));
+        let each = |kind: CopiedKind| scopes.iter().map(move |scope| (kind, scope.clone()));
         Self {
             index: Index::new(config.rules.clone(), Arc::clone(keys)),
             start: Instant::now(),
-            missing: Kind::ALL.into_iter().flat_map(each).collect(),
+            missing: CopiedKind::ALL.into_iter().flat_map(each).collect(),
             liveness,
             wishes: None,
             teller: Teller::default(),
@@ -257,32 +257,34 @@ impl Desk {
     fn see(&mut self, signal: Signal) {
         let index = &mut self.index;
         match signal {
-            Signal::Namespaces(Seen::Begins) => index.namespaces_begin(),
-            Signal::Namespaces(Seen::Ends) => index.namespaces_end(),
-            Signal::Namespaces(Seen::Part(part)) => {
+            Signal::Namespaces(KindView::Begins) => index.namespaces_begin(),
+            Signal::Namespaces(KindView::Ends) => index.namespaces_end(),
+            Signal::Namespaces(KindView::Part(part)) => {
                 for namespace in part {
                     index.apply(Event::Namespace(namespace));
                 }
             }
-            Signal::Namespaces(Seen::Is(namespace)) => index.apply(Event::Namespace(namespace)),
-            Signal::Namespaces(Seen::Gone(namespace)) => {
+            Signal::Namespaces(KindView::Is(namespace)) => index.apply(Event::Namespace(namespace)),
+            Signal::Namespaces(KindView::Gone(namespace)) => {
                 index.apply(Event::NamespaceGone(namespace.name));
             }
-            Signal::Objects(kind, _, Seen::Begins) => index.list_begins(kind),
-            Signal::Objects(kind, _, Seen::Part(part)) => {
+            Signal::Objects(kind, _, KindView::Begins) => index.list_begins(kind),
+            Signal::Objects(kind, _, KindView::Part(part)) => {
                 for object in part {
                     index.listed(kind, object);
                 }
             }
-            Signal::Objects(kind, scope, Seen::Ends) => {
+            Signal::Objects(kind, scope, KindView::Ends) => {
                 self.missing.remove(&(kind, scope.clone()));
                 let all = !self.missing.iter().any(|(other, _)| *other == kind);
                 let within =
                     |name: &str| scope.as_ref().is_none_or(|namespace| **namespace == *name);
                 index.list_ends(kind, &within, all);
             }
-            Signal::Objects(kind, _, Seen::Is(object)) => index.apply(Event::Object(kind, object)),
-            Signal::Objects(kind, _, Seen::Gone(object)) => {
+            Signal::Objects(kind, _, KindView::Is(object)) => {
+                index.apply(Event::Object(kind, object))
+            }
+            Signal::Objects(kind, _, KindView::Gone(object)) => {
                 index.apply(Event::Gone(kind, place(&object)));
             }
         }
@@ -374,43 +376,43 @@ impl Desk {
         self.liveness.refusals(index.refusals());
         self.liveness.named(Named::of(index));
         self.liveness
-            .ready(Kind::ALL.into_iter().all(|kind| index.knows(kind)));
+            .ready(CopiedKind::ALL.into_iter().all(|kind| index.knows(kind)));
     }
 }
 
 fn unwritten(
     index: &mut Index,
-    kind: Kind,
-    place: &Place,
-    trouble: Trouble,
+    kind: CopiedKind,
+    place: &ObjectPlace,
+    trouble: WriteTrouble,
     now: Duration,
 ) -> &'static str {
     match trouble {
-        Trouble::Foreign => {
-            index.refused(kind, place, Refusal::Foreign);
+        WriteTrouble::Foreign => {
+            index.refused(kind, place, CopyRefusal::Foreign);
             "foreign"
         }
-        Trouble::Known(metadata) => {
+        WriteTrouble::Known(metadata) => {
             index.apply(Event::Object(kind, *metadata));
             index.raced(kind, place, now);
             "raced"
         }
-        Trouble::Gone(source) => {
+        WriteTrouble::Gone(source) => {
             index.apply(Event::Gone(kind, source));
             index.raced(kind, place, now);
             "raced"
         }
-        Trouble::Raced => {
+        WriteTrouble::Raced => {
             index.raced(kind, place, now);
             "raced"
         }
-        Trouble::Later(why) => {
+        WriteTrouble::Later(why) => {
             index.failed(kind, place, Some(why), now);
             "failed"
         }
     }
 }
 
-fn place(object: &Metadata) -> Place {
-    Place::new(object.namespace.as_str(), object.name.as_str())
+fn place(object: &Metadata) -> ObjectPlace {
+    ObjectPlace::new(object.namespace.as_str(), object.name.as_str())
 }

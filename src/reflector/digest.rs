@@ -13,7 +13,7 @@ use crate::reflect::index::Digest;
 pub(super) struct Hashing(RandomState);
 
 /// What goes into the number.
-pub(super) struct Held<'a> {
+pub(super) struct Digested<'a> {
     /// A Secret's type.
     pub(super) kind: &'a str,
     /// The object.
@@ -26,7 +26,7 @@ pub(super) struct Held<'a> {
 
 impl Hashing {
     /// Equal objects have equal numbers; others, but for one chance in 2⁶⁴, do not.
-    pub(super) fn of(&self, held: &Held<'_>) -> Digest {
+    pub(super) fn of(&self, held: &Digested<'_>) -> Digest {
         let mut hasher = self.0.build_hasher();
         held.kind.hash(&mut hasher);
         let sections = [

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::base::artifact::ObjectName;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::event::Notice;
-use crate::reflect::index::{FailureLog, Told};
-use crate::reflect::place::{Kind, Place};
+use crate::reflect::index::{IndexNotice, NoticeText};
+use crate::reflect::place::{CopiedKind, ObjectPlace};
 
 /// So long more of the same is waited for: one Event then tells of all of it.
 const GATHER: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const MOST_OF_ONE: usize = 50;
 /// then.
 const FORGET: Duration = Duration::from_secs(3600);
 
-type Key = (Kind, Place, &'static str);
+type Key = (CopiedKind, ObjectPlace, &'static str);
 
 /// What is to be told.
 #[derive(Default)]
@@ -44,7 +44,7 @@ pub(super) struct Teller {
 }
 
 struct Topic {
-    places: BTreeSet<Place>,
+    places: BTreeSet<ObjectPlace>,
     why: String,
     /// Since when it waits to be told; nothing when it was.
     waits: Option<Instant>,
@@ -55,8 +55,8 @@ struct Topic {
 
 /// One Event, ready to be sent.
 pub(super) struct Letter {
-    kind: Kind,
-    at: Place,
+    kind: CopiedKind,
+    at: ObjectPlace,
     reason: &'static str,
     message: String,
     count: u64,
@@ -65,14 +65,14 @@ pub(super) struct Letter {
 
 impl Teller {
     /// Takes in news, and logs them.
-    pub(super) fn take(&mut self, told: Told, lease: &ObjectName, now: Instant) {
-        let Told { kind, at, what } = told;
+    pub(super) fn take(&mut self, told: IndexNotice, lease: &ObjectName, now: Instant) {
+        let IndexNotice { kind, at, what } = told;
         match what {
-            FailureLog::Remark(what) => {
+            NoticeText::Remark(what) => {
                 tracing::warn!(%kind, %at, what, "an annotation");
                 self.add((kind, at, "Annotation"), None, what, now);
             }
-            FailureLog::Refused(place, refusal) => {
+            NoticeText::Refused(place, refusal) => {
                 let reason = refusal.word();
                 tracing::warn!(%kind, %at, %place, reason, %refusal, "refused");
                 let mut why = refusal.to_string();
@@ -84,7 +84,7 @@ impl Teller {
         }
     }
 
-    fn add(&mut self, key: Key, place: Option<Place>, why: String, now: Instant) {
+    fn add(&mut self, key: Key, place: Option<ObjectPlace>, why: String, now: Instant) {
         if !self.open.contains_key(&key) && !self.has_room(&key.1.namespace) {
             return;
         }
@@ -181,11 +181,11 @@ impl Topic {
     }
 }
 
-fn message(at: &Place, places: &BTreeSet<Place>, why: &str) -> String {
+fn message(at: &ObjectPlace, places: &BTreeSet<ObjectPlace>, why: &str) -> String {
     let others: Vec<String> = places
         .iter()
         .filter(|place| *place != at)
-        .map(Place::to_string)
+        .map(ObjectPlace::to_string)
         .collect();
     match others.len() {
         0 => why.to_owned(),
@@ -230,14 +230,14 @@ impl Letter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reflect::reason::Refusal;
+    use crate::reflect::reason::CopyRefusal;
 
-    fn told(namespace: &str, name: String) -> Told {
-        let at = Place::new(namespace, name);
-        Told {
-            kind: Kind::Secret,
+    fn told(namespace: &str, name: String) -> IndexNotice {
+        let at = ObjectPlace::new(namespace, name);
+        IndexNotice {
+            kind: CopiedKind::Secret,
             at: at.clone(),
-            what: FailureLog::Refused(at, Refusal::Denied),
+            what: NoticeText::Refused(at, CopyRefusal::Denied),
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::liveness::Liveness;
 use crate::base::artifact::ObjectName;
-use crate::kubernetes::lease::{Claim, Fence, Lease};
+use crate::kubernetes::lease::{Fence, LeaseClaim, StoredLease};
 use crate::kubernetes::pod::host_name;
 use crate::kubernetes::{Error, Kubernetes};
 use crate::reflect::order::Order;
@@ -74,8 +74,8 @@ impl Candidate {
         self.cluster.until(Instant::now() + PATIENCE)
     }
 
-    fn claim(&self) -> Claim<'_> {
-        Claim {
+    fn claim(&self) -> LeaseClaim<'_> {
+        LeaseClaim {
             at: &self.at,
             holder: &self.holder,
             seconds: HOLD.as_secs(),
@@ -83,7 +83,7 @@ impl Candidate {
     }
 
     /// Waits until the Lease is ours, and gives it.
-    pub(super) async fn win(&self) -> Lease {
+    pub(super) async fn win(&self) -> StoredLease {
         let mut seen: Option<(String, Instant)> = None;
         let mut told = String::new();
         loop {
@@ -120,7 +120,7 @@ impl Candidate {
     async fn attempt(
         &self,
         seen: &mut Option<(String, Instant)>,
-    ) -> Result<Result<Lease, String>, Error> {
+    ) -> Result<Result<StoredLease, String>, Error> {
         let cluster = self.cluster();
         let found = cluster.lease(&self.at).await?;
         if let Some(lease) = &found
@@ -147,7 +147,7 @@ impl Candidate {
     }
 
     /// Renews the Lease until it is lost, and passes on what people wrote on it.
-    pub(super) async fn hold(&self, mut lease: Lease, orders: mpsc::Sender<Order>) {
+    pub(super) async fn hold(&self, mut lease: StoredLease, orders: mpsc::Sender<Order>) {
         let mut until = Instant::now() + BELIEF;
         loop {
             let mut pause = RENEWAL;
@@ -179,7 +179,7 @@ impl Candidate {
     }
 
     /// Nothing when somebody else holds it.
-    async fn renew(&self, lease: &Lease) -> Result<Option<Lease>, Error> {
+    async fn renew(&self, lease: &StoredLease) -> Result<Option<StoredLease>, Error> {
         let cluster = self.cluster();
         match cluster.claim(&self.claim(), Some(lease)).await {
             Ok(lease) => Ok(Some(lease)),
@@ -230,7 +230,7 @@ impl Candidate {
             return;
         };
         if lease.holder() == Some(&self.holder) {
-            let claim = Claim {
+            let claim = LeaseClaim {
                 holder: "",
                 seconds: 1,
                 ..self.claim()

@@ -18,10 +18,10 @@ const STUCK: Duration = Duration::from_secs(420);
 /// Figures of a running reflector, and when each of its watches was last heard of. Shared with
 /// whoever serves them.
 #[derive(Debug, Clone, Default)]
-pub struct Liveness(Arc<Mutex<State>>);
+pub struct Liveness(Arc<Mutex<WatchState>>);
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct WatchState {
     pub(super) heard: BTreeMap<String, Instant>,
     pub(super) listed: BTreeMap<String, Instant>,
     pub(super) relists: u64,
@@ -46,7 +46,7 @@ pub(super) struct Counts {
 }
 
 impl Liveness {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, WatchState> {
         locked(&self.0)
     }
 
@@ -128,7 +128,7 @@ impl Liveness {
 
     /// There is nothing to follow any more.
     pub fn forget(&self) {
-        *self.state() = State::default();
+        *self.state() = WatchState::default();
     }
 
     /// Whether it is ready, and a line about it; nothing where nothing is followed.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::liveness::{Liveness, State};
+use super::liveness::{Liveness, WatchState};
 use crate::base::metric::{Figure, Metric, Value, counter, float, gauge, single, size, truth};
 
-type Read = fn(&State) -> Vec<Value>;
+type Read = fn(&WatchState) -> Vec<Value>;
 
 /// How each job can end: a series is there before the first one does.
 pub(super) const ENDS: [(&str, &str); 16] = [

@@ -28,4 +28,4 @@ pub use liveness::Liveness;
 pub use metrics::names as metrics;
 pub use preview::foresee;
 pub use status::{CopiedStatus, ReflectorStatus, RefusedStatus};
-pub use watch::{Follow, Seen, Versioned};
+pub use watch::{Follow, KindView, Versioned};

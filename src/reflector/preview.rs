@@ -15,10 +15,10 @@ use crate::base::failure::{Class, Failure};
 use crate::config::{Reflector, resolve};
 use crate::kubernetes::list::Pages;
 use crate::kubernetes::{self, Error, Kubernetes};
-use crate::reflect::index::{Content, Digest, Event, Forecast, Job};
+use crate::reflect::index::{Content, CopyJob, Digest, Event, Forecast};
 use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::place::{Kind, Version};
+use crate::reflect::place::{CopiedKind, ResourceVersion};
 use crate::reflect::preview::{Foresight, Outlook};
 
 /// Looks at the whole cluster, or at the namespaces that the configuration names.
@@ -68,7 +68,7 @@ async fn list(
 ) -> Result<(), Error> {
     if config.rules.namespaces.is_none() {
         forecast.index.namespaces_begin();
-        let mut pages = Pages::of(kubernetes::Kind::Namespace, None, None);
+        let mut pages = Pages::of(kubernetes::ObjectKind::Namespace, None, None);
         while let Some(part) = pages.next::<NamespaceMetadata>(cluster).await? {
             for namespace in part {
                 forecast.index.apply(Event::Namespace(namespace));
@@ -76,7 +76,7 @@ async fn list(
         }
         forecast.index.namespaces_end();
     }
-    for kind in Kind::ALL {
+    for kind in CopiedKind::ALL {
         forecast.index.list_begins(kind);
         for scope in scopes(config) {
             let mut pages = Pages::of(kind.into(), scope.as_deref(), None);
@@ -96,18 +96,18 @@ enum Seen {
     /// A source.
     Source(Metadata, Content),
     /// A copy.
-    Copy(Metadata, Version, Digest),
+    Copy(Metadata, ResourceVersion, Digest),
     /// What stands where something would be written.
     Basis(Outlook),
 }
 
-async fn look(worker: &Worker, job: Job) -> (Job, Result<Option<Seen>, Error>) {
+async fn look(worker: &Worker, job: CopyJob) -> (CopyJob, Result<Option<Seen>, Error>) {
     let seen = match &job {
-        Job::Read { kind, source } => {
+        CopyJob::Read { kind, source } => {
             let found = worker.read(*kind, source).await;
             found.map(|found| found.map(|(metadata, content)| Seen::Source(metadata, content)))
         }
-        Job::Compare {
+        CopyJob::Compare {
             kind,
             place,
             source,
@@ -115,30 +115,34 @@ async fn look(worker: &Worker, job: Job) -> (Job, Result<Option<Seen>, Error>) {
             let found = worker.compare(*kind, place, source).await;
             found.map(|found| found.map(|(metadata, at, holds)| Seen::Copy(metadata, at, holds)))
         }
-        Job::Write(write) => {
+        CopyJob::Write(write) => {
             let found = worker.outlook(write).await;
             found.map(|found| found.map(Seen::Basis))
         }
-        Job::Delete { .. } | Job::Remember { .. } => Ok(None),
+        CopyJob::Delete { .. } | CopyJob::Remember { .. } => Ok(None),
     };
     (job, seen)
 }
 
 /// Takes it in; gives why something stays unknown.
-fn learn(forecast: &mut Forecast, job: &Job, seen: Result<Option<Seen>, Error>) -> Option<Failure> {
+fn learn(
+    forecast: &mut Forecast,
+    job: &CopyJob,
+    seen: Result<Option<Seen>, Error>,
+) -> Option<Failure> {
     let now = forecast.now();
     match (job, seen) {
-        (Job::Read { kind, source }, Ok(Some(Seen::Source(metadata, content)))) => {
+        (CopyJob::Read { kind, source }, Ok(Some(Seen::Source(metadata, content)))) => {
             forecast.index.apply(Event::Object(*kind, metadata));
             forecast.index.read(*kind, source, content);
             None
         }
-        (Job::Compare { kind, place, .. }, Ok(Some(Seen::Copy(metadata, version, holds)))) => {
+        (CopyJob::Compare { kind, place, .. }, Ok(Some(Seen::Copy(metadata, version, holds)))) => {
             forecast.index.apply(Event::Object(*kind, metadata));
             forecast.index.compared(*kind, place, version, holds, now);
             None
         }
-        (Job::Write(write), Ok(Some(Seen::Basis(outlook)))) => {
+        (CopyJob::Write(write), Ok(Some(Seen::Basis(outlook)))) => {
             forecast.looked(write, outlook);
             None
         }

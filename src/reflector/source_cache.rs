@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::base::lock::locked;
 use crate::kubernetes::copy::Whole;
 use crate::reflect::index::Digest;
-use crate::reflect::place::{Kind, Place};
+use crate::reflect::place::{CopiedKind, ObjectPlace};
 
 /// Nobody asked for it for so long: it is dropped.
 const SHELF_LIFE: Duration = Duration::from_secs(3);
@@ -33,18 +33,18 @@ type Cell = Arc<OnceCell<Option<Arc<CachedSource>>>>;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct SourceCache(Mutex<HashMap<(Kind, Place), (Cell, Instant)>>);
+pub(super) struct SourceCache(Mutex<HashMap<(CopiedKind, ObjectPlace), (Cell, Instant)>>);
 
 impl SourceCache {
-    fn lease_cache(&self) -> MutexGuard<'_, HashMap<(Kind, Place), (Cell, Instant)>> {
+    fn lease_cache(&self) -> MutexGuard<'_, HashMap<(CopiedKind, ObjectPlace), (Cell, Instant)>> {
         locked(&self.0)
     }
 
     /// What is there already, or what `read` gives; several who ask at once cause one reading.
     pub(super) async fn get<E>(
         &self,
-        kind: Kind,
-        place: &Place,
+        kind: CopiedKind,
+        place: &ObjectPlace,
         read: impl Future<Output = Result<Option<Arc<CachedSource>>, E>>,
     ) -> Result<Option<Arc<CachedSource>>, E> {
         let cell = {
@@ -59,7 +59,12 @@ impl SourceCache {
     }
 
     /// It was read again.
-    pub(super) fn put(&self, kind: Kind, place: &Place, cached: Option<Arc<CachedSource>>) {
+    pub(super) fn put(
+        &self,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        cached: Option<Arc<CachedSource>>,
+    ) {
         let cell = Arc::new(OnceCell::new_with(Some(cached)));
         let mut lease_cache = self.lease_cache();
         make_room(&mut lease_cache, &(kind, place.clone()));
@@ -74,7 +79,10 @@ impl SourceCache {
 }
 
 /// The one that was not asked for longest makes room; whoever holds it still has it.
-fn make_room(lease_cache: &mut HashMap<(Kind, Place), (Cell, Instant)>, for_whom: &(Kind, Place)) {
+fn make_room(
+    lease_cache: &mut HashMap<(CopiedKind, ObjectPlace), (Cell, Instant)>,
+    for_whom: &(CopiedKind, ObjectPlace),
+) {
     if lease_cache.len() < MOST || lease_cache.contains_key(for_whom) {
         return;
     }

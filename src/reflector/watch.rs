@@ -13,11 +13,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep};
 
 use super::liveness::Liveness;
-use crate::kubernetes::list::{Change, Pages};
+use crate::kubernetes::list::{ObjectChange, Pages};
 use crate::kubernetes::{self, Error, Kubernetes};
 use crate::process::time_limit::retry;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::place::Version;
+use crate::reflect::place::ResourceVersion;
 
 /// One page or one opening of a watch.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What is seen of one kind.
-pub enum Seen<T> {
+pub enum KindView<T> {
     /// A list begins.
     Begins,
     /// A part of it.
@@ -44,17 +44,17 @@ pub enum Seen<T> {
 /// Something that has a version.
 pub trait Versioned {
     /// Its version.
-    fn version(&self) -> Version;
+    fn version(&self) -> ResourceVersion;
 }
 
 impl Versioned for Metadata {
-    fn version(&self) -> Version {
+    fn version(&self) -> ResourceVersion {
         self.resource_version
     }
 }
 
 impl Versioned for NamespaceMetadata {
-    fn version(&self) -> Version {
+    fn version(&self) -> ResourceVersion {
         self.resource_version
     }
 }
@@ -62,7 +62,7 @@ impl Versioned for NamespaceMetadata {
 /// One watch for ever.
 pub struct Follow<T> {
     cluster: Kubernetes,
-    kind: kubernetes::Kind,
+    kind: kubernetes::ObjectKind,
     /// Nothing: all of them.
     namespace: Option<String>,
     /// Nothing: whatever they are called.
@@ -95,7 +95,7 @@ impl<T> Follow<T> {
     /// All of a kind, or those in a namespace, or one of them.
     pub fn new(
         cluster: &Kubernetes,
-        kind: kubernetes::Kind,
+        kind: kubernetes::ObjectKind,
         namespace: Option<&str>,
         only: Option<&str>,
     ) -> Self {
@@ -130,7 +130,7 @@ impl<T> Follow<T> {
 
 impl<T: DeserializeOwned + Versioned> Follow<T> {
     /// Lists and watches until nobody listens.
-    pub async fn run(self, seen: mpsc::Sender<Seen<T>>) {
+    pub async fn run(self, seen: mpsc::Sender<KindView<T>>) {
         let name = self.name();
         self.liveness.expect(&name);
         let mut pause = FIRST_PAUSE;
@@ -166,7 +166,7 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
         }
     }
 
-    async fn round(&self, name: &str, seen: &mpsc::Sender<Seen<T>>) -> End {
+    async fn round(&self, name: &str, seen: &mpsc::Sender<KindView<T>>) -> End {
         match self.list(name, seen).await {
             Err(end) => end,
             Ok(version) => match self.watch(name, version, seen).await {
@@ -176,18 +176,18 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
         }
     }
 
-    async fn list(&self, name: &str, to: &mpsc::Sender<Seen<T>>) -> Result<String, End> {
+    async fn list(&self, name: &str, to: &mpsc::Sender<KindView<T>>) -> Result<String, End> {
         let _alone = self.lists.lock().await;
-        tell(to, Seen::Begins).await?;
+        tell(to, KindView::Begins).await?;
         let mut pages = Pages::of(self.kind, self.namespace.as_deref(), self.only.as_deref());
         while let Some(part) = pages
             .next(&self.cluster.until(Instant::now() + PATIENCE))
             .await?
         {
             self.liveness.heard(name);
-            tell(to, Seen::Part(part)).await?;
+            tell(to, KindView::Part(part)).await?;
         }
-        tell(to, Seen::Ends).await?;
+        tell(to, KindView::Ends).await?;
         self.liveness.listed(name);
         Ok(pages.version().to_owned())
     }
@@ -196,7 +196,7 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
         &self,
         name: &str,
         mut version: String,
-        to: &mpsc::Sender<Seen<T>>,
+        to: &mpsc::Sender<KindView<T>>,
     ) -> Result<std::convert::Infallible, End> {
         loop {
             let cluster = self.cluster.until(Instant::now() + PATIENCE);
@@ -207,10 +207,10 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
             while let Some(change) = watch.next::<T>(self.silence).await? {
                 self.liveness.heard(name);
                 let (at, seen) = match change {
-                    Change::Is(object) => (object.version(), Some(Seen::Is(object))),
-                    Change::Gone(object) => (object.version(), Some(Seen::Gone(object))),
-                    Change::Bookmark(object) => (object.version(), None),
-                    Change::Lost(code) => return Err(End::Lost(code)),
+                    ObjectChange::Is(object) => (object.version(), Some(KindView::Is(object))),
+                    ObjectChange::Gone(object) => (object.version(), Some(KindView::Gone(object))),
+                    ObjectChange::Bookmark(object) => (object.version(), None),
+                    ObjectChange::Lost(code) => return Err(End::Lost(code)),
                 };
                 version = at.to_string();
                 if let Some(seen) = seen {
@@ -221,6 +221,6 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
     }
 }
 
-async fn tell<T>(to: &mpsc::Sender<Seen<T>>, seen: Seen<T>) -> Result<(), End> {
+async fn tell<T>(to: &mpsc::Sender<KindView<T>>, seen: KindView<T>) -> Result<(), End> {
     to.send(seen).await.map_err(|_| End::Deaf)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::digest::{Hashing, Held};
+use super::digest::{Digested, Hashing};
 use super::source_cache::{CachedSource, SourceCache};
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::is_reserved;
@@ -20,11 +20,11 @@ use crate::envelope::manifest::marks;
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::{Error, Kubernetes};
 use crate::reflect::glob::Glob;
-use crate::reflect::index::{Content, Digest, Job, Write, Written};
+use crate::reflect::index::{Content, CopyJob, Digest, Write, Written};
 use crate::reflect::marks::RESERVED;
 use crate::reflect::metadata::{Guard, Metadata};
 use crate::reflect::mittwald;
-use crate::reflect::place::{Kind, Place, Uid, Version};
+use crate::reflect::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use crate::reflect::preview::Outlook;
 use crate::reflect::signature::Keys;
 
@@ -35,24 +35,28 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// What came of a job.
 pub(super) enum Done {
     /// A source was read.
-    Read(Kind, Place, Result<Option<(Metadata, Content)>, String>),
+    Read(
+        CopiedKind,
+        ObjectPlace,
+        Result<Option<(Metadata, Content)>, String>,
+    ),
     /// A copy was written, or not.
-    Wrote(Write, Result<Written, Trouble>),
+    Wrote(Write, Result<Written, WriteTrouble>),
     /// A copy was read.
     Compared(
-        Kind,
-        Place,
-        Result<Option<(Metadata, Version, Digest)>, String>,
+        CopiedKind,
+        ObjectPlace,
+        Result<Option<(Metadata, ResourceVersion, Digest)>, String>,
     ),
     /// A copy was deleted, or not.
-    Deleted(Kind, Place, Result<(), Trouble>),
+    Deleted(CopiedKind, ObjectPlace, Result<(), WriteTrouble>),
     /// This change of what is reserved was written down, or not.
     Remembered(u64, Result<(), String>),
 }
 
 /// Why a write did not come about.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum WriteTrouble {
     /// Somebody else's object stands there.
     Foreign,
     /// Somebody was quicker, or the place goes: what happened decides.
@@ -60,7 +64,7 @@ pub(super) enum Trouble {
     /// The same, and this is what stands at its place, or at its source's, now.
     Known(Box<Metadata>),
     /// The same: the source is not there any more.
-    Gone(Place),
+    Gone(ObjectPlace),
     /// It may work later.
     Later(String),
 }
@@ -90,17 +94,17 @@ impl Worker {
     }
 
     /// Does one job.
-    pub(super) async fn perform(&self, job: Job) -> Done {
+    pub(super) async fn perform(&self, job: CopyJob) -> Done {
         match job {
-            Job::Read { kind, source } => {
+            CopyJob::Read { kind, source } => {
                 let found = self.read(kind, &source).await;
                 Done::Read(kind, source, found.map_err(|error| error.to_string()))
             }
-            Job::Write(write) => {
+            CopyJob::Write(write) => {
                 let outcome = self.write(&write).await;
                 Done::Wrote(write, outcome)
             }
-            Job::Compare {
+            CopyJob::Compare {
                 kind,
                 place,
                 source,
@@ -108,7 +112,7 @@ impl Worker {
                 let found = self.compare(kind, &place, &source).await;
                 Done::Compared(kind, place, found.map_err(|error| error.to_string()))
             }
-            Job::Delete {
+            CopyJob::Delete {
                 kind,
                 place,
                 uid,
@@ -118,7 +122,7 @@ impl Worker {
                 let gone = self.delete(kind, &place, (uid, version)).await;
                 Done::Deleted(kind, place, gone.map_err(trouble))
             }
-            Job::Remember { change, text } => {
+            CopyJob::Remember { change, text } => {
                 let cluster = self.cluster();
                 let saved = cluster.keep_note(&self.lease, RESERVED, &text).await;
                 Done::Remembered(change, saved.map_err(|error| error.to_string()))
@@ -132,7 +136,12 @@ impl Worker {
     }
 
     /// Deletes exactly one object in exactly one version.
-    async fn delete(&self, kind: Kind, place: &Place, of: (Uid, Version)) -> Result<(), Error> {
+    async fn delete(
+        &self,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        of: (Uid, ResourceVersion),
+    ) -> Result<(), Error> {
         let (at, uid, version) = (place.object(), of.0.to_string(), of.1.to_string());
         let cluster = self.cluster();
         cluster.delete(kind, &at, &uid, Some(&version)).await
@@ -144,26 +153,34 @@ impl Worker {
 
     pub(super) async fn read(
         &self,
-        kind: Kind,
-        place: &Place,
+        kind: CopiedKind,
+        place: &ObjectPlace,
     ) -> Result<Option<(Metadata, Content)>, Error> {
         let cached = self.refresh(kind, place).await?;
         Ok(cached.map(|cached| (cached.whole.metadata.clone(), content(&cached))))
     }
 
     /// Reads a source whether it is kept or not.
-    async fn refresh(&self, kind: Kind, place: &Place) -> Result<Option<Arc<CachedSource>>, Error> {
+    async fn refresh(
+        &self,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+    ) -> Result<Option<Arc<CachedSource>>, Error> {
         let cached = self.fetch(kind, place).await?;
         self.source_cache.put(kind, place, cached.clone());
         Ok(cached)
     }
 
-    async fn fetch(&self, kind: Kind, place: &Place) -> Result<Option<Arc<CachedSource>>, Error> {
+    async fn fetch(
+        &self,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+    ) -> Result<Option<Arc<CachedSource>>, Error> {
         let Some(whole) = self.cluster().whole(kind, place).await? else {
             return Ok(None);
         };
         let words = self.words(&whole);
-        let digest = self.hashing.of(&Held {
+        let digest = self.hashing.of(&Digested {
             kind: &whole.kind,
             of: &whole,
             words: &words,
@@ -176,7 +193,11 @@ impl Worker {
         })))
     }
 
-    async fn source(&self, kind: Kind, place: &Place) -> Result<Option<Arc<CachedSource>>, Error> {
+    async fn source(
+        &self,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+    ) -> Result<Option<Arc<CachedSource>>, Error> {
         self.source_cache
             .get(kind, place, self.fetch(kind, place))
             .await
@@ -200,10 +221,10 @@ impl Worker {
 
     pub(super) async fn compare(
         &self,
-        kind: Kind,
-        place: &Place,
-        source: &Place,
-    ) -> Result<Option<(Metadata, Version, Digest)>, Error> {
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        source: &ObjectPlace,
+    ) -> Result<Option<(Metadata, ResourceVersion, Digest)>, Error> {
         let Some(cached) = self.source(kind, source).await? else {
             return Ok(None);
         };
@@ -243,7 +264,7 @@ impl Worker {
             annotations.retain(|key, _| words[1].contains_key(key));
             [labels, annotations]
         };
-        self.hashing.of(&Held {
+        self.hashing.of(&Digested {
             kind: if copy.metadata.marked {
                 &copy.kind
             } else {
@@ -273,7 +294,7 @@ fn content(cached: &CachedSource) -> Content {
     }
 }
 
-fn trouble(error: Error) -> Trouble {
+fn trouble(error: Error) -> WriteTrouble {
     let moves = matches!(
         error,
         Error::Raced(_)
@@ -284,8 +305,8 @@ fn trouble(error: Error) -> Trouble {
             | Error::BeingDeleted { .. }
     );
     if moves {
-        Trouble::Raced
+        WriteTrouble::Raced
     } else {
-        Trouble::Later(error.to_string())
+        WriteTrouble::Later(error.to_string())
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
         name: name.to_owned(),
         problem,
     };
-    let text = std::str::from_utf8(value).map_err(|_| refuse(Problem::NotText))?;
+    let text = std::str::from_utf8(value).map_err(|_| refuse(ValueProblem::NotText))?;
     let quote = spelling(text).map_err(refuse)?;
     let parts = [name, "=", quote, text, quote];
     let mut line = Wiped::of(parts.map(str::len).iter().sum());
@@ -58,24 +58,24 @@ pub(super) fn body(lines: &[EnvLine]) -> SecretBytes {
 }
 
 /// The quotes all three read alike; none where the value is plain.
-fn spelling(value: &str) -> Result<&'static str, Problem> {
+fn spelling(value: &str) -> Result<&'static str, ValueProblem> {
     if value.contains('\0') {
-        return Err(Problem::Nul);
+        return Err(ValueProblem::Nul);
     }
     if value.contains('\r') {
-        return Err(Problem::CarriageReturn);
+        return Err(ValueProblem::CarriageReturn);
     }
     if !value.is_empty() && value.bytes().all(is_bare) {
         return Ok("");
     }
     if value.ends_with('\\') {
-        return Err(Problem::Backslash);
+        return Err(ValueProblem::Backslash);
     }
     if !value.contains('\'') {
         return Ok("'");
     }
     if value.contains(['"', '\\', '$', '`']) {
-        return Err(Problem::Quotes);
+        return Err(ValueProblem::Quotes);
     }
     Ok("\"")
 }
@@ -91,12 +91,12 @@ pub(super) enum DotenvError {
     #[error("field {} is no name of a variable", plain::quoted(.0))]
     Name(String),
     #[error("field {}: {problem}", plain::quoted(name))]
-    Value { name: String, problem: Problem },
+    Value { name: String, problem: ValueProblem },
 }
 
 /// What no common spelling has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Problem {
+pub(super) enum ValueProblem {
     #[error("the value is not UTF-8 text")]
     NotText,
     #[error("the value holds a NUL byte, which no environment can carry")]
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_common_spelling_is_chosen_or_the_value_refused() {
-        use Problem::{Backslash, CarriageReturn, Nul, Quotes};
+        use ValueProblem::{Backslash, CarriageReturn, Nul, Quotes};
         for (value, expected) in [
             ("plain-1.2_3/4:5@6%7+8,9=", Ok("X=plain-1.2_3/4:5@6%7+8,9=")),
             ("", Ok("X=''")),

@@ -12,26 +12,26 @@ use crate::template::jinja;
 
 /// Where a field was taken from, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct FieldOrigin {
     /// ``vault `kv/a` `` or `` `fields` ``.
     pub label: String,
     /// Where the configuration says so.
     pub at: Location,
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for FieldOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.label, self.at)
     }
 }
 
 /// A value that is lent by its source, or was made here.
-pub(super) enum Held<'a> {
+pub(super) enum HeldValue<'a> {
     Lent(&'a Node),
     Made(Node),
 }
 
-impl Held<'_> {
+impl HeldValue<'_> {
     pub(super) fn node(&self) -> &Node {
         match self {
             Self::Lent(node) => node,
@@ -43,12 +43,12 @@ impl Held<'_> {
 /// One field of a delivery.
 pub(super) struct Field<'a> {
     pub name: String,
-    pub value: Held<'a>,
+    pub value: HeldValue<'a>,
     /// Whether `pick` asked for this very node, so that a list or mapping is meant.
     pub picked: bool,
     /// Whether keys `<<` in it are merge keys of YAML.
     pub merge_keys: bool,
-    pub origin: Rc<Origin>,
+    pub origin: Rc<FieldOrigin>,
 }
 
 /// All fields of a delivery, in order, names unique.
@@ -160,7 +160,7 @@ impl Field<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Whence {
     field: String,
-    origin: Rc<Origin>,
+    origin: Rc<FieldOrigin>,
 }
 
 impl std::fmt::Display for Whence {

@@ -16,8 +16,8 @@ use crate::base::plain;
 use crate::config::{Delivery, FieldName, From, Source};
 use crate::render::fetched::Fetched;
 
-use super::field::{Field, FieldError, Fields, Held, Origin};
-use super::select::{Taken, select};
+use super::field::{Field, FieldError, FieldOrigin, Fields, HeldValue};
+use super::select::{TakenNode, select};
 use super::within;
 use crate::format::json::write::JsonError;
 use crate::template::jinja::Template;
@@ -119,7 +119,7 @@ pub(super) fn fields<'a>(
         return Err(failure);
     }
     for computed in &delivery.fields {
-        let origin = Rc::new(Origin {
+        let origin = Rc::new(FieldOrigin {
             label: "`fields`".to_owned(),
             at: computed.at.clone(),
         });
@@ -138,7 +138,7 @@ pub(super) fn fields<'a>(
             })?;
         let field = Field {
             name: computed.name.clone(),
-            value: Held::Made(Node::Text(value)),
+            value: HeldValue::Made(Node::Text(value)),
             picked: false,
             merge_keys: false,
             origin,
@@ -197,7 +197,7 @@ fn named<'a>(from: &From, material: &'a Material) -> Result<Vec<Field<'a>>, Fail
         one.name = format!("{}{name}", from.prefix);
     }
     let origin = Rc::new(origin(from));
-    let field = |one: Taken<'a>| Field {
+    let field = |one: TakenNode<'a>| Field {
         name: one.name,
         value: one.value,
         picked: one.picked,
@@ -249,8 +249,8 @@ fn require(delivery: &Delivery, fields: &Fields<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn origin(from: &From) -> Origin {
-    Origin {
+pub(super) fn origin(from: &From) -> FieldOrigin {
+    FieldOrigin {
         label: source_label(&from.source),
         at: from.at.clone(),
     }
@@ -273,8 +273,8 @@ pub(super) enum MergeError {
     )]
     Twice {
         field: String,
-        first: Rc<Origin>,
-        second: Rc<Origin>,
+        first: Rc<FieldOrigin>,
+        second: Rc<FieldOrigin>,
     },
     #[error("it is {0}, not a mapping of fields")]
     NotFields(&'static str),

@@ -4,20 +4,23 @@ use crate::base::failure::Failure;
 use crate::base::material::{Material, Node};
 use crate::config::{Encoding, From};
 
-use super::field::Held;
+use super::field::HeldValue;
 use super::merge::{MergeError, decoded};
 use crate::format::json::write as json;
 
 /// A node, the name it has so far, and whether `pick` asked for it.
-pub(super) struct Taken<'a> {
+pub(super) struct TakenNode<'a> {
     pub name: String,
-    pub value: Held<'a>,
+    pub value: HeldValue<'a>,
     pub picked: bool,
 }
 
 /// The nodes of one source by name, in order: picked or all of them. A value that anybody could
 /// have changed is refused as soon as it is taken, alone or inside of another.
-pub(super) fn select<'a>(from: &From, material: &'a Material) -> Result<Vec<Taken<'a>>, Failure> {
+pub(super) fn select<'a>(
+    from: &From,
+    material: &'a Material,
+) -> Result<Vec<TakenNode<'a>>, Failure> {
     let Material {
         documents,
         unverified,
@@ -62,10 +65,10 @@ pub(super) fn select<'a>(from: &From, material: &'a Material) -> Result<Vec<Take
 }
 
 /// The bytes of a text that is their base64. What is null stays, and is told where it is used.
-fn decode(one: &mut Taken<'_>) -> Result<(), MergeError> {
+fn decode(one: &mut TakenNode<'_>) -> Result<(), MergeError> {
     let is = match one.value.node() {
         Node::Text(text) => {
-            one.value = Held::Made(Node::Text(decoded(&one.name, text)?));
+            one.value = HeldValue::Made(Node::Text(decoded(&one.name, text)?));
             return Ok(());
         }
         Node::Null => return Ok(()),
@@ -98,7 +101,7 @@ fn take<'a>(
     steps: &[&str],
     node: &'a Node,
     picked: bool,
-    taken: &mut Vec<Taken<'a>>,
+    taken: &mut Vec<TakenNode<'a>>,
 ) -> Result<(), MergeError> {
     let nested = matches!(node, Node::List(_) | Node::Map(_));
     if let (Some(separator), true) = (&from.flatten, nested) {
@@ -114,11 +117,11 @@ fn take<'a>(
             field: name.clone(),
             problem,
         })?;
-        Held::Made(Node::Text(text))
+        HeldValue::Made(Node::Text(text))
     } else {
-        Held::Lent(node)
+        HeldValue::Lent(node)
     };
-    taken.push(Taken {
+    taken.push(TakenNode {
         name,
         value,
         picked,
@@ -127,7 +130,7 @@ fn take<'a>(
 }
 
 /// Depth is bounded by the sources' own parsers (64), which refuse anything deeper.
-fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<Taken<'a>>) {
+fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<TakenNode<'a>>) {
     match node {
         Node::Map(entries) => {
             for (key, inner) in entries {
@@ -141,9 +144,9 @@ fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<Take
             }
         }
         Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => {
-            taken.push(Taken {
+            taken.push(TakenNode {
                 name: name.to_owned(),
-                value: Held::Lent(node),
+                value: HeldValue::Lent(node),
                 picked: false,
             })
         }

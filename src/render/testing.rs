@@ -8,7 +8,7 @@ use crate::base::material::{Material, Node};
 use crate::config::{ComputedField, Delivery, From, Location, Source, VaultRead};
 use crate::render::fetched::Fetched;
 
-use super::field::{Field, Fields, Held, Origin};
+use super::field::{Field, FieldOrigin, Fields, HeldValue};
 
 /// Of a configuration `test` with a delivery `app` of one source.
 pub(crate) fn provenance() -> Arc<Provenance> {
@@ -104,13 +104,13 @@ pub(crate) fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N
 
 /// Fields as a merge leaves them.
 pub(super) fn fields<const N: usize>(entries: [(&str, Node); N]) -> Fields<'static> {
-    let origin = std::rc::Rc::new(Origin {
+    let origin = std::rc::Rc::new(FieldOrigin {
         label: "vault `kv/a`".to_owned(),
         at: at(2),
     });
     let field = |(name, node): (&str, Node)| Field {
         name: name.to_owned(),
-        value: Held::Made(node),
+        value: HeldValue::Made(node),
         picked: false,
         merge_keys: false,
         origin: origin.clone(),

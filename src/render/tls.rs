@@ -3,7 +3,7 @@
 //! Vault's PKI names (`certificate`, `private_key`, `ca_chain`, `issuing_ca`) are understood too; a
 //! root among them goes to `ca.crt`, not into the chain.
 
-use crate::base::artifact::secret::{Data, Link, Unfit, links, pem};
+use crate::base::artifact::secret::{Certificate, Data, Unfit, links, pem};
 use crate::base::failure::Failure;
 use crate::base::material::Node;
 
@@ -21,8 +21,8 @@ pub(super) fn build(fields: &Fields<'_>) -> Result<Data, Failure> {
         None => None,
     };
     if certificate == "certificate" {
-        let (roots, between): (Vec<Link>, Vec<Link>) =
-            issuers(fields)?.into_iter().partition(Link::is_root);
+        let (roots, between): (Vec<Certificate>, Vec<Certificate>) =
+            issuers(fields)?.into_iter().partition(Certificate::is_root);
         let top = roots.first().or(between.last());
         if ca.is_none() {
             ca = top.map(|link| pem([link]));
@@ -39,7 +39,7 @@ pub(super) fn build(fields: &Fields<'_>) -> Result<Data, Failure> {
 }
 
 /// Vault's `ca_chain`, a list; without one its `issuing_ca`.
-fn issuers(fields: &Fields<'_>) -> Result<Vec<Link>, Failure> {
+fn issuers(fields: &Fields<'_>) -> Result<Vec<Certificate>, Failure> {
     let mut found = Vec::new();
     if let Some(field) = fields.named("ca_chain") {
         if let Node::List(items) = field.value.node() {

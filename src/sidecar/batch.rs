@@ -11,8 +11,8 @@ use self::judge::changed;
 use self::wait::Wake;
 use super::cluster_watch::Followed;
 use super::events::EventLog;
-use super::file_watch::Watched;
-use super::health::{Health, Span, Told};
+use super::file_watch::WatchedFiles;
+use super::health::{Health, PassReport, Span};
 use super::leases;
 use super::reactor::Reactor;
 use super::window_hold::WindowHold;
@@ -60,7 +60,7 @@ impl Batch<'_> {
         &self,
         errors: u32,
         asked: Option<Duration>,
-        files: &mut Watched,
+        files: &mut WatchedFiles,
         followed: &Followed,
     ) {
         let until = self.left_alone(asked);
@@ -128,7 +128,7 @@ impl Batch<'_> {
         }
     }
 
-    fn tell(&self, delivery: Option<&Delivery>, told: Told) {
+    fn tell(&self, delivery: Option<&Delivery>, told: PassReport) {
         let (name, failure) = (told.delivery.clone(), told.failure().cloned());
         let news = self.health.tell(told);
         self.event_log

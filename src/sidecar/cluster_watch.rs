@@ -14,13 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::config::{Delivery, SecretRef, resolve};
-use crate::kubernetes::Kind;
+use crate::kubernetes::ObjectKind;
 use crate::pass::world::World;
 use crate::plan::declared;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::place::Version;
+use crate::reflect::place::ResourceVersion;
 use crate::reflect::selector::Labels;
-use crate::reflector::{Follow, Seen, Versioned};
+use crate::reflector::{Follow, KindView, Versioned};
 
 /// More of the same is waited for: a cluster that is set up makes many namespaces at once.
 const GATHER: Duration = Duration::from_millis(200);
@@ -51,13 +51,17 @@ impl Followed {
         {
             let changed = || Arc::clone(&changed);
             if namespaces {
-                let follow = Follow::new(cluster, Kind::Namespace, None, None);
+                let follow = Follow::new(cluster, ObjectKind::Namespace, None, None);
                 watches.spawn(note(follow, of_namespace, changed()));
             }
             for at in secrets {
                 let at = resolve(at, &cluster.namespace);
-                let follow =
-                    Follow::new(cluster, Kind::Secret, Some(&at.namespace), Some(&at.name));
+                let follow = Follow::new(
+                    cluster,
+                    ObjectKind::Secret,
+                    Some(&at.namespace),
+                    Some(&at.name),
+                );
                 watches.spawn(note(follow, of_secret, changed()));
             }
         }
@@ -75,12 +79,17 @@ impl Followed {
 }
 
 /// What decides whether a pass could come to something else.
-type Facts = (String, Labels, bool, Version);
+type Facts = (String, Labels, bool, ResourceVersion);
 
 fn of_namespace(namespace: &NamespaceMetadata) -> Facts {
     let goes = namespace.ending || namespace.declines();
     let name = namespace.name.clone();
-    (name, namespace.labels.clone(), goes, Version::default())
+    (
+        name,
+        namespace.labels.clone(),
+        goes,
+        ResourceVersion::default(),
+    )
 }
 
 fn of_secret(secret: &Metadata) -> Facts {
@@ -105,23 +114,23 @@ async fn note<T: DeserializeOwned + Versioned>(
         };
         while let Some(seen) = seen.recv().await {
             let differs = match seen {
-                Seen::Begins => {
+                KindView::Begins => {
                     list.clear();
                     false
                 }
-                Seen::Part(part) => {
+                KindView::Part(part) => {
                     list.extend(part.iter().map(named));
                     false
                 }
-                Seen::Ends => {
+                KindView::Ends => {
                     let before = std::mem::replace(&mut known, std::mem::take(&mut list));
                     before != known
                 }
-                Seen::Is(object) => {
+                KindView::Is(object) => {
                     let (name, facts) = named(&object);
                     known.insert(name, facts.clone()) != Some(facts)
                 }
-                Seen::Gone(object) => known.remove(&named(&object).0).is_some(),
+                KindView::Gone(object) => known.remove(&named(&object).0).is_some(),
             };
             if differs {
                 changed.notify_one();

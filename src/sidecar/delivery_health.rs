@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::failure_log::Trouble;
-use super::outputs::Made;
+use super::outputs::MadeSecrets;
 use super::status::{Route, WaitingStatus};
 use crate::base::failure::{Class, Failure};
 use crate::config::{OnFailure, Staleness};
@@ -30,7 +30,7 @@ pub struct DeliveryHealth {
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
     /// Its Secrets, and what they are made of; nothing where it makes none, or is not read yet.
-    pub made: Option<Made>,
+    pub made: Option<MadeSecrets>,
     /// What waits for a window.
     pub waiting: Option<Waiting>,
     /// The state that it is held at, in words.

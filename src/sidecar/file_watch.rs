@@ -22,12 +22,12 @@ type Mark = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 
 /// Some files and what they looked like.
 #[derive(Debug)]
-pub struct Watched {
+pub struct WatchedFiles {
     files: Vec<PathBuf>,
     marks: Vec<Mark>,
 }
 
-impl Watched {
+impl WatchedFiles {
     /// Looks for the first time.
     pub async fn new(files: Vec<PathBuf>) -> Self {
         let marks = marks(&files).await.unwrap_or_default();
@@ -95,7 +95,7 @@ mod tests {
         fs::write(at("..1/key"), "one").expect("a file");
         symlink("..1", at("..data")).expect("a link");
         symlink("..data/key", at("key")).expect("a link");
-        let mut watched = Watched::new(vec![at("key"), at("later")]).await;
+        let mut watched = WatchedFiles::new(vec![at("key"), at("later")]).await;
         assert!(!watched.changed().await);
 
         fs::create_dir(at("..2")).expect("a folder");

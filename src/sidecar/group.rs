@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::batch::Batch;
 use super::cluster_watch::Followed;
 use super::earlier;
-use super::file_watch::Watched;
+use super::file_watch::WatchedFiles;
 use super::groups::files;
 use super::leases::{self, Tokens};
 use super::window_hold::WindowHold;
@@ -108,7 +108,7 @@ impl<'a> Group<'a> {
         for batch in &self.batches {
             earlier::accept(batch.group, health).await;
         }
-        let mut files = Watched::new(self.files()).await;
+        let mut files = WatchedFiles::new(self.files()).await;
         let followed = Followed::of(self.deliveries(), world).await;
         let reads = leases::reads(self.deliveries());
         let mut tokens = Tokens::of(&reads, world);
@@ -191,7 +191,7 @@ impl<'a> Group<'a> {
     async fn begin_passes<'f>(
         &'f self,
         times: &mut [Timetable],
-        files: &mut Watched,
+        files: &mut WatchedFiles,
         world: &World,
         under_way: &UnderWay<'f, 'a>,
     ) {

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::delivery_health::{DeliveryHealth, Good, Waiting};
 use super::failure_log::FailureLog;
-use super::outputs::Made;
+use super::outputs::MadeSecrets;
 use super::removals::Removals;
-use super::status::{DeliveryStatus, FailureStatus, Place, Route, Status, VaultStatus};
+use super::status::{DeliveryStatus, FailureStatus, Route, RouteEnd, Status, VaultStatus};
 use crate::base::counters;
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
@@ -24,11 +24,11 @@ use crate::reflector::Liveness;
 
 /// How everything stands.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<State>);
+pub struct Health(Mutex<SidecarHealth>);
 
 /// What is known of it.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct SidecarHealth {
     /// Deliveries by name.
     pub deliveries: BTreeMap<String, DeliveryHealth>,
     /// What it is: see [`Status::mode`].
@@ -104,7 +104,7 @@ const MOST_SPANS: usize = 256;
 
 /// What a pass did to one delivery.
 #[derive(Debug)]
-pub struct Told {
+pub struct PassReport {
     /// Its name.
     pub delivery: String,
     /// How many targets were written, whatever became of the others.
@@ -114,7 +114,7 @@ pub struct Told {
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
     /// Its Secrets, and what they are made of.
-    pub made: Option<Made>,
+    pub made: Option<MadeSecrets>,
     /// When the first of its leases ends.
     pub lease_end: Option<Instant>,
     /// Targets whose change waits, and until when.
@@ -123,7 +123,7 @@ pub struct Told {
     pub held: Option<String>,
 }
 
-impl Told {
+impl PassReport {
     /// What the steps of one plan came to.
     pub fn of(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Self {
         let name = &plan.delivery;
@@ -133,7 +133,7 @@ impl Told {
             written: 0,
             failures: plan.steps.as_ref().err().map(failed).into_iter().collect(),
             withdrawn: false,
-            made: Made::of(plan),
+            made: MadeSecrets::of(plan),
             lease_end: None,
             waiting: None,
             held: plan.held.clone(),
@@ -177,7 +177,7 @@ impl Health {
             (delivery.name.clone(), delivery.staleness.clone(), route)
         });
         let manifests = described(config).map(|(name, file)| {
-            let sources = vec![Place::of_source(file)];
+            let sources = vec![RouteEnd::of_source(file)];
             let targets = Vec::new();
             (name, Staleness::default(), Route { sources, targets })
         });
@@ -195,7 +195,7 @@ impl Health {
             .collect();
         state.mode = mode(config);
         state.has_page = config.sidecar.status_page;
-        let State {
+        let SidecarHealth {
             deliveries,
             removals,
             ..
@@ -211,7 +211,7 @@ impl Health {
     }
 
     /// What a pass came to; gives what of it is news.
-    pub fn tell(&self, told: Told) -> FailureLog {
+    pub fn tell(&self, told: PassReport) -> FailureLog {
         let failure = told.failure().cloned();
         let mut state = self.state();
         let Some(standing) = state.deliveries.get_mut(&told.delivery) else {
@@ -406,7 +406,7 @@ impl Health {
     }
 
     /// All of it, for metrics.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, SidecarHealth> {
         locked(&self.0)
     }
 }
@@ -427,7 +427,7 @@ fn delivery(name: &str, standing: &DeliveryHealth, now: Instant) -> DeliveryStat
         lease_seconds: standing.lease_end.map(left),
         waiting: standing.waiting.map(Waiting::status),
         held: standing.held.clone(),
-        secrets: standing.made.as_ref().map(Made::status),
+        secrets: standing.made.as_ref().map(MadeSecrets::status),
         changes: standing.changes,
         failures: standing.failures.values().sum(),
         failure: standing.failure.as_ref().map(|failure| FailureStatus {

@@ -7,18 +7,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::delivery_health::DeliveryHealth;
-use super::health::{Health, State};
+use super::health::{Health, SidecarHealth};
 use crate::base::counters;
 use crate::base::failure::Class;
 use crate::base::metric::{
-    Figure, Kind, Metric, Value, counter, float, gauge, single, size, truth,
+    Figure, Metric, MetricKind, Value, counter, float, gauge, single, size, truth,
 };
 use crate::config::Reaction;
 use crate::process::stderr;
 
 /// What values are read of.
 struct Seen<'s> {
-    state: &'s State,
+    state: &'s SidecarHealth,
     is_ready: bool,
     now: Instant,
 }
@@ -233,8 +233,8 @@ pub fn text(health: &Health) -> String {
             values,
         } = figure;
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
         };
         let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
         for (labels, value) in values {
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
     use crate::base::failure::Failure;
     use crate::pass::outcome::Failed;
-    use crate::sidecar::health::Told;
+    use crate::sidecar::health::PassReport;
 
     #[test]
     fn every_metric_that_is_promised_is_there() {
@@ -277,7 +277,7 @@ mod tests {
             .state()
             .deliveries
             .insert("a\"b".to_owned(), DeliveryHealth::default());
-        let told = |failures| Told {
+        let told = |failures| PassReport {
             delivery: "a\"b".to_owned(),
             written: 2,
             failures,
@@ -291,7 +291,7 @@ mod tests {
         let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));
         health.tell(told(vec![denied]));
         health.reacted("run", true);
-        counters::Request::new("metrics").ended(true);
+        counters::ApiRequest::new("metrics").ended(true);
         counters::VAULT_UP.set("metrics", false);
         let text = text(&health);
         for name in names() {

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use tracing::Level;
 
-use self::wire::{Field, Message};
+use self::wire::{Message, WireField};
 use super::health::{Health, Span};
 use super::metrics::figures;
 use crate::base::failure::Failure;
-use crate::base::metric::{Figure, Kind};
+use crate::base::metric::{Figure, MetricKind};
 use crate::config::sidecar::Collector;
 use crate::net::{Post, calls, post};
 use crate::process::records::{self, Record};
@@ -150,26 +150,24 @@ fn metrics(figures: Vec<Figure>, now: Timestamp) -> Message {
             Message::default()
                 .with(2, "startTimeUnixNano", nanos(started()))
                 .with(3, "timeUnixNano", nanos(now))
-                .with(4, "asDouble", Field::Double(*value))
-                .with(7, "attributes", Field::Many(attributes.collect()))
+                .with(4, "asDouble", WireField::Double(*value))
+                .with(7, "attributes", WireField::Many(attributes.collect()))
         });
-        let data = Message::default().with(1, "dataPoints", Field::Many(points.collect()));
+        let data = Message::default().with(1, "dataPoints", WireField::Many(points.collect()));
         let metric = Message::default().with(1, "name", text(figure.name)).with(
             2,
             "description",
             text(figure.meaning),
         );
         match figure.kind {
-            Kind::Counter => {
+            MetricKind::Counter => {
                 // Totals since the start.
-                let data = data.with(2, "aggregationTemporality", Field::Enum(2)).with(
-                    3,
-                    "isMonotonic",
-                    Field::Truth(true),
-                );
-                metric.with(7, "sum", Field::One(data))
+                let data = data
+                    .with(2, "aggregationTemporality", WireField::Enum(2))
+                    .with(3, "isMonotonic", WireField::Truth(true));
+                metric.with(7, "sum", WireField::One(data))
             }
-            Kind::Gauge => metric.with(5, "gauge", Field::One(data)),
+            MetricKind::Gauge => metric.with(5, "gauge", WireField::One(data)),
         }
     });
     let scoped = scoped("metrics", metrics.collect());
@@ -186,19 +184,19 @@ fn traces(spans: &[Span]) -> Message {
                 .map(|class| attribute("keyferry.failure.class", class.word())),
         );
         // Ok and error, in the words of the protocol.
-        let status = Field::Enum(if span.class.is_some() { 2 } else { 1 });
+        let status = WireField::Enum(if span.class.is_some() { 2 } else { 1 });
         Message::default()
-            .with(1, "traceId", Field::Id([high, low].concat()))
-            .with(2, "spanId", Field::Id(own.to_vec()))
+            .with(1, "traceId", WireField::Id([high, low].concat()))
+            .with(2, "spanId", WireField::Id(own.to_vec()))
             .with(5, "name", text("pass"))
-            .with(6, "kind", Field::Enum(1))
+            .with(6, "kind", WireField::Enum(1))
             .with(7, "startTimeUnixNano", nanos(span.begun))
             .with(8, "endTimeUnixNano", nanos(span.ended))
-            .with(9, "attributes", Field::Many(attributes))
+            .with(9, "attributes", WireField::Many(attributes))
             .with(
                 15,
                 "status",
-                Field::One(Message::default().with(3, "code", status)),
+                WireField::One(Message::default().with(3, "code", status)),
             )
     });
     let scoped = scoped("spans", spans.collect());
@@ -213,10 +211,10 @@ fn logs(records: &[Record]) -> Message {
         let body = Message::default().with(1, "stringValue", text(&record.message));
         Message::default()
             .with(1, "timeUnixNano", nanos(record.at))
-            .with(2, "severityNumber", Field::Enum(severity(record.level)))
+            .with(2, "severityNumber", WireField::Enum(severity(record.level)))
             .with(3, "severityText", text(record.level.as_str()))
-            .with(5, "body", Field::One(body))
-            .with(6, "attributes", Field::Many(attributes.collect()))
+            .with(5, "body", WireField::One(body))
+            .with(6, "attributes", WireField::Many(attributes.collect()))
             .with(11, "observedTimeUnixNano", nanos(record.at))
     });
     let scoped = scoped("logRecords", records.collect());
@@ -241,11 +239,11 @@ fn request(resources: &'static str, scopes: &'static str, scoped: Message) -> Me
         attribute("service.version", env!("CARGO_PKG_VERSION")),
         attribute("service.instance.id", instance()),
     ];
-    let resource = Message::default().with(1, "attributes", Field::Many(attributes));
+    let resource = Message::default().with(1, "attributes", WireField::Many(attributes));
     let told = Message::default()
-        .with(1, "resource", Field::One(resource))
-        .with(2, scopes, Field::Many(vec![scoped]));
-    Message::default().with(1, resources, Field::Many(vec![told]))
+        .with(1, "resource", WireField::One(resource))
+        .with(2, scopes, WireField::Many(vec![scoped]));
+    Message::default().with(1, resources, WireField::Many(vec![told]))
 }
 
 /// Which of many processes this is; after each start another one.
@@ -261,22 +259,22 @@ fn scoped(name: &'static str, what: Vec<Message>) -> Message {
         text(env!("CARGO_PKG_VERSION")),
     );
     Message::default()
-        .with(1, "scope", Field::One(scope))
-        .with(2, name, Field::Many(what))
+        .with(1, "scope", WireField::One(scope))
+        .with(2, name, WireField::Many(what))
 }
 
 fn attribute(key: &str, value: &str) -> Message {
     let value = Message::default().with(1, "stringValue", text(value));
     Message::default()
         .with(1, "key", text(key))
-        .with(2, "value", Field::One(value))
+        .with(2, "value", WireField::One(value))
 }
 
-fn text(text: &str) -> Field {
-    Field::Text(text.to_owned())
+fn text(text: &str) -> WireField {
+    WireField::Text(text.to_owned())
 }
 
 /// Nothing of ours happened before 1970.
-fn nanos(at: Timestamp) -> Field {
-    Field::Fixed(u64::try_from(at.as_nanosecond()).unwrap_or_default())
+fn nanos(at: Timestamp) -> WireField {
+    WireField::Fixed(u64::try_from(at.as_nanosecond()).unwrap_or_default())
 }

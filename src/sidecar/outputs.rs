@@ -12,13 +12,13 @@ const NAMED: usize = 20;
 
 /// The Secrets of a delivery, as its last plan wanted them.
 #[derive(Debug, Clone)]
-pub struct Made {
+pub struct MadeSecrets {
     provenance: Arc<Provenance>,
     named: Vec<String>,
     count: usize,
 }
 
-impl Made {
+impl MadeSecrets {
     /// Of a plan; nothing where it has no Secret.
     pub fn of(plan: &DeliveryPlan) -> Option<Self> {
         let steps = plan.steps.iter().flatten();

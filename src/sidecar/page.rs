@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::status::{DeliveryStatus, Place, Standing, Status, VaultStatus, span};
+use super::status::{DeliveryStatus, RouteEnd, Status, StatusLine, VaultStatus, span};
 use crate::base::coding::base64;
 use crate::base::plain;
 use crate::reflector::ReflectorStatus;
@@ -64,9 +64,15 @@ pub(super) fn page(status: &Status) -> String {
     );
     if let Some(why) = &status.configuration {
         let shown = "the configuration on disk is refused, the old one is in use";
-        card(&mut out, Standing::Failing, "configuration", shown, |out| {
-            line(out, "why", why);
-        });
+        card(
+            &mut out,
+            StatusLine::Failing,
+            "configuration",
+            shown,
+            |out| {
+                line(out, "why", why);
+            },
+        );
     }
     for vault in &status.vaults {
         vault_card(&mut out, vault);
@@ -91,22 +97,30 @@ pub(super) fn page(status: &Status) -> String {
 }
 
 /// All of it in one line, and how bad it is.
-fn sum(status: &Status) -> (Standing, String) {
+fn sum(status: &Status) -> (StatusLine, String) {
     let deliveries = status.deliveries.iter();
-    let standings: Vec<Standing> = deliveries.map(DeliveryStatus::standing).collect();
-    let count = |of: Standing| standings.iter().filter(|standing| **standing == of).count();
+    let standings: Vec<StatusLine> = deliveries.map(DeliveryStatus::standing).collect();
+    let count = |of: StatusLine| standings.iter().filter(|standing| **standing == of).count();
     let idle = status.reflector.as_ref();
     let idle = idle.is_some_and(|reflector| !reflector.ready);
     let parts = [
-        (count(Standing::NotReady), Standing::NotReady, "not ready"),
-        (usize::from(idle), Standing::NotReady, "reflector not ready"),
+        (
+            count(StatusLine::NotReady),
+            StatusLine::NotReady,
+            "not ready",
+        ),
+        (
+            usize::from(idle),
+            StatusLine::NotReady,
+            "reflector not ready",
+        ),
         (
             usize::from(status.configuration.is_some()),
-            Standing::Failing,
+            StatusLine::Failing,
             "configuration refused",
         ),
-        (count(Standing::Failing), Standing::Failing, "failing"),
-        (count(Standing::Waiting), Standing::Waiting, "waiting"),
+        (count(StatusLine::Failing), StatusLine::Failing, "failing"),
+        (count(StatusLine::Waiting), StatusLine::Waiting, "waiting"),
     ];
     let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
     let worst = parts.clone().map(|(_, level, _)| level).min();
@@ -116,24 +130,24 @@ fn sum(status: &Status) -> (Standing, String) {
     });
     match (worst, standings.len(), &status.reflector) {
         (Some(worst), ..) => (worst, words.collect::<Vec<_>>().join(", ")),
-        (None, 0, None) => (Standing::Waiting, "starting".to_owned()),
-        (None, ..) => (Standing::Good, "all in order".to_owned()),
+        (None, 0, None) => (StatusLine::Waiting, "starting".to_owned()),
+        (None, ..) => (StatusLine::Good, "all in order".to_owned()),
     }
 }
 
-fn class(level: Standing) -> &'static str {
+fn class(level: StatusLine) -> &'static str {
     match level {
-        Standing::NotReady => "bad",
-        Standing::Failing => "warn",
-        Standing::Waiting => "wait",
-        Standing::Good => "good",
+        StatusLine::NotReady => "bad",
+        StatusLine::Failing => "warn",
+        StatusLine::Waiting => "wait",
+        StatusLine::Good => "good",
     }
 }
 
 /// One box with a title and a word about it.
 fn card(
     out: &mut String,
-    level: Standing,
+    level: StatusLine,
     title: &str,
     state: &str,
     inside: impl FnOnce(&mut String),
@@ -169,10 +183,10 @@ fn facts(out: &mut String, facts: &[(&str, String)]) {
 
 fn vault_card(out: &mut String, vault: &VaultStatus) {
     let (level, state) = match (vault.up, vault.logged_in) {
-        (false, _) => (Standing::Failing, "does not answer"),
-        (true, Some(false)) => (Standing::Failing, "the last login failed"),
-        (true, Some(true)) => (Standing::Good, "logged in"),
-        (true, None) => (Standing::Good, "answers"),
+        (false, _) => (StatusLine::Failing, "does not answer"),
+        (true, Some(false)) => (StatusLine::Failing, "the last login failed"),
+        (true, Some(true)) => (StatusLine::Good, "logged in"),
+        (true, None) => (StatusLine::Good, "answers"),
     };
     card(
         out,
@@ -185,10 +199,10 @@ fn vault_card(out: &mut String, vault: &VaultStatus) {
 
 fn delivery_card(out: &mut String, delivery: &DeliveryStatus) {
     let state = match delivery.standing() {
-        Standing::NotReady => "not ready",
-        Standing::Failing => "ready, but failing",
-        Standing::Waiting => "ready, a change waits",
-        Standing::Good => "in order",
+        StatusLine::NotReady => "not ready",
+        StatusLine::Failing => "ready, but failing",
+        StatusLine::Waiting => "ready, a change waits",
+        StatusLine::Good => "in order",
     };
     card(out, delivery.standing(), &delivery.name, state, |out| {
         route(out, delivery);
@@ -240,7 +254,7 @@ fn delivery_card(out: &mut String, delivery: &DeliveryStatus) {
 
 /// Sources, an arrow, targets.
 fn route(out: &mut String, delivery: &DeliveryStatus) {
-    let computed = Place {
+    let computed = RouteEnd {
         kind: "the configuration".to_owned(),
         name: "alone".to_owned(),
     };
@@ -249,9 +263,9 @@ fn route(out: &mut String, delivery: &DeliveryStatus) {
         false => &delivery.sources,
     };
     let secrets = delivery.secrets.iter().flat_map(|secrets| &secrets.names);
-    let made: Vec<Place> = match delivery.targets.is_empty() {
+    let made: Vec<RouteEnd> = match delivery.targets.is_empty() {
         // Which Secrets manifests describe is known once they were read.
-        true => secrets.map(|name| Place::secret(name)).collect(),
+        true => secrets.map(|name| RouteEnd::secret(name)).collect(),
         false => Vec::new(),
     };
     out.push_str("<div class=\"route\">");
@@ -269,9 +283,9 @@ fn route(out: &mut String, delivery: &DeliveryStatus) {
     out.push_str("</div>\n");
 }
 
-fn places(out: &mut String, class: &str, places: &[Place]) {
+fn places(out: &mut String, class: &str, places: &[RouteEnd]) {
     let _ = write!(out, "<ul class=\"{class}\">");
-    for Place { kind, name } in places.iter().take(PLACES) {
+    for RouteEnd { kind, name } in places.iter().take(PLACES) {
         let (kind, name) = (Text(kind), Text(name));
         let _ = write!(out, "<li><span class=\"kind\">{kind}</span> {name}</li>");
     }
@@ -283,10 +297,10 @@ fn places(out: &mut String, class: &str, places: &[Place]) {
 
 fn reflector_card(out: &mut String, reflector: &ReflectorStatus) {
     let (level, state) = match (reflector.ready, reflector.leads) {
-        (false, _) => (Standing::NotReady, "not ready"),
-        (true, true) if reflector.held > 0 => (Standing::Failing, "leads, deletions are held"),
-        (true, true) => (Standing::Good, "leads"),
-        (true, false) => (Standing::Good, "another replica leads"),
+        (false, _) => (StatusLine::NotReady, "not ready"),
+        (true, true) if reflector.held > 0 => (StatusLine::Failing, "leads, deletions are held"),
+        (true, true) => (StatusLine::Good, "leads"),
+        (true, false) => (StatusLine::Good, "another replica leads"),
     };
     card(out, level, "reflector", state, |out| {
         line(out, "text", &reflector.text);
@@ -376,7 +390,7 @@ mod tests {
     /// A status in which every text is this one.
     fn everywhere(text: &str) -> Status {
         let text = || text.to_owned();
-        let place = || Place {
+        let place = || RouteEnd {
             kind: text(),
             name: text(),
         };

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::lock::locked;
 use crate::base::material::SecretBytes;
 use crate::config::{Config, Delivery, Reaction, Target};
@@ -202,10 +202,10 @@ fn store(place: &Spot, written: &Written) -> Result<(), SinkError> {
 }
 
 /// Ours alone.
-fn access() -> Access {
-    Access {
+fn access() -> FileAccess {
+    FileAccess {
         mode: 0o600,
-        ..Access::PRIVATE
+        ..FileAccess::PRIVATE
     }
 }
 

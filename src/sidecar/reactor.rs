@@ -18,7 +18,7 @@ use crate::base::renewal::backoff;
 use crate::config::{Config, Reaction};
 use crate::pass::apply::react::react;
 use crate::pass::world::World;
-use crate::plan::{FailureLog, Owed};
+use crate::plan::{Owed, ReactionNotice};
 use crate::process::time_limit::{any_number, chance};
 
 /// Changes that come in one go are told in one go.
@@ -52,7 +52,7 @@ struct Entry {
 struct Due {
     /// Of one call, however often it is tried; what tells more is another.
     id: String,
-    news: FailureLog,
+    news: ReactionNotice,
     first: Instant,
     at: Instant,
     tries: u32,
@@ -63,7 +63,7 @@ impl Entry {
         let begun = self.begun;
         let due = self.due.get_or_insert_with(|| Due {
             id: String::new(),
-            news: FailureLog::default(),
+            news: ReactionNotice::default(),
             first: now,
             at: now,
             tries: 0,

@@ -51,9 +51,9 @@ pub struct DeliveryStatus {
     /// Its name.
     pub name: String,
     /// What it is made of.
-    pub sources: Vec<Place>,
+    pub sources: Vec<RouteEnd>,
     /// Where it goes.
-    pub targets: Vec<Place>,
+    pub targets: Vec<RouteEnd>,
     /// Whether it can be used.
     pub ready: bool,
     /// Why not.
@@ -85,7 +85,7 @@ pub struct DeliveryStatus {
 /// What is read or written: its kind, and its name as messages have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Place {
+pub struct RouteEnd {
     /// `vault`, `sops file`, `file`, `secret`, …
     pub kind: String,
     /// Path, or namespace and name.
@@ -136,7 +136,7 @@ pub struct FailureStatus {
 
 /// What a person sees first. The worst comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum StatusLine {
     /// It cannot be used.
     NotReady,
     /// What was delivered stays, and the last pass failed.
@@ -149,12 +149,12 @@ pub enum Standing {
 
 impl DeliveryStatus {
     /// How it stands.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> StatusLine {
         match (self.ready, &self.failure, &self.waiting) {
-            (false, _, _) => Standing::NotReady,
-            (true, Some(_), _) => Standing::Failing,
-            (true, None, Some(_)) => Standing::Waiting,
-            (true, None, None) => Standing::Good,
+            (false, _, _) => StatusLine::NotReady,
+            (true, Some(_), _) => StatusLine::Failing,
+            (true, None, Some(_)) => StatusLine::Waiting,
+            (true, None, None) => StatusLine::Good,
         }
     }
 
@@ -194,7 +194,7 @@ impl DeliveryStatus {
 const SECRET: &str = "secret";
 const COPIES: &str = "copies";
 
-impl Place {
+impl RouteEnd {
     fn new(kind: &str, name: impl Into<String>) -> Self {
         let (kind, name) = (kind.to_owned(), name.into());
         Self { kind, name }
@@ -243,7 +243,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RouteEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.name)
     }
@@ -253,9 +253,9 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Route {
     /// Its sources.
-    pub sources: Vec<Place>,
+    pub sources: Vec<RouteEnd>,
     /// Its targets.
-    pub targets: Vec<Place>,
+    pub targets: Vec<RouteEnd>,
 }
 
 impl Route {
@@ -263,8 +263,8 @@ impl Route {
     pub fn of(delivery: &Delivery) -> Self {
         let from = delivery.from.iter();
         Self {
-            sources: from.map(|from| Place::of_source(&from.source)).collect(),
-            targets: delivery.to.iter().flat_map(Place::of_target).collect(),
+            sources: from.map(|from| RouteEnd::of_source(&from.source)).collect(),
+            targets: delivery.to.iter().flat_map(RouteEnd::of_target).collect(),
         }
     }
 }
@@ -295,7 +295,7 @@ mod tests {
             {namespaces: ['team-*', b]}}\n  - {secret: {name: b}, reflect: {selector: x=y, home: \
             false, rename: c}}\n";
         let route = Route::of(&of_text(text).deliveries[0]);
-        let shown = |places: &[Place]| {
+        let shown = |places: &[RouteEnd]| {
             let places: Vec<String> = places.iter().map(ToString::to_string).collect();
             places.join("; ")
         };
@@ -315,11 +315,11 @@ mod tests {
         let failure = || Some(FailureStatus::default());
         let waiting = || Some(WaitingStatus::default());
         for (ready, failure, waiting, want) in [
-            (false, None, None, Standing::NotReady),
-            (false, failure(), waiting(), Standing::NotReady),
-            (true, failure(), waiting(), Standing::Failing),
-            (true, None, waiting(), Standing::Waiting),
-            (true, None, None, Standing::Good),
+            (false, None, None, StatusLine::NotReady),
+            (false, failure(), waiting(), StatusLine::NotReady),
+            (true, failure(), waiting(), StatusLine::Failing),
+            (true, None, waiting(), StatusLine::Waiting),
+            (true, None, None, StatusLine::Good),
         ] {
             let delivery = DeliveryStatus {
                 ready,
@@ -335,9 +335,9 @@ mod tests {
     fn secrets_are_named_as_they_were_found() {
         let mut delivery = DeliveryStatus {
             targets: vec![
-                Place::new("file", "a.env"),
-                Place::secret("a"),
-                Place::new(COPIES, "of a in team-*"),
+                RouteEnd::new("file", "a.env"),
+                RouteEnd::secret("a"),
+                RouteEnd::new(COPIES, "of a in team-*"),
             ],
             ..DeliveryStatus::default()
         };

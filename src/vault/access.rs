@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfRequest};
 
 use super::actions::Runner;
-use super::auth::{Identity, Unwrapped, describe};
-use super::client::Link;
+use super::auth::{Unwrapped, VaultIdentity, describe};
+use super::client::ServerLink;
 use super::envelope::Reply;
-use super::error::{Cause, Stop};
-use super::reasons::{Ban, Refusal, Setup};
+use super::error::{Cause, RequestEnd};
+use super::reasons::{Ban, ServerRefusal, Setup};
 use super::token::Token;
 use super::token_keeper::Task;
 use crate::base::counters;
@@ -32,12 +32,12 @@ const FAREWELL_OF_MANY: Duration = Duration::from_secs(4);
 const ONE_LOGIN: Duration = Duration::from_secs(1);
 
 /// The way in.
-pub(super) struct Access {
-    pub(super) link: Link,
+pub(super) struct SharedLogin {
+    pub(super) link: ServerLink,
     auth: VaultAuth,
     runner: Option<Arc<Runner>>,
     spends_nothing: bool,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<TokenState>,
     /// Counts the tokens: who depends on one hears of the next.
     pub(super) generations: watch::Sender<u64>,
     /// Something about the token's life changed.
@@ -46,7 +46,7 @@ pub(super) struct Access {
 
 /// What is known of our tokens.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct TokenState {
     pub(super) token: Option<Arc<Token>>,
     /// How many tokens there were.
     generation: u64,
@@ -67,8 +67,8 @@ pub(super) struct State {
     unwrapped: Option<Unwrapped>,
 }
 
-impl Access {
-    pub(super) fn new(link: Link, auth: VaultAuth) -> Self {
+impl SharedLogin {
+    pub(super) fn new(link: ServerLink, auth: VaultAuth) -> Self {
         Self {
             link,
             auth,
@@ -107,7 +107,7 @@ impl Access {
     }
 
     /// Asks with our token. A refusal that comes back is one of policy.
-    pub(super) async fn ask(&self, call: &Call) -> Result<Reply, Stop> {
+    pub(super) async fn ask(&self, call: &Call) -> Result<Reply, RequestEnd> {
         let token = self.token().await?;
         let answer = self.link.persist(call, &token).await;
         if !needs_another_token(&answer) {
@@ -123,7 +123,7 @@ impl Access {
         Ok(answer?)
     }
 
-    pub(super) async fn token(&self) -> Result<Arc<Token>, Stop> {
+    pub(super) async fn token(&self) -> Result<Arc<Token>, RequestEnd> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
         match &state.token {
@@ -133,7 +133,7 @@ impl Access {
     }
 
     /// A token to use instead of one that was refused; nothing if that one is valid.
-    async fn successor(&self, refused: &Arc<Token>) -> Result<Option<Arc<Token>>, Stop> {
+    async fn successor(&self, refused: &Arc<Token>) -> Result<Option<Arc<Token>>, RequestEnd> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
         match &state.token {
@@ -151,11 +151,11 @@ impl Access {
                 state.proved = Some(Instant::now());
                 Ok(None)
             }
-            Err(Cause::Refusal(Refusal::Forbidden { .. })) => {
+            Err(Cause::Refusal(ServerRefusal::Forbidden { .. })) => {
                 tracing::info!("vault refused the token: it is wrong or expired");
                 let fresh = self.log_in(&mut state, asked).await?;
                 if fresh.credential == refused.credential {
-                    return Err(Stop::Login(Refusal::TokenSpent.into()));
+                    return Err(RequestEnd::Login(ServerRefusal::TokenSpent.into()));
                 }
                 Ok(Some(fresh))
             }
@@ -170,7 +170,7 @@ impl Access {
             return;
         };
         let looked = self.link.persist(&lookup, fresh).await;
-        if matches!(looked, Err(Cause::Refusal(Refusal::Forbidden { .. }))) {
+        if matches!(looked, Err(Cause::Refusal(ServerRefusal::Forbidden { .. }))) {
             let mut state = self.state.lock().await;
             state.lookup_forbidden = true;
             state.replaced.push(before.clone());
@@ -179,16 +179,16 @@ impl Access {
 
     pub(super) async fn log_in(
         &self,
-        state: &mut State,
+        state: &mut TokenState,
         asked: Instant,
-    ) -> Result<Arc<Token>, Stop> {
+    ) -> Result<Arc<Token>, RequestEnd> {
         if let Some((at, cause)) = &state.failed
             && *at >= asked
         {
-            return Err(Stop::Login(cause.clone()));
+            return Err(RequestEnd::Login(cause.clone()));
         }
         if self.link.stays() {
-            self.take_a_turn(state).await.map_err(Stop::Login)?;
+            self.take_a_turn(state).await.map_err(RequestEnd::Login)?;
         }
         state.generation += 1;
         let generation = state.generation;
@@ -201,13 +201,13 @@ impl Access {
                 self.link.logged_in(false);
                 state.failed = Some((Instant::now(), cause.clone()));
                 self.plan_a_login(state, &cause);
-                Err(Stop::Login(cause))
+                Err(RequestEnd::Login(cause))
             }
         }
     }
 
-    pub(super) fn who<'a>(&'a self, state: &'a mut State) -> Identity<'a> {
-        Identity {
+    pub(super) fn who<'a>(&'a self, state: &'a mut TokenState) -> VaultIdentity<'a> {
+        VaultIdentity {
             auth: &self.auth,
             runner: self.runner.as_deref(),
             spends_nothing: self.spends_nothing,
@@ -217,7 +217,7 @@ impl Access {
 
     /// Waits until the second of the last login is over. While an identity fails, only its own
     /// timetable asks again.
-    async fn take_a_turn(&self, state: &mut State) -> Result<(), Cause> {
+    async fn take_a_turn(&self, state: &mut TokenState) -> Result<(), Cause> {
         let now = Instant::now();
         if let (Some((_, cause)), Some(Task { at, .. })) = (&state.failed, &state.task)
             && state.failures > 0
@@ -232,7 +232,7 @@ impl Access {
         Ok(())
     }
 
-    fn take(&self, state: &mut State, fresh: Token) -> Arc<Token> {
+    fn take(&self, state: &mut TokenState, fresh: Token) -> Arc<Token> {
         let fresh = Arc::new(fresh);
         let before = state.token.replace(fresh.clone());
         let now = Instant::now();
@@ -252,7 +252,7 @@ impl Access {
 
     /// Revokes what is ours, unless it must `outlive` us. Warns and never fails.
     pub(super) async fn end(self, outlive: bool) {
-        let State {
+        let TokenState {
             token, replaced, ..
         } = self.state.into_inner();
         let ours = token
@@ -287,5 +287,5 @@ impl Access {
 /// Whether an answer may be due to the token. The check before a mount lookup is one of policy
 /// alone.
 fn needs_another_token(answer: &Result<Reply, Cause>) -> bool {
-    matches!(answer, Err(Cause::Refusal(Refusal::Forbidden { ban, .. })) if *ban != Ban::Preflight)
+    matches!(answer, Err(Cause::Refusal(ServerRefusal::Forbidden { ban, .. })) if *ban != Ban::Preflight)
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::document;
 use super::envelope::asked;
 use super::error::Cause;
-use super::reasons::{Setup, Trouble};
+use super::reasons::{Outage, Setup};
 use super::token::Credential;
 use crate::base::coding::percent;
 use crate::base::material::{Node, SecretBytes};
@@ -61,7 +61,7 @@ impl Runner {
         match answer.status {
             StatusCode::OK => token_in(&answer),
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(Cause::from(Trouble::Server {
+                Err(Cause::from(Outage::Server {
                     status: status.as_u16(),
                     text: "from the runner's token service".to_owned(),
                     wait: asked(&answer),

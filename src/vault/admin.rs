@@ -10,9 +10,9 @@ use vaultrs::api::sys::requests::{CreatePolicyRequest, ReadPolicyRequest};
 use super::Session;
 use super::endpoint::Own;
 use super::envelope::Reply;
-use super::error::{Cause, Stop};
+use super::error::{Cause, RequestEnd};
 use super::kv::refused;
-use super::reasons::{Absence, Refusal};
+use super::reasons::{Absence, ServerRefusal};
 use crate::base::failure::Failure;
 use crate::base::material::Node;
 use crate::config::VaultRead;
@@ -122,7 +122,7 @@ impl Session {
     async fn look(&self, path: &str, call: Result<Call, Cause>) -> Result<Option<Reply>, Failure> {
         match self.ask(call).await {
             Ok(reply) => Ok(Some(reply)),
-            Err(Stop::Read(Cause::Absence(Absence::Nothing))) => Ok(None),
+            Err(RequestEnd::Read(Cause::Absence(Absence::Nothing))) => Ok(None),
             Err(stop) => Err(self.at(path, stop, false)),
         }
     }
@@ -132,19 +132,19 @@ impl Session {
         done.map(drop).map_err(|stop| self.at(path, stop, true))
     }
 
-    async fn ask(&self, call: Result<Call, Cause>) -> Result<Reply, Stop> {
+    async fn ask(&self, call: Result<Call, Cause>) -> Result<Reply, RequestEnd> {
         let access = self.access.as_ref().map_err(Cause::clone)?;
         access.ask(&call?).await
     }
 
     /// A failure at a path, with the capability that is missing where one is.
-    fn at(&self, path: &str, stop: Stop, writes: bool) -> Failure {
+    fn at(&self, path: &str, stop: RequestEnd, writes: bool) -> Failure {
         let read = VaultRead {
             write: writes.then(String::new),
             ..self.reading(path)
         };
         let stop = match (stop, &self.access) {
-            (Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })), Ok(access)) => {
+            (RequestEnd::Read(Cause::Refusal(ServerRefusal::Forbidden { .. })), Ok(access)) => {
                 refused(access, writes, path)
             }
             (stop, _) => stop,

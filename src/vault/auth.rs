@@ -8,11 +8,11 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::actions::Runner;
-use super::client::Link;
+use super::client::ServerLink;
 use super::endpoint::{AppRoleBody, JwtBody, Own};
 use super::error::Cause;
 use super::path::DataPath;
-use super::reasons::{Ban, Refusal, Setup};
+use super::reasons::{Ban, ServerRefusal, Setup};
 use super::token::{Credential, Token};
 use super::wrapping;
 use crate::base::material::{Node, SecretBytes};
@@ -30,7 +30,7 @@ const FILE_PATIENCE: Duration = Duration::from_secs(10);
 const REFUSALS: u32 = 3;
 
 /// Who we are to Vault.
-pub(super) struct Identity<'a> {
+pub(super) struct VaultIdentity<'a> {
     pub(super) auth: &'a VaultAuth,
     pub(super) runner: Option<&'a Runner>,
     /// Whether a wrapped secret id is left as it is.
@@ -54,9 +54,13 @@ enum Proof {
     Login(Call, Vec<Credential>),
 }
 
-impl Identity<'_> {
+impl VaultIdentity<'_> {
     /// A token: from a file, or by a login that is tried until it is granted, refused, or too late.
-    pub(super) async fn token(mut self, link: &Link, generation: u64) -> Result<Token, Cause> {
+    pub(super) async fn token(
+        mut self,
+        link: &ServerLink,
+        generation: u64,
+    ) -> Result<Token, Cause> {
         let mut pace = link.pace();
         let mut refusals = Refusals::default();
         let mut mount_is_there = false;
@@ -87,7 +91,7 @@ impl Identity<'_> {
 
     async fn log_in(
         &self,
-        link: &Link,
+        link: &ServerLink,
         call: &Call,
         secrets: &[Credential],
         generation: u64,
@@ -110,7 +114,7 @@ impl Identity<'_> {
         Ok(token)
     }
 
-    async fn proof(&mut self, link: &Link) -> Result<Proof, Cause> {
+    async fn proof(&mut self, link: &ServerLink) -> Result<Proof, Cause> {
         let deadline = link.deadline();
         let time_limit = link.waits().then_some(deadline);
         match self.auth {
@@ -151,10 +155,10 @@ impl Identity<'_> {
     }
 }
 
-impl Identity<'_> {
+impl VaultIdentity<'_> {
     /// Whether the method is mounted at all: said of a login without any credential, a bare refusal
     /// has one meaning.
-    async fn ask_for_the_mount(&self, link: &Link) -> Result<(), Cause> {
+    async fn ask_for_the_mount(&self, link: &ServerLink) -> Result<(), Cause> {
         let (VaultAuth::Kubernetes { mount, .. }
         | VaultAuth::Jwt { mount, .. }
         | VaultAuth::AppRole { mount, .. }) = self.auth
@@ -163,7 +167,7 @@ impl Identity<'_> {
         };
         let empty = Call::of(&Own::write(&format!("auth/{mount}/login"), b"{}"))?;
         match link.once(&empty, None, &[]).await {
-            Err(cause) if is_bare(&cause) => Err(Refusal::NoAuthMount {
+            Err(cause) if is_bare(&cause) => Err(ServerRefusal::NoAuthMount {
                 mount: mount.clone(),
             }
             .into()),
@@ -199,7 +203,7 @@ impl Identity<'_> {
     /// before is used.
     async fn unwrap(
         &mut self,
-        link: &Link,
+        link: &ServerLink,
         wrapping: Credential,
         mount: &str,
     ) -> Result<Credential, Cause> {
@@ -233,7 +237,7 @@ impl Identity<'_> {
     }
 
     /// Unwraps a secret id that arrived, before its wrapping token ends.
-    pub(super) async fn take_up(&mut self, link: &Link) -> Result<(), Cause> {
+    pub(super) async fn take_up(&mut self, link: &ServerLink) -> Result<(), Cause> {
         if let VaultAuth::AppRole {
             mount,
             secret_id_file,
@@ -282,10 +286,10 @@ struct Refusals {
 impl Refusals {
     /// The refusal that a login would get again: a wrong secret id that is sent again and again
     /// locks its role.
-    fn foreseen(&self, auth: &VaultAuth, body: &Bytes) -> Option<Refusal> {
+    fn foreseen(&self, auth: &VaultAuth, body: &Bytes) -> Option<ServerRefusal> {
         let (refused, text) = self.last.as_ref()?;
         let costly = matches!(auth, VaultAuth::AppRole { .. });
-        (costly && refused == body).then(|| Refusal::Login { text: text.clone() })
+        (costly && refused == body).then(|| ServerRefusal::Login { text: text.clone() })
     }
 
     /// Turns a failed login into what is worth another try, or into the end.
@@ -293,8 +297,9 @@ impl Refusals {
         // Said of a bad signature and of a revoked JWT, and just so when Vault could not ask the
         // API server: only time tells which.
         let bare = is_bare(&cause);
-        let Cause::Refusal(Refusal::Forbidden { text, .. } | Refusal::Rejected { text, .. }) =
-            cause
+        let Cause::Refusal(
+            ServerRefusal::Forbidden { text, .. } | ServerRefusal::Rejected { text, .. },
+        ) = cause
         else {
             return if cause.is_passing() {
                 Ok(cause)
@@ -302,7 +307,7 @@ impl Refusals {
                 Err(cause)
             };
         };
-        let refused = Cause::from(Refusal::Login { text: text.clone() });
+        let refused = Cause::from(ServerRefusal::Login { text: text.clone() });
         if bare {
             return Ok(refused);
         }
@@ -317,7 +322,7 @@ impl Refusals {
 fn is_bare(cause: &Cause) -> bool {
     matches!(
         cause,
-        Cause::Refusal(Refusal::Forbidden { ban: Ban::Bare, .. })
+        Cause::Refusal(ServerRefusal::Forbidden { ban: Ban::Bare, .. })
     )
 }
 

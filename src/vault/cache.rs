@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::life::{Ends, Life, same_role};
+use self::life::{Ends, Freshness, same_role};
 use crate::base::failure::Failure;
 use crate::base::lock::locked;
 use crate::base::material::Material;
@@ -37,7 +37,7 @@ pub struct LeaseCache {
 #[derive(Debug, Clone)]
 struct Kept {
     material: Arc<Material>,
-    life: Life,
+    life: Freshness,
 }
 
 impl LeaseCache {
@@ -67,7 +67,7 @@ impl LeaseCache {
             return self.read(session, name).await;
         };
         match kept.life {
-            Life::Version { read_at } => {
+            Freshness::Version { read_at } => {
                 if read_at.elapsed() < FULL_READ
                     && let Some(newest) = session.version(name).await?
                     && kept.material.version.as_ref() == Some(&newest.number)
@@ -77,17 +77,17 @@ impl LeaseCache {
                 }
                 self.read(session, name).await
             }
-            Life::Rotates { .. } => self.read(session, name).await,
-            Life::Ends(ends) => self.prolong(session, name, kept.material, ends).await,
+            Freshness::Rotates { .. } => self.read(session, name).await,
+            Freshness::Ends(ends) => self.prolong(session, name, kept.material, ends).await,
         }
     }
 
     /// When the first of these has to be renewed, replaced or read again.
     pub fn next(&self, session: &Session, read: &VaultRead, now: Instant) -> Option<Instant> {
         match self.life(read)? {
-            Life::Ends(ends) if ends.is_orphaned(session.generation()) => Some(now),
-            Life::Ends(Ends { at, .. }) | Life::Rotates { at, .. } => Some(at),
-            Life::Version { .. } => None,
+            Freshness::Ends(ends) if ends.is_orphaned(session.generation()) => Some(now),
+            Freshness::Ends(Ends { at, .. }) | Freshness::Rotates { at, .. } => Some(at),
+            Freshness::Version { .. } => None,
         }
     }
 
@@ -98,9 +98,9 @@ impl LeaseCache {
         let kept = self.kept();
         let Kept { material, life } = kept.get(&name)?;
         let (end, token) = match life {
-            Life::Ends(Ends { end, token, .. }) => (*end, *token),
-            Life::Rotates { at, .. } => (*at, None),
-            Life::Version { .. } => return None,
+            Freshness::Ends(Ends { end, token, .. }) => (*end, *token),
+            Freshness::Rotates { at, .. } => (*at, None),
+            Freshness::Version { .. } => return None,
         };
         Some((Arc::downgrade(material), end, token))
     }
@@ -116,8 +116,8 @@ impl LeaseCache {
     pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
         self.kept().iter().any(|(read, kept)| {
             let token = match &kept.life {
-                Life::Ends(ends) => ends.token,
-                Life::Version { .. } | Life::Rotates { .. } => None,
+                Freshness::Ends(ends) => ends.token,
+                Freshness::Version { .. } | Freshness::Rotates { .. } => None,
             };
             read.server == server && token.is_some_and(|token| token < older_than)
         })
@@ -141,7 +141,7 @@ impl LeaseCache {
         locked(&self.names).get(read).unwrap_or(read).clone()
     }
 
-    fn life(&self, read: &VaultRead) -> Option<Life> {
+    fn life(&self, read: &VaultRead) -> Option<Freshness> {
         let name = self.name(read);
         Some(self.kept().get(&name)?.life.clone())
     }
@@ -158,7 +158,7 @@ impl LeaseCache {
         let mut kept = self.kept();
         let before = kept.remove(name);
         let life = before.as_ref().map(|kept| &kept.life);
-        let life = Life::of(&material, name, since, session.generation(), life);
+        let life = Freshness::of(&material, name, since, session.generation(), life);
         let material = match before {
             Some(before) if same_role(&before.material, &material) => before.material,
             Some(_) | None => Arc::new(material),
@@ -172,7 +172,7 @@ impl LeaseCache {
 
     /// It could not be read: only what ends at a time of its own is good until then.
     fn lost(&self, name: &VaultRead) {
-        if matches!(self.life(name), Some(Life::Ends(_))) {
+        if matches!(self.life(name), Some(Freshness::Ends(_))) {
             return;
         }
         self.kept().remove(name);
@@ -212,7 +212,7 @@ impl LeaseCache {
                 }
             }
         }
-        let life = Life::Ends(ends);
+        let life = Freshness::Ends(ends);
         let kept = Kept {
             material: Arc::clone(&material),
             life,

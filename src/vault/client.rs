@@ -19,7 +19,7 @@ const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// The way to one server and namespace until a deadline.
-pub(super) struct Link {
+pub(super) struct ServerLink {
     server: String,
     transport: Transport,
     headers: HeaderMap,
@@ -28,7 +28,7 @@ pub(super) struct Link {
     waits: bool,
 }
 
-impl Link {
+impl ServerLink {
     /// Opens nothing yet; says what of the configuration cannot be used.
     pub(super) fn new(server: &VaultServer, time_limit: TimeLimit) -> Result<Self, Cause> {
         let trust = Trust {
@@ -163,7 +163,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for ServerLink {
     fn drop(&mut self) {
         counters::VAULT_UP.forget(&self.server);
         counters::VAULT_LOGGED_IN.forget(&self.server);

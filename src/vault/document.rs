@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::error::Cause;
-use super::reasons::Limit;
+use super::reasons::OverLimit;
 use crate::base::coding::hex;
 use crate::base::material::{Node, SecretBytes};
 
@@ -37,9 +37,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn value(&mut self, above: usize) -> Result<Node, Cause> {
-        self.room = self.room.checked_sub(1).ok_or(Limit::Many)?;
+        self.room = self.room.checked_sub(1).ok_or(OverLimit::Many)?;
         match self.peek() {
-            Some(b'{' | b'[') if above >= DEPTH => Err(Limit::Deep.into()),
+            Some(b'{' | b'[') if above >= DEPTH => Err(OverLimit::Deep.into()),
             Some(b'{') => self.map(above + 1),
             Some(b'[') => self.list(above + 1),
             Some(b'"') => Ok(Node::Text(self.text()?)),
@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::super::reasons::Trouble;
+    use super::super::reasons::Outage;
     use super::*;
 
     fn parse(json: &str) -> Result<Node, Cause> {
@@ -250,7 +250,7 @@ mod tests {
             r#"{"a":1,"b":2,"a":3}"#,
         ] {
             assert!(
-                matches!(parse(json), Err(Cause::Trouble(Trouble::NotVault { .. }))),
+                matches!(parse(json), Err(Cause::Trouble(Outage::NotVault { .. }))),
                 "{json}"
             );
         }
@@ -263,7 +263,7 @@ mod tests {
         for depth in [DEPTH + 1, 100_000] {
             assert!(matches!(
                 parse(&nested(depth)),
-                Err(Cause::Limit(Limit::Deep))
+                Err(Cause::Limit(OverLimit::Deep))
             ));
         }
     }
@@ -273,7 +273,7 @@ mod tests {
         let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
         assert!(parse(&list(VALUES - 1)).is_ok());
         let many = parse(&list(VALUES));
-        assert!(matches!(many, Err(Cause::Limit(Limit::Many))));
+        assert!(matches!(many, Err(Cause::Limit(OverLimit::Many))));
     }
 
     fn expected(value: &Value) -> Node {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::document;
 use super::error::Cause;
-use super::reasons::{Absence, Ban, Misuse, Refusal, Trouble};
+use super::reasons::{Absence, Ban, Misuse, Outage, ServerRefusal};
 use super::span::seconds;
 use crate::base::material::{Lease, Node};
 use crate::base::redact::without_secrets;
@@ -167,20 +167,20 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
                 text if text.contains("preflight capability check") => Ban::Preflight,
                 _ => Ban::Told,
             };
-            Refusal::Forbidden { text: text(), ban }.into()
+            ServerRefusal::Forbidden { text: text(), ban }.into()
         }
         StatusCode::METHOD_NOT_ALLOWED => Misuse::NeedsWrite.into(),
         StatusCode::TOO_MANY_REQUESTS => busy(answer),
-        StatusCode::SERVICE_UNAVAILABLE if said("sealed") => Trouble::Sealed.into(),
+        StatusCode::SERVICE_UNAVAILABLE if said("sealed") => Outage::Sealed.into(),
         StatusCode::INTERNAL_SERVER_ERROR if said("active cluster node not found") => {
-            Trouble::NoLeader.into()
+            Outage::NoLeader.into()
         }
         StatusCode::BAD_REQUEST if said("lease not found") => Absence::Lease.into(),
         // A KV engine that is being upgraded to v2 says so with a 400.
         StatusCode::BAD_REQUEST if said("Upgrading from non-versioned") => server(answer, text()),
         StatusCode::PRECONDITION_FAILED => server(answer, text()),
         status if status.is_server_error() => server(answer, text()),
-        status => Cause::from(Refusal::Rejected {
+        status => Cause::from(ServerRefusal::Rejected {
             status: status.as_u16(),
             text: text(),
         }),
@@ -189,7 +189,7 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
 
 fn server(answer: &Answer, text: String) -> Cause {
     let (status, wait) = (answer.status.as_u16(), asked(answer));
-    Trouble::Server { status, text, wait }.into()
+    Outage::Server { status, text, wait }.into()
 }
 
 /// A list of texts for people.
@@ -222,7 +222,7 @@ fn plain(text: &str) -> &str {
 
 fn busy(answer: &Answer) -> Cause {
     let wait = asked(answer);
-    Trouble::Busy { wait }.into()
+    Outage::Busy { wait }.into()
 }
 
 /// How long the server wants us to wait.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::reasons::{Absence, Limit, Misuse, Refusal, Setup, Trouble};
+use super::reasons::{Absence, Misuse, Outage, OverLimit, ServerRefusal, Setup};
 use crate::base::failure::{Class, Fault};
 use crate::disk::DiskError;
 use crate::net::NetError;
@@ -77,14 +77,14 @@ impl Fault for VaultError {
 
 /// Where a request ended that did not succeed.
 #[derive(Debug, Clone)]
-pub(super) enum Stop {
+pub(super) enum RequestEnd {
     /// No token could be had.
     Login(Cause),
     /// With a token, nothing was read.
     Read(Cause),
 }
 
-impl<C: Into<Cause>> From<C> for Stop {
+impl<C: Into<Cause>> From<C> for RequestEnd {
     fn from(cause: C) -> Self {
         Self::Read(cause.into())
     }
@@ -101,11 +101,11 @@ pub(super) enum Cause {
     #[error(transparent)]
     Net(NetError),
     #[error(transparent)]
-    Trouble(#[from] Trouble),
+    Trouble(#[from] Outage),
     #[error(transparent)]
-    Limit(#[from] Limit),
+    Limit(#[from] OverLimit),
     #[error(transparent)]
-    Refusal(#[from] Refusal),
+    Refusal(#[from] ServerRefusal),
     #[error(transparent)]
     Absence(#[from] Absence),
     #[error(transparent)]
@@ -123,8 +123,8 @@ impl From<NetError> for Cause {
         match error {
             NetError::NoHttp => Self::not_vault("no HTTP"),
             NetError::BrokeOff => Self::not_vault("it broke off"),
-            NetError::Large { .. } => Limit::Large.into(),
-            NetError::Memory(full) => Limit::from(full).into(),
+            NetError::Large { .. } => OverLimit::Large.into(),
+            NetError::Memory(full) => OverLimit::from(full).into(),
             error @ (NetError::Address { .. }
             | NetError::Plaintext { .. }
             | NetError::Connect { .. }
@@ -139,9 +139,9 @@ impl From<NetError> for Cause {
 }
 
 impl Cause {
-    /// What [`Trouble::NotVault`] says of one answer.
+    /// What [`Outage::NotVault`] says of one answer.
     pub(super) fn not_vault(what: impl Into<String>) -> Self {
-        Self::Trouble(Trouble::NotVault { what: what.into() })
+        Self::Trouble(Outage::NotVault { what: what.into() })
     }
 
     /// Whether the same request may succeed later.
@@ -175,7 +175,7 @@ impl Cause {
     /// Whether the server takes our credentials for no good ones.
     pub(super) fn is_refused_login(&self) -> bool {
         match self {
-            Self::Refusal(refusal) => matches!(refusal, Refusal::Login { .. }),
+            Self::Refusal(refusal) => matches!(refusal, ServerRefusal::Login { .. }),
             Self::Spent { last, .. } => last.is_refused_login(),
             Self::Setup(_)
             | Self::Net(_)
@@ -195,7 +195,7 @@ impl Cause {
     /// How long the server asked us to wait.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         match self {
-            Self::Trouble(Trouble::Busy { wait } | Trouble::Server { wait, .. }) => *wait,
+            Self::Trouble(Outage::Busy { wait } | Outage::Server { wait, .. }) => *wait,
             Self::Spent { last, .. } => last.asked_wait(),
             Self::Setup(_)
             | Self::File(_)
@@ -215,7 +215,7 @@ impl Cause {
             Self::File(error) => error.class(),
             Self::Net(error) => error.class(),
             Self::Trouble(_) => Class::Unavailable,
-            Self::Limit(_) | Self::Refusal(Refusal::Rejected { .. }) => Class::Refused,
+            Self::Limit(_) | Self::Refusal(ServerRefusal::Rejected { .. }) => Class::Refused,
             Self::Refusal(_) => Class::Denied,
             Self::Absence(_) => Class::Missing,
             Self::Misuse(_) => Class::Configuration,
@@ -231,7 +231,7 @@ impl Cause {
             // A credential's file that does not come.
             Self::File(error) if error.absent() => Class::Denied,
             // Every node says so until the auth method is configured.
-            Self::Trouble(Trouble::Server { status: 500, .. }) => Class::Denied,
+            Self::Trouble(Outage::Server { status: 500, .. }) => Class::Denied,
             Self::Spent { last, .. } => last.login_class(),
             Self::Setup(_) | Self::File(_) | Self::Net(_) | Self::Trouble(_) | Self::Limit(_) => {
                 self.class()
@@ -276,7 +276,7 @@ impl Cause {
             }
             Self::Net(error) => return error.hint(),
             Self::Trouble(trouble) => trouble.hint(),
-            Self::Limit(Limit::Room(full)) => return full.hint(),
+            Self::Limit(OverLimit::Room(full)) => return full.hint(),
             Self::Limit(_) => "deliver it in smaller parts",
             Self::Refusal(refusal) => return refusal.hint(),
             Self::Absence(absence) => absence.hint(),

@@ -10,19 +10,19 @@
 use vaultrs::api::kv1::requests::GetSecretRequest;
 use vaultrs::api::kv2::requests::ReadSecretRequest;
 
-use super::access::Access;
+use super::access::SharedLogin;
 use super::endpoint::Own;
 use super::envelope::{Reply, version_state};
-use super::error::{Cause, Stop};
+use super::error::{Cause, RequestEnd};
 use super::mounts::{Engine, Mount, Mounts};
 use super::path::{DataPath, KvPath};
-use super::reasons::{Absence, Misuse, Refusal, Setup};
+use super::reasons::{Absence, Misuse, ServerRefusal, Setup};
 use super::span::{seconds_in, until_rotation};
 use crate::base::material::{Lease, Material, Node};
 use crate::net::Call;
 
 /// What came of asking for a path.
-type Outcome = Result<Reply, Stop>;
+type Outcome = Result<Reply, RequestEnd>;
 
 /// A path, and how it is to be read.
 #[derive(Clone, Copy)]
@@ -35,14 +35,14 @@ pub(super) struct Question<'a> {
 
 /// Reads a path, at a version where one is given.
 pub(super) async fn read(
-    access: &Access,
+    access: &SharedLogin,
     mounts: &Mounts,
     Question {
         path,
         exact,
         version,
     }: Question<'_>,
-) -> Result<Material, Stop> {
+) -> Result<Material, RequestEnd> {
     let mut tried = None;
     if let Some(at) = path.as_versioned() {
         let outcome = access.ask(&of_secret(&at, version)?).await;
@@ -88,10 +88,10 @@ pub(super) async fn read(
 /// The path by which a secret of KV v2 is read, where its own path leaves `data` out; nothing for
 /// every other path.
 pub(super) async fn data_path(
-    access: &Access,
+    access: &SharedLogin,
     mounts: &Mounts,
     path: &DataPath,
-) -> Result<Option<String>, Stop> {
+) -> Result<Option<String>, RequestEnd> {
     if path.as_versioned().is_some() || path.is_builtin() {
         return Ok(None);
     }
@@ -101,7 +101,11 @@ pub(super) async fn data_path(
 }
 
 /// Writes to a path that answers data.
-pub(super) async fn write(access: &Access, path: &DataPath, body: &str) -> Result<Material, Stop> {
+pub(super) async fn write(
+    access: &SharedLogin,
+    path: &DataPath,
+    body: &str,
+) -> Result<Material, RequestEnd> {
     if !body.trim_start().starts_with('{')
         || serde_json::from_str::<&serde_json::value::RawValue>(body).is_err()
     {
@@ -109,14 +113,14 @@ pub(super) async fn write(access: &Access, path: &DataPath, body: &str) -> Resul
     }
     let call = Call::of(&Own::write(path.as_str(), body.as_bytes()))?;
     let reply = access.ask(&call).await.map_err(|stop| match stop {
-        Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })) => {
+        RequestEnd::Read(Cause::Refusal(ServerRefusal::Forbidden { .. })) => {
             let place = Place {
                 path: path.as_str(),
                 mount_known: false,
             };
             denied(access, true, place)
         }
-        stop @ (Stop::Read(_) | Stop::Login(_)) => stop,
+        stop @ (RequestEnd::Read(_) | RequestEnd::Login(_)) => stop,
     })?;
     Ok(any(reply)?)
 }
@@ -171,10 +175,10 @@ pub(super) fn secret(mount: Option<&Mount>, path: &DataPath) -> Result<Option<Kv
 fn is_settled(outcome: &Outcome) -> bool {
     match outcome {
         Ok(reply) => is_versioned(reply),
-        Err(Stop::Read(
+        Err(RequestEnd::Read(
             Cause::Absence(Absence::Nothing)
             | Cause::Misuse(Misuse::Unversioned)
-            | Cause::Refusal(Refusal::Forbidden { .. }),
+            | Cause::Refusal(ServerRefusal::Forbidden { .. }),
         )) => false,
         Err(_) => true,
     }
@@ -258,10 +262,17 @@ fn lease_of_token(auth: &Node) -> Lease {
 }
 
 /// A refusal in the words of the place that was asked for, which is the one a policy must name.
-fn explain(stop: Stop, access: &Access, place: Place<'_>, version: Option<u64>) -> Stop {
+fn explain(
+    stop: RequestEnd,
+    access: &SharedLogin,
+    place: Place<'_>,
+    version: Option<u64>,
+) -> RequestEnd {
     match (stop, version) {
-        (Stop::Read(Cause::Refusal(Refusal::Forbidden { .. })), _) => denied(access, false, place),
-        (Stop::Read(Cause::Absence(Absence::Nothing)), Some(version)) => {
+        (RequestEnd::Read(Cause::Refusal(ServerRefusal::Forbidden { .. })), _) => {
+            denied(access, false, place)
+        }
+        (RequestEnd::Read(Cause::Absence(Absence::Nothing)), Some(version)) => {
             Absence::Version(version).into()
         }
         (stop, _) => stop,
@@ -276,7 +287,7 @@ struct Place<'a> {
 }
 
 /// A refusal at a path that is not of a secrets engine.
-pub(super) fn refused(access: &Access, writes: bool, path: &str) -> Stop {
+pub(super) fn refused(access: &SharedLogin, writes: bool, path: &str) -> RequestEnd {
     let place = Place {
         path,
         mount_known: true,
@@ -284,8 +295,8 @@ pub(super) fn refused(access: &Access, writes: bool, path: &str) -> Stop {
     denied(access, writes, place)
 }
 
-fn denied(access: &Access, writes: bool, place: Place<'_>) -> Stop {
-    let refusal = Refusal::Denied {
+fn denied(access: &SharedLogin, writes: bool, place: Place<'_>) -> RequestEnd {
+    let refusal = ServerRefusal::Denied {
         identity: access.identity(),
         writes,
         path: place.path.to_owned(),

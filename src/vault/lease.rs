@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::Session;
 use super::endpoint::Own;
-use super::error::{Cause, Stop};
+use super::error::{Cause, RequestEnd};
 use super::reasons::Absence;
 use crate::base::counters;
 use crate::base::failure::Failure;
@@ -42,16 +42,16 @@ impl Session {
         };
         match self.ask_for_more(id).await {
             Ok(renewal) => renewal,
-            Err(Stop::Login(cause)) => Renewal::Later(failure(cause)),
-            Err(Stop::Read(cause)) if cause.is_passing() => Renewal::Later(failure(cause)),
-            Err(Stop::Read(cause @ Cause::Absence(Absence::Lease))) => {
+            Err(RequestEnd::Login(cause)) => Renewal::Later(failure(cause)),
+            Err(RequestEnd::Read(cause)) if cause.is_passing() => Renewal::Later(failure(cause)),
+            Err(RequestEnd::Read(cause @ Cause::Absence(Absence::Lease))) => {
                 Renewal::Gone(failure(cause))
             }
-            Err(Stop::Read(cause)) => Renewal::Refused(failure(cause)),
+            Err(RequestEnd::Read(cause)) => Renewal::Refused(failure(cause)),
         }
     }
 
-    async fn ask_for_more(&self, id: &str) -> Result<Renewal, Stop> {
+    async fn ask_for_more(&self, id: &str) -> Result<Renewal, RequestEnd> {
         let access = self.access.as_ref().map_err(Cause::clone)?;
         let body = Zeroizing::new(serde_json::json!({"lease_id": id}).to_string());
         let call = Call::of(&Own::write("sys/leases/renew", body.as_bytes()))?;

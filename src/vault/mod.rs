@@ -40,15 +40,15 @@ pub use actions::Runner;
 pub use lease::Renewal;
 pub use roots::check_roots;
 pub use span::LONGEST;
-pub use version::{Known, State, Version};
+pub use version::{Known, NewestVersion, VersionState};
 
-use self::access::Access;
-use self::client::Link;
-use self::error::{Cause, Stop, VaultError};
+use self::access::SharedLogin;
+use self::client::ServerLink;
+use self::error::{Cause, RequestEnd, VaultError};
 use self::kv::Question;
 use self::mounts::Mounts;
 use self::path::DataPath;
-use self::reasons::{Limit, Refusal, Setup};
+use self::reasons::{OverLimit, ServerRefusal, Setup};
 use self::version::Refused;
 use crate::base::coding::base64;
 use crate::base::failure::{Class, Failure};
@@ -63,7 +63,7 @@ pub struct Session {
     spec: VaultServer,
     /// Where address and identity were written.
     places: [Location; 2],
-    access: Result<Access, Cause>,
+    access: Result<SharedLogin, Cause>,
     mounts: Mounts,
     refused: Refused,
     /// How many deliveries hold leased data of ours.
@@ -75,12 +75,12 @@ impl Session {
     pub fn new(server: VaultServer, time_limit: impl Into<TimeLimit>) -> Self {
         let link = auth::check_mount(&server.auth)
             .map_err(Cause::from)
-            .and_then(|()| Link::new(&server, time_limit.into()));
+            .and_then(|()| ServerLink::new(&server, time_limit.into()));
         Self {
             server: server.name.clone(),
             spec: server.anywhere(),
             places: [server.address_at.clone(), server.auth_at.clone()],
-            access: link.map(|link| Access::new(link, server.auth)),
+            access: link.map(|link| SharedLogin::new(link, server.auth)),
             mounts: Mounts::default(),
             refused: Refused::default(),
             leases: AtomicUsize::new(0),
@@ -169,7 +169,10 @@ impl Session {
     /// Writes what a transit engine decrypts, and gives the bytes that it answers.
     pub async fn decrypt(&self, request: &VaultRead) -> Result<SecretBytes, Failure> {
         let answer = self.fetch(request).await.map_err(|stop| {
-            let is_no = matches!(&stop, Stop::Read(Cause::Refusal(Refusal::Rejected { .. })));
+            let is_no = matches!(
+                &stop,
+                RequestEnd::Read(Cause::Refusal(ServerRefusal::Rejected { .. }))
+            );
             let failure = self.failure(stop, request);
             match is_no {
                 // It has no such key, or another one.
@@ -187,14 +190,14 @@ impl Session {
         let bytes = text
             .and_then(Node::leaf)
             .and_then(|text| base64::decode(text.expose()));
-        let unclear = || Stop::from(Cause::not_vault("transit without plaintext"));
+        let unclear = || RequestEnd::from(Cause::not_vault("transit without plaintext"));
         match bytes {
             Some(bytes) => Ok(SecretBytes::from(bytes)),
             None => Err(self.failure(unclear(), request)),
         }
     }
 
-    async fn fetch(&self, read: &VaultRead) -> Result<Material, Stop> {
+    async fn fetch(&self, read: &VaultRead) -> Result<Material, RequestEnd> {
         let VaultRead {
             server: _,
             path,
@@ -214,15 +217,15 @@ impl Session {
             None => kv::read(access, &self.mounts, question).await,
         }?;
         // Refused here, so that nobody keeps it.
-        memory::check().map_err(|full| Cause::from(Limit::from(full)))?;
+        memory::check().map_err(|full| Cause::from(OverLimit::from(full)))?;
         Ok(material)
     }
 
     /// What a stop means to who asked: the hint tells the place in the configuration that it is
     /// about.
-    fn failure(&self, stop: Stop, read: &VaultRead) -> Failure {
-        let login = matches!(stop, Stop::Login(_));
-        let (Stop::Login(cause) | Stop::Read(cause)) = &stop;
+    fn failure(&self, stop: RequestEnd, read: &VaultRead) -> Failure {
+        let login = matches!(stop, RequestEnd::Login(_));
+        let (RequestEnd::Login(cause) | RequestEnd::Read(cause)) = &stop;
         let of_the_server = cause.is_of_the_server();
         let refused = login && cause.is_refused_login();
         let mut failure = Failure::from(self.name(stop, read));
@@ -247,7 +250,7 @@ impl Session {
         failure
     }
 
-    fn name(&self, stop: Stop, read: &VaultRead) -> VaultError {
+    fn name(&self, stop: RequestEnd, read: &VaultRead) -> VaultError {
         let server = self.server.clone();
         // A path that was refused may hold what must not reach a terminal.
         let path = match read.path.contains(char::is_control) {
@@ -255,12 +258,12 @@ impl Session {
             false => read.path.clone(),
         };
         match (stop, &self.access) {
-            (Stop::Login(source), Ok(access)) => VaultError::Login {
+            (RequestEnd::Login(source), Ok(access)) => VaultError::Login {
                 server,
                 identity: access.identity_beside(&source),
                 source,
             },
-            (Stop::Login(source) | Stop::Read(source), _) => match read.write {
+            (RequestEnd::Login(source) | RequestEnd::Read(source), _) => match read.write {
                 None => VaultError::Read {
                     server,
                     path,
@@ -316,7 +319,7 @@ impl Session {
     }
 
     /// The newest version of a KV v2 secret; nothing where only a full read can tell.
-    pub async fn version(&self, read: &VaultRead) -> Result<Option<Version>, Failure> {
+    pub async fn version(&self, read: &VaultRead) -> Result<Option<NewestVersion>, Failure> {
         let asked = async {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
             let access = self.access.as_ref().map_err(Cause::clone)?;

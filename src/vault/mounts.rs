@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
-use super::access::Access;
+use super::access::SharedLogin;
 use super::endpoint::Own;
 use super::envelope::Reply;
-use super::error::{Cause, Stop};
+use super::error::{Cause, RequestEnd};
 use super::path::DataPath;
-use super::reasons::{Absence, Refusal};
+use super::reasons::{Absence, ServerRefusal};
 use crate::base::lock::locked;
 use crate::base::material::Node;
 use crate::net::Call;
@@ -57,16 +57,16 @@ type Known = tokio::sync::Mutex<Beneath>;
 struct Beneath {
     mounts: Vec<Mount>,
     /// How the last question failed, and when: for those who waited for it.
-    failed: Option<(Instant, Stop)>,
+    failed: Option<(Instant, RequestEnd)>,
 }
 
 impl Mounts {
     /// The mount of a path; nothing when we may not know it.
     pub(super) async fn find(
         &self,
-        access: &Access,
+        access: &SharedLogin,
         path: &DataPath,
-    ) -> Result<Option<Mount>, Stop> {
+    ) -> Result<Option<Mount>, RequestEnd> {
         let asked = Instant::now();
         let known = self.known(path.first_part());
         let mut known = known.lock().await;
@@ -91,8 +91,8 @@ impl Mounts {
                 known.mounts.push(mount.clone());
                 Ok(Some(mount))
             }
-            Err(Stop::Read(
-                Cause::Refusal(Refusal::Forbidden { .. })
+            Err(RequestEnd::Read(
+                Cause::Refusal(ServerRefusal::Forbidden { .. })
                 | Cause::Absence(Absence::Mount | Absence::Nothing),
             )) => {
                 tracing::debug!(

@@ -52,7 +52,7 @@ impl Setup {
 
 /// May pass by itself: each is tried again until the deadline.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum Outage {
     #[error("not a Vault answer ({what})")]
     NotVault { what: String },
     #[error("vault is sealed")]
@@ -69,7 +69,7 @@ pub(super) enum Trouble {
     },
 }
 
-impl Trouble {
+impl Outage {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::NotVault { .. } => "something else answers at this address: a proxy, an ingress",
@@ -83,7 +83,7 @@ impl Trouble {
 
 /// More than we take in.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Limit {
+pub(super) enum OverLimit {
     #[error(transparent)]
     Room(#[from] Full),
     #[error("the answer is larger than 4 MiB")]
@@ -107,7 +107,7 @@ pub(super) enum Ban {
 
 /// Vault will not.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum ServerRefusal {
     /// A 403 whose meaning is not known yet.
     #[error("permission denied: {text}")]
     Forbidden { text: String, ban: Ban },
@@ -135,7 +135,7 @@ pub(super) enum Refusal {
     WrongWrap { found: String, mount: String },
 }
 
-impl Refusal {
+impl ServerRefusal {
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Denied {

@@ -71,7 +71,7 @@ impl Pace {
 mod tests {
     use std::time::Duration;
 
-    use super::super::reasons::Trouble;
+    use super::super::reasons::Outage;
     use super::*;
 
     #[tokio::test]
@@ -79,7 +79,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_millis(300);
         let mut pace = Pace::new("v", deadline.into(), false);
         let gave_up = loop {
-            if let Err(cause) = pace.pause(Trouble::Sealed.into()).await {
+            if let Err(cause) = pace.pause(Outage::Sealed.into()).await {
                 break cause;
             }
         };
@@ -87,6 +87,6 @@ mod tests {
         let Cause::Spent { tries, last } = gave_up else {
             panic!("must be spent: {gave_up}");
         };
-        assert!(tries > 1 && matches!(*last, Cause::Trouble(Trouble::Sealed)));
+        assert!(tries > 1 && matches!(*last, Cause::Trouble(Outage::Sealed)));
     }
 }

@@ -54,7 +54,7 @@ impl Credential {
 pub(super) struct Token {
     pub(super) credential: Credential,
     /// How long it lives, where the login said so.
-    pub(super) life: Option<Life>,
+    pub(super) life: Option<TokenLife>,
     /// Whether it may be revoked when we end: it is ours alone, and of a kind that can be.
     pub(super) revocable: bool,
     /// Counts the tokens of a session.
@@ -63,7 +63,7 @@ pub(super) struct Token {
 
 /// How long a token lives, as its login said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Life {
+pub(super) struct TokenLife {
     /// When the login was sent.
     pub(super) since: Instant,
     /// From then on.
@@ -86,7 +86,7 @@ impl Token {
         Ok(Self {
             credential: Credential::parse(token).map_err(|_| no_token())?,
             // No duration, and one of zero, mean a token without an end.
-            life: span.filter(|span| !span.is_zero()).map(|span| Life {
+            life: span.filter(|span| !span.is_zero()).map(|span| TokenLife {
                 since,
                 span,
                 renewable: auth.entry("renewable") == Some(&Node::Bool(true)),
@@ -107,7 +107,7 @@ impl Token {
     }
 
     /// The same token with a new life.
-    pub(super) fn prolonged(&self, life: Life) -> Self {
+    pub(super) fn prolonged(&self, life: TokenLife) -> Self {
         Self {
             credential: self.credential.clone(),
             life: Some(life),
@@ -118,8 +118,9 @@ impl Token {
 
     /// Whether it has ended by the clock.
     pub(super) fn is_spent(&self, now: Instant) -> bool {
-        self.life
-            .is_some_and(|Life { since, span, .. }| now.saturating_duration_since(since) >= span)
+        self.life.is_some_and(|TokenLife { since, span, .. }| {
+            now.saturating_duration_since(since) >= span
+        })
     }
 }
 

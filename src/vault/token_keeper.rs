@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use vaultrs::api::token::requests::RevokeTokenSelfRequest;
 
-use super::access::{Access, State};
+use super::access::{SharedLogin, TokenState};
 use super::endpoint::Own;
-use super::error::{Cause, Stop};
+use super::error::{Cause, RequestEnd};
 use super::span::seconds_in;
-use super::token::{Life, Token};
+use super::token::{Token, TokenLife};
 use crate::base::counters;
 use crate::base::material::Node;
-use crate::base::renewal::{RenewalSchedule, Turn, backoff};
+use crate::base::renewal::{RenewalSchedule, RenewalTurn, backoff};
 use crate::net::Call;
 use crate::process::time_limit::chance;
 
@@ -32,15 +32,15 @@ const TROUBLE: Duration = Duration::from_secs(40);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task {
     pub(super) at: Instant,
-    pub(super) step: Step,
+    pub(super) step: KeeperStep,
 }
 
 /// The kinds of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Step {
+pub(super) enum KeeperStep {
     /// The token is ours and ends.
     Keep {
-        turn: Turn,
+        turn: RenewalTurn,
         schedule: RenewalSchedule,
         errors: u32,
     },
@@ -53,7 +53,7 @@ pub(super) enum Step {
 impl Task {
     /// What a new token needs.
     pub(super) fn of(token: &Token) -> Option<Self> {
-        let Life {
+        let TokenLife {
             since,
             span,
             renewable,
@@ -64,10 +64,10 @@ impl Task {
         Some(Self::keep(turn, wait, schedule, 0))
     }
 
-    fn keep(turn: Turn, wait: Duration, schedule: RenewalSchedule, errors: u32) -> Self {
+    fn keep(turn: RenewalTurn, wait: Duration, schedule: RenewalSchedule, errors: u32) -> Self {
         Self {
             at: Instant::now() + wait,
-            step: Step::Keep {
+            step: KeeperStep::Keep {
                 turn,
                 schedule,
                 errors,
@@ -76,13 +76,13 @@ impl Task {
     }
 }
 
-impl State {
+impl TokenState {
     /// Whether a token is still valid, but so near its end that its next user takes a new one.
     pub(super) fn is_outdated(&self, token: &Token) -> bool {
         let outdated = matches!(
             self.task,
             Some(Task {
-                step: Step::Outdated,
+                step: KeeperStep::Outdated,
                 ..
             })
         );
@@ -90,7 +90,7 @@ impl State {
     }
 }
 
-impl Access {
+impl SharedLogin {
     /// Does what the token needs, for ever. `leased` says whether delivered data ends with the
     /// token.
     pub(super) async fn tend(&self, leased: impl Fn() -> bool) {
@@ -100,7 +100,7 @@ impl Access {
             match task {
                 None
                 | Some(Task {
-                    step: Step::Outdated,
+                    step: KeeperStep::Outdated,
                     ..
                 }) => stirred.await,
                 Some(Task { at, step }) => {
@@ -113,27 +113,27 @@ impl Access {
         }
     }
 
-    async fn act(&self, step: Step, leased: bool) {
+    async fn act(&self, step: KeeperStep, leased: bool) {
         match step {
-            Step::Keep {
-                turn: Turn::Renew,
+            KeeperStep::Keep {
+                turn: RenewalTurn::Renew,
                 schedule,
                 errors,
             } => self.renew(schedule, errors).await,
-            Step::Keep {
-                turn: Turn::Replace,
+            KeeperStep::Keep {
+                turn: RenewalTurn::Replace,
                 ..
             } if !leased => {
                 let mut state = self.state.lock().await;
                 if let Some(task) = &mut state.task {
-                    task.step = Step::Outdated;
+                    task.step = KeeperStep::Outdated;
                 }
             }
-            Step::Keep { .. } | Step::LogIn => {
+            KeeperStep::Keep { .. } | KeeperStep::LogIn => {
                 let mut state = self.state.lock().await;
                 // Its own timetable is what this is.
                 state.failed = None;
-                if let Err(Stop::Login(cause) | Stop::Read(cause)) =
+                if let Err(RequestEnd::Login(cause) | RequestEnd::Read(cause)) =
                     self.log_in(&mut state, Instant::now()).await
                 {
                     let (failures, identity) = (state.failures, self.identity());
@@ -148,7 +148,7 @@ impl Access {
                     }
                 }
             }
-            Step::Outdated => {}
+            KeeperStep::Outdated => {}
         }
     }
 
@@ -203,7 +203,7 @@ impl Access {
 
     /// A login failed: when this identity asks again, and not before the server wants to be asked,
     /// within our own bound.
-    pub(super) fn plan_a_login(&self, state: &mut State, cause: &Cause) {
+    pub(super) fn plan_a_login(&self, state: &mut TokenState, cause: &Cause) {
         if !self.link.stays() {
             return;
         }
@@ -216,7 +216,7 @@ impl Access {
         let least = cause.asked_wait().unwrap_or(LOGINS.0);
         state.task = Some(Task {
             at: Instant::now() + wait.max(least).min(LOGINS.1),
-            step: Step::LogIn,
+            step: KeeperStep::LogIn,
         });
         self.stirred.notify_one();
     }
@@ -245,7 +245,8 @@ impl Access {
             let now = Instant::now();
             let alive = |token: &Arc<Token>| !token.is_spent(now);
             let alive = !failing && state.token.as_ref().is_some_and(alive);
-            if let Err(Stop::Login(cause) | Stop::Read(cause)) = self.log_in(&mut state, now).await
+            if let Err(RequestEnd::Login(cause) | RequestEnd::Read(cause)) =
+                self.log_in(&mut state, now).await
             {
                 tracing::warn!("the changed credential gave no vault token: {cause}");
                 if alive {
@@ -284,9 +285,9 @@ impl Access {
 }
 
 /// The life that an answer to a renewal tells.
-fn life_of(auth: &Node, since: Instant) -> Option<Life> {
+fn life_of(auth: &Node, since: Instant) -> Option<TokenLife> {
     let seconds = seconds_in(auth, "lease_duration").filter(|&seconds| seconds > 0)?;
-    Some(Life {
+    Some(TokenLife {
         since,
         span: Duration::from_secs(seconds),
         renewable: auth.entry("renewable") == Some(&Node::Bool(true)),

@@ -8,13 +8,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::access::Access;
+use super::access::SharedLogin;
 use super::endpoint::Own;
-use super::error::{Cause, Stop};
+use super::error::{Cause, RequestEnd};
 use super::kv::secret;
 use super::mounts::Mounts;
 use super::path::DataPath;
-use super::reasons::Refusal;
+use super::reasons::ServerRefusal;
 use crate::base::lock::locked;
 use crate::base::material::Node;
 use crate::net::Call;
@@ -24,7 +24,7 @@ const BELIEVED: Duration = Duration::from_secs(3600);
 
 /// The newest version of a secret, as its metadata tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
+pub struct NewestVersion {
     /// Counted from 1.
     pub number: String,
     /// When it was made.
@@ -39,12 +39,12 @@ pub struct Known {
     /// When it was made.
     pub made: String,
     /// What became of it.
-    pub state: State,
+    pub state: VersionState,
 }
 
 /// What became of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum VersionState {
     /// It can be read.
     Readable,
     /// It can be undeleted.
@@ -53,7 +53,7 @@ pub enum State {
     Destroyed,
 }
 
-impl State {
+impl VersionState {
     /// As Vault calls it.
     pub fn word(self) -> &'static str {
         match self {
@@ -83,11 +83,11 @@ impl Refused {
 /// The version that a full read would give; nothing where that cannot be told from the metadata
 /// alone.
 pub(super) async fn version(
-    access: &Access,
+    access: &SharedLogin,
     mounts: &Mounts,
     refused: &Refused,
     path: &DataPath,
-) -> Result<Option<Version>, Stop> {
+) -> Result<Option<NewestVersion>, RequestEnd> {
     let Some(metadata) = metadata_path(access, mounts, path).await? else {
         return Ok(None);
     };
@@ -97,7 +97,7 @@ pub(super) async fn version(
     }
     match access.ask(&Call::of(&Own::read(&metadata))?).await {
         Ok(reply) => Ok(living_version(&reply.data)),
-        Err(Stop::Read(Cause::Refusal(Refusal::Forbidden { .. }))) => {
+        Err(RequestEnd::Read(Cause::Refusal(ServerRefusal::Forbidden { .. }))) => {
             tracing::info!(
                 path = metadata,
                 "no right to it: the whole secret is read at each refresh instead"
@@ -105,17 +105,17 @@ pub(super) async fn version(
             refused.add(metadata, token());
             Ok(None)
         }
-        Err(Stop::Read(Cause::Refusal(_) | Cause::Absence(_) | Cause::Misuse(_))) => Ok(None),
+        Err(RequestEnd::Read(Cause::Refusal(_) | Cause::Absence(_) | Cause::Misuse(_))) => Ok(None),
         Err(stop) => Err(stop),
     }
 }
 
 /// Where the metadata of a secret lies; nothing for what is no secret of KV v2.
 async fn metadata_path(
-    access: &Access,
+    access: &SharedLogin,
     mounts: &Mounts,
     path: &DataPath,
-) -> Result<Option<String>, Stop> {
+) -> Result<Option<String>, RequestEnd> {
     let at = match path.as_versioned() {
         Some(at) => Some(at),
         None => secret(mounts.find(access, path).await?.as_ref(), path)?,
@@ -126,10 +126,10 @@ async fn metadata_path(
 /// All versions that a secret's metadata knows, the newest first; nothing for what is no secret of
 /// KV v2.
 pub(super) async fn versions(
-    access: &Access,
+    access: &SharedLogin,
     mounts: &Mounts,
     path: &DataPath,
-) -> Result<Option<Vec<Known>>, Stop> {
+) -> Result<Option<Vec<Known>>, RequestEnd> {
     let Some(metadata) = metadata_path(access, mounts, path).await? else {
         return Ok(None);
     };
@@ -154,8 +154,8 @@ fn known(number: &str, version: &Node) -> Option<Known> {
         .and_then(|time| time.expose_str()?.parse().ok());
     let stands = goes.is_some_and(|goes| goes > Timestamp::now());
     let state = match state(version) {
-        State::Deleted if stands => State::Readable,
-        state @ (State::Readable | State::Deleted | State::Destroyed) => state,
+        VersionState::Deleted if stands => VersionState::Readable,
+        state @ (VersionState::Readable | VersionState::Deleted | VersionState::Destroyed) => state,
     };
     Some(Known {
         number: number.parse().ok()?,
@@ -164,24 +164,24 @@ fn known(number: &str, version: &Node) -> Option<Known> {
     })
 }
 
-fn state(version: &Node) -> State {
+fn state(version: &Node) -> VersionState {
     if version.entry("destroyed") != Some(&Node::Bool(false)) {
-        State::Destroyed
+        VersionState::Destroyed
     } else if version.entry("deletion_time") != Some(&Node::text("")) {
-        State::Deleted
+        VersionState::Deleted
     } else {
-        State::Readable
+        VersionState::Readable
     }
 }
 
 /// The current version, if it is neither deleted nor destroyed.
-fn living_version(metadata: &Node) -> Option<Version> {
+fn living_version(metadata: &Node) -> Option<NewestVersion> {
     let current = metadata.entry("current_version").and_then(Node::leaf)?;
     let current = current.expose_str()?;
     let version = metadata.entry("versions")?.entry(current)?;
     let made = version.entry("created_time").and_then(Node::leaf)?;
     let made = made.expose_str()?.to_owned();
-    (state(version) == State::Readable).then(|| Version {
+    (state(version) == VersionState::Readable).then(|| NewestVersion {
         number: current.to_owned(),
         made,
     })

@@ -3,11 +3,11 @@
 
 use vaultrs::api::sys::requests::UnwrapRequest;
 
-use super::client::Link;
+use super::client::ServerLink;
 use super::endpoint::Own;
 use super::envelope::Reply;
 use super::error::Cause;
-use super::reasons::Refusal;
+use super::reasons::ServerRefusal;
 use super::token::{Credential, Token};
 use crate::base::material::Node;
 use crate::base::redact::without_secrets;
@@ -15,7 +15,7 @@ use crate::net::Call;
 
 /// Unwraps the secret id of an approle mount. The wrapping token works once.
 pub(super) async fn secret_id(
-    link: &Link,
+    link: &ServerLink,
     wrapping: Credential,
     mount: &str,
 ) -> Result<Credential, Cause> {
@@ -29,7 +29,7 @@ pub(super) async fn secret_id(
         _ => return Err(Cause::not_vault("a wrapping token without creation_path")),
     };
     if !makes_secret_ids(path, mount) {
-        let refusal = Refusal::WrongWrap {
+        let refusal = ServerRefusal::WrongWrap {
             found: without_secrets(path, &[]),
             mount: mount.to_owned(),
         };
@@ -45,10 +45,10 @@ pub(super) async fn secret_id(
 }
 
 /// Says of a wrapping token that is refused what that means.
-async fn ask(link: &Link, call: &Call, token: &Token) -> Result<Reply, Cause> {
+async fn ask(link: &ServerLink, call: &Call, token: &Token) -> Result<Reply, Cause> {
     let answer = link.persist(call, token).await;
     match answer {
-        Err(Cause::Refusal(_)) => Err(Refusal::Unwrapped.into()),
+        Err(Cause::Refusal(_)) => Err(ServerRefusal::Unwrapped.into()),
         answer => answer,
     }
 }

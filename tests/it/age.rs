@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use keyferry::base::failure::{Class, Failure, Fault};
 use keyferry::base::material::SecretBytes;
-use keyferry::envelope::age::{self, AgeError, Identity, KeyProblem};
+use keyferry::envelope::age::{self, AgeError, Identity, IdentityProblem};
 use sha2::{Digest, Sha256};
 
 const CANARY: &[u8] = b"canary-value-7\n";
@@ -240,9 +240,9 @@ fn monsters_are_refused_at_once() {
 #[test]
 fn ssh_keys_that_cannot_be_used_are_refused_by_name() {
     for (file, problem) in [
-        ("ssh_ed25519_passphrase", KeyProblem::EncryptedSsh),
-        ("ssh_rsa_pem", KeyProblem::ForeignSsh),
-        ("ssh_ecdsa", KeyProblem::SshType),
+        ("ssh_ed25519_passphrase", IdentityProblem::EncryptedSsh),
+        ("ssh_rsa_pem", IdentityProblem::ForeignSsh),
+        ("ssh_ecdsa", IdentityProblem::SshType),
     ] {
         let error = key(file).unwrap_err();
         assert_eq!(error, AgeError::KeyFile(problem), "{file}");
@@ -252,7 +252,7 @@ fn ssh_keys_that_cannot_be_used_are_refused_by_name() {
     let cut = [&whole[..100], b"\n-----END OPENSSH PRIVATE KEY-----\n"].concat();
     assert_eq!(
         Identity::ssh(&SecretBytes::from(cut)).unwrap_err(),
-        AgeError::KeyFile(KeyProblem::DamagedSsh)
+        AgeError::KeyFile(IdentityProblem::DamagedSsh)
     );
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use keyferry::base::artifact;
 use keyferry::base::artifact::{
-    Access, Artifact, EnvLine, FileArtifact, FileBody, FileSetArtifact, Variables,
+    Artifact, EnvLine, FileAccess, FileArtifact, FileBody, FileSetArtifact, Variables,
 };
 use keyferry::base::failure::{Class, Failure};
 use keyferry::base::material::SecretBytes;
@@ -34,7 +34,7 @@ fn whole(path: impl Into<PathBuf>, body: &str) -> FileArtifact {
         path: path.into(),
         body: FileBody::Whole(body.into()),
         variables: Variables::Opaque,
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
     }
 }
 
@@ -45,7 +45,7 @@ fn set(dir: impl Into<PathBuf>, files: &[(&str, &str)]) -> FileSetArtifact {
     FileSetArtifact {
         dir: dir.into(),
         files: files.collect(),
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
     }
 }
 
@@ -484,9 +484,9 @@ fn row_52_memory_is_demanded_where_said() {
     let require = |path: PathBuf| {
         let file = whole(path, "A=1\n");
         Artifact::of_file(FileArtifact {
-            access: Access {
+            access: FileAccess {
                 require_tmpfs: true,
-                ..Access::PRIVATE
+                ..FileAccess::PRIVATE
             },
             ..file
         })
@@ -562,9 +562,9 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
             path: path.clone(),
             body: FileBody::Lines(vec![line("A", "new"), line("B", "2"), line("C", "3")]),
             variables: Variables::Opaque,
-            access: Access {
+            access: FileAccess {
                 mode: 0o600,
-                ..Access::PRIVATE
+                ..FileAccess::PRIVATE
             },
         })
     };
@@ -582,7 +582,7 @@ fn edited_files_keep_every_other_byte_and_their_owner() {
         path: missing.clone(),
         body: FileBody::Lines(vec![line("A", "1")]),
         variables: Variables::Opaque,
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
     }));
     assert_eq!((action, done), (Action::Create, Ok(())));
     assert_eq!(fs::read_to_string(&missing).expect("there"), "A=1\n");

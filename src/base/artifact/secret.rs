@@ -17,7 +17,7 @@ mod tls;
 mod x509;
 
 pub use tls::validity;
-pub(crate) use tls::{Link, links, pem};
+pub(crate) use tls::{Certificate, links, pem};
 
 /// Keys and their values.
 pub type Data = BTreeMap<String, SecretBytes>;

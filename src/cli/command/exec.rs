@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use clap::Args;
 
 use keyferry::config::Config;
-use keyferry::mode::github::Step;
+use keyferry::mode::github::GithubStep;
 use keyferry::mode::program::{Program, is_path};
-use keyferry::mode::watch::{OnChange, Watched};
+use keyferry::mode::watch::{OnChange, WatchedProgram};
 use keyferry::mode::{Ended, exec, watch};
 use keyferry::pass::outcome::Failed;
 use keyferry::pass::world::World;
@@ -98,7 +98,7 @@ fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option
 
 /// Whether there is a step at all is asked before any login too.
 fn for_github(common: &Common, config: Config, arguments: &Exec) -> Ended {
-    let step = match Step::open(|name| std::env::var_os(name), arguments.github_output) {
+    let step = match GithubStep::open(|name| std::env::var_os(name), arguments.github_output) {
         Ok(step) => step,
         Err(failure) => return Ended::Failed(Failed::whole(failure)),
     };
@@ -118,7 +118,7 @@ fn watched(
     core_limit: Option<u64>,
 ) -> Ended {
     let world = in_actions(World::staying(config, arguments.place.root.clone(), STEP));
-    let program = Watched {
+    let program = WatchedProgram {
         command: &arguments.command,
         path,
         on_change: arguments.on_change,

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use tokio::time::Instant;
 
 use keyferry::mode::Ended;
-use keyferry::mode::grants::apply::{Caller, Consent, apply};
-use keyferry::mode::grants::{self, Account, Mode, Style, Terms};
+use keyferry::mode::grants::apply::{Consent, Granter, apply};
+use keyferry::mode::grants::{self, Account, ManifestStyle, Mode, Terms};
 use keyferry::pass::outcome::Failed;
 use keyferry::process::time_limit::TimeLimit;
 
@@ -87,7 +87,7 @@ pub(crate) struct GrantsVault {
         default_value = "commands",
         conflicts_with = "apply"
     )]
-    output: grants::Format,
+    output: grants::GrantFormat,
     /// Write policies and roles that are missing or differ
     #[arg(long, requires = "who")]
     apply: bool,
@@ -119,7 +119,7 @@ impl Grants {
     pub(super) fn run(self, common: &Common) -> Ended {
         match self {
             Self::Kubernetes(GrantsKubernetes { granted, argocd }) => {
-                let style = Style {
+                let style = ManifestStyle {
                     argocd,
                     necessary: granted.necessary,
                 };
@@ -166,11 +166,11 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
         Who {
             token_file: Some(file),
             ..
-        } => Some(Caller::Token(file)),
+        } => Some(Granter::Token(file)),
         Who {
             login_role: Some(role),
             ..
-        } => Some(Caller::Role(role)),
+        } => Some(Granter::Role(role)),
         Who {
             token_file: None,
             login_role: None,
@@ -189,7 +189,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
 }
 
 /// Each path is a configuration of its own here; without any, it is the usual one.
-fn load(granted: Granted, machine: Machine) -> Result<Vec<grants::Granted>, Box<Ended>> {
+fn load(granted: Granted, machine: Machine) -> Result<Vec<grants::GrantedConfig>, Box<Ended>> {
     let Granted {
         paths: Paths { config },
         service_account,
@@ -215,6 +215,6 @@ fn load(granted: Granted, machine: Machine) -> Result<Vec<grants::Granted>, Box<
             Err(problems) => return Err(Box::new(invalid(&problems))),
         }
     }
-    let all = grants::Granted::pair(configs, &service_account, mode);
+    let all = grants::GrantedConfig::pair(configs, &service_account, mode);
     all.map_err(|failure| Box::new(Ended::Failed(Failed::whole(failure))))
 }

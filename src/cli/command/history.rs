@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args};
 
 use keyferry::base::style::Format;
-use keyferry::mode::rollback::{Request, To};
+use keyferry::mode::rollback::{RollbackRequest, To};
 use keyferry::mode::{Ended, history};
 
 use crate::cli::arguments::{Common, Deadline, Place};
@@ -69,7 +69,7 @@ pub(super) struct Back {
 
 impl Back {
     /// What is asked for; nothing in a usual run.
-    pub(super) fn request(&self) -> Option<Request> {
+    pub(super) fn request(&self) -> Option<RollbackRequest> {
         let to = match (&self.to, &self.rev, self.release) {
             (Some(to), _, _) => to.clone(),
             (None, Some(commit), _) => To::Commit(commit.clone()),
@@ -77,6 +77,6 @@ impl Back {
             (None, None, false) => return None,
         };
         let deliveries = self.delivery.clone();
-        Some(Request { to, deliveries })
+        Some(RollbackRequest { to, deliveries })
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use keyferry::mode::Ended;
 use keyferry::mode::grants::Mode;
-use keyferry::plan::Format;
+use keyferry::plan::PlanFormat;
 
 use super::job::one_pass;
 use super::plan::show_plan;
@@ -36,7 +36,7 @@ impl Init {
         with_config(&self.place, |config| {
             let world = world(&config, &self.place, self.limit.deadline);
             if self.dry_run {
-                return show_plan(common, &config, ready(Ok(world)), Format::Text, false);
+                return show_plan(common, &config, ready(Ok(world)), PlanFormat::Text, false);
             }
             let world = ready(Ok(world.waiting_for_files()));
             one_pass(common, &config, world, Mode::Init)

@@ -8,7 +8,7 @@ use keyferry::config::Config;
 use keyferry::mode::grants::Mode;
 use keyferry::mode::{Ended, once, rollback};
 use keyferry::pass::world::World;
-use keyferry::plan::Format;
+use keyferry::plan::PlanFormat;
 
 use super::history::Back;
 use super::plan::show_plan;
@@ -60,7 +60,7 @@ impl Job {
                 }
             };
             match self.dry_run {
-                true => show_plan(common, &config, ready, Format::Text, false),
+                true => show_plan(common, &config, ready, PlanFormat::Text, false),
                 false => one_pass(common, &config, ready, Mode::Job),
             }
         })

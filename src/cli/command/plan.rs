@@ -7,7 +7,7 @@ use clap::Args;
 use keyferry::config::Config;
 use keyferry::mode::{Ended, once};
 use keyferry::pass::world::World;
-use keyferry::plan::{Format, show};
+use keyferry::plan::{PlanFormat, show};
 
 use crate::cli::arguments::{Common, Deadline, Place};
 use crate::cli::print::{is_terminal, print, then};
@@ -25,7 +25,7 @@ pub(crate) struct Plan {
     place: Place,
     /// How it is shown
     #[arg(short, long, value_enum, default_value = "text")]
-    output: Format,
+    output: PlanFormat,
     /// As for `job`: show what it would do with the same N
     #[arg(long, value_name = "N", default_value_t = 0)]
     allow_deletes: usize,
@@ -47,7 +47,7 @@ pub(super) fn show_plan(
     common: &Common,
     config: &Config,
     ready: impl Future<Output = Result<World, Ended>>,
-    format: Format,
+    format: PlanFormat,
     reflector: bool,
 ) -> Ended {
     let now = jiff::Timestamp::now();
@@ -58,7 +58,7 @@ pub(super) fn show_plan(
         }
     });
     let text = plan.map(|plan| show(&plan, format, common.output_style()));
-    let ended = if format == Format::Text && is_terminal() {
+    let ended = if format == PlanFormat::Text && is_terminal() {
         ended.shown_above()
     } else {
         ended

@@ -13,7 +13,7 @@ use super::super::{
 };
 use super::Checker;
 use crate::base::artifact::secret;
-use crate::base::artifact::{Access, Conflict, MARK, is_provenance};
+use crate::base::artifact::{Conflict, FileAccess, MARK, is_provenance};
 use crate::base::failure::class_of_reading;
 
 /// What `kubectl create secret` and people call them.
@@ -75,9 +75,9 @@ impl Checker<'_> {
         };
         let path = self.target_path(place);
         let format = self.file_format(&raw, place, &path, &at);
-        let access = Access {
-            mode: self.mode(raw.mode.as_ref(), Access::PRIVATE.mode),
-            dir_mode: self.mode(raw.dir_mode.as_ref(), Access::PRIVATE.dir_mode),
+        let access = FileAccess {
+            mode: self.mode(raw.mode.as_ref(), FileAccess::PRIVATE.mode),
+            dir_mode: self.mode(raw.dir_mode.as_ref(), FileAccess::PRIVATE.dir_mode),
             uid: raw.uid,
             gid: raw.gid,
             create_dirs: raw.create_dirs,
@@ -109,14 +109,14 @@ impl Checker<'_> {
             self.problem(at, "`dir` is missing here", "add `dir: …`");
             return None;
         };
-        let access = Access {
-            mode: self.mode(mode.as_ref(), Access::PRIVATE.mode),
-            dir_mode: self.mode(dir_mode.as_ref(), Access::PRIVATE.dir_mode),
+        let access = FileAccess {
+            mode: self.mode(mode.as_ref(), FileAccess::PRIVATE.mode),
+            dir_mode: self.mode(dir_mode.as_ref(), FileAccess::PRIVATE.dir_mode),
             uid,
             gid,
             create_dirs,
             require_tmpfs,
-            ..Access::PRIVATE
+            ..FileAccess::PRIVATE
         };
         Some(Target::Files(FileSetTarget {
             dir: self.target_path(&place),

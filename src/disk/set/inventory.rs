@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustix::fs::{FileType, Stat, readlinkat};
 
 use super::{DATA, link_target};
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 use crate::disk::SinkError;
 use crate::disk::folder::{Folder, kind, owned};
@@ -38,7 +38,7 @@ pub fn check_names(wanted: &BTreeMap<String, SecretBytes>) -> Result<(), SinkErr
 pub(super) fn inventory(
     folder: &Folder,
     wanted: &BTreeMap<String, SecretBytes>,
-    access: &Access,
+    access: &FileAccess,
 ) -> Result<Inventory, SinkError> {
     check_names(wanted)?;
     let mut found = Inventory::default();

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::inner_mode;
 use super::inventory::{Inventory, inventory};
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 use crate::base::observed::{FileSetState, FileState};
 use crate::disk::SinkError;
@@ -17,7 +17,7 @@ use crate::disk::folder::{Folder, owned};
 pub fn look(
     folder: &Folder,
     wanted: &BTreeMap<String, SecretBytes>,
-    access: &Access,
+    access: &FileAccess,
 ) -> Result<Option<FileSetState>, SinkError> {
     let inventory = inventory(folder, wanted, access)?;
     let mut state = FileSetState {
@@ -80,7 +80,7 @@ fn leftovers(inventory: &Inventory) -> Option<String> {
     }
 }
 
-fn is_changed(inner: &Folder, access: &Access) -> Result<Option<String>, SinkError> {
+fn is_changed(inner: &Folder, access: &FileAccess) -> Result<Option<String>, SinkError> {
     let stat = fstat(inner).map_err(|errno| inner.failed("look at", "", errno))?;
     if !owned(&stat, access) {
         return Err(inner.foreign("", format!("it belongs to user {}", stat.st_uid)));

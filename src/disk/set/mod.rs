@@ -20,7 +20,7 @@ pub use look::look;
 pub use retired::Retired;
 pub use write::{remove_all, write};
 
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 
 /// The link that is switched.
 const DATA: &str = "..data";
@@ -33,7 +33,7 @@ fn link_target(name: &str) -> String {
 /// The mode of the folder behind `..data`: whoever may read the files may enter it, because an
 /// existing folder around it (a pod's volume, say) is the one that has the configured mode or
 /// another.
-fn inner_mode(access: &Access) -> u32 {
+fn inner_mode(access: &FileAccess) -> u32 {
     let readers = access.mode & 0o444;
     access.dir_mode | readers | readers >> 2
 }
@@ -51,10 +51,10 @@ mod tests {
             (0o640, 0o711, 0o751),
             (0o400, 0o755, 0o755),
         ] {
-            let access = Access {
+            let access = FileAccess {
                 mode,
                 dir_mode,
-                ..Access::PRIVATE
+                ..FileAccess::PRIVATE
             };
             assert_eq!(inner_mode(&access), inner, "{mode:o} in {dir_mode:o}");
         }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::write::remove;
 use crate::base::lock::locked;
-use crate::disk::Turn;
+use crate::disk::CallTurn;
 use crate::disk::folder::Folder;
 
 /// Longer than a running reader is between two of its steps.
@@ -25,7 +25,7 @@ pub struct Retired(Mutex<JoinSet<()>>);
 impl Retired {
     /// Removes what nothing leads to any more, after a moment. Until then nobody else looks at its
     /// folder.
-    pub fn keep(&self, turn: Turn, folder: Folder, generations: Vec<String>) {
+    pub fn keep(&self, turn: CallTurn, folder: Folder, generations: Vec<String>) {
         let mut going = locked(&self.0);
         while going.try_join_next().is_some() {}
         if generations.is_empty() {

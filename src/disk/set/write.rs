@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::inventory::{Inventory, inventory};
 use super::{DATA, inner_mode, link_target};
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 use crate::disk::SinkError;
 use crate::disk::folder::Folder;
@@ -25,7 +25,7 @@ use crate::disk::names::{generation, temporary_link};
 pub fn write(
     folder: &Folder,
     files: &BTreeMap<String, SecretBytes>,
-    access: &Access,
+    access: &FileAccess,
 ) -> Result<Vec<String>, SinkError> {
     let lock = folder.lock()?;
     let before = inventory(folder, files, access)?;
@@ -59,7 +59,7 @@ pub fn write(
 
 /// Removes a whole set: its names first, so that none leads nowhere for longer than that takes.
 /// Says whether one was there.
-pub fn remove_all(folder: &Folder, access: &Access) -> Result<bool, SinkError> {
+pub fn remove_all(folder: &Folder, access: &FileAccess) -> Result<bool, SinkError> {
     let _lock = folder.lock()?;
     let before = inventory(folder, &BTreeMap::new(), access)?;
     for name in before.links.iter().chain(&before.temporary) {
@@ -80,7 +80,7 @@ fn lay(
     folder: &Folder,
     generation: &str,
     files: &BTreeMap<String, SecretBytes>,
-    access: &Access,
+    access: &FileAccess,
 ) -> Result<(), SinkError> {
     mkdirat(folder, generation, Mode::RWXU)
         .map_err(|errno| folder.failed("create", generation, errno))?;

@@ -64,16 +64,16 @@ pub enum AgeError {
         /// From 1.
         line: usize,
         /// What it is instead.
-        problem: KeyProblem,
+        problem: IdentityProblem,
     },
     /// A key file as a whole is not what it should be.
     #[error("the key file {0}")]
-    KeyFile(KeyProblem),
+    KeyFile(IdentityProblem),
 }
 
 /// What a key file or a line of it is instead of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyProblem {
+pub enum IdentityProblem {
     /// Nothing that we know.
     #[error("is not an age identity")]
     Junk,
@@ -177,7 +177,7 @@ impl Fault for AgeError {
     }
 }
 
-impl KeyProblem {
+impl IdentityProblem {
     fn class(self) -> Class {
         match self {
             Self::Plugin | Self::EncryptedIdentities | Self::EncryptedSsh => Class::Refused,

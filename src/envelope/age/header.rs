@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::{AgeError, Recipient};
+use super::{AgeError, AgeRecipient};
 
 /// Far above honest use: an RSA-4096 stanza has 0.7 KiB, a hybrid one 1.6 KiB.
 pub(super) const MAX_HEADER: usize = 64 * 1024;
@@ -54,7 +54,7 @@ fn sealed_size(payload: usize) -> usize {
 /// What a header tells without a key.
 #[derive(Debug)]
 pub(super) struct Survey {
-    pub(super) recipients: Vec<Recipient>,
+    pub(super) recipients: Vec<AgeRecipient>,
     /// At least as many bytes as the plaintext will have.
     pub(super) payload_bytes: usize,
 }
@@ -123,10 +123,10 @@ pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
 }
 
 /// The first word of a stanza and, for SSH keys, the second: age names no others.
-fn recipient(stanza: &[u8]) -> Recipient {
+fn recipient(stanza: &[u8]) -> AgeRecipient {
     let mut words = stanza.split(|byte| byte.is_ascii_whitespace()).peekable();
     if words.peek().is_some_and(|kind| kind.ends_with(b"-grease")) {
-        return Recipient {
+        return AgeRecipient {
             kind: GREASE.to_owned(),
             tag: None,
         };
@@ -134,7 +134,7 @@ fn recipient(stanza: &[u8]) -> Recipient {
     let kind = words.next().and_then(plain);
     let tag = words.next().and_then(plain);
     let is_ssh = kind.as_ref().is_some_and(|kind| kind.starts_with("ssh-"));
-    Recipient {
+    AgeRecipient {
         kind: kind.unwrap_or_else(|| "an unknown kind".to_owned()),
         tag: tag.filter(|_| is_ssh),
     }

@@ -35,14 +35,14 @@ const KEM_CIPHERTEXT: usize = 1088;
 const ENCAPSULATED: usize = KEM_CIPHERTEXT + 32;
 
 /// Both private halves, wiped when dropped.
-pub(super) struct Key {
+pub(super) struct HybridKey {
     lattice: <MlKem768 as KemCore>::DecapsulationKey,
     lattice_public: <MlKem768 as KemCore>::EncapsulationKey,
     curve: StaticSecret,
     curve_public: PublicKey,
 }
 
-impl Key {
+impl HybridKey {
     /// Nothing when the text is damaged.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let seed: Zeroizing<Vec<u8>> = bech32_decode(

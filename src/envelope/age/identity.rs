@@ -11,7 +11,7 @@ use age_core::format::{FileKey, Stanza};
 
 use crate::base::material::SecretBytes;
 
-use super::{AgeError, KeyProblem, hybrid, open, openssh, passphrase, ssh_ed25519, ssh_rsa};
+use super::{AgeError, IdentityProblem, hybrid, open, openssh, passphrase, ssh_ed25519, ssh_rsa};
 
 /// A key that opens age files. `Debug` shows its public half.
 pub struct Identity {
@@ -21,9 +21,9 @@ pub struct Identity {
 
 enum Secret {
     X25519(Box<::age::x25519::Identity>),
-    Hybrid(Box<hybrid::Key>),
-    SshEd25519(ssh_ed25519::Key),
-    SshRsa(ssh_rsa::Key),
+    Hybrid(Box<hybrid::HybridKey>),
+    SshEd25519(ssh_ed25519::Ed25519Key),
+    SshRsa(ssh_rsa::RsaKey),
     Passphrase(SecretBytes),
 }
 
@@ -85,18 +85,18 @@ impl fmt::Debug for Identity {
 /// All identities of a key file: lines as `age-keygen` writes them, or one OpenSSH private key.
 pub fn identities(file: &SecretBytes) -> Result<Vec<Identity>, AgeError> {
     if is_encrypted(file) {
-        return Err(AgeError::KeyFile(KeyProblem::EncryptedIdentities));
+        return Err(AgeError::KeyFile(IdentityProblem::EncryptedIdentities));
     }
     let text = file
         .expose_str()
-        .ok_or(AgeError::KeyFile(KeyProblem::NotText))?;
+        .ok_or(AgeError::KeyFile(IdentityProblem::NotText))?;
     let text = text.trim_start_matches('\u{feff}').trim_ascii_start();
     if text.starts_with("-----BEGIN ") {
         return Ok(vec![Identity::ssh(file)?]);
     }
     let found = lines(file.expose_str().unwrap_or_default())?;
     if found.is_empty() {
-        return Err(AgeError::KeyFile(KeyProblem::Empty));
+        return Err(AgeError::KeyFile(IdentityProblem::Empty));
     }
     Ok(found)
 }
@@ -135,27 +135,27 @@ fn lines(text: &str) -> Result<Vec<Identity>, AgeError> {
     Ok(found)
 }
 
-fn native(word: &str) -> Result<Identity, KeyProblem> {
+fn native(word: &str) -> Result<Identity, IdentityProblem> {
     if word.starts_with(hybrid::PREFIX) {
-        let key = hybrid::Key::parse(word).ok_or(KeyProblem::Damaged)?;
+        let key = hybrid::HybridKey::parse(word).ok_or(IdentityProblem::Damaged)?;
         return Ok(Identity {
             recipient: key.recipient(),
             secret: Secret::Hybrid(Box::new(key)),
         });
     }
     if word.starts_with("AGE-SECRET-KEY-") {
-        let key: ::age::x25519::Identity = word.parse().map_err(|_| KeyProblem::Damaged)?;
+        let key: ::age::x25519::Identity = word.parse().map_err(|_| IdentityProblem::Damaged)?;
         return Ok(Identity {
             recipient: key.to_public().to_string(),
             secret: Secret::X25519(Box::new(key)),
         });
     }
     Err(if word.starts_with("AGE-PLUGIN-") {
-        KeyProblem::Plugin
+        IdentityProblem::Plugin
     } else if word.starts_with("age1") || word.starts_with("ssh-") {
-        KeyProblem::Recipient
+        IdentityProblem::Recipient
     } else {
-        KeyProblem::Junk
+        IdentityProblem::Junk
     })
 }
 
@@ -226,11 +226,11 @@ mod tests {
         let binary = [&b"age-encryption.org/v1\n-> scrypt "[..], &[0xff]].concat();
         assert_eq!(
             identities(&SecretBytes::from(binary)).unwrap_err(),
-            AgeError::KeyFile(KeyProblem::EncryptedIdentities)
+            AgeError::KeyFile(IdentityProblem::EncryptedIdentities)
         );
         assert_eq!(
             identities(&SecretBytes::from(vec![0xff, 0xfe])).unwrap_err(),
-            AgeError::KeyFile(KeyProblem::NotText)
+            AgeError::KeyFile(IdentityProblem::NotText)
         );
     }
 

@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use crate::base::material::SecretBytes;
 
 pub(in crate::envelope) use error::identities_word;
-pub use error::{AgeError, KeyProblem};
+pub use error::{AgeError, IdentityProblem};
 pub use identity::{Identity, encrypted_identities, identities};
 pub(in crate::envelope) use ssh_ed25519::short_hash;
 
@@ -35,7 +35,7 @@ pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 
 /// The payload of an age file and the key that opened it.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedAge {
     /// All of it, and all of it authentic.
     pub plaintext: SecretBytes,
     /// The recipient of the identity that opened it.
@@ -45,7 +45,7 @@ pub struct Opened {
 /// Someone an age file is encrypted to, as far as the file tells: keys of age's own are anonymous
 /// in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
+pub struct AgeRecipient {
     /// `X25519`, `mlkem768x25519`, `ssh-ed25519`, `ssh-rsa`, `scrypt` (a passphrase) or something
     /// else.
     pub kind: String,
@@ -53,7 +53,7 @@ pub struct Recipient {
     pub tag: Option<String>,
 }
 
-impl Recipient {
+impl AgeRecipient {
     /// Whether an identity for it can be used here.
     pub fn is_supported(&self) -> bool {
         matches!(
@@ -64,7 +64,7 @@ impl Recipient {
 }
 
 /// The recipients of a file, without any key.
-pub fn recipients(bytes: &[u8]) -> Result<Vec<Recipient>, AgeError> {
+pub fn recipients(bytes: &[u8]) -> Result<Vec<AgeRecipient>, AgeError> {
     let binary = header::without_armor(bytes, MAX_PAYLOAD)?;
     let survey = header::survey(&binary, MAX_PAYLOAD)?;
     let recipients = survey.recipients.into_iter();
@@ -74,12 +74,12 @@ pub fn recipients(bytes: &[u8]) -> Result<Vec<Recipient>, AgeError> {
 }
 
 /// Opens a file with the first of these identities that fits.
-pub fn open(bytes: &[u8], keys: &[Identity]) -> Result<Opened, AgeError> {
+pub fn open(bytes: &[u8], keys: &[Identity]) -> Result<OpenedAge, AgeError> {
     open_up_to(MAX_PAYLOAD, bytes, keys)
 }
 
 /// The same with another limit on the payload.
-pub fn open_up_to(limit: usize, bytes: &[u8], keys: &[Identity]) -> Result<Opened, AgeError> {
+pub fn open_up_to(limit: usize, bytes: &[u8], keys: &[Identity]) -> Result<OpenedAge, AgeError> {
     let binary = header::without_armor(bytes, limit)?;
     let survey = header::survey(&binary, limit)?;
     if survey.wants_passphrase() && !keys.iter().any(Identity::is_passphrase) {
@@ -101,7 +101,7 @@ pub fn open_up_to(limit: usize, bytes: &[u8], keys: &[Identity]) -> Result<Opene
     payload
         .read_to_end(&mut plaintext)
         .map_err(|_| AgeError::MalformedPayload)?;
-    Ok(Opened {
+    Ok(OpenedAge {
         plaintext: SecretBytes::from(plaintext),
         by: ring.opener(),
     })

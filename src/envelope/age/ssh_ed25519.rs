@@ -16,12 +16,12 @@ pub(super) const TAG: &str = "ssh-ed25519";
 const LABEL: &[u8] = b"age-encryption.org/v1/ssh-ed25519";
 
 /// A converted key and its public half as SSH writes it.
-pub(super) struct Key {
+pub(super) struct Ed25519Key {
     curve: StaticSecret,
     wire: Vec<u8>,
 }
 
-impl Key {
+impl Ed25519Key {
     /// `seed` is RFC 8032's private key, `wire` the public key in SSH's encoding.
     pub(super) fn new(seed: &[u8; 32], wire: &[u8]) -> Self {
         let hash = Zeroizing::new(<[u8; 64]>::from(Sha512::digest(seed)));

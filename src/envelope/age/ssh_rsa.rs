@@ -16,7 +16,7 @@ pub(super) const TAG: &str = "ssh-rsa";
 const LABEL: &[u8] = b"age-encryption.org/v1/ssh-rsa";
 
 /// A private key and its public half as SSH writes it.
-pub(super) struct Key {
+pub(super) struct RsaKey {
     private: OaepPrivateDecryptingKey,
     wire: Vec<u8>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Numbers<'a> {
     pub(super) q: &'a [u8],
 }
 
-impl Key {
+impl RsaKey {
     /// Nothing when aws-lc finds the numbers inconsistent, too small or too large.
     pub(super) fn new(numbers: &Numbers<'_>, wire: &[u8]) -> Option<Self> {
         let pkcs8 = pkcs8(numbers)?;

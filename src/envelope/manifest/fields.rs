@@ -69,12 +69,12 @@ impl fmt::Display for ShapeError {
 }
 
 /// The entries of one mapping, taken out by name.
-pub(crate) struct Fields {
+pub(crate) struct MappingEntries {
     path: String,
     entries: Vec<(String, Node)>,
 }
 
-impl Fields {
+impl MappingEntries {
     /// The entries of a mapping; `null` has none, as in Kubernetes.
     pub(crate) fn of(path: impl Into<String>, node: Node) -> Result<Self, ShapeError> {
         let path = path.into();
@@ -139,7 +139,7 @@ impl Fields {
     }
 }
 
-impl IntoIterator for Fields {
+impl IntoIterator for MappingEntries {
     type Item = (String, Node);
     type IntoIter = std::vec::IntoIter<(String, Node)>;
 

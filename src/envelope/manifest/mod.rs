@@ -21,7 +21,7 @@ mod tests;
 
 pub(crate) use raw::RawSecret;
 
-use fields::{Fields, ShapeError};
+use fields::{MappingEntries, ShapeError};
 
 /// Kinds whose `items` are read; `kubectl get -o yaml` writes the first.
 const LISTS: [&[u8]; 3] = [b"List", b"SecretList", b"SealedSecretList"];
@@ -197,13 +197,13 @@ fn listed(node: Node) -> Result<Vec<Node>, ManifestError> {
 }
 
 /// `apiVersion` and `kind` of an object.
-pub(crate) struct Kind {
+pub(crate) struct ApiKind {
     pub(crate) version: String,
     pub(crate) kind: String,
 }
 
-impl Kind {
-    pub(crate) fn take(top: &mut Fields) -> Result<Self, ShapeError> {
+impl ApiKind {
+    pub(crate) fn take(top: &mut MappingEntries) -> Result<Self, ShapeError> {
         Ok(Self {
             version: top.text("apiVersion")?.unwrap_or_default(),
             kind: top.text("kind")?.unwrap_or_default(),
@@ -211,7 +211,7 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for ApiKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.version.as_str(), self.kind.as_str()) {
             (_, "") => f.write_str("a document without `kind`"),

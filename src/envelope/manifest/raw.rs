@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fields::{self, Fields, ShapeError};
-use super::{Kind, Manifest, ManifestError, marks, names};
+use super::fields::{self, MappingEntries, ShapeError};
+use super::{ApiKind, Manifest, ManifestError, marks, names};
 use crate::base::artifact::secret;
 use crate::base::coding::base64;
 use crate::base::material::{Node, SecretBytes};
@@ -34,8 +34,8 @@ impl RawSecret {
             object: "document".to_owned(),
             shape,
         };
-        let mut top = Fields::of("", node).map_err(shape)?;
-        let kind = Kind::take(&mut top).map_err(shape)?;
+        let mut top = MappingEntries::of("", node).map_err(shape)?;
+        let kind = ApiKind::take(&mut top).map_err(shape)?;
         if kind.version != "v1" || kind.kind != "Secret" {
             return Err(ManifestError::Kind {
                 object: kind.to_string(),

@@ -1,6 +1,6 @@
 //! Why a SealedSecret does not open: in words that do not tell which step it was.
 
-use super::Scope;
+use super::SealScope;
 use crate::base::failure::{Class, Fault};
 use crate::envelope::manifest::ManifestError;
 use crate::format::SyntaxError;
@@ -15,7 +15,7 @@ pub enum UnsealError {
         /// Its name.
         name: String,
         /// Its scope.
-        scope: Scope,
+        scope: SealScope,
     },
     /// No key, a wrong label, or damage: not told apart.
     #[error("{object}: no key opens {} (scope {scope})", which(.item))]
@@ -25,7 +25,7 @@ pub enum UnsealError {
         /// Which of its values; nothing for the whole.
         item: Option<String>,
         /// Its scope.
-        scope: Scope,
+        scope: SealScope,
         /// Fingerprints of the keys that were tried.
         tried: Vec<String>,
     },

@@ -29,7 +29,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-pub use error::{KeyError, KeyProblem};
+pub use error::{KeyProblem, SealingKeyError};
 
 /// Says in a Secret's labels that it holds a key of the controller, and whether the key is still
 /// good.
@@ -99,15 +99,16 @@ pub struct Keyring {
 impl Keyring {
     /// Adds the keys of a file, of a Vault field, of anything that holds PEM or a manifest.
     /// `origin` names it in messages.
-    pub fn add(&mut self, origin: &str, bytes: &SecretBytes) -> Result<(), KeyError> {
+    pub fn add(&mut self, origin: &str, bytes: &SecretBytes) -> Result<(), SealingKeyError> {
         if let Some(text) = bytes.expose_str().filter(|text| der::is_pem(text)) {
             return self.add_pem(text).map_err(problem(origin));
         }
-        let documents = document::objects(bytes.expose()).map_err(|cause| KeyError::NotAKey {
-            origin: origin.to_owned(),
-            cause,
-        })?;
-        let manifest = |cause| KeyError::Manifest {
+        let documents =
+            document::objects(bytes.expose()).map_err(|cause| SealingKeyError::NotAKey {
+                origin: origin.to_owned(),
+                cause,
+            })?;
+        let manifest = |cause| SealingKeyError::Manifest {
             origin: origin.to_owned(),
             cause,
         };
@@ -140,7 +141,7 @@ impl Keyring {
         origin: &str,
         labels: &BTreeMap<String, String>,
         data: &BTreeMap<String, SecretBytes>,
-    ) -> Result<(), KeyError> {
+    ) -> Result<(), SealingKeyError> {
         if labels.get(KEY_LABEL).is_some_and(|state| state != "active") {
             self.passed_over.push(origin.to_owned());
             return Ok(());
@@ -229,9 +230,9 @@ impl Keyring {
     }
 }
 
-fn problem(origin: &str) -> impl Fn(KeyProblem) -> KeyError {
+fn problem(origin: &str) -> impl Fn(KeyProblem) -> SealingKeyError {
     let origin = origin.to_owned();
-    move |problem| KeyError::Problem {
+    move |problem| SealingKeyError::Problem {
         origin: origin.clone(),
         problem,
     }

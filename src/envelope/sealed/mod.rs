@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use error::{InsideError, UnsealError};
-pub use key::{KEY_LABEL, KeyError, KeyProblem, Keyring, SealingKey};
+pub use key::{KEY_LABEL, KeyProblem, Keyring, SealingKey, SealingKeyError};
 pub use parse::{SealedError, from_document, parse};
 
 use crate::template::go::Template;
@@ -41,7 +41,7 @@ pub struct SealedSecret {
     /// Its `resourceVersion`, where a cluster keeps it.
     pub version: Option<String>,
     /// Where its values may be opened.
-    pub scope: Scope,
+    pub scope: SealScope,
     /// What is encrypted.
     pub sealed: Sealed,
     /// The Secret around the values.
@@ -50,7 +50,7 @@ pub struct SealedSecret {
 
 /// Where values may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum SealScope {
     /// Under this namespace and name only.
     Strict,
     /// Under any name in this namespace.
@@ -59,7 +59,7 @@ pub enum Scope {
     Cluster,
 }
 
-impl fmt::Display for Scope {
+impl fmt::Display for SealScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Strict => "strict",
@@ -119,9 +119,9 @@ impl SealedSecret {
     /// What its values were sealed for.
     fn label(&self) -> Result<Vec<u8>, UnsealError> {
         let namespace = match (self.scope, &self.namespace) {
-            (Scope::Cluster, _) => return Ok(Vec::new()),
-            (Scope::Strict | Scope::Namespace, Some(namespace)) => namespace,
-            (scope @ (Scope::Strict | Scope::Namespace), None) => {
+            (SealScope::Cluster, _) => return Ok(Vec::new()),
+            (SealScope::Strict | SealScope::Namespace, Some(namespace)) => namespace,
+            (scope @ (SealScope::Strict | SealScope::Namespace), None) => {
                 return Err(UnsealError::NoNamespace {
                     name: self.name.clone(),
                     scope,
@@ -129,8 +129,8 @@ impl SealedSecret {
             }
         };
         Ok(match self.scope {
-            Scope::Strict => format!("{namespace}/{}", self.name),
-            Scope::Namespace | Scope::Cluster => namespace.clone(),
+            SealScope::Strict => format!("{namespace}/{}", self.name),
+            SealScope::Namespace | SealScope::Cluster => namespace.clone(),
         }
         .into_bytes())
     }
@@ -153,11 +153,11 @@ fn of_values(
     let blobs: Vec<&[u8]> = values.iter().map(|(_, blob)| blob.as_slice()).collect();
     let name = |at: usize| values.get(at).map(|(name, _)| name.clone());
     let opened = open::open_all(&blobs, &label, keys).map_err(|failed| match failed {
-        open::Failed::TooShort(at) => UnsealError::TooShort {
+        open::OpenFailure::TooShort(at) => UnsealError::TooShort {
             object: sealed.object(),
             item: name(at),
         },
-        open::Failed::NotOpened(at) => not_opened(sealed, name(at), keys),
+        open::OpenFailure::NotOpened(at) => not_opened(sealed, name(at), keys),
     })?;
     let opened_by = fingerprints(opened.iter().map(|(_, key)| *key), keys);
     let names = values.iter().map(|(name, _)| name.clone());
@@ -204,11 +204,11 @@ fn of_values(
 fn of_whole(sealed: &SealedSecret, blob: &[u8], keys: &Keyring) -> Result<Unsealed, UnsealError> {
     let label = sealed.label()?;
     let opened = open::open_all(&[blob], &label, keys).map_err(|failed| match failed {
-        open::Failed::TooShort(_) => UnsealError::TooShort {
+        open::OpenFailure::TooShort(_) => UnsealError::TooShort {
             object: sealed.object(),
             item: None,
         },
-        open::Failed::NotOpened(_) => not_opened(sealed, None, keys),
+        open::OpenFailure::NotOpened(_) => not_opened(sealed, None, keys),
     })?;
     let opened_by = fingerprints(opened.iter().map(|(_, key)| *key), keys);
     let inside = |cause| UnsealError::Inside {

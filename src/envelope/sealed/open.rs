@@ -28,7 +28,7 @@ const PARALLEL_FROM: usize = 4;
 
 /// Why not all opened, and the first of which it is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failed {
+pub(super) enum OpenFailure {
     /// Its lengths contradict each other.
     TooShort(usize),
     /// No key opens it.
@@ -41,18 +41,18 @@ pub(super) fn open_all(
     blobs: &[&[u8]],
     label: &[u8],
     keys: &Keyring,
-) -> Result<Vec<(SecretBytes, usize)>, Failed> {
+) -> Result<Vec<(SecretBytes, usize)>, OpenFailure> {
     let mut parts = Vec::with_capacity(blobs.len());
     for (at, blob) in blobs.iter().enumerate() {
-        parts.push(Parts::of(blob).ok_or(Failed::TooShort(at))?);
+        parts.push(Parts::of(blob).ok_or(OpenFailure::TooShort(at))?);
     }
     let Some((first, others)) = parts.split_first() else {
         return Ok(Vec::new());
     };
     // The first one alone finds the key that most likely opens all: no thread tries a hundred keys
     // for nothing.
-    let mut opened = vec![open(first, label, keys).ok_or(Failed::NotOpened(0))?];
-    opened.extend(open_others(others, label, keys).map_err(|at| Failed::NotOpened(at + 1))?);
+    let mut opened = vec![open(first, label, keys).ok_or(OpenFailure::NotOpened(0))?];
+    opened.extend(open_others(others, label, keys).map_err(|at| OpenFailure::NotOpened(at + 1))?);
     Ok(opened)
 }
 

@@ -1,13 +1,13 @@
 //! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about all that decides
 //! what is opened.
 
-use super::{Scope, Sealed, SealedSecret, SecretTemplate};
+use super::{SealScope, Sealed, SealedSecret, SecretTemplate};
 use crate::base::artifact::secret;
 use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::Node;
-use crate::envelope::manifest::fields::{self, Expected, Fields, ShapeError};
-use crate::envelope::manifest::{self, Kind, ManifestError, names};
+use crate::envelope::manifest::fields::{self, Expected, MappingEntries, ShapeError};
+use crate::envelope::manifest::{self, ApiKind, ManifestError, names};
 use crate::format::{SyntaxError, document};
 use crate::template::go::{MOST_PARTS, Template, TemplateError};
 
@@ -116,8 +116,8 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
         object: "document".to_owned(),
         shape,
     };
-    let mut top = Fields::of("", node).map_err(unnamed)?;
-    let kind = Kind::take(&mut top).map_err(unnamed)?;
+    let mut top = MappingEntries::of("", node).map_err(unnamed)?;
+    let kind = ApiKind::take(&mut top).map_err(unnamed)?;
     if kind.version != VERSION || kind.kind != KIND {
         return Err(SealedError::Kind {
             object: kind.to_string(),
@@ -142,7 +142,7 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
     let spec = top.take("spec").ok_or_else(|| SealedError::NoSpec {
         object: reader.object.clone(),
     })?;
-    let mut spec = Fields::of("spec", spec).map_err(|shape| reader.shape(shape))?;
+    let mut spec = MappingEntries::of("spec", spec).map_err(|shape| reader.shape(shape))?;
     let sealed = reader.sealed(&mut spec)?;
     let template = reader.template(&mut spec, left)?;
     Ok(SealedSecret {
@@ -170,21 +170,21 @@ impl Reader {
 
     /// From the object's own annotations: those of the template are not bound to the ciphertext by
     /// anything.
-    fn scope(&self, metadata: &mut Fields) -> Result<Scope, SealedError> {
+    fn scope(&self, metadata: &mut MappingEntries) -> Result<SealScope, SealedError> {
         let annotations = metadata
             .texts("annotations")
             .map_err(|shape| self.shape(shape))?;
         let says = |name: &str| annotations.get(name).is_some_and(|value| value == "true");
         Ok(if says(CLUSTER_WIDE) {
-            Scope::Cluster
+            SealScope::Cluster
         } else if says(NAMESPACE_WIDE) {
-            Scope::Namespace
+            SealScope::Namespace
         } else {
-            Scope::Strict
+            SealScope::Strict
         })
     }
 
-    fn sealed(&self, spec: &mut Fields) -> Result<Sealed, SealedError> {
+    fn sealed(&self, spec: &mut MappingEntries) -> Result<Sealed, SealedError> {
         let whole = spec.take("data");
         let mut values = Vec::new();
         for (key, node) in spec
@@ -212,7 +212,11 @@ impl Reader {
         }
     }
 
-    fn template(&self, spec: &mut Fields, left: &mut usize) -> Result<SecretTemplate, SealedError> {
+    fn template(
+        &self,
+        spec: &mut MappingEntries,
+        left: &mut usize,
+    ) -> Result<SecretTemplate, SealedError> {
         let shape = |shape| self.shape(shape);
         let mut template = spec.fields("template").map_err(shape)?;
         let mut metadata = template.fields("metadata").map_err(shape)?;

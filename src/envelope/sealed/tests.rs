@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Keyring, Scope, SealedSecret, Unsealed, parse, unseal};
+use super::{Keyring, SealScope, SealedSecret, Unsealed, parse, unseal};
 use crate::base::failure::{Class, Failure};
 use crate::base::material::SecretBytes;
 
@@ -57,11 +57,11 @@ const PLAIN: [(&str, &[u8]); 4] = [
 fn what_kubeseal_sealed_opens_in_every_scope() {
     let keys = keyring(&[NEW, OLD]);
     for (text, scope, opened_by) in [
-        (STRICT, Scope::Strict, OLD_PRINT),
-        (NAMESPACE, Scope::Namespace, OLD_PRINT),
-        (CLUSTER, Scope::Cluster, OLD_PRINT),
-        (WHOLE, Scope::Strict, OLD_PRINT),
-        (vector!("new-key.json"), Scope::Strict, NEW_PRINT),
+        (STRICT, SealScope::Strict, OLD_PRINT),
+        (NAMESPACE, SealScope::Namespace, OLD_PRINT),
+        (CLUSTER, SealScope::Cluster, OLD_PRINT),
+        (WHOLE, SealScope::Strict, OLD_PRINT),
+        (vector!("new-key.json"), SealScope::Strict, NEW_PRINT),
     ] {
         assert_eq!(parse(text.as_bytes()).expect("well formed")[0].scope, scope);
         let unsealed = open(text, &keys).expect("it opens");
@@ -154,7 +154,7 @@ fn a_template_does_not_widen_the_scope() {
     let changed = STRICT.replacen("      annotations:\n", template, 1);
     assert_eq!(
         parse(changed.as_bytes()).expect("well formed")[0].scope,
-        Scope::Strict
+        SealScope::Strict
     );
     let moved = changed.replace("namespace: platform", "namespace: other");
     assert!(open(&moved, &keyring(&[OLD])).is_err());

@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 use crate::envelope::age::{self, AgeError, Identity};
 use crate::envelope::policy::shortened;
 
-use super::metadata::{Group, Metadata};
+use super::metadata::{KeyGroup, SopsMetadata};
 use super::shamir;
-use super::transit::{Missing, Share, TRANSIT, Transit};
-use super::{Recipient, SopsError};
+use super::transit::{NeededTransit, Share, TRANSIT, Transit};
+use super::{SopsError, SopsRecipient};
 
 /// Recipients of one file. Each costs a try with each identity.
 pub(super) const MAX_RECIPIENTS: usize = 256;
@@ -26,7 +26,7 @@ pub struct DataKey {
 
 /// Wins the data key with these identities, and with what Vault gave where they open nothing.
 pub(super) fn data_key(
-    metadata: &Metadata<'_>,
+    metadata: &SopsMetadata<'_>,
     keys: &[Identity],
     given: &[Share],
 ) -> Result<DataKey, SopsError> {
@@ -59,7 +59,7 @@ pub(super) fn data_key(
 
 /// What it takes of Vault where these identities do not open the file; nothing where Vault cannot
 /// help.
-pub(super) fn missing(metadata: &Metadata<'_>, keys: &[Identity]) -> Option<Missing> {
+pub(super) fn missing(metadata: &SopsMetadata<'_>, keys: &[Identity]) -> Option<NeededTransit> {
     let mut tries = Tries::default();
     let mut groups = Vec::new();
     for (at, group) in metadata.groups.iter().enumerate() {
@@ -68,11 +68,11 @@ pub(super) fn missing(metadata: &Metadata<'_>, keys: &[Identity]) -> Option<Miss
         }
     }
     let count = metadata.needed().saturating_sub(tries.shares.len());
-    (groups.len() >= count).then_some(Missing { count, groups })
+    (groups.len() >= count).then_some(NeededTransit { count, groups })
 }
 
 /// All transit keys.
-pub(super) fn transit(metadata: &Metadata<'_>) -> Transit {
+pub(super) fn transit(metadata: &SopsMetadata<'_>) -> Transit {
     let groups = &metadata.groups;
     let with_age = groups.iter().filter(|group| !group.age.is_empty());
     Transit {
@@ -94,7 +94,7 @@ struct Tries {
 
 impl Tries {
     /// The first entry that opens is the group's; whether there is one.
-    fn group(&mut self, group: &Group<'_>, keys: &[Identity]) -> bool {
+    fn group(&mut self, group: &KeyGroup<'_>, keys: &[Identity]) -> bool {
         for entry in &group.age {
             match age::open_up_to(MAX_SHARE, entry.encrypted, keys) {
                 Ok(opened) => {
@@ -112,7 +112,7 @@ impl Tries {
         false
     }
 
-    fn refusal(self, metadata: &Metadata<'_>, tried: usize) -> SopsError {
+    fn refusal(self, metadata: &SopsMetadata<'_>, tried: usize) -> SopsError {
         if let Some(error) = self.damaged {
             return SopsError::Key(error);
         }
@@ -147,7 +147,7 @@ impl Tries {
 }
 
 /// The first few; a person looks for their own.
-fn named(recipients: &[Recipient]) -> String {
+fn named(recipients: &[SopsRecipient]) -> String {
     const SHOWN: usize = 8;
     let usable = recipients.iter().filter(|recipient| recipient.is_age());
     let names: Vec<String> = usable

@@ -4,10 +4,10 @@ use crate::base::material::{Node, SecretBytes};
 use crate::format::time::Time;
 
 use super::keys::{MAX_KEY_BYTES, MAX_RECIPIENTS};
-use super::rules::Rule;
+use super::rules::EncryptionRule;
 use super::transit::{TRANSIT, TransitKey};
-use super::value::{Cipher, Kind};
-use super::{AGE, Recipient, SopsError};
+use super::value::{Cipher, LeafKind};
+use super::{AGE, SopsError, SopsRecipient};
 
 /// Lists of keys that cannot be used here, what they are called, and the fields that name one of
 /// them.
@@ -22,32 +22,32 @@ const FOREIGN: [(&str, &str, &[&str]); 5] = [
 const MAX_NAME: usize = 4096;
 
 /// One way to the data key, or to a share of it.
-pub(super) struct Group<'a> {
-    pub(super) age: Vec<Entry<'a>>,
+pub(super) struct KeyGroup<'a> {
+    pub(super) age: Vec<KeyEntry<'a>>,
     pub(super) transit: Vec<TransitKey>,
     /// Keys of other kinds.
-    pub(super) foreign: Vec<Recipient>,
+    pub(super) foreign: Vec<SopsRecipient>,
 }
 
-impl Group<'_> {
+impl KeyGroup<'_> {
     fn is_empty(&self) -> bool {
         self.age.is_empty() && self.transit.is_empty() && self.foreign.is_empty()
     }
 }
 
 /// The data key for one recipient.
-pub(super) struct Entry<'a> {
+pub(super) struct KeyEntry<'a> {
     /// As the file says; covered by nothing.
     pub(super) recipient: String,
     /// An armored age file.
     pub(super) encrypted: &'a [u8],
 }
 
-pub(super) struct Metadata<'a> {
-    pub(super) groups: Vec<Group<'a>>,
+pub(super) struct SopsMetadata<'a> {
+    pub(super) groups: Vec<KeyGroup<'a>>,
     /// How many groups it takes when there are several.
     pub(super) threshold: usize,
-    pub(super) rule: Rule,
+    pub(super) rule: EncryptionRule,
     /// Whether the checksum covers encrypted values only.
     pub(super) mac_only_encrypted: bool,
     mac: &'a [u8],
@@ -55,7 +55,7 @@ pub(super) struct Metadata<'a> {
     pub(super) last_modified: String,
 }
 
-impl<'a> Metadata<'a> {
+impl<'a> SopsMetadata<'a> {
     pub(super) fn read(node: &'a Node) -> Result<Self, SopsError> {
         if !matches!(node, Node::Map(_)) {
             return Err(SopsError::NotSops);
@@ -76,7 +76,7 @@ impl<'a> Metadata<'a> {
         Ok(Self {
             groups: groups(node)?,
             threshold: threshold(node)?,
-            rule: Rule::read(node)?,
+            rule: EncryptionRule::read(node)?,
             mac_only_encrypted: truth(node, "mac_only_encrypted")?,
             mac,
             last_modified: last_modified.seconds(),
@@ -86,7 +86,7 @@ impl<'a> Metadata<'a> {
     /// The checksum that the file was written with.
     pub(super) fn opened_mac(&self, cipher: &Cipher) -> Result<SecretBytes, SopsError> {
         match cipher.open(self.mac, &self.last_modified) {
-            Ok((Kind::Text, mac)) => Ok(mac),
+            Ok((LeafKind::Text, mac)) => Ok(mac),
             _ => Err(SopsError::Mac),
         }
     }
@@ -100,20 +100,20 @@ impl<'a> Metadata<'a> {
     }
 
     /// All recipients, as the file says.
-    pub(super) fn recipients(&self) -> Vec<Recipient> {
+    pub(super) fn recipients(&self) -> Vec<SopsRecipient> {
         recipients(&self.groups)
     }
 }
 
 /// All recipients of these groups.
-pub(super) fn recipients(groups: &[Group<'_>]) -> Vec<Recipient> {
+pub(super) fn recipients(groups: &[KeyGroup<'_>]) -> Vec<SopsRecipient> {
     let mut all = Vec::new();
     for group in groups {
-        all.extend(group.age.iter().map(|entry| Recipient {
+        all.extend(group.age.iter().map(|entry| SopsRecipient {
             kind: AGE,
             name: entry.recipient.clone(),
         }));
-        all.extend(group.transit.iter().map(|key| Recipient {
+        all.extend(group.transit.iter().map(|key| SopsRecipient {
             kind: TRANSIT,
             name: key.recipient(),
         }));
@@ -174,7 +174,7 @@ fn threshold(node: &Node) -> Result<usize, SopsError> {
 
 /// Keys at the top are one group; otherwise there are groups by name. Empty lists, as old versions
 /// write them, are none.
-pub(super) fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
+pub(super) fn groups(node: &Node) -> Result<Vec<KeyGroup<'_>>, SopsError> {
     if !matches!(node, Node::Map(_)) {
         return Err(SopsError::NotSops);
     }
@@ -201,7 +201,7 @@ pub(super) fn groups(node: &Node) -> Result<Vec<Group<'_>>, SopsError> {
     Ok(groups)
 }
 
-fn group(node: &Node) -> Result<Group<'_>, SopsError> {
+fn group(node: &Node) -> Result<KeyGroup<'_>, SopsError> {
     let mut foreign = Vec::new();
     for (list_name, kind, fields) in FOREIGN {
         for node in list(node, list_name)? {
@@ -209,7 +209,7 @@ fn group(node: &Node) -> Result<Group<'_>, SopsError> {
             for field in fields {
                 parts.extend(word(node, field)?);
             }
-            foreign.push(Recipient {
+            foreign.push(SopsRecipient {
                 kind,
                 name: shown(&parts.join("/")),
             });
@@ -217,17 +217,17 @@ fn group(node: &Node) -> Result<Group<'_>, SopsError> {
     }
     let age = list(node, "age")?.iter().map(entry);
     let transit = list(node, "hc_vault")?.iter().map(TransitKey::read);
-    Ok(Group {
+    Ok(KeyGroup {
         age: age.collect::<Result<_, _>>()?,
         transit: transit.collect::<Result<_, _>>()?,
         foreign,
     })
 }
 
-fn entry(node: &Node) -> Result<Entry<'_>, SopsError> {
+fn entry(node: &Node) -> Result<KeyEntry<'_>, SopsError> {
     let recipient = word(node, "recipient")?.unwrap_or("an unnamed recipient");
     let encrypted = word(node, "enc")?.ok_or(SopsError::Metadata("enc"))?;
-    Ok(Entry {
+    Ok(KeyEntry {
         recipient: shown(recipient),
         encrypted: encrypted.as_bytes(),
     })

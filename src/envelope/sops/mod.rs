@@ -29,27 +29,27 @@ use crate::format::document::DocumentFormat;
 
 pub use error::SopsError;
 pub use keys::DataKey;
-pub use transit::{Missing, Share, Transit, TransitKey};
+pub use transit::{NeededTransit, Share, Transit, TransitKey};
 
-use metadata::Metadata;
+use metadata::SopsMetadata;
 use value::Cipher;
 
 /// What is accepted beyond the safe default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct SopsPolicy {
     /// Clear values of a file whose checksum covers encrypted ones only.
     pub allow_unauthenticated: bool,
 }
 
 /// An opened file.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedSops {
     /// Its documents without the metadata; a binary file is one field `content`.
     pub documents: Vec<Node>,
     /// The recipients of the identities that opened it.
     pub by: Vec<String>,
     /// Everyone it is encrypted to, as the file says.
-    pub recipients: Vec<Recipient>,
+    pub recipients: Vec<SopsRecipient>,
     /// When it was last changed by sops; its checksum is bound to that.
     pub last_modified: String,
     /// Leaves that are not encrypted, the first [`MAX_CLEAR`] of them.
@@ -60,14 +60,14 @@ pub struct Opened {
 
 /// Somebody a file is encrypted to, as the file says: nothing protects that from change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
+pub struct SopsRecipient {
     /// `age`, or another kind of key as a person calls it.
     pub kind: &'static str,
     /// The public key, fingerprint or name of it.
     pub name: String,
 }
 
-impl Recipient {
+impl SopsRecipient {
     /// Whether a key of this kind can be used here: keys of age's plugins cannot, because no
     /// program is run for one.
     pub fn is_supported(&self) -> bool {
@@ -105,8 +105,8 @@ pub fn open(
     bytes: &[u8],
     format: DocumentFormat,
     keys: &[Identity],
-    policy: Policy,
-) -> Result<Opened, SopsError> {
+    policy: SopsPolicy,
+) -> Result<OpenedSops, SopsError> {
     let opened = open_in_part(bytes, format, keys, policy)?;
     match opened.clear.first() {
         Some(leaf) if opened.clear_is_unverified && !policy.allow_unauthenticated => {
@@ -119,7 +119,7 @@ pub fn open(
 }
 
 /// Everyone a file is encrypted to, without any key.
-pub fn recipients(bytes: &[u8], format: DocumentFormat) -> Result<Vec<Recipient>, SopsError> {
+pub fn recipients(bytes: &[u8], format: DocumentFormat) -> Result<Vec<SopsRecipient>, SopsError> {
     let file = stores::read(bytes, format)?;
     Ok(metadata::recipients(&metadata::groups(&file.metadata)?))
 }
@@ -129,8 +129,8 @@ pub fn open_in_part(
     bytes: &[u8],
     format: DocumentFormat,
     keys: &[Identity],
-    policy: Policy,
-) -> Result<Opened, SopsError> {
+    policy: SopsPolicy,
+) -> Result<OpenedSops, SopsError> {
     let file = Locked::read(bytes, format)?;
     let key = file.key(keys, &[])?;
     file.open(key, policy)
@@ -149,8 +149,8 @@ impl Locked {
         Ok(Self { file, format })
     }
 
-    fn metadata(&self) -> Result<Metadata<'_>, SopsError> {
-        Metadata::read(&self.file.metadata)
+    fn metadata(&self) -> Result<SopsMetadata<'_>, SopsError> {
+        SopsMetadata::read(&self.file.metadata)
     }
 
     /// When it was last changed by sops, as it says itself.
@@ -165,7 +165,7 @@ impl Locked {
 
     /// What it needs of Vault where these identities do not open it; nothing where Vault cannot
     /// help.
-    pub fn missing(&self, keys: &[Identity]) -> Result<Option<Missing>, SopsError> {
+    pub fn missing(&self, keys: &[Identity]) -> Result<Option<NeededTransit>, SopsError> {
         Ok(keys::missing(&self.metadata()?, keys))
     }
 
@@ -176,14 +176,14 @@ impl Locked {
     }
 
     /// Opens it. The caller itself refuses each clear leaf that nothing protects.
-    pub fn open(self, data_key: DataKey, policy: Policy) -> Result<Opened, SopsError> {
+    pub fn open(self, data_key: DataKey, policy: SopsPolicy) -> Result<OpenedSops, SopsError> {
         let Self { file, format } = self;
         let stores::File {
             mut documents,
             metadata,
             spell,
         } = file;
-        let metadata = Metadata::read(&metadata)?;
+        let metadata = SopsMetadata::read(&metadata)?;
         let cipher = Cipher::new(&data_key.key);
         let mac = metadata.opened_mac(&cipher)?;
         let sections = format == DocumentFormat::Ini;
@@ -197,7 +197,7 @@ impl Locked {
                 *step = document::RAW_FIELD.to_owned();
             }
         }
-        Ok(Opened {
+        Ok(OpenedSops {
             clear,
             clear_is_unverified: metadata.mac_only_encrypted,
             documents: stores::finish(documents, format)?,

@@ -13,7 +13,7 @@ use super::pattern;
 const DEFAULT_SUFFIX: &str = "_unencrypted";
 
 #[derive(Debug)]
-pub(super) enum Rule {
+pub(super) enum EncryptionRule {
     /// Clear are the values below a matching key.
     Clear(Match),
     /// Encrypted are the values below a matching key.
@@ -30,7 +30,7 @@ pub(super) enum Match {
     Regex(Box<Regex>),
 }
 
-impl Rule {
+impl EncryptionRule {
     pub(super) fn read(metadata: &Node) -> Result<Self, SopsError> {
         let mut found = None;
         for name in [
@@ -87,11 +87,11 @@ impl Rule {
 mod tests {
     use super::*;
 
-    fn rule(options: &[(&str, &str)]) -> Result<Rule, SopsError> {
+    fn rule(options: &[(&str, &str)]) -> Result<EncryptionRule, SopsError> {
         let entries = options
             .iter()
             .map(|(name, text)| ((*name).to_owned(), Node::text(*text)));
-        Rule::read(&Node::Map(entries.collect()))
+        EncryptionRule::read(&Node::Map(entries.collect()))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
 use crate::format::document::DocumentFormat;
 use crate::format::document::{self, RAW_FIELD};
-use crate::format::scalar::Dialect;
+use crate::format::scalar::ScalarDialect;
 use crate::format::{LineProblem, MOST_VALUES, duplicate};
 use crate::format::{SyntaxError, ini, json, yaml};
 
@@ -30,16 +30,16 @@ pub(super) fn read(bytes: &[u8], format: DocumentFormat) -> Result<File, SopsErr
     let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
     match format {
         DocumentFormat::Yaml => {
-            let documents = yaml::documents(text, Dialect::Sops)?;
+            let documents = yaml::documents(text, ScalarDialect::Sops)?;
             nested(documents, "YAML", number::in_yaml)
         }
         DocumentFormat::Json => {
-            let document = json::document(text, Dialect::Sops)?;
+            let document = json::document(text, ScalarDialect::Sops)?;
             nested(vec![document], "JSON", number::in_json)
         }
         DocumentFormat::Raw => {
             // A plain file of any kind stands here more often than a damaged one of ours.
-            let document = json::document(text, Dialect::Sops).map_err(|error| {
+            let document = json::document(text, ScalarDialect::Sops).map_err(|error| {
                 match matches!(error, SyntaxError::Malformed { .. }) {
                     true => SopsError::NotSops,
                     false => SopsError::Syntax(error),

@@ -76,7 +76,7 @@ pub struct Share {
 
 /// What a file needs of Vault to open, beside age identities.
 #[derive(Debug)]
-pub struct Missing {
+pub struct NeededTransit {
     /// How many more groups must open.
     pub count: usize,
     /// The groups that may, each with its place in the file and its keys: at least `count`.

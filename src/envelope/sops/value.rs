@@ -31,7 +31,7 @@ type Gcm = AesGcm<Aes256, U32>;
 
 /// What a value is, beside its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum LeafKind {
     Text,
     Int,
     Float,
@@ -42,7 +42,7 @@ pub(super) enum Kind {
 
 /// Why a value does not open; who knows its place makes an error of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(super) enum ValueFlaw {
     Form,
     Authentication,
     Type,
@@ -57,17 +57,21 @@ impl Cipher {
     }
 
     /// Opens a value that stands at a place.
-    pub(super) fn open(&self, text: &[u8], place: &str) -> Result<(Kind, SecretBytes), Flaw> {
-        let parts = Parts::split(text).ok_or(Flaw::Form)?;
+    pub(super) fn open(
+        &self,
+        text: &[u8],
+        place: &str,
+    ) -> Result<(LeafKind, SecretBytes), ValueFlaw> {
+        let parts = Parts::split(text).ok_or(ValueFlaw::Form)?;
         let mut iv = [0; 32];
         let mut tag = [0; 16];
-        fixed(parts.iv, &mut iv).ok_or(Flaw::Form)?;
-        fixed(parts.tag, &mut tag).ok_or(Flaw::Form)?;
+        fixed(parts.iv, &mut iv).ok_or(ValueFlaw::Form)?;
+        fixed(parts.tag, &mut tag).ok_or(ValueFlaw::Form)?;
         // Sized by the longest that can come, so that no unwiped copy is left behind.
         let mut data = Zeroizing::new(Vec::with_capacity(parts.data.len() / 4 * 3 + 3));
         STANDARD
             .decode_vec(parts.data, &mut data)
-            .map_err(|_| Flaw::Form)?;
+            .map_err(|_| ValueFlaw::Form)?;
         self.0
             .decrypt_in_place_detached(
                 Nonce::<U32>::from_slice(&iv),
@@ -75,7 +79,7 @@ impl Cipher {
                 &mut data,
                 Tag::from_slice(&tag),
             )
-            .map_err(|_| Flaw::Authentication)?;
+            .map_err(|_| ValueFlaw::Authentication)?;
         Ok((parts.kind, SecretBytes::from(data)))
     }
 }
@@ -92,7 +96,7 @@ struct Parts<'a> {
     data: &'a [u8],
     iv: &'a [u8],
     tag: &'a [u8],
-    kind: Kind,
+    kind: LeafKind,
 }
 
 impl<'a> Parts<'a> {
@@ -105,12 +109,12 @@ impl<'a> Parts<'a> {
         let tag = fields.next()?.strip_prefix(b"tag:")?;
         let kind = match fields.next()?.strip_prefix(b"type:")? {
             // `bytes` is a type as well, but SOPS writes none and fails on one.
-            b"str" => Kind::Text,
-            b"int" => Kind::Int,
-            b"float" => Kind::Float,
-            b"bool" => Kind::Bool,
-            b"time" => Kind::Time,
-            b"comment" => Kind::Comment,
+            b"str" => LeafKind::Text,
+            b"int" => LeafKind::Int,
+            b"float" => LeafKind::Float,
+            b"bool" => LeafKind::Bool,
+            b"time" => LeafKind::Time,
+            b"comment" => LeafKind::Comment,
             _ => return None,
         };
         let complete = fields.next().is_none() && !data.is_empty();
@@ -126,20 +130,20 @@ impl<'a> Parts<'a> {
 /// The node of an opened value and the bytes that the checksum covers, where those differ from the
 /// node's own.
 pub(super) fn typed(
-    kind: Kind,
+    kind: LeafKind,
     bytes: SecretBytes,
     spell: fn(f64) -> String,
 ) -> Option<(Node, Option<SecretBytes>)> {
-    if kind == Kind::Text {
+    if kind == LeafKind::Text {
         return Some((Node::Text(bytes), None));
     }
     let text = bytes.expose_str()?;
     match kind {
-        Kind::Int => {
+        LeafKind::Int => {
             let number: i64 = text.parse().ok()?;
             Some((Node::Number(number.to_string().into()), None))
         }
-        Kind::Float => {
+        LeafKind::Float => {
             let number: f64 = text.parse().ok()?;
             let decimal = SecretBytes::from(number::decimal(number));
             if number.is_finite() {
@@ -153,7 +157,7 @@ pub(super) fn typed(
             let spelt = Node::Number(number::in_yaml(number).into());
             named.then_some((spelt, Some(decimal)))
         }
-        Kind::Bool => {
+        LeafKind::Bool => {
             let value = match text {
                 "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
                 "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
@@ -161,8 +165,8 @@ pub(super) fn typed(
             };
             Some((Node::Bool(value), None))
         }
-        Kind::Time => Some((Node::Time(Time::rfc3339(text)?.precise().into()), None)),
-        Kind::Text | Kind::Comment => None,
+        LeafKind::Time => Some((Node::Time(Time::rfc3339(text)?.precise().into()), None)),
+        LeafKind::Text | LeafKind::Comment => None,
     }
 }
 
@@ -183,7 +187,7 @@ mod tests {
         format!("ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{kind}]")
     }
 
-    fn seen(text: &str, place: &str) -> Result<(Kind, SecretBytes), Flaw> {
+    fn seen(text: &str, place: &str) -> Result<(LeafKind, SecretBytes), ValueFlaw> {
         Cipher::new(&[7; 32]).open(text.as_bytes(), place)
     }
 
@@ -192,11 +196,11 @@ mod tests {
         let value = sealed("hunter2", "a:b:", "str");
         assert_eq!(
             seen(&value, "a:b:"),
-            Ok((Kind::Text, SecretBytes::from("hunter2")))
+            Ok((LeafKind::Text, SecretBytes::from("hunter2")))
         );
-        assert_eq!(seen(&value, "a:c:"), Err(Flaw::Authentication));
+        assert_eq!(seen(&value, "a:c:"), Err(ValueFlaw::Authentication));
         let other = value.replace("data:", "data:AAAA");
-        assert_eq!(seen(&other, "a:b:"), Err(Flaw::Authentication));
+        assert_eq!(seen(&other, "a:b:"), Err(ValueFlaw::Authentication));
     }
 
     #[test]
@@ -221,7 +225,7 @@ mod tests {
             &value.replace(",tag:", ",tag:A"),
             &value.replace("data:", "data:*"),
         ] {
-            assert_eq!(seen(text, "a:"), Err(Flaw::Form), "{text}");
+            assert_eq!(seen(text, "a:"), Err(ValueFlaw::Form), "{text}");
         }
     }
 
@@ -229,34 +233,38 @@ mod tests {
     fn types_are_spelt_as_the_file_and_as_the_checksum_want_it() {
         let number = |text: &str| Node::Number(SecretBytes::from(text));
         for (kind, text, expected) in [
-            (Kind::Text, "x", Some((Node::text("x"), None))),
+            (LeafKind::Text, "x", Some((Node::text("x"), None))),
             (
-                Kind::Int,
+                LeafKind::Int,
                 "-9007199254740993",
                 Some((number("-9007199254740993"), None)),
             ),
-            (Kind::Int, "007", Some((number("7"), None))),
-            (Kind::Int, "9223372036854775808", None),
-            (Kind::Int, "1_0", None),
+            (LeafKind::Int, "007", Some((number("7"), None))),
+            (LeafKind::Int, "9223372036854775808", None),
+            (LeafKind::Int, "1_0", None),
             (
-                Kind::Float,
+                LeafKind::Float,
                 "1000000",
                 Some((number("1e+06"), Some("1000000"))),
             ),
-            (Kind::Float, "1.5", Some((number("1.5"), Some("1.5")))),
-            (Kind::Float, "+Inf", Some((number(".inf"), Some("+Inf")))),
-            (Kind::Float, "NaN", Some((number(".nan"), Some("NaN")))),
-            (Kind::Float, "1e999", None),
-            (Kind::Float, "x", None),
-            (Kind::Bool, "True", Some((Node::Bool(true), None))),
-            (Kind::Bool, "f", Some((Node::Bool(false), None))),
-            (Kind::Bool, "yes", None),
+            (LeafKind::Float, "1.5", Some((number("1.5"), Some("1.5")))),
             (
-                Kind::Time,
+                LeafKind::Float,
+                "+Inf",
+                Some((number(".inf"), Some("+Inf"))),
+            ),
+            (LeafKind::Float, "NaN", Some((number(".nan"), Some("NaN")))),
+            (LeafKind::Float, "1e999", None),
+            (LeafKind::Float, "x", None),
+            (LeafKind::Bool, "True", Some((Node::Bool(true), None))),
+            (LeafKind::Bool, "f", Some((Node::Bool(false), None))),
+            (LeafKind::Bool, "yes", None),
+            (
+                LeafKind::Time,
                 "2024-01-02T00:00:00Z",
                 Some((Node::Time("2024-01-02T00:00:00Z".into()), None)),
             ),
-            (Kind::Time, "2024-01-02", None),
+            (LeafKind::Time, "2024-01-02", None),
         ] {
             let expected = expected.map(|(node, covered)| (node, covered.map(SecretBytes::from)));
             let seen = typed(kind, SecretBytes::from(text), number::in_yaml);

@@ -13,18 +13,18 @@ use zeroize::Zeroizing;
 use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
 
-use super::metadata::Metadata;
+use super::metadata::SopsMetadata;
 use super::suspect::looks_secret;
-use super::value::{self, Cipher, Flaw, Kind};
-use super::{ClearLeaf, MAX_CLEAR, Policy, SopsError};
+use super::value::{self, Cipher, LeafKind, ValueFlaw};
+use super::{ClearLeaf, MAX_CLEAR, SopsError, SopsPolicy};
 
 /// What a path may measure in a message.
 const MAX_SHOWN: usize = 200;
 
 pub(super) struct Walk<'a> {
-    metadata: &'a Metadata<'a>,
+    metadata: &'a SopsMetadata<'a>,
     cipher: &'a Cipher,
-    policy: Policy,
+    policy: SopsPolicy,
     spell: fn(f64) -> String,
     /// Whether the keys at the top may repeat, because they are sections of an INI file.
     sections: bool,
@@ -47,9 +47,9 @@ enum Outcome {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
-        metadata: &'a Metadata<'a>,
+        metadata: &'a SopsMetadata<'a>,
         cipher: &'a Cipher,
-        policy: Policy,
+        policy: SopsPolicy,
         spell: fn(f64) -> String,
         sections: bool,
     ) -> Self {
@@ -121,7 +121,7 @@ impl<'a> Walk<'a> {
             Node::Map(entries) => self.map(entries, matched).map(|()| Outcome::Kept),
             Node::Bool(_) | Node::Number(_) | Node::Time(_) => {
                 match self.metadata.rule.encrypts(matched) {
-                    Some(true) => Err(self.wrong(Flaw::Form)),
+                    Some(true) => Err(self.wrong(ValueFlaw::Form)),
                     Some(false) | None => self.clear(node).map(|()| Outcome::Kept),
                 }
             }
@@ -156,7 +156,7 @@ impl<'a> Walk<'a> {
             let matched = matched || self.metadata.rule.matches(key);
             let found = self.clear.len();
             if self.node(node, matched)? == Outcome::Comment {
-                return Err(self.wrong(Flaw::Type));
+                return Err(self.wrong(ValueFlaw::Type));
             }
             if let Some(index) = repeated.get_mut(key.as_str()) {
                 self.below(found, || index.to_string());
@@ -208,14 +208,14 @@ impl<'a> Walk<'a> {
     fn encrypted(
         &mut self,
         node: &mut Node,
-        opened: Result<(Kind, SecretBytes), Flaw>,
+        opened: Result<(LeafKind, SecretBytes), ValueFlaw>,
     ) -> Result<Outcome, SopsError> {
         let (kind, bytes) = opened.map_err(|flaw| self.wrong(flaw))?;
-        if kind == Kind::Comment {
+        if kind == LeafKind::Comment {
             return Ok(Outcome::Comment);
         }
         let (opened, covered) =
-            value::typed(kind, bytes, self.spell).ok_or_else(|| self.wrong(Flaw::Type))?;
+            value::typed(kind, bytes, self.spell).ok_or_else(|| self.wrong(ValueFlaw::Type))?;
         *node = opened;
         match covered {
             Some(bytes) => self.checksum.update(bytes.expose()),
@@ -260,12 +260,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn wrong(&self, flaw: Flaw) -> SopsError {
+    fn wrong(&self, flaw: ValueFlaw) -> SopsError {
         let path = self.shown();
         match flaw {
-            Flaw::Form => SopsError::Form { path },
-            Flaw::Authentication => SopsError::Value { path },
-            Flaw::Type => SopsError::Type { path },
+            ValueFlaw::Form => SopsError::Form { path },
+            ValueFlaw::Authentication => SopsError::Value { path },
+            ValueFlaw::Type => SopsError::Type { path },
         }
     }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::base::material::{Node, SecretBytes};
 
 use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
-use statement::{Assignment, Kind, Raw, statements};
+use statement::{Assignment, Raw, StatementKind, statements};
 
 /// The variables in their order.
 pub(super) fn variables(text: &str) -> Result<Node, SyntaxError> {
@@ -22,9 +22,9 @@ pub(super) fn variables(text: &str) -> Result<Node, SyntaxError> {
         let line = statement.line;
         let wrong = |problem| SyntaxError::Line { line, problem };
         match statement.kind {
-            Kind::Blank | Kind::Comment(_) => {}
-            Kind::Broken(problem, _) => return Err(wrong(problem)),
-            Kind::Assignment(assignment) => {
+            StatementKind::Blank | StatementKind::Comment(_) => {}
+            StatementKind::Broken(problem, _) => return Err(wrong(problem)),
+            StatementKind::Assignment(assignment) => {
                 let name = assignment.name;
                 if name.starts_with(|c: char| c.is_ascii_digit()) {
                     return Err(wrong(LineProblem::Name));

@@ -21,12 +21,12 @@ pub struct Statement<'t> {
     /// The blanks before it.
     pub indent: &'t str,
     /// What it is.
-    pub kind: Kind<'t>,
+    pub kind: StatementKind<'t>,
 }
 
 /// What a statement is.
 #[derive(Debug)]
-pub enum Kind<'t> {
+pub enum StatementKind<'t> {
     /// Nothing but blanks.
     Blank,
     /// A line that begins with `#`.
@@ -98,8 +98,8 @@ impl<'t> Iterator for Statements<'t> {
         let first = rest.split('\n').next().unwrap_or_default();
         let begin = first.len() - first.trim_start().len();
         let (kind, length) = match &first[begin..] {
-            "" => (Kind::Blank, first.len()),
-            comment if comment.starts_with('#') => (Kind::Comment(comment), first.len()),
+            "" => (StatementKind::Blank, first.len()),
+            comment if comment.starts_with('#') => (StatementKind::Comment(comment), first.len()),
             _ => {
                 let (kind, length) = assignment(&rest[begin..]);
                 (kind, begin + length)
@@ -118,10 +118,13 @@ impl<'t> Iterator for Statements<'t> {
 }
 
 /// The statement at the start of a text, and its length.
-fn assignment(text: &str) -> (Kind<'_>, usize) {
+fn assignment(text: &str) -> (StatementKind<'_>, usize) {
     let line = text.split('\n').next().unwrap_or_default();
     let Some(equals) = line.find('=') else {
-        return (Kind::Broken(LineProblem::NoValue, None), line.len());
+        return (
+            StatementKind::Broken(LineProblem::NoValue, None),
+            line.len(),
+        );
     };
     let whole = &line[..equals];
     let exported = whole
@@ -136,7 +139,7 @@ fn assignment(text: &str) -> (Kind<'_>, usize) {
     };
     let name = named.trim_end_matches(is_blank);
     if !is_name(name) {
-        return (Kind::Broken(LineProblem::Name, None), line.len());
+        return (StatementKind::Broken(LineProblem::Name, None), line.len());
     }
     let behind = &text[equals + 1..];
     let written = behind.trim_start_matches(is_blank);
@@ -154,9 +157,9 @@ fn assignment(text: &str) -> (Kind<'_>, usize) {
                 tail,
                 written: &text[begin..end + tail.len()],
             };
-            (Kind::Assignment(assignment), end + tail.len())
+            (StatementKind::Assignment(assignment), end + tail.len())
         }
-        Err((problem, length)) => (Kind::Broken(problem, Some(name)), begin + length),
+        Err((problem, length)) => (StatementKind::Broken(problem, Some(name)), begin + length),
     }
 }
 

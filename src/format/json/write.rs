@@ -70,11 +70,11 @@ impl Writer {
             Node::Bool(value) => self.plain(if *value { "true" } else { "false" }),
             Node::Number(spelling) => match spelling.expose_str() {
                 Some(text) if self.as_strings || is_json(text) => self.plain(text),
-                _ => return Err(JsonError::new(Problem::Number)),
+                _ => return Err(JsonError::new(JsonProblem::Number)),
             },
             Node::Time(text) | Node::Text(text) => match text.expose_str() {
                 Some(text) => quote(text, &mut self.out),
-                None => return Err(JsonError::new(Problem::NotText)),
+                None => return Err(JsonError::new(JsonProblem::NotText)),
             },
             Node::List(items) => self.list(items)?,
             Node::Map(entries) => {
@@ -187,11 +187,11 @@ pub(crate) fn escape(character: char, out: &mut Wiped) {
 #[error("{}{problem}", self.place())]
 pub(crate) struct JsonError {
     path: Vec<String>,
-    problem: Problem,
+    problem: JsonProblem,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum Problem {
+pub(crate) enum JsonProblem {
     #[error("the value is not UTF-8 text")]
     NotText,
     #[error("the number has no such spelling in this format")]
@@ -199,7 +199,7 @@ pub(crate) enum Problem {
 }
 
 impl JsonError {
-    pub(crate) fn new(problem: Problem) -> Self {
+    pub(crate) fn new(problem: JsonProblem) -> Self {
         Self {
             path: Vec::new(),
             problem,
@@ -227,12 +227,12 @@ impl Fault for JsonError {
 
     fn hint(&self) -> Option<String> {
         Some(match self.problem {
-            Problem::NotText => {
+            JsonProblem::NotText => {
                 "bytes go to `format: raw`, to `files` and to Secrets; in text they need base64 \
                  at their source"
                     .to_owned()
             }
-            Problem::Number => {
+            JsonProblem::Number => {
                 "make it text at its source, or say `asStrings: true` where the format is json"
                     .to_owned()
             }

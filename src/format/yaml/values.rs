@@ -5,24 +5,24 @@ use std::borrow::Cow;
 use granit_parser::ScalarStyle;
 
 use crate::base::material::Node;
-use crate::format::scalar::{self, Dialect, Tag};
+use crate::format::scalar::{self, ScalarDialect, Tag};
 use crate::format::{SyntaxError, duplicate};
 
 use super::{Entry, Key, Opened, Place, Scalar, Tree, Weight, What, YamlError, go};
 
 /// All documents of a stream.
-pub(crate) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Node>, SyntaxError> {
+pub(crate) fn documents(text: &str, dialect: ScalarDialect) -> Result<Vec<Node>, SyntaxError> {
     super::read(text, &mut Values(dialect))
 }
 
-struct Values(Dialect);
+struct Values(ScalarDialect);
 
 impl Values {
     /// The text as this dialect reads it.
     fn text<'a>(&self, scalar: Scalar<'a>) -> Cow<'a, str> {
         match self.0 {
-            Dialect::Core | Dialect::Kubernetes => scalar.text,
-            Dialect::Sops => go::text(scalar),
+            ScalarDialect::Core | ScalarDialect::Kubernetes => scalar.text,
+            ScalarDialect::Sops => go::text(scalar),
         }
     }
 }
@@ -41,10 +41,12 @@ impl Tree for Values {
         let plain = scalar.style == ScalarStyle::Plain;
         let text = self.text(scalar).into_owned();
         match self.0 {
-            Dialect::Core | Dialect::Kubernetes if plain && text == "<<" => Ok(Key::Merge),
-            Dialect::Core | Dialect::Kubernetes => Ok(Key::Name(text)),
+            ScalarDialect::Core | ScalarDialect::Kubernetes if plain && text == "<<" => {
+                Ok(Key::Merge)
+            }
+            ScalarDialect::Core | ScalarDialect::Kubernetes => Ok(Key::Name(text)),
             // SOPS walks over text keys only, and leaves merge keys alone.
-            Dialect::Sops => match scalar::node(Dialect::Sops, Tag::None, &text) {
+            ScalarDialect::Sops => match scalar::node(ScalarDialect::Sops, Tag::None, &text) {
                 Some(Node::Text(_)) => Ok(Key::Name(text)),
                 _ if !plain => Ok(Key::Name(text)),
                 _ => Err(YamlError::new(place, What::Key).into()),
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Result<&str, SyntaxError>) {
-        let seen = documents(text, Dialect::Core).map(|nodes| {
+        let seen = documents(text, ScalarDialect::Core).map(|nodes| {
             let all: Vec<String> = nodes.iter().map(show).collect();
             all.join(" --- ")
         });
@@ -259,17 +261,17 @@ mod tests {
             ("'k\u{2028}  l': v\n", r#"{k\u{2028}l: "v"}"#),
         ];
         for (text, expected) in cases {
-            let nodes = documents(text, Dialect::Sops).expect(text);
+            let nodes = documents(text, ScalarDialect::Sops).expect(text);
             let seen = show(&nodes[0]).replace('\u{2028}', "\\u{2028}");
             assert_eq!(seen, expected, "{text}");
         }
-        let plain = documents("a: 'x\u{2028}  y'\n", Dialect::Core).expect("YAML");
+        let plain = documents("a: 'x\u{2028}  y'\n", ScalarDialect::Core).expect("YAML");
         assert_eq!(show(&plain[0]), r#"{a: "x\u{2028}  y"}"#);
     }
 
     #[test]
     fn sops_takes_text_keys_only_and_leaves_merge_keys_alone() {
-        let sops = |text| documents(text, Dialect::Sops);
+        let sops = |text| documents(text, ScalarDialect::Sops);
         assert_eq!(sops("1: x\n"), Err(SyntaxError::Key { line: 1 }));
         assert_eq!(sops("true: x\n"), Err(SyntaxError::Key { line: 1 }));
         assert_eq!(

@@ -4,7 +4,7 @@
 use crate::base::material::{Node, SecretBytes};
 use crate::base::wiped::Wiped;
 
-use crate::format::json::write::{JsonError, Problem, quote};
+use crate::format::json::write::{JsonError, JsonProblem, quote};
 
 /// Whole documents, each behind its `---` where there are several. `merge_keys` says whether `<<`
 /// is one of YAML's.
@@ -138,16 +138,16 @@ fn scalar(node: &Node, out: &mut Wiped) -> Result<(), JsonError> {
         Node::Number(spelling) => {
             match spelling.expose_str().filter(|text| is_plain_number(text)) {
                 Some(text) => out.text(text),
-                None => return Err(JsonError::new(Problem::Number)),
+                None => return Err(JsonError::new(JsonProblem::Number)),
             }
         }
         Node::Time(spelling) => match spelling.expose_str().filter(|text| is_plain_time(text)) {
             Some(text) => out.text(text),
-            None => return Err(JsonError::new(Problem::NotText)),
+            None => return Err(JsonError::new(JsonProblem::NotText)),
         },
         Node::Text(text) => match text.expose_str() {
             Some(text) => quote(text, out),
-            None => return Err(JsonError::new(Problem::NotText)),
+            None => return Err(JsonError::new(JsonProblem::NotText)),
         },
         Node::List(_) => out.text("[]"),
         Node::Map(_) => out.text("{}"),

@@ -104,7 +104,7 @@ fn values_are_read_as_bytes_and_garbage_is_no_secret() {
             "{text}"
         );
     }
-    let call = Call::get(Kind::Secret, &wanted("Opaque", &[]).at);
+    let call = ApiCall::get(ObjectKind::Secret, &wanted("Opaque", &[]).at);
     let bad = [
         "",
         "<html>",

@@ -9,7 +9,7 @@ use crate::base::failure::Failure;
 use crate::base::plain;
 use crate::base::style::Format;
 use crate::envelope::policy::shortened;
-use crate::mode::access::{Access, Missing};
+use crate::mode::access::{AccessReport, MissingRight};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
 
@@ -30,7 +30,7 @@ pub(super) struct Report {
     pub(super) unrendered: Vec<Failed>,
     pub(super) differences: Vec<Difference>,
     /// Rights, where they were asked for.
-    pub(super) access: Option<Access>,
+    pub(super) access: Option<AccessReport>,
 }
 
 /// A target, or a key of it, and how it stands to what should be there.
@@ -142,8 +142,8 @@ fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{}", plain::line(text));
 }
 
-fn access_text(access: &Access, out: &mut String) {
-    let Access {
+fn access_text(access: &AccessReport, out: &mut String) {
+    let AccessReport {
         asked,
         missing,
         failures,
@@ -153,7 +153,7 @@ fn access_text(access: &Access, out: &mut String) {
         out,
         &format!("access: {asked} asked for, {} missing", missing.len()),
     );
-    for Missing { at, verb, on, lost } in missing {
+    for MissingRight { at, verb, on, lost } in missing {
         let lost = lost.as_ref();
         let lost = lost.map(|lost| format!(" (optional: without it, {lost})"));
         let lost = lost.unwrap_or_default();
@@ -167,7 +167,7 @@ fn access_text(access: &Access, out: &mut String) {
     }
 }
 
-fn access_document(access: &Access) -> Value {
+fn access_document(access: &AccessReport) -> Value {
     let missing = access.missing.iter().map(|one| {
         json!({
             "at": one.at, "verb": one.verb, "on": one.on, "optional": one.lost.is_some(),

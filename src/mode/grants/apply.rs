@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Granted;
+use super::GrantedConfig;
 use super::policy::{OURS, hcl};
 use super::server::{Grant, Terms, grants, settle};
 use crate::base::failure::{Class, Failure};
@@ -18,7 +18,7 @@ use crate::vault::admin::{Role, RoleField};
 
 /// Who writes. The configurations' own identities are the ones that are granted something.
 #[derive(Debug, Clone)]
-pub enum Caller {
+pub enum Granter {
     /// A file with a token.
     Token(std::path::PathBuf),
     /// Another role of the same auth method.
@@ -36,9 +36,9 @@ pub struct Consent {
 
 /// Compares, shows, and writes where that is wanted. The text is for standard output.
 pub async fn apply(
-    all: &[Granted],
+    all: &[GrantedConfig],
     terms: &Terms,
-    caller: &Caller,
+    caller: &Granter,
     consent: Consent,
     time_limit: TimeLimit,
 ) -> (Ended, String) {
@@ -52,7 +52,7 @@ pub async fn apply(
 
 async fn each(
     grants: &mut [Grant],
-    caller: &Caller,
+    caller: &Granter,
     consent: Consent,
     time_limit: TimeLimit,
     out: &mut String,
@@ -84,7 +84,7 @@ async fn each(
     }
 }
 
-impl Caller {
+impl Granter {
     fn session(&self, server: &VaultServer, time_limit: TimeLimit) -> Result<Session, Failure> {
         let mut server = server.clone();
         server.auth = match (self, server.auth) {

@@ -8,7 +8,7 @@ use crate::config::{
     AgeKey, Config, Delivery, ManifestSet, OnFailure, Reaction, SealedKey, SecretRef, SecretTarget,
     Source, Target, resolve,
 };
-use crate::kubernetes::{Kind, Subject};
+use crate::kubernetes::{ObjectKind, Subject};
 
 /// What is lost where an optional right is not granted.
 type Lost = &'static str;
@@ -19,7 +19,7 @@ const KEY_BY_HAND: Lost = "the Secret with the keys of the marks must be made by
 
 /// Verbs on objects of one resource in one place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rule {
+pub struct RbacRule {
     /// Nothing: in the whole cluster.
     pub namespace: Option<String>,
     /// Group of the API.
@@ -53,7 +53,7 @@ type Key = (
 /// What may be done there.
 #[derive(Debug)]
 struct Held {
-    kind: Kind,
+    kind: ObjectKind,
     verbs: BTreeSet<&'static str>,
 }
 
@@ -116,13 +116,18 @@ impl Found<'_> {
         for from in &delivery.from {
             match &from.source {
                 Source::Secret(at) => {
-                    self.named(Kind::Secret, at, &["get"], None);
+                    self.named(ObjectKind::Secret, at, &["get"], None);
                     if self.mode == Mode::Sidecar {
-                        self.named(Kind::Secret, at, &["list", "watch"], Some(SEEN_LATER));
+                        self.named(ObjectKind::Secret, at, &["list", "watch"], Some(SEEN_LATER));
                     }
                 }
                 Source::SealedObject(at) => {
-                    self.named(Kind::SealedSecret, at, Kind::SealedSecret.verbs(), None);
+                    self.named(
+                        ObjectKind::SealedSecret,
+                        at,
+                        ObjectKind::SealedSecret.verbs(),
+                        None,
+                    );
                 }
                 Source::Vault(_)
                 | Source::Age { .. }
@@ -140,7 +145,7 @@ impl Found<'_> {
         }
         for reaction in delivery.on_change.iter().filter(|_| stays) {
             if let Reaction::Restart { kind, at, wait: _ } = reaction {
-                let kind = Kind::Workload(*kind);
+                let kind = ObjectKind::Workload(*kind);
                 self.named(kind, at, kind.verbs(), None);
             }
         }
@@ -154,19 +159,24 @@ impl Found<'_> {
         };
         let reflect = secret.reflect.as_ref();
         if reflect.is_none_or(|reflect| reflect.home) {
-            self.named(Kind::Secret, &secret.at, Kind::Secret.verbs(), None);
-            self.named(Kind::Secret, &secret.at, recreate, None);
+            self.named(
+                ObjectKind::Secret,
+                &secret.at,
+                ObjectKind::Secret.verbs(),
+                None,
+            );
+            self.named(ObjectKind::Secret, &secret.at, recreate, None);
             for account in &secret.service_accounts {
                 let at = SecretRef {
                     namespace: secret.at.namespace.clone(),
                     name: account.clone(),
                 };
-                let kind = Kind::ServiceAccount;
+                let kind = ObjectKind::ServiceAccount;
                 self.named(kind, &at, kind.verbs(), None);
             }
         }
         if removes {
-            self.named(Kind::Secret, &secret.at, &["get", "delete"], None);
+            self.named(ObjectKind::Secret, &secret.at, &["get", "delete"], None);
         }
         let Some(reflect) = reflect else {
             return;
@@ -179,8 +189,8 @@ impl Found<'_> {
                         namespace: Some(namespace.to_owned()),
                         name: name.clone(),
                     };
-                    self.named(Kind::Secret, &at, Kind::Secret.verbs(), None);
-                    self.named(Kind::Secret, &at, recreate, None);
+                    self.named(ObjectKind::Secret, &at, ObjectKind::Secret.verbs(), None);
+                    self.named(ObjectKind::Secret, &at, recreate, None);
                 }
             }
             None => {
@@ -190,12 +200,17 @@ impl Found<'_> {
                      one Role each",
                     secret.at
                 ));
-                self.everywhere(Kind::Namespace, None, &["list"], None);
+                self.everywhere(ObjectKind::Namespace, None, &["list"], None);
                 if self.mode == Mode::Sidecar {
-                    self.everywhere(Kind::Namespace, None, &["watch"], Some(SEEN_LATER));
+                    self.everywhere(ObjectKind::Namespace, None, &["watch"], Some(SEEN_LATER));
                 }
-                self.everywhere(Kind::Secret, Some(name), Kind::Secret.verbs(), None);
-                self.everywhere(Kind::Secret, Some(name), recreate, None);
+                self.everywhere(
+                    ObjectKind::Secret,
+                    Some(name),
+                    ObjectKind::Secret.verbs(),
+                    None,
+                );
+                self.everywhere(ObjectKind::Secret, Some(name), recreate, None);
             }
         }
         if reflect.prune {
@@ -204,7 +219,7 @@ impl Found<'_> {
                  Secrets is a right to read all of them",
                 secret.at
             ));
-            let kind = Kind::MarkedSecrets;
+            let kind = ObjectKind::MarkedSecrets;
             self.everywhere(kind, None, kind.verbs(), None);
         }
     }
@@ -212,19 +227,19 @@ impl Found<'_> {
     fn keys(&mut self, config: &Config) {
         for key in &config.keys.age {
             if let AgeKey::Secret { at, key: _ } = &key.key {
-                self.named(Kind::Secret, at, &["get"], None);
+                self.named(ObjectKind::Secret, at, &["get"], None);
             }
         }
         for key in &config.keys.sealed {
             match &key.key {
-                SealedKey::Secret(at) => self.named(Kind::Secret, at, &["get"], None),
+                SealedKey::Secret(at) => self.named(ObjectKind::Secret, at, &["get"], None),
                 SealedKey::Selector { namespace, .. } => {
                     self.rights.wide.insert(format!(
                         "all sealing keys are found by their label: `list` on Secrets of \
                          {namespace} is a right to read all of them; `name:` in `keys.sealed` \
                          needs `get` on one"
                     ));
-                    let kind = Kind::LabelledSecrets;
+                    let kind = ObjectKind::LabelledSecrets;
                     self.all_of(kind, namespace, kind.verbs(), None);
                 }
                 SealedKey::File(_) | SealedKey::Vault { .. } => {}
@@ -253,8 +268,8 @@ impl Found<'_> {
                     // What names another namespace is refused before any right matters.
                     let place = resolve(&at, self.own);
                     if allowed.contains(&place.namespace) {
-                        self.named(Kind::Secret, &at, Kind::Secret.verbs(), None);
-                        self.named(Kind::Secret, &at, recreate, None);
+                        self.named(ObjectKind::Secret, &at, ObjectKind::Secret.verbs(), None);
+                        self.named(ObjectKind::Secret, &at, recreate, None);
                     }
                 }
                 None => {
@@ -266,8 +281,13 @@ impl Found<'_> {
                         allowed.join(", ")
                     ));
                     for namespace in allowed {
-                        self.all_of(Kind::Secret, namespace, Kind::Secret.verbs(), None);
-                        self.all_of(Kind::Secret, namespace, recreate, None);
+                        self.all_of(
+                            ObjectKind::Secret,
+                            namespace,
+                            ObjectKind::Secret.verbs(),
+                            None,
+                        );
+                        self.all_of(ObjectKind::Secret, namespace, recreate, None);
                     }
                 }
             }
@@ -280,15 +300,20 @@ impl Found<'_> {
                 allowed.join(", ")
             ));
             for namespace in allowed {
-                let kind = Kind::MarkedSecrets;
+                let kind = ObjectKind::MarkedSecrets;
                 self.all_of(kind, namespace, kind.verbs(), None);
             }
         }
     }
 
     fn mark_key(&mut self, at: &SecretRef) {
-        self.named(Kind::Secret, at, &["get"], None);
-        self.named(Kind::Secret, at, &["create", "patch"], Some(KEY_BY_HAND));
+        self.named(ObjectKind::Secret, at, &["get"], None);
+        self.named(
+            ObjectKind::Secret,
+            at,
+            &["create", "patch"],
+            Some(KEY_BY_HAND),
+        );
     }
 
     fn reflector(&mut self, config: &Config) {
@@ -296,7 +321,12 @@ impl Found<'_> {
         let Some(reflector) = &config.reflector else {
             return;
         };
-        self.named(Kind::Lease, &reflector.lease, Kind::Lease.verbs(), None);
+        self.named(
+            ObjectKind::Lease,
+            &reflector.lease,
+            ObjectKind::Lease.verbs(),
+            None,
+        );
         self.mark_key(&reflector.mark_key);
         match &reflector.rules.namespaces {
             Some(namespaces) => {
@@ -305,7 +335,7 @@ impl Found<'_> {
                     namespaces.join(", ")
                 ));
                 for namespace in namespaces {
-                    for kind in [Kind::Secret, Kind::ConfigMap] {
+                    for kind in [ObjectKind::Secret, ObjectKind::ConfigMap] {
                         self.all_of(kind, namespace, COPIES, None);
                     }
                     if config.sidecar.events {
@@ -320,10 +350,15 @@ impl Found<'_> {
                      it"
                     .to_owned(),
                 );
-                for kind in [Kind::Secret, Kind::ConfigMap] {
+                for kind in [ObjectKind::Secret, ObjectKind::ConfigMap] {
                     self.everywhere(kind, None, COPIES, None);
                 }
-                self.everywhere(Kind::Namespace, None, Kind::Namespace.verbs(), None);
+                self.everywhere(
+                    ObjectKind::Namespace,
+                    None,
+                    ObjectKind::Namespace.verbs(),
+                    None,
+                );
                 if config.sidecar.events {
                     self.events(None);
                 }
@@ -332,25 +367,37 @@ impl Found<'_> {
     }
 
     fn events(&mut self, namespace: Option<&str>) {
-        let kind = Kind::Event;
+        let kind = ObjectKind::Event;
         match namespace {
             Some(namespace) => self.all_of(kind, namespace, kind.verbs(), Some(NO_EVENTS)),
             None => self.everywhere(kind, None, kind.verbs(), Some(NO_EVENTS)),
         }
     }
 
-    fn named(&mut self, kind: Kind, at: &SecretRef, verbs: &[&'static str], lost: Option<Lost>) {
+    fn named(
+        &mut self,
+        kind: ObjectKind,
+        at: &SecretRef,
+        verbs: &[&'static str],
+        lost: Option<Lost>,
+    ) {
         let ObjectName { namespace, name } = resolve(at, self.own);
         self.add(kind, Some(namespace), Some(name), verbs, lost);
     }
 
-    fn all_of(&mut self, kind: Kind, namespace: &str, verbs: &[&'static str], lost: Option<Lost>) {
+    fn all_of(
+        &mut self,
+        kind: ObjectKind,
+        namespace: &str,
+        verbs: &[&'static str],
+        lost: Option<Lost>,
+    ) {
         self.add(kind, Some(namespace.to_owned()), None, verbs, lost);
     }
 
     fn everywhere(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         name: Option<&str>,
         verbs: &[&'static str],
         lost: Option<Lost>,
@@ -360,7 +407,7 @@ impl Found<'_> {
 
     fn add(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         namespace: Option<String>,
         name: Option<String>,
         verbs: &[&'static str],
@@ -374,11 +421,16 @@ impl Found<'_> {
 }
 
 impl Rights {
-    fn add<'v>(&mut self, key: Key, kind: Kind, verbs: impl IntoIterator<Item = &'v &'static str>) {
+    fn add<'v>(
+        &mut self,
+        key: Key,
+        kind: ObjectKind,
+        verbs: impl IntoIterator<Item = &'v &'static str>,
+    ) {
         let held = self.held.entry(key).or_insert_with(|| Held {
             // Secrets that are found by a label are Secrets to those who grant it.
             kind: match kind.has_label() {
-                true => Kind::Secret,
+                true => ObjectKind::Secret,
                 false => kind,
             },
             verbs: BTreeSet::new(),
@@ -415,7 +467,7 @@ impl Rights {
     }
 
     /// Names that share their verbs share a rule. What is necessary is not optional as well.
-    pub fn rules(&self) -> Vec<Rule> {
+    pub fn rules(&self) -> Vec<RbacRule> {
         let mut rules: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         for (key, Held { kind: _, verbs }) in &self.held {
             let (namespace, resource, name, lost) = key;
@@ -441,17 +493,20 @@ impl Rights {
                 rules.entry(key).or_default().extend(name.clone());
             }
         }
-        let rules = rules.into_iter().map(
-            |((namespace, (group, resource), lost, _, verbs), names)| Rule {
-                namespace,
-                group,
-                resource,
-                names,
-                verbs,
-                lost,
-            },
-        );
-        let mut rules: Vec<Rule> = rules.collect();
+        let rules =
+            rules
+                .into_iter()
+                .map(
+                    |((namespace, (group, resource), lost, _, verbs), names)| RbacRule {
+                        namespace,
+                        group,
+                        resource,
+                        names,
+                        verbs,
+                        lost,
+                    },
+                );
+        let mut rules: Vec<RbacRule> = rules.collect();
         rules.sort();
         rules
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Account;
-use super::cluster::{Rights, Rule};
+use super::cluster::{RbacRule, Rights};
 use crate::base::plain;
 
 /// How the manifests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
+pub struct ManifestStyle {
     /// Resources of an early wave of Argo CD. They are no hooks: a hook that is made again in each
     /// sync would be a new identity each time.
     pub argocd: bool,
@@ -19,14 +19,14 @@ pub struct Style {
 }
 
 /// The documents of one account.
-pub(super) fn documents(account: &Account, rights: &Rights, style: Style) -> Vec<String> {
+pub(super) fn documents(account: &Account, rights: &Rights, style: ManifestStyle) -> Vec<String> {
     let mut all = vec![
         Document::new(style, "v1", "ServiceAccount", account, None)
             .line("automountServiceAccountToken: false"),
     ];
     let rules = rights.rules();
-    let mut roles: BTreeMap<Option<&str>, Vec<&Rule>> = BTreeMap::new();
-    let wanted = |rule: &&Rule| !(style.necessary && rule.lost.is_some());
+    let mut roles: BTreeMap<Option<&str>, Vec<&RbacRule>> = BTreeMap::new();
+    let wanted = |rule: &&RbacRule| !(style.necessary && rule.lost.is_some());
     for rule in rules.iter().filter(wanted) {
         roles
             .entry(rule.namespace.as_deref())
@@ -54,7 +54,7 @@ struct Document(String);
 impl Document {
     /// The head of an object; `place` is nothing for the account itself.
     fn new(
-        style: Style,
+        style: ManifestStyle,
         version: &str,
         kind: &str,
         account: &Account,
@@ -80,8 +80,8 @@ impl Document {
         self
     }
 
-    fn rule(self, rule: &Rule) -> Self {
-        let Rule {
+    fn rule(self, rule: &RbacRule) -> Self {
+        let RbacRule {
             namespace: _,
             group,
             resource,

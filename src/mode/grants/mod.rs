@@ -30,8 +30,8 @@ use crate::process::time_limit::TimeLimit;
 use cluster::{Described, Rights};
 use transit::OfFiles;
 
-pub use manifests::Style;
-pub use policy::Format;
+pub use manifests::ManifestStyle;
+pub use policy::GrantFormat;
 pub use server::Terms;
 
 /// How a configuration is run, as far as its rights depend on that.
@@ -110,7 +110,7 @@ impl std::fmt::Display for Account {
 }
 
 /// One configuration, who runs it and how.
-pub struct Granted {
+pub struct GrantedConfig {
     /// The path as it was given, for messages.
     pub path: String,
     /// What needs the rights.
@@ -121,7 +121,7 @@ pub struct Granted {
     pub mode: Mode,
 }
 
-impl Granted {
+impl GrantedConfig {
     /// Pairs configurations with accounts, in order: one account is that of all, none is assumed
     /// from each configuration's name.
     pub fn pair(
@@ -182,7 +182,7 @@ pub(super) async fn transit(config: &Config) -> OfFiles {
 }
 
 /// The manifests that grant what these configurations need in Kubernetes.
-pub async fn kubernetes(all: &[Granted], style: Style) -> Result<String, Failure> {
+pub async fn kubernetes(all: &[GrantedConfig], style: ManifestStyle) -> Result<String, Failure> {
     let mut out = String::new();
     let mut accounts: BTreeMap<&Account, Rights> = BTreeMap::new();
     for one in all {
@@ -204,7 +204,11 @@ pub async fn kubernetes(all: &[Granted], style: Style) -> Result<String, Failure
 }
 
 /// The policies and roles that grant what these configurations need in Vault.
-pub async fn vault(all: &[Granted], terms: &Terms, format: Format) -> Result<String, Failure> {
+pub async fn vault(
+    all: &[GrantedConfig],
+    terms: &Terms,
+    format: GrantFormat,
+) -> Result<String, Failure> {
     let grants = server::grants(all, terms).await?;
     let mut head = String::new();
     for one in all {

@@ -10,7 +10,7 @@ use crate::vault::rights::Need;
 
 /// How grants of Vault are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum GrantFormat {
     /// Commands of the `vault` program, for a shell.
     Commands,
     /// The policies alone.
@@ -22,14 +22,14 @@ pub enum Format {
 /// How the first line of a policy begins that keyferry wrote.
 pub(super) const OURS: &str = "# keyferry:";
 
-pub(super) fn show(grants: &[Grant], format: Format, head: &str) -> String {
+pub(super) fn show(grants: &[Grant], format: GrantFormat, head: &str) -> String {
     match format {
-        Format::Commands => commands(grants, head),
-        Format::Hcl => {
+        GrantFormat::Commands => commands(grants, head),
+        GrantFormat::Hcl => {
             let policies: Vec<String> = grants.iter().map(hcl).collect();
             policies.join("\n")
         }
-        Format::Json => format!("{:#}\n", document(grants)),
+        GrantFormat::Json => format!("{:#}\n", document(grants)),
     }
 }
 

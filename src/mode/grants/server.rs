@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::transit::OfFiles;
-use super::{Account, Granted, Mode};
+use super::{Account, GrantedConfig, Mode};
 use crate::base::failure::{Class, Failure};
 use crate::config::{AgeKey, Config, JwtSource, SealedKey, VaultAuth, VaultRead, VaultServer};
 use crate::vault::Session;
@@ -53,7 +53,7 @@ pub struct Grant {
 pub type Paths = BTreeMap<(String, Capability), Need>;
 
 /// The grants of several configurations; those of one role are one.
-pub async fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failure> {
+pub async fn grants(all: &[GrantedConfig], terms: &Terms) -> Result<Vec<Grant>, Failure> {
     let mut found: BTreeMap<Key, Grant> = BTreeMap::new();
     let mut unread = Vec::new();
     for one in all {
@@ -121,7 +121,7 @@ fn mount(auth: &VaultAuth) -> Option<&str> {
 }
 
 /// The role's name is that of the policy too.
-fn name(one: &Granted, server: &VaultServer, terms: &Terms) -> String {
+fn name(one: &GrantedConfig, server: &VaultServer, terms: &Terms) -> String {
     match &server.auth {
         VaultAuth::Kubernetes { role, .. } | VaultAuth::Jwt { role, .. } => role.clone(),
         VaultAuth::AppRole { .. } | VaultAuth::Token { .. } => {

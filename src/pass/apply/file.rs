@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::{Arc, Once};
 
-use crate::base::artifact::{Access, EnvLine, FileArtifact, FileBody, FileSetArtifact};
+use crate::base::artifact::{EnvLine, FileAccess, FileArtifact, FileBody, FileSetArtifact};
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
-use crate::disk::{Caller, Folder, QUIET, SinkError, Standing, Turn, Unswept, place, set};
+use crate::disk::{CallTurn, Caller, Folder, QUIET, SinkError, StandingFile, Unswept, place, set};
 use crate::pass::world::World;
 use crate::render::envfile::EnvFile;
 
@@ -22,9 +22,9 @@ pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failur
     let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
     let end = world.time_limit.of_disk();
     let turn = match &file.body {
-        FileBody::Whole(_) => Turn::beside(parent, end).await,
+        FileBody::Whole(_) => CallTurn::beside(parent, end).await,
         // Several deliveries may change lines of one file.
-        FileBody::Lines(_) => Turn::alone(parent, end).await,
+        FileBody::Lines(_) => CallTurn::alone(parent, end).await,
     };
     let called = turn.map_err(SinkError::from)?.call(end, call).await;
     let (done, _) = called.map_err(SinkError::from)?;
@@ -64,8 +64,8 @@ fn put(
     folder: &Folder,
     name: &str,
     body: &SecretBytes,
-    access: &Access,
-    standing: Option<&Standing>,
+    access: &FileAccess,
+    standing: Option<&StandingFile>,
 ) -> Result<(), SinkError> {
     let Some(standing) = standing else {
         return folder.replace(name, body, access);
@@ -88,7 +88,12 @@ fn put(
 }
 
 /// Changes our variables in a file, and begins again whenever somebody else saved it meanwhile.
-fn edit(folder: &Folder, name: &str, lines: &[EnvLine], access: &Access) -> Result<(), SinkError> {
+fn edit(
+    folder: &Folder,
+    name: &str,
+    lines: &[EnvLine],
+    access: &FileAccess,
+) -> Result<(), SinkError> {
     for _ in 0..TRIES {
         let standing = folder.file(name, access)?;
         let done = match &standing {
@@ -114,8 +119,8 @@ fn edit_standing(
     folder: &Folder,
     name: &str,
     lines: &[EnvLine],
-    access: &Access,
-    standing: &Standing,
+    access: &FileAccess,
+    standing: &StandingFile,
 ) -> Result<bool, SinkError> {
     let old = standing.text(folder, name)?;
     let body = edited(folder, name, lines, &old)?;
@@ -158,7 +163,7 @@ fn edited(
 }
 
 /// An edited file keeps its owner and mode, unless others are configured.
-fn kept_owner(access: &Access, Standing { stat, .. }: &Standing) -> Access {
+fn kept_owner(access: &FileAccess, StandingFile { stat, .. }: &StandingFile) -> FileAccess {
     let mut access = access.clone();
     access.uid.get_or_insert(stat.st_uid);
     access.gid.get_or_insert(stat.st_gid);
@@ -171,7 +176,9 @@ fn kept_owner(access: &Access, Standing { stat, .. }: &Standing) -> Access {
 /// Puts a folder of files in place by one switch of `..data`.
 pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), Failure> {
     let end = world.time_limit.of_disk();
-    let turn = Turn::alone(&set.dir, end).await.map_err(SinkError::from)?;
+    let turn = CallTurn::alone(&set.dir, end)
+        .await
+        .map_err(SinkError::from)?;
     let (artifact, root) = (Arc::clone(set), world.root.clone());
     let call = move |caller: &Caller| write_set_now(&artifact, root.as_deref(), caller);
     let (done, turn) = turn.call(end, call).await.map_err(SinkError::from)?;

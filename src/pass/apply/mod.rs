@@ -12,7 +12,7 @@ use crate::base::failure::{Class, Failure};
 use crate::pass::world::World;
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
 use crate::process::memory;
-use crate::process::shutdown::{self, Running};
+use crate::process::shutdown::{self, RunningStep};
 use crate::reflect::signature::Keys;
 
 /// What came of a plan: the plan itself, and beside each step what came of it.
@@ -117,7 +117,7 @@ async fn one(
     }
 }
 
-fn begun<'w>(step: &Step, world: &'w World) -> Result<Running<'w>, Failure> {
+fn begun<'w>(step: &Step, world: &'w World) -> Result<RunningStep<'w>, Failure> {
     let end = world.time_limit.deadline();
     world.shutdown.begin(step.artifact.to_string(), end)
 }

@@ -14,7 +14,7 @@ use crate::base::failure::Failure;
 use crate::base::observed::{Basis, SecretState};
 use crate::kubernetes::secret::{Stored, marked};
 use crate::kubernetes::write::Put;
-use crate::kubernetes::{Error, Kind, Kubernetes, Subject};
+use crate::kubernetes::{Error, Kubernetes, ObjectKind, Subject};
 use crate::pass::world::World;
 use crate::plan::declared;
 use crate::plan::{self, Action};
@@ -99,7 +99,9 @@ pub async fn remove(leftover: &Leftover, world: &World) -> Result<(), Failure> {
     let Leftover {
         at, uid, version, ..
     } = leftover;
-    let deleted = cluster.delete(Kind::Secret, at, uid, Some(version)).await;
+    let deleted = cluster
+        .delete(ObjectKind::Secret, at, uid, Some(version))
+        .await;
     Ok(deleted?)
 }
 
@@ -118,7 +120,7 @@ pub async fn link(link: &PullSecretLink, world: &World) -> Result<(), Failure> {
     }
     let at = link.account.clone();
     Err(Error::Raced(Subject {
-        kind: Kind::ServiceAccount,
+        kind: ObjectKind::ServiceAccount,
         at,
     })
     .into())
@@ -233,7 +235,10 @@ async fn replace(
     wanted: &SecretArtifact,
     uid: &str,
 ) -> Result<(), Replacing> {
-    match cluster.delete(Kind::Secret, &wanted.at, uid, None).await {
+    match cluster
+        .delete(ObjectKind::Secret, &wanted.at, uid, None)
+        .await
+    {
         Ok(()) => {}
         // Without an answer it may have been deleted all the same.
         Err(error @ (Error::Unavailable { .. } | Error::Strange { .. })) => {
@@ -242,7 +247,7 @@ async fn replace(
         Err(error) => return Err(Replacing::Standing(error)),
     }
     let gone = cluster
-        .released(Kind::Secret, &wanted.at, uid, RELEASE)
+        .released(ObjectKind::Secret, &wanted.at, uid, RELEASE)
         .await;
     match gone {
         Ok(()) => {}
@@ -299,7 +304,7 @@ async fn step_aside(round: u32) {
 
 fn subject(wanted: &SecretArtifact) -> Subject {
     Subject {
-        kind: Kind::Secret,
+        kind: ObjectKind::Secret,
         at: wanted.at.clone(),
     }
 }

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::base::failure::Failure;
 use crate::config::{self, Config, Target};
 use crate::disk::{Caller, Folder, SinkError, call_at, place, set};
-use crate::kubernetes::Kind;
+use crate::kubernetes::ObjectKind;
 use crate::pass::world::World;
 
 /// What is done about a target whose source is gone.
@@ -52,7 +52,7 @@ pub async fn withdraw(
                 {
                     if what == Withdrawal::Remove {
                         let uid = stored.uid().to_owned();
-                        cluster.delete(Kind::Secret, &at, &uid, None).await?;
+                        cluster.delete(ObjectKind::Secret, &at, &uid, None).await?;
                     }
                     Ok(true)
                 }
@@ -64,7 +64,7 @@ pub async fn withdraw(
 
 fn one(
     path: &Path,
-    access: &Access,
+    access: &FileAccess,
     root: Option<&Path>,
     what: Withdrawal,
 ) -> Result<bool, SinkError> {
@@ -86,7 +86,7 @@ fn one(
 
 fn all(
     dir: &Path,
-    access: &Access,
+    access: &FileAccess,
     root: Option<&Path>,
     what: Withdrawal,
 ) -> Result<bool, SinkError> {
@@ -100,7 +100,11 @@ fn all(
 }
 
 /// A folder that is not there holds nothing to remove.
-fn found(path: &Path, access: &Access, root: Option<&Path>) -> Result<Option<Folder>, SinkError> {
+fn found(
+    path: &Path,
+    access: &FileAccess,
+    root: Option<&Path>,
+) -> Result<Option<Folder>, SinkError> {
     match Folder::find(path, root, access) {
         Err(SinkError::NoFolder(_)) => Ok(None),
         found => found,

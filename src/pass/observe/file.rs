@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::place as places;
 use crate::base::artifact::{FileArtifact, FileBody, FileSetArtifact, Variables};
-use crate::base::observed::{FileState, Observed, Place, Seen};
+use crate::base::observed::{FilePlace, FileState, Observed, Seen};
 use crate::disk::{Folder, SinkError, Unswept, call_at, place, set};
 use crate::pass::world::World;
 
 /// What stands somewhere, and where that is.
-type Looked = (Result<Observed, SinkError>, Option<Place>);
+type Looked = (Result<Observed, SinkError>, Option<FilePlace>);
 
 /// Looks at one file.
 pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::place;
 use crate::base::failure::Class;
-use crate::base::observed::Place;
+use crate::base::observed::FilePlace;
 use crate::config::problem::Problem;
 use crate::config::{Config, Location, Target};
 use crate::disk::{leads_into_set, promptly};
@@ -15,7 +15,7 @@ use crate::disk::{leads_into_set, promptly};
 #[derive(Debug, PartialEq, Eq)]
 enum Identity {
     There(u64, u64),
-    Absent(Option<Place>),
+    Absent(Option<FilePlace>),
 }
 
 /// A file that is read, as it is found.

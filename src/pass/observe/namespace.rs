@@ -1,7 +1,7 @@
 //! Namespaces as they stand: names and labels, for copies that go to whichever there are.
 
 use crate::base::failure::Failure;
-use crate::kubernetes::Kind;
+use crate::kubernetes::ObjectKind;
 use crate::kubernetes::list::Pages;
 use crate::pass::world::World;
 use crate::reflect::metadata::NamespaceMetadata;
@@ -9,7 +9,7 @@ use crate::reflect::metadata::NamespaceMetadata;
 /// Lists all of them.
 pub async fn list(world: &World) -> Result<Vec<NamespaceMetadata>, Failure> {
     let cluster = world.kubernetes().await?;
-    let mut pages = Pages::of(Kind::Namespace, None, None);
+    let mut pages = Pages::of(ObjectKind::Namespace, None, None);
     let mut all = Vec::new();
     while let Some(page) = pages.next(cluster).await? {
         all.extend(page);

@@ -7,21 +7,21 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
 
-use crate::base::observed::Place;
+use crate::base::observed::FilePlace;
 
 /// The file itself is not resolved: it is replaced by name, and a link in its place is refused.
-pub(super) fn file(path: &Path) -> Option<Place> {
+pub(super) fn file(path: &Path) -> Option<FilePlace> {
     file_in(folder(path.parent()?)?, path)
 }
 
 /// A file in a folder whose place is known.
-pub(super) fn file_in(folder: Place, path: &Path) -> Option<Place> {
+pub(super) fn file_in(folder: FilePlace, path: &Path) -> Option<FilePlace> {
     let mut place = folder;
     place.rest.push(path.file_name()?.to_owned());
     Some(place)
 }
 
-pub(super) fn folder(path: &Path) -> Option<Place> {
+pub(super) fn folder(path: &Path) -> Option<FilePlace> {
     // The folder of a name alone is the one that we work in.
     let path = if path == Path::new("") {
         Path::new(".")
@@ -45,7 +45,7 @@ pub(super) fn folder(path: &Path) -> Option<Place> {
             Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
         }
     }
-    Some(Place {
+    Some(FilePlace {
         folders: real.ancestors().map_while(identity).collect(),
         rest,
     })

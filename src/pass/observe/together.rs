@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::place;
-use crate::base::observed::{Place, Spot};
+use crate::base::observed::{FilePlace, Spot};
 use crate::base::overlap::Unions;
 use crate::config::{Delivery, SecretRef, Target};
 use crate::disk::call_at;
@@ -32,7 +32,7 @@ pub async fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
 }
 
 /// Where the files and folders of all deliveries are.
-async fn places(deliveries: &[Delivery]) -> Vec<(usize, Place)> {
+async fn places(deliveries: &[Delivery]) -> Vec<(usize, FilePlace)> {
     let folders = folders(deliveries).await;
     let place = |target: &Target| {
         let folder = folders.get(folder(target)?)?.clone();
@@ -59,7 +59,7 @@ fn folder(target: &Target) -> Option<&Path> {
 }
 
 /// Where each folder is, asked once; those that do not answer are left out.
-async fn folders(deliveries: &[Delivery]) -> BTreeMap<&Path, Place> {
+async fn folders(deliveries: &[Delivery]) -> BTreeMap<&Path, FilePlace> {
     let targets = deliveries.iter().flat_map(|delivery| &delivery.to);
     let mut all: Vec<&Path> = targets.filter_map(folder).collect();
     all.sort_unstable();
@@ -73,7 +73,7 @@ async fn folders(deliveries: &[Delivery]) -> BTreeMap<&Path, Place> {
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-fn unite_places(places: &[(usize, Place)], unions: &mut Unions) {
+fn unite_places(places: &[(usize, FilePlace)], unions: &mut Unions) {
     let mut owners: HashMap<Spot, usize> = HashMap::new();
     for (number, place) in places {
         if let Some(spot) = place.spot() {

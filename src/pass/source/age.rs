@@ -11,7 +11,7 @@ use crate::base::material::Material;
 use crate::config::Keys;
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
-use crate::envelope::policy::{OutsidePolicy, Policy, shortened};
+use crate::envelope::policy::{OutsidePolicy, RecipientPolicy, shortened};
 use crate::format::document;
 use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
@@ -27,7 +27,10 @@ pub async fn fetch(
 ) -> Result<Material, Failure> {
     let bytes = read_by(read_document, file, "age file", world.time_limit.of_disk()).await?;
     let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
-    warn_outside(file, Policy(&configured.recipients).of_age(&recipients));
+    warn_outside(
+        file,
+        RecipientPolicy(&configured.recipients).of_age(&recipients),
+    );
     let identities = world.identities(keys::age(configured, world)).await?;
     let path = file.to_owned();
     let (documents, by, version) = opened(move || {

@@ -11,7 +11,7 @@ use crate::base::failure::Failure;
 use crate::config::{Config, Source};
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
-use crate::envelope::policy::Policy;
+use crate::envelope::policy::RecipientPolicy;
 use crate::envelope::sealed::SealedSecret;
 use crate::envelope::sops;
 use crate::format::document::DocumentFormat;
@@ -152,7 +152,7 @@ async fn inspect(source: &Source, config: &Config, world: &World) -> Inspected {
             allow_unauthenticated,
             commit: _,
         } => {
-            let policy = sops::Policy {
+            let policy = sops::SopsPolicy {
                 allow_unauthenticated: *allow_unauthenticated,
             };
             found.sops(file, *format, policy, config, world).await
@@ -183,7 +183,7 @@ impl Inspected {
         &mut self,
         file: &Path,
         format: DocumentFormat,
-        policy: sops::Policy,
+        policy: sops::SopsPolicy,
         config: &Config,
         world: &World,
     ) -> Result<(), Failure> {
@@ -191,7 +191,7 @@ impl Inspected {
         let bytes = read_by(read_document, file, "SOPS file", world.time_limit.of_disk()).await?;
         let recipients =
             sops::recipients(bytes.expose(), format).map_err(|error| within(file, error))?;
-        let listed = Policy(&config.keys.recipients);
+        let listed = RecipientPolicy(&config.keys.recipients);
         self.recipients = recipients
             .iter()
             .map(|one| Recipient {
@@ -233,7 +233,7 @@ impl Inspected {
         self.format = format.word().to_owned();
         let bytes = read_by(read_document, file, "age file", world.time_limit.of_disk()).await?;
         let recipients = age::recipients(bytes.expose()).map_err(|error| within(file, error))?;
-        let listed = Policy(&config.keys.recipients);
+        let listed = RecipientPolicy(&config.keys.recipients);
         self.recipients = recipients
             .iter()
             .map(|one| Recipient {
@@ -296,7 +296,7 @@ impl Inspected {
         if opened == count {
             self.integrity = Integrity::Good;
         }
-        let listed = Policy(&config.keys.recipients);
+        let listed = RecipientPolicy(&config.keys.recipients);
         for key in &self.opened_by {
             self.recipients.push(Recipient {
                 kind: "sealing key".to_owned(),

@@ -9,7 +9,7 @@ use crate::config::{self, AgeKey, Keys, Location, Named, SealedKey};
 use crate::disk::{read_by, read_small};
 use crate::envelope::age::{AgeError, Identity, encrypted_identities, identities};
 use crate::envelope::sealed::Keyring;
-use crate::kubernetes::{Error, Kind, Subject};
+use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;
 
 /// All age identities. One place that fails fails them all: with half of the keys a file may look
@@ -149,7 +149,7 @@ async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Fa
             let cluster = world.kubernetes().await?;
             let at = config::resolve(at, &cluster.namespace);
             let subject = Subject {
-                kind: Kind::Secret,
+                kind: ObjectKind::Secret,
                 at,
             };
             let Some(secret) = cluster

@@ -21,7 +21,7 @@ use crate::base::history::Hold;
 use crate::base::material::Material;
 use crate::config::{Config, Delivery, Source};
 use crate::disk::aside;
-use crate::envelope::sops::Policy;
+use crate::envelope::sops::SopsPolicy;
 use crate::pass::world::World;
 use crate::process::memory;
 use crate::process::progress::waiting;
@@ -190,7 +190,7 @@ fn read<'a>(
             allow_unauthenticated,
             commit,
         } => {
-            let policy = Policy {
+            let policy = SopsPolicy {
                 allow_unauthenticated: *allow_unauthenticated,
             };
             sops::fetch(file, *format, commit.as_deref(), policy, config, world).boxed()

@@ -8,9 +8,9 @@ use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Material, Node};
 use crate::config::{self, Keys, SecretRef};
 use crate::disk::{read_by, read_document};
-use crate::envelope::policy::Policy;
-use crate::envelope::sealed::{self, Keyring, Scope, SealedSecret, Unsealed};
-use crate::kubernetes::{Error, Kind, Subject};
+use crate::envelope::policy::RecipientPolicy;
+use crate::envelope::sealed::{self, Keyring, SealScope, SealedSecret, Unsealed};
+use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;
 
 use super::age::{version_of, within};
@@ -68,7 +68,7 @@ pub(super) async fn of_cluster(at: &SecretRef, world: &World) -> Result<SealedSe
     let at = config::resolve(at, &cluster.namespace);
     let Some(answer) = cluster.sealed_secret(&at).await? else {
         return Err(Error::Absent(Subject {
-            kind: Kind::SealedSecret,
+            kind: ObjectKind::SealedSecret,
             at,
         })
         .into());
@@ -133,7 +133,7 @@ pub(super) async fn open(
     configured: &Keys,
     world: &World,
 ) -> Result<Unsealed, Failure> {
-    if sealed.namespace.is_none() && sealed.scope != Scope::Cluster {
+    if sealed.namespace.is_none() && sealed.scope != SealScope::Cluster {
         // It is sealed for a namespace, so it belongs where it is applied: as with kubectl, that is
         // our own.
         sealed.namespace = world
@@ -148,7 +148,7 @@ pub(super) async fn open(
     for key in &opened.opened_by {
         tracing::info!(%object, key, "sealed secret opened");
     }
-    let recipients = Policy(&configured.recipients);
+    let recipients = RecipientPolicy(&configured.recipients);
     if let Err(outside) = recipients.of_sealing_keys(&opened.opened_by) {
         tracing::warn!(%object, hint = outside.hint(), "{outside}");
     }

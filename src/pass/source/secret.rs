@@ -4,7 +4,7 @@
 use crate::base::failure::Failure;
 use crate::base::material::{Material, Node};
 use crate::config::{self, SecretRef};
-use crate::kubernetes::{Error, Kind, Subject};
+use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;
 
 /// Reads one Secret; its keys are the fields, its values stay bytes even where they are no text.
@@ -13,7 +13,7 @@ pub async fn fetch(at: &SecretRef, world: &World) -> Result<Material, Failure> {
     let at = config::resolve(at, &cluster.namespace);
     let Some(stored) = cluster.secret(&at).await.map_err(Error::of_reading)? else {
         return Err(Error::Absent(Subject {
-            kind: Kind::Secret,
+            kind: ObjectKind::Secret,
             at,
         })
         .into());

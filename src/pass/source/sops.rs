@@ -9,8 +9,8 @@ use crate::base::material::{Material, SecretBytes, Unverified};
 use crate::config::Config;
 use crate::disk::{git, read_by, read_document};
 use crate::envelope::age::Identity;
-use crate::envelope::policy::{Policy as Recipients, shortened};
-use crate::envelope::sops::{Locked, Missing, Opened, Policy, SopsError};
+use crate::envelope::policy::{RecipientPolicy, shortened};
+use crate::envelope::sops::{Locked, NeededTransit, OpenedSops, SopsError, SopsPolicy};
 use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
@@ -22,7 +22,7 @@ pub async fn fetch(
     file: &Path,
     format: DocumentFormat,
     commit: Option<&str>,
-    policy: Policy,
+    policy: SopsPolicy,
     config: &Config,
     world: &World,
 ) -> Result<Material, Failure> {
@@ -43,7 +43,7 @@ pub async fn fetch(
             .join(", "),
         "SOPS file opened"
     );
-    let recipients = Recipients(&config.keys.recipients);
+    let recipients = RecipientPolicy(&config.keys.recipients);
     warn_outside(file, recipients.of_sops(&opened.recipients));
     let refused = opened.clear_is_unverified && !policy.allow_unauthenticated;
     let refused = opened.clear.into_iter().filter(|_| refused);
@@ -85,10 +85,10 @@ pub(super) async fn open(
     bytes: SecretBytes,
     file: &Path,
     format: DocumentFormat,
-    policy: Policy,
+    policy: SopsPolicy,
     config: &Config,
     world: &World,
-) -> Result<Opened, Unopened> {
+) -> Result<OpenedSops, Unopened> {
     let no_age = config.keys.age.is_empty();
     let identities: Arc<[Identity]> = match no_age {
         true => Arc::from([]),
@@ -113,16 +113,16 @@ pub(super) async fn open(
 
 /// What came of the age identities.
 enum ByAge {
-    Opened(Opened),
+    Opened(OpenedSops),
     /// They do not open it, for this reason, and Vault may.
-    Locked(Locked, SopsError, Missing),
+    Locked(Locked, SopsError, NeededTransit),
 }
 
 fn by_age(
     bytes: &[u8],
     format: DocumentFormat,
     identities: &[Identity],
-    policy: Policy,
+    policy: SopsPolicy,
 ) -> Result<ByAge, SopsError> {
     let locked = Locked::read(bytes, format)?;
     let error = match locked.key(identities, &[]) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
 use crate::config::{Config, VaultRead, VaultServer};
-use crate::envelope::sops::{Missing, Share, SopsError, TransitKey};
+use crate::envelope::sops::{NeededTransit, Share, SopsError, TransitKey};
 use crate::pass::world::World;
 
 /// The request that decrypts with this key, if there is a server to ask.
@@ -28,7 +28,7 @@ fn request_to(server: &VaultServer, key: &TransitKey) -> Result<VaultRead, SopsE
 /// What it takes of Vault for a file that the age identities do not open, for the reason that is
 /// given.
 pub(super) async fn shares(
-    missing: &Missing,
+    missing: &NeededTransit,
     refused: SopsError,
     config: &Config,
     world: &World,
@@ -104,7 +104,7 @@ fn told(failure: Failure, key: &TransitKey, server: &VaultServer) -> Failure {
     }
 }
 
-fn without_server(missing: &Missing, refused: SopsError) -> Failure {
+fn without_server(missing: &NeededTransit, refused: SopsError) -> Failure {
     let mut failure = Failure::from(refused);
     let keys = missing.groups.iter().flat_map(|(_, keys)| keys);
     let keys: Vec<String> = keys.map(TransitKey::recipient).collect();

@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::base::artifact::{
-    Access, Conflict, EnvLine, FileArtifact, FileSetArtifact, SecretArtifact, Variables,
+    Conflict, EnvLine, FileAccess, FileArtifact, FileSetArtifact, SecretArtifact, Variables,
 };
 use crate::base::observed::Observed;
 use crate::plan::{Action, plan};
 use crate::render::testing::provenance;
 
 /// `folders` from the deepest up; `rest` beneath it.
-fn place(folders: &[u64], rest: &[&str]) -> Option<Place> {
-    Some(Place {
+fn place(folders: &[u64], rest: &[&str]) -> Option<FilePlace> {
+    Some(FilePlace {
         folders: folders.iter().map(|inode| (1, *inode)).collect(),
         rest: rest.iter().map(Into::into).collect(),
     })
@@ -21,7 +21,7 @@ fn file(name: &str, body: FileBody) -> Artifact {
         path: name.into(),
         body,
         variables: Variables::Opaque,
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
     })
 }
 
@@ -42,7 +42,7 @@ fn set(name: &str) -> Artifact {
     Artifact::of_set(FileSetArtifact {
         dir: name.into(),
         files: BTreeMap::new(),
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
     })
 }
 
@@ -63,7 +63,7 @@ fn secret(namespace: &str, name: &str) -> Artifact {
 }
 
 /// What both of two deliveries are refused for; nothing when they live side by side.
-fn refused(pair: [(Artifact, Option<Place>); 2]) -> Option<String> {
+fn refused(pair: [(Artifact, Option<FilePlace>); 2]) -> Option<String> {
     let mut deliveries = Vec::new();
     let mut observed = Vec::new();
     for (name, (artifact, place)) in ["one", "two"].into_iter().zip(pair) {

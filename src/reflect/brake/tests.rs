@@ -21,11 +21,11 @@ fn brake() -> Brake {
 }
 
 fn source(name: &str) -> Source {
-    (Kind::Secret, Place::new("a", name))
+    (CopiedKind::Secret, ObjectPlace::new("a", name))
 }
 
-fn place(name: &str, number: usize) -> Place {
-    Place::new(format!("n{number}"), name)
+fn place(name: &str, number: usize) -> ObjectPlace {
+    ObjectPlace::new(format!("n{number}"), name)
 }
 
 fn add(brake: &mut Brake, name: &str, numbers: std::ops::Range<usize>, now: u64) {
@@ -211,7 +211,7 @@ fn row_95_a_fifth_of_many_sources_may_vanish_and_those_that_come_back_did_not() 
             continue;
         }
         for number in 0..2 {
-            brake.cancel(Kind::Secret, &place("v1", number));
+            brake.cancel(CopiedKind::Secret, &place("v1", number));
         }
         assert_eq!(judged(&mut brake, (2, sources), 2), "x: 1 go");
         assert_eq!(brake.held(), 8, "the others still wait for a person");
@@ -225,7 +225,7 @@ fn what_is_no_longer_due_is_not_held() {
     assert_eq!(judged(&mut brake, (5, 1), 1), "x: 5 held, at most 3");
     assert_eq!(brake.held(), 5);
     for number in 0..3 {
-        brake.cancel(Kind::Secret, &place("x", number));
+        brake.cancel(CopiedKind::Secret, &place("x", number));
     }
     assert_eq!(judged(&mut brake, (5, 1), 2), "x: 2 go");
 }
@@ -233,7 +233,7 @@ fn what_is_no_longer_due_is_not_held() {
 /// Sources of one namespace, each with two copies, vanish at this time.
 fn vanish_in(brake: &mut Brake, namespace: &str, names: &[&str], now: u64) {
     for name in names {
-        let source = (Kind::Secret, Place::new(namespace, *name));
+        let source = (CopiedKind::Secret, ObjectPlace::new(namespace, *name));
         for number in 0..2 {
             let now = Duration::from_secs(now);
             brake.add(&source, place(name, number), true, now);
@@ -245,7 +245,7 @@ fn vanish_in(brake: &mut Brake, namespace: &str, names: &[&str], now: u64) {
 fn return_all(brake: &mut Brake, names: &[&str]) {
     for name in names {
         for number in 0..2 {
-            brake.cancel(Kind::Secret, &place(name, number));
+            brake.cancel(CopiedKind::Secret, &place(name, number));
         }
     }
 }
@@ -291,8 +291,11 @@ fn row_95_what_shrinks_in_two_steps_is_held_both_times() {
     for (step, at) in [(0, 0), (1, 70)] {
         for (namespace, step) in all(step) {
             let name = ["v0", "v1"][step];
-            let source = (Kind::Secret, Place::new(namespace.as_str(), name));
-            let place = Place::new(format!("copy-of-{namespace}"), name);
+            let source = (
+                CopiedKind::Secret,
+                ObjectPlace::new(namespace.as_str(), name),
+            );
+            let place = ObjectPlace::new(format!("copy-of-{namespace}"), name);
             brake.add(&source, place, true, Duration::from_secs(at));
         }
         let said = judged(&mut brake, (1, 15), at + 1);

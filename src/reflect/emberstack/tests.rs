@@ -304,7 +304,7 @@ fn a_reflection_is_never_a_source() {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let place = Place::new("a", "x");
+    let place = ObjectPlace::new("a", "x");
     for text in ["12", "\"12\""] {
         let quoted = notes(&[
             ("reflects", "a/x"),
@@ -316,12 +316,12 @@ fn what_is_written_is_read_back() {
         };
         assert_eq!(
             (mirror.source, mirror.holds),
-            (Some(place.clone()), Version::parse("12"))
+            (Some(place.clone()), ResourceVersion::parse("12"))
         );
     }
     let own = written(
         &place,
-        Version::parse("12"),
+        ResourceVersion::parse("12"),
         "2026-01-01T00:00:00.0000000Z",
         true,
     );
@@ -329,7 +329,7 @@ fn what_is_written_is_read_back() {
         panic!("a copy")
     };
     assert_eq!(mirror.source, Some(place.clone()));
-    let pulled = written(&place, Version::parse("12"), "t", false);
+    let pulled = written(&place, ResourceVersion::parse("12"), "t", false);
     assert!(
         pulled.iter().all(|(key, _)| *key != REFLECTS),
         "its owner's word stays its owner's"

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::super::metadata::Guard;
 use super::super::offer::Dialect;
-use super::super::place::{Kind, Place};
-use super::super::reason::{Farewell, Reason, Refusal};
+use super::super::place::{CopiedKind, ObjectPlace};
+use super::super::reason::{CopyReason, CopyRefusal, Farewell};
 use super::super::scope::Target;
 use super::super::signature::Verdict;
-use super::objects::{Source, Standing};
+use super::objects::{CopyObject, Source};
 use super::{Content, Digest, How, Index, Item, Write};
 use crate::reflect::index::queue::Lane;
 
@@ -18,50 +18,50 @@ pub(super) enum Decision {
     /// Nothing.
     Nothing,
     /// This source must be read first.
-    Wait(Place),
+    Wait(ObjectPlace),
     /// Its copy must be read and compared with this source.
-    Compare(Place),
+    Compare(ObjectPlace),
     /// A copy.
     Write(Write),
     /// That its copy goes.
     Delete(Farewell),
     /// Something that is not done.
-    Refuse(Refusal),
+    Refuse(CopyRefusal),
 }
 
 /// Who wants a copy at a place.
 #[derive(Default)]
-pub(super) struct Claims<'a> {
+pub(super) struct CopyClaims<'a> {
     /// The source whose copy belongs here.
-    pub(super) first: Option<Claim<'a>>,
+    pub(super) first: Option<CopyClaim<'a>>,
     /// The source whose place it is, whether it gives to it or not.
-    owner: Option<Place>,
+    owner: Option<ObjectPlace>,
     /// Others that give to it.
-    pub(super) rivals: Vec<Place>,
+    pub(super) rivals: Vec<ObjectPlace>,
 }
 
-impl Claims<'_> {
+impl CopyClaims<'_> {
     /// The source that asks for the place.
-    pub(super) fn asker(&self) -> Option<&Place> {
+    pub(super) fn asker(&self) -> Option<&ObjectPlace> {
         let first = self.first.as_ref().map(|claim| &claim.source);
         first.or(self.rivals.first())
     }
 }
 
 /// A source that gives to a place.
-pub(super) struct Claim<'a> {
-    pub(super) source: Place,
+pub(super) struct CopyClaim<'a> {
+    pub(super) source: ObjectPlace,
     facts: &'a Source,
     dialect: Dialect,
 }
 
 impl Index {
-    pub(super) fn decide(&self, kind: Kind, place: &Place) -> Decision {
+    pub(super) fn decide(&self, kind: CopiedKind, place: &ObjectPlace) -> Decision {
         let Some((namespace, target)) = self.target(&place.namespace) else {
             return Decision::Nothing;
         };
         let standing = self.objects(kind).standing(place);
-        if kind == Kind::Secret && place == self.keys.at() {
+        if kind == CopiedKind::Secret && place == self.keys.at() {
             return Decision::Nothing;
         }
         let is_ending = namespace.ending || standing.is_some_and(|standing| standing.ending);
@@ -72,20 +72,20 @@ impl Index {
             return self.fill(kind, place, mirror, target, namespace.declines);
         }
         let claims = match namespace.declines {
-            true => Claims::default(),
+            true => CopyClaims::default(),
             false => self.claims(kind, place),
         };
         let is_asked = claims.asker().is_some();
         match (claims.first, standing) {
             (None, Some(copy)) => self.farewell(kind, place, copy, namespace.declines),
             _ if is_asked && kind.is_of_control_plane(&place.name) => {
-                Decision::Refuse(Refusal::ControlPlane)
+                Decision::Refuse(CopyRefusal::ControlPlane)
             }
             (_, None) if is_asked && self.objects(kind).sources.contains_key(place) => {
-                Decision::Refuse(Refusal::Occupied)
+                Decision::Refuse(CopyRefusal::Occupied)
             }
             (None, None) => match claims.owner.filter(|_| is_asked) {
-                Some(owner) => Decision::Refuse(Refusal::Reserved(owner)),
+                Some(owner) => Decision::Refuse(CopyRefusal::Reserved(owner)),
                 None => Decision::Nothing,
             },
             (Some(claim), standing) => self.settle(kind, place, &claim, standing),
@@ -95,10 +95,10 @@ impl Index {
     /// The source whose place it is: a person gave it the place, or it had its copy there first; or
     /// the place is that of a source which may come back. A place that is nobody's goes to the
     /// oldest that asks.
-    pub(super) fn owner(&self, kind: Kind, place: &Place) -> Option<Place> {
+    pub(super) fn owner(&self, kind: CopiedKind, place: &ObjectPlace) -> Option<ObjectPlace> {
         if let Some(namespace) = self.reserved.owner(kind, place) {
             let (namespace, name) = (Arc::clone(namespace), Arc::clone(&place.name));
-            return Some(Place { namespace, name });
+            return Some(ObjectPlace { namespace, name });
         }
         let objects = self.objects(kind);
         let copy = objects.standing(place).filter(|copy| copy.is_ours());
@@ -110,17 +110,17 @@ impl Index {
 
     /// Who gives to a place: first the source whose place it is. Another one gets it only if it is
     /// nobody's.
-    pub(super) fn claims(&self, kind: Kind, place: &Place) -> Claims<'_> {
+    pub(super) fn claims(&self, kind: CopiedKind, place: &ObjectPlace) -> CopyClaims<'_> {
         let Some((_, target)) = self.target(&place.namespace) else {
-            return Claims::default();
+            return CopyClaims::default();
         };
         let of_name = self.objects(kind).of_name(&place.name);
         let givers = of_name
             .filter(|(source, facts)| source.namespace != place.namespace && !facts.offer.frozen);
-        let mut givers: Vec<Claim<'_>> = givers
+        let mut givers: Vec<CopyClaim<'_>> = givers
             .filter_map(|(source, facts)| {
                 let dialect = facts.offer.pushes_to(target)?;
-                Some(Claim {
+                Some(CopyClaim {
                     source,
                     facts,
                     dialect,
@@ -133,14 +133,14 @@ impl Index {
         let owner = self.owner(kind, place);
         let standing = self.objects(kind).standing(place);
         let copied = standing.and_then(|copy| copy.from.as_ref());
-        let find = |source: Option<&Place>| {
+        let find = |source: Option<&ObjectPlace>| {
             let source = source?;
             givers.iter().position(|claim| claim.source == *source)
         };
         let is_nobodys = owner.is_none() && !givers.is_empty();
         let at = find(owner.as_ref()).or_else(|| find(copied));
         let first = at.or(is_nobodys.then_some(0)).map(|at| givers.remove(at));
-        Claims {
+        CopyClaims {
             first,
             owner,
             rivals: givers.into_iter().map(|claim| claim.source).collect(),
@@ -149,10 +149,10 @@ impl Index {
 
     fn settle(
         &self,
-        kind: Kind,
-        place: &Place,
-        claim: &Claim<'_>,
-        standing: Option<&Standing>,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        claim: &CopyClaim<'_>,
+        standing: Option<&CopyObject>,
     ) -> Decision {
         let content = match read(&claim.source, claim.facts) {
             Ok(content) => content,
@@ -175,23 +175,23 @@ impl Index {
             return write(
                 How::Create,
                 if was_deleted {
-                    Reason::Deleted
+                    CopyReason::Deleted
                 } else {
-                    Reason::New
+                    CopyReason::New
                 },
             );
         };
         if copy.declines {
-            return Decision::Refuse(Refusal::Declined);
+            return Decision::Refuse(CopyRefusal::Declined);
         }
         let is_here = copy.from.as_ref() == Some(&claim.source);
         if !copy.marked {
             // mittwald's replicator does not say where its copies are from.
             let is_theirs = is_here || (copy.from.is_none() && copy.dialect == claim.dialect);
             return if self.rules.adopt && is_theirs {
-                write(How::Adopt(copy.uid, copy.version), Reason::Adopted)
+                write(How::Adopt(copy.uid, copy.version), CopyReason::Adopted)
             } else {
-                Decision::Refuse(Refusal::Foreign)
+                Decision::Refuse(CopyRefusal::Foreign)
             };
         }
         match copy.verdict {
@@ -199,32 +199,32 @@ impl Index {
             Verdict::Unknown => return unverified(kind, place),
             // As earlier releases made it: the source that it names, and that gives, signs it.
             Verdict::Unsigned if is_here => {
-                return write(How::Adopt(copy.uid, copy.version), Reason::Unsigned);
+                return write(How::Adopt(copy.uid, copy.version), CopyReason::Unsigned);
             }
-            Verdict::Unsigned => return Decision::Refuse(Refusal::Unsigned),
+            Verdict::Unsigned => return Decision::Refuse(CopyRefusal::Unsigned),
         }
         let update = |reason| write(How::Update(copy.uid, copy.version), reason);
         if !is_here {
             // A person gave the place to this source.
-            return update(Reason::OtherSource);
+            return update(CopyReason::OtherSource);
         }
         if copy.source_uid != claim.facts.uid {
-            return update(Reason::OtherSource);
+            return update(CopyReason::OtherSource);
         }
         if copy.dialect != claim.dialect {
-            return update(Reason::Marks);
+            return update(CopyReason::Marks);
         }
         match self.known_content(copy, content) {
             Some(digest) if digest == content.digest => Decision::Nothing,
-            Some(_) if copy.holds == content.version => update(Reason::Edited),
-            Some(_) => update(Reason::Source),
+            Some(_) if copy.holds == content.version => update(CopyReason::Edited),
+            Some(_) => update(CopyReason::Source),
             None => Decision::Compare(claim.source.clone()),
         }
     }
 
     /// What a copy holds, as far as that is known without reading it: what we wrote or compared,
     /// or, after a start of ours, what it says to hold while nobody else has written to its data.
-    fn known_content(&self, copy: &Standing, content: &Content) -> Option<Digest> {
+    fn known_content(&self, copy: &CopyObject, content: &Content) -> Option<Digest> {
         let trusted = copy.holds == content.version
             && content.version.is_known()
             && (copy.guard == content.guard || !self.rules.repair);
@@ -235,9 +235,9 @@ impl Index {
     /// it may not be filled.
     fn fill(
         &self,
-        kind: Kind,
-        place: &Place,
-        mirror: &Standing,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        mirror: &CopyObject,
         target: Target<'_>,
         declines: bool,
     ) -> Decision {
@@ -249,25 +249,25 @@ impl Index {
             .iter()
             .any(|place| kind.is_of_control_plane(&place.name))
         {
-            return refuse(Refusal::ControlPlane);
+            return refuse(CopyRefusal::ControlPlane);
         }
         if !self.rules.pull {
-            return refuse(Refusal::PullOff);
+            return refuse(CopyRefusal::PullOff);
         }
         if declines || mirror.declines {
-            return refuse(Refusal::Declined);
+            return refuse(CopyRefusal::Declined);
         }
         if source == place || !self.rules.sources.covers(&source.namespace) {
-            return refuse(Refusal::Denied);
+            return refuse(CopyRefusal::Denied);
         }
         let Some(facts) = self.objects(kind).sources.get(source) else {
-            return refuse(Refusal::NoSource(source.clone()));
+            return refuse(CopyRefusal::NoSource(source.clone()));
         };
         if facts.offer.frozen {
-            return refuse(Refusal::Unclear);
+            return refuse(CopyRefusal::Unclear);
         }
         if !facts.offer.lets_pull(mirror.dialect, target) {
-            return refuse(Refusal::Denied);
+            return refuse(CopyRefusal::Denied);
         }
         let content = match read(source, facts) {
             Ok(content) => content,
@@ -287,16 +287,22 @@ impl Index {
         };
         match self.known_content(mirror, content) {
             Some(digest) if digest == content.digest => Decision::Nothing,
-            Some(_) if !mirror.holds.is_known() => fill(Reason::New),
-            Some(_) if mirror.holds == content.version => fill(Reason::Edited),
-            Some(_) => fill(Reason::Source),
+            Some(_) if !mirror.holds.is_known() => fill(CopyReason::New),
+            Some(_) if mirror.holds == content.version => fill(CopyReason::Edited),
+            Some(_) => fill(CopyReason::Source),
             None => Decision::Compare(source.clone()),
         }
     }
 
     /// A copy that nobody gives any more. It goes only if all of it is certain: our signature, the
     /// source's uid, and what became of the source.
-    fn farewell(&self, kind: Kind, place: &Place, copy: &Standing, declined: bool) -> Decision {
+    fn farewell(
+        &self,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        copy: &CopyObject,
+        declined: bool,
+    ) -> Decision {
         let Some(from) = &copy.from else {
             return Decision::Nothing;
         };
@@ -309,13 +315,13 @@ impl Index {
             Verdict::Signed if copy.source_uid.is_known() => {}
             Verdict::Signed => return Decision::Nothing,
             Verdict::Unknown => return unverified(kind, place),
-            Verdict::Unsigned => return Decision::Refuse(Refusal::Unsigned),
+            Verdict::Unsigned => return Decision::Refuse(CopyRefusal::Unsigned),
         }
         if copy.declines {
-            return Decision::Refuse(Refusal::Declined);
+            return Decision::Refuse(CopyRefusal::Declined);
         }
         match self.objects(kind).sources.get(from) {
-            Some(source) if source.offer.frozen => Decision::Refuse(Refusal::Unclear),
+            Some(source) if source.offer.frozen => Decision::Refuse(CopyRefusal::Unclear),
             _ if declined => Decision::Delete(Farewell::Declined),
             Some(source) if source.uid == copy.source_uid => Decision::Delete(Farewell::NotGiven),
             Some(_) | None => Decision::Delete(Farewell::SourceGone),
@@ -323,7 +329,7 @@ impl Index {
     }
 
     /// The place waits until the source was read.
-    pub(super) fn wait_for(&mut self, kind: Kind, source: &Place, place: Place) {
+    pub(super) fn wait_for(&mut self, kind: CopiedKind, source: &ObjectPlace, place: ObjectPlace) {
         if let Some(facts) = self.objects_mut(kind).sources.get_mut(source) {
             facts.waiting.push(place);
         }
@@ -332,12 +338,12 @@ impl Index {
     }
 }
 
-fn unverified(kind: Kind, place: &Place) -> Decision {
-    Decision::Refuse(Refusal::Unverified(kind, place.clone()))
+fn unverified(kind: CopiedKind, place: &ObjectPlace) -> Decision {
+    Decision::Refuse(CopyRefusal::Unverified(kind, place.clone()))
 }
 
 /// What a source holds now, if it was read since it changed and may be copied.
-fn read<'a>(place: &Place, facts: &'a Source) -> Result<&'a Content, Box<Decision>> {
+fn read<'a>(place: &ObjectPlace, facts: &'a Source) -> Result<&'a Content, Box<Decision>> {
     match &facts.content {
         Some(content) if content.version != facts.version => {
             Err(Box::new(Decision::Wait(place.clone())))
@@ -346,7 +352,7 @@ fn read<'a>(place: &Place, facts: &'a Source) -> Result<&'a Content, Box<Decisio
         Some(Content {
             forbidden: Some(kind),
             ..
-        }) => Err(Box::new(Decision::Refuse(Refusal::Type(kind.clone())))),
+        }) => Err(Box::new(Decision::Refuse(CopyRefusal::Type(kind.clone())))),
         Some(content) => Ok(content),
     }
 }

@@ -7,21 +7,21 @@ use super::super::marks;
 use super::super::metadata::{Metadata, NamespaceMetadata};
 use super::super::offer::{Ask, Dialect, Mirror, Offer};
 use super::super::pattern::budget::{Budget, Cost};
-use super::super::place::{Kind, Place};
-use super::super::reason::Refusal;
-use super::super::signature::{Carrier, Origin, SIGNATURE, Statement, Verdict};
+use super::super::place::{CopiedKind, ObjectPlace};
+use super::super::reason::CopyRefusal;
+use super::super::signature::{Carrier, CopyOrigin, SIGNATURE, SignedStatement, Verdict};
 use super::super::{emberstack, mittwald};
-use super::objects::{Source, Standing};
+use super::objects::{CopyObject, Source};
 use super::queue::Lane;
-use super::{FailureLog, Index, Item, Namespace, Told};
+use super::{Index, IndexNotice, Item, Namespace, NoticeText};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// An object was made or changed.
-    Object(Kind, Metadata),
+    Object(CopiedKind, Metadata),
     /// An object is gone.
-    Gone(Kind, Place),
+    Gone(CopiedKind, ObjectPlace),
     /// A namespace was made or changed.
     Namespace(NamespaceMetadata),
     /// A namespace is gone.
@@ -42,19 +42,19 @@ impl Index {
 
     /// A list of a kind begins; what it does not show, and what is not written meanwhile, is gone
     /// at its end.
-    pub fn list_begins(&mut self, kind: Kind) {
+    pub fn list_begins(&mut self, kind: CopiedKind) {
         self.objects_mut(kind).generation += 1;
     }
 
     /// One object of a list. It is believed even where it is older than what we know: a restored
     /// store goes back.
-    pub fn listed(&mut self, kind: Kind, metadata: Metadata) {
+    pub fn listed(&mut self, kind: CopiedKind, metadata: Metadata) {
         self.object(kind, metadata, true);
     }
 
     /// The list of a kind is complete; `within` is which namespaces it was of, and `all` whether
     /// every list of this kind is complete by now.
-    pub fn list_ends(&mut self, kind: Kind, within: &dyn Fn(&str) -> bool, all: bool) {
+    pub fn list_ends(&mut self, kind: CopiedKind, within: &dyn Fn(&str) -> bool, all: bool) {
         for place in self.objects(kind).unseen(within) {
             self.gone(kind, &place);
         }
@@ -87,7 +87,7 @@ impl Index {
     /// What waited for complete lists.
     fn all_listed(&mut self) {
         self.queue.listed();
-        if Kind::ALL.into_iter().all(|kind| self.knows(kind)) {
+        if CopiedKind::ALL.into_iter().all(|kind| self.knows(kind)) {
             for source in std::mem::take(&mut self.early) {
                 self.give(&source);
             }
@@ -104,10 +104,10 @@ impl Index {
         self.queue.forget(now);
     }
 
-    fn object(&mut self, kind: Kind, metadata: Metadata, listed: bool) {
+    fn object(&mut self, kind: CopiedKind, metadata: Metadata, listed: bool) {
         let place = self.place(&metadata.namespace, &metadata.name);
         // Nobody's words make the Secret of the keys a source or a copy.
-        let holds_keys = kind == Kind::Secret && place == *self.keys.at();
+        let holds_keys = kind == CopiedKind::Secret && place == *self.keys.at();
         let ask = match holds_keys {
             true => Ask::Nothing,
             false => self.ask(&metadata),
@@ -121,7 +121,9 @@ impl Index {
                 }
                 // A stranger that changes is still a stranger; when it goes, it is looked at again.
                 let refusal = self.objects(kind).refused.get(&place);
-                if stood.is_some() || refusal.is_some_and(|refusal| *refusal != Refusal::Foreign) {
+                if stood.is_some()
+                    || refusal.is_some_and(|refusal| *refusal != CopyRefusal::Foreign)
+                {
                     self.dirty(kind, place);
                 }
             }
@@ -166,8 +168,8 @@ impl Index {
         if counts { ask } else { Ask::Nothing }
     }
 
-    fn offer(&self, kind: Kind, place: &Place, metadata: &Metadata) -> Offer {
-        let costs = Kind::ALL.map(|kind| self.objects(kind).cost(&place.namespace));
+    fn offer(&self, kind: CopiedKind, place: &ObjectPlace, metadata: &Metadata) -> Offer {
+        let costs = CopiedKind::ALL.map(|kind| self.objects(kind).cost(&place.namespace));
         let own = self.objects(kind).sources.get(place);
         let own = own.map_or_else(Cost::default, |own| own.offer.cost);
         let mut budget = Budget::beside(costs[0].plus(costs[1]).less(own));
@@ -188,7 +190,7 @@ impl Index {
         offer
     }
 
-    fn source(&mut self, kind: Kind, place: Place, metadata: Metadata) {
+    fn source(&mut self, kind: CopiedKind, place: ObjectPlace, metadata: Metadata) {
         let seen = self.objects(kind).generation;
         let said = metadata.notes.fingerprint();
         if let Some(known) = self.objects_mut(kind).sources.get_mut(&place)
@@ -210,8 +212,8 @@ impl Index {
             !old.is_some_and(|old| old.offer.remarks.contains(*remark))
         };
         for remark in offer.remarks.iter().filter(is_new) {
-            let what = FailureLog::Remark(remark.clone());
-            self.told.push(Told {
+            let what = NoticeText::Remark(remark.clone());
+            self.told.push(IndexNotice {
                 kind,
                 at: place.clone(),
                 what,
@@ -238,13 +240,13 @@ impl Index {
 
     /// A source of which there are copies is read when it changes; one that nobody has a copy of,
     /// when somebody wants one.
-    fn read_if_used(&mut self, kind: Kind, place: &Place) {
+    fn read_if_used(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         if self.objects(kind).followers(place).next().is_some() {
             self.queue.push(Item::read(kind, place.clone()), Lane::Read);
         }
     }
 
-    fn drop_source(&mut self, kind: Kind, place: &Place) {
+    fn drop_source(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         if self.objects_mut(kind).remove_source(place).is_some() {
             // It may come back: no copy of another source is made at its place meanwhile.
             self.reserved.reserve(kind, place, &place.namespace);
@@ -253,13 +255,13 @@ impl Index {
     }
 
     /// Every place that the source gives to now, or that has something to do with it already.
-    pub(super) fn reach_changed(&mut self, kind: Kind, source: &Place) {
+    pub(super) fn reach_changed(&mut self, kind: CopiedKind, source: &ObjectPlace) {
         self.wishes += 1;
         let objects = self.objects(kind);
-        let mut places: Vec<Place> = objects.followers(source).cloned().collect();
+        let mut places: Vec<ObjectPlace> = objects.followers(source).cloned().collect();
         let offer = objects.sources.get(source).map(|source| &source.offer);
         for namespace in self.namespaces.keys() {
-            let place = Place {
+            let place = ObjectPlace {
                 namespace: Arc::clone(namespace),
                 name: Arc::clone(&source.name),
             };
@@ -282,8 +284,8 @@ impl Index {
 
     fn stands(
         &mut self,
-        kind: Kind,
-        place: Place,
+        kind: CopiedKind,
+        place: ObjectPlace,
         metadata: &Metadata,
         mirror: &Mirror,
         asked: bool,
@@ -318,7 +320,7 @@ impl Index {
             (false, Some(from)) => self.verdict(kind, &place, metadata, from, mirror),
             (true, _) | (_, None) => Verdict::default(),
         };
-        let standing = Standing {
+        let standing = CopyObject {
             uid: metadata.uid,
             version,
             from,
@@ -351,17 +353,17 @@ impl Index {
     /// Whether a copy is what it says it is.
     fn verdict(
         &self,
-        kind: Kind,
-        place: &Place,
+        kind: CopiedKind,
+        place: &ObjectPlace,
         metadata: &Metadata,
-        from: &Place,
+        from: &ObjectPlace,
         mirror: &Mirror,
     ) -> Verdict {
-        let statement = Statement {
+        let statement = SignedStatement {
             kind,
             namespace: &place.namespace,
             name: &place.name,
-            origin: Origin::Object(from, mirror.source_uid, mirror.holds),
+            origin: CopyOrigin::Object(from, mirror.source_uid, mirror.holds),
         };
         let carrier = Carrier {
             uid: metadata.uid,
@@ -371,7 +373,7 @@ impl Index {
         self.keys.verify(text, &statement, carrier)
     }
 
-    pub(super) fn gone(&mut self, kind: Kind, place: &Place) {
+    pub(super) fn gone(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         self.drop_source(kind, place);
         let stood = self.objects_mut(kind).remove_standing(place);
         if stood.as_ref().is_some_and(|gone| gone.mirror) {
@@ -407,7 +409,7 @@ impl Index {
             return;
         }
         self.wishes += 1;
-        for kind in Kind::ALL {
+        for kind in CopiedKind::ALL {
             let objects = self.objects(kind);
             let names = objects.source_names().chain(objects.names_in(&name));
             let mut names: Vec<Arc<str>> = names.cloned().collect();
@@ -417,7 +419,7 @@ impl Index {
                 let namespace = Arc::clone(&name);
                 self.dirty(
                     kind,
-                    Place {
+                    ObjectPlace {
                         namespace,
                         name: object,
                     },
@@ -431,10 +433,10 @@ impl Index {
             return;
         };
         self.wishes += 1;
-        for kind in Kind::ALL {
+        for kind in CopiedKind::ALL {
             // Its sources are gone as well; their own events may come later, or not at all.
             let sources = self.objects(kind).sources.keys();
-            let inside: Vec<Place> = sources
+            let inside: Vec<ObjectPlace> = sources
                 .filter(|place| place.namespace == name)
                 .cloned()
                 .collect();
@@ -448,9 +450,9 @@ impl Index {
 }
 
 /// Whether nothing that decides has changed.
-fn says_the_same(old: &Standing, new: &Standing) -> bool {
-    let facts = |standing: &Standing| {
-        let Standing {
+fn says_the_same(old: &CopyObject, new: &CopyObject) -> bool {
+    let facts = |standing: &CopyObject| {
+        let CopyObject {
             uid,
             version: _,
             from,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::brake::{Census, Source};
-use super::super::place::{Kind, Place};
-use super::super::reason::Refusal;
+use super::super::place::{CopiedKind, ObjectPlace};
+use super::super::reason::CopyRefusal;
 use super::Index;
 use super::objects::Objects;
 
@@ -49,18 +49,18 @@ impl Index {
     }
 
     /// The first of the sources, and how many copies of ours there are of each.
-    pub fn first_sources(&self, most: usize) -> Vec<(Kind, Place, usize)> {
-        let of = |kind: Kind| self.objects(kind).sources.keys().map(move |at| (kind, at));
-        let found = first(Kind::ALL.into_iter().flat_map(of), most).into_iter();
+    pub fn first_sources(&self, most: usize) -> Vec<(CopiedKind, ObjectPlace, usize)> {
+        let of = |kind: CopiedKind| self.objects(kind).sources.keys().map(move |at| (kind, at));
+        let found = first(CopiedKind::ALL.into_iter().flat_map(of), most).into_iter();
         found
             .map(|(kind, at)| (kind, at.clone(), self.objects(kind).copies_of(at)))
             .collect()
     }
 
     /// The first of the places where something is refused, and why.
-    pub fn first_refused(&self, most: usize) -> Vec<(Kind, Place, &Refusal)> {
-        let of = |kind: Kind| self.objects(kind).refused.keys().map(move |at| (kind, at));
-        let found = first(Kind::ALL.into_iter().flat_map(of), most).into_iter();
+    pub fn first_refused(&self, most: usize) -> Vec<(CopiedKind, ObjectPlace, &CopyRefusal)> {
+        let of = |kind: CopiedKind| self.objects(kind).refused.keys().map(move |at| (kind, at));
+        let found = first(CopiedKind::ALL.into_iter().flat_map(of), most).into_iter();
         found
             .filter_map(|(kind, at)| {
                 let refusal = self.objects(kind).refused.get(at)?;
@@ -87,7 +87,7 @@ impl Index {
     /// Copies that somebody asks for. A walk over sources and namespaces: not for every event.
     pub fn wanted(&self) -> usize {
         let namespaces: Vec<&Arc<str>> = self.namespaces.keys().collect();
-        let of = |kind: Kind| -> usize {
+        let of = |kind: CopiedKind| -> usize {
             let objects = self.objects(kind);
             let pushed = objects.sources.iter().map(|(place, source)| {
                 let wants = |namespace: &&&Arc<str>| {
@@ -101,7 +101,7 @@ impl Index {
             });
             pushed.sum::<usize>() + objects.mirrors()
         };
-        Kind::ALL.into_iter().map(of).sum()
+        CopiedKind::ALL.into_iter().map(of).sum()
     }
 }
 

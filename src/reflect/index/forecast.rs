@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::metadata::Metadata;
-use super::super::place::{Kind, Place, Version};
+use super::super::place::{CopiedKind, ObjectPlace, ResourceVersion};
 use super::super::preview::{Act, Foreseen, Foresight, Outlook};
-use super::super::reason::Refusal;
+use super::super::reason::CopyRefusal;
 use super::super::signature::Keys;
 use super::decide::Decision;
-use super::objects::Standing;
-use super::{Event, FailureLog, How, Index, Job, Next, Rules, Told, Write, Written};
+use super::objects::CopyObject;
+use super::{CopyJob, Event, How, Index, IndexNotice, Next, NoticeText, Rules, Write, Written};
 
 /// The brake judges long before; what is due later is only a repetition of what failed.
 const HORIZON: Duration = Duration::from_secs(60);
@@ -28,10 +28,10 @@ pub struct Forecast {
     now: Duration,
     due: Option<Duration>,
     /// All names that are taken: a copy is never written over what the index does not know.
-    taken: HashSet<(Kind, Place)>,
+    taken: HashSet<(CopiedKind, ObjectPlace)>,
     /// What was looked at in vain is not looked at again.
-    given_up: HashMap<(Kind, Place), String>,
-    steps: BTreeMap<(Kind, Place), (Option<Place>, Act)>,
+    given_up: HashMap<(CopiedKind, ObjectPlace), String>,
+    steps: BTreeMap<(CopiedKind, ObjectPlace), (Option<ObjectPlace>, Act)>,
 }
 
 impl Forecast {
@@ -48,7 +48,7 @@ impl Forecast {
     }
 
     /// One object of a list.
-    pub fn listed(&mut self, kind: Kind, metadata: Metadata) {
+    pub fn listed(&mut self, kind: CopiedKind, metadata: Metadata) {
         let place = self.index.place(&metadata.namespace, &metadata.name);
         self.taken.insert((kind, place));
         self.index.listed(kind, metadata);
@@ -62,7 +62,7 @@ impl Forecast {
     /// What has to be looked at before more can be decided: a source or a copy to be read, or a
     /// copy that would be written over. Nothing: what was given out must come back first, or
     /// [`Forecast::wait`] has to let time pass.
-    pub fn look(&mut self) -> Option<Job> {
+    pub fn look(&mut self) -> Option<CopyJob> {
         loop {
             match self.index.next(self.now) {
                 Next::Busy => {}
@@ -70,7 +70,7 @@ impl Forecast {
                     self.due = due;
                     return None;
                 }
-                Next::Job(Job::Delete {
+                Next::Job(CopyJob::Delete {
                     kind,
                     place,
                     reason,
@@ -80,17 +80,17 @@ impl Forecast {
                     self.index.deleted(kind, &place);
                     self.index.apply(Event::Gone(kind, place));
                 }
-                Next::Job(Job::Remember { change, .. }) => {
+                Next::Job(CopyJob::Remember { change, .. }) => {
                     self.index.remembered(change, true, self.now);
                 }
-                Next::Job(Job::Write(write)) => match write.how {
+                Next::Job(CopyJob::Write(write)) => match write.how {
                     How::Create if self.is_foreign(&write) => {
                         self.index
-                            .refused(write.kind, &write.place, Refusal::Foreign);
+                            .refused(write.kind, &write.place, CopyRefusal::Foreign);
                     }
                     How::Create => self.granted(&write, Act::Create(write.reason)),
                     How::Fill(..) => self.granted(&write, Act::Fill(write.reason)),
-                    How::Update(..) | How::Adopt(..) => return Some(Job::Write(write)),
+                    How::Update(..) | How::Adopt(..) => return Some(CopyJob::Write(write)),
                 },
                 Next::Job(job) => match self.given_up.get(&subject(&job)).cloned() {
                     Some(why) => self.give_up(&job, why),
@@ -121,11 +121,14 @@ impl Forecast {
     }
 
     /// What was to be read, or looked at, could not be.
-    pub fn give_up(&mut self, job: &Job, why: String) {
+    pub fn give_up(&mut self, job: &CopyJob, why: String) {
         let (kind, place) = subject(job);
         match job {
-            Job::Read { source, .. } => self.index.unread(kind, source, &why, self.now),
-            Job::Write(_) | Job::Compare { .. } | Job::Delete { .. } | Job::Remember { .. } => {
+            CopyJob::Read { source, .. } => self.index.unread(kind, source, &why, self.now),
+            CopyJob::Write(_)
+            | CopyJob::Compare { .. }
+            | CopyJob::Delete { .. }
+            | CopyJob::Remember { .. } => {
                 self.index.failed(kind, &place, Some(why.clone()), self.now);
             }
         }
@@ -152,7 +155,7 @@ impl Forecast {
             return;
         };
         let (uid, version) = match write.how {
-            How::Create => (write.source_uid, Version::default()),
+            How::Create => (write.source_uid, ResourceVersion::default()),
             How::Update(uid, version) | How::Adopt(uid, version) | How::Fill(uid, version) => {
                 (uid, version)
             }
@@ -167,12 +170,12 @@ impl Forecast {
         self.index.wrote(write, &written, self.now);
     }
 
-    fn note(&mut self, kind: Kind, place: &Place, act: Act) {
+    fn note(&mut self, kind: CopiedKind, place: &ObjectPlace, act: Act) {
         let source = self.source(kind, place);
         self.steps.insert((kind, place.clone()), (source, act));
     }
 
-    fn source(&self, kind: Kind, place: &Place) -> Option<Place> {
+    fn source(&self, kind: CopiedKind, place: &ObjectPlace) -> Option<ObjectPlace> {
         let standing = self.index.objects(kind).standing(place);
         let from = standing.and_then(|standing| standing.from.clone());
         from.or_else(|| self.index.claims(kind, place).asker().cloned())
@@ -182,17 +185,17 @@ impl Forecast {
     pub fn finish(mut self) -> Foresight {
         let mut remarks = Vec::new();
         let mut rivals = Vec::new();
-        for Told { kind, at, what } in self.index.news() {
+        for IndexNotice { kind, at, what } in self.index.news() {
             match what {
-                FailureLog::Remark(what) => remarks.push((kind, at, what)),
-                FailureLog::Refused(_, refusal @ Refusal::Taken(_)) => {
+                NoticeText::Remark(what) => remarks.push((kind, at, what)),
+                NoticeText::Refused(_, refusal @ CopyRefusal::Taken(_)) => {
                     rivals.push((kind, at, refusal))
                 }
-                FailureLog::Refused(..) => {}
+                NoticeText::Refused(..) => {}
             }
         }
         let mut kept = 0;
-        for kind in Kind::ALL {
+        for kind in CopiedKind::ALL {
             let refused = self.index.objects(kind).refused.clone();
             for (place, refusal) in refused {
                 let step = self.steps.get(&(kind, place.clone()));
@@ -208,7 +211,7 @@ impl Forecast {
             }
             let rest = self.index.objects(kind).all_standing();
             let rest = rest.filter(|(place, _)| !self.steps.contains_key(&(kind, place.clone())));
-            let rest: Vec<(Place, bool)> = rest
+            let rest: Vec<(ObjectPlace, bool)> = rest
                 .filter(|(place, standing)| !self.is_ending(place, standing))
                 .map(|(place, standing)| (place, standing.marked || standing.mirror))
                 .collect();
@@ -239,8 +242,8 @@ impl Forecast {
         }
     }
 
-    fn left(&self, kind: Kind, place: &Place, refusal: Refusal) -> Act {
-        if !matches!(refusal, Refusal::Brake(_)) {
+    fn left(&self, kind: CopiedKind, place: &ObjectPlace, refusal: CopyRefusal) -> Act {
+        if !matches!(refusal, CopyRefusal::Brake(_)) {
             return Act::Leave(refusal);
         }
         let reason = match self.index.decide(kind, place) {
@@ -254,29 +257,29 @@ impl Forecast {
         Act::Hold(reason, refusal)
     }
 
-    fn unclaimed(&self, kind: Kind, place: &Place) -> Act {
+    fn unclaimed(&self, kind: CopiedKind, place: &ObjectPlace) -> Act {
         let from = self.source(kind, place);
         let source = from.and_then(|from| self.index.objects(kind).sources.get(&from));
         match source.is_some_and(|source| source.offer.frozen) {
-            true => Act::Leave(Refusal::Unclear),
+            true => Act::Leave(CopyRefusal::Unclear),
             false => Act::Unclaimed,
         }
     }
 
-    fn is_ending(&self, place: &Place, standing: &Standing) -> bool {
+    fn is_ending(&self, place: &ObjectPlace, standing: &CopyObject) -> bool {
         let namespace = self.index.namespaces.get(&place.namespace);
         standing.ending || namespace.is_none_or(|namespace| namespace.ending)
     }
 }
 
 /// What a job is about; a source and a copy are never the same place.
-fn subject(job: &Job) -> (Kind, Place) {
+fn subject(job: &CopyJob) -> (CopiedKind, ObjectPlace) {
     match job {
         // It is taken for granted.
-        Job::Remember { .. } => (Kind::Secret, Place::new("", "")),
-        Job::Read { kind, source } => (*kind, source.clone()),
-        Job::Write(write) => (write.kind, write.place.clone()),
-        Job::Compare { kind, place, .. } | Job::Delete { kind, place, .. } => {
+        CopyJob::Remember { .. } => (CopiedKind::Secret, ObjectPlace::new("", "")),
+        CopyJob::Read { kind, source } => (*kind, source.clone()),
+        CopyJob::Write(write) => (write.kind, write.place.clone()),
+        CopyJob::Compare { kind, place, .. } | CopyJob::Delete { kind, place, .. } => {
             (*kind, place.clone())
         }
     }

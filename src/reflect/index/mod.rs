@@ -31,8 +31,8 @@ use super::metadata::Guard;
 use super::offer::Dialect;
 use super::order::Order;
 use super::pattern::Matching;
-use super::place::{Kind, Place, Uid, Version};
-use super::reason::{Farewell, Reason, Refusal};
+use super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
+use super::reason::{CopyReason, CopyRefusal, Farewell};
 use super::scope::Target;
 use super::selector::Labels;
 use super::signature::Keys;
@@ -87,7 +87,7 @@ impl fmt::Debug for Digest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// The version that was read.
-    pub version: Version,
+    pub version: ResourceVersion,
     /// Of everything that a copy takes over.
     pub digest: Digest,
     /// What a copy's owners look like when we alone wrote it.
@@ -100,35 +100,35 @@ pub struct Content {
 
 /// Something to be done outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Job {
+pub enum CopyJob {
     /// Read a source, and tell what was found.
     Read {
         /// Its kind.
-        kind: Kind,
+        kind: CopiedKind,
         /// Where it is.
-        source: Place,
+        source: ObjectPlace,
     },
     /// Write a copy.
     Write(Write),
     /// Read a copy and compare it.
     Compare {
         /// Its kind.
-        kind: Kind,
+        kind: CopiedKind,
         /// Where it is.
-        place: Place,
+        place: ObjectPlace,
         /// Its source.
-        source: Place,
+        source: ObjectPlace,
     },
     /// Delete a copy: exactly this object in exactly this version.
     Delete {
         /// Its kind.
-        kind: Kind,
+        kind: CopiedKind,
         /// Where it is.
-        place: Place,
+        place: ObjectPlace,
         /// The only object that may go.
         uid: Uid,
         /// The only version of it.
-        version: Version,
+        version: ResourceVersion,
         /// Whose words it was made in.
         dialect: Dialect,
         /// Why.
@@ -147,21 +147,21 @@ pub enum Job {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: CopiedKind,
     /// Where it goes.
-    pub place: Place,
+    pub place: ObjectPlace,
     /// Of what.
-    pub source: Place,
+    pub source: ObjectPlace,
     /// The only source that is meant.
     pub source_uid: Uid,
     /// The only version of it: another one may not give to this place any more.
-    pub source_version: Version,
+    pub source_version: ResourceVersion,
     /// Whose words its marks use.
     pub dialect: Dialect,
     /// Over what.
     pub how: How,
     /// Why.
-    pub reason: Reason,
+    pub reason: CopyReason,
 }
 
 /// Over what a copy is written.
@@ -170,18 +170,18 @@ pub enum How {
     /// Over nothing.
     Create,
     /// Over our own copy, of exactly this uid and version.
-    Update(Uid, Version),
+    Update(Uid, ResourceVersion),
     /// Over a copy of another controller, which becomes ours.
-    Adopt(Uid, Version),
+    Adopt(Uid, ResourceVersion),
     /// Into an object that asked for it and stays its owner's.
-    Fill(Uid, Version),
+    Fill(Uid, ResourceVersion),
 }
 
 /// What is to be done next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
     /// This.
-    Job(Job),
+    Job(CopyJob),
     /// Ask again soon: there is more to decide.
     Busy,
     /// Nothing before this time, unless something happens; for ever when there is none.
@@ -190,22 +190,22 @@ pub enum Next {
 
 /// Something that people should be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct IndexNotice {
     /// Kind of the object it is told at.
-    pub kind: Kind,
+    pub kind: CopiedKind,
     /// The object it is told at: a source, or the mirror that asks.
-    pub at: Place,
+    pub at: ObjectPlace,
     /// What about.
-    pub what: FailureLog,
+    pub what: NoticeText,
 }
 
 /// What people are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FailureLog {
+pub enum NoticeText {
     /// Something about its annotations.
     Remark(String),
     /// Nothing is done at this place, and why.
-    Refused(Place, Refusal),
+    Refused(ObjectPlace, CopyRefusal),
 }
 
 /// A namespace.
@@ -233,12 +233,12 @@ pub struct Index {
     queue: Queue,
     brake: Brake,
     /// Copies that the brake lets go, as soon as this change of what is reserved is written down.
-    cleared: BTreeMap<(Kind, Place), u64>,
+    cleared: BTreeMap<(CopiedKind, ObjectPlace), u64>,
     reserved: Reserved,
     /// Sources that a person gave places to before all was listed.
     early: Vec<Source>,
-    told: Vec<Told>,
-    cursor: Option<(Kind, Place)>,
+    told: Vec<IndexNotice>,
+    cursor: Option<(CopiedKind, ObjectPlace)>,
     /// Changes whenever somebody may want more or less than before.
     wishes: u64,
 }
@@ -297,11 +297,11 @@ impl Index {
     }
 
     /// Whether everything of a kind was listed.
-    pub fn knows(&self, kind: Kind) -> bool {
+    pub fn knows(&self, kind: CopiedKind) -> bool {
         self.namespaces_listed && self.objects(kind).listed
     }
 
-    fn turn(&mut self, item: Item, now: Duration) -> Option<Job> {
+    fn turn(&mut self, item: Item, now: Duration) -> Option<CopyJob> {
         let Item { kind, place, read } = item.clone();
         if read {
             let source = self.objects(kind).sources.get(&place)?;
@@ -313,7 +313,7 @@ impl Index {
                 return None;
             }
             self.queue.begin(item);
-            return Some(Job::Read {
+            return Some(CopyJob::Read {
                 kind,
                 source: place,
             });
@@ -345,7 +345,7 @@ impl Index {
                 }
                 self.cleared.remove(&key);
                 let standing = self.objects(kind).standing(&place)?;
-                let job = Job::Delete {
+                let job = CopyJob::Delete {
                     kind,
                     uid: standing.uid,
                     version: standing.version,
@@ -364,7 +364,7 @@ impl Index {
             }
             Decision::Compare(source) => {
                 self.queue.begin(item);
-                Some(Job::Compare {
+                Some(CopyJob::Compare {
                     kind,
                     place,
                     source,
@@ -376,7 +376,7 @@ impl Index {
                     return None;
                 }
                 self.queue.begin(item);
-                Some(Job::Write(write))
+                Some(CopyJob::Write(write))
             }
         }
     }
@@ -396,16 +396,16 @@ impl Index {
         let write = self.reserved.due(!self.cleared.is_empty(), now);
         if write.is_some_and(|due| due <= now) {
             let (change, text) = self.reserved.begin();
-            return Next::Job(Job::Remember { change, text });
+            return Next::Job(CopyJob::Remember { change, text });
         }
         let due = [self.queue.due(), self.brake.due(), write];
         Next::Idle(due.into_iter().flatten().min())
     }
 
     /// A copy for the slow comparison in the background: each in turn.
-    pub fn rotate(&mut self) -> Option<(Kind, Place, Place)> {
+    pub fn rotate(&mut self) -> Option<(CopiedKind, ObjectPlace, ObjectPlace)> {
         let start = self.cursor.clone();
-        let found = Kind::ALL.into_iter().find_map(|kind| {
+        let found = CopiedKind::ALL.into_iter().find_map(|kind| {
             let after = match &start {
                 Some((at, _)) if *at > kind => return None,
                 Some((at, place)) if *at == kind => Some(place),
@@ -441,12 +441,12 @@ impl Index {
         Some((known, Target { name, labels }))
     }
 
-    fn dirty(&mut self, kind: Kind, place: Place) {
+    fn dirty(&mut self, kind: CopiedKind, place: ObjectPlace) {
         let urgent = self.urgency(kind, &place);
         self.queue.push(Item::settle(kind, place), urgent);
     }
 
-    fn urgency(&self, kind: Kind, place: &Place) -> queue::Lane {
+    fn urgency(&self, kind: CopiedKind, place: &ObjectPlace) -> queue::Lane {
         let is_new = self.objects(kind).standing(place).is_none();
         let objects = self.objects(kind);
         let mut sources = objects.of_name(&place.name);
@@ -459,17 +459,17 @@ impl Index {
         queue::Lane::of(is_new, pulls)
     }
 
-    fn objects(&self, kind: Kind) -> &Objects {
+    fn objects(&self, kind: CopiedKind) -> &Objects {
         match kind {
-            Kind::Secret => &self.kinds[0],
-            Kind::ConfigMap => &self.kinds[1],
+            CopiedKind::Secret => &self.kinds[0],
+            CopiedKind::ConfigMap => &self.kinds[1],
         }
     }
 
-    fn objects_mut(&mut self, kind: Kind) -> &mut Objects {
+    fn objects_mut(&mut self, kind: CopiedKind) -> &mut Objects {
         match kind {
-            Kind::Secret => &mut self.kinds[0],
-            Kind::ConfigMap => &mut self.kinds[1],
+            CopiedKind::Secret => &mut self.kinds[0],
+            CopiedKind::ConfigMap => &mut self.kinds[1],
         }
     }
 
@@ -483,8 +483,8 @@ impl Index {
         name
     }
 
-    fn place(&mut self, namespace: &str, name: &str) -> Place {
-        Place {
+    fn place(&mut self, namespace: &str, name: &str) -> ObjectPlace {
+        ObjectPlace {
             namespace: self.name(namespace),
             name: self.name(name),
         }

@@ -1,12 +1,12 @@
 //! What people are told: each refusal when it is a new one, and each rival once.
 
-use super::super::brake::Held;
-use super::super::place::{Kind, Place};
-use super::super::reason::{Braked, Refusal};
-use super::{FailureLog, Index, Told};
+use super::super::brake::HeldCopies;
+use super::super::place::{CopiedKind, ObjectPlace};
+use super::super::reason::{Braked, CopyRefusal};
+use super::{Index, IndexNotice, NoticeText};
 
 impl Index {
-    pub(super) fn hold(&mut self, held: &Held) {
+    pub(super) fn hold(&mut self, held: &HeldCopies) {
         let braked = Braked {
             source: held.source.clone(),
             held: held.places.len(),
@@ -14,13 +14,13 @@ impl Index {
             mass: held.mass,
         };
         for place in &held.places {
-            let refusal = Refusal::Brake(Box::new(braked.clone()));
+            let refusal = CopyRefusal::Brake(Box::new(braked.clone()));
             self.refuse(held.source.0, place, refusal);
         }
     }
 
     /// Notes a refusal, and tells of it when it is a new one.
-    pub(super) fn refuse(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, kind: CopiedKind, place: &ObjectPlace, refusal: CopyRefusal) {
         let before = self
             .objects_mut(kind)
             .refused
@@ -29,13 +29,13 @@ impl Index {
             return;
         }
         let at = self.told_at(kind, place, &refusal);
-        let what = FailureLog::Refused(place.clone(), refusal);
-        self.told.push(Told { kind, at, what });
+        let what = NoticeText::Refused(place.clone(), refusal);
+        self.told.push(IndexNotice { kind, at, what });
     }
 
     /// The object that is meant, or the mirror that asks; else the source that would be copied;
     /// else the place itself.
-    fn told_at(&self, kind: Kind, place: &Place, refusal: &Refusal) -> Place {
+    fn told_at(&self, kind: CopiedKind, place: &ObjectPlace, refusal: &CopyRefusal) -> ObjectPlace {
         let standing = self.objects(kind).standing(place);
         let is_its_own = standing.is_some_and(|standing| standing.mirror);
         if is_its_own || refusal.is_of_the_object() {
@@ -49,7 +49,7 @@ impl Index {
     }
 
     /// Each source that gives to a place of another one is told so, once.
-    pub(super) fn tell_rivals(&mut self, kind: Kind, place: &Place) {
+    pub(super) fn tell_rivals(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         let objects = self.objects(kind);
         let from = objects.standing(place).and_then(|copy| copy.from.as_ref());
         let others = objects.of_name(&place.name);
@@ -70,15 +70,15 @@ impl Index {
         for rival in rivals {
             let note = (place.clone(), rival.clone());
             if self.objects_mut(kind).rivals.insert(note) {
-                let what = FailureLog::Refused(place.clone(), Refusal::Taken(holder.clone()));
+                let what = NoticeText::Refused(place.clone(), CopyRefusal::Taken(holder.clone()));
                 let at = rival;
-                self.told.push(Told { kind, at, what });
+                self.told.push(IndexNotice { kind, at, what });
             }
         }
     }
 
     /// Whether a copy may stand at a place at all.
-    fn is_for_copies(&self, kind: Kind, place: &Place) -> bool {
+    fn is_for_copies(&self, kind: CopiedKind, place: &ObjectPlace) -> bool {
         let objects = self.objects(kind);
         let namespace = self.namespaces.get(&place.namespace);
         let is_open = namespace.is_some_and(|known| !known.ending && !known.declines);
@@ -91,7 +91,7 @@ impl Index {
     }
 
     /// What people should be told since the last time.
-    pub fn news(&mut self) -> Vec<Told> {
+    pub fn news(&mut self) -> Vec<IndexNotice> {
         std::mem::take(&mut self.told)
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::super::metadata::{Fingerprint, Guard};
 use super::super::offer::{Dialect, Offer};
 use super::super::pattern::budget::Cost;
-use super::super::place::{Place, Uid, Version};
-use super::super::reason::Refusal;
+use super::super::place::{ObjectPlace, ResourceVersion, Uid};
+use super::super::reason::CopyRefusal;
 use super::super::signature::Verdict;
 use super::{Content, Digest};
 
@@ -16,7 +16,7 @@ use super::{Content, Digest};
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) uid: Uid,
-    pub(super) version: Version,
+    pub(super) version: ResourceVersion,
     pub(super) created: Box<str>,
     /// Of its annotations: what was read once is not read again.
     pub(super) said: Fingerprint,
@@ -24,20 +24,20 @@ pub(super) struct Source {
     /// As of the last reading; it may be of an older version.
     pub(super) content: Option<Content>,
     /// Places that cannot be decided before it is read.
-    pub(super) waiting: Vec<Place>,
+    pub(super) waiting: Vec<ObjectPlace>,
     pub(super) seen: u32,
 }
 
 /// An object that is a copy, or wants to be one. There may be a hundred thousand: hence nothing on
 /// the heap but shared names.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(super) struct CopyObject {
     pub(super) uid: Uid,
-    pub(super) version: Version,
-    pub(super) from: Option<Place>,
+    pub(super) version: ResourceVersion,
+    pub(super) from: Option<ObjectPlace>,
     pub(super) source_uid: Uid,
     /// The source's version that it says to hold.
-    pub(super) holds: Version,
+    pub(super) holds: ResourceVersion,
     /// What it really holds, where we know.
     pub(super) digest: Option<Digest>,
     /// Who owns its data now.
@@ -55,7 +55,7 @@ pub(super) struct Standing {
     pub(super) seen: u32,
 }
 
-impl Standing {
+impl CopyObject {
     /// Whether we made it, and it is no object of somebody who asks for it: only then it counts,
     /// and may be deleted.
     pub(super) fn is_ours(&self) -> bool {
@@ -65,23 +65,23 @@ impl Standing {
 
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    pub(super) sources: HashMap<Place, Source>,
+    pub(super) sources: HashMap<ObjectPlace, Source>,
     /// Namespaces that have a source of a name.
     by_name: HashMap<Arc<str>, Vec<Arc<str>>>,
     /// By namespace, then name: a namespace goes at once, and a walk can stop and go on.
-    standing: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,
+    standing: BTreeMap<Arc<str>, BTreeMap<Arc<str>, CopyObject>>,
     /// Copies and mirrors of a source.
-    followers: HashMap<Place, BTreeSet<Place>>,
-    pub(super) refused: HashMap<Place, Refusal>,
+    followers: HashMap<ObjectPlace, BTreeSet<ObjectPlace>>,
+    pub(super) refused: HashMap<ObjectPlace, CopyRefusal>,
     /// Places that another source has, with each source that was told so.
-    pub(super) rivals: HashSet<(Place, Place)>,
+    pub(super) rivals: HashSet<(ObjectPlace, ObjectPlace)>,
     /// Copies that somebody deleted.
-    pub(super) lost: HashSet<Place>,
+    pub(super) lost: HashSet<ObjectPlace>,
     pub(super) generation: u32,
     pub(super) listed: bool,
     copies: usize,
     /// How many copies of ours there are of a source.
-    given: HashMap<Place, usize>,
+    given: HashMap<ObjectPlace, usize>,
     mirrors: usize,
     /// What the patterns of a namespace's sources cost.
     costs: HashMap<Arc<str>, Cost>,
@@ -92,17 +92,17 @@ impl Objects {
         self.costs.get(namespace).copied().unwrap_or_default()
     }
 
-    pub(super) fn standing(&self, place: &Place) -> Option<&Standing> {
+    pub(super) fn standing(&self, place: &ObjectPlace) -> Option<&CopyObject> {
         self.standing.get(&place.namespace)?.get(&place.name)
     }
 
-    pub(super) fn standing_mut(&mut self, place: &Place) -> Option<&mut Standing> {
+    pub(super) fn standing_mut(&mut self, place: &ObjectPlace) -> Option<&mut CopyObject> {
         self.standing
             .get_mut(&place.namespace)?
             .get_mut(&place.name)
     }
 
-    pub(super) fn place_standing(&mut self, place: Place, standing: Standing) {
+    pub(super) fn place_standing(&mut self, place: ObjectPlace, standing: CopyObject) {
         self.remove_standing(&place);
         if let Some(from) = &standing.from {
             self.followers
@@ -123,7 +123,7 @@ impl Objects {
             .insert(place.name, standing);
     }
 
-    pub(super) fn remove_standing(&mut self, place: &Place) -> Option<Standing> {
+    pub(super) fn remove_standing(&mut self, place: &ObjectPlace) -> Option<CopyObject> {
         let inside = self.standing.get_mut(&place.namespace)?;
         let gone = inside.remove(&place.name)?;
         if inside.is_empty() {
@@ -133,7 +133,7 @@ impl Objects {
         Some(gone)
     }
 
-    fn unfollow(&mut self, place: &Place, gone: &Standing) {
+    fn unfollow(&mut self, place: &ObjectPlace, gone: &CopyObject) {
         self.copies -= usize::from(gone.is_ours());
         self.mirrors -= usize::from(gone.mirror);
         let Some(from) = &gone.from else { return };
@@ -156,7 +156,7 @@ impl Objects {
     /// Everything in a namespace that is gone.
     pub(super) fn remove_namespace(&mut self, namespace: &Arc<str>) {
         for (name, gone) in self.standing.remove(namespace).unwrap_or_default() {
-            let place = Place {
+            let place = ObjectPlace {
                 namespace: Arc::clone(namespace),
                 name,
             };
@@ -178,20 +178,20 @@ impl Objects {
     }
 
     /// Copies and mirrors, in order.
-    pub(super) fn all_standing(&self) -> impl Iterator<Item = (Place, &Standing)> {
+    pub(super) fn all_standing(&self) -> impl Iterator<Item = (ObjectPlace, &CopyObject)> {
         self.standing.iter().flat_map(|(namespace, inside)| {
             inside.iter().map(|(name, standing)| {
                 let (namespace, name) = (Arc::clone(namespace), Arc::clone(name));
-                (Place { namespace, name }, standing)
+                (ObjectPlace { namespace, name }, standing)
             })
         })
     }
 
-    pub(super) fn followers(&self, source: &Place) -> impl Iterator<Item = &Place> {
+    pub(super) fn followers(&self, source: &ObjectPlace) -> impl Iterator<Item = &ObjectPlace> {
         self.followers.get(source).into_iter().flatten()
     }
 
-    pub(super) fn place_source(&mut self, place: &Place, source: Source) {
+    pub(super) fn place_source(&mut self, place: &ObjectPlace, source: Source) {
         let namespaces = self.by_name.entry(Arc::clone(&place.name)).or_default();
         if !namespaces.contains(&place.namespace) {
             namespaces.push(Arc::clone(&place.namespace));
@@ -201,7 +201,7 @@ impl Objects {
         self.sources.insert(place.clone(), source);
     }
 
-    pub(super) fn remove_source(&mut self, place: &Place) -> Option<Source> {
+    pub(super) fn remove_source(&mut self, place: &ObjectPlace) -> Option<Source> {
         let gone = self.sources.remove(place)?;
         let left = self.cost(&place.namespace).less(gone.offer.cost);
         if left == Cost::default() {
@@ -220,10 +220,10 @@ impl Objects {
     }
 
     /// Sources of a name, wherever they are.
-    pub(super) fn of_name(&self, name: &Arc<str>) -> impl Iterator<Item = (Place, &Source)> {
+    pub(super) fn of_name(&self, name: &Arc<str>) -> impl Iterator<Item = (ObjectPlace, &Source)> {
         let namespaces = self.by_name.get(name).into_iter().flatten();
         namespaces.filter_map(|namespace| {
-            let place = Place {
+            let place = ObjectPlace {
                 namespace: Arc::clone(namespace),
                 name: Arc::clone(name),
             };
@@ -239,7 +239,7 @@ impl Objects {
 
     /// The copy or mirror that comes after a place, with its source. What only looks like a copy is
     /// passed over.
-    pub(super) fn after(&self, place: Option<&Place>) -> Option<(Place, Place)> {
+    pub(super) fn after(&self, place: Option<&ObjectPlace>) -> Option<(ObjectPlace, ObjectPlace)> {
         let (from_namespace, mut from_name) = match place {
             Some(place) => (
                 Bound::Included(&place.namespace),
@@ -261,14 +261,14 @@ impl Objects {
                 };
                 let namespace = Arc::clone(namespace);
                 let name = Arc::clone(name);
-                return Some((Place { namespace, name }, source));
+                return Some((ObjectPlace { namespace, name }, source));
             }
         }
         None
     }
 
     /// What a list that began with this generation did not show.
-    pub(super) fn unseen(&self, within: &dyn Fn(&str) -> bool) -> Vec<Place> {
+    pub(super) fn unseen(&self, within: &dyn Fn(&str) -> bool) -> Vec<ObjectPlace> {
         let old = |seen: u32| seen != self.generation;
         let sources = self
             .sources
@@ -281,7 +281,7 @@ impl Objects {
             .filter(|(namespace, _)| within(namespace));
         let standing = standing.flat_map(|(namespace, inside)| {
             let inside = inside.iter().filter(|(_, standing)| old(standing.seen));
-            inside.map(|(name, _)| Place {
+            inside.map(|(name, _)| ObjectPlace {
                 namespace: Arc::clone(namespace),
                 name: Arc::clone(name),
             })
@@ -294,7 +294,7 @@ impl Objects {
     }
 
     /// Our copies of a source.
-    pub(super) fn copies_of(&self, source: &Place) -> usize {
+    pub(super) fn copies_of(&self, source: &ObjectPlace) -> usize {
         self.given.get(source).copied().unwrap_or_default()
     }
 

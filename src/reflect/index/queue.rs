@@ -6,19 +6,19 @@ use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::super::place::{Kind, Place};
-use super::super::reason::Reason;
+use super::super::place::{CopiedKind, ObjectPlace};
+use super::super::reason::CopyReason;
 
 /// A place to be settled, or a source to be read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Item {
-    pub(super) kind: Kind,
-    pub(super) place: Place,
+    pub(super) kind: CopiedKind,
+    pub(super) place: ObjectPlace,
     pub(super) read: bool,
 }
 
 impl Item {
-    pub(super) fn settle(kind: Kind, place: Place) -> Self {
+    pub(super) fn settle(kind: CopiedKind, place: ObjectPlace) -> Self {
         Self {
             kind,
             place,
@@ -26,7 +26,7 @@ impl Item {
         }
     }
 
-    pub(super) fn read(kind: Kind, place: Place) -> Self {
+    pub(super) fn read(kind: CopiedKind, place: ObjectPlace) -> Self {
         Self {
             kind,
             place,
@@ -183,7 +183,7 @@ impl Queue {
     pub(super) fn restrained(
         &self,
         item: &Item,
-        reason: Reason,
+        reason: CopyReason,
         now: Duration,
     ) -> Option<Duration> {
         if !is_restoration(reason) {
@@ -194,7 +194,7 @@ impl Queue {
         (until > now && *last + CALM > now).then_some(until)
     }
 
-    pub(super) fn restored(&mut self, item: &Item, reason: Reason, now: Duration) {
+    pub(super) fn restored(&mut self, item: &Item, reason: CopyReason, now: Duration) {
         if !is_restoration(reason) {
             return;
         }
@@ -213,10 +213,12 @@ impl Queue {
     }
 }
 
-fn is_restoration(reason: Reason) -> bool {
+fn is_restoration(reason: CopyReason) -> bool {
     match reason {
-        Reason::Deleted | Reason::Edited | Reason::Marks | Reason::Unsigned => true,
-        Reason::New | Reason::Source | Reason::Adopted | Reason::OtherSource => false,
+        CopyReason::Deleted | CopyReason::Edited | CopyReason::Marks | CopyReason::Unsigned => true,
+        CopyReason::New | CopyReason::Source | CopyReason::Adopted | CopyReason::OtherSource => {
+            false
+        }
     }
 }
 
@@ -235,7 +237,7 @@ mod tests {
     use super::*;
 
     fn item(name: &str) -> Item {
-        Item::settle(Kind::Secret, Place::new("n", name))
+        Item::settle(CopiedKind::Secret, ObjectPlace::new("n", name))
     }
 
     fn order(queue: &mut Queue) -> String {
@@ -292,25 +294,28 @@ mod tests {
     fn who_fights_over_a_copy_gets_a_slow_opponent() {
         let mut queue = Queue::default();
         let now = Duration::from_secs;
-        assert_eq!(queue.restrained(&item("a"), Reason::Edited, now(0)), None);
+        assert_eq!(
+            queue.restrained(&item("a"), CopyReason::Edited, now(0)),
+            None
+        );
         let mut waits = Vec::new();
         let mut at = now(1000);
         for _ in 0..6 {
-            queue.restored(&item("a"), Reason::Edited, at);
+            queue.restored(&item("a"), CopyReason::Edited, at);
             let until = queue
-                .restrained(&item("a"), Reason::Deleted, at)
+                .restrained(&item("a"), CopyReason::Deleted, at)
                 .expect("it is held back");
             waits.push(until.saturating_sub(at));
             at = until;
         }
         assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
         assert_eq!(
-            queue.restrained(&item("a"), Reason::Source, at),
+            queue.restrained(&item("a"), CopyReason::Source, at),
             None,
             "new content is never held back"
         );
         assert_eq!(
-            queue.restrained(&item("a"), Reason::Edited, at + CALM),
+            queue.restrained(&item("a"), CopyReason::Edited, at + CALM),
             None
         );
     }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::brake::Source;
-use super::super::place::{Kind, Place};
+use super::super::place::{CopiedKind, ObjectPlace};
 use super::Index;
-use super::objects::Standing;
+use super::objects::CopyObject;
 
 /// An object holds 256 KiB of annotations.
 const MOST: usize = 192 << 10;
@@ -26,7 +26,7 @@ type Owners = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Reserved {
-    by_name: BTreeMap<(Kind, Arc<str>), Owners>,
+    by_name: BTreeMap<(CopiedKind, Arc<str>), Owners>,
     /// Bytes of the text.
     size: usize,
     change: u64,
@@ -39,7 +39,7 @@ pub(super) struct Reserved {
 
 impl Reserved {
     /// The namespace whose source has this place.
-    pub(super) fn owner(&self, kind: Kind, place: &Place) -> Option<&Arc<str>> {
+    pub(super) fn owner(&self, kind: CopiedKind, place: &ObjectPlace) -> Option<&Arc<str>> {
         let owners = self.by_name.get(&(kind, Arc::clone(&place.name)))?;
         let mut owners = owners.iter();
         let owner = owners.find(|(_, places)| places.contains(&place.namespace));
@@ -47,13 +47,13 @@ impl Reserved {
     }
 
     /// Whether a source of this name and namespace has any place.
-    pub(super) fn has_any(&self, kind: Kind, source: &Place) -> bool {
+    pub(super) fn has_any(&self, kind: CopiedKind, source: &ObjectPlace) -> bool {
         let owners = self.by_name.get(&(kind, Arc::clone(&source.name)));
         owners.is_some_and(|owners| owners.contains_key(&source.namespace))
     }
 
     /// The place belongs to the source of its name in this namespace.
-    pub(super) fn reserve(&mut self, kind: Kind, place: &Place, owner: &Arc<str>) {
+    pub(super) fn reserve(&mut self, kind: CopiedKind, place: &ObjectPlace, owner: &Arc<str>) {
         if self.owner(kind, place) == Some(owner) {
             return;
         }
@@ -73,7 +73,7 @@ impl Reserved {
     }
 
     /// The place belongs to nobody, or something that stands there says to whom.
-    pub(super) fn free(&mut self, kind: Kind, place: &Place) {
+    pub(super) fn free(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         let Some(owner) = self.owner(kind, place).cloned() else {
             return;
         };
@@ -101,10 +101,10 @@ impl Reserved {
             let mut places = owners.values();
             places.any(|places| places.contains(namespace))
         });
-        let inside: Vec<(Kind, Arc<str>)> = inside.map(|(key, _)| key.clone()).collect();
+        let inside: Vec<(CopiedKind, Arc<str>)> = inside.map(|(key, _)| key.clone()).collect();
         for (kind, name) in inside {
             let namespace = Arc::clone(namespace);
-            self.free(kind, &Place { namespace, name });
+            self.free(kind, &ObjectPlace { namespace, name });
         }
     }
 
@@ -121,7 +121,7 @@ impl Reserved {
         let found = self.by_name.iter().find_map(|((kind, name), owners)| {
             let namespace = Arc::clone(owners.get(&owner)?.first()?);
             let name = Arc::clone(name);
-            Some((*kind, Place { namespace, name }))
+            Some((*kind, ObjectPlace { namespace, name }))
         });
         if let Some((kind, place)) = &found {
             self.free(*kind, place);
@@ -148,13 +148,13 @@ impl Reserved {
                 continue;
             };
             let mut words = source.splitn(3, '/');
-            let kind = words.next().and_then(Kind::parse);
+            let kind = words.next().and_then(CopiedKind::parse);
             let (Some(kind), Some(owner), Some(name)) = (kind, words.next(), words.next()) else {
                 continue;
             };
             let (owner, name) = (name_of(owner), name_of(name));
             for namespace in places.split(',').filter(|place| !place.is_empty()) {
-                let place = Place {
+                let place = ObjectPlace {
                     namespace: name_of(namespace),
                     name: Arc::clone(&name),
                 };
@@ -211,7 +211,7 @@ impl Index {
             let gives = target.and_then(|(_, target)| facts.offer.pushes_to(target));
             **namespace != source.namespace && !facts.offer.frozen && gives.is_some()
         });
-        let places = asked.map(|namespace| Place {
+        let places = asked.map(|namespace| ObjectPlace {
             namespace: Arc::clone(namespace),
             name: Arc::clone(&source.name),
         });
@@ -232,7 +232,7 @@ impl Index {
     }
 
     /// The place of a copy that is no longer there stays its source's.
-    pub(super) fn reserve(&mut self, kind: Kind, place: &Place, copy: &Standing) {
+    pub(super) fn reserve(&mut self, kind: CopiedKind, place: &ObjectPlace, copy: &CopyObject) {
         let from = copy.from.as_ref().filter(|_| copy.is_ours());
         if let Some(from) = from.filter(|from| from.name == place.name)
             && self.reserved.owner(kind, place).is_none()
@@ -242,7 +242,7 @@ impl Index {
     }
 
     /// A copy that stands at the place says itself whose it is.
-    pub(super) fn says_itself(&mut self, kind: Kind, place: &Place, copy: &Standing) {
+    pub(super) fn says_itself(&mut self, kind: CopiedKind, place: &ObjectPlace, copy: &CopyObject) {
         let from = copy.from.as_ref().filter(|_| copy.is_ours());
         let owner = self.reserved.owner(kind, place);
         if from.is_some_and(|from| owner == Some(&from.namespace)) {
@@ -251,7 +251,7 @@ impl Index {
     }
 
     /// A copy may go; its place stays its source's.
-    pub(super) fn clear(&mut self, kind: Kind, place: Place) {
+    pub(super) fn clear(&mut self, kind: CopiedKind, place: ObjectPlace) {
         if let Some(copy) = self.objects(kind).standing(&place).cloned() {
             self.reserve(kind, &place, &copy);
         }
@@ -272,6 +272,6 @@ impl Index {
     }
 }
 
-fn head(kind: Kind, owner: &str, name: &str) -> usize {
+fn head(kind: CopiedKind, owner: &str, name: &str) -> usize {
     kind.to_string().len() + owner.len() + name.len() + "//=;".len()
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::super::metadata::Guard;
-use super::super::place::{Kind, Place, Uid, Version};
-use super::super::reason::Refusal;
+use super::super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
+use super::super::reason::CopyRefusal;
 use super::super::signature::Verdict;
-use super::objects::Standing;
+use super::objects::CopyObject;
 use super::queue::Lane;
 use super::{Content, Digest, How, Index, Item, Write};
 
@@ -16,9 +16,9 @@ pub struct Written {
     /// Its uid.
     pub uid: Uid,
     /// Its version.
-    pub version: Version,
+    pub version: ResourceVersion,
     /// The version of the source that it holds.
-    pub holds: Version,
+    pub holds: ResourceVersion,
     /// What it holds.
     pub digest: Digest,
     /// Who owns its data.
@@ -27,7 +27,7 @@ pub struct Written {
 
 impl Index {
     /// A source was read.
-    pub fn read(&mut self, kind: Kind, place: &Place, content: Content) {
+    pub fn read(&mut self, kind: CopiedKind, place: &ObjectPlace, content: Content) {
         let item = Item::read(kind, place.clone());
         let Some(source) = self.objects_mut(kind).sources.get_mut(place) else {
             self.queue.succeeded(&item);
@@ -60,9 +60,9 @@ impl Index {
     }
 
     /// Copies that were trusted to hold the source's former content are now known to.
-    fn inherit(&mut self, kind: Kind, source: &Place, old: &Content) {
+    fn inherit(&mut self, kind: CopiedKind, source: &ObjectPlace, old: &Content) {
         let objects = self.objects_mut(kind);
-        let followers: Vec<Place> = objects.followers(source).cloned().collect();
+        let followers: Vec<ObjectPlace> = objects.followers(source).cloned().collect();
         for place in followers {
             if let Some(copy) = objects.standing_mut(&place)
                 && copy.digest.is_none()
@@ -76,13 +76,13 @@ impl Index {
     }
 
     /// A source could not be read. That it is absent is for its own events to tell.
-    pub fn unread(&mut self, kind: Kind, place: &Place, why: &str, now: Duration) {
+    pub fn unread(&mut self, kind: CopiedKind, place: &ObjectPlace, why: &str, now: Duration) {
         let waiting = self.objects_mut(kind).sources.get_mut(place);
         let waiting = waiting
             .map(|source| source.waiting.clone())
             .unwrap_or_default();
         for place in waiting {
-            self.refuse(kind, &place, Refusal::Failed(why.to_owned()));
+            self.refuse(kind, &place, CopyRefusal::Failed(why.to_owned()));
         }
         self.queue.failed(Item::read(kind, place.clone()), now);
     }
@@ -109,7 +109,7 @@ impl Index {
             .is_some_and(|known| known.version > written.version);
         if !newer {
             let seen = self.objects(kind).generation;
-            let standing = Standing {
+            let standing = CopyObject {
                 uid: written.uid,
                 version: written.version,
                 from: Some(source),
@@ -136,9 +136,9 @@ impl Index {
     /// A copy was read and holds this. `version` is the one that was read.
     pub fn compared(
         &mut self,
-        kind: Kind,
-        place: &Place,
-        version: Version,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        version: ResourceVersion,
         found: Digest,
         now: Duration,
     ) {
@@ -160,14 +160,14 @@ impl Index {
         }
     }
 
-    fn expected(&self, kind: Kind, place: &Place) -> Option<Digest> {
+    fn expected(&self, kind: CopiedKind, place: &ObjectPlace) -> Option<Digest> {
         let from = self.objects(kind).standing(place)?.from.as_ref()?;
         let content = self.objects(kind).sources.get(from)?.content.as_ref()?;
         Some(content.digest)
     }
 
     /// A copy was deleted, or let go.
-    pub fn deleted(&mut self, kind: Kind, place: &Place) {
+    pub fn deleted(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         self.objects_mut(kind).remove_standing(place);
         self.objects_mut(kind).refused.remove(place);
         let item = Item::settle(kind, place.clone());
@@ -177,21 +177,27 @@ impl Index {
     }
 
     /// Something stands in the way that no repetition moves: its own event brings it up again.
-    pub fn refused(&mut self, kind: Kind, place: &Place, refusal: Refusal) {
+    pub fn refused(&mut self, kind: CopiedKind, place: &ObjectPlace, refusal: CopyRefusal) {
         self.refuse(kind, place, refusal);
         self.queue.succeeded(&Item::settle(kind, place.clone()));
     }
 
     /// A job failed in a way that may pass.
-    pub fn failed(&mut self, kind: Kind, place: &Place, why: Option<String>, now: Duration) {
+    pub fn failed(
+        &mut self,
+        kind: CopiedKind,
+        place: &ObjectPlace,
+        why: Option<String>,
+        now: Duration,
+    ) {
         if let Some(why) = why {
-            self.refuse(kind, place, Refusal::Failed(why));
+            self.refuse(kind, place, CopyRefusal::Failed(why));
         }
         self.queue.failed(Item::settle(kind, place.clone()), now);
     }
 
     /// Somebody else was quicker: look again when their event came.
-    pub fn raced(&mut self, kind: Kind, place: &Place, now: Duration) {
+    pub fn raced(&mut self, kind: CopiedKind, place: &ObjectPlace, now: Duration) {
         self.queue.failed(Item::settle(kind, place.clone()), now);
     }
 }

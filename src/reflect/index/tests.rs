@@ -428,7 +428,7 @@ fn namespaces_that_are_named_one_by_one_need_no_list_of_them() {
         "1",
     );
     model.index = super::Index::new(named, model::keys(1));
-    for kind in super::Kind::ALL {
+    for kind in super::CopiedKind::ALL {
         model.index.list_begins(kind);
         if kind == model::SECRET {
             for at in ["a/x", "a/y"] {

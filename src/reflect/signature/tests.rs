@@ -8,19 +8,20 @@ const OTHER: &str = "0f3c9a52-7a57-4d0b-8a4e-0123456789ac";
 fn keys(names: &[&str]) -> Keys {
     let key = |name: &&str| ((*name).to_owned(), SecretBytes::from(name.repeat(32)));
     let content: Vec<_> = names.iter().map(key).collect();
-    Keys::read(Place::new("keyferry", "keyferry-marks"), content).expect("they are long enough")
+    Keys::read(ObjectPlace::new("keyferry", "keyferry-marks"), content)
+        .expect("they are long enough")
 }
 
-fn source() -> Place {
-    Place::new("a", "x")
+fn source() -> ObjectPlace {
+    ObjectPlace::new("a", "x")
 }
 
-fn statement<'a>(namespace: &'a str, source: &'a Place) -> Statement<'a> {
-    Statement {
-        kind: Kind::Secret,
+fn statement<'a>(namespace: &'a str, source: &'a ObjectPlace) -> SignedStatement<'a> {
+    SignedStatement {
+        kind: CopiedKind::Secret,
         namespace,
         name: "x",
-        origin: Origin::Object(source, Uid::parse(UID), Version::parse("7")),
+        origin: CopyOrigin::Object(source, Uid::parse(UID), ResourceVersion::parse("7")),
     }
 }
 
@@ -37,15 +38,16 @@ const SIGNED_AT: i64 = 1_767_225_600;
 #[test]
 fn row_87_a_signature_is_of_one_place_one_source_one_version_and_one_object() {
     let keys = keys(&["k"]);
-    let (source, other) = (source(), Place::new("a", "y"));
+    let (source, other) = (source(), ObjectPlace::new("a", "y"));
     let of = statement("b", &source);
     let good = keys
         .sign(&of, Bound::Object(Uid::parse(UID)))
         .expect("a key");
     let here = carrier(UID, "2026-01-01T00:00:00Z");
-    let object =
-        |place, uid, version| Origin::Object(place, Uid::parse(uid), Version::parse(version));
-    let with = |origin| Statement { origin, ..of };
+    let object = |place, uid, version| {
+        CopyOrigin::Object(place, Uid::parse(uid), ResourceVersion::parse(version))
+    };
+    let with = |origin| SignedStatement { origin, ..of };
     for (what, statement, carrier, verdict) in [
         ("as signed", of, here, Verdict::Signed),
         (
@@ -56,14 +58,14 @@ fn row_87_a_signature_is_of_one_place_one_source_one_version_and_one_object() {
         ),
         (
             "under another name",
-            Statement { name: "y", ..of },
+            SignedStatement { name: "y", ..of },
             here,
             Verdict::Unknown,
         ),
         (
             "on a ConfigMap",
-            Statement {
-                kind: Kind::ConfigMap,
+            SignedStatement {
+                kind: CopiedKind::ConfigMap,
                 ..of
             },
             here,
@@ -89,7 +91,7 @@ fn row_87_a_signature_is_of_one_place_one_source_one_version_and_one_object() {
         ),
         (
             "declared",
-            with(Origin::Declared("a/x")),
+            with(CopyOrigin::Declared("a/x")),
             here,
             Verdict::Unknown,
         ),
@@ -185,12 +187,12 @@ fn what_cannot_be_a_key_is_refused() {
     let read = |content: &[(&str, usize)]| {
         let content = content.iter();
         let content = content.map(|(name, size)| ((*name).to_owned(), vec![7; *size].into()));
-        Keys::read(Place::new("n", "k"), content).map(drop)
+        Keys::read(ObjectPlace::new("n", "k"), content).map(drop)
     };
-    assert_eq!(read(&[]), Err(KeyError::Empty));
+    assert_eq!(read(&[]), Err(MarkKeyError::Empty));
     assert_eq!(
         read(&[("a", 31), ("b", 32)]),
-        Err(KeyError::Short("a".to_owned()))
+        Err(MarkKeyError::Short("a".to_owned()))
     );
     assert_eq!(read(&[("a", 32)]), Ok(()));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::digest::extra;
 use super::super::source_cache::CachedSource;
-use super::{Trouble, Worker, keeps_its_keys, trouble};
+use super::{Worker, WriteTrouble, keeps_its_keys, trouble};
 use crate::base::artifact::{MARK, OWNER};
 use crate::base::observed::Basis;
 use crate::kubernetes::Error;
@@ -16,15 +16,15 @@ use crate::kubernetes::write::Put;
 use crate::reflect::index::{How, Write, Written};
 use crate::reflect::metadata::Guard;
 use crate::reflect::offer::Dialect;
-use crate::reflect::place::{Kind, Uid, Version};
-use crate::reflect::signature::{Bound, Origin, SIGNATURE, Statement};
+use crate::reflect::place::{CopiedKind, ResourceVersion, Uid};
+use crate::reflect::signature::{Bound, CopyOrigin, SIGNATURE, SignedStatement};
 use crate::reflect::{emberstack, marks, mittwald};
 
 /// How long finalizers may hold a copy that is to be made again.
 const RELEASE: Duration = Duration::from_secs(2);
 
 impl Worker {
-    pub(super) async fn write(&self, write: &Write) -> Result<Written, Trouble> {
+    pub(super) async fn write(&self, write: &Write) -> Result<Written, WriteTrouble> {
         let cached = self.decided_on(write).await?;
         let ours = !matches!(write.how, How::Fill(..));
         let basis = match write.how {
@@ -56,7 +56,7 @@ impl Worker {
         &self,
         write: &Write,
         cached: &CachedSource,
-        basis: Option<(Uid, Version)>,
+        basis: Option<(Uid, ResourceVersion)>,
         ours: bool,
     ) -> Result<Whole, Error> {
         let CachedSource { whole, words, .. } = cached;
@@ -74,7 +74,7 @@ impl Worker {
         let put = Put {
             kind: write.kind,
             at: write.place.object(),
-            of_type: (ours && write.kind == Kind::Secret).then_some(whole.kind.as_str()),
+            of_type: (ours && write.kind == CopiedKind::Secret).then_some(whole.kind.as_str()),
             labels,
             annotations,
             immutable: false,
@@ -89,7 +89,7 @@ impl Worker {
     /// The source in the version that was decided on. Any other is told, so that it is decided on
     /// that: it may not give to this place any more, and a watch that hears nothing would not have
     /// said so.
-    async fn decided_on(&self, write: &Write) -> Result<Arc<CachedSource>, Trouble> {
+    async fn decided_on(&self, write: &Write) -> Result<Arc<CachedSource>, WriteTrouble> {
         let is_meant = |cached: &CachedSource| {
             let metadata = &cached.whole.metadata;
             (metadata.uid, metadata.resource_version) == (write.source_uid, write.source_version)
@@ -102,8 +102,8 @@ impl Worker {
         // What was kept may be older than the decision.
         match self.refresh(kind, place).await.map_err(trouble)? {
             Some(cached) if is_meant(&cached) => Ok(cached),
-            Some(cached) => Err(Trouble::Known(Box::new(cached.whole.metadata.clone()))),
-            None => Err(Trouble::Gone(place.clone())),
+            Some(cached) => Err(WriteTrouble::Known(Box::new(cached.whole.metadata.clone()))),
+            None => Err(WriteTrouble::Gone(place.clone())),
         }
     }
 
@@ -112,13 +112,13 @@ impl Worker {
         &self,
         write: &Write,
         cached: &CachedSource,
-        basis: Option<(Uid, Version)>,
+        basis: Option<(Uid, ResourceVersion)>,
     ) -> Option<String> {
-        let statement = Statement {
+        let statement = SignedStatement {
             kind: write.kind,
             namespace: &write.place.namespace,
             name: &write.place.name,
-            origin: Origin::Object(
+            origin: CopyOrigin::Object(
                 &write.source,
                 write.source_uid,
                 cached.whole.metadata.resource_version,
@@ -132,18 +132,18 @@ impl Worker {
     }
 
     /// Nothing was there when it was decided, and now there is something.
-    async fn who_stands_there(&self, write: &Write) -> Trouble {
+    async fn who_stands_there(&self, write: &Write) -> WriteTrouble {
         match self.cluster().whole(write.kind, &write.place).await {
             Ok(Some(found)) => {
                 let ours =
                     found.metadata.marked && found.metadata.notes.read(marks::SOURCE_UID).is_some();
                 if ours {
-                    Trouble::Known(Box::new(found.metadata))
+                    WriteTrouble::Known(Box::new(found.metadata))
                 } else {
-                    Trouble::Foreign
+                    WriteTrouble::Foreign
                 }
             }
-            Ok(None) => Trouble::Raced,
+            Ok(None) => WriteTrouble::Raced,
             Err(error) => trouble(error),
         }
     }
@@ -153,17 +153,17 @@ impl Worker {
     async fn make_room(
         &self,
         write: &Write,
-        basis: (Uid, Version),
+        basis: (Uid, ResourceVersion),
         cached: &CachedSource,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, WriteTrouble> {
         let cluster = self.cluster();
         let found = cluster.whole(write.kind, &write.place).await;
         let Some(found) = found.map_err(trouble)? else {
-            return Err(Trouble::Raced);
+            return Err(WriteTrouble::Raced);
         };
         let seen = (found.metadata.uid, found.metadata.resource_version);
         if seen != basis {
-            return Err(Trouble::Raced);
+            return Err(WriteTrouble::Raced);
         }
         if !found.immutable && found.kind == cached.whole.kind {
             return Ok(false);
@@ -184,7 +184,7 @@ impl Worker {
         cached: &CachedSource,
         stored: Whole,
         ours: bool,
-    ) -> Result<Written, Trouble> {
+    ) -> Result<Written, WriteTrouble> {
         let merged = !ours && keeps_its_keys(&stored.metadata);
         let extra = if merged {
             Vec::new()
@@ -199,7 +199,7 @@ impl Worker {
             cleared.map_err(trouble)?
         };
         if self.digest_of_copy(&stored, cached) != cached.digest {
-            return Err(Trouble::Later(
+            return Err(WriteTrouble::Later(
                 "the cluster stored something else than was sent: look for a webhook that changes \
                  it"
                 .to_owned(),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::artifact::Access;
+use crate::base::artifact::FileAccess;
 use crate::config::{FileTarget, Keys};
 use crate::render::testing::{at, computed, delivery, from, picking};
 
@@ -30,7 +30,7 @@ fn template_file(text: &str) -> Target {
             text: text.to_owned(),
             name: "app.tmpl".to_owned(),
         },
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
         at: at(9),
     })
 }

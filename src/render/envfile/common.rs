@@ -10,7 +10,7 @@ use super::super::names::is_variable;
 use crate::base::material::SecretBytes;
 use crate::format::LineProblem;
 use crate::format::dotenv::first_substitution;
-use crate::format::dotenv::statement::{Assignment, Kind, Raw, Statement};
+use crate::format::dotenv::statement::{Assignment, Raw, Statement, StatementKind};
 
 /// Why readers would not get past a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,14 +58,14 @@ const SHELL_WORDS: [&str; 39] = [
 /// What keeps some reader from getting past a statement of others; `ours` says which names are.
 pub(super) fn obstacle(statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
     match &statement.kind {
-        Kind::Blank if statement.indent.contains(|c| c != ' ' && c != '\r') => {
+        StatementKind::Blank if statement.indent.contains(|c| c != ' ' && c != '\r') => {
             Some(Obstacle::Indent)
         }
-        Kind::Comment(_) if !statement.indent.is_empty() => Some(Obstacle::Indent),
-        Kind::Comment(text) if breaks_a_line(text) => Some(Obstacle::Return),
-        Kind::Blank | Kind::Comment(_) => None,
-        Kind::Broken(problem, _) => Some(Obstacle::Broken(*problem)),
-        Kind::Assignment(assignment) => foreign(assignment, ours),
+        StatementKind::Comment(_) if !statement.indent.is_empty() => Some(Obstacle::Indent),
+        StatementKind::Comment(text) if breaks_a_line(text) => Some(Obstacle::Return),
+        StatementKind::Blank | StatementKind::Comment(_) => None,
+        StatementKind::Broken(problem, _) => Some(Obstacle::Broken(*problem)),
+        StatementKind::Assignment(assignment) => foreign(assignment, ours),
     }
 }
 
@@ -84,15 +84,15 @@ impl Joined {
     pub(super) fn next(&mut self, statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) {
         match &statement.kind {
             // node skips the spaces that a file begins with.
-            Kind::Blank if statement.indent.contains(' ') && statement.place.start > 0 => {
+            StatementKind::Blank if statement.indent.contains(' ') && statement.place.start > 0 => {
                 self.open = self.open.or(Some(statement.line));
             }
-            Kind::Assignment(assignment) if ours(assignment.name) => {
+            StatementKind::Assignment(assignment) if ours(assignment.name) => {
                 self.met = self.met.or(self.open.take());
             }
-            Kind::Assignment(_) | Kind::Broken(..) => self.open = None,
-            Kind::Comment(text) if text.contains('=') => self.open = None,
-            Kind::Blank | Kind::Comment(_) => {}
+            StatementKind::Assignment(_) | StatementKind::Broken(..) => self.open = None,
+            StatementKind::Comment(text) if text.contains('=') => self.open = None,
+            StatementKind::Blank | StatementKind::Comment(_) => {}
         }
     }
 

@@ -9,7 +9,7 @@
 //! - `export` and a comment behind a value stay. What is missing is added at the end, in order;
 //!   only then does a missing last newline get one.
 //! - A file in which some line keeps a reader from getting to our variables is not edited at all
-//!   ([`Flaw`]).
+//!   ([`EditFlaw`]).
 
 mod common;
 
@@ -19,7 +19,9 @@ use zeroize::Zeroizing;
 
 use crate::base::artifact::EnvLine;
 use crate::base::material::SecretBytes;
-use crate::format::dotenv::statement::{Assignment, Kind, MARK, Raw, Statement, statements};
+use crate::format::dotenv::statement::{
+    Assignment, MARK, Raw, Statement, StatementKind, statements,
+};
 pub use common::Obstacle;
 
 /// What readers find for a variable.
@@ -35,7 +37,7 @@ pub enum Found {
 
 /// Why a file cannot be edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum EditFlaw {
     /// It holds a NUL byte or is no UTF-8.
     #[error("it is not a text in UTF-8")]
     NotText,
@@ -65,13 +67,13 @@ pub struct EnvFile<'t> {
 
 impl<'t> EnvFile<'t> {
     /// Reads a file in which these lines are ours.
-    pub fn read(text: &'t [u8], lines: &[EnvLine]) -> Result<Self, Flaw> {
-        let text = std::str::from_utf8(text).map_err(|_| Flaw::NotText)?;
+    pub fn read(text: &'t [u8], lines: &[EnvLine]) -> Result<Self, EditFlaw> {
+        let text = std::str::from_utf8(text).map_err(|_| EditFlaw::NotText)?;
         if text.contains('\0') {
-            return Err(Flaw::NotText);
+            return Err(EditFlaw::NotText);
         }
         if text.starts_with(MARK) {
-            return Err(Flaw::Mark);
+            return Err(EditFlaw::Mark);
         }
         let names: BTreeSet<&str> = lines.iter().map(|line| line.name.as_str()).collect();
         let ours = |name: &str| names.contains(name);
@@ -104,16 +106,21 @@ impl<'t> EnvFile<'t> {
             .ours
             .values()
             .filter_map(|statement| match statement.kind {
-                Kind::Broken(problem, _) if text[statement.place.clone()].contains('\n') => {
+                StatementKind::Broken(problem, _)
+                    if text[statement.place.clone()].contains('\n') =>
+                {
                     Some((statement.line, Obstacle::Broken(problem)))
                 }
-                Kind::Broken(..) | Kind::Assignment(_) | Kind::Blank | Kind::Comment(_) => None,
+                StatementKind::Broken(..)
+                | StatementKind::Assignment(_)
+                | StatementKind::Blank
+                | StatementKind::Comment(_) => None,
             });
         let adds = names.iter().any(|name| !file.ours.contains_key(name));
         let joined = joined.end(adds).map(|line| (line, Obstacle::Indent));
         let met = others.iter().filter_map(met).chain(joined);
         match met.chain(torn).min_by_key(|(line, _)| *line) {
-            Some((line, obstacle)) => Err(Flaw::Line { line, obstacle }),
+            Some((line, obstacle)) => Err(EditFlaw::Line { line, obstacle }),
             None => Ok(file),
         }
     }
@@ -124,8 +131,8 @@ impl<'t> EnvFile<'t> {
             return Found::Nothing;
         };
         let value = match &statement.kind {
-            Kind::Assignment(assignment) => common::value(statement, assignment),
-            Kind::Blank | Kind::Comment(_) | Kind::Broken(..) => None,
+            StatementKind::Assignment(assignment) => common::value(statement, assignment),
+            StatementKind::Blank | StatementKind::Comment(_) | StatementKind::Broken(..) => None,
         };
         value.map_or(Found::Unclear, Found::Value)
     }
@@ -165,9 +172,9 @@ impl<'t> EnvFile<'t> {
 /// The variable that a statement sets, rightly or not.
 fn name<'t>(statement: &Statement<'t>) -> Option<&'t str> {
     match &statement.kind {
-        Kind::Assignment(assignment) => Some(assignment.name),
-        Kind::Broken(_, name) => *name,
-        Kind::Blank | Kind::Comment(_) => None,
+        StatementKind::Assignment(assignment) => Some(assignment.name),
+        StatementKind::Broken(_, name) => *name,
+        StatementKind::Blank | StatementKind::Comment(_) => None,
     }
 }
 
@@ -176,7 +183,7 @@ fn rewrite(out: &mut Vec<u8>, statement: &Statement<'_>, line: &EnvLine) {
     if statement.indent.bytes().all(|byte| byte == b' ') {
         out.extend_from_slice(statement.indent.as_bytes());
     }
-    let Kind::Assignment(assignment) = &statement.kind else {
+    let StatementKind::Assignment(assignment) = &statement.kind else {
         out.extend_from_slice(line.line.expose());
         return;
     };

@@ -91,13 +91,13 @@ fn only_managed_keys_change() {
 
 #[test]
 fn row_123_what_keeps_a_reader_from_our_variables_is_named() {
-    let at = |line, obstacle| Flaw::Line { line, obstacle };
+    let at = |line, obstacle| EditFlaw::Line { line, obstacle };
     let broken = |line, problem| at(line, Obstacle::Broken(problem));
     for (text, flaw) in [
-        (&b"A=1\nZ=\xff\n"[..], Flaw::NotText),
-        (b"\xff\xfeA\0=\0", Flaw::NotText),
-        (b"Z=\0\n", Flaw::NotText),
-        (b"\xef\xbb\xbfZ=1\n", Flaw::Mark),
+        (&b"A=1\nZ=\xff\n"[..], EditFlaw::NotText),
+        (b"\xff\xfeA\0=\0", EditFlaw::NotText),
+        (b"Z=\0\n", EditFlaw::NotText),
+        (b"\xef\xbb\xbfZ=1\n", EditFlaw::Mark),
         (b"Z=1\nhunter2\n", broken(2, LineProblem::NoValue)),
         (b"export Z\n", broken(1, LineProblem::NoValue)),
         (b"Z W=1\n", broken(1, LineProblem::Name)),

@@ -1,6 +1,6 @@
 //! What a pass came to, delivery by delivery.
 
-use super::super::health::Told;
+use super::super::health::PassReport;
 use super::Batch;
 use crate::base::failure::Failure;
 use crate::config::{Delivery, OnFailure, Target};
@@ -17,7 +17,7 @@ impl Batch<'_> {
         plan: &DeliveryPlan,
         results: &[Result<(), Failure>],
         world: &World,
-    ) -> Told {
+    ) -> PassReport {
         let mut told = self.told(plan, results);
         if told.failures.is_empty() && told.waiting.is_none() {
             self.delivered(delivery);
@@ -35,7 +35,7 @@ impl Batch<'_> {
     }
 
     /// Removes what was delivered, unless the brake holds it: then it stays as it is.
-    async fn withdraw(&self, delivery: &Delivery, told: &mut Told, world: &World) {
+    async fn withdraw(&self, delivery: &Delivery, told: &mut PassReport, world: &World) {
         let mut standing = Vec::new();
         for target in &delivery.to {
             match withdraw(target, self.group, world, Withdrawal::Look).await {
@@ -66,13 +66,13 @@ impl Batch<'_> {
     }
 
     /// What the steps of one plan came to, and what waits for a window.
-    pub(super) fn told(&self, plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Told {
+    pub(super) fn told(&self, plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> PassReport {
         let steps = plan.steps.iter().flatten();
         let waiting = steps.filter(|step| step.action == Action::Wait).count();
         let opens = self.waits.opens(&plan.delivery).filter(|_| waiting > 0);
-        Told {
+        PassReport {
             waiting: opens.map(|opens| (waiting, opens)),
-            ..Told::of(plan, results)
+            ..PassReport::of(plan, results)
         }
     }
 

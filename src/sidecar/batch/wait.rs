@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::file_watch::Watched;
+use super::super::file_watch::WatchedFiles;
 use super::super::leases::{self, Tokens};
 use super::Batch;
 use crate::config::VaultRead;
@@ -19,7 +19,7 @@ pub(super) enum Wake {
 }
 
 impl Batch<'_> {
-    pub(super) async fn wait(&self, next: Instant, files: &mut Watched, well: bool) -> Wake {
+    pub(super) async fn wait(&self, next: Instant, files: &mut WatchedFiles, well: bool) -> Wake {
         let reads = self.vault_reads();
         let tokens = Tokens::of(&reads, self.world);
         let now = Instant::now();

@@ -11,7 +11,7 @@ const EIGHT_BYTES: u64 = 1;
 const LENGTH: u64 = 2;
 
 /// What a field holds.
-pub(super) enum Field {
+pub(super) enum WireField {
     /// `string`.
     Text(String),
     /// `double`.
@@ -32,11 +32,11 @@ pub(super) enum Field {
 
 /// Fields by number and name, in the order in which they are written.
 #[derive(Default)]
-pub(super) struct Message(Vec<(u64, &'static str, Field)>);
+pub(super) struct Message(Vec<(u64, &'static str, WireField)>);
 
 impl Message {
     /// The same with one more field.
-    pub(super) fn with(mut self, number: u64, name: &'static str, field: Field) -> Self {
+    pub(super) fn with(mut self, number: u64, name: &'static str, field: WireField) -> Self {
         self.0.push((number, name, field));
         self
     }
@@ -46,14 +46,14 @@ impl Message {
         let mut out = Vec::new();
         for (number, _, field) in &self.0 {
             match field {
-                Field::Text(text) => delimited(&mut out, *number, text.as_bytes()),
-                Field::Id(bytes) => delimited(&mut out, *number, bytes),
-                Field::Double(value) => eight(&mut out, *number, value.to_bits()),
-                Field::Fixed(value) => eight(&mut out, *number, *value),
-                Field::Enum(value) => number_of(&mut out, *number, *value),
-                Field::Truth(value) => number_of(&mut out, *number, u64::from(*value)),
-                Field::One(message) => delimited(&mut out, *number, &message.protobuf()),
-                Field::Many(messages) => {
+                WireField::Text(text) => delimited(&mut out, *number, text.as_bytes()),
+                WireField::Id(bytes) => delimited(&mut out, *number, bytes),
+                WireField::Double(value) => eight(&mut out, *number, value.to_bits()),
+                WireField::Fixed(value) => eight(&mut out, *number, *value),
+                WireField::Enum(value) => number_of(&mut out, *number, *value),
+                WireField::Truth(value) => number_of(&mut out, *number, u64::from(*value)),
+                WireField::One(message) => delimited(&mut out, *number, &message.protobuf()),
+                WireField::Many(messages) => {
                     for message in messages {
                         delimited(&mut out, *number, &message.protobuf());
                     }
@@ -67,15 +67,15 @@ impl Message {
     pub(super) fn json(&self) -> Value {
         let fields = self.0.iter().map(|(_, name, field)| {
             let value = match field {
-                Field::Text(text) => json!(text),
-                Field::Double(value) => json!(value),
+                WireField::Text(text) => json!(text),
+                WireField::Double(value) => json!(value),
                 // 64-bit numbers are text in this form.
-                Field::Fixed(value) => json!(value.to_string()),
-                Field::Enum(value) => json!(value),
-                Field::Truth(value) => json!(value),
-                Field::Id(bytes) => json!(hex::encode(bytes)),
-                Field::One(message) => message.json(),
-                Field::Many(messages) => messages.iter().map(Self::json).collect(),
+                WireField::Fixed(value) => json!(value.to_string()),
+                WireField::Enum(value) => json!(value),
+                WireField::Truth(value) => json!(value),
+                WireField::Id(bytes) => json!(hex::encode(bytes)),
+                WireField::One(message) => message.json(),
+                WireField::Many(messages) => messages.iter().map(Self::json).collect(),
             };
             ((*name).to_owned(), value)
         });

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::base::artifact::secret;
 use crate::base::failure::Failure;
 use crate::base::material::{Lease, Material, Node};
-use crate::base::renewal::{RenewalSchedule, Turn, backoff};
+use crate::base::renewal::{RenewalSchedule, RenewalTurn, backoff};
 use crate::config::VaultRead;
 use crate::process::time_limit::chance;
 use crate::vault::{LONGEST, Renewal};
@@ -24,7 +24,7 @@ const LATE: u32 = 10;
 
 /// How long data is good without reading it again.
 #[derive(Debug, Clone)]
-pub(super) enum Life {
+pub(super) enum Freshness {
     /// Until it ends; renewed or replaced before.
     Ends(Ends),
     /// Until its version changes.
@@ -52,13 +52,13 @@ pub(super) struct Ends {
     tried: u64,
     pub(super) end: Instant,
     schedule: RenewalSchedule,
-    turn: Turn,
+    turn: RenewalTurn,
     /// When its turn comes.
     pub(super) at: Instant,
     errors: u32,
 }
 
-impl Life {
+impl Freshness {
     /// The life of what was read now; `before` is that of the same data when it was read before.
     pub(super) fn of(
         material: &Material,
@@ -117,7 +117,7 @@ impl Ends {
             tried: 0,
             end: since + span,
             schedule,
-            turn: Turn::Replace,
+            turn: RenewalTurn::Replace,
             at: since,
             errors: 0,
         };
@@ -129,7 +129,7 @@ impl Ends {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    fn take(&mut self, (turn, wait): (Turn, Duration)) {
+    fn take(&mut self, (turn, wait): (RenewalTurn, Duration)) {
         (self.turn, self.at) = (turn, Instant::now() + wait.max(SHORTEST));
     }
 
@@ -141,7 +141,7 @@ impl Ends {
 
     /// The lease that is to be renewed now, where it is not the data that is to be replaced.
     pub(super) fn to_renew(&self, token: u64) -> Option<&str> {
-        let renews = self.turn == Turn::Renew && !self.is_orphaned(token);
+        let renews = self.turn == RenewalTurn::Renew && !self.is_orphaned(token);
         self.lease
             .as_ref()
             .filter(|_| renews)
@@ -188,7 +188,7 @@ impl Ends {
     /// that is there now.
     pub(super) fn not_replaced(&mut self, token: u64, path: &str, failure: &Failure) {
         self.errors += 1;
-        self.turn = Turn::Replace;
+        self.turn = RenewalTurn::Replace;
         self.at = Instant::now() + backoff(TRIES.0, TRIES.1, self.errors, chance());
         // The new token is asked again at its own time, not at once.
         self.tried = token;
@@ -297,8 +297,8 @@ mod tests {
         // What the role tells at each read; seconds until the next one, at least and at most.
         let rows = [(60, 60, 62), (0, 0, 2), (0, 0, 2), (5, 5, 7)];
         for (ttl, least, most) in rows {
-            let life = Life::rotates(ttl, since, before.as_ref());
-            let Life::Rotates { at, .. } = life else {
+            let life = Freshness::rotates(ttl, since, before.as_ref());
+            let Freshness::Rotates { at, .. } = life else {
                 panic!("{life:?}");
             };
             let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
@@ -309,11 +309,11 @@ mod tests {
             );
             before = Some(life);
         }
-        let late = Some(Life::Rotates {
+        let late = Some(Freshness::Rotates {
             at: since,
             late: 1000,
         });
-        let Life::Rotates { at, .. } = Life::rotates(0, since, late.as_ref()) else {
+        let Freshness::Rotates { at, .. } = Freshness::rotates(0, since, late.as_ref()) else {
             panic!("another life");
         };
         assert!(at > since + Duration::from_secs(100));

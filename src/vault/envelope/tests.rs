@@ -200,7 +200,7 @@ fn every_row_of_the_http_table_has_its_meaning() {
     }
     assert!(matches!(
         judged(429, "{}"),
-        Err(Cause::Trouble(Trouble::Busy { wait: Some(wait) })) if wait.as_secs() == 7
+        Err(Cause::Trouble(Outage::Busy { wait: Some(wait) })) if wait.as_secs() == 7
     ));
     assert!(judged(200, "\u{fffd}").is_err() && judged(301, "{}").is_err());
 }

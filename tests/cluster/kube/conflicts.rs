@@ -7,7 +7,7 @@ use keyferry::pass::apply;
 use keyferry::plan::declared::sign;
 use keyferry::plan::{Action, Reason};
 use keyferry::reflect::marks::DECLARED;
-use keyferry::reflect::place::Place;
+use keyferry::reflect::place::ObjectPlace;
 use keyferry::reflect::signature::Keys;
 use serde_json::json;
 
@@ -208,7 +208,7 @@ async fn row_93_a_forgery_that_appears_after_the_look_is_not_written_over() {
     let job = Job::usual().await;
     let keys = |byte: u8| {
         let content = [("20260101-000000".to_owned(), vec![byte; 32].into())];
-        Keys::read(Place::new("home", "keys"), content).expect("they are keys")
+        Keys::read(ObjectPlace::new("home", "keys"), content).expect("they are keys")
     };
     let signed = |keys: &Keys, value: &str| {
         let mut copy = job.app(&[("password", value)]);

@@ -13,7 +13,7 @@ use std::process::Command;
 
 use keyferry::base::material::{Node, SecretBytes};
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::sops::{self, Opened, Policy, SopsError};
+use keyferry::envelope::sops::{self, OpenedSops, SopsError, SopsPolicy};
 use keyferry::format::document;
 use keyferry::format::document::DocumentFormat;
 use serde_json::Value;
@@ -164,8 +164,13 @@ impl Desk {
         Ok(text.into_bytes())
     }
 
-    fn open(&self, bytes: &[u8], format: DocumentFormat, allow: bool) -> Result<Opened, SopsError> {
-        let policy = Policy {
+    fn open(
+        &self,
+        bytes: &[u8],
+        format: DocumentFormat,
+        allow: bool,
+    ) -> Result<OpenedSops, SopsError> {
+        let policy = SopsPolicy {
             allow_unauthenticated: allow,
         };
         sops::open(bytes, format, &self.keys, policy)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use keyferry::base::material::SecretBytes;
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::sops::{self, Policy};
+use keyferry::envelope::sops::{self, SopsPolicy};
 use keyferry::format::document::DocumentFormat;
 
 use super::{Desk, FORMATS, values};
@@ -48,7 +48,7 @@ fn files_of_every_kind_of_recipient_open_with_its_key_alone() {
             let told: Vec<&str> = told.iter().map(|one| one.name.as_str()).collect();
             assert_eq!(told, [desk.stranger.as_str(), recipient.as_str()]);
             let keys = std::slice::from_ref(&identity);
-            let opened = sops::open(&file, format, keys, Policy::default()).unwrap();
+            let opened = sops::open(&file, format, keys, SopsPolicy::default()).unwrap();
             assert_eq!(opened.by, [recipient], "{format:?}");
             assert!(
                 format!("{:?}", values(&opened.documents)).contains("canary")
@@ -79,7 +79,7 @@ fn clear_values_outside_of_the_checksum_are_known_one_by_one() {
         &changed,
         DocumentFormat::Yaml,
         &desk.keys,
-        Policy::default(),
+        SopsPolicy::default(),
     )
     .unwrap();
     assert_eq!(values(&opened.documents), expected);
@@ -111,7 +111,7 @@ fn too_many_clear_values_outside_of_the_checksum_are_refused_as_a_whole() {
         let rule = format!("{rule}    unencrypted_suffix: _clear\n");
         let format = DocumentFormat::Yaml;
         let file = desk.encrypt(plain.as_bytes(), format, &own, &rule).unwrap();
-        let strict = sops::open_in_part(&file, format, &desk.keys, Policy::default());
+        let strict = sops::open_in_part(&file, format, &desk.keys, SopsPolicy::default());
         match strict {
             Ok(opened) => {
                 assert!(!refused);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use keyferry::base::material::{Node, SecretBytes};
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::sops::{self, Policy, SopsError};
+use keyferry::envelope::sops::{self, SopsError, SopsPolicy};
 use keyferry::format::document;
 use keyferry::format::document::DocumentFormat;
 
@@ -61,7 +61,7 @@ fn format(extension: &str) -> DocumentFormat {
 
 fn open(file: &str, allow_unauthenticated: bool) -> Result<Vec<Node>, SopsError> {
     let (_, extension) = file.rsplit_once('.').expect("it has an extension");
-    let policy = Policy {
+    let policy = SopsPolicy {
         allow_unauthenticated,
     };
     sops::open(&vector(file), format(extension), &keys(), policy).map(|opened| opened.documents)

@@ -246,9 +246,9 @@ fn row_118_no_save_of_an_editor_is_lost() {
                 line: format!("A={value}").into(),
             }]),
             variables: Variables::Dotenv,
-            access: Access {
+            access: FileAccess {
                 keep_mode: true,
-                ..Access::PRIVATE
+                ..FileAccess::PRIVATE
             },
         })
     };

@@ -3,7 +3,7 @@
 use super::*;
 use std::os::unix::fs::{chown, lchown};
 
-fn edited(path: &Path, value: &str, access: Access) -> Artifact {
+fn edited(path: &Path, value: &str, access: FileAccess) -> Artifact {
     let line = EnvLine {
         name: "A".into(),
         value: value.into(),
@@ -29,10 +29,10 @@ fn row_49_a_set_of_another_owner_survives_its_second_pass() {
     let dir = folder();
     let given = |body: &str| {
         let set = set(dir.path(), &[("a", body)]);
-        let access = Access {
+        let access = FileAccess {
             uid: Some(4242),
             gid: Some(4243),
-            ..Access::PRIVATE
+            ..FileAccess::PRIVATE
         };
         Artifact::of_set(FileSetArtifact { access, ..set })
     };
@@ -100,10 +100,10 @@ fn row_52_a_refused_disk_gets_no_folders() {
         return;
     }
     let file = whole(dir.path().join("new/deep/a.env"), "A=1\n");
-    let access = Access {
+    let access = FileAccess {
         require_tmpfs: true,
         create_dirs: true,
-        ..Access::PRIVATE
+        ..FileAccess::PRIVATE
     };
     let failure = refused(Artifact::of_file(FileArtifact { access, ..file }));
     assert_eq!(failure.class, Class::Refused, "{failure}");
@@ -144,10 +144,10 @@ fn row_49_an_edited_file_keeps_its_mode_and_owner_unless_told() {
     if is_root() {
         chown(&path, Some(owner), Some(owner)).expect("given");
     }
-    let kept = || Access {
+    let kept = || FileAccess {
         keep_mode: true,
         adopt: true,
-        ..Access::PRIVATE
+        ..FileAccess::PRIVATE
     };
     put(|| edited(&path, "new", kept()));
     let file = fs::metadata(&path).expect("there");

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use keyferry::base::material::{Node, SecretBytes};
 use keyferry::envelope::age::{self, Identity};
-use keyferry::envelope::sealed::{self, Keyring, Scope, Sealed, SealedSecret, SecretTemplate};
-use keyferry::envelope::sops::{self, Policy};
+use keyferry::envelope::sealed::{self, Keyring, SealScope, Sealed, SealedSecret, SecretTemplate};
+use keyferry::envelope::sops::{self, SopsPolicy};
 use keyferry::format::document;
 use keyferry::format::document::DocumentFormat;
 use keyferry::reflect::pattern::budget::{Budget, Cost};
@@ -248,14 +248,19 @@ fn values(text: &str) -> Vec<(usize, usize)> {
 }
 
 fn opens_to_the_same(bytes: &[u8], file: &File) -> bool {
-    let opened = match sops::open(bytes, file.format, keys(), Policy::default()) {
+    let opened = match sops::open(bytes, file.format, keys(), SopsPolicy::default()) {
         Ok(opened) => opened,
         Err(error) => {
             shows_nothing(&error);
             return false;
         }
     };
-    let whole = sops::open(file.text.as_bytes(), file.format, keys(), Policy::default());
+    let whole = sops::open(
+        file.text.as_bytes(),
+        file.format,
+        keys(),
+        SopsPolicy::default(),
+    );
     let mut before = leaves(&whole.expect("an untouched file opens").documents).into_iter();
     // Keys, and values that are empty, are covered by nothing; every other value stands where it
     // stood.
@@ -312,7 +317,7 @@ fn unseal(values: Vec<(String, Vec<u8>)>) -> Result<Vec<Vec<u8>>, sealed::Unseal
         namespace: Some("platform".into()),
         name: "app".into(),
         version: None,
-        scope: Scope::Strict,
+        scope: SealScope::Strict,
         sealed: Sealed::Values(values),
         template: SecretTemplate::default(),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyferry::base::artifact::{Access, Artifact, ConfigurationName, Conflict};
+use keyferry::base::artifact::{Artifact, ConfigurationName, Conflict, FileAccess};
 use keyferry::base::failure::Failure;
 use keyferry::base::material::Node;
 use keyferry::config::{
@@ -75,7 +75,7 @@ pub(crate) fn file(path: &str, format: FileFormat) -> Target {
     Target::File(FileTarget {
         path: path.into(),
         format,
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
         at: at(9, 9),
     })
 }
@@ -83,7 +83,7 @@ pub(crate) fn file(path: &str, format: FileFormat) -> Target {
 pub(crate) fn files(dir: &str) -> Target {
     Target::Files(FileSetTarget {
         dir: dir.into(),
-        access: Access::PRIVATE,
+        access: FileAccess::PRIVATE,
         at: at(9, 9),
     })
 }

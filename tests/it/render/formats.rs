@@ -1,6 +1,6 @@
 //! What each format of a file holds: fields, one field's bytes, or a whole document.
 
-use keyferry::base::artifact::{Access, Artifact, FileBody};
+use keyferry::base::artifact::{Artifact, FileAccess, FileBody};
 use keyferry::base::failure::Class;
 use keyferry::base::material::Node;
 use keyferry::config::{Encoding, FileFormat, Target};
@@ -101,7 +101,7 @@ fn an_edited_file_gets_lines_and_a_template_gets_its_name() {
     let Artifact::File(edited) = &made[0] else {
         panic!("a file");
     };
-    assert_eq!(edited.access, Access::PRIVATE);
+    assert_eq!(edited.access, FileAccess::PRIVATE);
     let FileBody::Lines(lines) = &edited.body else {
         panic!("lines");
     };

@@ -40,12 +40,12 @@ pub(super) fn put_right(data: &mut Data, now: Timestamp) -> Result<Timestamp, Un
 }
 
 /// One certificate.
-pub(crate) struct Link {
+pub(crate) struct Certificate {
     der: CertificateDer<'static>,
     facts: Facts,
 }
 
-impl Link {
+impl Certificate {
     /// Whether it issued itself.
     pub(crate) fn is_root(&self) -> bool {
         self.facts.is_self_issued()
@@ -53,12 +53,12 @@ impl Link {
 }
 
 /// The certificates of a text, which this field or key holds.
-pub(crate) fn links(field: &'static str, pem: &[u8]) -> Result<Vec<Link>, Unfit> {
+pub(crate) fn links(field: &'static str, pem: &[u8]) -> Result<Vec<Certificate>, Unfit> {
     let mut links = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem) {
         let der = der.map_err(|_| Unfit::NoCertificate(field))?;
         let facts = x509::read(&der).ok_or(Unfit::NoCertificate(field))?;
-        links.push(Link { der, facts });
+        links.push(Certificate { der, facts });
     }
     if links.is_empty() {
         return Err(Unfit::NoCertificate(field));
@@ -75,12 +75,12 @@ pub fn validity(pem: &[u8]) -> Option<(Timestamp, Timestamp)> {
 
 /// From the key's own certificate upwards.
 struct Chain {
-    links: Vec<Link>,
+    links: Vec<Certificate>,
     reordered: bool,
 }
 
 impl Chain {
-    fn ordered(mut rest: Vec<Link>, key: &[u8]) -> Result<Self, Unfit> {
+    fn ordered(mut rest: Vec<Certificate>, key: &[u8]) -> Result<Self, Unfit> {
         let key = Zeroizing::new(PrivateKeyDer::from_pem_slice(key).map_err(|_| Unfit::NoKey)?);
         let key = any_supported_type(&key).map_err(|_| Unfit::NoKey)?;
         let mut leaf = None;
@@ -101,7 +101,7 @@ impl Chain {
             rest.retain(|other| other.der != link.der);
             reordered |= rest.len() != before;
             let top = link.facts.is_self_issued();
-            let issuer = |other: &Link| other.facts.subject == link.facts.issuer;
+            let issuer = |other: &Certificate| other.facts.subject == link.facts.issuer;
             let above = rest.iter().position(issuer);
             links.push(link);
             match above {
@@ -139,7 +139,7 @@ impl Chain {
 }
 
 /// Certificates one after the other.
-pub(crate) fn pem<'l>(links: impl IntoIterator<Item = &'l Link>) -> SecretBytes {
+pub(crate) fn pem<'l>(links: impl IntoIterator<Item = &'l Certificate>) -> SecretBytes {
     let mut out = Wiped::default();
     for link in links {
         out.text("-----BEGIN CERTIFICATE-----\n");

@@ -6,7 +6,7 @@ use crate::format::SyntaxError;
 
 /// Why there is no sealing key where one was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum SealingKeyError {
     /// Neither PEM nor a manifest.
     #[error("{origin} is no sealing key: {cause}")]
     NotAKey {
@@ -62,7 +62,7 @@ pub enum KeyProblem {
     Retired(Vec<String>),
 }
 
-impl Fault for KeyError {
+impl Fault for SealingKeyError {
     fn class(&self) -> Class {
         Class::Corrupt
     }

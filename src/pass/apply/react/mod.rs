@@ -8,18 +8,18 @@ mod signal;
 mod webhook;
 
 pub use process::departed;
-pub use run::{Running, Scope};
+pub use run::{KillScope, RunningProgram};
 pub use signal::number;
 
 use crate::base::failure::Failure;
 use crate::config::Reaction;
 use crate::pass::world::World;
-use crate::plan::FailureLog;
+use crate::plan::ReactionNotice;
 
 /// Does one reaction. Each try of the same has the same id.
 pub async fn react(
     reaction: &Reaction,
-    news: &FailureLog,
+    news: &ReactionNotice,
     id: &str,
     world: &World,
 ) -> Result<(), Failure> {

@@ -8,13 +8,13 @@ use crate::config::sidecar::Workload;
 use crate::config::{self, SecretRef};
 use crate::kubernetes::Kubernetes;
 use crate::pass::world::World;
-use crate::plan::FailureLog;
+use crate::plan::ReactionNotice;
 
 pub(super) async fn restart(
     kind: Workload,
     at: &SecretRef,
     wait: Option<Duration>,
-    news: &FailureLog,
+    news: &ReactionNotice,
     world: &World,
 ) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
@@ -41,7 +41,7 @@ pub(super) async fn restart(
 
 /// What the new pods run with: the Secrets' versions, or those of the sources; a time where neither
 /// is known.
-async fn mark(news: &FailureLog, cluster: &Kubernetes) -> Result<String, Failure> {
+async fn mark(news: &ReactionNotice, cluster: &Kubernetes) -> Result<String, Failure> {
     let mut versions = BTreeSet::new();
     for at in &news.secrets {
         let at = config::resolve(at, &cluster.namespace);

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::base::failure::{Class, Failure};
 use crate::base::material::SECRET_VARIABLES;
 use crate::disk::{DiskError, call_at};
-use crate::plan::FailureLog;
+use crate::plan::ReactionNotice;
 
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -21,7 +21,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 pub(super) async fn run(
     command: &[String],
     timeout: Duration,
-    news: &FailureLog,
+    news: &ReactionNotice,
 ) -> Result<(), Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::new(Class::Configuration, "no command to run"));
@@ -76,7 +76,7 @@ pub(super) async fn run(
 
 /// What ends with a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum KillScope {
     /// It alone.
     Itself,
     /// All that it started in its group.
@@ -84,22 +84,22 @@ pub enum Scope {
 }
 
 /// A program that we started and wait for. When this is dropped, it is killed.
-pub struct Running {
+pub struct RunningProgram {
     pid: Pid,
-    scope: Scope,
+    scope: KillScope,
     status: Option<ExitStatus>,
 }
 
-fn started(mut command: Command) -> std::io::Result<Running> {
+fn started(mut command: Command) -> std::io::Result<RunningProgram> {
     let id = command.spawn()?.id();
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| std::io::Error::other("it has no process id"))?;
-    Ok(Running::of(pid, Scope::Group))
+    Ok(RunningProgram::of(pid, KillScope::Group))
 }
 
-impl Running {
+impl RunningProgram {
     /// A child of ours.
-    pub fn of(pid: Pid, scope: Scope) -> Self {
+    pub fn of(pid: Pid, scope: KillScope) -> Self {
         Self {
             pid,
             scope,
@@ -131,15 +131,15 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         let ended = self.ended().is_some();
         match self.scope {
             // What it left running has no purpose any more; of a group that is empty nothing is
             // hit.
-            Scope::Group => drop(kill_process_group(self.pid, Signal::KILL)),
-            Scope::Itself if !ended => drop(kill_process(self.pid, Signal::KILL)),
-            Scope::Itself => {}
+            KillScope::Group => drop(kill_process_group(self.pid, Signal::KILL)),
+            KillScope::Itself if !ended => drop(kill_process(self.pid, Signal::KILL)),
+            KillScope::Itself => {}
         }
         if !ended {
             self.wait(WaitOptions::empty());

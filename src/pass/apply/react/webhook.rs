@@ -11,7 +11,7 @@ use crate::base::coding::hex;
 use crate::base::failure::Failure;
 use crate::disk::{read_by, read_small};
 use crate::net::{Post, post};
-use crate::plan::FailureLog;
+use crate::plan::ReactionNotice;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -19,7 +19,7 @@ pub(super) async fn call(
     url: &str,
     ca_file: Option<&Path>,
     key_file: Option<&Path>,
-    news: &FailureLog,
+    news: &ReactionNotice,
     id: &str,
 ) -> Result<(), Failure> {
     let end = Instant::now() + PATIENCE;

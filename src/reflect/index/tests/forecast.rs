@@ -8,9 +8,9 @@ use super::super::super::preview::{Act, Foresight, Outlook};
 use super::laws::{act, perform};
 use super::model::{GIVES, Model, SECRET, content, digest, place, rules};
 use crate::base::artifact::ObjectName;
-use crate::reflect::index::{Event, Forecast, How, Job, Rules};
-use crate::reflect::place::Kind;
-use crate::reflect::reason::Refusal;
+use crate::reflect::index::{CopyJob, Event, Forecast, How, Rules};
+use crate::reflect::place::CopiedKind;
+use crate::reflect::reason::CopyRefusal;
 
 /// What a new process would do in this cluster.
 fn forecast(model: &Model, rules: Rules) -> Foresight {
@@ -21,7 +21,7 @@ fn forecast(model: &Model, rules: Rules) -> Foresight {
         forecast.index.apply(Event::Namespace(namespace.clone()));
     }
     forecast.index.namespaces_end();
-    for kind in Kind::ALL {
+    for kind in CopiedKind::ALL {
         forecast.index.list_begins(kind);
         for place in model.objects.keys().filter(|_| kind == SECRET) {
             forecast.listed(kind, model.metadata(place));
@@ -30,11 +30,11 @@ fn forecast(model: &Model, rules: Rules) -> Foresight {
     }
     loop {
         match forecast.look() {
-            Some(Job::Read { kind, source }) => {
+            Some(CopyJob::Read { kind, source }) => {
                 let content = content(&model.objects[&source]);
                 forecast.index.read(kind, &source, content);
             }
-            Some(Job::Compare { kind, place, .. }) => {
+            Some(CopyJob::Compare { kind, place, .. }) => {
                 let (version, holds) = (
                     model.metadata(&place).resource_version,
                     digest(&model.objects[&place]),
@@ -42,7 +42,7 @@ fn forecast(model: &Model, rules: Rules) -> Foresight {
                 let now = forecast.now();
                 forecast.index.compared(kind, &place, version, holds, now);
             }
-            Some(Job::Write(write)) => {
+            Some(CopyJob::Write(write)) => {
                 assert!(!matches!(write.how, How::Create | How::Fill(..)));
                 let (copy, source) = (&model.objects[&write.place], &model.objects[&write.source]);
                 let same = copy.data == source.data;
@@ -211,7 +211,7 @@ proptest! {
         prop_assert_eq!(held, model.index.held());
         let left = foresight.steps.iter().filter(|step| matches!(step.act, Act::Leave(_))).count();
         let asked = foresight.rivals.iter();
-        let left = left + asked.filter(|(.., why)| matches!(why, Refusal::Reserved(_))).count();
+        let left = left + asked.filter(|(.., why)| matches!(why, CopyRefusal::Reserved(_))).count();
         prop_assert_eq!(held + left, model.index.refusals().values().sum::<usize>());
     }
 }

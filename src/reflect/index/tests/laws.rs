@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::super::super::emberstack::PREFIX;
-use super::super::super::place::Place;
+use super::super::super::place::ObjectPlace;
 use super::model::{GIVES, Model, Object, place, rules};
 
 #[derive(Debug, Clone)]
@@ -157,7 +157,7 @@ proptest! {
     }
 }
 
-fn source_of(copy: &Object) -> Place {
+fn source_of(copy: &Object) -> ObjectPlace {
     place(&copy.notes[&format!("{PREFIX}reflects")])
 }
 

@@ -10,14 +10,14 @@ use super::super::super::metadata::{Guard, Metadata, NamespaceMetadata, Notes};
 use super::super::super::offer::Dialect;
 use super::super::super::order::Order;
 use super::super::super::pattern::Matching;
-use super::super::super::place::{Kind, Place, Uid, Version};
-use super::super::super::reason::Refusal;
-use super::super::super::signature::{Bound, Keys, Origin, SIGNATURE, Statement};
+use super::super::super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
+use super::super::super::reason::CopyRefusal;
+use super::super::super::signature::{Bound, CopyOrigin, Keys, SIGNATURE, SignedStatement};
 use super::super::super::{emberstack, marks, mittwald};
 use super::super::*;
 use crate::base::brake::Limits;
 
-pub(super) const SECRET: Kind = Kind::Secret;
+pub(super) const SECRET: CopiedKind = CopiedKind::Secret;
 
 /// An object as it is stored; one value stands for its whole data.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ pub(super) struct Object {
 pub(super) struct Model {
     pub(super) index: Index,
     pub(super) keys: Arc<Keys>,
-    pub(super) objects: BTreeMap<Place, Object>,
+    pub(super) objects: BTreeMap<ObjectPlace, Object>,
     pub(super) namespaces: BTreeMap<String, NamespaceMetadata>,
     pub(super) now: Duration,
     /// What was done, a word and a place each.
@@ -70,9 +70,9 @@ pub(super) fn rules() -> Rules {
     }
 }
 
-pub(super) fn place(text: &str) -> Place {
+pub(super) fn place(text: &str) -> ObjectPlace {
     let (namespace, name) = text.split_once('/').expect("namespace/name");
-    Place::new(namespace, name)
+    ObjectPlace::new(namespace, name)
 }
 
 /// `key=value; key=value` without the dialect's prefix.
@@ -123,7 +123,7 @@ impl Model {
             self.index.apply(Event::Namespace(namespace));
         }
         self.index.namespaces_end();
-        for kind in Kind::ALL {
+        for kind in CopiedKind::ALL {
             self.index.list_begins(kind);
             if kind == SECRET {
                 for place in self.objects.keys().cloned().collect::<Vec<_>>() {
@@ -202,7 +202,7 @@ impl Model {
         self.store(place(at), object);
     }
 
-    fn store(&mut self, at: Place, object: Object) {
+    fn store(&mut self, at: ObjectPlace, object: Object) {
         self.objects.insert(at.clone(), object);
         if self.hears(&at) {
             let metadata = self.metadata(&at);
@@ -210,7 +210,7 @@ impl Model {
         }
     }
 
-    fn hears(&self, at: &Place) -> bool {
+    fn hears(&self, at: &ObjectPlace) -> bool {
         self.unheard != Some(&*at.namespace)
     }
 
@@ -221,7 +221,7 @@ impl Model {
         }
     }
 
-    pub(super) fn metadata(&self, at: &Place) -> Metadata {
+    pub(super) fn metadata(&self, at: &ObjectPlace) -> Metadata {
         let object = &self.objects[at];
         Metadata {
             namespace: at.namespace.to_string(),
@@ -245,8 +245,8 @@ impl Model {
                 Next::Idle(_) => {
                     let told = self.index.news().into_iter();
                     self.told.extend(told.map(|told| match told.what {
-                        FailureLog::Remark(text) => format!("{}: {text}", told.at),
-                        FailureLog::Refused(place, refusal) => {
+                        NoticeText::Remark(text) => format!("{}: {text}", told.at),
+                        NoticeText::Refused(place, refusal) => {
                             format!("{}: {place} {}", told.at, refusal.word())
                         }
                     }));
@@ -269,9 +269,9 @@ impl Model {
         self.done()
     }
 
-    fn perform(&mut self, job: Job) {
+    fn perform(&mut self, job: CopyJob) {
         match job {
-            Job::Read { kind, source } => match self.objects.get(&source).cloned() {
+            CopyJob::Read { kind, source } => match self.objects.get(&source).cloned() {
                 Some(object) => {
                     self.index
                         .apply(Event::Object(kind, self.metadata(&source)));
@@ -279,7 +279,7 @@ impl Model {
                 }
                 None => self.index.unread(kind, &source, "absent", self.now),
             },
-            Job::Compare { kind, place, .. } => match self.objects.get(&place).cloned() {
+            CopyJob::Compare { kind, place, .. } => match self.objects.get(&place).cloned() {
                 Some(object) => {
                     self.log.push(format!("compare {place}"));
                     let (version, digest) = (version(object.version), digest(&object));
@@ -287,7 +287,7 @@ impl Model {
                 }
                 None => self.index.failed(kind, &place, None, self.now),
             },
-            Job::Delete {
+            CopyJob::Delete {
                 kind,
                 place,
                 uid: of,
@@ -300,11 +300,11 @@ impl Model {
                 self.index.deleted(kind, &place);
                 self.index.apply(Event::Gone(kind, place));
             }
-            Job::Remember { change, text } => {
+            CopyJob::Remember { change, text } => {
                 self.reserved = text;
                 self.index.remembered(change, true, self.now);
             }
-            Job::Write(write) => self.write(&write),
+            CopyJob::Write(write) => self.write(&write),
         }
     }
 
@@ -335,7 +335,7 @@ impl Model {
         };
         if !basis {
             self.log.push(format!("refused {place}"));
-            return self.index.refused(write.kind, &place, Refusal::Foreign);
+            return self.index.refused(write.kind, &place, CopyRefusal::Foreign);
         }
         let number = self.number();
         let fills = matches!(write.how, How::Fill(..));
@@ -388,16 +388,16 @@ impl Model {
     }
 
     /// As the reflector signs what it writes.
-    fn signature(&self, write: &Write, holds: Version, number: u64) -> String {
+    fn signature(&self, write: &Write, holds: ResourceVersion, number: u64) -> String {
         let bound = match write.how {
             How::Create => Bound::Created(created(u128::from(number)).as_second()),
             How::Update(uid, _) | How::Adopt(uid, _) | How::Fill(uid, _) => Bound::Object(uid),
         };
-        let statement = Statement {
+        let statement = SignedStatement {
             kind: write.kind,
             namespace: &write.place.namespace,
             name: &write.place.name,
-            origin: Origin::Object(&write.source, write.source_uid, holds),
+            origin: CopyOrigin::Object(&write.source, write.source_uid, holds),
         };
         self.keys.sign(&statement, bound).expect("a key")
     }
@@ -437,8 +437,8 @@ fn uid(number: u128) -> Uid {
     ))
 }
 
-fn version(number: u64) -> Version {
-    Version::parse(&number.to_string())
+fn version(number: u64) -> ResourceVersion {
+    ResourceVersion::parse(&number.to_string())
 }
 
 fn guard(writer: &str) -> Guard {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::super::place::Place;
+use super::super::super::place::ObjectPlace;
 use super::super::reserved::Reserved;
 use super::model::{SECRET, place};
 
@@ -43,7 +43,7 @@ fn row_85_who_has_many_places_pushes_out_nobody_elses() {
     let tenant: Arc<str> = "tenant".into();
     for number in 0..3000 {
         let name = format!("{number:0>100}");
-        reserved.reserve(SECRET, &Place::new("tenant", name), &tenant);
+        reserved.reserve(SECRET, &ObjectPlace::new("tenant", name), &tenant);
     }
     assert_eq!(owner(&reserved, "b/db").as_deref(), Some("platform"));
     let (_, text) = reserved.begin();
