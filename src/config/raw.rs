@@ -13,6 +13,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
 use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
+use super::window::RawWindow;
 
 pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
 pub use reflect::{
@@ -22,8 +23,8 @@ mod sidecar;
 
 pub use manifests::RawManifests;
 pub use sidecar::{
-    RawDay, RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
-    RawSignalName, RawWebhook, RawWindow,
+    RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
+    RawSignalName, RawWebhook,
 };
 
 /// The JSON Schema of a configuration, as it is printed.

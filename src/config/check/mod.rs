@@ -10,7 +10,6 @@ mod sidecar;
 mod source;
 mod target;
 mod vault;
-mod window;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -128,17 +127,17 @@ pub fn check(
 }
 
 /// One file's checks: it collects problems and gives what can still be given.
-struct Checker<'a> {
-    file: &'a str,
-    base: &'a Path,
-    outside: &'a Outside<'a>,
-    problems: Vec<Problem>,
+pub(super) struct Checker<'a> {
+    pub(super) file: &'a str,
+    pub(super) base: &'a Path,
+    pub(super) outside: &'a Outside<'a>,
+    pub(super) problems: Vec<Problem>,
     /// Where a problem may only follow from another.
-    broken: Vec<Location>,
+    pub(super) broken: Vec<Location>,
 }
 
 impl Checker<'_> {
-    fn at<T>(&self, written: &At<T>) -> Location {
+    pub(super) fn at<T>(&self, written: &At<T>) -> Location {
         Location {
             file: self.file.to_owned(),
             line: written.line,
@@ -146,11 +145,16 @@ impl Checker<'_> {
         }
     }
 
-    fn problem(&mut self, at: Location, what: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        at: Location,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.report(Class::Configuration, at, what, hint);
     }
 
-    fn report(
+    pub(super) fn report(
         &mut self,
         class: Class,
         at: Location,
@@ -169,7 +173,7 @@ impl Checker<'_> {
 
     /// A text with its variables filled in. After a problem it is one that nothing else is, and
     /// nothing more is said of it.
-    fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
+    pub(super) fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
         match expand(&written.value, self.outside.env) {
             Ok(text) => text,
             Err(error) => {
@@ -191,7 +195,7 @@ impl Checker<'_> {
     }
 
     /// A text that must not be empty.
-    fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
+    pub(super) fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
         let text = self.text(written);
         if text.trim().is_empty() {
             let at = self.at(written);
@@ -201,7 +205,7 @@ impl Checker<'_> {
     }
 
     /// A path, joined with the folder of the file.
-    fn path(&mut self, written: &At<Shown>) -> PathBuf {
+    pub(super) fn path(&mut self, written: &At<Shown>) -> PathBuf {
         let text = self.name(written, "this path");
         let unsafe_name = text.contains('\0')
             || text.len() > 4096
@@ -218,7 +222,7 @@ impl Checker<'_> {
     }
 
     /// The public half of a key, or a name of one.
-    fn recipient(&mut self, written: &At<Shown>) -> String {
+    pub(super) fn recipient(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the recipient");
         if is_private_key(&text) {
             let at = self.at(written);
@@ -231,7 +235,7 @@ impl Checker<'_> {
         text.trim().to_owned()
     }
 
-    fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
+    pub(super) fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
         let at = self.at(&written);
         let RawDelivery {
             name,
@@ -304,7 +308,7 @@ impl Checker<'_> {
         }
     }
 
-    fn history(&mut self, written: &At<u64>, has_targets: bool) -> Option<usize> {
+    pub(super) fn history(&mut self, written: &At<u64>, has_targets: bool) -> Option<usize> {
         let count = written.value;
         if !(1..=100).contains(&count) {
             let what = format!("`history: {count}` is out of bounds");
@@ -316,7 +320,7 @@ impl Checker<'_> {
         usize::try_from(count).ok()
     }
 
-    fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
+    pub(super) fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
         let field = |written: &At<Shown>| FieldName {
             name: self.name(written, "this field"),
             at: self.at(written),
@@ -324,7 +328,7 @@ impl Checker<'_> {
         written.iter().map(field).collect()
     }
 
-    fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
+    pub(super) fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
         let At {
             value,
             line,
@@ -350,7 +354,7 @@ impl Checker<'_> {
     }
 
     /// The only one of several alternatives that was written.
-    fn only<T>(
+    pub(super) fn only<T>(
         &mut self,
         at: &Location,
         what: &str,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::at::{At, Hidden, Shown};
+use super::super::window::RawWindow;
 
 /// How `keyferry sidecar` and `keyferry exec --watch` stay.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -30,40 +31,6 @@ pub struct RawSidecar {
     /// When delivered data may be changed (default: at any time). Data that would end is replaced
     /// at any time.
     pub windows: Vec<At<RawWindow>>,
-}
-
-/// Hours in which changes may be made.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RawWindow {
-    /// The days on which it opens (default: all).
-    pub days: Vec<RawDay>,
-    /// When it opens, as "22:00" (default: "00:00").
-    pub from: Option<At<Shown>>,
-    /// When it shuts (default: "24:00"). A time before `from` is on the next day.
-    pub to: Option<At<Shown>>,
-    /// Whose clocks: UTC (the default), an offset such as "+02:00", or a name: Europe/Berlin.
-    pub zone: Option<At<Shown>>,
-}
-
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RawDay {
-    /// Monday.
-    Mon,
-    /// Tuesday.
-    Tue,
-    /// Wednesday.
-    Wed,
-    /// Thursday.
-    Thu,
-    /// Friday.
-    Fri,
-    /// Saturday.
-    Sat,
-    /// Sunday.
-    Sun,
 }
 
 /// A process of this machine or pod: exactly one of the two. keyferry waits for it to start.
