@@ -105,6 +105,11 @@ pub(super) fn exactly_one(keys: &[&str]) -> serde_json::Value {
     each.collect()
 }
 
+/// What a switch says by default that is on by default.
+pub(super) fn yes() -> bool {
+    true
+}
+
 /// A mapping from names in the order they were written: computed fields may use earlier ones.
 #[derive(Debug, Clone)]
 pub struct Ordered<T>(pub Vec<(String, T)>);

@@ -14,12 +14,14 @@ mod malformed;
 mod manifests;
 pub mod mask;
 mod mend;
+mod object;
 pub mod outside;
 pub mod problem;
 pub mod raw;
 mod read;
 pub mod reference;
 mod reflect;
+mod reflector;
 pub mod sidecar;
 mod source;
 mod target;
@@ -33,7 +35,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use manifests::ManifestSet;
-pub use reflect::{Reflect, Reflector, SILENCE};
+pub use object::{SecretRef, resolve};
+pub use reflect::Reflect;
+pub use reflector::{Reflector, SILENCE};
 pub use sidecar::{OnFailure, Reaction, Sidecar, Staleness};
 pub use source::{DocumentFormat, Encoding, From, Source, VaultRead};
 pub use target::{
@@ -41,7 +45,7 @@ pub use target::{
 };
 pub use vault::{JwtSource, VaultAuth, VaultServer};
 
-use crate::base::artifact::{ConfigurationName, ObjectName};
+use crate::base::artifact::ConfigurationName;
 use crate::base::failure::{Class, Failure};
 
 /// Where in the configuration something was said.
@@ -255,42 +259,4 @@ pub struct ComputedField {
     pub base64: bool,
     /// Where the template was written.
     pub at: Location,
-}
-
-/// A Secret in a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SecretRef {
-    /// Without one: the namespace of the pod or of the kubeconfig's context.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
-impl std::convert::From<&ObjectName> for SecretRef {
-    fn from(at: &ObjectName) -> Self {
-        Self {
-            namespace: Some(at.namespace.clone()),
-            name: at.name.clone(),
-        }
-    }
-}
-
-/// The namespace and name of a Secret once our own namespace is known.
-pub fn resolve(at: &SecretRef, own_namespace: &str) -> ObjectName {
-    ObjectName {
-        namespace: at
-            .namespace
-            .clone()
-            .unwrap_or_else(|| own_namespace.to_owned()),
-        name: at.name.clone(),
-    }
-}
-
-impl std::fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{namespace}/{}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
 }

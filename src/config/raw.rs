@@ -4,7 +4,6 @@
 
 mod field;
 mod manifests;
-mod reflect;
 
 use std::collections::BTreeMap;
 
@@ -13,12 +12,12 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
 use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
+use super::object::RawSecretRef;
+use super::reflect::{RawMarkKey, RawReflect};
+use super::reflector::RawReflector;
 use super::window::RawWindow;
 
 pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
-pub use reflect::{
-    RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector,
-};
 mod sidecar;
 
 pub use manifests::RawManifests;
@@ -348,16 +347,6 @@ pub enum RawDocumentFormat {
     Ini,
     /// One field `content`.
     Raw,
-}
-
-/// A Kubernetes Secret: a name, or name and namespace.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawSecretRef {
-    /// Name of the Secret.
-    pub name: At<Shown>,
-    /// Its namespace (default: our own).
-    pub namespace: Option<At<Shown>>,
 }
 
 /// Exactly one target.

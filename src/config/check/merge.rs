@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::super::problem::{Problem, nearest};
+use super::super::reflect;
 use super::super::source::DEFAULT_SERVER;
 use super::super::{
     AgeKey, Config, Delivery, Keys, Location, Named, Reflector, SealedKey, VaultRead, VaultServer,
 };
-use super::{Parts, name, outputs, reflect};
+use super::{Parts, name, outputs};
 use crate::base::failure::Class;
 
 /// Merges what all files declare and checks what only the whole can show.

@@ -5,7 +5,6 @@ mod manifests;
 mod merge;
 mod name;
 mod outputs;
-mod reflect;
 mod sidecar;
 mod source;
 mod target;

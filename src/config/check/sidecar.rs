@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::super::at::{At, Shown};
-use super::super::duration::duration;
 use super::super::raw::{
     RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
     RawSignalName, RawWebhook,
@@ -33,9 +32,6 @@ fn collector(text: &str) -> Option<Collector> {
 }
 
 const RUN: Duration = Duration::from_secs(30);
-
-/// A year is longer than anything that is meant.
-const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 impl Checker<'_> {
     pub(super) fn sidecar(&mut self, written: At<RawSidecar>) -> Sidecar {
@@ -72,25 +68,6 @@ impl Checker<'_> {
             );
         }
         found
-    }
-
-    /// A duration of a second or more.
-    pub(super) fn duration(&mut self, written: &At<Shown>) -> Option<Duration> {
-        let text = self.text(written);
-        let read = duration(&text).and_then(|span| {
-            let usable = !span.is_zero() && span <= LONGEST;
-            usable
-                .then_some(span)
-                .ok_or_else(|| format!("`{text}` is not between a second and a year"))
-        });
-        match read {
-            Ok(span) => Some(span),
-            Err(what) => {
-                let at = self.at(written);
-                self.problem(at, what, "write it as 30s, 5m, 1h30m or 7d");
-                None
-            }
-        }
     }
 
     /// Only a definite absence may delete: see rule (a) of the faults.

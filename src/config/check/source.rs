@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::super::at::{At, Shown};
-use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawSecretRef, RawVersion};
-use super::super::{DocumentFormat, Encoding, From, Location, SecretRef, Source, VaultRead};
+use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawVersion};
+use super::super::{DocumentFormat, Encoding, From, Location, Source, VaultRead};
 use super::Checker;
-use crate::base::artifact::{is_namespace_name, is_object_name};
 
 impl Checker<'_> {
     pub(super) fn from(&mut self, written: At<RawFrom>) -> Option<From> {
@@ -192,43 +191,6 @@ impl Checker<'_> {
             version: None,
             write: None,
         })
-    }
-
-    pub(super) fn secret_ref(&mut self, written: At<RawSecretRef>) -> SecretRef {
-        let RawSecretRef { namespace, name } = written.value;
-        SecretRef {
-            namespace: namespace.map(|namespace| self.namespace(&namespace)),
-            name: self.object_name(&name, "the Secret's name"),
-        }
-    }
-
-    /// A name that Kubernetes accepts.
-    pub(super) fn object_name(&mut self, written: &At<Shown>, what: &str) -> String {
-        let text = self.name(written, what);
-        if !is_object_name(&text) && !text.is_empty() {
-            let at = self.at(written);
-            self.problem(
-                at,
-                format!("{what} `{text}` is no Kubernetes name"),
-                "use lower case letters, digits and `-`, in parts joined by `.`; at most 253 \
-                 characters",
-            );
-        }
-        text
-    }
-
-    /// The same of a namespace, which has no dots.
-    pub(super) fn namespace(&mut self, written: &At<Shown>) -> String {
-        let text = self.name(written, "the namespace");
-        if !is_namespace_name(&text) && !text.is_empty() {
-            let at = self.at(written);
-            self.problem(
-                at,
-                format!("`{text}` is no name of a namespace"),
-                "use lower case letters, digits and `-`; at most 63 characters",
-            );
-        }
-        text
     }
 }
 

@@ -299,7 +299,12 @@ impl Checker<'_> {
     }
 
     /// Labels and annotations by which we know whose a Secret is are ours to set.
-    pub(super) fn no_marks(&mut self, at: &Location, kind: &str, map: &BTreeMap<String, String>) {
+    pub(in super::super) fn no_marks(
+        &mut self,
+        at: &Location,
+        kind: &str,
+        map: &BTreeMap<String, String>,
+    ) {
         for key in map.keys().filter(|key| *key == MARK || is_provenance(key)) {
             let what = format!("the {kind} `{key}` is keyferry's own mark of what it may change");
             self.problem(at.clone(), what, "leave it out; other labels are free");

@@ -1,21 +1,140 @@
-//! Copies: which namespaces, and what the reflector may do.
+//! Copies by annotation: what the reflector may do.
 
 use std::time::Duration;
 
-use super::super::at::{At, Shown};
-use super::super::problem::Problem;
-use super::super::raw::{
-    RawBrake, RawCeiling, RawDialect, RawLease, RawMarkKey, RawReflect, RawReflector, RawSecret,
-};
-use super::super::{Delivery, Location, Reflect, Reflector, SILENCE, SecretRef, Target};
-use super::Checker;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::at::{At, Shown};
+use super::check::Checker;
+use super::reflect::usual_mark_key;
+use super::{Location, SecretRef};
 use crate::base::brake::Limits;
-use crate::base::failure::Class;
 use crate::reflect::glob::{Ceiling, Glob};
 use crate::reflect::index::Rules;
 use crate::reflect::offer::Dialect;
 use crate::reflect::pattern::Matching;
-use crate::reflect::selector::Selector;
+
+/// Copies by annotation: `keyferry sidecar` as a Deployment, in place of emberstack's reflector or
+/// mittwald's replicator.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawReflector {
+    /// Whose annotations are read (default: both).
+    #[serde(default = "both")]
+    pub dialects: Vec<RawDialect>,
+    /// As emberstack's reflector does it, where we would rather do something else: see
+    /// docs/reflect.md.
+    #[serde(default)]
+    pub strict: bool,
+    /// Objects may ask to be filled from a source that allows it.
+    #[serde(default = "super::at::yes")]
+    pub pull: bool,
+    /// Put right what others change in a copy; `true` unless `strict`.
+    pub repair: Option<bool>,
+    /// Take over copies that the original controllers made.
+    #[serde(default = "super::at::yes")]
+    pub adopt: bool,
+    /// Namespaces whose objects may offer copies. Its `namespaces` is required; `["*"]` is
+    /// everyone.
+    #[serde(default)]
+    pub sources: RawCeiling,
+    /// Where copies are made and deleted; never in `kube-*` unless `exclude` says something else,
+    /// or `strict`.
+    #[serde(default)]
+    pub targets: RawCeiling,
+    /// The only namespaces that are looked at, by name: then rights in these are enough. Labels of
+    /// namespaces are unknown then.
+    #[serde(default)]
+    pub namespaces: Vec<At<Shown>>,
+    /// Labels of a source that its copies get; `*` is any text.
+    #[serde(default)]
+    pub labels: Vec<At<Shown>>,
+    /// Annotations of a source that its copies get; `*` is any text.
+    #[serde(default)]
+    pub annotations: Vec<At<Shown>>,
+    /// How many copies may go without asking.
+    #[serde(default)]
+    pub brake: RawBrake,
+    /// Writes under way at once.
+    pub parallel: Option<At<u64>>,
+    /// A connection on which nothing was heard for so long is given up: `5s` to `5m`, by default
+    /// `150s`. A server sends something about every minute, so less than `90s` lists everything
+    /// again again and again.
+    pub silence: Option<At<Shown>>,
+    /// The Lease that decides who of several replicas works.
+    pub lease: Option<At<RawLease>>,
+}
+
+/// Whose annotations are read.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RawDialect {
+    /// reflector.v1.k8s.emberstack.com/…
+    Emberstack,
+    /// replicator.v1.mittwald.de/…
+    Mittwald,
+}
+
+/// Namespaces that count.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawCeiling {
+    /// Those that count. Of `targets`: all by default.
+    pub namespaces: Option<Vec<At<Shown>>>,
+    /// But not these.
+    pub exclude: Option<Vec<At<Shown>>>,
+}
+
+/// How many copies may go without asking.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawBrake {
+    /// So many within a minute always (default: 3).
+    pub least: Option<u32>,
+    /// Or so many of a hundred (default: 20).
+    pub percent: Option<u32>,
+}
+
+/// A Lease.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawLease {
+    /// Our own namespace by default.
+    pub namespace: Option<At<Shown>>,
+    /// Its name (default: `keyferry-reflector`).
+    pub name: Option<At<Shown>>,
+}
+
+fn both() -> Vec<RawDialect> {
+    vec![RawDialect::Emberstack, RawDialect::Mittwald]
+}
+
+/// Copies by annotation.
+#[derive(Debug, Clone)]
+pub struct Reflector {
+    /// What is copied where.
+    pub rules: Rules,
+    /// Labels of a source that its copies get.
+    pub labels: Vec<Glob>,
+    /// Annotations of a source that its copies get.
+    pub annotations: Vec<Glob>,
+    /// Writes under way at once.
+    pub parallel: usize,
+    /// How long a watch may hear nothing before its connection is given up.
+    pub silence: Duration,
+    /// The Lease that decides who of several replicas works.
+    pub lease: SecretRef,
+    /// The Secret that holds the keys of the marks.
+    pub mark_key: SecretRef,
+}
+
+/// How long a watch may hear nothing by default. A server sends a bookmark about every minute: two
+/// may be missed.
+pub const SILENCE: Duration = Duration::from_secs(150);
+
+/// Shorter is a busy loop of lists, and longer is what liveness calls stuck.
+const SILENCES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
 /// Where nobody's copies belong unless somebody says so.
 const SYSTEM: &str = "kube-*";
@@ -23,109 +142,13 @@ const SYSTEM: &str = "kube-*";
 /// The name of the Lease by default.
 const LEASE: &str = "keyferry-reflector";
 
-/// The name of the Secret with the keys of the marks.
-const MARK_KEY: &str = "keyferry-marks";
-
 /// Writes under way at once by default; more would only wait in the API server.
 const PARALLEL: u64 = 16;
-
-/// Shorter is a busy loop of lists, and longer is what liveness calls stuck.
-const SILENCES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
 /// How long it must be quiet before deletions are judged.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Where the keys of the marks are, where nothing else is configured.
-pub(super) fn usual_mark_key() -> SecretRef {
-    SecretRef {
-        namespace: None,
-        name: MARK_KEY.to_owned(),
-    }
-}
-
-/// What would delete copies and could not tell them from what somebody else made to look like them.
-pub(super) fn unsigned<'a>(
-    deliveries: &'a [Delivery],
-    mark_key: Option<&SecretRef>,
-) -> impl Iterator<Item = Problem> + 'a {
-    let prunes = |target: &Target| match target {
-        Target::Secret(secret) => secret.reflect.as_ref().is_some_and(|reflect| reflect.prune),
-        Target::File(_) | Target::Files(_) => false,
-    };
-    let signs = mark_key.is_some();
-    let unsigned = deliveries
-        .iter()
-        .filter(move |delivery| !signs && delivery.to.iter().any(prunes));
-    unsigned.map(|delivery| Problem {
-        at: delivery.at.clone(),
-        what: format!(
-            "delivery `{}`: `prune` beside `reflect` needs `markKey`: without a key, anybody \
-             could make what looks like a copy",
-            delivery.name
-        ),
-        hint: Some(format!(
-            "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the \
-             key, and is made when it is not there"
-        )),
-        class: Class::Configuration,
-    })
-}
-
 impl Checker<'_> {
-    /// Copies beside a Secret.
-    pub(super) fn reflect(
-        &mut self,
-        written: At<RawReflect>,
-        secret: Option<&At<RawSecret>>,
-    ) -> Option<Reflect> {
-        let at = self.at(&written);
-        let RawReflect {
-            namespaces,
-            selector,
-            rename,
-            pick,
-            labels,
-            home,
-            prune,
-        } = written.value;
-        let Some(secret) = secret else {
-            self.problem(
-                at,
-                "`reflect` is of use only beside `secret`",
-                "add `secret: {name: …}`",
-            );
-            return None;
-        };
-        if namespaces.is_empty() && selector.is_none() {
-            self.problem(
-                at.clone(),
-                "`reflect` says no namespace",
-                "add `namespaces: [\"team-*\"]` or `selector: …`",
-            );
-        }
-        if !home && (secret.value.namespace.is_some()) {
-            self.problem(
-                at.clone(),
-                "with `home: false` the Secret's own `namespace` means nothing",
-                "remove one of the two",
-            );
-        }
-        self.no_marks(&at, "label", &labels);
-        let mut globs = self.globs(&namespaces);
-        if namespaces.is_empty() {
-            globs.extend(Glob::parse("*"));
-        }
-        Some(Reflect {
-            namespaces: globs,
-            selector: selector.and_then(|selector| self.selector(&selector)),
-            rename: rename.map(|name| self.object_name(&name, "the copies' name")),
-            pick: pick.iter().map(|key| self.name(key, "this key")).collect(),
-            labels,
-            home,
-            prune,
-        })
-    }
-
     /// Copies by annotation.
     pub(super) fn reflector(&mut self, written: At<RawReflector>) -> Reflector {
         let at = self.at(&written);
@@ -290,59 +313,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The Secret with the keys of the marks.
-    pub(super) fn mark_key(&mut self, written: At<RawMarkKey>) -> SecretRef {
-        let RawMarkKey { namespace, name } = written.value;
-        SecretRef {
-            namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
-            name: name.map_or_else(
-                || usual_mark_key().name,
-                |name| self.object_name(&name, "the name of the Secret"),
-            ),
-        }
-    }
-
-    fn selector(&mut self, written: &At<Shown>) -> Option<Selector> {
-        let text = self.text(written);
-        match Selector::parse(&text) {
-            Ok(selector) => Some(selector),
-            Err(error) => {
-                let at = self.at(written);
-                self.problem(at, error.to_string(), "write it as for `kubectl -l`");
-                None
-            }
-        }
-    }
-
-    fn globs(&mut self, written: &[At<Shown>]) -> Vec<Glob> {
-        self.each_glob(written, Glob::parse, "no name of a namespace")
-    }
-
     fn keys(&mut self, written: &[At<Shown>]) -> Vec<Glob> {
         self.each_glob(written, Glob::parse_key, "no key of a label or annotation")
-    }
-
-    fn each_glob(
-        &mut self,
-        written: &[At<Shown>],
-        parse: fn(&str) -> Option<Glob>,
-        what: &str,
-    ) -> Vec<Glob> {
-        let mut globs = Vec::new();
-        for written in written {
-            let text = self.text(written);
-            match parse(&text) {
-                Some(glob) => globs.push(glob),
-                None => {
-                    let at = self.at(written);
-                    self.problem(
-                        at,
-                        format!("`{text}` is {what}"),
-                        "`*` stands for any text, `?` for any character",
-                    );
-                }
-            }
-        }
-        globs
     }
 }
