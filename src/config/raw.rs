@@ -3,7 +3,6 @@
 //! Nothing is checked here but names and types; [`super::check`] gives the shape its meaning.
 
 mod field;
-mod manifests;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +11,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
 use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
+use super::manifests::RawManifests;
 use super::object::RawSecretRef;
 use super::reflect::{RawMarkKey, RawReflect};
 use super::reflector::RawReflector;
@@ -20,7 +20,6 @@ use super::window::RawWindow;
 pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
 mod sidecar;
 
-pub use manifests::RawManifests;
 pub use sidecar::{
     RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
     RawSignalName, RawWebhook,

@@ -1,12 +1,11 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are
 //! reported at once.
 
-mod manifests;
 mod merge;
 mod name;
 mod outputs;
 mod sidecar;
-mod source;
+pub(super) mod source;
 mod target;
 mod vault;
 

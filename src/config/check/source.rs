@@ -206,7 +206,7 @@ fn document_format(written: Option<&At<RawDocumentFormat>>, path: &Path) -> Docu
     }
 }
 
-pub(super) fn by_inner_name(path: &Path) -> DocumentFormat {
+pub(in super::super) fn by_inner_name(path: &Path) -> DocumentFormat {
     let name = path
         .file_name()
         .unwrap_or_default()
