@@ -5,10 +5,12 @@
 //! files.
 
 mod at;
+mod auth;
 pub mod check;
 pub mod duration;
 pub mod expand;
 mod inputs;
+mod keys;
 pub mod load;
 mod malformed;
 mod manifests;
@@ -32,8 +34,10 @@ pub mod window;
 mod written;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use auth::{JwtSource, VaultAuth};
+pub use keys::{AgeKey, Keys, Named, SealedKey};
 pub use manifests::ManifestSet;
 pub use object::{SecretRef, resolve};
 pub use reflect::Reflect;
@@ -43,7 +47,7 @@ pub use source::{DocumentFormat, Encoding, From, Source, VaultRead};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };
-pub use vault::{JwtSource, VaultAuth, VaultServer};
+pub use vault::VaultServer;
 
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::{Class, Failure};
@@ -137,79 +141,6 @@ impl Config {
             manifests.flat_map(|set| set.files.iter().map(move |file| (set.label(file), file)));
         deliveries.chain(manifests)
     }
-}
-
-/// Keys that open encrypted files.
-#[derive(Debug, Default, Clone)]
-pub struct Keys {
-    /// age identities.
-    pub age: Vec<Named<AgeKey>>,
-    /// Private keys of the sealed-secrets controller.
-    pub sealed: Vec<Named<SealedKey>>,
-    /// The only recipients that files may be encrypted to; empty: any.
-    pub recipients: Vec<String>,
-}
-
-/// A key and where it is named.
-#[derive(Debug, Clone)]
-pub struct Named<K> {
-    /// Where it comes from.
-    pub key: K,
-    /// Where it was written; nothing where SOPS_AGE_KEY_FILE names it.
-    pub at: Option<Location>,
-}
-
-/// Where private keys of the sealed-secrets controller come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SealedKey {
-    /// A PEM file, or a backup of the controller's Secrets.
-    File(PathBuf),
-    /// All Secrets of a namespace with a label.
-    Selector {
-        /// The controller's namespace.
-        namespace: String,
-        /// The label.
-        selector: String,
-    },
-    /// One Secret.
-    Secret(SecretRef),
-    /// One field of a Vault secret.
-    Vault {
-        /// Server and path.
-        read: VaultRead,
-        /// The field.
-        field: String,
-    },
-}
-
-/// Where age identities come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgeKey {
-    /// Lines of `AGE-SECRET-KEY-…`, as age-keygen writes them.
-    File {
-        /// The file.
-        file: PathBuf,
-        /// The passphrase's file, where the file with the lines is encrypted with one.
-        passphrase: Option<PathBuf>,
-    },
-    /// An OpenSSH private key.
-    Ssh(PathBuf),
-    /// A passphrase for files encrypted with one.
-    Passphrase(PathBuf),
-    /// One field of a Vault secret.
-    Vault {
-        /// Server and path.
-        read: VaultRead,
-        /// The field.
-        field: String,
-    },
-    /// One key of a Kubernetes Secret.
-    Secret {
-        /// The Secret; without a namespace our own.
-        at: SecretRef,
-        /// The key.
-        key: String,
-    },
 }
 
 /// One promise: these fields, rendered so, to these targets.

@@ -11,10 +11,12 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
 use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
+use super::keys::RawKeys;
 use super::manifests::RawManifests;
 use super::object::RawSecretRef;
 use super::reflect::{RawMarkKey, RawReflect};
 use super::reflector::RawReflector;
+use super::vault::RawVault;
 use super::window::RawWindow;
 
 pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
@@ -58,178 +60,6 @@ pub struct RawConfig {
     pub mark_key: Option<At<RawMarkKey>>,
     /// Encrypted Kubernetes manifests, applied as the Secrets that they describe.
     pub manifests: Vec<At<RawManifests>>,
-}
-
-/// A Vault or OpenBao server and our identity there.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawVault {
-    /// `https://host:port` (default: VAULT_ADDR or BAO_ADDR).
-    pub address: Option<At<Shown>>,
-    /// Namespace of the server (default: VAULT_NAMESPACE or BAO_NAMESPACE).
-    pub namespace: Option<At<Shown>>,
-    /// File with the only roots that are trusted (default: VAULT_CACERT or BAO_CACERT, else the
-    /// system's).
-    pub ca_file: Option<At<Shown>>,
-    /// Name in the server's certificate, if it is not the host of the address.
-    pub server_name: Option<At<Shown>>,
-    /// Allow http:// to another machine. Tokens and values are then readable on the way.
-    #[serde(default)]
-    pub allow_plaintext: bool,
-    /// How keyferry logs in.
-    pub auth: At<RawAuth>,
-}
-
-/// Exactly one way to log in.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = exactly_one(&["kubernetes", "jwt", "appRole", "token"])))]
-pub struct RawAuth {
-    /// The pod's ServiceAccount token.
-    pub kubernetes: Option<RawKubernetesAuth>,
-    /// Any JWT.
-    pub jwt: Option<RawJwtAuth>,
-    /// Role id and secret id.
-    pub app_role: Option<RawAppRole>,
-    /// A token in a file.
-    pub token: Option<RawToken>,
-}
-
-/// Log in with a ServiceAccount token.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawKubernetesAuth {
-    /// Role of the auth method.
-    pub role: At<Shown>,
-    /// Mount of the auth method (default: `kubernetes`).
-    pub mount: Option<At<Shown>>,
-    /// The token, best a projected one with an audience of Vault's own; read at each login.
-    pub token_file: Option<At<Shown>>,
-}
-
-/// Log in with a JWT.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = exactly_one(&["tokenFile", "githubActions"])))]
-pub struct RawJwtAuth {
-    /// Role of the auth method.
-    pub role: At<Shown>,
-    /// Mount of the auth method (default: `jwt`).
-    pub mount: Option<At<Shown>>,
-    /// A file with the JWT; read at each login.
-    pub token_file: Option<At<Shown>>,
-    /// Ask the GitHub Actions runner for one (the workflow needs `permissions: id-token: write`).
-    pub github_actions: Option<RawGithubActions>,
-}
-
-/// A JWT from the GitHub Actions runner.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawGithubActions {
-    /// Audience of the JWT, as the role in Vault demands it.
-    pub audience: At<Shown>,
-}
-
-/// Log in with AppRole.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawAppRole {
-    /// File with the role id.
-    pub role_id_file: At<Shown>,
-    /// File with the secret id, or with the token that wraps it.
-    pub secret_id_file: At<Shown>,
-    /// Mount of the auth method (default: `approle`).
-    pub mount: Option<At<Shown>>,
-    /// The file holds a response-wrapping token.
-    #[serde(default)]
-    pub wrapped: bool,
-}
-
-/// Use a token that somebody else renews.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawToken {
-    /// File with the token, such as an agent's sink.
-    pub file: At<Shown>,
-}
-
-/// Keys that open encrypted files.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RawKeys {
-    /// age identities, all tried.
-    pub age: Vec<At<RawAgeKey>>,
-    /// Private keys of the sealed-secrets controller, all tried.
-    pub sealed: Vec<At<RawSealedKey>>,
-    /// The only recipients that files may be encrypted to: age and SSH recipients, names of KMS
-    /// keys, fingerprints of PGP and sealing keys. Others are warned of, and `check --keys` fails
-    /// for them.
-    pub recipients: Vec<At<Shown>>,
-}
-
-/// Exactly one place of sealing keys.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = exactly_one(&["file", "secret", "vault"])))]
-pub struct RawSealedKey {
-    /// PEM file, or a backup made by `kubectl get secret -o yaml`.
-    pub file: Option<At<Shown>>,
-    /// Secrets of the controller's namespace.
-    pub secret: Option<At<RawSealedKeySecret>>,
-    /// `path#field` in Vault.
-    pub vault: Option<At<Shown>>,
-    /// Which of `vaults`, for `vault`.
-    pub server: Option<At<Shown>>,
-}
-
-/// Sealing keys in a cluster.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawSealedKeySecret {
-    /// Namespace of the controller (default: `kube-system`).
-    pub namespace: Option<At<Shown>>,
-    /// All Secrets with this label; `sealedsecrets.bitnami.com/sealed-secrets-key=active` unless
-    /// `name` is given.
-    pub selector: Option<At<Shown>>,
-    /// One Secret, so that no list right is needed.
-    pub name: Option<At<Shown>>,
-}
-
-/// Exactly one place of age identities.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [
-    {"required": ["file"]},
-    {"required": ["ssh"]},
-    {"required": ["passphraseFile"], "not": {"required": ["file"]}},
-    {"required": ["vault"]},
-    {"required": ["secret"]}
-]))]
-pub struct RawAgeKey {
-    /// File with lines of `AGE-SECRET-KEY-…`.
-    pub file: Option<At<Shown>>,
-    /// File with an OpenSSH private key.
-    pub ssh: Option<At<Shown>>,
-    /// File with a passphrase, for files encrypted with one; beside `file`: for that file.
-    pub passphrase_file: Option<At<Shown>>,
-    /// `path#field` in Vault.
-    pub vault: Option<At<Shown>>,
-    /// Which of `vaults`, for `vault`.
-    pub server: Option<At<Shown>>,
-    /// One key of a Kubernetes Secret.
-    pub secret: Option<At<RawSecretKeyRef>>,
-}
-
-/// One key of a Kubernetes Secret.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawSecretKeyRef {
-    /// Our own namespace by default.
-    pub namespace: Option<At<Shown>>,
-    /// Name of the Secret.
-    pub name: At<Shown>,
-    /// Key in its data.
-    pub key: At<Shown>,
 }
 
 /// One promise: these fields, rendered so, to these targets.

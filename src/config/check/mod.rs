@@ -7,7 +7,6 @@ mod outputs;
 mod sidecar;
 pub(super) mod source;
 mod target;
-mod vault;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,6 @@ use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEnco
 use super::source::DEFAULT_SERVER;
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::Class;
-use crate::base::redact::form::is_private_key;
 
 use super::{
     AgeKey, ComputedField, Delivery, FieldName, Location, ManifestSet, Reflector, SealedKey,
@@ -217,20 +215,6 @@ impl Checker<'_> {
             );
         }
         self.base.join(text)
-    }
-
-    /// The public half of a key, or a name of one.
-    pub(super) fn recipient(&mut self, written: &At<Shown>) -> String {
-        let text = self.name(written, "the recipient");
-        if is_private_key(&text) {
-            let at = self.at(written);
-            self.problem(
-                at,
-                "this recipient is a private key",
-                "write its public half (`age-keygen -y`); and replace the key, it was seen",
-            );
-        }
-        text.trim().to_owned()
     }
 
     pub(super) fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::at::{At, Shown};
 use super::super::raw::{RawDocumentFormat, RawEncoding, RawFrom, RawVersion};
 use super::super::{DocumentFormat, Encoding, From, Location, Source, VaultRead};
-use super::Checker;
+use super::{Checker, DEFAULT_SERVER};
 
 impl Checker<'_> {
     pub(super) fn from(&mut self, written: At<RawFrom>) -> Option<From> {
@@ -158,7 +158,7 @@ impl Checker<'_> {
     }
 
     /// A Vault path in one spelling: without `/v1/` and outer slashes.
-    pub(super) fn vault_read(
+    pub(in super::super) fn vault_read(
         &mut self,
         text: &str,
         at: &Location,
@@ -185,7 +185,7 @@ impl Checker<'_> {
             return None;
         }
         Some(VaultRead {
-            server: Self::default_server(server),
+            server: server.unwrap_or_else(|| DEFAULT_SERVER.to_owned()),
             path: path.to_owned(),
             exact: whole && !path.contains("/data/"),
             version: None,
