@@ -19,13 +19,16 @@ mod mend;
 mod object;
 pub mod outside;
 pub mod problem;
+mod process;
 pub mod raw;
+mod reaction;
 mod read;
 pub mod reference;
 mod reflect;
 mod reflector;
-pub mod sidecar;
+mod sidecar;
 mod source;
+mod staleness;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -40,10 +43,13 @@ pub use auth::{JwtSource, VaultAuth};
 pub use keys::{AgeKey, Keys, Named, SealedKey};
 pub use manifests::ManifestSet;
 pub use object::{SecretRef, resolve};
+pub use process::Process;
+pub use reaction::{Reaction, SignalName, Workload};
 pub use reflect::Reflect;
 pub use reflector::{Reflector, SILENCE};
-pub use sidecar::{OnFailure, Reaction, Sidecar, Staleness};
+pub use sidecar::{Collector, REFRESH, Sidecar};
 pub use source::{DocumentFormat, Encoding, From, Source, VaultRead};
+pub use staleness::{OnFailure, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };

@@ -14,18 +14,15 @@ use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
 use super::keys::RawKeys;
 use super::manifests::RawManifests;
 use super::object::RawSecretRef;
+use super::reaction::RawReaction;
 use super::reflect::{RawMarkKey, RawReflect};
 use super::reflector::RawReflector;
+use super::sidecar::RawSidecar;
+use super::staleness::RawOnFailure;
 use super::vault::RawVault;
 use super::window::RawWindow;
 
 pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
-mod sidecar;
-
-pub use sidecar::{
-    RawEndWith, RawOnFailure, RawReaction, RawRestart, RawRun, RawSidecar, RawSignal,
-    RawSignalName, RawWebhook,
-};
 
 /// The JSON Schema of a configuration, as it is printed.
 pub fn schema() -> serde_json::Value {

@@ -4,7 +4,6 @@
 mod merge;
 mod name;
 mod outputs;
-mod sidecar;
 pub(super) mod source;
 mod target;
 

@@ -126,7 +126,7 @@ impl Checker<'_> {
     }
 
     /// A path that is written to; with `--root` it must lie beneath.
-    pub(super) fn target_path(&mut self, written: &At<Shown>) -> PathBuf {
+    pub(in super::super) fn target_path(&mut self, written: &At<Shown>) -> PathBuf {
         let path = self.path(written);
         if let Some(root) = self.outside.root
             && !is_beneath(&path, root)
