@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::at::{At, Shown, exactly_one};
 use super::check::Checker;
-use super::check::source::by_inner_name;
+use super::source::by_inner_name;
 use super::{Location, Source};
 use crate::base::artifact::Conflict;
 use crate::reflect::glob::matches;

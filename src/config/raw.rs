@@ -13,16 +13,16 @@ use serde::Deserialize;
 use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
 use super::keys::RawKeys;
 use super::manifests::RawManifests;
-use super::object::RawSecretRef;
 use super::reaction::RawReaction;
 use super::reflect::{RawMarkKey, RawReflect};
 use super::reflector::RawReflector;
 use super::sidecar::RawSidecar;
+use super::source::RawFrom;
 use super::staleness::RawOnFailure;
 use super::vault::RawVault;
 use super::window::RawWindow;
 
-pub use field::{RawEncodedField, RawEncoding, RawField, RawFieldEncoding, RawVersion};
+pub use field::{RawEncodedField, RawField, RawFieldEncoding};
 
 /// The JSON Schema of a configuration, as it is printed.
 pub fn schema() -> serde_json::Value {
@@ -105,74 +105,6 @@ pub struct RawDelivery {
     /// Sidecar: when delivered data may be changed (default: `sidecar.windows`).
     #[serde(default)]
     pub windows: Vec<At<RawWindow>>,
-}
-
-/// Exactly one source, and what is taken from it.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = exactly_one(&[
-    "vault", "age", "sops", "sealed", "sealedSecret", "secret",
-])))]
-pub struct RawFrom {
-    /// A path in Vault, as `vault kv get` or as the HTTP API writes it.
-    pub vault: Option<At<Shown>>,
-    /// Which of `vaults`, for `vault`.
-    pub server: Option<At<Shown>>,
-    /// Version of a KV v2 secret, from 1, or `"${NAME}"` (default: the newest).
-    pub version: Option<At<RawVersion>>,
-    /// Send this to the Vault path and deliver the answer (PKI).
-    pub write: Option<At<BTreeMap<String, serde_json::Value>>>,
-    /// An age file.
-    pub age: Option<At<Shown>>,
-    /// A SOPS file.
-    pub sops: Option<At<Shown>>,
-    /// sops: accept values that its checksum does not protect.
-    #[serde(default)]
-    pub allow_unauthenticated: bool,
-    /// A file with SealedSecrets; `FILE#NAME` where it holds several.
-    pub sealed: Option<At<Shown>>,
-    /// A SealedSecret object of the cluster.
-    pub sealed_secret: Option<At<RawSecretRef>>,
-    /// Format of the file, if its name does not tell.
-    pub format: Option<At<RawDocumentFormat>>,
-    /// A Kubernetes Secret.
-    pub secret: Option<At<RawSecretRef>>,
-    /// Put before the name of each field.
-    #[serde(default)]
-    pub prefix: Shown,
-    /// Only these fields; `a.b.0` reaches inside.
-    #[serde(default)]
-    pub pick: Vec<At<Shown>>,
-    /// Old name to new name, before the prefix.
-    #[serde(default)]
-    pub rename: Ordered<At<Shown>>,
-    /// Fields of this source may replace earlier ones.
-    #[serde(default)]
-    pub r#override: bool,
-    /// The source may be absent.
-    #[serde(default)]
-    pub optional: bool,
-    /// `json`: lists and mappings become JSON text. `base64`: each value is base64 of the bytes
-    /// that are meant.
-    pub encoding: Option<RawEncoding>,
-    /// Joins the names of nested values, such as "_".
-    pub flatten: Option<At<Shown>>,
-}
-
-/// Format of a decrypted file.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RawDocumentFormat {
-    /// NAME=value lines.
-    Dotenv,
-    /// One JSON value.
-    Json,
-    /// YAML documents.
-    Yaml,
-    /// Sections of `name = value`.
-    Ini,
-    /// One field `content`.
-    Raw,
 }
 
 /// Exactly one target.

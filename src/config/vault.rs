@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::at::{At, Shown};
 use super::auth::{RawAuth, VaultAuth};
 use super::check::Checker;
-use super::source::DEFAULT_SERVER;
 use super::{Config, Location};
 use crate::base::failure::Class;
 use crate::format::address::is_loopback;
@@ -192,3 +191,6 @@ impl Address {
         })
     }
 }
+
+/// The name of the server that sources use when they name none.
+pub(super) const DEFAULT_SERVER: &str = "default";

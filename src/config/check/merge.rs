@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::problem::{Problem, nearest};
 use super::super::reflect;
-use super::super::source::DEFAULT_SERVER;
+use super::super::vault::DEFAULT_SERVER;
 use super::super::{
     AgeKey, Config, Delivery, Keys, Location, Named, Reflector, SealedKey, VaultRead, VaultServer,
 };

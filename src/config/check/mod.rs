@@ -4,7 +4,6 @@
 mod merge;
 mod name;
 mod outputs;
-pub(super) mod source;
 mod target;
 
 use std::ops::Deref;
@@ -15,7 +14,7 @@ use super::expand::{ExpandError, expand};
 use super::outside::Outside;
 use super::problem::Problem;
 use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
-use super::source::DEFAULT_SERVER;
+use super::vault::DEFAULT_SERVER;
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::Class;
 
