@@ -10,15 +10,16 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-use super::at::{At, Hidden, Ordered, SHOWN, Shown, exactly_one};
+use super::at::{At, Hidden, Ordered, SHOWN, Shown};
 use super::keys::RawKeys;
 use super::manifests::RawManifests;
 use super::reaction::RawReaction;
-use super::reflect::{RawMarkKey, RawReflect};
+use super::reflect::RawMarkKey;
 use super::reflector::RawReflector;
 use super::sidecar::RawSidecar;
 use super::source::RawFrom;
 use super::staleness::RawOnFailure;
+use super::target::RawTarget;
 use super::vault::RawVault;
 use super::window::RawWindow;
 
@@ -105,141 +106,4 @@ pub struct RawDelivery {
     /// Sidecar: when delivered data may be changed (default: `sidecar.windows`).
     #[serde(default)]
     pub windows: Vec<At<RawWindow>>,
-}
-
-/// Exactly one target.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = exactly_one(&["file", "files", "secret"])))]
-pub struct RawTarget {
-    /// One file.
-    pub file: Option<At<RawFile>>,
-    /// A folder with one file per field, changed as one.
-    pub files: Option<At<RawFiles>>,
-    /// A Kubernetes Secret.
-    pub secret: Option<At<RawSecret>>,
-    /// Copies of this Secret in other namespaces.
-    pub reflect: Option<At<RawReflect>>,
-    /// ServiceAccounts that are to pull with this Secret.
-    #[serde(default)]
-    pub service_accounts: Vec<At<Shown>>,
-}
-
-/// A file, and how it is written.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RawFile {
-    /// Where; relative to the folder of this configuration.
-    pub path: Option<At<Shown>>,
-    /// Format of the file, if its name does not tell.
-    pub format: Option<At<RawFileFormat>>,
-    /// dotenv: change only our variables in the file that is there.
-    pub edit: bool,
-    /// json: write numbers and truth values as text.
-    pub as_strings: bool,
-    /// raw: the field (default: the only one).
-    pub field: Option<At<Shown>>,
-    /// template: the template's file.
-    pub template: Option<At<Shown>>,
-    /// Mode in quotes (default: "0400"), and with `edit` the mode of the file that is there.
-    pub mode: Option<At<Shown>>,
-    /// Mode of folders that are created (default: "0700").
-    pub dir_mode: Option<At<Shown>>,
-    /// Owner by number.
-    pub uid: Option<u32>,
-    /// Group by number.
-    pub gid: Option<u32>,
-    /// Create missing folders.
-    pub create_dirs: bool,
-    /// Refuse a place that is not in memory.
-    pub require_tmpfs: bool,
-    /// Take over a file of another owner.
-    pub adopt: bool,
-    /// Write into the file where it cannot be replaced (a bind-mounted file). Readers may see half
-    /// of it.
-    pub in_place: bool,
-}
-
-/// A folder with one file per field.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RawFiles {
-    /// Where; relative to the folder of this configuration.
-    pub dir: Option<At<Shown>>,
-    /// Mode in quotes (default: "0400").
-    pub mode: Option<At<Shown>>,
-    /// Mode of folders that are created (default: "0700").
-    pub dir_mode: Option<At<Shown>>,
-    /// Owner by number.
-    pub uid: Option<u32>,
-    /// Group by number.
-    pub gid: Option<u32>,
-    /// Create missing folders.
-    pub create_dirs: bool,
-    /// Refuse a place that is not in memory.
-    pub require_tmpfs: bool,
-}
-
-/// Format of a written file.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RawFileFormat {
-    /// NAME=value, read alike by sh, docker compose and node.
-    Dotenv,
-    /// A JSON object.
-    Json,
-    /// A YAML mapping.
-    Yaml,
-    /// name=value of Java.
-    Properties,
-    /// The bytes of one field.
-    Raw,
-    /// The output of a template.
-    Template,
-}
-
-/// A Kubernetes Secret.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawSecret {
-    /// Its name.
-    pub name: At<Shown>,
-    /// Our own namespace by default.
-    pub namespace: Option<At<Shown>>,
-    /// Opaque, dockerconfigjson, tls, basic-auth, ssh-auth, or any other type by its full name.
-    #[serde(rename = "type")]
-    pub kind: Option<At<Shown>>,
-    /// dockerconfigjson: several registries.
-    #[serde(default)]
-    pub registries: Vec<At<RawRegistry>>,
-    /// Labels to set.
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-    /// Annotations to set.
-    #[serde(default)]
-    pub annotations: BTreeMap<String, String>,
-    /// Make it immutable; then a change needs `recreate`.
-    #[serde(default)]
-    pub immutable: bool,
-    /// Take over a Secret that carries no owner mark.
-    #[serde(default)]
-    pub adopt: bool,
-    /// Delete and create again where type or immutability forbid an update.
-    #[serde(default)]
-    pub recreate: bool,
-    /// Take fields that another field manager owns.
-    #[serde(default)]
-    pub force: bool,
-}
-
-/// One registry of a pull secret.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RawRegistry {
-    /// Address as the container runtime knows it.
-    pub server: At<Shown>,
-    /// Field with the user name.
-    pub username: At<Hidden>,
-    /// Field with the password.
-    pub password: At<Hidden>,
 }

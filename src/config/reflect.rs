@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::at::{At, Shown};
 use super::check::Checker;
 use super::problem::Problem;
-use super::raw::RawSecret;
+use super::target::RawSecret;
 use super::{Delivery, SecretRef, Target};
 use crate::base::failure::Class;
 use crate::reflect::glob::Glob;

@@ -4,7 +4,6 @@
 mod merge;
 mod name;
 mod outputs;
-mod target;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

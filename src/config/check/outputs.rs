@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::super::problem::Problem;
+use super::super::target::normal;
 use super::super::{Delivery, FileFormat, Location, SecretRef, Target};
-use super::target::normal;
 use crate::base::failure::Class;
 use crate::base::overlap::{Claim, Met, Overlaps};
 
