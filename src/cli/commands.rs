@@ -37,7 +37,7 @@ pub(super) const STEP: Duration = Duration::from_secs(20);
 pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     match command {
         Command::Install { folder } => install::run(&folder),
-        Command::Schema => print(&format!("{:#}\n", keyferry::config::raw::schema())),
+        Command::Schema => print(&format!("{:#}\n", keyferry::config::schema::schema())),
         Command::Explain(Explain { place, markdown }) => {
             if markdown {
                 return print(&reference::markdown());

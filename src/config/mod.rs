@@ -1,14 +1,17 @@
 //! The checked declaration. If a [`Config`] exists it is valid: no other module validates again.
 //!
-//! [`raw`] is the shape as written (serde and JSON Schema come from it), [`check`] turns it into
-//! the types below and names file, line and column of what is wrong, [`load`] reads and merges
-//! files.
+//! One file a concept: the shape as written (`Raw…`; serde and JSON Schema come from it), what is
+//! meant, and the methods of [`check::Checker`] that turn one into the other and name file, line
+//! and column of what is wrong. [`check`] holds what only the whole can show, [`load`] reads and
+//! merges files.
 
 mod at;
 mod auth;
 pub mod check;
+mod delivery;
 pub mod duration;
 pub mod expand;
+mod field;
 mod inputs;
 mod keys;
 pub mod load;
@@ -20,12 +23,12 @@ mod object;
 pub mod outside;
 pub mod problem;
 mod process;
-pub mod raw;
 mod reaction;
 mod read;
 pub mod reference;
 mod reflect;
 mod reflector;
+pub mod schema;
 mod sidecar;
 mod source;
 mod staleness;
@@ -40,6 +43,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use auth::{JwtSource, VaultAuth};
+pub use delivery::Delivery;
+pub use field::{ComputedField, FieldName};
 pub use keys::{AgeKey, Keys, Named, SealedKey};
 pub use manifests::ManifestSet;
 pub use object::{SecretRef, resolve};
@@ -55,8 +60,19 @@ pub use target::{
 };
 pub use vault::VaultServer;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::{Class, Failure};
+use at::{At, Shown};
+use delivery::RawDelivery;
+use keys::RawKeys;
+use manifests::RawManifests;
+use reflect::RawMarkKey;
+use reflector::RawReflector;
+use sidecar::RawSidecar;
+use vault::RawVault;
 
 /// Where in the configuration something was said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,6 +100,33 @@ impl std::fmt::Display for Location {
             line => write!(f, "{}:{line}:{}", self.file, self.column),
         }
     }
+}
+
+/// What keyferry carries, from where, and where to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "keyferry configuration")]
+pub struct RawConfig {
+    /// Name of this configuration in the cluster, such as `platform`. Its Secrets and copies carry
+    /// this name, and no other configuration changes or deletes them. Required where it writes
+    /// Secrets or copies.
+    pub name: Option<At<Shown>>,
+    /// The Vault or OpenBao server of sources that name no `server`.
+    pub vault: Option<At<RawVault>>,
+    /// More servers, by name; a source picks one by `server`.
+    pub vaults: BTreeMap<String, At<RawVault>>,
+    /// Keys that open encrypted files.
+    pub keys: RawKeys,
+    /// How a sidecar stays.
+    pub sidecar: Option<At<RawSidecar>>,
+    /// Which fields go from which sources to which targets.
+    pub deliveries: Vec<At<RawDelivery>>,
+    /// Copies by annotation.
+    pub reflector: Option<At<RawReflector>>,
+    /// The Secret whose keys sign copies in other namespaces, so that none can be forged.
+    pub mark_key: Option<At<RawMarkKey>>,
+    /// Encrypted Kubernetes manifests, applied as the Secrets that they describe.
+    pub manifests: Vec<At<RawManifests>>,
 }
 
 /// Everything that was declared.
@@ -147,53 +190,4 @@ impl Config {
             manifests.flat_map(|set| set.files.iter().map(move |file| (set.label(file), file)));
         deliveries.chain(manifests)
     }
-}
-
-/// One promise: these fields, rendered so, to these targets.
-#[derive(Debug, Clone, Default)]
-pub struct Delivery {
-    /// Unique.
-    pub name: String,
-    /// Merged in order.
-    pub from: Vec<From>,
-    /// Computed after the merge, in order.
-    pub fields: Vec<ComputedField>,
-    /// Fields that must be there and not be empty.
-    pub require: Vec<FieldName>,
-    /// The only fields that reach the targets, in this order; all where it is empty.
-    pub deliver: Vec<FieldName>,
-    /// Whether empty values may be delivered.
-    pub allow_empty: bool,
-    /// Where it goes; only `exec` may do without.
-    pub to: Vec<Target>,
-    /// How many entries its journal keeps; nothing where it has none.
-    pub history: Option<usize>,
-    /// What a sidecar does after a change.
-    pub on_change: Vec<Reaction>,
-    /// What a sidecar does about its age.
-    pub staleness: Staleness,
-    /// Where it was written.
-    pub at: Location,
-}
-
-/// The name of a field, as `require` and `deliver` list it.
-#[derive(Debug, Clone)]
-pub struct FieldName {
-    /// The name.
-    pub name: String,
-    /// Where it was written.
-    pub at: Location,
-}
-
-/// A field made from others by a template.
-#[derive(Debug, Clone)]
-pub struct ComputedField {
-    /// Its name.
-    pub name: String,
-    /// The template's text.
-    pub template: String,
-    /// Whether what it gives is base64 of the bytes that are meant.
-    pub base64: bool,
-    /// Where the template was written.
-    pub at: Location,
 }

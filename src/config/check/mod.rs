@@ -8,18 +8,17 @@ mod outputs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::at::{At, Hidden, Shown};
+use super::RawConfig;
+use super::at::{At, Shown};
 use super::expand::{ExpandError, expand};
 use super::outside::Outside;
 use super::problem::Problem;
-use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
 use super::vault::DEFAULT_SERVER;
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::Class;
 
 use super::{
-    AgeKey, ComputedField, Delivery, FieldName, Location, ManifestSet, Reflector, SealedKey,
-    SecretRef, Sidecar, Staleness, Target, VaultServer,
+    AgeKey, Delivery, Location, ManifestSet, Reflector, SealedKey, SecretRef, Sidecar, VaultServer,
 };
 
 pub use merge::merge;
@@ -212,124 +211,6 @@ impl Checker<'_> {
             );
         }
         self.base.join(text)
-    }
-
-    pub(super) fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
-        let at = self.at(&written);
-        let RawDelivery {
-            name,
-            from,
-            fields,
-            require,
-            deliver,
-            allow_empty,
-            to,
-            history,
-            on_change,
-            refresh,
-            max_age,
-            on_missing,
-            on_denied,
-            on_unavailable,
-            accept_cached,
-            windows,
-        } = written.value;
-        let name = self.name(&name, "the delivery's name");
-        if from.is_empty() && fields.0.is_empty() {
-            self.problem(
-                at.clone(),
-                format!("delivery `{name}` has no source"),
-                "add `from: [{vault: …}]`",
-            );
-        }
-        let fields = fields.0.into_iter();
-        let fields = fields
-            .map(|(name, field)| self.computed(name, field))
-            .collect();
-        let has_targets = !to.is_empty();
-        let to: Vec<Target> = to
-            .into_iter()
-            .filter_map(|target| self.target(target))
-            .collect();
-        let staleness = Staleness {
-            refresh: refresh.and_then(|text| self.duration(&text)),
-            max_age: max_age.and_then(|text| self.duration(&text)),
-            on_missing: self.on_failure("onMissing", true, on_missing),
-            on_denied: self.on_failure("onDenied", false, on_denied),
-            on_unavailable: self.on_failure("onUnavailable", false, on_unavailable),
-            accept_cached,
-            windows: self.windows(windows),
-        };
-        self.staleness_suits(&at, &staleness, &to);
-        let history = history.and_then(|written| self.history(&written, has_targets));
-        let sources = from.len();
-        let from = from.into_iter();
-        let from: Vec<_> = from.filter_map(|from| self.from(from)).collect();
-        if from.len() < sources {
-            // Its fields are unknown now.
-            self.broken.push(at.clone());
-        }
-        Delivery {
-            from,
-            fields,
-            require: self.field_names(&require),
-            deliver: self.field_names(&deliver),
-            allow_empty,
-            to,
-            history,
-            on_change: on_change
-                .into_iter()
-                .filter_map(|reaction| self.reaction(reaction))
-                .collect(),
-            staleness,
-            name,
-            at,
-        }
-    }
-
-    pub(super) fn history(&mut self, written: &At<u64>, has_targets: bool) -> Option<usize> {
-        let count = written.value;
-        if !(1..=100).contains(&count) {
-            let what = format!("`history: {count}` is out of bounds");
-            self.problem(self.at(written), what, "write 1 to 100, for example 20");
-        } else if !has_targets {
-            let what = "`history` needs a target to lie beside";
-            self.problem(self.at(written), what, "add `to:`, or remove it");
-        }
-        usize::try_from(count).ok()
-    }
-
-    pub(super) fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
-        let field = |written: &At<Shown>| FieldName {
-            name: self.name(written, "this field"),
-            at: self.at(written),
-        };
-        written.iter().map(field).collect()
-    }
-
-    pub(super) fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
-        let At {
-            value,
-            line,
-            column,
-        } = written;
-        let (template, encoding) = match value {
-            RawField::Template(value) => (
-                At {
-                    value: Hidden(value),
-                    line,
-                    column,
-                },
-                None,
-            ),
-            RawField::Encoded(RawEncodedField { template, encoding }) => (template, encoding),
-        };
-        ComputedField {
-            at: self.at(&template),
-            template: self.text(&template),
-            base64: matches!(encoding, Some(RawFieldEncoding::Base64)),
-            name,
-        }
     }
 
     /// The only one of several alternatives that was written.

@@ -1,4 +1,4 @@
-//! Computed fields.
+//! Computed fields, and names of fields.
 
 use std::fmt;
 
@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{At, Hidden};
+use super::Location;
+use super::at::{At, Hidden, Shown};
+use super::check::Checker;
 
 /// A computed field: its template, or a mapping with it.
 #[derive(Debug, JsonSchema)]
@@ -53,5 +55,64 @@ impl<'de> Deserialize<'de> for RawField {
             }
         }
         deserializer.deserialize_any(Either)
+    }
+}
+
+/// A field made from others by a template.
+#[derive(Debug, Clone)]
+pub struct ComputedField {
+    /// Its name.
+    pub name: String,
+    /// The template's text.
+    pub template: String,
+    /// Whether what it gives is base64 of the bytes that are meant.
+    pub base64: bool,
+    /// Where the template was written.
+    pub at: Location,
+}
+
+impl Checker<'_> {
+    pub(super) fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
+        let At {
+            value,
+            line,
+            column,
+        } = written;
+        let (template, encoding) = match value {
+            RawField::Template(value) => (
+                At {
+                    value: Hidden(value),
+                    line,
+                    column,
+                },
+                None,
+            ),
+            RawField::Encoded(RawEncodedField { template, encoding }) => (template, encoding),
+        };
+        ComputedField {
+            at: self.at(&template),
+            template: self.text(&template),
+            base64: matches!(encoding, Some(RawFieldEncoding::Base64)),
+            name,
+        }
+    }
+}
+
+/// The name of a field, as `require` and `deliver` list it.
+#[derive(Debug, Clone)]
+pub struct FieldName {
+    /// The name.
+    pub name: String,
+    /// Where it was written.
+    pub at: Location,
+}
+
+impl Checker<'_> {
+    pub(super) fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
+        let field = |written: &At<Shown>| FieldName {
+            name: self.name(written, "this field"),
+            at: self.at(written),
+        };
+        written.iter().map(field).collect()
     }
 }
