@@ -9,7 +9,7 @@ use super::check::Checker;
 use super::field::{ComputedField, FieldName, RawField};
 use super::reaction::{RawReaction, Reaction};
 use super::source::{From, RawFrom};
-use super::staleness::{RawOnFailure, Staleness};
+use super::staleness::{OnFailure, Staleness};
 use super::target::{RawTarget, Target};
 use super::window::RawWindow;
 
@@ -47,11 +47,11 @@ pub struct RawDelivery {
     /// Sidecar: older than this it is not ready.
     pub max_age: Option<At<Shown>>,
     /// Sidecar: when a source or field is absent that was delivered before (default: keep).
-    pub on_missing: Option<At<RawOnFailure>>,
+    pub on_missing: Option<At<OnFailure>>,
     /// Sidecar: when a login or a right is refused (default: keep).
-    pub on_denied: Option<At<RawOnFailure>>,
+    pub on_denied: Option<At<OnFailure>>,
     /// Sidecar: when a provider cannot be reached (default: keep).
-    pub on_unavailable: Option<At<RawOnFailure>>,
+    pub on_unavailable: Option<At<OnFailure>>,
     /// Sidecar: at the start, whole files that an earlier run left count as delivered while a
     /// provider is down.
     #[serde(default)]

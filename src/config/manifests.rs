@@ -8,8 +8,7 @@ use serde::Deserialize;
 
 use super::at::{At, Shown, exactly_one};
 use super::check::Checker;
-use super::source::by_inner_name;
-use super::{Location, Source};
+use super::{DocumentFormat, Location, Source};
 use crate::base::artifact::Conflict;
 use crate::reflect::glob::matches;
 
@@ -116,7 +115,7 @@ impl Checker<'_> {
         let files = self.found(&pattern).into_iter().map(|file| {
             if is_sops {
                 Source::Sops {
-                    format: by_inner_name(&file),
+                    format: DocumentFormat::of(&file),
                     file,
                     allow_unauthenticated,
                     commit: None,

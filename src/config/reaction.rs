@@ -160,13 +160,13 @@ pub struct RawSignal {
     /// File with the process id.
     pub pid_file: Option<At<Shown>>,
     /// The signal (default: HUP).
-    pub signal: Option<RawSignalName>,
+    pub signal: Option<SignalName>,
 }
 
 /// The signals that can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum RawSignalName {
+pub enum SignalName {
     /// Usually: read the configuration again.
     Hup,
     /// Interrupt.
@@ -183,8 +183,6 @@ pub enum RawSignalName {
     Winch,
 }
 
-pub use RawSignalName as SignalName;
-
 impl Checker<'_> {
     fn signal(&mut self, at: &Location, written: RawSignal) -> Option<Reaction> {
         let RawSignal {
@@ -194,7 +192,7 @@ impl Checker<'_> {
         } = written;
         Some(Reaction::Signal {
             to: self.process(at, "`signal`", process, pid_file)?,
-            signal: signal.unwrap_or(RawSignalName::Hup),
+            signal: signal.unwrap_or(SignalName::Hup),
         })
     }
 }

@@ -22,7 +22,7 @@ use crate::reflect::pattern::Matching;
 pub struct RawReflector {
     /// Whose annotations are read (default: both).
     #[serde(default = "both")]
-    pub dialects: Vec<RawDialect>,
+    pub dialects: Vec<Dialect>,
     /// As emberstack's reflector does it, where we would rather do something else: see
     /// docs/reflect.md.
     #[serde(default)]
@@ -66,16 +66,6 @@ pub struct RawReflector {
     pub lease: Option<At<RawLease>>,
 }
 
-/// Whose annotations are read.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RawDialect {
-    /// reflector.v1.k8s.emberstack.com/…
-    Emberstack,
-    /// replicator.v1.mittwald.de/…
-    Mittwald,
-}
-
 /// Namespaces that count.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -106,8 +96,8 @@ pub struct RawLease {
     pub name: Option<At<Shown>>,
 }
 
-fn both() -> Vec<RawDialect> {
-    vec![RawDialect::Emberstack, RawDialect::Mittwald]
+fn both() -> Vec<Dialect> {
+    vec![Dialect::Emberstack, Dialect::Mittwald]
 }
 
 /// Copies by annotation.
@@ -180,7 +170,7 @@ impl Checker<'_> {
         let system = if strict { None } else { Some(SYSTEM) };
         let names: Vec<String> = namespaces.iter().map(|name| self.namespace(name)).collect();
         let rules = Rules {
-            dialects: self.dialects(&dialects, &at),
+            dialects: self.dialects(dialects, &at),
             matching: if strict {
                 Matching::LeftmostFirst
             } else {
@@ -207,14 +197,7 @@ impl Checker<'_> {
         }
     }
 
-    fn dialects(&mut self, written: &[RawDialect], at: &Location) -> Vec<Dialect> {
-        let mut dialects: Vec<Dialect> = written
-            .iter()
-            .map(|dialect| match dialect {
-                RawDialect::Emberstack => Dialect::Emberstack,
-                RawDialect::Mittwald => Dialect::Mittwald,
-            })
-            .collect();
+    fn dialects(&mut self, mut dialects: Vec<Dialect>, at: &Location) -> Vec<Dialect> {
         dialects.sort_unstable();
         dialects.dedup();
         if dialects.is_empty() {

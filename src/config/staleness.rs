@@ -30,26 +30,15 @@ pub struct Staleness {
 }
 
 /// What to do when a source fails that was delivered before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum RawOnFailure {
+pub enum OnFailure {
     /// Keep the delivered data, and stay ready.
+    #[default]
     Keep,
     /// Keep the delivered data, but be unready.
     Unready,
     /// Only `onMissing`: remove the delivered data once the source is definitely gone.
-    Delete,
-}
-
-/// What to do when a source fails that was delivered before.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Keep what was delivered.
-    #[default]
-    Keep,
-    /// Keep it, but be unready.
-    Unready,
-    /// Remove it, if it is definitely gone.
     Delete,
 }
 
@@ -59,28 +48,24 @@ impl Checker<'_> {
         &mut self,
         name: &str,
         may_delete: bool,
-        written: Option<At<RawOnFailure>>,
+        written: Option<At<OnFailure>>,
     ) -> OnFailure {
         let Some(written) = written else {
             return OnFailure::default();
         };
-        match written.value {
-            RawOnFailure::Keep => OnFailure::Keep,
-            RawOnFailure::Unready => OnFailure::Unready,
-            RawOnFailure::Delete if may_delete => OnFailure::Delete,
-            RawOnFailure::Delete => {
-                let at = self.at(&written);
-                self.problem(
-                    at,
-                    format!(
-                        "`{name}` cannot delete: a server that refuses or is down does not \
+        if written.value == OnFailure::Delete && !may_delete {
+            let at = self.at(&written);
+            self.problem(
+                at,
+                format!(
+                    "`{name}` cannot delete: a server that refuses or is down does not \
                         say that the data is gone"
-                    ),
-                    "write keep or unready; only `onMissing` may delete",
-                );
-                OnFailure::Keep
-            }
+                ),
+                "write keep or unready; only `onMissing` may delete",
+            );
+            return OnFailure::Keep;
         }
+        written.value
     }
 
     /// What was only edited cannot be removed or recognised as a whole; what is in a cluster has no

@@ -5,12 +5,10 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::at::At;
-
 /// Format of a decrypted file.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum RawDocumentFormat {
+pub enum DocumentFormat {
     /// NAME=value lines.
     Dotenv,
     /// One JSON value.
@@ -20,21 +18,6 @@ pub enum RawDocumentFormat {
     /// Sections of `name = value`.
     Ini,
     /// One field `content`.
-    Raw,
-}
-
-/// What a decrypted file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DocumentFormat {
-    /// `NAME=value` lines.
-    Dotenv,
-    /// One JSON value.
-    Json,
-    /// YAML documents.
-    Yaml,
-    /// Sections of `name = value`.
-    Ini,
-    /// Anything: one field `content`.
     Raw,
 }
 
@@ -49,35 +32,21 @@ impl DocumentFormat {
             Self::Raw => "raw",
         }
     }
-}
 
-/// What was said, or what the name tells: `x.env.age` holds what `x.env` holds.
-pub(super) fn document_format(
-    written: Option<&At<RawDocumentFormat>>,
-    path: &Path,
-) -> DocumentFormat {
-    match written.map(|written| written.value) {
-        Some(RawDocumentFormat::Dotenv) => DocumentFormat::Dotenv,
-        Some(RawDocumentFormat::Json) => DocumentFormat::Json,
-        Some(RawDocumentFormat::Yaml) => DocumentFormat::Yaml,
-        Some(RawDocumentFormat::Ini) => DocumentFormat::Ini,
-        Some(RawDocumentFormat::Raw) => DocumentFormat::Raw,
-        None => by_inner_name(path),
-    }
-}
-
-pub(crate) fn by_inner_name(path: &Path) -> DocumentFormat {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let inner = name.strip_suffix(".age").unwrap_or(&name);
-    match inner.rsplit('.').next() {
-        Some("env") => DocumentFormat::Dotenv,
-        Some("json") => DocumentFormat::Json,
-        Some("yaml" | "yml") => DocumentFormat::Yaml,
-        Some("ini") => DocumentFormat::Ini,
-        _ => DocumentFormat::Raw,
+    /// What the name of a file tells: `x.env.age` holds what `x.env` holds.
+    pub(in crate::config) fn of(path: &Path) -> Self {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
+        let inner = name.strip_suffix(".age").unwrap_or(&name);
+        match inner.rsplit('.').next() {
+            Some("env") => Self::Dotenv,
+            Some("json") => Self::Json,
+            Some("yaml" | "yml") => Self::Yaml,
+            Some("ini") => Self::Ini,
+            _ => Self::Raw,
+        }
     }
 }

@@ -15,11 +15,9 @@ use super::object::RawSecretRef;
 use super::vault::DEFAULT_SERVER;
 use super::{Location, SecretRef};
 use crate::base::history::Hold;
-use document::{RawDocumentFormat, document_format};
 use vault::RawVersion;
 
 pub use document::DocumentFormat;
-pub(super) use document::by_inner_name;
 pub use vault::VaultRead;
 
 /// Exactly one source, and what is taken from it.
@@ -49,7 +47,7 @@ pub struct RawFrom {
     /// A SealedSecret object of the cluster.
     pub sealed_secret: Option<At<RawSecretRef>>,
     /// Format of the file, if its name does not tell.
-    pub format: Option<At<RawDocumentFormat>>,
+    pub format: Option<At<DocumentFormat>>,
     /// A Kubernetes Secret.
     pub secret: Option<At<RawSecretRef>>,
     /// Put before the name of each field.
@@ -69,15 +67,15 @@ pub struct RawFrom {
     pub optional: bool,
     /// `json`: lists and mappings become JSON text. `base64`: each value is base64 of the bytes
     /// that are meant.
-    pub encoding: Option<RawEncoding>,
+    pub encoding: Option<Encoding>,
     /// Joins the names of nested values, such as "_".
     pub flatten: Option<At<Shown>>,
 }
 
 /// How values of a source become fields.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum RawEncoding {
+pub enum Encoding {
     /// Lists and mappings become JSON text.
     Json,
     /// Texts are base64 of the bytes that are meant.
@@ -105,15 +103,6 @@ pub struct From {
     pub flatten: Option<String>,
     /// Where it was written.
     pub at: Location,
-}
-
-/// How values of a source become fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// Lists and mappings become JSON text.
-    Json,
-    /// Texts are base64 of the bytes that are meant.
-    Base64,
 }
 
 impl Checker<'_> {
@@ -178,15 +167,17 @@ impl Checker<'_> {
                 "remove it",
             );
         }
+        let said = format.map(|written| written.value);
+        let format_of = |path: &Path| said.unwrap_or_else(|| DocumentFormat::of(path));
         if let Some(file) = age {
             let path = self.path(&file);
-            let format = document_format(format.as_ref(), &path);
+            let format = format_of(&path);
             sources.push(Some(Source::Age { file: path, format }));
         }
         if let Some(file) = sops {
             let path = self.path(&file);
             sources.push(Some(Source::Sops {
-                format: document_format(format.as_ref(), &path),
+                format: format_of(&path),
                 file: path,
                 allow_unauthenticated,
                 commit: None,
@@ -219,10 +210,7 @@ impl Checker<'_> {
             rename,
             overrides: r#override,
             optional,
-            encoding: encoding.map(|encoding| match encoding {
-                RawEncoding::Json => Encoding::Json,
-                RawEncoding::Base64 => Encoding::Base64,
-            }),
+            encoding,
             flatten: flatten.map(|joiner| joiner.value.0),
             at,
         })
