@@ -112,7 +112,7 @@ impl Checker<'_> {
         let name = self.name(&name, "the delivery's name");
         if from.is_empty() && fields.0.is_empty() {
             self.problem(
-                at.clone(),
+                &at,
                 format!("delivery `{name}` has no source"),
                 "add `from: [{vault: …}]`",
             );
@@ -166,10 +166,10 @@ impl Checker<'_> {
         let count = written.value;
         if !(1..=100).contains(&count) {
             let what = format!("`history: {count}` is out of bounds");
-            self.problem(self.at(written), what, "write 1 to 100, for example 20");
+            self.problem(written, what, "write 1 to 100, for example 20");
         } else if !has_targets {
             let what = "`history` needs a target to lie beside";
-            self.problem(self.at(written), what, "add `to:`, or remove it");
+            self.problem(written, what, "add `to:`, or remove it");
         }
         usize::try_from(count).ok()
     }

@@ -54,8 +54,7 @@ impl Checker<'_> {
         match read {
             Ok(span) => Some(span),
             Err(what) => {
-                let at = self.at(written);
-                self.problem(at, what, "write it as 30s, 5m, 1h30m or 7d");
+                self.problem(written, what, "write it as 30s, 5m, 1h30m or 7d");
                 None
             }
         }

@@ -49,9 +49,8 @@ impl Checker<'_> {
     pub(super) fn recipient(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the recipient");
         if is_private_key(&text) {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 "this recipient is a private key",
                 "write its public half (`age-keygen -y`); and replace the key, it was seen",
             );
@@ -171,8 +170,11 @@ impl Checker<'_> {
             let found = self.vault_field(&vault, server.as_ref());
             keys.push(found.map(|(read, field)| AgeKey::Vault { read, field }));
         } else if let Some(server) = server {
-            let at = self.at(&server);
-            self.problem(at, "`server` is of use only beside `vault`", "remove it");
+            self.problem(
+                &server,
+                "`server` is of use only beside `vault`",
+                "remove it",
+            );
         }
         if let Some(secret) = secret {
             let RawSecretKeyRef {
@@ -207,7 +209,7 @@ impl Checker<'_> {
         let Some((path, field)) = text.split_once('#').filter(|(_, field)| !field.is_empty())
         else {
             self.problem(
-                at,
+                &at,
                 format!("`{text}` names no field"),
                 "write it as `path#field`",
             );
@@ -304,8 +306,11 @@ impl Checker<'_> {
             let found = self.vault_field(&vault, server.as_ref());
             keys.push(found.map(|(read, field)| SealedKey::Vault { read, field }));
         } else if let Some(server) = server {
-            let at = self.at(&server);
-            self.problem(at, "`server` is of use only beside `vault`", "remove it");
+            self.problem(
+                &server,
+                "`server` is of use only beside `vault`",
+                "remove it",
+            );
         }
         self.only(&at, "a key", "file, secret, vault", keys)
     }
@@ -323,7 +328,7 @@ impl Checker<'_> {
         );
         if let (Some(_), Some(_)) = (&selector, &name) {
             self.problem(
-                at,
+                &at,
                 "`selector` and `name` exclude each other",
                 "keep one of them",
             );

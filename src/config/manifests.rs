@@ -97,7 +97,7 @@ impl Checker<'_> {
         } = written.value;
         if allow_unauthenticated && sops.is_none() {
             self.problem(
-                at.clone(),
+                &at,
                 "`allowUnauthenticated` is of use only beside `sops`",
                 "remove it",
             );
@@ -147,7 +147,7 @@ impl Checker<'_> {
         let Some(written) = written else {
             if prune {
                 self.problem(
-                    at.clone(),
+                    at,
                     "`prune` needs a `name`, by which it knows the Secrets that came from here",
                     "add `name: …`; another set of this configuration may not have the same",
                 );
@@ -156,9 +156,8 @@ impl Checker<'_> {
         };
         let name = self.object_name(&written, "the name of the manifests");
         if name.len() > LONGEST_LABEL {
-            let at = self.at(&written);
             self.problem(
-                at,
+                &written,
                 format!("`{name}` is too long for a label"),
                 "use at most 63 characters",
             );
@@ -179,7 +178,7 @@ impl Checker<'_> {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         if folder.to_string_lossy().contains('*') {
             self.problem(
-                at,
+                &at,
                 "`*` may stand in a file's name only",
                 "write one entry for each folder",
             );
@@ -191,7 +190,7 @@ impl Checker<'_> {
         let files = self.matching(&folder, &name, &at);
         if files.as_ref().is_some_and(Vec::is_empty) {
             self.problem(
-                at,
+                &at,
                 format!("no file is called {}", path.display()),
                 "the path starts at this configuration's folder; name files that are there, or \
                  remove this entry",
@@ -212,7 +211,7 @@ impl Checker<'_> {
             Ok(entries) => entries.unwrap_or_default(),
             Err(error) => {
                 self.problem(
-                    at.clone(),
+                    at,
                     format!("folder {} cannot be read: {error}", listed.display()),
                     "the path starts at this configuration's folder",
                 );

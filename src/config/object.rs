@@ -68,9 +68,8 @@ impl Checker<'_> {
     pub(super) fn object_name(&mut self, written: &At<Shown>, what: &str) -> String {
         let text = self.name(written, what);
         if !is_object_name(&text) && !text.is_empty() {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!("{what} `{text}` is no Kubernetes name"),
                 "use lower case letters, digits and `-`, in parts joined by `.`; at most 253 \
                  characters",
@@ -83,9 +82,8 @@ impl Checker<'_> {
     pub(super) fn namespace(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the namespace");
         if !is_namespace_name(&text) && !text.is_empty() {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!("`{text}` is no name of a namespace"),
                 "use lower case letters, digits and `-`; at most 63 characters",
             );

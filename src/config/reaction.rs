@@ -215,7 +215,7 @@ impl Checker<'_> {
         let RawRun { command, timeout } = written;
         if command.is_empty() {
             self.problem(
-                at.clone(),
+                at,
                 "`run` has no command",
                 "write `command: [program, argument]`",
             );
@@ -331,9 +331,8 @@ impl Checker<'_> {
         let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
         let local = host.as_deref().is_some_and(is_loopback);
         if !(host.is_some() && (scheme == Some("https") || (scheme == Some("http") && local))) {
-            let at = self.at(&url);
             self.problem(
-                at,
+                &url,
                 "the webhook's address is not https://, nor http:// on this machine",
                 "write it as https://host/path",
             );

@@ -87,7 +87,7 @@ impl Checker<'_> {
         } = written.value;
         let Some(secret) = secret else {
             self.problem(
-                at,
+                &at,
                 "`reflect` is of use only beside `secret`",
                 "add `secret: {name: …}`",
             );
@@ -95,14 +95,14 @@ impl Checker<'_> {
         };
         if namespaces.is_empty() && selector.is_none() {
             self.problem(
-                at.clone(),
+                &at,
                 "`reflect` says no namespace",
                 "add `namespaces: [\"team-*\"]` or `selector: …`",
             );
         }
         if !home && (secret.value.namespace.is_some()) {
             self.problem(
-                at.clone(),
+                &at,
                 "with `home: false` the Secret's own `namespace` means nothing",
                 "remove one of the two",
             );
@@ -128,8 +128,7 @@ impl Checker<'_> {
         match Selector::parse(&text) {
             Ok(selector) => Some(selector),
             Err(error) => {
-                let at = self.at(written);
-                self.problem(at, error.to_string(), "write it as for `kubectl -l`");
+                self.problem(written, error.to_string(), "write it as for `kubectl -l`");
                 None
             }
         }
@@ -151,9 +150,8 @@ impl Checker<'_> {
             match parse(&text) {
                 Some(glob) => globs.push(glob),
                 None => {
-                    let at = self.at(written);
                     self.problem(
-                        at,
+                        written,
                         format!("`{text}` is {what}"),
                         "`*` stands for any text, `?` for any character",
                     );

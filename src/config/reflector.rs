@@ -160,7 +160,7 @@ impl Checker<'_> {
         } = written.value;
         if sources.namespaces.is_none() {
             self.problem(
-                at.clone(),
+                &at,
                 "`reflector` does not say which namespaces may offer copies",
                 "add `sources: {namespaces: [platform]}`; `[\"*\"]` lets everyone who may write \
                  annotations in any namespace put objects into others, as \
@@ -202,7 +202,7 @@ impl Checker<'_> {
         dialects.dedup();
         if dialects.is_empty() {
             self.problem(
-                at.clone(),
+                at,
                 "a reflector without `dialects` does nothing",
                 "name `emberstack`, `mittwald` or both",
             );
@@ -236,7 +236,7 @@ impl Checker<'_> {
         let percent = number(written.percent, usual.percent);
         if percent > 100 {
             self.problem(
-                at.clone(),
+                at,
                 format!("`percent: {percent}` is more than all"),
                 "write a number from 0 to 100",
             );
@@ -253,9 +253,8 @@ impl Checker<'_> {
             Ok(number @ 1..=256) => number,
             Ok(_) | Err(_) => {
                 if let Some(written) = written {
-                    let at = self.at(written);
                     self.problem(
-                        at,
+                        written,
                         format!("`parallel: {number}` is out of bounds"),
                         "write a number from 1 to 256",
                     );
@@ -269,9 +268,8 @@ impl Checker<'_> {
         let silence = self.duration(written).unwrap_or(SILENCE);
         let (least, most) = SILENCES;
         if !(least..=most).contains(&silence) {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!("`silence: {}` is out of bounds", &*written.value),
                 "write a time from 5s to 5m",
             );

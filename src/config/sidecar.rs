@@ -111,9 +111,8 @@ impl Checker<'_> {
         let text = self.text(written);
         let found = collector(&text);
         if found.is_none() {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!("`{text}` is no address of a collector"),
                 "write it as grpc://host:4317 or http://host:4318, without a path; with TLS \
                  grpcs:// or https://",

@@ -54,9 +54,8 @@ impl Checker<'_> {
             return OnFailure::default();
         };
         if written.value == OnFailure::Delete && !may_delete {
-            let at = self.at(&written);
             self.problem(
-                at,
+                &written,
                 format!(
                     "`{name}` cannot delete: a server that refuses or is down does not \
                         say that the data is gone"
@@ -79,14 +78,14 @@ impl Checker<'_> {
         let in_cluster = |target: &Target| matches!(target, Target::Secret(_));
         if rules.on_missing == OnFailure::Delete && to.iter().any(edits) {
             self.problem(
-                at.clone(),
+                at,
                 "`onMissing: delete` cannot remove lines of a file that is edited",
                 "write keep or unready, or give it a file of its own",
             );
         }
         if rules.accept_cached && to.iter().any(|target| edits(target) || in_cluster(target)) {
             self.problem(
-                at.clone(),
+                at,
                 "`acceptCached` is for whole files",
                 "remove it here, or give the other targets a delivery of their own",
             );

@@ -154,7 +154,7 @@ impl Checker<'_> {
             ),
             Ok(_) => return Some(text.trim_end_matches('/').to_owned()),
         };
-        self.report(class, at, what, hint);
+        self.report(class, &at, what, hint);
         None
     }
 }

@@ -163,7 +163,7 @@ impl Checker<'_> {
         let (from, to, zone) = (from?, to?, zone?);
         if from == to {
             self.problem(
-                at,
+                &at,
                 "this window opens and shuts at the same time",
                 "leave `from` and `to` out where it is open all day",
             );
@@ -184,9 +184,8 @@ impl Checker<'_> {
         let text = self.text(&written);
         let read = minute(&text).filter(|minute| *minute <= latest);
         if read.is_none() {
-            let at = self.at(&written);
             self.problem(
-                at,
+                &written,
                 format!("`{text}` is no time of day"),
                 "write it as \"22:00\"; `to` may be \"24:00\"",
             );
@@ -198,9 +197,8 @@ impl Checker<'_> {
         let text = self.text(written);
         let read = zone(&text);
         if read.is_none() {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!("`{text}` is no time zone that keyferry knows"),
                 "write UTC, an offset such as \"+02:00\", or a name such as Europe/Berlin",
             );

@@ -128,18 +128,37 @@ pub(super) struct Checker<'a> {
     pub(super) broken: Vec<Location>,
 }
 
-impl Checker<'_> {
-    pub(super) fn at<T>(&self, written: &At<T>) -> Location {
+/// What has a place in a file.
+pub(super) trait Placed {
+    /// The place.
+    fn place(&self, file: &str) -> Location;
+}
+
+impl<T> Placed for At<T> {
+    fn place(&self, file: &str) -> Location {
         Location {
-            file: self.file.to_owned(),
-            line: written.line,
-            column: written.column,
+            file: file.to_owned(),
+            line: self.line,
+            column: self.column,
         }
     }
+}
 
+impl Placed for Location {
+    fn place(&self, _: &str) -> Location {
+        self.clone()
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn at<T>(&self, written: &At<T>) -> Location {
+        written.place(self.file)
+    }
+
+    /// A mistake of the user's, at what was written or at its place.
     pub(super) fn problem(
         &mut self,
-        at: Location,
+        at: &impl Placed,
         what: impl Into<String>,
         hint: impl Into<String>,
     ) {
@@ -149,10 +168,11 @@ impl Checker<'_> {
     pub(super) fn report(
         &mut self,
         class: Class,
-        at: Location,
+        at: &impl Placed,
         what: impl Into<String>,
         hint: impl Into<String>,
     ) {
+        let at = at.place(self.file);
         if !self.broken.contains(&at) {
             self.problems.push(Problem {
                 at,
@@ -179,7 +199,7 @@ impl Checker<'_> {
                          `${`"
                     }
                 };
-                self.problem(at.clone(), error.to_string(), hint);
+                self.problem(&at, error.to_string(), hint);
                 self.broken.push(at);
                 format!("?{}.{}", written.line, written.column)
             }
@@ -190,8 +210,7 @@ impl Checker<'_> {
     pub(super) fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
         let text = self.text(written);
         if text.trim().is_empty() {
-            let at = self.at(written);
-            self.problem(at, format!("{what} is empty"), "write a name");
+            self.problem(written, format!("{what} is empty"), "write a name");
         }
         text
     }
@@ -203,9 +222,8 @@ impl Checker<'_> {
             || text.len() > 4096
             || text.split('/').any(|part| part.len() > 255);
         if unsafe_name {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!("unsafe target path {text:?}"),
                 "no NUL, at most 255 bytes a name and 4096 in all",
             );
@@ -229,7 +247,7 @@ impl Checker<'_> {
             several => (several.to_string(), "keep"),
         };
         self.problem(
-            at.clone(),
+            at,
             format!("{what} needs exactly one of {known}, and has {count}"),
             format!("{verb} one of {known}"),
         );

@@ -23,7 +23,7 @@ impl Checker<'_> {
                 Some(near) => format!("write `name: {near}`"),
                 None => "use lower case letters, digits, `-` and `.`, at most 63".to_owned(),
             };
-            self.problem(at, what, hint);
+            self.problem(&at, what, hint);
         }
         name
     }

@@ -132,17 +132,13 @@ impl Checker<'_> {
             vault.is_none() && (server.is_some() || version.is_some() || write.is_some());
         if only_vault {
             self.problem(
-                at.clone(),
+                &at,
                 "`server`, `version` and `write` are of use only beside `vault`",
                 "remove them",
             );
         }
         if age.is_none() && sops.is_none() && format.is_some() {
-            self.problem(
-                at.clone(),
-                "`format` is of use only beside a file",
-                "remove it",
-            );
+            self.problem(&at, "`format` is of use only beside a file", "remove it");
         }
         let mut sources = Vec::new();
         if let Some(path) = vault {
@@ -162,7 +158,7 @@ impl Checker<'_> {
         }
         if allow_unauthenticated && sops.is_none() {
             self.problem(
-                at.clone(),
+                &at,
                 "`allowUnauthenticated` is of use only beside `sops`",
                 "remove it",
             );

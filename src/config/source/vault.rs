@@ -53,7 +53,7 @@ impl Checker<'_> {
                 }
                 _ => "write it as `kv/team/app` or `/v1/kv/data/team/app`".to_owned(),
             };
-            self.problem(at.clone(), format!("`{text}` is no Vault path"), hint);
+            self.problem(at, format!("`{text}` is no Vault path"), hint);
             return None;
         }
         Some(VaultRead {
@@ -112,13 +112,13 @@ impl Checker<'_> {
                 let parsed = text.trim().parse();
                 if parsed.is_err() && self.problems.len() == before {
                     let what = "the version is no whole number once its variable is filled in";
-                    self.problem(at.clone(), what, hint);
+                    self.problem(&at, what, hint);
                 }
                 parsed.ok()?
             }
         };
         if version == 0 {
-            self.problem(at, "no secret has a version 0: the first is 1", hint);
+            self.problem(&at, "no secret has a version 0: the first is 1", hint);
         }
         Some(version)
     }

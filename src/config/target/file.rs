@@ -66,7 +66,7 @@ impl Checker<'_> {
         let at = self.at(&written);
         let raw = written.value;
         let Some(place) = &raw.path else {
-            self.problem(at, "`path` is missing here", "add `path: …`");
+            self.problem(&at, "`path` is missing here", "add `path: …`");
             return None;
         };
         let path = self.target_path(place);
@@ -135,7 +135,7 @@ impl Checker<'_> {
             require_tmpfs,
         } = written.value;
         let Some(place) = dir else {
-            self.problem(at, "`dir` is missing here", "add `dir: …`");
+            self.problem(&at, "`dir` is missing here", "add `dir: …`");
             return None;
         };
         let access = Access {
@@ -160,9 +160,8 @@ impl Checker<'_> {
         if let Some(root) = self.outside.root
             && !is_beneath(&path, root)
         {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!(
                     "unsafe target path {:?}: it leaves the root folder",
                     path.display().to_string()
@@ -178,9 +177,8 @@ impl Checker<'_> {
         match u32::from_str_radix(&written.value, 8) {
             Ok(mode) if mode <= 0o777 && mode & 0o002 == 0 => mode,
             Ok(_) | Err(_) => {
-                let at = self.at(written);
                 self.problem(
-                    at,
+                    written,
                     format!("`{}` is no mode for a secret", &*written.value),
                     "write it as in \"0440\"; it may not be writable by others",
                 );

@@ -73,9 +73,8 @@ impl Checker<'_> {
             (None, _) if raw.template.is_some() => RawFileFormat::Template,
             (None, Some(format)) => format,
             (None, None) => {
-                let at = self.at(place);
                 self.problem(
-                    at,
+                    place,
                     "the name of this file does not tell its format",
                     "add `format:` with dotenv, json, yaml, properties, raw or template",
                 );
@@ -103,7 +102,7 @@ impl Checker<'_> {
         ];
         for (_, option, of) in useless.into_iter().filter(|(wrong, ..)| *wrong) {
             self.problem(
-                at.clone(),
+                at,
                 format!("`{option}` is of use only with `format: {of}`"),
                 "remove it",
             );
@@ -127,11 +126,7 @@ impl Checker<'_> {
 
     fn template(&mut self, written: Option<&At<Shown>>, at: &Location) -> Option<FileFormat> {
         let Some(file) = written else {
-            self.problem(
-                at.clone(),
-                "`template` is missing here",
-                "add `template: FILE`",
-            );
+            self.problem(at, "`template` is missing here", "add `template: FILE`");
             return None;
         };
         let path = self.path(file);
@@ -141,10 +136,9 @@ impl Checker<'_> {
                 name: path.display().to_string(),
             }),
             Err(error) => {
-                let at = self.at(file);
                 let what = format!("template {} cannot be read: {error}", path.display());
                 let hint = "the path starts at this configuration's folder";
-                self.report(class_of_reading(&error), at, what, hint);
+                self.report(class_of_reading(&error), file, what, hint);
                 None
             }
         }

@@ -81,7 +81,7 @@ impl Checker<'_> {
         } = written.value;
         if secret.is_none() && !service_accounts.is_empty() {
             self.problem(
-                at.clone(),
+                &at,
                 "`serviceAccounts` is of use only beside `secret`",
                 "remove it",
             );
@@ -89,7 +89,7 @@ impl Checker<'_> {
         let reflect = reflect.and_then(|reflect| self.reflect(reflect, secret.as_ref()));
         if reflect.as_ref().is_some_and(|reflect| !reflect.home) && !service_accounts.is_empty() {
             self.problem(
-                at.clone(),
+                &at,
                 "with `home: false` there is no Secret for `serviceAccounts` to pull with",
                 "remove one of the two",
             );

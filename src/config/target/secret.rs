@@ -140,7 +140,7 @@ impl Checker<'_> {
         let kind = self.secret_kind(kind.as_ref(), registries);
         if immutable && !recreate {
             self.problem(
-                location.clone(),
+                &location,
                 "an immutable Secret could never follow its source",
                 "add `recreate: true`, or leave `immutable` out",
             );
@@ -174,7 +174,7 @@ impl Checker<'_> {
     ) {
         for key in map.keys().filter(|key| *key == MARK || is_provenance(key)) {
             let what = format!("the {kind} `{key}` is keyferry's own mark of what it may change");
-            self.problem(at.clone(), what, "leave it out; other labels are free");
+            self.problem(at, what, "leave it out; other labels are free");
         }
     }
 
@@ -214,7 +214,7 @@ impl Checker<'_> {
             &kind, SecretKind::Fields(name) if name != secret::OPAQUE && !name.contains('/')
         ) {
             self.problem(
-                at.clone(),
+                &at,
                 format!("`{text}` is no type of a Secret"),
                 match meant_type(&text) {
                     Some(meant) => format!("did you mean `{meant}`?"),
@@ -227,7 +227,7 @@ impl Checker<'_> {
         }
         if secret::is_reserved(&text) {
             self.problem(
-                at.clone(),
+                &at,
                 format!("Secrets of type `{text}` carry rights of their own and are never written"),
                 "use another type",
             );
@@ -239,7 +239,7 @@ impl Checker<'_> {
     fn no_registries(&mut self, at: Option<Location>) {
         if let Some(at) = at {
             self.problem(
-                at,
+                &at,
                 "`registries` is of use only with `type: dockerconfigjson`",
                 "add `type: dockerconfigjson` to the Secret, or remove `registries`",
             );
