@@ -168,33 +168,41 @@ impl Checker<'_> {
             app_role,
             token,
         } = written.value;
-        let mut ways = Vec::new();
-        if let Some(kubernetes) = kubernetes {
-            ways.push(Some(self.kubernetes_auth(kubernetes)));
-        }
-        if let Some(jwt) = jwt {
-            ways.push(self.jwt_auth(&at, jwt));
-        }
-        if let Some(RawAppRole {
-            mount,
+        let ways = [
+            (
+                "kubernetes",
+                kubernetes.map(|written| Some(self.kubernetes_auth(written))),
+            ),
+            ("jwt", jwt.map(|written| self.jwt_auth(&at, written))),
+            (
+                "appRole",
+                app_role.map(|written| Some(self.app_role(written))),
+            ),
+            (
+                "token",
+                token.map(|token| {
+                    Some(VaultAuth::Token {
+                        file: self.path(&token.file),
+                    })
+                }),
+            ),
+        ];
+        self.only(&at, "`auth`", ways)
+    }
+
+    fn app_role(&mut self, written: RawAppRole) -> VaultAuth {
+        let RawAppRole {
             role_id_file,
             secret_id_file,
+            mount,
             wrapped,
-        }) = app_role
-        {
-            ways.push(Some(VaultAuth::AppRole {
-                mount: self.mount(mount, "approle"),
-                role_id_file: self.path(&role_id_file),
-                secret_id_file: self.path(&secret_id_file),
-                wrapped,
-            }));
+        } = written;
+        VaultAuth::AppRole {
+            mount: self.mount(mount, "approle"),
+            role_id_file: self.path(&role_id_file),
+            secret_id_file: self.path(&secret_id_file),
+            wrapped,
         }
-        if let Some(RawToken { file }) = token {
-            ways.push(Some(VaultAuth::Token {
-                file: self.path(&file),
-            }));
-        }
-        self.only(&at, "`auth`", "kubernetes, jwt, appRole, token", ways)
     }
 
     fn kubernetes_auth(&mut self, written: RawKubernetesAuth) -> VaultAuth {
@@ -217,17 +225,22 @@ impl Checker<'_> {
             token_file,
             github_actions,
         } = written;
-        let mut sources = Vec::new();
-        if let Some(file) = token_file {
-            sources.push(Some(JwtSource::File(self.path(&file))));
-        }
-        if let Some(RawGithubActions { audience }) = github_actions {
-            let audience = self.name(&audience, "the audience");
-            sources.push(Some(JwtSource::GithubActions { audience }));
-        }
+        let sources = [
+            (
+                "tokenFile",
+                token_file.map(|file| Some(JwtSource::File(self.path(&file)))),
+            ),
+            (
+                "githubActions",
+                github_actions.map(|RawGithubActions { audience }| {
+                    let audience = self.name(&audience, "the audience");
+                    Some(JwtSource::GithubActions { audience })
+                }),
+            ),
+        ];
         let mount = self.mount(mount, "jwt");
         let role = self.name(&role, "the role");
-        let token = self.only(at, "`jwt`", "tokenFile, githubActions", sources)?;
+        let token = self.only(at, "`jwt`", sources)?;
         Some(VaultAuth::Jwt { mount, role, token })
     }
 

@@ -73,21 +73,11 @@ pub struct ComputedField {
 
 impl Checker<'_> {
     pub(super) fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
-        let At {
-            value,
-            line,
-            column,
-        } = written;
-        let (template, encoding) = match value {
-            RawField::Template(value) => (
-                At {
-                    value: Hidden(value),
-                    line,
-                    column,
-                },
-                None,
-            ),
-            RawField::Encoded(RawEncodedField { template, encoding }) => (template, encoding),
+        let (template, encoding) = match &written.value {
+            RawField::Template(text) => (written.with(Hidden(text.clone())), None),
+            RawField::Encoded(RawEncodedField { template, encoding }) => {
+                (template.clone(), *encoding)
+            }
         };
         ComputedField {
             at: self.at(&template),

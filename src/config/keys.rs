@@ -154,68 +154,65 @@ impl Checker<'_> {
             server,
             secret,
         } = written.value;
-        let mut keys = Vec::new();
+        if let Some(server) = server.as_ref().filter(|_| vault.is_none()) {
+            self.useless(server, "server", "`vault`");
+        }
         let mut passphrase = passphrase_file.map(|file| self.path(&file));
-        if let Some(file) = file {
-            keys.push(Some(AgeKey::File {
+        let file = file.map(|file| {
+            Some(AgeKey::File {
                 file: self.path(&file),
                 passphrase: passphrase.take(),
-            }));
+            })
+        });
+        let vault = vault.map(|vault| {
+            let (read, field) = self.vault_field(&vault, server)?;
+            Some(AgeKey::Vault { read, field })
+        });
+        let keys = [
+            ("file", file),
+            ("ssh", ssh.map(|file| Some(AgeKey::Ssh(self.path(&file))))),
+            (
+                "passphraseFile",
+                passphrase.map(|file| Some(AgeKey::Passphrase(file))),
+            ),
+            ("vault", vault),
+            (
+                "secret",
+                secret.map(|secret| Some(self.age_key_secret(secret.value))),
+            ),
+        ];
+        self.only(&at, "a key", keys)
+    }
+
+    fn age_key_secret(&mut self, written: RawSecretKeyRef) -> AgeKey {
+        let RawSecretKeyRef {
+            namespace,
+            name,
+            key,
+        } = written;
+        AgeKey::Secret {
+            at: self.object(namespace, &name, "the Secret's name"),
+            key: self.name(&key, "the key"),
         }
-        if let Some(file) = ssh {
-            keys.push(Some(AgeKey::Ssh(self.path(&file))));
-        }
-        keys.extend(passphrase.map(AgeKey::Passphrase).map(Some));
-        if let Some(vault) = vault {
-            let found = self.vault_field(&vault, server.as_ref());
-            keys.push(found.map(|(read, field)| AgeKey::Vault { read, field }));
-        } else if let Some(server) = server {
-            self.problem(
-                &server,
-                "`server` is of use only beside `vault`",
-                "remove it",
-            );
-        }
-        if let Some(secret) = secret {
-            let RawSecretKeyRef {
-                namespace,
-                name,
-                key,
-            } = secret.value;
-            keys.push(Some(AgeKey::Secret {
-                at: SecretRef {
-                    namespace: namespace.map(|namespace| self.namespace(&namespace)),
-                    name: self.object_name(&name, "the Secret's name"),
-                },
-                key: self.name(&key, "the key"),
-            }));
-        }
-        self.only(
-            &at,
-            "a key",
-            "file, ssh, passphraseFile, vault, secret",
-            keys,
-        )
     }
 
     /// `path#field`.
     fn vault_field(
         &mut self,
         written: &At<Shown>,
-        server: Option<&At<Shown>>,
+        server: Option<At<Shown>>,
     ) -> Option<(VaultRead, String)> {
-        let at = self.at(written);
         let text = self.text(written);
         let Some((path, field)) = text.split_once('#').filter(|(_, field)| !field.is_empty())
         else {
             self.problem(
-                &at,
+                written,
                 format!("`{text}` names no field"),
                 "write it as `path#field`",
             );
             return None;
         };
-        let read = self.vault_read(path, &at, server.map(|server| server.value.0.clone()))?;
+        let read = self.vault_read(path, written, server)?;
         Some((read, field.to_owned()))
     }
 }
@@ -295,24 +292,25 @@ impl Checker<'_> {
             vault,
             server,
         } = written.value;
-        let mut keys = Vec::new();
-        if let Some(file) = file {
-            keys.push(Some(SealedKey::File(self.path(&file))));
+        if let Some(server) = server.as_ref().filter(|_| vault.is_none()) {
+            self.useless(server, "server", "`vault`");
         }
-        if let Some(secret) = secret {
-            keys.push(Some(self.sealed_key_secret(secret)));
-        }
-        if let Some(vault) = vault {
-            let found = self.vault_field(&vault, server.as_ref());
-            keys.push(found.map(|(read, field)| SealedKey::Vault { read, field }));
-        } else if let Some(server) = server {
-            self.problem(
-                &server,
-                "`server` is of use only beside `vault`",
-                "remove it",
-            );
-        }
-        self.only(&at, "a key", "file, secret, vault", keys)
+        let vault = vault.map(|vault| {
+            let (read, field) = self.vault_field(&vault, server)?;
+            Some(SealedKey::Vault { read, field })
+        });
+        let keys = [
+            (
+                "file",
+                file.map(|file| Some(SealedKey::File(self.path(&file)))),
+            ),
+            (
+                "secret",
+                secret.map(|secret| Some(self.sealed_key_secret(secret))),
+            ),
+            ("vault", vault),
+        ];
+        self.only(&at, "a key", keys)
     }
 
     fn sealed_key_secret(&mut self, written: At<RawSealedKeySecret>) -> SealedKey {

@@ -96,22 +96,17 @@ impl Checker<'_> {
             allow_unauthenticated,
         } = written.value;
         if allow_unauthenticated && sops.is_none() {
-            self.problem(
-                &at,
-                "`allowUnauthenticated` is of use only beside `sops`",
-                "remove it",
-            );
+            self.useless(&at, "allowUnauthenticated", "`sops`");
         }
         let name = self.set_name(name, prune, &at);
         let given = [
-            sops.map(|pattern| (pattern, true)),
-            sealed.map(|pattern| (pattern, false)),
+            ("sops", sops.map(|pattern| Some((pattern, true)))),
+            ("sealed", sealed.map(|pattern| Some((pattern, false)))),
         ];
-        let given = given.into_iter().flatten().map(Some).collect();
         let namespaces = namespaces.iter();
         let namespaces = namespaces.map(|namespace| self.namespace(namespace));
         let namespaces = namespaces.collect();
-        let (pattern, is_sops) = self.only(&at, "`manifests`", "sops, sealed", given)?;
+        let (pattern, is_sops) = self.only(&at, "`manifests`", given)?;
         let files = self.found(&pattern).into_iter().map(|file| {
             if is_sops {
                 Source::Sops {

@@ -58,9 +58,19 @@ pub fn resolve(at: &SecretRef, own_namespace: &str) -> ObjectName {
 impl Checker<'_> {
     pub(super) fn secret_ref(&mut self, written: At<RawSecretRef>) -> SecretRef {
         let RawSecretRef { namespace, name } = written.value;
+        self.object(namespace, &name, "the Secret's name")
+    }
+
+    /// An object of a namespace, or of our own.
+    pub(super) fn object(
+        &mut self,
+        namespace: Option<At<Shown>>,
+        name: &At<Shown>,
+        what: &str,
+    ) -> SecretRef {
         SecretRef {
             namespace: namespace.map(|namespace| self.namespace(&namespace)),
-            name: self.object_name(&name, "the Secret's name"),
+            name: self.object_name(name, what),
         }
     }
 

@@ -43,14 +43,14 @@ impl Checker<'_> {
         name: Option<At<Shown>>,
         pid_file: Option<At<Shown>>,
     ) -> Option<Process> {
-        let mut given = Vec::new();
-        if let Some(name) = name {
-            let name = self.name(&name, "the program's name");
-            given.push(Some(Process::Named(name)));
-        }
-        if let Some(file) = pid_file {
-            given.push(Some(Process::PidFile(self.path(&file))));
-        }
-        self.only(at, what, "process, pidFile", given)
+        let named = |name| Some(Process::Named(self.name(&name, "the program's name")));
+        let given = [
+            ("process", name.map(named)),
+            (
+                "pidFile",
+                pid_file.map(|file| Some(Process::PidFile(self.path(&file)))),
+            ),
+        ];
+        self.only(at, what, given)
     }
 }

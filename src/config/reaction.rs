@@ -134,20 +134,13 @@ impl Checker<'_> {
             restart,
             webhook,
         } = written.value;
-        let mut given = Vec::new();
-        if let Some(signal) = signal {
-            given.push(self.signal(&at, signal));
-        }
-        if let Some(run) = run {
-            given.push(self.command(&at, run));
-        }
-        if let Some(restart) = restart {
-            given.push(self.restart(&at, restart));
-        }
-        if let Some(webhook) = webhook {
-            given.push(self.webhook(webhook));
-        }
-        self.only(&at, "a reaction", "signal, run, restart, webhook", given)
+        let given = [
+            ("signal", signal.map(|written| self.signal(&at, written))),
+            ("run", run.map(|written| self.command(&at, written))),
+            ("restart", restart.map(|written| self.restart(&at, written))),
+            ("webhook", webhook.map(|written| self.webhook(written))),
+        ];
+        self.only(&at, "a reaction", given)
     }
 }
 
@@ -272,33 +265,23 @@ impl Checker<'_> {
             daemon_set,
             wait,
         } = written;
+        let given = |kind, name: Option<At<Shown>>| name.map(|name| Some((kind, name)));
         let given = [
-            (Workload::Deployment, deployment),
-            (Workload::StatefulSet, stateful_set),
-            (Workload::DaemonSet, daemon_set),
+            ("deployment", given(Workload::Deployment, deployment)),
+            ("statefulSet", given(Workload::StatefulSet, stateful_set)),
+            ("daemonSet", given(Workload::DaemonSet, daemon_set)),
         ];
-        let given = given.into_iter();
-        let given = given.filter_map(|(kind, name)| Some(Some((kind, name?))));
-        let given: Vec<Option<(Workload, At<Shown>)>> = given.collect();
-        let known = "deployment, statefulSet, daemonSet";
         let wait = wait.and_then(|text| self.duration(&text));
-        let (kind, name) = self.only(at, "`restart`", known, given)?;
-        let part = |value: &str| At {
-            value: Shown(value.to_owned()),
-            line: name.line,
-            column: name.column,
-        };
+        let (kind, name) = self.only(at, "`restart`", given)?;
+        let part = |value: &str| name.with(Shown(value.to_owned()));
         let text = self.text(&name);
         let (namespace, name) = match text.split_once('/') {
-            Some((namespace, name)) => (Some(self.namespace(&part(namespace))), name),
-            None => (None, text.as_str()),
+            Some((namespace, name)) => (Some(part(namespace)), part(name)),
+            None => (None, part(&text)),
         };
         Some(Reaction::Restart {
             kind,
-            at: SecretRef {
-                namespace,
-                name: self.object_name(&part(name), "the workload's name"),
-            },
+            at: self.object(namespace, &name, "the workload's name"),
             wait,
         })
     }

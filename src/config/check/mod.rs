@@ -231,20 +231,26 @@ impl Checker<'_> {
         self.base.join(text)
     }
 
-    /// The only one of several alternatives that was written.
-    pub(super) fn only<T>(
+    /// What means nothing where something else was not written.
+    pub(super) fn useless(&mut self, at: &impl Placed, what: &str, beside: &str) {
+        let what = format!("`{what}` is of use only beside {beside}");
+        self.problem(at, what, "remove it");
+    }
+
+    /// The only one of several alternatives that was written. Each has its key, and what was
+    /// written there, as far as it can be used.
+    pub(super) fn only<T, const N: usize>(
         &mut self,
         at: &Location,
         what: &str,
-        known: &str,
-        mut given: Vec<Option<T>>,
+        alternatives: [(&str, Option<Option<T>>); N],
     ) -> Option<T> {
-        if given.len() == 1 {
-            return given.pop()?;
-        }
-        let (count, verb) = match given.len() {
-            0 => ("none".to_owned(), "add"),
-            several => (several.to_string(), "keep"),
+        let known = alternatives.each_ref().map(|(key, _)| *key).join(", ");
+        let mut given = alternatives.into_iter().filter_map(|(_, given)| given);
+        let (count, verb) = match (given.next(), given.count()) {
+            (Some(only), 0) => return only,
+            (None, _) => ("none".to_owned(), "add"),
+            (Some(_), more) => ((more + 1).to_string(), "keep"),
         };
         self.problem(
             at,

@@ -128,9 +128,8 @@ impl Checker<'_> {
             encoding,
             flatten,
         } = written.value;
-        let only_vault =
-            vault.is_none() && (server.is_some() || version.is_some() || write.is_some());
-        if only_vault {
+        let only_vault = server.is_some() || version.is_some() || write.is_some();
+        if vault.is_none() && only_vault {
             self.problem(
                 &at,
                 "`server`, `version` and `write` are of use only beside `vault`",
@@ -138,62 +137,42 @@ impl Checker<'_> {
             );
         }
         if age.is_none() && sops.is_none() && format.is_some() {
-            self.problem(&at, "`format` is of use only beside a file", "remove it");
-        }
-        let mut sources = Vec::new();
-        if let Some(path) = vault {
-            let place = self.at(&path);
-            let text = self.text(&path);
-            let read = self.vault_read(&text, &place, server.map(|server| server.value.0));
-            let version = version.and_then(|version| self.version(version));
-            let write = write.map(|write| serde_json::Value::from_iter(write.value).to_string());
-            let whole = |read| {
-                Source::Vault(VaultRead {
-                    version,
-                    write,
-                    ..read
-                })
-            };
-            sources.push(read.map(whole));
+            self.useless(&at, "format", "a file");
         }
         if allow_unauthenticated && sops.is_none() {
-            self.problem(
-                &at,
-                "`allowUnauthenticated` is of use only beside `sops`",
-                "remove it",
-            );
+            self.useless(&at, "allowUnauthenticated", "`sops`");
         }
         let said = format.map(|written| written.value);
         let format_of = |path: &Path| said.unwrap_or_else(|| DocumentFormat::of(path));
-        if let Some(file) = age {
-            let path = self.path(&file);
-            let format = format_of(&path);
-            sources.push(Some(Source::Age { file: path, format }));
-        }
-        if let Some(file) = sops {
-            let path = self.path(&file);
-            sources.push(Some(Source::Sops {
-                format: format_of(&path),
-                file: path,
+        let sops = sops.map(|file| {
+            let file = self.path(&file);
+            Some(Source::Sops {
+                format: format_of(&file),
+                file,
                 allow_unauthenticated,
                 commit: None,
-            }));
-        }
-        if let Some(written) = sealed {
-            sources.push(Some(self.sealed(&written)));
-        }
-        if let Some(object) = sealed_secret {
-            sources.push(Some(Source::SealedObject(self.secret_ref(object))));
-        }
-        if let Some(secret) = secret {
-            sources.push(Some(Source::Secret(self.secret_ref(secret))));
-        }
-        let source = self.only(
-            &at,
-            "a source",
-            "vault, sops, sealed, sealedSecret, age, secret",
-            sources,
-        );
+            })
+        });
+        let age = age.map(|file| {
+            let file = self.path(&file);
+            let format = format_of(&file);
+            Some(Source::Age { file, format })
+        });
+        let mut object = |written| self.secret_ref(written);
+        let sealed_secret = sealed_secret.map(|name| Some(Source::SealedObject(object(name))));
+        let secret = secret.map(|name| Some(Source::Secret(object(name))));
+        let sources = [
+            (
+                "vault",
+                vault.map(|path| self.vault(&path, server, version, write)),
+            ),
+            ("sops", sops),
+            ("sealed", sealed.map(|file| Some(self.sealed(&file)))),
+            ("sealedSecret", sealed_secret),
+            ("age", age),
+            ("secret", secret),
+        ];
+        let source = self.only(&at, "a source", sources);
         let pick = pick.iter().map(|path| self.name(path, "this field"));
         let pick = pick.collect();
         let rename = rename.0.iter();

@@ -1,15 +1,16 @@
 //! Reads in Vault: paths and versions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
-use super::super::Location;
 use super::super::at::{At, Shown};
 use super::super::check::Checker;
 use super::super::vault::DEFAULT_SERVER;
+use super::Source;
 
 /// One read in Vault. Equal reads are made once in a pass.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,12 +30,29 @@ pub struct VaultRead {
 }
 
 impl Checker<'_> {
+    pub(super) fn vault(
+        &mut self,
+        path: &At<Shown>,
+        server: Option<At<Shown>>,
+        version: Option<At<RawVersion>>,
+        write: Option<At<BTreeMap<String, serde_json::Value>>>,
+    ) -> Option<Source> {
+        let text = self.text(path);
+        let read = self.vault_read(&text, path, server);
+        let version = version.and_then(|version| self.version(version));
+        Some(Source::Vault(VaultRead {
+            version,
+            write: write.map(|write| serde_json::Value::from_iter(write.value).to_string()),
+            ..read?
+        }))
+    }
+
     /// A Vault path in one spelling: without `/v1/` and outer slashes.
     pub(in super::super) fn vault_read(
         &mut self,
         text: &str,
-        at: &Location,
-        server: Option<String>,
+        at: &At<Shown>,
+        server: Option<At<Shown>>,
     ) -> Option<VaultRead> {
         let path = text.trim_matches('/');
         let (path, whole) = match path.strip_prefix("v1/") {
@@ -57,7 +75,7 @@ impl Checker<'_> {
             return None;
         }
         Some(VaultRead {
-            server: server.unwrap_or_else(|| DEFAULT_SERVER.to_owned()),
+            server: server.map_or_else(|| DEFAULT_SERVER.to_owned(), |server| server.value.0),
             path: path.to_owned(),
             exact: whole && !path.contains("/data/"),
             version: None,
@@ -100,15 +118,11 @@ impl Checker<'_> {
     pub(super) fn version(&mut self, written: At<RawVersion>) -> Option<u64> {
         let at = self.at(&written);
         let hint = "name one that is there, or leave `version` out for the newest";
-        let version = match written.value {
-            RawVersion::Number(version) => version,
+        let version = match &written.value {
+            RawVersion::Number(version) => *version,
             RawVersion::Variable(value) => {
                 let before = self.problems.len();
-                let text = self.text(&At {
-                    value: Shown(value),
-                    line: written.line,
-                    column: written.column,
-                });
+                let text = self.text(&written.with(Shown(value.clone())));
                 let parsed = text.trim().parse();
                 if parsed.is_err() && self.problems.len() == before {
                     let what = "the version is no whole number once its variable is filled in";

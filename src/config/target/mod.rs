@@ -80,11 +80,7 @@ impl Checker<'_> {
             service_accounts,
         } = written.value;
         if secret.is_none() && !service_accounts.is_empty() {
-            self.problem(
-                &at,
-                "`serviceAccounts` is of use only beside `secret`",
-                "remove it",
-            );
+            self.useless(&at, "serviceAccounts", "`secret`");
         }
         let reflect = reflect.and_then(|reflect| self.reflect(reflect, secret.as_ref()));
         if reflect.as_ref().is_some_and(|reflect| !reflect.home) && !service_accounts.is_empty() {
@@ -94,20 +90,17 @@ impl Checker<'_> {
                 "remove one of the two",
             );
         }
-        let mut targets = Vec::new();
-        if let Some(file) = file {
-            targets.push(self.file(file));
-        }
-        if let Some(files) = files {
-            targets.push(self.files(files));
-        }
-        if let Some(secret) = secret {
-            let accounts = service_accounts
-                .iter()
-                .map(|account| self.object_name(account, "the ServiceAccount"))
-                .collect();
-            targets.push(Some(self.secret(secret, accounts, reflect)));
-        }
-        self.only(&at, "a target", "file, files, secret", targets)
+        let secret = secret.map(|secret| {
+            let accounts = service_accounts.iter();
+            let accounts = accounts.map(|account| self.object_name(account, "the ServiceAccount"));
+            let accounts = accounts.collect();
+            Some(self.secret(secret, accounts, reflect))
+        });
+        let targets = [
+            ("file", file.map(|file| self.file(file))),
+            ("files", files.map(|files| self.files(files))),
+            ("secret", secret),
+        ];
+        self.only(&at, "a target", targets)
     }
 }

@@ -146,10 +146,7 @@ impl Checker<'_> {
             );
         }
         Target::Secret(SecretTarget {
-            at: SecretRef {
-                namespace: namespace.map(|namespace| self.namespace(&namespace)),
-                name: self.object_name(&name, "the Secret's name"),
-            },
+            at: self.object(namespace, &name, "the Secret's name"),
             kind,
             labels,
             annotations,
