@@ -45,8 +45,30 @@ pub struct Named<K> {
 }
 
 impl Checker<'_> {
+    /// Adds what can be used.
+    pub(super) fn keys(&mut self, written: RawKeys, keys: &mut Keys) {
+        let RawKeys {
+            age,
+            sealed,
+            recipients,
+        } = written;
+        for key in age {
+            let at = Some(self.at(&key));
+            keys.age
+                .extend(self.age_key(key).map(|key| Named { key, at }));
+        }
+        for key in sealed {
+            let at = Some(self.at(&key));
+            keys.sealed
+                .extend(self.sealed_key(key).map(|key| Named { key, at }));
+        }
+        let recipients = recipients.iter();
+        keys.recipients
+            .extend(recipients.map(|recipient| self.recipient(recipient)));
+    }
+
     /// The public half of a key, or a name of one.
-    pub(super) fn recipient(&mut self, written: &At<Shown>) -> String {
+    fn recipient(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the recipient");
         if is_private_key(&text) {
             self.problem(
@@ -144,7 +166,7 @@ impl AgeKey {
 }
 
 impl Checker<'_> {
-    pub(super) fn age_key(&mut self, written: At<RawAgeKey>) -> Option<AgeKey> {
+    fn age_key(&mut self, written: At<RawAgeKey>) -> Option<AgeKey> {
         let at = self.at(&written);
         let RawAgeKey {
             file,
@@ -284,7 +306,7 @@ const CONTROLLER_NAMESPACE: &str = "kube-system";
 const CONTROLLER_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key=active";
 
 impl Checker<'_> {
-    pub(super) fn sealed_key(&mut self, written: At<RawSealedKey>) -> Option<SealedKey> {
+    fn sealed_key(&mut self, written: At<RawSealedKey>) -> Option<SealedKey> {
         let at = self.at(&written);
         let RawSealedKey {
             file,

@@ -10,7 +10,6 @@ use super::check::Checker;
 use super::problem::Problem;
 use super::target::RawSecret;
 use super::{Delivery, SecretRef, Target};
-use crate::base::failure::Class;
 use crate::reflect::glob::Glob;
 use crate::reflect::selector::Selector;
 
@@ -210,17 +209,18 @@ pub(super) fn unsigned<'a>(
     let unsigned = deliveries
         .iter()
         .filter(move |delivery| !signs && delivery.to.iter().any(prunes));
-    unsigned.map(|delivery| Problem {
-        at: delivery.at.clone(),
-        what: format!(
-            "delivery `{}`: `prune` beside `reflect` needs `markKey`: without a key, anybody \
-             could make what looks like a copy",
-            delivery.name
-        ),
-        hint: Some(format!(
-            "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the \
-             key, and is made when it is not there"
-        )),
-        class: Class::Configuration,
+    unsigned.map(|delivery| {
+        Problem::new(
+            delivery.at.clone(),
+            format!(
+                "delivery `{}`: `prune` beside `reflect` needs `markKey`: without a key, anybody \
+                 could make what looks like a copy",
+                delivery.name
+            ),
+            format!(
+                "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the \
+                 key, and is made when it is not there"
+            ),
+        )
     })
 }

@@ -187,8 +187,8 @@ impl Checker<'_> {
         };
         Reflector {
             rules,
-            labels: self.keys(&labels),
-            annotations: self.keys(&annotations),
+            labels: self.key_patterns(&labels),
+            annotations: self.key_patterns(&annotations),
             parallel: self.parallel(parallel.as_ref()),
             silence: silence.map_or(SILENCE, |silence| self.silence(&silence)),
             lease: self.lease(lease),
@@ -294,7 +294,7 @@ impl Checker<'_> {
         }
     }
 
-    fn keys(&mut self, written: &[At<Shown>]) -> Vec<Glob> {
+    fn key_patterns(&mut self, written: &[At<Shown>]) -> Vec<Glob> {
         self.each_glob(written, Glob::parse_key, "no key of a label or annotation")
     }
 }

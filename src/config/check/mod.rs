@@ -8,18 +8,16 @@ mod outputs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::RawConfig;
 use super::at::{At, Shown};
 use super::expand::{ExpandError, expand};
 use super::outside::Outside;
 use super::problem::Problem;
 use super::vault::DEFAULT_SERVER;
+use super::{
+    Delivery, Keys, Location, ManifestSet, RawConfig, Reflector, SecretRef, Sidecar, VaultServer,
+};
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::Class;
-
-use super::{
-    AgeKey, Delivery, Location, ManifestSet, Reflector, SealedKey, SecretRef, Sidecar, VaultServer,
-};
 
 pub use merge::merge;
 
@@ -31,17 +29,15 @@ pub struct Parts {
     /// Something at the top could not be read: what is missing in the whole may have stood there.
     pub lost: bool,
     /// What each file calls the configuration; nothing where that is no name.
-    names: Vec<(Option<ConfigurationName>, Location)>,
+    names: Vec<(Location, Option<ConfigurationName>)>,
     vaults: Vec<VaultServer>,
     /// Servers that were declared, but not rightly: naming them is no second mistake.
     broken_vaults: Vec<String>,
-    age: Vec<(AgeKey, Location)>,
-    sealed: Vec<(SealedKey, Location)>,
-    sidecar: Vec<(Sidecar, Location)>,
-    recipients: Vec<String>,
+    keys: Keys,
+    sidecars: Vec<(Location, Sidecar)>,
     deliveries: Vec<Delivery>,
-    reflectors: Vec<(Reflector, Location)>,
-    mark_keys: Vec<(SecretRef, Location)>,
+    reflectors: Vec<(Location, Reflector)>,
+    mark_keys: Vec<(Location, SecretRef)>,
     manifests: Vec<ManifestSet>,
 }
 
@@ -71,14 +67,10 @@ pub fn check(
         mark_key,
         manifests,
     } = raw;
-    if let Some(name) = name {
-        let at = checker.at(&name);
-        parts.names.push((checker.configuration_name(&name), at));
-    }
-    if let Some(sidecar) = sidecar {
-        let at = checker.at(&sidecar);
-        parts.sidecar.push((checker.sidecar(sidecar), at));
-    }
+    let name = name.map(|name| (checker.at(&name), checker.configuration_name(&name)));
+    parts.names.extend(name);
+    let sidecar = sidecar.map(|written| (checker.at(&written), checker.sidecar(written)));
+    parts.sidecars.extend(sidecar);
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
         match checker.server(&name, vault) {
@@ -86,31 +78,14 @@ pub fn check(
             None => parts.broken_vaults.push(name),
         }
     }
-    for key in keys.age {
-        let at = checker.at(&key);
-        parts.age.extend(checker.age_key(key).map(|key| (key, at)));
-    }
-    for key in keys.sealed {
-        let at = checker.at(&key);
-        parts
-            .sealed
-            .extend(checker.sealed_key(key).map(|key| (key, at)));
-    }
-    for recipient in &keys.recipients {
-        parts.recipients.push(checker.recipient(recipient));
-    }
+    checker.keys(keys, &mut parts.keys);
     for delivery in deliveries {
-        let delivery = checker.delivery(delivery);
-        parts.deliveries.push(delivery);
+        parts.deliveries.push(checker.delivery(delivery));
     }
-    if let Some(reflector) = reflector {
-        let at = checker.at(&reflector);
-        parts.reflectors.push((checker.reflector(reflector), at));
-    }
-    if let Some(mark_key) = mark_key {
-        let at = checker.at(&mark_key);
-        parts.mark_keys.push((checker.mark_key(mark_key), at));
-    }
+    let reflector = reflector.map(|written| (checker.at(&written), checker.reflector(written)));
+    parts.reflectors.extend(reflector);
+    let mark_key = mark_key.map(|written| (checker.at(&written), checker.mark_key(written)));
+    parts.mark_keys.extend(mark_key);
     for set in manifests {
         parts.manifests.extend(checker.manifests(set));
     }
@@ -175,10 +150,8 @@ impl Checker<'_> {
         let at = at.place(self.file);
         if !self.broken.contains(&at) {
             self.problems.push(Problem {
-                at,
-                what: what.into(),
-                hint: Some(hint.into()),
                 class,
+                ..Problem::new(at, what, hint)
             });
         }
     }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::super::problem::Problem;
 use super::super::target::normal;
 use super::super::{Delivery, FileFormat, Location, SecretRef, Target};
-use crate::base::failure::Class;
 use crate::base::overlap::{Claim, Met, Overlaps};
 
 /// What one target occupies.
@@ -46,14 +45,11 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
             && let Some(earlier) = places.get(met.number)
         {
             let (first, what) = (location(earlier), in_common(earlier, place, &met));
-            problems.push(Problem {
-                at: location(place).clone(),
-                what: format!("{what} is the target of two outputs"),
-                hint: Some(format!(
-                    "the other is at {first}; give one of them another place"
-                )),
-                class: Class::Configuration,
-            });
+            problems.push(Problem::new(
+                location(place).clone(),
+                format!("{what} is the target of two outputs"),
+                format!("the other is at {first}; give one of them another place"),
+            ));
         }
         taken.enter(number, &claim);
     }

@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::place;
-use crate::base::failure::Class;
 use crate::base::observed::Place;
 use crate::config::problem::Problem;
 use crate::config::{Config, Location, Target};
@@ -118,14 +117,14 @@ fn problem(target: &Target, found: &Identity, inputs: &[Input]) -> Option<Proble
         },
         (Target::Files(_) | Target::Secret(_), _) => false,
     })?;
-    Some(Problem {
-        at: location(target).clone(),
-        what: format!(
-            "{target} is also read: {} is {}",
-            read.file.display(),
-            read.what
-        ),
-        hint: Some("give this target another place".to_owned()),
-        class: Class::Configuration,
-    })
+    let what = format!(
+        "{target} is also read: {} is {}",
+        read.file.display(),
+        read.what
+    );
+    Some(Problem::new(
+        location(target).clone(),
+        what,
+        "give this target another place",
+    ))
 }
