@@ -37,13 +37,8 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         }
         servers.insert(server.name.clone(), server);
     }
-    let mut names: BTreeMap<&str, &Location> = BTreeMap::new();
-    for delivery in &deliveries {
-        if let Some(first) = names.insert(&delivery.name, &delivery.at) {
-            let what = format!("delivery `{}`", delivery.name);
-            problems.push(twice(&what, first, &delivery.at, RENAME));
-        }
-    }
+    let named = deliveries.iter().map(|one| (one.name.as_str(), &one.at));
+    distinct("delivery", named, problems);
     for (server, at) in mentioned(&deliveries, &keys) {
         if !lost
             && !servers.contains_key(server)
@@ -57,14 +52,10 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let mark_key = once(mark_keys, "the section `markKey`", RENAME, problems);
     let unsigned = reflect::unsigned(&deliveries, mark_key.as_ref());
     problems.extend(unsigned.filter(|_| !lost));
-    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
-    for set in &manifests {
-        let Some(name) = &set.name else { continue };
-        if let Some(first) = sets.insert(name, &set.at) {
-            let what = format!("a set of manifests `{name}`");
-            problems.push(twice(&what, first, &set.at, RENAME));
-        }
-    }
+    let named = manifests
+        .iter()
+        .filter_map(|set| Some((set.name.as_deref()?, &set.at)));
+    distinct("a set of manifests", named, problems);
     outputs::check(&deliveries, problems);
     let needed = name::needed(&deliveries, &manifests, reflector_at.as_ref());
     let name = name::merge(called, needed.filter(|_| !lost), problems);
@@ -81,6 +72,20 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         reflector,
         mark_key,
         manifests,
+    }
+}
+
+/// No two of a kind have one name.
+fn distinct<'a>(
+    kind: &str,
+    all: impl Iterator<Item = (&'a str, &'a Location)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut seen = BTreeMap::new();
+    for (name, at) in all {
+        if let Some(first) = seen.insert(name, at) {
+            problems.push(twice(&format!("{kind} `{name}`"), first, at, RENAME));
+        }
     }
 }
 

@@ -249,22 +249,15 @@ pub enum Source {
 impl Source {
     /// One name for all spellings that may turn out to be the same source.
     pub fn whatever_its_spelling(&self) -> Self {
-        match self {
-            Self::Vault(read) => {
-                let parts = read.path.split('/').filter(|part| *part != "data");
-                Self::Vault(VaultRead {
-                    path: parts.collect::<Vec<_>>().join("/"),
-                    exact: false,
-                    ..read.clone()
-                })
-            }
-            Self::Age { .. }
-            | Self::Sops { .. }
-            | Self::Sealed { .. }
-            | Self::SealedObject(_)
-            | Self::SealedManifests { .. }
-            | Self::Secret(_) => self.clone(),
-        }
+        let Some(read) = self.vault() else {
+            return self.clone();
+        };
+        let parts = read.path.split('/').filter(|part| *part != "data");
+        Self::Vault(VaultRead {
+            path: parts.collect::<Vec<_>>().join("/"),
+            exact: false,
+            ..read.clone()
+        })
     }
 }
 
@@ -334,17 +327,6 @@ impl Source {
             | Self::Sealed { .. }
             | Self::SealedManifests { .. }
             | Self::SealedObject(_) => None,
-        }
-    }
-
-    /// Whether it is a file here, so that reading it asks no server.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Age { .. }
-            | Self::Sops { .. }
-            | Self::Sealed { .. }
-            | Self::SealedManifests { .. } => true,
-            Self::Vault(_) | Self::SealedObject(_) | Self::Secret(_) => false,
         }
     }
 }

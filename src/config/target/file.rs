@@ -64,13 +64,14 @@ pub struct FileTarget {
 impl Checker<'_> {
     pub(super) fn file(&mut self, written: At<RawFile>) -> Option<Target> {
         let at = self.at(&written);
-        let raw = written.value;
-        let Some(place) = &raw.path else {
+        let mut raw = written.value;
+        let Some(place) = raw.path.take() else {
             self.problem(&at, "`path` is missing here", "add `path: …`");
             return None;
         };
-        let path = self.target_path(place);
-        let format = self.file_format(&raw, place, &path, &at);
+        let path = self.target_path(&place);
+        let keep_mode = raw.edit && raw.mode.is_none();
+        let format = self.file_format(&mut raw, &place, &path, &at);
         let access = Access {
             mode: self.mode(raw.mode.as_ref(), Access::PRIVATE.mode),
             dir_mode: self.mode(raw.dir_mode.as_ref(), Access::PRIVATE.dir_mode),
@@ -80,7 +81,7 @@ impl Checker<'_> {
             require_tmpfs: raw.require_tmpfs,
             adopt: raw.adopt,
             in_place: raw.in_place,
-            keep_mode: raw.edit && raw.mode.is_none(),
+            keep_mode,
         };
         Some(Target::File(FileTarget {
             path,

@@ -1,5 +1,6 @@
 //! What is written into a file.
 
+use std::mem::take;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -61,75 +62,57 @@ pub enum FileFormat {
 }
 
 impl Checker<'_> {
+    /// What a format takes is taken from what was written; what is left is of no use.
     pub(super) fn file_format(
         &mut self,
-        raw: &RawFile,
+        raw: &mut RawFile,
         place: &At<Shown>,
         path: &Path,
         at: &Location,
     ) -> Option<FileFormat> {
-        let format = match (&raw.format, by_name(path)) {
-            (Some(format), _) => format.value,
-            (None, _) if raw.template.is_some() => RawFileFormat::Template,
-            (None, Some(format)) => format,
-            (None, None) => {
-                self.problem(
-                    place,
-                    "the name of this file does not tell its format",
-                    "add `format:` with dotenv, json, yaml, properties, raw or template",
-                );
-                return None;
-            }
-        };
-        let dotenv = matches!(format, RawFileFormat::Dotenv);
-        let useless = [
-            (raw.edit && !dotenv, "edit", "dotenv"),
-            (
-                raw.as_strings && !matches!(format, RawFileFormat::Json),
-                "asStrings",
-                "json",
-            ),
-            (
-                raw.field.is_some() && !matches!(format, RawFileFormat::Raw),
-                "field",
-                "raw",
-            ),
-            (
-                raw.template.is_some() && !matches!(format, RawFileFormat::Template),
-                "template",
-                "template",
-            ),
-        ];
-        for (_, option, of) in useless.into_iter().filter(|(wrong, ..)| *wrong) {
+        let of_template = raw.template.as_ref().map(|_| RawFileFormat::Template);
+        let said = raw.format.as_ref().map(|format| format.value);
+        let Some(format) = said.or(of_template).or_else(|| by_name(path)) else {
             self.problem(
-                at,
-                format!("`{option}` is of use only with `format: {of}`"),
-                "remove it",
+                place,
+                "the name of this file does not tell its format",
+                "add `format:` with dotenv, json, yaml, properties, raw or template",
             );
+            return None;
+        };
+        let format = match format {
+            RawFileFormat::Dotenv => Some(FileFormat::Dotenv {
+                edit: take(&mut raw.edit),
+            }),
+            RawFileFormat::Json => Some(FileFormat::Json {
+                as_strings: take(&mut raw.as_strings),
+            }),
+            RawFileFormat::Yaml => Some(FileFormat::Yaml),
+            RawFileFormat::Properties => Some(FileFormat::Properties),
+            RawFileFormat::Raw => Some(FileFormat::Raw {
+                field: take(&mut raw.field).map(|field| self.name(&field, "the field")),
+            }),
+            RawFileFormat::Template => self.template(take(&mut raw.template), at),
+        };
+        let left = [
+            (raw.edit, "edit", "dotenv"),
+            (raw.as_strings, "asStrings", "json"),
+            (raw.field.is_some(), "field", "raw"),
+            (raw.template.is_some(), "template", "template"),
+        ];
+        for (_, option, of) in left.into_iter().filter(|(left, ..)| *left) {
+            let what = format!("`{option}` is of use only with `format: {of}`");
+            self.problem(at, what, "remove it");
         }
-        Some(match format {
-            RawFileFormat::Dotenv => FileFormat::Dotenv { edit: raw.edit },
-            RawFileFormat::Json => FileFormat::Json {
-                as_strings: raw.as_strings,
-            },
-            RawFileFormat::Yaml => FileFormat::Yaml,
-            RawFileFormat::Properties => FileFormat::Properties,
-            RawFileFormat::Raw => FileFormat::Raw {
-                field: raw
-                    .field
-                    .as_ref()
-                    .map(|field| self.name(field, "the field")),
-            },
-            RawFileFormat::Template => self.template(raw.template.as_ref(), at)?,
-        })
+        format
     }
 
-    fn template(&mut self, written: Option<&At<Shown>>, at: &Location) -> Option<FileFormat> {
+    fn template(&mut self, written: Option<At<Shown>>, at: &Location) -> Option<FileFormat> {
         let Some(file) = written else {
             self.problem(at, "`template` is missing here", "add `template: FILE`");
             return None;
         };
-        let path = self.path(file);
+        let path = self.path(&file);
         match (self.outside.read)(&path) {
             Ok(text) => Some(FileFormat::Template {
                 text,
@@ -138,7 +121,7 @@ impl Checker<'_> {
             Err(error) => {
                 let what = format!("template {} cannot be read: {error}", path.display());
                 let hint = "the path starts at this configuration's folder";
-                self.report(class_of_reading(&error), file, what, hint);
+                self.report(class_of_reading(&error), &file, what, hint);
                 None
             }
         }
