@@ -35,6 +35,15 @@ pub struct Keys {
     pub recipients: Vec<String>,
 }
 
+/// What `keys` has a list of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// age identities; SOPS files have their own.
+    Age,
+    /// Private keys of the sealed-secrets controller.
+    Sealed,
+}
+
 /// A key and where it is named.
 #[derive(Debug, Clone)]
 pub struct Named<K> {

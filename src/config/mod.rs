@@ -45,7 +45,7 @@ use std::path::Path;
 pub use auth::{JwtSource, VaultAuth};
 pub use delivery::Delivery;
 pub use field::{ComputedField, FieldName};
-pub use keys::{AgeKey, Keys, Named, SealedKey};
+pub use keys::{AgeKey, KeyKind, Keys, Named, SealedKey};
 pub use manifests::ManifestSet;
 pub use object::{SecretRef, resolve};
 pub use process::Process;

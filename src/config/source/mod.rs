@@ -13,7 +13,7 @@ use super::at::{At, Ordered, Shown, exactly_one};
 use super::check::Checker;
 use super::object::RawSecretRef;
 use super::vault::DEFAULT_SERVER;
-use super::{Location, SecretRef};
+use super::{KeyKind, Location, SecretRef};
 use crate::base::history::Hold;
 use vault::RawVersion;
 
@@ -259,9 +259,7 @@ impl Source {
             ..read.clone()
         })
     }
-}
 
-impl Source {
     /// The file that it is read from.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -300,20 +298,14 @@ impl Source {
         }
     }
 
-    /// Whether keys of ours open it.
-    pub fn is_encrypted(&self) -> bool {
+    /// Whose keys open it, where it is encrypted.
+    pub fn opened_by(&self) -> Option<KeyKind> {
         match self {
-            Self::Age { .. } | Self::Sops { .. } => true,
-            Self::Sealed { .. } | Self::SealedObject(_) | Self::SealedManifests { .. } => true,
-            Self::Vault(_) | Self::Secret(_) => false,
-        }
-    }
-
-    /// Whether it is a SealedSecret.
-    pub fn is_sealed(&self) -> bool {
-        match self {
-            Self::Sealed { .. } | Self::SealedObject(_) | Self::SealedManifests { .. } => true,
-            Self::Age { .. } | Self::Sops { .. } | Self::Vault(_) | Self::Secret(_) => false,
+            Self::Age { .. } | Self::Sops { .. } => Some(KeyKind::Age),
+            Self::Sealed { .. } | Self::SealedObject(_) | Self::SealedManifests { .. } => {
+                Some(KeyKind::Sealed)
+            }
+            Self::Vault(_) | Self::Secret(_) => None,
         }
     }
 
@@ -329,9 +321,7 @@ impl Source {
             | Self::SealedObject(_) => None,
         }
     }
-}
 
-impl Source {
     /// The same text wherever the configuration lies: see [`Source::name_beside`].
     pub fn beside(&self, folder: &Path) -> String {
         let (kind, name) = self.name_beside(folder);
