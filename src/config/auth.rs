@@ -134,6 +134,24 @@ pub enum JwtSource {
 }
 
 impl VaultAuth {
+    /// The mount of its method, where it has one.
+    pub fn mount(&self) -> Option<&str> {
+        match self {
+            Self::Kubernetes { mount, .. }
+            | Self::Jwt { mount, .. }
+            | Self::AppRole { mount, .. } => Some(mount),
+            Self::Token { .. } => None,
+        }
+    }
+
+    /// The role that it names, where it names one.
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::Kubernetes { role, .. } | Self::Jwt { role, .. } => Some(role),
+            Self::AppRole { .. } | Self::Token { .. } => None,
+        }
+    }
+
     /// The files that show who we are.
     pub fn files(&self) -> Vec<&Path> {
         match self {
@@ -168,24 +186,14 @@ impl Checker<'_> {
             app_role,
             token,
         } = written.value;
+        let kubernetes = kubernetes.map(|written| Some(self.kubernetes_auth(written)));
+        let app_role = app_role.map(|written| Some(self.app_role(written)));
+        let token = token.map(|RawToken { file }| self.path(&file));
         let ways = [
-            (
-                "kubernetes",
-                kubernetes.map(|written| Some(self.kubernetes_auth(written))),
-            ),
+            ("kubernetes", kubernetes),
             ("jwt", jwt.map(|written| self.jwt_auth(&at, written))),
-            (
-                "appRole",
-                app_role.map(|written| Some(self.app_role(written))),
-            ),
-            (
-                "token",
-                token.map(|token| {
-                    Some(VaultAuth::Token {
-                        file: self.path(&token.file),
-                    })
-                }),
-            ),
+            ("appRole", app_role),
+            ("token", token.map(|file| Some(VaultAuth::Token { file }))),
         ];
         self.only(&at, "`auth`", ways)
     }
@@ -225,19 +233,12 @@ impl Checker<'_> {
             token_file,
             github_actions,
         } = written;
-        let sources = [
-            (
-                "tokenFile",
-                token_file.map(|file| Some(JwtSource::File(self.path(&file)))),
-            ),
-            (
-                "githubActions",
-                github_actions.map(|RawGithubActions { audience }| {
-                    let audience = self.name(&audience, "the audience");
-                    Some(JwtSource::GithubActions { audience })
-                }),
-            ),
-        ];
+        let file = token_file.map(|file| Some(JwtSource::File(self.path(&file))));
+        let runner = github_actions.map(|RawGithubActions { audience }| {
+            let audience = self.name(&audience, "the audience");
+            Some(JwtSource::GithubActions { audience })
+        });
+        let sources = [("tokenFile", file), ("githubActions", runner)];
         let mount = self.mount(mount, "jwt");
         let role = self.name(&role, "the role");
         let token = self.only(at, "`jwt`", sources)?;

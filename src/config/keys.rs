@@ -199,18 +199,15 @@ impl Checker<'_> {
             let (read, field) = self.vault_field(&vault, server)?;
             Some(AgeKey::Vault { read, field })
         });
+        let ssh = ssh.map(|file| Some(AgeKey::Ssh(self.path(&file))));
+        let passphrase = passphrase.map(|file| Some(AgeKey::Passphrase(file)));
+        let secret = secret.map(|secret| Some(self.age_key_secret(secret.value)));
         let keys = [
             ("file", file),
-            ("ssh", ssh.map(|file| Some(AgeKey::Ssh(self.path(&file))))),
-            (
-                "passphraseFile",
-                passphrase.map(|file| Some(AgeKey::Passphrase(file))),
-            ),
+            ("ssh", ssh),
+            ("passphraseFile", passphrase),
             ("vault", vault),
-            (
-                "secret",
-                secret.map(|secret| Some(self.age_key_secret(secret.value))),
-            ),
+            ("secret", secret),
         ];
         self.only(&at, "a key", keys)
     }
@@ -330,17 +327,9 @@ impl Checker<'_> {
             let (read, field) = self.vault_field(&vault, server)?;
             Some(SealedKey::Vault { read, field })
         });
-        let keys = [
-            (
-                "file",
-                file.map(|file| Some(SealedKey::File(self.path(&file)))),
-            ),
-            (
-                "secret",
-                secret.map(|secret| Some(self.sealed_key_secret(secret))),
-            ),
-            ("vault", vault),
-        ];
+        let file = file.map(|file| Some(SealedKey::File(self.path(&file))));
+        let secret = secret.map(|secret| Some(self.sealed_key_secret(secret)));
+        let keys = [("file", file), ("secret", secret), ("vault", vault)];
         self.only(&at, "a key", keys)
     }
 

@@ -43,14 +43,8 @@ impl Checker<'_> {
         name: Option<At<Shown>>,
         pid_file: Option<At<Shown>>,
     ) -> Option<Process> {
-        let named = |name| Some(Process::Named(self.name(&name, "the program's name")));
-        let given = [
-            ("process", name.map(named)),
-            (
-                "pidFile",
-                pid_file.map(|file| Some(Process::PidFile(self.path(&file)))),
-            ),
-        ];
-        self.only(at, what, given)
+        let name = name.map(|name| Some(Process::Named(self.name(&name, "the program's name"))));
+        let file = pid_file.map(|file| Some(Process::PidFile(self.path(&file))));
+        self.only(at, what, [("process", name), ("pidFile", file)])
     }
 }

@@ -161,13 +161,12 @@ impl Checker<'_> {
         let mut object = |written| self.secret_ref(written);
         let sealed_secret = sealed_secret.map(|name| Some(Source::SealedObject(object(name))));
         let secret = secret.map(|name| Some(Source::Secret(object(name))));
+        let vault = vault.map(|path| self.vault(&path, server, version, write));
+        let sealed = sealed.map(|file| Some(self.sealed(&file)));
         let sources = [
-            (
-                "vault",
-                vault.map(|path| self.vault(&path, server, version, write)),
-            ),
+            ("vault", vault),
             ("sops", sops),
-            ("sealed", sealed.map(|file| Some(self.sealed(&file)))),
+            ("sealed", sealed),
             ("sealedSecret", sealed_secret),
             ("age", age),
             ("secret", secret),

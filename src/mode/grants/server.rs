@@ -68,7 +68,7 @@ pub async fn grants(all: &[Granted], terms: &Terms) -> Result<Vec<Grant>, Failur
             let key = Key {
                 address: server.address.clone(),
                 namespace: server.namespace.clone(),
-                mount: mount(&server.auth).map(str::to_owned),
+                mount: server.auth.mount().map(str::to_owned),
                 name: name.clone(),
             };
             let grant = found.entry(key).or_insert_with(|| Grant {
@@ -111,25 +111,14 @@ struct Key {
     name: String,
 }
 
-fn mount(auth: &VaultAuth) -> Option<&str> {
-    match auth {
-        VaultAuth::Kubernetes { mount, .. }
-        | VaultAuth::Jwt { mount, .. }
-        | VaultAuth::AppRole { mount, .. } => Some(mount),
-        VaultAuth::Token { .. } => None,
-    }
-}
-
 /// The role's name is that of the policy too.
 fn name(one: &Granted, server: &VaultServer, terms: &Terms) -> String {
-    match &server.auth {
-        VaultAuth::Kubernetes { role, .. } | VaultAuth::Jwt { role, .. } => role.clone(),
-        VaultAuth::AppRole { .. } | VaultAuth::Token { .. } => {
-            let own = one.config.name.as_ref().map(ToString::to_string);
-            let named = terms.name.clone().or(own);
-            named.unwrap_or_else(|| one.account.name.clone())
-        }
+    if let Some(role) = server.auth.role() {
+        return role.to_owned();
     }
+    let own = one.config.name.as_ref().map(ToString::to_string);
+    let named = terms.name.clone().or(own);
+    named.unwrap_or_else(|| one.account.name.clone())
 }
 
 /// What a configuration needs at one of its servers.
@@ -293,7 +282,7 @@ impl Grant {
                 return;
             }
         }
-        let mount = mount(&self.server.auth).unwrap_or_default();
+        let mount = self.server.auth.mount().unwrap_or_default();
         self.role = Some(Role {
             path: format!("auth/{mount}/role/{}", self.policy),
             fields,
