@@ -74,6 +74,20 @@ impl Checker<'_> {
         }
     }
 
+    /// The same of one that has a usual name.
+    pub(super) fn object_or(
+        &mut self,
+        usual: &str,
+        namespace: Option<At<Shown>>,
+        name: Option<At<Shown>>,
+        what: &str,
+    ) -> SecretRef {
+        SecretRef {
+            namespace: namespace.map(|namespace| self.namespace(&namespace)),
+            name: name.map_or_else(|| usual.to_owned(), |name| self.object_name(&name, what)),
+        }
+    }
+
     /// A name that Kubernetes accepts.
     pub(super) fn object_name(&mut self, written: &At<Shown>, what: &str) -> String {
         let text = self.name(written, what);

@@ -10,7 +10,7 @@ use super::at::{At, Hidden, Shown};
 use super::check::Checker;
 use super::process::Process;
 use super::{Location, SecretRef};
-use crate::format::address::is_loopback;
+use crate::format::address::is_private;
 
 /// Exactly one reaction to a change.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -310,10 +310,7 @@ impl Checker<'_> {
         } = written;
         let text = self.text(&url);
         let uri: Option<http::Uri> = text.parse().ok();
-        let host = uri.as_ref().and_then(|uri| uri.host().map(str::to_owned));
-        let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
-        let local = host.as_deref().is_some_and(is_loopback);
-        if !(host.is_some() && (scheme == Some("https") || (scheme == Some("http") && local))) {
+        if !uri.is_some_and(|uri| is_private(&uri)) {
             self.problem(
                 &url,
                 "the webhook's address is not https://, nor http:// on this machine",

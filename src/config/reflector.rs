@@ -278,20 +278,9 @@ impl Checker<'_> {
     }
 
     fn lease(&mut self, written: Option<At<RawLease>>) -> SecretRef {
-        let (namespace, name) = match written {
-            Some(At {
-                value: RawLease { namespace, name },
-                ..
-            }) => (namespace, name),
-            None => (None, None),
-        };
-        SecretRef {
-            namespace: namespace.map(|namespace| self.namespace(&namespace)),
-            name: name.map_or_else(
-                || LEASE.to_owned(),
-                |name| self.object_name(&name, "the Lease's name"),
-            ),
-        }
+        let written = written.map(|lease| (lease.value.namespace, lease.value.name));
+        let (namespace, name) = written.unwrap_or_default();
+        self.object_or(LEASE, namespace, name, "the Lease's name")
     }
 
     fn key_patterns(&mut self, written: &[At<Shown>]) -> Vec<Glob> {

@@ -10,6 +10,7 @@ use super::at::{At, Shown};
 use super::check::Checker;
 use super::process::{Process, RawEndWith};
 use super::window::{RawWindow, Window};
+use crate::format::address::is_bare;
 
 /// How `keyferry sidecar` and `keyferry exec --watch` stay.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -124,11 +125,9 @@ impl Checker<'_> {
 
 /// gRPC has no port of its own that could be left out.
 fn collector(text: &str) -> Option<Collector> {
-    let uri: http::Uri = text.parse().ok()?;
-    let plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    let authority = uri
-        .authority()
-        .filter(|authority| plain && !authority.as_str().contains('@'))?;
+    let uri: Option<http::Uri> = text.parse().ok();
+    let uri = uri.filter(is_bare)?;
+    let authority = uri.authority()?;
     match (uri.scheme_str()?, authority.port_u16()) {
         ("grpc", Some(_)) => Some(Collector::Grpc(format!("http://{authority}"))),
         ("grpcs", Some(_)) => Some(Collector::Grpc(format!("https://{authority}"))),

@@ -10,7 +10,7 @@ use super::auth::{RawAuth, VaultAuth};
 use super::check::Checker;
 use super::{Config, Location};
 use crate::base::failure::Class;
-use crate::format::address::is_loopback;
+use crate::format::address::{is_bare, is_private};
 
 /// A Vault or OpenBao server and our identity there.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -145,50 +145,26 @@ impl Checker<'_> {
     }
 
     fn address(&mut self, text: String, at: Location, allow_plaintext: bool) -> Option<String> {
-        let (class, what, hint) = match Address::parse(&text) {
-            Err(what) => (Class::Configuration, what, "write it as https://host:8200"),
-            Ok(address) if address.plain && !address.loopback && !allow_plaintext => (
-                Class::Refused,
-                format!("`{text}` would send tokens and values in clear text"),
-                "use https://, or say `allowPlaintext: true`",
-            ),
-            Ok(_) => return Some(text.trim_end_matches('/').to_owned()),
+        let uri: Option<http::Uri> = text.parse().ok();
+        let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        let what = match &uri {
+            _ if text.is_empty() => {
+                "the Vault server has no address, and VAULT_ADDR is not set".to_owned()
+            }
+            None => format!("`{text}` is no server address"),
+            Some(uri) if !is_bare(uri) => {
+                format!("`{text}` holds more than scheme, host and port")
+            }
+            Some(uri) if !allow_plaintext && !is_private(uri) => {
+                let what = format!("`{text}` would send tokens and values in clear text");
+                let hint = "use https://, or say `allowPlaintext: true`";
+                self.report(Class::Refused, &at, what, hint);
+                return None;
+            }
+            Some(_) => return Some(text.trim_end_matches('/').to_owned()),
         };
-        self.report(class, &at, what, hint);
+        self.problem(&at, what, "write it as https://host:8200");
         None
-    }
-}
-
-/// What matters of a server's address.
-struct Address {
-    plain: bool,
-    loopback: bool,
-}
-
-impl Address {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("the Vault server has no address, and VAULT_ADDR is not set".to_owned());
-        }
-        let wrong = || format!("`{text}` is no server address");
-        let uri: http::Uri = text.parse().map_err(|_| wrong())?;
-        let plain = match uri.scheme_str() {
-            Some("http") => true,
-            Some("https") => false,
-            _ => return Err(wrong()),
-        };
-        let host = uri.host().ok_or_else(wrong)?;
-        let authority = uri
-            .authority()
-            .map(http::uri::Authority::as_str)
-            .unwrap_or_default();
-        if authority.contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(format!("`{text}` holds more than scheme, host and port"));
-        }
-        Ok(Self {
-            plain,
-            loopback: is_loopback(host),
-        })
     }
 }
 
