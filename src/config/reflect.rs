@@ -186,13 +186,7 @@ impl Checker<'_> {
     /// The Secret with the keys of the marks.
     pub(super) fn mark_key(&mut self, written: At<RawMarkKey>) -> SecretRef {
         let RawMarkKey { namespace, name } = written.value;
-        SecretRef {
-            namespace: namespace.map(|namespace| self.object_name(&namespace, "the namespace")),
-            name: name.map_or_else(
-                || usual_mark_key().name,
-                |name| self.object_name(&name, "the name of the Secret"),
-            ),
-        }
+        self.object_or(MARK_KEY, namespace, name, "the name of the Secret")
     }
 }
 
