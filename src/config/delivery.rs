@@ -122,10 +122,7 @@ impl Checker<'_> {
             .map(|(name, field)| self.computed(name, field))
             .collect();
         let has_targets = !to.is_empty();
-        let to: Vec<Target> = to
-            .into_iter()
-            .filter_map(|target| self.target(target))
-            .collect();
+        let to = self.each(to, Self::target);
         let staleness = Staleness {
             refresh: refresh.and_then(|text| self.duration(&text)),
             max_age: max_age.and_then(|text| self.duration(&text)),
@@ -133,13 +130,12 @@ impl Checker<'_> {
             on_denied: self.on_failure("onDenied", false, on_denied),
             on_unavailable: self.on_failure("onUnavailable", false, on_unavailable),
             accept_cached,
-            windows: self.windows(windows),
+            windows: self.each(windows, Self::window),
         };
         self.staleness_suits(&at, &staleness, &to);
         let history = history.and_then(|written| self.history(&written, has_targets));
         let sources = from.len();
-        let from = from.into_iter();
-        let from: Vec<_> = from.filter_map(|from| self.from(from)).collect();
+        let from = self.each(from, Self::from);
         if from.len() < sources {
             // Its fields are unknown now.
             self.broken.push(at.clone());
@@ -152,10 +148,7 @@ impl Checker<'_> {
             allow_empty,
             to,
             history,
-            on_change: on_change
-                .into_iter()
-                .filter_map(|reaction| self.reaction(reaction))
-                .collect(),
+            on_change: self.each(on_change, Self::reaction),
             staleness,
             name,
             at,

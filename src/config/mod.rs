@@ -172,11 +172,7 @@ impl Config {
             })
         };
         let target = delivery.to.iter().find(called);
-        Some(target.map_or(&delivery.at, |target| match target {
-            Target::File(file) => &file.at,
-            Target::Files(set) => &set.at,
-            Target::Secret(secret) => &secret.location,
-        }))
+        Some(target.map_or(&delivery.at, Target::place))
     }
 
     /// Every source, and whose it is: of a delivery or of a set of manifests.

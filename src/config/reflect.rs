@@ -115,7 +115,7 @@ impl Checker<'_> {
             namespaces: globs,
             selector: selector.and_then(|selector| self.selector(&selector)),
             rename: rename.map(|name| self.object_name(&name, "the copies' name")),
-            pick: pick.iter().map(|key| self.name(key, "this key")).collect(),
+            pick: self.names(&pick, "this key"),
             labels,
             home,
             prune,

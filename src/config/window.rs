@@ -144,12 +144,7 @@ pub enum RawDay {
 }
 
 impl Checker<'_> {
-    pub(super) fn windows(&mut self, written: Vec<At<RawWindow>>) -> Vec<Window> {
-        let windows = written.into_iter();
-        windows.filter_map(|window| self.window(window)).collect()
-    }
-
-    fn window(&mut self, written: At<RawWindow>) -> Option<Window> {
+    pub(super) fn window(&mut self, written: At<RawWindow>) -> Option<Window> {
         let at = self.at(&written);
         let RawWindow {
             days,

@@ -188,6 +188,25 @@ impl Checker<'_> {
         text
     }
 
+    /// What can be used of a list.
+    pub(super) fn each<R, T>(
+        &mut self,
+        written: Vec<R>,
+        one: fn(&mut Self, R) -> Option<T>,
+    ) -> Vec<T> {
+        let written = written.into_iter();
+        written.filter_map(|written| one(self, written)).collect()
+    }
+
+    /// Texts that must not be empty.
+    pub(super) fn names(
+        &mut self,
+        written: &[At<impl Deref<Target = str>>],
+        what: &str,
+    ) -> Vec<String> {
+        written.iter().map(|name| self.name(name, what)).collect()
+    }
+
     /// A path, joined with the folder of the file.
     pub(super) fn path(&mut self, written: &At<Shown>) -> PathBuf {
         let text = self.name(written, "this path");

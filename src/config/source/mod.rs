@@ -172,15 +172,13 @@ impl Checker<'_> {
             ("secret", secret),
         ];
         let source = self.only(&at, "a source", sources);
-        let pick = pick.iter().map(|path| self.name(path, "this field"));
-        let pick = pick.collect();
         let rename = rename.0.iter();
         let rename = rename.map(|(old, new)| (old.clone(), self.name(new, "the new name")));
         let rename = rename.collect();
         Some(From {
             source: source?,
             prefix: prefix.0,
-            pick,
+            pick: self.names(&pick, "this field"),
             rename,
             overrides: r#override,
             optional,

@@ -7,10 +7,10 @@ mod secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::SecretRef;
 use super::at::{At, Shown, exactly_one};
 use super::check::Checker;
 use super::reflect::RawReflect;
+use super::{Location, SecretRef};
 use file::{RawFile, RawFiles};
 
 pub(super) use file::normal;
@@ -49,6 +49,15 @@ pub enum Target {
 }
 
 impl Target {
+    /// Where it was written.
+    pub fn place(&self) -> &Location {
+        match self {
+            Self::File(file) => &file.at,
+            Self::Files(files) => &files.at,
+            Self::Secret(secret) => &secret.location,
+        }
+    }
+
     /// The Secret that it is, if it is one.
     pub fn secret(&self) -> Option<SecretRef> {
         match self {

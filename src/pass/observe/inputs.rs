@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::place;
 use crate::base::observed::Place;
 use crate::config::problem::Problem;
-use crate::config::{Config, Location, Target};
+use crate::config::{Config, Target};
 use crate::disk::{leads_into_set, promptly};
 
 /// What tells one file from another: itself, or, where nothing stands yet, its place.
@@ -83,14 +83,6 @@ fn path(target: &Target) -> Option<PathBuf> {
     }
 }
 
-fn location(target: &Target) -> &Location {
-    match target {
-        Target::File(file) => &file.at,
-        Target::Files(files) => &files.at,
-        Target::Secret(secret) => &secret.location,
-    }
-}
-
 /// The place of what is absent is looked for only where it is `placed`: that takes many calls.
 fn identity(path: &Path, placed: bool) -> Identity {
     match std::fs::metadata(path) {
@@ -123,7 +115,7 @@ fn problem(target: &Target, found: &Identity, inputs: &[Input]) -> Option<Proble
         read.what
     );
     Some(Problem::new(
-        location(target).clone(),
+        target.place().clone(),
         what,
         "give this target another place",
     ))
