@@ -133,7 +133,7 @@ impl Checker<'_> {
             windows: self.each(windows, Self::window),
         };
         self.staleness_suits(&at, &staleness, &to);
-        let history = history.and_then(|written| self.history(&written, has_targets));
+        let history = history.map(|written| self.history(&written, has_targets));
         let sources = from.len();
         let from = self.each(from, Self::from);
         if from.len() < sources {
@@ -155,15 +155,16 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn history(&mut self, written: &At<u64>, has_targets: bool) -> Option<usize> {
-        let count = written.value;
-        if !(1..=100).contains(&count) {
-            let what = format!("`history: {count}` is out of bounds");
-            self.problem(written, what, "write 1 to 100, for example 20");
-        } else if !has_targets {
+    fn history(&mut self, written: &At<u64>, has_targets: bool) -> usize {
+        if !has_targets {
             let what = "`history` needs a target to lie beside";
             self.problem(written, what, "add `to:`, or remove it");
         }
-        usize::try_from(count).ok()
+        self.bounded(
+            written,
+            "history",
+            1..=100,
+            "write 1 to 100, for example 20",
+        )
     }
 }

@@ -35,6 +35,16 @@ pub struct Keys {
     pub recipients: Vec<String>,
 }
 
+impl Keys {
+    /// What of them is read in Vault, and where that was written.
+    pub fn in_vault(&self) -> impl Iterator<Item = (&VaultRead, Option<&Location>)> {
+        let age = self.age.iter().map(|one| (one.key.vault(), &one.at));
+        let sealed = self.sealed.iter().map(|one| (one.key.vault(), &one.at));
+        age.chain(sealed)
+            .filter_map(|(read, at)| Some((read?, at.as_ref())))
+    }
+}
+
 /// What `keys` has a list of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
@@ -158,6 +168,13 @@ pub enum AgeKey {
 }
 
 impl AgeKey {
+    fn vault(&self) -> Option<&VaultRead> {
+        match self {
+            Self::Vault { read, .. } => Some(read),
+            Self::File { .. } | Self::Ssh(_) | Self::Passphrase(_) | Self::Secret { .. } => None,
+        }
+    }
+
     /// The files that it is read from.
     pub fn files(&self) -> Vec<&Path> {
         match self {
@@ -185,9 +202,6 @@ impl Checker<'_> {
             server,
             secret,
         } = written.value;
-        if let Some(server) = server.as_ref().filter(|_| vault.is_none()) {
-            self.useless(server, "server", "`vault`");
-        }
         let mut passphrase = passphrase_file.map(|file| self.path(&file));
         let file = file.map(|file| {
             Some(AgeKey::File {
@@ -195,10 +209,8 @@ impl Checker<'_> {
                 passphrase: passphrase.take(),
             })
         });
-        let vault = vault.map(|vault| {
-            let (read, field) = self.vault_field(&vault, server)?;
-            Some(AgeKey::Vault { read, field })
-        });
+        let vault = self.vault_field(vault, server);
+        let vault = vault.map(|vault| vault.map(|(read, field)| AgeKey::Vault { read, field }));
         let ssh = ssh.map(|file| Some(AgeKey::Ssh(self.path(&file))));
         let passphrase = passphrase.map(|file| Some(AgeKey::Passphrase(file)));
         let secret = secret.map(|secret| Some(self.age_key_secret(secret.value)));
@@ -224,24 +236,27 @@ impl Checker<'_> {
         }
     }
 
-    /// `path#field`.
+    /// `path#field`, and the server beside it.
     fn vault_field(
         &mut self,
-        written: &At<Shown>,
+        written: Option<At<Shown>>,
         server: Option<At<Shown>>,
-    ) -> Option<(VaultRead, String)> {
-        let text = self.text(written);
-        let Some((path, field)) = text.split_once('#').filter(|(_, field)| !field.is_empty())
-        else {
-            self.problem(
-                written,
-                format!("`{text}` names no field"),
-                "write it as `path#field`",
-            );
+    ) -> Option<Option<(VaultRead, String)>> {
+        let Some(written) = written else {
+            if let Some(server) = server {
+                self.useless(&server, "server", "`vault`");
+            }
             return None;
         };
-        let read = self.vault_read(path, written, server)?;
-        Some((read, field.to_owned()))
+        let text = self.text(&written);
+        let parts = text.split_once('#').filter(|(_, field)| !field.is_empty());
+        let Some((path, field)) = parts else {
+            let what = format!("`{text}` names no field");
+            self.problem(&written, what, "write it as `path#field`");
+            return Some(None);
+        };
+        let read = self.vault_read(path, &written, server);
+        Some(read.map(|read| (read, field.to_owned())))
     }
 }
 
@@ -297,6 +312,13 @@ pub enum SealedKey {
 }
 
 impl SealedKey {
+    fn vault(&self) -> Option<&VaultRead> {
+        match self {
+            Self::Vault { read, .. } => Some(read),
+            Self::File(_) | Self::Selector { .. } | Self::Secret(_) => None,
+        }
+    }
+
     /// The file that it is read from.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -308,7 +330,6 @@ impl SealedKey {
 
 /// Where the sealed-secrets controller usually runs, and how it marks its keys.
 const CONTROLLER_NAMESPACE: &str = "kube-system";
-
 const CONTROLLER_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key=active";
 
 impl Checker<'_> {
@@ -320,13 +341,8 @@ impl Checker<'_> {
             vault,
             server,
         } = written.value;
-        if let Some(server) = server.as_ref().filter(|_| vault.is_none()) {
-            self.useless(server, "server", "`vault`");
-        }
-        let vault = vault.map(|vault| {
-            let (read, field) = self.vault_field(&vault, server)?;
-            Some(SealedKey::Vault { read, field })
-        });
+        let vault = self.vault_field(vault, server);
+        let vault = vault.map(|vault| vault.map(|(read, field)| SealedKey::Vault { read, field }));
         let file = file.map(|file| Some(SealedKey::File(self.path(&file))));
         let secret = secret.map(|secret| Some(self.sealed_key_secret(secret)));
         let keys = [("file", file), ("secret", secret), ("vault", vault)];

@@ -133,7 +133,7 @@ const SYSTEM: &str = "kube-*";
 const LEASE: &str = "keyferry-reflector";
 
 /// Writes under way at once by default; more would only wait in the API server.
-const PARALLEL: u64 = 16;
+const PARALLEL: usize = 16;
 
 /// How long it must be quiet before deletions are judged.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -189,7 +189,9 @@ impl Checker<'_> {
             rules,
             labels: self.key_patterns(&labels),
             annotations: self.key_patterns(&annotations),
-            parallel: self.parallel(parallel.as_ref()),
+            parallel: parallel.map_or(PARALLEL, |number| {
+                self.bounded(&number, "parallel", 1..=256, "write a number from 1 to 256")
+            }),
             silence: silence.map_or(SILENCE, |silence| self.silence(&silence)),
             lease: self.lease(lease),
             // Of all files together: see where they are merged.
@@ -244,23 +246,6 @@ impl Checker<'_> {
         Limits {
             least: number(written.least, usual.least),
             percent,
-        }
-    }
-
-    fn parallel(&mut self, written: Option<&At<u64>>) -> usize {
-        let number = written.map_or(PARALLEL, |written| written.value);
-        match usize::try_from(number) {
-            Ok(number @ 1..=256) => number,
-            Ok(_) | Err(_) => {
-                if let Some(written) = written {
-                    self.problem(
-                        written,
-                        format!("`parallel: {number}` is out of bounds"),
-                        "write a number from 1 to 256",
-                    );
-                }
-                1
-            }
         }
     }
 

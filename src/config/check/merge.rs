@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use super::super::problem::{Problem, nearest};
 use super::super::reflect;
 use super::super::vault::DEFAULT_SERVER;
-use super::super::{
-    AgeKey, Config, Delivery, Keys, Location, Reflector, SealedKey, VaultRead, VaultServer,
-};
+use super::super::{Config, Delivery, Keys, Location, Reflector, VaultServer};
 use super::{Parts, name, outputs};
 
 /// Merges what all files declare and checks what only the whole can show.
@@ -109,18 +107,9 @@ fn mentioned<'a>(
 ) -> impl Iterator<Item = (&'a str, &'a Location)> {
     let sources = deliveries.iter().flat_map(|delivery| &delivery.from);
     let sources = sources.filter_map(|from| Some((from.source.vault()?, &from.at)));
-    let age = keys.age.iter().filter_map(|age| match &age.key {
-        AgeKey::Vault { read, .. } => Some((read, age.at.as_ref()?)),
-        AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
-            None
-        }
-    });
-    let sealed = keys.sealed.iter().filter_map(|sealed| match &sealed.key {
-        SealedKey::Vault { read, .. } => Some((read, sealed.at.as_ref()?)),
-        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
-    });
-    let reads = sources.chain(age).chain(sealed);
-    reads.map(|(read, at): (&VaultRead, &Location)| (read.server.as_str(), at))
+    let keys = keys.in_vault().filter_map(|(read, at)| Some((read, at?)));
+    let reads = sources.chain(keys);
+    reads.map(|(read, at)| (read.server.as_str(), at))
 }
 
 fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultServer>) -> Problem {

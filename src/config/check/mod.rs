@@ -5,7 +5,7 @@ mod merge;
 mod name;
 mod outputs;
 
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use super::at::{At, Shown};
@@ -186,6 +186,21 @@ impl Checker<'_> {
             self.problem(written, format!("{what} is empty"), "write a name");
         }
         text
+    }
+
+    /// A number that is in bounds, or is said not to be.
+    pub(super) fn bounded(
+        &mut self,
+        written: &At<u64>,
+        key: &str,
+        bounds: RangeInclusive<u64>,
+        hint: &str,
+    ) -> usize {
+        let number = written.value;
+        if !bounds.contains(&number) {
+            self.problem(written, format!("`{key}: {number}` is out of bounds"), hint);
+        }
+        usize::try_from(number).unwrap_or(usize::MAX)
     }
 
     /// What can be used of a list.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::transit::OfFiles;
 use super::{Account, Granted, Mode};
 use crate::base::failure::{Class, Failure};
-use crate::config::{AgeKey, Config, JwtSource, SealedKey, VaultAuth, VaultRead, VaultServer};
+use crate::config::{Config, JwtSource, VaultAuth, VaultRead, VaultServer};
 use crate::vault::Session;
 use crate::vault::admin::{Role, RoleField};
 use crate::vault::rights::{Capability, Need, of_read, versioned};
@@ -156,17 +156,8 @@ fn add(all: &mut Paths, key: (String, Capability), need: Need) {
 fn reads(config: &Config, follows: bool) -> impl Iterator<Item = (&VaultRead, bool)> {
     let sources = config.sources();
     let sources = sources.filter_map(move |(_, source)| Some((source.vault()?, follows)));
-    let age = config.keys.age.iter().filter_map(|key| match &key.key {
-        AgeKey::Vault { read, field: _ } => Some((read, false)),
-        AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
-            None
-        }
-    });
-    let sealed = config.keys.sealed.iter().filter_map(|key| match &key.key {
-        SealedKey::Vault { read, field: _ } => Some((read, false)),
-        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
-    });
-    sources.chain(age).chain(sealed)
+    let keys = config.keys.in_vault().map(|(read, _)| (read, false));
+    sources.chain(keys)
 }
 
 /// Of two possible paths the server says which it is: the policy names no other.
