@@ -143,21 +143,11 @@ impl Checker<'_> {
         parse: fn(&str) -> Option<Glob>,
         what: &str,
     ) -> Vec<Glob> {
-        let mut globs = Vec::new();
-        for written in written {
-            let text = self.text(written);
-            match parse(&text) {
-                Some(glob) => globs.push(glob),
-                None => {
-                    self.problem(
-                        written,
-                        format!("`{text}` is {what}"),
-                        "`*` stands for any text, `?` for any character",
-                    );
-                }
-            }
-        }
+        let hint = "`*` stands for any text, `?` for any character";
+        let globs = written.iter();
         globs
+            .filter_map(|written| self.read(written, parse, what, hint))
+            .collect()
     }
 }
 

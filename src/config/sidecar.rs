@@ -109,17 +109,13 @@ pub enum Collector {
 
 impl Checker<'_> {
     fn collector(&mut self, written: &At<Shown>) -> Option<Collector> {
-        let text = self.text(written);
-        let found = collector(&text);
-        if found.is_none() {
-            self.problem(
-                written,
-                format!("`{text}` is no address of a collector"),
-                "write it as grpc://host:4317 or http://host:4318, without a path; with TLS \
-                 grpcs:// or https://",
-            );
-        }
-        found
+        self.read(
+            written,
+            collector,
+            "no address of a collector",
+            "write it as grpc://host:4317 or http://host:4318, without a path; with TLS grpcs:// \
+             or https://",
+        )
     }
 }
 

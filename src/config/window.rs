@@ -176,29 +176,21 @@ impl Checker<'_> {
         let Some(written) = written else {
             return Some(usual);
         };
-        let text = self.text(&written);
-        let read = minute(&text).filter(|minute| *minute <= latest);
-        if read.is_none() {
-            self.problem(
-                &written,
-                format!("`{text}` is no time of day"),
-                "write it as \"22:00\"; `to` may be \"24:00\"",
-            );
-        }
-        read
+        self.read(
+            &written,
+            |text| minute(text).filter(|minute| *minute <= latest),
+            "no time of day",
+            "write it as \"22:00\"; `to` may be \"24:00\"",
+        )
     }
 
     fn zone(&mut self, written: &At<Shown>) -> Option<TimeZone> {
-        let text = self.text(written);
-        let read = zone(&text);
-        if read.is_none() {
-            self.problem(
-                written,
-                format!("`{text}` is no time zone that keyferry knows"),
-                "write UTC, an offset such as \"+02:00\", or a name such as Europe/Berlin",
-            );
-        }
-        read
+        self.read(
+            written,
+            zone,
+            "no time zone that keyferry knows",
+            "write UTC, an offset such as \"+02:00\", or a name such as Europe/Berlin",
+        )
     }
 }
 

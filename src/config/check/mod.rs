@@ -188,6 +188,22 @@ impl Checker<'_> {
         text
     }
 
+    /// What a text means; where it means nothing, `what` says what it is not.
+    pub(super) fn read<T>(
+        &mut self,
+        written: &At<Shown>,
+        read: impl FnOnce(&str) -> Option<T>,
+        what: &str,
+        hint: &str,
+    ) -> Option<T> {
+        let text = self.text(written);
+        let found = read(&text);
+        if found.is_none() {
+            self.problem(written, format!("`{text}` is {what}"), hint);
+        }
+        found
+    }
+
     /// A number that is in bounds, or is said not to be.
     pub(super) fn bounded(
         &mut self,

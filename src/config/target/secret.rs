@@ -181,37 +181,31 @@ impl Checker<'_> {
         registries: Vec<At<RawRegistry>>,
     ) -> SecretKind {
         let registries_at = registries.first().map(|first| self.at(first));
-        let registries: Vec<Registry> = registries
-            .into_iter()
-            .map(|registry| {
-                let RawRegistry {
-                    server,
-                    username,
-                    password,
-                } = registry.value;
-                Registry {
-                    server: Some(self.name(&server, "the registry's address")),
-                    username: self.name(&username, "the field"),
-                    password: self.name(&password, "the field"),
-                }
-            })
-            .collect();
-        let Some(written) = written else {
-            self.no_registries(registries_at);
-            return SecretKind::of(secret::OPAQUE);
-        };
-        let text = self.name(written, "the type");
+        let registries = registries.into_iter();
+        let registries = registries.map(|registry| self.registry(registry.value));
+        let registries = registries.collect();
+        let text = written.map_or_else(
+            || secret::OPAQUE.to_owned(),
+            |written| self.name(written, "the type"),
+        );
         let kind = match secret::known_type(&text) {
             Some(secret::PULL) => return SecretKind::DockerConfigJson { registries },
             Some(secret::TLS) => SecretKind::Tls,
             known => SecretKind::of(known.unwrap_or(&text)),
         };
-        let at = self.at(written);
+        if let Some(at) = registries_at {
+            self.problem(
+                &at,
+                "`registries` is of use only with `type: dockerconfigjson`",
+                "add `type: dockerconfigjson` to the Secret, or remove `registries`",
+            );
+        }
+        let Some(written) = written else { return kind };
         if matches!(
             &kind, SecretKind::Fields(name) if name != secret::OPAQUE && !name.contains('/')
         ) {
             self.problem(
-                &at,
+                written,
                 format!("`{text}` is no type of a Secret"),
                 match meant_type(&text) {
                     Some(meant) => format!("did you mean `{meant}`?"),
@@ -224,22 +218,24 @@ impl Checker<'_> {
         }
         if secret::is_reserved(&text) {
             self.problem(
-                &at,
+                written,
                 format!("Secrets of type `{text}` carry rights of their own and are never written"),
                 "use another type",
             );
         }
-        self.no_registries(registries_at);
         kind
     }
 
-    fn no_registries(&mut self, at: Option<Location>) {
-        if let Some(at) = at {
-            self.problem(
-                &at,
-                "`registries` is of use only with `type: dockerconfigjson`",
-                "add `type: dockerconfigjson` to the Secret, or remove `registries`",
-            );
+    fn registry(&mut self, written: RawRegistry) -> Registry {
+        let RawRegistry {
+            server,
+            username,
+            password,
+        } = written;
+        Registry {
+            server: Some(self.name(&server, "the registry's address")),
+            username: self.name(&username, "the field"),
+            password: self.name(&password, "the field"),
         }
     }
 }
