@@ -152,6 +152,15 @@ impl VaultAuth {
         }
     }
 
+    /// The same in another role, where it names one.
+    pub fn in_role(mut self, name: &str) -> Option<Self> {
+        match &mut self {
+            Self::Kubernetes { role, .. } | Self::Jwt { role, .. } => name.clone_into(role),
+            Self::AppRole { .. } | Self::Token { .. } => return None,
+        }
+        Some(self)
+    }
+
     /// The files that show who we are.
     pub fn files(&self) -> Vec<&Path> {
         match self {

@@ -48,7 +48,7 @@ impl Checker<'_> {
     }
 
     /// A Vault path in one spelling: without `/v1/` and outer slashes.
-    pub(in super::super) fn vault_read(
+    pub(in crate::config) fn vault_read(
         &mut self,
         text: &str,
         at: &At<Shown>,

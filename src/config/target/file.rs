@@ -156,7 +156,7 @@ impl Checker<'_> {
     }
 
     /// A path that is written to; with `--root` it must lie beneath.
-    pub(in super::super) fn target_path(&mut self, written: &At<Shown>) -> PathBuf {
+    pub(in crate::config) fn target_path(&mut self, written: &At<Shown>) -> PathBuf {
         let path = self.path(written);
         if let Some(root) = self.outside.root
             && !is_beneath(&path, root)
@@ -196,7 +196,7 @@ fn is_beneath(path: &Path, root: Root<'_>) -> bool {
 }
 
 /// A path without `.` and, as far as names go, without `..`.
-pub(crate) fn normal(path: &Path) -> PathBuf {
+pub(in crate::config) fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

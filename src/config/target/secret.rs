@@ -163,7 +163,7 @@ impl Checker<'_> {
     }
 
     /// Labels and annotations by which we know whose a Secret is are ours to set.
-    pub(in super::super) fn no_marks(
+    pub(in crate::config) fn no_marks(
         &mut self,
         at: &Location,
         kind: &str,
