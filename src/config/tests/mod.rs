@@ -1,5 +1,6 @@
 //! The configuration by example: what is accepted, and what is said about what is not.
 
+mod alternatives;
 mod at_once;
 mod manifests;
 mod name;
