@@ -22,6 +22,17 @@ pub struct At<T> {
     pub column: u32,
 }
 
+impl<T> At<T> {
+    /// Something else at the same place.
+    pub(super) fn with<U>(&self, value: U) -> At<U> {
+        At {
+            value,
+            line: self.line,
+            column: self.column,
+        }
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Placed<T>(PhantomData<T>);
@@ -103,6 +114,11 @@ pub(super) fn exactly_one(keys: &[&str]) -> serde_json::Value {
         .iter()
         .map(|key| serde_json::json!({"required": [key]}));
     each.collect()
+}
+
+/// What a switch says by default that is on by default.
+pub(super) fn yes() -> bool {
+    true
 }
 
 /// A mapping from names in the order they were written: computed fields may use earlier ones.

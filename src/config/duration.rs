@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::at::{At, Shown};
+use super::check::Checker;
+
 /// Reads one. How one is written is for the caller to say.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration");
@@ -33,6 +36,29 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         add(&mut digits, 1)?;
     }
     Ok(Duration::from_secs(total))
+}
+
+/// A year is longer than anything that is meant.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+impl Checker<'_> {
+    /// A duration of a second or more.
+    pub(super) fn duration(&mut self, written: &At<Shown>) -> Option<Duration> {
+        let text = self.text(written);
+        let read = duration(&text).and_then(|span| {
+            let usable = !span.is_zero() && span <= LONGEST;
+            usable
+                .then_some(span)
+                .ok_or_else(|| format!("`{text}` is not between a second and a year"))
+        });
+        match read {
+            Ok(span) => Some(span),
+            Err(what) => {
+                self.problem(written, what, "write it as 30s, 5m, 1h30m or 7d");
+                None
+            }
+        }
+    }
 }
 
 #[cfg(test)]

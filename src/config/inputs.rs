@@ -3,34 +3,7 @@
 
 use std::path::Path;
 
-use super::{AgeKey, Config, SealedKey};
-
-impl AgeKey {
-    /// The files that it is read from.
-    pub fn files(&self) -> Vec<&Path> {
-        match self {
-            Self::File { file, passphrase } => {
-                let passphrase = passphrase.as_deref();
-                [Some(file.as_path()), passphrase]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            }
-            Self::Ssh(file) | Self::Passphrase(file) => vec![file],
-            Self::Vault { .. } | Self::Secret { .. } => Vec::new(),
-        }
-    }
-}
-
-impl SealedKey {
-    /// The file that it is read from.
-    pub fn file(&self) -> Option<&Path> {
-        match self {
-            Self::File(file) => Some(file),
-            Self::Selector { .. } | Self::Secret(_) | Self::Vault { .. } => None,
-        }
-    }
-}
+use super::Config;
 
 impl Config {
     /// Every file that is read, beside the configuration itself and its templates, and what it is.

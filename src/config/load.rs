@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::RawConfig;
 use super::check::{self, Parts};
 use super::mask::{self, Masked};
 use super::mend::{self, Mended};
 use super::outside::Outside;
 use super::problem::{Problem, Problems, span};
-use super::raw::RawConfig;
 use super::written::{self, Flaw, Kind, Place, What, Written};
 use super::{AgeKey, Config, Location, Named};
 use crate::base::failure::{Class, class_of_reading};

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::raw::RawConfig;
+use super::RawConfig;
 use super::read::Reader;
 use super::reference::explain;
 use super::written::{Entry, Flaw, Kind, Place, Shape, What, Written};

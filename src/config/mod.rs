@@ -1,27 +1,37 @@
 //! The checked declaration. If a [`Config`] exists it is valid: no other module validates again.
 //!
-//! [`raw`] is the shape as written (serde and JSON Schema come from it), [`check`] turns it into
-//! the types below and names file, line and column of what is wrong, [`load`] reads and merges
-//! files.
+//! One file a concept: the shape as written (`Raw…`; serde and JSON Schema come from it), what is
+//! meant, and the methods of [`check::Checker`] that turn one into the other and name file, line
+//! and column of what is wrong. [`check`] holds what only the whole can show, [`load`] reads and
+//! merges files.
 
 mod at;
+mod auth;
 pub mod check;
+mod delivery;
 pub mod duration;
 pub mod expand;
+mod field;
 mod inputs;
+mod keys;
 pub mod load;
 mod malformed;
 mod manifests;
 pub mod mask;
 mod mend;
+mod object;
 pub mod outside;
 pub mod problem;
-pub mod raw;
+mod process;
+mod reaction;
 mod read;
 pub mod reference;
 mod reflect;
-pub mod sidecar;
+mod reflector;
+pub mod schema;
+mod sidecar;
 mod source;
+mod staleness;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -30,19 +40,39 @@ pub mod window;
 mod written;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use auth::{JwtSource, VaultAuth};
+pub use delivery::Delivery;
+pub use field::{ComputedField, FieldName};
+pub use keys::{AgeKey, KeyKind, Keys, Named, SealedKey};
 pub use manifests::ManifestSet;
-pub use reflect::{Reflect, Reflector, SILENCE};
-pub use sidecar::{OnFailure, Reaction, Sidecar, Staleness};
+pub use object::{SecretRef, resolve};
+pub use process::Process;
+pub use reaction::{Reaction, SignalName, Workload};
+pub use reflect::Reflect;
+pub use reflector::{Reflector, SILENCE};
+pub use sidecar::{Collector, REFRESH, Sidecar};
 pub use source::{Encoding, From, Source, VaultRead};
+pub use staleness::{OnFailure, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,
 };
-pub use vault::{JwtSource, VaultAuth, VaultServer};
+pub use vault::VaultServer;
 
-use crate::base::artifact::{ConfigurationName, ObjectName};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::base::artifact::ConfigurationName;
 use crate::base::failure::{Class, Failure};
+use at::{At, Shown};
+use delivery::RawDelivery;
+use keys::RawKeys;
+use manifests::RawManifests;
+use reflect::RawMarkKey;
+use reflector::RawReflector;
+use sidecar::RawSidecar;
+use vault::RawVault;
 
 /// Where in the configuration something was said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,6 +100,33 @@ impl std::fmt::Display for Location {
             line => write!(f, "{}:{line}:{}", self.file, self.column),
         }
     }
+}
+
+/// What keyferry carries, from where, and where to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "keyferry configuration")]
+pub struct RawConfig {
+    /// Name of this configuration in the cluster, such as `platform`. Its Secrets and copies carry
+    /// this name, and no other configuration changes or deletes them. Required where it writes
+    /// Secrets or copies.
+    pub name: Option<At<Shown>>,
+    /// The Vault or OpenBao server of sources that name no `server`.
+    pub vault: Option<At<RawVault>>,
+    /// More servers, by name; a source picks one by `server`.
+    pub vaults: BTreeMap<String, At<RawVault>>,
+    /// Keys that open encrypted files.
+    pub keys: RawKeys,
+    /// How a sidecar stays.
+    pub sidecar: Option<At<RawSidecar>>,
+    /// Which fields go from which sources to which targets.
+    pub deliveries: Vec<At<RawDelivery>>,
+    /// Copies by annotation.
+    pub reflector: Option<At<RawReflector>>,
+    /// The Secret whose keys sign copies in other namespaces, so that none can be forged.
+    pub mark_key: Option<At<RawMarkKey>>,
+    /// Encrypted Kubernetes manifests, applied as the Secrets that they describe.
+    pub manifests: Vec<At<RawManifests>>,
 }
 
 /// Everything that was declared.
@@ -115,11 +172,7 @@ impl Config {
             })
         };
         let target = delivery.to.iter().find(called);
-        Some(target.map_or(&delivery.at, |target| match target {
-            Target::File(file) => &file.at,
-            Target::Files(set) => &set.at,
-            Target::Secret(secret) => &secret.location,
-        }))
+        Some(target.map_or(&delivery.at, Target::place))
     }
 
     /// Every source, and whose it is: of a delivery or of a set of manifests.
@@ -132,165 +185,5 @@ impl Config {
         let manifests =
             manifests.flat_map(|set| set.files.iter().map(move |file| (set.label(file), file)));
         deliveries.chain(manifests)
-    }
-}
-
-/// Keys that open encrypted files.
-#[derive(Debug, Default, Clone)]
-pub struct Keys {
-    /// age identities.
-    pub age: Vec<Named<AgeKey>>,
-    /// Private keys of the sealed-secrets controller.
-    pub sealed: Vec<Named<SealedKey>>,
-    /// The only recipients that files may be encrypted to; empty: any.
-    pub recipients: Vec<String>,
-}
-
-/// A key and where it is named.
-#[derive(Debug, Clone)]
-pub struct Named<K> {
-    /// Where it comes from.
-    pub key: K,
-    /// Where it was written; nothing where SOPS_AGE_KEY_FILE names it.
-    pub at: Option<Location>,
-}
-
-/// Where private keys of the sealed-secrets controller come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SealedKey {
-    /// A PEM file, or a backup of the controller's Secrets.
-    File(PathBuf),
-    /// All Secrets of a namespace with a label.
-    Selector {
-        /// The controller's namespace.
-        namespace: String,
-        /// The label.
-        selector: String,
-    },
-    /// One Secret.
-    Secret(SecretRef),
-    /// One field of a Vault secret.
-    Vault {
-        /// Server and path.
-        read: VaultRead,
-        /// The field.
-        field: String,
-    },
-}
-
-/// Where age identities come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgeKey {
-    /// Lines of `AGE-SECRET-KEY-…`, as age-keygen writes them.
-    File {
-        /// The file.
-        file: PathBuf,
-        /// The passphrase's file, where the file with the lines is encrypted with one.
-        passphrase: Option<PathBuf>,
-    },
-    /// An OpenSSH private key.
-    Ssh(PathBuf),
-    /// A passphrase for files encrypted with one.
-    Passphrase(PathBuf),
-    /// One field of a Vault secret.
-    Vault {
-        /// Server and path.
-        read: VaultRead,
-        /// The field.
-        field: String,
-    },
-    /// One key of a Kubernetes Secret.
-    Secret {
-        /// The Secret; without a namespace our own.
-        at: SecretRef,
-        /// The key.
-        key: String,
-    },
-}
-
-/// One promise: these fields, rendered so, to these targets.
-#[derive(Debug, Clone, Default)]
-pub struct Delivery {
-    /// Unique.
-    pub name: String,
-    /// Merged in order.
-    pub from: Vec<From>,
-    /// Computed after the merge, in order.
-    pub fields: Vec<ComputedField>,
-    /// Fields that must be there and not be empty.
-    pub require: Vec<FieldName>,
-    /// The only fields that reach the targets, in this order; all where it is empty.
-    pub deliver: Vec<FieldName>,
-    /// Whether empty values may be delivered.
-    pub allow_empty: bool,
-    /// Where it goes; only `exec` may do without.
-    pub to: Vec<Target>,
-    /// How many entries its journal keeps; nothing where it has none.
-    pub history: Option<usize>,
-    /// What a sidecar does after a change.
-    pub on_change: Vec<Reaction>,
-    /// What a sidecar does about its age.
-    pub staleness: Staleness,
-    /// Where it was written.
-    pub at: Location,
-}
-
-/// The name of a field, as `require` and `deliver` list it.
-#[derive(Debug, Clone)]
-pub struct FieldName {
-    /// The name.
-    pub name: String,
-    /// Where it was written.
-    pub at: Location,
-}
-
-/// A field made from others by a template.
-#[derive(Debug, Clone)]
-pub struct ComputedField {
-    /// Its name.
-    pub name: String,
-    /// The template's text.
-    pub template: String,
-    /// Whether what it gives is base64 of the bytes that are meant.
-    pub base64: bool,
-    /// Where the template was written.
-    pub at: Location,
-}
-
-/// A Secret in a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SecretRef {
-    /// Without one: the namespace of the pod or of the kubeconfig's context.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
-impl std::convert::From<&ObjectName> for SecretRef {
-    fn from(at: &ObjectName) -> Self {
-        Self {
-            namespace: Some(at.namespace.clone()),
-            name: at.name.clone(),
-        }
-    }
-}
-
-/// The namespace and name of a Secret once our own namespace is known.
-pub fn resolve(at: &SecretRef, own_namespace: &str) -> ObjectName {
-    ObjectName {
-        namespace: at
-            .namespace
-            .clone()
-            .unwrap_or_else(|| own_namespace.to_owned()),
-        name: at.name.clone(),
-    }
-}
-
-impl std::fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{namespace}/{}", self.name),
-            None => f.write_str(&self.name),
-        }
     }
 }

@@ -48,6 +48,16 @@ impl Problems {
 }
 
 impl Problem {
+    /// A mistake in what was written.
+    pub fn new(at: Location, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            at,
+            what: what.into(),
+            hint: Some(hint.into()),
+            class: Class::Configuration,
+        }
+    }
+
     /// The same as one failure, place first.
     pub fn failure(&self) -> Failure {
         let what = format!("{}: {}", self.at, mask::message(&self.what));

@@ -1,4 +1,4 @@
-//! Reads the written tree into the shapes of [`super::raw`]: strict about types, and each error
+//! Reads the written tree into the shapes of the configuration: strict about types, and each error
 //! with its place.
 //!
 //! A reader of our own rather than the YAML library's, whose code is made again for each shape:

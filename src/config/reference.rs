@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::problem::nearest;
-use super::raw::schema;
+use super::schema::schema;
 use crate::base::fold::fold;
 
 /// Why a path leads nowhere, and what could be meant.

@@ -1,16 +1,43 @@
-//! Copies: those that the configuration declares, and those that annotations ask for.
+//! Copies that the configuration declares: `reflect` beside a Secret, and the key of their marks.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::SecretRef;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::at::{At, Shown};
+use super::check::Checker;
+use super::problem::Problem;
+use super::target::RawSecret;
+use super::{Delivery, SecretRef, Target};
 use crate::reflect::glob::Glob;
-use crate::reflect::index::Rules;
 use crate::reflect::selector::Selector;
 
-/// How long a watch may hear nothing by default. A server sends a bookmark about every minute: two
-/// may be missed.
-pub const SILENCE: Duration = Duration::from_secs(150);
+/// Copies of a Secret in other namespaces.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawReflect {
+    /// Names of namespaces; `*` is any text, `?` any character. A plain name must
+    /// exist. Default: all, where there is a `selector`.
+    #[serde(default)]
+    pub namespaces: Vec<At<Shown>>,
+    /// Only namespaces with such labels, as `kubectl -l` takes them.
+    pub selector: Option<At<Shown>>,
+    /// Name of the copies (default: that of the Secret).
+    pub rename: Option<At<Shown>>,
+    /// Only these keys are copied.
+    #[serde(default)]
+    pub pick: Vec<At<Shown>>,
+    /// Labels of the copies. Those of the Secret are not copied.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// `false`: the copies are all there is, and nothing is written at the Secret's own place.
+    #[serde(default = "super::at::yes")]
+    pub home: bool,
+    /// Delete copies that this delivery made and declares no more.
+    #[serde(default)]
+    pub prune: bool,
+}
 
 /// Copies of one Secret in other namespaces.
 #[derive(Debug, Clone)]
@@ -40,21 +67,144 @@ impl Reflect {
     }
 }
 
-/// Copies by annotation.
-#[derive(Debug, Clone)]
-pub struct Reflector {
-    /// What is copied where.
-    pub rules: Rules,
-    /// Labels of a source that its copies get.
-    pub labels: Vec<Glob>,
-    /// Annotations of a source that its copies get.
-    pub annotations: Vec<Glob>,
-    /// Writes under way at once.
-    pub parallel: usize,
-    /// How long a watch may hear nothing before its connection is given up.
-    pub silence: Duration,
-    /// The Lease that decides who of several replicas works.
-    pub lease: SecretRef,
-    /// The Secret that holds the keys of the marks.
-    pub mark_key: SecretRef,
+impl Checker<'_> {
+    /// Copies beside a Secret.
+    pub(super) fn reflect(
+        &mut self,
+        written: At<RawReflect>,
+        secret: Option<&At<RawSecret>>,
+    ) -> Option<Reflect> {
+        let at = self.at(&written);
+        let RawReflect {
+            namespaces,
+            selector,
+            rename,
+            pick,
+            labels,
+            home,
+            prune,
+        } = written.value;
+        let Some(secret) = secret else {
+            self.problem(
+                &at,
+                "`reflect` is of use only beside `secret`",
+                "add `secret: {name: …}`",
+            );
+            return None;
+        };
+        if namespaces.is_empty() && selector.is_none() {
+            self.problem(
+                &at,
+                "`reflect` says no namespace",
+                "add `namespaces: [\"team-*\"]` or `selector: …`",
+            );
+        }
+        if !home && (secret.value.namespace.is_some()) {
+            self.problem(
+                &at,
+                "with `home: false` the Secret's own `namespace` means nothing",
+                "remove one of the two",
+            );
+        }
+        self.no_marks(&at, "label", &labels);
+        let mut globs = self.globs(&namespaces);
+        if namespaces.is_empty() {
+            globs.extend(Glob::parse("*"));
+        }
+        Some(Reflect {
+            namespaces: globs,
+            selector: selector.and_then(|selector| self.selector(&selector)),
+            rename: rename.map(|name| self.object_name(&name, "the copies' name")),
+            pick: self.names(&pick, "this key"),
+            labels,
+            home,
+            prune,
+        })
+    }
+
+    fn selector(&mut self, written: &At<Shown>) -> Option<Selector> {
+        let text = self.text(written);
+        match Selector::parse(&text) {
+            Ok(selector) => Some(selector),
+            Err(error) => {
+                self.problem(written, error.to_string(), "write it as for `kubectl -l`");
+                None
+            }
+        }
+    }
+
+    pub(super) fn globs(&mut self, written: &[At<Shown>]) -> Vec<Glob> {
+        self.each_glob(written, Glob::parse, "no name of a namespace")
+    }
+
+    pub(super) fn each_glob(
+        &mut self,
+        written: &[At<Shown>],
+        parse: fn(&str) -> Option<Glob>,
+        what: &str,
+    ) -> Vec<Glob> {
+        let hint = "`*` stands for any text, `?` for any character";
+        let globs = written.iter();
+        globs
+            .filter_map(|written| self.read(written, parse, what, hint))
+            .collect()
+    }
+}
+
+/// The Secret that holds the keys of the marks. It is made when it is not there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawMarkKey {
+    /// Our own namespace where it is left out.
+    pub namespace: Option<At<Shown>>,
+    /// Its name; `keyferry-marks` where it is left out.
+    pub name: Option<At<Shown>>,
+}
+
+/// The name of the Secret with the keys of the marks.
+const MARK_KEY: &str = "keyferry-marks";
+
+/// Where the keys of the marks are, where nothing else is configured.
+pub(super) fn usual_mark_key() -> SecretRef {
+    SecretRef {
+        namespace: None,
+        name: MARK_KEY.to_owned(),
+    }
+}
+
+impl Checker<'_> {
+    /// The Secret with the keys of the marks.
+    pub(super) fn mark_key(&mut self, written: At<RawMarkKey>) -> SecretRef {
+        let RawMarkKey { namespace, name } = written.value;
+        self.object_or(MARK_KEY, namespace, name, "the name of the Secret")
+    }
+}
+
+/// What would delete copies and could not tell them from what somebody else made to look like them.
+pub(super) fn unsigned<'a>(
+    deliveries: &'a [Delivery],
+    mark_key: Option<&SecretRef>,
+) -> impl Iterator<Item = Problem> + 'a {
+    let prunes = |target: &Target| match target {
+        Target::Secret(secret) => secret.reflect.as_ref().is_some_and(|reflect| reflect.prune),
+        Target::File(_) | Target::Files(_) => false,
+    };
+    let signs = mark_key.is_some();
+    let unsigned = deliveries
+        .iter()
+        .filter(move |delivery| !signs && delivery.to.iter().any(prunes));
+    unsigned.map(|delivery| {
+        Problem::new(
+            delivery.at.clone(),
+            format!(
+                "delivery `{}`: `prune` beside `reflect` needs `markKey`: without a key, anybody \
+                 could make what looks like a copy",
+                delivery.name
+            ),
+            format!(
+                "add `markKey: {{}}`: the Secret `{MARK_KEY}` in our own namespace then holds the \
+                 key, and is made when it is not there"
+            ),
+        )
+    })
 }

@@ -1,15 +1,43 @@
-//! How a sidecar stays: how often it looks, what it does about stale data, and whom it tells of a
-//! change.
+//! How a sidecar stays: what all deliveries share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::SecretRef;
-pub use super::raw::RawSignalName as SignalName;
-use super::window::Window;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// How often sources that cannot be watched are read by default.
-pub const REFRESH: Duration = Duration::from_secs(300);
+use super::at::{At, Shown};
+use super::check::Checker;
+use super::process::{Process, RawEndWith};
+use super::window::{RawWindow, Window};
+use crate::base::address::is_bare;
+
+/// How `keyferry sidecar` and `keyferry exec --watch` stay.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawSidecar {
+    /// How often sources that cannot be watched are read (default: "5m"). A tenth of it is left
+    /// to chance.
+    pub refresh: Option<At<Shown>>,
+    /// Folder for notes of reactions that are due, so that they outlive a restart; for deliveries
+    /// without a file target.
+    pub state: Option<At<Shown>>,
+    /// keyferry ends when this process ends: for a plain sidecar in a Job.
+    pub end_with: Option<At<RawEndWith>>,
+    /// Metrics, a span per pass and the log go there, those of `job` and `init` too:
+    /// `grpc://collector:4317` is OTLP over gRPC, `http://collector:4318` over HTTP in JSON;
+    /// `grpcs://` and `https://` are the same with TLS.
+    pub otlp: Option<At<Shown>>,
+    /// Tell of failures and recoveries with Events at our pod, else at the Secret that is
+    /// delivered (default: true).
+    pub events: Option<bool>,
+    /// Show people a page at `/` of the listener: names, ages and reasons, never a value
+    /// (default: true).
+    pub status_page: Option<bool>,
+    /// When delivered data may be changed (default: at any time). Data that would end is replaced
+    /// at any time.
+    pub windows: Vec<At<RawWindow>>,
+}
 
 /// What all deliveries share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +58,9 @@ pub struct Sidecar {
     pub windows: Vec<Window>,
 }
 
+/// How often sources that cannot be watched are read by default.
+pub const REFRESH: Duration = Duration::from_secs(300);
+
 impl Default for Sidecar {
     fn default() -> Self {
         Self {
@@ -44,6 +75,29 @@ impl Default for Sidecar {
     }
 }
 
+impl Checker<'_> {
+    pub(super) fn sidecar(&mut self, written: At<RawSidecar>) -> Sidecar {
+        let RawSidecar {
+            refresh,
+            state,
+            end_with,
+            otlp,
+            events,
+            status_page,
+            windows,
+        } = written.value;
+        Sidecar {
+            end_with: end_with.and_then(|written| self.end_with(written)),
+            refresh: refresh.and_then(|text| self.duration(&text)),
+            state: state.map(|folder| self.target_path(&folder)),
+            otlp: otlp.and_then(|address| self.collector(&address)),
+            events: events.unwrap_or(true),
+            status_page: status_page.unwrap_or(true),
+            windows: self.each(windows, Self::window),
+        }
+    }
+}
+
 /// A collector's address, `http://…` or `https://…` without a final slash, by what is spoken there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Collector {
@@ -53,163 +107,29 @@ pub enum Collector {
     Http(String),
 }
 
-/// What one delivery says about its age.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Staleness {
-    /// How often its sources are read, where it differs from the others.
-    pub refresh: Option<Duration>,
-    /// Older than this it is not ready.
-    pub max_age: Option<Duration>,
-    /// When changes may be made, where it differs from the others.
-    pub windows: Vec<Window>,
-    /// When a source or field is absent.
-    pub on_missing: OnFailure,
-    /// When a login or a right is refused.
-    pub on_denied: OnFailure,
-    /// When a provider cannot be reached.
-    pub on_unavailable: OnFailure,
-    /// Whether targets that an earlier run left count as delivered while a provider is down.
-    pub accept_cached: bool,
-}
-
-/// What to do when a source fails that was delivered before.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Keep what was delivered.
-    #[default]
-    Keep,
-    /// Keep it, but be unready.
-    Unready,
-    /// Remove it, if it is definitely gone.
-    Delete,
-}
-
-/// What follows a change.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reaction {
-    /// Send a signal.
-    Signal {
-        /// To whom.
-        to: Process,
-        /// Which.
-        signal: SignalName,
-    },
-    /// Run a command.
-    Run {
-        /// Program and arguments.
-        command: Vec<String>,
-        /// When it is killed.
-        timeout: Duration,
-    },
-    /// Restart a workload.
-    Restart {
-        /// Its kind.
-        kind: Workload,
-        /// Its name; without a namespace our own.
-        at: SecretRef,
-        /// How long its pods may take to be new and available (default: not waited for).
-        wait: Option<Duration>,
-    },
-    /// Call a server.
-    Webhook {
-        /// Its address.
-        url: String,
-        /// The only roots that are trusted.
-        ca_file: Option<PathBuf>,
-        /// The key that signs the call.
-        key_file: Option<PathBuf>,
-    },
-}
-
-/// Who gets a signal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Process {
-    /// All processes of a program's name.
-    Named(String),
-    /// The one whose id is in a file.
-    PidFile(PathBuf),
-}
-
-/// Workloads that can be restarted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Workload {
-    /// A Deployment.
-    Deployment,
-    /// A StatefulSet.
-    StatefulSet,
-    /// A DaemonSet.
-    DaemonSet,
-}
-
-impl Workload {
-    /// As messages name it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Deployment => "deployment",
-            Self::StatefulSet => "statefulset",
-            Self::DaemonSet => "daemonset",
-        }
+impl Checker<'_> {
+    fn collector(&mut self, written: &At<Shown>) -> Option<Collector> {
+        self.read(
+            written,
+            collector,
+            "no address of a collector",
+            "write it as grpc://host:4317 or http://host:4318, without a path; with TLS grpcs:// \
+             or https://",
+        )
     }
 }
 
-impl Reaction {
-    /// Each word that there is.
-    pub const WORDS: [&'static str; 4] = ["signal", "run", "restart", "webhook"];
-
-    /// The word for it in logs and metrics.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Signal { .. } => "signal",
-            Self::Run { .. } => "run",
-            Self::Restart { .. } => "restart",
-            Self::Webhook { .. } => "webhook",
+/// gRPC has no port of its own that could be left out.
+fn collector(text: &str) -> Option<Collector> {
+    let uri: Option<http::Uri> = text.parse().ok();
+    let uri = uri.filter(is_bare)?;
+    let authority = uri.authority()?;
+    match (uri.scheme_str()?, authority.port_u16()) {
+        ("grpc", Some(_)) => Some(Collector::Grpc(format!("http://{authority}"))),
+        ("grpcs", Some(_)) => Some(Collector::Grpc(format!("https://{authority}"))),
+        (scheme @ ("http" | "https"), _) => {
+            Some(Collector::Http(format!("{scheme}://{authority}")))
         }
-    }
-}
-
-impl Reaction {
-    /// The files that it reads, and what each is.
-    pub fn files(&self) -> Vec<(&Path, &'static str)> {
-        match self {
-            Self::Webhook {
-                ca_file, key_file, ..
-            } => {
-                let ca = ca_file.as_deref().map(|file| (file, "a CA file"));
-                let key = key_file.as_deref().map(|file| (file, "a key"));
-                ca.into_iter().chain(key).collect()
-            }
-            Self::Signal { .. } | Self::Run { .. } | Self::Restart { .. } => Vec::new(),
-        }
-    }
-}
-
-impl std::fmt::Display for Reaction {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Signal { to, signal } => {
-                let signal = format!("{signal:?}").to_uppercase();
-                match to {
-                    Process::Named(name) => write!(f, "signal {signal} to {name}"),
-                    Process::PidFile(file) => {
-                        write!(f, "signal {signal} to the process of {}", file.display())
-                    }
-                }
-            }
-            // Arguments may be long, and are the configuration's own affair.
-            Self::Run { command, .. } => {
-                write!(f, "run {}", command.first().map_or("", String::as_str))
-            }
-            Self::Restart { kind, at, .. } => write!(f, "restart {} {at}", kind.word()),
-            // A path or query may hold a token.
-            Self::Webhook { url, .. } => {
-                let end = url.find("://").map_or(0, |at| at + 3);
-                let host = url.get(end..).unwrap_or_default();
-                write!(
-                    f,
-                    "webhook {}",
-                    host.split(['/', '?', '#']).next().unwrap_or("")
-                )
-            }
-        }
+        _ => None,
     }
 }

@@ -1,9 +1,36 @@
-//! Vault servers and our identity there.
+//! Vault and OpenBao servers.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::source::DEFAULT_SERVER;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::at::{At, Shown};
+use super::auth::{RawAuth, VaultAuth};
+use super::check::Checker;
 use super::{Config, Location};
+use crate::base::address::{is_bare, is_private};
+use crate::base::failure::Class;
+
+/// A Vault or OpenBao server and our identity there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RawVault {
+    /// `https://host:port` (default: VAULT_ADDR or BAO_ADDR).
+    pub address: Option<At<Shown>>,
+    /// Namespace of the server (default: VAULT_NAMESPACE or BAO_NAMESPACE).
+    pub namespace: Option<At<Shown>>,
+    /// File with the only roots that are trusted (default: VAULT_CACERT or BAO_CACERT, else the
+    /// system's).
+    pub ca_file: Option<At<Shown>>,
+    /// Name in the server's certificate, if it is not the host of the address.
+    pub server_name: Option<At<Shown>>,
+    /// Allow http:// to another machine. Tokens and values are then readable on the way.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// How keyferry logs in.
+    pub auth: At<RawAuth>,
+}
 
 /// One Vault or OpenBao server and the identity we have there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,76 +87,86 @@ impl Config {
     }
 }
 
-/// How a Vault token is had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VaultAuth {
-    /// A ServiceAccount token, checked by Vault at the API server.
-    Kubernetes {
-        /// Mount of the auth method (default: `kubernetes`).
-        mount: String,
-        /// The role to log in to.
-        role: String,
-        /// Re-read at each login.
-        token_file: PathBuf,
-    },
-    /// Any JWT.
-    Jwt {
-        /// Mount of the auth method (default: `jwt`).
-        mount: String,
-        /// The role to log in to.
-        role: String,
-        /// Where the JWT comes from.
-        token: JwtSource,
-    },
-    /// Role id and secret id.
-    AppRole {
-        /// Mount of the auth method (default: `approle`).
-        mount: String,
-        /// File with the role id.
-        role_id_file: PathBuf,
-        /// File with the secret id, or with the token that wraps it.
-        secret_id_file: PathBuf,
-        /// Whether the file holds a wrapping token.
-        wrapped: bool,
-    },
-    /// A token somebody else obtained and renews.
-    Token {
-        /// Re-read at each pass; an agent's sink.
-        file: PathBuf,
-    },
-}
+impl Checker<'_> {
+    pub(super) fn server(&mut self, name: &str, written: At<RawVault>) -> Option<VaultServer> {
+        let at = self.at(&written);
+        let RawVault {
+            address,
+            namespace,
+            ca_file,
+            server_name,
+            allow_plaintext,
+            auth,
+        } = written.value;
+        let address = match &address {
+            Some(address) => (self.text(address), self.at(address)),
+            None => (
+                self.first_set(&["VAULT_ADDR", "BAO_ADDR"])
+                    .unwrap_or_default(),
+                at.clone(),
+            ),
+        };
+        let (address_at, auth_at) = (address.1.clone(), self.at(&auth));
+        let address = self.address(address.0, address.1, allow_plaintext);
+        let namespace = match namespace {
+            Some(namespace) => Some(self.name(&namespace, "the namespace")),
+            None => self.first_set(&["VAULT_NAMESPACE", "BAO_NAMESPACE"]),
+        };
+        let ca_at = ca_file
+            .as_ref()
+            .map_or_else(|| at.clone(), |file| self.at(file));
+        let ca_file = match ca_file {
+            Some(file) => Some(self.path(&file)),
+            None => self
+                .first_set(&["VAULT_CACERT", "BAO_CACERT"])
+                .map(Into::into),
+        };
+        let server_name = server_name.map(|name| self.name(&name, "the server name"));
+        let auth = self.auth(auth);
+        Some(VaultServer {
+            name: name.to_owned(),
+            address: address?,
+            namespace,
+            ca_file,
+            server_name,
+            allow_plaintext,
+            auth: auth?,
+            at,
+            ca_at,
+            address_at,
+            auth_at,
+        })
+    }
 
-/// Where a JWT comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JwtSource {
-    /// A file, re-read at each login.
-    File(PathBuf),
-    /// The GitHub Actions runner, asked for a token with this audience.
-    GithubActions {
-        /// `aud` of the token.
-        audience: String,
-    },
-}
+    /// The first of these variables that is set.
+    fn first_set(&self, names: &[&str]) -> Option<String> {
+        let set = |name: &&str| (self.outside.env)(name).filter(|value| !value.is_empty());
+        names.iter().find_map(set)
+    }
 
-impl VaultAuth {
-    /// The files that show who we are.
-    pub fn files(&self) -> Vec<&Path> {
-        match self {
-            Self::Kubernetes { token_file, .. } => vec![token_file],
-            Self::Jwt {
-                token: JwtSource::File(file),
-                ..
+    fn address(&mut self, text: String, at: Location, allow_plaintext: bool) -> Option<String> {
+        let uri: Option<http::Uri> = text.parse().ok();
+        let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        let what = match &uri {
+            _ if text.is_empty() => {
+                "the Vault server has no address, and VAULT_ADDR is not set".to_owned()
             }
-            | Self::Token { file } => vec![file],
-            Self::Jwt {
-                token: JwtSource::GithubActions { .. },
-                ..
-            } => Vec::new(),
-            Self::AppRole {
-                role_id_file,
-                secret_id_file,
-                ..
-            } => vec![role_id_file, secret_id_file],
-        }
+            None => format!("`{text}` is no server address"),
+            Some(uri) if !is_bare(uri) => {
+                format!("`{text}` holds more than scheme, host and port")
+            }
+            Some(uri) if !allow_plaintext && !is_private(uri) => {
+                let what = format!("`{text}` would send tokens and values in clear text");
+                let hint = "use https://, or say `allowPlaintext: true`";
+                self.report(Class::Refused, &at, what, hint);
+                return None;
+            }
+            Some(_) => return Some(text.trim_end_matches('/').to_owned()),
+        };
+        self.problem(&at, what, "write it as https://host:8200");
+        None
     }
 }
+
+/// The name of the server that sources use when they name none.
+pub(super) const DEFAULT_SERVER: &str = "default";

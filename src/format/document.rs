@@ -2,6 +2,10 @@
 //! objects of Kubernetes.
 
 use std::collections::HashMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::scalar::ScalarDialect;
 use super::syntax::SyntaxError;
@@ -11,10 +15,11 @@ use crate::base::material::{Node, SecretBytes};
 /// The one field of a file that is no document.
 pub const RAW_FIELD: &str = "content";
 
-/// What a text is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Format of a decrypted file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum DocumentFormat {
-    /// `NAME=value` lines.
+    /// NAME=value lines.
     Dotenv,
     /// One JSON value.
     Json,
@@ -22,7 +27,7 @@ pub enum DocumentFormat {
     Yaml,
     /// Sections of `name = value`.
     Ini,
-    /// Anything: one field `content`.
+    /// One field `content`.
     Raw,
 }
 
@@ -35,6 +40,23 @@ impl DocumentFormat {
             Self::Yaml => "yaml",
             Self::Ini => "ini",
             Self::Raw => "raw",
+        }
+    }
+
+    /// What the name of a file tells: `x.env.age` holds what `x.env` holds.
+    pub(crate) fn of(path: &Path) -> Self {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
+        let inner = name.strip_suffix(".age").unwrap_or(&name);
+        match inner.rsplit('.').next() {
+            Some("env") => Self::Dotenv,
+            Some("json") => Self::Json,
+            Some("yaml" | "yml") => Self::Yaml,
+            Some("ini") => Self::Ini,
+            _ => Self::Raw,
         }
     }
 }

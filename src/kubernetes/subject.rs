@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::artifact::ObjectName;
-use crate::config::sidecar::Workload;
+use crate::config::Workload;
 
 /// The kinds of object that we touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

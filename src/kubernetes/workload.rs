@@ -14,7 +14,7 @@ use super::error::Error;
 use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
-use crate::config::sidecar::Workload;
+use crate::config::Workload;
 
 /// The annotation. Argo CD is told to ignore it: see docs/sidecar.md.
 pub(crate) const RESTARTED_FOR: &str = "keyferry/restarted-for";

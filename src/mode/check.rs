@@ -199,7 +199,10 @@ fn warn_of_clear(config: &Config) {
 
 /// Whether every source is a file here.
 fn is_local(delivery: &Delivery) -> bool {
-    delivery.from.iter().all(|from| from.source.is_local())
+    delivery
+        .from
+        .iter()
+        .all(|from| from.source.file().is_some())
 }
 
 /// Each failure of a source once, with the first delivery that reads it.

@@ -10,7 +10,7 @@ use super::reaper::bury;
 use super::{Ended, reflector, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::config::problem::Problems;
-use crate::config::sidecar::{Collector, Process};
+use crate::config::{Collector, Process};
 use crate::config::{Config, Source};
 use crate::disk::aside;
 use crate::kubernetes::pod::{Pod, host_name};

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use tracing::Level;
 
 use super::Ended;
+use crate::config::Collector;
 use crate::config::Config;
-use crate::config::sidecar::Collector;
 use crate::pass::apply::Applied;
 use crate::pass::outcome::Failed;
 use crate::process::records::{self, Record};

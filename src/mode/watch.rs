@@ -26,7 +26,7 @@ use super::sidecar::tend;
 use super::signals::heard;
 use crate::base::failure::{Class, Failure};
 use crate::config::Config;
-use crate::config::sidecar::SignalName;
+use crate::config::SignalName;
 use crate::pass::apply::react::{KillScope, RunningProgram, number};
 use crate::pass::outcome::Failed;
 use crate::pass::source;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::metadata::Notes;
 use super::pattern::budget::{Budget, Cost, Limit};
 use super::pattern::{Matching, PatternList, Syntax};
@@ -9,12 +12,13 @@ use super::place::{ObjectPlace, ResourceVersion, Uid};
 use super::scope::{NamespaceScope, Target};
 use super::selector::Selector;
 
-/// Whose words an annotation uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Whose annotations are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Dialect {
-    /// emberstack's reflector.
+    /// reflector.v1.k8s.emberstack.com/…
     Emberstack,
-    /// mittwald's replicator.
+    /// replicator.v1.mittwald.de/…
     Mittwald,
 }
 

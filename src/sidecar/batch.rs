@@ -18,7 +18,7 @@ use super::reactor::Reactor;
 use super::window_hold::WindowHold;
 use crate::base::failure::Class;
 use crate::base::renewal::backoff;
-use crate::config::sidecar::REFRESH;
+use crate::config::REFRESH;
 use crate::config::window;
 use crate::config::{Config, Delivery};
 use crate::pass::outcome::Outcome;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::base::overlap::Unions;
-use crate::config::{Config, Delivery, Source, Target};
+use crate::config::{Config, Delivery, KeyKind, Source, Target};
 use crate::pass::observe::together;
 use crate::plan::declared::pruned;
 
@@ -143,21 +143,17 @@ fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
 
 /// Files whose change means a pass: sources, and the keys that open them.
 pub fn files(group: &Config) -> Vec<PathBuf> {
-    let mut files: Vec<&Path> = Vec::new();
-    let (mut age, mut sealed) = (false, false);
-    for (_, source) in group.sources() {
-        files.extend(source.file());
-        sealed |= source.is_sealed();
-        age |= source.is_encrypted() && !source.is_sealed();
-    }
+    let sources = || group.sources().map(|(_, source)| source);
+    let used = |kind| sources().any(|source| source.opened_by() == Some(kind));
+    let mut files: Vec<&Path> = sources().filter_map(Source::file).collect();
     let age_keys = group.keys.age.iter().flat_map(|age| age.key.files());
-    files.extend(age_keys.filter(|_| age));
+    files.extend(age_keys.filter(|_| used(KeyKind::Age)));
     let sealed_keys = group
         .keys
         .sealed
         .iter()
         .filter_map(|sealed| sealed.key.file());
-    files.extend(sealed_keys.filter(|_| sealed));
+    files.extend(sealed_keys.filter(|_| used(KeyKind::Sealed)));
     files.sort_unstable();
     files.dedup();
     files.into_iter().map(Path::to_owned).collect()

@@ -15,7 +15,7 @@ use super::health::{Health, Span};
 use super::metrics::figures;
 use crate::base::failure::Failure;
 use crate::base::metric::{Figure, MetricKind};
-use crate::config::sidecar::Collector;
+use crate::config::Collector;
 use crate::net::{Post, calls, post};
 use crate::process::records::{self, Record};
 use crate::process::time_limit::any_number;

@@ -159,16 +159,13 @@ impl VaultIdentity<'_> {
     /// Whether the method is mounted at all: said of a login without any credential, a bare refusal
     /// has one meaning.
     async fn ask_for_the_mount(&self, link: &ServerLink) -> Result<(), Cause> {
-        let (VaultAuth::Kubernetes { mount, .. }
-        | VaultAuth::Jwt { mount, .. }
-        | VaultAuth::AppRole { mount, .. }) = self.auth
-        else {
+        let Some(mount) = self.auth.mount() else {
             return Ok(());
         };
         let empty = Call::of(&Own::write(&format!("auth/{mount}/login"), b"{}"))?;
         match link.once(&empty, None, &[]).await {
             Err(cause) if is_bare(&cause) => Err(ServerRefusal::NoAuthMount {
-                mount: mount.clone(),
+                mount: mount.to_owned(),
             }
             .into()),
             Ok(_) | Err(_) => Ok(()),
@@ -354,13 +351,9 @@ pub(super) fn describe(auth: &VaultAuth) -> String {
 
 /// Refuses a mount that would lead a login elsewhere.
 pub(super) fn check_mount(auth: &VaultAuth) -> Result<(), Setup> {
-    match auth {
-        VaultAuth::Kubernetes { mount, .. }
-        | VaultAuth::Jwt { mount, .. }
-        | VaultAuth::AppRole { mount, .. } => {
-            DataPath::parse(mount).map(|_| ()).map_err(Setup::Mount)
-        }
-        VaultAuth::Token { .. } => Ok(()),
+    match auth.mount() {
+        Some(mount) => DataPath::parse(mount).map(|_| ()).map_err(Setup::Mount),
+        None => Ok(()),
     }
 }
 

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::problem::{Problem, nearest};
-use super::super::source::DEFAULT_SERVER;
-use super::super::{
-    AgeKey, Config, Delivery, Keys, Location, Named, Reflector, SealedKey, VaultRead, VaultServer,
-};
-use super::{Parts, name, outputs, reflect};
-use crate::base::failure::Class;
+use super::super::reflect;
+use super::super::vault::DEFAULT_SERVER;
+use super::super::{Config, Delivery, Keys, Location, Reflector, VaultServer};
+use super::{Parts, name, outputs};
 
 /// Merges what all files declare and checks what only the whole can show.
 pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
@@ -18,18 +16,13 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
         names: called,
         vaults,
         broken_vaults,
-        age,
-        sealed,
-        sidecar,
-        recipients,
+        keys,
+        sidecars,
         deliveries,
         reflectors,
         mark_keys,
         manifests,
     } = parts;
-    if let [(_, first), (_, second), ..] = sidecar.as_slice() {
-        problems.push(twice("the section", "sidecar", first, second));
-    }
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
         if let Some(first) = servers.get(&server.name) {
@@ -37,17 +30,14 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             if first.anywhere() == server.anywhere() {
                 continue;
             }
-            problems.push(twice("vault server", &server.name, &first.at, &server.at));
+            let what = format!("vault server `{}`", server.name);
+            problems.push(twice(&what, &first.at, &server.at, RENAME));
         }
         servers.insert(server.name.clone(), server);
     }
-    let mut names: BTreeMap<&str, &Location> = BTreeMap::new();
-    for delivery in &deliveries {
-        if let Some(first) = names.insert(&delivery.name, &delivery.at) {
-            problems.push(twice("delivery", &delivery.name, first, &delivery.at));
-        }
-    }
-    for (server, at) in mentioned(&deliveries, &age, &sealed) {
+    let named = deliveries.iter().map(|one| (one.name.as_str(), &one.at));
+    distinct("delivery", named, problems);
+    for (server, at) in mentioned(&deliveries, &keys) {
         if !lost
             && !servers.contains_key(server)
             && !broken_vaults.iter().any(|name| name == server)
@@ -55,50 +45,27 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
             problems.push(unknown_server(server, at, &servers));
         }
     }
-    let mut reflectors = reflectors.into_iter();
-    let reflector = reflectors.next();
-    if let (Some((_, first)), Some((_, second))) = (&reflector, reflectors.next()) {
-        problems.push(Problem {
-            at: second,
-            what: "`reflector` is declared twice".to_owned(),
-            hint: Some(format!("the first is at {first}; make one of them")),
-            class: Class::Configuration,
-        });
-    }
-    if let [(_, first), (_, second), ..] = mark_keys.as_slice() {
-        problems.push(twice("the section", "markKey", first, second));
-    }
-    let mark_key = mark_keys.into_iter().next().map(|(at, _)| at);
+    let reflector_at = reflectors.first().map(|(at, _)| at.clone());
+    let reflector = once(reflectors, "`reflector`", "make one of them", problems);
+    let mark_key = once(mark_keys, "the section `markKey`", RENAME, problems);
     let unsigned = reflect::unsigned(&deliveries, mark_key.as_ref());
     problems.extend(unsigned.filter(|_| !lost));
-    let mut sets: BTreeMap<&str, &Location> = BTreeMap::new();
-    for set in &manifests {
-        let Some(name) = &set.name else { continue };
-        if let Some(first) = sets.insert(name, &set.at) {
-            problems.push(twice("a set of manifests", name, first, &set.at));
-        }
-    }
+    let named = manifests
+        .iter()
+        .filter_map(|set| Some((set.name.as_deref()?, &set.at)));
+    distinct("a set of manifests", named, problems);
     outputs::check(&deliveries, problems);
-    let reflector_at = reflector.as_ref().map(|(_, at)| at);
-    let needed = name::needed(&deliveries, &manifests, reflector_at);
+    let needed = name::needed(&deliveries, &manifests, reflector_at.as_ref());
     let name = name::merge(called, needed.filter(|_| !lost), problems);
-    let reflector = reflector.map(|(reflector, _)| Reflector {
+    let reflector = reflector.map(|reflector| Reflector {
         mark_key: mark_key.clone().unwrap_or_else(reflect::usual_mark_key),
         ..reflector
     });
     Config {
         name,
         vaults: servers,
-        keys: Keys {
-            age: age.into_iter().map(named).collect(),
-            sealed: sealed.into_iter().map(named).collect(),
-            recipients,
-        },
-        sidecar: sidecar
-            .into_iter()
-            .next()
-            .map(|(sidecar, _)| sidecar)
-            .unwrap_or_default(),
+        keys,
+        sidecar: once(sidecars, "the section `sidecar`", RENAME, problems).unwrap_or_default(),
         deliveries,
         reflector,
         mark_key,
@@ -106,30 +73,43 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     }
 }
 
-fn named<K>((key, at): (K, Location)) -> Named<K> {
-    Named { key, at: Some(at) }
+/// No two of a kind have one name.
+fn distinct<'a>(
+    kind: &str,
+    all: impl Iterator<Item = (&'a str, &'a Location)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut seen = BTreeMap::new();
+    for (name, at) in all {
+        if let Some(first) = seen.insert(name, at) {
+            problems.push(twice(&format!("{kind} `{name}`"), first, at, RENAME));
+        }
+    }
+}
+
+/// The only one that the files declare, where they declare one.
+fn once<T>(
+    all: Vec<(Location, T)>,
+    what: &str,
+    remedy: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    if let [(first, _), (second, _), ..] = all.as_slice() {
+        problems.push(twice(what, first, second, remedy));
+    }
+    all.into_iter().next().map(|(_, only)| only)
 }
 
 /// Every server that something reads from, and where that was written.
 fn mentioned<'a>(
     deliveries: &'a [Delivery],
-    age: &'a [(AgeKey, Location)],
-    sealed: &'a [(SealedKey, Location)],
+    keys: &'a Keys,
 ) -> impl Iterator<Item = (&'a str, &'a Location)> {
     let sources = deliveries.iter().flat_map(|delivery| &delivery.from);
     let sources = sources.filter_map(|from| Some((from.source.vault()?, &from.at)));
-    let age = age.iter().filter_map(|(key, at)| match key {
-        AgeKey::Vault { read, .. } => Some((read, at)),
-        AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
-            None
-        }
-    });
-    let sealed = sealed.iter().filter_map(|(key, at)| match key {
-        SealedKey::Vault { read, .. } => Some((read, at)),
-        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
-    });
-    let reads = sources.chain(age).chain(sealed);
-    reads.map(|(read, at): (&VaultRead, &Location)| (read.server.as_str(), at))
+    let keys = keys.in_vault().filter_map(|(read, at)| Some((read, at?)));
+    let reads = sources.chain(keys);
+    reads.map(|(read, at)| (read.server.as_str(), at))
 }
 
 fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultServer>) -> Problem {
@@ -148,19 +128,16 @@ fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultS
             ),
         )
     };
-    Problem {
-        at: at.clone(),
-        what,
-        hint: Some(hint),
-        class: Class::Configuration,
-    }
+    Problem::new(at.clone(), what, hint)
 }
 
-fn twice(kind: &str, name: &str, first: &Location, second: &Location) -> Problem {
-    Problem {
-        at: second.clone(),
-        what: format!("{kind} `{name}` is declared twice"),
-        hint: Some(format!("the first is at {first}; rename one")),
-        class: Class::Configuration,
-    }
+/// What to do about two of one name.
+const RENAME: &str = "rename one";
+
+fn twice(what: &str, first: &Location, second: &Location, remedy: &str) -> Problem {
+    Problem::new(
+        second.clone(),
+        format!("{what} is declared twice"),
+        format!("the first is at {first}; {remedy}"),
+    )
 }

@@ -1,34 +1,23 @@
 //! From the shape as written to the checked types; every problem is located, and all of them are
 //! reported at once.
 
-mod manifests;
 mod merge;
 mod name;
 mod outputs;
-mod reflect;
-mod sidecar;
-mod source;
-mod target;
-mod vault;
-mod window;
 
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::path::{Path, PathBuf};
 
-use super::at::{At, Hidden, Shown};
+use super::at::{At, Shown};
 use super::expand::{ExpandError, expand};
 use super::outside::Outside;
 use super::problem::Problem;
-use super::raw::{RawConfig, RawDelivery, RawEncodedField, RawField, RawFieldEncoding};
-use super::source::DEFAULT_SERVER;
+use super::vault::DEFAULT_SERVER;
+use super::{
+    Delivery, Keys, Location, ManifestSet, RawConfig, Reflector, SecretRef, Sidecar, VaultServer,
+};
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::Class;
-use crate::base::redact::form::is_private_key;
-
-use super::{
-    AgeKey, ComputedField, Delivery, FieldName, Location, ManifestSet, Reflector, SealedKey,
-    SecretRef, Sidecar, Staleness, Target, VaultServer,
-};
 
 pub use merge::merge;
 
@@ -40,17 +29,15 @@ pub struct Parts {
     /// Something at the top could not be read: what is missing in the whole may have stood there.
     pub lost: bool,
     /// What each file calls the configuration; nothing where that is no name.
-    names: Vec<(Option<ConfigurationName>, Location)>,
+    names: Vec<(Location, Option<ConfigurationName>)>,
     vaults: Vec<VaultServer>,
     /// Servers that were declared, but not rightly: naming them is no second mistake.
     broken_vaults: Vec<String>,
-    age: Vec<(AgeKey, Location)>,
-    sealed: Vec<(SealedKey, Location)>,
-    sidecar: Vec<(Sidecar, Location)>,
-    recipients: Vec<String>,
+    keys: Keys,
+    sidecars: Vec<(Location, Sidecar)>,
     deliveries: Vec<Delivery>,
-    reflectors: Vec<(Reflector, Location)>,
-    mark_keys: Vec<(SecretRef, Location)>,
+    reflectors: Vec<(Location, Reflector)>,
+    mark_keys: Vec<(Location, SecretRef)>,
     manifests: Vec<ManifestSet>,
 }
 
@@ -80,14 +67,10 @@ pub fn check(
         mark_key,
         manifests,
     } = raw;
-    if let Some(name) = name {
-        let at = checker.at(&name);
-        parts.names.push((checker.configuration_name(&name), at));
-    }
-    if let Some(sidecar) = sidecar {
-        let at = checker.at(&sidecar);
-        parts.sidecar.push((checker.sidecar(sidecar), at));
-    }
+    let name = name.map(|name| (checker.at(&name), checker.configuration_name(&name)));
+    parts.names.extend(name);
+    let sidecar = sidecar.map(|written| (checker.at(&written), checker.sidecar(written)));
+    parts.sidecars.extend(sidecar);
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
         match checker.server(&name, vault) {
@@ -95,31 +78,14 @@ pub fn check(
             None => parts.broken_vaults.push(name),
         }
     }
-    for key in keys.age {
-        let at = checker.at(&key);
-        parts.age.extend(checker.age_key(key).map(|key| (key, at)));
-    }
-    for key in keys.sealed {
-        let at = checker.at(&key);
-        parts
-            .sealed
-            .extend(checker.sealed_key(key).map(|key| (key, at)));
-    }
-    for recipient in &keys.recipients {
-        parts.recipients.push(checker.recipient(recipient));
-    }
+    checker.keys(keys, &mut parts.keys);
     for delivery in deliveries {
-        let delivery = checker.delivery(delivery);
-        parts.deliveries.push(delivery);
+        parts.deliveries.push(checker.delivery(delivery));
     }
-    if let Some(reflector) = reflector {
-        let at = checker.at(&reflector);
-        parts.reflectors.push((checker.reflector(reflector), at));
-    }
-    if let Some(mark_key) = mark_key {
-        let at = checker.at(&mark_key);
-        parts.mark_keys.push((checker.mark_key(mark_key), at));
-    }
+    let reflector = reflector.map(|written| (checker.at(&written), checker.reflector(written)));
+    parts.reflectors.extend(reflector);
+    let mark_key = mark_key.map(|written| (checker.at(&written), checker.mark_key(written)));
+    parts.mark_keys.extend(mark_key);
     for set in manifests {
         parts.manifests.extend(checker.manifests(set));
     }
@@ -128,48 +94,71 @@ pub fn check(
 }
 
 /// One file's checks: it collects problems and gives what can still be given.
-struct Checker<'a> {
-    file: &'a str,
-    base: &'a Path,
-    outside: &'a Outside<'a>,
-    problems: Vec<Problem>,
+pub(super) struct Checker<'a> {
+    pub(super) file: &'a str,
+    pub(super) base: &'a Path,
+    pub(super) outside: &'a Outside<'a>,
+    pub(super) problems: Vec<Problem>,
     /// Where a problem may only follow from another.
-    broken: Vec<Location>,
+    pub(super) broken: Vec<Location>,
+}
+
+/// What has a place in a file.
+pub(super) trait Placed {
+    /// The place.
+    fn place(&self, file: &str) -> Location;
+}
+
+impl<T> Placed for At<T> {
+    fn place(&self, file: &str) -> Location {
+        Location {
+            file: file.to_owned(),
+            line: self.line,
+            column: self.column,
+        }
+    }
+}
+
+impl Placed for Location {
+    fn place(&self, _: &str) -> Location {
+        self.clone()
+    }
 }
 
 impl Checker<'_> {
-    fn at<T>(&self, written: &At<T>) -> Location {
-        Location {
-            file: self.file.to_owned(),
-            line: written.line,
-            column: written.column,
-        }
+    pub(super) fn at<T>(&self, written: &At<T>) -> Location {
+        written.place(self.file)
     }
 
-    fn problem(&mut self, at: Location, what: impl Into<String>, hint: impl Into<String>) {
-        self.report(Class::Configuration, at, what, hint);
-    }
-
-    fn report(
+    /// A mistake of the user's, at what was written or at its place.
+    pub(super) fn problem(
         &mut self,
-        class: Class,
-        at: Location,
+        at: &impl Placed,
         what: impl Into<String>,
         hint: impl Into<String>,
     ) {
+        self.report(Class::Configuration, at, what, hint);
+    }
+
+    pub(super) fn report(
+        &mut self,
+        class: Class,
+        at: &impl Placed,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let at = at.place(self.file);
         if !self.broken.contains(&at) {
             self.problems.push(Problem {
-                at,
-                what: what.into(),
-                hint: Some(hint.into()),
                 class,
+                ..Problem::new(at, what, hint)
             });
         }
     }
 
     /// A text with its variables filled in. After a problem it is one that nothing else is, and
     /// nothing more is said of it.
-    fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
+    pub(super) fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
         match expand(&written.value, self.outside.env) {
             Ok(text) => text,
             Err(error) => {
@@ -183,7 +172,7 @@ impl Checker<'_> {
                          `${`"
                     }
                 };
-                self.problem(at.clone(), error.to_string(), hint);
+                self.problem(&at, error.to_string(), hint);
                 self.broken.push(at);
                 format!("?{}.{}", written.line, written.column)
             }
@@ -191,25 +180,73 @@ impl Checker<'_> {
     }
 
     /// A text that must not be empty.
-    fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
+    pub(super) fn name(&mut self, written: &At<impl Deref<Target = str>>, what: &str) -> String {
         let text = self.text(written);
         if text.trim().is_empty() {
-            let at = self.at(written);
-            self.problem(at, format!("{what} is empty"), "write a name");
+            self.problem(written, format!("{what} is empty"), "write a name");
         }
         text
     }
 
+    /// What a text means; where it means nothing, `what` says what it is not.
+    pub(super) fn read<T>(
+        &mut self,
+        written: &At<Shown>,
+        read: impl FnOnce(&str) -> Option<T>,
+        what: &str,
+        hint: &str,
+    ) -> Option<T> {
+        let text = self.text(written);
+        let found = read(&text);
+        if found.is_none() {
+            self.problem(written, format!("`{text}` is {what}"), hint);
+        }
+        found
+    }
+
+    /// A number that is in bounds, or is said not to be.
+    pub(super) fn bounded(
+        &mut self,
+        written: &At<u64>,
+        key: &str,
+        bounds: RangeInclusive<u64>,
+        hint: &str,
+    ) -> usize {
+        let number = written.value;
+        if !bounds.contains(&number) {
+            self.problem(written, format!("`{key}: {number}` is out of bounds"), hint);
+        }
+        usize::try_from(number).unwrap_or(usize::MAX)
+    }
+
+    /// What can be used of a list.
+    pub(super) fn each<R, T>(
+        &mut self,
+        written: Vec<R>,
+        one: fn(&mut Self, R) -> Option<T>,
+    ) -> Vec<T> {
+        let written = written.into_iter();
+        written.filter_map(|written| one(self, written)).collect()
+    }
+
+    /// Texts that must not be empty.
+    pub(super) fn names(
+        &mut self,
+        written: &[At<impl Deref<Target = str>>],
+        what: &str,
+    ) -> Vec<String> {
+        written.iter().map(|name| self.name(name, what)).collect()
+    }
+
     /// A path, joined with the folder of the file.
-    fn path(&mut self, written: &At<Shown>) -> PathBuf {
+    pub(super) fn path(&mut self, written: &At<Shown>) -> PathBuf {
         let text = self.name(written, "this path");
         let unsafe_name = text.contains('\0')
             || text.len() > 4096
             || text.split('/').any(|part| part.len() > 255);
         if unsafe_name {
-            let at = self.at(written);
             self.problem(
-                at,
+                written,
                 format!("unsafe target path {text:?}"),
                 "no NUL, at most 255 bytes a name and 4096 in all",
             );
@@ -217,155 +254,29 @@ impl Checker<'_> {
         self.base.join(text)
     }
 
-    /// The public half of a key, or a name of one.
-    fn recipient(&mut self, written: &At<Shown>) -> String {
-        let text = self.name(written, "the recipient");
-        if is_private_key(&text) {
-            let at = self.at(written);
-            self.problem(
-                at,
-                "this recipient is a private key",
-                "write its public half (`age-keygen -y`); and replace the key, it was seen",
-            );
-        }
-        text.trim().to_owned()
+    /// What means nothing where something else was not written.
+    pub(super) fn useless(&mut self, at: &impl Placed, what: &str, beside: &str) {
+        let what = format!("`{what}` is of use only beside {beside}");
+        self.problem(at, what, "remove it");
     }
 
-    fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
-        let at = self.at(&written);
-        let RawDelivery {
-            name,
-            from,
-            fields,
-            require,
-            deliver,
-            allow_empty,
-            to,
-            history,
-            on_change,
-            refresh,
-            max_age,
-            on_missing,
-            on_denied,
-            on_unavailable,
-            accept_cached,
-            windows,
-        } = written.value;
-        let name = self.name(&name, "the delivery's name");
-        if from.is_empty() && fields.0.is_empty() {
-            self.problem(
-                at.clone(),
-                format!("delivery `{name}` has no source"),
-                "add `from: [{vault: …}]`",
-            );
-        }
-        let fields = fields.0.into_iter();
-        let fields = fields
-            .map(|(name, field)| self.computed(name, field))
-            .collect();
-        let has_targets = !to.is_empty();
-        let to: Vec<Target> = to
-            .into_iter()
-            .filter_map(|target| self.target(target))
-            .collect();
-        let staleness = Staleness {
-            refresh: refresh.and_then(|text| self.duration(&text)),
-            max_age: max_age.and_then(|text| self.duration(&text)),
-            on_missing: self.on_failure("onMissing", true, on_missing),
-            on_denied: self.on_failure("onDenied", false, on_denied),
-            on_unavailable: self.on_failure("onUnavailable", false, on_unavailable),
-            accept_cached,
-            windows: self.windows(windows),
-        };
-        self.staleness_suits(&at, &staleness, &to);
-        let history = history.and_then(|written| self.history(&written, has_targets));
-        let sources = from.len();
-        let from = from.into_iter();
-        let from: Vec<_> = from.filter_map(|from| self.from(from)).collect();
-        if from.len() < sources {
-            // Its fields are unknown now.
-            self.broken.push(at.clone());
-        }
-        Delivery {
-            from,
-            fields,
-            require: self.field_names(&require),
-            deliver: self.field_names(&deliver),
-            allow_empty,
-            to,
-            history,
-            on_change: on_change
-                .into_iter()
-                .filter_map(|reaction| self.reaction(reaction))
-                .collect(),
-            staleness,
-            name,
-            at,
-        }
-    }
-
-    fn history(&mut self, written: &At<u64>, has_targets: bool) -> Option<usize> {
-        let count = written.value;
-        if !(1..=100).contains(&count) {
-            let what = format!("`history: {count}` is out of bounds");
-            self.problem(self.at(written), what, "write 1 to 100, for example 20");
-        } else if !has_targets {
-            let what = "`history` needs a target to lie beside";
-            self.problem(self.at(written), what, "add `to:`, or remove it");
-        }
-        usize::try_from(count).ok()
-    }
-
-    fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
-        let field = |written: &At<Shown>| FieldName {
-            name: self.name(written, "this field"),
-            at: self.at(written),
-        };
-        written.iter().map(field).collect()
-    }
-
-    fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
-        let At {
-            value,
-            line,
-            column,
-        } = written;
-        let (template, encoding) = match value {
-            RawField::Template(value) => (
-                At {
-                    value: Hidden(value),
-                    line,
-                    column,
-                },
-                None,
-            ),
-            RawField::Encoded(RawEncodedField { template, encoding }) => (template, encoding),
-        };
-        ComputedField {
-            at: self.at(&template),
-            template: self.text(&template),
-            base64: matches!(encoding, Some(RawFieldEncoding::Base64)),
-            name,
-        }
-    }
-
-    /// The only one of several alternatives that was written.
-    fn only<T>(
+    /// The only one of several alternatives that was written. Each has its key, and what was
+    /// written there, as far as it can be used.
+    pub(super) fn only<T, const N: usize>(
         &mut self,
         at: &Location,
         what: &str,
-        known: &str,
-        mut given: Vec<Option<T>>,
+        alternatives: [(&str, Option<Option<T>>); N],
     ) -> Option<T> {
-        if given.len() == 1 {
-            return given.pop()?;
-        }
-        let (count, verb) = match given.len() {
-            0 => ("none".to_owned(), "add"),
-            several => (several.to_string(), "keep"),
+        let known = alternatives.each_ref().map(|(key, _)| *key).join(", ");
+        let mut given = alternatives.into_iter().filter_map(|(_, given)| given);
+        let (count, verb) = match (given.next(), given.count()) {
+            (Some(only), 0) => return only,
+            (None, _) => ("none".to_owned(), "add"),
+            (Some(_), more) => ((more + 1).to_string(), "keep"),
         };
         self.problem(
-            at.clone(),
+            at,
             format!("{what} needs exactly one of {known}, and has {count}"),
             format!("{verb} one of {known}"),
         );

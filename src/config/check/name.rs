@@ -8,7 +8,6 @@ use super::super::problem::Problem;
 use super::super::{Delivery, Location, ManifestSet, Target};
 use super::Checker;
 use crate::base::artifact::ConfigurationName;
-use crate::base::failure::Class;
 
 impl Checker<'_> {
     /// Nothing after a problem.
@@ -23,7 +22,7 @@ impl Checker<'_> {
                 Some(near) => format!("write `name: {near}`"),
                 None => "use lower case letters, digits, `-` and `.`, at most 63".to_owned(),
             };
-            self.problem(at, what, hint);
+            self.problem(&at, what, hint);
         }
         name
     }
@@ -49,28 +48,24 @@ pub(super) fn needed<'a>(
 
 /// The one name that all files give; those without one follow the others.
 pub(super) fn merge(
-    names: Vec<(Option<ConfigurationName>, Location)>,
+    names: Vec<(Location, Option<ConfigurationName>)>,
     needed: Option<(&Location, Option<&str>)>,
     problems: &mut Vec<Problem>,
 ) -> Option<ConfigurationName> {
     let mut names = names.into_iter();
-    let Some((first, at)) = names.next() else {
+    let Some((at, first)) = names.next() else {
         problems.extend(needed.map(|(at, word)| missing(at, word)));
         return None;
     };
-    for (other, other_at) in names {
+    for (other_at, other) in names {
         let both = first.as_ref().zip(other.as_ref());
         if let Some((first, other)) = both.filter(|(first, other)| first != other) {
-            problems.push(Problem {
-                at: other_at,
-                what: format!("the configuration is called `{other}` here and `{first}` at {at}"),
-                hint: Some(
-                    "files that are used together have one name; use different names in runs of \
-                     their own"
-                        .to_owned(),
-                ),
-                class: Class::Configuration,
-            });
+            problems.push(Problem::new(
+                other_at,
+                format!("the configuration is called `{other}` here and `{first}` at {at}"),
+                "files that are used together have one name; use different names in runs of \
+                 their own",
+            ));
         }
     }
     first
@@ -78,17 +73,15 @@ pub(super) fn merge(
 
 fn missing(at: &Location, word: Option<&str>) -> Problem {
     let name = proposed(&at.file, word);
-    Problem {
-        at: at.clone(),
-        what: "a configuration that writes Secrets or copies needs a `name:`, by which it knows \
-            them again"
-            .to_owned(),
-        hint: Some(format!(
+    Problem::new(
+        at.clone(),
+        "a configuration that writes Secrets or copies needs a `name:`, by which it knows them \
+         again",
+        format!(
             "add `name: {name}` at the top of the file; no other configuration of the cluster may \
              have the same"
-        )),
-        class: Class::Configuration,
-    }
+        ),
+    )
 }
 
 /// Names of files and folders that say nothing about what is in them.

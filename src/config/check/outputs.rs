@@ -3,27 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::super::problem::Problem;
-use super::super::{Delivery, FileFormat, Location, SecretRef, Target};
-use super::target::normal;
-use crate::base::failure::Class;
+use super::super::target::normal;
+use super::super::{Delivery, FileFormat, SecretRef, Target};
 use crate::base::overlap::{Claim, Met, Overlaps};
 
 /// What one target occupies.
-enum Place<'a> {
-    File {
-        path: PathBuf,
-        /// The variables of its that are known by now, where it only changes its own.
-        edits: Option<Vec<&'a str>>,
-        at: &'a Location,
-    },
-    Folder {
-        path: PathBuf,
-        at: &'a Location,
-    },
-    Secret {
-        at: &'a SecretRef,
-        location: &'a Location,
-    },
+struct Place<'a> {
+    target: &'a Target,
+    /// Of a file or folder, in one spelling.
+    path: PathBuf,
+    /// The variables of its that are known by now, where it only changes its own.
+    edits: Option<Vec<&'a str>>,
 }
 
 /// By what places are looked up.
@@ -45,15 +35,12 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
         if let Some(met) = taken.first(number, &claim)
             && let Some(earlier) = places.get(met.number)
         {
-            let (first, what) = (location(earlier), in_common(earlier, place, &met));
-            problems.push(Problem {
-                at: location(place).clone(),
-                what: format!("{what} is the target of two outputs"),
-                hint: Some(format!(
-                    "the other is at {first}; give one of them another place"
-                )),
-                class: Class::Configuration,
-            });
+            let (first, what) = (earlier.target.place(), in_common(earlier, place, &met));
+            problems.push(Problem::new(
+                place.target.place().clone(),
+                format!("{what} is the target of two outputs"),
+                format!("the other is at {first}; give one of them another place"),
+            ));
         }
         taken.enter(number, &claim);
     }
@@ -62,19 +49,14 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
 /// Two editors may share a `.env` file: each owns its own variables. All else may not overlap. What
 /// only sources, links and the cluster tell is found by `plan`.
 fn claim<'a>(place: &'a Place<'a>) -> Claim<'a, Key<'a>> {
-    match place {
-        Place::File { path, edits, .. } => Claim {
-            at: Key::Path(path),
-            above: path.ancestors().skip(1).map(Key::Path).collect(),
-            variables: edits.clone(),
+    match place.target {
+        Target::File(_) | Target::Files(_) => Claim {
+            at: Key::Path(&place.path),
+            above: place.path.ancestors().skip(1).map(Key::Path).collect(),
+            variables: place.edits.clone(),
         },
-        Place::Folder { path, .. } => Claim {
-            at: Key::Path(path),
-            above: path.ancestors().skip(1).map(Key::Path).collect(),
-            variables: None,
-        },
-        Place::Secret { at, .. } => Claim {
-            at: Key::Secret(at),
+        Target::Secret(secret) => Claim {
+            at: Key::Secret(&secret.at),
             above: Vec::new(),
             variables: None,
         },
@@ -82,21 +64,18 @@ fn claim<'a>(place: &'a Place<'a>) -> Claim<'a, Key<'a>> {
 }
 
 fn place<'a>(delivery: &'a Delivery, target: &'a Target) -> Place<'a> {
-    match target {
-        Target::File(file) => Place::File {
-            path: normal(&file.path),
-            edits: matches!(file.format, FileFormat::Dotenv { edit: true })
-                .then(|| computed(delivery)),
-            at: &file.at,
-        },
-        Target::Files(files) => Place::Folder {
-            path: normal(&files.dir),
-            at: &files.at,
-        },
-        Target::Secret(secret) => Place::Secret {
-            at: &secret.at,
-            location: &secret.location,
-        },
+    let (path, edits) = match target {
+        Target::File(file) => {
+            let edits = matches!(file.format, FileFormat::Dotenv { edit: true });
+            (normal(&file.path), edits.then(|| computed(delivery)))
+        }
+        Target::Files(files) => (normal(&files.dir), None),
+        Target::Secret(_) => (PathBuf::new(), None),
+    };
+    Place {
+        target,
+        path,
+        edits,
     }
 }
 
@@ -108,23 +87,15 @@ fn computed(delivery: &Delivery) -> Vec<&str> {
     names.filter(delivered).collect()
 }
 
-fn location<'a>(place: &Place<'a>) -> &'a Location {
-    match place {
-        Place::File { at, .. } | Place::Folder { at, .. } | Place::Secret { location: at, .. } => {
-            at
-        }
-    }
-}
-
 /// What a place and one before it share.
 fn in_common(earlier: &Place<'_>, place: &Place<'_>, met: &Met) -> String {
     let shown = |path: &Path| format!("`{}`", path.display());
-    match (earlier, place) {
-        (_, Place::Secret { at, .. }) => format!("Secret `{}`", at.name),
-        (Place::File { path, .. }, Place::Folder { .. }) => shown(path),
-        (_, Place::File { path, .. } | Place::Folder { path, .. }) => match &met.variable {
-            Some(name) => format!("variable `{name}` of {}", shown(path)),
-            None => shown(path),
-        },
+    match (earlier.target, place.target, &met.variable) {
+        (_, Target::Secret(secret), _) => format!("Secret `{}`", secret.at.name),
+        (Target::File(_), Target::Files(_), _) => shown(&earlier.path),
+        (_, Target::File(_) | Target::Files(_), Some(name)) => {
+            format!("variable `{name}` of {}", shown(&place.path))
+        }
+        (_, Target::File(_) | Target::Files(_), None) => shown(&place.path),
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration by example: what is accepted, and what is said about what is not.
 
+mod alternatives;
 mod at_once;
 mod manifests;
 mod name;
@@ -630,6 +631,10 @@ fn row_99_the_reflector_is_careful_and_its_sources_are_named() {
         (
             "{sources: {namespaces: ['[a]']}}",
             "c/k.yaml:2:36: `[a]` is no name of a namespace",
+        ),
+        (
+            "{sources: {namespaces: [a]}}\nmarkKey: {namespace: a.b}",
+            "c/k.yaml:3:22: `a.b` is no name of a namespace",
         ),
     ] {
         let whole = match text.strip_suffix('}') {

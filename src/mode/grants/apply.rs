@@ -87,35 +87,16 @@ async fn each(
 impl Granter {
     fn session(&self, server: &VaultServer, time_limit: TimeLimit) -> Result<Session, Failure> {
         let mut server = server.clone();
-        server.auth = match (self, server.auth) {
-            (Self::Token(file), _) => VaultAuth::Token { file: file.clone() },
-            (
-                Self::Role(role),
-                VaultAuth::Kubernetes {
-                    mount, token_file, ..
-                },
-            ) => {
-                let role = role.clone();
-                VaultAuth::Kubernetes {
-                    mount,
-                    role,
-                    token_file,
-                }
-            }
-            (Self::Role(role), VaultAuth::Jwt { mount, token, .. }) => {
-                let role = role.clone();
-                VaultAuth::Jwt { mount, role, token }
-            }
-            (Self::Role(_), VaultAuth::AppRole { .. } | VaultAuth::Token { .. }) => {
-                return Err(Failure::new(
-                    Class::Usage,
-                    format!(
-                        "vault `{}`: its auth method has no roles to log in with by name",
-                        server.name
-                    ),
-                )
-                .hint("give a token: `--token-file FILE`"));
-            }
+        let no_role = || {
+            let what = format!(
+                "vault `{}`: its auth method has no roles to log in with by name",
+                server.name
+            );
+            Failure::new(Class::Usage, what).hint("give a token: `--token-file FILE`")
+        };
+        server.auth = match self {
+            Self::Token(file) => VaultAuth::Token { file: file.clone() },
+            Self::Role(role) => server.auth.in_role(role).ok_or_else(no_role)?,
         };
         Ok(Session::new(server, time_limit))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::transit::OfFiles;
 use super::{Account, GrantedConfig, Mode};
 use crate::base::failure::{Class, Failure};
-use crate::config::{AgeKey, Config, JwtSource, SealedKey, VaultAuth, VaultRead, VaultServer};
+use crate::config::{Config, JwtSource, VaultAuth, VaultRead, VaultServer};
 use crate::vault::Session;
 use crate::vault::admin::{Role, RoleField};
 use crate::vault::rights::{Capability, Need, of_read, versioned};
@@ -68,7 +68,7 @@ pub async fn grants(all: &[GrantedConfig], terms: &Terms) -> Result<Vec<Grant>, 
             let key = Key {
                 address: server.address.clone(),
                 namespace: server.namespace.clone(),
-                mount: mount(&server.auth).map(str::to_owned),
+                mount: server.auth.mount().map(str::to_owned),
                 name: name.clone(),
             };
             let grant = found.entry(key).or_insert_with(|| Grant {
@@ -111,25 +111,14 @@ struct Key {
     name: String,
 }
 
-fn mount(auth: &VaultAuth) -> Option<&str> {
-    match auth {
-        VaultAuth::Kubernetes { mount, .. }
-        | VaultAuth::Jwt { mount, .. }
-        | VaultAuth::AppRole { mount, .. } => Some(mount),
-        VaultAuth::Token { .. } => None,
-    }
-}
-
 /// The role's name is that of the policy too.
 fn name(one: &GrantedConfig, server: &VaultServer, terms: &Terms) -> String {
-    match &server.auth {
-        VaultAuth::Kubernetes { role, .. } | VaultAuth::Jwt { role, .. } => role.clone(),
-        VaultAuth::AppRole { .. } | VaultAuth::Token { .. } => {
-            let own = one.config.name.as_ref().map(ToString::to_string);
-            let named = terms.name.clone().or(own);
-            named.unwrap_or_else(|| one.account.name.clone())
-        }
+    if let Some(role) = server.auth.role() {
+        return role.to_owned();
     }
+    let own = one.config.name.as_ref().map(ToString::to_string);
+    let named = terms.name.clone().or(own);
+    named.unwrap_or_else(|| one.account.name.clone())
 }
 
 /// What a configuration needs at one of its servers.
@@ -167,17 +156,8 @@ fn add(all: &mut Paths, key: (String, Capability), need: Need) {
 fn reads(config: &Config, follows: bool) -> impl Iterator<Item = (&VaultRead, bool)> {
     let sources = config.sources();
     let sources = sources.filter_map(move |(_, source)| Some((source.vault()?, follows)));
-    let age = config.keys.age.iter().filter_map(|key| match &key.key {
-        AgeKey::Vault { read, field: _ } => Some((read, false)),
-        AgeKey::File { .. } | AgeKey::Ssh(_) | AgeKey::Passphrase(_) | AgeKey::Secret { .. } => {
-            None
-        }
-    });
-    let sealed = config.keys.sealed.iter().filter_map(|key| match &key.key {
-        SealedKey::Vault { read, field: _ } => Some((read, false)),
-        SealedKey::File(_) | SealedKey::Selector { .. } | SealedKey::Secret(_) => None,
-    });
-    sources.chain(age).chain(sealed)
+    let keys = config.keys.in_vault().map(|(read, _)| (read, false));
+    sources.chain(keys)
 }
 
 /// Of two possible paths the server says which it is: the policy names no other.
@@ -293,7 +273,7 @@ impl Grant {
                 return;
             }
         }
-        let mount = mount(&self.server.auth).unwrap_or_default();
+        let mount = self.server.auth.mount().unwrap_or_default();
         self.role = Some(Role {
             path: format!("auth/{mount}/role/{}", self.policy),
             fields,

@@ -5,10 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::place;
-use crate::base::failure::Class;
 use crate::base::observed::FilePlace;
 use crate::config::problem::Problem;
-use crate::config::{Config, Location, Target};
+use crate::config::{Config, Target};
 use crate::disk::{leads_into_set, promptly};
 
 /// What tells one file from another: itself, or, where nothing stands yet, its place.
@@ -84,14 +83,6 @@ fn path(target: &Target) -> Option<PathBuf> {
     }
 }
 
-fn location(target: &Target) -> &Location {
-    match target {
-        Target::File(file) => &file.at,
-        Target::Files(files) => &files.at,
-        Target::Secret(secret) => &secret.location,
-    }
-}
-
 /// The place of what is absent is looked for only where it is `placed`: that takes many calls.
 fn identity(path: &Path, placed: bool) -> Identity {
     match std::fs::metadata(path) {
@@ -118,14 +109,14 @@ fn problem(target: &Target, found: &Identity, inputs: &[Input]) -> Option<Proble
         },
         (Target::Files(_) | Target::Secret(_), _) => false,
     })?;
-    Some(Problem {
-        at: location(target).clone(),
-        what: format!(
-            "{target} is also read: {} is {}",
-            read.file.display(),
-            read.what
-        ),
-        hint: Some("give this target another place".to_owned()),
-        class: Class::Configuration,
-    })
+    let what = format!(
+        "{target} is also read: {} is {}",
+        read.file.display(),
+        read.what
+    );
+    Some(Problem::new(
+        target.place().clone(),
+        what,
+        "give this target another place",
+    ))
 }

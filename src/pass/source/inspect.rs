@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::failure::Failure;
-use crate::config::{Config, Source};
+use crate::config::{Config, KeyKind, Source};
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
 use crate::envelope::policy::RecipientPolicy;
@@ -91,7 +91,7 @@ pub struct AtHand {
 pub async fn inspect_all(config: &Config, world: &World) -> (AtHand, Vec<Inspected>) {
     let mut readers: BTreeMap<&Source, Vec<String>> = BTreeMap::new();
     for (name, source) in config.sources() {
-        if source.is_encrypted() {
+        if source.opened_by().is_some() {
             readers.entry(source).or_default().push(name);
         }
     }
@@ -114,14 +114,14 @@ pub async fn inspect_all(config: &Config, world: &World) -> (AtHand, Vec<Inspect
 /// Keys are loaded already where they were needed, and not asked for where they were not.
 async fn at_hand(config: &Config, world: &World, all: &[Inspected]) -> AtHand {
     let mut at_hand = AtHand::default();
-    let used = |sealing: bool| all.iter().any(|one| one.source.is_sealed() == sealing);
-    if used(false)
+    let used = |kind| all.iter().any(|one| one.source.opened_by() == Some(kind));
+    if used(KeyKind::Age)
         && let Ok(identities) = world.identities(keys::age(&config.keys, world)).await
     {
         let recipients = identities.iter().map(|key| key.recipient().to_owned());
         at_hand.age = recipients.collect();
     }
-    if used(true)
+    if used(KeyKind::Sealed)
         && let Ok(keyring) = world.keyring(keys::sealed(&config.keys, world)).await
     {
         at_hand.sealing = keyring

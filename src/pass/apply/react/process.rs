@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep};
 
 use crate::base::failure::{Class, Failure, Fault};
-use crate::config::sidecar::Process;
+use crate::config::Process;
 use crate::disk::{DiskError, call_at, read_public};
 
 /// Between two looks for a process that was not seen yet: what lives shorter may be missed.

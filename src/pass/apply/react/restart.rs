@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::base::failure::{Class, Failure};
-use crate::config::sidecar::Workload;
+use crate::config::Workload;
 use crate::config::{self, SecretRef};
 use crate::kubernetes::Kubernetes;
 use crate::pass::world::World;

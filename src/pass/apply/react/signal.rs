@@ -5,7 +5,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use super::process::{living, refused};
 use crate::base::failure::Failure;
-use crate::config::sidecar::{Process, SignalName};
+use crate::config::{Process, SignalName};
 
 /// Sends a signal. Where nobody runs there is nobody to tell: who starts later reads what is there
 /// now.

@@ -1,4 +1,4 @@
-//! How values become fields, and computed fields.
+//! Computed fields, and names of fields.
 
 use std::fmt;
 
@@ -7,47 +7,9 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{At, Hidden, Shown};
-
-/// How values of a source become fields.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RawEncoding {
-    /// Lists and mappings become JSON text.
-    Json,
-    /// Texts are base64 of the bytes that are meant.
-    Base64,
-}
-
-/// Version of a KV v2 secret, or the variable that says it.
-#[derive(Debug, JsonSchema)]
-#[schemars(untagged)]
-pub enum RawVersion {
-    /// From 1.
-    Number(#[schemars(range(min = 1))] u64),
-    /// `${NAME}`.
-    Variable(#[schemars(with = "Shown", extend("pattern" = r"\$\{"))] String),
-}
-
-impl<'de> Deserialize<'de> for RawVersion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = RawVersion;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number from 1, or `${NAME}`,")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawVersion, E> {
-                if text.contains("${") {
-                    return Ok(RawVersion::Variable(text.to_owned()));
-                }
-                let wrong = |_| E::invalid_value(serde::de::Unexpected::Str(text), &self);
-                text.parse().map(RawVersion::Number).map_err(wrong)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
+use super::Location;
+use super::at::{At, Hidden, Shown};
+use super::check::Checker;
 
 /// A computed field: its template, or a mapping with it.
 #[derive(Debug, JsonSchema)]
@@ -93,5 +55,54 @@ impl<'de> Deserialize<'de> for RawField {
             }
         }
         deserializer.deserialize_any(Either)
+    }
+}
+
+/// A field made from others by a template.
+#[derive(Debug, Clone)]
+pub struct ComputedField {
+    /// Its name.
+    pub name: String,
+    /// The template's text.
+    pub template: String,
+    /// Whether what it gives is base64 of the bytes that are meant.
+    pub base64: bool,
+    /// Where the template was written.
+    pub at: Location,
+}
+
+impl Checker<'_> {
+    pub(super) fn computed(&mut self, name: String, written: At<RawField>) -> ComputedField {
+        let (template, encoding) = match &written.value {
+            RawField::Template(text) => (written.with(Hidden(text.clone())), None),
+            RawField::Encoded(RawEncodedField { template, encoding }) => {
+                (template.clone(), *encoding)
+            }
+        };
+        ComputedField {
+            at: self.at(&template),
+            template: self.text(&template),
+            base64: matches!(encoding, Some(RawFieldEncoding::Base64)),
+            name,
+        }
+    }
+}
+
+/// The name of a field, as `require` and `deliver` list it.
+#[derive(Debug, Clone)]
+pub struct FieldName {
+    /// The name.
+    pub name: String,
+    /// Where it was written.
+    pub at: Location,
+}
+
+impl Checker<'_> {
+    pub(super) fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
+        let field = |written: &At<Shown>| FieldName {
+            name: self.name(written, "this field"),
+            at: self.at(written),
+        };
+        written.iter().map(field).collect()
     }
 }
