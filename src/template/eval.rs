@@ -1,13 +1,12 @@
 //! Walks a tree with the data of one template: statements here, expressions in `eval/expr.rs`.
 
-use std::rc::Rc;
-
 use super::meter::Meter;
-use super::tree::{Loop, Names, Stmt};
+use super::tree::{Names, Stmt};
 use super::value::{Buffer, Value};
 use super::{Data, Language, Problem, TemplateError};
 use crate::base::material::SecretBytes;
 
+mod each;
 mod expr;
 mod name;
 
@@ -96,8 +95,15 @@ impl<'a> Machine<'a> {
 
     fn bind(&mut self, names: &'a Names, values: &[Value<'a>]) {
         for (name, value) in names.list.iter().zip(values) {
-            let mut known = self.locals.iter_mut().rev();
-            match known.find(|(known, _)| names.assigns && known == name) {
+            let known = match names.assigns {
+                true => self
+                    .locals
+                    .iter_mut()
+                    .rev()
+                    .find(|(known, _)| known == name),
+                false => None,
+            };
+            match known {
                 Some((_, old)) => *old = value.clone(),
                 None => self.locals.push((name, value.clone())),
             }
@@ -117,108 +123,4 @@ impl<'a> Machine<'a> {
         self.dot = outer;
         done
     }
-
-    fn each(&mut self, each: &'a Loop) -> Result<(), TemplateError> {
-        let at = each.items.at;
-        let items = self.value(&each.items)?;
-        let mut rounds = match self.language {
-            Language::Jinja => self.elements(items, each.names.list.len()),
-            Language::Go => self.pairs(items, each.names.list.len()),
-        }
-        .map_err(at.at())?;
-        if let Some(filter) = &each.filter {
-            let mut chosen = Vec::new();
-            for values in rounds {
-                let holds = self.scope(|machine| {
-                    machine.bind(&each.names, &values);
-                    machine.value(filter)
-                })?;
-                if self.is_true(&holds) {
-                    chosen.push(values);
-                }
-            }
-            rounds = chosen;
-        }
-        if rounds.is_empty() {
-            return self.body(&each.otherwise);
-        }
-        for (index, values) in rounds.iter().enumerate() {
-            self.meter.step().map_err(at.at())?;
-            self.scope(|machine| {
-                machine.bind(&each.names, values);
-                match (machine.language, values.last()) {
-                    (Language::Go, Some(dot)) => machine.with_dot(dot.clone(), &each.body),
-                    (Language::Jinja | Language::Go, _) => {
-                        machine.locals.push(("loop", round(index, rounds.len())));
-                        machine.body(&each.body)
-                    }
-                }
-            })?;
-        }
-        Ok(())
-    }
-
-    /// For each round of Jinja's `for` the values of so many names: elements of a list or keys of a
-    /// mapping, taken apart for several names.
-    fn elements(&self, items: Value<'a>, names: usize) -> Result<Vec<Vec<Value<'a>>>, Problem> {
-        let items: Vec<Value<'a>> = match self.spread(items)? {
-            Value::List(items) => items.to_vec(),
-            Value::Map(entries) => {
-                let keys = entries.iter().map(|(key, _)| key.as_str());
-                keys.map(Value::made).collect()
-            }
-            other @ (Value::Text(_)
-            | Value::Number(_)
-            | Value::Bool(_)
-            | Value::Null
-            | Value::All
-            | Value::Missing(_)) => return Err(other.is_not("`for`", "a list or a mapping")),
-        };
-        let apart = |item: Value<'a>| {
-            if names == 1 {
-                return Ok(vec![item]);
-            }
-            if let Value::List(parts) = &item
-                && parts.len() == names
-            {
-                return Ok(parts.to_vec());
-            }
-            Err(item.is_not("`for`", &format!("lists of {names}")))
-        };
-        items.into_iter().map(apart).collect()
-    }
-
-    /// The same for Go's `range`: the value, and for two names its index or key before it.
-    fn pairs(&self, items: Value<'a>, names: usize) -> Result<Vec<Vec<Value<'a>>>, Problem> {
-        let pair = |key: Value<'a>, value: &Value<'a>| match names {
-            2 => vec![key, value.clone()],
-            _ => vec![value.clone()],
-        };
-        let items = self.spread(items)?;
-        if let Value::List(items) = items {
-            let indexed = (0..).map(Value::number).zip(items.iter());
-            return Ok(indexed.map(|(index, item)| pair(index, item)).collect());
-        }
-        if let Value::Map(entries) = items {
-            let entries = entries.iter();
-            let named = entries.map(|(key, value)| pair(Value::made(key.as_str()), value));
-            return Ok(named.collect());
-        }
-        Err(items.absence().unwrap_or(Problem::Misuse(
-            "`range` goes over all values, or over a list",
-        )))
-    }
-}
-
-/// What `loop` is in one round.
-fn round<'a>(index: usize, count: usize) -> Value<'a> {
-    let entries = [
-        ("index", Value::count(index + 1)),
-        ("index0", Value::count(index)),
-        ("first", Value::Bool(index == 0)),
-        ("last", Value::Bool(index + 1 == count)),
-        ("length", Value::count(count)),
-    ];
-    let entries = entries.map(|(name, value)| (name.to_owned(), value));
-    Value::Map(Rc::new(entries.into()))
 }

@@ -75,7 +75,8 @@ impl<'a> Machine<'a> {
                     Some(input) => Some(self.value(input)?),
                     None => piped,
                 };
-                self.call(expr, function, input, arguments)
+                let values = self.arguments(input, arguments)?;
+                self.run(function, values).map_err(expr.at.at())
             }
             Kind::Pipeline(commands) => {
                 let mut piped = None;
@@ -108,12 +109,12 @@ impl<'a> Machine<'a> {
         let mut left = self.value(first)?;
         for (operator, negated, right) in rest {
             let right = self.value(right)?;
-            let pair = [left, right];
-            let holds = self.run(operator, &pair).map_err(expr.at.at())?;
+            let pair = vec![left, right.clone()];
+            let holds = self.run(operator, pair).map_err(expr.at.at())?;
             if self.is_true(&holds) == *negated {
                 return Ok(Value::Bool(false));
             }
-            [_, left] = pair;
+            left = right;
         }
         Ok(Value::Bool(true))
     }
@@ -129,32 +130,34 @@ impl<'a> Machine<'a> {
         Ok(piped.unwrap_or(last))
     }
 
-    fn call(
+    /// The input is made before the others, and comes last.
+    fn arguments(
         &self,
-        expr: &Expr,
-        function: &'static Function,
         input: Option<Value<'a>>,
-        arguments: &'a [Option<Expr>],
-    ) -> Made<'a> {
-        let mut values = Vec::with_capacity(arguments.len() + 1);
-        for argument in arguments {
+        others: &'a [Option<Expr>],
+    ) -> Result<Vec<Value<'a>>, TemplateError> {
+        let mut values = Vec::with_capacity(others.len() + 1);
+        for argument in others {
             values.push(match argument {
                 Some(argument) => self.value(argument)?,
                 None => Value::Missing(None),
             });
         }
         values.extend(input);
-        self.run(function, &values).map_err(expr.at.at())
+        Ok(values)
     }
 
     fn run(
         &self,
         function: &'static Function,
-        arguments: &[Value<'a>],
+        mut arguments: Vec<Value<'a>>,
     ) -> Result<Value<'a>, Problem> {
+        if let Some(input) = arguments.pop_if(|_| function.takes_mapping) {
+            arguments.push(self.spread(input)?);
+        }
         self.meter
             .bytes(arguments.iter().map(Value::weight).sum())?;
-        let made = function.call(self, arguments)?;
+        let made = function.call(self, &arguments)?;
         self.meter.bytes(made.weight())?;
         Ok(made)
     }

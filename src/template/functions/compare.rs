@@ -17,9 +17,11 @@ pub(super) fn unequal<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     Ok(Value::Bool(!same(call, one, two)?))
 }
 
-/// Each pair costs a step: a list may hold itself many times.
+/// What is inside of others is paid for here: a list may hold itself many times.
 fn same<'a>(call: &Call<'_, 'a>, one: &Value<'a>, two: &Value<'a>) -> Result<bool, Problem> {
-    call.machine.meter.step()?;
+    if let Value::List(_) | Value::Map(_) = one {
+        call.machine.meter.bytes(one.weight())?;
+    }
     match (one, two) {
         (Value::Text(one), Value::Text(two)) => Ok(one.bytes() == two.bytes()),
         (Value::Number(a), Value::Number(b)) => match (one.integer(), two.integer()) {
@@ -106,7 +108,11 @@ fn order(call: &Call<'_, '_>) -> Result<Ordering, Problem> {
     if let (Some(one), Some(two)) = (one.integer(), two.integer()) {
         return Ok(one.cmp(&two));
     }
-    if let (Value::Text(a), Value::Text(b)) = (one, two) {
+    let fit = |value: &Value<'_>| call.is_go() || value.text().is_some();
+    if let (Value::Text(a), Value::Text(b)) = (one, two)
+        && fit(one)
+        && fit(two)
+    {
         return Ok(a.bytes().cmp(b.bytes()));
     }
     if !call.is_go() {

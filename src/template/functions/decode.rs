@@ -62,9 +62,8 @@ fn pay(call: &Call<'_, '_>, node: &Node) -> Result<(), Problem> {
 
 /// As a YAML file of ours holds it, without the last line break: `indent` puts it where it belongs.
 pub(super) fn to_yaml<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    let whole = call.machine.spread(call.input().clone())?;
-    let made = yaml::documents(&[to_node(call, &whole)?], false);
-    let made = made.map_err(|_| unwritable(&whole))?;
+    let made = yaml::documents(&[to_node(call, call.input())?], false);
+    let made = made.map_err(|_| unwritable(call.input()))?;
     let text = made.expose_str().unwrap_or_default();
     Ok(Value::made(text.trim_end_matches('\n')))
 }

@@ -40,17 +40,17 @@ fn end<'a>(call: &Call<'_, 'a>, item: Option<&Value<'a>>) -> Made<'a> {
 
 /// How many elements, entries, characters, or bytes of what is no text.
 pub(super) fn length<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    let whole = call.machine.spread(call.input().clone())?;
-    Ok(Value::count(match &whole {
+    let value = call.input();
+    Ok(Value::count(match value {
         Value::List(items) => items.len(),
         Value::Map(entries) => entries.len(),
-        Value::Text(bytes) if whole.text().is_none() => bytes.bytes().len(),
+        Value::Text(bytes) if value.text().is_none() => bytes.bytes().len(),
         Value::Text(_)
         | Value::Number(_)
         | Value::Bool(_)
         | Value::Null
         | Value::All
-        | Value::Missing(_) => call.text(call.input())?.chars().count(),
+        | Value::Missing(_) => call.text(value)?.chars().count(),
     }))
 }
 
@@ -70,9 +70,8 @@ pub(super) fn len<'a>(call: &Call<'_, 'a>) -> Made<'a> {
 
 /// Pairs of key and value.
 pub(super) fn items<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    let whole = call.machine.spread(call.input().clone())?;
-    let Value::Map(entries) = &whole else {
-        return Err(whole.is_not("`items`", "a mapping"));
+    let Value::Map(entries) = call.input() else {
+        return Err(call.input().is_not("`items`", "a mapping"));
     };
     let pair = |(key, value): &(String, Value<'a>)| {
         call.machine.meter.bytes(key.len())?;
@@ -99,7 +98,8 @@ pub(super) fn index<'a>(call: &Call<'_, 'a>) -> Made<'a> {
 /// In Go, a single value is as good as a list of one.
 pub(super) fn join<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let separator = match call.argument(0) {
-        Some(separator) => call.bytes(separator)?,
+        Some(separator) if call.is_go() => call.bytes(separator)?,
+        Some(separator) => call.plain(separator)?,
         None => b"",
     };
     let one = std::slice::from_ref(call.input());

@@ -30,6 +30,8 @@ pub(super) struct Function {
     most: usize,
     /// Whether its input may be nothing.
     pub takes_nothing: bool,
+    /// Whether all data come as one mapping, each of them looked at.
+    pub takes_mapping: bool,
     run: Run,
 }
 
@@ -163,7 +165,10 @@ impl<'v, 'a> Call<'v, 'a> {
         if let Value::List(items) = value {
             return Ok(items);
         }
-        Err(self.unfit(value, "a list", "takes a list"))
+        Err(match self.machine.language {
+            Language::Jinja => self.unfit(value, "a list", "takes a list"),
+            Language::Go => self.wrong("takes a list"),
+        })
     }
 
     fn integer(&self, value: &Value<'a>) -> Result<i64, Problem> {

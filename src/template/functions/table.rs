@@ -19,6 +19,7 @@ const fn row(
         least,
         most,
         takes_nothing: false,
+        takes_mapping: false,
         run,
     }
 }
@@ -30,7 +31,10 @@ const fn filter(
     needed: usize,
     run: Run,
 ) -> Function {
-    row(name, parameters, needed, parameters.len() + 1, run)
+    Function {
+        takes_mapping: true,
+        ..row(name, parameters, needed, parameters.len() + 1, run)
+    }
 }
 
 /// One that looks at what may not be there.
@@ -67,10 +71,10 @@ pub(in crate::template) static FILTERS: &[Function] = &[
 ];
 
 pub(in crate::template) static TESTS: &[Function] = &[
-    of_nothing(filter("defined", &[], 0, list::is_defined)),
-    of_nothing(filter("undefined", &[], 0, list::is_undefined)),
-    filter("startingwith", &["text"], 1, text::has_prefix),
-    filter("endingwith", &["text"], 1, text::has_suffix),
+    of_nothing(row("defined", &[], 0, 1, list::is_defined)),
+    of_nothing(row("undefined", &[], 0, 1, list::is_undefined)),
+    row("startingwith", &["text"], 1, 2, text::has_prefix),
+    row("endingwith", &["text"], 1, 2, text::has_suffix),
 ];
 
 /// Jinja's operators.

@@ -21,9 +21,13 @@ pub(super) fn trim_all<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     ))
 }
 
-/// The part and the text around it.
+/// The part and the text around it. In Jinja this is a test, and not called by its name.
 fn part_and_text<'v>(call: &Call<'v, '_>) -> Result<(&'v str, &'v str), Problem> {
     let [part, text] = call.exactly()?;
+    if !call.is_go() {
+        let text = text.text_for("this test")?;
+        return Ok((part.text_for("this test")?, text));
+    }
     let text = call.text(text)?;
     Ok((call.text(part)?, text))
 }
@@ -91,10 +95,11 @@ fn cased<'a>(call: &Call<'_, 'a>, change: fn(char, &mut Vec<char>)) -> Made<'a> 
 /// In Go, an empty text stands before each character and at the end.
 pub(super) fn replace<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let [old, new, text] = call.exactly()?;
-    let (old, new, text) = (call.text(old)?, call.text(new)?, call.text(text)?);
+    let (old, new) = (call.text(old)?, call.text(new)?);
     if old.is_empty() && !call.is_go() {
         return Err(call.function.takes_others());
     }
+    let text = call.text(text)?;
     call.make(|out| {
         let mut rest = text;
         if old.is_empty() {
