@@ -76,6 +76,9 @@ impl TemplateError {
     }
 }
 
+/// Texts, words and signs of all Go templates of one file. Each costs far more memory than its text.
+pub const MOST_PARTS: usize = 100_000;
+
 /// Names that stand in the template, kinds and limits; never a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -130,10 +133,7 @@ pub enum Problem {
         why: &'static str,
     },
     /// Too many parts.
-    #[error(
-        "the templates of this file have more than {} texts, words and signs",
-        super::go::MOST_PARTS
-    )]
+    #[error("the templates of this file have more than {MOST_PARTS} texts, words and signs")]
     TooLong,
     /// Too much.
     #[error("{0}")]

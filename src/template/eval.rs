@@ -1,14 +1,15 @@
 //! Walks a tree with the data of one template: statements here, expressions in `eval/expr.rs`.
 
-use super::meter::Meter;
+use super::context::{Context, Data, Language};
 use super::tree::{Names, Stmt};
 use super::value::{Buffer, Value};
-use super::{Data, Language, Problem, TemplateError};
+use super::{Problem, TemplateError};
 use crate::base::material::SecretBytes;
 
 mod each;
 mod expr;
-mod name;
+
+pub(super) use expr::FIELDS;
 
 /// The text of a template.
 pub(super) fn render<'a>(
@@ -17,22 +18,18 @@ pub(super) fn render<'a>(
     data: &'a dyn Data,
 ) -> Result<SecretBytes, TemplateError> {
     let mut machine = Machine {
-        language,
-        data,
+        context: Context::of(language, data),
         locals: Vec::new(),
         dot: Value::All,
         out: Buffer::for_output(),
-        meter: Meter::full(),
     };
     machine.body(body)?;
     Ok(machine.out.finish())
 }
 
 /// What a template sees and has made so far.
-pub(super) struct Machine<'a> {
-    pub language: Language,
-    pub data: &'a dyn Data,
-    pub meter: Meter,
+struct Machine<'a> {
+    context: Context<'a>,
     /// Names that the template gave a value; the last of a name counts.
     locals: Vec<(&'a str, Value<'a>)>,
     /// What Go's `.` is.
@@ -61,7 +58,7 @@ impl<'a> Machine<'a> {
                     no,
                 } => {
                     let value = self.value(condition)?;
-                    match (self.is_true(&value), dot) {
+                    match (self.context.is_true(&value), dot) {
                         (true, true) => self.with_dot(value, yes)?,
                         (true, false) => self.body(yes)?,
                         (false, _) => self.body(no)?,
@@ -77,7 +74,7 @@ impl<'a> Machine<'a> {
         if let Some(bytes) = value.bytes() {
             return self.out.push(bytes);
         }
-        if self.language == Language::Jinja {
+        if self.context.language == Language::Jinja {
             return Err(value.is_not("`{{ }}`", "text"));
         }
         Err(value
@@ -87,10 +84,6 @@ impl<'a> Machine<'a> {
             } else {
                 "`.` is all values here: name one, or use `toJson`"
             })))
-    }
-
-    pub(super) fn is_true(&self, value: &Value<'_>) -> bool {
-        value.is_true(self.data.is_true())
     }
 
     fn bind(&mut self, names: &'a Names, values: &[Value<'a>]) {

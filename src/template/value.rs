@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::{Language, Problem};
+use super::Problem;
 use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
 use crate::base::wiped::Wiped;
@@ -205,15 +205,12 @@ impl Buffer {
         }
     }
 
-    /// For one value.
-    pub(super) fn for_value(language: Language) -> Self {
-        match language {
-            Language::Go => Self::for_output(),
-            Language::Jinja => Self {
-                text: Wiped::default(),
-                most: 16 * 1024 * 1024,
-                excess: "it makes more than 16 MiB in one text",
-            },
+    /// For a value of Jinja: more can be cut, counted or hashed.
+    pub(super) fn for_cutting() -> Self {
+        Self {
+            text: Wiped::default(),
+            most: 16 * 1024 * 1024,
+            excess: "it makes more than 16 MiB in one text",
         }
     }
 

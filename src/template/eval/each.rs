@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use super::Machine;
+use crate::template::context::Language;
 use crate::template::tree::Loop;
 use crate::template::value::Value;
-use crate::template::{Language, Problem, TemplateError};
+use crate::template::{Problem, TemplateError};
 
 /// The values of a loop's names in one round.
 type Round<'a> = Result<Vec<Value<'a>>, Problem>;
@@ -14,7 +15,7 @@ impl<'a> Machine<'a> {
     pub(super) fn each(&mut self, each: &'a Loop) -> Result<(), TemplateError> {
         let at = each.items.at;
         let items = self.value(&each.items)?;
-        let all = match self.language {
+        let all = match self.context.language {
             Language::Jinja => self.elements(items, each.names.list.len()),
             Language::Go => self.pairs(items, each.names.list.len()),
         };
@@ -29,10 +30,10 @@ impl<'a> Machine<'a> {
             return self.body(&each.otherwise);
         }
         for (index, values) in rounds.iter().enumerate() {
-            self.meter.step().map_err(at.at())?;
+            self.context.meter.step().map_err(at.at())?;
             self.scope(|machine| {
                 machine.bind(&each.names, values);
-                match (machine.language, values.last()) {
+                match (machine.context.language, values.last()) {
                     (Language::Go, Some(dot)) => machine.with_dot(dot.clone(), &each.body),
                     (Language::Jinja | Language::Go, _) => {
                         machine.locals.push(("loop", round(index, rounds.len())));
@@ -52,13 +53,13 @@ impl<'a> Machine<'a> {
             machine.bind(&each.names, values);
             machine.value(filter)
         })?;
-        Ok(self.is_true(&holds))
+        Ok(self.context.is_true(&holds))
     }
 
     /// For each round of Jinja's `for` the values of so many names: elements of a list or keys of a
     /// mapping, taken apart for several names.
     fn elements(&self, items: Value<'a>, names: usize) -> Result<Vec<Round<'a>>, Problem> {
-        let items: Vec<Value<'a>> = match self.spread(items)? {
+        let items: Vec<Value<'a>> = match self.context.spread(items)? {
             Value::List(items) => items.to_vec(),
             Value::Map(entries) => {
                 let keys = entries.iter().map(|(key, _)| key.as_str());
@@ -91,7 +92,7 @@ impl<'a> Machine<'a> {
             2 => Ok(vec![key, value.clone()]),
             _ => Ok(vec![value.clone()]),
         };
-        let items = self.spread(items)?;
+        let items = self.context.spread(items)?;
         if let Value::List(items) = items {
             let indexed = (0..).map(Value::number).zip(items.iter());
             return Ok(indexed.map(|(index, item)| pair(index, item)).collect());

@@ -4,19 +4,23 @@
 use std::rc::Rc;
 
 use super::Machine;
+use crate::template::context::Language;
 use crate::template::functions::Function;
 use crate::template::tree::{Expr, Kind};
 use crate::template::value::{Text, Value};
-use crate::template::{Language, Problem, TemplateError};
+use crate::template::{Problem, TemplateError};
+
+/// The name under which a template of Jinja has all fields: `fields["tls.crt"]`.
+pub(in crate::template) const FIELDS: &str = "fields";
 
 type Made<'a> = Result<Value<'a>, TemplateError>;
 
 impl<'a> Machine<'a> {
     pub(super) fn value(&self, expr: &'a Expr) -> Made<'a> {
-        match (self.language, self.optional(expr)?) {
+        match (self.context.language, self.optional(expr)?) {
             (Language::Jinja, Value::Missing(name)) => Err(expr.at.at()(Problem::Undefined {
                 name: name.unwrap_or("this").to_owned(),
-                known: self.known(),
+                known: self.context.known(),
             })),
             (Language::Jinja | Language::Go, value) => Ok(value),
         }
@@ -34,7 +38,7 @@ impl<'a> Machine<'a> {
     /// The same with what a pipeline hands over.
     fn command(&self, expr: &'a Expr, piped: Option<Value<'a>>) -> Made<'a> {
         if expr.counts {
-            self.meter.step().map_err(expr.at.at())?;
+            self.context.meter.step().map_err(expr.at.at())?;
         }
         match &expr.kind {
             Kind::Name(name) => self.name(name).map_err(expr.at.at()),
@@ -48,16 +52,16 @@ impl<'a> Machine<'a> {
             Kind::Map(entries) => self.map(entries),
             Kind::Member(of, key) => {
                 let of = self.optional(of)?;
-                self.member(&of, key).map_err(expr.at.at())
+                self.context.member(&of, key).map_err(expr.at.at())
             }
             Kind::Item(of, key) => {
                 let key = self.value(key)?;
                 let of = self.optional(of)?;
-                self.item(&of, &key).map_err(expr.at.at())
+                self.context.item(&of, &key).map_err(expr.at.at())
             }
             Kind::Choice(condition, yes, no) => {
                 let condition = self.value(condition)?;
-                match (self.is_true(&condition), no) {
+                match (self.context.is_true(&condition), no) {
                     (true, _) => self.value(yes),
                     (false, Some(no)) => self.value(no),
                     (false, None) => Ok(Value::Missing(None)),
@@ -89,6 +93,18 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Each name that is passed on the way costs a byte.
+    fn name(&self, name: &'a str) -> Result<Value<'a>, Problem> {
+        let mut locals = self.locals.iter().rev();
+        let found = locals.find(|(own, _)| *own == name);
+        self.context.meter.bytes(self.locals.len() - locals.len())?;
+        match found {
+            Some((_, value)) => Ok(value.clone()),
+            None if name == FIELDS => Ok(Value::All),
+            None => self.context.datum(name, Some(name)),
+        }
+    }
+
     fn map(&self, entries: &'a [(Expr, Expr)]) -> Made<'a> {
         let mut made = Vec::with_capacity(entries.len());
         for (name, value) in entries {
@@ -111,7 +127,7 @@ impl<'a> Machine<'a> {
             let right = self.value(right)?;
             let pair = vec![left, right.clone()];
             let holds = self.run(operator, pair).map_err(expr.at.at())?;
-            if self.is_true(&holds) == *negated {
+            if self.context.is_true(&holds) == *negated {
                 return Ok(Value::Bool(false));
             }
             left = right;
@@ -123,7 +139,7 @@ impl<'a> Machine<'a> {
         let mut last = Value::Null;
         for operand in of {
             last = self.value(operand)?;
-            if self.is_true(&last) == or {
+            if self.context.is_true(&last) == or {
                 return Ok(last);
             }
         }
@@ -153,12 +169,13 @@ impl<'a> Machine<'a> {
         mut arguments: Vec<Value<'a>>,
     ) -> Result<Value<'a>, Problem> {
         if let Some(input) = arguments.pop_if(|_| function.takes_mapping) {
-            arguments.push(self.spread(input)?);
+            arguments.push(self.context.spread(input)?);
         }
-        self.meter
+        self.context
+            .meter
             .bytes(arguments.iter().map(Value::weight).sum())?;
-        let made = function.call(self, &arguments)?;
-        self.meter.bytes(made.weight())?;
+        let made = function.call(&self.context, &arguments)?;
+        self.context.meter.bytes(made.weight())?;
         Ok(made)
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn unequal<'a>(call: &Call<'_, 'a>) -> Made<'a> {
 /// What is inside of others is paid for here: a list may hold itself many times.
 fn same<'a>(call: &Call<'_, 'a>, one: &Value<'a>, two: &Value<'a>) -> Result<bool, Problem> {
     if let Value::List(_) | Value::Map(_) = one {
-        call.machine.meter.bytes(one.weight())?;
+        call.context.meter.bytes(one.weight())?;
     }
     match (one, two) {
         (Value::Text(one), Value::Text(two)) => Ok(one.bytes() == two.bytes()),
@@ -143,7 +143,7 @@ pub(super) fn is_in<'a>(call: &Call<'_, 'a>) -> Made<'a> {
         }
         Value::All => {
             let name = one.text_for("`in fields`")?;
-            call.machine.data.named(name).is_some()
+            call.context.data.named(name).is_some()
         }
         Value::Text(_) if all.text().is_some() => {
             let part = one.text_for("`in` a text")?;

@@ -52,7 +52,7 @@ pub(super) fn json<'a>(call: &Call<'_, 'a>) -> Made<'a> {
 
 /// Each node of a tree costs a step.
 fn pay(call: &Call<'_, '_>, node: &Node) -> Result<(), Problem> {
-    call.machine.meter.step()?;
+    call.context.meter.step()?;
     match node {
         Node::Null | Node::Bool(_) | Node::Number(_) | Node::Time(_) | Node::Text(_) => Ok(()),
         Node::List(items) => items.iter().try_for_each(|item| pay(call, item)),
@@ -74,10 +74,10 @@ fn unwritable(value: &Value<'_>) -> Problem {
 
 /// Each value costs a step and its bytes: a list may hold itself many times.
 fn to_node(call: &Call<'_, '_>, value: &Value<'_>) -> Result<Node, Problem> {
-    call.machine.meter.step()?;
+    call.context.meter.step()?;
     let copy = |value: &Value<'_>| {
         let text = value.text().ok_or_else(|| unwritable(value))?;
-        call.machine.meter.bytes(text.len())?;
+        call.context.meter.bytes(text.len())?;
         Ok(SecretBytes::from(text))
     };
     Ok(match value {

@@ -84,7 +84,7 @@ impl<'a> Writer<'_, '_, 'a> {
                 self.close(b"}", entries.is_empty())
             }
             Value::All => {
-                let whole = self.call.machine.spread(Value::All)?;
+                let whole = self.call.context.spread(Value::All)?;
                 self.value(&whole)
             }
             Value::Text(_) | Value::Number(_) | Value::Null | Value::Missing(_) => {

@@ -61,7 +61,7 @@ pub(super) fn len<'a>(call: &Call<'_, 'a>) -> Made<'a> {
         Value::Text(text) => text.bytes().len(),
         Value::List(items) => items.len(),
         Value::Map(entries) => entries.len(),
-        Value::All => call.machine.data.all().len(),
+        Value::All => call.context.data.all().len(),
         Value::Number(_) | Value::Bool(_) | Value::Null | Value::Missing(_) => {
             return Err(call.unfit(value, "text", "takes text or a list"));
         }
@@ -74,7 +74,7 @@ pub(super) fn items<'a>(call: &Call<'_, 'a>) -> Made<'a> {
         return Err(call.input().is_not("`items`", "a mapping"));
     };
     let pair = |(key, value): &(String, Value<'a>)| {
-        call.machine.meter.bytes(key.len())?;
+        call.context.meter.bytes(key.len())?;
         Ok(Value::list(vec![Value::made(key.as_str()), value.clone()]))
     };
     let pairs: Result<Vec<_>, Problem> = entries.iter().map(pair).collect();
@@ -85,7 +85,7 @@ pub(super) fn index<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     match call.exactly()? {
         [all @ Value::All, key] => {
             call.text(key)?;
-            call.machine.item(all, key)
+            call.context.item(all, key)
         }
         [Value::List(items), at] => match items.get(call.count(at)?) {
             Some(item) => Ok(item.clone()),

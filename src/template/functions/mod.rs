@@ -2,9 +2,9 @@
 //! One row each, and what means the same in both languages is one function. Nothing in it reads a
 //! file, a clock, the environment or the network.
 
-use super::eval::Machine;
+use super::Problem;
+use super::context::{Context, Language};
 use super::value::{Buffer, Value};
-use super::{Language, Problem};
 
 mod choose;
 mod compare;
@@ -73,9 +73,9 @@ impl Function {
     }
 
     /// Calls it with its arguments, of which the last is what it works on.
-    pub(super) fn call<'a>(&'static self, machine: &Machine<'a>, given: &[Value<'a>]) -> Made<'a> {
+    pub(super) fn call<'a>(&'static self, context: &Context<'a>, given: &[Value<'a>]) -> Made<'a> {
         let call = Call {
-            machine,
+            context,
             function: self,
             given,
         };
@@ -88,14 +88,14 @@ impl Function {
 
 /// One call.
 struct Call<'v, 'a> {
-    machine: &'v Machine<'a>,
+    context: &'v Context<'a>,
     function: &'static Function,
     given: &'v [Value<'a>],
 }
 
 impl<'v, 'a> Call<'v, 'a> {
     fn is_go(&self) -> bool {
-        self.machine.language == Language::Go
+        self.context.language == Language::Go
     }
 
     fn wrong(&self, why: &'static str) -> Problem {
@@ -107,7 +107,7 @@ impl<'v, 'a> Call<'v, 'a> {
 
     /// That a value is not what the function takes: Jinja tells what it is, Go whether it is there.
     fn unfit(&self, value: &Value<'_>, jinja: &str, go: &'static str) -> Problem {
-        match self.machine.language {
+        match self.context.language {
             Language::Jinja => value.is_not(&format!("`{}`", self.function.name), jinja),
             Language::Go => value.absence().unwrap_or_else(|| self.wrong(go)),
         }
@@ -135,7 +135,7 @@ impl<'v, 'a> Call<'v, 'a> {
     }
 
     fn holds(&self, value: &Value<'_>) -> bool {
-        self.machine.is_true(value)
+        self.context.is_true(value)
     }
 
     /// Jinja takes what it can print for text, Go takes texts.
@@ -153,7 +153,7 @@ impl<'v, 'a> Call<'v, 'a> {
 
     /// What is printed of a single value; in Jinja it is UTF-8.
     fn plain(&self, value: &'v Value<'a>) -> Result<&'v [u8], Problem> {
-        match self.machine.language {
+        match self.context.language {
             Language::Jinja => self.text(value).map(str::as_bytes),
             Language::Go => value
                 .bytes()
@@ -165,7 +165,7 @@ impl<'v, 'a> Call<'v, 'a> {
         if let Value::List(items) = value {
             return Ok(items);
         }
-        Err(match self.machine.language {
+        Err(match self.context.language {
             Language::Jinja => self.unfit(value, "a list", "takes a list"),
             Language::Go => self.wrong("takes a list"),
         })
@@ -184,7 +184,10 @@ impl<'v, 'a> Call<'v, 'a> {
 
     /// A new text.
     fn make(&self, fill: impl FnOnce(&mut Buffer) -> Result<(), Problem>) -> Made<'a> {
-        let mut buffer = Buffer::for_value(self.machine.language);
+        let mut buffer = match self.context.language {
+            Language::Jinja => Buffer::for_cutting(),
+            Language::Go => Buffer::for_output(),
+        };
         fill(&mut buffer)?;
         Ok(Value::made(buffer.finish()))
     }

@@ -13,11 +13,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use super::context::{Data, Language};
 use super::value::{Text, Value};
-use super::{Data, Language, Place, eval, tree};
+use super::{Place, eval, tree};
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
 
+pub use super::error::MOST_PARTS;
 pub use super::{Problem, TemplateError};
 
 /// A template that can be rendered.
@@ -25,9 +27,6 @@ pub use super::{Problem, TemplateError};
 pub struct Template {
     body: Vec<tree::Stmt>,
 }
-
-/// Texts, words and signs of all templates of one file. Each costs far more memory than its text.
-pub const MOST_PARTS: usize = 100_000;
 
 impl Template {
     /// Parses a template; functions and actions that are not supported are refused here. `left` is

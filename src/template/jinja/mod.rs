@@ -16,15 +16,14 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+use super::context::{Data, Language};
+use super::eval::{self, FIELDS};
 use super::value::Value;
-use super::{Data, Language, Place, Problem, eval, tree};
+use super::{Place, Problem, tree};
 use crate::base::failure::Failure;
 use crate::base::material::{Node, SecretBytes};
 
 pub(crate) use super::TemplateError;
-
-/// The name under which a template has all fields: `fields["tls.crt"]`.
-pub(super) const FIELDS: &str = "fields";
 
 /// What a template may read, in order.
 pub(crate) trait Fields {

@@ -1,35 +1,58 @@
-//! What a name stands for: something that the template named, one of the data, or a part of
-//! another value.
+//! What all that a template does can see: the data, whose rules hold, and what may still be spent.
 
 use std::rc::Rc;
 
-use super::Machine;
+use super::Problem;
+use super::meter::Meter;
+use super::value::{Text, Value};
 use crate::base::failure::Failure;
 use crate::base::plain;
-use crate::template::jinja::FIELDS;
-use crate::template::value::{Text, Value};
-use crate::template::{Language, Problem};
 
-impl<'a> Machine<'a> {
+/// Whose rules hold where the two languages differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    /// What is not there is an error, and what can be printed is as good as text.
+    Jinja,
+    /// What is not there is a value that some functions take; a text is a text.
+    Go,
+}
+
+/// Where a template's values come from.
+pub(super) trait Data {
+    /// All of them by name: each value, or why it may not be printed.
+    fn all(&self) -> Vec<(&str, Result<Value<'_>, Failure>)>;
+    /// The one of this name.
+    fn named(&self, name: &str) -> Option<Result<Value<'_>, Failure>>;
+    /// Whether all of them together are true.
+    fn is_true(&self) -> bool;
+}
+
+pub(super) struct Context<'a> {
+    pub language: Language,
+    pub data: &'a dyn Data,
+    pub meter: Meter,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn of(language: Language, data: &'a dyn Data) -> Self {
+        Self {
+            language,
+            data,
+            meter: Meter::full(),
+        }
+    }
+
+    pub(super) fn is_true(&self, value: &Value<'_>) -> bool {
+        value.is_true(self.data.is_true())
+    }
+
     /// The names of all data, for messages.
     pub(super) fn known(&self) -> String {
         plain::names(self.data.all().into_iter().map(|(name, _)| name))
     }
 
-    /// Each name that is passed on the way costs a byte.
-    pub(super) fn name(&self, name: &'a str) -> Result<Value<'a>, Problem> {
-        let mut locals = self.locals.iter().rev();
-        let found = locals.find(|(own, _)| *own == name);
-        self.meter.bytes(self.locals.len() - locals.len())?;
-        match found {
-            Some((_, value)) => Ok(value.clone()),
-            None if name == FIELDS => Ok(Value::All),
-            None => self.datum(name, Some(name)),
-        }
-    }
-
     /// One of the data; what is not there is told under the name that stands in the template.
-    fn datum(&self, name: &str, written: Option<&'a str>) -> Result<Value<'a>, Problem> {
+    pub(super) fn datum(&self, name: &str, written: Option<&'a str>) -> Result<Value<'a>, Problem> {
         match self.data.named(name) {
             Some(value) => value.map_err(refused),
             None => Ok(Value::Missing(written)),
@@ -37,7 +60,7 @@ impl<'a> Machine<'a> {
     }
 
     /// All data as one mapping, once a template asks for all of them.
-    pub(in crate::template) fn spread(&self, value: Value<'a>) -> Result<Value<'a>, Problem> {
+    pub(super) fn spread(&self, value: Value<'a>) -> Result<Value<'a>, Problem> {
         if !matches!(value, Value::All) {
             return Ok(value);
         }
@@ -55,11 +78,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The entry or the element that a value stands for.
-    pub(in crate::template) fn item(
-        &self,
-        of: &Value<'a>,
-        key: &Value<'a>,
-    ) -> Result<Value<'a>, Problem> {
+    pub(super) fn item(&self, of: &Value<'a>, key: &Value<'a>) -> Result<Value<'a>, Problem> {
         if let Value::List(items) = of {
             let index = key.integer();
             let index = index.ok_or_else(|| key.is_not("`[ ]` of a list", "a number"))?;
