@@ -1,7 +1,5 @@
 //! What all that a template does can see: the data, whose rules hold, and what may still be spent.
 
-use std::rc::Rc;
-
 use super::Problem;
 use super::meter::Meter;
 use super::value::{Text, Value};
@@ -68,7 +66,7 @@ impl<'a> Context<'a> {
         for (name, value) in self.data.all() {
             entries.push((name.to_owned(), value.map_err(refused)?));
         }
-        let whole = Value::Map(Rc::new(entries));
+        let whole = Value::map(entries);
         self.meter.bytes(whole.weight())?;
         Ok(whole)
     }

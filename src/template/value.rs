@@ -1,6 +1,7 @@
 //! What an expression gives: lent from the data or the template where possible, wiped and shared
 //! where not.
 
+use std::ops::Deref;
 use std::rc::Rc;
 
 use super::Problem;
@@ -17,13 +18,31 @@ pub(super) enum Value<'a> {
     Number(Text<'a>),
     Bool(bool),
     Null,
-    List(Rc<Vec<Value<'a>>>),
-    Map(Rc<Vec<(String, Value<'a>)>>),
+    List(Rc<Parts<Value<'a>>>),
+    Map(Rc<Parts<(String, Value<'a>)>>),
     /// All values of the data, looked at only when one is asked for.
     All,
     /// Nothing, and the name under which it was looked for if that stands in the template.
     Missing(Option<&'a str>),
 }
+
+/// What a list or a mapping holds.
+pub(super) struct Parts<T> {
+    parts: Vec<T>,
+    /// How many lists and mappings stand in each other here.
+    levels: usize,
+}
+
+impl<T> Deref for Parts<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.parts
+    }
+}
+
+/// Whoever walks through a value, or drops it, needs some stack for each.
+const MOST_LEVELS: usize = 256;
 
 #[derive(Clone)]
 pub(super) enum Text<'a> {
@@ -62,7 +81,37 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn list(items: Vec<Self>) -> Self {
-        Self::List(Rc::new(items))
+        let levels = 1 + items.iter().map(Self::levels).max().unwrap_or(0);
+        let parts = items;
+        Self::List(Rc::new(Parts { parts, levels }))
+    }
+
+    pub(super) fn map(entries: Vec<(String, Self)>) -> Self {
+        let levels = entries.iter().map(|(_, value)| value.levels());
+        let levels = 1 + levels.max().unwrap_or(0);
+        let parts = entries;
+        Self::Map(Rc::new(Parts { parts, levels }))
+    }
+
+    fn levels(&self) -> usize {
+        match self {
+            Self::List(items) => items.levels,
+            Self::Map(entries) => entries.levels,
+            Self::Text(_)
+            | Self::Number(_)
+            | Self::Bool(_)
+            | Self::Null
+            | Self::All
+            | Self::Missing(_) => 0,
+        }
+    }
+
+    /// What a template itself puts together may hold only so many others in each other.
+    pub(super) fn nested(self) -> Result<Self, Problem> {
+        match self.levels() > MOST_LEVELS {
+            true => Err(Problem::Excess("it makes more than 256 levels of lists")),
+            false => Ok(self),
+        }
     }
 
     /// A node of the data.
@@ -87,7 +136,7 @@ impl<'a> Value<'a> {
             Node::Map(entries) => {
                 let entries = entries.iter();
                 let entries = entries.map(|(key, node)| (key.clone(), Self::of(node, text)));
-                Self::Map(Rc::new(entries.collect()))
+                Self::map(entries.collect())
             }
         }
     }

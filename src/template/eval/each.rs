@@ -1,7 +1,5 @@
 //! Loops: Jinja's `for`, Go's `range`.
 
-use std::rc::Rc;
-
 use super::Machine;
 use crate::template::context::Language;
 use crate::template::tree::Loop;
@@ -118,5 +116,5 @@ fn round<'a>(index: usize, count: usize) -> Value<'a> {
         ("length", Value::count(count)),
     ];
     let entries = entries.map(|(name, value)| (name.to_owned(), value));
-    Value::Map(Rc::new(entries.into()))
+    Value::map(entries.into())
 }

@@ -1,8 +1,6 @@
 //! Expressions. Jinja is strict: what is not there is an error, unless the template provides for it
 //! with `default` or `is defined`.
 
-use std::rc::Rc;
-
 use super::Machine;
 use crate::template::context::Language;
 use crate::template::functions::Function;
@@ -48,8 +46,11 @@ impl<'a> Machine<'a> {
             Kind::Number(number) => Ok(Value::number(*number)),
             Kind::Bool(value) => Ok(Value::Bool(*value)),
             Kind::Null => Ok(Value::Null),
-            Kind::List(items) => self.values(items).map(Value::list),
-            Kind::Map(entries) => self.map(entries),
+            Kind::List(items) => {
+                let list = Value::list(self.values(items)?);
+                list.nested().map_err(expr.at.at())
+            }
+            Kind::Map(entries) => self.map(entries)?.nested().map_err(expr.at.at()),
             Kind::Member(of, key) => {
                 let of = self.optional(of)?;
                 self.context.member(&of, key).map_err(expr.at.at())
@@ -113,7 +114,7 @@ impl<'a> Machine<'a> {
             let text = key.text_for("a mapping's key").map_err(name.at.at())?;
             made.push((text.to_owned(), value));
         }
-        Ok(Value::Map(Rc::new(made)))
+        Ok(Value::map(made))
     }
 
     fn chain(

@@ -16,7 +16,7 @@ pub(super) fn is_undefined<'a>(call: &Call<'_, 'a>) -> Made<'a> {
 }
 
 pub(super) fn list<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    Ok(Value::list(call.given.to_vec()))
+    Value::list(call.given.to_vec()).nested()
 }
 
 pub(super) fn first<'a>(call: &Call<'_, 'a>) -> Made<'a> {

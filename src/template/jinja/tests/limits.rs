@@ -41,6 +41,10 @@ fn bombs_blow_a_fuse() {
             "{{% set a = [1] %}}{}{{{{ a | json }}}}",
             "{% set a = [a, a] %}".repeat(40)
         ),
+        format!(
+            "{{% set a = [1] %}}{}{{{{ a | json }}}}",
+            "{% set a = [a] %}".repeat(9_000)
+        ),
     ];
     for (index, bomb) in bombs.into_iter().enumerate() {
         let small_stack = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
