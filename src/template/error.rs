@@ -76,7 +76,8 @@ impl TemplateError {
     }
 }
 
-/// Texts, words and signs of all Go templates of one file. Each costs far more memory than its text.
+/// Texts, words and signs of all Go templates of one file. Each costs far more memory than its
+/// text.
 pub const MOST_PARTS: usize = 100_000;
 
 /// Names that stand in the template, kinds and limits; never a value.

@@ -21,7 +21,7 @@ pub(super) fn render<'a>(
         context: Context::of(language, data),
         locals: Vec::new(),
         dot: Value::All,
-        out: Buffer::for_output(),
+        out: Buffer::small(),
     };
     machine.body(body)?;
     Ok(machine.out.finish())

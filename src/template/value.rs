@@ -245,8 +245,8 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// For what is printed: a Secret could not hold more.
-    pub(super) fn for_output() -> Self {
+    /// As much as a Secret could hold.
+    pub(super) fn small() -> Self {
         Self {
             text: Wiped::default(),
             most: 1024 * 1024,
@@ -254,8 +254,8 @@ impl Buffer {
         }
     }
 
-    /// For a value of Jinja: more can be cut, counted or hashed.
-    pub(super) fn for_cutting() -> Self {
+    /// More than can be printed: it may be cut, counted or hashed.
+    pub(super) fn large() -> Self {
         Self {
             text: Wiped::default(),
             most: 16 * 1024 * 1024,

@@ -123,8 +123,7 @@ fn order(call: &Call<'_, '_>) -> Result<Ordering, Problem> {
 
 /// In Go: which of both is not there, or what they should be.
 fn unfit(call: &Call<'_, '_>, one: &Value<'_>, two: &Value<'_>, why: &'static str) -> Problem {
-    let absence = one.absence().or_else(|| two.absence());
-    absence.unwrap_or_else(|| call.wrong(why))
+    one.absence().unwrap_or_else(|| call.unfit_in_go(two, why))
 }
 
 pub(super) fn is_in<'a>(call: &Call<'_, 'a>) -> Made<'a> {

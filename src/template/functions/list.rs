@@ -63,7 +63,7 @@ pub(super) fn len<'a>(call: &Call<'_, 'a>) -> Made<'a> {
         Value::Map(entries) => entries.len(),
         Value::All => call.context.data.all().len(),
         Value::Number(_) | Value::Bool(_) | Value::Null | Value::Missing(_) => {
-            return Err(call.unfit(value, "text", "takes text or a list"));
+            return Err(call.unfit_in_go(value, "takes text or a list"));
         }
     }))
 }

@@ -109,8 +109,12 @@ impl<'v, 'a> Call<'v, 'a> {
     fn unfit(&self, value: &Value<'_>, jinja: &str, go: &'static str) -> Problem {
         match self.context.language {
             Language::Jinja => value.is_not(&format!("`{}`", self.function.name), jinja),
-            Language::Go => value.absence().unwrap_or_else(|| self.wrong(go)),
+            Language::Go => self.unfit_in_go(value, go),
         }
+    }
+
+    fn unfit_in_go(&self, value: &Value<'_>, why: &'static str) -> Problem {
+        value.absence().unwrap_or_else(|| self.wrong(why))
     }
 
     /// All arguments, whose number the row gives.
@@ -157,7 +161,7 @@ impl<'v, 'a> Call<'v, 'a> {
             Language::Jinja => self.text(value).map(str::as_bytes),
             Language::Go => value
                 .bytes()
-                .ok_or_else(|| self.unfit(value, "text", "takes single values")),
+                .ok_or_else(|| self.unfit_in_go(value, "takes single values")),
         }
     }
 
@@ -185,8 +189,8 @@ impl<'v, 'a> Call<'v, 'a> {
     /// A new text.
     fn make(&self, fill: impl FnOnce(&mut Buffer) -> Result<(), Problem>) -> Made<'a> {
         let mut buffer = match self.context.language {
-            Language::Jinja => Buffer::for_cutting(),
-            Language::Go => Buffer::for_output(),
+            Language::Jinja => Buffer::large(),
+            Language::Go => Buffer::small(),
         };
         fill(&mut buffer)?;
         Ok(Value::made(buffer.finish()))

@@ -113,11 +113,11 @@ fn format(call: &Call<'_, '_>, out: &mut Buffer) -> Result<(), Problem> {
             (Some('q'), Value::Text(_)) => escape::quoted(call.text(value)?, out)?,
             (Some('s' | 'd' | 'q'), _) => {
                 let why = "has an argument that its format is not for";
-                return Err(call.unfit(value, "another value", why));
+                return Err(call.unfit_in_go(value, why));
             }
             _ => {
                 let why = "knows `%s`, `%q`, `%v`, `%d` and `%%`, without width or flags";
-                return Err(call.unfit(value, "another format", why));
+                return Err(call.unfit_in_go(value, why));
             }
         }
     }

@@ -65,26 +65,27 @@ pub(super) fn upper<'a>(call: &Call<'_, 'a>) -> Made<'a> {
 }
 
 pub(super) fn lower_as_go<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    cased(call, |c, all| all.extend(c.to_lowercase()))
+    cased(call, char::to_lowercase)
 }
 
 pub(super) fn upper_as_go<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    cased(call, |c, all| all.extend(c.to_uppercase()))
+    cased(call, char::to_uppercase)
 }
 
 /// Letter for letter.
-fn cased<'a>(call: &Call<'_, 'a>, change: fn(char, &mut Vec<char>)) -> Made<'a> {
+fn cased<'a, I>(call: &Call<'_, 'a>, change: fn(char) -> I) -> Made<'a>
+where
+    I: ExactSizeIterator<Item = char>,
+{
     let text = call.text(call.input())?;
-    let mut changed = Vec::new();
     call.make(|out| {
         for c in text.chars() {
-            changed.clear();
-            change(c, &mut changed);
-            match changed.as_slice() {
+            let mut changed = change(c);
+            match (changed.len(), changed.next()) {
                 // The only one of those with two letters that is met in real texts: Go has no
                 // capital for it.
                 _ if c == 'ß' => out.char(c)?,
-                [single] => out.char(*single)?,
+                (1, Some(single)) => out.char(single)?,
                 _ => return Err(call.wrong("met a letter that has no single counterpart")),
             }
         }
