@@ -11,7 +11,6 @@ pub mod fold;
 pub mod history;
 pub mod lock;
 pub mod material;
-pub(crate) mod meter;
 pub mod metric;
 pub mod observed;
 pub mod overlap;

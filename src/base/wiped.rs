@@ -43,7 +43,8 @@ impl Wiped {
         SecretBytes::from(self.0)
     }
 
-    /// What was written, as text: every caller of `push` pushed ASCII.
+    /// What was written, as text.
+    #[cfg(test)]
     pub(crate) fn into_string(mut self) -> Zeroizing<String> {
         let bytes = std::mem::take(&mut *self.0);
         Zeroizing::new(String::from_utf8(bytes).expect("only text was written"))

@@ -184,7 +184,7 @@ fn errors(text: &str, known: Option<&[String]>) -> Vec<TemplateError> {
         .uses
         .iter()
         .filter(|used| !used.optional && !known.contains(&used.name))
-        .map(|used| TemplateError::unknown_field(used, &names))
+        .map(|used| used.unknown(&names))
         .collect()
 }
 

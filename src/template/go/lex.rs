@@ -72,7 +72,7 @@ struct Lexer<'a, 'b> {
 
 impl<'a> Lexer<'a, '_> {
     fn syntax(&self, what: &'static str) -> TemplateError {
-        error(self.line, Problem::Syntax(what))
+        error(self.line, Problem::Misuse(what))
     }
 
     fn unsupported(&self, what: String) -> TemplateError {

@@ -2,8 +2,9 @@
 
 use std::vec::IntoIter;
 
+use super::super::tree::{self, Expr, Loop, Names, Stmt};
 use super::lex::{self, Kind, Token};
-use super::{Block, BlockKind, Item, Operand, Pipeline, Problem, TemplateError, error};
+use super::{Place, Problem, TemplateError, error};
 
 mod operand;
 
@@ -11,7 +12,7 @@ mod operand;
 const MAX_DEPTH: u32 = 32;
 
 /// Parses a whole template.
-pub(super) fn parse(text: &str, left: &mut usize) -> Result<Vec<Item>, TemplateError> {
+pub(super) fn parse(text: &str, left: &mut usize) -> Result<Vec<Stmt>, TemplateError> {
     let tokens = lex::tokens(text, left)?;
     let line = tokens.last().map_or(1, |token| token.line);
     let mut parser = Parser {
@@ -46,6 +47,19 @@ enum Stop {
     Else,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockKind {
+    If,
+    With,
+    Range,
+}
+
+/// `$x := command | command`.
+struct Pipeline {
+    names: Names,
+    value: Expr,
+}
+
 /// What closes a pipeline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
@@ -55,7 +69,17 @@ enum Until {
 
 impl Parser {
     fn syntax(&self, what: &'static str) -> TemplateError {
-        error(self.line, Problem::Syntax(what))
+        error(self.line, Problem::Misuse(what))
+    }
+
+    /// An expression that ends here; a command counts.
+    fn expr(&self, counts: bool, kind: tree::Kind) -> Expr {
+        let at = self.place();
+        Expr { at, counts, kind }
+    }
+
+    fn place(&self) -> Place {
+        Place::of_line(self.line)
     }
 
     fn peek(&self) -> Option<&Kind> {
@@ -82,7 +106,7 @@ impl Parser {
         if self.depth > MAX_DEPTH {
             return Err(error(
                 self.line,
-                Problem::Excess("32 levels of blocks and parentheses"),
+                Problem::Excess("it makes more than 32 levels of blocks and parentheses"),
             ));
         }
         let done = inner(self);
@@ -91,12 +115,12 @@ impl Parser {
     }
 
     /// Items up to the end of the text, or to the `end` or `else` of the block around them.
-    fn items(&mut self) -> Result<(Vec<Item>, Stop), TemplateError> {
+    fn items(&mut self) -> Result<(Vec<Stmt>, Stop), TemplateError> {
         let mut items = Vec::new();
         loop {
             match self.next() {
                 None => return Ok((items, Stop::Text)),
-                Some(Kind::Text(text)) => items.push(Item::Text(text)),
+                Some(Kind::Text(text)) => items.push(Stmt::Text(self.place(), text)),
                 Some(_) => {
                     self.skip_space();
                     let word = match self.peek() {
@@ -116,7 +140,13 @@ impl Parser {
                         "if" => items.push(self.block(BlockKind::If)?),
                         "with" => items.push(self.block(BlockKind::With)?),
                         "range" => items.push(self.block(BlockKind::Range)?),
-                        _ => items.push(Item::Action(self.pipeline(Until::Close, 1)?)),
+                        _ => {
+                            let Pipeline { names, value } = self.pipeline(Until::Close, 1)?;
+                            items.push(match names.list.is_empty() {
+                                true => Stmt::Print(value),
+                                false => Stmt::Set(names, value),
+                            });
+                        }
                     }
                 }
             }
@@ -132,31 +162,26 @@ impl Parser {
     }
 
     /// A block from its word on, through its `end`.
-    fn block(&mut self, kind: BlockKind) -> Result<Item, TemplateError> {
+    fn block(&mut self, kind: BlockKind) -> Result<Stmt, TemplateError> {
         let known = self.variables.len();
-        let item = self.deeper(|parser| {
+        let block = self.deeper(|parser| {
             parser.next();
-            let pipeline =
-                parser.pipeline(Until::Close, if kind == BlockKind::Range { 2 } else { 1 })?;
-            let (items, end) = parser.items()?;
-            let otherwise = match end {
+            let most = if kind == BlockKind::Range { 2 } else { 1 };
+            let pipeline = parser.pipeline(Until::Close, most)?;
+            let (yes, end) = parser.items()?;
+            let no = match end {
                 Stop::End => Vec::new(),
                 Stop::Else => parser.otherwise(kind)?,
                 Stop::Text => return Err(parser.syntax("a block has no `end`")),
             };
-            Ok(Item::Block(Block {
-                kind,
-                pipeline,
-                items,
-                otherwise,
-            }))
+            Ok(lowered(kind, pipeline, yes, no))
         });
         self.variables.truncate(known);
-        item
+        block
     }
 
     /// What follows `else`: `else if` is a block of its own that shares the `end`.
-    fn otherwise(&mut self, kind: BlockKind) -> Result<Vec<Item>, TemplateError> {
+    fn otherwise(&mut self, kind: BlockKind) -> Result<Vec<Stmt>, TemplateError> {
         self.skip_space();
         let chained = match (kind, self.peek()) {
             (BlockKind::If, Some(Kind::Word(word))) if word == "if" => true,
@@ -177,13 +202,8 @@ impl Parser {
 
     fn pipeline(&mut self, until: Until, most: usize) -> Result<Pipeline, TemplateError> {
         self.skip_space();
-        let mut pipeline = Pipeline {
-            line: self.line,
-            variables: Vec::new(),
-            assigns: false,
-            commands: Vec::new(),
-        };
-        self.declarations(&mut pipeline, most)?;
+        let names = self.declarations(most)?;
+        let mut commands = Vec::new();
         loop {
             self.skip_space();
             let ends = match self.peek() {
@@ -196,35 +216,21 @@ impl Parser {
                 self.next();
                 break;
             }
-            let command = self.command()?;
-            let first = pipeline.commands.is_empty();
-            let runs = match command.head {
-                Operand::Dot
-                | Operand::Nil
-                | Operand::Bool(_)
-                | Operand::Int(_)
-                | Operand::Text(_) => false,
-                Operand::Field(_)
-                | Operand::Variable(..)
-                | Operand::Parens(_)
-                | Operand::Function(_) => true,
-            };
-            if !first && !runs {
-                return Err(self.syntax("something that is no function follows a `|`"));
-            }
-            pipeline.commands.push(command);
+            commands.push(self.command(!commands.is_empty())?);
         }
-        if pipeline.commands.is_empty() {
-            return Err(self.syntax("an action has no value"));
-        }
+        let value = match commands.len() {
+            0 => return Err(self.syntax("an action has no value")),
+            1 => commands.remove(0),
+            _ => self.expr(false, tree::Kind::Pipeline(commands)),
+        };
         // A declared variable is known from here on, and not in its own value.
-        if !pipeline.assigns {
-            self.variables.extend(pipeline.variables.iter().cloned());
+        if !names.assigns {
+            self.variables.extend(names.list.iter().cloned());
         }
-        Ok(pipeline)
+        Ok(Pipeline { names, value })
     }
 
-    fn declarations(&mut self, pipeline: &mut Pipeline, most: usize) -> Result<(), TemplateError> {
+    fn declarations(&mut self, most: usize) -> Result<Names, TemplateError> {
         let ahead: Vec<&Kind> = self
             .tokens
             .as_slice()
@@ -245,23 +251,56 @@ impl Parser {
                 Kind::Variable(value),
                 sign @ (Kind::Declare | Kind::Assign),
             ] => (vec![key.clone(), value.clone()], sign),
-            _ => return Ok(()),
+            _ => return Ok(Names::default()),
         };
         if names.len() > most {
             return Err(self.syntax("two variables are declared where one can be"));
         }
-        pipeline.assigns = **sign == Kind::Assign;
+        let assigns = **sign == Kind::Assign;
         if names.iter().any(String::is_empty) {
             return Err(self.syntax("`$` itself cannot be declared"));
         }
-        if pipeline.assigns && !names.iter().all(|name| self.variables.contains(name)) {
+        if assigns && !names.iter().all(|name| self.variables.contains(name)) {
             return Err(self.syntax("a variable is assigned that was never declared"));
         }
         for _ in 0..names.len() * 2 {
             self.skip_space();
             self.next();
         }
-        pipeline.variables = names;
-        Ok(())
+        Ok(Names {
+            list: names,
+            assigns,
+        })
     }
+}
+
+/// A block as statements: what its pipeline declares is known up to its end.
+fn lowered(kind: BlockKind, pipeline: Pipeline, yes: Vec<Stmt>, no: Vec<Stmt>) -> Stmt {
+    let Pipeline { names, value } = pipeline;
+    if kind == BlockKind::Range {
+        return Stmt::For(Box::new(Loop {
+            names,
+            items: value,
+            filter: None,
+            body: yes,
+            otherwise: no,
+        }));
+    }
+    let choice = |condition| Stmt::If {
+        condition,
+        dot: kind == BlockKind::With,
+        yes,
+        no,
+    };
+    Stmt::Scope(match names.list.first().cloned() {
+        Some(name) => {
+            let condition = Expr {
+                at: value.at,
+                counts: false,
+                kind: tree::Kind::Name(name),
+            };
+            vec![Stmt::Set(names, value), choice(condition)]
+        }
+        None => vec![choice(value)],
+    })
 }

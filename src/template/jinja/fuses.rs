@@ -4,7 +4,7 @@
 use minijinja::machinery::{Token, tokenize};
 
 use super::syntax::{self, position};
-use super::{Position, Problem, TemplateError};
+use super::{Place, Problem, TemplateError};
 
 /// Bytes of a template's text.
 const MOST_BYTES: usize = 256 * 1024;
@@ -15,8 +15,8 @@ const MOST_ELIFS: usize = 100;
 
 pub(super) fn check(text: &str) -> Result<(), TemplateError> {
     if text.len() > MOST_BYTES {
-        let limit = format!("the template is larger than {} KiB", MOST_BYTES / 1024);
-        return Err(TemplateError::new(Position::START, Problem::Limit(limit)));
+        let excess = Problem::Excess("the template is larger than 256 KiB");
+        return Err(Place::of_column(1, 1).at()(excess));
     }
     let (mut in_block, mut elifs) = (0, 0);
     for token in tokenize(text, false, syntax::config()) {
@@ -27,8 +27,9 @@ pub(super) fn check(text: &str) -> Result<(), TemplateError> {
         in_block += 1;
         elifs += usize::from(matches!(token, Token::Ident("elif")));
         if in_block > MOST_TOKENS_IN_A_BLOCK || elifs > MOST_ELIFS {
-            let limit = "the expression is too long".to_owned();
-            return Err(TemplateError::new(position(span), Problem::Limit(limit)));
+            return Err(position(span).at()(Problem::Excess(
+                "the expression is too long",
+            )));
         }
     }
     Ok(())

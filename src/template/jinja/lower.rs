@@ -3,11 +3,11 @@
 use minijinja::machinery::{Span, ast};
 use minijinja::value::ValueKind;
 
-use super::filters;
+use super::super::functions::{FILTERS, Function, TESTS, operators};
+use super::super::tree::{Expr, Kind};
 use super::syntax::{Reader, position, unsupported};
-use super::tree::{Expr, Kind, Operator, TESTS, Test, Use};
-use super::value::FIELDS;
-use super::{Position, Problem, TemplateError};
+use super::{FIELDS, Place, Problem, TemplateError, Use};
+use crate::base::plain;
 
 impl Reader {
     fn boxed(&mut self, expr: &ast::Expr<'_>) -> Result<Box<Expr>, TemplateError> {
@@ -19,7 +19,7 @@ impl Reader {
     }
 
     pub(super) fn expr(&mut self, expr: &ast::Expr<'_>) -> Result<Expr, TemplateError> {
-        let at = position(expr.span());
+        let mut at = position(expr.span());
         let kind = match expr {
             ast::Expr::Var(name) => {
                 self.used(name.id, at);
@@ -42,76 +42,83 @@ impl Reader {
                 self.used_of_fields(&get.expr, key.as_ref().and_then(|key| key.as_str()), at);
                 Kind::Item(self.boxed(&get.expr)?, self.boxed(&get.subscript_expr)?)
             }
-            ast::Expr::UnaryOp(unary) => match unary.op {
-                ast::UnaryOpKind::Not => Kind::Not(self.boxed(&unary.expr)?),
-                ast::UnaryOpKind::Neg => Kind::Negative(self.boxed(&unary.expr)?),
-            },
+            ast::Expr::UnaryOp(unary) => {
+                let operator = match unary.op {
+                    ast::UnaryOpKind::Not => &operators::NOT,
+                    ast::UnaryOpKind::Neg => &operators::NEGATIVE,
+                };
+                operated(operator, vec![self.expr(&unary.expr)?])
+            }
+            // The parser's own place of an operation is the word before it.
             ast::Expr::BinOp(binary) => {
                 let operator = operator(binary.op, expr.span())?;
-                Kind::Binary(
-                    operator,
-                    self.boxed(&binary.left)?,
-                    self.boxed(&binary.right)?,
-                )
+                let sides = vec![self.expr(&binary.left)?, self.expr(&binary.right)?];
+                at = sides[0].at;
+                match operator {
+                    Some(operator) => operated(operator, sides),
+                    None => Kind::Either {
+                        or: matches!(binary.op, ast::BinOpKind::ScOr),
+                        of: sides,
+                    },
+                }
             }
-            ast::Expr::Compare(chain) => self.chain(chain)?,
-            ast::Expr::IfExpr(choice) => Kind::Choice(
-                self.boxed(&choice.test_expr)?,
-                self.boxed(&choice.true_expr)?,
-                choice
-                    .false_expr
-                    .as_ref()
-                    .map(|no| self.boxed(no))
-                    .transpose()?,
-            ),
+            ast::Expr::Compare(chain) => {
+                let first = self.boxed(&chain.expr)?;
+                at = first.at;
+                self.chain(first, chain)?
+            }
+            ast::Expr::IfExpr(choice) => {
+                let condition = self.boxed(&choice.test_expr)?;
+                let yes = self.boxed(&choice.true_expr)?;
+                at = yes.at;
+                let no = choice.false_expr.as_ref();
+                Kind::Choice(condition, yes, no.map(|no| self.boxed(no)).transpose()?)
+            }
             ast::Expr::Filter(filter) => self.filter(filter, at)?,
             ast::Expr::Test(test) => self.test(test, at)?,
             ast::Expr::Call(_) => return unsupported("a call", expr.span()),
             ast::Expr::Slice(_) => return unsupported("a slice", expr.span()),
         };
-        // The parser's own place of an operation is the word before it.
-        let at = if let Kind::Binary(_, first, _)
-        | Kind::Chain(first, _)
-        | Kind::Choice(_, first, _) = &kind
-        {
-            first.at
-        } else {
-            at
-        };
-        Ok(Expr { at, kind })
+        Ok(Expr {
+            at,
+            counts: true,
+            kind,
+        })
     }
 
-    fn chain(&mut self, chain: &ast::Compare<'_>) -> Result<Kind, TemplateError> {
-        let first = self.boxed(&chain.expr)?;
+    fn chain(&mut self, first: Box<Expr>, chain: &ast::Compare<'_>) -> Result<Kind, TemplateError> {
         let mut rest = Vec::new();
         for link in &chain.ops {
             let (operator, negated) = match link.op {
-                ast::CompareOpKind::Eq => (Operator::Equal, false),
-                ast::CompareOpKind::Ne => (Operator::Unequal, false),
-                ast::CompareOpKind::Lt => (Operator::Less, false),
-                ast::CompareOpKind::Lte => (Operator::LessOrEqual, false),
-                ast::CompareOpKind::Gt => (Operator::Greater, false),
-                ast::CompareOpKind::Gte => (Operator::GreaterOrEqual, false),
-                ast::CompareOpKind::In => (Operator::In, false),
-                ast::CompareOpKind::NotIn => (Operator::In, true),
+                ast::CompareOpKind::Eq => (&operators::EQUAL, false),
+                ast::CompareOpKind::Ne => (&operators::UNEQUAL, false),
+                ast::CompareOpKind::Lt => (&operators::LESS, false),
+                ast::CompareOpKind::Lte => (&operators::LESS_OR_EQUAL, false),
+                ast::CompareOpKind::Gt => (&operators::GREATER, false),
+                ast::CompareOpKind::Gte => (&operators::GREATER_OR_EQUAL, false),
+                ast::CompareOpKind::In => (&operators::IN, false),
+                ast::CompareOpKind::NotIn => (&operators::IN, true),
             };
             rest.push((operator, negated, self.expr(&link.expr)?));
         }
         Ok(Kind::Chain(first, rest))
     }
 
-    fn filter(&mut self, filter: &ast::Filter<'_>, at: Position) -> Result<Kind, TemplateError> {
-        let Some(known) = filters::named(filter.name) else {
-            let name = filter.name.to_owned();
-            return Err(TemplateError::new(at, Problem::UnknownFilter(name)));
+    fn filter(&mut self, filter: &ast::Filter<'_>, at: Place) -> Result<Kind, TemplateError> {
+        let Some(known) = Function::named(FILTERS, filter.name) else {
+            let names: Vec<&str> = FILTERS.iter().map(|filter| filter.name).collect();
+            return Err(at.at()(Problem::Mistake {
+                what: format!("there is no filter {}", plain::quoted(filter.name)),
+                hint: format!("filters are {}", names.join(", ")),
+            }));
         };
-        let wrong = || TemplateError::new(at, Problem::arguments(known.name, known.usage()));
+        let wrong = || at.at()(known.takes_others());
         let before = self.uses.len();
         let input = self.boxed(filter.expr.as_ref().ok_or_else(wrong)?)?;
-        if known.allows_absence() {
+        if known.takes_nothing {
             self.allow_absent(before, &input);
         }
-        let mut places: Vec<Option<Expr>> = known.parameters.iter().map(|_| None).collect();
+        let mut arguments: Vec<Option<Expr>> = known.parameters.iter().map(|_| None).collect();
         for (index, argument) in filter.args.iter().enumerate() {
             let (index, value) = match argument {
                 ast::CallArg::Pos(value) => (Some(index), value),
@@ -120,47 +127,54 @@ impl Reader {
                 }
                 ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => return Err(wrong()),
             };
-            let place = index.and_then(|index| places.get_mut(index));
+            let place = index.and_then(|index| arguments.get_mut(index));
             *place.ok_or_else(wrong)? = Some(self.expr(value)?);
         }
-        if !known.has_enough(&places) {
+        if !arguments.iter().take(known.least).all(Option::is_some) {
             return Err(wrong());
         }
-        Ok(Kind::Filter(known, input, places))
+        Ok(Kind::Call {
+            function: known,
+            input: Some(input),
+            arguments,
+        })
     }
 
-    fn test(&mut self, test: &ast::Test<'_>, at: Position) -> Result<Kind, TemplateError> {
-        let known = match test.name {
-            "defined" => Test::Defined,
-            "undefined" => Test::Undefined,
-            "startingwith" => Test::StartsWith,
-            "endingwith" => Test::EndsWith,
-            other => {
-                return Err(TemplateError::new(
-                    at,
-                    Problem::UnknownTest(other.to_owned()),
-                ));
-            }
+    fn test(&mut self, test: &ast::Test<'_>, at: Place) -> Result<Kind, TemplateError> {
+        let Some(known) = Function::named(TESTS, test.name) else {
+            return Err(at.at()(Problem::Mistake {
+                what: format!("there is no test {}", plain::quoted(test.name)),
+                hint: format!(
+                    "tests are {}",
+                    plain::names(TESTS.iter().map(|test| test.name))
+                ),
+            }));
         };
         let before = self.uses.len();
         let input = self.boxed(&test.expr)?;
-        let argument = match (known, test.args.as_slice()) {
-            (Test::Defined | Test::Undefined, []) => {
-                self.allow_absent(before, &input);
-                None
+        if known.takes_nothing {
+            self.allow_absent(before, &input);
+        }
+        let mut arguments = Vec::new();
+        for argument in &test.args {
+            if let ast::CallArg::Pos(argument) = argument {
+                arguments.push(Some(self.expr(argument)?));
             }
-            (Test::StartsWith | Test::EndsWith, [ast::CallArg::Pos(argument)]) => {
-                Some(self.boxed(argument)?)
-            }
-            (Test::Defined | Test::Undefined | Test::StartsWith | Test::EndsWith, _) => {
-                let usage = format!("`is {} …` takes one text, `is defined` nothing", TESTS[2]);
-                return Err(TemplateError::new(at, Problem::arguments(test.name, usage)));
-            }
-        };
-        Ok(Kind::Test(known, input, argument))
+        }
+        if arguments.len() != test.args.len() || arguments.len() != known.least {
+            return Err(at.at()(Problem::Mistake {
+                what: format!("{} does not take these arguments", plain::quoted(test.name)),
+                hint: "`is startingwith …` takes one text, `is defined` nothing".to_owned(),
+            }));
+        }
+        Ok(Kind::Call {
+            function: known,
+            input: Some(input),
+            arguments,
+        })
     }
 
-    fn used(&mut self, name: &str, at: Position) {
+    fn used(&mut self, name: &str, at: Place) {
         if name != FIELDS {
             self.uses.push(Use {
                 name: name.to_owned(),
@@ -171,7 +185,7 @@ impl Reader {
     }
 
     /// `fields.x` and `fields["x"]` read the field `x`.
-    fn used_of_fields(&mut self, of: &ast::Expr<'_>, name: Option<&str>, at: Position) {
+    fn used_of_fields(&mut self, of: &ast::Expr<'_>, name: Option<&str>, at: Place) {
         if let (ast::Expr::Var(of), Some(name)) = (of, name)
             && of.id == FIELDS
         {
@@ -194,7 +208,7 @@ impl Reader {
 
 fn constant_kind(value: &minijinja::Value, span: Span) -> Result<Kind, TemplateError> {
     if let Some(text) = value.as_str() {
-        return Ok(Kind::Text(text.to_owned()));
+        return Ok(Kind::Text(text.as_bytes().to_vec()));
     }
     if value.is_none() {
         return Ok(Kind::Null);
@@ -208,24 +222,32 @@ fn constant_kind(value: &minijinja::Value, span: Span) -> Result<Kind, TemplateE
     }
 }
 
-fn operator(kind: ast::BinOpKind, span: Span) -> Result<Operator, TemplateError> {
-    Ok(match kind {
-        ast::BinOpKind::Eq => Operator::Equal,
-        ast::BinOpKind::Ne => Operator::Unequal,
-        ast::BinOpKind::Lt => Operator::Less,
-        ast::BinOpKind::Lte => Operator::LessOrEqual,
-        ast::BinOpKind::Gt => Operator::Greater,
-        ast::BinOpKind::Gte => Operator::GreaterOrEqual,
-        ast::BinOpKind::ScAnd => Operator::And,
-        ast::BinOpKind::ScOr => Operator::Or,
-        ast::BinOpKind::Add => Operator::Add,
-        ast::BinOpKind::Sub => Operator::Subtract,
-        ast::BinOpKind::Mul => Operator::Multiply,
-        ast::BinOpKind::FloorDiv => Operator::Divide,
-        ast::BinOpKind::Rem => Operator::Remainder,
-        ast::BinOpKind::Concat => Operator::Concat,
-        ast::BinOpKind::In => Operator::In,
+fn operated(operator: &'static Function, sides: Vec<Expr>) -> Kind {
+    Kind::Call {
+        function: operator,
+        input: None,
+        arguments: sides.into_iter().map(Some).collect(),
+    }
+}
+
+/// The row of an operator; `and` and `or` have none.
+fn operator(kind: ast::BinOpKind, span: Span) -> Result<Option<&'static Function>, TemplateError> {
+    Ok(Some(match kind {
+        ast::BinOpKind::Eq => &operators::EQUAL,
+        ast::BinOpKind::Ne => &operators::UNEQUAL,
+        ast::BinOpKind::Lt => &operators::LESS,
+        ast::BinOpKind::Lte => &operators::LESS_OR_EQUAL,
+        ast::BinOpKind::Gt => &operators::GREATER,
+        ast::BinOpKind::Gte => &operators::GREATER_OR_EQUAL,
+        ast::BinOpKind::Add => &operators::ADD,
+        ast::BinOpKind::Sub => &operators::SUBTRACT,
+        ast::BinOpKind::Mul => &operators::MULTIPLY,
+        ast::BinOpKind::FloorDiv => &operators::DIVIDE,
+        ast::BinOpKind::Rem => &operators::REMAINDER,
+        ast::BinOpKind::Concat => &operators::CONCAT,
+        ast::BinOpKind::In => &operators::IN,
+        ast::BinOpKind::ScAnd | ast::BinOpKind::ScOr => return Ok(None),
         ast::BinOpKind::Div => return unsupported("`/` (there is `//`)", span),
         ast::BinOpKind::Pow => return unsupported("`**`", span),
-    })
+    }))
 }

@@ -5,8 +5,8 @@
 use minijinja::machinery::{Span, ast};
 use minijinja::syntax::SyntaxConfig;
 
-use super::tree::{For, Stmt, Use};
-use super::{Position, Problem, TemplateError};
+use super::super::tree::{Loop, Names, Stmt};
+use super::{Place, Problem, TemplateError, Use};
 
 /// Nothing is trimmed: a template file is delivered to the byte.
 pub(super) fn config() -> SyntaxConfig {
@@ -32,19 +32,12 @@ pub(super) fn parse(text: &str) -> Result<(Vec<Stmt>, Vec<Use>), TemplateError> 
 /// The parser saw the template's text and no value, so its words may be shown.
 pub(super) fn syntax_error(error: &minijinja::Error) -> TemplateError {
     let line = error.line().and_then(|line| u32::try_from(line).ok());
-    let at = Position {
-        line: line.unwrap_or(1),
-        column: 1,
-    };
     let detail = error.detail().unwrap_or("unexpected end").to_owned();
-    TemplateError::new(at, Problem::Syntax(detail))
+    Place::of_column(line.unwrap_or(1), 1).at()(Problem::Syntax(detail))
 }
 
-pub(super) fn position(span: Span) -> Position {
-    Position {
-        line: u32::from(span.start_line),
-        column: u32::from(span.start_col) + 1,
-    }
+pub(super) fn position(span: Span) -> Place {
+    Place::of_column(u32::from(span.start_line), u32::from(span.start_col) + 1)
 }
 
 /// Turns minijinja's tree into ours; its half for expressions is in `lower`.
@@ -62,19 +55,22 @@ impl Reader {
 
     fn statement(&mut self, statement: &ast::Stmt<'_>) -> Result<Stmt, TemplateError> {
         let (word, span) = match statement {
-            ast::Stmt::EmitRaw(raw) => return Ok(Stmt::Raw(raw.raw.to_owned())),
-            ast::Stmt::EmitExpr(emit) => return Ok(Stmt::Emit(self.expr(&emit.expr)?)),
+            ast::Stmt::EmitRaw(raw) => {
+                return Ok(Stmt::Text(position(raw.span()), raw.raw.to_owned()));
+            }
+            ast::Stmt::EmitExpr(emit) => return Ok(Stmt::Print(self.expr(&emit.expr)?)),
             ast::Stmt::Set(set) => {
                 let value = self.expr(&set.expr)?;
-                let name = self.targets(&set.target)?;
-                return match <[String; 1]>::try_from(name) {
-                    Ok([name]) => Ok(Stmt::Set { name, value }),
-                    Err(_) => unsupported("`set` of several names", set.span()),
+                let names = self.targets(&set.target)?;
+                return match names.list.len() {
+                    1 => Ok(Stmt::Set(names, value)),
+                    _ => unsupported("`set` of several names", set.span()),
                 };
             }
             ast::Stmt::IfCond(choice) => {
                 return Ok(Stmt::If {
                     condition: self.expr(&choice.expr)?,
+                    dot: false,
                     yes: self.body(&choice.true_body)?,
                     no: self.body(&choice.false_body)?,
                 });
@@ -93,9 +89,9 @@ impl Reader {
         unsupported(word, span)
     }
 
-    fn each(&mut self, each: &ast::ForLoop<'_>) -> Result<For, TemplateError> {
+    fn each(&mut self, each: &ast::ForLoop<'_>) -> Result<Loop, TemplateError> {
         self.own.push("loop".to_owned());
-        Ok(For {
+        Ok(Loop {
             names: self.targets(&each.target)?,
             items: self.expr(&each.iter)?,
             filter: each
@@ -108,7 +104,7 @@ impl Reader {
         })
     }
 
-    fn targets(&mut self, target: &ast::Expr<'_>) -> Result<Vec<String>, TemplateError> {
+    fn targets(&mut self, target: &ast::Expr<'_>) -> Result<Names, TemplateError> {
         let items = if let ast::Expr::List(list) = target {
             list.items.as_slice()
         } else if let ast::Expr::Tuple(tuple) = target {
@@ -124,13 +120,18 @@ impl Reader {
             names.push(name.id.to_owned());
         }
         self.own.extend(names.iter().cloned());
-        Ok(names)
+        Ok(Names {
+            list: names,
+            assigns: false,
+        })
     }
 }
 
 pub(super) fn unsupported<T>(what: &str, span: Span) -> Result<T, TemplateError> {
-    Err(TemplateError::new(
-        position(span),
-        Problem::Unsupported(what.to_owned()),
-    ))
+    Err(position(span).at()(Problem::Mistake {
+        what: format!("{what} has no place in a template of secrets"),
+        hint: "a template has `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% raw %}`, \
+               `{# #}`, operators and filters"
+            .to_owned(),
+    }))
 }

@@ -33,6 +33,18 @@ fn bombs_blow_a_fuse() {
             "x".repeat(100_000),
             "{{ a }}".repeat(20)
         ),
+        format!(
+            "{{% set a = [1] %}}{}{{{{ a == a }}}}",
+            "{% set a = [a, a] %}".repeat(40)
+        ),
+        format!(
+            "{{% set a = [1] %}}{}{{{{ a | json }}}}",
+            "{% set a = [a, a] %}".repeat(40)
+        ),
+        format!(
+            "{{% set a = [1] %}}{}{{{{ a | json }}}}",
+            "{% set a = [a] %}".repeat(9_000)
+        ),
     ];
     for (index, bomb) in bombs.into_iter().enumerate() {
         let small_stack = std::thread::Builder::new().stack_size(2 * 1024 * 1024);

@@ -1,10 +1,11 @@
-//! How Go writes texts: `%q`, JSON, HTML, URL, and its formats.
+//! How Go writes texts: `%q`, JSON, HTML, URL.
 
-use super::value::{Buffer, TooLarge};
 use crate::base::coding::percent;
+use crate::template::Problem;
+use crate::template::value::Buffer;
 
 /// Go's `strconv.Quote`.
-pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), TooLarge> {
+pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), Problem> {
     into.push(b"\"")?;
     for c in text.chars() {
         if let Some(short) = short(c) {
@@ -14,7 +15,7 @@ pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), TooLarge> {
         match c {
             '\u{07}' => into.push(b"\\a")?,
             '\u{0b}' => into.push(b"\\v")?,
-            c if is_printable(c) => into.push_char(c)?,
+            c if is_printable(c) => into.char(c)?,
             c if c < ' ' || c == '\u{7f}' => {
                 into.push(format!("\\x{:02x}", u32::from(c)).as_bytes())?
             }
@@ -51,7 +52,7 @@ fn is_printable(c: char) -> bool {
 }
 
 /// A JSON text as Go writes it; `html` escapes what could end a script.
-pub(super) fn json(text: &str, html: bool, into: &mut Buffer) -> Result<(), TooLarge> {
+pub(super) fn json(text: &str, html: bool, into: &mut Buffer) -> Result<(), Problem> {
     into.push(b"\"")?;
     for c in text.chars() {
         if let Some(short) = short(c) {
@@ -62,18 +63,18 @@ pub(super) fn json(text: &str, html: bool, into: &mut Buffer) -> Result<(), TooL
             '<' | '>' | '&' if html => escaped(c, into)?,
             '\u{2028}' | '\u{2029}' => escaped(c, into)?,
             c if c < ' ' => escaped(c, into)?,
-            c => into.push_char(c)?,
+            c => into.char(c)?,
         }
     }
     into.push(b"\"")
 }
 
-fn escaped(c: char, into: &mut Buffer) -> Result<(), TooLarge> {
+fn escaped(c: char, into: &mut Buffer) -> Result<(), Problem> {
     into.push(format!("\\u{:04x}", u32::from(c)).as_bytes())
 }
 
 /// Go's `template.HTMLEscapeString`.
-pub(super) fn html(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
+pub(super) fn html(text: &[u8], into: &mut Buffer) -> Result<(), Problem> {
     for byte in text {
         match byte {
             0 => into.push("\u{fffd}".as_bytes())?,
@@ -88,33 +89,11 @@ pub(super) fn html(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
     Ok(())
 }
 
-/// Go's `url.QueryEscape`.
-pub(super) fn query(text: &[u8], into: &mut Buffer) -> Result<(), TooLarge> {
+/// Percent-encoding, with a space written as it is where it goes: `+` in Go's `url.QueryEscape`.
+pub(super) fn percent(text: &[u8], space: &[u8], into: &mut Buffer) -> Result<(), Problem> {
     text.iter()
         .try_for_each(|byte| match percent::escaped(*byte) {
-            _ if *byte == b' ' => into.push(b"+"),
+            _ if *byte == b' ' => into.push(space),
             (signs, length) => into.push(&signs[..length]),
         })
-}
-
-/// Lower or upper case, letter for letter as Go has it; nothing when a letter has no single
-/// counterpart.
-pub(super) fn cased(text: &str, upper: bool, into: &mut Buffer) -> Result<Option<()>, TooLarge> {
-    for c in text.chars() {
-        let (first, second) = if upper {
-            let mut all = c.to_uppercase();
-            (all.next(), all.next())
-        } else {
-            let mut all = c.to_lowercase();
-            (all.next(), all.next())
-        };
-        match (first, second) {
-            // The only one of those with two letters that is met in real texts: Go has no capital
-            // for it.
-            _ if c == 'ß' => into.push_char(c)?,
-            (Some(single), None) => into.push_char(single)?,
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(()))
 }

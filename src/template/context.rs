@@ -1,0 +1,117 @@
+//! What all that a template does can see: the data, whose rules hold, and what may still be spent.
+
+use super::Problem;
+use super::meter::Meter;
+use super::value::{Text, Value};
+use crate::base::failure::Failure;
+use crate::base::plain;
+
+/// Whose rules hold where the two languages differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    /// What is not there is an error, and what can be printed is as good as text.
+    Jinja,
+    /// What is not there is a value that some functions take; a text is a text.
+    Go,
+}
+
+/// Where a template's values come from.
+pub(super) trait Data {
+    /// All of them by name: each value, or why it may not be printed.
+    fn all(&self) -> Vec<(&str, Result<Value<'_>, Failure>)>;
+    /// The one of this name.
+    fn named(&self, name: &str) -> Option<Result<Value<'_>, Failure>>;
+    /// Whether all of them together are true.
+    fn is_true(&self) -> bool;
+}
+
+pub(super) struct Context<'a> {
+    pub language: Language,
+    pub data: &'a dyn Data,
+    pub meter: Meter,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn of(language: Language, data: &'a dyn Data) -> Self {
+        Self {
+            language,
+            data,
+            meter: Meter::full(),
+        }
+    }
+
+    pub(super) fn is_true(&self, value: &Value<'_>) -> bool {
+        value.is_true(self.data.is_true())
+    }
+
+    /// The names of all data, for messages.
+    pub(super) fn known(&self) -> String {
+        plain::names(self.data.all().into_iter().map(|(name, _)| name))
+    }
+
+    /// One of the data; what is not there is told under the name that stands in the template.
+    pub(super) fn datum(&self, name: &str, written: Option<&'a str>) -> Result<Value<'a>, Problem> {
+        match self.data.named(name) {
+            Some(value) => value.map_err(refused),
+            None => Ok(Value::Missing(written)),
+        }
+    }
+
+    /// All data as one mapping, once a template asks for all of them.
+    pub(super) fn spread(&self, value: Value<'a>) -> Result<Value<'a>, Problem> {
+        if !matches!(value, Value::All) {
+            return Ok(value);
+        }
+        let mut entries = Vec::new();
+        for (name, value) in self.data.all() {
+            entries.push((name.to_owned(), value.map_err(refused)?));
+        }
+        let whole = Value::map(entries);
+        self.meter.bytes(whole.weight())?;
+        Ok(whole)
+    }
+
+    pub(super) fn member(&self, of: &Value<'a>, key: &'a str) -> Result<Value<'a>, Problem> {
+        self.entry(of, key, Some(key))
+    }
+
+    /// The entry or the element that a value stands for.
+    pub(super) fn item(&self, of: &Value<'a>, key: &Value<'a>) -> Result<Value<'a>, Problem> {
+        if let Value::List(items) = of {
+            let index = key.integer();
+            let index = index.ok_or_else(|| key.is_not("`[ ]` of a list", "a number"))?;
+            let found = usize::try_from(index).ok().and_then(|at| items.get(at));
+            return Ok(found.cloned().unwrap_or(Value::Missing(None)));
+        }
+        let written = if let Value::Text(Text::Written(name)) = key {
+            std::str::from_utf8(name).ok()
+        } else {
+            None
+        };
+        self.entry(of, key.text_for("`[ ]` of a mapping")?, written)
+    }
+
+    fn entry(
+        &self,
+        of: &Value<'a>,
+        key: &str,
+        written: Option<&'a str>,
+    ) -> Result<Value<'a>, Problem> {
+        match (of, self.language) {
+            (Value::All, _) => self.datum(key, written),
+            (Value::Map(entries), _) => {
+                let found = entries.iter().find(|(name, _)| name == key);
+                Ok(found.map_or(Value::Missing(written), |(_, value)| value.clone()))
+            }
+            (Value::Missing(_), Language::Jinja) => Ok(Value::Missing(written)),
+            (_, Language::Jinja) => Err(of.is_not("`.`", "a mapping")),
+            (_, Language::Go) => Err(of.absence().unwrap_or(Problem::Misuse(
+                "a field is asked of something that has none",
+            ))),
+        }
+    }
+}
+
+fn refused(failure: Failure) -> Problem {
+    Problem::Field(Box::new(failure))
+}

@@ -1,0 +1,291 @@
+//! What an expression gives: lent from the data or the template where possible, wiped and shared
+//! where not.
+
+use std::ops::Deref;
+use std::rc::Rc;
+
+use super::Problem;
+use crate::base::material::{Node, SecretBytes};
+use crate::base::plain;
+use crate::base::wiped::Wiped;
+
+/// A value. There is no `Debug`: it would print secrets.
+#[derive(Clone)]
+pub(super) enum Value<'a> {
+    /// Bytes, which functions on characters take only if they are UTF-8.
+    Text(Text<'a>),
+    /// In its own spelling: `2^53 + 1` stays exact.
+    Number(Text<'a>),
+    Bool(bool),
+    Null,
+    List(Rc<Parts<Value<'a>>>),
+    Map(Rc<Parts<(String, Value<'a>)>>),
+    /// All values of the data, looked at only when one is asked for.
+    All,
+    /// Nothing, and the name under which it was looked for if that stands in the template.
+    Missing(Option<&'a str>),
+}
+
+/// What a list or a mapping holds.
+pub(super) struct Parts<T> {
+    parts: Vec<T>,
+    /// How many lists and mappings stand in each other here.
+    levels: usize,
+}
+
+impl<T> Deref for Parts<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.parts
+    }
+}
+
+/// Whoever walks through a value, or drops it, needs some stack for each.
+const MOST_LEVELS: usize = 256;
+
+#[derive(Clone)]
+pub(super) enum Text<'a> {
+    /// Stands in the template, so it is no secret.
+    Written(&'a [u8]),
+    /// Stands in the data.
+    Given(&'a [u8]),
+    Made(Rc<SecretBytes>),
+}
+
+impl Text<'_> {
+    pub(super) fn made(bytes: impl Into<SecretBytes>) -> Self {
+        Self::Made(Rc::new(bytes.into()))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Written(bytes) | Self::Given(bytes) => bytes,
+            Self::Made(bytes) => bytes.expose(),
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// A new text.
+    pub(super) fn made(bytes: impl Into<SecretBytes>) -> Self {
+        Self::Text(Text::made(bytes))
+    }
+
+    pub(super) fn number(number: i64) -> Self {
+        Self::Number(Text::made(number.to_string()))
+    }
+
+    pub(super) fn count(number: usize) -> Self {
+        Self::number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn list(items: Vec<Self>) -> Self {
+        let levels = 1 + items.iter().map(Self::levels).max().unwrap_or(0);
+        let parts = items;
+        Self::List(Rc::new(Parts { parts, levels }))
+    }
+
+    pub(super) fn map(entries: Vec<(String, Self)>) -> Self {
+        let levels = entries.iter().map(|(_, value)| value.levels());
+        let levels = 1 + levels.max().unwrap_or(0);
+        let parts = entries;
+        Self::Map(Rc::new(Parts { parts, levels }))
+    }
+
+    fn levels(&self) -> usize {
+        match self {
+            Self::List(items) => items.levels,
+            Self::Map(entries) => entries.levels,
+            Self::Text(_)
+            | Self::Number(_)
+            | Self::Bool(_)
+            | Self::Null
+            | Self::All
+            | Self::Missing(_) => 0,
+        }
+    }
+
+    /// What a template itself puts together may hold only so many others in each other.
+    pub(super) fn nested(self) -> Result<Self, Problem> {
+        match self.levels() > MOST_LEVELS {
+            true => Err(Problem::Excess("it makes more than 256 levels of lists")),
+            false => Ok(self),
+        }
+    }
+
+    /// A node of the data.
+    pub(super) fn of_node(node: &'a Node) -> Self {
+        Self::of(node, &|text| Text::Given(text.expose()))
+    }
+
+    /// The same of a node that lives no longer than this call.
+    pub(super) fn of_made(node: &Node) -> Self {
+        Self::of(node, &|text| Text::made(text.duplicate()))
+    }
+
+    fn of<'n>(node: &'n Node, text: &impl Fn(&'n SecretBytes) -> Text<'a>) -> Self {
+        match node {
+            Node::Null => Self::Null,
+            Node::Bool(value) => Self::Bool(*value),
+            Node::Number(number) => Self::Number(text(number)),
+            Node::Time(bytes) | Node::Text(bytes) => Self::Text(text(bytes)),
+            Node::List(items) => {
+                Self::list(items.iter().map(|item| Self::of(item, text)).collect())
+            }
+            Node::Map(entries) => {
+                let entries = entries.iter();
+                let entries = entries.map(|(key, node)| (key.clone(), Self::of(node, text)));
+                Self::map(entries.collect())
+            }
+        }
+    }
+
+    /// As it is printed; nothing for what has no plain text.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text.bytes()),
+            Self::Bool(true) => Some(b"true"),
+            Self::Bool(false) => Some(b"false"),
+            Self::Null | Self::List(_) | Self::Map(_) | Self::All | Self::Missing(_) => None,
+        }
+    }
+
+    /// The same if it is UTF-8.
+    pub(super) fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    pub(super) fn text_for(&self, who: &str) -> Result<&str, Problem> {
+        self.text().ok_or_else(|| self.is_not(who, "text"))
+    }
+
+    pub(super) fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Number(_) => self.text()?.parse().ok(),
+            Self::Text(_)
+            | Self::Bool(_)
+            | Self::Null
+            | Self::List(_)
+            | Self::Map(_)
+            | Self::All
+            | Self::Missing(_) => None,
+        }
+    }
+
+    /// Neither empty, nor zero, nor nothing.
+    pub(super) fn is_true(&self, all: bool) -> bool {
+        match self {
+            Self::Text(text) => !text.bytes().is_empty(),
+            Self::Number(_) => self.integer() != Some(0),
+            Self::Bool(value) => *value,
+            Self::Null | Self::Missing(_) => false,
+            Self::List(items) => !items.is_empty(),
+            Self::Map(entries) => !entries.is_empty(),
+            Self::All => all,
+        }
+    }
+
+    /// What it costs to read it, or to have made it.
+    pub(super) fn weight(&self) -> usize {
+        /// A place in a list, and what surrounds the text in it.
+        const ITEM: usize = 128;
+        match self {
+            Self::Text(text) => text.bytes().len(),
+            Self::List(items) => items.len() * ITEM,
+            Self::Map(entries) => entries.len() * ITEM,
+            Self::Number(_) | Self::Bool(_) | Self::Null | Self::All | Self::Missing(_) => 0,
+        }
+    }
+
+    /// That somebody takes something else, in Jinja.
+    pub(super) fn is_not(&self, who: &str, wanted: &str) -> Problem {
+        Problem::Kind {
+            wants: format!("{who} takes {wanted}"),
+            is: self.kind(),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) if self.text().is_none() => "bytes that are no text",
+            Self::Text(_) => "text",
+            Self::Number(_) => "a number",
+            Self::Bool(_) => "a truth value",
+            Self::Null => "null",
+            Self::List(_) => "a list",
+            Self::Map(_) | Self::All => "a mapping",
+            Self::Missing(_) => "nothing",
+        }
+    }
+
+    /// That Go has no such value; nothing where there is one.
+    pub(super) fn absence(&self) -> Option<Problem> {
+        let what = match self {
+            Self::Missing(Some(name)) => format!("value {}", plain::quoted(name)),
+            // A computed name may hold a secret, so it is not told.
+            Self::Missing(None) => "value of the name that is computed here".to_owned(),
+            Self::Null => "value: it is `nil`".to_owned(),
+            Self::Text(_)
+            | Self::Number(_)
+            | Self::Bool(_)
+            | Self::List(_)
+            | Self::Map(_)
+            | Self::All => return None,
+        };
+        Some(Problem::Unknown(what))
+    }
+}
+
+/// A text that grows, up to a limit.
+pub(super) struct Buffer {
+    text: Wiped,
+    most: usize,
+    excess: &'static str,
+}
+
+impl Buffer {
+    /// As much as a Secret could hold.
+    pub(super) fn small() -> Self {
+        Self {
+            text: Wiped::default(),
+            most: 1024 * 1024,
+            excess: "it makes more than 1 MiB",
+        }
+    }
+
+    /// More than can be printed: it may be cut, counted or hashed.
+    pub(super) fn large() -> Self {
+        Self {
+            text: Wiped::default(),
+            most: 16 * 1024 * 1024,
+            excess: "it makes more than 16 MiB in one text",
+        }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        if bytes.len() > self.most - self.text.len() {
+            return Err(Problem::Excess(self.excess));
+        }
+        self.text.push(bytes);
+        Ok(())
+    }
+
+    pub(super) fn char(&mut self, c: char) -> Result<(), Problem> {
+        self.push(c.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+
+    pub(super) fn repeat(&mut self, bytes: &[u8], times: usize) -> Result<(), Problem> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if times > self.most {
+            return Err(Problem::Excess(self.excess));
+        }
+        (0..times).try_for_each(|_| self.push(bytes))
+    }
+
+    pub(super) fn finish(self) -> SecretBytes {
+        self.text.into_secret()
+    }
+}
