@@ -72,7 +72,7 @@ pub(crate) struct Scalar<'a> {
     pub(crate) text: Cow<'a, str>,
     pub(crate) style: ScalarStyle,
     pub(crate) tag: Option<&'a granit_parser::Tag>,
-    /// Its lines in the file.
+    /// Its lines in the file, where they may hold what ends a line for Go alone.
     source: Option<&'a str>,
 }
 
@@ -166,13 +166,13 @@ impl YamlError {
         Self { at, what }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "an enum of a library, which grows"
+    )]
     fn of(error: ScanError, well_until: usize) -> Self {
         let what = match error.kind() {
             ErrorKind::RecursionLimitExceeded => What::TooDeep,
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "an enum of a library, which grows"
-            )]
             _ => What::Malformed {
                 error: Box::new(error.clone()),
                 well_until,
@@ -183,6 +183,10 @@ impl YamlError {
 }
 
 /// All documents of a text.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an enum of a library, which grows"
+)]
 pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T::Error> {
     let text = text.trim_start_matches('\u{feff}');
     let mut options = granit_parser::options! {
@@ -199,6 +203,7 @@ pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T:
         values: 0,
         unfolded: Weight::scalar(0),
     };
+    let separates = go::may_separate(text);
     let mut well_until = 0;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| YamlError::of(error, well_until))?;
@@ -216,7 +221,7 @@ pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T:
                     text: written,
                     style,
                     tag: tag.as_deref(),
-                    source: source(text, span),
+                    source: separates.then(|| source(text, span)).flatten(),
                 };
                 builder.scalar(scalar, anchor, at)?;
             }
@@ -224,10 +229,6 @@ pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T:
             Event::MappingStart(_, anchor, _) => builder.begin(anchor, at, Content::map())?,
             Event::SequenceEnd | Event::MappingEnd => builder.end()?,
             Event::Alias(anchor) => builder.alias(anchor, at)?,
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "an enum of a library, which grows"
-            )]
             // What stands around nodes, and what our options leave out.
             _ => {}
         }

@@ -290,7 +290,7 @@ fn differences(plan: &Plan) -> Vec<Difference> {
                 Action::Refuse(failure) => add(None, &format!("is refused: {}", failure.class)),
                 Action::Update(reason) | Action::Recreate(reason) => {
                     let mut named = false;
-                    for key in &step.keys {
+                    for key in step.keys().iter() {
                         let word = match key.change {
                             Change::Added => "is missing",
                             Change::Changed => "differs",

@@ -17,7 +17,7 @@ use crate::config::{Delivery, Target, resolve};
 use crate::disk::{Caller, Folder, SinkError, call_at, place};
 use crate::kubernetes::{Error, pod};
 use crate::pass::world::World;
-use crate::plan::{Action, Change, DeliveryPlan};
+use crate::plan::{Action, DeliveryPlan};
 use crate::render::fetched::Fetched;
 use crate::render::provenance;
 
@@ -113,11 +113,7 @@ pub async fn record(
 ) -> Result<(), Failure> {
     let steps = || plan.steps.iter().flatten().zip(results);
     let written = steps().filter(|(step, result)| step.action.is_change() && result.is_ok());
-    let keys = written.flat_map(|(step, _)| &step.keys);
-    let mut changed: Vec<String> = keys
-        .filter(|key| key.change != Change::Same)
-        .map(|key| key.key.clone())
-        .collect();
+    let mut changed: Vec<String> = written.flat_map(|(step, _)| step.changed_keys()).collect();
     changed.sort();
     changed.dedup();
     let in_place = |action: &Action| action.is_change() || *action == Action::Keep;

@@ -14,6 +14,7 @@ pub mod prune;
 mod show;
 mod variables;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -56,14 +57,38 @@ pub struct Step {
     pub action: Action,
     /// The object of the cluster that this was decided on; nothing where there is none.
     pub basis: Option<Basis>,
-    /// Its keys, and what becomes of each.
-    pub keys: Vec<KeyChange>,
+    /// Its keys, and what becomes of each: [`Step::keys`] gives them.
+    pub keys: StepKeys,
     /// What else the action does to what stands: replaces a file, takes a Secret over, keeps the
     /// keys of others in it.
     pub notes: Vec<String>,
 }
 
+/// What becomes of the keys of a step.
+#[derive(Debug)]
+pub enum StepKeys {
+    /// All of them are new. They are read from the artifact only when somebody asks for them.
+    New,
+    /// These change, or stay.
+    Changes(Vec<KeyChange>),
+}
+
 impl Step {
+    /// The keys of the target, and what becomes of each.
+    pub fn keys(&self) -> Cow<'_, [KeyChange]> {
+        match &self.keys {
+            StepKeys::New => Cow::Owned(decide::added(&self.artifact)),
+            StepKeys::Changes(changes) => Cow::Borrowed(changes),
+        }
+    }
+
+    /// The names of the keys that do not stay the same.
+    pub fn changed_keys(&self) -> Vec<String> {
+        let keys = self.keys();
+        let changed = keys.iter().filter(|key| key.change != Change::Same);
+        changed.map(|key| key.key.clone()).collect()
+    }
+
     /// A reason, and what else the action does.
     pub fn because(&self, reason: &Reason) -> String {
         let notes = self.notes.iter().map(String::as_str);
@@ -318,7 +343,7 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
     let (action, keys) = match &observed {
         Observed::Unknown(failure) => (Action::Refuse(failure.clone()), Vec::new()),
         Observed::Foreign(what) => (Action::Refuse(foreign(&artifact, what)), Vec::new()),
-        Observed::Absent => (Action::Create, decide::added(&artifact)),
+        Observed::Absent => (Action::Create, Vec::new()),
         Observed::File(state) => decide::file(&artifact, state),
         Observed::FileSet(state) => decide::file_set(&artifact, state),
         Observed::Secret(state) => decide::secret(&artifact, state),
@@ -336,6 +361,15 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
         Some(state.basis)
     } else {
         None
+    };
+    let keys = match action {
+        Action::Create => StepKeys::New,
+        Action::Keep
+        | Action::Update(_)
+        | Action::Recreate(_)
+        | Action::Delete
+        | Action::Refuse(_)
+        | Action::Wait => StepKeys::Changes(keys),
     };
     Step {
         artifact,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Change, DeliveryPlan, Reason, Step};
+use super::{Action, DeliveryPlan, Reason, Step};
 use crate::base::artifact::Artifact;
 use crate::config::{Delivery, Reaction, SecretRef};
 use crate::render::fetched::Fetched;
@@ -79,9 +79,7 @@ pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<
     let secrets: Vec<SecretRef> = secrets.collect();
     let mut keys: Vec<String> = changed
         .iter()
-        .flat_map(|step| &step.keys)
-        .filter(|key| key.change != Change::Same)
-        .map(|key| key.key.clone())
+        .flat_map(|step| step.changed_keys())
         .collect();
     keys.sort();
     keys.dedup();
@@ -130,7 +128,7 @@ mod tests {
     use super::*;
     use crate::base::artifact::{ObjectName, Owner, PullSecretLink};
     use crate::base::failure::{Class, Failure};
-    use crate::plan::KeyChange;
+    use crate::plan::{Change, KeyChange, StepKeys};
     use crate::render::testing;
 
     fn step(action: Action) -> Step {
@@ -151,7 +149,7 @@ mod tests {
             action,
             basis: None,
             notes: Vec::new(),
-            keys: vec![key("same", Change::Same), key("new", Change::Added)],
+            keys: StepKeys::Changes(vec![key("same", Change::Same), key("new", Change::Added)]),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, DeliveryPlan, Step};
+use super::{Action, DeliveryPlan, Step, StepKeys};
 use crate::base::artifact::{Artifact, Leftover, ObjectName, Origin};
 use crate::base::brake::Limits;
 use crate::base::failure::{Class, Failure};
@@ -87,7 +87,7 @@ fn steps(
         artifact: Artifact::Leftover(leftover),
         action: Action::Delete,
         basis: None,
-        keys: Vec::new(),
+        keys: StepKeys::Changes(Vec::new()),
         notes: Vec::new(),
     });
     Ok(steps.collect())

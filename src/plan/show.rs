@@ -55,7 +55,7 @@ fn text(plan: &Plan, style: Style) -> String {
                         why(step)
                     };
                     line(&mut out, style, step.action.word(), &target(step), &why);
-                    for key in step.keys.iter().filter(|key| key.change != Change::Same) {
+                    for key in step.keys().iter().filter(|key| key.change != Change::Same) {
                         let shown = style.paint(tone_of(key.change), &plain::line(&key_line(key)));
                         let _ = writeln!(out, "             {shown}");
                     }
@@ -199,7 +199,7 @@ fn delivery_document(plan: &DeliveryPlan) -> Value {
 
 fn step_document(step: &Step) -> Value {
     let keys: Vec<Value> = step
-        .keys
+        .keys()
         .iter()
         .map(|key| json!({"key": key.key, "size": key.size, "change": word(key.change)}))
         .collect();
@@ -262,7 +262,8 @@ fn markdown(plan: &Plan) -> String {
             Err(failure) => row(&mut out, delivery, "", "fail", &[], &reason_of(failure)),
             Ok(steps) => {
                 for step in steps {
-                    let changed = step.keys.iter().filter(|key| key.change != Change::Same);
+                    let all = step.keys();
+                    let changed = all.iter().filter(|key| key.change != Change::Same);
                     let keys: Vec<String> = changed.map(key_line).collect();
                     let (target, word) = (target(step), step.action.word());
                     row(&mut out, delivery, &target, word, &keys, &why(step));

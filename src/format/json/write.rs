@@ -152,7 +152,14 @@ impl Writer {
 /// is escaped too.
 pub(crate) fn quote(text: &str, out: &mut Wiped) {
     out.text("\"");
-    for character in text.chars() {
+    let mut rest = text;
+    // Most texts are written in one run.
+    while let Some(at) = rest.bytes().position(may_need_escape) {
+        out.text(&rest[..at]);
+        rest = &rest[at..];
+        let Some(character) = rest.chars().next() else {
+            break;
+        };
         match character {
             '"' => out.text("\\\""),
             '\\' => out.text("\\\\"),
@@ -168,8 +175,15 @@ pub(crate) fn quote(text: &str, out: &mut Wiped) {
             | '\u{ffff}' => escape(character, out),
             other => out.char(other),
         }
+        rest = &rest[character.len_utf8()..];
     }
+    out.text(rest);
     out.text("\"");
+}
+
+/// Whether a character that begins with this byte may have to be escaped.
+fn may_need_escape(byte: u8) -> bool {
+    !(0x20..0x7f).contains(&byte) || matches!(byte, b'"' | b'\\')
 }
 
 /// `\uXXXX`, two of them beyond the first 65,536 characters.

@@ -12,6 +12,11 @@ use super::Scalar;
 
 const ENDS_LINE: [char; 2] = ['\u{2028}', '\u{2029}'];
 
+/// Whether a file may hold one of them: their first byte is rare.
+pub(super) fn may_separate(text: &str) -> bool {
+    text.as_bytes().contains(&0xe2)
+}
+
 /// The scalar's text as Go reads it.
 pub(super) fn text(scalar: Scalar<'_>) -> Cow<'_, str> {
     match scalar.source {
