@@ -1,5 +1,5 @@
-//! How what people ask for is shown, and its colour. What is coloured is a word of ours: names are escaped before, and
-//! no colour comes from them.
+//! The form and the colour of answers. Only words of ours are coloured: names are escaped before,
+//! so no colour comes from them.
 
 /// Whether a text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -399,7 +399,7 @@ async fn way(
         }
         Ok(_) | Err(_) => Vec::new(),
     };
-    plan.forget_values();
+    plan.forget_values(!pass.writes);
     Way {
         plan,
         results,
@@ -419,7 +419,7 @@ async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     let ways = plans.into_iter().map(|mut plan| async {
         before.hold(&mut plan);
         let results = pass.apply(&plan).await;
-        plan.forget_values();
+        plan.forget_values(!pass.writes);
         Way {
             plan,
             results,

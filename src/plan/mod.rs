@@ -234,9 +234,13 @@ impl DeliveryPlan {
         steps.any(|step| step.action == Action::Wait)
     }
 
-    /// Values are needed no more: what is shown of a plan are names and sizes.
-    pub fn forget_values(&mut self) {
+    /// Drops the values. A plan that is shown keeps the names and sizes of its keys.
+    pub fn forget_values(&mut self, is_shown: bool) {
         for step in self.steps.iter_mut().flatten() {
+            step.keys = match is_shown {
+                true => StepKeys::Changes(step.keys().into_owned()),
+                false => StepKeys::Changes(Vec::new()),
+            };
             step.artifact.forget_values();
         }
     }

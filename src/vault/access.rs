@@ -287,5 +287,8 @@ impl SharedLogin {
 /// Whether an answer may be due to the token. The check before a mount lookup is one of policy
 /// alone.
 fn needs_another_token(answer: &Result<Reply, Cause>) -> bool {
-    matches!(answer, Err(Cause::Refusal(ServerRefusal::Forbidden { ban, .. })) if *ban != Ban::Preflight)
+    let Err(Cause::Refusal(ServerRefusal::Forbidden { ban, .. })) = answer else {
+        return false;
+    };
+    *ban != Ban::Preflight
 }
