@@ -23,7 +23,7 @@ impl Census for Count<'_> {
 }
 
 impl Index {
-    /// Number of our copies, filled mirrors included.
+    /// Number of our copies, without mirrors.
     pub fn copies(&self) -> usize {
         self.kinds.iter().map(Objects::copies).sum()
     }
