@@ -39,8 +39,8 @@ fn main() -> ExitCode {
     finish(&ended, &common)
 }
 
-/// A defect in any thread ends all, with the last line and the code that say so: release builds do
-/// not unwind.
+/// A defect in any thread ends the process, with the last line and the exit code for a defect:
+/// release builds do not unwind.
 #[expect(
     clippy::exit,
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! Which rights are missing, asked without using them: a review of each verb at the API server, and
-//! the capabilities of our token at each path of Vault.
+//! Finds missing rights without using them: the API server answers a review of each verb, and Vault
+//! tells the capabilities of our token at each path.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::vault::rights::{Capability, Need, versioned};
 /// How long the question after a refusal may take.
 const AFTER_REFUSAL: Duration = Duration::from_secs(5);
 
-/// One right that we need and have not.
+/// A right that we need and do not have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MissingRight {
-    /// Where: `kubernetes`, or a Vault server.
+    /// `kubernetes`, or the name of a Vault server.
     pub at: String,
     /// The verb or capability.
     pub verb: String,
     /// The object or path.
     pub on: String,
-    /// What is lost without it, where all else works.
+    /// What does not work without it, if everything else still works.
     pub lost: Option<String>,
 }
 
@@ -35,14 +35,14 @@ impl std::fmt::Display for MissingRight {
     }
 }
 
-/// What was asked, and what of it is missing.
+/// The answers: which rights are missing.
 #[derive(Debug, Default)]
 pub struct AccessReport {
     /// How many rights were asked for.
     pub asked: usize,
-    /// Those that we have not.
+    /// Rights that we do not have.
     pub missing: Vec<MissingRight>,
-    /// Who could not be asked.
+    /// Failures of servers that could not be asked.
     pub failures: Vec<Failure>,
 }
 
@@ -69,7 +69,7 @@ pub async fn ask(config: &Config, world: &World, mode: Mode) -> AccessReport {
     access
 }
 
-/// After a refusal: all missing rights at once, in the log. A pass that is good asks nothing.
+/// After a refusal, logs all missing rights at once. A pass without a refusal asks nothing.
 pub async fn tell(config: &Config, world: &World, mode: Mode) {
     let asked = tokio::time::timeout(AFTER_REFUSAL, ask(config, world, mode)).await;
     for missing in asked.iter().flat_map(AccessReport::necessary) {
@@ -101,15 +101,15 @@ async fn of_cluster(
 ) -> Result<(usize, Vec<MissingRight>), Failure> {
     let described = grants::described(config).await?;
     let asked = |own: &str| cluster::rights(config, &described, own, mode).asked();
-    // Who needs nothing there needs no cluster. Which rights there are depends on no name, so one
-    // stands in for our own namespace.
+    // A configuration that needs no rights there needs no cluster. The list of rights depends on no
+    // name, so any namespace will do here.
     let any = asked("default");
     if any.is_empty() {
         return Ok((0, Vec::new()));
     }
     let cluster = match world.kubernetes().await {
         Ok(cluster) => cluster,
-        // Events alone are nothing to fail for.
+        // A missing right to write Events is no failure.
         Err(_) if any.iter().all(|one| one.lost.is_some()) => return Ok((0, Vec::new())),
         Err(failure) => return Err(failure),
     };
@@ -145,7 +145,8 @@ async fn of_vault(
         return Ok((0, Vec::new()));
     }
     let session = world.vault(server)?;
-    // Who may do nothing beneath a mount is not told what is mounted: then either path will do.
+    // Vault does not tell what is mounted to a token without rights beneath the mount: then either
+    // path will do.
     let _ = server::settle(&mut rights, session).await;
     let paths: Vec<&str> = rights.keys().map(|(path, _)| path.as_str()).collect();
     let held = session.capabilities(&paths).await?;
@@ -168,7 +169,7 @@ async fn of_vault(
                     }
                     None
                 }
-                // The other of the two.
+                // The other of the two paths is asked for.
                 Some(_) | None => continue,
             },
         };

@@ -1,5 +1,5 @@
-//! `check`: the configuration without any network; on request what encrypted files and file targets
-//! hold.
+//! `check`: checks the configuration without any network; on request also the content of encrypted
+//! files and file targets.
 
 mod report;
 
@@ -24,7 +24,7 @@ use crate::sidecar::pending::PendingReactions;
 
 use report::{Difference, Report};
 
-/// What is looked at beside the configuration.
+/// What is read in addition to the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// Nothing.
@@ -35,18 +35,18 @@ pub enum Depth {
     Targets,
 }
 
-/// Everything that is wanted of a check.
+/// The arguments of a check.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckRequest {
-    /// How deep files are looked into.
+    /// What is read in addition to the configuration.
     pub depth: Depth,
     /// The mode whose rights are asked for.
     pub access: Option<Mode>,
-    /// How it is shown.
+    /// The format of the report.
     pub format: Format,
 }
 
-/// Checks; gives the text to print.
+/// Checks, and gives the text to print.
 pub async fn run(
     config: Config,
     world: World,
@@ -65,7 +65,7 @@ pub async fn run(
         manifests: config.manifests.iter().map(|set| set.files.len()).sum(),
         ..Report::default()
     };
-    // Keys may have come from Vault: that token is given back.
+    // Keys may have come from Vault: the token for them is given back.
     let done = until_stopped(world.looking(), async |world| {
         if let Some(mode) = access {
             report.access = Some(access::ask(&config, world, mode).await);
@@ -80,7 +80,7 @@ pub async fn run(
     }
 }
 
-/// What missing rights, and providers that could not be asked, come to.
+/// The failures for missing rights and for providers that could not be asked.
 fn refused(access: &AccessReport) -> Vec<Failed> {
     let failures = access.failures.iter().cloned();
     let mut all: Vec<Failed> = failures.map(Failed::whole).collect();
@@ -95,7 +95,7 @@ fn refused(access: &AccessReport) -> Vec<Failed> {
     all
 }
 
-/// The worse of both: the lower class, and all others beside it.
+/// Joins both: the lowest class decides, and all other failures are kept beside it.
 fn worse(mut failures: Vec<Failed>, ended: Ended) -> Ended {
     if let Ended::Failed(mut failed) = ended {
         let others = std::mem::take(&mut failed.others);
@@ -139,7 +139,7 @@ async fn look(
     }
     let plan = pipeline::plan(&config, world, now).await;
     report.differences = differences(&plan);
-    // A source that does not open was told already, with all who read it.
+    // A source that does not open was reported already, with all deliveries that read it.
     let closed = |one: &&Inspected| one.opened_by.is_empty() && !one.failures.is_empty();
     let told: Vec<&String> = report
         .sources
@@ -158,7 +158,8 @@ async fn look(
     Failed::worst(&failures).map_or_else(|| verdict(&plan, &config), Ended::Failed)
 }
 
-/// Files that are named and are not here. In CI that is usual for keys, and a mistake for sources.
+/// Files that the configuration names and that do not exist here. In CI this is usual for keys, and
+/// a mistake for sources.
 fn absent(config: &Config) -> Vec<String> {
     let sources = config.sources();
     let sources = sources.filter_map(|(_, source)| Some((source.name().0, source.file()?)));
@@ -180,7 +181,8 @@ fn absent(config: &Config) -> Vec<String> {
     absent
 }
 
-/// A computed field that is no template and has the name of a password holds one in clear.
+/// Warns of a computed field that is not a template and has the name of a password: it holds a
+/// password in clear text.
 fn warn_of_clear(config: &Config) {
     for delivery in &config.deliveries {
         let clear = |field: &&ComputedField| {
@@ -197,7 +199,7 @@ fn warn_of_clear(config: &Config) {
     }
 }
 
-/// Whether every source is a file here.
+/// Whether every source is a file on this machine.
 fn is_local(delivery: &Delivery) -> bool {
     delivery
         .from
@@ -219,10 +221,10 @@ fn failures_of(sources: &[Inspected]) -> Vec<Failed> {
     all
 }
 
-/// Deliveries and manifests whose sources open and that cannot be made all the same: a field is
-/// missing, a name does not fit.
+/// Deliveries and manifests that cannot be rendered although their sources open: a field is
+/// missing, or a name is invalid.
 fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<Failed> {
-    // Names are looked at here, and no name depends on where we are.
+    // Only names are checked here, and no name depends on our own namespace.
     let namespace = Ok("default".to_owned());
     let wanted = render::delivered(config, fetched, &namespace, now);
     let both = config.deliveries.iter().zip(wanted);
@@ -243,7 +245,7 @@ fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<F
             each.into_iter().map(|one| Failed::of(&delivery.name, one))
         })
         .collect();
-    // Where a manifest may go can depend on our own namespace, which only the cluster knows.
+    // The namespaces of a manifest can depend on our own namespace, which only the cluster knows.
     let offline = Failure::new(Class::Configuration, "our own namespace is not known here");
     let files = config.manifests.iter().flat_map(|set| &set.files);
     let described = render::described(config, fetched, &Err(offline.clone()), now);
@@ -265,7 +267,7 @@ fn well(sources: &[Inspected]) -> String {
     }
 }
 
-/// Per variable or file what is missing or differs.
+/// For each variable or file, what is missing or different.
 fn differences(plan: &Plan) -> Vec<Difference> {
     let mut found = Vec::new();
     for DeliveryPlan {
@@ -282,8 +284,8 @@ fn differences(plan: &Plan) -> Vec<Difference> {
                 });
             };
             match &step.action {
-                // Only cluster targets are deleted, and those are not compared here; only a sidecar
-                // lets anything wait.
+                // Only cluster targets are deleted, and those are not compared here; only in a
+                // sidecar does a step wait.
                 Action::Delete | Action::Wait => {}
                 Action::Keep => add(None, "agrees"),
                 Action::Create => add(None, "is missing"),

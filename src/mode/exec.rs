@@ -1,4 +1,5 @@
-//! `exec`: fetch, then become another program with the fields of one delivery in its environment.
+//! `exec`: fetches, then becomes another program that has the fields of one delivery in its
+//! environment.
 
 use std::pin::pin;
 
@@ -15,19 +16,19 @@ use crate::pass::world::World;
 use crate::render;
 use crate::render::fetched::Fetched;
 
-/// Fetches the environment of one delivery, for a program that takes our place. A signal is obeyed
-/// until that is done.
+/// Fetches the environment of one delivery, for a program that replaces this process. Until then a
+/// signal ends the run.
 pub async fn environment(
     mut config: Config,
     world: World,
     name: Option<&str>,
 ) -> Result<Environment, Ended> {
-    // The standard library ignores it, and a program would inherit that; what has a handler it gets
-    // as the kernel's default.
+    // The standard library ignores SIGPIPE, and the program would inherit that. A signal with a
+    // handler gets the kernel's default in the new program.
     drop(signal(SignalKind::pipe()));
     let chosen = chosen(&config, name).map(|delivery| delivery.name.clone());
     let chosen = chosen.map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
-    // What the others need is not read.
+    // The sources of other deliveries are not read.
     config.deliveries.retain(|delivery| delivery.name == chosen);
     config.manifests.clear();
     let mut stopped = pin!(stopped());
@@ -46,8 +47,8 @@ pub async fn environment(
         }
     };
     world.close().await;
-    // One that came while the token was given back; the driver is asked once more whether one has
-    // come.
+    // A signal may have come while the token was given back; the driver gets one more turn to
+    // notice it.
     tokio::task::yield_now().await;
     if environment.is_ok()
         && let Some(stop) = stopped.now_or_never()
@@ -57,7 +58,8 @@ pub async fn environment(
     environment
 }
 
-/// The environment of a delivery. What is leased in it must outlive us: the program has it next.
+/// The environment of a delivery. Its leases must outlive this process, because the program uses
+/// them next.
 pub(super) fn rendered(
     delivery: &Delivery,
     fetched: &Fetched,
@@ -70,7 +72,7 @@ pub(super) fn rendered(
     Ok(environment)
 }
 
-/// The delivery that was named, or the only one.
+/// The delivery with this name, or the only delivery.
 pub fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Delivery, Failure> {
     let names = || {
         config

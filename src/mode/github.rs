@@ -1,5 +1,5 @@
-//! `exec --github-env`: the fields of a delivery become variables, and outputs where asked, of the
-//! later steps of a job of GitHub Actions.
+//! `exec --github-env`: makes the fields of a delivery variables, and on request outputs, for the
+//! later steps of a GitHub Actions job.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
@@ -27,7 +27,7 @@ pub struct GithubStep {
 }
 
 impl GithubStep {
-    /// Opens the files that the runner made for this step; with `outputs` that of outputs too.
+    /// Opens the files that the runner made for this step; `outputs` opens the file of outputs too.
     pub fn open(
         variable: impl Fn(&str) -> Option<OsString>,
         outputs: bool,
@@ -42,10 +42,10 @@ impl GithubStep {
                     .hint("elsewhere let keyferry start the program: keyferry exec -- CMD")
             })?;
             let path = PathBuf::from(path);
-            // The runner made it: another one would be read by nobody.
+            // The runner made the file: nobody would read another one.
             let file = OpenOptions::new().read(true).append(true).open(&path);
             let what = match file.and_then(|file| Ok((file.metadata()?, file))) {
-                // A terminal, a pipe or what we print into would show the values.
+                // A terminal, a pipe or the file of our own output would show the values.
                 Ok((seen, _)) if !seen.is_file() => {
                     format!("{name} names {}, which is no file", path.display())
                 }
@@ -97,7 +97,7 @@ impl GithubStep {
     }
 }
 
-/// Whether it is the file behind our standard output or standard error.
+/// Whether this is the file behind our standard output or standard error.
 fn is_printed(file: &Metadata) -> bool {
     let same = |stat: Stat| (stat.st_dev, stat.st_ino) == (file.dev(), file.ino());
     fstat(io::stdout()).is_ok_and(same) || fstat(io::stderr()).is_ok_and(same)
@@ -108,11 +108,11 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::new(Class::Sink, what).hint(OF_THE_RUNNER)
 }
 
-/// What the runner would not take is refused before any of it is written.
+/// Refuses what the runner would not accept, before anything is written.
 fn checked<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Failure> {
     let quoted = plain::quoted(name);
     let of_the_runner = ["GITHUB_", "RUNNER_"];
-    // The runner drops this name in any case, and the step goes on without it.
+    // The runner always drops this name without a failure.
     if name.eq_ignore_ascii_case("NODE_OPTIONS")
         || of_the_runner.iter().any(|start| name.starts_with(start))
     {
@@ -158,7 +158,7 @@ fn append(file: &mut File, values: &[(&str, &str)]) -> io::Result<()> {
     file.write_all(text.into_secret().expose())
 }
 
-/// An earlier line that was not ended would become part of ours.
+/// If the last line has no end, our first line would become part of it.
 fn ends_with_a_line(file: &mut File) -> io::Result<bool> {
     if file.metadata()?.len() == 0 {
         return Ok(true);
@@ -169,7 +169,7 @@ fn ends_with_a_line(file: &mut File) -> io::Result<bool> {
     Ok(last == [b'\n'])
 }
 
-/// A line that nobody can have put into the value.
+/// A delimiter that cannot occur in the value.
 fn delimiter(value: &str) -> String {
     loop {
         let random = format!("keyferry-{:016x}{:016x}", any_number(), any_number());

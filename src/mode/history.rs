@@ -1,4 +1,5 @@
-//! `history`: what deliveries carried and when, and which versions Vault still has. Never a value.
+//! `history`: shows what deliveries carried and when, and which versions Vault still has. Never a
+//! value.
 
 use std::fmt::Write;
 
@@ -23,7 +24,7 @@ struct Told<'c> {
     versions: Vec<(String, Result<Vec<Known>, Failure>)>,
 }
 
-/// Shows the history of these deliveries; of all that keep one where none is named.
+/// Shows the history of these deliveries; without names, of all deliveries that keep one.
 pub async fn run(
     config: &Config,
     world: World,
@@ -66,7 +67,7 @@ pub async fn run(
     (ended, text)
 }
 
-/// What Vault says of the versions of each secret that a delivery reads.
+/// What Vault knows of the versions of each secret that a delivery reads.
 async fn versions(
     delivery: &Delivery,
     world: &World,
@@ -142,7 +143,7 @@ fn text(told: &Told<'_>) -> String {
     out
 }
 
-/// The exact state that was read, not the least that can be said of what stands.
+/// The source with the exact version that was read.
 fn short(source: &SourceVersion) -> String {
     match &source.version {
         Some(version) => format!("{} version {version}", source.source),

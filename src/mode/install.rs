@@ -1,5 +1,5 @@
-//! `install`: this very program in a volume that it shares, so that a container of any image can
-//! start with it.
+//! `install`: copies this program into a shared volume, so that a container of any image can start
+//! it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,11 +10,11 @@ use super::Ended;
 use crate::base::failure::{Class, Failure};
 use crate::pass::outcome::Failed;
 
-/// Its name there.
+/// Name of the program there.
 const NAME: &str = "keyferry";
 
-/// Puts the program into a folder. Whoever starts it there meanwhile starts the old one or the new
-/// one, never a part.
+/// Copies the program into a folder. A process that starts it meanwhile starts the old or the new
+/// program, never a part.
 pub fn run(folder: &Path) -> Ended {
     let target = folder.join(NAME);
     match put(folder, &target) {
@@ -32,7 +32,7 @@ pub fn run(folder: &Path) -> Ended {
 fn put(folder: &Path, target: &Path) -> io::Result<u64> {
     let mut own = File::open("/proc/self/exe")?;
     let partial = folder.join(format!(".{NAME}.{}", std::process::id()));
-    // In a container every process of ours has the same id: one that was killed left this.
+    // In a container all our processes have the same id: a killed one may have left this file.
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}

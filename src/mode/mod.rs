@@ -1,4 +1,4 @@
-//! When to make a pass, and what to do with what came of it. Each mode is a thin user of
+//! When to make a pass, and what to do with its result. Each mode is a thin user of
 //! [`crate::pass::pipeline`].
 
 pub mod access;
@@ -27,19 +27,20 @@ use crate::pass::world::World;
 /// How a mode ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// All is as declared; the text is the last line.
+    /// Everything is as declared; the text is the last line.
     Well(String),
     /// There are differences, and nothing was written.
     Differs(String),
-    /// It failed; the worst failure.
+    /// It failed; this is the worst failure.
     Failed(Failed),
     /// A signal ended it.
     Signal(Stop),
-    /// The program that it ran ended; its exit code is ours.
+    /// The started program ended; its exit code becomes ours.
     Program(u8),
 }
 
-/// Works until it is done or a signal comes, and gives the tokens of this world back either way.
+/// Works until the work is done or a signal comes, and gives the tokens of this world back in both
+/// cases.
 async fn until_stopped<T>(world: World, work: impl AsyncFnOnce(&World) -> T) -> Result<T, Stop> {
     let stopped = stopped();
     let done = tokio::select! {
@@ -51,7 +52,7 @@ async fn until_stopped<T>(world: World, work: impl AsyncFnOnce(&World) -> T) -> 
 }
 
 impl Ended {
-    /// The same where a report before it says how it went; failures are told all the same.
+    /// The same end for a mode whose report already shows the result; failures are still printed.
     #[must_use]
     pub fn shown_above(self) -> Self {
         match self {

@@ -1,4 +1,4 @@
-//! `job`, `init` and `plan`: one pass, then the end.
+//! `job`, `init` and `plan`: make one pass, then end.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -22,9 +22,9 @@ use crate::process::shutdown;
 use crate::reflect::preview::Foresight;
 use crate::reflector;
 
-/// Makes one pass. After a signal nothing new is begun, and what is being written gets a moment to
-/// end; tokens are given back either way.
-/// `logs` is false where a table will show what was done.
+/// Makes one pass. After a signal no new step begins, and running writes get a moment to end;
+/// tokens are given back in both cases.
+/// `logs` is false if a table will show the changes.
 pub async fn run(
     config: &Config,
     world: World,
@@ -90,11 +90,11 @@ pub async fn run(
     (ended, outcome)
 }
 
-/// How long the Event at a Job may take.
+/// How long writing the Event at a Job may take.
 const TELLING: Duration = Duration::from_secs(3);
 
-/// An Event at the Job whose pod we are: its own condition names an exit code and no reason. Where
-/// there is no right or no cluster, none is written.
+/// Writes an Event at the Job of our pod: the Job's own condition has an exit code and no reason.
+/// Without the right or without a cluster, no Event is written.
 async fn tell_at_job(job: &OwnJob, worst: &Failed, world: &World) {
     let told = async {
         let cluster = world.kubernetes().await?;
@@ -127,8 +127,8 @@ async fn tell_at_job(job: &OwnJob, worst: &Failed, world: &World) {
     }
 }
 
-/// Makes half a pass: what would change. Copies by annotation are not of a pass: they are
-/// shown where `reflector` is asked for.
+/// Makes a pass without its writes: shows what would change. Copies by annotation do not belong to
+/// a pass: they are shown only if `reflector` is asked for.
 pub async fn plan(
     config: &Config,
     world: World,
@@ -150,7 +150,7 @@ pub async fn plan(
     }
 }
 
-/// What copies by annotation would come to, if the sidecar with this configuration started now.
+/// What would happen to copies by annotation if the sidecar with this configuration started now.
 async fn copies(config: Option<&Reflector>, world: &World) -> Option<Result<Foresight, Failure>> {
     let config = config?;
     let foreseen = async { reflector::foresee(config, world.kubernetes().await?).await };
@@ -162,7 +162,7 @@ async fn copies(config: Option<&Reflector>, world: &World) -> Option<Result<Fore
     Some(timeout_at(end, foreseen).await.unwrap_or_else(spent))
 }
 
-/// What a plan means to the caller: a failure first, then differences.
+/// The end of a plan: a failure counts first, then differences.
 pub(super) fn verdict(plan: &Plan, config: &Config) -> Ended {
     match Failed::worst_placed(&foreseen(plan), config) {
         Some(worst) => Ended::Failed(worst),
@@ -171,7 +171,7 @@ pub(super) fn verdict(plan: &Plan, config: &Config) -> Ended {
     }
 }
 
-/// Who runs a job with such a configuration may wait for copies in vain.
+/// Reminds that a job with a reflector in its configuration makes no copies.
 fn remind(config: &Config) {
     if config.reflector.is_some() {
         tracing::warn!(

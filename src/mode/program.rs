@@ -1,9 +1,9 @@
-//! A program with the fields of a delivery in its environment: found, made ready, and put in our
-//! place or started beside us.
+//! A program that has the fields of a delivery in its environment: it is found, prepared, and then
+//! replaces this process or is started beside it.
 //!
-//! It gets the mask of signals and the ignored ones that we were started with, hence not the
-//! standard library's way of starting it, which empties the mask. SIGPIPE alone has the kernel's
-//! default in any case: what it was before the library ignored it cannot be known.
+//! It gets the signal mask and the ignored signals that we were started with. The standard library
+//! would empty the mask, so it is not used to start the program. Only SIGPIPE always gets the
+//! kernel's default: the library ignored it before we could see its former state.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, NulError, OsStr, OsString};
@@ -24,14 +24,15 @@ use crate::process::hardening::soft_core_limit;
 /// The fields of a delivery.
 pub(super) type Environment = Vec<(String, SecretBytes)>;
 
-/// A command and where its program is.
+/// A command, and where its program is.
 pub struct Program {
     path: PathBuf,
     command: Vec<OsString>,
 }
 
 impl Program {
-    /// Finds the program of a command by these folders of `PATH`, where it is not a path itself.
+    /// Finds the program of a command in these folders of `PATH`, if the command is not a path
+    /// itself.
     pub fn find(command: &[OsString], path: &OsStr) -> Result<Self, Failure> {
         let Some(program) = command.first() else {
             return Err(
@@ -40,7 +41,7 @@ impl Program {
         };
         let places: Vec<PathBuf> = match is_path(program) {
             true => vec![program.into()],
-            // A folder of PATH without a name is this one.
+            // An empty entry of PATH means the current folder.
             false => std::env::split_paths(path)
                 .map(|folder| Path::new(".").join(folder).join(program))
                 .collect(),
@@ -54,7 +55,7 @@ impl Program {
         }
     }
 
-    /// The same with a delivered `PATH`, which is searched before our own.
+    /// The same, but a delivered `PATH` is searched before our own.
     pub(super) fn find_with(
         command: &[OsString],
         environment: &Environment,
@@ -71,8 +72,8 @@ impl Program {
         }
     }
 
-    /// Replaces this process; returns only when that fails. The soft limit of core files is what it
-    /// was before ours: the program is not ours to forbid a core.
+    /// Replaces this process; returns only if that fails. The soft limit of core files is set back
+    /// to its value before ours: we must not forbid the program a core file.
     pub fn replace_us(&self, environment: &Environment, core_limit: Option<u64>) -> Failure {
         let ready = match self.ready(environment) {
             Ok(ready) => ready,
@@ -83,7 +84,7 @@ impl Program {
         self.cannot_run(error.desc())
     }
 
-    /// Starts it as our child.
+    /// Starts the program as our child.
     pub(super) fn start(
         &self,
         environment: &Environment,
@@ -106,7 +107,7 @@ impl Program {
             current: core_limit,
             maximum: rustix::process::getrlimit(Resource::Core).maximum,
         };
-        // It may have ended already.
+        // The program may have ended already.
         let _ = prlimit(Some(pid), Resource::Core, limit);
         Ok(pid)
     }
@@ -131,14 +132,14 @@ impl Program {
     }
 }
 
-/// What the kernel wants to know.
+/// The arguments for the kernel.
 struct Ready {
     path: CString,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
 
-/// Our environment with the delivery's, and without what of ours holds a secret.
+/// Our environment together with the delivery's, without those of our variables that hold a secret.
 fn variables(environment: &Environment) -> BTreeMap<OsString, OsString> {
     let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     for name in SECRET_VARIABLES {
@@ -157,7 +158,7 @@ fn attributes() -> nix::Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-/// Whether a program is named by its place.
+/// Whether the program is given as a path.
 pub fn is_path(program: &OsStr) -> bool {
     program.as_bytes().contains(&b'/')
 }

@@ -1,8 +1,8 @@
-//! Burying orphans: the first process of a container inherits the dead of all others.
+//! Removes dead orphans: the first process of a container becomes the parent of all orphans.
 //!
-//! Whoever started a process waits for its end, here or in a library, and needs its exit code. So
-//! only those are buried that stay dead for several looks, each of which leaves the others time to
-//! take what is theirs.
+//! The part of this program that started a process, or a library, waits for its end and needs its
+//! exit code. So a process is removed only after several looks have found it dead: this leaves time
+//! to read the exit code first.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,13 +14,13 @@ use tokio::time::{sleep, timeout};
 
 const LOOK: Duration = Duration::from_secs(2);
 
-/// So many looks find a process dead before it is buried.
+/// After this many looks that find a process dead, it is removed.
 const LOOKS: u32 = 3;
 
-/// When the dead are looked for although no signal told of any.
+/// How often dead processes are looked for when no signal reported one.
 const SELDOM: Duration = Duration::from_secs(60);
 
-/// Buries orphans, for ever, where we are the first process.
+/// Removes dead orphans for ever, if we are the first process.
 pub(super) async fn bury() {
     let first = getpid() == Pid::INIT;
     let Some(mut children) = first.then(|| signal(SignalKind::child()).ok()).flatten() else {
@@ -44,7 +44,7 @@ pub(super) async fn bury() {
     }
 }
 
-/// How many looks in a row found each of the dead.
+/// For each dead process, how many looks in a row have found it.
 fn looked(before: &BTreeMap<i32, u32>, dead: &[i32]) -> BTreeMap<i32, u32> {
     let counted = |pid: &i32| (*pid, before.get(pid).copied().unwrap_or_default() + 1);
     dead.iter().map(counted).collect()
@@ -61,8 +61,8 @@ fn dead() -> Vec<i32> {
     .collect()
 }
 
-/// Whether a line of `/proc/PID/stat` is of a dead child of process 1. The name in it may hold
-/// anything, brackets too.
+/// Whether a line of `/proc/PID/stat` belongs to a dead child of process 1. The name in it may
+/// contain anything, also brackets.
 fn is_dead_child(stat: &str) -> bool {
     let Some((_, rest)) = stat.rsplit_once(')') else {
         return false;

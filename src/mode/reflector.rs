@@ -1,5 +1,5 @@
-//! What `sidecar` does with `reflector:` in its configuration: finds the cluster, however long that
-//! takes, and follows it.
+//! The part of `sidecar` for `reflector:` in the configuration: it finds the cluster, however long
+//! that takes, and follows it.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::pass::world::World;
 use crate::process::time_limit::chance;
 use crate::reflector::{self, Liveness};
 
-/// Between two attempts to find the cluster, at first and at most.
+/// Waits between two attempts to find the cluster: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Keeps copies right for ever; without a reflector in the configuration, it only waits.
+/// Keeps copies up to date for ever; without a reflector in the configuration, it only waits.
 pub async fn keep(config: Option<&Reflector>, world: &World, liveness: &Liveness) {
     let Some(config) = config else {
         liveness.forget();
@@ -25,7 +25,7 @@ pub async fn keep(config: Option<&Reflector>, world: &World, liveness: &Liveness
     reflector::run(config, cluster, liveness, std::future::pending()).await;
 }
 
-/// Finds it at last; why it was not found is told once.
+/// Waits until the cluster is found; logs once why it was not found.
 async fn cluster(world: &World) -> &Kubernetes {
     let (mut errors, mut told) = (0, None);
     loop {

@@ -1,7 +1,7 @@
 //! `job --to`, `job --rev` and `job --release`: a delivery goes back to an earlier state and stays
 //! there until somebody releases it.
 //!
-//! Nothing is held before a plan has shown that the earlier state can be read and delivered.
+//! A delivery is held only after a plan has shown that the earlier state can be read and delivered.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,23 +21,23 @@ use crate::pass::outcome::{Failed, foreseen};
 use crate::pass::pipeline;
 use crate::pass::world::World;
 
-/// The state that somebody asks for.
+/// The state that the user asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
-    /// What was delivered before the last change.
+    /// The state before the last change.
     Previous,
     /// A version of the one secret in Vault.
     Version(u64),
-    /// What was delivered at a time.
+    /// The state that was delivered at this time.
     Time(Timestamp),
     /// A commit of the SOPS files.
     Commit(String),
-    /// The newest, as always.
+    /// The newest state, and no hold any more.
     Newest,
 }
 
 impl To {
-    /// `previous`, a version, or a time; a time without a zone is one of UTC.
+    /// Parses `previous`, a version, or a time; a time without a zone is UTC.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "previous" {
             return Ok(Self::Previous);
@@ -56,19 +56,19 @@ impl To {
     }
 }
 
-/// What somebody asks for, and of which deliveries; of all that keep a history where it names none.
+/// The state that the user asks for, and the deliveries; without names, all that keep a history.
 #[derive(Debug, Clone)]
 pub struct RollbackRequest {
     /// The state.
     pub to: To,
-    /// Names.
+    /// Names of the deliveries.
     pub deliveries: Vec<String>,
 }
 
 /// By the name of the delivery.
 pub type Holds = BTreeMap<String, Option<Hold>>;
 
-/// Finds out which versions are asked for. Nothing is written.
+/// Finds the versions for the request. Nothing is written.
 pub async fn find(
     config: &Config,
     world: World,
@@ -203,10 +203,10 @@ fn too_early(journal: &Journal) -> Failure {
     Failure::new(Class::Missing, what).hint("name a later time, or a version: `--to 3`")
 }
 
-/// A source, by its name in a journal, and the version or commit.
+/// A source, by its name in a journal, and its version or commit.
 type Pin = (String, String);
 
-/// The versions that an entry names, as far as they can be read again.
+/// The versions that a journal entry names, as far as they can still be read.
 async fn of_entry(
     delivery: &Delivery,
     entry: &HistoryEntry,
@@ -278,7 +278,7 @@ fn uncommitted(file: &Path, version: &str) -> Failure {
     Failure::new(Class::Missing, what).hint("name a commit: `--rev COMMIT`")
 }
 
-/// The one secret in Vault, at this version.
+/// The only Vault secret of the delivery, at this version.
 fn of_vault(delivery: &Delivery, version: u64) -> Result<Pin, Failure> {
     let free = |from: &&From| {
         let read = from.source.vault();

@@ -1,4 +1,4 @@
-//! `sidecar`: stays, renews, reacts, until a signal ends it.
+//! `sidecar`: keeps running, renews and reacts, until a signal ends it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,23 +31,23 @@ use crate::sidecar::serve;
 use crate::sidecar::window_hold::WindowHold;
 use crate::vault::Session;
 
-/// What a configuration on disk came to.
+/// The result of reading a configuration from disk.
 pub struct Loaded {
-    /// Checked, or what is wrong with it.
+    /// The checked configuration, or its problems.
     pub config: Result<Config, Problems>,
     /// Files and folders that it was read from.
     pub files: Vec<PathBuf>,
 }
 
-/// What `main` knows and a mode does not: arguments and the environment.
+/// What `main` knows from arguments and the environment.
 pub struct Settings {
-    /// Where probes, metrics and status are answered.
+    /// The address for probes, metrics and status.
     pub listen: Listen,
-    /// The names under which these may be asked for.
+    /// The host names that requests may use.
     pub names: Names,
     /// Reads the configuration again.
     pub load: Arc<dyn Fn() -> Loaded + Send + Sync>,
-    /// Makes the outside of a configuration.
+    /// Makes the world of a configuration.
     pub world: Box<dyn Fn(&Config) -> World>,
 }
 
@@ -75,7 +75,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     };
     tracing::info!(listen = %stay.settings.listen, "staying");
     let served = serve::serve(listener, Arc::clone(&health), names);
-    // Worlds follow each other, and this stays.
+    // The world is replaced with each configuration; the shutdown stays.
     let shutdown = Arc::clone(&stay.world.shutdown);
     let ended = async {
         stop.await;
@@ -102,9 +102,9 @@ struct Stay {
     files: WatchedFiles,
     hangup: Option<Signal>,
     world: World,
-    /// The process to end with, once it was there.
+    /// The process whose end is also ours, once it was seen.
     seen: Option<Process>,
-    /// Who is told of the end too.
+    /// The collector that is also told of the end.
     collector: Option<Collector>,
 }
 
@@ -118,7 +118,7 @@ impl Stay {
         event_log: &EventLog,
     ) {
         let mut config = first;
-        // What was delivered is in use whatever the next configuration says.
+        // Delivered data is in use, whatever the next configuration contains.
         let in_use = WindowHold::default();
         loop {
             let sources: Vec<&Source> = config
@@ -136,7 +136,7 @@ impl Stay {
             let events = config.sidecar.events;
             let collector = config.sidecar.otlp.clone();
             if collector.is_some() {
-                // The first pass may be over before the collector is first thought of.
+                // The first pass may be over before the collector's task starts.
                 otlp::begin(health);
             }
             self.collector.clone_from(&collector);
@@ -161,11 +161,11 @@ impl Stay {
                 let tended = world
                     .vaults()
                     .map(|(name, session)| tend(name, session, world));
-                // What else is to run until the end or the next configuration is one more branch
+                // Everything that must run until the end or the next configuration is a branch
                 // here.
                 let reloaded = async {
                     let new = reload(settings, &mut self.files, &mut self.hangup, health).await;
-                    // What is being written by the old one comes to its end.
+                    // The writes of the old configuration are finished first.
                     world.shutdown.idle().await;
                     new
                 };
@@ -190,21 +190,21 @@ impl Stay {
             };
             let world = self.settings.world.as_ref()(&new).after(&self.world);
             let before = std::mem::replace(&mut self.world, world);
-            // Sessions that the new configuration does not have are given back; the others live on.
+            // Sessions that the new configuration does not have are given back; the others are
+            // kept.
             before.close().await;
             config = new;
         }
     }
 }
 
-/// Reads the configuration; whatever of it hangs, the old one stays in use meanwhile.
+/// Reads the configuration. If the read hangs, the old configuration stays in use meanwhile.
 async fn load(settings: &Settings) -> Loaded {
     let load = Arc::clone(&settings.load);
     aside(move || load()).await
 }
 
-/// Waits until another configuration is there that can be used. One that cannot is told of,
-/// once.
+/// Waits until there is another usable configuration. An unusable one is reported once.
 async fn reload(
     settings: &Settings,
     files: &mut WatchedFiles,
@@ -222,7 +222,8 @@ async fn reload(
             () = files.change() => {}
             () = asked => {}
         }
-        // Looked at before it is read for good: what changes while it is read is seen afterwards.
+        // The files are looked at before the final read, so a change during the read is noticed
+        // afterwards.
         *files = WatchedFiles::new(load(settings).await.files).await;
         let config = load(settings).await.config;
         match config {
@@ -245,7 +246,7 @@ async fn reload(
     }
 }
 
-/// Keeps the token of one server, and takes up a credential that was changed on disk.
+/// Keeps the token of one server valid, and takes up a credential that changed on disk.
 pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     let leased = || {
         let depends =
@@ -273,8 +274,8 @@ pub(super) async fn tend(name: &str, session: &Session, world: &World) {
     }
 }
 
-/// Nothing to keep is a mistake: a sidecar without deliveries and without reflector would be ready
-/// for ever and do nothing.
+/// A configuration without deliveries and without reflector is a mistake: the sidecar would be
+/// ready for ever and do nothing.
 pub fn has_work(config: &Config) -> Result<(), Failure> {
     if config.deliveries.is_empty() && config.manifests.is_empty() && config.reflector.is_none() {
         return Err(Failure::new(

@@ -1,7 +1,7 @@
-//! The signals that a mode hears, and the end that they ask for.
+//! The signals that a mode handles, and the end that they ask for.
 //!
-//! What whoever started us had ignored stays ignored, as `nohup` and shells mean it: by us, and by
-//! a program that follows us.
+//! A signal that was ignored when we were started stays ignored, as `nohup` and shells expect: by
+//! us, and by a program that replaces us.
 
 use std::pin::pin;
 use std::sync::mpsc::{self, RecvError};
@@ -23,7 +23,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// 128 and the signal's number, as shells say it.
+    /// 128 plus the signal's number, as in shells.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Terminate => 143,
@@ -56,8 +56,8 @@ impl Stops {
     }
 }
 
-/// Waits for a signal that ends a run. The handlers stand when this returns, not only when it
-/// is first polled.
+/// Waits for a signal that ends a run. The handlers are set when this function returns, not only at
+/// the first poll.
 pub(super) fn stopped() -> impl Future<Output = Stop> {
     let mut stops = Stops::new();
     async move { stops.next().await }
@@ -70,8 +70,8 @@ async fn next(heard: &mut Option<Signal>) {
     }
 }
 
-/// A signal; nothing where it is ignored or cannot be handled, so that the kernel does with it what
-/// it did before.
+/// Handles a signal; nothing if the signal is ignored or cannot be handled, so that the kernel's
+/// action for it does not change.
 pub(super) fn heard(kind: SignalKind) -> Option<Signal> {
     if is_ignored(kind) {
         return None;
@@ -84,7 +84,7 @@ fn is_ignored(kind: SignalKind) -> bool {
     ignored(&status) & (1 << (kind.as_raw_value() - 1)) != 0
 }
 
-/// The ignored signals of a process, a bit for each.
+/// The ignored signals of a process, one bit each.
 fn ignored(status: &str) -> u64 {
     let mask = status
         .lines()
@@ -93,20 +93,20 @@ fn ignored(status: &str) -> u64 {
     u64::from_str_radix(mask.trim(), 16).unwrap_or_default()
 }
 
-/// Enough for waiting and for a last line; it counts against a limit of memory.
+/// Enough for waiting and for a last line; the stack counts against a memory limit.
 const STACK: usize = 256 << 10;
 
-/// Calls `end` when the end that a signal asks for does not come in time, and at once when a second
-/// signal comes. The signals are heard on a thread of their own: nothing that hangs elsewhere holds
-/// it up. The handlers stand when this returns: a signal that came before would be heard by those
-/// alone who listened by then.
+/// Calls `end` if the run has not ended in time after a signal, and at once after a second signal.
+/// A separate thread waits for the signals, so nothing that hangs elsewhere delays it. The handlers
+/// are set when this function returns: a signal before that reaches only handlers that were set
+/// earlier.
 pub fn guard(end: impl FnOnce(Stop) + Send + 'static) {
     let (listens, listening) = mpsc::channel();
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        // Without it an orderly end is all that there is.
+        // Without this runtime the run can only end in the orderly way.
         let Ok(runtime) = runtime else { return };
         let stop = runtime.block_on(async {
             let mut stops = Stops::new();

@@ -1,4 +1,4 @@
-//! What a collector is told of a run that makes one pass, before it ends.
+//! Metrics, span and log of a run with one pass, sent to a collector before the run ends.
 
 use jiff::Timestamp;
 use tracing::Level;
@@ -21,7 +21,7 @@ pub(super) struct Telemetry<'c> {
 }
 
 impl<'c> Telemetry<'c> {
-    /// From now on the log is kept, where a collector is configured.
+    /// Starts to keep the log, if a collector is configured.
     pub(super) fn begin(config: &'c Config) -> Option<Self> {
         let collector = config.sidecar.otlp.as_ref()?;
         let health = Health::default();
@@ -35,7 +35,7 @@ impl<'c> Telemetry<'c> {
         })
     }
 
-    /// The pass is over.
+    /// Takes in the result of the pass.
     pub(super) fn passed(&self, applied: &Applied) {
         let plans = applied.plan.deliveries.iter();
         let told = plans.zip(&applied.results);
@@ -44,14 +44,14 @@ impl<'c> Telemetry<'c> {
             .collect();
         let worst = told.iter().filter_map(PassReport::class).min();
         for told in told {
-            // What is news is for those that stay.
+            // News are only for modes that keep running.
             drop(self.health.tell(told));
         }
         self.health
             .passed(|| Span::of(self.config, self.begun, worst));
     }
 
-    /// Tells all of it, and how the run ends.
+    /// Sends everything, and how the run ends.
     pub(super) async fn tell(self, ended: &Ended) {
         match ended {
             Ended::Failed(failed) => {

@@ -1,5 +1,5 @@
-//! `trace`: which configuration, delivery and sources a Secret is of, as it says itself. No value
-//! is read.
+//! `trace`: shows the configuration, delivery and sources of a Secret, as its marks name them. No
+//! value is read.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::process::time_limit::TimeLimit;
 use crate::reflect::offer::{Ask, Mirror};
 use crate::reflect::{emberstack, mittwald};
 
-/// Looks at one Secret, `NAMESPACE/NAME` or a name in our own namespace, and tells where it comes
+/// Looks at one Secret (`NAMESPACE/NAME`, or a name in our own namespace), and shows where it comes
 /// from.
 pub async fn secret(name: &str, deadline: Duration, format: Format) -> (Ended, String) {
     let time_limit = TimeLimit::Until(Instant::now() + deadline);
@@ -50,7 +50,7 @@ fn show(traced: &Traced, format: Format) -> String {
 
 fn text(traced: &Traced) -> String {
     let mut out = format!("secret {}\n", traced.at);
-    // Annotations are others' to write.
+    // Others can write annotations too.
     let mut line = |what: &str, text: &str| {
         let _ = writeln!(out, "  {what:<15}{}", plain::line(text));
     };
@@ -132,7 +132,7 @@ fn document(traced: &Traced) -> Value {
     })
 }
 
-/// The source of a copy that the reflector made, in the words of whichever controller it speaks.
+/// The source of a copy that the reflector made, in whichever dialect its marks are.
 fn copy_of(traced: &Traced) -> Option<Mirror> {
     let mirror = |ask: Ask| match ask {
         Ask::Copy(mirror) | Ask::Mirror(mirror) => Some(mirror),

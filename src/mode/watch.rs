@@ -1,8 +1,8 @@
-//! `exec --watch`: a program with the fields of one delivery in its environment, started again when
-//! they change.
+//! `exec --watch`: runs a program that has the fields of one delivery in its environment, and
+//! starts it again when they change.
 //!
-//! We are its parent and often the first process of the container: signals are handed on, orphans
-//! are buried, and how it ends is how we end.
+//! We are its parent and often the first process of the container: signals are passed on, dead
+//! orphans are removed, and the program's exit code becomes ours.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
@@ -41,20 +41,20 @@ use crate::sidecar::health::Health;
 use crate::sidecar::reactor::Reactor;
 use crate::sidecar::window_hold::WindowHold;
 
-/// From SIGTERM to SIGKILL.
+/// Time from SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What is done when a field changes.
+/// The action when a field changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnChange {
-    /// It is ended and started with the new environment.
+    /// The program is ended and started with the new environment.
     Restart,
-    /// It gets a signal.
+    /// The program gets a signal.
     Signal(SignalName),
 }
 
 impl OnChange {
-    /// `restart`, or the name of a signal.
+    /// Parses `restart`, or the name of a signal.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(match text.trim_start_matches("SIG") {
             "restart" => Self::Restart,
@@ -75,21 +75,21 @@ impl OnChange {
     }
 }
 
-/// What is run.
+/// The program to run.
 pub struct WatchedProgram<'a> {
     /// Program and arguments.
     pub command: &'a [OsString],
-    /// Where programs are looked for that a delivered `PATH` does not find.
+    /// The folders that are searched for a program after a delivered `PATH`.
     pub path: &'a OsStr,
-    /// What is done when a field changes.
+    /// The action when a field changes.
     pub on_change: OnChange,
     /// How long the first environment may take.
     pub deadline: Duration,
-    /// The limit of core files before ours.
+    /// The limit of core files before we changed it.
     pub core_limit: Option<u64>,
 }
 
-/// Runs it, and whatever replaces it, to its end.
+/// Runs the program, and each new start of it, to the end.
 pub async fn run(
     config: &Config,
     world: World,
@@ -131,7 +131,7 @@ pub async fn run(
     ended
 }
 
-/// Fetches, starts, and does the same again at each change.
+/// Fetches, starts the program, and does the same again at each change.
 async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> Ended {
     let mut signals = signals();
     let mut files = file_watch::WatchedFiles::new(files(batch.group)).await;
@@ -142,7 +142,8 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> En
     };
     let first = tokio::select! {
         first = first => first,
-        // Nobody is there to hand it to: what it means for a program by default is done to us.
+        // No program runs that could get the signal: the signal's default for a program is done to
+        // us.
         signal = last(&mut signals) => return Ended::Program(signalled(signal)),
     };
     let (followed, mut current) = match first {
@@ -216,7 +217,7 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> En
     }
 }
 
-/// The first environment, waited for until the deadline.
+/// The first environment; waits until the deadline.
 async fn first(
     batch: &Batch<'_>,
     deadline: Duration,
@@ -242,8 +243,8 @@ async fn first(
     }
 }
 
-/// Does some work while the program runs, and hands signals on meanwhile, however long the work
-/// takes. Gives how the program ended, where it did.
+/// Does some work while the program runs, and passes signals on meanwhile, however long the work
+/// takes. Gives the program's exit status, if the program ended.
 async fn beside<T>(
     running: &mut RunningProgram,
     signals: &mut mpsc::Receiver<Signal>,
@@ -259,7 +260,7 @@ async fn beside<T>(
     }
 }
 
-/// Waits for a signal that ends a program which does not handle it.
+/// Waits for a signal that would end a program without a handler.
 async fn last(signals: &mut mpsc::Receiver<Signal>) -> Signal {
     loop {
         match signals.recv().await {
@@ -292,7 +293,8 @@ fn start(
     Ok(RunningProgram::of(pid, KillScope::Itself))
 }
 
-/// Ends it: SIGTERM, then SIGKILL. A signal that would end us meanwhile is given back.
+/// Ends the program: SIGTERM, then SIGKILL. Returns a signal that came meanwhile and asks us to
+/// end.
 async fn stop(
     running: &mut RunningProgram,
     signals: &mut mpsc::Receiver<Signal>,
@@ -326,14 +328,14 @@ async fn ended(running: &mut RunningProgram) -> ExitStatus {
             return status;
         }
         match &mut children {
-            // The reaper hears of it at the same time, and may be slower to say so.
+            // The reaper waits for the same signal, and this may delay ours.
             Some(children) => drop(timeout(Duration::from_millis(500), children.recv()).await),
             None => sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-/// The signals that are handed on, but for those that stay ignored.
+/// The signals that are passed on, without those that stay ignored.
 fn signals() -> mpsc::Receiver<Signal> {
     let handed = [
         (SignalKind::terminate(), Signal::TERM),

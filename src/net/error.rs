@@ -1,11 +1,11 @@
-//! What goes wrong on the way to a server and back, whatever the server is.
+//! Errors on the way to a server and back, for every kind of server.
 
 use std::time::Duration;
 
 use crate::base::failure::{Class, Failure, Fault};
 use crate::process::memory::Full;
 
-/// Why there is no whole answer.
+/// Why there is no complete answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum NetError {
     #[error("the address {address} is unusable: {why}")]
@@ -20,7 +20,8 @@ pub(crate) enum NetError {
         why: String,
         hint: &'static str,
     },
-    /// The server shows what will not do, until somebody changes it there or here.
+    /// The certificate of the server is not accepted until somebody changes it there or the trust
+    /// here.
     #[error("TLS with {address} failed: {why}")]
     Untrusted {
         address: String,
@@ -31,7 +32,7 @@ pub(crate) enum NetError {
     Roots { why: String },
     #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
     Timeout { address: String, after: Duration },
-    /// A try that the deadline cut short: what went wrong before it says more.
+    /// The deadline ended an attempt: an error from before it says more.
     #[error("no whole answer within {:.1} s from {address}", after.as_secs_f32())]
     Late { address: String, after: Duration },
     #[error("redirect refused: to {to}")]
@@ -52,7 +53,7 @@ impl NetError {
         self.class() == Class::Unavailable || matches!(self, Self::Roots { .. })
     }
 
-    /// Whether it passes only when somebody puts something right.
+    /// Whether the error stays until somebody corrects something.
     pub(crate) fn is_mistake(&self) -> bool {
         matches!(self, Self::Untrusted { .. } | Self::Roots { .. })
     }
@@ -100,7 +101,7 @@ impl NetError {
         Some(hint.to_owned())
     }
 
-    /// The failure of a message of which only this matters: that the receiver took it.
+    /// The failure of a message for which only the receiver's acceptance matters.
     pub(super) fn of_a_message(&self) -> Failure {
         let mut failure = Failure::new(self.class(), format!("the message was not taken: {self}"));
         failure.hint = self.hint();
@@ -108,7 +109,7 @@ impl NetError {
     }
 }
 
-/// The variable that would send other programs to a proxy.
+/// The variable that other programs would use to find a proxy.
 fn proxy() -> Option<&'static str> {
     let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

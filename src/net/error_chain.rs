@@ -1,11 +1,11 @@
-//! Errors of libraries, searched for what is worth saying: their own texts only say that something
+//! Searches the errors of libraries for the useful part: their own texts only say that something
 //! failed.
 
 use std::error::Error;
 use std::io;
 
-/// The error of this type in a chain. An `io::Error` hides the error it wraps from `source`, so it
-/// is opened.
+/// The error of this type in a chain. An `io::Error` does not show the error that it wraps as its
+/// `source`, so it is opened here.
 pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,5 +1,5 @@
-//! Calls of gRPC with one message each way, over the same TLS as everything else: HTTP/2, bounded
-//! in time and size, and the verdict is read where gRPC puts it, behind the answer.
+//! gRPC calls with one message each way, over the same TLS as everything else: HTTP/2, bounded in
+//! time and size. The verdict comes after the answer, as gRPC defines it.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
@@ -16,10 +16,10 @@ use super::tls::Trust;
 use super::transport::USER_AGENT;
 use crate::base::failure::{Class, Failure};
 
-/// The answers that we ask for are nearly empty.
+/// The answers to our calls are nearly empty.
 const ANSWER_LIMIT: usize = 64 << 10;
 
-/// What gRPC calls its numbers.
+/// The names of gRPC's status numbers.
 const STATUSES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -40,9 +40,9 @@ const STATUSES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Sends messages to methods, one after the other over one connection that ends with the last: who
-/// calls every few seconds then meets neither a server that has gone meanwhile nor one that forgot
-/// us. `http://` is without TLS.
+/// Sends messages to methods, one after the other over one connection, which is closed after the
+/// last. A caller that calls every few seconds so never uses an old connection that the server has
+/// dropped. `http://` means no TLS.
 pub async fn calls(
     address: &str,
     messages: Vec<(&str, Vec<u8>)>,
@@ -65,7 +65,7 @@ pub async fn calls(
     }
 }
 
-/// The first verdict that is not OK, if there is one.
+/// The first verdict that is not OK, if any.
 async fn talk(
     address: &str,
     messages: &[(&str, Vec<u8>)],
@@ -147,7 +147,7 @@ async fn call(
     let too_large = |limit| Stop::Other(NetError::Large { limit });
     let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
     let mut framed = BytesMut::with_capacity(message.len() + 5);
-    // Not compressed, then how long it is.
+    // First a flag for "not compressed", then the length.
     framed.put_u8(0);
     framed.put_u32(length);
     framed.put_slice(message);
@@ -157,7 +157,7 @@ async fn call(
     verdict(answer).await
 }
 
-/// Nothing when it is OK.
+/// The verdict of a call; nothing if it is OK.
 async fn verdict(answer: ResponseFuture) -> Result<Option<String>, Stop> {
     let (head, mut body) = answer.await?.into_parts();
     if head.status != 200 {
@@ -174,7 +174,7 @@ async fn verdict(answer: ResponseFuture) -> Result<Option<String>, Stop> {
         }
         body.flow_control().release_capacity(part)?;
     }
-    // An answer without a message has its verdict in the head.
+    // In an answer without a message the verdict is in the head.
     let trailers = body.trailers().await?.unwrap_or_default();
     Ok(match status(&trailers).or_else(|| status(&head.headers)) {
         Some(0) => None,

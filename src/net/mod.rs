@@ -1,5 +1,5 @@
 //! HTTP, TLS and gRPC, bounded in time and size: for Vault, webhooks, collectors and the runner of
-//! GitHub. What an answer means is the caller's to say.
+//! GitHub. The caller decides what an answer means.
 
 mod error;
 mod error_chain;

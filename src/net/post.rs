@@ -1,4 +1,4 @@
-//! A POST of which only this matters: that the receiver took it.
+//! A POST for which only the receiver's acceptance matters.
 
 use std::path::PathBuf;
 
@@ -11,21 +11,21 @@ use super::tls::Trust;
 use super::transport::{Call, Transport};
 use crate::base::failure::{Class, Failure};
 
-/// What is sent, and where to.
+/// A request: its content and its address.
 pub(crate) struct Post {
     /// `https://host/path`, or `http://`.
     pub(crate) url: String,
-    /// The only roots that are trusted (default: the system's).
+    /// The only trusted roots; without it, the system's.
     pub(crate) ca_file: Option<PathBuf>,
-    /// JSON.
+    /// The body, as JSON.
     pub(crate) body: String,
-    /// Whether `http://` may leave this machine: only where nothing in it is secret.
+    /// Whether `http://` may leave this machine: set it only if the body holds no secret.
     pub(crate) allow_plaintext: bool,
     /// Value of `X-Keyferry-Signature`.
     pub(crate) signature: Option<String>,
 }
 
-/// Sends it; anything but 2xx is a failure.
+/// Sends the request; any status but 2xx is a failure.
 pub(crate) async fn post(post: Post, deadline: Instant) -> Result<(), Failure> {
     let status = send(post, deadline)
         .await

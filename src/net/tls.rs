@@ -1,5 +1,4 @@
-//! Whom we trust on the other side of TLS: the roots of one file, or the system's where none is
-//! named. Never both.
+//! The trusted roots of TLS: those of one file, or the system's if no file is named. Never both.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,9 +19,9 @@ use crate::disk::{DiskError, call_at, read_public};
 /// What a certificate is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trust {
-    /// With it no other root counts.
+    /// If set, no other root counts.
     pub(crate) ca_file: Option<PathBuf>,
-    /// The name a certificate must carry instead of the host's.
+    /// The name that a certificate must have instead of the host's.
     pub(crate) server_name: Option<String>,
 }
 
@@ -35,7 +34,7 @@ impl Trust {
         }
     }
 
-    /// A client that trusts nobody: for plain http, where loading roots would be wasted.
+    /// A client that trusts nobody: for plain http, which needs no roots.
     pub(super) fn nobody() -> Result<ClientConfig, Error> {
         Ok(builder()?
             .with_root_certificates(RootCertStore::empty())
@@ -91,7 +90,7 @@ impl Trust {
         Ok(builder.with_no_client_auth())
     }
 
-    /// The name that `server_name` demands.
+    /// The name that `server_name` requires.
     pub(super) fn fixed_name(&self) -> Result<Option<ServerName<'static>>, &'static str> {
         self.server_name
             .as_ref()
@@ -101,7 +100,7 @@ impl Trust {
             .transpose()
     }
 
-    /// Says in our words why a handshake failed.
+    /// The reason of a failed handshake, in our words.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the enum of rustls may grow"
@@ -163,7 +162,7 @@ impl Trust {
             );
         }
         match error {
-            // A CA of the same name and another key.
+            // A CA that has the same name and another key.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                 format!("the certificate is signed by none of {roots}"),
                 "name the CA that signed it with `caFile`",
@@ -180,12 +179,12 @@ impl Trust {
     }
 }
 
-/// Where the roots of a system are, or lead to.
+/// The place of a system's roots, or of the links to them.
 const OF_SYSTEM: &str = "/etc/ssl/certs";
 const DEFECT: &str = "this is a defect of the build";
 
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {
-    // The provider is named: which one is the process default must not matter here.
+    // The provider is named, so the process default does not matter here.
     ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])
 }
 
@@ -201,7 +200,7 @@ pub(crate) fn check_ca_file(file: &Path) -> Result<(), NetError> {
 /// The roots of a PEM file.
 struct Roots {
     store: RootCertStore,
-    /// Whether none of them is valid any more.
+    /// Whether all of them have expired.
     expired: bool,
 }
 
@@ -228,8 +227,8 @@ impl Roots {
     }
 }
 
-/// Roots are trusted whatever their dates by the verifier, so these are asked for by presenting
-/// each root as a server's certificate: dates are checked before all else.
+/// The verifier trusts roots whatever their dates. So each root is presented as a server's
+/// certificate here: then the dates are checked before everything else.
 fn has_expired(root: &CertificateDer<'_>, store: &RootCertStore) -> bool {
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(store.clone()), provider()).build();

@@ -1,8 +1,8 @@
-//! One HTTP exchange with one server: bounded in time and size, without proxies, and with no
-//! redirect that leaves the configured address.
+//! One HTTP exchange with one server: bounded in time and size, without proxies, and without
+//! redirects that leave the configured address.
 //!
-//! What is not wiped: hyper's own read and write buffers, which hold headers and parts of bodies
-//! for a moment.
+//! The read and write buffers of hyper are not wiped: they hold headers and parts of bodies for a
+//! moment.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 const EXCHANGE: Duration = Duration::from_secs(30);
 const BODY_LIMIT: usize = 4 << 20;
 
-/// Of each connection, for what comes in; the usual 400 KiB would be the most of our memory when
-/// many come at once.
+/// Read buffer of each connection. The usual 400 KiB would be most of our memory when many answers
+/// come at once.
 const BUFFER: usize = 64 << 10;
 
-/// Enough for every configuration we know to read all at once; a hundred paths must not be a
-/// hundred handshakes.
+/// Enough for every configuration we know to read everything at once, but a hundred paths do not
+/// make a hundred handshakes.
 const AT_ONCE: usize = 16;
 
 pub(super) const USER_AGENT: &str = concat!("keyferry/", env!("CARGO_PKG_VERSION"));
@@ -49,14 +49,14 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
 }
 
-/// An answer of whatever meaning.
+/// An answer with any status.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<String>,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// The way to one server.
+/// The connections to one server.
 pub(crate) struct Transport {
     scheme: Scheme,
     authority: Authority,
@@ -66,14 +66,14 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// A way to `https://host:port`; nothing is opened or read yet.
+    /// Connections to `https://host:port`; nothing is opened or read yet.
     pub(crate) fn new(
         address: &str,
         trust: Trust,
         allow_plaintext: bool,
     ) -> Result<Self, NetError> {
         let unusable = |why| NetError::Address {
-            // A password before an `@` is not ours to show.
+            // A password before an `@` must not be shown.
             address: match address.rsplit_once('@') {
                 Some((_, host)) => format!("…@{host}"),
                 None => address.to_owned(),
@@ -111,8 +111,8 @@ impl Transport {
         })
     }
 
-    /// A way to the server of a URL, and the rest of the URL. A path or query may hold a token, so
-    /// errors name the address as `shown`.
+    /// Connections to the server of a URL, and the rest of the URL. A path or query may hold a
+    /// token, so errors show the address as `shown`.
     pub(crate) fn to(
         url: &str,
         shown: &str,
@@ -134,24 +134,24 @@ impl Transport {
         Ok((Self::new(&address, trust, allow_plaintext)?, target))
     }
 
-    /// The server as messages name it.
+    /// The server's address for messages.
     fn address(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
     }
 
-    /// Sends one request and reads its whole answer, by `limit` at the latest.
+    /// Sends one request and reads its whole answer, until `limit` at most.
     pub(crate) async fn send(
         &self,
         call: &Call,
         headers: &HeaderMap,
         limit: Instant,
     ) -> Result<Answer, NetError> {
-        // Waiting for a turn is not the server's fault: only the deadline bounds it.
+        // The server is not to blame for the wait for a turn: only the deadline bounds it.
         let _turn = tokio::time::timeout_at(limit, self.turns.acquire()).await;
         let time_limit = limit
             .saturating_duration_since(Instant::now())
             .min(EXCHANGE);
-        // Made only now: it is large, and many wait for a turn.
+        // The future is made only now: it is large, and many requests wait for a turn.
         let exchange = Box::pin(self.exchange(call, headers, limit));
         let sent = tokio::time::timeout(time_limit, exchange).await;
         let answer = sent.unwrap_or_else(|_| {
@@ -225,7 +225,7 @@ impl Transport {
             .map_err(|error| self.explain(&error))
     }
 
-    /// Where a redirect leads, if it stays at our address under TLS; an error if it leads away.
+    /// The target of a redirect, if it stays at our address under TLS; otherwise an error.
     fn redirect(&self, response: &Response<Incoming>) -> Result<Option<PathAndQuery>, NetError> {
         if !response.status().is_redirection() {
             return Ok(None);
@@ -261,7 +261,7 @@ impl Transport {
         Ok(client)
     }
 
-    /// The next request makes new connections and reads the CA file again.
+    /// After this the next request makes new connections and reads the CA file again.
     async fn forget(&self) {
         *self.client.lock().await = None;
     }
@@ -341,7 +341,8 @@ async fn collect(response: Response<Incoming>) -> Result<Answer, NetError> {
     })
 }
 
-/// Read straight to where it stays: many come at once, and each should be there only once.
+/// Reads directly into the final buffer: many answers come at once, and each should be in memory
+/// only once.
 async fn sized(
     body: &mut Incoming,
     size: usize,
@@ -369,8 +370,7 @@ async fn in_parts(
         held.grow(part.len())?;
         parts.push(part);
     }
-    // Copied once into a buffer that never grows: growing would leave copies behind that nobody
-    // wipes.
+    // One copy into a buffer that never grows: growing would leave copies behind that nobody wipes.
     let mut whole = Zeroizing::new(Vec::with_capacity(size));
     for part in parts {
         whole.extend_from_slice(&part);
@@ -378,7 +378,7 @@ async fn in_parts(
     Ok(whole)
 }
 
-/// The next part of a body; trailers are none.
+/// The next part of a body; trailers are skipped.
 async fn part(body: &mut Incoming) -> Result<Option<Bytes>, NetError> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| NetError::BrokeOff)?;

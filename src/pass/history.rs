@@ -1,8 +1,8 @@
 //! The history of a delivery: what it carried and when, and the state that it is held at. The
-//! journal lies beside the first target: a file in the same folder, or an annotation of the Secret.
+//! journal is beside the first target: a file in the same folder, or an annotation of the Secret.
 //!
-//! A hold is read before the sources are, and once more before anything is written: who asked for
-//! it meanwhile finds it obeyed by the next pass.
+//! A hold is read before the sources, and again before anything is written: a hold that somebody
+//! sets in between is obeyed by the next pass.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ use crate::render::provenance;
 /// How often a journal is read and written again while others write the Secret.
 const ROUNDS: usize = 8;
 
-/// Who is not its owner has no business with it; its folder stands when its target does.
+/// Only the owner needs the journal; its folder exists because the target is there.
 const ACCESS: FileAccess = FileAccess {
     mode: 0o600,
     create_dirs: true,
@@ -37,17 +37,16 @@ enum Place {
     Secret(ObjectName),
 }
 
-/// What becomes of a journal.
+/// A change to a journal.
 #[derive(Clone)]
 enum Edit {
-    /// Something was delivered. What was known before counts where the journal went with its
-    /// Secret.
+    /// Something was delivered. `known` counts if the journal was deleted together with its Secret.
     Add {
         entry: HistoryEntry,
         keep: usize,
         known: Journal,
     },
-    /// It is held, or released.
+    /// The delivery is held, or released.
     Hold(Option<Hold>),
 }
 
@@ -65,8 +64,8 @@ impl Edit {
     }
 }
 
-/// The journal of a delivery, with the hold that this run is asked for; nothing where it keeps
-/// none.
+/// The journal of a delivery, with the hold that this run asks for; nothing if the delivery keeps
+/// no history.
 pub async fn read(delivery: &Delivery, world: &World) -> Result<Option<Journal>, Failure> {
     let Some(place) = lies(delivery, world).await? else {
         return Ok(None);
@@ -93,7 +92,7 @@ pub async fn read(delivery: &Delivery, world: &World) -> Result<Option<Journal>,
     Ok(Some(journal))
 }
 
-/// Whether the hold still is what this pass read.
+/// Checks that the hold is still the one that this pass read.
 pub async fn check(delivery: &Delivery, journal: &Journal, world: &World) -> Result<(), Failure> {
     let now = read(delivery, world).await?;
     if now.is_none_or(|now| now.held == journal.held) {
@@ -103,7 +102,7 @@ pub async fn check(delivery: &Delivery, journal: &Journal, world: &World) -> Res
     Err(Failure::new(Class::Unavailable, what).hint("run it again"))
 }
 
-/// Notes what was delivered now, where something was.
+/// Notes what was delivered now, if anything was.
 pub async fn record(
     delivery: &Delivery,
     (plan, results): (&DeliveryPlan, &[Result<(), Failure>]),
@@ -142,7 +141,7 @@ pub fn begun(sources: impl IntoIterator<Item = (String, String)>) -> Hold {
     }
 }
 
-/// To the second: nobody looks for more.
+/// The time in whole seconds, which is exact enough for people.
 fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)

@@ -1,4 +1,4 @@
-//! What came of a pass, told: one log line per event, a table for a terminal, the last line, the
+//! Reports the result of a pass: one log line per event, a table for a terminal, the last line, the
 //! exit code.
 
 use std::fmt::Write;
@@ -14,21 +14,21 @@ use crate::plan::prune;
 use crate::plan::{Action, Plan, Step};
 use crate::process::records::{self, Record};
 
-/// One failure and whose it is.
+/// One failure, and the delivery and target that it belongs to.
 #[derive(Debug, Clone)]
 pub struct Failed {
-    /// The delivery, where it is one's.
+    /// The delivery, if the failure belongs to one.
     pub delivery: Option<String>,
-    /// The target, where it is one's.
+    /// The target, if the failure belongs to one.
     pub target: Option<String>,
-    /// What failed.
+    /// The failure.
     pub failure: Failure,
-    /// All others that failed and are no worse.
+    /// All other failures, none of which is worse.
     pub others: Vec<Self>,
 }
 
 impl Failed {
-    /// A failure of no delivery in particular.
+    /// A failure that belongs to no delivery.
     pub fn whole(failure: Failure) -> Self {
         Self {
             delivery: None,
@@ -46,7 +46,7 @@ impl Failed {
         }
     }
 
-    /// The same with the place in the configuration, unless its text names one.
+    /// The same failure with its place in the configuration, unless its text names one.
     #[must_use]
     pub fn placed(mut self, config: &Config) -> Self {
         let delivery = self.delivery.as_deref().unwrap_or_default();
@@ -64,7 +64,7 @@ impl Failed {
         self
     }
 
-    /// The one that decides the exit code, which is the lowest of all; it knows the others.
+    /// The failure that decides the exit code, which is the lowest of all; `others` holds the rest.
     pub fn worst(failures: &[Self]) -> Option<Self> {
         let (index, worst) = Self::find_worst(failures)?;
         let mut others = failures.to_vec();
@@ -75,7 +75,7 @@ impl Failed {
         })
     }
 
-    /// The same where each names its place in the configuration.
+    /// The same, where each failure names its place in the configuration.
     pub fn worst_placed(failures: &[Self], config: &Config) -> Option<Self> {
         let placed = failures.iter().map(|failed| failed.clone().placed(config));
         Self::worst(&placed.collect::<Vec<_>>())
@@ -86,7 +86,7 @@ impl Failed {
         numbered.min_by_key(|(_, failed)| failed.failure.class)
     }
 
-    /// One line of the log.
+    /// Writes one line of the log.
     pub fn log(&self) {
         let Self {
             delivery,
@@ -100,7 +100,7 @@ impl Failed {
         );
     }
 
-    /// The same for a collector alone: on standard error the last line of a run tells it.
+    /// The same, for a collector only: on standard error the last line of a run reports it.
     pub fn record(&self) {
         let Failure {
             class, what, hint, ..
@@ -114,8 +114,8 @@ impl Failed {
         records::add(record);
     }
 
-    /// The same where it was logged before: since when it lasts, if people are to be told that
-    /// again.
+    /// The same for a failure that was logged before: with its beginning, if it is time to report
+    /// it again.
     pub fn log_again(&self, since: Option<Timestamp>) {
         let Self {
             delivery,
@@ -145,7 +145,7 @@ impl Failed {
         text.replace(['\n', '\r'], " ")
     }
 
-    /// The same with the next step, and how many others there are: for the termination log.
+    /// The same with the next step, and the number of other failures: for the termination log.
     pub fn line(&self) -> String {
         let mut line = self.what();
         if let Some(hint) = &self.failure.hint {
@@ -161,26 +161,26 @@ impl Failed {
     }
 }
 
-/// What a pass came to.
+/// The result of a pass.
 #[derive(Debug)]
 pub struct Outcome {
     /// All failures, in the order of the configuration.
     pub failures: Vec<Failed>,
-    /// Targets by what was done to them.
+    /// Number of targets that were created.
     pub created: usize,
-    /// Changed, recreated ones included.
+    /// Number of targets that were changed, recreated ones included.
     pub updated: usize,
-    /// Gone.
+    /// Number of targets that were deleted.
     pub deleted: usize,
-    /// As they should have been.
+    /// Number of targets that needed no change.
     pub unchanged: usize,
-    /// Deliveries that stay at an earlier state, and since when.
+    /// Deliveries that are held at an earlier state, and since when.
     held: Vec<String>,
     rows: Vec<[String; 4]>,
 }
 
 impl Outcome {
-    /// Reads what came of a plan.
+    /// Reads the results of a plan.
     pub fn of(applied: &Applied, config: &Config) -> Self {
         let mut outcome = Self {
             failures: Vec::new(),
@@ -243,8 +243,8 @@ impl Outcome {
             .push([delivery.to_owned(), target, word.to_owned(), why]);
     }
 
-    /// One line of the log for each target, where no table shows them. Failures are told by who
-    /// ends the run.
+    /// Writes one log line for each target, if no table shows them. The caller that ends the run
+    /// reports the failures.
     pub fn log_changes(&self) {
         for [delivery, target, word, why] in &self.rows {
             let reason = Some(why).filter(|why| !why.is_empty());
@@ -256,7 +256,7 @@ impl Outcome {
         }
     }
 
-    /// A delivery of which nothing was made: each of its targets is as it was.
+    /// Nothing of this delivery was made: each of its targets is unchanged.
     fn fail_whole(&mut self, delivery: &str, config: &Config, failure: &Failure) {
         let mut deliveries = config.deliveries.iter();
         let targets = deliveries
@@ -272,7 +272,7 @@ impl Outcome {
         self.failures.extend(failure.each().map(failed));
     }
 
-    /// The reason stands below the table, once.
+    /// The reason is printed once, below the table.
     fn row_of_failure(&mut self, delivery: &str, target: &str, failure: &Failure) {
         let class = failure.class.to_string();
         self.rows

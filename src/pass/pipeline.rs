@@ -1,8 +1,8 @@
 //! One pass from declaration to effect. Every mode calls this and nothing else.
 //!
-//! Each delivery goes its own way from its sources to its targets, as soon as these have answered:
-//! one whose source is slow or broken holds up no other. Only those that may meet in one place are
-//! decided together ([`observe::together`]).
+//! Each delivery is handled by itself from its sources to its targets, as soon as these have
+//! answered: a delivery with a slow or broken source delays no other. Only deliveries that may have
+//! the same place are decided together ([`observe::together`]).
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ struct Pass<'a> {
     claims: Claims,
     namespaces: OnceCell<Result<Vec<NamespaceMetadata>, Failure>>,
     keys: OnceCell<Result<Option<Keys>, Failure>>,
-    /// Whether what was decided is done; nothing at all is written otherwise.
+    /// Whether the decisions are carried out; otherwise nothing is written.
     writes: bool,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The keys of the marks, had by the first who needs them; nothing where copies are not signed.
+    /// The keys that sign copies, read when first needed; nothing if copies are not signed.
     async fn keys(&self) -> &Result<Option<Keys>, Failure> {
         let read = async || {
             let Some(at) = &self.config.mark_key else {
@@ -74,7 +74,7 @@ impl<'a> Pass<'a> {
         self.keys.get_or_init(read).await
     }
 
-    /// The same, if somebody needed them already.
+    /// The same, if the keys were needed already.
     fn known_keys(&self) -> Option<&Keys> {
         self.keys.get()?.as_ref().ok()?.as_ref()
     }
@@ -85,12 +85,12 @@ impl<'a> Pass<'a> {
             Target::Secret(secret) => secret.at.namespace.is_some(),
             Target::File(_) | Target::Files(_) => true,
         };
-        // Asked for only when some target leaves its namespace out.
+        // Needed only if some target leaves its namespace out.
         let namespace = match delivery.to.iter().all(named) {
             true => Ok(String::new()),
             false => own_namespace(self.world).await,
         };
-        // What is made of the values is as large as they are, or a little larger.
+        // The rendered values are as large as the fetched ones, or a little larger.
         let wanted = match memory::take(fetched.weight()) {
             Ok(_taken) => render::wanted(self.config, delivery, fetched, &namespace, self.now),
             Err(full) => refused(delivery, full),
@@ -114,7 +114,7 @@ impl<'a> Pass<'a> {
 
     async fn signed(&self, mut wanted: Wanted) -> Wanted {
         match self.keys().await {
-            // Not the time of the pass: its sources may have been waited for.
+            // Not the time when the pass began: it may have waited for the sources.
             Ok(Some(keys)) => declared::sign(&mut wanted, keys, Timestamp::now().as_second()),
             Ok(None) => {}
             Err(failure) => wanted.artifacts = wanted.artifacts.and(Err(failure.clone())),
@@ -122,8 +122,8 @@ impl<'a> Pass<'a> {
         wanted
     }
 
-    /// What manifests describe. They are read as a whole: what two of them describe is a mistake of
-    /// both.
+    /// What manifests describe. All of them are read together: if two describe the same object,
+    /// both have a mistake.
     async fn described(&self) -> Vec<Wanted> {
         let sets = &self.config.manifests;
         if sets.iter().all(|set| set.files.is_empty()) {
@@ -134,7 +134,7 @@ impl<'a> Pass<'a> {
         render::described(self.config, &fetched, &own, Timestamp::now())
     }
 
-    /// What the deliveries of one group have and need.
+    /// Sources and plans of the deliveries in one group.
     async fn decided(&self, group: &[usize]) -> Vec<(Had, DeliveryPlan)> {
         let made = group.iter().map(|number| async {
             let delivery = &self.config.deliveries[*number];
@@ -173,7 +173,7 @@ impl<'a> Pass<'a> {
         plan::group(desired, observed, &self.claims).deliveries
     }
 
-    /// The last step, which a plan leaves out.
+    /// Applies a plan: the last step, which `plan` leaves out.
     async fn apply(&self, plan: &DeliveryPlan) -> Vec<Result<(), Failure>> {
         match &plan.steps {
             Ok(steps) if self.writes => apply::delivery(steps, self.known_keys(), self.world).await,
@@ -182,15 +182,15 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// What a delivery is decided from.
+/// The input for the decision about a delivery.
 struct Had {
     fetched: Fetched,
-    /// Nothing where it keeps none.
+    /// Nothing if the delivery keeps no history.
     journal: Option<Journal>,
 }
 
 impl Had {
-    /// Of a delivery whose sources were not read, for this reason.
+    /// For a delivery whose sources were not read, for this reason.
     fn nothing(delivery: &Delivery, why: &Failure) -> Self {
         let unread = |from: &From| (from.source.clone(), Err::<Material, _>(why.clone()));
         Self {
@@ -213,8 +213,8 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     through(&pass, &Before::NOBODY).await.0.plan
 }
 
-/// What `each` makes of every group of deliveries that may meet in one place; in the order of the
-/// deliveries. Who waits for its turn needs no memory yet.
+/// Calls `each` for every group of deliveries that may have the same place; the result is in the
+/// order of the deliveries. A group that waits for its turn needs no memory yet.
 async fn grouped<T>(pass: &Pass<'_>, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
     let groups = observe::together(&pass.config.deliveries).await;
     let made = groups.iter().map(async |group| {
@@ -226,9 +226,9 @@ async fn grouped<T>(pass: &Pass<'_>, each: impl AsyncFn(&[usize]) -> Vec<T>) -> 
     made.into_values().collect()
 }
 
-/// What came from manifests once, or was declared as a copy, and is to go. The list of what stands
-/// is made after all sources were read, so what is not in the files is not there because it was
-/// taken out of them.
+/// Objects that once came from manifests, or were declared as copies, and must be deleted. The
+/// existing objects are listed after all sources were read: an object that is not in the files was
+/// therefore taken out of them.
 async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
     let Pass { config, world, .. } = *pass;
     let prunes = |set: &ManifestSet| set.pruned().is_some();
@@ -241,7 +241,7 @@ async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
     }
     let Some(kept) = prune::kept(plans) else {
         match world.time_limit.stays() {
-            // What could not be read is told of, once; this follows from it at each pass.
+            // The unreadable source is reported once; this message follows from it at each pass.
             true => tracing::debug!("nothing is pruned in this pass: not everything could be read"),
             false => tracing::warn!("nothing is pruned in this pass: not everything could be read"),
         }
@@ -272,9 +272,9 @@ pub async fn run(config: &Config, world: &World, now: Timestamp) -> Applied {
     run_asking(config, world, now, &Before::NOBODY).await.0
 }
 
-/// Who is asked before anything of a delivery is done, once its sources are read.
+/// Questions to the caller before a delivery is applied, once its sources are read.
 pub struct Before<'a> {
-    /// Hears what will be owed, and keeps it before anything is done.
+    /// Gets the reactions that will be owed, and stores them before anything is changed.
     pub note: &'a dyn Fn(Vec<Owed>) -> LocalBoxFuture<'a, ()>,
     /// Whether the changes of a delivery of this name have to wait.
     pub waits: &'a dyn Fn(&str) -> bool,
@@ -293,7 +293,7 @@ impl Before<'_> {
     }
 }
 
-/// The whole pass, with questions before anything is done.
+/// The whole pass, with questions to the caller before anything is changed.
 pub async fn run_asking(
     config: &Config,
     world: &World,
@@ -319,8 +319,8 @@ async fn through(pass: &Pass<'_>, before: &Before<'_>) -> (Applied, Vec<Owed>) {
         applied.results.push(way.results);
         owed.extend(way.owed);
     }
-    // Last of all: whoever reads a Secret that was renamed finds the new one before the old one
-    // goes.
+    // Deletions come last: a reader of a renamed Secret finds the new one before the old one is
+    // deleted.
     let waiting = applied.plan.deliveries.iter().any(DeliveryPlan::waits);
     for mut pruned in pruned(pass, &applied.plan.deliveries).await {
         match waiting {
@@ -336,7 +336,7 @@ async fn through(pass: &Pass<'_>, before: &Before<'_>) -> (Applied, Vec<Owed>) {
     (applied, owed)
 }
 
-/// What came of one delivery.
+/// The result of one delivery.
 struct Way {
     plan: DeliveryPlan,
     results: Vec<Result<(), Failure>>,
@@ -347,7 +347,7 @@ async fn deliver(group: &[usize], pass: &Pass<'_>, before: &Before<'_>) -> Vec<W
     let deliveries = group.iter().map(|number| &pass.config.deliveries[*number]);
     let decided = tokio::select! {
         biased;
-        // Reading is given up at once: nothing of it can be left in halves.
+        // Reading is stopped at once: it cannot leave anything half done.
         () = pass.world.shutdown.asked() => {
             return deliveries.map(|delivery| stopped(&delivery.name)).collect();
         }
@@ -381,7 +381,7 @@ async fn way(
     let leases = source::leases(delivery, &fetched, world);
     let results = match &plan.steps {
         Ok(steps) if pass.writes && !steps.is_empty() => {
-            // Before it is done: what is cut off in the middle may have been delivered.
+            // This comes before the write: an interrupted write may have delivered the data.
             leases.iter().for_each(|session| session.outlive());
             let mut results = pass.apply(&plan).await;
             if results.iter().all(Result::is_err) {
@@ -390,7 +390,7 @@ async fn way(
             if let Some(journal) = journal {
                 let done = (&plan, results.as_slice());
                 let noted = history::record(delivery, done, &fetched, journal, world).await;
-                // It lies beside the first target.
+                // The journal is beside the first target.
                 if let (Err(failure), Some(first)) = (noted, results.first_mut()) {
                     *first = std::mem::replace(first, Ok(())).and(Err(failure));
                 }
@@ -407,7 +407,7 @@ async fn way(
     }
 }
 
-/// The way of what manifests describe.
+/// The results of the objects that manifests describe.
 async fn describe(pass: &Pass<'_>, before: &Before<'_>) -> Vec<Way> {
     let world = pass.world;
     let decided = async { pass.decide(pass.described().await).await };

@@ -1,6 +1,6 @@
-//! How many deliveries are on their way at once: all at once would cost memory for each that only
-//! waits. Where nothing gets on, because a server hangs, more may begin: who waits for another
-//! server is not held up by it.
+//! How many deliveries are handled at once. All at once would cost memory for deliveries that only
+//! wait. If none of them ends, for example because a server hangs, more may begin: deliveries that
+//! use another server are then not delayed.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,23 +11,23 @@ use tokio::time::{Instant, timeout};
 use crate::base::lock::locked;
 use crate::process::memory;
 
-/// Enough to keep every server busy: each is asked by fewer at once.
+/// Enough to keep every server busy: each server gets fewer requests at once.
 const AT_ONCE: usize = 32;
 
-/// When none came to its end for so long, as many again may begin.
+/// If none ended for this long, as many again may begin.
 const STUCK: Duration = Duration::from_millis(100);
 
-/// The same under a memory limit that lets only a few begin: what is slow must not be taken for
-/// what hangs.
+/// The same under a memory limit that allows only few at once: a slow delivery must not look like a
+/// hanging one.
 const STUCK_IN_LITTLE_MEMORY: Duration = Duration::from_secs(2);
 
-/// Turns of a process.
+/// The turns of a process.
 #[derive(Debug)]
 pub struct Turns {
     free: Semaphore,
-    /// How many there are while all gets on.
+    /// How many turns there are while deliveries end regularly.
     usual: usize,
-    /// After how long without an end more may begin.
+    /// After this time without an end more may begin.
     stuck: Duration,
     pace: Mutex<Pace>,
 }
@@ -36,7 +36,7 @@ pub struct Turns {
 struct Pace {
     /// How many turns there are, taken or free.
     turns: usize,
-    /// When one ended last, or more were made.
+    /// When the last one ended, or more turns were added.
     moved: Instant,
 }
 
@@ -66,14 +66,14 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for a turn, in the order of those who ask.
+    /// Waits for a turn, first come, first served.
     pub async fn take(&self) -> Turn<'_> {
         let mut asked = std::pin::pin!(self.free.acquire());
         loop {
             if let Ok(permit) = timeout(self.stuck, &mut asked).await {
                 return Turn {
                     turns: self,
-                    // It is never closed.
+                    // The semaphore is never closed.
                     permit: permit.ok(),
                 };
             }
@@ -95,8 +95,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut pace = locked(&self.turns.pace);
         pace.moved = Instant::now();
-        // What was added because nothing got on goes again: this one, and those that nobody waits
-        // for.
+        // The turns that were added are removed again: this one, and those that nobody waits for.
         if pace.turns > self.turns.usual
             && let Some(permit) = self.permit.take()
         {
@@ -118,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn row_186_only_so_many_run_at_once() {
-        // However slow the machine is, nothing hangs here.
+        // A slow machine must not look like a hanging one here.
         let turns = Turns {
             stuck: Duration::from_secs(600),
             ..Turns::default()
@@ -152,7 +151,7 @@ mod tests {
                 turn = turns.take() => drop(turn),
             }
         }
-        // Those that hung are gone, and so are the turns that were made for them.
+        // The hanging ones have ended, and the turns that were added for them are removed.
         assert_eq!(locked(&turns.pace).turns, turns.usual);
         assert_eq!(turns.free.available_permits(), turns.usual);
     }

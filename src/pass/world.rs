@@ -1,7 +1,7 @@
-//! The outside as one pass sees it: Vault sessions, the Kubernetes client, the clock's end. The
-//! seam for tests.
+//! The outside as one pass sees it: Vault sessions, the Kubernetes client, time limits. Tests
+//! replace it.
 //!
-//! Nothing here is made before it is needed: a configuration without Kubernetes never looks for a
+//! Everything here is made when first needed: a configuration without Kubernetes never looks for a
 //! kubeconfig.
 
 use std::collections::BTreeMap;
@@ -31,31 +31,31 @@ use crate::vault::{Runner, Session};
 
 /// Everything with a side effect that sources, observers and appliers share.
 pub struct World {
-    /// With it, every file target must lie beneath.
+    /// If set, every file target must be beneath it.
     pub root: Option<PathBuf>,
-    /// How long waiting may take.
+    /// How long waits may take.
     pub time_limit: TimeLimit,
-    /// What is kept between passes; nothing where there is only one.
+    /// Data that is kept between passes; nothing if there is only one pass.
     pub lease_cache: Option<Arc<LeaseCache>>,
     /// The end that a signal asks for.
     pub shutdown: Arc<Shutdown>,
-    /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once,
-    /// where a person said so.
+    /// How many Secrets of a set of manifests, or copies of a delivery, may be deleted at once; set
+    /// by a person.
     pub allow_deletes: usize,
-    /// Deliveries that this run is to hold, or to release, whatever their journals say.
+    /// Deliveries that this run must hold or release, whatever their journals say.
     pub holds: Arc<BTreeMap<String, Option<Hold>>>,
-    /// Files that were replaced; they go after a moment for their readers.
+    /// Replaced files, which are deleted a moment later, so that readers can finish.
     pub retired: Arc<Retired>,
-    /// How many deliveries are on their way at once.
+    /// How many deliveries are handled at once.
     pub turns: Arc<Turns>,
-    /// What killed runs left in the folders of targets, as far as it was looked for.
+    /// Leftovers of killed runs in the folders of targets, as far as the folders were searched.
     pub unswept: Arc<Unswept>,
     vaults: BTreeMap<String, Arc<Session>>,
     kubernetes: Arc<OnceCell<Kubernetes>>,
     once: Arc<Once>,
 }
 
-/// What is read once in a pass, by the first who needs it.
+/// What is read once in a pass, when first needed.
 #[derive(Default)]
 struct Once {
     identities: OnceCell<Result<Arc<[Identity]>, Failure>>,
@@ -63,15 +63,15 @@ struct Once {
     sources: Mutex<BTreeMap<Source, Reading>>,
 }
 
-/// What one source gave.
+/// The content of one source.
 type Read = Result<Arc<Material>, Failure>;
 
-/// A source of a pass, by the one name of its spellings.
+/// A source of a pass, by the one name for all its spellings.
 #[derive(Default)]
 struct Reading {
-    /// How many deliveries have still to ask for it. With the last its values go.
+    /// How many deliveries will still ask for it. After the last one its values are dropped.
     left: usize,
-    /// What it gave, by its real name.
+    /// Its content, by its real name.
     gave: BTreeMap<Source, Arc<OnceCell<Read>>>,
 }
 
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// The same world with a cluster that was found elsewhere.
+    /// The same world with an existing Kubernetes client.
     #[must_use]
     pub fn with_kubernetes(self, kubernetes: Kubernetes) -> Self {
         Self {
@@ -121,8 +121,8 @@ impl World {
         }
     }
 
-    /// The same world in which so many Secrets of a set of manifests may be deleted at once,
-    /// because a person said so.
+    /// The same world in which this many Secrets of a set of manifests may be deleted at once,
+    /// because a person allowed it.
     #[must_use]
     pub fn with_allowed_deletes(self, allow_deletes: usize) -> Self {
         Self {
@@ -152,7 +152,7 @@ impl World {
         self
     }
 
-    /// The same world for one more pass: what is connected stays, sources and keys are read again.
+    /// The same world for one more pass: connections are kept, sources and keys are read again.
     #[must_use]
     pub fn for_a_pass(&self) -> Self {
         Self {
@@ -161,8 +161,8 @@ impl World {
         }
     }
 
-    /// The same world for another part of the same pass, which ends when it ends: what one of them
-    /// read, all have.
+    /// The same world for another part of the same pass, with the same time limit: all parts share
+    /// what one of them read.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self {
@@ -181,8 +181,7 @@ impl World {
         }
     }
 
-    /// Takes over what an earlier world had connected, as far as the configuration still says the
-    /// same of it.
+    /// Takes over the connections of an earlier world, as far as their configuration is unchanged.
     #[must_use]
     pub fn after(mut self, earlier: &Self) -> Self {
         for (name, session) in &mut self.vaults {
@@ -197,7 +196,7 @@ impl World {
         self
     }
 
-    /// The same world, in which credentials' files may still have to come: before a pod starts.
+    /// The same world, in which files of credentials may still be missing: before a pod starts.
     #[must_use]
     pub fn waiting_for_files(mut self) -> Self {
         for session in self.vaults.values_mut() {
@@ -208,7 +207,7 @@ impl World {
         self
     }
 
-    /// The same world for those who only look: what works once is not spent.
+    /// The same world for modes that only look: credentials that work only once are not used up.
     #[must_use]
     pub fn looking(mut self) -> Self {
         for session in self.vaults.values_mut() {
@@ -241,7 +240,7 @@ impl World {
             .await
     }
 
-    /// The age identities, loaded by the first who needs them.
+    /// The age identities, loaded when first needed.
     pub async fn identities(
         &self,
         load: impl Future<Output = Result<Vec<Identity>, Failure>>,
@@ -250,7 +249,7 @@ impl World {
         self.once.identities.get_or_init(|| load).await.clone()
     }
 
-    /// The sealing keys, loaded by the first who needs them.
+    /// The sealing keys, loaded when first needed.
     pub async fn keyring(
         &self,
         load: impl Future<Output = Result<Keyring, Failure>>,
@@ -259,14 +258,14 @@ impl World {
         self.once.keyring.get_or_init(|| load).await.clone()
     }
 
-    /// Somebody will ask for this source in this pass.
+    /// Announces that somebody will ask for this source in this pass.
     pub fn expect(&self, source: &Source) {
         let mut sources = locked(&self.once.sources);
         let reading = sources.entry(source.whatever_its_spelling()).or_default();
         reading.left += 1;
     }
 
-    /// What a source gives in this pass, read by the first who needs it.
+    /// The content of a source in this pass, read when first needed.
     pub async fn source(&self, source: Source, read: impl Future<Output = Read>) -> Read {
         let first = {
             let mut sources = locked(&self.once.sources);
@@ -276,7 +275,7 @@ impl World {
         first.get_or_init(|| read).await.clone()
     }
 
-    /// One who asked for this source has what it gave.
+    /// One of those who asked for this source has its content.
     pub fn asked(&self, source: &Source) {
         let name = source.whatever_its_spelling();
         let mut sources = locked(&self.once.sources);
@@ -288,11 +287,11 @@ impl World {
         }
     }
 
-    /// Ends what this world opened and no other uses: revokes each token that no delivered data
-    /// ends with. Warns and never fails.
+    /// Ends everything that this world opened and no other uses: revokes each token, unless
+    /// delivered data depends on it. Warns and never fails.
     pub async fn close(self) {
         let end = Instant::now() + shutdown::LIMIT;
-        // What hangs is found as damage by the next run.
+        // If this hangs, the next run finds leftovers and cleans up.
         let _ = tokio::time::timeout_at(end, self.retired.settle()).await;
         let last = self
             .vaults
@@ -302,7 +301,7 @@ impl World {
             let what = format!("vault `{name}` to take its token back");
             waiting(what, end, session.close())
         });
-        // Each knows how long its token is worth waiting for.
+        // Each session knows how long revoking its token may take.
         futures_util::future::join_all(closed).await;
     }
 }

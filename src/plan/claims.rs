@@ -1,6 +1,7 @@
-//! No two outputs in one place: each would undo the other, and every pass would write both.
+//! No two outputs may have the same place: each would undo the other, and every pass would write
+//! both.
 //!
-//! Most of that shows in the configuration already. What is left shows only here: a namespace that
+//! Most such cases are found in the configuration already. Only three show here: a namespace that
 //! one target leaves out, two paths through a link, and the variables of two deliveries that edit
 //! one file.
 
@@ -13,10 +14,10 @@ use crate::base::lock::locked;
 use crate::base::observed::{FilePlace, Seen, Spot};
 use crate::base::overlap::{self, Met, Overlaps};
 
-/// Which delivery, and which artifact of it.
+/// Numbers of a delivery and of an artifact in it.
 pub(super) type Index = (usize, usize);
 
-/// What one artifact takes for itself.
+/// The place that one artifact claims.
 struct Claim {
     delivery: String,
     artifact: String,
@@ -25,35 +26,35 @@ struct Claim {
 
 enum What {
     Secret(ObjectName),
-    /// A file or folder; with variables only these in it.
+    /// A file or folder; with variables, only these in the file.
     Place(Option<FilePlace>, Option<Vec<String>>),
-    /// A name in the list of a ServiceAccount, where others have theirs.
+    /// A name in the list of a ServiceAccount, which others share.
     Entry,
 }
 
-/// By what claims are looked up.
+/// Key for finding claims.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
     Secret(ObjectName),
     Spot(Spot),
 }
 
-/// Claims in order, and who takes what.
+/// Claims in order, and their owners.
 #[derive(Default)]
 struct ClaimList {
     claims: Vec<Claim>,
     taken: Overlaps<Key>,
 }
 
-/// The claims of a pass whose deliveries are decided group by group: what meets in a group is
-/// refused on both sides, and of what nobody could foresee, such as the namespaces of copies, who
-/// comes second.
+/// The claims of a pass. Deliveries are decided group by group: if two in one group meet, both are
+/// refused. If the groups could not be known beforehand, for example for namespaces of copies, the
+/// second one is refused.
 #[derive(Default)]
 pub struct Claims(Mutex<ClaimList>);
 
 impl Claims {
-    /// Enters what a group claims; gives the artifacts of it that somebody else claims, and the
-    /// failure of each.
+    /// Adds the claims of a group; gives its artifacts that somebody else claims, each with its
+    /// failure.
     pub(super) fn enter(
         &self,
         group: &Desired,
@@ -85,14 +86,15 @@ impl ClaimList {
         self.claims.push(claim);
     }
 
-    /// Whom a claim meets that is not on this list.
+    /// The claim of another list that has the same place.
     fn met(&self, claim: &Claim) -> Option<(Met, &Claim)> {
         let met = self.taken.first(self.claims.len(), &claim.entry()?)?;
         let earlier = self.claims.get(met.number)?;
         Some((met, earlier))
     }
 
-    /// All that share something with another on this list, and why neither of the two is written.
+    /// All artifacts that meet another one on this list, each with the reason why neither is
+    /// written.
     fn shared(&self, indices: &[Index]) -> BTreeMap<Index, Failure> {
         let numbered = indices.iter().zip(&self.claims).enumerate();
         let refused = numbered.filter_map(|(number, (index, claim))| {
@@ -164,7 +166,7 @@ fn variables(body: &FileBody) -> Option<Vec<String>> {
     }
 }
 
-/// What two artifacts share.
+/// The thing that two artifacts share.
 fn in_common(first: &Claim, second: &Claim, met: &Met) -> String {
     match (&first.what, &met.variable) {
         (What::Secret(at), _) => format!("secret {at}"),

@@ -1,5 +1,5 @@
-//! What `reflector` would do, shown: one line or entry for each place where something would happen
-//! or is asked for in vain.
+//! Shows what `reflector` would do: one line or entry for each place where something would happen,
+//! or is asked for without success.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::base::style::Style;
 use crate::reflect::place::ObjectPlace;
 use crate::reflect::preview::{Foreseen, Foresight};
 
-/// How it stands in lists beside deliveries.
+/// Its name in lists beside deliveries.
 pub(super) const NAME: &str = "reflector";
 
 pub(super) fn text(out: &mut String, style: Style, foreseen: &Result<Foresight, Failure>) {
@@ -33,7 +33,7 @@ pub(super) fn text(out: &mut String, style: Style, foreseen: &Result<Foresight, 
     let _ = writeln!(out, "  {:<9}{} as they should be", "keep", foresight.kept);
 }
 
-/// Of what, and why.
+/// The source and the reason.
 pub(super) fn why(step: &Foreseen) -> String {
     let of = |source: &ObjectPlace| format!("of {source}; ");
     let of = step.source.as_ref().map(of).unwrap_or_default();

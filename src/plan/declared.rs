@@ -1,8 +1,8 @@
 //! Copies that the configuration declares: one Secret becomes many before anything is decided, so
-//! that they are planned, written and refused by the same rules as every other Secret.
+//! all of them are planned, written and refused by the same rules as every other Secret.
 //!
-//! A copy has the marks of none but us, no label and no annotation of its home, and it is never
-//! taken from a stranger, even where its home may be.
+//! A copy has only our marks, and no label or annotation of its home. It never replaces a foreign
+//! object, even if its home may.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::reflect::metadata::NamespaceMetadata;
 use crate::reflect::place::{CopiedKind, Uid};
 use crate::reflect::signature::{Bound, Carrier, CopyOrigin, Keys, SIGNATURE, SignedStatement};
 
-/// Whether all namespaces must be known for a delivery.
+/// Whether a delivery needs the list of all namespaces.
 pub fn needs_namespaces(delivery: &Delivery) -> bool {
     let mut reflected = delivery.to.iter().filter_map(reflected);
     reflected.any(|(_, reflect)| reflect.named().is_none())
@@ -35,8 +35,8 @@ fn reflected(target: &Target) -> Option<(&SecretTarget, &Reflect)> {
     }
 }
 
-/// What a delivery wants, with all copies. `namespaces` is asked only for patterns and selectors.
-/// That nothing is written twice is seen to where a pass is decided.
+/// The wanted artifacts of a delivery, with all copies. `namespaces` is asked only for patterns and
+/// selectors. Duplicate places are found later, when a pass is decided.
 pub fn expand(
     delivery: &Delivery,
     wanted: Wanted,
@@ -50,8 +50,8 @@ pub fn expand(
     }
 }
 
-/// Artifacts stand in the order of their targets: a Secret and its ServiceAccounts, or one of
-/// anything else.
+/// Artifacts have the order of their targets: a Secret and its ServiceAccounts, or one artifact for
+/// any other target.
 fn with_copies(
     artifacts: Vec<Artifact>,
     delivery: &Delivery,
@@ -121,8 +121,8 @@ fn copies(
         .collect())
 }
 
-/// Namespaces that get a copy. One that is on its way out, or wants none, is passed over unless it
-/// is named.
+/// Namespaces that get a copy. A namespace that is being deleted or refuses copies is skipped,
+/// unless it is named.
 fn destinations(
     reflect: &Reflect,
     namespaces: &Result<Vec<NamespaceMetadata>, Failure>,
@@ -170,7 +170,7 @@ fn copy(home: &SecretArtifact, reflect: &Reflect, from: &str, namespace: String)
     }
 }
 
-/// Signs the copies among what is wanted, at this time in seconds since 1970.
+/// Signs the wanted copies, at this time in seconds since 1970.
 pub fn sign(wanted: &mut Wanted, keys: &Keys, now: i64) {
     let artifacts = wanted.artifacts.iter_mut().flatten();
     for secret in artifacts.filter_map(|artifact| match artifact {
@@ -186,7 +186,7 @@ pub fn sign(wanted: &mut Wanted, keys: &Keys, now: i64) {
     }
 }
 
-/// What the signatures of copies say that stand where such are wanted.
+/// Checks the signatures of the existing objects at the places of wanted copies.
 pub fn judge_all(wanted: &Wanted, seen: &mut [Seen], keys: &Keys) {
     let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
     for (artifact, seen) in artifacts.iter().zip(seen) {
@@ -196,7 +196,7 @@ pub fn judge_all(wanted: &Wanted, seen: &mut [Seen], keys: &Keys) {
     }
 }
 
-/// What the signature of what stands says, where a copy is wanted.
+/// Checks the signature of an existing object, if a copy is wanted there.
 pub fn judge(wanted: &SecretArtifact, state: &mut SecretState, keys: &Keys) {
     let Some(statement) = statement(wanted) else {
         return;
@@ -219,9 +219,9 @@ fn statement(copy: &SecretArtifact) -> Option<SignedStatement<'_>> {
     })
 }
 
-/// What a copy says of its origin, by which it is known again when it is declared no more: the
-/// place of its home, or, where there is none, its delivery and the Secrets that this reads. No
-/// place has a space in it, so the two are never alike.
+/// The mark of a copy's origin, by which it is found again when it is not declared any more: the
+/// place of its home, or, without a home, its delivery and the Secrets that the delivery reads. No
+/// place contains a space, so the two forms are never equal.
 pub fn identity(delivery: &Delivery, reflect: &Reflect, home: &ObjectName) -> String {
     if reflect.home {
         return home.to_string();
@@ -235,7 +235,7 @@ pub fn identity(delivery: &Delivery, reflect: &Reflect, home: &ObjectName) -> St
     }
 }
 
-/// The identities of copies that a delivery deletes when it declares them no more.
+/// The identities of copies that a delivery deletes when they are not declared any more.
 pub fn pruned(delivery: &Delivery, namespace: &str) -> BTreeSet<String> {
     let targets = delivery.to.iter().filter_map(reflected);
     targets

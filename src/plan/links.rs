@@ -1,11 +1,11 @@
-//! A ServiceAccount pulls with a Secret only once that Secret is there as wanted: the one step that
-//! follows another.
+//! A ServiceAccount can use a pull secret only after the Secret was written: the only step that
+//! depends on another.
 
 use super::{Action, Step};
 use crate::base::artifact::Artifact;
 use crate::base::failure::Failure;
 
-/// Which step must end well before this one begins.
+/// The step that must succeed before this step begins.
 pub fn needed(steps: &[Step], step: &Step) -> Option<usize> {
     let Artifact::PullSecret(link) = &step.artifact else {
         return None;
@@ -24,14 +24,14 @@ pub fn needed(steps: &[Step], step: &Step) -> Option<usize> {
     })
 }
 
-/// Why a link is not made, from why its Secret was not.
+/// Why a link is not made: the Secret was not delivered, for this reason.
 pub fn unlinked(step: &Step, needed: &Step, why: &Failure) -> Failure {
     let (link, secret) = (&step.artifact, &needed.artifact);
     let what = format!("{link} is not linked, because {secret} was not delivered");
     Failure::new(why.class, what)
 }
 
-/// What links to a refused Secret is refused with it.
+/// Refuses the links to a refused Secret.
 pub(super) fn refuse(steps: &mut [Step]) {
     let refused = |step: &Step| {
         let needed = &steps[needed(steps, step)?];

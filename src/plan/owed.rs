@@ -1,8 +1,8 @@
-//! Which reactions a plan owes: those of a delivery that changes what somebody may be using
-//! already.
+//! The reactions that a plan owes: those of a delivery that changes data which somebody may be
+//! using already.
 //!
-//! A first delivery is no change, and neither is a new mode, a mended link or an adopted object:
-//! nobody has read other bytes.
+//! A first delivery is not a change, and neither is a new mode, a repaired link or an adopted
+//! object: nobody has read other bytes.
 
 use std::collections::BTreeSet;
 
@@ -11,40 +11,40 @@ use crate::base::artifact::Artifact;
 use crate::config::{Delivery, Reaction, SecretRef};
 use crate::render::fetched::Fetched;
 
-/// A reaction, and what it is for. Only names.
+/// A reaction and its reason. Only names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
     /// The delivery that changed.
     pub delivery: String,
-    /// What is to be done.
+    /// The reaction.
     pub reaction: Reaction,
     /// Targets that changed.
     pub targets: Vec<String>,
-    /// Those of them that are Secrets.
+    /// The changed targets that are Secrets.
     pub secrets: Vec<SecretRef>,
-    /// Keys that changed in them.
+    /// Keys that changed in the targets.
     pub keys: Vec<String>,
-    /// Which versions of its sources it has now, where all of them say so.
+    /// The present versions of its sources, if all of them have one.
     pub versions: Vec<String>,
 }
 
-/// What one reaction tells, from all deliveries that owe it.
+/// The message of one reaction, for all deliveries that owe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReactionNotice {
     /// Deliveries that changed.
     pub deliveries: BTreeSet<String>,
     /// Targets that changed.
     pub targets: BTreeSet<String>,
-    /// Those of them that are Secrets.
+    /// The changed targets that are Secrets.
     pub secrets: BTreeSet<SecretRef>,
     /// Keys that changed.
     pub keys: BTreeSet<String>,
-    /// Which versions their sources have now, where all of them say so.
+    /// The present versions of their sources, if all of them have one.
     pub versions: BTreeSet<String>,
 }
 
 impl ReactionNotice {
-    /// More of the same.
+    /// Adds the news of another delivery.
     pub fn add(&mut self, owed: Owed) {
         self.deliveries.insert(owed.delivery);
         self.targets.extend(owed.targets);
@@ -54,7 +54,7 @@ impl ReactionNotice {
     }
 }
 
-/// What a delivery owes, once the steps of its plan are done.
+/// The reactions that a delivery owes once the steps of its plan are done.
 pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<Owed> {
     let changed: Vec<&Step> = plan
         .steps
@@ -99,7 +99,7 @@ pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<
     delivery.on_change.iter().map(owed).collect()
 }
 
-/// Whether other bytes stood there before.
+/// Whether the target had other bytes before.
 fn replaces(step: &Step) -> bool {
     match &step.action {
         Action::Update(Reason::Content) | Action::Recreate(_) => true,

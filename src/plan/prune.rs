@@ -1,8 +1,8 @@
-//! What came from manifests, or was declared as a copy, and is so no more: which of it goes, and
-//! when all of it stays.
+//! Objects that came from manifests, or were declared as copies, and are not described any more:
+//! which of them are deleted, and when all of them stay.
 //!
-//! Nothing goes in a pass in which anything is unknown: what cannot be read might describe it
-//! still.
+//! Nothing is deleted in a pass in which anything is unknown: an unreadable source might still
+//! describe it.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub fn why(artifact: &Artifact) -> &'static str {
 /// How many names a refusal lists.
 const SHOWN: usize = 10;
 
-/// All Secrets that must exist; nothing when some part of that is not known.
+/// All Secrets that must exist; nothing if a part of them is unknown.
 pub fn kept(plans: &[DeliveryPlan]) -> Option<BTreeSet<ObjectName>> {
     let mut kept = BTreeSet::new();
     for plan in plans {
@@ -45,8 +45,8 @@ pub fn kept(plans: &[DeliveryPlan]) -> Option<BTreeSet<ObjectName>> {
     Some(kept)
 }
 
-/// One entry per set of manifests, or delivery, from which something goes, or cannot. `allowed` is
-/// what a person released.
+/// One entry per set of manifests, or delivery, with objects that must be deleted or may not.
+/// `allowed` is the number that a person released.
 pub fn plan(kept: &BTreeSet<ObjectName>, marked: Vec<Marked>, allowed: usize) -> Vec<DeliveryPlan> {
     let sets = marked.into_iter();
     sets.filter_map(|Marked { of, name, found }| {
@@ -141,7 +141,7 @@ mod tests {
         }]
     }
 
-    /// What becomes of so many that stand when so many of them are kept.
+    /// The result when `standing` objects exist and `keeping` of them are kept.
     fn outcome(standing: usize, keeping: usize, allowed: usize) -> String {
         let kept = (0..keeping).map(at).collect();
         match plan(&kept, marked(standing), allowed).as_slice() {

@@ -24,7 +24,7 @@ pub enum PlanFormat {
     Markdown,
 }
 
-/// Shows a plan; only text is ever coloured.
+/// Shows a plan; only the text format is ever coloured.
 pub fn show(plan: &Plan, format: PlanFormat, style: Style) -> String {
     match format {
         PlanFormat::Text => text(plan, style),
@@ -48,7 +48,7 @@ fn text(plan: &Plan, style: Style) -> String {
             Err(failure) => line(&mut out, style, "fail", "", failure.class.word()),
             Ok(steps) => {
                 for step in steps {
-                    // The reason of a failure is an error of its own, below the plan.
+                    // The reason of a failure is printed as a separate error below the plan.
                     let why = if let Action::Refuse(failure) = &step.action {
                         failure.class.word().to_owned()
                     } else {
@@ -76,7 +76,7 @@ fn text(plan: &Plan, style: Style) -> String {
     out
 }
 
-/// What is to exist, a Secret with its type.
+/// The wanted artifact, a Secret with its type.
 fn target(step: &Step) -> String {
     match &step.artifact {
         Artifact::Secret(secret) => format!("{} ({})", step.artifact, secret.kind),
@@ -289,7 +289,7 @@ fn markdown(plan: &Plan) -> String {
     out
 }
 
-/// One row. Its action is a word of ours; all else may hold names.
+/// One row. `action` is one of our words; every other text may contain names from outside.
 fn row(out: &mut String, delivery: &str, target: &str, action: &str, keys: &[String], why: &str) {
     let keys: Vec<String> = keys.iter().map(|key| plain::code(key)).collect();
     let (delivery, target, why) = (plain::code(delivery), plain::code(target), plain::code(why));

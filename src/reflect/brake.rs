@@ -1,16 +1,16 @@
-//! The brakes on deletions: one mistake (a wrong annotation, a list that came back short, a label
-//! removed from every namespace) must not take every copy with it.
+//! The brakes on deletions: one mistake (a wrong annotation, an incomplete list, a label that was
+//! removed from every namespace) must not delete every copy.
 //!
-//! Each source has a brake of its own. Deletions of its copies wait until no more are added for a
-//! moment, and are then judged together with those of its last minute. What is too much only
-//! together with these is judged again when the minute ends; what is too much alone is held until a
-//! person releases exactly this source, or until the reason for it is gone.
+//! Each source has its own brake. Deletions of its copies wait until no more are added for a
+//! moment, and are then judged together with those of the last minute. If they are too many only
+//! because of that minute, they are judged again when it ends. If they are too many by themselves,
+//! they are held until a person releases exactly this source, or until the reason for them is gone.
 //!
 //! The cluster has one brake: when too many sources vanish within a minute, nothing is deleted in
-//! that minute, and the copies of those that vanished are held until a person releases them. Who
-//! may write in one namespace must not stop all others by that for ever: a namespace whose sources
-//! took part counts as one source for the next hour, where another one's copies are judged. For its
-//! own copies it counts in full.
+//! that minute, and the copies of the vanished sources are held until a person releases them. A
+//! tenant of one namespace must not stop all others for ever: once a namespace has stopped the
+//! others, all its sources together count as one for the next hour when copies from other
+//! namespaces are judged. For its own copies they count in full.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use super::order::Order;
 use super::place::{CopiedKind, ObjectPlace};
 use crate::base::brake::Limits;
 
-/// Deletions are judged together with those that were done before, within this time.
+/// Deletions are judged together with those that were done within this time before.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// How long a namespace that stopped the others counts as one source for them.
+/// How long all sources of a namespace count as one, after they stopped the others.
 const RESPITE: Duration = Duration::from_secs(3600);
 
-/// A steady stream of them is judged all the same.
+/// After this time deletions are judged although more of them are still added.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A source, by its kind and place.
@@ -38,12 +38,12 @@ pub struct Brake {
     limits: Limits,
     settle: Duration,
     sources: BTreeMap<Source, Pending>,
-    /// Of which source the copy at a place waits.
+    /// The source whose copy waits at a place.
     of: HashMap<(CopiedKind, ObjectPlace), ObjectPlace>,
-    /// What a person released before it was held here: the Lease says so to a process that has just
-    /// begun.
+    /// Orders that came before anything was held: a new process reads them from the Lease. With the
+    /// number of copies, and until when the order counts.
     early: BTreeMap<Source, (usize, Duration)>,
-    /// Since when a namespace is one of those because of which the others wait.
+    /// Since when a namespace belongs to those that stop all others.
     stops: BTreeMap<Arc<str>, Duration>,
 }
 
@@ -54,13 +54,13 @@ struct Pending {
     first: Duration,
     last: Duration,
     done: VecDeque<Duration>,
-    /// When it was first seen that the source is gone.
+    /// When the source was first seen to be gone.
     vanished: Option<Duration>,
     /// Judging it earlier would change nothing.
     not_before: Duration,
-    /// They wait for a person.
+    /// Set while the deletions wait for a person.
     hold: Option<Hold>,
-    /// The hold was told, and nothing changed since.
+    /// The hold was reported, and nothing has changed since.
     judged: bool,
     released: bool,
 }
@@ -68,22 +68,22 @@ struct Pending {
 /// Why deletions wait for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
-    /// They are too many of one source.
+    /// Too many copies of one source would go.
     Source,
-    /// Their source is one of too many that vanished.
+    /// The source is one of too many that vanished.
     Cluster(Mass),
 }
 
 /// Too many sources that vanished within a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mass {
-    /// How many did.
+    /// How many vanished.
     pub vanished: usize,
-    /// How many may, without asking.
+    /// How many may vanish without an order.
     pub most: usize,
 }
 
-/// What came of judging.
+/// The result of judging.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// These may go.
@@ -99,13 +99,13 @@ pub struct HeldCopies {
     pub source: Source,
     /// Where they are.
     pub places: Vec<ObjectPlace>,
-    /// How many of them would be deleted without asking.
+    /// How many of them may be deleted without an order.
     pub most: usize,
-    /// They are held because of this.
+    /// Set when they are held because too many sources vanished.
     pub mass: Option<Mass>,
 }
 
-/// How many there are of what can go.
+/// Numbers of what exists now.
 pub trait Census {
     /// Copies of a source that are there now.
     fn copies(&self, source: &Source) -> usize;
@@ -115,7 +115,8 @@ pub trait Census {
 }
 
 impl Brake {
-    /// With nothing waiting; deletions are judged when it was quiet for so long.
+    /// A brake with nothing waiting. `settle`: how long no deletion may be added before they are
+    /// judged.
     pub fn new(limits: Limits, settle: Duration) -> Self {
         Self {
             limits,
@@ -127,7 +128,7 @@ impl Brake {
         }
     }
 
-    /// One more deletion that seems to be due; `gone` is whether its source is not there any more.
+    /// Adds a deletion that seems to be due. `gone`: its source does not exist any more.
     pub fn add(&mut self, source: &Source, place: ObjectPlace, gone: bool, now: Duration) {
         let (kind, from) = source;
         let key = (*kind, place.clone());
@@ -142,7 +143,8 @@ impl Brake {
             }
             false => {
                 pending.vanished = None;
-                // What was held because sources vanished is judged again: this one is there.
+                // The source exists again, so a hold because of vanished sources has no reason any
+                // more.
                 if matches!(pending.hold, Some(Hold::Cluster(_))) {
                     pending.hold = None;
                     pending.look_again();
@@ -154,12 +156,12 @@ impl Brake {
         }
         if pending.waiting.insert(place) {
             pending.last = now;
-            // More than what a person looked at was not released.
+            // The person released a smaller number than this.
             pending.look_again();
         }
     }
 
-    /// It is not due any more.
+    /// The deletion is not due any more.
     pub fn cancel(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         let Some(from) = self.of.remove(&(kind, place.clone())) else {
             return;
@@ -171,7 +173,8 @@ impl Brake {
         pending.waiting.remove(place);
         pending.look_again();
         if pending.waiting.is_empty() {
-            // The source is back, or the reason is gone: it is no longer one that vanished.
+            // The source is back, or the reason is gone: the source does not count as vanished any
+            // more.
             (pending.vanished, pending.hold) = (None, None);
             // Others may have waited only because so many sources vanished.
             for pending in self.sources.values_mut() {
@@ -180,19 +183,19 @@ impl Brake {
         }
     }
 
-    /// How many wait.
+    /// How many deletions wait.
     pub fn waiting(&self) -> usize {
         self.of.len()
     }
 
-    /// How many wait for a person.
+    /// How many deletions wait for a person.
     pub fn held(&self) -> usize {
         let held = self.sources.values().filter(|of| of.hold.is_some());
         held.map(|pending| pending.waiting.len()).sum()
     }
 
-    /// A person releases the copies of a source, or all: enough for what is held now, or it was
-    /// said of something else.
+    /// A person releases the copies of one source, or all. An order for fewer copies than are held
+    /// now has no effect: the person saw another state.
     pub fn release(&mut self, order: &Order, now: Duration) {
         match order {
             Order::Release(source, count) => match self.sources.get_mut(source) {
@@ -211,7 +214,7 @@ impl Brake {
         }
     }
 
-    /// When it is worth judging.
+    /// When deletions should be judged next.
     pub fn due(&self) -> Option<Duration> {
         let settle = self.settle;
         self.sources
@@ -220,7 +223,7 @@ impl Brake {
             .min()
     }
 
-    /// Judges what waits.
+    /// Judges the deletions that are due.
     pub fn judge(&mut self, census: &dyn Census, now: Duration) -> Judged {
         let mut judged = Judged::default();
         if self.due().is_none_or(|due| due > now) {
@@ -242,7 +245,7 @@ impl Brake {
             let early = self.early.get(source);
             if pending.released || early.is_some_and(|(count, _)| *count >= held) {
                 self.early.remove(source);
-                // What a person released does not count against the next.
+                // Released deletions do not count when the next ones are judged.
                 (pending.done, pending.vanished) = (VecDeque::new(), None);
                 going.push(source.clone());
                 continue;
@@ -309,7 +312,7 @@ impl Brake {
         gone
     }
 
-    /// What happened more than a minute ago.
+    /// Forgets deletions and vanished sources that are older than a minute.
     fn forget(&mut self, now: Duration) {
         for pending in self.sources.values_mut() {
             while pending.done.front().is_some_and(|&at| at + WINDOW <= now) {
@@ -327,16 +330,16 @@ impl Brake {
 
 /// Sources that vanished within a minute.
 struct Gone {
-    /// How many by namespace, and whether that one has stopped the others before.
+    /// By namespace: how many, and whether this namespace has stopped the others before.
     vanished: BTreeMap<Arc<str>, (usize, bool)>,
     most: usize,
-    /// When the first did.
+    /// When the first of them vanished.
     first: Duration,
 }
 
 impl Gone {
-    /// Whether they are too many for the copies of a source in this namespace, and when that is to
-    /// be looked at again.
+    /// Whether they are too many for the copies of a source in this namespace, and when to judge
+    /// again.
     fn mass(&self, namespace: Option<&Arc<str>>) -> Option<(Mass, Duration)> {
         let counted = self.vanished.iter();
         let counted = counted.map(
@@ -373,8 +376,7 @@ impl Pending {
         }
     }
 
-    /// More or less than before: it is judged as a whole, and what a person released was something
-    /// else.
+    /// The number changed: all are judged again, and an earlier release was for another number.
     fn look_again(&mut self) {
         (self.judged, self.released, self.not_before) = (false, false, Duration::ZERO);
         self.hold = self.hold.filter(|hold| *hold != Hold::Source);

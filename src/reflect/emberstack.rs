@@ -1,8 +1,8 @@
-//! emberstack's reflector, in its own words: eight annotations, read as its release 10 reads them.
+//! The annotations of emberstack's reflector: there are eight, read as release 10 reads them.
 //!
-//! What is deliberately read as nothing: annotations that only unmerged changes of it know.
-//! Differences that are meant (docs/REFLECTOR.md lists all) are in what is done, not in what is
-//! read, but for one: how a pattern matches.
+//! Annotations that exist only in unmerged changes of emberstack's reflector are ignored on
+//! purpose. The intended differences (docs/REFLECTOR.md lists all of them) are in the actions, not
+//! in the reading; the one exception is how a pattern matches.
 
 use super::marks;
 use super::metadata::Notes;
@@ -12,7 +12,7 @@ use super::pattern::{Matching, Syntax};
 use super::place::{ObjectPlace, ResourceVersion, Uid};
 use super::scope::NamespaceScope;
 
-/// Before each of its annotations.
+/// Every annotation of this controller begins with this prefix.
 pub const PREFIX: &str = "reflector.v1.k8s.emberstack.com/";
 
 const ALLOWED: &str = "reflector.v1.k8s.emberstack.com/reflection-allowed";
@@ -27,7 +27,7 @@ const AUTO_REFLECTS: &str = "reflector.v1.k8s.emberstack.com/auto-reflects";
 const REFLECTED_VERSION: &str = "reflector.v1.k8s.emberstack.com/reflected-version";
 const REFLECTED_AT: &str = "reflector.v1.k8s.emberstack.com/reflected-at";
 
-/// What an object's annotations say.
+/// Reads the annotations of an object.
 pub fn read(notes: &Notes) -> Ask {
     if let Some(source) = notes.read(REFLECTS).and_then(reflected) {
         let mirror = Mirror {
@@ -56,8 +56,8 @@ pub fn read(notes: &Notes) -> Ask {
     }
 }
 
-/// `namespace/name`. One part alone is a source without namespace, which nothing ever is; more than
-/// two are no reflection.
+/// `namespace/name`. A single part is a source without a namespace, and no such source exists; more
+/// than two parts are no reflection.
 fn reflected(text: &str) -> Option<ObjectPlace> {
     let mut parts = text.split('/').filter(|part| !part.is_empty());
     match (parts.next(), parts.next(), parts.next()) {
@@ -79,7 +79,7 @@ fn flag(notes: &Notes, key: &str) -> bool {
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
-/// Adds what a source's annotations offer.
+/// Adds to the offer what the annotations of a source allow.
 pub fn offer(notes: &Notes, matching: Matching, budget: &mut Budget, offer: &mut Offer) {
     let mut reader = Reader::new(notes, PREFIX, budget, offer);
     for key in [ALLOWED, AUTO] {
@@ -107,7 +107,7 @@ pub fn offer(notes: &Notes, matching: Matching, budget: &mut Budget, offer: &mut
     });
 }
 
-/// A word that looks like yes and is none.
+/// Warns of a value that looks like "yes" and is not `true`.
 fn doubt(notes: &Notes, key: &str, reader: &mut Reader<'_>) {
     let Some(value) = notes.read(key).map(str::trim) else {
         return;
@@ -126,7 +126,7 @@ fn short(key: &str) -> &str {
     key.strip_prefix(PREFIX).unwrap_or(key)
 }
 
-/// Names or labels; neither means every namespace.
+/// Namespaces by names or by labels; without both annotations every namespace.
 fn scope(
     notes: &Notes,
     names: &str,
@@ -155,8 +155,8 @@ fn scope(
     }
 }
 
-/// Annotations of a copy, as the original writes them, so that it could take the copy over again. A
-/// mirror keeps its own `reflects`: it is its owner's word.
+/// Annotations of a copy in the form of the original, so that the original could take the copy over
+/// again. A mirror keeps its own `reflects`: only its owner changes that.
 pub fn written(
     source: &ObjectPlace,
     holds: ResourceVersion,

@@ -1,12 +1,12 @@
-//! Names in the configuration: `*` is any text, `?` any character. And the ceilings that are made
-//! of them.
+//! Patterns of names in the configuration: `*` is any text, `?` any character. And the ceilings
+//! that are made of these patterns.
 
 /// One name, or many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob(String);
 
 impl Glob {
-    /// Reads one; nothing when no namespace could have such a name.
+    /// Parses a pattern; nothing if no namespace could have such a name.
     pub fn parse(text: &str) -> Option<Self> {
         let plain =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-*?".contains(&byte);
@@ -14,31 +14,31 @@ impl Glob {
         good.then(|| Self(text.to_owned()))
     }
 
-    /// Reads one for keys of labels and annotations, which hold more characters.
+    /// Parses a pattern for keys of labels and annotations, which may contain more characters.
     pub fn parse_key(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./*?".contains(&byte);
         let good = (1..=317).contains(&text.len()) && text.bytes().all(plain);
         good.then(|| Self(text.to_owned()))
     }
 
-    /// As written.
+    /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a name is meant.
+    /// Whether the pattern matches a name.
     pub fn covers(&self, name: &str) -> bool {
         matches(&self.0, name, Some(b'?'))
     }
 }
 
-/// Whether the whole of a name is of a pattern in which `*` is any text; `single`, where there is
-/// such, is any one byte.
+/// Whether the pattern matches the whole name. `*` is any text; `single`, if there is one, is any
+/// one byte.
 pub fn matches(pattern: &str, name: &str, single: Option<u8>) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut from) = (0, 0);
-    // Where the last star stood, and what it has eaten: one star to go back to is enough, so time
-    // is pattern × name.
+    // The last star and the end of the text that it matched. Going back to one star is enough, so
+    // the time is at most pattern × name.
     let mut star: Option<(usize, usize)> = None;
     while from < name.len() {
         match pattern.get(at) {
@@ -62,13 +62,13 @@ pub fn matches(pattern: &str, name: &str, single: Option<u8>) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Which namespaces count at all, whatever annotations say. What lies outside is not looked at, so
-/// it is not deleted either.
+/// The namespaces that count, whatever the annotations say. Namespaces outside are not read, so
+/// nothing in them is deleted either.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ceiling {
-    /// Those that count.
+    /// Namespaces that count.
     pub namespaces: Vec<Glob>,
-    /// But not these.
+    /// Namespaces that are taken out of these.
     pub exclude: Vec<Glob>,
 }
 
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// As names of files are written: a question mark is one.
+    /// For file names, in which a question mark is an ordinary character.
     #[test]
     fn without_a_sign_for_one_only_the_star_stands_for_others() {
         for (pattern, name, fits) in [

@@ -1,11 +1,11 @@
-//! What we write on a copy so that it is known for what it is, and what people write to stop us.
+//! Marks: what we write on a copy so that it can be recognised, and what people write to stop us.
 //!
-//! None of it says anything about a value: names, uids and versions only.
+//! The marks say nothing about a value: they hold only names, uids and versions.
 
-/// On a copy: `metadata.uid` of its source. Without the right one nothing is ever deleted.
+/// On a copy: `metadata.uid` of its source. Without the right uid nothing is ever deleted.
 pub const SOURCE_UID: &str = "keyferry.io/source-uid";
 
-/// On a copy whose dialect has no word for it: `namespace/name` of its source.
+/// On a copy whose dialect has no annotation for this: `namespace/name` of its source.
 pub const SOURCE: &str = "keyferry.io/source";
 
 /// On a copy that the configuration declares: `namespace/name` of its home, or its delivery.
@@ -14,7 +14,7 @@ pub const DECLARED: &str = "keyferry.io/reflected-from";
 /// On a namespace (label or annotation) or an object (annotation): `"false"` keeps copies away.
 pub const ACCEPT: &str = "keyferry.io/accept";
 
-/// On the Lease: so many held copies of a source may be deleted.
+/// On the Lease: this many held copies of a source may be deleted.
 pub const RELEASE: &str = "keyferry.io/release-deletes";
 
 /// On the Lease: a source gets the places that others had first.
@@ -28,7 +28,7 @@ pub fn is_copy<'k>(mut annotations: impl Iterator<Item = &'k str>) -> bool {
     annotations.any(|key| key == SOURCE_UID)
 }
 
-/// Whether an object or a namespace wants no copies.
+/// Whether an object or a namespace refuses copies.
 pub fn declines(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))
 }

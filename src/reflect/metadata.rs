@@ -1,8 +1,8 @@
-//! An object as a metadata-only watch shows it, and no more of it than we need.
+//! An object as a metadata-only watch shows it, reduced to what we need.
 //!
-//! Even metadata can hold values: `kubectl apply` writes the whole object into an annotation. So
-//! only annotations of dialects and of our own are kept; all else is skipped while it is parsed,
-//! without ever being copied.
+//! Even metadata can contain values: `kubectl apply` writes the whole object into an annotation. So
+//! only annotations of the dialects and our own are kept; all others are skipped during parsing and
+//! never copied.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,16 +32,16 @@ pub struct Metadata {
     pub resource_version: ResourceVersion,
     /// When it was made; RFC 3339 in UTC, so that texts compare as times.
     pub creation_timestamp: String,
-    /// Whether it is on its way out.
+    /// Whether it is being deleted.
     #[serde(rename = "deletionTimestamp", deserialize_with = "is_there")]
     pub ending: bool,
-    /// Whether it carries our owner mark.
+    /// Whether it has our owner mark.
     #[serde(rename = "labels", deserialize_with = "is_marked")]
     pub marked: bool,
-    /// Annotations that mean something to us.
+    /// The annotations that we know.
     #[serde(rename = "annotations")]
     pub notes: Notes,
-    /// Who owns its data.
+    /// The owners of its data.
     #[serde(rename = "managedFields")]
     pub owners: Guard,
 }
@@ -57,16 +57,16 @@ pub struct NamespaceMetadata {
     /// Its labels.
     #[serde(deserialize_with = "or_default")]
     pub labels: Labels,
-    /// Annotations that mean something to us.
+    /// The annotations that we know.
     #[serde(rename = "annotations")]
     pub notes: Notes,
-    /// Whether it is on its way out.
+    /// Whether it is being deleted.
     #[serde(rename = "deletionTimestamp", deserialize_with = "is_there")]
     pub ending: bool,
 }
 
 impl NamespaceMetadata {
-    /// Whether it wants no copies: it says so as a label or as an annotation.
+    /// Whether the namespace refuses copies, by a label or by an annotation.
     pub fn declines(&self) -> bool {
         let label = self.labels.get(marks::ACCEPT).map(String::as_str);
         [label, self.notes.read(marks::ACCEPT)]
@@ -90,22 +90,21 @@ fn is_marked<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     Ok(labels.get(MARK).is_some_and(|owner| owner == OWNER))
 }
 
-/// Equal for equal annotations, and for no others.
+/// Equal for equal annotations, and different for different ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
-/// Annotations that mean something to us; all others were never copied.
+/// The annotations that we know; all others were never copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes(BTreeMap<String, String>);
 
 impl Notes {
-    /// One of them.
+    /// The value of one annotation.
     pub fn read(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
-    /// A short proof that two of them say the same. Annotations may have 256 KiB, and sources are
-    /// many.
+    /// A short value for comparing annotations: they may have 256 KiB, and there are many sources.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash = Sha256::new();
         for text in self.0.iter().flat_map(|(key, value)| [key, value]) {
@@ -115,12 +114,12 @@ impl Notes {
         Fingerprint(hash.finalize().into())
     }
 
-    /// Whether there is none.
+    /// Whether there are no annotations that we know.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// From pairs, those that mean something.
+    /// Keeps the pairs that we know.
     pub fn of<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let pairs = pairs.into_iter();
         let pairs = pairs.filter(|(key, _)| means_something(key.as_ref()));
@@ -169,9 +168,9 @@ impl<'de> Deserialize<'de> for Notes {
     }
 }
 
-/// Who owns which key of an object's data, in one number: a sum over managers and keys, so that
-/// order does not matter. Two equal numbers mean that nobody else has written to `data`; names go
-/// into it, values never.
+/// Which manager owns which key of an object's data, in one number: a sum over managers and keys,
+/// so the order does not matter. Two equal numbers mean that nobody else has written to `data`.
+/// Names are part of the number, values never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Guard(u64);
 
@@ -179,8 +178,8 @@ pub struct Guard(u64);
 const SECTIONS: [&str; 2] = ["data", "binaryData"];
 
 impl Guard {
-    /// What it is when we alone have applied exactly these keys: pairs of `data` or `binaryData`,
-    /// and the key.
+    /// The number when we alone have applied exactly these keys. Each pair is `data` or
+    /// `binaryData`, and the key.
     pub fn ours<'k>(keys: impl IntoIterator<Item = (&'k str, &'k str)>) -> Self {
         let keys = keys.into_iter();
         Self(keys.fold(0, |sum: u64, (section, key)| {
@@ -230,7 +229,7 @@ impl<'de> Deserialize<'de> for Guard {
     }
 }
 
-/// One manager's entry, as far as data goes.
+/// The entry of one manager, reduced to data.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Entry {
@@ -319,7 +318,7 @@ mod tests {
         }
     }
 
-    /// Each way of a stranger to touch a copy's data shows in the number.
+    /// Every way in which somebody else can touch a copy's data changes the number.
     #[test]
     fn a_stranger_at_the_data_shows() {
         let guard = |entries: &str| -> Guard {

@@ -1,8 +1,8 @@
-//! mittwald's replicator, in its own words: annotations of Secrets and ConfigMaps, read as its
-//! release 2.12 reads them.
+//! The annotations of mittwald's replicator on Secrets and ConfigMaps, read as release 2.12 reads
+//! them.
 //!
-//! Roles, RoleBindings and ServiceAccounts are left to it. A list of names is anchored as a whole
-//! here: `a|b` means `a` or `b`.
+//! Roles, RoleBindings and ServiceAccounts are not handled here. A list of names is anchored as a
+//! whole: `a|b` means `a` or `b`.
 
 use super::marks;
 use super::metadata::Notes;
@@ -12,7 +12,7 @@ use super::pattern::{Matching, Syntax};
 use super::place::{ObjectPlace, ResourceVersion, Uid};
 use super::scope::NamespaceScope;
 
-/// Before each of its annotations.
+/// Every annotation of this controller begins with this prefix.
 pub const PREFIX: &str = "replicator.v1.mittwald.de/";
 
 const TO: &str = "replicator.v1.mittwald.de/replicate-to";
@@ -21,13 +21,13 @@ const ALLOWED: &str = "replicator.v1.mittwald.de/replication-allowed";
 const ALLOWED_NAMESPACES: &str = "replicator.v1.mittwald.de/replication-allowed-namespaces";
 /// On an object that asks to be filled.
 pub const FROM: &str = "replicator.v1.mittwald.de/replicate-from";
-/// Any value of it, even "false", means that labels stay behind.
+/// Any value, even "false", means that labels are not copied.
 pub const STRIP_LABELS: &str = "replicator.v1.mittwald.de/strip-labels";
 const AT: &str = "replicator.v1.mittwald.de/replicated-at";
 const VERSION: &str = "replicator.v1.mittwald.de/replicated-from-version";
 const KEYS: &str = "replicator.v1.mittwald.de/replicated-keys";
 
-/// What an object's annotations say.
+/// Reads the annotations of an object.
 pub fn read(notes: &Notes) -> Ask {
     let holds = notes
         .read(VERSION)
@@ -44,7 +44,7 @@ pub fn read(notes: &Notes) -> Ask {
         holds,
     };
     if let Some(from) = notes.read(FROM) {
-        // Without a slash it names nothing that could be found.
+        // Without a slash it names no object that could be found.
         let (namespace, name) = from.split_once('/').unwrap_or(("", from));
         return Ask::Mirror(mirror(Some(ObjectPlace::new(namespace, name))));
     }
@@ -66,11 +66,11 @@ pub fn read(notes: &Notes) -> Ask {
     }
 }
 
-/// Adds what a source's annotations offer.
+/// Adds to the offer what the annotations of a source allow.
 pub fn offer(notes: &Notes, budget: &mut Budget, offer: &mut Offer) {
     let mut reader = Reader::new(notes, PREFIX, budget, offer);
     let by_name = list(TO, &mut reader);
-    // A missing list allows nobody.
+    // Without a list, nobody may pull.
     let allowed = notes.read(ALLOWED).is_some_and(is_true);
     let pull = if allowed {
         list(ALLOWED_NAMESPACES, &mut reader)
@@ -87,7 +87,8 @@ pub fn offer(notes: &Notes, budget: &mut Budget, offer: &mut Offer) {
             NamespaceScope::default().or_selected(Some(selector))
         })
     });
-    // Two requests, and either is enough: a way each. Only the first one answers who may pull.
+    // There are two requests, and either is enough, so each becomes a way. Only the first one
+    // decides who may pull.
     let pushes = by_name
         .into_iter()
         .chain(by_label)
@@ -111,7 +112,7 @@ fn list(key: &str, reader: &mut Reader<'_>) -> Option<NamespaceScope> {
     Some(NamespaceScope::named(list))
 }
 
-/// As Go's `strconv.ParseBool` has it.
+/// The same values as Go's `strconv.ParseBool`.
 fn is_true(value: &str) -> bool {
     matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
@@ -120,7 +121,7 @@ fn short(key: &str) -> &str {
     key.strip_prefix(PREFIX).unwrap_or(key)
 }
 
-/// Annotations of a copy, as the original writes them.
+/// Annotations of a copy in the form of the original.
 pub fn written(
     source: &ObjectPlace,
     holds: ResourceVersion,

@@ -1,4 +1,4 @@
-//! What the annotations of one object say, whichever controller's words they are.
+//! What the annotations of one object say, in the words of either controller.
 
 use std::fmt;
 
@@ -22,42 +22,41 @@ pub enum Dialect {
     Mittwald,
 }
 
-/// What an object is to us.
+/// What an object is for us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Ask {
-    /// Nothing: it says nothing that we understand.
+    /// It has no annotation that we understand.
     #[default]
     Nothing,
-    /// It may be copied: its annotations say to where.
+    /// It may be copied; its annotations say where.
     Offer,
-    /// Its owner wants it to be filled from elsewhere.
+    /// Its owner wants it to be filled from another object.
     Mirror(Mirror),
     /// A controller made it.
     Copy(Mirror),
-    /// The configuration declares it: never a source, and none of our business here.
+    /// The configuration declares it: it is never a source, and this module leaves it alone.
     Declared,
 }
 
-/// Consent and request of a source.
+/// What a source allows and what it asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Offer {
-    /// One per dialect that says anything.
+    /// One for each dialect that the source uses.
     pub ways: Vec<Way>,
     /// What its author should know; in order, each once.
     pub remarks: Vec<String>,
-    /// Part of it cannot be read: what is there stays as it is, and nothing new is made.
+    /// Part of it cannot be read: existing copies stay unchanged, and no new ones are made.
     pub frozen: bool,
-    /// What its patterns cost.
+    /// The cost of its patterns.
     pub cost: Cost,
-    /// Its namespace had no room for its patterns; they are read again when the object is seen
-    /// again.
+    /// Its namespace had no room for its patterns; they are read again at the object's next event.
     pub crowded: bool,
 }
 
 /// What one dialect's annotations allow and ask for.
 #[derive(Debug, Clone)]
 pub struct Way {
-    /// Whose.
+    /// The dialect.
     pub dialect: Dialect,
     /// Namespaces whose objects may fill themselves from it.
     pub pull: Reach,
@@ -65,29 +64,29 @@ pub struct Way {
     pub push: Reach,
 }
 
-/// Namespaces that are in all of these scopes; none where there is no scope.
+/// Namespaces that are in all of these scopes; none if there is no scope.
 #[derive(Debug, Clone, Default)]
 pub struct Reach(Vec<NamespaceScope>);
 
 impl Reach {
-    /// Those in all of these.
+    /// The namespaces that are in all of these scopes.
     pub fn within(scopes: impl IntoIterator<Item = NamespaceScope>) -> Self {
         Self(scopes.into_iter().collect())
     }
 
-    /// Whether a namespace is meant.
+    /// Whether a namespace belongs to it.
     pub fn covers(&self, target: Target<'_>) -> bool {
         !self.0.is_empty() && self.0.iter().all(|scope| scope.covers(target))
     }
 
-    /// Whether no namespace can be meant.
+    /// Whether no namespace can belong to it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Reads the lists and selectors of one source, in one dialect. What cannot be read becomes a
-/// remark, and freezes the offer.
+/// Reads the lists and selectors of one source, in one dialect. An unreadable one becomes a remark
+/// and freezes the offer.
 #[derive(Debug)]
 pub struct Reader<'a> {
     notes: &'a Notes,
@@ -97,7 +96,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Of annotations that begin with `prefix`, for an offer.
+    /// A reader of annotations that begin with `prefix`, which fills an offer.
     pub fn new(
         notes: &'a Notes,
         prefix: &'static str,
@@ -112,18 +111,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Something that the author of an annotation should know.
+    /// Adds a remark for the author of an annotation.
     pub fn remark(&mut self, key: &str, what: impl fmt::Display) {
         let short = key.strip_prefix(self.prefix).unwrap_or(key);
         self.offer.remarks.push(format!("{short}: {what}"));
     }
 
-    /// A way that the offer has in this dialect.
+    /// Adds the way of this dialect to the offer.
     pub fn way(&mut self, way: Way) {
         self.offer.ways.push(way);
     }
 
-    /// A list of names; nothing where it is not there, or cannot be read.
+    /// A list of names; nothing if the annotation is absent or unreadable.
     pub fn list(&mut self, key: &str, syntax: Syntax, matching: Matching) -> Option<PatternList> {
         let text = self.notes.read(key)?;
         let list = PatternList::parse(text, syntax, matching, self.budget);
@@ -131,7 +130,7 @@ impl<'a> Reader<'a> {
             .ok()
     }
 
-    /// A selector; nothing where it is not there, or cannot be read.
+    /// A selector; nothing if the annotation is absent or unreadable.
     pub fn selector(&mut self, key: &str) -> Option<Selector> {
         let text = self.notes.read(key)?;
         if let Err(limit) = self.budget.spend(Selector::cost(text)) {
@@ -152,14 +151,14 @@ impl<'a> Reader<'a> {
 }
 
 impl Offer {
-    /// By whose words a namespace gets a copy.
+    /// The dialect by which a namespace gets a copy.
     pub fn pushes_to(&self, target: Target<'_>) -> Option<Dialect> {
         let mut ways = self.ways.iter();
         ways.find(|way| way.push.covers(target))
             .map(|way| way.dialect)
     }
 
-    /// Whether an object in this namespace may fill itself, asking in this dialect's words.
+    /// Whether an object in this namespace may fill itself if it asks in this dialect.
     pub fn lets_pull(&self, dialect: Dialect, target: Target<'_>) -> bool {
         let mut ways = self.ways.iter();
         ways.any(|way| way.dialect == dialect && way.pull.covers(target))
@@ -169,12 +168,12 @@ impl Offer {
 /// An object that is, or wants to be, a copy of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
-    /// Whose words it says so in.
+    /// The dialect of its annotations.
     pub dialect: Dialect,
-    /// Of which; nothing where it does not name one (a copy made by mittwald's replicator).
+    /// Its source; nothing if it names none (a copy made by mittwald's replicator).
     pub source: Option<ObjectPlace>,
     /// `metadata.uid` of the source, where we wrote it.
     pub source_uid: Uid,
-    /// The version of the source that it says to hold.
+    /// The version of the source that its annotations name.
     pub holds: ResourceVersion,
 }

@@ -1,5 +1,5 @@
-//! What a person orders by an annotation of the Lease, and the command that does it: the same words
-//! in Events, plans and docs.
+//! Orders that a person gives by an annotation of the Lease, and the commands for them: the same
+//! words in Events, plans and docs.
 
 use super::marks::{GIVE, RELEASE};
 use super::place::{CopiedKind, ObjectPlace};
@@ -8,9 +8,9 @@ use crate::base::artifact::ObjectName;
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// So many held copies of this source may be deleted.
+    /// This many held copies of this source may be deleted.
     Release((CopiedKind, ObjectPlace), usize),
-    /// So many held copies may be deleted, of whatever source.
+    /// This many held copies may be deleted, whatever their source.
     ReleaseAll(usize),
     /// This source gets the places that others had first.
     Give((CopiedKind, ObjectPlace)),
@@ -20,7 +20,7 @@ impl Order {
     /// Annotations that are orders.
     pub const KEYS: [&str; 2] = [RELEASE, GIVE];
 
-    /// Reads an annotation; nothing when it is no order.
+    /// Reads an annotation; nothing if it is not an order.
     pub fn parse(key: &str, value: &str) -> Option<Self> {
         let value = value.trim();
         if key == GIVE {
@@ -43,7 +43,7 @@ impl Order {
         }
     }
 
-    /// What it is good for, and the command.
+    /// The effect of the order, and the command.
     pub fn hint(&self, lease: &ObjectName) -> String {
         let what = match self {
             Self::Release(..) => "to release them",

@@ -1,7 +1,7 @@
-//! Lists of patterns in annotations: which namespaces a source names.
+//! Lists of patterns in annotations: the namespaces that a source names.
 //!
-//! The two controllers that people come from read them with other engines: .NET's and Go's. Ours is
-//! linear in the length of the name, whatever the pattern, and a pattern that it would read
+//! The two original controllers use other engines: .NET's and Go's. The time of ours grows only
+//! linearly with the length of the name, whatever the pattern. A pattern that ours would read
 //! differently is refused instead of guessed.
 
 pub mod budget;
@@ -17,18 +17,18 @@ use regex_automata::{Anchored, Input, MatchKind};
 
 use budget::{Budget, Cost, Limit};
 
-/// When a pattern speaks of a name.
+/// When a pattern matches a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Matching {
-    /// When the whole name is of the pattern: what people mean by `a|ab`.
+    /// The pattern must match the whole name: this is what people mean by `a|ab`.
     #[default]
     Whole,
-    /// When the first match of a search from the left is the whole name, as emberstack's reflector
-    /// does: there `a|ab` does not mean `ab`, because `a` is found first.
+    /// The first match of a search from the left must be the whole name, as in emberstack's
+    /// reflector: there `a|ab` does not mean `ab`, because the search finds `a` first.
     LeftmostFirst,
 }
 
-/// Whose syntax a pattern is written in.
+/// The syntax of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
     /// emberstack's reflector.
@@ -37,19 +37,19 @@ pub enum Syntax {
     Go,
 }
 
-/// So many patterns, each tried on each namespace.
+/// The largest number of patterns, each of which is tried on each namespace.
 const MOST_PATTERNS: usize = 1000;
 
-/// Bytes of one expression: what it becomes while it is read is much larger.
+/// Bytes of one expression: while it is parsed, it takes much more memory than that.
 const LONGEST_EXPRESSION: usize = 1 << 10;
 
-/// Groups within groups.
+/// The deepest nesting of groups.
 const DEEPEST: u32 = 50;
 
-/// What an entry of a list takes beside its text.
+/// Bytes that an entry of a list takes in addition to its text.
 const ENTRY: usize = 48;
 
-/// Names that a source speaks of.
+/// The names that a source gives to.
 #[derive(Debug, Clone, Default)]
 pub struct PatternList {
     patterns: Arc<[Pattern]>,
@@ -62,8 +62,8 @@ enum Pattern {
 }
 
 impl PatternList {
-    /// Reads a comma-separated list; blanks between commas are nothing. Each pattern is paid for
-    /// before the next is read.
+    /// Reads a comma-separated list; empty entries are ignored. Each pattern is charged to the
+    /// budget before the next is read.
     pub fn parse(
         text: &str,
         syntax: Syntax,
@@ -86,7 +86,7 @@ impl PatternList {
         })
     }
 
-    /// Whether a name is of one of the patterns.
+    /// Whether one of the patterns matches a name.
     pub fn covers(&self, name: &str) -> bool {
         self.patterns.iter().any(|pattern| match pattern {
             Pattern::Name(own) => **own == *name,
@@ -105,7 +105,7 @@ fn pattern(
     matching: Matching,
     budget: &mut Budget,
 ) -> Result<Pattern, PatternError> {
-    // Most lists hold plain names; no engine is made for those.
+    // Most lists contain plain names; no engine is built for those.
     if text.bytes().all(is_plain) {
         let bytes = ENTRY + text.len();
         budget.spend(Cost { bytes, states: 0 })?;
@@ -133,9 +133,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// An automaton that is as large as what was written, and no cache beside it. A search begins at
-/// the start of a name: with all matches it ends at the longest, which is the whole name if any
-/// match is.
+/// An automaton as large as the text of the pattern, without a cache. A search begins at the start
+/// of a name: among all matches it takes the longest, which is the whole name if any match is.
 fn compile(text: &str, matching: Matching, budget: &Budget) -> Result<PikeVM, PatternError> {
     let kind = match matching {
         Matching::Whole => MatchKind::All,
@@ -162,7 +161,7 @@ fn compile(text: &str, matching: Matching, budget: &Budget) -> Result<PikeVM, Pa
     })
 }
 
-/// The engine draws the pattern with a caret and says at the end what is wrong.
+/// The engine draws the pattern with a caret; its last line says what is wrong.
 fn last_line(error: &BuildError) -> String {
     let inner = error.source().map(ToString::to_string);
     let text = inner.unwrap_or_else(|| error.to_string());
@@ -170,27 +169,27 @@ fn last_line(error: &BuildError) -> String {
     last.trim_start_matches("error: ").to_owned()
 }
 
-/// Why a list of patterns says nothing that we could follow.
+/// Why a list of patterns cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PatternError {
     /// Too many patterns.
     LongList,
-    /// One of them is too long.
+    /// One pattern is too long.
     LongExpression,
-    /// They cost more than they may.
+    /// The patterns cost more than is allowed.
     Costly(Limit),
-    /// No regular expression, or one that no linear engine can run.
+    /// The text is no regular expression, or one that no linear engine can run.
     Invalid {
-        /// As written.
+        /// The pattern as it was written.
         pattern: String,
-        /// The engine's words.
+        /// The message of the engine.
         why: String,
     },
-    /// The original reads it in another way than we could.
+    /// The original controller reads the pattern in another way than our engine.
     Unsupported {
-        /// As written.
+        /// The pattern as it was written.
         pattern: String,
-        /// What it is.
+        /// The construct that is read differently.
         why: &'static str,
     },
 }
@@ -212,7 +211,7 @@ impl fmt::Display for PatternError {
 }
 
 impl PatternError {
-    /// The limit that it is about, if it is about one.
+    /// The limit that was exceeded, if the error is about a limit.
     pub fn limit(&self) -> Option<Limit> {
         match self {
             Self::Costly(limit) => Some(*limit),
@@ -242,8 +241,8 @@ mod tests {
         parse(text, syntax, matching).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    /// Name, and whether it is meant: as emberstack's reflector has it, as we have it unless told
-    /// otherwise.
+    /// Each row: a name, whether emberstack's reflector matches it, and whether we match it by
+    /// default.
     #[test]
     fn row_77_patterns_speak_of_whole_names() {
         for (text, name, original, ours) in [
@@ -305,7 +304,7 @@ mod tests {
         }
     }
 
-    /// What costs an attacker fifteen kilobytes costs us no more than the limit of one object.
+    /// A pattern of fifteen kilobytes costs us no more than the limit of one object.
     #[test]
     fn row_81_patterns_are_paid_for_before_they_are_kept() {
         let many: Vec<String> = (0..1000).map(|n| format!("[a-z]{{3000}}{n:03}")).collect();

@@ -1,4 +1,5 @@
-//! What names an object: its kind, its place, its uid and version. Small, because there are many.
+//! The names of an object: its kind, its place, its uid and version. The types are small because
+//! there are many of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::base::artifact::ObjectName;
 
-/// What is copied.
+/// The kinds that are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CopiedKind {
     /// Secrets.
@@ -17,11 +18,11 @@ pub enum CopiedKind {
 }
 
 impl CopiedKind {
-    /// Both.
+    /// Both kinds.
     pub const ALL: [Self; 2] = [Self::Secret, Self::ConfigMap];
 
-    /// Whether the control plane writes objects of this name into every namespace. A copy would be
-    /// there before it.
+    /// Whether the control plane writes objects of this name into every namespace. A copy could be
+    /// there before the control plane's object.
     pub fn is_of_control_plane(self, name: &str) -> bool {
         match self {
             Self::Secret => false,
@@ -29,12 +30,12 @@ impl CopiedKind {
         }
     }
 
-    /// Reads what is shown.
+    /// Reads the text that `Display` writes.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.to_string() == text)
     }
 
-    /// As it stands in a path.
+    /// The name in a path of the API.
     pub fn resource(self) -> &'static str {
         match self {
             Self::Secret => "secrets",
@@ -42,7 +43,7 @@ impl CopiedKind {
         }
     }
 
-    /// As it stands in an object.
+    /// The kind in an object.
     pub fn name(self) -> &'static str {
         match self {
             Self::Secret => "Secret",
@@ -60,7 +61,7 @@ impl fmt::Display for CopiedKind {
     }
 }
 
-/// Where an object is, or would be. Cheap to copy: both names are shared.
+/// Where an object is, or would be. Cheap to copy, because both names are shared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectPlace {
     /// Its namespace.
@@ -78,7 +79,7 @@ impl ObjectPlace {
         }
     }
 
-    /// The same with names of its own.
+    /// The same place, with names that are not shared.
     pub fn object(&self) -> ObjectName {
         ObjectName {
             namespace: self.namespace.to_string(),
@@ -93,7 +94,7 @@ impl fmt::Display for ObjectPlace {
     }
 }
 
-/// `metadata.uid` in sixteen bytes; 0 where there is none, or none that is a UUID.
+/// `metadata.uid` in sixteen bytes; 0 if there is none, or if it is no UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Uid(u128);
 
@@ -106,7 +107,7 @@ impl Uid {
         Self(number.filter(|_| good).unwrap_or_default())
     }
 
-    /// Whether it is one.
+    /// Whether there is a uid.
     pub fn is_known(self) -> bool {
         self.0 != 0
     }
@@ -124,18 +125,18 @@ impl fmt::Display for Uid {
     }
 }
 
-/// `metadata.resourceVersion`: a number since Kubernetes promises that they can be compared; 0
-/// where it is none.
+/// `metadata.resourceVersion` as a number, because Kubernetes promises that versions can be
+/// compared; 0 if it is no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct ResourceVersion(u64);
 
 impl ResourceVersion {
-    /// Reads one.
+    /// Reads a version.
     pub fn parse(text: &str) -> Self {
         Self(text.parse().unwrap_or_default())
     }
 
-    /// Whether it is one.
+    /// Whether there is a version.
     pub fn is_known(self) -> bool {
         self.0 != 0
     }
@@ -147,7 +148,7 @@ impl fmt::Display for ResourceVersion {
     }
 }
 
-/// Reads a text into what the parser makes of it, without keeping the text.
+/// Parses a text during deserialization without keeping the text.
 struct Read<T>(fn(&str) -> T, &'static str);
 
 impl<T> Visitor<'_> for Read<T> {

@@ -1,4 +1,4 @@
-//! What would happen to each copy if the reflector started now, as a plan shows it: names and
+//! What would happen to each copy if the reflector started now, in the form of a plan: names and
 //! reasons, never a value.
 
 use super::place::{CopiedKind, ObjectPlace};
@@ -9,15 +9,15 @@ use crate::base::failure::Failure;
 /// Everything that would happen.
 #[derive(Debug, Default)]
 pub struct Foresight {
-    /// By kind and place; what is as it should be is only counted.
+    /// By kind and place; copies that need nothing are only counted.
     pub steps: Vec<Foreseen>,
-    /// Copies and mirrors at which nothing is to be done.
+    /// Number of copies and mirrors that need nothing.
     pub kept: usize,
-    /// What the authors of sources should know: at which object, and what.
+    /// Remarks for the authors of sources, each with the object that it is about.
     pub remarks: Vec<(CopiedKind, ObjectPlace, String)>,
-    /// Sources that give to places which others have.
+    /// Sources that give to places which belong to others.
     pub rivals: Vec<(CopiedKind, ObjectPlace, CopyRefusal)>,
-    /// What could not be looked at; its places are left with the reason.
+    /// Reads that failed; the places that depend on them are left unchanged, with the reason.
     pub failures: Vec<Failure>,
 }
 
@@ -28,13 +28,13 @@ pub struct Foreseen {
     pub kind: CopiedKind,
     /// Where it is, or would be.
     pub place: ObjectPlace,
-    /// Of what it is a copy, or would be.
+    /// The source of the copy that is there or would be there.
     pub source: Option<ObjectPlace>,
     /// What would be done.
     pub act: Act,
 }
 
-/// What would be done at one place, and why.
+/// The action at one place, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// A copy is made where nothing is.
@@ -43,29 +43,29 @@ pub enum Act {
     Adopt(CopyReason, Outlook),
     /// Our copy is written again.
     Update(CopyReason, Outlook),
-    /// An object that asks for it is filled.
+    /// An object that asks to be filled is filled.
     Fill(CopyReason),
-    /// A copy goes.
+    /// A copy is deleted.
     Delete(Farewell),
-    /// A copy would go, and waits for a person.
+    /// A copy would be deleted, but waits for a person.
     Hold(Option<Farewell>, CopyRefusal),
-    /// Nothing, although somebody asks for it.
+    /// Nothing is done, although somebody asks for it.
     Leave(CopyRefusal),
-    /// Nothing: the copy of another controller, to which nobody gives any more.
+    /// Nothing is done: another controller made the copy, and no source gives to it any more.
     Unclaimed,
 }
 
 /// What stands where a copy would be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outlook {
-    /// It holds what it should, so only its marks change.
+    /// It has the wanted content, so only its marks change.
     pub same: bool,
-    /// Its type or its immutability forbid an update: it is deleted and made again.
+    /// Its type or its immutability forbid an update: it is deleted and created again.
     pub remade: bool,
 }
 
 impl Foresight {
-    /// Adds the commands that decide what waits for a person, each once.
+    /// Adds, each once, the commands that a person can use to decide what waits.
     pub fn name_orders(&mut self, lease: &ObjectName) {
         let left = self.steps.iter().filter_map(|step| match &step.act {
             Act::Hold(_, refusal) | Act::Leave(refusal) => {
@@ -95,14 +95,14 @@ impl Foresight {
 }
 
 impl Foreseen {
-    /// Whether the cluster would be another afterwards, or would be if a person let it.
+    /// Whether the cluster would be different afterwards, or would be if a person allowed it.
     pub fn is_change(&self) -> bool {
         !matches!(self.act, Act::Leave(_) | Act::Unclaimed)
     }
 }
 
 impl Act {
-    /// The word for it.
+    /// The word for the action in a plan.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Create(_) => "create",
@@ -117,7 +117,7 @@ impl Act {
         }
     }
 
-    /// One word more, where it is left: that of Events and metrics.
+    /// For a refusal, the word that Events and metrics use for it.
     pub fn refusal(&self) -> Option<&'static str> {
         match self {
             Self::Hold(_, refusal) | Self::Leave(refusal) => Some(refusal.word()),
@@ -130,7 +130,7 @@ impl Act {
         }
     }
 
-    /// What was seen of what stands there, where that decides something.
+    /// What was seen at the place, if it matters for the action.
     pub fn outlook(&self) -> Option<Outlook> {
         match self {
             Self::Adopt(_, outlook) | Self::Update(_, outlook) => Some(*outlook),
@@ -143,7 +143,7 @@ impl Act {
         }
     }
 
-    /// Why, for a person.
+    /// The reason, for a person.
     pub fn why(&self) -> String {
         let remade = |why: String, outlook: &Outlook| match outlook.remade {
             true => format!("{why}; its type or immutability forbids an update"),

@@ -12,19 +12,19 @@ use super::signature::SIGNATURE;
 pub enum CopyReason {
     /// There is none yet.
     New,
-    /// It was there and was deleted by somebody.
+    /// The copy existed, and somebody deleted it.
     Deleted,
     /// The source's content changed.
     Source,
-    /// Its own content was changed by somebody.
+    /// Somebody changed the copy's content.
     Edited,
-    /// Its marks are not as they should be.
+    /// The copy's marks are not as they should be.
     Marks,
-    /// It carries our marks and no signature of this object.
+    /// The copy has our marks, but no signature of this object.
     Unsigned,
-    /// Another controller made it, and now it is ours.
+    /// Another controller made it, and now it becomes ours.
     Adopted,
-    /// The source was deleted and made again, or a person gave the place to another one.
+    /// The source was deleted and made again, or a person gave the place to another source.
     OtherSource,
 }
 
@@ -43,14 +43,14 @@ impl fmt::Display for CopyReason {
     }
 }
 
-/// Why a copy goes.
+/// Why a copy is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Farewell {
     /// Its source is gone.
     SourceGone,
     /// Its source no longer gives to this namespace.
     NotGiven,
-    /// The namespace wants no copies.
+    /// The namespace refuses copies.
     Declined,
 }
 
@@ -64,14 +64,14 @@ impl fmt::Display for Farewell {
     }
 }
 
-/// Why nothing is done although somebody asked for it.
+/// Why nothing is done although somebody asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CopyRefusal {
-    /// Something stands there that is not ours.
+    /// A foreign object stands there.
     Foreign,
-    /// It says that we made it, and no key that we know signed that.
+    /// Its marks say that we made it, but no key that we know signed it.
     Unverified(CopiedKind, ObjectPlace),
-    /// It says that we made it, nothing signed that, and no source gives to it.
+    /// Its marks say that we made it, but it has no signature, and no source gives to it.
     Unsigned,
     /// A source of the same name stands there.
     Occupied,
@@ -83,32 +83,32 @@ pub enum CopyRefusal {
     Declined,
     /// The source does not let this namespace pull.
     Denied,
-    /// There is no such source, or it allows nothing.
+    /// The source does not exist, or allows nothing.
     NoSource(ObjectPlace),
-    /// Pulling is turned off.
+    /// Pulling is switched off in the configuration.
     PullOff,
-    /// A type that is never copied.
+    /// The source has a type that is never copied.
     Type(String),
-    /// A name that the control plane uses.
+    /// The control plane uses this name.
     ControlPlane,
     /// The source's annotations cannot be read.
     Unclear,
     /// Too many copies would go at once.
     Brake(Box<Braked>),
-    /// The API server, a webhook or RBAC says no.
+    /// The API server, a webhook or RBAC refuses the write.
     Failed(String),
 }
 
 /// Copies of a source that wait for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Braked {
-    /// Whose.
+    /// The source of the copies.
     pub source: Source,
     /// How many wait.
     pub held: usize,
-    /// How many would be deleted without asking.
+    /// How many may be deleted without an order.
     pub most: usize,
-    /// They wait because of this.
+    /// Set when they are held because too many sources vanished.
     pub mass: Option<Mass>,
 }
 
@@ -131,12 +131,12 @@ impl fmt::Display for Braked {
 }
 
 impl CopyRefusal {
-    /// Whether it is about the object that stands there, and no source has to do with it.
+    /// Whether the refusal is about the object that stands there, and not about a source.
     pub fn is_of_the_object(&self) -> bool {
         matches!(self, Self::Unverified(..) | Self::Unsigned)
     }
 
-    /// What a person may order about it, where it is told at the source that asks.
+    /// The order that a person can give about this refusal, for a message at the source that asks.
     pub fn order(&self, kind: CopiedKind, source: &ObjectPlace) -> Option<Order> {
         match self {
             Self::Brake(braked) => Some(Order::Release(braked.source.clone(), braked.held)),

@@ -1,23 +1,23 @@
-//! Which namespaces a source speaks of: by name, by label, or both.
+//! The namespaces that a source gives to: by name, by label, or both.
 
 use super::pattern::PatternList;
 use super::selector::{Labels, Selector};
 
-/// A namespace as far as scopes go.
+/// The part of a namespace that a scope looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its labels, or nothing where they may not be read.
+    /// Its labels, or nothing if we may not read them.
     pub labels: Option<&'a Labels>,
 }
 
-/// Namespaces, as one pair of annotations says.
+/// The namespaces of one pair of annotations.
 #[derive(Debug, Clone, Default)]
 pub struct NamespaceScope {
     names: Names,
     selector: Option<Selector>,
-    /// Whether labels decide anything: then a namespace whose labels are unknown is not in it,
+    /// Whether the labels matter: then a namespace whose labels are unknown is not in the scope,
     /// whatever its name.
     asks_labels: bool,
 }
@@ -47,8 +47,8 @@ impl NamespaceScope {
         }
     }
 
-    /// The same, and namespaces with such labels too. Nothing means a selector that cannot be read:
-    /// it selects none.
+    /// The same namespaces, and those with matching labels. Nothing means an unreadable selector:
+    /// it selects no namespace.
     #[must_use]
     pub fn or_selected(mut self, selector: Option<Selector>) -> Self {
         self.selector = selector;
@@ -56,7 +56,7 @@ impl NamespaceScope {
         self
     }
 
-    /// Whether a namespace is in it.
+    /// Whether a namespace is in the scope.
     pub fn covers(&self, target: Target<'_>) -> bool {
         if self.asks_labels && target.labels.is_none() {
             return false;

@@ -9,7 +9,7 @@ use super::pattern::budget::Cost;
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
 
-/// All of its requirements must be met.
+/// A selector: all of its requirements must be met.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selector {
     requirements: Vec<Requirement>,
@@ -31,7 +31,7 @@ enum Test {
 }
 
 impl Selector {
-    /// What reading a text may cost: its words, each with an entry of its own.
+    /// The largest cost of parsing a text: its bytes, and one entry for each comma-separated part.
     pub fn cost(text: &str) -> Cost {
         let entries = 1 + text.bytes().filter(|byte| *byte == b',').count();
         Cost {
@@ -40,7 +40,7 @@ impl Selector {
         }
     }
 
-    /// Reads one; a text without any requirement is none.
+    /// Parses a selector; a text without any requirement is an error.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let error = |why| SelectorError {
             selector: text.into(),
@@ -67,7 +67,7 @@ impl Selector {
     }
 }
 
-/// At commas that are not within parentheses.
+/// Splits the text at commas that are not within parentheses.
 fn split(text: &str) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut inside) = (Vec::new(), 0, false);
     for (at, character) in text.char_indices() {
@@ -110,7 +110,7 @@ fn requirement(text: &str) -> Result<Requirement, &'static str> {
     })
 }
 
-/// `a in (b, c` and `a notin (b`.
+/// Parses `a in (b, c` and `a notin (b`.
 fn set(text: &str) -> Result<Requirement, &'static str> {
     let (head, list) = text.split_once('(').ok_or("its parentheses do not match")?;
     let values = list.split(',').map(value).collect::<Result<_, _>>()?;
@@ -143,7 +143,7 @@ fn value(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Why a text is no selector.
+/// Why a text is not a selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectorError {
     selector: String,

@@ -1,16 +1,17 @@
-//! Signatures on copies: what keyferry made, as only the holder of a key can say it.
+//! Signatures on copies: proof that keyferry made them, which only the holder of a key can give.
 //!
-//! Whoever may write Secrets in a namespace can invent every label, annotation and field manager
-//! there. So the label says where to look, and the signature says what is true: a keyed MAC over
-//! the copy's place, its source, the source's uid and version, and over which object in that place
-//! is meant:
+//! Everyone who may write Secrets in a namespace can invent any label, annotation and field manager
+//! there. So the label only says where to look, and the signature is the proof. It is a keyed MAC
+//! over the copy's place, its source, the source's uid and version, and over which object in that
+//! place is meant:
 //!
-//! - moved to another place, or changed in any of these, a signature fits no more;
-//! - put on an object that was made later in the same place, it says nothing about that one.
+//! - when a copy is moved to another place, or any of these parts changes, the signature is
+//!   invalid;
+//! - on an object that was made later in the same place, the signature proves nothing.
 //!
-//! A copy's own uid is only known after it was created, and a second write for each would be too
-//! much. So what is created is bound to the time of signing: an object that the server made later
-//! than that is another one.
+//! The uid of a copy is known only after its creation, and a second write for each copy would be
+//! too much. So the signature of a new copy contains the time of signing: an object that the server
+//! made later than that is another object.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,19 +25,21 @@ use super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use crate::base::material::SecretBytes;
 pub use crate::base::observed::Verdict;
 
-/// The annotation that holds it.
+/// The annotation that holds the signature.
 pub const SIGNATURE: &str = "keyferry.io/signature";
 
-/// Bytes of a key, at least: as many as a MAC has.
+/// The smallest length of a key, in bytes: the length of a MAC.
 pub const KEY_SIZE: usize = 32;
 
-/// Before everything that is signed, so that the keys can never be used for something else.
+/// The first bytes of everything that is signed, so that a signature cannot be used for another
+/// purpose.
 const PURPOSE: &str = "keyferry copy 1";
 
-/// Our clock and the server's may differ by so many seconds; by more, a new copy is signed twice.
+/// Our clock and the server's may differ by this many seconds; if they differ by more, a new copy
+/// is signed twice.
 const SKEW: i64 = 300;
 
-/// Keys by name, and the Secret that holds them. The last name in order signs, all of them verify.
+/// Keys by name, and the Secret that holds them. The last name in order signs, all keys verify.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Keys {
     at: ObjectPlace,
@@ -46,18 +49,18 @@ pub struct Keys {
 /// Why the content of a Secret cannot be used as keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarkKeyError {
-    /// It holds nothing.
+    /// The Secret is empty.
     #[error("it holds no key")]
     Empty,
-    /// A key that could be guessed.
+    /// A key is so short that it could be guessed.
     #[error("its key `{0}` has less than {KEY_SIZE} bytes")]
     Short(String),
-    /// Who may write the source of a copy would choose our key.
+    /// The Secret is a copy: everyone who may write its source could choose our key.
     #[error("it carries annotations about copies")]
     Copied,
 }
 
-/// What is signed of a copy.
+/// The signed facts about a copy.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedStatement<'a> {
     /// Its kind.
@@ -66,25 +69,25 @@ pub struct SignedStatement<'a> {
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
-    /// Of what it is a copy.
+    /// The source of the copy.
     pub origin: CopyOrigin<'a>,
 }
 
-/// Of what something is a copy.
+/// The source of a copy.
 #[derive(Debug, Clone, Copy)]
 pub enum CopyOrigin<'a> {
-    /// Of an object with annotations, in one of its versions.
+    /// An object with annotations, in one of its versions.
     Object(&'a ObjectPlace, Uid, ResourceVersion),
-    /// Of what a configuration declares.
+    /// A declaration of the configuration.
     Declared(&'a str),
 }
 
-/// Which object in a place is meant.
+/// Which object in a place the signature is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// One that is being created at this time, in seconds since 1970.
+    /// An object that is created at this time, in seconds since 1970.
     Created(i64),
-    /// One that stands there.
+    /// The object with this uid.
     Object(Uid),
 }
 
@@ -93,12 +96,12 @@ pub enum Bound {
 pub struct Carrier<'a> {
     /// Its uid.
     pub uid: Uid,
-    /// When the server made it, as it says so.
+    /// Its creation time, as the server states it.
     pub created: &'a str,
 }
 
 impl Keys {
-    /// The content of a Secret.
+    /// Reads the keys from the content of a Secret.
     pub fn read(
         at: ObjectPlace,
         content: impl IntoIterator<Item = (String, SecretBytes)>,
@@ -113,19 +116,19 @@ impl Keys {
         }
     }
 
-    /// The Secret that holds them.
+    /// The Secret that holds the keys.
     pub fn at(&self) -> &ObjectPlace {
         &self.at
     }
 
-    /// Second owners of them all.
+    /// A second copy of all keys.
     pub fn content(&self) -> BTreeMap<String, SecretBytes> {
         let keys = self.keys.iter();
         keys.map(|(name, key)| (name.clone(), key.duplicate()))
             .collect()
     }
 
-    /// The text of a signature; nothing where there is no key.
+    /// The text of a signature; nothing if there is no key.
     pub fn sign(&self, statement: &SignedStatement<'_>, bound: Bound) -> Option<String> {
         let (name, key) = self.keys.last_key_value()?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
@@ -134,7 +137,7 @@ impl Keys {
         Some(format!("{name}:{bound}:{mac}"))
     }
 
-    /// What the text of a signature says of an object about which this is stated.
+    /// Checks the signature text of an object against this statement.
     pub fn verify(
         &self,
         text: Option<&str>,
@@ -151,7 +154,7 @@ impl Keys {
         }
     }
 
-    /// Which object a signature is of, if a key of ours made it.
+    /// The object that a signature is for, if one of our keys made it.
     fn bound(&self, text: &str, statement: &SignedStatement<'_>) -> Option<Bound> {
         let mut parts = text.splitn(3, ':');
         let (name, bound, mac) = (parts.next()?, parts.next()?, parts.next()?);
@@ -164,7 +167,8 @@ impl Keys {
 }
 
 impl SignedStatement<'_> {
-    /// Each part with its length before it, so that no two statements are the same bytes.
+    /// The signed bytes: each part follows its length, so that two different statements never have
+    /// the same bytes.
     fn bytes(&self, bound: Bound) -> Vec<u8> {
         let Self {
             kind,

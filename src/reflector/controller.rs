@@ -1,5 +1,5 @@
-//! The one task that owns the index: it takes in what is seen and what came of jobs, and gives out
-//! the next ones.
+//! The only task that owns the index: it takes in events and the results of jobs, and gives out the
+//! next jobs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,27 +29,27 @@ use crate::reflect::place::{CopiedKind, ObjectPlace};
 use crate::reflect::reason::CopyRefusal;
 use crate::reflect::signature::Keys;
 
-/// Parts of lists and single changes on their way; each is small, and a full channel only slows the
+/// Capacity for parts of lists and single changes; each is small, and a full channel only slows the
 /// watches.
 const CHANNEL: usize = 64;
 
-/// One copy is compared with its source, whatever its metadata says.
+/// How often one copy is compared with its source, even if its metadata did not change.
 const ROTATION: Duration = Duration::from_secs(2);
 
-/// Figures are counted, and values dropped.
+/// How often the numbers are counted and unused values dropped.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
-/// One Event may take so long; it is told again when it happens again.
+/// How long sending one Event may take; it is sent again when the same happens again.
 const LETTER: Duration = Duration::from_secs(5);
 
-/// Keeps copies right until `shutdown`, while this replica holds the Lease.
+/// Keeps copies up to date until `shutdown`, while this replica holds the Lease.
 pub async fn run(
     config: &Reflector,
     cluster: &Kubernetes,
     liveness: &Liveness,
     shutdown: impl Future<Output = ()>,
 ) {
-    // With another configuration the former candidate is still there.
+    // After a change of the configuration, the former candidate still exists.
     liveness.resign().await;
     let lease = resolve(&config.lease, &cluster.namespace);
     let candidate = Arc::new(Candidate::new(cluster, lease, liveness));
@@ -73,8 +73,8 @@ pub async fn run(
     candidate.resign().await;
 }
 
-/// Works with the keys of the marks. With other keys it ends, and begins again with what the Lease
-/// says then.
+/// Works with these keys. When the keys change it ends, and begins again with the annotations that
+/// the Lease has then.
 async fn lead(
     config: &Reflector,
     cluster: &Kubernetes,
@@ -89,7 +89,7 @@ async fn lead(
     }
 }
 
-/// Follows the cluster and does what the index says, for as long as it is asked to.
+/// Follows the cluster and does the index's jobs until it is dropped.
 async fn drive(
     config: &Reflector,
     cluster: &Kubernetes,
@@ -98,7 +98,7 @@ async fn drive(
     (mut orders, reserved): (mpsc::Receiver<Order>, String),
 ) {
     let (sender, mut signals) = mpsc::channel(CHANNEL);
-    // They end with this set.
+    // The watches end when this set is dropped.
     let _watches = follow(config, cluster, liveness, &sender);
     drop(sender);
     let worker = Worker::new(cluster.until(Instant::now()), config, Arc::clone(keys));
@@ -182,7 +182,7 @@ fn follow(
     watches
 }
 
-/// Puts what one watch sees beside what the others see.
+/// Sends the events of one watch into the common channel.
 async fn forward<T: DeserializeOwned + Versioned>(
     follow: Follow<T>,
     signal: impl Fn(KindView<T>) -> Signal,
@@ -199,15 +199,15 @@ async fn forward<T: DeserializeOwned + Versioned>(
     tokio::join!(follow.run(sender), forward);
 }
 
-/// What is seen.
+/// An event of a watch.
 enum Signal {
-    /// Of namespaces.
+    /// Event of namespaces.
     Namespaces(KindView<NamespaceMetadata>),
-    /// Of Secrets or ConfigMaps, in one namespace or in all.
+    /// Event of Secrets or ConfigMaps, in one namespace or in all.
     Objects(CopiedKind, Option<Arc<str>>, KindView<Metadata>),
 }
 
-/// The namespaces that are watched one by one; one nothing: all at once.
+/// The namespaces that are watched one by one; a single `None` means all at once.
 pub(super) fn scopes(config: &Reflector) -> Vec<Option<Arc<str>>> {
     match &config.rules.namespaces {
         None => vec![None],
@@ -218,11 +218,11 @@ pub(super) fn scopes(config: &Reflector) -> Vec<Option<Arc<str>>> {
     }
 }
 
-/// The index and what surrounds it.
+/// The index and the tools around it.
 struct Desk {
     index: Index,
     start: Instant,
-    /// Lists that are still to be completed once.
+    /// Lists that were not complete yet.
     missing: BTreeSet<(CopiedKind, Option<Arc<str>>)>,
     liveness: Liveness,
     wishes: Option<u64>,
@@ -354,7 +354,7 @@ impl Desk {
         self.liveness.done(job, how);
     }
 
-    /// Hands on what people should know.
+    /// Passes on the messages for people.
     fn tell(&mut self) {
         for told in self.index.news() {
             self.teller.take(told, &self.lease, Instant::now());

@@ -1,5 +1,5 @@
-//! One number for what an object holds. Its key is this process's own, so the number means nothing
-//! to anyone else.
+//! One number for the content of an object. Its key belongs to this process, so the number means
+//! nothing to anybody else.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -12,7 +12,7 @@ use crate::reflect::index::Digest;
 #[derive(Default)]
 pub(super) struct Hashing(RandomState);
 
-/// What goes into the number.
+/// The parts of an object that the number covers.
 pub(super) struct Digested<'a> {
     /// A Secret's type.
     pub(super) kind: &'a str,
@@ -20,12 +20,13 @@ pub(super) struct Digested<'a> {
     pub(super) of: &'a Whole,
     /// Labels and annotations that are copied.
     pub(super) words: &'a [BTreeMap<String, String>; 2],
-    /// Where set, only keys that this object has.
+    /// If set, only keys that this object has.
     pub(super) only: Option<&'a Whole>,
 }
 
 impl Hashing {
-    /// Equal objects have equal numbers; others, but for one chance in 2⁶⁴, do not.
+    /// The number of an object. Equal objects have equal numbers; different objects have different
+    /// ones, with a chance of error of 1 in 2⁶⁴.
     pub(super) fn of(&self, held: &Digested<'_>) -> Digest {
         let mut hasher = self.0.build_hasher();
         held.kind.hash(&mut hasher);
@@ -45,7 +46,7 @@ impl Hashing {
     }
 }
 
-/// Keys that an object has and another one has not.
+/// Keys of an object that another object does not have.
 pub(super) fn extra(of: &Whole, beside: &Whole) -> Vec<(&'static str, String)> {
     let missing = |from: &BTreeMap<String, SecretBytes>, other: &BTreeMap<String, SecretBytes>| {
         let keys = from.keys().filter(|key| !other.contains_key(*key));

@@ -1,5 +1,5 @@
-//! What people are told: a line in the log for each refusal, and one Event per object and reason,
-//! however many places it is of.
+//! Messages for people: a line in the log for each refusal, and one Event per object and reason,
+//! even if the reason concerns many places.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,40 +13,40 @@ use crate::kubernetes::event::Notice;
 use crate::reflect::index::{IndexNotice, NoticeText};
 use crate::reflect::place::{CopiedKind, ObjectPlace};
 
-/// So long more of the same is waited for: one Event then tells of all of it.
+/// How long more of the same is collected, so that one Event reports all of it.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// Places that are named.
+/// How many places an Event names.
 const NAMED: usize = 5;
 
-/// Events of one turn; the others wait for the next, a second later.
+/// Events of one turn; the others are sent a second later.
 const TURN: usize = 10;
 
-/// Objects and reasons that are remembered.
+/// How many objects and reasons are remembered.
 const MOST: usize = 2000;
 
-/// Of these, those of one namespace: its owner cannot take the others' room. More at once tell a
-/// person nothing.
+/// How many of these may belong to one namespace, so that its owner cannot fill the space of
+/// others. More Events at once do not help a person.
 const MOST_OF_ONE: usize = 50;
 
-/// An Event that was not told again for so long begins again: the API server has forgotten it by
+/// After this time without a repetition an Event starts again: the API server has deleted it by
 /// then.
 const FORGET: Duration = Duration::from_secs(3600);
 
 type Key = (CopiedKind, ObjectPlace, &'static str);
 
-/// What is to be told.
+/// Events to be sent.
 #[derive(Default)]
 pub(super) struct Teller {
     open: BTreeMap<Key, Topic>,
-    /// How many are open, by namespace.
+    /// How many are remembered, by namespace.
     counts: BTreeMap<Arc<str>, usize>,
 }
 
 struct Topic {
     places: BTreeSet<ObjectPlace>,
     why: String,
-    /// Since when it waits to be told; nothing when it was.
+    /// Since when it waits to be sent; nothing after it was sent.
     waits: Option<Instant>,
     told: Instant,
     since: String,
@@ -64,7 +64,7 @@ pub(super) struct Letter {
 }
 
 impl Teller {
-    /// Takes in news, and logs them.
+    /// Takes in messages, and logs them.
     pub(super) fn take(&mut self, told: IndexNotice, lease: &ObjectName, now: Instant) {
         let IndexNotice { kind, at, what } = told;
         match what {
@@ -105,7 +105,7 @@ impl Teller {
         topic.waits.get_or_insert(now);
     }
 
-    /// Whether one more may be remembered. One that was told makes room for one that was not.
+    /// Whether one more may be remembered. An Event that was sent is forgotten first.
     fn has_room(&mut self, namespace: &Arc<str>) -> bool {
         let of_one = self.counts.get(namespace).copied().unwrap_or_default();
         if of_one < MOST_OF_ONE && self.open.len() < MOST {
@@ -135,7 +135,7 @@ impl Teller {
         was_there
     }
 
-    /// Events whose time has come: one of each namespace before a second one of any.
+    /// Events that are due: one of each namespace before a second one of any.
     pub(super) fn letters(&mut self, now: Instant) -> Vec<Letter> {
         let old = |topic: &Topic| topic.waits.is_none() && now - topic.told > FORGET;
         let old: Vec<Key> = self
@@ -199,7 +199,7 @@ fn message(at: &ObjectPlace, places: &BTreeSet<ObjectPlace>, why: &str) -> Strin
 }
 
 impl Letter {
-    /// Sends it. That nobody may write Events stops nothing else.
+    /// Sends the Event. A missing right to write Events stops nothing else.
     pub(super) async fn send(self, cluster: Kubernetes) {
         let topic = format!(
             "{}.keyferry.{}",
@@ -241,8 +241,8 @@ mod tests {
         }
     }
 
-    /// A tenant with thousands of wrong mirrors silences neither another tenant nor its own next
-    /// mistake.
+    /// The thousands of wrong mirrors of one tenant hide neither another tenant's mistakes nor its
+    /// own next one.
     #[test]
     fn row_103_a_namespace_has_a_quota_of_events() {
         let lease = ObjectName {

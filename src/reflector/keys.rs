@@ -1,8 +1,8 @@
-//! The keys of the marks: had before anything is decided, and looked at again for as long as we
+//! The keys of the marks: they are read before anything is decided, and checked again while we
 //! work.
 //!
-//! Without them no copy could be told from what only looks like one, so nothing is done before they
-//! are there.
+//! Without the keys our copies cannot be distinguished from imitations, so nothing is done before
+//! they are there.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::kubernetes::{Error, Kubernetes};
 use crate::process::time_limit::chance;
 use crate::reflect::signature::Keys;
 
-/// Between two looks: a rotation is seen so soon.
+/// Time between two looks, so a rotation is seen this soon.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// All tries of one look.
+/// Time for all attempts of one look.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between two attempts to have them, at first and at most.
+/// Waits between two attempts to get the keys: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Reads them, or makes the first one, however long that takes. What is wrong is told once.
+/// Reads the keys, or makes the first one, however long that takes. A problem is logged once.
 pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, liveness: &Liveness) -> Keys {
     let (mut errors, mut told) = (0, String::new());
     loop {
@@ -43,8 +43,8 @@ pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, liveness: &Liv
     }
 }
 
-/// Waits until the Secret holds other keys than these. One that was deleted is put back:
-/// whoever starts next needs the keys.
+/// Waits until the Secret contains other keys than these. A deleted Secret is written again: a
+/// replica that starts next needs the keys.
 pub(super) async fn changed(cluster: &Kubernetes, at: &ObjectName, known: &Keys) {
     let mut told = String::new();
     loop {

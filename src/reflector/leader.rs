@@ -1,9 +1,9 @@
-//! Who of several replicas works: the holder of a Lease, and nobody whose hold may have ended.
+//! Which of several replicas works: the holder of a Lease, and nobody whose hold may have ended.
 //!
-//! Time is measured here and never compared with another machine's clock: another's hold ends when
-//! its Lease was not renewed for as long as it asked for, counted from when we saw it change. Our
-//! own ends earlier than others believe, and each write asks the [`Fence`] first; one that slips
-//! through a pause fails on the version that it names.
+//! Time is measured here and never compared with another machine's clock. The hold of another
+//! replica ends if its Lease was not renewed for the duration that it asked for, counted from the
+//! last change that we saw. Our hold ends for us earlier than for others, and each write asks the
+//! [`Fence`] first. A write that is delayed until after the end fails on the version that it names.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -19,23 +19,23 @@ use crate::kubernetes::pod::host_name;
 use crate::kubernetes::{Error, Kubernetes};
 use crate::reflect::order::Order;
 
-/// How long others wait for the next sign of us.
+/// How long others wait for our next renewal.
 const HOLD: Duration = Duration::from_secs(15);
 
-/// How long we believe it ourselves, counted from before we asked.
+/// How long we trust our hold, counted from before the request.
 const BELIEF: Duration = Duration::from_secs(10);
 
 const RENEWAL: Duration = Duration::from_secs(3);
 
-/// After a renewal that failed: the hold is short.
+/// Wait after a failed renewal: the hold is short.
 const RETRY: Duration = Duration::from_millis(300);
 
 const LOOK: Duration = Duration::from_secs(2);
 
-/// One attempt.
+/// Time limit of one attempt.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// One candidate.
+/// A replica that wants the Lease.
 pub(super) struct Candidate {
     cluster: Kubernetes,
     at: ObjectName,
@@ -82,7 +82,7 @@ impl Candidate {
         }
     }
 
-    /// Waits until the Lease is ours, and gives it.
+    /// Waits until the Lease is ours, and returns it.
     pub(super) async fn win(&self) -> StoredLease {
         let mut seen: Option<(String, Instant)> = None;
         let mut told = String::new();
@@ -116,7 +116,7 @@ impl Candidate {
         }
     }
 
-    /// The Lease, or whom we wait for.
+    /// The Lease, or the name of its present holder.
     async fn attempt(
         &self,
         seen: &mut Option<(String, Instant)>,
@@ -146,7 +146,7 @@ impl Candidate {
         }
     }
 
-    /// Renews the Lease until it is lost, and passes on what people wrote on it.
+    /// Renews the Lease until it is lost, and passes on the orders that people write on it.
     pub(super) async fn hold(&self, mut lease: StoredLease, orders: mpsc::Sender<Order>) {
         let mut until = Instant::now() + BELIEF;
         loop {
@@ -178,13 +178,13 @@ impl Candidate {
         tracing::warn!(lease = %self.at, "not leading any more");
     }
 
-    /// Nothing when somebody else holds it.
+    /// Nothing if somebody else holds the Lease.
     async fn renew(&self, lease: &StoredLease) -> Result<Option<StoredLease>, Error> {
         let cluster = self.cluster();
         match cluster.claim(&self.claim(), Some(lease)).await {
             Ok(lease) => Ok(Some(lease)),
             Err(Error::Raced(_)) => {
-                // A person who annotated it raced us too: that is no loss.
+                // A person's annotation causes the same conflict, and then the Lease is not lost.
                 let found = cluster.lease(&self.at).await?;
                 let still = found.filter(|found| found.holder() == Some(&self.holder));
                 match still {
@@ -200,7 +200,7 @@ impl Candidate {
         match Order::parse(key, text) {
             Some(order) => {
                 tracing::warn!(?order, "a person ordered this");
-                // Nobody listens only when all of it ends.
+                // The receiver is gone only at the end of the whole reflector.
                 let _ = orders.send(order).await;
             }
             None => {
@@ -219,7 +219,7 @@ impl Candidate {
         self.liveness.leads(false);
     }
 
-    /// Gives the Lease back, so that the next one need not wait.
+    /// Gives the Lease back, so that the next holder need not wait.
     pub(super) async fn resign(&self) {
         if !self.fence.is_open() {
             return;
@@ -240,7 +240,7 @@ impl Candidate {
     }
 }
 
-/// The machine's name, which is the pod's, and a number that no other process has.
+/// The machine's name, which in a pod is the pod's name, and a number that no other process has.
 fn identity() -> String {
     let name = host_name().unwrap_or_default();
     let number = RandomState::new().build_hasher().finish();

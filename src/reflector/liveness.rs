@@ -1,4 +1,4 @@
-//! Whether what we follow still moves: a process that runs and hears nothing is not alive.
+//! Whether the watches still work: a process that runs and gets no events is not alive.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,12 +11,12 @@ use super::metrics::ENDS;
 use super::status::Named;
 use crate::base::lock::locked;
 
-/// A watch that was silent for so long is stuck: the server sends something about every minute, and
-/// a silent connection is given up long before.
+/// A watch that was silent for this long is stuck: the server sends something about every minute,
+/// and a silent connection is dropped long before this.
 const STUCK: Duration = Duration::from_secs(420);
 
-/// Figures of a running reflector, and when each of its watches was last heard of. Shared with
-/// whoever serves them.
+/// Numbers of a running reflector, and when each of its watches last had an event. Shared with the
+/// server of probes and metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Liveness(Arc<Mutex<WatchState>>);
 
@@ -31,12 +31,12 @@ pub(super) struct WatchState {
     pub(super) refusals: BTreeMap<&'static str, usize>,
     pub(super) leads: bool,
     ready: bool,
-    /// Why it does not work, and whether that is as it should be.
+    /// Why the reflector does not work, and whether that is normal.
     waits: Option<(String, bool)>,
     candidate: Option<Arc<Candidate>>,
 }
 
-/// How many there are now.
+/// Present numbers.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Counts {
     pub(super) wanted: usize,
@@ -50,17 +50,17 @@ impl Liveness {
         locked(&self.0)
     }
 
-    /// A watch is meant to live from now on.
+    /// From now on a watch is expected to be alive.
     pub(super) fn expect(&self, watch: &str) {
         self.state().heard.insert(watch.to_owned(), Instant::now());
     }
 
-    /// Something was heard of it.
+    /// A watch had an event.
     pub(super) fn heard(&self, watch: &str) {
         self.expect(watch);
     }
 
-    /// Everything of it was listed.
+    /// The list of a watch is complete.
     pub(super) fn listed(&self, watch: &str) {
         let mut state = self.state();
         state.heard.insert(watch.to_owned(), Instant::now());
@@ -74,7 +74,7 @@ impl Liveness {
         *self.state().done.entry((job, how)).or_default() += 1;
     }
 
-    /// Takes new counts.
+    /// Sets the present numbers.
     pub(super) fn count(&self, set: impl FnOnce(&mut Counts)) {
         set(&mut self.state().counts);
     }
@@ -87,7 +87,7 @@ impl Liveness {
         self.state().named = named;
     }
 
-    /// Whether this replica works. One that does not follows nothing.
+    /// Sets whether this replica holds the Lease. A replica without it follows nothing.
     pub(super) fn leads(&self, leads: bool) {
         let mut state = self.state();
         state.leads = leads;
@@ -99,12 +99,12 @@ impl Liveness {
         }
     }
 
-    /// It waits for nothing any more.
+    /// The reflector waits for nothing any more.
     pub(super) fn works(&self) {
         self.state().waits = None;
     }
 
-    /// It waits for the Lease, or for the keys of the marks.
+    /// The reflector waits for the Lease, or for the keys of the marks; `well` if that is normal.
     pub(super) fn waits(&self, why: String, well: bool) {
         self.state().waits = Some((why, well));
     }
@@ -113,12 +113,12 @@ impl Liveness {
         self.state().ready = ready;
     }
 
-    /// Who would have to give the Lease back.
+    /// Sets the candidate that must give the Lease back at the end.
     pub(super) fn candidate(&self, candidate: &Arc<Candidate>) {
         self.state().candidate = Some(Arc::clone(candidate));
     }
 
-    /// Gives the Lease back, where this replica holds it, so that the next one need not wait.
+    /// Gives the Lease back if this replica holds it, so that the next holder need not wait.
     pub async fn resign(&self) {
         let candidate = self.state().candidate.take();
         if let Some(candidate) = candidate {
@@ -126,12 +126,12 @@ impl Liveness {
         }
     }
 
-    /// There is nothing to follow any more.
+    /// There are no watches any more.
     pub fn forget(&self) {
         *self.state() = WatchState::default();
     }
 
-    /// Whether it is ready, and a line about it; nothing where nothing is followed.
+    /// Whether the reflector is ready, and a line about it; nothing without a reflector.
     pub fn readiness(&self) -> Option<(bool, String)> {
         let state = self.state();
         if let Some((why, well)) = &state.waits {
@@ -155,12 +155,12 @@ impl Liveness {
         Some((state.ready, line))
     }
 
-    /// Whether all was listed once.
+    /// Whether every list was complete once.
     pub fn is_ready(&self) -> bool {
         self.state().ready
     }
 
-    /// Whether every watch was heard of lately.
+    /// Whether every watch had an event recently.
     pub fn is_alive(&self) -> bool {
         let state = self.state();
         state.heard.values().all(|at| at.elapsed() < STUCK)

@@ -1,5 +1,5 @@
-//! The figures of a running reflector under the names that `/metrics` has for them. The names are a
-//! promise: docs/metrics.md explains them, deploy/ uses them.
+//! The numbers of a running reflector under their names in `/metrics`. The names are a promise:
+//! docs/metrics.md explains them, deploy/ uses them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::base::metric::{Figure, Metric, Value, counter, float, gauge, single, 
 
 type Read = fn(&WatchState) -> Vec<Value>;
 
-/// How each job can end: a series is there before the first one does.
+/// The possible results of each job: each series exists before its first event.
 pub(super) const ENDS: [(&str, &str); 16] = [
     ("read", "ok"),
     ("read", "absent"),

@@ -1,8 +1,8 @@
-//! What a reflector would do if it started now: one listing, the index's own decisions, and nothing
-//! but reading.
+//! What a reflector would do if it started now: one listing, then the decisions of the index, and
+//! only reads.
 //!
-//! Neither the Lease nor Events are touched: the Lease is read for what it says of reserved places.
-//! Whatever a decision needs to know of values is compared here and dropped.
+//! Neither the Lease nor Events are written: the Lease is only read for its reserved places. Values
+//! that a decision needs are compared here and dropped.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::{CopiedKind, ResourceVersion};
 use crate::reflect::preview::{Foresight, Outlook};
 
-/// Looks at the whole cluster, or at the namespaces that the configuration names.
+/// Reads the whole cluster, or the namespaces that the configuration names.
 pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresight, Failure> {
     let at = resolve(&config.mark_key, &cluster.namespace);
     let keys = Arc::new(cluster.mark_keys_to_plan(&at).await?);
@@ -91,13 +91,13 @@ async fn list(
     Ok(())
 }
 
-/// What was seen.
+/// The result of a read.
 enum Seen {
     /// A source.
     Source(Metadata, Content),
     /// A copy.
     Copy(Metadata, ResourceVersion, Digest),
-    /// What stands where something would be written.
+    /// The object at the place where a copy would be written.
     Basis(Outlook),
 }
 
@@ -124,7 +124,7 @@ async fn look(worker: &Worker, job: CopyJob) -> (CopyJob, Result<Option<Seen>, E
     (job, seen)
 }
 
-/// Takes it in; gives why something stays unknown.
+/// Takes in the result of a read; gives the reason if something stays unknown.
 fn learn(
     forecast: &mut Forecast,
     job: &CopyJob,

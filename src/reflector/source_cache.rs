@@ -1,5 +1,5 @@
-//! Sources that are being copied, for as long as they are: read once for a thousand copies, wiped a
-//! moment after the last.
+//! Sources that are being copied: each is read once for a thousand copies, and wiped a moment after
+//! the last copy.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,25 +13,25 @@ use crate::kubernetes::copy::Whole;
 use crate::reflect::index::Digest;
 use crate::reflect::place::{CopiedKind, ObjectPlace};
 
-/// Nobody asked for it for so long: it is dropped.
+/// A source that nobody used for this long is dropped.
 const SHELF_LIFE: Duration = Duration::from_secs(3);
 
-/// So many at once; a Secret is at most 1 MiB.
+/// The most sources at once; a Secret is at most 1 MiB.
 const MOST: usize = 16;
 
-/// A source, and what its copies get beside data.
+/// A source, and the metadata that its copies get.
 pub(super) struct CachedSource {
     /// The object.
     pub(super) whole: Whole,
     /// Labels and annotations that are copied.
     pub(super) words: [BTreeMap<String, String>; 2],
-    /// Of all that a copy takes over.
+    /// Digest of everything that a copy takes over.
     pub(super) digest: Digest,
 }
 
 type Cell = Arc<OnceCell<Option<Arc<CachedSource>>>>;
 
-/// See the module.
+/// The cache; see the module.
 #[derive(Default)]
 pub(super) struct SourceCache(Mutex<HashMap<(CopiedKind, ObjectPlace), (Cell, Instant)>>);
 
@@ -40,7 +40,7 @@ impl SourceCache {
         locked(&self.0)
     }
 
-    /// What is there already, or what `read` gives; several who ask at once cause one reading.
+    /// The cached source, or the result of `read`; several callers at once share one read.
     pub(super) async fn get<E>(
         &self,
         kind: CopiedKind,
@@ -58,7 +58,7 @@ impl SourceCache {
         cell.get_or_try_init(|| read).await.cloned()
     }
 
-    /// It was read again.
+    /// Replaces a source that was read again.
     pub(super) fn put(
         &self,
         kind: CopiedKind,
@@ -71,14 +71,14 @@ impl SourceCache {
         lease_cache.insert((kind, place.clone()), (cell, Instant::now()));
     }
 
-    /// Drops what nobody asks for any more.
+    /// Drops sources that nobody uses any more.
     pub(super) fn clear(&self) {
         self.lease_cache()
             .retain(|_, (_, used)| used.elapsed() < SHELF_LIFE);
     }
 }
 
-/// The one that was not asked for longest makes room; whoever holds it still has it.
+/// Removes the source that was unused for longest; a caller that has it can keep using it.
 fn make_room(
     lease_cache: &mut HashMap<(CopiedKind, ObjectPlace), (Cell, Instant)>,
     for_whom: &(CopiedKind, ObjectPlace),

@@ -1,4 +1,4 @@
-//! How a reflector stands, for people: names and reasons, never a value.
+//! The status of a reflector, for people: names and reasons, never a value.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::liveness::{Counts, Liveness};
 use crate::reflect::index::Index;
 
-/// So many sources and refused places are named: a cluster may have thousands.
+/// How many sources and refused places are named: a cluster may have thousands.
 const NAMED: usize = 50;
 
 /// Copies by annotation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReflectorStatus {
-    /// Whether it does its work, or another replica does.
+    /// Whether it works, or another replica does.
     pub ready: bool,
     /// The same in words.
     pub text: String,
@@ -30,11 +30,11 @@ pub struct ReflectorStatus {
     pub held: usize,
     /// How many sources there are.
     pub source_count: usize,
-    /// The first of them.
+    /// The first sources in order.
     pub sources: Vec<CopiedStatus>,
-    /// Places where something asked for is not done, by reason.
+    /// Places where something that was asked for is not done, by reason.
     pub refusals: BTreeMap<String, usize>,
-    /// The first of them.
+    /// The first such places in order.
     pub refused: Vec<RefusedStatus>,
 }
 
@@ -46,11 +46,11 @@ pub struct CopiedStatus {
     pub kind: String,
     /// Namespace and name.
     pub name: String,
-    /// How many copies of ours there are of it.
+    /// Number of our copies of this source.
     pub copies: usize,
 }
 
-/// A place where something asked for is not done.
+/// A place where something that was asked for is not done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RefusedStatus {
@@ -58,13 +58,13 @@ pub struct RefusedStatus {
     pub kind: String,
     /// Namespace and name.
     pub name: String,
-    /// The word of its Event.
+    /// The reason as one word, as in its Event.
     pub reason: String,
-    /// Why.
+    /// The reason as a sentence.
     pub text: String,
 }
 
-/// What a status names of an index.
+/// Sources and places that a status names.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     source_count: usize,
@@ -98,7 +98,7 @@ impl Named {
 }
 
 impl Liveness {
-    /// Everything, for people; nothing where nothing is followed.
+    /// The whole status; nothing without a reflector.
     pub fn status(&self) -> Option<ReflectorStatus> {
         let (ready, text) = self.readiness()?;
         let state = self.state();

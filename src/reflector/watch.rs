@@ -1,8 +1,8 @@
-//! Watches: a list, then each change; after a silence, a gap or an error, a list again.
+//! Watches: first a list, then each change; after a silence, a gap or an error, a list again.
 //!
-//! A watch that the server ends in good order goes on where it was. Any other end could hide an
-//! event, or a store that went back in time, so everything is listed again; that is metadata only,
-//! and what did not change causes nothing.
+//! If the server ends a watch in the normal way, the next one continues at the same version. Any
+//! other end could hide an event or a store that was restored to an earlier state, so everything is
+//! listed again. A list is metadata only, and unchanged objects cause no work.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use crate::process::time_limit::retry;
 use crate::reflect::metadata::{Metadata, NamespaceMetadata};
 use crate::reflect::place::ResourceVersion;
 
-/// One page or one opening of a watch.
+/// Time limit for one page, or for opening a watch.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The first wait after a failure; it doubles.
+/// The wait after the first failure; it doubles with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// What is seen of one kind.
+/// Events of one kind of object.
 pub enum KindView<T> {
     /// A list begins.
     Begins,
-    /// A part of it.
+    /// A part of the list.
     Part(Vec<T>),
-    /// It is complete.
+    /// The list is complete.
     Ends,
-    /// Something was made or changed.
+    /// An object was made or changed.
     Is(T),
-    /// Something is gone.
+    /// An object is gone.
     Gone(T),
 }
 
-/// Something that has a version.
+/// An object with a version.
 pub trait Versioned {
     /// Its version.
     fn version(&self) -> ResourceVersion;
@@ -59,15 +59,15 @@ impl Versioned for NamespaceMetadata {
     }
 }
 
-/// One watch for ever.
+/// One watch, which runs for ever.
 pub struct Follow<T> {
     cluster: Kubernetes,
     kind: kubernetes::ObjectKind,
-    /// Nothing: all of them.
+    /// Without it, all namespaces.
     namespace: Option<String>,
-    /// Nothing: whatever they are called.
+    /// Without it, objects of any name.
     only: Option<String>,
-    /// Held while a list is read: the lists of one kind in several namespaces are told one after
+    /// Held while a list is read: the lists of one kind in several namespaces are sent one after
     /// another.
     lists: Arc<Mutex<()>>,
     liveness: Liveness,
@@ -75,11 +75,11 @@ pub struct Follow<T> {
     of: PhantomData<fn() -> T>,
 }
 
-/// Why a watch begins again.
+/// Why a watch starts again.
 enum End {
-    /// Nobody listens any more.
+    /// The receiver is gone.
     Deaf,
-    /// The server says that we missed something.
+    /// The server says that events were lost.
     Lost(u16),
     /// An error.
     Error(Error),
@@ -92,7 +92,7 @@ impl From<Error> for End {
 }
 
 impl<T> Follow<T> {
-    /// All of a kind, or those in a namespace, or one of them.
+    /// A watch of all objects of a kind, of those in a namespace, or of one object.
     pub fn new(
         cluster: &Kubernetes,
         kind: kubernetes::ObjectKind,
@@ -111,8 +111,8 @@ impl<T> Follow<T> {
         }
     }
 
-    /// Tells how it is, reads its list when no other with the same lock does, and gives a silent
-    /// connection up after a time.
+    /// Reports the state of this watch, reads its list only while no other watch with the same lock
+    /// does, and drops a connection that was silent for this time.
     pub(super) fn with(
         self,
         liveness: &Liveness,
@@ -129,7 +129,7 @@ impl<T> Follow<T> {
 }
 
 impl<T: DeserializeOwned + Versioned> Follow<T> {
-    /// Lists and watches until nobody listens.
+    /// Lists and watches until the receiver is gone.
     pub async fn run(self, seen: mpsc::Sender<KindView<T>>) {
         let name = self.name();
         self.liveness.expect(&name);

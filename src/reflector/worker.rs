@@ -1,7 +1,7 @@
 //! One job at the API server: read a source, write a copy, compare one, delete one.
 //!
-//! Each write names the object and version that it was decided on, so what happened meanwhile is
-//! never written over: the job says that it was raced, and what to do is decided again.
+//! Each write names the object and version that the decision was made on, so later changes are
+//! never overwritten: the job reports that somebody was faster, and the place is decided again.
 
 mod copy;
 
@@ -28,11 +28,11 @@ use crate::reflect::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use crate::reflect::preview::Outlook;
 use crate::reflect::signature::Keys;
 
-/// All tries of one request. Longer than a webhook may take, and short enough that what fails does
-/// not hold up others.
+/// Time for all attempts of one request: longer than a webhook may take, and short enough that a
+/// failing request does not delay others.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// What came of a job.
+/// The result of a job.
 pub(super) enum Done {
     /// A source was read.
     Read(
@@ -40,7 +40,7 @@ pub(super) enum Done {
         ObjectPlace,
         Result<Option<(Metadata, Content)>, String>,
     ),
-    /// A copy was written, or not.
+    /// A copy was written, or the write failed.
     Wrote(Write, Result<Written, WriteTrouble>),
     /// A copy was read.
     Compared(
@@ -48,24 +48,25 @@ pub(super) enum Done {
         ObjectPlace,
         Result<Option<(Metadata, ResourceVersion, Digest)>, String>,
     ),
-    /// A copy was deleted, or not.
+    /// A copy was deleted, or the deletion failed.
     Deleted(CopiedKind, ObjectPlace, Result<(), WriteTrouble>),
-    /// This change of what is reserved was written down, or not.
+    /// This state of the reserved places was written down, or the write failed.
     Remembered(u64, Result<(), String>),
 }
 
-/// Why a write did not come about.
+/// Why a write failed.
 #[derive(Debug)]
 pub(super) enum WriteTrouble {
-    /// Somebody else's object stands there.
+    /// A foreign object stands there.
     Foreign,
-    /// Somebody was quicker, or the place goes: what happened decides.
+    /// Somebody was faster, or the place is being deleted: the events decide.
     Raced,
-    /// The same, and this is what stands at its place, or at its source's, now.
+    /// The same, with the metadata of the object that stands there now, at the place or at the
+    /// source's place.
     Known(Box<Metadata>),
-    /// The same: the source is not there any more.
+    /// The same: the source does not exist any more.
     Gone(ObjectPlace),
-    /// It may work later.
+    /// A later attempt may succeed.
     Later(String),
 }
 
@@ -130,7 +131,7 @@ impl Worker {
         }
     }
 
-    /// Drops values that nobody asks for any more.
+    /// Drops values that nobody uses any more.
     pub(super) fn tidy(&self) {
         self.source_cache.clear();
     }
@@ -160,7 +161,7 @@ impl Worker {
         Ok(cached.map(|cached| (cached.whole.metadata.clone(), content(&cached))))
     }
 
-    /// Reads a source whether it is kept or not.
+    /// Reads a source even if it is cached.
     async fn refresh(
         &self,
         kind: CopiedKind,
@@ -203,7 +204,7 @@ impl Worker {
             .await
     }
 
-    /// Labels and annotations of a source that its copies get: those that the configuration allows,
+    /// Labels and annotations that the copies of a source get: those that the configuration allows,
     /// and never marks of tools.
     fn words(&self, whole: &Whole) -> [BTreeMap<String, String>; 2] {
         if self.labels.is_empty() && self.annotations.is_empty() {
@@ -236,7 +237,7 @@ impl Worker {
         Ok(Some((copy.metadata, version, digest)))
     }
 
-    /// What stands where this would be written, if it still is what it was decided on.
+    /// The object at the place of this write, if it is still the one that the decision was made on.
     pub(super) async fn outlook(&self, write: &Write) -> Result<Option<Outlook>, Error> {
         let Some(cached) = self.source(write.kind, &write.source).await? else {
             return Ok(None);
@@ -252,8 +253,8 @@ impl Worker {
         }))
     }
 
-    /// As its source's is made: a mirror keeps its own type, and one in mittwald's words its own
-    /// keys too.
+    /// Made like the digest of its source, but a mirror keeps its own type, and a mirror of
+    /// mittwald's dialect its own keys too.
     fn digest_of_copy(&self, copy: &Whole, cached: &CachedSource) -> Digest {
         let CachedSource { whole, words, .. } = cached;
         let kept = if words.iter().all(BTreeMap::is_empty) {
@@ -277,7 +278,7 @@ impl Worker {
     }
 }
 
-/// Whether it is a mirror into which keys are merged.
+/// Whether the object is a mirror that keeps keys which the source does not have.
 fn keeps_its_keys(metadata: &Metadata) -> bool {
     !metadata.marked && metadata.notes.read(mittwald::FROM).is_some()
 }

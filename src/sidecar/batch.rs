@@ -1,5 +1,5 @@
-//! Keeping what is made at one time: its passes, how long it may rest after each, and what it tells
-//! of them.
+//! A batch: deliveries that are made at the same time. Its passes, the waits after them, and its
+//! reports.
 
 use std::time::Duration;
 
@@ -30,32 +30,31 @@ use crate::process::time_limit::chance;
 mod judge;
 mod wait;
 
-/// Waits after failed passes: the first; the longest before all was ever in order, when a pod
-/// waits for us; the longest after.
+/// Waits after failed passes: the first; the longest before everything was in order once, while a
+/// pod waits for us; the longest after that.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST_START: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// One group and what it needs.
+/// A batch and what it needs.
 pub struct Batch<'a> {
     /// Its deliveries.
     pub group: &'a Config,
-    /// What is connected.
+    /// The open connections.
     pub world: &'a World,
-    /// Where it tells how it stands.
+    /// Gets the result of each pass.
     pub health: &'a Health,
-    /// Where it tells what it owes.
+    /// Gets the reactions that are owed.
     pub reactor: &'a Reactor,
-    /// Where it tells what is news.
+    /// Gets the news.
     pub event_log: &'a EventLog,
-    /// What waits for its window.
+    /// Changes that wait for their window.
     pub waits: WindowHold,
 }
 
 impl Batch<'_> {
-    /// Waits for what makes another look worth while, after that many failures in a row;
-    /// leases are renewed meanwhile. A server that wants to be left alone is, whatever changes
-    /// meanwhile.
+    /// Waits for a reason to make the next pass, after this number of failures in a row; leases are
+    /// renewed meanwhile. If a server asked for a wait, nothing shortens it.
     pub async fn rest(
         &self,
         errors: u32,
@@ -79,12 +78,14 @@ impl Batch<'_> {
         sleep_until(until).await;
     }
 
-    /// Until when a server that wants that is left alone: at most as long as errors make us wait.
+    /// Until when a server that asked for a wait gets no request: at most as long as the waits
+    /// after errors.
     pub(super) fn left_alone(&self, asked: Option<Duration>) -> Instant {
         Instant::now() + asked.unwrap_or_default().min(self.longest())
     }
 
-    /// Makes one pass in this world. Where it failed, the longest wait that a server asked for.
+    /// Makes one pass in this world. After a failure, gives the longest wait that a server asked
+    /// for.
     pub(super) async fn pass(&self, world: World) -> Result<(), Option<Duration>> {
         let begun = Timestamp::now();
         self.waits.begin(self.world);
@@ -135,12 +136,12 @@ impl Batch<'_> {
             .announce(&name, delivery, &news, failure.as_ref());
     }
 
-    /// When its next pass is; nothing while one is under way.
+    /// Reports the time of the next pass; nothing while a pass is running.
     pub(super) fn tell_next(&self, at: Option<Instant>) {
         self.health.next(self.group, at);
     }
 
-    /// Whether changes of one delivery, or of what manifests describe, have to wait for a window.
+    /// Whether changes of one delivery, or of a manifest file, have to wait for a window.
     pub fn holds(&self, name: &str) -> bool {
         let mut deliveries = self.group.deliveries.iter();
         let own = deliveries.find(|delivery| delivery.name == name);
@@ -152,7 +153,7 @@ impl Batch<'_> {
         })
     }
 
-    /// All that the group delivers is in place.
+    /// All deliveries of the batch are in place.
     pub fn in_place(&self) {
         let deliveries = &self.group.deliveries;
         deliveries.iter().for_each(|one| self.delivered(one));
@@ -215,7 +216,8 @@ mod tests {
             event_log: &EventLog::default(),
             waits: WindowHold::default(),
         };
-        // Whether it was ever in order, what is asked, how long it is left alone.
+        // Each row: whether everything was in order once, the wait that was asked for, the wait
+        // that results.
         let rows = [
             (false, None, 0),
             (false, Some(4), 4),

@@ -1,4 +1,4 @@
-//! Asking a running sidecar: `keyferry ready` for probes, `keyferry status` for people.
+//! Asks a running sidecar: `keyferry ready` for probes, `keyferry status` for people.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ const LARGEST: u64 = 4 << 20;
 /// Whether everything was delivered: the lines of `/readyz`.
 pub fn ready(address: Listen) -> Result<String, Failure> {
     let (status, body) = get(address, "/readyz")?;
-    // Whatever listens there may have said it.
+    // Any program may listen at this address, so its answer is not trusted.
     let body = plain::lines(&body).into_owned();
     if status == 200 {
         return Ok(body);
@@ -27,7 +27,7 @@ pub fn ready(address: Listen) -> Result<String, Failure> {
     Err(Failure::new(Class::Unavailable, line).hint("`keyferry status` shows more"))
 }
 
-/// How everything stands.
+/// The status of everything.
 pub fn status(address: Listen, format: Format) -> Result<String, Failure> {
     let (_, body) = get(address, "/status")?;
     let status: Status = serde_json::from_str(&body)
@@ -38,7 +38,7 @@ pub fn status(address: Listen, format: Format) -> Result<String, Failure> {
     })
 }
 
-/// So many Secrets of a delivery are named.
+/// How many Secrets of a delivery are named.
 const NAMED: usize = 3;
 
 fn table(status: &Status) -> String {
@@ -67,7 +67,7 @@ fn table(status: &Status) -> String {
         }
     }
     let mut out = String::new();
-    // One that only reflects has no deliveries to show.
+    // A process that only reflects has no deliveries to show.
     let shown = if rows.len() > 1 { rows } else { Vec::new() };
     for row in shown {
         let cells = row
@@ -93,11 +93,11 @@ fn table(status: &Status) -> String {
     out
 }
 
-/// Where a delivery goes, and which sources feed it.
+/// The targets of a delivery, and its sources.
 fn route(out: &mut String, delivery: &DeliveryStatus) {
     let (to, from) = (delivery.goes_to(NAMED), delivery.comes_from());
     if to.is_empty() && from.is_empty() {
-        // An older keyferry does not tell.
+        // An older keyferry does not send it.
         return;
     }
     let or = |texts: Vec<String>, separator: &str, none: &str| match texts.is_empty() {

@@ -1,8 +1,7 @@
-//! Noticing in a cluster that a source changed, or that a namespace came or changed: then a pass is
-//! due at once. Metadata only.
+//! Notices in a cluster that a source changed, or that a namespace came or changed: then a pass is
+//! due at once. It reads metadata only.
 //!
-//! It needs `list` and `watch`; where they are not granted, the next look is as early as without
-//! it.
+//! It needs `list` and `watch`; without these rights, the next pass comes at its usual time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,18 +21,19 @@ use crate::reflect::place::ResourceVersion;
 use crate::reflect::selector::Labels;
 use crate::reflector::{Follow, KindView, Versioned};
 
-/// More of the same is waited for: a cluster that is set up makes many namespaces at once.
+/// How long more changes are collected: setting up a cluster makes many namespaces at once.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// What deliveries depend on in a cluster.
+/// The objects of a cluster that deliveries depend on.
 pub struct Followed {
     changed: Arc<Notify>,
-    /// They end with this.
+    /// The watches, which end when this is dropped.
     _watches: JoinSet<()>,
 }
 
 impl Followed {
-    /// Follows what they depend on; nothing where there is none, or no cluster.
+    /// Follows the objects that these deliveries depend on; nothing if there are none, or no
+    /// cluster.
     pub async fn of<'d>(
         deliveries: impl Iterator<Item = &'d Delivery> + Clone,
         world: &World,
@@ -71,14 +71,14 @@ impl Followed {
         }
     }
 
-    /// Waits until something changed since this was last waited for.
+    /// Waits until something has changed since the last wait.
     pub async fn change(&self) {
         self.changed.notified().await;
         sleep(GATHER).await;
     }
 }
 
-/// What decides whether a pass could come to something else.
+/// The facts that can change the result of a pass.
 type Facts = (String, Labels, bool, ResourceVersion);
 
 fn of_namespace(namespace: &NamespaceMetadata) -> Facts {
@@ -97,8 +97,8 @@ fn of_secret(secret: &Metadata) -> Facts {
     (secret.name.clone(), Labels::default(), false, version)
 }
 
-/// Follows, and wakes whoever waits when facts changed. The first list counts: what it shows may be
-/// newer than the first pass.
+/// Follows objects, and wakes the waiting batch when facts change. The first list counts too: it
+/// may be newer than the first pass.
 async fn note<T: DeserializeOwned + Versioned>(
     follow: Follow<T>,
     facts: fn(&T) -> Facts,

@@ -1,4 +1,4 @@
-//! How one delivery stands, and whether that is good enough. Pure: the clock is an argument.
+//! The state of one delivery, and whether it is good enough. Pure: the clock is an argument.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,53 +15,53 @@ use crate::config::{OnFailure, Staleness};
 /// What is known of one delivery.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryHealth {
-    /// What it says about its age.
+    /// Its rules about age.
     pub rules: Staleness,
-    /// Where it comes from and goes to.
+    /// Its sources and targets.
     pub route: Route,
-    /// When it is looked at again; nothing while it is.
+    /// When its next pass begins; nothing while a pass is running.
     pub next: Option<Instant>,
-    /// When all of it was last in order.
+    /// When everything in it was last in order.
     pub good: Option<Good>,
-    /// Why the last pass did not put it in order.
+    /// Why the last pass failed.
     pub failure: Option<Failure>,
-    /// What was told of that.
+    /// Which of its failures were reported.
     pub trouble: Trouble,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
-    /// Its Secrets, and what they are made of; nothing where it makes none, or is not read yet.
+    /// Its Secrets and their sources; nothing if it has no Secrets, or was not read yet.
     pub made: Option<MadeSecrets>,
-    /// What waits for a window.
+    /// Changes that wait for a window.
     pub waiting: Option<Waiting>,
     /// The state that it is held at, in words.
     pub held: Option<String>,
-    /// Targets that were written.
+    /// Number of targets that were written.
     pub changes: u64,
-    /// Failures by class.
+    /// Number of failures by class.
     pub failures: BTreeMap<Class, u64>,
     /// When the first of its leases ends.
     pub lease_end: Option<Instant>,
 }
 
-/// A time at which all was in order.
+/// A time at which everything was in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Good {
-    /// For people.
+    /// Time for people.
     pub at: Timestamp,
-    /// For ages: no jump of the clock changes it.
+    /// Time for ages: no jump of the clock changes it.
     pub since: Instant,
-    /// It was an earlier run of ours that put it in order.
+    /// An earlier process put it in order.
     pub cached: bool,
 }
 
 /// Changes that are not made yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// Of how many targets.
+    /// Number of targets with such changes.
     pub targets: usize,
-    /// When the first pass found one.
+    /// When a pass first found such a change.
     pub since: Timestamp,
-    /// When they are made.
+    /// When the changes will be made.
     pub opens: Timestamp,
 }
 
@@ -73,7 +73,7 @@ impl std::fmt::Display for Waiting {
 }
 
 impl Waiting {
-    /// For people.
+    /// The form for people.
     pub fn status(self) -> WaitingStatus {
         WaitingStatus {
             targets: self.targets,
@@ -85,12 +85,12 @@ impl Waiting {
 }
 
 impl DeliveryHealth {
-    /// How old what was delivered is.
+    /// Age of the delivered data.
     pub fn age(&self, now: Instant) -> Option<Duration> {
         Some(now.saturating_duration_since(self.good?.since))
     }
 
-    /// Whether it can be used, or why not.
+    /// Whether the delivered data can be used, or why not.
     pub fn ready(&self, now: Instant) -> Result<(), String> {
         let because = |failure: &Failure| format!("{}: {}", failure.class, failure.what);
         let Some(age) = self.age(now) else {
@@ -117,14 +117,14 @@ impl DeliveryHealth {
         }
     }
 
-    /// What to do about a failure of this class.
+    /// The rule for a failure of this class.
     pub fn rule(&self, class: Class) -> OnFailure {
         match class {
             Class::Missing => self.rules.on_missing,
             Class::Denied => self.rules.on_denied,
             Class::Unavailable => self.rules.on_unavailable,
-            // What is wrong here was not decided by a server: what was delivered is as good as
-            // before.
+            // The mistake is on our side, and no server decided it: the delivered data is as good
+            // as before.
             Class::Usage
             | Class::Configuration
             | Class::Undecryptable
@@ -151,7 +151,7 @@ mod tests {
             ..Staleness::default()
         };
         use OnFailure::{Delete, Keep, Unready};
-        // Age, class of the failure, rules: ready.
+        // Each row: age, class of the failure, rules, and whether it is ready.
         let rows = [
             (None, None, rules(None, Keep, Keep, Keep), false),
             (

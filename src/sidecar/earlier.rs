@@ -1,4 +1,4 @@
-//! What an earlier run of ours left, where it counts.
+//! Accepts the targets that an earlier process left, if they count.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,10 +11,10 @@ use super::health::Health;
 use crate::config::{Config, FileFormat, Target};
 use crate::disk::call_at;
 
-/// How long a folder may take to say what lies in it.
+/// How long a folder may take to list its files.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What an earlier run left counts, where the delivery says so and all of its targets are there.
+/// Accepts the targets of an earlier process if the delivery allows it and all of them are there.
 pub(super) async fn accept(group: &Config, health: &Health) {
     for delivery in group
         .deliveries
@@ -45,7 +45,7 @@ pub(super) async fn accept(group: &Config, health: &Health) {
     }
 }
 
-/// When a target was written, if it is there whole, and told in time.
+/// When a target was written, if it is complete and the answer comes in time.
 async fn written(target: &Target) -> Option<SystemTime> {
     let (path, filled) = match target {
         Target::File(file) if file.format == (FileFormat::Dotenv { edit: true }) => return None,

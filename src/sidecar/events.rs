@@ -1,8 +1,7 @@
-//! Telling people what is news: in the log, and as Events of the cluster, once per change of
-//! reason.
+//! Reports news to people: in the log, and as Events of the cluster, once per change of reason.
 //!
-//! Events are sent beside the passes, so that no API server holds one up; where there is no cluster
-//! or no right, nothing is.
+//! Events are sent beside the passes, so a slow API server delays no pass. Without a cluster or
+//! without the right, none are sent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,14 +23,14 @@ use crate::pass::world::World;
 use crate::process::shutdown;
 use crate::process::time_limit::chance;
 
-/// Events that wait; more at once tell a person nothing.
+/// The most Events that wait; more at once do not help a person.
 const MOST: usize = 100;
 
-/// Waits while the API server is away, and tries until an Event is given up.
+/// Waits while the API server is away: the first, and the longest; then the number of attempts.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 const TRIES: u32 = 6;
 
-/// Tells what is news.
+/// Reports news.
 #[derive(Default)]
 pub struct EventLog {
     pod: Option<Pod>,
@@ -49,7 +48,7 @@ struct Letter {
     message: String,
 }
 
-/// What an Event is shown at.
+/// The object that an Event belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum About {
     Pod(Pod),
@@ -57,7 +56,7 @@ enum About {
 }
 
 impl EventLog {
-    /// One that speaks of a pod, where we are in one.
+    /// With a pod, Events can belong to it; nothing outside a pod.
     pub fn new(pod: Option<Pod>) -> Self {
         Self {
             pod,
@@ -65,7 +64,7 @@ impl EventLog {
         }
     }
 
-    /// Tells what one pass has to tell of a delivery; `failure` is the one that decides.
+    /// Reports the news of one pass about a delivery; `failure` decides.
     pub fn announce(
         &self,
         name: &str,
@@ -73,7 +72,7 @@ impl EventLog {
         news: &FailureLog,
         failure: Option<&Failure>,
     ) {
-        // Who is asked to end fails at nothing.
+        // A stop that was asked for is no failure.
         if failure == Some(&shutdown::stopped()) {
             return;
         }
@@ -141,7 +140,7 @@ impl EventLog {
         })
     }
 
-    /// Sends Events, for ever; none where that is not wanted.
+    /// Sends Events for ever; sends none if they are not wanted.
     pub async fn run(&self, wanted: bool, world: &World) {
         let mut told: BTreeMap<String, (u64, String)> = BTreeMap::new();
         let mut complained = false;
@@ -185,7 +184,7 @@ impl EventLog {
     }
 }
 
-/// Once: what is not granted is not granted at the next failure either.
+/// Logs this once: a missing right is still missing at the next failure.
 fn complain(complained: &mut bool, failure: &Failure) {
     if !std::mem::replace(complained, true) {
         let Failure { what, hint, .. } = failure;
@@ -195,8 +194,8 @@ fn complain(complained: &mut bool, failure: &Failure) {
 }
 
 impl Letter {
-    /// One Event per delivery and reason: a name that any delivery's name gives, the same in each
-    /// run.
+    /// Name of the Event, one per delivery and reason. It is valid for any delivery's name, and the
+    /// same in each process.
     fn topic(&self) -> String {
         let mut hasher = DefaultHasher::new();
         (&self.delivery, &self.reason).hash(&mut hasher);
@@ -284,7 +283,8 @@ mod tests {
         let (file, secret) = ("file: {path: a.env}", "secret: {name: db, namespace: team}");
         let both = format!("{{{file}}}, {{{secret}}}");
         let (file, secret) = (format!("{{{file}}}"), format!("{{{secret}}}"));
-        // Our pod, targets, news, what decides: object, reason, whether it is normal.
+        // Each row: our pod, targets, news, the deciding failure; then the Event's object, its
+        // reason, whether it is normal.
         type Row<'a> = (
             Option<Pod>,
             &'a str,

@@ -1,5 +1,5 @@
-//! What of a delivery's failures is news: told when it begins, changes and ends, and not at each
-//! pass. Pure: clocks are arguments.
+//! Decides which failures of a delivery are news: a failure is reported when it begins, changes and
+//! ends, and not at each pass. Pure: clocks are arguments.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use crate::base::failure::Class;
 use crate::pass::outcome::Failed;
 
-/// What lasts is told again this often.
+/// A lasting failure is reported again after this time.
 pub const AGAIN: Duration = Duration::from_secs(3600);
 
-/// What is the matter with one delivery, and since when.
+/// The present failures of one delivery, and since when they last.
 #[derive(Debug, Clone, Default)]
 pub struct Trouble(Option<Lasting>);
 
@@ -23,29 +23,29 @@ struct Lasting {
     said: Instant,
 }
 
-/// What a person would call the same failure: its target, class and text, whatever numbers the text
-/// holds (tries, seconds, sizes).
+/// Identifies failures that are the same for a person: by target, class and text, without the
+/// numbers in the text (tries, seconds, sizes).
 type Reason = (Option<String>, Class, String);
 
-/// What one pass has to tell of a delivery.
+/// The news of one pass about a delivery.
 #[derive(Debug, Default)]
 pub struct FailureLog {
-    /// Failures that the last pass did not have.
+    /// Failures that are new in this pass.
     pub fresh: Vec<Failed>,
-    /// Failures that it had.
+    /// Failures that the pass before had too.
     pub known: Vec<Failed>,
-    /// The failure that decides has another reason than in the last pass.
+    /// The deciding failure has another reason than in the pass before.
     pub turned: bool,
-    /// The same failures last since then, and it is time to say so again.
+    /// The same failures have lasted since then, and it is time to report them again.
     pub still: Option<Timestamp>,
-    /// It failed since then, and does no more.
+    /// The failure that began then is over.
     pub over: Option<Timestamp>,
-    /// It waits, from now on, for a window that opens then.
+    /// Changes wait, as of this pass, for a window that opens then.
     pub waits: Option<Timestamp>,
 }
 
 impl Trouble {
-    /// Takes the failures of one pass, the one that decides first.
+    /// Takes in the failures of one pass, the deciding one first.
     pub fn take(&mut self, failures: Vec<Failed>, at: Timestamp, now: Instant) -> FailureLog {
         let mut news = FailureLog::default();
         let Some(first) = failures.first().map(reason) else {
@@ -113,8 +113,8 @@ mod tests {
             || failed("file a", Class::Sink, "full"),
             || failed("file b", Class::Sink, "full"),
         );
-        // Seconds since the start, failures: how many are fresh, known, whether the reason turned,
-        // still, over.
+        // Each row: seconds since the start, failures; then how many are fresh, how many known,
+        // whether the reason changed, still, over.
         let rows = [
             (0, vec![], (0, 0, false, false, false)),
             (1, vec![denied()], (1, 0, true, false, false)),

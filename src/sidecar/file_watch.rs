@@ -1,6 +1,5 @@
-//! Noticing that a file changed, by looking: twice a second and without a handle, so that a folder
-//! that is swapped as a whole, a file that is replaced and one that appears later are all seen
-//! alike.
+//! Notices that a file changed, by looking twice a second and without an open handle. So it sees a
+//! folder that is switched as a whole, a file that is replaced and a new file in the same way.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -10,17 +9,17 @@ use tokio::time::Instant;
 
 use crate::disk::call_at;
 
-/// How often is looked. A look costs one call of the kernel per file.
+/// Time between two looks. A look costs one system call per file.
 pub const GLANCE: Duration = Duration::from_millis(400);
 
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What of a file changes when its content does: of the file that a path leads to now, through all
-/// links.
+/// The metadata that changes together with the content, of the file that a path leads to now,
+/// through all links.
 type Mark = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 
-/// Some files and what they looked like.
+/// Some files and their marks at the last look.
 #[derive(Debug)]
 pub struct WatchedFiles {
     files: Vec<PathBuf>,
@@ -34,7 +33,8 @@ impl WatchedFiles {
         Self { files, marks }
     }
 
-    /// Whether any looks different from the last time. What does not answer looks as it did.
+    /// Whether any file has changed since the last look. A file that does not answer counts as
+    /// unchanged.
     pub async fn changed(&mut self) -> bool {
         let Some(marks) = marks(&self.files).await else {
             return false;
@@ -44,7 +44,7 @@ impl WatchedFiles {
         changed
     }
 
-    /// Waits until one changes.
+    /// Waits until a file changes.
     pub async fn change(&mut self) {
         if self.files.is_empty() {
             return std::future::pending().await;
@@ -58,7 +58,7 @@ impl WatchedFiles {
     }
 }
 
-/// How all of them look now; nothing where that is not told in time.
+/// The marks of all files now; nothing if the answer does not come in time.
 async fn marks(files: &[PathBuf]) -> Option<Vec<Mark>> {
     let Some(first) = files.first() else {
         return Some(Vec::new());

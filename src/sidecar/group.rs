@@ -1,8 +1,8 @@
-//! Keeping one group: its batches make their passes side by side, each at its own time, and what
-//! ends is renewed meanwhile.
+//! Keeps one group: its batches make their passes independently, each at its own time, and leases
+//! and tokens are renewed meanwhile.
 //!
-//! Invariant: one that fails or hangs changes nothing for the others, whatever they share. Who
-//! passes at one time reads what they share once.
+//! Invariant: a batch that fails or hangs changes nothing for the others, whatever they share.
+//! Batches that pass at the same time read shared sources once.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -25,23 +25,23 @@ use crate::pass::world::World;
 
 /// The batches of one group, at least one.
 pub struct Group<'a> {
-    /// What is made at one time, each.
+    /// Each is made at one time.
     pub batches: Vec<Batch<'a>>,
 }
 
-/// When one batch passes, and how its last passes ended.
+/// When a batch makes its next pass, and how its last passes ended.
 struct Timetable {
-    /// Its next pass; nothing while one is under way.
+    /// Time of the next pass; nothing while a pass is running.
     next: Option<Instant>,
-    /// Before this no change makes it pass earlier.
+    /// A change does not make it pass before this time.
     earliest: Instant,
-    /// Something changed during the pass that is under way.
+    /// Something changed during the running pass.
     again: bool,
-    /// How many passes failed in a row; nothing before the first.
+    /// How many passes failed in a row; nothing before the first pass.
     errors: Option<u32>,
 }
 
-/// What came to its end.
+/// A task that ended.
 enum Done<'a> {
     Pass(usize, Result<(), Option<Duration>>),
     Renewal(&'a VaultRead, bool),
@@ -68,7 +68,7 @@ impl Timetable {
         self.next.is_some() && self.errors.is_some_and(|errors| errors > 0)
     }
 
-    /// Something changed: as early as it may be.
+    /// Something changed: the next pass comes as early as allowed.
     fn hurry(&mut self) {
         match &mut self.next {
             Some(next) => *next = (*next).min(Instant::now().max(self.earliest)),
@@ -90,7 +90,8 @@ impl Timetable {
         }
     }
 
-    /// Whether it passes now that another one does: what they share is then read once.
+    /// Whether its pass moves forward to join that of another batch: shared sources are then read
+    /// once.
     fn goes_along(&self, now: Instant, interval: Duration) -> bool {
         let soon = now + interval / 10;
         self.next
@@ -154,7 +155,7 @@ impl<'a> Group<'a> {
                 }
                 () = tokens.change(world) => {
                     tokens = Tokens::of(&reads, world);
-                    // What failed may do with another token; what is leased is seen to at its own
+                    // A failed read may succeed with another token; leases are renewed at their own
                     // time.
                     self.hurry(&mut times, |_, times| times.waits_after_a_failure());
                 }
@@ -187,7 +188,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Begins the passes whose time has come, with those of who would pass soon.
+    /// Begins the passes that are due, together with those of batches that would pass soon.
     async fn begin_passes<'f>(
         &'f self,
         times: &mut [Timetable],
@@ -202,7 +203,7 @@ impl<'a> Group<'a> {
         {
             return;
         }
-        // Looked at before the pass: what changes during it is seen after it.
+        // Files are looked at before the pass: a change during the pass is noticed after it.
         if files.changed().await {
             times.iter_mut().for_each(Timetable::hurry);
         }
@@ -218,7 +219,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Begins the renewals whose time has come; gives the time of the next one.
+    /// Begins the renewals that are due; gives the time of the next one.
     fn begin_renewals<'f>(
         &'f self,
         reads: &BTreeSet<&'a VaultRead>,
@@ -247,7 +248,7 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Tokens that were replaced are given back once nothing that was delivered depends on them.
+/// Gives back replaced tokens once no delivered data depends on them.
 async fn settle<'a>(world: &World, waits: &WindowHold) -> Done<'a> {
     for (name, session) in world.vaults() {
         let token = session.generation();

@@ -1,5 +1,5 @@
-//! Which deliveries are kept together, so that a source that they share is read once, and which are
-//! made together.
+//! Which deliveries form a group, so that a shared source is read once, and which form a batch, so
+//! that they are made at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use crate::config::{Config, Delivery, KeyKind, Source, Target};
 use crate::pass::observe::together;
 use crate::plan::declared::pruned;
 
-/// Takes a configuration apart: into groups that share sources, directly or through others, in the
-/// order of their first deliveries; and each group into those that are made at one time, because
-/// they may meet in one place.
+/// Splits a configuration into groups that share sources, directly or through others, in the order
+/// of their first deliveries. Each group is split into batches: deliveries that may have the same
+/// place are made at the same time.
 pub async fn split(config: Config) -> Vec<Vec<Config>> {
     let numbers = numbered(&config.deliveries);
     let mut groups = Vec::new();
@@ -22,14 +22,15 @@ pub async fn split(config: Config) -> Vec<Vec<Config>> {
     groups
 }
 
-/// For each delivery the lowest number among those that it is made with at one time.
+/// For each delivery the lowest number in its batch.
 async fn apart(deliveries: &[Delivery]) -> Vec<usize> {
     let mut numbers = vec![0; deliveries.len()];
     for made in together(deliveries).await {
         let first = made.iter().min().copied().unwrap_or_default();
         made.iter().for_each(|number| numbers[*number] = first);
     }
-    // What is pruned is what none of them describes any more.
+    // Pruning deletes Secrets that none of these deliveries describes any more, so they stay
+    // together.
     if deliveries
         .iter()
         .any(|delivery| !pruned(delivery, "").is_empty())
@@ -48,7 +49,7 @@ async fn apart(deliveries: &[Delivery]) -> Vec<usize> {
     numbers
 }
 
-/// One configuration for each of the numbers that its deliveries have.
+/// One configuration for each distinct number.
 fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
     let Config {
         name,
@@ -66,14 +67,14 @@ fn parted(config: Config, numbers: Vec<usize>) -> Vec<Config> {
         vaults: vaults.clone(),
         keys: keys.clone(),
         sidecar: sidecar.clone(),
-        // Most groups have one, and there may be thousands of them.
+        // Most groups have one delivery, and there may be thousands of groups.
         deliveries: Vec::with_capacity(1),
         manifests: Vec::new(),
         reflector: None,
         mark_key: mark_key.clone(),
     };
-    // What is pruned is what nobody describes: whoever describes a Secret is in the group in which
-    // that is asked.
+    // Pruning deletes Secrets that nobody describes any more, so every delivery that describes a
+    // Secret is in the group of the manifests.
     let describe = deliveries.iter().zip(&numbers);
     let describe = describe.filter(|(delivery, _)| delivery.to.iter().any(in_cluster));
     let describe: BTreeSet<usize> = match manifests.is_empty() {
@@ -103,7 +104,7 @@ fn in_cluster(target: &Target) -> bool {
     }
 }
 
-/// A configuration of only one of its deliveries, for its environment: without targets.
+/// A configuration with only one of its deliveries, without targets, for its environment.
 pub fn alone(config: &Config, name: &str) -> Config {
     let delivery = |delivery: &Delivery| Delivery {
         to: Vec::new(),
@@ -128,7 +129,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
     }
 }
 
-/// For each delivery the lowest number among those it is made with.
+/// For each delivery the lowest number in its group.
 fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
     let mut unions = Unions::of(deliveries.len());
     let mut first: BTreeMap<&Source, usize> = BTreeMap::new();
@@ -141,7 +142,7 @@ fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
     numbers.map(|number| unions.first(number)).collect()
 }
 
-/// Files whose change means a pass: sources, and the keys that open them.
+/// Files whose change causes a pass: sources, and the keys that open them.
 pub fn files(group: &Config) -> Vec<PathBuf> {
     let sources = || group.sources().map(|(_, source)| source);
     let used = |kind| sources().any(|source| source.opened_by() == Some(kind));
@@ -177,7 +178,7 @@ mod tests {
         of_text(&text)
     }
 
-    /// `+` joins what is made at one time, `,` what is kept together.
+    /// `+` joins the deliveries of a batch, `,` the batches of a group.
     fn names(groups: &[Vec<Config>]) -> Vec<String> {
         let made = |config: &Config| {
             let names: Vec<&str> = config.deliveries.iter().map(|d| d.name.as_str()).collect();

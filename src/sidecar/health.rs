@@ -1,5 +1,5 @@
-//! Health: how every delivery stands, for probes, metrics and `keyferry status`. Names, times
-//! and reasons; never a value.
+//! Health: the state of every delivery, for probes, metrics and `keyferry status`. Names, times and
+//! reasons; never a value.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -22,44 +22,44 @@ use crate::plan::DeliveryPlan;
 use crate::process::time_limit::any_number;
 use crate::reflector::Liveness;
 
-/// How everything stands.
+/// The state of everything, shared.
 #[derive(Debug, Default)]
 pub struct Health(Mutex<SidecarHealth>);
 
-/// What is known of it.
+/// The state of everything.
 #[derive(Debug, Default)]
 pub struct SidecarHealth {
     /// Deliveries by name.
     pub deliveries: BTreeMap<String, DeliveryHealth>,
-    /// What it is: see [`Status::mode`].
+    /// What the process does: see [`Status::mode`].
     mode: &'static str,
     /// The pod, or else the machine.
     pub instance: Option<String>,
-    /// Whether people are shown a page.
+    /// Whether there is a page for people.
     pub has_page: bool,
-    /// Why the configuration on disk is not the one in use.
+    /// Why the configuration on disk is not in use.
     pub stale: Option<String>,
-    /// Configurations that were taken, the first included.
+    /// Number of configurations that were taken, the first included.
     pub loads: u64,
     /// Passes so far.
     pub passes: u64,
     /// Reactions by kind, and whether they succeeded.
     pub reactions: BTreeMap<(&'static str, bool), u64>,
-    /// How copies by annotation stand.
+    /// State of copies by annotation.
     pub reflector: Liveness,
     /// The brake on `onMissing: delete`.
     removals: Removals,
-    /// Passes that were not told to a collector yet; nothing where none is configured.
+    /// Passes that were not sent to a collector yet; nothing if no collector is configured.
     spans: Option<Vec<Span>>,
 }
 
-/// Manifests stand beside deliveries, one entry per file.
+/// Manifests are listed beside deliveries, one entry per file.
 fn described(config: &Config) -> impl Iterator<Item = (String, &Source)> {
     let sets = config.manifests.iter();
     sets.flat_map(|set| set.files.iter().map(|file| (set.label(file), file)))
 }
 
-/// What a configuration makes of a process.
+/// What a process does with this configuration.
 fn mode(config: &Config) -> &'static str {
     let delivers = !config.deliveries.is_empty() || !config.manifests.is_empty();
     match (delivers, config.reflector.is_some()) {
@@ -72,20 +72,20 @@ fn mode(config: &Config) -> &'static str {
 /// One pass, for traces.
 #[derive(Debug, Clone)]
 pub struct Span {
-    /// Two of the trace, one of the span.
+    /// Two numbers for the trace id, one for the span id.
     pub ids: [u64; 3],
-    /// Names, joined.
+    /// Names of the deliveries, joined.
     pub deliveries: String,
     /// When it began.
     pub begun: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// Of the failure that decides, if there was one.
+    /// Class of the deciding failure, if there was one.
     pub class: Option<Class>,
 }
 
 impl Span {
-    /// A pass over these deliveries that ended now.
+    /// A pass over these deliveries that ends now.
     pub fn of(config: &Config, begun: Timestamp, class: Option<Class>) -> Self {
         let names = config.deliveries.iter();
         let names = names.map(|delivery| delivery.name.as_str());
@@ -99,32 +99,32 @@ impl Span {
     }
 }
 
-/// More passes than this wait for no collector.
+/// The most passes that wait for a collector.
 const MOST_SPANS: usize = 256;
 
-/// What a pass did to one delivery.
+/// The result of a pass for one delivery.
 #[derive(Debug)]
 pub struct PassReport {
     /// Its name.
     pub delivery: String,
-    /// How many targets were written, whatever became of the others.
+    /// How many targets were written, even if others failed.
     pub written: u64,
-    /// What failed, and first of all what decides.
+    /// The failures, the deciding one first.
     pub failures: Vec<Failed>,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
-    /// Its Secrets, and what they are made of.
+    /// Its Secrets and their sources.
     pub made: Option<MadeSecrets>,
     /// When the first of its leases ends.
     pub lease_end: Option<Instant>,
-    /// Targets whose change waits, and until when.
+    /// Number of targets whose change waits, and until when.
     pub waiting: Option<(usize, Timestamp)>,
     /// The state that it is held at, in words.
     pub held: Option<String>,
 }
 
 impl PassReport {
-    /// What the steps of one plan came to.
+    /// The results of the steps of one plan.
     pub fn of(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Self {
         let name = &plan.delivery;
         let failed = |failure: &Failure| Failed::of(name, failure.clone());
@@ -150,25 +150,25 @@ impl PassReport {
         told
     }
 
-    /// The failure that decides.
+    /// The failure that decides the state.
     pub fn failure(&self) -> Option<&Failure> {
         self.failures.first().map(|failed| &failed.failure)
     }
 
-    /// The longest that a server wants to be left alone.
+    /// The longest wait that a server asked for.
     pub fn asked(&self) -> Option<std::time::Duration> {
         let failures = self.failures.iter();
         failures.filter_map(|failed| failed.failure.asked()).max()
     }
 
-    /// Its class.
+    /// Class of the failure that decides the state.
     pub fn class(&self) -> Option<Class> {
         self.failure().map(|failure| failure.class)
     }
 }
 
 impl Health {
-    /// Takes a configuration: what is known of a delivery that is still there stays known.
+    /// Takes a configuration: the state of a delivery that still exists is kept.
     pub fn take(&self, config: &Config) {
         let mut state = self.state();
         let mut before = std::mem::take(&mut state.deliveries);
@@ -205,12 +205,12 @@ impl Health {
         state.loads += 1;
     }
 
-    /// The configuration on disk cannot be used.
+    /// The configuration on disk cannot be used, for this reason.
     pub fn refuse(&self, why: String) {
         self.state().stale = Some(why);
     }
 
-    /// What a pass came to; gives what of it is news.
+    /// Takes in the result of a pass; gives the news in it.
     pub fn tell(&self, told: PassReport) -> FailureLog {
         let failure = told.failure().cloned();
         let mut state = self.state();
@@ -233,7 +233,8 @@ impl Health {
         });
         match &failure {
             Some(failure) => *standing.failures.entry(failure.class).or_default() += 1,
-            // What was delivered is as old as what it should be by now is young.
+            // Changes wait for their window, so the delivered data does not become younger by this
+            // pass.
             None if told.waiting.is_some() => {}
             None => {
                 standing.good = Some(Good {
@@ -255,7 +256,7 @@ impl Health {
         news
     }
 
-    /// Whether what was delivered may be removed now that its source is gone; `allowed` is what a
+    /// Whether a delivery may be removed because its source is gone; `allowed` is the number that a
     /// person released.
     pub fn may_remove(&self, delivery: &str, allowed: usize) -> Result<(), Failure> {
         let mut state = self.state();
@@ -264,25 +265,25 @@ impl Health {
         state.removals.ask(delivery, of, allowed, Instant::now())
     }
 
-    /// What an earlier run delivered counts.
+    /// The targets of an earlier process count as delivered.
     pub fn accept(&self, delivery: &str, good: Good) {
         if let Some(standing) = self.state().deliveries.get_mut(delivery) {
             standing.good.get_or_insert(good);
         }
     }
 
-    /// From now on passes are remembered for a collector.
+    /// From now on passes are kept for a collector.
     pub fn record_spans(&self) {
         self.state().spans.get_or_insert_default();
     }
 
-    /// What is to be told to a collector.
+    /// Takes the passes for a collector.
     pub fn take_spans(&self) -> Vec<Span> {
         let mut state = self.state();
         state.spans.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// One more pass.
+    /// Counts a pass.
     pub fn passed(&self, span: impl FnOnce() -> Span) {
         let mut state = self.state();
         state.passes += 1;
@@ -308,8 +309,8 @@ impl Health {
         known.is_some_and(|standing| standing.good.is_some())
     }
 
-    /// Whether a change of it may wait for a window: not what this process has not delivered yet,
-    /// or removed.
+    /// Whether changes of it may wait for a window: not if this process has not delivered it yet,
+    /// or has removed it.
     pub fn may_wait(&self, delivery: &str) -> bool {
         let state = self.state();
         let known = state.deliveries.get(delivery);
@@ -364,12 +365,12 @@ impl Health {
         (all, text)
     }
 
-    /// Whether what should move still moves.
+    /// Whether everything that should be running still is.
     pub fn is_alive(&self) -> bool {
         self.state().reflector.is_alive()
     }
 
-    /// All of a configuration is looked at again then; nothing while it is.
+    /// The next pass of this configuration begins at this time; nothing while a pass is running.
     pub fn next(&self, config: &Config, at: Option<Instant>) {
         let mut state = self.state();
         let mut next = |name: &str| {
@@ -382,7 +383,7 @@ impl Health {
         described(config).for_each(|(name, _)| next(&name));
     }
 
-    /// Everything, for people.
+    /// The whole status, for people.
     pub fn status(&self) -> Status {
         let now = Instant::now();
         let state = self.state();
@@ -400,12 +401,12 @@ impl Health {
         }
     }
 
-    /// Whether people are shown a page.
+    /// Whether there is a page for people.
     pub fn has_page(&self) -> bool {
         self.state().has_page
     }
 
-    /// All of it, for metrics.
+    /// The whole state, for metrics.
     pub fn state(&self) -> MutexGuard<'_, SidecarHealth> {
         locked(&self.0)
     }

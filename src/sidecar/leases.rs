@@ -1,5 +1,5 @@
-//! What is renewed, replaced or read again between passes, because it ends or changes at a time
-//! that is known.
+//! Data that is renewed, replaced or read again between passes, because it ends or changes at a
+//! known time.
 
 use std::collections::BTreeSet;
 
@@ -10,35 +10,35 @@ use super::window_hold::WindowHold;
 use crate::config::{Delivery, VaultRead};
 use crate::pass::world::World;
 
-/// What these deliveries read from Vault.
+/// The reads from Vault of these deliveries.
 pub fn reads<'d>(deliveries: impl Iterator<Item = &'d Delivery>) -> BTreeSet<&'d VaultRead> {
     let sources = deliveries.flat_map(|delivery| &delivery.from);
     sources.filter_map(|from| from.source.vault()).collect()
 }
 
-/// When the time of one of them comes, `now` where it has come; nothing where it does not.
+/// When this read is due; `now` if it is overdue, nothing if it never is.
 pub fn due(read: &VaultRead, world: &World, now: Instant) -> Option<Instant> {
     let session = world.vault(&read.server).ok()?;
     world.lease_cache.as_ref()?.next(session, read, now)
 }
 
-/// Does what one of them needs; says whether that gave other data.
+/// Renews, replaces or reads again; says whether the data changed.
 pub async fn renew(read: &VaultRead, world: &World, waits: &WindowHold) -> bool {
     let (Some(lease_cache), Ok(session)) = (&world.lease_cache, world.vault(&read.server)) else {
         return true;
     };
     waits.renewed(world);
     let before = lease_cache.version_of(read);
-    // A failure is met again, and told, by the pass that follows.
+    // If this fails, the following pass meets and reports the same failure.
     let after = lease_cache.fetch(session, read).await;
     after.is_err() || lease_cache.version_of(read) != before
 }
 
-/// The tokens with which they were read.
+/// The tokens that the data was read with.
 pub struct Tokens(Vec<(String, u64)>);
 
 impl Tokens {
-    /// Those that are there now.
+    /// The present tokens.
     pub fn of(reads: &BTreeSet<&VaultRead>, world: &World) -> Self {
         let servers: BTreeSet<&String> = reads.iter().map(|read| &read.server).collect();
         let generation = |server: &String| {
@@ -48,7 +48,7 @@ impl Tokens {
         Self(servers.into_iter().filter_map(generation).collect())
     }
 
-    /// Waits until there is another.
+    /// Waits until one of the tokens was replaced.
     pub async fn change(&self, world: &World) {
         let waits = self.0.iter().filter_map(|(server, generation)| {
             let session = world.vault(server).ok()?;

@@ -1,7 +1,7 @@
-//! Where a sidecar answers, and to whom: its address, and the names under which it may be asked.
+//! Where a sidecar answers, and to whom: its address, and the host names that requests may use.
 //!
-//! A page in somebody's browser can have a name of its own resolve to our address. Its requests
-//! carry that name as `Host`, so only names that are known to be ours are answered.
+//! A page in somebody's browser can make its own name resolve to our address. Its requests then
+//! have that name as `Host`, so only names that are known to be ours are answered.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::base::failure::{Class, Failure};
 use crate::kubernetes::pod::Pod;
 
-/// Connections that the kernel keeps until they are taken.
+/// Connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 1024;
 
 /// An address to listen on.
@@ -21,7 +21,7 @@ const BACKLOG: u32 = 1024;
 pub enum Listen {
     /// All addresses of the machine, of both families.
     Everywhere(u16),
-    /// This one.
+    /// Only this address.
     At(SocketAddr),
 }
 
@@ -49,12 +49,12 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// Opens it, or says why that cannot be.
+    /// Opens the socket, or says why that is not possible.
     pub fn bind(self) -> Result<TcpListener, Failure> {
         let bound = match self {
             Self::At(address) => open(address),
             Self::Everywhere(port) => open((Ipv6Addr::UNSPECIFIED, port).into())
-                // A machine without IPv6 has one family only.
+                // A machine without IPv6 has only the other family.
                 .or_else(|_| open((Ipv4Addr::UNSPECIFIED, port).into())),
         };
         bound.map_err(|error| {
@@ -63,7 +63,7 @@ impl Listen {
         })
     }
 
-    /// Where it is asked on this machine, one after the other.
+    /// The addresses to try on this machine, one after the other.
     pub fn reached(self) -> Vec<SocketAddr> {
         let (four, six) = (
             IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -87,7 +87,7 @@ fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // Both families, whatever the machine is set to.
+        // Both families, whatever the machine's default is.
         SockRef::from(&socket).set_only_v6(false)?;
     }
     socket.set_reuseaddr(true)?;
@@ -95,18 +95,18 @@ fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The names under which it may be asked, beside addresses and `localhost`.
+/// The host names that requests may use, in addition to addresses and `localhost`.
 #[derive(Debug, Default)]
 pub struct Names(Vec<String>);
 
 impl Names {
-    /// Those that were configured, and our own pod's.
+    /// The configured names, and the names of our own pod.
     pub fn new(configured: &[String]) -> Self {
         let pod = Pod::of_this_process().map(|pod| pod.name);
         Self(configured.iter().cloned().chain(pod).collect())
     }
 
-    /// Whether a `Host` is ours.
+    /// Whether a `Host` header names us.
     pub(super) fn has(&self, host: &str) -> bool {
         let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() => ("", port),

@@ -16,7 +16,7 @@ use crate::base::metric::{
 use crate::config::Reaction;
 use crate::process::stderr;
 
-/// What values are read of.
+/// The data that metrics read.
 struct Seen<'s> {
     state: &'s SidecarHealth,
     is_ready: bool,
@@ -25,7 +25,7 @@ struct Seen<'s> {
 
 type Read = fn(&Seen<'_>) -> Vec<Value>;
 
-/// Every metric, but for those of a reflector.
+/// Every metric except those of a reflector.
 const METRICS: &[Metric<Read>] = &[
     gauge(
         "keyferry_build_info",
@@ -99,7 +99,8 @@ const METRICS: &[Metric<Read>] = &[
         "Passes that failed, by class.",
         |seen| {
             let deliveries = seen.state.deliveries.iter();
-            // Zeros too: a series that began with its first failure would show no increase.
+            // Zeros are written too: a series that begins with its first failure would show no
+            // increase.
             let failures = deliveries.flat_map(|(name, of)| {
                 Class::ALL.map(|class| {
                     let labels = vec![("delivery", name.clone()), ("class", class.to_string())];
@@ -187,7 +188,7 @@ const METRICS: &[Metric<Read>] = &[
 ];
 
 impl Seen<'_> {
-    /// A number of each delivery that has it.
+    /// One number for each delivery that has it.
     fn each(&self, read: impl Fn(&DeliveryHealth) -> Option<f64>) -> Vec<Value> {
         let deliveries = self.state.deliveries.iter();
         let value = |(name, of): (&String, &DeliveryHealth)| {
@@ -197,13 +198,12 @@ impl Seen<'_> {
     }
 }
 
-/// The names of all metrics, but for those of a reflector.
+/// The names of all metrics except those of a reflector.
 pub fn names() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name)
 }
 
-/// Everything that `health` knows, and what the process counted; what a reflector counts only
-/// where one is configured.
+/// The numbers of `health` and of the process; the reflector's only if one is configured.
 pub fn figures(health: &Health) -> Vec<Figure> {
     let (is_ready, _) = health.readiness();
     let state = health.state();
@@ -256,7 +256,7 @@ fn tenths(time: Duration) -> f64 {
     (time.as_secs_f64() * 10.0).round() / 10.0
 }
 
-/// A label's value as the format wants it.
+/// A label's value in the escaping of the format.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")

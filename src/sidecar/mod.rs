@@ -1,5 +1,5 @@
-//! What stays: deliveries are kept in groups, each at its own pace; `health` says how all is;
-//! reactions follow changes.
+//! The sidecar: deliveries are kept in groups, each at its own pace; `health` holds the state of
+//! everything; reactions follow changes.
 //!
 //! ```text
 //! mode::sidecar ─► group (when to pass) ─► keep (one pass, and what it came to) ─► cycle

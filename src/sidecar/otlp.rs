@@ -20,16 +20,16 @@ use crate::net::{Post, calls, post};
 use crate::process::records::{self, Record};
 use crate::process::time_limit::any_number;
 
-/// How often a collector is told.
+/// Time between two reports to a collector.
 const EVERY: Duration = Duration::from_secs(15);
 
 /// How long a collector may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a collector may take before the process ends.
+/// How long a collector may take at the end of the process.
 const LAST_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a message is of: its path over HTTP, and its method of gRPC.
+/// The path of a message over HTTP, and its method in gRPC.
 type Signal = (&'static str, &'static str);
 const OF_METRICS: Signal = (
     "/v1/metrics",
@@ -44,21 +44,21 @@ const OF_LOGS: Signal = (
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 );
 
-/// From now on passes and log records wait for a collector.
+/// From now on passes and log records are kept for a collector.
 pub fn begin(health: &Health) {
     started();
     health.record_spans();
     records::keep();
 }
 
-/// When counting began: it goes on with the next configuration.
+/// When counting began: a new configuration does not reset it.
 fn started() -> Timestamp {
     static STARTED: OnceLock<Timestamp> = OnceLock::new();
     *STARTED.get_or_init(Timestamp::now)
 }
 
-/// Tells a collector, for ever. One that is away is told of once. Log records wait for it; passes
-/// do not.
+/// Reports to a collector for ever. An unreachable collector is logged once. Log records wait for
+/// it; passes do not.
 pub async fn export(collector: Option<&Collector>, health: &Health) {
     let Some(collector) = collector else {
         return std::future::pending().await;
@@ -76,8 +76,8 @@ pub async fn export(collector: Option<&Collector>, health: &Health) {
     }
 }
 
-/// Tells a collector what there is before the process ends. It holds the end up for two seconds at
-/// most, and decides nothing.
+/// Sends the remaining data to a collector before the process ends. This delays the end by two
+/// seconds at most, and its failure has no effect.
 pub async fn tell_last(collector: &Collector, health: &Health) {
     let told = timeout(LAST_LIMIT, tell_all(collector, health, LAST_LIMIT)).await;
     match told {
@@ -99,7 +99,7 @@ async fn tell_all(collector: &Collector, health: &Health, limit: Duration) -> Re
     if !spans.is_empty() {
         messages.push((OF_TRACES, traces(&spans)));
     }
-    // The last of all: where one message is refused, no record was taken.
+    // Records are sent last: if an earlier message is refused, no record was sent.
     if !records.is_empty() {
         messages.push((OF_LOGS, logs(&records)));
     }
@@ -161,7 +161,7 @@ fn metrics(figures: Vec<Figure>, now: Timestamp) -> Message {
         );
         match figure.kind {
             MetricKind::Counter => {
-                // Totals since the start.
+                // Totals count since the start.
                 let data = data
                     .with(2, "aggregationTemporality", WireField::Enum(2))
                     .with(3, "isMonotonic", WireField::Truth(true));
@@ -183,7 +183,7 @@ fn traces(spans: &[Span]) -> Message {
             span.class
                 .map(|class| attribute("keyferry.failure.class", class.word())),
         );
-        // Ok and error, in the words of the protocol.
+        // The protocol's numbers for error and OK.
         let status = WireField::Enum(if span.class.is_some() { 2 } else { 1 });
         Message::default()
             .with(1, "traceId", WireField::Id([high, low].concat()))
@@ -232,7 +232,7 @@ fn severity(level: Level) -> u64 {
     }
 }
 
-/// All requests are built alike, down to the numbers.
+/// All requests have the same structure, down to the field numbers.
 fn request(resources: &'static str, scopes: &'static str, scoped: Message) -> Message {
     let attributes = vec![
         attribute("service.name", "keyferry"),
@@ -246,7 +246,7 @@ fn request(resources: &'static str, scopes: &'static str, scoped: Message) -> Me
     Message::default().with(1, resources, WireField::Many(vec![told]))
 }
 
-/// Which of many processes this is; after each start another one.
+/// Identifies the process among many; each start gives another id.
 fn instance() -> &'static str {
     static ID: OnceLock<String> = OnceLock::new();
     ID.get_or_init(|| format!("{:016x}{:016x}", any_number(), any_number()))
@@ -274,7 +274,7 @@ fn text(text: &str) -> WireField {
     WireField::Text(text.to_owned())
 }
 
-/// Nothing of ours happened before 1970.
+/// No event of ours is before 1970.
 fn nanos(at: Timestamp) -> WireField {
     WireField::Fixed(u64::try_from(at.as_nanosecond()).unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! Which Secrets a delivery makes, and from what: for `keyferry status`. Names and versions, never
-//! a value.
+//! The Secrets of a delivery and their sources, for `keyferry status`. Names and versions, never a
+//! value.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::plan::DeliveryPlan;
 /// How many Secrets are named: a delivery may have thousands of copies.
 const NAMED: usize = 20;
 
-/// The Secrets of a delivery, as its last plan wanted them.
+/// The Secrets of a delivery, as its last plan had them.
 #[derive(Debug, Clone)]
 pub struct MadeSecrets {
     provenance: Arc<Provenance>,
@@ -19,7 +19,7 @@ pub struct MadeSecrets {
 }
 
 impl MadeSecrets {
-    /// Of a plan; nothing where it has no Secret.
+    /// The Secrets in a plan; nothing if it has none.
     pub fn of(plan: &DeliveryPlan) -> Option<Self> {
         let steps = plan.steps.iter().flatten();
         let secrets = steps.filter_map(|step| match &step.artifact {
@@ -38,7 +38,7 @@ impl MadeSecrets {
         })
     }
 
-    /// For people.
+    /// The form for people.
     pub fn status(&self) -> SecretsStatus {
         let Provenance {
             configuration,

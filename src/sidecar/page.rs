@@ -1,5 +1,5 @@
-//! The page for people: how everything stands, as HTML. It has no script, loads nothing, and is
-//! never long. Names come from outside, so each text is escaped where it is put in.
+//! The page for people: the state of everything as HTML. It has no script, loads nothing, and its
+//! size is limited. Names come from outside, so each text is escaped where it is inserted.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -13,16 +13,16 @@ use crate::reflector::ReflectorStatus;
 
 const STYLE: &str = include_str!("page/style.css");
 
-/// How often a browser asks again.
+/// How often a browser reloads the page.
 const AGAIN_S: u64 = 10;
 
-/// Nothing more is shown of deliveries once the page is so long.
+/// When the page has this length, no more deliveries are added.
 const LONGEST: usize = 512 << 10;
 
-/// Characters of one text.
+/// The most characters of one text.
 const TEXT: usize = 1000;
 
-/// Sources or targets of one delivery.
+/// The most sources or targets of one delivery.
 const PLACES: usize = 8;
 
 const ARROW: &str = "<svg viewBox=\"0 0 32 16\" aria-hidden=\"true\"><path d=\"M1 8h28M22 \
@@ -81,7 +81,7 @@ pub(super) fn page(status: &Status) -> String {
         reflector_card(&mut out, reflector);
     }
     let mut deliveries: Vec<&DeliveryStatus> = status.deliveries.iter().collect();
-    // The worst first; names stay in order.
+    // The worst come first; deliveries in the same state stay in order of name.
     deliveries.sort_by_key(|delivery| delivery.standing());
     for (shown, delivery) in deliveries.iter().enumerate() {
         if out.len() > LONGEST {
@@ -96,7 +96,7 @@ pub(super) fn page(status: &Status) -> String {
            status</code> shows the same in a terminal.</p>\n</footer>\n</body>\n</html>\n"
 }
 
-/// All of it in one line, and how bad it is.
+/// The whole state in one line, and how bad it is.
 fn sum(status: &Status) -> (StatusLine, String) {
     let deliveries = status.deliveries.iter();
     let standings: Vec<StatusLine> = deliveries.map(DeliveryStatus::standing).collect();
@@ -211,7 +211,7 @@ fn delivery_card(out: &mut String, delivery: &DeliveryStatus) {
             line(out, "why", reason);
         }
         if let Some(failure) = &delivery.failure {
-            // The reason often holds it already.
+            // The reason often contains the failure already.
             if !reason.contains(&failure.what) {
                 line(out, "why", &format!("{}: {}", failure.class, failure.what));
             }
@@ -264,7 +264,7 @@ fn route(out: &mut String, delivery: &DeliveryStatus) {
     };
     let secrets = delivery.secrets.iter().flat_map(|secrets| &secrets.names);
     let made: Vec<RouteEnd> = match delivery.targets.is_empty() {
-        // Which Secrets manifests describe is known once they were read.
+        // The names of a manifest's Secrets are known only after it was read.
         true => secrets.map(|name| RouteEnd::secret(name)).collect(),
         false => Vec::new(),
     };
@@ -334,7 +334,7 @@ fn reflector_card(out: &mut String, reflector: &ReflectorStatus) {
     });
 }
 
-/// Some rows of all that there are.
+/// A table of the first rows.
 fn table(
     out: &mut String,
     head: [&str; 2],
@@ -357,7 +357,7 @@ fn table(
     }
 }
 
-/// A text from outside: no markup, on one line, and never long.
+/// A text from outside: without markup, on one line, and of limited length.
 struct Text<'a>(&'a str);
 
 impl fmt::Display for Text<'_> {
@@ -387,7 +387,7 @@ mod tests {
     use super::*;
     use crate::reflector::{CopiedStatus, RefusedStatus};
 
-    /// A status in which every text is this one.
+    /// A status in which every text is `text`.
     fn everywhere(text: &str) -> Status {
         let text = || text.to_owned();
         let place = || RouteEnd {

@@ -1,9 +1,9 @@
-//! Reactions that are owed, on disk: written before the change, struck out after the reaction, so
-//! that no restart loses one.
+//! Reactions that are owed, on disk: they are written before the change and removed after the
+//! reaction, so a restart loses none.
 //!
-//! A file per delivery beside its first file target, or in the folder that `sidecar.state` names.
-//! It holds names and places in the configuration, nothing else, and is there only while something
-//! is owed.
+//! There is one file per delivery, beside its first file target or in the folder that
+//! `sidecar.state` names. It contains only names and places in the configuration, and exists only
+//! while a reaction is owed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,27 +21,28 @@ use crate::config::{Config, Delivery, Reaction, Target};
 use crate::disk::{Folder, SinkError, call_at, read_text};
 use crate::plan::Owed;
 
-/// What is owed, by delivery.
+/// The reactions that are owed, by delivery.
 #[derive(Debug, Default)]
 pub struct PendingReactions(Mutex<BTreeMap<String, Page>>);
 
 #[derive(Debug, Default)]
 struct Page {
-    /// Nothing where nothing can be remembered.
+    /// The file; nothing if reactions cannot be stored.
     place: Option<Spot>,
     /// The delivery's reactions, in its order.
     reactions: Vec<Reaction>,
     owed: BTreeSet<Line>,
 }
 
-/// The file of a page.
+/// The place of the file.
 #[derive(Debug, Clone)]
 struct Spot {
     file: PathBuf,
     root: Option<PathBuf>,
 }
 
-/// One reaction as it is written: its place and its kind, which must still agree when it is read.
+/// One reaction as it is written: its position and its kind, which must still match when it is
+/// read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Line {
     place: usize,
@@ -55,8 +56,8 @@ struct Written {
 }
 
 impl PendingReactions {
-    /// Takes a configuration, and gives what an earlier process still owed. With `root` every note
-    /// must lie beneath it.
+    /// Takes a configuration, and gives the reactions that an earlier process still owed. With
+    /// `root`, every file must be beneath it.
     pub async fn take(&self, config: &Config, root: Option<&Path>) -> Vec<Owed> {
         let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
         let deliveries = config.deliveries.iter().filter(reacts);
@@ -94,7 +95,7 @@ impl PendingReactions {
         found
     }
 
-    /// Says of each delivery whose reactions no restart remembers that it is so.
+    /// Warns of each delivery whose reactions a restart would lose.
     pub fn warn(config: &Config) {
         let state = config.sidecar.state.as_deref();
         let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
@@ -105,7 +106,7 @@ impl PendingReactions {
         }
     }
 
-    /// These are owed from now on.
+    /// Stores these reactions as owed.
     pub async fn note(&self, owed: &[Owed]) {
         let mut touched = BTreeSet::new();
         for one in owed {
@@ -117,7 +118,7 @@ impl PendingReactions {
         self.write(touched).await;
     }
 
-    /// This is owed no more.
+    /// Removes a reaction that is not owed any more.
     pub async fn strike(&self, deliveries: &BTreeSet<String>, reaction: &Reaction) {
         let struck = |name: &&String| {
             let mut pages = self.pages();
@@ -130,7 +131,7 @@ impl PendingReactions {
         self.write(touched).await;
     }
 
-    /// A reaction that cannot be remembered is done all the same, if we live.
+    /// If the write fails, the reaction is still done unless the process ends first.
     async fn write(&self, deliveries: BTreeSet<String>) {
         for delivery in deliveries {
             let page = self
@@ -159,7 +160,7 @@ impl PendingReactions {
     }
 }
 
-/// How long a folder may take to keep a note or to give one.
+/// How long a folder may take to write or read a file.
 fn time_limit() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
@@ -172,7 +173,7 @@ fn line(page: &Page, reaction: &Reaction) -> Option<Line> {
     })
 }
 
-/// What a line says is owed, as far as the delivery still has that reaction.
+/// The reaction that a line names, if the delivery still has it.
 fn still(delivery: &Delivery, line: &Line) -> Option<Owed> {
     let reaction = delivery.on_change.get(line.place)?;
     (reaction.word() == line.kind).then(|| Owed {
@@ -201,7 +202,7 @@ fn store(place: &Spot, written: &Written) -> Result<(), SinkError> {
     folder.replace(name, &SecretBytes::from(text), &access())
 }
 
-/// Ours alone.
+/// Only we may read the file.
 fn access() -> FileAccess {
     FileAccess {
         mode: 0o600,

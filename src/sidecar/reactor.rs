@@ -1,5 +1,5 @@
-//! When reactions happen: after a moment of quiet, together for all that changed, not too often,
-//! and again if they failed.
+//! When reactions happen: after a moment without changes, once for all deliveries that changed,
+//! with a minimum distance, and again after a failure.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,18 +21,18 @@ use crate::pass::world::World;
 use crate::plan::{Owed, ReactionNotice};
 use crate::process::time_limit::{any_number, chance};
 
-/// Changes that come in one go are told in one go.
+/// Changes in quick succession are reported together.
 const QUIET: Duration = Duration::from_millis(150);
 const LONGEST_QUIET: Duration = Duration::from_millis(800);
 
-/// From one start of a reaction to its next.
+/// Minimum time between two starts of a reaction.
 const SPACING: Duration = Duration::from_secs(10);
 
-/// A reaction that fails is tried again, and given up after this many tries.
+/// A failed reaction is tried this many times.
 const TRIES: u32 = 5;
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// All reactions that are owed, and when each was last begun.
+/// All reactions that are owed, and when each one was last started.
 #[derive(Debug)]
 pub struct Reactor {
     health: Arc<Health>,
@@ -50,7 +50,7 @@ struct Entry {
 
 #[derive(Debug, Clone)]
 struct Due {
-    /// Of one call, however often it is tried; what tells more is another.
+    /// Identifies one call through all its attempts; a call with more news gets another id.
     id: String,
     news: ReactionNotice,
     first: Instant,
@@ -75,7 +75,7 @@ impl Entry {
         due.at = begun.map_or(quiet, |begun| quiet.max(begun + SPACING));
     }
 
-    /// Back in the queue after a failure, together with what came meanwhile; false when it is given
+    /// Puts a failed reaction back into the queue, together with newer news; false if it is given
     /// up.
     fn again(&mut self, mut due: Due, now: Instant) -> bool {
         due.tries += 1;
@@ -97,7 +97,7 @@ impl Entry {
 }
 
 impl Reactor {
-    /// Nothing is owed yet.
+    /// An empty queue.
     pub fn new(health: Arc<Health>) -> Self {
         Self {
             health,
@@ -107,7 +107,7 @@ impl Reactor {
         }
     }
 
-    /// Takes a configuration; what an earlier process owed is owed now.
+    /// Takes a configuration, and the reactions that an earlier process owed.
     pub async fn take(&self, config: &Config, root: Option<&Path>) {
         let found = self.pending.take(config, root).await;
         for owed in &found {
@@ -126,12 +126,13 @@ impl Reactor {
         self.owe(found);
     }
 
-    /// Before a change: should we end between it and its reaction, the next process knows.
+    /// Call this before a change: if the process ends between the change and its reaction, the next
+    /// process knows the reaction.
     pub async fn note(&self, owed: Vec<Owed>) {
         self.pending.note(&owed).await;
     }
 
-    /// After a change.
+    /// Call this after a change.
     pub fn owe(&self, owed: Vec<Owed>) {
         let now = Instant::now();
         for one in owed {
@@ -141,7 +142,7 @@ impl Reactor {
         self.stirred.notify_one();
     }
 
-    /// A change that was planned was not made after all.
+    /// A planned change was not made.
     pub async fn forget(&self, owed: &[Owed]) {
         for one in owed {
             let busy = self.queue().get(&one.reaction).is_some_and(|entry| {
@@ -158,9 +159,9 @@ impl Reactor {
         }
     }
 
-    /// Does what is owed when its time has come, for ever. One that hangs holds up no other.
+    /// Does reactions when they are due, for ever. A reaction that hangs delays no other.
     pub async fn run(&self, world: &World) {
-        // What was under way when a configuration was replaced is begun again.
+        // Reactions that were running when the configuration was replaced are started again.
         for entry in self.queue().values_mut() {
             entry.running = false;
         }
@@ -212,7 +213,7 @@ impl Reactor {
         }
     }
 
-    /// Takes note of an end; says whether nothing of it is owed any more.
+    /// Takes in the end of a reaction; says whether nothing of it is owed any more.
     fn settled(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) -> bool {
         let mut queue = self.queue();
         let entry = queue.entry(reaction.clone()).or_default();

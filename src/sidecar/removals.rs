@@ -1,5 +1,5 @@
-//! The brake on `onMissing: delete`: a mount that was emptied, or a path that was renamed, must not
-//! remove everything that was delivered. Pure: the clock is an argument.
+//! The brake on `onMissing: delete`: an empty mount or a renamed path must not remove every
+//! delivery. Pure: the clock is an argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use crate::base::brake::Limits;
 use crate::base::failure::{Class, Failure};
 
-/// Removals within this time count together. It is longer than two usual refreshes, in which all
-/// deliveries look once.
+/// Removals within this time are counted together. It is longer than two usual refreshes, in which
+/// every delivery is read once.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Deliveries that were removed because their sources are gone, and those that are held.
+/// Deliveries that were removed because their sources are gone, and deliveries that are held.
 #[derive(Debug, Default)]
 pub struct Removals {
     removed: BTreeMap<String, Instant>,
@@ -21,8 +21,8 @@ pub struct Removals {
 }
 
 impl Removals {
-    /// Whether a delivery may be removed, of so many that say `onMissing: delete`; `allowed` is
-    /// what a person released. One that is held holds all that come after it.
+    /// Whether a delivery may be removed. `of`: how many have `onMissing: delete`; `allowed`: the
+    /// number that a person released. Held deliveries count too, so they also block later ones.
     pub fn ask(
         &mut self,
         delivery: &str,
@@ -48,13 +48,13 @@ impl Removals {
         Err(held(&self.held, recent, most, all))
     }
 
-    /// A delivery has its source again, is no more, or nothing of it was there to remove.
+    /// The delivery has its source again, does not exist any more, or had no target to remove.
     pub fn forget(&mut self, delivery: &str) {
         self.removed.remove(delivery);
         self.held.remove(delivery);
     }
 
-    /// Only these deliveries are left.
+    /// Keeps only these deliveries.
     pub fn retain(&mut self, is_left: impl Fn(&str) -> bool) {
         self.removed.retain(|name, _| is_left(name));
         self.held.retain(|name| is_left(name));
@@ -80,7 +80,7 @@ fn held(held: &BTreeSet<String>, recent: usize, most: usize, all: usize) -> Fail
 mod tests {
     use super::*;
 
-    /// Which of these deliveries may go, asked one after another at these seconds.
+    /// Which of these deliveries may be removed, asked one after another at these seconds.
     fn gone(removals: &mut Removals, asked: &[(&str, u64)], of: usize, allowed: usize) -> String {
         let start = Instant::now();
         let gone = asked.iter().filter(|(name, at)| {
@@ -96,22 +96,22 @@ mod tests {
             (&[("a", 0), ("b", 0), ("c", 0), ("d", 0)][..], 5, 0, "abc"),
             (&[("a", 0), ("b", 0), ("c", 0), ("d", 0)], 20, 0, "abcd"),
             (&[("a", 0), ("b", 0), ("c", 0), ("d", 0)], 5, 4, "abcd"),
-            // One that went is no second removal.
+            // A delivery that was removed already is not counted twice.
             (
                 &[("a", 0), ("b", 0), ("a", 1), ("a", 2), ("c", 3)],
                 5,
                 0,
                 "abaac",
             ),
-            // Each of them long after the one before.
+            // Each of them long after the previous one.
             (
                 &[("a", 0), ("b", 700), ("c", 1400), ("d", 2100)],
                 5,
                 0,
                 "abcd",
             ),
-            // One is held, and three more come later: four that wait are too many, however long ago
-            // the first ones went.
+            // One is held, and three more come later: four that wait are too many, even if the
+            // first removals were long ago.
             (
                 &[
                     ("a", 0),

@@ -1,9 +1,8 @@
-//! Probes, metrics, status and a page for people over HTTP: a few paths that are only read, one
-//! request per connection, everything bounded.
+//! Probes, metrics, status and a page for people over HTTP: a few read-only paths, one request per
+//! connection, everything bounded.
 //!
-//! A connection first waits for its request, beside others that cost next to nothing, and takes one
-//! of the few turns only when the request is complete. So connections on which nothing is said hold
-//! up no probe.
+//! A connection first waits for its request, which costs next to nothing, and takes one of the few
+//! turns only when the request is complete. So silent connections delay no probe.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,19 +17,19 @@ use super::health::Health;
 use super::listen::Names;
 use super::{metrics, page};
 
-/// A request is one line and a few headers.
+/// The largest request, which is one line and a few headers.
 const LARGEST: usize = 8 << 10;
 
-/// From the connection to the end of the request.
+/// Time from the connection to the end of the request.
 const REQUEST: Duration = Duration::from_secs(1);
 
-/// From there to the last byte of the answer.
+/// Time from there to the last byte of the answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// A kubelet and a Prometheus; the rest waits its turn.
+/// Enough for a kubelet and a Prometheus; other requests wait for a turn.
 const AT_ONCE: usize = 16;
 
-/// So many connections may wait for their request; one more takes the place of the oldest.
+/// How many connections may wait for their request; one more replaces the oldest.
 const SILENT: usize = 128;
 
 /// Answers for ever.
@@ -46,7 +45,7 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, names: Names) {
                     let _ = converse(stream, displaced, &turns, &health, &names).await;
                 });
             }
-            // Out of descriptors, for a moment.
+            // There are no free file descriptors for the moment.
             Err(error) => {
                 tracing::warn!("no connection taken: {error}");
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -55,12 +54,12 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, names: Names) {
     }
 }
 
-/// Connections that wait for their request, the oldest first.
+/// Connections whose request is not complete, the oldest first.
 #[derive(Default)]
 struct Silent(VecDeque<oneshot::Sender<()>>);
 
 impl Silent {
-    /// One more; what is returned ends when its place is taken away.
+    /// Adds a connection; the receiver ends when another connection replaces it.
     fn one_more(&mut self) -> oneshot::Receiver<()> {
         if self.0.len() >= SILENT {
             self.0.retain(|place| !place.is_closed());
@@ -89,14 +88,14 @@ async fn converse(
         return Ok(());
     };
     let answered = async {
-        // Never closed.
+        // The semaphore is never closed.
         let _turn = turns.acquire().await;
         answer(stream, &request, health, names).await
     };
     timeout(ANSWER, answered).await?
 }
 
-/// The head of a request; nothing where it does not come to its end.
+/// The head of a request; nothing if it is not completed.
 async fn request(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
     let mut head = Vec::with_capacity(1024);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -107,14 +106,14 @@ async fn request(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&head).into_owned()))
 }
 
-/// What is said.
+/// An answer.
 struct Answer {
     status: &'static str,
     kind: &'static str,
     body: String,
-    /// Lines of the head that only some answers have, each with its end.
+    /// Extra header lines, each with its line end.
     more: String,
-    /// Whether only the head is asked for.
+    /// Whether the request asks only for the head.
     head: bool,
 }
 
@@ -133,7 +132,7 @@ impl Answer {
         }
     }
 
-    /// What comes before the body.
+    /// The head of the answer.
     fn start(&self) -> String {
         let Self {
             status, kind, more, ..
@@ -161,7 +160,7 @@ async fn answer(
     stream.shutdown().await
 }
 
-/// The values of `Host`: one, or none in what HTTP/1.0 sends.
+/// The values of `Host`: one, or none in HTTP/1.0.
 fn hosts(request: &str) -> impl Iterator<Item = &str> {
     let headers = request.split("\r\n").skip(1);
     headers.filter_map(|header| {

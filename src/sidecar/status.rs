@@ -1,7 +1,7 @@
-//! How everything stands, in one form: `/status` writes it, `keyferry status` reads it, the page
+//! The status of everything, in one form: `/status` writes it, `keyferry status` reads it, the page
 //! shows it. Names, times and reasons; never a value.
 //!
-//! What an older keyferry does not tell is empty: who asks may be newer than who answers.
+//! A field that an older keyferry does not send is empty: the client may be newer than the server.
 
 use std::fmt;
 use std::path::Path;
@@ -12,17 +12,17 @@ use crate::base::artifact::SourceVersion;
 use crate::config::{Delivery, Reflect, Source, Target};
 use crate::reflector::ReflectorStatus;
 
-/// Everything.
+/// The status of everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
-    /// Which keyferry it is.
+    /// Version of keyferry.
     pub version: String,
     /// `sidecar`, `reflector`, or both.
     pub mode: String,
     /// The pod, or else the machine.
     pub instance: Option<String>,
-    /// Why the configuration on disk is not the one in use.
+    /// Why the configuration on disk is not in use.
     pub configuration: Option<String>,
     /// The Vault servers that were asked.
     pub vaults: Vec<VaultStatus>,
@@ -38,9 +38,9 @@ pub struct Status {
 pub struct VaultStatus {
     /// Its name in the configuration.
     pub server: String,
-    /// Whether the last request met a server that does its work.
+    /// Whether the last request reached a working server.
     pub up: bool,
-    /// Whether the last login was granted; nothing before there was one.
+    /// Whether the last login was granted; nothing before the first login.
     pub logged_in: Option<bool>,
 }
 
@@ -50,39 +50,39 @@ pub struct VaultStatus {
 pub struct DeliveryStatus {
     /// Its name.
     pub name: String,
-    /// What it is made of.
+    /// Its sources.
     pub sources: Vec<RouteEnd>,
-    /// Where it goes.
+    /// Its targets.
     pub targets: Vec<RouteEnd>,
-    /// Whether it can be used.
+    /// Whether the delivered data can be used.
     pub ready: bool,
-    /// Why not.
+    /// Why it cannot be used.
     pub reason: Option<String>,
-    /// When all of it was last in order.
+    /// When everything in it was last in order.
     pub last_success: Option<String>,
-    /// Whether it was an earlier run that put it in order.
+    /// Whether an earlier process put it in order.
     pub cached: bool,
-    /// How long ago that was.
+    /// Age of the delivered data.
     pub age_seconds: Option<u64>,
-    /// When it is looked at again; nothing while it is.
+    /// Seconds until the next pass; nothing while a pass is running.
     pub next_attempt_seconds: Option<u64>,
-    /// How long the first of its leases holds.
+    /// Seconds until the first of its leases ends.
     pub lease_seconds: Option<u64>,
-    /// What waits for a window.
+    /// Changes that wait for a window.
     pub waiting: Option<WaitingStatus>,
     /// The state that it is held at, in words.
     pub held: Option<String>,
     /// Its Secrets, as the last pass found them.
     pub secrets: Option<SecretsStatus>,
-    /// Targets that were written.
+    /// Number of targets that were written.
     pub changes: u64,
-    /// Passes that failed.
+    /// Number of passes that failed.
     pub failures: u64,
-    /// How the last pass failed.
+    /// The failure of the last pass.
     pub failure: Option<FailureStatus>,
 }
 
-/// What is read or written: its kind, and its name as messages have it.
+/// A source or a target: its kind, and its name as in messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteEnd {
@@ -96,27 +96,27 @@ pub struct RouteEnd {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WaitingStatus {
-    /// Of how many targets.
+    /// Number of targets with such changes.
     pub targets: usize,
-    /// Since when.
+    /// When a pass first found such a change.
     pub since: String,
-    /// Until when.
+    /// When the window opens.
     pub opens: String,
     /// The same in words.
     pub text: String,
 }
 
-/// Secrets of a delivery, and what they are made of.
+/// The Secrets of a delivery, and their sources.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecretsStatus {
     /// How many there are.
     pub count: usize,
-    /// The first of them.
+    /// The first names in order.
     pub names: Vec<String>,
-    /// Whose they are.
+    /// Name of the configuration that they belong to.
     pub configuration: String,
-    /// In which versions their sources were read.
+    /// The sources with the versions that were read.
     pub sources: Vec<SourceVersion>,
     /// The same in words.
     pub text: String,
@@ -128,27 +128,27 @@ pub struct SecretsStatus {
 pub struct FailureStatus {
     /// The word for its class.
     pub class: String,
-    /// What and where.
+    /// What failed, and where.
     pub what: String,
-    /// The next move.
+    /// The next step for a person.
     pub hint: Option<String>,
 }
 
-/// What a person sees first. The worst comes first.
+/// The state in one word. The worst comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StatusLine {
-    /// It cannot be used.
+    /// The delivered data cannot be used.
     NotReady,
-    /// What was delivered stays, and the last pass failed.
+    /// The delivered data stays, but the last pass failed.
     Failing,
     /// A change waits for its window.
     Waiting,
-    /// Nothing is the matter.
+    /// Everything is in order.
     Good,
 }
 
 impl DeliveryStatus {
-    /// How it stands.
+    /// The state in one word.
     pub fn standing(&self) -> StatusLine {
         match (self.ready, &self.failure, &self.waiting) {
             (false, _, _) => StatusLine::NotReady,
@@ -158,7 +158,7 @@ impl DeliveryStatus {
         }
     }
 
-    /// Why it does not stand well, or at an earlier state; empty where all is usual.
+    /// Why it is not in order, or at an earlier state; empty if everything is normal.
     pub fn why(&self) -> String {
         match (&self.reason, &self.failure, &self.waiting) {
             (Some(reason), _, _) => reason.clone(),
@@ -168,7 +168,7 @@ impl DeliveryStatus {
         }
     }
 
-    /// Where it goes: the Secrets by the names that the last pass found, at most `most` of them.
+    /// Its targets: Secrets by the names of the last pass, at most `most` of them.
     pub fn goes_to(&self, most: usize) -> Vec<String> {
         let Some(secrets) = &self.secrets else {
             return self.targets.iter().map(ToString::to_string).collect();
@@ -182,7 +182,7 @@ impl DeliveryStatus {
         others.chain(named).chain(left).collect()
     }
 
-    /// What it is made of: in the versions that the last pass found.
+    /// Its sources, with the versions of the last pass.
     pub fn comes_from(&self) -> Vec<String> {
         match &self.secrets {
             Some(secrets) => secrets.sources.iter().map(ToString::to_string).collect(),
@@ -200,7 +200,7 @@ impl RouteEnd {
         Self { kind, name }
     }
 
-    /// What a Secret is called.
+    /// A Secret by its name.
     pub fn secret(name: &str) -> Self {
         Self::new(SECRET, name)
     }
@@ -209,13 +209,13 @@ impl RouteEnd {
         self.kind == SECRET || self.kind == COPIES
     }
 
-    /// What a source is called.
+    /// A source as messages name it.
     pub fn of_source(source: &Source) -> Self {
         let (kind, name) = source.name_beside(Path::new(""));
         Self::new(kind, name)
     }
 
-    /// What a target is called, and its copies.
+    /// A target and its copies as messages name them.
     fn of_target(target: &Target) -> Vec<Self> {
         match target {
             Target::File(file) => vec![Self::new("file", file.path.display().to_string())],
@@ -249,7 +249,7 @@ impl fmt::Display for RouteEnd {
     }
 }
 
-/// Where a delivery comes from and goes to.
+/// Sources and targets of a delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Route {
     /// Its sources.
@@ -259,7 +259,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// As the configuration says it.
+    /// The sources and targets in the configuration.
     pub fn of(delivery: &Delivery) -> Self {
         let from = delivery.from.iter();
         Self {

@@ -1,5 +1,5 @@
-//! What waits for its window, and what may not: data that was delivered and ends before the window
-//! opens is replaced at once.
+//! Changes that wait for their window, and changes that may not wait: delivered data that ends
+//! before the window opens is replaced at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -13,12 +13,12 @@ use crate::base::material::Material;
 use crate::config::VaultRead;
 use crate::pass::world::World;
 
-/// What one group knows of it.
+/// The changes of one group that wait.
 #[derive(Debug, Default)]
 pub struct WindowHold {
-    /// When the window opens for which changes of a delivery wait.
+    /// When the window opens for the waiting changes of a delivery.
     opens: Mutex<BTreeMap<String, Timestamp>>,
-    /// What was delivered and ends, of all groups: it is in use whatever the configuration says by
+    /// Delivered data of all groups that ends: it is in use, whatever the configuration says by
     /// now.
     delivered: Arc<Mutex<Delivered>>,
 }
@@ -26,7 +26,7 @@ pub struct WindowHold {
 /// By delivery and source.
 type Delivered = BTreeMap<(String, VaultRead), Ending>;
 
-/// Data that ends, as it was delivered.
+/// Delivered data that ends.
 #[derive(Debug, Clone)]
 struct Ending {
     mark: Weak<Material>,
@@ -42,7 +42,7 @@ impl Ending {
 }
 
 impl WindowHold {
-    /// The same for another group, or for the same one in another configuration.
+    /// The same for another group, or for this group in another configuration.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self {
@@ -51,13 +51,13 @@ impl WindowHold {
         }
     }
 
-    /// A pass begins: nothing waits any more.
+    /// A pass begins: no change waits any more.
     pub fn begin(&self, world: &World) {
         self.renewed(world);
         locked(&self.opens).clear();
     }
 
-    /// Before the cache is asked for data: what was renewed meanwhile ends later.
+    /// Call this before the cache is asked for data: renewed data ends later now.
     pub fn renewed(&self, world: &World) {
         for ((_, read), ending) in locked(&self.delivered).iter_mut() {
             if let Some(now) = Ending::of(read, world).filter(|now| now.mark.ptr_eq(&ending.mark)) {
@@ -66,7 +66,7 @@ impl WindowHold {
         }
     }
 
-    /// Everything of a delivery is in place.
+    /// All data of a delivery is in place.
     pub fn delivered<'r>(
         &self,
         delivery: &str,
@@ -83,8 +83,7 @@ impl WindowHold {
         }
     }
 
-    /// Whether something that was delivered ends with a token of a server that is older than this
-    /// one.
+    /// Whether delivered data ends with a token of a server that is older than this one.
     pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
         let now = Instant::now();
         let delivered = locked(&self.delivered);
@@ -94,15 +93,15 @@ impl WindowHold {
         })
     }
 
-    /// When the first of what was delivered ends.
+    /// When the first data of a delivery ends.
     pub fn end(&self, delivery: &str) -> Option<Instant> {
         let delivered = locked(&self.delivered);
         let own = delivered.iter().filter(|((of, _), _)| of == delivery);
         own.map(|(_, ending)| ending.end).min()
     }
 
-    /// Whether changes of a delivery wait until a window opens: not if what was delivered was
-    /// replaced and ends before.
+    /// Whether changes of a delivery wait until a window opens: not if the delivered data was
+    /// replaced and ends before then.
     pub fn hold(&self, delivery: &str, opens: Timestamp, world: &World) -> bool {
         let wait = Duration::try_from(opens.duration_since(Timestamp::now())).unwrap_or_default();
         let at = Instant::now() + wait;
@@ -110,7 +109,7 @@ impl WindowHold {
         let mut own = delivered.iter().filter(|((of, _), _)| of == delivery);
         let ends = own.any(|((_, read), ending)| {
             let same = |now: Ending| now.mark.ptr_eq(&ending.mark);
-            // It ends with its token, whatever its lease says.
+            // Data ends with its token, whatever its lease says.
             let orphaned = ending.token.is_some_and(|token| {
                 let session = world.vault(&read.server);
                 session.is_ok_and(|session| session.generation() > token)
@@ -123,15 +122,15 @@ impl WindowHold {
         !ends
     }
 
-    /// How long nothing has to be done for what waits; nothing where nothing does.
+    /// How long nothing has to be done for waiting changes; nothing if no change waits.
     pub fn left(&self) -> Option<Duration> {
         let opens = locked(&self.opens).values().min().copied()?;
         let left = opens.duration_since(Timestamp::now());
-        // A moment more: who comes too early finds it shut.
+        // A moment more, so that the window is certainly open.
         Some(Duration::try_from(left).unwrap_or_default() + Duration::from_millis(2))
     }
 
-    /// When the window opens for which changes of a delivery wait.
+    /// When the window opens for the waiting changes of a delivery.
     pub fn opens(&self, delivery: &str) -> Option<Timestamp> {
         locked(&self.opens).get(delivery).copied()
     }
@@ -159,14 +158,14 @@ mod tests {
         let Source::Vault(read) = &config.deliveries[0].from[0].source else {
             panic!("another source");
         };
-        // Seconds until what was delivered ends, the token it ends with, seconds until the window
-        // opens: whether it waits.
+        // Each row: seconds until the delivered data ends, its token, seconds until the window
+        // opens; then whether it waits.
         let rows = [
             (None, 3600, true),
             (Some((100, None)), 50, true),
             (Some((100, None)), 150, false),
             (Some((0, None)), 50, false),
-            // No token of this process is as young as that, so it is the one in use.
+            // Every token of this process is older than that, so this token is in use.
             (Some((100, Some(7))), 50, true),
             (Some((100, Some(7))), 150, false),
         ];

@@ -1,5 +1,5 @@
-//! What `check` found, for people and for programs: names, fingerprints and reasons, never a value,
-//! never a key.
+//! The report of `check`, for people and for programs: names, fingerprints and reasons, never a
+//! value, never a key.
 
 use std::fmt::Write;
 
@@ -13,27 +13,27 @@ use crate::mode::access::{AccessReport, MissingRight};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
 
-/// All that was looked at.
+/// Everything that was checked.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) deliveries: usize,
     pub(super) vault_servers: usize,
-    /// Files of manifests.
+    /// Number of manifest files.
     pub(super) manifests: usize,
-    /// Files that are named and are not here.
+    /// Files that the configuration names and that do not exist here.
     pub(super) absent: Vec<String>,
     pub(super) keys: AtHand,
     pub(super) sources: Vec<Inspected>,
-    /// Deliveries that need a server, so that only their files were looked at.
+    /// Number of deliveries that need a server: only their files were checked.
     pub(super) from_servers: usize,
-    /// Deliveries whose sources open and that cannot be made all the same.
+    /// Deliveries that cannot be rendered although their sources open.
     pub(super) unrendered: Vec<Failed>,
     pub(super) differences: Vec<Difference>,
-    /// Rights, where they were asked for.
+    /// Rights, if they were asked for.
     pub(super) access: Option<AccessReport>,
 }
 
-/// A target, or a key of it, and how it stands to what should be there.
+/// A target, or a key in it, and how it differs from the wanted state.
 #[derive(Debug)]
 pub(super) struct Difference {
     pub(super) delivery: String,
@@ -137,7 +137,7 @@ impl Report {
     }
 }
 
-/// One line, whatever is in the names in it.
+/// Writes one line, whatever characters the names in it contain.
 fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{}", plain::line(text));
 }
@@ -210,13 +210,13 @@ fn source_text(source: &Inspected, out: &mut String) {
             format!("`{path}` is clear and looks like a secret"),
         );
     }
-    // The reason is an error of its own, below the report.
+    // The reason is printed as a separate error below the report.
     for failure in &source.failures {
         line("failed", failure.class.to_string());
     }
 }
 
-/// Public halves in a line.
+/// Public keys in one line.
 fn listed(keys: &[String]) -> String {
     let names: Vec<_> = keys.iter().map(|key| shortened(key)).collect();
     names.join(", ")

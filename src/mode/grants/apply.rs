@@ -1,5 +1,6 @@
-//! Grants of Vault compared with the server, shown and written. Ours is a policy whose first line
-//! says so, and a role that has only such policies: what is not ours is left alone.
+//! Compares grants of Vault with the server, shows them and writes them. A policy is ours if its
+//! first line says so, and a role is ours if it has only such policies. Everything else is left
+//! alone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +17,7 @@ use crate::process::time_limit::TimeLimit;
 use crate::vault::Session;
 use crate::vault::admin::{Role, RoleField};
 
-/// Who writes. The configurations' own identities are the ones that are granted something.
+/// The identity that writes. The identities in the configurations only receive the grants.
 #[derive(Debug, Clone)]
 pub enum Granter {
     /// A file with a token.
@@ -25,16 +26,16 @@ pub enum Granter {
     Role(String),
 }
 
-/// What may be done.
+/// The changes that are allowed.
 #[derive(Debug, Clone, Copy)]
 pub struct Consent {
-    /// Only show it.
+    /// Only show the changes.
     pub dry_run: bool,
-    /// Take over what is not ours.
+    /// Take over policies and roles that are not ours.
     pub adopt: bool,
 }
 
-/// Compares, shows, and writes where that is wanted. The text is for standard output.
+/// Compares, shows, and writes if that is wanted. The text is for standard output.
 pub async fn apply(
     all: &[GrantedConfig],
     terms: &Terms,
@@ -102,7 +103,7 @@ impl Granter {
     }
 }
 
-/// What came of one grant.
+/// The result of one grant.
 #[derive(Default)]
 struct Done {
     changes: usize,
@@ -144,7 +145,7 @@ async fn one(
         None => true,
     };
     let same = stored.as_ref() == Some(role);
-    // A role that is not ours would give our policy's rights to whoever it lets in.
+    // A foreign role would give the rights of our policy to everybody who may log in to it.
     let verdict = Verdict::of(stored.is_some(), same, is_ours, consent);
     done.tell(
         out,
@@ -162,13 +163,13 @@ fn is_ours(policy: &str) -> bool {
     policy.starts_with(OURS)
 }
 
-/// Whether a role's policies are all ours; a role without any is nobody's.
+/// Whether all policies of a role are ours. A role without policies is not ours.
 async fn has_only_ours(stored: &Role, own: &str, session: &Session) -> Result<bool, Failure> {
     let Some(RoleField::List(policies)) = stored.fields.get("token_policies") else {
         return Ok(false);
     };
     for name in policies {
-        // Ours is compared, and refused, on its own.
+        // The grant's own policy is compared, and refused, separately.
         if name != own && !session.policy(name).await?.as_deref().is_some_and(is_ours) {
             return Ok(false);
         }
@@ -176,7 +177,7 @@ async fn has_only_ours(stored: &Role, own: &str, session: &Session) -> Result<bo
     Ok(!policies.is_empty())
 }
 
-/// What becomes of a policy or a role.
+/// The decision for a policy or a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Keep,
@@ -236,7 +237,7 @@ impl Done {
     }
 }
 
-/// Lines that go and lines that come.
+/// Lines that are removed and lines that are added.
 fn lines(stored: &str, wanted: &str) -> Vec<String> {
     let less = stored
         .lines()

@@ -1,4 +1,4 @@
-//! The rights in a cluster that a configuration needs: which verbs, on what, with which names.
+//! The rights in a cluster that a configuration needs: verbs, objects and their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,39 +10,39 @@ use crate::config::{
 };
 use crate::kubernetes::{ObjectKind, Subject};
 
-/// What is lost where an optional right is not granted.
+/// What does not work without an optional right.
 type Lost = &'static str;
 
 const SEEN_LATER: Lost = "a change is seen at the next `refresh` instead of at once";
 const NO_EVENTS: Lost = "failures stand in the log only, not in `kubectl describe`";
 const KEY_BY_HAND: Lost = "the Secret with the keys of the marks must be made by hand";
 
-/// Verbs on objects of one resource in one place.
+/// Verbs on objects of one resource in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RbacRule {
-    /// Nothing: in the whole cluster.
+    /// Without a namespace: in the whole cluster.
     pub namespace: Option<String>,
-    /// Group of the API.
+    /// API group.
     pub group: &'static str,
-    /// Its resource.
+    /// Resource of the API group.
     pub resource: &'static str,
-    /// Nothing: all names.
+    /// Empty: all names.
     pub names: BTreeSet<String>,
-    /// What may be done.
+    /// Verbs that are allowed.
     pub verbs: BTreeSet<&'static str>,
-    /// Set where all else works without it.
+    /// What does not work without the right; set only if everything else still works.
     pub lost: Option<Lost>,
 }
 
-/// What is needed, and why some of it allows more than the names of today.
+/// The needed rights, and why some of them are wider than today's names.
 #[derive(Debug, Default)]
 pub struct Rights {
     held: BTreeMap<Key, Held>,
-    /// One sentence for each wide right.
+    /// One sentence for each right that is wider than today's names.
     pub wide: BTreeSet<String>,
 }
 
-/// Place, group and resource, name, and whether it is optional.
+/// Namespace, group and resource, name, and what is lost without the right if it is optional.
 type Key = (
     Option<String>,
     (&'static str, &'static str),
@@ -50,7 +50,7 @@ type Key = (
     Option<Lost>,
 );
 
-/// What may be done there.
+/// The verbs that are needed there.
 #[derive(Debug)]
 struct Held {
     kind: ObjectKind,
@@ -60,25 +60,25 @@ struct Held {
 /// One verb on one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// As RBAC calls it.
+    /// The verb in RBAC's spelling.
     pub verb: &'static str,
-    /// On what.
+    /// The object of the verb.
     pub subject: Subject,
-    /// Set where all else works without it.
+    /// What does not work without the right; set only if everything else still works.
     pub lost: Option<Lost>,
 }
 
-/// A Secret that a manifest describes; without a name where it cannot be read without a key.
+/// A Secret that a manifest describes; without a name if the name cannot be read without a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Described {
-    /// As written.
+    /// The namespace as written.
     pub namespace: Option<String>,
-    /// As written, where it is legible.
+    /// The name as written, if it can be read without a key.
     pub name: Option<String>,
 }
 
-/// What a configuration needs in this mode, with our own namespace, and with what the files of each
-/// set of manifests describe.
+/// The rights that a configuration needs in this mode. `own` is our own namespace, `described` the
+/// content of each set of manifests.
 pub fn rights(config: &Config, described: &[Vec<Described>], own: &str, mode: Mode) -> Rights {
     let mut found = Found {
         own,
@@ -265,7 +265,7 @@ impl Found<'_> {
                         namespace: namespace.clone(),
                         name: name.clone(),
                     };
-                    // What names another namespace is refused before any right matters.
+                    // A Secret in another namespace is refused before any right matters.
                     let place = resolve(&at, self.own);
                     if allowed.contains(&place.namespace) {
                         self.named(ObjectKind::Secret, &at, ObjectKind::Secret.verbs(), None);
@@ -428,7 +428,7 @@ impl Rights {
         verbs: impl IntoIterator<Item = &'v &'static str>,
     ) {
         let held = self.held.entry(key).or_insert_with(|| Held {
-            // Secrets that are found by a label are Secrets to those who grant it.
+            // RBAC sees Secrets that are found by a label as ordinary Secrets.
             kind: match kind.has_label() {
                 true => ObjectKind::Secret,
                 false => kind,
@@ -438,7 +438,7 @@ impl Rights {
         held.verbs.extend(verbs);
     }
 
-    /// Both, for one account.
+    /// Adds the rights of another configuration to the same account.
     pub fn unite(&mut self, other: Self) {
         for (key, Held { kind, verbs }) in other.held {
             self.add(key, kind, &verbs);
@@ -466,7 +466,7 @@ impl Rights {
         asked.collect()
     }
 
-    /// Names that share their verbs share a rule. What is necessary is not optional as well.
+    /// Names with the same verbs share a rule. A necessary right is not listed as optional too.
     pub fn rules(&self) -> Vec<RbacRule> {
         let mut rules: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         for (key, Held { kind: _, verbs }) in &self.held {
@@ -475,7 +475,7 @@ impl Rights {
                 let key = (namespace.clone(), *resource, name.clone(), None);
                 self.held.get(&key)
             });
-            // What holds everywhere holds here.
+            // A right in the whole cluster includes this namespace.
             let everywhere = namespace.as_ref().filter(|_| name.is_none()).and_then(|_| {
                 let key = (None, *resource, None, *lost);
                 self.held.get(&key)
@@ -487,7 +487,7 @@ impl Rights {
             };
             verbs.retain(|verb| !held(verb));
             if !verbs.is_empty() {
-                // A rule with names and one without are never one.
+                // A rule with names and a rule without names are never joined.
                 let of_all = name.is_none();
                 let key = (namespace.clone(), *resource, *lost, of_all, verbs);
                 rules.entry(key).or_default().extend(name.clone());

@@ -1,4 +1,4 @@
-//! Which Secrets encrypted manifests describe, as far as that is legible without any key.
+//! The Secrets that encrypted manifests describe, as far as they can be read without a key.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::envelope::manifest;
 use crate::format::document;
 use crate::process::time_limit::TimeLimit;
 
-/// What the files of each set describe.
+/// The Secrets that the files of each set describe.
 pub(super) async fn all(
     config: &Config,
     time_limit: TimeLimit,

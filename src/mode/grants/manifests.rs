@@ -11,10 +11,10 @@ use crate::base::plain;
 /// How the manifests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManifestStyle {
-    /// Resources of an early wave of Argo CD. They are no hooks: a hook that is made again in each
-    /// sync would be a new identity each time.
+    /// Puts the resources into an early wave of Argo CD. They are not hooks: a hook is made again
+    /// in each sync, so the identity would be new each time.
     pub argocd: bool,
-    /// Without what is only helpful.
+    /// Leaves out the optional rights.
     pub necessary: bool,
 }
 
@@ -52,7 +52,7 @@ const RBAC: &str = "rbac.authorization.k8s.io/v1";
 struct Document(String);
 
 impl Document {
-    /// The head of an object; `place` is nothing for the account itself.
+    /// The first lines of an object; without `place` for the account itself.
     fn new(
         style: ManifestStyle,
         version: &str,
@@ -119,7 +119,7 @@ impl Document {
     }
 }
 
-/// In other places than the account's own, its name alone could be that of another.
+/// Outside the account's namespace, the account's name alone could be that of another account.
 fn role_name(account: &Account, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) if namespace == account.namespace => account.name.clone(),
@@ -127,7 +127,7 @@ fn role_name(account: &Account, namespace: Option<&str>) -> String {
     }
 }
 
-/// A name as YAML: quoted where it could be taken for something else than text.
+/// A name as YAML: quoted if YAML could read it as something other than text.
 fn scalar(name: &str) -> String {
     const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let is_word = name.starts_with(|c: char| c.is_ascii_lowercase()) && !WORDS.contains(&name);

@@ -1,5 +1,5 @@
-//! `grants`: the rights that a configuration needs, in Kubernetes and in Vault, as what grants
-//! them; and Vault's part applied.
+//! `grants`: shows the rights that a configuration needs, in Kubernetes and in Vault, as manifests
+//! and policies that grant them; Vault's part can also be applied.
 //!
 //! ```text
 //! Config ─┬─ cluster ─► Rights ─► manifests      (ServiceAccount, Roles, bindings)
@@ -46,7 +46,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// A sidecar where the configuration has what only a sidecar does.
+    /// A sidecar if the configuration has a part that only a sidecar uses.
     pub fn of(config: &Config) -> Self {
         let reacts = config
             .deliveries
@@ -58,7 +58,7 @@ impl Mode {
         }
     }
 
-    /// As the command line calls it.
+    /// The word for it on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Job => "job",
@@ -71,7 +71,7 @@ impl Mode {
 /// A ServiceAccount.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
-    /// Its namespace, which is that of keyferry's pods.
+    /// Its namespace, which is also that of keyferry's pods.
     pub namespace: String,
     /// Its name.
     pub name: String,
@@ -93,7 +93,7 @@ impl Account {
         }
     }
 
-    /// The one that is assumed: of the configuration's name in `default`.
+    /// The default account: the configuration's name in the namespace `default`.
     fn assumed(config: &Config) -> Self {
         let name = config.name.as_ref().map(ToString::to_string);
         Self {
@@ -109,21 +109,21 @@ impl std::fmt::Display for Account {
     }
 }
 
-/// One configuration, who runs it and how.
+/// One configuration, its account and its mode.
 pub struct GrantedConfig {
     /// The path as it was given, for messages.
     pub path: String,
-    /// What needs the rights.
+    /// The configuration.
     pub config: Config,
-    /// Who gets them.
+    /// The account that gets the rights.
     pub account: Account,
-    /// How it is run.
+    /// The mode that it runs in.
     pub mode: Mode,
 }
 
 impl GrantedConfig {
-    /// Pairs configurations with accounts, in order: one account is that of all, none is assumed
-    /// from each configuration's name.
+    /// Pairs configurations with accounts, in order. One account is used for all configurations;
+    /// without an account each configuration gets the default.
     pub fn pair(
         configs: Vec<(String, Config)>,
         accounts: &[Account],
@@ -168,20 +168,20 @@ impl GrantedConfig {
     }
 }
 
-/// How long files may take to be read.
+/// How long reading the files may take.
 const READING: Duration = Duration::from_secs(20);
 
-/// What the files of a configuration's manifests describe.
+/// The Secrets that the files of a configuration's manifests describe.
 pub(super) async fn described(config: &Config) -> Result<Vec<Vec<Described>>, Failure> {
     described::all(config, TimeLimit::Until(Instant::now() + READING)).await
 }
 
-/// What the SOPS files of a configuration need of Vault's transit engine.
+/// The rights in Vault's transit engine that the SOPS files of a configuration need.
 pub(super) async fn transit(config: &Config) -> OfFiles {
     transit::of_files(config, TimeLimit::Until(Instant::now() + READING)).await
 }
 
-/// The manifests that grant what these configurations need in Kubernetes.
+/// The manifests that grant in Kubernetes what these configurations need.
 pub async fn kubernetes(all: &[GrantedConfig], style: ManifestStyle) -> Result<String, Failure> {
     let mut out = String::new();
     let mut accounts: BTreeMap<&Account, Rights> = BTreeMap::new();
@@ -203,7 +203,7 @@ pub async fn kubernetes(all: &[GrantedConfig], style: ManifestStyle) -> Result<S
     Ok(out)
 }
 
-/// The policies and roles that grant what these configurations need in Vault.
+/// The policies and roles that grant in Vault what these configurations need.
 pub async fn vault(
     all: &[GrantedConfig],
     terms: &Terms,

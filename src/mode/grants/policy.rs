@@ -19,7 +19,7 @@ pub enum GrantFormat {
     Json,
 }
 
-/// How the first line of a policy begins that keyferry wrote.
+/// The first words of a policy that keyferry wrote.
 pub(super) const OURS: &str = "# keyferry:";
 
 pub(super) fn show(grants: &[Grant], format: GrantFormat, head: &str) -> String {

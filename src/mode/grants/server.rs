@@ -1,5 +1,5 @@
-//! The rights in Vault that configurations need: for each role one policy with every path by its
-//! name, and who may log in to the role.
+//! The rights in Vault that configurations need: for each role one policy that lists every path,
+//! and the accounts that may log in to the role.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,47 +12,47 @@ use crate::vault::Session;
 use crate::vault::admin::{Role, RoleField};
 use crate::vault::rights::{Capability, Need, of_read, versioned};
 
-/// What no configuration says of a role.
+/// Settings of a role that no configuration contains.
 #[derive(Debug, Clone)]
 pub struct Terms {
     /// Audience of the ServiceAccounts' tokens.
     pub audience: String,
-    /// Life of the tokens that Vault gives.
+    /// Lifetime of the tokens that Vault gives.
     pub ttl: Duration,
     /// Name of the policy, and of the role where the method's configuration names none.
     pub name: Option<String>,
-    /// Without what is only helpful.
+    /// Leaves out the optional rights.
     pub necessary: bool,
 }
 
 impl Terms {
-    /// The life of tokens as people write it.
+    /// The lifetime of tokens as people write it.
     pub fn ttl(&self) -> RoleField {
         RoleField::Seconds(self.ttl.as_secs())
     }
 }
 
-/// What one role of one server is granted.
+/// The rights of one role of one server.
 #[derive(Debug)]
 pub struct Grant {
     /// The server, as the first configuration names it.
     pub server: VaultServer,
     /// Name of the policy.
     pub policy: String,
-    /// What it is allowed.
+    /// The capabilities of each path.
     pub paths: Paths,
-    /// Who needs it.
+    /// The accounts that need it.
     pub accounts: BTreeSet<Account>,
-    /// Who may log in; nothing where keyferry cannot know.
+    /// The role with its accounts; nothing if keyferry cannot know them.
     pub role: Option<Role>,
-    /// What a person must know of it.
+    /// What a person should know about the grant.
     pub remarks: BTreeSet<String>,
 }
 
-/// What each path is allowed, and how much depends on that.
+/// Each capability on each path, and how necessary it is.
 pub type Paths = BTreeMap<(String, Capability), Need>;
 
-/// The grants of several configurations; those of one role are one.
+/// The grants of several configurations; grants of the same role are joined.
 pub async fn grants(all: &[GrantedConfig], terms: &Terms) -> Result<Vec<Grant>, Failure> {
     let mut found: BTreeMap<Key, Grant> = BTreeMap::new();
     let mut unread = Vec::new();
@@ -102,7 +102,7 @@ pub async fn grants(all: &[GrantedConfig], terms: &Terms) -> Result<Vec<Grant>, 
     Ok(grants)
 }
 
-/// Grants are one where all of this is equal.
+/// Grants are joined if all of these fields are equal.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     address: String,
@@ -111,7 +111,7 @@ struct Key {
     name: String,
 }
 
-/// The role's name is that of the policy too.
+/// The name of the role, which is also that of the policy.
 fn name(one: &GrantedConfig, server: &VaultServer, terms: &Terms) -> String {
     if let Some(role) = server.auth.role() {
         return role.to_owned();
@@ -121,7 +121,7 @@ fn name(one: &GrantedConfig, server: &VaultServer, terms: &Terms) -> String {
     named.unwrap_or_else(|| one.account.name.clone())
 }
 
-/// What a configuration needs at one of its servers.
+/// The rights of a configuration at one of its servers.
 pub fn rights(
     config: &Config,
     files: &OfFiles,
@@ -146,13 +146,13 @@ pub fn rights(
     Ok(all)
 }
 
-/// What is necessary to one is necessary to all.
+/// A right that one configuration needs is necessary for all.
 fn add(all: &mut Paths, key: (String, Capability), need: Need) {
     let known = all.entry(key).or_insert(need);
     *known = need.min(*known);
 }
 
-/// Every read, and whether its version is asked for again and again.
+/// Every read, and whether its version is checked again and again.
 fn reads(config: &Config, follows: bool) -> impl Iterator<Item = (&VaultRead, bool)> {
     let sources = config.sources();
     let sources = sources.filter_map(move |(_, source)| Some((source.vault()?, follows)));
@@ -160,7 +160,7 @@ fn reads(config: &Config, follows: bool) -> impl Iterator<Item = (&VaultRead, bo
     sources.chain(keys)
 }
 
-/// Of two possible paths the server says which it is: the policy names no other.
+/// If a path could be one of two, the server decides which: the policy contains only that one.
 pub async fn settle(paths: &mut Paths, session: &Session) -> Result<(), Failure> {
     let is_open = |(_, need): &(_, &Need)| **need == Need::EitherOf;
     let open: Vec<String> = paths
@@ -281,7 +281,8 @@ impl Grant {
     }
 }
 
-/// A role binds each of its names in each of its namespaces: also pairs that nobody asked for.
+/// A remark if the role allows more pairs than were asked for: it allows each of its names in each
+/// of its namespaces.
 fn beyond(accounts: &BTreeSet<Account>) -> Option<String> {
     let names: BTreeSet<&str> = accounts.iter().map(|one| one.name.as_str()).collect();
     let namespaces: BTreeSet<&str> = accounts.iter().map(|one| one.namespace.as_str()).collect();

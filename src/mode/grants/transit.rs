@@ -1,5 +1,5 @@
-//! What the SOPS files of a configuration need of Vault's transit engine. Their metadata is read
-//! without any key.
+//! The rights in Vault's transit engine that the SOPS files of a configuration need. Their metadata
+//! is read without any key.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use crate::pass::source::transit::request;
 use crate::process::time_limit::TimeLimit;
 use crate::vault::rights::{Need, PathRight, of_read};
 
-/// What was found in files.
+/// The result of reading the files.
 #[derive(Debug, Default)]
 pub struct OfFiles {
-    /// The rights, each at the server of this name.
+    /// The rights, each with the name of its server.
     pub rights: Vec<(String, PathRight)>,
-    /// What is said of files that could not be read.
+    /// Messages about files that could not be read.
     pub unread: Vec<String>,
 }
 
-/// What the files need that are here.
+/// The rights for the files that exist here.
 pub async fn of_files(config: &Config, time_limit: TimeLimit) -> OfFiles {
     let mut found = OfFiles::default();
     if config.vaults.is_empty() {

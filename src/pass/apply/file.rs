@@ -1,5 +1,5 @@
-//! Writing files: whole, owned, minimal. Two runs in one folder follow each other meanwhile; one
-//! run writes several files of a folder at once.
+//! Writes files: completely, only our own, and no more than needed. Two runs in one folder take
+//! turns; one run writes several files of a folder at once.
 
 use std::path::Path;
 use std::sync::{Arc, Once};
@@ -11,10 +11,10 @@ use crate::disk::{CallTurn, Caller, Folder, QUIET, SinkError, StandingFile, Unsw
 use crate::pass::world::World;
 use crate::render::envfile::EnvFile;
 
-/// How often an edit begins again.
+/// How often an edit is tried.
 const TRIES: u32 = 50;
 
-/// Puts one file in place by a rename.
+/// Writes one file, or our variables in it.
 pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failure> {
     let (parent, _) = place(&file.path)?;
     let (artifact, root) = (Arc::clone(file), world.root.clone());
@@ -23,7 +23,7 @@ pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failur
     let end = world.time_limit.of_disk();
     let turn = match &file.body {
         FileBody::Whole(_) => CallTurn::beside(parent, end).await,
-        // Several deliveries may change lines of one file.
+        // Several deliveries may change variables of one file.
         FileBody::Lines(_) => CallTurn::alone(parent, end).await,
     };
     let called = turn.map_err(SinkError::from)?.call(end, call).await;
@@ -59,7 +59,7 @@ fn write_now(
     tell_once(&folder)
 }
 
-/// Makes a file be these bytes with this mode and owner, and touches of it only what differs.
+/// Gives a file these bytes, mode and owner, and changes only what differs.
 fn put(
     folder: &Folder,
     name: &str,
@@ -74,8 +74,7 @@ fn put(
     if same && folder.mend(name, standing, access)? {
         return Ok(());
     }
-    // Asked before anything is tried: the folder around such a file is often one that cannot be
-    // written.
+    // This comes before every attempt: the folder around a mounted file often cannot be written.
     if access.in_place && folder.is_mounted(name) {
         return folder.overwrite(name, standing, body, access);
     }
@@ -87,7 +86,8 @@ fn put(
     }
 }
 
-/// Changes our variables in a file, and begins again whenever somebody else saved it meanwhile.
+/// Changes our variables in a file, and begins again whenever somebody else saved the file
+/// meanwhile.
 fn edit(
     folder: &Folder,
     name: &str,
@@ -102,7 +102,7 @@ fn edit(
                 &edited(folder, name, lines, &SecretBytes::default())?,
                 access,
             )?,
-            // It may be half written.
+            // Somebody may still be writing the file.
             Some(standing) if standing.is_fresh() => false,
             Some(standing) => edit_standing(folder, name, lines, access, standing)?,
         };
@@ -114,7 +114,7 @@ fn edit(
     Err(SinkError::Replaced(folder.at(name)))
 }
 
-/// Says whether the file still was what it was seen to be.
+/// Edits the file if it has not changed since it was read; says whether that was so.
 fn edit_standing(
     folder: &Folder,
     name: &str,
@@ -132,8 +132,7 @@ fn edit_standing(
         let done = folder.overwrite(name, standing, &body, access);
         done.map(|()| true)
     };
-    // Asked before anything is tried: the folder around such a file is often one that cannot be
-    // written.
+    // This comes before every attempt: the folder around a mounted file often cannot be written.
     if access.in_place && folder.is_mounted(name) {
         return overwrite();
     }
@@ -143,7 +142,7 @@ fn edit_standing(
     }
 }
 
-/// A text with our variables changed.
+/// The text of a file with our variables changed.
 fn edited(
     folder: &Folder,
     name: &str,
@@ -162,7 +161,7 @@ fn edited(
     Ok(file.edit(lines))
 }
 
-/// An edited file keeps its owner and mode, unless others are configured.
+/// An edited file keeps its owner and mode if none are configured.
 fn kept_owner(access: &FileAccess, StandingFile { stat, .. }: &StandingFile) -> FileAccess {
     let mut access = access.clone();
     access.uid.get_or_insert(stat.st_uid);
@@ -187,7 +186,7 @@ pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), 
     Ok(())
 }
 
-/// What it gives back are the generations before, in their folder.
+/// Returns the folder and the generations that the new one replaces.
 fn write_set_now(
     set: &FileSetArtifact,
     root: Option<&Path>,
@@ -203,8 +202,8 @@ fn write_set_now(
     Ok((folder, before))
 }
 
-/// A disk is where most secrets of a workstation belong, so that one is met is worth one line and
-/// no warning.
+/// On a workstation most secrets are on a disk, so this is worth one line of the log and no
+/// warning.
 fn tell_once(folder: &Folder) -> Result<(), SinkError> {
     static TOLD: Once = Once::new();
     if !folder.in_memory()? {

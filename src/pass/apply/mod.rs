@@ -1,4 +1,4 @@
-//! Doing what a plan says, target by target; a target that fails does not stop another.
+//! Applies a plan, target by target; a failed target does not stop another.
 
 pub mod file;
 pub mod react;
@@ -15,17 +15,17 @@ use crate::process::memory;
 use crate::process::shutdown::{self, RunningStep};
 use crate::reflect::signature::Keys;
 
-/// What came of a plan: the plan itself, and beside each step what came of it.
+/// The plan, and the result of each step.
 #[derive(Debug)]
 pub struct Applied {
-    /// What was to be done.
+    /// The plan that was applied.
     pub plan: Plan,
-    /// Per delivery and step; a delivery without steps has none.
+    /// Per delivery and step; a delivery without steps has no results.
     pub results: Vec<Vec<Result<(), Failure>>>,
 }
 
-/// Does everything a plan says: first all that is written, then, if all of that went well, what is
-/// deleted. Whoever reads a Secret that was renamed finds the new one before the old one goes.
+/// Applies a plan: first all writes; then, if all of them succeeded, the deletions. So a reader of
+/// a renamed Secret finds the new one before the old one is deleted.
 pub async fn apply(plan: Plan, world: &World) -> Applied {
     let deliveries = plan.deliveries.iter().map(|DeliveryPlan { steps, .. }| {
         let steps = steps.as_deref().unwrap_or_default();
@@ -36,7 +36,7 @@ pub async fn apply(plan: Plan, world: &World) -> Applied {
     Applied { plan, results }
 }
 
-/// Deletes what is to go, if all else went well.
+/// Makes the deletions, if everything else succeeded.
 pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], world: &World) {
     let unknown = plan
         .deliveries
@@ -58,9 +58,8 @@ pub async fn delete_all(plan: &Plan, results: &mut [Vec<Result<(), Failure>>], w
     }
 }
 
-/// Does the steps of one delivery, all at once: a target that waits for its server holds up no
-/// other. Only what needs another step's end waits for it. `keys` are those of the marks, where
-/// copies are signed.
+/// Applies the steps of one delivery, all at once: a target whose server is slow delays no other.
+/// Only a step that needs another one waits for its end. `keys` sign the copies.
 pub async fn delivery(
     steps: &[Step],
     keys: Option<&Keys>,
@@ -88,8 +87,8 @@ pub async fn delivery(
     join_all(then).await
 }
 
-/// The files of one delivery are written one after another, in their order: two that make the same
-/// folder differ in its mode, and the first one's is what it has.
+/// The files of one delivery are written one after another, in their order: two of them may make
+/// the same folder with different modes, and the mode of the first one counts.
 type FileOrder = tokio::sync::Mutex<()>;
 
 async fn one(
@@ -103,7 +102,7 @@ async fn one(
         Action::Refuse(failure) => Err(failure.clone()),
         Action::Recreate(_) => {
             let _running = begun(step, world)?;
-            // It ends by itself, with the old object or the new one in place.
+            // The write ends by itself, and either the old object or the new one is in place.
             write(step, order, keys, world).await
         }
         Action::Create | Action::Update(_) => {
@@ -129,7 +128,7 @@ async fn write(
     world: &World,
 ) -> Result<(), Failure> {
     let weight = step.artifact.weight();
-    // A file may lie in memory; a Secret is sent and answered in a text that is a third longer.
+    // A file may be in memory; a Secret is sent and returned as text that is a third longer.
     let copies = match &step.artifact {
         Artifact::File(_) | Artifact::FileSet(_) => 1,
         Artifact::Secret(_) => 4,

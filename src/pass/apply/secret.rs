@@ -1,9 +1,9 @@
-//! Writing Kubernetes Secrets: server-side apply as `keyferry`, never over a stranger.
+//! Writes Kubernetes Secrets: server-side apply as `keyferry`, never over a foreign object.
 //!
-//! Each write names the object, and the version of it, that it was decided on; the server refuses
-//! it for any other. When somebody else was faster, we look and decide again. So two runs at once
-//! end with the content of one of them, and what appears between look and write is never touched.
-//! How "only if there is none" is said to the server: [`crate::kubernetes::write`].
+//! Each write names the object and the version that the decision was made on; the server refuses it
+//! for any other. If somebody else was faster, we look and decide again. So after two runs at once
+//! the content is that of one of them, and an object that appears between look and write is never
+//! touched. [`crate::kubernetes::write`] describes how the server is told "only if there is none".
 
 use std::time::Duration;
 
@@ -22,21 +22,21 @@ use crate::process::shutdown::Shutdown;
 use crate::process::time_limit::retry::pause;
 use crate::reflect::signature::Keys;
 
-/// How often it is tried to write. Before each try but the first it is looked at again.
+/// How often a write is tried. Before each further attempt the object is read again.
 const ROUNDS: u32 = 8;
 
-/// How long finalizers may hold a Secret that is to be made again.
+/// How long finalizers may delay the deletion of a Secret that is to be created again.
 const RELEASE: Duration = Duration::from_secs(30);
 
-/// How long an old object may take to be put back; after a signal less, as [`Shutdown`] says.
+/// How long putting an old object back may take; after a signal less, as [`Shutdown`] says.
 const RESTORE: Duration = Duration::from_secs(3);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Creates, updates or recreates one Secret, as a plan decided on this basis.
 ///
-/// When somebody else was faster, it is looked at again and decided again, by the same rules.
-/// `keys` are those of the marks, where copies are signed.
+/// If somebody else was faster, the object is read and decided again by the same rules. `keys` sign
+/// the copies.
 pub async fn write(
     wanted: &SecretArtifact,
     action: &Action,
@@ -45,7 +45,7 @@ pub async fn write(
     world: &World,
 ) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
-    // Only what the plan saw is made again.
+    // Only the object that the plan saw may be recreated.
     let replaceable = basis.filter(|_| matches!(action, Action::Recreate(_)));
     let (mut action, mut basis) = (action.clone(), basis.cloned());
     let mut round = 1;
@@ -71,7 +71,7 @@ pub async fn write(
         round += 1;
         let stands = look(cluster, wanted, keys).await?;
         let now = stands.as_ref().map(|stands| stands.basis.clone());
-        // The server compares owners of fields before versions.
+        // The server compares field owners before versions.
         if matches!(raced, Error::Owned { .. }) && now.is_some() && now == basis {
             return Err(raced.into());
         }
@@ -92,8 +92,8 @@ async fn look(
     Ok(stands)
 }
 
-/// Deletes what is described no more, exactly as it was seen. What somebody changed meanwhile is
-/// left for the next pass.
+/// Deletes an object that is not declared any more, exactly as it was seen. If somebody changed it
+/// meanwhile, it is left for the next pass.
 pub async fn remove(leftover: &Leftover, world: &World) -> Result<(), Failure> {
     let cluster = world.kubernetes().await?;
     let Leftover {
@@ -126,8 +126,8 @@ pub async fn link(link: &PullSecretLink, world: &World) -> Result<(), Failure> {
     .into())
 }
 
-/// Writes over what was decided on, or makes what is to be made: any conflict means that there is
-/// another now.
+/// Replaces the object that the decision was made on, or creates a new one. Any conflict means that
+/// another object is there now.
 async fn put(
     cluster: &Kubernetes,
     wanted: &SecretArtifact,
@@ -140,8 +140,8 @@ async fn put(
     verify(cluster.put(&marked(wanted, ready.as_ref())).await?, wanted)
 }
 
-/// What was stored must be what was sent: a mutating webhook that rewrites a value would have it
-/// rewritten in each pass.
+/// The stored object must be the one that was sent: if a mutating webhook changed a value, each
+/// pass would write it again.
 fn verify(stored: Stored, wanted: &SecretArtifact) -> Result<(), Error> {
     let what = differences(&stored.seen(wanted), wanted);
     if what.is_empty() {
@@ -153,7 +153,7 @@ fn verify(stored: Stored, wanted: &SecretArtifact) -> Result<(), Error> {
     })
 }
 
-/// Names of what is not as wanted.
+/// Names of the parts that are not as wanted.
 fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
     let SecretArtifact {
         at: _,
@@ -185,9 +185,9 @@ fn differences(seen: &SecretState, wanted: &SecretArtifact) -> Vec<String> {
     names
 }
 
-/// Deletes exactly the object that the plan saw and makes it again. The old one is kept in memory
-/// and put back if that fails, or if a signal ends the wait for it; the right to create is asked
-/// for first, because without it neither could be done.
+/// Deletes exactly the object that the plan saw and creates it again. The old object is kept in
+/// memory. It is put back if the creation fails, or if a signal ends the wait for it. The right to
+/// create is checked first, because both need it.
 async fn recreate(
     cluster: &Kubernetes,
     wanted: &SecretArtifact,
@@ -222,9 +222,9 @@ async fn recreate(
     }
 }
 
-/// How making again failed.
+/// Why the object could not be recreated.
 enum Replacing {
-    /// Something stands there that is not for us to replace.
+    /// An object stands there that we must not replace.
     Standing(Error),
     /// The old object may be gone.
     Gone(Error),
@@ -240,7 +240,7 @@ async fn replace(
         .await
     {
         Ok(()) => {}
-        // Without an answer it may have been deleted all the same.
+        // Without an answer, the object may still have been deleted.
         Err(error @ (Error::Unavailable { .. } | Error::Strange { .. })) => {
             return Err(Replacing::Gone(error));
         }
@@ -256,25 +256,25 @@ async fn replace(
     }
     match put(cluster, wanted, None).await {
         Ok(()) => Ok(()),
-        // Another one is there already.
+        // Another object is there already.
         Err(error @ (Error::Raced(_) | Error::Owned { .. })) => Err(Replacing::Standing(error)),
         Err(error) => Err(Replacing::Gone(error)),
     }
 }
 
-/// What stands after the attempt to put an object back.
+/// The state after the attempt to put an object back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Back {
-    /// The old one.
+    /// The old object stands there.
     Restored,
-    /// Another, or the old one that was never deleted.
+    /// Another object stands there, or the old one that was never deleted.
     Another,
-    /// Nothing, or what goes as soon as its finalizers let it.
+    /// Nothing stands there, or an object that is deleted as soon as its finalizers allow it.
     Nothing,
 }
 
-/// Puts the old object back unless one stands there, in a time of its own: all other time may be
-/// used up.
+/// Puts the old object back unless another one stands there. It has a separate time limit, because
+/// all other time may be used up.
 async fn put_back(cluster: &Kubernetes, old: &Put<'_>, uid: &str) -> Back {
     let end = Instant::now() + RESTORE;
     let cluster = cluster.until(end);
@@ -297,7 +297,7 @@ async fn put_back(cluster: &Kubernetes, old: &Put<'_>, uid: &str) -> Back {
     }
 }
 
-/// Lets the other one finish: each round waits longer, and not two writers equally long.
+/// Lets the other writer finish: each round waits longer, and two writers wait for different times.
 async fn step_aside(round: u32) {
     sleep(pause(round, None).min(LONGEST_PAUSE)).await;
 }

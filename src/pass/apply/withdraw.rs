@@ -1,5 +1,5 @@
-//! Removing what was delivered, because its source is definitely gone and `onMissing: delete` says
-//! so. Only what is ours.
+//! Removes a delivered target because its source is definitely gone and the delivery has
+//! `onMissing: delete`. Only targets that are ours are removed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,16 +11,16 @@ use crate::disk::{Caller, Folder, SinkError, call_at, place, set};
 use crate::kubernetes::ObjectKind;
 use crate::pass::world::World;
 
-/// What is done about a target whose source is gone.
+/// What to do with a target whose source is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withdrawal {
-    /// It is looked for, and stays.
+    /// Only look whether the target is there.
     Look,
-    /// It goes.
+    /// Remove the target.
     Remove,
 }
 
-/// Looks for one target, or removes it; says whether it is, or was, there.
+/// Looks for one target, or removes it; says whether it is there, or was there.
 pub async fn withdraw(
     target: &Target,
     config: &Config,

@@ -9,10 +9,10 @@ use crate::base::observed::{FilePlace, FileState, Observed, Seen};
 use crate::disk::{Folder, SinkError, Unswept, call_at, place, set};
 use crate::pass::world::World;
 
-/// What stands somewhere, and where that is.
+/// What exists at a place, and the place.
 type Looked = (Result<Observed, SinkError>, Option<FilePlace>);
 
-/// Looks at one file.
+/// Reads the state of one file.
 pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
     let (artifact, root) = (Arc::clone(file), world.root.clone());
     let unswept = Arc::clone(&world.unswept);
@@ -24,7 +24,7 @@ pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
     .await
 }
 
-/// Looks at a folder of files.
+/// Reads the state of a folder of files.
 pub async fn look_set(set: &Arc<FileSetArtifact>, world: &World) -> Seen {
     let (artifact, root) = (Arc::clone(set), world.root.clone());
     seen(&set.dir, world, move || {

@@ -1,4 +1,4 @@
-//! No target is a file that keyferry reads itself, however either path is spelt: the plaintext
+//! No target may be a file that keyferry reads itself, however either path is spelt: the plaintext
 //! would replace the key that opened it.
 
 use std::os::unix::fs::MetadataExt;
@@ -10,20 +10,20 @@ use crate::config::problem::Problem;
 use crate::config::{Config, Target};
 use crate::disk::{leads_into_set, promptly};
 
-/// What tells one file from another: itself, or, where nothing stands yet, its place.
+/// Identifies a file: by itself, or, if it does not exist yet, by its place.
 #[derive(Debug, PartialEq, Eq)]
 enum Identity {
     There(u64, u64),
     Absent(Option<FilePlace>),
 }
 
-/// A file that is read, as it is found.
+/// A file that keyferry reads.
 struct Input {
     file: PathBuf,
     what: &'static str,
     identity: Identity,
-    /// The folder that it would be in as a file of a set; nothing for one that no set of ours
-    /// makes.
+    /// The folder that the file would belong to as part of a set; nothing if no set of ours can
+    /// make the file.
     set: Option<(u64, u64)>,
 }
 
@@ -40,12 +40,12 @@ pub fn overwritten(config: &Config, files: &[PathBuf]) -> Vec<Problem> {
         return Vec::new();
     }
     let inputs = inputs(config, files);
-    // Where each input stands already, what does not stand is none of them.
+    // If every input exists, a target that does not exist cannot be one of them.
     let placed = inputs
         .iter()
         .any(|input| matches!(input.identity, Identity::Absent(_)));
     let asked = paths.into_iter().map(|path| (path, placed)).collect();
-    // What does not answer is told of when it is written to.
+    // A path that does not answer is reported when it is written to.
     let found = promptly(asked, |(path, placed)| identity(path, *placed));
     let both = targets.into_iter().zip(found);
     both.filter_map(|(target, found)| problem(target, &found?, &inputs))
@@ -83,7 +83,7 @@ fn path(target: &Target) -> Option<PathBuf> {
     }
 }
 
-/// The place of what is absent is looked for only where it is `placed`: that takes many calls.
+/// The place of an absent file is looked for only if `placed`: that takes many calls.
 fn identity(path: &Path, placed: bool) -> Identity {
     match std::fs::metadata(path) {
         Ok(seen) => Identity::There(seen.dev(), seen.ino()),
@@ -103,7 +103,7 @@ fn problem(target: &Target, found: &Identity, inputs: &[Input]) -> Option<Proble
     let read = inputs.iter().find(|input| match (target, found) {
         (Target::Files(_), Identity::There(dev, ino)) => input.set == Some((*dev, *ino)),
         (Target::File(_), _) => match found {
-            // Two that cannot be placed need not be one.
+            // Two files whose places are unknown need not be the same.
             Identity::Absent(None) => false,
             Identity::There(..) | Identity::Absent(Some(_)) => input.identity == *found,
         },

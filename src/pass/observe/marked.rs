@@ -1,5 +1,5 @@
-//! The Secrets that came from a set of manifests, and the copies of a delivery, found by their
-//! marks: names and versions, never a value.
+//! The Secrets that came from a set of manifests, and the copies of a delivery. They are found by
+//! their marks: names and versions, never a value.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::pass::world::World;
 use crate::plan::declared;
 use crate::reflect::signature::Keys;
 
-/// Looks in every namespace of every set that is pruned, and once for all copies. A list that fails
-/// leaves all unknown that it would have shown.
+/// Looks in every namespace of every set that is pruned, and once for all copies. If a list fails,
+/// everything that it would have shown is unknown.
 pub async fn look(
     config: &Config,
     own_namespace: &Result<String, Failure>,
@@ -52,7 +52,7 @@ async fn copies(
     let list = async {
         let namespace = own_namespace.as_deref().map_err(Failure::clone)?;
         let cluster = world.kubernetes().await?;
-        // Without a key nothing is signed, so none of them is known to be ours.
+        // Without a key nothing is signed, so no copy is known to be ours.
         let all = match keys.as_ref().map_err(Failure::clone)? {
             Some(keys) => cluster.declared_copies(config.name()?, keys).await?,
             None => Vec::new(),

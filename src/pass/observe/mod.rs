@@ -1,4 +1,4 @@
-//! What exists now, where something is to exist. Reads only.
+//! The present state of each target. Only reads.
 
 pub mod file;
 mod inputs;
@@ -18,7 +18,7 @@ use crate::pass::world::World;
 pub use inputs::overwritten;
 pub use together::together;
 
-/// Looks at the place of each artifact, per delivery and in order.
+/// Reads the place of each artifact, per delivery and in order.
 pub async fn observe(desired: &Desired, world: &World) -> Vec<Vec<Seen>> {
     let deliveries = desired.deliveries.iter();
     join_all(deliveries.map(|wanted| delivery(wanted, world))).await
@@ -36,7 +36,7 @@ async fn one(artifact: &Artifact, world: &World) -> Seen {
         Artifact::FileSet(set) => return file::look_set(set, world).await,
         Artifact::Secret(secret) => secret::look(secret, world).await,
         Artifact::PullSecret(link) => secret::look_account(link, world).await,
-        // It is only ever found by looking, and never wanted.
+        // A leftover is only found by looking, and never wanted.
         Artifact::Leftover(leftover) => Err(Failure::new(
             Class::Bug,
             format!("secret {} is to go and was looked for", leftover.at),

@@ -1,4 +1,4 @@
-//! Namespaces as they stand: names and labels, for copies that go to whichever there are.
+//! The existing namespaces: names and labels, for copies that go to all matching namespaces.
 
 use crate::base::failure::Failure;
 use crate::kubernetes::ObjectKind;
@@ -6,7 +6,7 @@ use crate::kubernetes::list::Pages;
 use crate::pass::world::World;
 use crate::reflect::metadata::NamespaceMetadata;
 
-/// Lists all of them.
+/// Lists all namespaces.
 pub async fn list(world: &World) -> Result<Vec<NamespaceMetadata>, Failure> {
     let cluster = world.kubernetes().await?;
     let mut pages = Pages::of(ObjectKind::Namespace, None, None);

@@ -1,7 +1,7 @@
-//! Where a file or folder of files really is: folders are told apart by device and inode, not by
-//! how a path is spelt.
+//! The real place of a file or a folder of files: folders are identified by device and inode, not
+//! by the spelling of a path.
 //!
-//! It only says which targets are one; whether a link may be followed is the sink's matter.
+//! This only tells which targets are the same; the sink decides whether a link may be followed.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,7 @@ use std::path::{Component, Path};
 
 use crate::base::observed::FilePlace;
 
-/// The file itself is not resolved: it is replaced by name, and a link in its place is refused.
+/// The file itself is not resolved: it is replaced by name, and a link at its place is refused.
 pub(super) fn file(path: &Path) -> Option<FilePlace> {
     file_in(folder(path.parent()?)?, path)
 }
@@ -22,14 +22,14 @@ pub(super) fn file_in(folder: FilePlace, path: &Path) -> Option<FilePlace> {
 }
 
 pub(super) fn folder(path: &Path) -> Option<FilePlace> {
-    // The folder of a name alone is the one that we work in.
+    // A name alone is in the current folder.
     let path = if path == Path::new("") {
         Path::new(".")
     } else {
         path
     };
     let path = std::path::absolute(path).ok()?;
-    // A folder that is still to be made is named from the deepest one that is there.
+    // A folder that does not exist yet is described by its deepest existing parent and the rest.
     let (real, missing) = path
         .ancestors()
         .find_map(|there| Some((there.canonicalize().ok()?, path.strip_prefix(there).ok()?)))?;

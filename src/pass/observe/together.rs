@@ -1,9 +1,9 @@
-//! Which deliveries may meet in one place, so that they are decided together: neither is written if
-//! they do.
+//! Which deliveries may have the same place, so that they are decided together: if they do, neither
+//! is written.
 //!
-//! Asked before anything is read. What it cannot tell, such as the namespace that a target leaves
-//! out or the variables that an editor of a file will have, counts as the same. A folder that does
-//! not answer meets no other: who comes second is refused.
+//! This runs before anything is read. Unknown parts count as the same, such as a namespace that a
+//! target leaves out, or the variables that an editor of a file will have. A folder that does not
+//! answer counts as different from all others: the second delivery for it is refused later.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::base::overlap::Unions;
 use crate::config::{Delivery, SecretRef, Target};
 use crate::disk::call_at;
 
-/// How long all deliveries wait for the folder of one to say where it is.
+/// How long all deliveries wait until a folder says where it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Numbers of deliveries, group by group; alone, nearly always.
+/// Numbers of deliveries, group by group; nearly always one per group.
 pub async fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
     let mut unions = Unions::of(deliveries.len());
     if deliveries.len() > 1 {
@@ -49,7 +49,7 @@ async fn places(deliveries: &[Delivery]) -> Vec<(usize, FilePlace)> {
     places.collect()
 }
 
-/// The folder that a target on disk lies in or is.
+/// The folder of a target on disk, or the target itself if it is a folder.
 fn folder(target: &Target) -> Option<&Path> {
     match target {
         Target::File(file) => file.path.parent(),
@@ -58,7 +58,7 @@ fn folder(target: &Target) -> Option<&Path> {
     }
 }
 
-/// Where each folder is, asked once; those that do not answer are left out.
+/// Where each folder is, each asked once; those that do not answer are left out.
 async fn folders(deliveries: &[Delivery]) -> BTreeMap<&Path, FilePlace> {
     let targets = deliveries.iter().flat_map(|delivery| &delivery.to);
     let mut all: Vec<&Path> = targets.filter_map(folder).collect();
@@ -100,7 +100,7 @@ fn unite_secrets(deliveries: &[Delivery], unions: &mut Unions) {
         }
     }
     for alike in named.values() {
-        // One that leaves its namespace out may be any of them.
+        // A target without a namespace may be in any of them.
         let somewhere = alike.iter().any(|(_, at)| at.namespace.is_none());
         let mut owners: BTreeMap<Option<&str>, usize> = BTreeMap::new();
         for (number, at) in alike {

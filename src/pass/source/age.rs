@@ -1,4 +1,4 @@
-//! An age file as a source: read with care, opened with the keys at hand, taken apart by its inner
+//! An age file as a source: read carefully, opened with the available keys, and parsed as its inner
 //! format.
 
 use std::path::Path;
@@ -49,22 +49,22 @@ pub async fn fetch(
     })
 }
 
-/// The version of an encrypted file that says none itself: what is encrypted twice differs, so this
-/// tells nothing of a value.
+/// The version of an encrypted file without a version field. Encrypting the same value twice gives
+/// different bytes, so this says nothing about a value.
 pub(super) fn version_of(encrypted: &[u8]) -> String {
     let digest = digest(&SHA256, encrypted);
     let shown = digest.as_ref().get(..6).unwrap_or_default();
     format!("sha256:{}", hex::encode(shown))
 }
 
-/// A pass goes on: who else can read a file is no reason to leave a system without its secrets.
+/// Only warns: that others can read a file is no reason to leave a system without its secrets.
 pub(super) fn warn_outside(file: &Path, outside: Result<(), OutsidePolicy>) {
     if let Err(outside) = outside {
         tracing::warn!(file = %file.display(), hint = outside.hint(), "{outside}");
     }
 }
 
-/// The same failure, with the file before it.
+/// The same failure, with the name of the file before it.
 pub(super) fn within(file: &Path, error: impl Into<Failure>) -> Failure {
     let mut failure = error.into();
     failure.what = format!("{}: {}", file.display(), failure.what);

@@ -1,8 +1,8 @@
-//! What encrypted sources are: who can read them, which key opens them, whether they are whole. For
-//! `check --keys`.
+//! Describes encrypted sources: who can read them, which key opens them, whether they are
+//! unchanged. For `check --keys`.
 //!
-//! The same readers and the same keys as in a pass; only that a file that does not open is
-//! described as far as it can be.
+//! It uses the same readers and keys as a pass, but describes a file that does not open as far as
+//! possible.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,55 +20,55 @@ use crate::pass::world::World;
 use super::age::within;
 use super::{keys, sealed};
 
-/// One encrypted source as it was found.
+/// The result for one encrypted source.
 #[derive(Debug)]
 pub struct Inspected {
     /// The source as the configuration names it.
     pub source: Source,
     /// The deliveries and manifests that read it.
     pub deliveries: Vec<String>,
-    /// What it holds, or the scope of a SealedSecret.
+    /// Format of its content, or the scope of a SealedSecret.
     pub format: String,
-    /// Everyone who can open it, as far as it tells.
+    /// Everyone who can open it, as far as the file says so.
     pub recipients: Vec<Recipient>,
     /// Recipients or fingerprints of the keys that opened it.
     pub opened_by: Vec<String>,
-    /// Whether it is as it was written.
+    /// Whether it is unchanged since it was written.
     pub integrity: Integrity,
-    /// Clear leaves that look like secrets.
+    /// Unencrypted leaves that look like secrets.
     pub clear_secrets: Vec<String>,
-    /// How many leaves nothing protects.
+    /// Number of leaves that no checksum protects.
     pub unverified: usize,
-    /// What is wrong with it.
+    /// What is wrong with the source.
     pub failures: Vec<Failure>,
 }
 
-/// Somebody who can open a source.
+/// A recipient who can open a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
     /// Kind of the key.
     pub kind: String,
-    /// Its public half, fingerprint or name; empty where it is anonymous.
+    /// Its public key, fingerprint or name; empty if it is anonymous.
     pub name: String,
-    /// Whether a key of this kind can be used here.
+    /// Whether keyferry can use a key of this kind.
     pub supported: bool,
-    /// Whether `keys.recipients` has it, or is empty; unknown for the anonymous.
+    /// Whether `keys.recipients` contains it, or is empty; unknown if the recipient is anonymous.
     pub listed: Option<bool>,
 }
 
-/// Whether a source is as it was written.
+/// Whether a source is unchanged since it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Integrity {
-    /// All of it is authentic.
+    /// Everything is authentic.
     Good,
     /// It was changed.
     Bad,
-    /// No key opened it, so nobody can know.
+    /// No key opened it, so this is unknown.
     Unknown,
 }
 
 impl Integrity {
-    /// For reports.
+    /// The word in reports.
     pub fn word(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -78,7 +78,7 @@ impl Integrity {
     }
 }
 
-/// Keys that are at hand, by their public halves.
+/// The available keys, by their public parts.
 #[derive(Debug, Default)]
 pub struct AtHand {
     /// Recipients of the age identities.
@@ -87,7 +87,7 @@ pub struct AtHand {
     pub sealing: Vec<String>,
 }
 
-/// Looks into every encrypted source of a configuration, once each.
+/// Inspects every encrypted source of a configuration, each once.
 pub async fn inspect_all(config: &Config, world: &World) -> (AtHand, Vec<Inspected>) {
     let mut readers: BTreeMap<&Source, Vec<String>> = BTreeMap::new();
     for (name, source) in config.sources() {
@@ -111,7 +111,7 @@ pub async fn inspect_all(config: &Config, world: &World) -> (AtHand, Vec<Inspect
     (at_hand(config, world, &all).await, all)
 }
 
-/// Keys are loaded already where they were needed, and not asked for where they were not.
+/// Keys that were needed are loaded already, and keys that were not needed are not asked for.
 async fn at_hand(config: &Config, world: &World, all: &[Inspected]) -> AtHand {
     let mut at_hand = AtHand::default();
     let used = |kind| all.iter().any(|one| one.source.opened_by() == Some(kind));
@@ -258,13 +258,14 @@ impl Inspected {
         })?;
         self.integrity = Integrity::Good;
         self.opened_by.push(opened.by);
-        // What opens must also be what its name says, or a pass fails where this did not.
+        // The content must also match the format of the file's name; otherwise a pass fails where
+        // this check did not.
         let parsed = crate::format::document::parse(opened.plaintext, format);
         parsed.map_err(|error| within(file, error))?;
         Ok(())
     }
 
-    /// A value names no key, so only those that opened it are known.
+    /// An encrypted value names no key, so only the keys that opened it are known.
     async fn sealed(
         &mut self,
         all: Vec<SealedSecret>,

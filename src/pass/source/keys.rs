@@ -1,5 +1,5 @@
-//! Where the keys of encrypted files come from: files, a Kubernetes Secret, a Vault path. Loaded
-//! once in a pass, when first needed.
+//! Reads the keys of encrypted files: from files, a Kubernetes Secret, a Vault path. They are
+//! loaded once in a pass, when first needed.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;
 
-/// All age identities. One place that fails fails them all: with half of the keys a file may look
-/// as if nothing opened it.
+/// All age identities. If one place fails, all fail: with only some of the keys it may look as if
+/// no key opened the file.
 pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
     if keys.age.is_empty() {
         return Err(no_age());
@@ -26,14 +26,14 @@ pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
     Ok(all)
 }
 
-/// Without any age key.
+/// The failure when there is no age key.
 pub(super) fn no_age() -> Failure {
     Failure::new(Class::Configuration, "no age key is configured")
         .hint("add `keys: {age: [{file: …}]}`, or set SOPS_AGE_KEY_FILE")
 }
 
-/// A key is not the source: that it is not there is not forgiven by `optional: true`, and its name
-/// is not that of what it opens.
+/// A failure of a key is not a failure of the source: `optional: true` does not forgive a missing
+/// key, and the message names the place of the key.
 fn of_key(failure: Failure, at: Option<&Location>) -> Failure {
     let place = match at {
         Some(at) => format!("this key is named at {at}"),
@@ -93,7 +93,7 @@ async fn passphrase_of(file: &Path, world: &World) -> Result<Identity, Failure> 
     Ok(Identity::passphrase(text.trimmed()))
 }
 
-/// All private keys of the sealed-secrets controller, on the same terms.
+/// All private keys of the sealed-secrets controller; as above, if one place fails, all fail.
 pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
     if keys.sealed.is_empty() {
         return Err(
@@ -171,7 +171,7 @@ async fn add(key: &SealedKey, all: &mut Keyring, world: &World) -> Result<(), Fa
     }
 }
 
-/// One field of what a source gave.
+/// One field of a source's content.
 fn field_of(documents: &[Node], field: &str, place: &str) -> Result<SecretBytes, Failure> {
     let found = documents.iter().find_map(|document| document.entry(field));
     found.and_then(Node::leaf).ok_or_else(|| {

@@ -1,5 +1,5 @@
-//! Fetching: each distinct source is read once in a pass, all at once, and gives a [`Material`] or
-//! says why not.
+//! Fetches the sources: each distinct source is read once in a pass, all at once, and gives a
+//! [`Material`] or a failure.
 
 pub mod age;
 pub mod inspect;
@@ -28,15 +28,15 @@ use crate::process::progress::waiting;
 use crate::render::fetched::Fetched;
 use crate::vault::Session;
 
-/// The reads of one pass: each distinct source is read once, by the first delivery that asks, and
-/// answers all. What it gave goes with the last who asks.
+/// The reads of one pass. The first delivery that needs a source reads it, and all others get the
+/// same result. The result is dropped after the last delivery got it.
 pub struct Reads<'a> {
     config: &'a Config,
     world: &'a World,
 }
 
 impl<'a> Reads<'a> {
-    /// Of a configuration; nothing is read yet.
+    /// For a configuration; nothing is read yet.
     pub fn new(config: &'a Config, world: &'a World) -> Self {
         let deliveries = config.deliveries.iter().map(of_delivery);
         let all = deliveries.chain([of_manifests(config)]);
@@ -44,7 +44,7 @@ impl<'a> Reads<'a> {
         Self { config, world }
     }
 
-    /// What the sources of one delivery gave, read all at once, at the states of a hold where there
+    /// The content of a delivery's sources, all read at once; at the versions of a hold, if there
     /// is one.
     pub async fn of(&self, delivery: &Delivery, hold: Option<&Hold>) -> Fetched {
         let Some(hold) = hold else {
@@ -60,14 +60,14 @@ impl<'a> Reads<'a> {
             if held == *source {
                 return (source.clone(), gave);
             }
-            // Nobody said before that this one would be asked for.
+            // This source was not announced, because only the hold names it.
             self.world.asked(&held);
             (source.clone(), gave.map_err(of_a_hold))
         });
         Fetched::from_parts(join_all(reads).await)
     }
 
-    /// What all manifests gave.
+    /// The content of all manifests.
     pub async fn of_manifests(&self) -> Fetched {
         self.these(of_manifests(self.config)).await
     }
@@ -82,7 +82,8 @@ impl<'a> Reads<'a> {
     }
 }
 
-/// A state that is gone is no source that is gone: nothing is deleted for it.
+/// A missing old version does not mean that the source is gone: nothing may be deleted because of
+/// it.
 fn of_a_hold(failure: Failure) -> Failure {
     if !failure.absent {
         return failure;
@@ -113,7 +114,7 @@ pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
     Reads::new(config, world).these(sources.collect()).await
 }
 
-/// The sessions whose tokens this delivery's data ends with, once for each of its leases.
+/// The sessions whose tokens the leases of this delivery depend on, once for each lease.
 pub fn leases<'w>(delivery: &Delivery, fetched: &Fetched, world: &'w World) -> Vec<&'w Session> {
     let leased = delivery.from.iter().filter_map(|from| {
         let read = from.source.vault()?;
@@ -139,7 +140,7 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Ma
     waiting(awaited(source), world.time_limit.deadline(), waited).await
 }
 
-/// The source by the one name that all spellings of its path have.
+/// The source with the one real name for all spellings of its path.
 async fn named(source: &Source, world: &World) -> Result<Source, Failure> {
     let Source::Vault(read) = source else {
         return Ok(source.clone());
@@ -152,17 +153,17 @@ async fn named(source: &Source, world: &World) -> Result<Source, Failure> {
     Ok(Source::Vault(read?))
 }
 
-/// Opens and parses beside the thread that answers, renews and ends.
+/// Opens and parses on another thread, so that the main thread can answer, renew and end.
 async fn opened<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    /// The processors have more to do, and each needs memory.
+    /// Only two at a time: the processors have other work too, and each takes memory.
     static TURNS: Semaphore = Semaphore::const_new(2);
     let _turn = TURNS.acquire().await;
     aside(work).await
 }
 
-/// What a terminal says is waited for.
+/// The message that a terminal shows while we wait for a source.
 fn awaited(source: &Source) -> String {
     match source {
         Source::Vault(read) => format!("vault `{}`", read.server),
@@ -175,7 +176,7 @@ fn awaited(source: &Source) -> String {
     }
 }
 
-/// Each kind in memory of its own: a read of one kind does not take the room of the largest.
+/// Each kind has a separate future: a read of one kind does not need the memory of the largest.
 fn read<'a>(
     source: &'a Source,
     config: &'a Config,

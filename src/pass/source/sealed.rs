@@ -1,4 +1,4 @@
-//! SealedSecrets as sources: files and objects of the cluster, opened with the keys at hand and
+//! SealedSecrets as sources: files and objects of the cluster, opened with the available keys and
 //! delivered whole or not at all.
 
 use std::path::Path;
@@ -102,7 +102,7 @@ pub(super) async fn read(
     Ok((found, version))
 }
 
-/// The one that is named, as `name` or `namespace/name`; without a name the only one.
+/// The object with this name (`name` or `namespace/name`); without a name the only object.
 fn choose(found: Vec<SealedSecret>, object: Option<&str>) -> Result<SealedSecret, Failure> {
     let known: Vec<String> = found.iter().map(SealedSecret::path).collect();
     let wanted = |sealed: &SealedSecret| {
@@ -127,15 +127,14 @@ fn choose(found: Vec<SealedSecret>, object: Option<&str>) -> Result<SealedSecret
     }
 }
 
-/// Opens one on a thread of its own: RSA takes its time, and other sources go on meanwhile.
+/// Opens one on a separate thread: RSA takes long, and other sources continue meanwhile.
 pub(super) async fn open(
     mut sealed: SealedSecret,
     configured: &Keys,
     world: &World,
 ) -> Result<Unsealed, Failure> {
     if sealed.namespace.is_none() && sealed.scope != SealScope::Cluster {
-        // It is sealed for a namespace, so it belongs where it is applied: as with kubectl, that is
-        // our own.
+        // Without a namespace it belongs where it is applied: as with kubectl, that is our own.
         sealed.namespace = world
             .kubernetes()
             .await

@@ -1,5 +1,5 @@
-//! A SOPS file as a source: read with care, opened with the keys at hand or by Vault's transit
-//! engine, its checksum checked.
+//! A SOPS file as a source: read carefully, opened with the available keys or by Vault's transit
+//! engine, and its checksum verified.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::pass::world::World;
 use super::age::{warn_outside, within};
 use super::{keys, opened, transit};
 
-/// Reads and opens one SOPS file, as it lies there or as a commit has it.
+/// Reads and opens one SOPS file, from disk or from a commit.
 pub async fn fetch(
     file: &Path,
     format: DocumentFormat,
@@ -55,10 +55,10 @@ pub async fn fetch(
     })
 }
 
-/// A file that does not open.
+/// Why a file does not open.
 pub(super) struct Unopened {
     pub(super) failure: Failure,
-    /// Whether it was changed.
+    /// Whether the file was changed after it was encrypted.
     pub(super) changed: bool,
 }
 
@@ -80,7 +80,7 @@ impl Unopened {
     }
 }
 
-/// Opens a file with the age identities; Vault is asked only where they do not.
+/// Opens a file with the age identities; Vault is asked only if they do not open it.
 pub(super) async fn open(
     bytes: SecretBytes,
     file: &Path,
@@ -111,10 +111,10 @@ pub(super) async fn open(
     by_vault.await?.map_err(|error| Unopened::of(file, error))
 }
 
-/// What came of the age identities.
+/// The result of the age identities.
 enum ByAge {
     Opened(OpenedSops),
-    /// They do not open it, for this reason, and Vault may.
+    /// They do not open it, for this reason, but Vault may.
     Locked(Locked, SopsError, NeededTransit),
 }
 

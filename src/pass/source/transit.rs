@@ -1,5 +1,5 @@
-//! Data keys of SOPS files that Vault decrypts. Only servers of the configuration are asked: what a
-//! file says of an address chooses among them and goes nowhere else.
+//! Data keys of SOPS files that Vault decrypts. Only servers of the configuration are asked: an
+//! address in a file only chooses among them.
 
 use serde_json::json;
 
@@ -25,8 +25,7 @@ fn request_to(server: &VaultServer, key: &TransitKey) -> Result<VaultRead, SopsE
     })
 }
 
-/// What it takes of Vault for a file that the age identities do not open, for the reason that is
-/// given.
+/// The shares that Vault decrypts, for a file that the age identities do not open for this reason.
 pub(super) async fn shares(
     missing: &NeededTransit,
     refused: SopsError,
@@ -52,7 +51,7 @@ pub(super) async fn shares(
     Err(first.unwrap_or_else(|| without_server(missing, refused)))
 }
 
-/// The first key that Vault decrypts with is the group's; nothing where no server is configured.
+/// The first key that Vault decrypts opens the group; nothing if no server is configured.
 async fn of_group(
     group: usize,
     keys: &[TransitKey],
@@ -63,7 +62,7 @@ async fn of_group(
         .iter()
         .filter_map(|key| Some((key, config.vault_of(&key.address)?)))
         .collect();
-    // A file for several Vaults names each: the one that is ours knows its key.
+    // A file for several Vaults names each of them: the Vault with our address knows its key.
     asked.sort_by_key(|(key, server)| key.address != server.address);
     let mut first = None;
     for (key, server) in asked {
@@ -89,7 +88,7 @@ async fn decrypted(
     world.vault(&server.name)?.decrypt(&request).await
 }
 
-/// A server that is not the file's may not have its key.
+/// A server that the file does not name may not have its key.
 fn told(failure: Failure, key: &TransitKey, server: &VaultServer) -> Failure {
     if key.address == server.address {
         return failure;

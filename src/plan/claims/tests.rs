@@ -1,4 +1,4 @@
-//! What two outputs may share, and what not.
+//! What two outputs may share, and what they may not.
 
 use super::*;
 use crate::base::artifact::{
@@ -62,7 +62,7 @@ fn secret(namespace: &str, name: &str) -> Artifact {
     })
 }
 
-/// What both of two deliveries are refused for; nothing when they live side by side.
+/// Why both deliveries are refused; nothing if they may exist together.
 fn refused(pair: [(Artifact, Option<FilePlace>); 2]) -> Option<String> {
     let mut deliveries = Vec::new();
     let mut observed = Vec::new();
@@ -101,7 +101,7 @@ fn refused(pair: [(Artifact, Option<FilePlace>); 2]) -> Option<String> {
 fn row_03_two_outputs_that_share_something_are_both_refused() {
     let real = |name| place(&[7, 2], &[name]);
     let rows = [
-        // However they are spelt, a place is told by its folder.
+        // A place is known by its folder, however a path is spelt.
         (
             (whole("real/x.env"), real("x.env")),
             (whole("link/x.env"), real("x.env")),
@@ -117,7 +117,7 @@ fn row_03_two_outputs_that_share_something_are_both_refused() {
             (whole("b/x.env"), place(&[8, 2], &["x.env"])),
             None,
         ),
-        // Editors share a file, but no variable.
+        // Two editors may share a file, but not a variable.
         (
             (edits("a.env", &["A", "B"]), real("a.env")),
             (edits("./a.env", &["C", "B"]), real("a.env")),
@@ -133,7 +133,7 @@ fn row_03_two_outputs_that_share_something_are_both_refused() {
             (whole("link/a.env"), real("a.env")),
             Some("file link/a.env"),
         ),
-        // A set owns its folder with all beneath.
+        // A set owns its folder and everything beneath it.
         (
             (set("set"), place(&[9, 2], &[])),
             (whole("link/x"), place(&[9, 2], &["x"])),
@@ -219,7 +219,7 @@ fn row_03_what_comes_apart_and_could_not_be_foreseen_is_refused_the_second_time(
 
 #[test]
 fn row_188_many_outputs_are_looked_up_and_not_paired() {
-    // Pairs of so many would be two thousand millions: this test would not end.
+    // Comparing all pairs would be two thousand million steps: this test would not end.
     let many = 64 * 1024;
     let names: Vec<String> = (0..many).map(|number| format!("{number}.env")).collect();
     let deliveries = names.iter().map(|name| Wanted {

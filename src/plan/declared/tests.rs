@@ -120,7 +120,7 @@ fn expanded(config: &Config, namespaces: &Result<Vec<NamespaceMetadata>, Failure
         .collect()
 }
 
-/// What there is in the end, or why not.
+/// The resulting places, or the failure.
 fn places(config: &Config, namespaces: &Result<Vec<NamespaceMetadata>, Failure>) -> String {
     let expanded = expanded(config, namespaces);
     let each = expanded.iter().map(|wanted| match &wanted.artifacts {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Ten copies of each source, and so many sources, unless a test says another number of copies.
+/// Ten sources with ten copies each, unless a test sets another number of copies.
 struct Of {
     copies: usize,
     sources: usize,
@@ -241,7 +241,7 @@ fn vanish_in(brake: &mut Brake, namespace: &str, names: &[&str], now: u64) {
     }
 }
 
-/// They are there again.
+/// The sources are there again.
 fn return_all(brake: &mut Brake, names: &[&str]) {
     for name in names {
         for number in 0..2 {
@@ -261,7 +261,7 @@ fn row_95_a_namespace_stops_the_others_once_and_not_minute_by_minute() {
     for minute in 0..120 {
         vanish_in(&mut brake, "tenant", &OWN, at);
         add(&mut brake, "x", minute..minute + 1, at);
-        // Another one's source that vanishes meanwhile is not held either.
+        // A source of another tenant that vanishes meanwhile is not held either.
         if minute == 90 {
             vanish(&mut brake, "y", at);
         }

@@ -1,4 +1,5 @@
-//! Each annotation and each spelling of it, as rows of what a namespace then gets.
+//! Each annotation and each spelling of it, one per row, with the copies that a namespace then
+//! gets.
 
 use super::super::pattern::budget::Cost;
 use super::super::scope::Target;
@@ -26,8 +27,8 @@ fn labels(text: &str) -> Labels {
         .collect()
 }
 
-/// Annotations, a namespace and its labels; whether it gets a copy, and whether a mirror in it may
-/// pull.
+/// Each row: annotations, a namespace and its labels; whether the namespace gets a copy, and
+/// whether a mirror in it may pull.
 #[test]
 fn who_gets_a_copy_and_who_may_pull() {
     const YES: (&str, &str) = ("reflection-allowed", "true");

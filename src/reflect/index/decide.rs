@@ -1,4 +1,4 @@
-//! What one place needs: the rules, in one screen each.
+//! The decision for one place: each rule fits on one screen.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use super::objects::{CopyObject, Source};
 use super::{Content, Digest, How, Index, Item, Write};
 use crate::reflect::index::queue::Lane;
 
-/// What a place needs.
+/// The decision for one place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing.
+    /// There is nothing to do.
     Nothing,
     /// This source must be read first.
     Wait(ObjectPlace),
-    /// Its copy must be read and compared with this source.
+    /// The copy at the place must be read and compared with this source.
     Compare(ObjectPlace),
-    /// A copy.
+    /// A copy must be written.
     Write(Write),
-    /// That its copy goes.
+    /// The copy at the place must be deleted.
     Delete(Farewell),
-    /// Something that is not done.
+    /// Somebody asks for something that is refused.
     Refuse(CopyRefusal),
 }
 
@@ -34,9 +34,9 @@ pub(super) enum Decision {
 pub(super) struct CopyClaims<'a> {
     /// The source whose copy belongs here.
     pub(super) first: Option<CopyClaim<'a>>,
-    /// The source whose place it is, whether it gives to it or not.
+    /// The source that owns the place, whether it gives to the place or not.
     owner: Option<ObjectPlace>,
-    /// Others that give to it.
+    /// Other sources that give to the place.
     pub(super) rivals: Vec<ObjectPlace>,
 }
 
@@ -92,9 +92,9 @@ impl Index {
         }
     }
 
-    /// The source whose place it is: a person gave it the place, or it had its copy there first; or
-    /// the place is that of a source which may come back. A place that is nobody's goes to the
-    /// oldest that asks.
+    /// The source that owns the place: a person gave it the place, or its copy was there first; or
+    /// it is a source that stood at this place and may come back. A place without an owner goes to
+    /// the oldest source that asks.
     pub(super) fn owner(&self, kind: CopiedKind, place: &ObjectPlace) -> Option<ObjectPlace> {
         if let Some(namespace) = self.reserved.owner(kind, place) {
             let (namespace, name) = (Arc::clone(namespace), Arc::clone(&place.name));
@@ -108,8 +108,8 @@ impl Index {
         })
     }
 
-    /// Who gives to a place: first the source whose place it is. Another one gets it only if it is
-    /// nobody's.
+    /// The sources that give to a place, its owner first. Another source gets the place only if
+    /// nobody owns it.
     pub(super) fn claims(&self, kind: CopiedKind, place: &ObjectPlace) -> CopyClaims<'_> {
         let Some((_, target)) = self.target(&place.namespace) else {
             return CopyClaims::default();
@@ -186,7 +186,7 @@ impl Index {
         }
         let is_here = copy.from.as_ref() == Some(&claim.source);
         if !copy.marked {
-            // mittwald's replicator does not say where its copies are from.
+            // mittwald's replicator does not record the source of its copies.
             let is_theirs = is_here || (copy.from.is_none() && copy.dialect == claim.dialect);
             return if self.rules.adopt && is_theirs {
                 write(How::Adopt(copy.uid, copy.version), CopyReason::Adopted)
@@ -197,7 +197,8 @@ impl Index {
         match copy.verdict {
             Verdict::Signed => {}
             Verdict::Unknown => return unverified(kind, place),
-            // As earlier releases made it: the source that it names, and that gives, signs it.
+            // A copy by an earlier release: the source that it names signs it, if that source still
+            // gives.
             Verdict::Unsigned if is_here => {
                 return write(How::Adopt(copy.uid, copy.version), CopyReason::Unsigned);
             }
@@ -222,8 +223,8 @@ impl Index {
         }
     }
 
-    /// What a copy holds, as far as that is known without reading it: what we wrote or compared,
-    /// or, after a start of ours, what it says to hold while nobody else has written to its data.
+    /// The content of a copy, as far as it is known without a read: what we wrote or compared.
+    /// After a restart it is what the copy's marks say, while nobody else has written to its data.
     fn known_content(&self, copy: &CopyObject, content: &Content) -> Option<Digest> {
         let trusted = copy.holds == content.version
             && content.version.is_known()
@@ -231,8 +232,8 @@ impl Index {
         copy.digest.or(trusted.then_some(content.digest))
     }
 
-    /// An object that asks to be filled. It is its owner's: never deleted, and left as it is when
-    /// it may not be filled.
+    /// An object that asks to be filled. It belongs to its owner: it is never deleted, and stays
+    /// unchanged when it may not be filled.
     fn fill(
         &self,
         kind: CopiedKind,
@@ -294,8 +295,8 @@ impl Index {
         }
     }
 
-    /// A copy that nobody gives any more. It goes only if all of it is certain: our signature, the
-    /// source's uid, and what became of the source.
+    /// A copy that no source gives any more. It is deleted only if everything is certain: our
+    /// signature, the source's uid, and why the source no longer gives it.
     fn farewell(
         &self,
         kind: CopiedKind,
@@ -328,7 +329,7 @@ impl Index {
         }
     }
 
-    /// The place waits until the source was read.
+    /// The place waits until the source is read.
     pub(super) fn wait_for(&mut self, kind: CopiedKind, source: &ObjectPlace, place: ObjectPlace) {
         if let Some(facts) = self.objects_mut(kind).sources.get_mut(source) {
             facts.waiting.push(place);
@@ -342,7 +343,7 @@ fn unverified(kind: CopiedKind, place: &ObjectPlace) -> Decision {
     Decision::Refuse(CopyRefusal::Unverified(kind, place.clone()))
 }
 
-/// What a source holds now, if it was read since it changed and may be copied.
+/// The content of a source, if it was read since its last change and may be copied.
 fn read<'a>(place: &ObjectPlace, facts: &'a Source) -> Result<&'a Content, Box<Decision>> {
     match &facts.content {
         Some(content) if content.version != facts.version => {
@@ -358,7 +359,7 @@ fn read<'a>(place: &ObjectPlace, facts: &'a Source) -> Result<&'a Content, Box<D
 }
 
 impl Content {
-    /// Whether a copy whose owners look so was written by us alone.
+    /// Whether a copy with these field owners was written by us alone.
     pub fn is_guarded_by(&self, guard: Guard) -> bool {
         self.guard == guard
     }

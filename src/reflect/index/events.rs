@@ -1,4 +1,4 @@
-//! What happened in the cluster, as watches and lists tell it.
+//! Changes in the cluster, as watches and lists report them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::objects::{CopyObject, Source};
 use super::queue::Lane;
 use super::{Index, IndexNotice, Item, Namespace, NoticeText};
 
-/// One thing that happened.
+/// One change.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// An object was made or changed.
@@ -29,7 +29,7 @@ pub enum Event {
 }
 
 impl Index {
-    /// Takes in what a watch tells. An object that is older than what we know is an echo from
+    /// Takes in an event of a watch. An object that is older than the known version is an echo from
     /// before our own write.
     pub fn apply(&mut self, event: Event) {
         match event {
@@ -84,7 +84,7 @@ impl Index {
         self.all_listed();
     }
 
-    /// What waited for complete lists.
+    /// Does what waited for complete lists.
     fn all_listed(&mut self) {
         self.queue.listed();
         if CopiedKind::ALL.into_iter().all(|kind| self.knows(kind)) {
@@ -94,7 +94,7 @@ impl Index {
         }
     }
 
-    /// Names that nobody is called any more, and fights that are over.
+    /// Drops names that no object has any more.
     fn tidy(&mut self) {
         self.names.retain(|name| Arc::strong_count(name) > 1);
     }
@@ -106,7 +106,7 @@ impl Index {
 
     fn object(&mut self, kind: CopiedKind, metadata: Metadata, listed: bool) {
         let place = self.place(&metadata.namespace, &metadata.name);
-        // Nobody's words make the Secret of the keys a source or a copy.
+        // The Secret that holds the keys is never a source or a copy, whatever its annotations say.
         let holds_keys = kind == CopiedKind::Secret && place == *self.keys.at();
         let ask = match holds_keys {
             true => Ask::Nothing,
@@ -119,7 +119,8 @@ impl Index {
                 if let Some(stood) = &stood {
                     self.reserve(kind, &place, stood);
                 }
-                // A stranger that changes is still a stranger; when it goes, it is looked at again.
+                // A foreign object that changes is still foreign; when it is deleted, the place is
+                // decided again.
                 let refusal = self.objects(kind).refused.get(&place);
                 if stood.is_some()
                     || refusal.is_some_and(|refusal| *refusal != CopyRefusal::Foreign)
@@ -144,8 +145,8 @@ impl Index {
         }
     }
 
-    /// What an object is to us: in all dialects that are spoken here, and within the ceilings.
-    /// Nothing is parsed for it. A reflection in one dialect is no source in the other.
+    /// What an object asks for, in all dialects that are read here and within the ceilings. Nothing
+    /// is parsed for this. A reflection in one dialect is no source in the other.
     fn ask(&self, metadata: &Metadata) -> Ask {
         if metadata.notes.read(marks::DECLARED).is_some() {
             return Ask::Declared;
@@ -238,8 +239,8 @@ impl Index {
         self.reach_changed(kind, &place);
     }
 
-    /// A source of which there are copies is read when it changes; one that nobody has a copy of,
-    /// when somebody wants one.
+    /// A source with copies is read when it changes; a source without copies is read when somebody
+    /// wants one.
     fn read_if_used(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         if self.objects(kind).followers(place).next().is_some() {
             self.queue.push(Item::read(kind, place.clone()), Lane::Read);
@@ -248,13 +249,13 @@ impl Index {
 
     fn drop_source(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         if self.objects_mut(kind).remove_source(place).is_some() {
-            // It may come back: no copy of another source is made at its place meanwhile.
+            // The source may come back: meanwhile no copy of another source is made at its place.
             self.reserved.reserve(kind, place, &place.namespace);
             self.reach_changed(kind, place);
         }
     }
 
-    /// Every place that the source gives to now, or that has something to do with it already.
+    /// Every place that the source gives to now, and every place that already depends on it.
     pub(super) fn reach_changed(&mut self, kind: CopiedKind, source: &ObjectPlace) {
         self.wishes += 1;
         let objects = self.objects(kind);
@@ -275,7 +276,7 @@ impl Index {
                 places.push(place);
             }
         }
-        // A source that appears or goes may also stand in the way of another one's copy.
+        // A source that appears or vanishes may also block another source's copy at its place.
         places.push(source.clone());
         for place in places {
             self.dirty(kind, place);
@@ -307,8 +308,8 @@ impl Index {
         if !listed && known.is_some_and(|known| known.version > version) {
             return;
         }
-        // Content is known as long as nobody else wrote to it; the echo of our own write shows how
-        // that looks.
+        // The content is known as long as nobody else wrote to it; the echo of our own write shows
+        // which field owners it has then.
         let proven = if is_known_version {
             Some(guard)
         } else {
@@ -350,7 +351,7 @@ impl Index {
         }
     }
 
-    /// Whether a copy is what it says it is.
+    /// Whether the marks of a copy are true.
     fn verdict(
         &self,
         kind: CopiedKind,
@@ -434,7 +435,7 @@ impl Index {
         };
         self.wishes += 1;
         for kind in CopiedKind::ALL {
-            // Its sources are gone as well; their own events may come later, or not at all.
+            // Its sources are gone as well; their own events may come later, or never.
             let sources = self.objects(kind).sources.keys();
             let inside: Vec<ObjectPlace> = sources
                 .filter(|place| place.namespace == name)
@@ -449,7 +450,7 @@ impl Index {
     }
 }
 
-/// Whether nothing that decides has changed.
+/// Whether nothing changed that a decision depends on.
 fn says_the_same(old: &CopyObject, new: &CopyObject) -> bool {
     let facts = |standing: &CopyObject| {
         let CopyObject {

@@ -1,4 +1,4 @@
-//! Figures of the index: for metrics, and for a person who asks how it stands.
+//! Numbers of the index: for metrics, and for people who ask for the status.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::super::reason::CopyRefusal;
 use super::Index;
 use super::objects::Objects;
 
-/// What the brake counts in.
+/// The numbers that the brake needs.
 pub(super) struct Count<'a>(pub(super) &'a [Objects; 2]);
 
 impl Census for Count<'_> {
@@ -22,9 +22,8 @@ impl Census for Count<'_> {
     }
 }
 
-/// Figures.
 impl Index {
-    /// Our copies, mirrors included.
+    /// Number of our copies, without mirrors.
     pub fn copies(&self) -> usize {
         self.kinds.iter().map(Objects::copies).sum()
     }
@@ -48,7 +47,7 @@ impl Index {
         kinds.map(|objects| objects.sources.len()).sum()
     }
 
-    /// The first of the sources, and how many copies of ours there are of each.
+    /// The first sources in order, each with the number of our copies.
     pub fn first_sources(&self, most: usize) -> Vec<(CopiedKind, ObjectPlace, usize)> {
         let of = |kind: CopiedKind| self.objects(kind).sources.keys().map(move |at| (kind, at));
         let found = first(CopiedKind::ALL.into_iter().flat_map(of), most).into_iter();
@@ -57,7 +56,7 @@ impl Index {
             .collect()
     }
 
-    /// The first of the places where something is refused, and why.
+    /// The first places in order at which something is refused, and why.
     pub fn first_refused(&self, most: usize) -> Vec<(CopiedKind, ObjectPlace, &CopyRefusal)> {
         let of = |kind: CopiedKind| self.objects(kind).refused.keys().map(move |at| (kind, at));
         let found = first(CopiedKind::ALL.into_iter().flat_map(of), most).into_iter();
@@ -74,17 +73,18 @@ impl Index {
         self.queue.len() + self.brake.waiting() + self.cleared.len()
     }
 
-    /// Deletions that wait for a person.
+    /// Number of deletions that wait for a person.
     pub fn held(&self) -> usize {
         self.brake.held()
     }
 
-    /// Changes whenever [`Index::wanted`] may have changed.
+    /// A number that changes whenever [`Index::wanted`] may have changed.
     pub fn wishes(&self) -> u64 {
         self.wishes
     }
 
-    /// Copies that somebody asks for. A walk over sources and namespaces: not for every event.
+    /// Number of copies that somebody asks for. It walks over all sources and namespaces, so do not
+    /// call it for every event.
     pub fn wanted(&self) -> usize {
         let namespaces: Vec<&Arc<str>> = self.namespaces.keys().collect();
         let of = |kind: CopiedKind| -> usize {
@@ -105,7 +105,7 @@ impl Index {
     }
 }
 
-/// The lowest of many, without sorting them all.
+/// The lowest of many values, without sorting all of them.
 fn first<T: Ord>(all: impl Iterator<Item = T>, most: usize) -> BTreeSet<T> {
     let mut found = BTreeSet::new();
     for one in all {

@@ -1,8 +1,8 @@
-//! The same decisions with nothing done: each write and deletion is noted and taken for granted, so
-//! that the next decision falls as it would.
+//! The same decisions, but nothing is done: each write and deletion is noted and assumed to
+//! succeed, so that the next decision is the same as in a real run.
 //!
-//! Time stands still until nothing is left to decide, and then jumps to when the brake judges. What
-//! has to be read for a decision is read by whoever asks.
+//! Time stands still until nothing is left to decide, and then jumps to the moment when the brake
+//! judges. The caller reads what a decision needs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use super::decide::Decision;
 use super::objects::CopyObject;
 use super::{CopyJob, Event, How, Index, IndexNotice, Next, NoticeText, Rules, Write, Written};
 
-/// The brake judges long before; what is due later is only a repetition of what failed.
+/// The brake judges long before this; anything due later only repeats a failed attempt.
 const HORIZON: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// A forecast; see the module.
 #[derive(Debug)]
 pub struct Forecast {
-    /// What lists are told to.
+    /// The index that the lists are given to.
     pub index: Index,
     now: Duration,
     due: Option<Duration>,
-    /// All names that are taken: a copy is never written over what the index does not know.
+    /// All names that exist: a copy is never written over an object that the index does not know.
     taken: HashSet<(CopiedKind, ObjectPlace)>,
-    /// What was looked at in vain is not looked at again.
+    /// Objects that could not be read, and why. They are not read again.
     given_up: HashMap<(CopiedKind, ObjectPlace), String>,
     steps: BTreeMap<(CopiedKind, ObjectPlace), (Option<ObjectPlace>, Act)>,
 }
 
 impl Forecast {
-    /// Of an empty index: it wants to be told lists.
+    /// A forecast with an empty index, which must then be given the lists.
     pub fn new(rules: Rules, keys: Arc<Keys>) -> Self {
         Self {
             index: Index::new(rules, keys),
@@ -47,21 +47,21 @@ impl Forecast {
         }
     }
 
-    /// One object of a list.
+    /// Takes in one object of a list.
     pub fn listed(&mut self, kind: CopiedKind, metadata: Metadata) {
         let place = self.index.place(&metadata.namespace, &metadata.name);
         self.taken.insert((kind, place));
         self.index.listed(kind, metadata);
     }
 
-    /// The time that it is for the index.
+    /// The time that the index is told.
     pub fn now(&self) -> Duration {
         self.now
     }
 
-    /// What has to be looked at before more can be decided: a source or a copy to be read, or a
-    /// copy that would be written over. Nothing: what was given out must come back first, or
-    /// [`Forecast::wait`] has to let time pass.
+    /// The next object that must be read before more can be decided: a source, a copy, or an object
+    /// that a copy would replace. Nothing: jobs that were given out must be answered first, or
+    /// [`Forecast::wait`] must let time pass.
     pub fn look(&mut self) -> Option<CopyJob> {
         loop {
             match self.index.next(self.now) {
@@ -100,7 +100,7 @@ impl Forecast {
         }
     }
 
-    /// Lets time pass when nothing is under way; says whether there may be more then.
+    /// Lets time pass when no job is under way; says whether there may be more jobs then.
     pub fn wait(&mut self) -> bool {
         match self.due.take().filter(|due| *due <= HORIZON) {
             Some(due) => {
@@ -111,7 +111,7 @@ impl Forecast {
         }
     }
 
-    /// What stands where this would be written looks so.
+    /// Takes in what stands at the place where this copy would be written.
     pub fn looked(&mut self, write: &Write, outlook: Outlook) {
         let act = match write.how {
             How::Adopt(..) => Act::Adopt(write.reason, outlook),
@@ -120,7 +120,7 @@ impl Forecast {
         self.granted(write, act);
     }
 
-    /// What was to be read, or looked at, could not be.
+    /// An object of a job could not be read.
     pub fn give_up(&mut self, job: &CopyJob, why: String) {
         let (kind, place) = subject(job);
         match job {
@@ -135,7 +135,7 @@ impl Forecast {
         self.given_up.insert((kind, place), why);
     }
 
-    /// A stranger's object is in the way: the index knows all others.
+    /// Whether a foreign object is in the way: all other objects are in the index.
     fn is_foreign(&self, write: &Write) -> bool {
         let gone = matches!(
             self.steps.get(&(write.kind, write.place.clone())),
@@ -144,7 +144,7 @@ impl Forecast {
         !gone && self.taken.contains(&(write.kind, write.place.clone()))
     }
 
-    /// As if it had been written: the copy holds what its source holds.
+    /// Notes a write as if it had succeeded: the copy has the content of its source.
     fn granted(&mut self, write: &Write, act: Act) {
         let source = self.index.objects(write.kind).sources.get(&write.source);
         let content = source.and_then(|source| source.content.clone());
@@ -181,7 +181,7 @@ impl Forecast {
         from.or_else(|| self.index.claims(kind, place).asker().cloned())
     }
 
-    /// What became of it.
+    /// The result of the forecast.
     pub fn finish(mut self) -> Foresight {
         let mut remarks = Vec::new();
         let mut rivals = Vec::new();
@@ -200,7 +200,7 @@ impl Forecast {
             for (place, refusal) in refused {
                 let step = self.steps.get(&(kind, place.clone()));
                 if let Some((_, Act::Delete(_))) = step {
-                    // The copy goes, and then another source asks for its place.
+                    // The copy is deleted, and then another source asks for its place.
                     let claims = self.index.claims(kind, &place);
                     let asker = claims.asker().cloned().unwrap_or(place);
                     rivals.push((kind, asker, refusal));
@@ -272,10 +272,10 @@ impl Forecast {
     }
 }
 
-/// What a job is about; a source and a copy are never the same place.
+/// The place that a job is about; a source and a copy never have the same place.
 fn subject(job: &CopyJob) -> (CopiedKind, ObjectPlace) {
     match job {
-        // It is taken for granted.
+        // A forecast assumes that this job succeeds.
         CopyJob::Remember { .. } => (CopiedKind::Secret, ObjectPlace::new("", "")),
         CopyJob::Read { kind, source } => (*kind, source.clone()),
         CopyJob::Write(write) => (write.kind, write.place.clone()),

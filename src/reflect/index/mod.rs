@@ -1,12 +1,12 @@
-//! What is known of the cluster, as far as copies go, and what each place needs because of it.
+//! What is known of the cluster for copies, and what each place needs.
 //!
-//! [`events`] feeds it, [`decide`] answers for one place, [`results`] takes what came of a job. Two
-//! things follow from an event: some places are put into the [`queue`], and each is decided when
-//! its turn comes, on what is known then. So many events for one place cost one decision, and an
-//! order of events cannot lead to an end that another order would not.
+//! [`events`] feeds the index, [`decide`] answers for one place, [`results`] takes the result of a
+//! job. An event only puts places into the [`queue`]. Each place is decided when its turn comes,
+//! with what is known then. So many events for one place cost one decision, and the order of events
+//! does not change the result.
 //!
-//! Nothing is decided before everything was listed once: an absent source would look like a deleted
-//! one.
+//! Nothing is decided before everything was listed once: until then an unlisted source looks like a
+//! deleted one.
 
 mod decide;
 mod events;
@@ -47,33 +47,33 @@ pub use events::Event;
 pub use forecast::Forecast;
 pub use results::Written;
 
-/// What the configuration says about copies.
+/// The part of the configuration that is about copies.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Whose annotations are read.
+    /// The dialects whose annotations are read.
     pub dialects: Vec<Dialect>,
-    /// When a pattern speaks of a name.
+    /// When a pattern matches a name.
     pub matching: Matching,
     /// Whether objects may ask to be filled.
     pub pull: bool,
-    /// Whether a copy that was edited is put right.
+    /// Whether an edited copy is restored.
     pub repair: bool,
     /// Whether copies of the original controllers are taken over.
     pub adopt: bool,
-    /// Where sources count.
+    /// The namespaces whose sources count.
     pub sources: Ceiling,
-    /// Where copies are made and deleted.
+    /// The namespaces in which copies are made and deleted.
     pub targets: Ceiling,
-    /// How many may be deleted without asking.
+    /// How many copies may be deleted without an order.
     pub limits: Limits,
-    /// How long it must be quiet before deletions are judged.
+    /// How long no deletion may be added before they are judged.
     pub settle: Duration,
-    /// The only namespaces that are seen; nothing: all of the cluster.
+    /// The only namespaces that are watched; nothing means the whole cluster.
     pub namespaces: Option<Vec<String>>,
 }
 
-/// One number for a whole content. It is keyed by a secret of this process, so it says nothing to
-/// anyone else; it is never written anywhere, and not even shown.
+/// One number for a whole content. A secret of this process is its key, so it means nothing to
+/// anybody else. It is never written anywhere, not even in debug output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest(pub u64);
 
@@ -88,20 +88,20 @@ impl fmt::Debug for Digest {
 pub struct Content {
     /// The version that was read.
     pub version: ResourceVersion,
-    /// Of everything that a copy takes over.
+    /// Digest of everything that a copy takes over.
     pub digest: Digest,
-    /// What a copy's owners look like when we alone wrote it.
+    /// The field owners of a copy that we alone wrote.
     pub guard: Guard,
-    /// Its type, when it is one that is never copied.
+    /// Its type, if it is a type that is never copied.
     pub forbidden: Option<String>,
     /// Whether pods cannot even start without it.
     pub urgent: bool,
 }
 
-/// Something to be done outside.
+/// A job for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyJob {
-    /// Read a source, and tell what was found.
+    /// Read a source and report its content.
     Read {
         /// Its kind.
         kind: CopiedKind,
@@ -129,16 +129,16 @@ pub enum CopyJob {
         uid: Uid,
         /// The only version of it.
         version: ResourceVersion,
-        /// Whose words it was made in.
+        /// The dialect in which the copy was made.
         dialect: Dialect,
-        /// Why.
+        /// Why it is deleted.
         reason: Farewell,
     },
-    /// Write down whose places are that nothing stands at.
+    /// Write down which sources own the places that are empty.
     Remember {
-        /// Which state of it this is.
+        /// Which state of the text this is; goes back to [`Index::remembered`].
         change: u64,
-        /// All of it.
+        /// The whole text.
         text: String,
     },
 }
@@ -148,67 +148,68 @@ pub enum CopyJob {
 pub struct Write {
     /// Its kind.
     pub kind: CopiedKind,
-    /// Where it goes.
+    /// Where the copy is written.
     pub place: ObjectPlace,
-    /// Of what.
+    /// The source of the copy.
     pub source: ObjectPlace,
-    /// The only source that is meant.
+    /// `metadata.uid` of the source; no other object is copied.
     pub source_uid: Uid,
-    /// The only version of it: another one may not give to this place any more.
+    /// The version of the source; a later version may not give to this place any more.
     pub source_version: ResourceVersion,
-    /// Whose words its marks use.
+    /// The dialect of the copy's marks.
     pub dialect: Dialect,
-    /// Over what.
+    /// What stands at the place.
     pub how: How,
-    /// Why.
+    /// Why the copy is written.
     pub reason: CopyReason,
 }
 
-/// Over what a copy is written.
+/// What a copy is written over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// Over nothing.
+    /// Nothing stands there.
     Create,
-    /// Over our own copy, of exactly this uid and version.
+    /// Our own copy, of exactly this uid and version.
     Update(Uid, ResourceVersion),
-    /// Over a copy of another controller, which becomes ours.
+    /// A copy of another controller, which becomes ours.
     Adopt(Uid, ResourceVersion),
-    /// Into an object that asked for it and stays its owner's.
+    /// An object that asks to be filled and stays its owner's.
     Fill(Uid, ResourceVersion),
 }
 
-/// What is to be done next.
+/// The answer to the question what to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// This.
+    /// Do this job.
     Job(CopyJob),
     /// Ask again soon: there is more to decide.
     Busy,
-    /// Nothing before this time, unless something happens; for ever when there is none.
+    /// Nothing is due before this time unless something happens; without a time, nothing is due at
+    /// all.
     Idle(Option<Duration>),
 }
 
-/// Something that people should be told.
+/// A message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexNotice {
-    /// Kind of the object it is told at.
+    /// Kind of the object that gets the message.
     pub kind: CopiedKind,
-    /// The object it is told at: a source, or the mirror that asks.
+    /// The object that gets the message: a source, or the mirror that asks.
     pub at: ObjectPlace,
-    /// What about.
+    /// Text of the message.
     pub what: NoticeText,
 }
 
-/// What people are told.
+/// Text of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeText {
-    /// Something about its annotations.
+    /// A remark on the object's annotations.
     Remark(String),
     /// Nothing is done at this place, and why.
     Refused(ObjectPlace, CopyRefusal),
 }
 
-/// A namespace.
+/// What is known of a namespace.
 #[derive(Debug, Clone)]
 struct Namespace {
     labels: Option<Labels>,
@@ -217,10 +218,10 @@ struct Namespace {
     seen: u32,
 }
 
-/// So many places are decided at once before others get a turn.
+/// How many places are decided in one turn before others get a turn.
 const TURN: usize = 1000;
 
-/// See the module.
+/// The index; see the module.
 #[derive(Debug)]
 pub struct Index {
     rules: Rules,
@@ -232,19 +233,20 @@ pub struct Index {
     names: HashSet<Arc<str>>,
     queue: Queue,
     brake: Brake,
-    /// Copies that the brake lets go, as soon as this change of what is reserved is written down.
+    /// Copies that the brake lets go. Each is deleted as soon as this state of the reserved places
+    /// is written down.
     cleared: BTreeMap<(CopiedKind, ObjectPlace), u64>,
     reserved: Reserved,
-    /// Sources that a person gave places to before all was listed.
+    /// Sources that a person gave places to before everything was listed.
     early: Vec<Source>,
     told: Vec<IndexNotice>,
     cursor: Option<(CopiedKind, ObjectPlace)>,
-    /// Changes whenever somebody may want more or less than before.
+    /// A number that changes whenever somebody may want more or fewer copies than before.
     wishes: u64,
 }
 
 impl Index {
-    /// An empty one: nothing is decided until all was listed.
+    /// An empty index: nothing is decided until everything was listed.
     pub fn new(rules: Rules, keys: Arc<Keys>) -> Self {
         let mut index = Self {
             brake: Brake::new(rules.limits, rules.settle),
@@ -263,8 +265,8 @@ impl Index {
             rules,
             keys,
         };
-        // Named one by one, they are taken to be there; their labels are unknown, so no selector
-        // speaks of them.
+        // Namespaces that are configured by name are assumed to exist; their labels are unknown, so
+        // no selector matches them.
         for name in index.rules.namespaces.clone().unwrap_or_default() {
             let name = index.name(&name);
             let namespace = Namespace {
@@ -278,7 +280,7 @@ impl Index {
         index
     }
 
-    /// The next thing to be done.
+    /// The next job.
     pub fn next(&mut self, now: Duration) -> Next {
         self.queue.wake(now);
         for _ in 0..TURN {
@@ -381,7 +383,7 @@ impl Index {
         }
     }
 
-    /// Deletions, when there is nothing else to do.
+    /// Judges the deletions, when there is nothing else to do.
     fn judge(&mut self, now: Duration) -> Next {
         let judged = self.brake.judge(&Count(&self.kinds), now);
         for held in &judged.held {
@@ -402,7 +404,7 @@ impl Index {
         Next::Idle(due.into_iter().flatten().min())
     }
 
-    /// A copy for the slow comparison in the background: each in turn.
+    /// The next copy for the slow comparison in the background, one after the other.
     pub fn rotate(&mut self) -> Option<(CopiedKind, ObjectPlace, ObjectPlace)> {
         let start = self.cursor.clone();
         let found = CopiedKind::ALL.into_iter().find_map(|kind| {
@@ -426,7 +428,7 @@ impl Index {
         Some((kind, place, source))
     }
 
-    /// A person orders something.
+    /// Takes in an order of a person.
     pub fn obey(&mut self, order: &Order, now: Duration) {
         match order {
             Order::Release(..) | Order::ReleaseAll(_) => self.brake.release(order, now),
@@ -473,7 +475,7 @@ impl Index {
         }
     }
 
-    /// One owner of each name, however many objects are called so.
+    /// One shared text for each name, however many objects have it.
     fn name(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.names.get(name) {
             return Arc::clone(known);

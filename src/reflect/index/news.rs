@@ -1,4 +1,4 @@
-//! What people are told: each refusal when it is a new one, and each rival once.
+//! Messages for people: each refusal when it is new, and each rival once.
 
 use super::super::brake::HeldCopies;
 use super::super::place::{CopiedKind, ObjectPlace};
@@ -19,7 +19,7 @@ impl Index {
         }
     }
 
-    /// Notes a refusal, and tells of it when it is a new one.
+    /// Notes a refusal, and reports it if it is new.
     pub(super) fn refuse(&mut self, kind: CopiedKind, place: &ObjectPlace, refusal: CopyRefusal) {
         let before = self
             .objects_mut(kind)
@@ -33,28 +33,28 @@ impl Index {
         self.told.push(IndexNotice { kind, at, what });
     }
 
-    /// The object that is meant, or the mirror that asks; else the source that would be copied;
-    /// else the place itself.
+    /// The object that gets the message: the object itself if it is refused, or the mirror that
+    /// asks; else the source that would be copied; else the place itself.
     fn told_at(&self, kind: CopiedKind, place: &ObjectPlace, refusal: &CopyRefusal) -> ObjectPlace {
         let standing = self.objects(kind).standing(place);
         let is_its_own = standing.is_some_and(|standing| standing.mirror);
         if is_its_own || refusal.is_of_the_object() {
             return place.clone();
         }
-        // What an object only claims to be from is not where its news go.
+        // The message does not go to a source that an object only claims to have.
         let ours = standing.filter(|standing| standing.is_ours());
         let from = ours.and_then(|standing| standing.from.clone());
         let asker = || self.claims(kind, place).asker().cloned();
         from.or_else(asker).unwrap_or_else(|| place.clone())
     }
 
-    /// Each source that gives to a place of another one is told so, once.
+    /// Tells each source, once, that a place which it gives to belongs to another source.
     pub(super) fn tell_rivals(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         let objects = self.objects(kind);
         let from = objects.standing(place).and_then(|copy| copy.from.as_ref());
         let others = objects.of_name(&place.name);
         let others = others.filter(|(source, _)| Some(source) != from).count();
-        // Whose place it is, is one of them, or its copy stands there.
+        // The owner of the place is one of these sources, or its copy stands there.
         let is_alone = others <= usize::from(from.is_none());
         if is_alone || !self.is_for_copies(kind, place) {
             return;
@@ -77,7 +77,7 @@ impl Index {
         }
     }
 
-    /// Whether a copy may stand at a place at all.
+    /// Whether a place may have a copy at all.
     fn is_for_copies(&self, kind: CopiedKind, place: &ObjectPlace) -> bool {
         let objects = self.objects(kind);
         let namespace = self.namespaces.get(&place.namespace);
@@ -90,7 +90,7 @@ impl Index {
             && !objects.sources.contains_key(place)
     }
 
-    /// What people should be told since the last time.
+    /// The messages since the last call.
     pub fn news(&mut self) -> Vec<IndexNotice> {
         std::mem::take(&mut self.told)
     }

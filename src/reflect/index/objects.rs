@@ -1,4 +1,4 @@
-//! What is known of one kind of objects: sources, and what stands in copies' places.
+//! What is known of one kind of object: sources, and the objects in the places of copies.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -18,34 +18,34 @@ pub(super) struct Source {
     pub(super) uid: Uid,
     pub(super) version: ResourceVersion,
     pub(super) created: Box<str>,
-    /// Of its annotations: what was read once is not read again.
+    /// Fingerprint of its annotations: equal annotations are not parsed again.
     pub(super) said: Fingerprint,
     pub(super) offer: Offer,
-    /// As of the last reading; it may be of an older version.
+    /// Its content at the last read, which may be of an older version.
     pub(super) content: Option<Content>,
-    /// Places that cannot be decided before it is read.
+    /// Places that cannot be decided before this source is read.
     pub(super) waiting: Vec<ObjectPlace>,
     pub(super) seen: u32,
 }
 
-/// An object that is a copy, or wants to be one. There may be a hundred thousand: hence nothing on
-/// the heap but shared names.
+/// An object that is a copy or wants to be one. There may be a hundred thousand of them, so only
+/// shared names are on the heap.
 #[derive(Debug, Clone)]
 pub(super) struct CopyObject {
     pub(super) uid: Uid,
     pub(super) version: ResourceVersion,
     pub(super) from: Option<ObjectPlace>,
     pub(super) source_uid: Uid,
-    /// The source's version that it says to hold.
+    /// The version of the source that its marks name.
     pub(super) holds: ResourceVersion,
-    /// What it really holds, where we know.
+    /// Its real content, where we know it.
     pub(super) digest: Option<Digest>,
-    /// Who owns its data now.
+    /// The owners of its data now.
     pub(super) guard: Guard,
-    /// Who owned it when its content was last known.
+    /// The owners of its data when its content was last known.
     pub(super) proven: Option<Guard>,
     pub(super) dialect: Dialect,
-    /// It belongs to somebody who asks for it.
+    /// It belongs to somebody who asks for it to be filled.
     pub(super) mirror: bool,
     pub(super) marked: bool,
     /// Whether it is certain that we made it.
@@ -56,8 +56,8 @@ pub(super) struct CopyObject {
 }
 
 impl CopyObject {
-    /// Whether we made it, and it is no object of somebody who asks for it: only then it counts,
-    /// and may be deleted.
+    /// Whether we made it and nobody asks for it to be filled: only then it counts as ours and may
+    /// be deleted.
     pub(super) fn is_ours(&self) -> bool {
         !self.mirror && self.marked && self.verdict == Verdict::Signed
     }
@@ -68,19 +68,20 @@ pub(super) struct Objects {
     pub(super) sources: HashMap<ObjectPlace, Source>,
     /// Namespaces that have a source of a name.
     by_name: HashMap<Arc<str>, Vec<Arc<str>>>,
-    /// By namespace, then name: a namespace goes at once, and a walk can stop and go on.
+    /// By namespace, then name: a whole namespace can be removed at once, and a walk can stop and
+    /// go on.
     standing: BTreeMap<Arc<str>, BTreeMap<Arc<str>, CopyObject>>,
     /// Copies and mirrors of a source.
     followers: HashMap<ObjectPlace, BTreeSet<ObjectPlace>>,
     pub(super) refused: HashMap<ObjectPlace, CopyRefusal>,
-    /// Places that another source has, with each source that was told so.
+    /// Places that belong to another source, each with the sources that were told so.
     pub(super) rivals: HashSet<(ObjectPlace, ObjectPlace)>,
     /// Copies that somebody deleted.
     pub(super) lost: HashSet<ObjectPlace>,
     pub(super) generation: u32,
     pub(super) listed: bool,
     copies: usize,
-    /// How many copies of ours there are of a source.
+    /// Number of our copies of each source.
     given: HashMap<ObjectPlace, usize>,
     mirrors: usize,
     /// What the patterns of a namespace's sources cost.
@@ -153,7 +154,7 @@ impl Objects {
         }
     }
 
-    /// Everything in a namespace that is gone.
+    /// Removes all objects of a namespace that is gone.
     pub(super) fn remove_namespace(&mut self, namespace: &Arc<str>) {
         for (name, gone) in self.standing.remove(namespace).unwrap_or_default() {
             let place = ObjectPlace {
@@ -219,7 +220,7 @@ impl Objects {
         Some(gone)
     }
 
-    /// Sources of a name, wherever they are.
+    /// Sources with this name in all namespaces.
     pub(super) fn of_name(&self, name: &Arc<str>) -> impl Iterator<Item = (ObjectPlace, &Source)> {
         let namespaces = self.by_name.get(name).into_iter().flatten();
         namespaces.filter_map(|namespace| {
@@ -232,13 +233,13 @@ impl Objects {
         })
     }
 
-    /// Names that some source has.
+    /// Names of all sources.
     pub(super) fn source_names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.by_name.keys()
     }
 
-    /// The copy or mirror that comes after a place, with its source. What only looks like a copy is
-    /// passed over.
+    /// The copy or mirror that comes after a place, with its source. Objects whose marks are not
+    /// proven are skipped.
     pub(super) fn after(&self, place: Option<&ObjectPlace>) -> Option<(ObjectPlace, ObjectPlace)> {
         let (from_namespace, mut from_name) = match place {
             Some(place) => (
@@ -267,7 +268,7 @@ impl Objects {
         None
     }
 
-    /// What a list that began with this generation did not show.
+    /// Objects that the list of the current generation did not show.
     pub(super) fn unseen(&self, within: &dyn Fn(&str) -> bool) -> Vec<ObjectPlace> {
         let old = |seen: u32| seen != self.generation;
         let sources = self
@@ -298,7 +299,7 @@ impl Objects {
         self.given.get(source).copied().unwrap_or_default()
     }
 
-    /// Sources of which there are copies of ours, whether they are there or not.
+    /// Number of sources that have copies of ours, whether the sources exist or not.
     pub(super) fn given(&self) -> usize {
         self.given.len()
     }

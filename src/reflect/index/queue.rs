@@ -1,5 +1,5 @@
-//! Places that must be looked at: urgent ones first, each once, none while a job for it is under
-//! way, failed ones later.
+//! Places that must be decided: urgent ones first, each once, none while a job for it is under way,
+//! failed ones later.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::super::reason::CopyReason;
 
-/// A place to be settled, or a source to be read.
+/// A place to decide, or a source to read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Item {
     pub(super) kind: CopiedKind,
@@ -38,15 +38,15 @@ impl Item {
 /// How urgent something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
-    /// Others wait for it.
+    /// A source that places wait for.
     Read,
-    /// Pods cannot start without it.
+    /// A new pull secret: pods cannot start without it.
     NewPullSecret,
-    /// Something may wait for it.
+    /// A new copy: something may wait for it.
     New,
-    /// It is there, if not right; pods pull with it.
+    /// A pull secret that exists with a wrong content; pods use it to pull.
     PullSecret,
-    /// It is there, if not right.
+    /// A copy that exists with a wrong content.
     Rest,
 }
 
@@ -63,12 +63,12 @@ impl Lane {
     }
 }
 
-/// The first wait after a failure; it doubles.
+/// The wait after the first failure; it doubles with each further failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// Who restores the same copy again within this time is in somebody's way.
+/// If the same copy is restored again within this time, somebody else keeps changing it.
 const CALM: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl Queue {
         match self.waiting.get_mut(&item) {
             Some(old) if *old <= lane => {}
             Some(old) => {
-                // Its old entry is skipped when it comes up.
+                // Its old entry is skipped when its turn comes.
                 *old = lane;
                 self.lanes[lane as usize].push_back(item);
             }
@@ -119,13 +119,13 @@ impl Queue {
         None
     }
 
-    /// A job for it is under way: it is not given out again before [`Queue::end`].
+    /// A job for the item is under way: the item is not given out again before [`Queue::end`].
     pub(super) fn begin(&mut self, item: Item) {
         self.waiting.remove(&item);
         self.under_way.insert(item);
     }
 
-    /// The job is done; what happened meanwhile is looked at now.
+    /// The job is done; changes since its start are decided now.
     pub(super) fn end(&mut self, item: &Item) {
         self.under_way.remove(item);
         if let Some((item, lane)) = self.again.remove_entry(item) {
@@ -151,7 +151,7 @@ impl Queue {
         self.later.push(Reverse((at, item)));
     }
 
-    /// It failed: again after a wait that doubles.
+    /// The job failed: it is tried again after a wait that doubles each time.
     pub(super) fn failed(&mut self, item: Item, now: Duration) {
         let tries = self.tries.entry(item.clone()).or_default();
         *tries += 1;
@@ -165,7 +165,7 @@ impl Queue {
         self.end(item);
     }
 
-    /// What is due again.
+    /// Puts items that are due again into the queue.
     pub(super) fn wake(&mut self, now: Duration) {
         while self.due().is_some_and(|due| due <= now) {
             if let Some(Reverse((_, item))) = self.later.pop() {
@@ -178,7 +178,7 @@ impl Queue {
         self.later.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Until when a restoration waits: the first is made at once, the next ones ever later, because
+    /// Until when a restoration waits. The first is made at once, each further one later, because
     /// somebody undoes them.
     pub(super) fn restrained(
         &self,
@@ -203,7 +203,7 @@ impl Queue {
         *last = now;
     }
 
-    /// Forgets what is long past.
+    /// Forgets restorations that are long past.
     pub(super) fn forget(&mut self, now: Duration) {
         self.restored.retain(|_, (last, _)| *last + CALM > now);
     }
@@ -222,8 +222,8 @@ fn is_restoration(reason: CopyReason) -> bool {
     }
 }
 
-/// Doubling, between half and all of it: which, its name decides, so that many do not come back at
-/// once.
+/// A wait that doubles with each try, at least half of the maximum. A hash of the item chooses the
+/// exact length, so that many items do not come back at once.
 fn wait(item: &Item, tries: u32) -> Duration {
     let most = (FIRST_WAIT * (1 << tries.saturating_sub(1).min(16))).min(LONGEST_WAIT);
     let mut hasher = DefaultHasher::new();

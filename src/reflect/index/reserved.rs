@@ -1,9 +1,9 @@
-//! Places that belong to a source although nothing of it stands there: who had a place first keeps
-//! it, until a person says otherwise.
+//! Places that belong to a source although nothing of it stands there: the source that had a place
+//! first keeps it until a person decides otherwise.
 //!
-//! A copy that is there says whose it is. When it goes, its place is noted here, and so is the
-//! place of a source that goes. The notes survive a restart as an annotation of the Lease: they are
-//! written before the copies are deleted.
+//! The marks of an existing copy name the owner of its place. When the copy is deleted, its place
+//! is noted here, and so is the place of a deleted source. The notes survive a restart as an
+//! annotation of the Lease: they are written before the copies are deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -15,30 +15,30 @@ use super::super::place::{CopiedKind, ObjectPlace};
 use super::Index;
 use super::objects::CopyObject;
 
-/// An object holds 256 KiB of annotations.
+/// An object may have 256 KiB of annotations.
 const MOST: usize = 192 << 10;
 
-/// How long after a change, or a failure, the notes are written, if no deletion waits for them.
+/// How long after a change or a failure the notes are written, if no deletion waits for them.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Copies are called as their source is, so a namespace says whose a place is.
+/// A copy has the name of its source, so a namespace is enough to name the owner of a place.
 type Owners = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Reserved {
     by_name: BTreeMap<(CopiedKind, Arc<str>), Owners>,
-    /// Bytes of the text.
+    /// Length of the text in bytes.
     size: usize,
     change: u64,
     saved: u64,
     under_way: bool,
-    /// Since when something is not written.
+    /// Since when there are changes that are not written.
     since: Option<Duration>,
     not_before: Duration,
 }
 
 impl Reserved {
-    /// The namespace whose source has this place.
+    /// The namespace of the source that owns this place.
     pub(super) fn owner(&self, kind: CopiedKind, place: &ObjectPlace) -> Option<&Arc<str>> {
         let owners = self.by_name.get(&(kind, Arc::clone(&place.name)))?;
         let mut owners = owners.iter();
@@ -46,13 +46,13 @@ impl Reserved {
         owner.map(|(owner, _)| owner)
     }
 
-    /// Whether a source of this name and namespace has any place.
+    /// Whether a source with this name and namespace owns any place.
     pub(super) fn has_any(&self, kind: CopiedKind, source: &ObjectPlace) -> bool {
         let owners = self.by_name.get(&(kind, Arc::clone(&source.name)));
         owners.is_some_and(|owners| owners.contains_key(&source.namespace))
     }
 
-    /// The place belongs to the source of its name in this namespace.
+    /// The place now belongs to the source with the same name in this namespace.
     pub(super) fn reserve(&mut self, kind: CopiedKind, place: &ObjectPlace, owner: &Arc<str>) {
         if self.owner(kind, place) == Some(owner) {
             return;
@@ -72,7 +72,7 @@ impl Reserved {
         while self.size > MOST && self.forget_one() {}
     }
 
-    /// The place belongs to nobody, or something that stands there says to whom.
+    /// The note goes: the place belongs to nobody, or the object there names its owner.
     pub(super) fn free(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         let Some(owner) = self.owner(kind, place).cloned() else {
             return;
@@ -95,7 +95,7 @@ impl Reserved {
         }
     }
 
-    /// Nothing is anybody's in a namespace that is gone.
+    /// Forgets the places in a namespace that is gone.
     pub(super) fn free_namespace(&mut self, namespace: &Arc<str>) {
         let inside = self.by_name.iter().filter(|(_, owners)| {
             let mut places = owners.values();
@@ -108,7 +108,8 @@ impl Reserved {
         }
     }
 
-    /// Whoever has most forgets: nobody's many notes push out those of others.
+    /// Forgets one place of the namespace that has most, so that the many notes of one namespace do
+    /// not displace those of others.
     fn forget_one(&mut self) -> bool {
         let mut counts: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
         for (owner, places) in self.by_name.values().flatten() {
@@ -141,7 +142,7 @@ impl Reserved {
         text
     }
 
-    /// Takes in what was written; what cannot be read says nothing.
+    /// Takes in a text that was written before; unreadable parts are ignored.
     pub(super) fn read(&mut self, text: &str, name_of: &mut dyn FnMut(&str) -> Arc<str>) {
         for part in text.split(';') {
             let Some((source, places)) = part.split_once('=') else {
@@ -164,17 +165,17 @@ impl Reserved {
         self.saved = self.change;
     }
 
-    /// How often it changed.
+    /// How often the notes have changed.
     pub(super) fn change(&self) -> u64 {
         self.change
     }
 
-    /// Whether it is written as it was then, or later.
+    /// Whether the notes were written in this state or a later one.
     pub(super) fn has_saved(&self, change: u64) -> bool {
         self.saved >= change
     }
 
-    /// When it should be written: at once, when something waits for it.
+    /// When the notes should be written: at once, if a deletion waits for them.
     pub(super) fn due(&mut self, urgent: bool, now: Duration) -> Option<Duration> {
         if self.has_saved(self.change) || self.under_way {
             return None;
@@ -184,13 +185,13 @@ impl Reserved {
         Some(due.max(self.not_before))
     }
 
-    /// It is on its way; gives which state of it, and its text.
+    /// The notes are being written: gives the number of their state, and the text.
     pub(super) fn begin(&mut self) -> (u64, String) {
         (self.under_way, self.since) = (true, None);
         (self.change, self.text())
     }
 
-    /// It was written as it was then, or not.
+    /// The attempt to write this state has ended; `good`: with success.
     pub(super) fn end(&mut self, change: u64, good: bool, now: Duration) {
         self.under_way = false;
         match good {
@@ -201,7 +202,7 @@ impl Reserved {
 }
 
 impl Index {
-    /// All places that a source gives to and that others had first are its own from now on.
+    /// From now on a source owns all places that it gives to, also those that others had first.
     pub(super) fn give(&mut self, (kind, source): &Source) {
         let Some(facts) = self.objects(*kind).sources.get(source) else {
             return;
@@ -224,14 +225,14 @@ impl Index {
         }
     }
 
-    /// What the process before this one wrote down; before anything is listed.
+    /// Takes in the notes of the process before this one; call it before anything is listed.
     pub fn recall(&mut self, text: &str) {
         let mut reserved = std::mem::take(&mut self.reserved);
         reserved.read(text, &mut |name| self.name(name));
         self.reserved = reserved;
     }
 
-    /// The place of a copy that is no longer there stays its source's.
+    /// The place of a copy that no longer exists stays with its source.
     pub(super) fn reserve(&mut self, kind: CopiedKind, place: &ObjectPlace, copy: &CopyObject) {
         let from = copy.from.as_ref().filter(|_| copy.is_ours());
         if let Some(from) = from.filter(|from| from.name == place.name)
@@ -241,7 +242,7 @@ impl Index {
         }
     }
 
-    /// A copy that stands at the place says itself whose it is.
+    /// A copy at the place names its owner, so no note is needed.
     pub(super) fn says_itself(&mut self, kind: CopiedKind, place: &ObjectPlace, copy: &CopyObject) {
         let from = copy.from.as_ref().filter(|_| copy.is_ours());
         let owner = self.reserved.owner(kind, place);
@@ -250,7 +251,7 @@ impl Index {
         }
     }
 
-    /// A copy may go; its place stays its source's.
+    /// The brake lets a copy go; the place stays with its source.
     pub(super) fn clear(&mut self, kind: CopiedKind, place: ObjectPlace) {
         if let Some(copy) = self.objects(kind).standing(&place).cloned() {
             self.reserve(kind, &place, &copy);
@@ -260,11 +261,11 @@ impl Index {
         self.dirty(kind, place);
     }
 
-    /// What was reserved then is written down, or is not.
+    /// An attempt to write the reserved places has ended; `good`: with success.
     pub fn remembered(&mut self, change: u64, good: bool, now: Duration) {
         self.reserved.end(change, good, now);
         if good {
-            // Deletions waited for it.
+            // Deletions waited for the notes.
             for (kind, place) in self.cleared.keys().cloned().collect::<Vec<_>>() {
                 self.dirty(kind, place);
             }

@@ -1,4 +1,4 @@
-//! What came of a job.
+//! Results of jobs.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ pub struct Written {
     pub uid: Uid,
     /// Its version.
     pub version: ResourceVersion,
-    /// The version of the source that it holds.
+    /// The version of the source whose content it has.
     pub holds: ResourceVersion,
-    /// What it holds.
+    /// Digest of its content.
     pub digest: Digest,
-    /// Who owns its data.
+    /// The owners of its data.
     pub guard: Guard,
 }
 
@@ -34,8 +34,8 @@ impl Index {
             return;
         };
         if content.version != source.version {
-            // It has changed since, or our watch is behind: an event comes, and then it is read
-            // again.
+            // The source has changed since, or our watch is behind: an event will come, and then
+            // the source is read again.
             self.queue.succeeded(&item);
             self.queue.push(item, Lane::Read);
             return;
@@ -59,7 +59,7 @@ impl Index {
         }
     }
 
-    /// Copies that were trusted to hold the source's former content are now known to.
+    /// Copies that were only assumed to have the source's former content are now known to have it.
     fn inherit(&mut self, kind: CopiedKind, source: &ObjectPlace, old: &Content) {
         let objects = self.objects_mut(kind);
         let followers: Vec<ObjectPlace> = objects.followers(source).cloned().collect();
@@ -75,7 +75,7 @@ impl Index {
         }
     }
 
-    /// A source could not be read. That it is absent is for its own events to tell.
+    /// A source could not be read. If the source is gone, its own event says so.
     pub fn unread(&mut self, kind: CopiedKind, place: &ObjectPlace, why: &str, now: Duration) {
         let waiting = self.objects_mut(kind).sources.get_mut(place);
         let waiting = waiting
@@ -102,7 +102,7 @@ impl Index {
         let item = Item::settle(kind, place.clone());
         self.queue.restored(&item, reason, now);
         let mirror = matches!(how, How::Fill(..));
-        // The watch may have been quicker, and may know more by now.
+        // The watch may have been faster, and may know a later version by now.
         let newer = self
             .objects(kind)
             .standing(&place)
@@ -133,7 +133,7 @@ impl Index {
         self.queue.succeeded(&item);
     }
 
-    /// A copy was read and holds this. `version` is the one that was read.
+    /// A copy was read and has this content. `version` is the version that was read.
     pub fn compared(
         &mut self,
         kind: CopiedKind,
@@ -154,7 +154,8 @@ impl Index {
             }
             self.queue.succeeded(&item);
         } else {
-            // It changed while it was read: its event decides; without one, it is looked at again.
+            // It changed while it was read: its event decides; if none comes, the place is decided
+            // again.
             self.dirty(kind, place.clone());
             self.queue.failed(item, now);
         }
@@ -166,7 +167,7 @@ impl Index {
         Some(content.digest)
     }
 
-    /// A copy was deleted, or let go.
+    /// A copy was deleted, or is not ours any more.
     pub fn deleted(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         self.objects_mut(kind).remove_standing(place);
         self.objects_mut(kind).refused.remove(place);
@@ -176,7 +177,8 @@ impl Index {
         self.dirty(kind, place.clone());
     }
 
-    /// Something stands in the way that no repetition moves: its own event brings it up again.
+    /// An obstacle that a retry does not remove: the event of the obstacle's own change starts the
+    /// next decision.
     pub fn refused(&mut self, kind: CopiedKind, place: &ObjectPlace, refusal: CopyRefusal) {
         self.refuse(kind, place, refusal);
         self.queue.succeeded(&Item::settle(kind, place.clone()));
@@ -196,7 +198,7 @@ impl Index {
         self.queue.failed(Item::settle(kind, place.clone()), now);
     }
 
-    /// Somebody else was quicker: look again when their event came.
+    /// Somebody else was faster: decide again when the event of their change has come.
     pub fn raced(&mut self, kind: CopiedKind, place: &ObjectPlace, now: Duration) {
         self.queue.failed(Item::settle(kind, place.clone()), now);
     }

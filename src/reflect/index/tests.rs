@@ -1,4 +1,4 @@
-//! The index with a cluster of a page under it: what is done, in which order, and that it ends.
+//! The index on a small model of a cluster: what is done, in which order, and that it ends.
 
 mod brakes;
 mod forecast;

@@ -1,12 +1,13 @@
-//! What patterns may cost: memory for as long as a source stands, and work at each event.
+//! The limits of patterns: memory for as long as a source exists, and work at each event.
 //!
-//! Whoever may write annotations writes patterns, so their cost has a limit: one for an object, and
-//! one for all objects of a namespace together. A list that does not fit is not read at all.
+//! Everyone who may write annotations can write patterns, so their cost has two limits: one for an
+//! object, and one for all objects of a namespace together. A list that exceeds one of them is not
+//! read at all.
 
 use std::fmt;
 
-/// The memory of what was read, in bytes, and the states of its automata: each byte of a name may
-/// visit all of them.
+/// Memory of the parsed patterns, in bytes, and the states of their automata: each byte of a name
+/// may visit all states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     /// Bytes.
@@ -16,19 +17,19 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// One object: a thousand names, or several dozen expressions.
+    /// Limit of one object: a thousand names, or several dozen expressions.
     pub const OBJECT: Self = Self {
         bytes: 128 << 10,
         states: 1 << 10,
     };
 
-    /// All objects of one namespace.
+    /// Limit of all objects of one namespace.
     pub const NAMESPACE: Self = Self {
         bytes: 4 << 20,
         states: 16 << 10,
     };
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -37,7 +38,7 @@ impl Cost {
         }
     }
 
-    /// What is left when so much is spent.
+    /// The rest after this much was spent.
     #[must_use]
     pub fn less(self, other: Self) -> Self {
         Self {
@@ -59,12 +60,12 @@ pub struct Budget {
     whose: Limit,
 }
 
-/// Whose limit is met first.
+/// The limit that is exceeded first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// The object's own.
+    /// The limit of the object.
     Object,
-    /// That of all objects of its namespace.
+    /// The limit of all objects of its namespace.
     Namespace,
 }
 
@@ -83,7 +84,7 @@ impl fmt::Display for Limit {
 }
 
 impl Budget {
-    /// For an object in a namespace whose other objects have spent so much.
+    /// A budget for an object; `others` is what the other objects of its namespace have spent.
     pub fn beside(others: Cost) -> Self {
         let left = Cost::NAMESPACE.less(others);
         let whose = if Cost::OBJECT.fits(left) {
@@ -101,17 +102,17 @@ impl Budget {
         }
     }
 
-    /// What was spent.
+    /// The cost so far.
     pub fn spent(&self) -> Cost {
         self.spent
     }
 
-    /// What is left.
+    /// The cost that is left.
     pub fn left(&self) -> Cost {
         self.limit.less(self.spent)
     }
 
-    /// Spends so much, or says whose limit forbids it.
+    /// Spends this cost, or says which limit forbids it.
     pub fn spend(&mut self, cost: Cost) -> Result<(), Limit> {
         let spent = self.spent.plus(cost);
         if !spent.fits(self.limit) {
@@ -121,7 +122,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Whose limit is met first.
+    /// The limit that is exceeded first.
     pub fn limit(&self) -> Limit {
         self.whose
     }

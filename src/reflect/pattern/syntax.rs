@@ -1,11 +1,12 @@
-//! What another engine would read in another way than ours: found before a pattern is compiled.
+//! Constructs that another engine reads in another way than ours: they are found before a pattern
+//! is compiled.
 //!
-//! What ours cannot read at all it refuses by itself (look-around, back references, atomic groups,
-//! conditionals).
+//! Our engine itself refuses the constructs that it does not know (look-around, back references,
+//! atomic groups, conditionals).
 
 use super::Syntax;
 
-/// The first construct that means something else to the original's engine.
+/// The first construct that the original's engine reads in another way.
 pub(super) fn read_differently(pattern: &str, syntax: Syntax) -> Option<&'static str> {
     let bytes = pattern.as_bytes();
     let mut at = 0;
@@ -31,7 +32,8 @@ pub(super) fn read_differently(pattern: &str, syntax: Syntax) -> Option<&'static
                 1
             }
             b'*' | b'+' | b'?' | b'{' => {
-                // `a+?` is lazy for all three; `a++` and `a**` are errors there and groups here.
+                // `a+?` is lazy in all three engines; `a++` and `a**` are errors in the others and
+                // groups in ours.
                 if was_quantified {
                     return Some("a repetition of a repetition");
                 }
@@ -48,7 +50,7 @@ pub(super) fn read_differently(pattern: &str, syntax: Syntax) -> Option<&'static
     None
 }
 
-/// Escapes that only one side knows, or that differ.
+/// Escapes that only one side knows, or that mean different things.
 fn escape(rest: &[u8]) -> Option<&'static str> {
     match rest.get(1) {
         Some(b'<' | b'>') => Some(r"\< or \>"),
@@ -57,11 +59,11 @@ fn escape(rest: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The length of a bracketed class. Within one, ours knows operators and classes in classes, which
-/// the others take as characters, or subtract with `-[…]`.
+/// The length of a bracketed class. Inside a class ours knows operators and nested classes; the
+/// others read these as characters, or subtract with `-[…]`.
 fn class(rest: &[u8]) -> Result<usize, &'static str> {
     let mut at = 1 + usize::from(rest.get(1) == Some(&b'^'));
-    // A bracket in the first place is a character.
+    // A bracket in the first position is a character.
     at += usize::from(rest.get(at) == Some(&b']'));
     while let Some(&byte) = rest.get(at) {
         let two = rest.get(at..at + 2).unwrap_or_default();
@@ -78,11 +80,11 @@ fn class(rest: &[u8]) -> Result<usize, &'static str> {
             _ => at += 1,
         }
     }
-    // Unclosed: the engine says so.
+    // The class is not closed: our engine reports it.
     Ok(rest.len())
 }
 
-/// Letters after `(?`: only those that all engines share.
+/// Letters after `(?`: only those that all engines share are allowed.
 fn flags(rest: &[u8], syntax: Syntax) -> Option<&'static str> {
     let shared: &[u8] = match syntax {
         Syntax::DotNet => b"imsx-",

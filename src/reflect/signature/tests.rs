@@ -1,4 +1,4 @@
-//! What a signature is good for, and what a tenant can make of one that it may read.
+//! What a signature proves, and how a tenant could misuse one that it may read.
 
 use super::*;
 
@@ -197,8 +197,8 @@ fn what_cannot_be_a_key_is_refused() {
     assert_eq!(read(&[("a", 32)]), Ok(()));
 }
 
-/// RFC 4231 has no vector of our bytes, so this one was made with Python's `hmac`: another program
-/// finds the same.
+/// RFC 4231 has no vector for our bytes, so this one was made with Python's `hmac`, which is
+/// independent of our code.
 #[test]
 fn the_bytes_that_are_signed_stay_what_they_are() {
     let source = source();

@@ -1,5 +1,5 @@
-//! Writing one copy: applied whole, made again where an update is impossible, cleared of what
-//! others put in.
+//! Writes one copy: applies it as a whole, creates it again if an update is impossible, and removes
+//! keys that others added.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::reflect::place::{CopiedKind, ResourceVersion, Uid};
 use crate::reflect::signature::{Bound, CopyOrigin, SIGNATURE, SignedStatement};
 use crate::reflect::{emberstack, marks, mittwald};
 
-/// How long finalizers may hold a copy that is to be made again.
+/// How long finalizers may delay the deletion of a copy that is to be created again.
 const RELEASE: Duration = Duration::from_secs(2);
 
 impl Worker {
@@ -50,8 +50,8 @@ impl Worker {
         self.settle(write, &cached, stored, ours).await
     }
 
-    /// Fields of others are taken: it is our copy, and gets our mark, a signature and the source's
-    /// type, or its owner asked for this, and it stays what that made it.
+    /// Fields of others are taken over. Our own copy gets our mark, a signature and the source's
+    /// type. A mirror's owner asked for the fields, and the mirror keeps its own type.
     async fn put(
         &self,
         write: &Write,
@@ -86,9 +86,9 @@ impl Worker {
         self.cluster().send(&put).await
     }
 
-    /// The source in the version that was decided on. Any other is told, so that it is decided on
-    /// that: it may not give to this place any more, and a watch that hears nothing would not have
-    /// said so.
+    /// The source in the version that the decision was made on. Another version is reported, so
+    /// that the place is decided again: the source may not give to this place any more, and a
+    /// broken watch would not have told us.
     async fn decided_on(&self, write: &Write) -> Result<Arc<CachedSource>, WriteTrouble> {
         let is_meant = |cached: &CachedSource| {
             let metadata = &cached.whole.metadata;
@@ -99,7 +99,7 @@ impl Worker {
         if let Some(cached) = kept.filter(|cached| is_meant(cached)) {
             return Ok(cached);
         }
-        // What was kept may be older than the decision.
+        // The cached source may be older than the decision.
         match self.refresh(kind, place).await.map_err(trouble)? {
             Some(cached) if is_meant(&cached) => Ok(cached),
             Some(cached) => Err(WriteTrouble::Known(Box::new(cached.whole.metadata.clone()))),
@@ -107,7 +107,7 @@ impl Worker {
         }
     }
 
-    /// Over what is written over, and over the time where nothing is.
+    /// The signature: for the uid of an existing object, or for the present time if there is none.
     fn signature(
         &self,
         write: &Write,
@@ -131,7 +131,7 @@ impl Worker {
         self.keys.sign(&statement, bound)
     }
 
-    /// Nothing was there when it was decided, and now there is something.
+    /// Nothing stood there when the write was decided, and now an object does.
     async fn who_stands_there(&self, write: &Write) -> WriteTrouble {
         match self.cluster().whole(write.kind, &write.place).await {
             Ok(Some(found)) => {
@@ -148,8 +148,8 @@ impl Worker {
         }
     }
 
-    /// Where type or immutability forbid an update, the copy goes: exactly the object that was
-    /// decided on. Says whether it did: neither may be the reason.
+    /// If the type or the immutability forbid an update, deletes exactly the object that the
+    /// decision was made on. Says whether it was deleted: neither may be the reason.
     async fn make_room(
         &self,
         write: &Write,
@@ -176,8 +176,8 @@ impl Worker {
         Ok(true)
     }
 
-    /// What was stored must be what was sent: keys of others go, and a webhook that changes values
-    /// is told of.
+    /// The stored object must be the one that was sent: keys of others are removed, and a webhook
+    /// that changes values is reported.
     async fn settle(
         &self,
         write: &Write,
@@ -215,8 +215,8 @@ impl Worker {
     }
 }
 
-/// Of the dialect that asked, so that its controller could take the copy over again; and the
-/// source's uid.
+/// Annotations of the dialect that asked, so that its controller could take the copy over again;
+/// and the source's uid.
 fn annotations(write: &Write, cached: &CachedSource) -> BTreeMap<String, String> {
     let fills = matches!(write.how, How::Fill(..));
     let holds = cached.whole.metadata.resource_version;

@@ -1,4 +1,4 @@
-//! What a pass came to, delivery by delivery.
+//! The result of a pass, delivery by delivery.
 
 use super::super::health::PassReport;
 use super::Batch;
@@ -10,7 +10,8 @@ use crate::pass::world::World;
 use crate::plan::{Action, DeliveryPlan, Owed};
 
 impl Batch<'_> {
-    /// What a pass did to one delivery; removes it if its source is gone and the delivery says so.
+    /// The result of a pass for one delivery; removes the delivery if its source is gone and the
+    /// configuration says so.
     pub(super) async fn judge(
         &self,
         delivery: &Delivery,
@@ -34,7 +35,7 @@ impl Batch<'_> {
         told
     }
 
-    /// Removes what was delivered, unless the brake holds it: then it stays as it is.
+    /// Removes a delivery, unless the brake holds it: then it stays unchanged.
     async fn withdraw(&self, delivery: &Delivery, told: &mut PassReport, world: &World) {
         let mut standing = Vec::new();
         for target in &delivery.to {
@@ -65,7 +66,7 @@ impl Batch<'_> {
         }
     }
 
-    /// What the steps of one plan came to, and what waits for a window.
+    /// The results of the steps of one plan, and the changes that wait for a window.
     pub(super) fn told(&self, plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> PassReport {
         let steps = plan.steps.iter().flatten();
         let waiting = steps.filter(|step| step.action == Action::Wait).count();
@@ -96,7 +97,7 @@ fn unremoved(delivery: &Delivery, target: &Target, failure: Failure) -> Failed {
     }
 }
 
-/// Whether something that somebody may be using was changed in fact.
+/// Whether something changed that somebody may be using.
 pub(super) fn changed(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> bool {
     let mut steps = plan.steps.iter().flatten().zip(results);
     steps.any(|(step, result)| match step.action {

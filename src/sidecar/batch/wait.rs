@@ -1,4 +1,4 @@
-//! What ends the wait of one who is alone: a changed file, a lease, another token, or the time.
+//! What ends the wait of a single batch: a changed file, a lease, another token, or the time.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::config::VaultRead;
 
 /// What ended a wait.
 pub(super) enum Wake {
-    /// Something is to be looked at.
+    /// A pass is due.
     Pass,
     /// A lease may be renewed or replaced.
     Lease,
@@ -33,12 +33,12 @@ impl Batch<'_> {
                 None => Wake::Pass,
             },
             () = files.change() => Wake::Pass,
-            // What failed may do with another token; what is leased may end with the old one.
+            // A failed read may succeed with another token; leased data may end with the old token.
             () = tokens.change(self.world) => if well { Wake::Lease } else { Wake::Pass },
         }
     }
 
-    /// Renews or replaces the leases whose time has come; says whether that gave other data.
+    /// Renews or replaces the leases that are due; says whether the data changed.
     pub(super) async fn leases_moved(&self) -> bool {
         let now = Instant::now();
         let reads = self.vault_reads().into_iter();

@@ -1,5 +1,5 @@
-//! Messages of protobuf, described once: numbers and names of the fields stand together, so that
-//! the binary form and the JSON form of OTLP cannot tell different things.
+//! Messages of protobuf, described once: the number and the name of a field stand together, so the
+//! binary form and the JSON form of OTLP cannot differ.
 
 use serde_json::{Map, Value, json};
 
@@ -30,12 +30,12 @@ pub(super) enum WireField {
     Many(Vec<Message>),
 }
 
-/// Fields by number and name, in the order in which they are written.
+/// Fields by number and name, in the order of writing.
 #[derive(Default)]
 pub(super) struct Message(Vec<(u64, &'static str, WireField)>);
 
 impl Message {
-    /// The same with one more field.
+    /// The same message with one more field.
     pub(super) fn with(mut self, number: u64, name: &'static str, field: WireField) -> Self {
         self.0.push((number, name, field));
         self
@@ -99,7 +99,7 @@ fn delimited(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     out.extend(bytes);
 }
 
-/// Seven bits a byte, the low ones first; the eighth says that more follows.
+/// Seven bits per byte, the low ones first; the eighth bit means that more bytes follow.
 fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value > 0x7f {
         out.push((value & 0x7f) as u8 | 0x80);

@@ -1,5 +1,5 @@
-//! Telling others that what they use has changed. Who is told what was decided in `plan`; nothing
-//! here sees a value.
+//! Tells others that something which they use has changed. `plan` decides who is told; no value is
+//! seen here.
 
 mod process;
 mod restart;
@@ -16,7 +16,7 @@ use crate::config::Reaction;
 use crate::pass::world::World;
 use crate::plan::ReactionNotice;
 
-/// Does one reaction. Each try of the same has the same id.
+/// Does one reaction. All attempts of one reaction have the same id.
 pub async fn react(
     reaction: &Reaction,
     news: &ReactionNotice,

@@ -1,5 +1,5 @@
-//! Processes of this machine or pod, held by handles of the kernel: an id that was given to another
-//! process is never hit.
+//! Processes of this machine or pod, held by kernel handles: a signal never reaches a process that
+//! got the id of an earlier one.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -17,7 +17,8 @@ use crate::base::failure::{Class, Failure, Fault};
 use crate::config::Process;
 use crate::disk::{DiskError, call_at, read_public};
 
-/// Between two looks for a process that was not seen yet: what lives shorter may be missed.
+/// Time between two looks for a process that was not seen yet: one with a shorter life may be
+/// missed.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How long one look may take.
@@ -25,7 +26,7 @@ const PROMPT: Duration = Duration::from_secs(2);
 
 const PROCESSES: &str = "/proc";
 
-/// How long nobody is seen before that is told of.
+/// After this time without a process a message is logged.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that was alive when it was opened.
@@ -34,7 +35,7 @@ pub(super) struct Handle {
     pub(super) file: OwnedFd,
 }
 
-/// All that are meant and not dead.
+/// All matching processes that are alive.
 pub(super) async fn living(whom: &Process) -> Result<Vec<Handle>, Failure> {
     let place = match whom {
         Process::Named(_) => Path::new(PROCESSES),
@@ -48,8 +49,8 @@ pub(super) async fn living(whom: &Process) -> Result<Vec<Handle>, Failure> {
     looked.await.map_err(DiskError::from)?
 }
 
-/// Waits until the process was seen, and then until it is gone. `seen` is the one that was
-/// seen before.
+/// Waits until the process was seen, and then until it is gone. `seen` is a process that was seen
+/// before.
 pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     let mut told = false;
     let mut end = Some(Instant::now() + PATIENCE);
@@ -65,7 +66,7 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
             }
             Ok(None) if seen.as_ref() == Some(whom) => return,
             Ok(None) => sleep(LOOK).await,
-            // Not known to be gone.
+            // It is not known whether the process is gone.
             Err(failure) => {
                 if !told {
                     tracing::warn!(reason = %failure.what, "cannot look for the process to end \
@@ -91,7 +92,7 @@ pub async fn departed(whom: &Process, seen: &mut Option<Process>) {
     reason = "its successor is `unsafe` for those who hand over what is no handle; ours owns one"
 )]
 async fn ended(file: OwnedFd) {
-    // Where the kernel's notice cannot be had, looking again will do.
+    // If the kernel does not offer the notice, repeated looks are enough.
     match AsyncFd::with_interest(file, Interest::READABLE) {
         Ok(handle) => drop(handle.readable().await),
         Err(_) => sleep(LOOK).await,
@@ -136,8 +137,8 @@ fn named(name: &str) -> Result<Vec<Handle>, Failure> {
     Ok(found)
 }
 
-/// By its program's file, which it cannot change, or by its own name, which a script's interpreter
-/// does not have.
+/// Matches the file of the program, which a process cannot change, or its name, which a script's
+/// interpreter does not have.
 fn is_called(pid: Pid, name: &str) -> bool {
     let pid = pid.as_raw_nonzero();
     let read = |file: &str| fs::read(format!("{PROCESSES}/{pid}/{file}")).unwrap_or_default();
@@ -150,8 +151,8 @@ fn is_called(pid: Pid, name: &str) -> bool {
     program == name.as_bytes() || read("comm").trim_ascii_end() == name.as_bytes()
 }
 
-/// Opens the handle first and looks again through it: then it is the process that was meant. One
-/// that nobody buried yet is dead all the same.
+/// Opens the handle first, and then looks again through it: so it is the right process. A dead
+/// process that its parent has not waited for counts as dead.
 fn open(pid: Pid, still: impl Fn(Pid) -> bool) -> Result<Option<Handle>, Failure> {
     let file = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(file) => file,

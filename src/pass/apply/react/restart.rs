@@ -1,4 +1,4 @@
-//! Restarting a workload, once for each change, however many of us see it.
+//! Restarts a workload, once for each change, even if several replicas see the change.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub(super) async fn restart(
     Ok(())
 }
 
-/// What the new pods run with: the Secrets' versions, or those of the sources; a time where neither
-/// is known.
+/// A mark of what the new pods run with: the versions of the Secrets, or those of the sources; a
+/// time if neither is known.
 async fn mark(news: &ReactionNotice, cluster: &Kubernetes) -> Result<String, Failure> {
     let mut versions = BTreeSet::new();
     for at in &news.secrets {

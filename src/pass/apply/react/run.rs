@@ -1,5 +1,5 @@
-//! Running a command: without a shell, in a process group of its own that is killed as a whole,
-//! with no secret in its environment.
+//! Runs a command: without a shell, in its own process group, which is killed as a whole, and with
+//! no secret in its environment.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -17,7 +17,7 @@ use crate::plan::ReactionNotice;
 
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// Runs it to its end, or until its time is over.
+/// Runs the command to its end, or until its time is over.
 pub(super) async fn run(
     command: &[String],
     timeout: Duration,
@@ -45,7 +45,7 @@ pub(super) async fn run(
     }
     command.process_group(0);
     let end = Instant::now() + timeout;
-    // Its file is read before we go on.
+    // The program's file is read before we continue.
     let begun = call_at(Path::new(program), end, move |_| started(command)).await;
     let mut running = begun.map_err(DiskError::from)?.map_err(|error| {
         Failure::new(Class::Sink, format!("cannot run {program}: {error}"))
@@ -74,16 +74,16 @@ pub(super) async fn run(
     ))
 }
 
-/// What ends with a program.
+/// What is killed when a program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillScope {
-    /// It alone.
+    /// Only the program.
     Itself,
-    /// All that it started in its group.
+    /// All processes of its group.
     Group,
 }
 
-/// A program that we started and wait for. When this is dropped, it is killed.
+/// A program that we started and wait for. Dropping this kills the program.
 pub struct RunningProgram {
     pid: Pid,
     scope: KillScope,
@@ -107,7 +107,7 @@ impl RunningProgram {
         }
     }
 
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.wait(WaitOptions::NOHANG)
     }
@@ -116,14 +116,14 @@ impl RunningProgram {
         if self.status.is_none() {
             self.status = match waitpid(Some(self.pid), how) {
                 Ok(ended) => ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
-                // Gone without a word; what is unknown is no success.
+                // The status is lost; an unknown end counts as a failure.
                 Err(_) => Some(ExitStatus::from_raw(1 << 8)),
             };
         }
         self.status
     }
 
-    /// Sends it a signal, unless it has ended.
+    /// Sends a signal, unless the program has ended.
     pub fn signal(&mut self, signal: Signal) {
         if self.ended().is_none() {
             let _ = kill_process(self.pid, signal);
@@ -135,8 +135,7 @@ impl Drop for RunningProgram {
     fn drop(&mut self) {
         let ended = self.ended().is_some();
         match self.scope {
-            // What it left running has no purpose any more; of a group that is empty nothing is
-            // hit.
+            // Its children that still run have no purpose any more; an empty group is not hit.
             KillScope::Group => drop(kill_process_group(self.pid, Signal::KILL)),
             KillScope::Itself if !ended => drop(kill_process(self.pid, Signal::KILL)),
             KillScope::Itself => {}

@@ -1,4 +1,4 @@
-//! A signal to a process, sent through a handle.
+//! Sends a signal to a process through a handle.
 
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -7,8 +7,8 @@ use super::process::{living, refused};
 use crate::base::failure::Failure;
 use crate::config::{Process, SignalName};
 
-/// Sends a signal. Where nobody runs there is nobody to tell: who starts later reads what is there
-/// now.
+/// Sends a signal. If no process runs, nobody needs it: a process that starts later reads the new
+/// files.
 pub(super) async fn send(to: &Process, signal: SignalName) -> Result<(), Failure> {
     let mut hit = 0;
     for process in living(to).await? {

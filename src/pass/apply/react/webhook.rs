@@ -1,4 +1,4 @@
-//! Telling a server which names changed, signed where a key is configured.
+//! Tells a server which names changed, with a signature if a key is configured.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(super) async fn call(
     id: &str,
 ) -> Result<(), Failure> {
     let end = Instant::now() + PATIENCE;
-    // Both are under the signature: a receiver refuses what is old, and what it has had before.
+    // The signature covers both: so a receiver can refuse an old message and a repeated one.
     let body = serde_json::json!({
         "event": "changed",
         "id": id,

@@ -4,7 +4,7 @@ use super::super::super::marks;
 use super::model::{GIVES, Model, place, rules};
 use super::to;
 
-/// Two withdrawals of one source wait for nobody else's, and hold nobody else's up.
+/// Two withdrawals of one source neither wait for those of another nor delay them.
 #[test]
 fn row_94_sources_do_not_wait_for_each_other() {
     let mut model = Model::new(rules(), "a b c d e f");

@@ -1,4 +1,4 @@
-//! A forecast says what a new process then does, and why it leaves the rest.
+//! A forecast says what a new process would do, and why it leaves the rest alone.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ fn forecast(model: &Model, rules: Rules) -> Foresight {
     }
 }
 
-/// As the model logs what is done.
+/// The actions, in the words of the model's log.
 fn done(foresight: &Foresight) -> Vec<String> {
     let steps = foresight.steps.iter();
     let mut done: Vec<String> = steps

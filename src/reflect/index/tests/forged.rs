@@ -1,15 +1,14 @@
-//! What a tenant makes to look like a copy of ours, and what becomes of real copies without their
-//! key.
+//! Objects that a tenant makes look like our copies, and real copies whose key is lost.
 
 use std::sync::Arc;
 
 use super::super::super::signature::{Keys, SIGNATURE};
 use super::model::{GIVES, Model, Object, keys, place, rules};
 
-/// A uid that nothing has.
+/// A uid that no object has.
 const NOBODY: &str = "0f3c9a52-7a57-4d0b-8a4e-0123456789ab";
 
-/// As a copy looks, with a label and a field manager like ours.
+/// Makes an object that looks like a copy, with a label and a field manager like ours.
 fn forge(model: &mut Model, at: &str, source: &str, signature: Option<&str>) {
     let notes =
         format!("reflects={source};auto-reflects=True;reflected-version=7;source-uid={NOBODY}");
@@ -91,7 +90,7 @@ fn row_87_a_signature_on_another_object_is_worth_nothing() {
         model.done(),
         "delete b/x (its source is gone), delete c/x (its source is gone)"
     );
-    // And makes the one that was deleted again, as it was.
+    // And makes the deleted object again with the same content.
     model.put("b/x", "", "theirs");
     model.edit("b/x", |object| {
         (object.marked, object.notes) = (true, copy.notes.clone());
@@ -200,7 +199,7 @@ fn row_91_in_a_rebuilt_cluster_each_copy_is_signed_again_by_its_source() {
     model.put("a/x", GIVES, "1");
     model.put("a/gone", GIVES, "1");
     model.settle();
-    // Everything is restored: as it was, with other uids. One source is not.
+    // A backup is restored: the same objects with other uids. One source is missing.
     let before = std::mem::take(&mut model.objects);
     for (at, object) in before {
         if at == place("a/gone") {

@@ -1,4 +1,4 @@
-//! What holds after any sequence of events.
+//! Laws that hold after any sequence of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A source, and its rival of the same name.
+/// A source and its rival of the same name.
 fn givers() -> impl Strategy<Value = &'static str> {
     prop_oneof![3 => Just("a"), 2 => Just("r")]
 }
@@ -89,7 +89,7 @@ pub(super) fn perform(model: &mut Model, act: &Act) {
         Act::Label(at, on) => model.namespace(SPACES[*at], if *on { "on=yes" } else { "" }),
         Act::Relist => model.relist(),
         Act::Restart => {
-            // What is reserved was written down by then.
+            // By then the reserved places were written down.
             drop(model.later(6));
             model.restart(rules());
         }
@@ -100,8 +100,8 @@ pub(super) fn perform(model: &mut Model, act: &Act) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// After anything, all copies end as their sources are, a stranger is as it was, and a second
-    /// look finds nothing to do.
+    /// After any events, all copies have the content of their sources, foreign objects are
+    /// unchanged, and a second pass finds nothing to do.
     #[test]
     fn it_converges_and_then_rests(acts in prop::collection::vec(act(), 1..30)) {
         let mut model = Model::new(rules(), "a b c d r");
@@ -135,7 +135,7 @@ proptest! {
     }
 
     /// Without an order no copy ever changes to a source in another namespace, and no copy is made
-    /// where a source stood.
+    /// at a place where a source stood.
     #[test]
     fn row_83_who_had_a_place_first_keeps_it(acts in prop::collection::vec(act(), 1..40)) {
         let mut model = Model::new(rules(), "a b c d r");

@@ -1,5 +1,5 @@
-//! A cluster of a page: objects with versions and owners, which the index is told of and which does
-//! its jobs.
+//! A small model of a cluster: objects with versions and owners. It tells the index of them and
+//! does the jobs of the index.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -37,13 +37,13 @@ pub(super) struct Model {
     pub(super) objects: BTreeMap<ObjectPlace, Object>,
     pub(super) namespaces: BTreeMap<String, NamespaceMetadata>,
     pub(super) now: Duration,
-    /// What was done, a word and a place each.
+    /// The actions, each as a word and a place.
     pub(super) log: Vec<String>,
-    /// What people were told.
+    /// The messages for people.
     pub(super) told: Vec<String>,
-    /// A namespace whose watch is half-open: what happens in it is not heard of.
+    /// A namespace whose watch is half-open: the index does not hear of changes in it.
     pub(super) unheard: Option<&'static str>,
-    /// What the Lease says of reserved places.
+    /// The Lease's annotation of reserved places.
     pub(super) reserved: String,
     next: u64,
 }
@@ -92,7 +92,7 @@ pub(super) fn said(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The usual words of a source.
+/// The usual annotations of a source.
 pub(super) const GIVES: &str = "reflection-allowed=true;reflection-auto-enabled=true";
 
 impl Model {
@@ -140,7 +140,7 @@ impl Model {
         self.index.obey(&order, self.now);
     }
 
-    /// A person releases all that is held.
+    /// A person releases all held copies.
     pub(super) fn release_all(&mut self) {
         let order = Order::ReleaseAll(self.index.held());
         self.index.obey(&order, self.now);
@@ -178,7 +178,7 @@ impl Model {
         self.next
     }
 
-    /// Somebody writes an object; one that is there keeps its uid.
+    /// Somebody writes an object; an existing object keeps its uid.
     pub(super) fn put(&mut self, at: &str, notes: &str, data: &str) {
         let number = self.number();
         let old = self.objects.get(&place(at));
@@ -236,7 +236,7 @@ impl Model {
         }
     }
 
-    /// Does everything that is to be done.
+    /// Does all jobs until none is left.
     pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
             match self.index.next(self.now) {
@@ -257,7 +257,7 @@ impl Model {
         panic!("it never ends: {:?}", &self.log[self.log.len() - 20..]);
     }
 
-    /// The same, and gives what was done.
+    /// Does all jobs, and gives what was done.
     pub(super) fn done(&mut self) -> String {
         self.log.clear();
         self.settle();
@@ -387,7 +387,7 @@ impl Model {
         }
     }
 
-    /// As the reflector signs what it writes.
+    /// A signature like that of the reflector.
     fn signature(&self, write: &Write, holds: ResourceVersion, number: u64) -> String {
         let bound = match write.how {
             How::Create => Bound::Created(created(u128::from(number)).as_second()),
@@ -402,7 +402,7 @@ impl Model {
         self.keys.sign(&statement, bound).expect("a key")
     }
 
-    /// Places of our copies, with what they hold.
+    /// Places of our copies, with their content.
     pub(super) fn copies(&self) -> String {
         let copies = self.objects.iter().filter(|(_, object)| object.marked);
         let copies: Vec<String> = copies
@@ -412,14 +412,14 @@ impl Model {
     }
 }
 
-/// So many keys, the last of which signs.
+/// This many keys; the last one signs.
 pub(super) fn keys(count: usize) -> Arc<Keys> {
     let key = |number: usize| (format!("k{number}"), vec![number as u8; 32].into());
     let keys = Keys::read(place("keyferry/keyferry-marks"), (0..count).map(key));
     Arc::new(keys.expect("they are long enough"))
 }
 
-/// When an object was made: an hour after the one before.
+/// When an object was made: one hour after the object before.
 fn created(number: u128) -> jiff::Timestamp {
     let hours = i64::try_from(number).expect("few objects");
     jiff::Timestamp::from_second(hours * 3600).expect("a time")

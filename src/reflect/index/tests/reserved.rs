@@ -1,4 +1,4 @@
-//! Notes of reserved places: written and read again, and bounded.
+//! Notes of reserved places: they are written, read again, and bounded.
 
 use std::sync::Arc;
 use std::time::Duration;

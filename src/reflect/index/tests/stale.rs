@@ -1,5 +1,5 @@
-//! Decisions that are older than the source: a watch that hears nothing must not give a value to
-//! whom it was taken from.
+//! Decisions on an old version of the source: while a watch hears nothing, no value may go to a
+//! namespace that lost its permission.
 
 use super::model::{GIVES, Model, place, rules};
 use super::to;

@@ -1,4 +1,5 @@
-//! Two sources of one name: who had a place first keeps it, until a person says otherwise.
+//! Two sources of one name: the source that had a place first keeps it until a person decides
+//! otherwise.
 
 use super::super::super::marks;
 use super::model::{GIVES, Model, place, rules};
@@ -15,7 +16,7 @@ fn contested() -> Model {
     model
 }
 
-/// What was done, in an order that says nothing.
+/// The actions, sorted, because their order does not matter.
 fn sorted(done: &str) -> String {
     let mut steps: Vec<&str> = done.split(", ").collect();
     steps.sort_unstable();
@@ -67,7 +68,7 @@ fn row_83_a_withdrawn_copy_is_deleted_and_not_handed_on() {
 #[test]
 fn row_83_a_copy_that_its_namespace_deletes_is_made_of_the_same_source() {
     let mut model = contested();
-    // The tenant's is the older one now.
+    // Now the tenant's source is the older one.
     model.delete("platform/db");
     model.later(1);
     model.put("platform/db", &to("b,c"), "good");
