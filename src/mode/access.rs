@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::grants::cluster::{self, Asked};
+use super::grants::cluster;
+use super::grants::rights::Asked;
 use super::grants::transit::OfFiles;
 use super::grants::{self, Mode, server};
 use crate::base::failure::Failure;

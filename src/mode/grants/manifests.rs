@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Account;
-use super::cluster::{RbacRule, Rights};
+use super::rights::{RbacRule, Rights};
 use crate::base::plain;
 
 /// How the manifests are written.

@@ -14,6 +14,7 @@ pub mod cluster;
 mod described;
 mod manifests;
 mod policy;
+pub mod rights;
 pub mod server;
 pub mod transit;
 
@@ -27,7 +28,8 @@ use crate::base::failure::{Class, Failure};
 use crate::base::plain;
 use crate::config::Config;
 use crate::process::time_limit::TimeLimit;
-use cluster::{Described, Rights};
+use cluster::Described;
+use rights::Rights;
 use transit::OfFiles;
 
 pub use manifests::ManifestStyle;
