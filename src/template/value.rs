@@ -9,7 +9,7 @@ use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
 use crate::base::wiped::Wiped;
 
-/// A value. There is no `Debug`: it would print secrets.
+/// A value. It has no `Debug`, which would print secrets.
 #[derive(Clone)]
 pub(super) enum Value<'a> {
     /// Bytes; functions on characters accept them only if they are UTF-8.

@@ -45,7 +45,7 @@ pub(super) struct SharedLogin {
     pub(super) stirred: Notify,
 }
 
-/// What is known of our tokens.
+/// Known facts of our tokens.
 #[derive(Default)]
 pub(super) struct TokenState {
     pub(super) token: Option<Arc<Token>>,

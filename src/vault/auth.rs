@@ -22,7 +22,7 @@ use crate::net::Call;
 
 /// Time between two looks for a credential's file: a pod can start before its volume is filled.
 const FILE_GLANCE: Duration = Duration::from_millis(50);
-/// How long a file system may take to give a file.
+/// How long reading a file may take.
 const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many refusals with a reason end the login. Another attempt helps only if a clock is ahead or
