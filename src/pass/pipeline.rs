@@ -79,7 +79,7 @@ impl<'a> Pass<'a> {
         self.keys.get()?.as_ref().ok()?.as_ref()
     }
 
-    /// What a delivery wants, with the copies that it declares.
+    /// The artifacts of a delivery, with the copies that it declares.
     async fn wanted(&self, delivery: &Delivery, fetched: &Fetched) -> Wanted {
         let named = |target: &Target| match target {
             Target::Secret(secret) => secret.at.namespace.is_some(),
@@ -207,7 +207,7 @@ fn refused(delivery: &Delivery, why: impl Into<Failure>) -> Wanted {
     }
 }
 
-/// Fetches, renders, looks and decides: the pass without its last step.
+/// Fetches, renders, observes and decides: the pass without its last step.
 pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
     let pass = Pass::new(config, world, now, false);
     through(&pass, &Before::NOBODY).await.0.plan

@@ -55,7 +55,7 @@ pub struct World {
     once: Arc<Once>,
 }
 
-/// What is read once in a pass, when first needed.
+/// Everything that is read once in a pass, when first needed.
 #[derive(Default)]
 struct Once {
     identities: OnceCell<Result<Arc<[Identity]>, Failure>>,
@@ -81,7 +81,7 @@ impl World {
         Self::with(config, root, TimeLimit::Until(Instant::now() + time_limit))
     }
 
-    /// A world for many passes, each step of which may take this long.
+    /// A world for many passes; each of their steps may take this long.
     pub fn staying(config: &Config, root: Option<PathBuf>, step: Duration) -> Self {
         Self {
             lease_cache: Some(Arc::default()),

@@ -86,7 +86,7 @@ impl ClaimList {
         self.claims.push(claim);
     }
 
-    /// The claim of another list that has the same place.
+    /// The claim on this list that meets a claim from elsewhere.
     fn met(&self, claim: &Claim) -> Option<(Met, &Claim)> {
         let met = self.taken.first(self.claims.len(), &claim.entry()?)?;
         let earlier = self.claims.get(met.number)?;

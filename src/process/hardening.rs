@@ -1,5 +1,5 @@
-//! What the process does before anything else: no core, no reading by neighbours, no value in a
-//! panic, no secret in argv.
+//! Protection that comes before everything else: no core file, no access by other processes of the
+//! user, no value in a panic message, no secret in argv.
 
 use std::ffi::OsStr;
 
@@ -10,8 +10,8 @@ use rustix::process::{
 pub use crate::base::material::SECRET_VARIABLES;
 use crate::base::redact::form::{is_private_key, is_token};
 
-/// Makes this process unreadable for others of the same user, and keeps it from leaving a core.
-/// Returns what did not work.
+/// Makes this process unreadable for others of the same user, and prevents a core file. Returns the
+/// measures that failed.
 pub fn harden() -> Vec<&'static str> {
     let mut failed = Vec::new();
     if set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
@@ -21,7 +21,7 @@ pub fn harden() -> Vec<&'static str> {
         failed.push("a crash may leave a core");
     }
     std::panic::set_hook(Box::new(|panic| {
-        // The payload may quote outside data, so only the place is told.
+        // The payload may quote outside data, so only the place is printed.
         let place = panic
             .location()
             .map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
@@ -49,7 +49,7 @@ pub fn soft_core_limit(current: Option<u64>) -> rustix::io::Result<Option<u64>> 
     Ok(before.current)
 }
 
-/// Whether an argument is a secret itself: it would be readable for everybody in the process list.
+/// Whether an argument is itself a secret: everybody could read it in the process list.
 pub fn is_secret(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     text.split('=')

@@ -1,5 +1,5 @@
 //! Logs: to standard error, as text or JSON, never a value. Libraries that would log their own
-//! errors are silent.
+//! errors are silenced.
 
 use std::io::IsTerminal;
 
@@ -10,16 +10,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::process::progress::Log;
 use crate::process::records::Recorder;
 
-/// What other crates may say at our level.
+/// The levels of other crates at our level.
 const LIBRARIES: &str = "vaultrs=off,rustify=off,hyper=warn,hyper_util=warn,kube_client=warn,\
     rustls=warn,tower=warn,h2=warn,age=warn,i18n_embed=off";
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
-/// Starts logging; says what is wrong with the filter.
+/// Starts logging; gives the mistake in the filter, if there is one.
 pub fn start(filter: &str, json: bool, coloured: bool) -> Result<(), String> {
     let wrong = || format!("`{filter}` is no log level; write {}", LEVELS.join(", "));
-    // A word alone would be taken for the name of a crate, and everything else be silent.
+    // A misspelt level would be read as the name of a crate, and everything else would be silent.
     let level = |part: &str| part.rsplit('=').next().unwrap_or_default().to_lowercase();
     if !filter
         .split(',')

@@ -1,9 +1,9 @@
-//! How much secret data we may hold. A memory limit ends a process without a word, and its pod
-//! again and again: what does not fit is refused before.
+//! How much secret data we may hold. At its memory limit a process is killed without a message, and
+//! its pod again and again, so data that does not fit is refused before.
 //!
-//! Counted are the secrets that are held and, as the kernel tells it, what lies in memory file
-//! systems: files that are delivered there stay charged to us, and nothing can be pushed out for
-//! them. Under a small limit less is begun at once.
+//! Two things are counted: the secrets that are held, and the content of memory file systems as the
+//! kernel reports it. Files that are delivered there stay charged to us, and the kernel cannot free
+//! them. Under a small limit fewer deliveries are begun at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -14,19 +14,19 @@ use rustix::process::{Resource, getrlimit};
 use crate::base::counters;
 use crate::base::failure::{Class, Fault};
 
-/// What the program needs beside the secrets: itself and its connections.
+/// Memory of the program without secrets: the process and its connections.
 const OWN: u64 = 5 << 20;
 
-/// The most that it needs for what is being read, parsed and written.
+/// The most memory for data that is being read, parsed and written.
 const WORK: u64 = 24 << 20;
 
-/// What one delivery on its way may need, where that is little.
+/// Memory of one delivery in progress, if the limit is small.
 const ONE: u64 = 8 << 20;
 
-/// What is in memory file systems is looked at again once so much was written.
+/// The content of memory file systems is measured again after this many written bytes.
 const STEP: u64 = 256 << 10;
 
-/// More is held than the memory limit leaves room for.
+/// The memory limit leaves no room for more.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
     "no room for more secrets: {:.1} MiB are held{}, and the memory limit is {:.1} MiB",
@@ -61,12 +61,12 @@ impl Fault for Full {
     }
 }
 
-/// Room that is taken, until it is dropped.
+/// Memory that is taken until this is dropped.
 #[derive(Debug, Default)]
 pub struct TakenMemory(usize);
 
 impl TakenMemory {
-    /// So much more; refused when it does not fit.
+    /// Takes more memory; refused if it does not fit.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         counters::HELD.grow(bytes);
         self.0 += bytes;
@@ -80,19 +80,19 @@ impl Drop for TakenMemory {
     }
 }
 
-/// Takes room for what is about to be made.
+/// Takes memory for a value that is about to be made.
 pub fn take(bytes: usize) -> Result<TakenMemory, Full> {
     let mut taken = TakenMemory::default();
     taken.grow(bytes)?;
     Ok(taken)
 }
 
-/// Files were written: they may lie in memory.
+/// Files were written: they may be in memory.
 pub fn wrote(bytes: usize) {
     WRITTEN.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
-/// Whether what is held fits; asked whenever more has come.
+/// Whether the held secrets fit; called whenever there are more of them.
 pub fn check() -> Result<(), Full> {
     let Some(Bound { limit, stat }) = bound() else {
         return Ok(());
@@ -108,7 +108,7 @@ pub fn check() -> Result<(), Full> {
     }
 }
 
-/// How many deliveries may be on their way at once, at most so many.
+/// How many deliveries may be in progress at once, at most this many.
 pub fn at_once(most: usize) -> usize {
     bound().map_or(most, |bound| at_once_within(bound.limit, most))
 }
@@ -118,8 +118,8 @@ fn at_once_within(limit: u64, most: usize) -> usize {
     usize::try_from(many).unwrap_or(most).clamp(1, most)
 }
 
-/// Half of what a small limit leaves, and all but what our work needs of a large one: each secret
-/// is held more than once on its way.
+/// The memory for secrets: half of the rest of a small limit; of a large limit everything but our
+/// own work. Each secret is in memory more than once on its way.
 fn room(limit: u64, kept: u64) -> u64 {
     let left = limit.saturating_sub(kept).saturating_sub(OWN);
     (left / 2).max(left.saturating_sub(WORK))
@@ -138,7 +138,7 @@ fn kept(stat: &Path) -> u64 {
     KEPT.load(Ordering::Relaxed) + WRITTEN.load(Ordering::Relaxed)
 }
 
-/// Of `memory.stat`: the older interface tells the whole under a name of its own.
+/// Reads `memory.stat`: version 1 of the interface has another name for the total.
 fn in_files(stat: &str) -> u64 {
     let named = |name: &str| {
         let mut lines = stat.lines();
@@ -147,7 +147,7 @@ fn in_files(stat: &str) -> u64 {
     named("total_shmem").or_else(|| named("shmem")).unwrap_or(0)
 }
 
-/// What bounds our memory, and where the kernel tells what we have.
+/// A memory limit, and where the kernel reports what we use.
 #[derive(Debug, PartialEq, Eq)]
 struct Bound {
     limit: u64,
@@ -160,11 +160,11 @@ fn bound() -> Option<&'static Bound> {
 }
 
 fn mebibytes(bytes: u64) -> f64 {
-    // Tenths are enough, and 2^53 bytes are not had.
+    // One decimal is enough, and no machine has 2^53 bytes.
     (bytes / 1024) as f64 / 1024.0
 }
 
-/// The least of what the kernel grants this process and its control group.
+/// The smallest limit of this process and its control group.
 fn least() -> Option<Bound> {
     let own = [Resource::Data, Resource::As].map(|resource| getrlimit(resource).current);
     let own = own.into_iter().flatten();
@@ -175,9 +175,8 @@ fn least() -> Option<Bound> {
         .min_by_key(|bound| bound.limit)
 }
 
-/// The limits of a control group and of those above it, as both versions of the kernel's interface
-/// show them. In a container the group is often the root of what can be seen, whatever its path is
-/// outside.
+/// The limits of a control group and of those above it, in both versions of the kernel's interface.
+/// In a container the group is often the root of the visible tree, whatever its path outside.
 fn bounds_of(groups: &str, read: &dyn Fn(&Path) -> Option<String>) -> Vec<Bound> {
     let mut bounds = Vec::new();
     for line in groups.lines() {

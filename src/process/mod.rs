@@ -1,4 +1,4 @@
-//! What bounds this process and what it tells: deadlines, shutdown, memory, logs, the terminal.
+//! The limits of this process and its output: deadlines, shutdown, memory, logs, the terminal.
 
 pub mod hardening;
 pub mod logging;

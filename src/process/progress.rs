@@ -1,9 +1,8 @@
-//! One line on a terminal while something is waited for, gone before anything else is written
-//! there.
+//! One line on a terminal during a wait; it is erased before anything else is written there.
 //!
-//! Who waits says so with [`waiting`]; [`shown`] draws the line around a whole run, and [`Log`] is
-//! where logs go. When a signal asks for the end, what is waited for then is the last line of the
-//! run. Nothing is drawn where standard error is no terminal.
+//! [`waiting`] registers a wait, [`shown`] draws the line during a whole run, and [`Log`] is where
+//! logs go. If a signal asks for the end, the last line of the run names the wait. Nothing is drawn
+//! if standard error is no terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
@@ -16,13 +15,13 @@ use crate::base::lock::locked;
 use crate::base::plain;
 use crate::process::stderr;
 
-/// Shorter waits are not worth a line.
+/// Shorter waits get no line.
 const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
-/// To the first column, and nothing left behind it.
+/// Goes to the first column and erases the line.
 const ERASE: &str = "\r\x1b[K";
 
-/// What ends sooner after a signal was not waited for.
+/// A wait that ends this soon after a signal did not delay the end.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 static STATE: Mutex<State> = Mutex::new(State {
@@ -35,19 +34,19 @@ static STATE: Mutex<State> = Mutex::new(State {
 
 struct State {
     next: u64,
-    /// In the order they began.
+    /// In the order of their beginning.
     waits: BTreeMap<u64, Wait>,
-    /// The line that stands on the terminal.
+    /// The line that is on the terminal now.
     drawn: String,
     /// When a signal asked for the end.
     ending: Option<Instant>,
-    /// What ended since then.
+    /// Waits that have ended since then.
     waited: Vec<String>,
 }
 
 struct Wait {
     what: String,
-    /// Why it is not over yet.
+    /// Why the wait is not over yet.
     cause: Option<String>,
     since: Instant,
     end: Instant,
@@ -78,7 +77,7 @@ impl State {
 }
 
 impl Wait {
-    /// What is waited for, and why in vain so far.
+    /// The waits, and why they are not over yet.
     fn told(&self) -> String {
         match &self.cause {
             Some(cause) => format!("{} ({cause})", self.what),
@@ -109,13 +108,13 @@ fn length(seconds: u64) -> String {
     }
 }
 
-/// Tells what a future waits for, as long as it is under way.
+/// Shows what a future waits for, until it ends.
 pub async fn waiting<T>(what: String, end: Instant, work: impl Future<Output = T>) -> T {
     let _under_way = begin(what, end);
     work.await
 }
 
-/// Tells what is waited for until this is dropped.
+/// Shows a wait until this is dropped.
 pub fn begin(what: String, end: Instant) -> UnderWay {
     let since = Instant::now();
     let mut state = state();
@@ -132,7 +131,7 @@ pub fn begin(what: String, end: Instant) -> UnderWay {
     UnderWay(number)
 }
 
-/// A wait; its drop ends it, also where a future is dropped.
+/// A wait, which ends when this is dropped.
 #[derive(Debug)]
 pub struct UnderWay(u64);
 
@@ -150,8 +149,8 @@ impl Drop for UnderWay {
     }
 }
 
-/// Why what is waited for from here is not over yet: a stop tells it. Whoever tries again does not
-/// know which wait is its own, so it is that of all who wait for the same server.
+/// Sets why a wait is not over yet, for the message of a stop. A retry does not know its wait, so
+/// the cause is set for all waits for this server.
 pub fn not_yet(server: &str, cause: &str) {
     let of_it = |wait: &&mut Wait| wait.what.contains(&format!("`{server}`"));
     for wait in state().waits.values_mut().filter(of_it) {
@@ -159,13 +158,13 @@ pub fn not_yet(server: &str, cause: &str) {
     }
 }
 
-/// A signal asked for the end: from now on it is remembered what that waits for.
+/// A signal asked for the end: from now on the waits that delay it are remembered.
 pub fn ending() {
     state().ending.get_or_insert_with(Instant::now);
 }
 
-/// The last line of a run, with what was waited for since a signal asked for the end, and what is
-/// still under way.
+/// The last line of a run, with the waits that ended after a signal asked for the end, and those
+/// that still last.
 pub fn after_waiting(line: &str) -> String {
     let state = state();
     let under_way: Vec<String> = state.waits.values().map(Wait::told).collect();
@@ -180,7 +179,7 @@ pub fn after_waiting(line: &str) -> String {
     }
 }
 
-/// Runs something and shows what it waits for.
+/// Runs a future and shows its waits.
 pub async fn shown<T>(work: impl Future<Output = T>) -> T {
     if !std::io::stderr().is_terminal() {
         return work.await;
@@ -200,20 +199,20 @@ pub async fn shown<T>(work: impl Future<Output = T>) -> T {
     done
 }
 
-/// Takes the line away, before anything else is written.
+/// Erases the line, before anything else is written.
 pub fn erase() {
     state().erase();
 }
 
-/// Standard error for logs: each is written where the line was, and is one line.
+/// Standard error for logs: each log line replaces the line of the wait.
 pub struct Log {
     /// Whether the lines are coloured.
     pub coloured: bool,
 }
 
 impl Write for Log {
-    /// Gets one whole line at a time. It never fails: the library would tell of that on standard
-    /// error, and die of it.
+    /// Gets one whole line at a time. It never fails: the logging library would print the error to
+    /// standard error, and panic.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         erase();
         let text = String::from_utf8_lossy(line);

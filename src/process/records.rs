@@ -14,10 +14,10 @@ use tracing_subscriber::layer::Context;
 use crate::base::lock::locked;
 use crate::base::plain;
 
-/// While a collector is away, the newest records wait, and no more than this many.
+/// How many records wait while a collector is unreachable; the newest are kept.
 const MOST: usize = 1024;
 
-/// Nothing where no collector is configured.
+/// Nothing if no collector is configured.
 static WAITING: Mutex<Option<VecDeque<Record>>> = Mutex::new(None);
 
 /// One event.
@@ -25,16 +25,16 @@ static WAITING: Mutex<Option<VecDeque<Record>>> = Mutex::new(None);
 pub struct Record {
     /// When it happened.
     pub at: Timestamp,
-    /// How much it matters.
+    /// Its level.
     pub level: Level,
-    /// Its words.
+    /// Its text.
     pub message: String,
     /// Names, classes, reasons.
     pub attributes: Vec<(&'static str, String)>,
 }
 
 impl Record {
-    /// A record of this moment.
+    /// A record with the present time.
     pub fn new(level: Level, message: &str) -> Self {
         Self {
             at: Timestamp::now(),
@@ -44,7 +44,7 @@ impl Record {
         }
     }
 
-    /// The same with one more attribute, where there is one.
+    /// The same with one more attribute, if there is a value.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
         let value = value.map(|value| (name, plain::line(value).into_owned()));
@@ -67,12 +67,12 @@ impl Visit for Record {
     }
 }
 
-/// From now on records wait for a collector.
+/// From now on records are kept for a collector.
 pub fn keep() {
     locked(&WAITING).get_or_insert_default();
 }
 
-/// One more record.
+/// Adds a record.
 pub fn add(record: Record) {
     if let Some(waiting) = locked(&WAITING).as_mut() {
         waiting.push_back(record);
@@ -81,20 +81,20 @@ pub fn add(record: Record) {
     }
 }
 
-/// All records that wait.
+/// Takes all records that wait.
 pub fn take() -> Vec<Record> {
     let mut waiting = locked(&WAITING);
     let taken = waiting.as_mut().map(std::mem::take).unwrap_or_default();
     taken.into()
 }
 
-/// The collector did not take them: they wait again, before the newer ones.
+/// Puts records back that the collector did not take, before the newer ones.
 pub fn give_back(records: Vec<Record>) {
     let newer = take();
     records.into_iter().chain(newer).for_each(add);
 }
 
-/// Hands each event that passes the filter of the log on.
+/// Passes on each event that the filter of the log lets through.
 #[derive(Debug)]
 pub(super) struct Recorder;
 

@@ -1,5 +1,5 @@
-//! The end that a signal asks for: what is being written may end, nothing else begins, and within
-//! [`LIMIT`] all is over.
+//! The end that a signal asks for: running writes may end, nothing else begins, and everything is
+//! over within [`LIMIT`].
 //!
 //! ```text
 //! signal ─ 2 s ─► steps are cut off ─ 2 s ─► restored or not ─ 0.7 s ─► tokens are left ─► end
@@ -13,26 +13,26 @@ use tokio::time::{Instant, sleep_until};
 use crate::base::failure::{Class, Failure};
 use crate::process::progress::{self, UnderWay};
 
-/// How long steps that run may go on after a signal.
+/// How long running steps may continue after a signal.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How long a step that is cut off may take to leave things as they were.
+/// How long an interrupted step may take to restore the earlier state.
 const RESTORE: Duration = Duration::from_secs(2);
 
-/// When a process that was asked to end is over, whatever hangs.
+/// When a process that was asked to end is over, even if something hangs.
 pub const LIMIT: Duration = FAREWELL.saturating_add(RESTORE).saturating_add(TOKENS);
 
-/// What is left for giving back tokens, where all other time was used.
+/// Time that is left for giving back tokens when all other time is used.
 const TOKENS: Duration = Duration::from_millis(700);
 
-/// Whether the end was asked for, and what still runs.
+/// Whether the end was asked for, and which steps still run.
 #[derive(Debug)]
 pub struct Shutdown {
     asked: watch::Sender<Option<Instant>>,
     running: watch::Sender<usize>,
 }
 
-/// A step that runs, until it is dropped.
+/// A step that runs until this is dropped.
 #[derive(Debug)]
 pub struct RunningStep<'a> {
     shutdown: &'a Shutdown,
@@ -61,13 +61,13 @@ impl Shutdown {
         self.asked_at().await;
     }
 
-    /// Waits until the time of those that run is over too.
+    /// Waits until the time of the running steps is over too.
     pub async fn over(&self) {
         let at = self.asked_at().await;
         sleep_until(at + FAREWELL).await;
     }
 
-    /// Waits until even what is put back has had its time.
+    /// Waits until the time for restoring earlier states is over too.
     pub async fn restored(&self) {
         let at = self.asked_at().await;
         sleep_until(at + FAREWELL + RESTORE).await;
@@ -82,7 +82,7 @@ impl Shutdown {
         }
     }
 
-    /// Begins a step, which a person knows by this name, unless nothing may begin any more.
+    /// Begins a step with this name for messages, unless no step may begin any more.
     pub fn begin(&self, what: String, end: Instant) -> Result<RunningStep<'_>, Failure> {
         if self.asked.borrow().is_some() {
             return Err(stopped());
@@ -100,7 +100,7 @@ impl Shutdown {
         let _ = self.running.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// Asks for the end and waits until no step runs, or for as long as that may take.
+    /// Asks for the end and waits until no step runs, at most for the allowed time.
     pub async fn settle(&self) {
         self.ask();
         tokio::select! {
@@ -116,7 +116,7 @@ impl Drop for RunningStep<'_> {
     }
 }
 
-/// Why something was not done, or not to its end.
+/// The failure of a step that was not done, or not completed.
 pub fn stopped() -> Failure {
     Failure::new(Class::Unavailable, "stopped by a signal before it was done").hint("run again")
 }

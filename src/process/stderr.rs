@@ -1,4 +1,5 @@
-//! Standard error: what cannot be told there is dropped and counted. It never ends the work.
+//! Standard error: messages that cannot be written there are dropped and counted. They never stop
+//! the work.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// Writes a message. A full disk or a pipe without a reader must not stop what is told of.
+/// Writes a message. A full disk or a pipe without a reader must not stop the work.
 pub fn write(message: &[u8]) {
     let mut stream = std::io::stderr().lock();
     let written = stream.write_all(message).and_then(|()| stream.flush());
@@ -17,7 +18,7 @@ pub fn write(message: &[u8]) {
     }
 }
 
-/// The same for who must not wait, not even for a reader that reads no more.
+/// The same for a caller that must not wait, even if the reader does not read.
 pub fn write_within(message: Vec<u8>, time_limit: Duration) {
     let (done, written) = mpsc::channel();
     let work = move || {

@@ -1,5 +1,5 @@
-//! How long waiting may take: a job's waiting has one end, a sidecar's has none, and each of its
-//! steps is short instead.
+//! How long waits may take: the waits of a job have one common end; a sidecar has no end, so each
+//! of its steps is short instead.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -14,15 +14,15 @@ const LEAST_OF_DISK: Duration = Duration::from_secs(2);
 /// How long waiting may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeLimit {
-    /// Everything ends here; until then, what may pass is tried again.
+    /// Everything ends at this time; until then, passing errors are retried.
     Until(Instant),
-    /// Each step that begins now may take this long and is tried once: whoever stays asks again
-    /// later, and knows better when.
+    /// Each step that begins now may take this long and is tried once: a process that stays tries
+    /// again later, at a better time.
     Each(Duration),
 }
 
 impl TimeLimit {
-    /// When a step that begins now has to end.
+    /// When a step that begins now must end.
     pub fn deadline(self) -> Instant {
         match self {
             Self::Until(end) => end,
@@ -30,13 +30,13 @@ impl TimeLimit {
         }
     }
 
-    /// When a call of the disk that begins now has to end. A disk that works answers at once, so
-    /// that what was read in time is written, however little time is left.
+    /// When a disk call that begins now must end. A working disk answers at once, so data that was
+    /// read in time is written even if little time is left.
     pub fn of_disk(self) -> Instant {
         self.deadline().max(Instant::now() + LEAST_OF_DISK)
     }
 
-    /// Whether somebody asks again later, so that one try is enough.
+    /// Whether there will be another attempt later, so that one attempt is enough.
     pub fn stays(self) -> bool {
         match self {
             Self::Until(_) => false,
@@ -51,13 +51,13 @@ impl From<Instant> for TimeLimit {
     }
 }
 
-/// From 0 up to 1, good enough for jitter. The generator of aws-lc takes 30 ms to start, which
-/// plain http never needs.
+/// A random number from 0 to 1, good enough for jitter. The generator of aws-lc takes 30 ms to
+/// start, and plain http does not need it otherwise.
 pub fn chance() -> f64 {
     any_number() as f64 / u64::MAX as f64
 }
 
-/// Any number, for ids that need not be secret.
+/// A random number for ids that need not be secret.
 pub fn any_number() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -354,7 +354,7 @@ impl Gone {
     }
 }
 
-/// What is done with the deletions of one source.
+/// The decision about the deletions of one source.
 enum Verdict {
     Go,
     Later(Duration),

@@ -1,4 +1,4 @@
-//! Copies in other namespaces: who may have one, who gets one, and what each place needs. Pure.
+//! Copies in other namespaces: who may have a copy, who gets one, and what each place needs. Pure.
 //!
 //! ```text
 //! annotations ──emberstack · mittwald──► Ask { Offer | Mirror | Copy } ─┐
@@ -6,13 +6,13 @@
 //! what came of earlier jobs ───────────────────────────────────────────┘      └─ Brake, Refusal
 //! ```
 //!
-//! The index is fed by events and never asks anything; an event costs what it touches. It holds
-//! names, uids and versions, labels of namespaces, and for each content one number that only this
-//! process can make: never a value.
+//! The index gets events and never asks anything; the cost of an event depends only on the objects
+//! that it concerns. The index holds names, uids and versions, labels of namespaces, and for each
+//! content one number that only this process can compute: never a value.
 //!
 //! Absent on purpose: a copy that is a source (so there are no chains and no loops), a rule that
-//! could touch what does not carry our mark, a deletion that does not pass the [`brake`], and a
-//! copy that changes hands without an [`order`].
+//! could change an object without our mark, a deletion that does not pass the [`brake`], and a
+//! copy that gets another source without an [`order`].
 
 pub mod brake;
 pub mod emberstack;

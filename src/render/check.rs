@@ -1,4 +1,4 @@
-//! What can be said of templates without any value: whether they parse, and whether what they read
+//! Checks of templates without any value: whether they parse, and whether the fields that they read
 //! can exist.
 
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use crate::config::{
 use super::field::FieldError;
 use crate::template::jinja::{Template, TemplateError};
 
-/// Everything that is wrong with the templates of a configuration, whose files have these `texts`.
-/// Names are looked up only where all fields of a delivery are known beforehand: each source has a
-/// `pick` and no `flatten`, and nothing of them is broken.
+/// All problems of the templates in a configuration; `texts` are the contents of template files.
+/// Names are checked only if all fields of a delivery are known in advance: each source has a
+/// `pick` and no `flatten`, and no part of the delivery is broken.
 pub fn check_templates(
     config: &Config,
     texts: &BTreeMap<String, String>,
@@ -86,7 +86,7 @@ fn check_delivery(
     problems
 }
 
-/// A mistake in a template as one of the configuration: `label` says which template it is.
+/// A mistake in a template as a problem of the configuration; `label` names the template.
 fn problem(error: &TemplateError, at: Location, label: &str) -> Problem {
     Problem {
         at,
@@ -96,7 +96,7 @@ fn problem(error: &TemplateError, at: Location, label: &str) -> Problem {
     }
 }
 
-/// What `require` and `deliver` name, and nothing gives.
+/// Names in `require` and `deliver` that no source gives.
 fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
     let lists = [
         ("require", &delivery.require),
@@ -120,8 +120,8 @@ fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
     problems
 }
 
-/// Where a place in a template is in the file that holds the template, if it is written there as it
-/// is.
+/// The place in the file for a place in the template, if the template is written in the file
+/// unchanged.
 fn inside(text: &str, at: &Location, error: &TemplateError) -> Option<Location> {
     let (line, column) = error.place();
     let mut lines = text
@@ -132,8 +132,8 @@ fn inside(text: &str, at: &Location, error: &TemplateError) -> Option<Location> 
         .chars()
         .skip(usize::try_from(at.column).ok()?.checked_sub(1)?)
         .collect();
-    // Filled in from the environment, or spelled with escapes: places in it say nothing of places
-    // here.
+    // The text was filled in from the environment or has escapes, so its places differ from those
+    // in the file.
     if written.contains("${") || written.contains('\\') {
         return None;
     }
@@ -155,7 +155,7 @@ fn inside(text: &str, at: &Location, error: &TemplateError) -> Option<Location> 
     })
 }
 
-/// The names all sources will have given, or nothing when that depends on what is in them.
+/// The names that all sources will give, or nothing if they depend on the content of the sources.
 fn known_fields(sources: &[From]) -> Option<Vec<String>> {
     let mut known = Vec::new();
     for from in sources {

@@ -1,6 +1,6 @@
-//! A pull secret: `.dockerconfigjson` from logins, or a ready-made one.
+//! A pull secret: `.dockerconfigjson`, made from logins or taken from a field.
 //!
-//! Built from typed parts and escaped as JSON, never pasted together from a template.
+//! It is built from typed parts and escaped as JSON, never as a text template.
 
 use thiserror::Error;
 
@@ -15,10 +15,10 @@ use crate::config::Registry;
 use super::field::{Field, FieldError, Fields};
 use crate::format::json::write::{self as json, JsonError, quote};
 
-/// Docker Hub, as every client spells it.
+/// Docker Hub, as every client writes it.
 const HUB: &str = "https://index.docker.io/v1/";
 
-/// Fields that hold a whole document.
+/// Fields that contain a whole document.
 const READY_MADE: [&str; 3] = [PULL_KEY, "dockerconfigjson", "config.json"];
 
 pub(super) fn build(
@@ -55,7 +55,7 @@ pub(super) fn build(
     }
 }
 
-/// A field with JSON text, or the same as nested values.
+/// A field with JSON text, or with nested values.
 fn ready_made(fields: &Fields<'_>, field: &Field<'_>) -> Result<SecretBytes, DockerError> {
     Ok(match field.value.node() {
         Node::Map(_) => json::compact(field.value.node())?,
@@ -87,7 +87,7 @@ fn from_logins(fields: &Fields<'_>, registries: &[Registry]) -> Result<SecretByt
     Ok(out.into_secret())
 }
 
-/// From the configuration, else the field `server`, else Docker Hub.
+/// The server of the configuration, else the field `server`, else Docker Hub.
 fn server<'f>(fields: &'f Fields<'_>, registry: &'f Registry) -> Result<&'f str, DockerError> {
     let server = match &registry.server {
         Some(server) => server.as_str(),
@@ -132,7 +132,7 @@ fn text<'f>(fields: &'f Fields<'_>, name: &str) -> Result<&'f str, DockerError> 
     std::str::from_utf8(bytes).map_err(|_| DockerError::NotText(name.to_owned()))
 }
 
-/// Why fields make no pull secret.
+/// Why the fields give no pull secret.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum DockerError {
     #[error(transparent)]

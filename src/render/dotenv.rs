@@ -1,14 +1,14 @@
-//! `NAME=value` lines that `sh`, docker compose and `node --env-file` read to the same bytes, or a
-//! refusal.
+//! `NAME=value` lines that `sh`, docker compose and `node --env-file` read as the same bytes. Any
+//! other value is refused.
 //!
 //! Each of the three has its own quoting; only this much is common to them (`tests/it/render.rs`
 //! asks the real readers):
 //! - bare: letters, digits and a few signs, nothing else;
 //! - `'…'`: everything but `'` and a carriage return (node drops it), and not `\` at the end:
-//!   compose takes the closing quote after an odd number of them for an escaped one, node 20.12
+//!   after an odd number of them compose reads the closing quote as an escaped one, node 20.12
 //!   after any number;
-//! - `"…"`: everything but `"`, `\`, `$`, `` ` `` and a carriage return: the ways to escape these
-//!   differ.
+//! - `"…"`: everything but `"`, `\`, `$`, `` ` `` and a carriage return, because the readers
+//!   escape these differently.
 //!
 //! The oldest node that reads all of this is 20.12: before it no value could have several lines.
 //!
@@ -57,7 +57,7 @@ pub(super) fn body(lines: &[EnvLine]) -> SecretBytes {
     out.into_secret()
 }
 
-/// The quotes all three read alike; none where the value is plain.
+/// The quotes that all three read in the same way; empty if the value needs none.
 fn spelling(value: &str) -> Result<&'static str, ValueProblem> {
     if value.contains('\0') {
         return Err(ValueProblem::Nul);
@@ -80,12 +80,12 @@ fn spelling(value: &str) -> Result<&'static str, ValueProblem> {
     Ok("\"")
 }
 
-/// Means nothing to any of the readers, wherever it stands.
+/// Whether the character has no special meaning for any of the readers, at any position.
 pub(super) fn is_bare(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_./:@%+,-=".contains(&byte)
 }
 
-/// Why a field has no line.
+/// Why a field gives no line.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum DotenvError {
     #[error("field {} is no name of a variable", plain::quoted(.0))]
@@ -94,7 +94,7 @@ pub(super) enum DotenvError {
     Value { name: String, problem: ValueProblem },
 }
 
-/// What no common spelling has.
+/// Values that cannot be written for all readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum ValueProblem {
     #[error("the value is not UTF-8 text")]

@@ -1,4 +1,4 @@
-//! What all sources of one pass gave.
+//! The data of all sources in one pass.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use crate::base::failure::Failure;
 use crate::base::material::{Material, Node};
 use crate::config::Source;
 
-/// What all sources of a configuration gave.
+/// The data of all sources of a configuration.
 #[derive(Debug, Default)]
 pub struct Fetched {
     materials: BTreeMap<Source, Result<Arc<Material>, Failure>>,
 }
 
 impl Fetched {
-    /// What one source gave, all of it fit for use.
+    /// The data of one source, all of it verified.
     pub fn get(&self, source: &Source) -> Result<&Material, Failure> {
         let material = self.get_in_part(source)?;
         material.unverified.check(&[])?;
         Ok(material)
     }
 
-    /// What one source gave, for a caller that asks of each part whether it is
+    /// The data of one source, for a caller that checks each part for
     /// [`crate::base::material::Unverified`].
     pub fn get_in_part(&self, source: &Source) -> Result<&Material, Failure> {
         self.materials
@@ -31,7 +31,7 @@ impl Fetched {
             .map_err(Failure::clone)
     }
 
-    /// Bytes of all values.
+    /// The size of all values in bytes.
     pub fn weight(&self) -> usize {
         let materials = self.materials.values().flatten();
         let nodes = materials.flat_map(|material| &material.documents);

@@ -1,4 +1,4 @@
-//! One field on its way to a target: its name, its value, and where both came from.
+//! One field on its way to a target: its name, its value, and its origin.
 
 use std::rc::Rc;
 
@@ -10,12 +10,12 @@ use crate::base::plain;
 use crate::config::Location;
 use crate::template::jinja;
 
-/// Where a field was taken from, for messages.
+/// The origin of a field, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FieldOrigin {
     /// ``vault `kv/a` `` or `` `fields` ``.
     pub label: String,
-    /// Where the configuration says so.
+    /// The place in the configuration.
     pub at: Location,
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Display for FieldOrigin {
     }
 }
 
-/// A value that is lent by its source, or was made here.
+/// A value that is borrowed from its source, or was made here.
 pub(super) enum HeldValue<'a> {
     Lent(&'a Node),
     Made(Node),
@@ -44,7 +44,7 @@ impl HeldValue<'_> {
 pub(super) struct Field<'a> {
     pub name: String,
     pub value: HeldValue<'a>,
-    /// Whether `pick` asked for this very node, so that a list or mapping is meant.
+    /// Whether `pick` asked for exactly this node, so that a list or mapping is wanted.
     pub picked: bool,
     /// Whether keys `<<` in it are merge keys of YAML.
     pub merge_keys: bool,
@@ -62,7 +62,7 @@ impl Fields<'_> {
         self.list.iter().find(|field| field.name == name)
     }
 
-    /// The bytes of a field that must be there.
+    /// The bytes of a required field.
     pub(super) fn bytes(&self, name: &str) -> Result<&[u8], FieldError> {
         match self.named(name) {
             Some(field) => self.leaf(field),
@@ -73,8 +73,8 @@ impl Fields<'_> {
         }
     }
 
-    /// The bytes of a field as targets take them: not null, not nested, not empty unless that is
-    /// allowed.
+    /// The bytes of a field as targets need them: not null, not nested, and not empty unless that
+    /// is allowed.
     pub(super) fn leaf<'f>(&self, field: &'f Field<'_>) -> Result<&'f [u8], FieldError> {
         let bytes = field.scalar()?;
         if bytes.is_empty() && !self.allow_empty {
@@ -83,7 +83,7 @@ impl Fields<'_> {
         Ok(bytes)
     }
 
-    /// What may not be delivered may not be printed either: null and empty text.
+    /// The value for a template; null and empty text are refused here too.
     fn printable<'f>(&self, field: &'f Field<'_>) -> Result<&'f Node, Failure> {
         let node = field.value.node();
         match node {
@@ -95,7 +95,8 @@ impl Fields<'_> {
         Ok(node)
     }
 
-    /// Every field with its bytes. No field at all is no answer: a target is never blanked by it.
+    /// Every field with its bytes. Without any field this is an error: a target must not become
+    /// empty.
     pub(super) fn leaves(&self) -> Result<Vec<(&str, &[u8])>, FieldError> {
         self.some()?
             .iter()
@@ -103,7 +104,7 @@ impl Fields<'_> {
             .collect()
     }
 
-    /// Every field, and there is one at least.
+    /// All fields; an error if there are none.
     pub(super) fn some(&self) -> Result<&[Field<'_>], FieldError> {
         if self.list.is_empty() {
             return Err(FieldError::None);
@@ -111,7 +112,7 @@ impl Fields<'_> {
         Ok(&self.list)
     }
 
-    /// A second owner of one field's bytes.
+    /// A second copy of one field's bytes.
     pub(super) fn secret(&self, name: &str) -> Result<SecretBytes, FieldError> {
         self.bytes(name).map(SecretBytes::from)
     }

@@ -1,4 +1,4 @@
-//! One file, or a folder of them: fields or whole documents in the format the target asks for.
+//! One file, or a folder of files: fields or whole documents in the format of the target.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ fn lines(fields: &Fields<'_>) -> Result<Vec<EnvLine>, Failure> {
         .collect()
 }
 
-/// A list or mapping is delivered where `pick` asked for it; null never is.
+/// A list or mapping is delivered only if `pick` asked for it; null is never delivered.
 fn nodes<'f>(fields: &'f Fields<'_>) -> Result<Vec<(&'f str, &'f Node)>, FieldError> {
     let mut nodes = Vec::new();
     for field in fields.some()? {
@@ -95,7 +95,7 @@ fn nodes<'f>(fields: &'f Fields<'_>) -> Result<Vec<(&'f str, &'f Node)>, FieldEr
     Ok(nodes)
 }
 
-/// The only leaf of a whole document goes as it is, empty or not.
+/// The only leaf of a whole document is delivered unchanged, even if it is empty.
 fn raw(name: Option<&str>, inputs: &Inputs<'_>) -> Result<SecretBytes, Failure> {
     if name.is_none()
         && let Some(Material { documents, .. }) = inputs.documents()?
@@ -139,7 +139,7 @@ pub(super) fn set(target: &FileSetTarget, inputs: &Inputs<'_>) -> Result<Artifac
     }))
 }
 
-/// Why fields make no file.
+/// Why the fields give no file.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum FilesError {
     #[error("a raw file takes one field, and there are several: {0}")]

@@ -1,9 +1,9 @@
-//! Encrypted manifests as the Secrets that they describe, in namespaces that our configuration
-//! allows and no others.
+//! Encrypted manifests as the Secrets that they describe, only in namespaces that our configuration
+//! allows.
 //!
-//! Neither SOPS nor anybody else protects the keys of a manifest: who may write the file may
-//! exchange `name` and `namespace` without any checksum noticing. So where a Secret may go is said
-//! by us, and what says something else is refused by its name.
+//! Nothing protects the keys of a manifest, also not SOPS: everyone who may write the file may
+//! change `name` and `namespace` without a wrong checksum. So our configuration decides where a
+//! Secret may go, and a manifest for another place is refused by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use super::{provenance, within};
 
 type Own<'a> = &'a Result<String, Failure>;
 
-/// The part of what must exist that manifests describe, one entry per file: a file is applied whole
-/// or not at all, and one that fails stops no other.
+/// The wanted Secrets of manifests, one entry per file: a file is applied completely or not at all,
+/// and a failed file stops no other.
 pub fn wanted(config: &Config, fetched: &Fetched, own: Own<'_>, now: Timestamp) -> Vec<Wanted> {
     let files = config
         .manifests
@@ -128,7 +128,7 @@ fn secret(
     })
 }
 
-/// What deliveries write, even those that fail: no manifest may describe it too.
+/// The Secrets that deliveries write, even failing ones: no manifest may describe them too.
 fn places(config: &Config, own: Own<'_>) -> BTreeMap<ObjectName, BTreeSet<String>> {
     let mut places: BTreeMap<ObjectName, BTreeSet<String>> = BTreeMap::new();
     let own = own.as_deref().unwrap_or_default();
@@ -146,7 +146,7 @@ fn places(config: &Config, own: Own<'_>) -> BTreeMap<ObjectName, BTreeSet<String
     places
 }
 
-/// Of two that describe one Secret, either could be the forged one: none is applied.
+/// If two manifests describe one Secret, either could be forged, so neither is applied.
 fn refuse_doubles(all: &mut [Wanted], mut places: BTreeMap<ObjectName, BTreeSet<String>>) {
     let mut twice = BTreeSet::new();
     for wanted in all.iter() {

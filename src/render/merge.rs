@@ -1,8 +1,8 @@
-//! The sources of one delivery become its fields: picked, renamed, prefixed, merged in order,
-//! completed by computed ones.
+//! Makes the fields of one delivery from its sources: picked, renamed, prefixed, merged in order,
+//! completed by computed fields.
 //!
-//! Invariant: a name means one value. A second source of it is an error unless that source says
-//! `override`.
+//! Invariant: a name has one value. If a second source gives the same name, this is an error unless
+//! that source has `override`.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use super::within;
 use crate::format::json::write::JsonError;
 use crate::template::jinja::Template;
 
-/// What the only source gave, whose documents go as they are when nothing was asked of them.
+/// The data of the only source, if the configuration changes nothing in its documents.
 pub(super) fn whole_documents<'a>(
     delivery: &Delivery,
     fetched: &'a Fetched,
@@ -61,7 +61,7 @@ fn is_untouched(from: &From) -> bool {
         && flatten.is_none()
 }
 
-/// Nothing in it: then it goes the way of fields, where an empty answer is refused.
+/// Whether it is empty: then it is treated as fields, which refuse an empty answer.
 fn is_void(documents: &[Node]) -> bool {
     documents.iter().all(|document| match document {
         Node::Null => true,
@@ -71,7 +71,7 @@ fn is_void(documents: &[Node]) -> bool {
     })
 }
 
-/// What a source gave, or nothing when it is absent and may be.
+/// The data of a source, or nothing if the source is absent and optional.
 fn material<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a Material>, Failure> {
     match fetched.get_in_part(&from.source) {
         Ok(material) => Ok(Some(material)),
@@ -80,8 +80,8 @@ fn material<'a>(from: &From, fetched: &'a Fetched) -> Result<Option<&'a Material
     }
 }
 
-/// A failure to read, with the place that asked for it; and with the source, unless it is named
-/// already.
+/// A failed read, with the place in the configuration; and with the source, unless the text names
+/// it.
 fn of_source(from: &From, failure: Failure) -> Failure {
     match failure.names_source {
         true => within(&from.at, failure),
@@ -114,7 +114,7 @@ pub(super) fn fields<'a>(
             }
         }
     }
-    // Whoever mends the first wants to know of the second.
+    // All failures are reported at once, so a person can correct them together.
     if let Some(failure) = Failure::joined(failures) {
         return Err(failure);
     }
@@ -150,7 +150,7 @@ pub(super) fn fields<'a>(
     Ok(fields)
 }
 
-/// The bytes that base64 stands for.
+/// The bytes that a base64 text encodes.
 pub(super) fn decoded(field: &str, text: &SecretBytes) -> Result<SecretBytes, MergeError> {
     let bytes = base64::decode_spaced(text.expose());
     bytes
@@ -161,7 +161,7 @@ pub(super) fn decoded(field: &str, text: &SecretBytes) -> Result<SecretBytes, Me
         })
 }
 
-/// Leaves what `deliver` names, in its order.
+/// Keeps only the fields in `deliver`, in its order.
 fn only_delivered(delivery: &Delivery, fields: &mut Fields<'_>) -> Result<(), Failure> {
     if delivery.deliver.is_empty() {
         return Ok(());
@@ -207,7 +207,7 @@ fn named<'a>(from: &From, material: &'a Material) -> Result<Vec<Field<'a>>, Fail
     Ok(taken.into_iter().map(field).collect())
 }
 
-/// One source may replace what another gave, never what it gave itself.
+/// A source may replace fields of another source, never its own.
 fn insert<'a>(
     fields: &mut Fields<'a>,
     known: &mut HashMap<String, usize>,
@@ -256,13 +256,13 @@ pub(super) fn origin(from: &From) -> FieldOrigin {
     }
 }
 
-/// A source as a message names it: its kind, and its name on one line whatever it holds.
+/// A source for messages: its kind, and its name on one line, whatever characters it contains.
 fn source_label(source: &Source) -> String {
     let (kind, name) = source.name();
     format!("{kind} {}", plain::quoted(&name))
 }
 
-/// Why the sources of a delivery do not make fields.
+/// Why the sources of a delivery give no fields.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum MergeError {
     #[error("field {} is not there", plain::quoted(path))]

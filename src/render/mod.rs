@@ -1,5 +1,5 @@
-//! From what sources gave to exactly what must exist. Pure: no file, no clock, no network, no
-//! environment.
+//! Renders the data of the sources to the exact content of the targets. Pure: no file, no clock, no
+//! network, no environment.
 //!
 //! ```text
 //! Material ──select──► fields ──merge──► Fields ──┬─ dotenv · properties · template · raw ─► file
@@ -44,9 +44,9 @@ pub use check::check_templates;
 use field::Fields;
 pub use manifests::wanted as described;
 
-/// What must exist, delivery by delivery, then manifest by manifest; a delivery with a failed input
-/// is a failure as a whole. `own_namespace` is that of the pod or the kubeconfig's context, or why
-/// it is unknown.
+/// The wanted state, delivery by delivery, then manifest by manifest; a delivery with a failed
+/// input fails as a whole. `own_namespace` is the namespace of the pod or of the kubeconfig's
+/// context, or the reason why it is unknown.
 pub fn desired(
     config: &Config,
     fetched: &Fetched,
@@ -58,7 +58,7 @@ pub fn desired(
     Desired { deliveries }
 }
 
-/// The part of it that deliveries make.
+/// The part of the wanted state that deliveries make.
 pub fn delivered(
     config: &Config,
     fetched: &Fetched,
@@ -71,7 +71,7 @@ pub fn delivered(
         .collect()
 }
 
-/// The same for one of its deliveries.
+/// The wanted state of one delivery.
 pub fn wanted(
     config: &Config,
     delivery: &Delivery,
@@ -135,8 +135,8 @@ fn artifacts(
     Ok(artifacts)
 }
 
-/// What a target can be made of. Fields are merged when the first target asks: a delivery of one
-/// whole document never needs its nested values to be fields.
+/// The input of a target. Fields are merged when the first target needs them: if a delivery has one
+/// whole document, its nested values never become fields.
 struct Inputs<'a> {
     delivery: &'a Delivery,
     fetched: &'a Fetched,
@@ -152,14 +152,14 @@ impl<'a> Inputs<'a> {
             .map_err(Failure::clone)
     }
 
-    /// What the only source gave, where its documents may go as they are.
+    /// The data of the only source, if its documents are delivered unchanged.
     fn documents(&self) -> Result<Option<&'a Material>, Failure> {
         self.documents
             .get_or_init(|| merge::whole_documents(self.delivery, self.fetched))
             .clone()
     }
 
-    /// A failure of the inputs has nothing to do with the target that asked for them first.
+    /// A failure of the inputs is not a failure of the target that needed them first.
     fn blame(&self, target: &Target, failure: Failure) -> Failure {
         let of_inputs = self.fields.get().is_some_and(Result::is_err)
             || self.documents.get().is_some_and(Result::is_err);
@@ -183,14 +183,14 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The same failure, with where it happened before it.
+/// The same failure, with its place before it.
 fn within(place: impl std::fmt::Display, failure: impl Into<Failure>) -> Failure {
     let mut failure = failure.into();
     failure.what = format!("{place}: {}", failure.what);
     failure
 }
 
-/// Why fields are no variables of a process.
+/// Why fields cannot become variables of a process.
 #[derive(Debug, PartialEq, Eq, Error)]
 enum EnvironmentError {
     #[error("field {} is no name of a variable", plain::quoted(.0))]

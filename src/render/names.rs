@@ -1,6 +1,6 @@
-//! Which names may be variables or files.
+//! Names that are allowed for variables or files.
 
-/// Whether every shell takes it as a variable.
+/// Whether every shell accepts the name for a variable.
 pub(super) fn is_variable(name: &str) -> bool {
     let mut characters = name.bytes();
     characters
@@ -9,7 +9,7 @@ pub(super) fn is_variable(name: &str) -> bool {
         && characters.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Whether it is one plain file name that cannot leave its folder, nor be taken for our own
+/// Whether the name is one plain file name: it cannot leave its folder, and is not our own
 /// `..data`.
 pub(super) fn is_file_name(name: &str) -> bool {
     (1..=255).contains(&name.len())

@@ -1,4 +1,4 @@
-//! `name=value` as `java.util.Properties` reads it: ASCII only, everything else as `\uXXXX`.
+//! `name=value` for `java.util.Properties`: ASCII only, all other characters as `\uXXXX`.
 
 use crate::base::material::SecretBytes;
 use crate::base::wiped::Wiped;
@@ -27,8 +27,8 @@ enum Part {
     Value,
 }
 
-/// In a key every blank and separator is escaped; in a value only the first blank, which would be
-/// skipped.
+/// In a key every blank and separator is escaped; in a value only the first blank, which readers
+/// would skip.
 fn write(text: &str, part: Part, out: &mut Wiped) {
     for (index, character) in text.chars().enumerate() {
         match character {

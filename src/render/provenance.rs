@@ -1,4 +1,4 @@
-//! What a Secret is made of, for its annotations: sources by their names and versions.
+//! The sources of a Secret, for its annotations: names and versions.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(super) fn of_manifest(
     }))
 }
 
-/// The sources of a delivery, in the versions that were read.
+/// The sources of a delivery, with the versions that were read.
 pub fn sources(delivery: &Delivery, fetched: &Fetched) -> Vec<SourceVersion> {
     let sources = delivery.from.iter();
     sources

@@ -1,4 +1,4 @@
-//! One Kubernetes Secret: its type decides which keys fields become.
+//! One Kubernetes Secret: its type decides how fields become keys.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::config::{SecretKind, SecretTarget, resolve};
 use super::field::Fields;
 use super::{docker, tls};
 
-/// The Secret, and the ServiceAccounts that are to pull with it.
+/// The Secret, and the ServiceAccounts that will use it to pull.
 pub(super) fn artifacts(
     target: &SecretTarget,
     fields: &Fields<'_>,

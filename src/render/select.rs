@@ -1,4 +1,4 @@
-//! What is taken from one source: paths that reach inside, nested values made flat or JSON text.
+//! Takes values from one source: paths select inner nodes, nested values become flat or JSON text.
 
 use crate::base::failure::Failure;
 use crate::base::material::{Material, Node};
@@ -8,15 +8,15 @@ use super::field::HeldValue;
 use super::merge::{MergeError, decoded};
 use crate::format::json::write as json;
 
-/// A node, the name it has so far, and whether `pick` asked for it.
+/// A node, its name so far, and whether `pick` asked for it.
 pub(super) struct TakenNode<'a> {
     pub name: String,
     pub value: HeldValue<'a>,
     pub picked: bool,
 }
 
-/// The nodes of one source by name, in order: picked or all of them. A value that anybody could
-/// have changed is refused as soon as it is taken, alone or inside of another.
+/// The nodes of one source by name, in order: the picked ones, or all. A value without verification
+/// is refused as soon as it is taken, alone or inside another.
 pub(super) fn select<'a>(
     from: &From,
     material: &'a Material,
@@ -32,7 +32,7 @@ pub(super) fn select<'a>(
     } = material;
     let mut taken = Vec::new();
     if from.pick.is_empty() {
-        // All of it is taken, so one look is enough.
+        // Everything is taken, so one check is enough.
         unverified.check(&[])?;
         for (name, node) in top_level(documents)? {
             take(from, &[name.as_str()], node, false, &mut taken)?;
@@ -64,7 +64,7 @@ pub(super) fn select<'a>(
     Ok(taken)
 }
 
-/// The bytes of a text that is their base64. What is null stays, and is told where it is used.
+/// Decodes a text from base64. Null is kept, and reported where it is used.
 fn decode(one: &mut TakenNode<'_>) -> Result<(), MergeError> {
     let is = match one.value.node() {
         Node::Text(text) => {
@@ -129,7 +129,7 @@ fn take<'a>(
     Ok(())
 }
 
-/// Depth is bounded by the sources' own parsers (64), which refuse anything deeper.
+/// The sources' own parsers limit the depth (64) and refuse anything deeper.
 fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<TakenNode<'a>>) {
     match node {
         Node::Map(entries) => {
@@ -153,9 +153,8 @@ fn flatten<'a>(name: &str, separator: &str, node: &'a Node, taken: &mut Vec<Take
     }
 }
 
-/// Follows `a.b.0.c`. A key that holds dots is found too: at each mapping the longest key that fits
-/// is tried first. Several documents are numbered from 0 like a list. Gives the steps that were
-/// made.
+/// Follows `a.b.0.c`. Keys with dots are found too: at each mapping the longest matching key is
+/// tried first. Several documents are numbered from 0 like a list. Gives the steps that were taken.
 fn reach<'a, 'p>(documents: &'a [Node], path: &'p str) -> Option<(Vec<&'p str>, &'a Node)> {
     match documents {
         [node] => follow(node, path),

@@ -1,4 +1,4 @@
-//! Short hands for the tests of this module: trees, sources and deliveries in a line each.
+//! Helpers for the tests of this module: trees, sources and deliveries in one line each.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::render::fetched::Fetched;
 
 use super::field::{Field, FieldOrigin, Fields, HeldValue};
 
-/// Of a configuration `test` with a delivery `app` of one source.
+/// The provenance of a configuration `test` with a delivery `app` of one source.
 pub(crate) fn provenance() -> Arc<Provenance> {
     Arc::new(Provenance {
         configuration: ConfigurationName::parse("test").expect("a name"),
@@ -58,7 +58,7 @@ pub(crate) fn source(path: &str) -> Source {
     })
 }
 
-/// A source without any option, written at that line.
+/// A source without any option, at this line of the configuration.
 pub(crate) fn from(path: &str, line: u32) -> From {
     From {
         source: source(path),
@@ -102,7 +102,7 @@ pub(crate) fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N
     Fetched::from_parts(answers.map(|(path, answer)| (source(path), answer.map(Material::of))))
 }
 
-/// Fields as a merge leaves them.
+/// Fields in the form of a merge's result.
 pub(super) fn fields<const N: usize>(entries: [(&str, Node); N]) -> Fields<'static> {
     let origin = std::rc::Rc::new(FieldOrigin {
         label: "vault `kv/a`".to_owned(),

@@ -1,7 +1,7 @@
-//! Keys of a TLS Secret from fields.
+//! The keys of a TLS Secret, made from fields.
 //!
-//! Vault's PKI names (`certificate`, `private_key`, `ca_chain`, `issuing_ca`) are understood too; a
-//! root among them goes to `ca.crt`, not into the chain.
+//! Vault's PKI names (`certificate`, `private_key`, `ca_chain`, `issuing_ca`) are accepted too; a
+//! root certificate among them goes to `ca.crt`, not into the chain.
 
 use crate::base::artifact::secret::{Certificate, Data, Unfit, links, pem};
 use crate::base::failure::Failure;
@@ -38,7 +38,7 @@ pub(super) fn build(fields: &Fields<'_>) -> Result<Data, Failure> {
     Ok(data)
 }
 
-/// Vault's `ca_chain`, a list; without one its `issuing_ca`.
+/// Vault's `ca_chain`, a list; if it is absent, its `issuing_ca`.
 fn issuers(fields: &Fields<'_>) -> Result<Vec<Certificate>, Failure> {
     let mut found = Vec::new();
     if let Some(field) = fields.named("ca_chain") {

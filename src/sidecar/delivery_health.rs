@@ -12,7 +12,7 @@ use super::status::{Route, WaitingStatus};
 use crate::base::failure::{Class, Failure};
 use crate::config::{OnFailure, Staleness};
 
-/// What is known of one delivery.
+/// Known facts of one delivery.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryHealth {
     /// Its rules about age.

@@ -2,14 +2,14 @@
 //! everything; reactions follow changes.
 //!
 //! ```text
-//! mode::sidecar ─► group (when to pass) ─► keep (one pass, and what it came to) ─► cycle
-//!                     │ owed            │ results ─► news ─► log, Events
+//! mode::sidecar ─► group (when to pass) ─► batch (one pass and its result) ─► pass::pipeline
+//!                     │ owed            │ results ─► failure_log ─► events
 //!                     ▼                 ▼
-//!                  reactor ─► apply::react      health ◄─ serve ◄─ client (ready, status)
+//!                  reactor ─► react      health ◄─ serve ◄─ client (ready, status)
 //! ```
 //!
-//! Deliveries that share a source are one group: what is read for one of them is read for all, and
-//! each is made at its own time.
+//! Deliveries that share a source are one group: each read serves all of them, and each
+//! delivery is made at its own time.
 
 pub mod batch;
 pub mod client;

@@ -28,7 +28,7 @@ const PLACES: usize = 8;
 const ARROW: &str = "<svg viewBox=\"0 0 32 16\" aria-hidden=\"true\"><path d=\"M1 8h28M22 \
     2l7 6-7 6\"/></svg>";
 
-/// What a browser may do with the page: nothing but use its own style.
+/// A browser may only use the page's own style, and do nothing else with the page.
 pub(super) fn policy() -> String {
     let digest = Sha256::digest(STYLE.as_bytes());
     format!(

@@ -1,4 +1,5 @@
-//! What all that a template does can see: the data, whose rules hold, and what may still be spent.
+//! What all parts of a template can use: the data, the rules of the language, and the remaining
+//! budget.
 
 use super::Problem;
 use super::meter::Meter;
@@ -6,22 +7,22 @@ use super::value::{Text, Value};
 use crate::base::failure::Failure;
 use crate::base::plain;
 
-/// Whose rules hold where the two languages differ.
+/// The language whose rules apply where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
-    /// What is not there is an error, and what can be printed is as good as text.
+    /// A missing value is an error, and a printable value can be used as text.
     Jinja,
-    /// What is not there is a value that some functions take; a text is a text.
+    /// A missing value is a value that some functions accept; only a text is a text.
     Go,
 }
 
-/// Where a template's values come from.
+/// The values of a template.
 pub(super) trait Data {
-    /// All of them by name: each value, or why it may not be printed.
+    /// All values by name: each value, or why it may not be printed.
     fn all(&self) -> Vec<(&str, Result<Value<'_>, Failure>)>;
-    /// The one of this name.
+    /// The value with this name.
     fn named(&self, name: &str) -> Option<Result<Value<'_>, Failure>>;
-    /// Whether all of them together are true.
+    /// Whether the mapping of all values is true.
     fn is_true(&self) -> bool;
 }
 
@@ -49,7 +50,8 @@ impl<'a> Context<'a> {
         plain::names(self.data.all().into_iter().map(|(name, _)| name))
     }
 
-    /// One of the data; what is not there is told under the name that stands in the template.
+    /// The value with this name; if it is missing, the error uses the name as written in the
+    /// template.
     pub(super) fn datum(&self, name: &str, written: Option<&'a str>) -> Result<Value<'a>, Problem> {
         match self.data.named(name) {
             Some(value) => value.map_err(refused),
@@ -57,7 +59,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// All data as one mapping, once a template asks for all of them.
+    /// All values as one mapping, if the value is that of all data.
     pub(super) fn spread(&self, value: Value<'a>) -> Result<Value<'a>, Problem> {
         if !matches!(value, Value::All) {
             return Ok(value);
@@ -75,7 +77,7 @@ impl<'a> Context<'a> {
         self.entry(of, key, Some(key))
     }
 
-    /// The entry or the element that a value stands for.
+    /// The entry or the element at a key.
     pub(super) fn item(&self, of: &Value<'a>, key: &Value<'a>) -> Result<Value<'a>, Problem> {
         if let Value::List(items) = of {
             let index = key.integer();

@@ -1,4 +1,4 @@
-//! What is wrong in a template, and where.
+//! Errors in a template, and their places.
 
 use std::fmt;
 
@@ -38,22 +38,22 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why a template gives no text.
+/// Why a template cannot be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {problem}")]
 pub struct TemplateError {
     pub(super) at: Place,
-    /// What is wrong, without its place.
+    /// The error, without its place.
     pub problem: Problem,
 }
 
 impl TemplateError {
-    /// As a failure that says which text the line is counted in.
+    /// A failure whose text says in which text the lines are counted.
     pub(crate) fn in_text(&self, name: &str) -> Failure {
         self.failure(format!("{name}, {self}"))
     }
 
-    /// As a failure in a file of its own.
+    /// A failure for a template in a separate file.
     pub(crate) fn in_file(&self, name: &str) -> Failure {
         let (line, column) = self.place();
         self.failure(format!("{name}:{line}:{column}: {}", self.problem))
@@ -70,59 +70,59 @@ impl TemplateError {
         (self.at.line, self.at.column.unwrap_or(1))
     }
 
-    /// The same in words.
+    /// The same as text.
     pub(crate) fn position(&self) -> String {
         self.at.to_string()
     }
 }
 
-/// Texts, words and signs of all Go templates of one file. Each costs far more memory than its
-/// text.
+/// The most texts, words and signs in all Go templates of one file. Each takes far more memory than
+/// its text.
 pub const MOST_PARTS: usize = 100_000;
 
-/// Names that stand in the template, kinds and limits; never a value.
+/// Errors hold names from the template, kinds and limits; never a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Not Jinja's language.
+    /// The text is not valid Jinja.
     #[error("the template does not parse: {0}")]
     Syntax(String),
-    /// Jinja's language, and not what can be done here.
+    /// The text is valid Jinja, but not supported here.
     #[error("{what}")]
     Mistake {
-        /// What cannot.
+        /// The unsupported part.
         what: String,
-        /// What can.
+        /// The supported alternative.
         hint: String,
     },
     /// A name that no field has.
     #[error("{} is not defined", plain::quoted(name))]
     Undefined {
-        /// Which.
+        /// The name.
         name: String,
-        /// Those that fields have.
+        /// The names that fields have.
         known: String,
     },
     /// A field that may not be printed.
     #[error("{}", .0.what)]
     Field(Box<Failure>),
-    /// A value of another kind.
+    /// A value of the wrong kind.
     #[error("{wants}, and this is {is}")]
     Kind {
-        /// Who takes what.
+        /// The function, and the kind that it needs.
         wants: String,
-        /// What was given.
+        /// The kind of the value.
         is: &'static str,
     },
-    /// No whole number of 64 bits.
+    /// The result is not a whole number of 64 bits.
     #[error("the number has no value in 64 bits")]
     Number,
-    /// Not Go's language, or something that cannot be used so.
+    /// The text is not valid Go, or is used where it is not allowed.
     #[error("{0}")]
     Misuse(&'static str),
-    /// Go's language, and not what is supported of it.
+    /// Valid Go, but not supported here.
     #[error("{0} is not supported")]
     Unsupported(String),
-    /// A name that nothing sealed has.
+    /// A name that no sealed value has.
     #[error("there is no {0}")]
     Unknown(String),
     /// A function cannot do this with these arguments.
@@ -130,13 +130,13 @@ pub enum Problem {
     Function {
         /// Its name.
         function: &'static str,
-        /// What it needs, or what it found.
+        /// What it needs, or what is wrong.
         why: &'static str,
     },
-    /// Too many parts.
+    /// The template has too many parts.
     #[error("the templates of this file have more than {MOST_PARTS} texts, words and signs")]
     TooLong,
-    /// Too much.
+    /// A limit was exceeded.
     #[error("{0}")]
     Excess(&'static str),
 }

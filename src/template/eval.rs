@@ -1,4 +1,5 @@
-//! Walks a tree with the data of one template: statements here, expressions in `eval/expr.rs`.
+//! Evaluates a tree with the data of one template: statements are here, expressions in
+//! `eval/expr.rs`.
 
 use super::context::{Context, Data, Language};
 use super::tree::{Names, Stmt};
@@ -11,7 +12,7 @@ mod expr;
 
 pub(super) use expr::FIELDS;
 
-/// The text of a template.
+/// Renders a template to text.
 pub(super) fn render<'a>(
     language: Language,
     body: &'a [Stmt],
@@ -27,12 +28,12 @@ pub(super) fn render<'a>(
     Ok(machine.out.finish())
 }
 
-/// What a template sees and has made so far.
+/// The state of an evaluation.
 struct Machine<'a> {
     context: Context<'a>,
-    /// Names that the template gave a value; the last of a name counts.
+    /// Variables of the template; the last one of a name counts.
     locals: Vec<(&'a str, Value<'a>)>,
-    /// What Go's `.` is.
+    /// The value of Go's `.`.
     dot: Value<'a>,
     out: Buffer,
 }

@@ -1,24 +1,24 @@
-//! What a template may still spend: steps bound its time, bytes its memory.
+//! The budget of a template: steps limit its time, bytes its memory.
 
 use std::cell::Cell;
 
 use super::Problem;
 
-/// Steps that one template may take.
+/// The most steps of one template.
 const STEPS: u32 = 100_000;
 
-/// Bytes that its functions may read and make: a Secret holds 1 MiB, and each step may go through
-/// all of it.
+/// The most bytes that its functions may read and make: a Secret may have 1 MiB, and each step may
+/// go through it.
 const BYTES: usize = 32 * 1024 * 1024;
 
-/// Steps and bytes that are left.
+/// The steps and bytes that are left.
 pub(super) struct Meter {
     steps: Cell<u32>,
     bytes: Cell<usize>,
 }
 
 impl Meter {
-    /// With all that one template may spend.
+    /// The whole budget of one template.
     pub(super) fn full() -> Self {
         Self::of(STEPS, BYTES)
     }
@@ -30,7 +30,7 @@ impl Meter {
         }
     }
 
-    /// Pays for one step.
+    /// Takes one step from the budget.
     pub(super) fn step(&self) -> Result<(), Problem> {
         let spent = Problem::Excess("it makes more than 100000 steps");
         self.steps
@@ -38,7 +38,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Pays for so many bytes that are read or made.
+    /// Takes bytes that are read or made from the budget.
     pub(super) fn bytes(&self, count: usize) -> Result<(), Problem> {
         let spent = Problem::Excess("it makes more than 32 MiB of text on its way");
         let left = self.bytes.get().checked_sub(count).ok_or(spent)?;
@@ -56,7 +56,7 @@ mod tests {
         let meter = Meter::of(2, 10);
         let steps: Vec<_> = (0..3).map(|_| meter.step().is_ok()).collect();
         assert_eq!(steps, [true, true, false]);
-        // What is refused costs nothing.
+        // A refused request costs nothing.
         let bytes = [4, 7, 6, 1].map(|count| meter.bytes(count).is_ok());
         assert_eq!(bytes, [true, false, true, false]);
     }

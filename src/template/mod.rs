@@ -1,9 +1,8 @@
-//! Templates of text: one machine, and two languages that are read into its tree: Jinja's for our
+//! Text templates: one machine, and two languages that are parsed into its tree: Jinja's for our
 //! own templates, Go's for those of SealedSecrets.
 //!
-//! Work is bounded in steps and bytes by one meter, and what is made lies in memory that is wiped;
-//! no function reads anything but its arguments; errors hold names, places and kinds, never a
-//! value.
+//! One meter limits steps and bytes, and results are in memory that is wiped. No function reads
+//! anything but its arguments. Errors hold names, places and kinds, never a value.
 
 mod context;
 mod error;

@@ -1,19 +1,19 @@
-//! What a template may consist of: the evaluator can do all of it.
+//! The elements of a template: the evaluator supports all of them.
 
 use super::Place;
 use super::functions::Function;
 
 #[derive(Debug)]
 pub(super) enum Stmt {
-    /// Written as it is.
+    /// Text that is written unchanged.
     Text(Place, String),
     Print(Expr),
     Set(Names, Expr),
-    /// What is declared in it is not known behind it.
+    /// Variables that are declared in it are not known after it.
     Scope(Vec<Stmt>),
     If {
         condition: Expr,
-        /// Whether the condition is the dot of `yes`.
+        /// Whether the condition becomes the dot of `yes`.
         dot: bool,
         yes: Vec<Stmt>,
         no: Vec<Stmt>,
@@ -21,11 +21,11 @@ pub(super) enum Stmt {
     For(Box<Loop>),
 }
 
-/// Names that are given a value.
+/// Variables that get a value.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub list: Vec<String>,
-    /// Whether they are those declared before: Go's `=`.
+    /// Whether they were declared before: Go's `=`.
     pub assigns: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Loop {
 #[derive(Debug)]
 pub(super) struct Expr {
     pub at: Place,
-    /// Whether it costs a step: in Go a command does, and its operands are part of it.
+    /// Whether it costs a step: in Go a command does, and its operands are included.
     pub counts: bool,
     pub kind: Kind,
 }
@@ -64,20 +64,21 @@ pub(super) enum Kind {
     Choice(Box<Expr>, Box<Expr>, Option<Box<Expr>>),
     /// `a < b < c`; the flag is the `not` of `not in`.
     Chain(Box<Expr>, Vec<(&'static Function, bool, Expr)>),
-    /// `and`, or `or`: the first that decides, and what stands behind it is not looked at.
+    /// `and` or `or`: the first deciding operand is the result, and later ones are not evaluated.
     Either {
         or: bool,
         of: Vec<Expr>,
     },
-    /// An operator, a test, a filter or a function. The input is made first, and is the last
+    /// An operator, a test, a filter or a function. The input is evaluated first, and is the last
     /// argument.
     Call {
         function: &'static Function,
         input: Option<Box<Expr>>,
         arguments: Vec<Option<Expr>>,
     },
-    /// `command | command`: each is given what the one before made.
+    /// `command
+    /// command`: each gets the value of the command before.
     Pipeline(Vec<Expr>),
-    /// What only fails where it is reached.
+    /// An error that counts only if the expression is evaluated.
     Misuse(&'static str),
 }

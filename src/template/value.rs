@@ -1,5 +1,5 @@
-//! What an expression gives: lent from the data or the template where possible, wiped and shared
-//! where not.
+//! The value of an expression: borrowed from the data or the template if possible, otherwise wiped
+//! and shared.
 
 use std::ops::Deref;
 use std::rc::Rc;
@@ -9,27 +9,27 @@ use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
 use crate::base::wiped::Wiped;
 
-/// A value. There is no `Debug`: it would print secrets.
+/// A value. It has no `Debug`, which would print secrets.
 #[derive(Clone)]
 pub(super) enum Value<'a> {
-    /// Bytes, which functions on characters take only if they are UTF-8.
+    /// Bytes; functions on characters accept them only if they are UTF-8.
     Text(Text<'a>),
-    /// In its own spelling: `2^53 + 1` stays exact.
+    /// As text in its original spelling: `2^53 + 1` stays exact.
     Number(Text<'a>),
     Bool(bool),
     Null,
     List(Rc<Parts<Value<'a>>>),
     Map(Rc<Parts<(String, Value<'a>)>>),
-    /// All values of the data, looked at only when one is asked for.
+    /// All values of the data; each is read only when it is needed.
     All,
-    /// Nothing, and the name under which it was looked for if that stands in the template.
+    /// No value, and the name that was looked for, if the name stands in the template.
     Missing(Option<&'a str>),
 }
 
-/// What a list or a mapping holds.
+/// The parts of a list or a mapping.
 pub(super) struct Parts<T> {
     parts: Vec<T>,
-    /// How many lists and mappings stand in each other here.
+    /// How many lists and mappings are nested here.
     levels: usize,
 }
 
@@ -41,14 +41,14 @@ impl<T> Deref for Parts<T> {
     }
 }
 
-/// Whoever walks through a value, or drops it, needs some stack for each.
+/// The deepest nesting: walking through a value, or dropping it, needs stack for each level.
 const MOST_LEVELS: usize = 256;
 
 #[derive(Clone)]
 pub(super) enum Text<'a> {
-    /// Stands in the template, so it is no secret.
+    /// From the template, so it is not secret.
     Written(&'a [u8]),
-    /// Stands in the data.
+    /// From the data.
     Given(&'a [u8]),
     Made(Rc<SecretBytes>),
 }
@@ -106,7 +106,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What a template itself puts together may hold only so many others in each other.
+    /// Checks the nesting of a value that the template put together.
     pub(super) fn nested(self) -> Result<Self, Problem> {
         match self.levels() > MOST_LEVELS {
             true => Err(Problem::Excess("it makes more than 256 levels of lists")),
@@ -119,7 +119,7 @@ impl<'a> Value<'a> {
         Self::of(node, &|text| Text::Given(text.expose()))
     }
 
-    /// The same of a node that lives no longer than this call.
+    /// The same for a node that lives only during this call.
     pub(super) fn of_made(node: &Node) -> Self {
         Self::of(node, &|text| Text::made(text.duplicate()))
     }
@@ -141,7 +141,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// As it is printed; nothing for what has no plain text.
+    /// The printed form; nothing for a value without a plain text.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Text(text) | Self::Number(text) => Some(text.bytes()),
@@ -151,7 +151,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The same if it is UTF-8.
+    /// The same, if it is UTF-8.
     pub(super) fn text(&self) -> Option<&str> {
         std::str::from_utf8(self.bytes()?).ok()
     }
@@ -173,7 +173,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Neither empty, nor zero, nor nothing.
+    /// Whether it is not empty, not zero and not missing.
     pub(super) fn is_true(&self, all: bool) -> bool {
         match self {
             Self::Text(text) => !text.bytes().is_empty(),
@@ -186,9 +186,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What it costs to read it, or to have made it.
+    /// The cost of reading it or of having made it.
     pub(super) fn weight(&self) -> usize {
-        /// A place in a list, and what surrounds the text in it.
+        /// Memory for a place in a list and for the structure around the text.
         const ITEM: usize = 128;
         match self {
             Self::Text(text) => text.bytes().len(),
@@ -198,7 +198,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// That somebody takes something else, in Jinja.
+    /// The error in Jinja that `who` needs another kind of value.
     pub(super) fn is_not(&self, who: &str, wanted: &str) -> Problem {
         Problem::Kind {
             wants: format!("{who} takes {wanted}"),
@@ -219,11 +219,11 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// That Go has no such value; nothing where there is one.
+    /// The error for a missing value in Go; nothing if there is a value.
     pub(super) fn absence(&self) -> Option<Problem> {
         let what = match self {
             Self::Missing(Some(name)) => format!("value {}", plain::quoted(name)),
-            // A computed name may hold a secret, so it is not told.
+            // A computed name may contain a secret, so it is not shown.
             Self::Missing(None) => "value of the name that is computed here".to_owned(),
             Self::Null => "value: it is `nil`".to_owned(),
             Self::Text(_)
@@ -237,7 +237,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A text that grows, up to a limit.
+/// A text that grows up to a limit.
 pub(super) struct Buffer {
     text: Wiped,
     most: usize,
@@ -245,7 +245,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// As much as a Secret could hold.
+    /// A limit that fits into a Secret.
     pub(super) fn small() -> Self {
         Self {
             text: Wiped::default(),
@@ -254,7 +254,7 @@ impl Buffer {
         }
     }
 
-    /// More than can be printed: it may be cut, counted or hashed.
+    /// A larger limit: the text may be cut, counted or hashed later.
     pub(super) fn large() -> Self {
         Self {
             text: Wiped::default(),

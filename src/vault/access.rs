@@ -1,8 +1,9 @@
-//! One identity's way in: logs in on first use, once for all reads, and finds out what a 403 means.
+//! The login of one identity: it logs in on first use, once for all reads, and finds out what a 403
+//! means.
 //!
-//! Invariant: readers that wait for the same login share its end, good or bad; a token that is
-//! refused is looked at once and replaced at most once per read. So a broken identity costs one
-//! login's tries, not one per read.
+//! Invariant: reads that wait for the same login share its result, good or bad; a refused token is
+//! looked up once, and replaced at most once per read. So a broken identity costs the attempts of
+//! one login, not of one per read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,42 +24,42 @@ use crate::base::counters;
 use crate::config::VaultAuth;
 use crate::net::Call;
 
-/// How long the end of a session may take; one that stayed ends with many others, when a node or a
-/// namespace goes.
+/// How long giving back a token at the end of a session may take. When a node or a namespace ends,
+/// many sessions end at once.
 const FAREWELL: Duration = Duration::from_secs(2);
 const FAREWELL_OF_MANY: Duration = Duration::from_secs(4);
 
-/// One identity logs in at most once in this time, whoever asks.
+/// One identity logs in at most once in this time.
 const ONE_LOGIN: Duration = Duration::from_secs(1);
 
-/// The way in.
+/// The login that all reads of one identity share.
 pub(super) struct SharedLogin {
     pub(super) link: ServerLink,
     auth: VaultAuth,
     runner: Option<Arc<Runner>>,
     spends_nothing: bool,
     pub(super) state: Mutex<TokenState>,
-    /// Counts the tokens: who depends on one hears of the next.
+    /// Numbers of the tokens: everyone who depends on a token is told of the next.
     pub(super) generations: watch::Sender<u64>,
-    /// Something about the token's life changed.
+    /// Notified when the token's lifetime changed.
     pub(super) stirred: Notify,
 }
 
-/// What is known of our tokens.
+/// Known facts of our tokens.
 #[derive(Default)]
 pub(super) struct TokenState {
     pub(super) token: Option<Arc<Token>>,
-    /// How many tokens there were.
+    /// Number of tokens so far.
     generation: u64,
     /// When the token was last seen to be valid.
     proved: Option<Instant>,
-    /// How the last login failed, and when: for those who waited for it.
+    /// The failure of the last login, and its time: for reads that waited for the login.
     pub(super) failed: Option<(Instant, Cause)>,
-    /// Our policies do not allow `lookup-self`, so its refusal says nothing.
+    /// Our policies do not allow `lookup-self`, so a refused lookup proves nothing.
     lookup_forbidden: bool,
-    /// Tokens that were replaced although they may be valid.
+    /// Replaced tokens that may still be valid.
     pub(super) replaced: Vec<Arc<Token>>,
-    /// What is to be done about the token by itself, and when. Only of a session that stays.
+    /// The next step for the token, and its time. Only in a session that stays.
     pub(super) task: Option<Task>,
     /// When the last login began.
     asked: Option<Instant>,
@@ -85,18 +86,18 @@ impl SharedLogin {
         self.runner = Some(runner);
     }
 
-    /// From now on what works only once is left as it is.
+    /// From now on credentials that work only once are not used.
     pub(super) fn spend_nothing(&mut self) {
         self.spends_nothing = true;
     }
 
-    /// How messages name the identity.
+    /// The identity as messages name it.
     pub(super) fn identity(&self) -> String {
         describe(&self.auth)
     }
 
-    /// The same beside the reason why it cannot log in: nothing where that names it, as a token
-    /// file that is no good.
+    /// The same for a message with this cause; nothing if the cause already names it, such as an
+    /// unusable token file.
     pub(super) fn identity_beside(&self, cause: &Cause) -> Option<String> {
         let names_a_file = matches!(
             cause,
@@ -106,7 +107,7 @@ impl SharedLogin {
         (!is_named).then(|| self.identity())
     }
 
-    /// Asks with our token. A refusal that comes back is one of policy.
+    /// Sends a request with our token. A refusal that is returned is due to policy.
     pub(super) async fn ask(&self, call: &Call) -> Result<Reply, RequestEnd> {
         let token = self.token().await?;
         let answer = self.link.persist(call, &token).await;
@@ -132,7 +133,7 @@ impl SharedLogin {
         }
     }
 
-    /// A token to use instead of one that was refused; nothing if that one is valid.
+    /// A token to replace a refused one; nothing if the refused token is valid.
     async fn successor(&self, refused: &Arc<Token>) -> Result<Option<Arc<Token>>, RequestEnd> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
@@ -163,7 +164,7 @@ impl SharedLogin {
         }
     }
 
-    /// A fresh token was refused too: if it may not look at itself, the one before was probably as
+    /// A new token was refused too: if it may not look itself up, the token before was probably as
     /// good.
     async fn learn_lookup(&self, fresh: &Token, before: &Arc<Token>) {
         let Ok(lookup) = Call::of(&LookupTokenSelfRequest {}) else {
@@ -215,8 +216,8 @@ impl SharedLogin {
         }
     }
 
-    /// Waits until the second of the last login is over. While an identity fails, only its own
-    /// timetable asks again.
+    /// Waits until [`ONE_LOGIN`] has passed since the last login. While logins fail, only the
+    /// identity's own schedule tries again.
     async fn take_a_turn(&self, state: &mut TokenState) -> Result<(), Cause> {
         let now = Instant::now();
         if let (Some((_, cause)), Some(Task { at, .. })) = (&state.failed, &state.task)
@@ -250,7 +251,8 @@ impl SharedLogin {
         fresh
     }
 
-    /// Revokes what is ours, unless it must `outlive` us. Warns and never fails.
+    /// Revokes our tokens, unless delivered data depends on them (`outlive`). Warns and never
+    /// fails.
     pub(super) async fn end(self, outlive: bool) {
         let TokenState {
             token, replaced, ..
@@ -284,8 +286,8 @@ impl SharedLogin {
     }
 }
 
-/// Whether an answer may be due to the token. The check before a mount lookup is one of policy
-/// alone.
+/// Whether the token may be the cause of this answer. The check before a mount lookup depends only
+/// on policy.
 fn needs_another_token(answer: &Result<Reply, Cause>) -> bool {
     let Err(Cause::Refusal(ServerRefusal::Forbidden { ban, .. })) = answer else {
         return false;

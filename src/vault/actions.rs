@@ -1,5 +1,4 @@
-//! GitHub Actions as an identity: the runner is asked for a JWT at the address it put into the
-//! job's environment.
+//! GitHub Actions as an identity: the runner gives a JWT at the address in the job's environment.
 
 use std::fmt;
 
@@ -16,8 +15,8 @@ use crate::base::coding::percent;
 use crate::base::material::{Node, SecretBytes};
 use crate::net::{Answer, Call, NetError, Transport, Trust};
 
-/// Where a job asks for its identity, and with which right. Read from the environment by `main`
-/// alone.
+/// The address where a job gets its JWT, and the token for it. Only `main` reads them from the
+/// environment.
 pub struct Runner {
     /// `ACTIONS_ID_TOKEN_REQUEST_URL`.
     pub url: String,
@@ -27,13 +26,13 @@ pub struct Runner {
 
 impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address may carry ids of the job.
+        // The address may contain ids of the job.
         f.write_str("Runner(<redacted>)")
     }
 }
 
 impl Runner {
-    /// The runner of a job that has both variables.
+    /// The runner of a job; nothing unless both variables are set.
     pub fn of(url: Option<String>, token: Option<String>) -> Option<Self> {
         let (url, token) = url.zip(token)?;
         Some(Self {
@@ -42,9 +41,9 @@ impl Runner {
         })
     }
 
-    /// A JWT with this audience, asked for again.
+    /// A new JWT with this audience.
     pub(super) async fn jwt(&self, audience: &str, deadline: Instant) -> Result<Credential, Cause> {
-        // Its certificate is GitHub's: Vault's own CA has no say here.
+        // The certificate there is GitHub's: Vault's own CA is not used.
         let name = "of ACTIONS_ID_TOKEN_REQUEST_URL";
         let (transport, target) = Transport::to(self.url.trim(), name, Trust::of_system(), false)?;
         let joint = if target.query().is_some() { '&' } else { '?' };

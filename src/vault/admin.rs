@@ -1,5 +1,5 @@
-//! What an administrator asks of Vault: policies, roles of auth methods, and which capabilities a
-//! token has. Endpoints of `vaultrs` where it has one.
+//! Requests of an administrator: policies, roles of auth methods, and the capabilities of a token.
+//! `vaultrs` has most of the endpoints.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ use crate::base::material::Node;
 use crate::config::VaultRead;
 use crate::net::Call;
 
-/// Who may log in with a role, and what its tokens are.
+/// A role: who may log in, and the properties of the tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// Where it is: `auth/MOUNT/role/NAME`.
+    /// Its path: `auth/MOUNT/role/NAME`.
     pub path: String,
-    /// Who is bound, and the tokens' policies and life, by the names of Vault.
+    /// The bound accounts, and the tokens' policies and lifetime, under Vault's names.
     pub fields: BTreeMap<String, RoleField>,
 }
 
@@ -32,16 +32,16 @@ pub struct Role {
 pub enum RoleField {
     /// A text.
     Text(String),
-    /// Texts, whose order says nothing.
+    /// Texts whose order does not matter.
     List(Vec<String>),
     /// Seconds.
     Seconds(u64),
-    /// Names with the values that they may have.
+    /// Names with their allowed values.
     Claims(BTreeMap<String, Vec<String>>),
 }
 
 impl Session {
-    /// The text of a policy, where there is one.
+    /// The text of a policy, if it exists.
     pub async fn policy(&self, name: &str) -> Result<Option<String>, Failure> {
         let call = Call::of(&ReadPolicyRequest {
             name: name.to_owned(),
@@ -53,7 +53,7 @@ impl Session {
         }))
     }
 
-    /// Makes or replaces a policy.
+    /// Creates or replaces a policy.
     pub async fn write_policy(&self, name: &str, policy: &str) -> Result<(), Failure> {
         let call = Call::of(&CreatePolicyRequest {
             name: name.to_owned(),
@@ -62,7 +62,7 @@ impl Session {
         self.change(&format!("sys/policy/{name}"), call).await
     }
 
-    /// The fields of a role that are named here, as they are; nothing where there is no such role.
+    /// The present values of the fields in `wanted`; nothing if the role does not exist.
     pub async fn role(&self, wanted: &Role) -> Result<Option<Role>, Failure> {
         let call = Call::of(&Own::read(&wanted.path));
         let Some(reply) = self.look(&wanted.path, call).await? else {
@@ -78,12 +78,12 @@ impl Session {
         }))
     }
 
-    /// Makes a role, or sets the fields that are named here.
+    /// Creates a role, or sets the fields in `role`.
     pub async fn write_role(&self, role: &Role) -> Result<(), Failure> {
         self.change(&role.path, role.call()).await
     }
 
-    /// What our token may do at each path, in the words of Vault.
+    /// The capabilities of our token at each path, in the words of Vault.
     pub async fn capabilities(
         &self,
         paths: &[&str],
@@ -102,8 +102,8 @@ impl Session {
         Ok(held.collect())
     }
 
-    /// The path that reads a secret of KV version 2, where its own leaves `data` out; nothing for
-    /// all else.
+    /// The path that reads a secret of KV version 2, if `path` leaves `data` out; nothing for all
+    /// other paths.
     pub async fn data_path(&self, path: &str) -> Result<Option<String>, Failure> {
         let found = self.resolve(&self.reading(path)).await?.path;
         Ok((found != path).then_some(found))
@@ -137,7 +137,7 @@ impl Session {
         access.ask(&call?).await
     }
 
-    /// A failure at a path, with the capability that is missing where one is.
+    /// A failure at a path, with the missing capability if there is one.
     fn at(&self, path: &str, stop: RequestEnd, writes: bool) -> Failure {
         let read = VaultRead {
             write: writes.then(String::new),
@@ -169,7 +169,7 @@ impl Role {
             .collect()
     }
 
-    /// The request of `vaultrs`, where all of it is of the method `kubernetes`.
+    /// The request type of `vaultrs`, if all fields belong to the `kubernetes` method.
     fn of_kubernetes(&self) -> Option<CreateKubernetesRoleRequest> {
         let mut request = CreateKubernetesRoleRequest::default();
         let (mount, name) = self.path.strip_prefix("auth/")?.split_once("/role/")?;
@@ -209,7 +209,7 @@ impl RoleField {
         }
     }
 
-    /// What Vault answers for a field of this kind.
+    /// Vault's answer for a field of this kind.
     fn as_stored(&self, node: &Node) -> Option<Self> {
         match self {
             Self::Text(_) => text_of(node).map(Self::Text),

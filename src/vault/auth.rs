@@ -1,5 +1,5 @@
-//! Logging in: credentials are read again at each try, and a refusal that says why is believed
-//! after three.
+//! Logging in: credentials are read again at each attempt, and after three refusals with a reason
+//! no more attempt is made.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,42 +20,43 @@ use crate::config::{JwtSource, VaultAuth};
 use crate::disk::{Caller, DiskError, call_at, of_one_generation, read_by, read_credential};
 use crate::net::Call;
 
-/// How often a credential's file is looked for: a pod can start before its volume is filled.
+/// Time between two looks for a credential's file: a pod can start before its volume is filled.
 const FILE_GLANCE: Duration = Duration::from_millis(50);
-/// How long a file system may take to give a file.
+/// How long reading a file may take.
 const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Refusals with a reason: another try helps only against a clock that is ahead or a file just
-/// rotated.
+/// How many refusals with a reason end the login. Another attempt helps only if a clock is ahead or
+/// a file was just rotated.
 const REFUSALS: u32 = 3;
 
-/// Who we are to Vault.
+/// Our identity for Vault.
 pub(super) struct VaultIdentity<'a> {
     pub(super) auth: &'a VaultAuth,
     pub(super) runner: Option<&'a Runner>,
-    /// Whether a wrapped secret id is left as it is.
+    /// Whether a wrapped secret id is left unused.
     pub(super) spends_nothing: bool,
-    /// The secret id that was unwrapped last.
+    /// The last secret id that was unwrapped.
     pub(super) unwrapped: &'a mut Option<Unwrapped>,
 }
 
-/// A secret id that arrived wrapped: the token that wrapped it works only once, and tells it from
-/// the next.
+/// A secret id that arrived wrapped. Its wrapping token works only once; a new token means a new
+/// secret id.
 pub(super) struct Unwrapped {
     wrapping: Credential,
     secret_id: Credential,
 }
 
-/// What shows who we are.
+/// The proof of our identity.
 enum Proof {
-    /// A token that is there already.
+    /// A token that exists already.
     Token(Credential),
-    /// A login, and the secrets in it.
+    /// A login request, and the secrets in it.
     Login(Call, Vec<Credential>),
 }
 
 impl VaultIdentity<'_> {
-    /// A token: from a file, or by a login that is tried until it is granted, refused, or too late.
+    /// A token: from a file, or by a login that is tried until it is granted, refused, or out of
+    /// time.
     pub(super) async fn token(
         mut self,
         link: &ServerLink,
@@ -156,8 +157,8 @@ impl VaultIdentity<'_> {
 }
 
 impl VaultIdentity<'_> {
-    /// Whether the method is mounted at all: said of a login without any credential, a bare refusal
-    /// has one meaning.
+    /// Checks whether the method is mounted: if a login without any credential is refused without a
+    /// reason, it is not.
     async fn ask_for_the_mount(&self, link: &ServerLink) -> Result<(), Cause> {
         let Some(mount) = self.auth.mount() else {
             return Ok(());
@@ -172,8 +173,8 @@ impl VaultIdentity<'_> {
         }
     }
 
-    /// Role id and secret id, or the token that wraps it. What was unwrapped works without its
-    /// file.
+    /// Role id and secret id, or the token that wraps the secret id. An unwrapped secret id works
+    /// without its file.
     async fn ids(
         &self,
         (role_id, secret_id): (&Path, &Path),
@@ -196,7 +197,7 @@ impl VaultIdentity<'_> {
         }
     }
 
-    /// The secret id that a token wraps, unwrapped once. While the next one is no good, the one
+    /// The secret id that a token wraps, unwrapped once. While the next one is unusable, the one
     /// before is used.
     async fn unwrap(
         &mut self,
@@ -233,7 +234,7 @@ impl VaultIdentity<'_> {
         }
     }
 
-    /// Unwraps a secret id that arrived, before its wrapping token ends.
+    /// Unwraps a secret id when it arrives, before its wrapping token ends.
     pub(super) async fn take_up(&mut self, link: &ServerLink) -> Result<(), Cause> {
         if let VaultAuth::AppRole {
             mount,
@@ -272,27 +273,27 @@ fn with_app_role(mount: &str, role_id: Credential, secret_id: Credential) -> Res
     Ok(Proof::Login(call, vec![role_id, secret_id]))
 }
 
-/// What was refused so far.
+/// The refusals so far.
 #[derive(Default)]
 struct Refusals {
     count: u32,
-    /// The login that was refused last, and why.
+    /// The last refused login, and the reason.
     last: Option<(Bytes, String)>,
 }
 
 impl Refusals {
-    /// The refusal that a login would get again: a wrong secret id that is sent again and again
-    /// locks its role.
+    /// The refusal that this login would get again: a wrong secret id that is sent repeatedly locks
+    /// its role.
     fn foreseen(&self, auth: &VaultAuth, body: &Bytes) -> Option<ServerRefusal> {
         let (refused, text) = self.last.as_ref()?;
         let costly = matches!(auth, VaultAuth::AppRole { .. });
         (costly && refused == body).then(|| ServerRefusal::Login { text: text.clone() })
     }
 
-    /// Turns a failed login into what is worth another try, or into the end.
+    /// Decides whether a failed login is worth another attempt.
     fn weigh(&mut self, cause: Cause, body: Bytes) -> Result<Cause, Cause> {
-        // Said of a bad signature and of a revoked JWT, and just so when Vault could not ask the
-        // API server: only time tells which.
+        // Vault gives the same answer for a bad signature, for a revoked JWT, and when it could not
+        // ask the API server: only another attempt shows which it is.
         let bare = is_bare(&cause);
         let Cause::Refusal(
             ServerRefusal::Forbidden { text, .. } | ServerRefusal::Rejected { text, .. },
@@ -315,7 +316,7 @@ impl Refusals {
     }
 }
 
-/// A refusal that says nothing of its reason.
+/// A refusal without a reason.
 fn is_bare(cause: &Cause) -> bool {
     matches!(
         cause,
@@ -323,7 +324,7 @@ fn is_bare(cause: &Cause) -> bool {
     )
 }
 
-/// Whether the answer names a mistake that no other credential mends.
+/// Whether the answer names a mistake that no other credential corrects.
 fn is_about_config(text: &str) -> bool {
     let beginnings = [
         "invalid role name",
@@ -334,7 +335,7 @@ fn is_about_config(text: &str) -> bool {
     beginnings.iter().any(|words| text.starts_with(words))
 }
 
-/// How messages name an identity.
+/// An identity as messages name it.
 pub(super) fn describe(auth: &VaultAuth) -> String {
     match auth {
         VaultAuth::Kubernetes { mount, role, .. } | VaultAuth::Jwt { mount, role, .. } => {
@@ -349,7 +350,7 @@ pub(super) fn describe(auth: &VaultAuth) -> String {
     }
 }
 
-/// Refuses a mount that would lead a login elsewhere.
+/// Refuses a mount whose name would lead a login to another path.
 pub(super) fn check_mount(auth: &VaultAuth) -> Result<(), Setup> {
     match auth.mount() {
         Some(mount) => DataPath::parse(mount).map(|_| ()).map_err(Setup::Mount),
@@ -365,9 +366,9 @@ async fn jwt_of_file(file: &Path, time_limit: Option<Instant>) -> Result<Credent
     Err(unusable(file, "JWT file", "a JWT has three parts joined by dots").into())
 }
 
-/// Two credentials that belong together: a switch of their volume between the two reads would give
-/// halves of two. Each is waited for by itself; then both are read in one call, which is quicker
-/// than the volume switches.
+/// Two credentials that belong together: if their volume is switched between the two reads, they do
+/// not match. Each file is waited for separately; then both are read in one call, which is faster
+/// than a volume switches.
 async fn of_files(
     first: (&Path, &'static str),
     second: (&Path, &'static str),
@@ -394,8 +395,8 @@ async fn of_files(
     Ok((parsed(one, first)?, parsed(two, second)?))
 }
 
-/// The credential in a file. With `time_limit` it waits for the file, and for it to be filled,
-/// until then.
+/// The credential in a file. With `time_limit` it waits until then for the file, and for its
+/// content.
 async fn of_file(
     file: &Path,
     what: &'static str,

@@ -1,8 +1,8 @@
-//! What is kept between the passes of a sidecar: data whose lease is alive, and versions of KV v2
-//! that have not changed.
+//! Data that is kept between the passes of a sidecar: data with a valid lease, and versions of KV
+//! v2 that have not changed.
 //!
-//! Each pass asks here first. So a tick mints no new credentials, a secret that did not change is
-//! not read again, and data whose provider is down stays good for as long as its lease says.
+//! Each pass asks here first. So a pass creates no new credentials, an unchanged secret is not read
+//! again, and data whose provider is down stays valid for as long as its lease.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -19,21 +19,20 @@ use crate::vault::Session;
 
 mod life;
 
-/// However little changes, data is read in full this often: rights may have been taken away
-/// meanwhile.
+/// All data is read in full this often, because rights may have been taken away meanwhile.
 const FULL_READ: Duration = Duration::from_secs(3600);
 
-/// What is kept, by source.
+/// The kept data, by source.
 #[derive(Debug, Default)]
 pub struct LeaseCache {
     kept: Mutex<BTreeMap<VaultRead, Kept>>,
-    /// The one name of what the configuration may spell in several ways.
+    /// The one name for all configured spellings of a read.
     names: Mutex<BTreeMap<VaultRead, VaultRead>>,
-    /// Who asks for a thing: the next finds what that one left.
+    /// Locks of running requests: the next caller finds the result of the first.
     asking: Mutex<BTreeMap<VaultRead, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// Data and what is known of its life.
+/// Data and its lifetime.
 #[derive(Debug, Clone)]
 struct Kept {
     material: Arc<Material>,
@@ -41,7 +40,8 @@ struct Kept {
 }
 
 impl LeaseCache {
-    /// The one name of a read, asked for once: a server that is down must not cost what is kept.
+    /// The one name of a read, asked for once: a server that is down must not make the kept data
+    /// unusable.
     pub async fn named(&self, session: &Session, read: &VaultRead) -> Result<VaultRead, Failure> {
         if let Some(known) = locked(&self.names).get(read) {
             return Ok(known.clone());
@@ -51,7 +51,7 @@ impl LeaseCache {
         Ok(name)
     }
 
-    /// The data of one path: from here while it is good, else from the server.
+    /// The data of one path: from the cache while it is valid, else from the server.
     pub async fn fetch(
         &self,
         session: &Session,
@@ -82,7 +82,7 @@ impl LeaseCache {
         }
     }
 
-    /// When the first of these has to be renewed, replaced or read again.
+    /// When the data of this read must next be renewed, replaced or read again.
     pub fn next(&self, session: &Session, read: &VaultRead, now: Instant) -> Option<Instant> {
         match self.life(read)? {
             Freshness::Ends(ends) if ends.is_orphaned(session.generation()) => Some(now),
@@ -91,8 +91,8 @@ impl LeaseCache {
         }
     }
 
-    /// What was read last, if it ends: a mark by which its successor is known, when it ends, and
-    /// the token that it ends with.
+    /// The data of the last read, if it ends: a reference that identifies it, the time when it
+    /// ends, and the token that it ends with.
     pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
         let name = self.name(read);
         let kept = self.kept();
@@ -105,14 +105,14 @@ impl LeaseCache {
         Some((Arc::downgrade(material), end, token))
     }
 
-    /// Which data is kept: equal as long as it is the same.
+    /// Identifies the kept data: equal as long as the data is the same.
     pub fn version_of(&self, read: &VaultRead) -> Option<usize> {
         let name = self.name(read);
         let kept = self.kept();
         Some(Arc::as_ptr(&kept.get(&name)?.material).addr())
     }
 
-    /// Whether something here ends with the token of a server, or with one older than `generation`.
+    /// Whether data here ends with a token of this server that is older than `older_than`.
     pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
         self.kept().iter().any(|(read, kept)| {
             let token = match &kept.life {
@@ -123,7 +123,7 @@ impl LeaseCache {
         })
     }
 
-    /// Forgets what is no source any more.
+    /// Forgets data of other sources.
     pub fn retain(&self, sources: &[&Source]) {
         let written: Vec<&VaultRead> = sources.iter().filter_map(|source| source.vault()).collect();
         let mut names = locked(&self.names);
@@ -170,17 +170,17 @@ impl LeaseCache {
         Ok(material)
     }
 
-    /// It could not be read: only what ends at a time of its own is good until then.
+    /// The read failed: only data with a known end stays valid until then.
     fn lost(&self, name: &VaultRead) {
         if matches!(self.life(name), Some(Freshness::Ends(_))) {
             return;
         }
         self.kept().remove(name);
-        // What comes back may lie in another mount.
+        // When the secret comes back, it may be in another mount.
         locked(&self.names).retain(|_, known| known != name);
     }
 
-    /// Does what the lease needs now, and gives data that is good either way.
+    /// Does what the lease needs now, and gives valid data in every case.
     async fn prolong(
         &self,
         session: &Session,

@@ -1,4 +1,5 @@
-//! Asking Vault: the transport with our headers, the meaning of answers, and the one retry loop.
+//! Requests to Vault: the transport with our headers, the meaning of answers, and the only retry
+//! loop.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -15,21 +16,22 @@ use crate::process::time_limit::TimeLimit;
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 
-/// Agents and proxies of Vault may demand it: a browser tricked into a request cannot send it.
+/// Agents and proxies of Vault may require it: a browser that was tricked into a request cannot
+/// send it.
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 
-/// The way to one server and namespace until a deadline.
+/// The connection to one server and namespace until a deadline.
 pub(super) struct ServerLink {
     server: String,
     transport: Transport,
     headers: HeaderMap,
     time_limit: TimeLimit,
-    /// Whether what others have still to put right is waited for.
+    /// Whether to wait for things that others must still correct.
     waits: bool,
 }
 
 impl ServerLink {
-    /// Opens nothing yet; says what of the configuration cannot be used.
+    /// Opens nothing yet; reports what in the configuration cannot be used.
     pub(super) fn new(server: &VaultServer, time_limit: TimeLimit) -> Result<Self, Cause> {
         let trust = Trust {
             ca_file: server.ca_file.clone(),
@@ -57,33 +59,32 @@ impl ServerLink {
         self.time_limit.deadline()
     }
 
-    /// From now on others may still have to put something right: a credential's file, a
-    /// certificate.
+    /// From now on others may still have to correct something: a credential's file, a certificate.
     pub(super) fn wait_for_others(&mut self) {
         self.waits = true;
     }
 
-    /// Whether what others have still to put right is waited for.
+    /// Whether to wait for things that others must still correct.
     pub(super) fn waits(&self) -> bool {
         self.waits
     }
 
-    /// Whether somebody asks again later.
+    /// Whether there will be another attempt later.
     pub(super) fn stays(&self) -> bool {
         self.time_limit.stays()
     }
 
-    /// Counts the tries of one request.
+    /// Counts the attempts of one request.
     pub(super) fn pace(&self) -> Pace {
         Pace::new(&self.server, self.time_limit, self.waits)
     }
 
-    /// A login was granted or not.
+    /// Counts a login, granted or refused.
     pub(super) fn logged_in(&self, well: bool) {
         counters::VAULT_LOGGED_IN.set(&self.server, well);
     }
 
-    /// Asks once. `secrets` are those in the body: a server may echo them.
+    /// Sends a request once. `secrets` are those in the body: a server may echo them.
     pub(super) async fn once(
         &self,
         call: &Call,
@@ -93,7 +94,7 @@ impl ServerLink {
         self.once_by(self.deadline(), call, token, secrets).await
     }
 
-    /// Asks once, with another end of waiting.
+    /// Sends a request once, with another deadline.
     pub(super) async fn once_by(
         &self,
         limit: Instant,
@@ -112,7 +113,7 @@ impl ServerLink {
         if reply.is_err() {
             counters::VAULT_ERRORS.count();
         }
-        // One that refuses works.
+        // A server that refuses is working.
         let down = reply.as_ref().is_err_and(Cause::is_passing);
         counters::VAULT_UP.set(&self.server, !down);
         for warning in reply.iter().flat_map(|reply| &reply.warnings) {
@@ -151,7 +152,7 @@ impl ServerLink {
         }
     }
 
-    /// Asks until there is an answer that will not change by waiting.
+    /// Repeats a request until the answer will not change by waiting.
     pub(super) async fn persist(&self, call: &Call, token: &Token) -> Result<Reply, Cause> {
         let mut pace = self.pace();
         loop {

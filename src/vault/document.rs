@@ -1,7 +1,7 @@
-//! JSON of an answer as a [`Node`]: numbers keep their spelling, order is kept, and text goes from
-//! the body straight into memory that is wiped. Read by hand, because `serde_json` unescapes into a
-//! buffer of its own and turns numbers into floats; what is read here it has found to be well
-//! formed.
+//! The JSON of an answer as a [`Node`]: numbers keep their spelling, order is kept, and text goes
+//! from the body directly into memory that is wiped. This parser exists because `serde_json`
+//! unescapes into a buffer that is not wiped and turns numbers into floats. `serde_json` has
+//! checked the text before.
 
 use std::collections::HashSet;
 
@@ -13,13 +13,13 @@ use super::reasons::OverLimit;
 use crate::base::coding::hex;
 use crate::base::material::{Node, SecretBytes};
 
-/// Levels of lists and mappings that an answer may have.
+/// The deepest nesting of lists and mappings in an answer.
 const DEPTH: usize = 64;
 
-/// Values that an answer may have: a value of two bytes takes fifty in a tree.
+/// The most values in an answer: a value of two bytes takes fifty bytes in a tree.
 const VALUES: usize = 100_000;
 
-/// The tree of a JSON value that lies `above` levels deep in its document.
+/// The tree of a JSON value that is `above` levels deep in its document.
 pub(super) fn node(json: &RawValue, above: usize) -> Result<Node, Cause> {
     let mut reader = Reader {
         rest: json.get(),
@@ -28,10 +28,10 @@ pub(super) fn node(json: &RawValue, above: usize) -> Result<Node, Cause> {
     reader.value(above)
 }
 
-/// What is still to be read.
+/// The rest of the text.
 struct Reader<'a> {
     rest: &'a str,
-    /// How many more values are taken in.
+    /// How many more values are accepted.
     room: usize,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         Ok(Node::List(items))
     }
 
-    /// Steps over what stands before the next item, or over the end.
+    /// Skips the text before the next item, or the end.
     fn another(&mut self, open: u8, close: u8) -> Result<bool, Cause> {
         if self.take(open) {
             return Ok(!self.take(close));
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
         self.rest.bytes().next()
@@ -137,10 +137,10 @@ fn malformed() -> Cause {
     Cause::not_vault("malformed JSON")
 }
 
-/// The bytes that a JSON string means; nothing for half a surrogate pair.
+/// The bytes of a JSON string; nothing if it has half a surrogate pair.
 fn unescape(literal: &str) -> Option<SecretBytes> {
     let mut rest = literal.strip_prefix('"')?.strip_suffix('"')?;
-    // No escape is shorter than what it means, so this never grows.
+    // No escape is shorter than its character, so this never grows.
     let mut bytes = Zeroizing::new(Vec::with_capacity(rest.len()));
     while let Some(at) = rest.find('\\') {
         bytes.extend_from_slice(&rest.as_bytes()[..at]);
@@ -153,7 +153,7 @@ fn unescape(literal: &str) -> Option<SecretBytes> {
     Some(SecretBytes::from(bytes))
 }
 
-/// What an escape after its backslash means, and how long it is.
+/// The character of an escape after its backslash, and the length of the escape.
 fn escape(text: &str) -> Option<(char, usize)> {
     let plain = match text.as_bytes().first()? {
         b'b' => '\u{8}',

@@ -1,7 +1,7 @@
-//! Requests as endpoints: those of `vaultrs` where it has one, and ours for what it lacks.
+//! Requests as endpoints: from `vaultrs` if it has them, and ours for the others.
 //!
-//! Logins are ours although `vaultrs` has them: its types keep the JWT in a plain `String` and
-//! serialize it through another.
+//! Logins are ours although `vaultrs` has them: its types keep the JWT in a plain `String` and copy
+//! it once more during serialization.
 
 use bytes::Bytes;
 use http::Uri;
@@ -14,11 +14,11 @@ use zeroize::Zeroizing;
 use super::error::Cause;
 use crate::net::{Call, NetError};
 
-/// A stand-in for the server while a URL is built: only its path is used.
+/// A placeholder for the server while a URL is built: only its path is used.
 const ANYWHERE: &str = "http://vault/";
 
 impl Call {
-    /// The request of an endpoint, its body in memory that is wiped.
+    /// The request of an endpoint, with its body in memory that is wiped.
     pub(super) fn of(endpoint: &impl Endpoint) -> Result<Self, Cause> {
         let unusable = || NetError::Address {
             address: endpoint.path().trim().to_owned(),
@@ -26,7 +26,8 @@ impl Call {
         };
         let request = endpoint.request(ANYWHERE).map_err(|_| unusable())?;
         let (head, body) = request.into_parts();
-        // An endpoint whose query is empty leaves its `?` behind; one in a path would be encoded.
+        // An endpoint with an empty query leaves a `?` at the end; a `?` in a path would be
+        // encoded.
         let target = format!("/v1{}", beneath_host(&head.uri).trim_end_matches('?'));
         Ok(Self {
             method: head.method,
@@ -41,7 +42,7 @@ fn beneath_host(uri: &Uri) -> &str {
         .map_or("/", http::uri::PathAndQuery::as_str)
 }
 
-/// A request that `vaultrs` does not know.
+/// A request that `vaultrs` does not have.
 pub(super) struct Own {
     method: RequestMethod,
     path: String,
@@ -58,7 +59,7 @@ impl Own {
         }
     }
 
-    /// A write to any path. Without a body it asks for an action.
+    /// A write to any path. Without a body it requests an action.
     pub(super) fn write(path: &str, body: &[u8]) -> Self {
         Self {
             method: RequestMethod::POST,
@@ -67,15 +68,15 @@ impl Own {
         }
     }
 
-    /// Which mount a path lies in. Needs no right but some right beneath that mount.
+    /// Asks which mount a path is in. Any right beneath that mount is enough.
     pub(super) fn mount_of(path: &str) -> Self {
         Self::read(&format!("sys/internal/ui/mounts/{path}"))
     }
 
     /// A login at a mount of an auth method.
     pub(super) fn login(mount: &str, body: &impl Serialize) -> Self {
-        // The buffer has its final size at once: one that grows leaves a copy of the credential
-        // behind.
+        // The buffer has its final size at once: a growing buffer would leave a copy of the
+        // credential behind.
         let mut json = Zeroizing::new(Vec::with_capacity(json_size(body)));
         serde_json::to_writer(&mut *json, body).expect("strings always serialize into memory");
         Self {
@@ -103,21 +104,21 @@ impl Endpoint for Own {
     }
 }
 
-/// What the kubernetes and jwt methods take.
+/// The body for the kubernetes and jwt methods.
 #[derive(Serialize)]
 pub(super) struct JwtBody<'a> {
     pub(super) role: &'a str,
     pub(super) jwt: &'a str,
 }
 
-/// What the approle method takes.
+/// The body for the approle method.
 #[derive(Serialize)]
 pub(super) struct AppRoleBody<'a> {
     pub(super) role_id: &'a str,
     pub(super) secret_id: &'a str,
 }
 
-/// How many bytes a body takes, found without keeping any of them.
+/// The size of a body in bytes, computed without keeping any of them.
 fn json_size(body: &impl Serialize) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {

@@ -1,7 +1,7 @@
-//! The envelope of every answer, taken apart without a copy that is not wiped, and the meaning of
-//! its status.
+//! Parses the envelope of every answer without a copy that is not wiped, and decides what the
+//! status means.
 //!
-//! Our own, because the one of `vaultrs` throws leases away and its errors carry whole bodies.
+//! The types of `vaultrs` are not used: they drop leases, and their errors contain whole bodies.
 
 use std::time::Duration;
 
@@ -19,22 +19,22 @@ use crate::base::redact::without_secrets;
 use crate::net::Answer;
 use crate::process::time_limit::retry::retry_after;
 
-/// An answer that Vault gave to a request it accepted.
+/// An answer to a request that Vault accepted.
 #[derive(Debug)]
 pub(super) struct Reply {
-    /// What was asked for; `Null` where there is nothing.
+    /// The data; `Null` if there is none.
     pub(super) data: Node,
-    /// A token, where the answer brings one.
+    /// The token in the answer, if there is one.
     pub(super) auth: Node,
     /// Set when the data ends with a lease.
     pub(super) lease: Option<Lease>,
-    /// Said even of data without a lease: KV v1 does, KV v2 does not.
+    /// Sent even for data without a lease: by KV v1, but not by KV v2.
     pub(super) lease_seconds: u64,
-    /// Already fit to be shown.
+    /// Safe to show.
     pub(super) warnings: Vec<String>,
 }
 
-/// The envelope as sent. Values stay unparsed, in the body.
+/// The envelope as sent. Values stay unparsed in the body.
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(default)]
@@ -55,7 +55,7 @@ struct Wire<'a> {
     errors: Option<&'a RawValue>,
 }
 
-/// What an answer means. `secrets` are those we sent: a server may echo them.
+/// The meaning of an answer. `secrets` are those that we sent: a server may echo them.
 pub(super) fn judge(answer: &Answer, secrets: &[&str]) -> Result<Reply, Cause> {
     let status = answer.status;
     let wire = parse(&answer.body);
@@ -75,12 +75,12 @@ pub(super) fn judge(answer: &Answer, secrets: &[&str]) -> Result<Reply, Cause> {
 }
 
 fn parse(body: &[u8]) -> Result<Wire<'_>, &'static str> {
-    // The parser's own messages quote what they stumble over, so none is passed on.
+    // The parser's messages quote the text, so they are not passed on.
     let text = std::str::from_utf8(body).map_err(|_| "no UTF-8")?;
     if text.trim().is_empty() {
         return Err("empty");
     }
-    // A list would be taken for the fields in their order.
+    // Otherwise a list would be read as the fields in their order.
     if !text.trim_start().starts_with('{') {
         return Err("no JSON of its form");
     }
@@ -120,7 +120,7 @@ impl Reply {
             warnings,
             errors: _,
         } = wire;
-        // Data and auth lie one level deep in the answer.
+        // Data and auth are one level deep in the answer.
         let tree =
             |json: Option<&RawValue>| json.map_or(Ok(Node::Null), |json| document::node(json, 1));
         let unclear = || Cause::not_vault("no JSON of its form");
@@ -146,7 +146,7 @@ impl Reply {
     }
 }
 
-/// Why Vault did not do what was asked: the table of statuses, row by row.
+/// Why Vault refused: the table of statuses, row by row.
 fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str]) -> Cause {
     let raw = match texts(wire.errors) {
         Ok(errors) => errors.join("; "),
@@ -176,7 +176,7 @@ fn refusal(status: StatusCode, answer: &Answer, wire: &Wire<'_>, secrets: &[&str
             Outage::NoLeader.into()
         }
         StatusCode::BAD_REQUEST if said("lease not found") => Absence::Lease.into(),
-        // A KV engine that is being upgraded to v2 says so with a 400.
+        // A KV engine answers 400 while it is being upgraded to v2.
         StatusCode::BAD_REQUEST if said("Upgrading from non-versioned") => server(answer, text()),
         StatusCode::PRECONDITION_FAILED => server(answer, text()),
         status if status.is_server_error() => server(answer, text()),
@@ -212,7 +212,7 @@ fn texts(json: Option<&RawValue>) -> Result<Vec<String>, Cause> {
     }
 }
 
-/// A reason without the decoration of the library that lists several.
+/// A reason without the prefixes of the library that lists several.
 fn plain(text: &str) -> &str {
     text.trim()
         .trim_start_matches("1 error occurred:")
@@ -225,13 +225,13 @@ fn busy(answer: &Answer) -> Cause {
     Outage::Busy { wait }.into()
 }
 
-/// How long the server wants us to wait.
+/// The wait that the server asks for.
 pub(super) fn asked(answer: &Answer) -> Option<Duration> {
     let value = answer.retry_after.as_deref()?;
     retry_after(value, Timestamp::now())
 }
 
-/// Which kind of absence a 404 tells; nothing where it tells another story.
+/// The kind of absence behind a 404; nothing if the 404 means something else.
 fn not_found(wire: &Wire<'_>, errors: &str) -> Option<Cause> {
     let data = wire.data.and_then(|data| document::node(data, 1).ok());
     if let Some(state) = data.as_ref().and_then(version_state) {
@@ -250,7 +250,7 @@ fn not_found(wire: &Wire<'_>, errors: &str) -> Option<Cause> {
     errors.is_empty().then(|| Absence::Nothing.into())
 }
 
-/// What KV v2 says of a version whose data is gone.
+/// The state of a KV v2 version whose data is gone.
 pub(super) fn version_state(data: &Node) -> Option<Cause> {
     let metadata = data.entry("metadata")?;
     let word = |name| {
@@ -265,7 +265,7 @@ pub(super) fn version_state(data: &Node) -> Option<Cause> {
     Some(Absence::Deleted { at, version }.into())
 }
 
-/// Times and version numbers are short; nothing longer is shown.
+/// Times and version numbers are short; longer text is not shown.
 fn redact_word(text: &str) -> String {
     let short = text.len() <= 40
         && text

@@ -1,9 +1,8 @@
-//! What goes wrong with Vault: a [`VaultError`] names server, step and object, its [`Cause`] says
-//! why and decides the class.
+//! Errors of Vault: a [`VaultError`] names server, step and object; its [`Cause`] gives the reason
+//! and decides the class.
 //!
-//! Invariant: nothing here holds a body, a header or an error of a library that may quote one.
-//! Texts of the server are in here only after
-//! [`without_secrets`](crate::base::redact::without_secrets).
+//! Invariant: no error holds a body, a header or an error of a library that may quote one. Texts of
+//! the server are kept only after [`without_secrets`](crate::base::redact::without_secrets).
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::base::failure::{Class, Fault};
 use crate::disk::DiskError;
 use crate::net::NetError;
 
-/// A failure as the caller of a session gets it.
+/// A failure for the caller of a session.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum VaultError {
     #[error("vault `{server}`: cannot read `{path}`")]
@@ -30,7 +29,7 @@ pub(super) enum VaultError {
     #[error("vault `{server}`: cannot log in{}", with(identity.as_deref()))]
     Login {
         server: String,
-        /// Role and mount, or the file of a token, unless the source names it.
+        /// Role and mount, or the file of a token; nothing if the source names it.
         identity: Option<String>,
         source: Cause,
     },
@@ -75,12 +74,12 @@ impl Fault for VaultError {
     }
 }
 
-/// Where a request ended that did not succeed.
+/// The step in which a request failed.
 #[derive(Debug, Clone)]
 pub(super) enum RequestEnd {
-    /// No token could be had.
+    /// The login failed.
     Login(Cause),
-    /// With a token, nothing was read.
+    /// The request with a token failed.
     Read(Cause),
 }
 
@@ -90,8 +89,7 @@ impl<C: Into<Cause>> From<C> for RequestEnd {
     }
 }
 
-/// Why a request, an answer or a login is no good. The kinds differ in what they mean for retry and
-/// exit code.
+/// Why a request, an answer or a login failed. The kinds differ in retry and exit code.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Cause {
     #[error(transparent)]
@@ -139,7 +137,7 @@ impl From<NetError> for Cause {
 }
 
 impl Cause {
-    /// What [`Outage::NotVault`] says of one answer.
+    /// An [`Outage::NotVault`] for this answer.
     pub(super) fn not_vault(what: impl Into<String>) -> Self {
         Self::Trouble(Outage::NotVault { what: what.into() })
     }
@@ -159,7 +157,7 @@ impl Cause {
         }
     }
 
-    /// Whether it is about the server as a whole, or about what it has: then its address counts.
+    /// Whether the cause is the server as a whole: then its address in the configuration matters.
     pub(super) fn is_of_the_server(&self) -> bool {
         match self {
             Self::Net(_) | Self::Trouble(_) | Self::Absence(_) => true,
@@ -172,7 +170,7 @@ impl Cause {
         }
     }
 
-    /// Whether the server takes our credentials for no good ones.
+    /// Whether the server rejects our credentials.
     pub(super) fn is_refused_login(&self) -> bool {
         match self {
             Self::Refusal(refusal) => matches!(refusal, ServerRefusal::Login { .. }),
@@ -187,12 +185,12 @@ impl Cause {
         }
     }
 
-    /// Whether it passes only when somebody puts something right.
+    /// Whether the error stays until somebody corrects something.
     pub(super) fn is_mistake(&self) -> bool {
         matches!(self, Self::Net(error) if error.is_mistake())
     }
 
-    /// How long the server asked us to wait.
+    /// The wait that the server asked for.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         match self {
             Self::Trouble(Outage::Busy { wait } | Outage::Server { wait, .. }) => *wait,
@@ -208,7 +206,7 @@ impl Cause {
         }
     }
 
-    /// The class when a read ends with this.
+    /// The class if a read fails with this cause.
     pub(super) fn class(&self) -> Class {
         match self {
             Self::Setup(setup) => setup.class(),
@@ -223,14 +221,14 @@ impl Cause {
         }
     }
 
-    /// The class when a login ends with this.
+    /// The class if a login fails with this cause.
     fn login_class(&self) -> Class {
         match self {
-            // Whatever a server says no to is then a refused login.
+            // Every refusal of a server is then a refused login.
             Self::Refusal(_) | Self::Absence(_) | Self::Misuse(_) => Class::Denied,
-            // A credential's file that does not come.
+            // The file of a credential is missing.
             Self::File(error) if error.absent() => Class::Denied,
-            // Every node says so until the auth method is configured.
+            // Every node answers 500 until the auth method is configured.
             Self::Trouble(Outage::Server { status: 500, .. }) => Class::Denied,
             Self::Spent { last, .. } => last.login_class(),
             Self::Setup(_) | Self::File(_) | Self::Net(_) | Self::Trouble(_) | Self::Limit(_) => {
@@ -240,7 +238,7 @@ impl Cause {
     }
 
     /// A definitive 404 of the secret itself. A missing mount or namespace is more likely a mistake
-    /// than an absence.
+    /// than a deleted secret.
     fn absent(&self) -> bool {
         match self {
             Self::Absence(absence) => absence.is_of_the_secret(),
@@ -255,7 +253,7 @@ impl Cause {
         }
     }
 
-    /// What to do when a login ends with this.
+    /// What to do if a login fails with this cause.
     fn login_hint(&self) -> Option<String> {
         let is_missing = matches!(self, Self::File(error) if error.absent());
         let hint = "put the credential there, or check the volume (`keyferry init` alone waits \

@@ -1,11 +1,10 @@
-//! Reading a path that may or may not lie in a KV engine, with as few requests as are needed to be
-//! right.
+//! Reads a path that may or may not be in a KV engine, with as few requests as possible.
 //!
-//! `mount/data/key` is asked for as it is written: an answer that has exactly the form of KV v2
-//! *and* no duration cannot come from KV v1, which always tells one for two fields of those names.
-//! So the usual read is one request. Whatever else comes back, and every other path, is settled by
-//! asking which mount the path lies in; but what was written with its `/v1/` names a request, and
-//! that one is made.
+//! `mount/data/key` is requested as written. If the answer has exactly the form of KV v2 *and* no
+//! duration, it cannot come from KV v1, which always sends a duration with two fields of those
+//! names. So the usual read is one request. For any other answer, and for every other path, the
+//! server is asked which mount the path is in. But a path that was written with its `/v1/` is an
+//! exact request, and only that request is made.
 
 use vaultrs::api::kv1::requests::GetSecretRequest;
 use vaultrs::api::kv2::requests::ReadSecretRequest;
@@ -21,19 +20,19 @@ use super::span::{seconds_in, until_rotation};
 use crate::base::material::{Lease, Material, Node};
 use crate::net::Call;
 
-/// What came of asking for a path.
+/// The result of a request for a path.
 type Outcome = Result<Reply, RequestEnd>;
 
-/// A path, and how it is to be read.
+/// A path, and how to read it.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) path: &'a DataPath,
-    /// Asked for as it is written, whatever it lies in.
+    /// Requested as written, whatever engine it is in.
     pub(super) exact: bool,
     pub(super) version: Option<u64>,
 }
 
-/// Reads a path, at a version where one is given.
+/// Reads a path, at the version if one is given.
 pub(super) async fn read(
     access: &SharedLogin,
     mounts: &Mounts,
@@ -85,8 +84,8 @@ pub(super) async fn read(
     }
 }
 
-/// The path by which a secret of KV v2 is read, where its own path leaves `data` out; nothing for
-/// every other path.
+/// The path that reads a secret of KV v2, if its own path leaves `data` out; nothing for every
+/// other path.
 pub(super) async fn data_path(
     access: &SharedLogin,
     mounts: &Mounts,
@@ -100,7 +99,7 @@ pub(super) async fn data_path(
     Ok(secret.map(|at| at.data_path()))
 }
 
-/// Writes to a path that answers data.
+/// Writes to a path that answers with data.
 pub(super) async fn write(
     access: &SharedLogin,
     path: &DataPath,
@@ -148,8 +147,8 @@ fn of_path(mount: Option<Mount>, path: &DataPath) -> Result<Call, Cause> {
     }
 }
 
-/// The secret that a path names, with its `data` or without, if it lies in a KV v2 mount. What it
-/// says of a secret (`metadata`, `subkeys`) is none.
+/// The secret that a path names, with `data` or without, if it is in a KV v2 mount. Paths of
+/// `metadata` and `subkeys` name no secret.
 pub(super) fn secret(mount: Option<&Mount>, path: &DataPath) -> Result<Option<KvPath>, Cause> {
     let Some(Mount {
         path: mount,
@@ -171,7 +170,7 @@ pub(super) fn secret(mount: Option<&Mount>, path: &DataPath) -> Result<Option<Kv
     }))
 }
 
-/// Whether an answer to `mount/data/key` means the same whatever is mounted there.
+/// Whether an answer to `mount/data/key` means the same with every engine.
 fn is_settled(outcome: &Outcome) -> bool {
     match outcome {
         Ok(reply) => is_versioned(reply),
@@ -184,7 +183,7 @@ fn is_settled(outcome: &Outcome) -> bool {
     }
 }
 
-/// Whether an answer can only be one of KV v2.
+/// Whether an answer can only come from KV v2.
 fn is_versioned(reply: &Reply) -> bool {
     let Node::Map(entries) = &reply.data else {
         return false;
@@ -200,7 +199,7 @@ fn is_versioned(reply: &Reply) -> bool {
         && reply.lease_seconds == 0
 }
 
-/// The data of a KV v2 answer. `null` is never taken for empty data.
+/// The data of a KV v2 answer. `null` is never read as empty data.
 fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
     if !is_versioned(&reply) {
         return Err(version_state(&reply.data)
@@ -226,7 +225,7 @@ fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
     })
 }
 
-/// The data of any other answer: of the engine, or a token that the path makes.
+/// The data of any other answer: of the engine, or a token that the path creates.
 fn any(reply: Reply) -> Result<Material, Cause> {
     let Reply {
         data,
@@ -237,7 +236,7 @@ fn any(reply: Reply) -> Result<Material, Cause> {
     } = reply;
     match (data, auth) {
         (data @ Node::Map(_), _) => Ok(Material {
-            // Said of what has no lease, a duration is that of KV v1, whose fields are anybody's.
+            // A duration without a lease comes from KV v1, whose fields can have any meaning.
             rotates_in: until_rotation(&data).filter(|_| lease.is_none() && lease_seconds == 0),
             lease,
             ..Material::of(data)
@@ -250,7 +249,7 @@ fn any(reply: Reply) -> Result<Material, Cause> {
     }
 }
 
-/// A token made with ours ends with ours, just as a lease does.
+/// A token that was created with ours ends with ours, just as a lease does.
 fn lease_of_token(auth: &Node) -> Lease {
     let accessor = auth.entry("accessor").and_then(Node::leaf);
     let accessor = accessor.and_then(|id| id.expose_str().map(str::to_owned));
@@ -261,7 +260,7 @@ fn lease_of_token(auth: &Node) -> Lease {
     }
 }
 
-/// A refusal in the words of the place that was asked for, which is the one a policy must name.
+/// A refusal that names the requested path, which is also the path for a policy.
 fn explain(
     stop: RequestEnd,
     access: &SharedLogin,
@@ -279,14 +278,14 @@ fn explain(
     }
 }
 
-/// What was asked for, and whether its mount is known to be there.
+/// The requested path, and whether its mount is known to exist.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     path: &'a str,
     mount_known: bool,
 }
 
-/// A refusal at a path that is not of a secrets engine.
+/// A refusal at a path outside the secrets engines.
 pub(super) fn refused(access: &SharedLogin, writes: bool, path: &str) -> RequestEnd {
     let place = Place {
         path,

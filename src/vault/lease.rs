@@ -1,4 +1,4 @@
-//! More time for leased data.
+//! Renewal of leased data.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use crate::base::counters;
 use crate::base::failure::Failure;
 use crate::net::Call;
 
-/// What came of asking for more time.
+/// The result of a renewal.
 #[derive(Debug)]
 pub enum Renewal {
-    /// It was granted, from now on.
+    /// It was granted; the time counts from now.
     Granted {
-        /// How much.
+        /// For how long.
         span: Duration,
-        /// Whether more can be asked for later.
+        /// Whether another renewal is possible later.
         renewable: bool,
     },
-    /// Not now; another try may do.
+    /// It failed now; another attempt may succeed.
     Later(Failure),
-    /// Never: other data must be had before this ends.
+    /// It will never succeed: the data must be replaced before it ends.
     Refused(Failure),
-    /// The lease is no more: other data must be had at once.
+    /// The lease does not exist any more: the data must be replaced at once.
     Gone(Failure),
 }
 
 impl Session {
-    /// Asks for more time for a lease.
+    /// Renews a lease.
     pub async fn renew_lease(&self, id: &str) -> Renewal {
         let failure = |cause: Cause| {
             let what = format!("vault `{}`: cannot renew a lease", self.server);
@@ -56,7 +56,7 @@ impl Session {
         let body = Zeroizing::new(serde_json::json!({"lease_id": id}).to_string());
         let call = Call::of(&Own::write("sys/leases/renew", body.as_bytes()))?;
         let token = access.token().await?;
-        // Not through `ask`: a refusal is the lease's, and no reason to look for another token.
+        // Not through `ask`: a refusal here is about the lease, and no reason for another token.
         let reply = access.link.once(&call, Some(&token), &[]).await?;
         counters::VAULT_RENEWALS.count();
         Ok(Renewal::Granted {

@@ -1,5 +1,5 @@
-//! A client for Vault and OpenBao: our own envelope and errors over `net`, under the endpoint types
-//! types of `vaultrs`.
+//! A client for Vault and OpenBao: our own envelope and errors over `net`, with the endpoint types
+//! of `vaultrs`.
 //!
 //! ```text
 //! Session ─► kv (meaning of path) ─► access (one token) ─► client (retries) ─► net
@@ -61,12 +61,12 @@ use crate::process::time_limit::TimeLimit;
 pub struct Session {
     server: String,
     spec: VaultServer,
-    /// Where address and identity were written.
+    /// Where the configuration sets the address and the identity.
     places: [Location; 2],
     access: Result<SharedLogin, Cause>,
     mounts: Mounts,
     refused: Refused,
-    /// How many deliveries hold leased data of ours.
+    /// Number of deliveries that hold leased data of this session.
     leases: AtomicUsize,
 }
 
@@ -101,12 +101,12 @@ impl Session {
         }
     }
 
-    /// Who we are there.
+    /// The identity that we use there.
     pub fn auth(&self) -> &VaultAuth {
         &self.spec.auth
     }
 
-    /// Whether the other is configured alike, wherever that was written.
+    /// Whether another session has the same settings, wherever they were written.
     pub fn is_like(&self, other: &Self) -> bool {
         self.spec == other.spec
     }
@@ -118,21 +118,21 @@ impl Session {
         self
     }
 
-    /// Lets credentials' files, and a certificate that is trusted, come late.
+    /// Lets credentials' files and a trusted certificate come late.
     pub fn wait_for_files(&mut self) {
         if let Ok(access) = &mut self.access {
             access.link.wait_for_others();
         }
     }
 
-    /// Leaves a wrapped secret id as it is: whoever only looks must not spend it.
+    /// Leaves a wrapped secret id unused: a mode that only looks must not use it up.
     pub fn spend_nothing(&mut self) {
         if let Ok(access) = &mut self.access {
             access.spend_nothing();
         }
     }
 
-    /// The same read by the one name that all spellings of its path have.
+    /// The same read with the one name for all spellings of its path.
     pub async fn resolve(&self, read: &VaultRead) -> Result<VaultRead, Failure> {
         if read.write.is_some() || read.exact {
             return Ok(read.clone());
@@ -149,7 +149,7 @@ impl Session {
         })
     }
 
-    /// Reads (or, with `write`, writes) one path and gives its data.
+    /// Reads one path (or, with `write`, writes to it) and gives its data.
     pub async fn read(&self, read: &VaultRead) -> Result<Material, Failure> {
         let material = self
             .fetch(read)
@@ -166,7 +166,7 @@ impl Session {
         Ok(material)
     }
 
-    /// Writes what a transit engine decrypts, and gives the bytes that it answers.
+    /// Lets a transit engine decrypt, and gives the plain bytes.
     pub async fn decrypt(&self, request: &VaultRead) -> Result<SecretBytes, Failure> {
         let answer = self.fetch(request).await.map_err(|stop| {
             let is_no = matches!(
@@ -175,7 +175,7 @@ impl Session {
             );
             let failure = self.failure(stop, request);
             match is_no {
-                // It has no such key, or another one.
+                // The server does not have this key, or has another one of this name.
                 true => Failure {
                     class: Class::Undecryptable,
                     ..failure
@@ -216,13 +216,12 @@ impl Session {
             Some(body) => kv::write(access, path, body).await,
             None => kv::read(access, &self.mounts, question).await,
         }?;
-        // Refused here, so that nobody keeps it.
+        // Refused here, so that the data is not kept.
         memory::check().map_err(|full| Cause::from(OverLimit::from(full)))?;
         Ok(material)
     }
 
-    /// What a stop means to who asked: the hint tells the place in the configuration that it is
-    /// about.
+    /// The failure of a read; its hint names the place in the configuration that must be checked.
     fn failure(&self, stop: RequestEnd, read: &VaultRead) -> Failure {
         let login = matches!(stop, RequestEnd::Login(_));
         let (RequestEnd::Login(cause) | RequestEnd::Read(cause)) = &stop;
@@ -238,7 +237,7 @@ impl Session {
         }
         let [address_at, auth_at] = &self.places;
         let place = match (of_the_server, login) {
-            // It may hold a password, so only its place is told.
+            // The address may contain a password, so only its place is shown.
             (true, _) => Some(format!("`address` is at {address_at}")),
             (false, true) => Some(format!("`auth` is at {auth_at}")),
             (false, false) => None,
@@ -252,7 +251,7 @@ impl Session {
 
     fn name(&self, stop: RequestEnd, read: &VaultRead) -> VaultError {
         let server = self.server.clone();
-        // A path that was refused may hold what must not reach a terminal.
+        // A refused path may contain characters that must not reach a terminal.
         let path = match read.path.contains(char::is_control) {
             true => read.path.escape_debug().to_string(),
             false => read.path.clone(),
@@ -278,7 +277,8 @@ impl Session {
         }
     }
 
-    /// Which token reads use now: data that ends with a token is read again when this grows.
+    /// The number of the present token: data that ends with its token is read again when this
+    /// grows.
     pub fn generation(&self) -> u64 {
         match &self.access {
             Ok(access) => *access.generations.borrow(),
@@ -292,11 +292,11 @@ impl Session {
             return std::future::pending().await;
         };
         let mut generations = access.generations.subscribe();
-        // The sender lives as long as we do.
+        // The sender lives as long as this session.
         let _ = generations.wait_for(|now| *now > after).await;
     }
 
-    /// Keeps the token alive, for ever. `leased` says whether delivered data ends with it.
+    /// Keeps the token valid, for ever. `leased` says whether delivered data ends with it.
     pub async fn tend(&self, leased: impl Fn() -> bool) {
         match &self.access {
             Ok(access) => access.tend(leased).await,
@@ -304,21 +304,21 @@ impl Session {
         }
     }
 
-    /// A file that shows who we are changed.
+    /// A file of our credentials changed.
     pub async fn credential_changed(&self, leased: bool) {
         if let Ok(access) = &self.access {
             access.credential_changed(leased).await;
         }
     }
 
-    /// Gives back tokens that were replaced, once nothing depends on them.
+    /// Gives back replaced tokens once nothing depends on them.
     pub async fn give_back_replaced(&self) {
         if let Ok(access) = &self.access {
             access.give_back_replaced().await;
         }
     }
 
-    /// The newest version of a KV v2 secret; nothing where only a full read can tell.
+    /// The newest version of a KV v2 secret; nothing if only a full read can tell.
     pub async fn version(&self, read: &VaultRead) -> Result<Option<NewestVersion>, Failure> {
         let asked = async {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
@@ -328,8 +328,8 @@ impl Session {
         asked.await.map_err(|stop| self.failure(stop, read))
     }
 
-    /// All versions that the metadata of a secret knows, the newest first; nothing for what is no
-    /// secret of KV v2.
+    /// All versions in the metadata of a secret, the newest first; nothing for a path that is not
+    /// in KV v2.
     pub async fn versions(&self, read: &VaultRead) -> Result<Option<Vec<Known>>, Failure> {
         let asked = async {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
@@ -339,12 +339,12 @@ impl Session {
         asked.await.map_err(|stop| self.failure(stop, read))
     }
 
-    /// Leased data is being delivered: the token must outlive us.
+    /// Leased data is being delivered: the token must outlive this process.
     pub fn outlive(&self) {
         self.leases.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// It was not delivered after all.
+    /// The data was not delivered after all.
     pub fn let_go(&self) {
         self.leases.fetch_sub(1, Ordering::Relaxed);
     }

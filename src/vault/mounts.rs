@@ -1,7 +1,7 @@
-//! Which engine a path lies in, asked once per mount.
+//! Which engine a path is in; the server is asked once per mount.
 //!
-//! No mount lies within another, so a known mount answers for every path beneath it. The question
-//! (`sys/internal/ui/mounts/PATH`) needs no right of its own: any right beneath the mount will do.
+//! No mount is inside another, so a known mount answers for every path beneath it. The request
+//! (`sys/internal/ui/mounts/PATH`) needs no separate right: any right beneath the mount is enough.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::base::lock::locked;
 use crate::base::material::Node;
 use crate::net::Call;
 
-/// A mount and what is mounted.
+/// A mount and its engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount {
     /// With its final slash.
@@ -26,12 +26,12 @@ pub(super) struct Mount {
     pub(super) engine: Engine,
 }
 
-/// What matters of an engine.
+/// The properties of an engine that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
     KvV1,
     KvV2,
-    /// It answers at the path as it is written.
+    /// It answers at the path as written.
     Other,
 }
 
@@ -45,23 +45,23 @@ impl Engine {
     }
 }
 
-/// The mounts that were asked for, by the first part of their paths: reads beneath one first part
-/// wait for each other's question, others do not.
+/// The known mounts, by the first part of their paths: reads with the same first part share one
+/// request, others do not wait for it.
 #[derive(Default)]
 pub(super) struct Mounts(Mutex<HashMap<String, Arc<Known>>>);
 
 type Known = tokio::sync::Mutex<Beneath>;
 
-/// What is known of one first part.
+/// The mounts with one first part.
 #[derive(Default)]
 struct Beneath {
     mounts: Vec<Mount>,
-    /// How the last question failed, and when: for those who waited for it.
+    /// The failure of the last request, and its time: for reads that waited for it.
     failed: Option<(Instant, RequestEnd)>,
 }
 
 impl Mounts {
-    /// The mount of a path; nothing when we may not know it.
+    /// The mount of a path; nothing if we may not know it.
     pub(super) async fn find(
         &self,
         access: &SharedLogin,
@@ -114,7 +114,7 @@ impl Mounts {
     }
 }
 
-/// The mount that an answer describes.
+/// The mount in an answer.
 fn mount_in(reply: &Reply, path: &DataPath) -> Result<Mount, Cause> {
     let word = |tree: &Node, name: &str| match tree.entry(name) {
         Some(Node::Text(text)) => text.expose_str().map(str::to_owned),

@@ -1,15 +1,15 @@
-//! Paths in Vault as a person writes them, checked before any of them becomes part of a URL.
+//! Paths in Vault as a person writes them, checked before they become part of a URL.
 //!
-//! The URL library drops `..` segments without a word and encodes a `%` once more, so a path that
-//! holds either would silently name something else: both are refused here.
+//! The URL library silently drops `..` segments and encodes a `%` again, so a path with either
+//! would name something else: both are refused here.
 
 use std::fmt;
 
-/// A path below `/v1/` that names exactly what it says.
+/// A path below `/v1/` without parts that a URL library would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DataPath(String);
 
-/// What is wrong with a path.
+/// Why a path is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PathFault {
     #[error("it is empty")]
@@ -53,13 +53,13 @@ impl DataPath {
         self.0.split('/').next().unwrap_or_default()
     }
 
-    /// Whether it lies where secrets engines never are, so that asking for a mount is needless.
+    /// Whether it is outside the secrets engines, so that no mount needs to be looked up.
     pub(super) fn is_builtin(&self) -> bool {
         matches!(self.first_part(), "sys" | "auth" | "identity" | "cubbyhole")
     }
 
-    /// Mount and key, if this is a KV v2 path with its `data` written out. Only an answer can tell
-    /// whether it is.
+    /// Mount and key, if this is a KV v2 path that contains `data`. Only an answer shows whether it
+    /// really is.
     pub(super) fn as_versioned(&self) -> Option<KvPath> {
         let (mount, key) = self.0.split_once("/data/")?;
         (!self.is_builtin()).then(|| KvPath {
@@ -68,7 +68,7 @@ impl DataPath {
         })
     }
 
-    /// What follows a mount such as `kv/`; nothing where the path is not beneath it.
+    /// The part after a mount such as `kv/`; nothing if the path is not beneath it.
     pub(super) fn beneath(&self, mount: &str) -> Option<&str> {
         self.0
             .strip_prefix(mount)
@@ -90,7 +90,7 @@ pub(super) struct KvPath {
 }
 
 impl KvPath {
-    /// The path that a read of it asks for, and a policy names.
+    /// The path for reading it, and for a policy.
     pub(super) fn data_path(&self) -> String {
         format!("{}/data/{}", self.mount, self.key)
     }

@@ -1,4 +1,4 @@
-//! The reasons of failures with Vault, by kind: each says what is wrong and what to do about it.
+//! The reasons of failures with Vault, by kind: each gives the problem and what to do about it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::path::PathFault;
 use crate::base::failure::Class;
 use crate::process::memory::Full;
 
-/// Found before anything was sent.
+/// Problems that are found before anything is sent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Setup {
     #[error("the path is refused: {0}")]
@@ -50,7 +50,7 @@ impl Setup {
     }
 }
 
-/// May pass by itself: each is tried again until the deadline.
+/// Problems that may pass by themselves: each is retried until the deadline.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Outage {
     #[error("not a Vault answer ({what})")]
@@ -81,7 +81,7 @@ impl Outage {
     }
 }
 
-/// More than we take in.
+/// Answers that exceed our limits.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum OverLimit {
     #[error(transparent)]
@@ -94,18 +94,18 @@ pub(super) enum OverLimit {
     Many,
 }
 
-/// What a 403 says of itself.
+/// The reason that a 403 gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ban {
-    /// Nothing.
+    /// No reason.
     Bare,
-    /// That policy forbids to know of the mount: no other token of this identity may.
+    /// Policy forbids access to the mount: another token of this identity would not help.
     Preflight,
-    /// Something.
+    /// Any other reason.
     Told,
 }
 
-/// Vault will not.
+/// Refusals of Vault.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum ServerRefusal {
     /// A 403 whose meaning is not known yet.
@@ -115,10 +115,10 @@ pub(super) enum ServerRefusal {
     #[error("{identity} may not {} `{path}`", if *writes { "write" } else { "read" })]
     Denied {
         identity: String,
-        /// Or it was to be read.
+        /// Whether the request was a write.
         writes: bool,
         path: String,
-        /// Whether the path lies in a mount that is known to be there.
+        /// Whether the path is in a mount that is known to exist.
         mount_known: bool,
     },
     #[error("vault answered {status}: {text}")]
@@ -148,7 +148,7 @@ impl ServerRefusal {
                 let mount = path.split('/').next().unwrap_or_default();
                 let mount = match mount_known {
                     true => String::new(),
-                    // Vault says the same of what is not there to those who have no right there.
+                    // Vault gives the same answer for a missing path to those without rights there.
                     false => {
                         format!("; or there is no mount `{mount}/`: `vault secrets list` shows all")
                     }
@@ -178,7 +178,7 @@ impl ServerRefusal {
     }
 }
 
-/// Vault has not.
+/// Things that Vault does not have.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Absence {
     #[error("deleted at {at}, version {version}")]
@@ -241,7 +241,7 @@ impl Absence {
     }
 }
 
-/// Asked in a way that this engine does not answer.
+/// Requests that this engine does not answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Misuse {
     #[error("the path names a mount, not a secret in it")]

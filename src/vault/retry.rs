@@ -1,8 +1,8 @@
-//! The one retry layer: full jitter, a server's `Retry-After` within bounds, and an end at the
+//! The only retry layer: full jitter, a server's `Retry-After` within bounds, and an end at the
 //! deadline.
 //!
-//! Nothing beneath retries by itself except the connection pool, which re-sends only what was never
-//! written.
+//! Nothing beneath retries by itself, except the connection pool, which sends again only what was
+//! never written.
 
 use tokio::time::Instant;
 
@@ -11,11 +11,11 @@ use crate::net::NetError;
 use crate::process::progress::not_yet;
 use crate::process::time_limit::{TimeLimit, retry};
 
-/// Counts the tries of one request and waits between them.
+/// Counts the attempts of one request and waits between them.
 pub(super) struct Pace {
     server: String,
     time_limit: TimeLimit,
-    /// Whether what others have still to put right is waited for.
+    /// Whether to wait for things that others must still correct.
     waits: bool,
     deadline: Instant,
     tries: u32,
@@ -34,8 +34,7 @@ impl Pace {
         }
     }
 
-    /// Waits before the next try, or gives up when it would come too late: the cause is then
-    /// the reason.
+    /// Waits before the next attempt; gives up with this cause if the attempt would come too late.
     pub(super) async fn pause(&mut self, cause: Cause) -> Result<(), Cause> {
         self.tries += 1;
         if self.time_limit.stays() || (cause.is_mistake() && !self.waits) {

@@ -1,4 +1,4 @@
-//! The paths of Vault that a read needs in a policy. The rule stands beside `kv`, which makes the
+//! The paths of Vault that a read needs in a policy. The rule is beside `kv`, which makes the
 //! requests.
 
 use super::path::DataPath;
@@ -11,12 +11,12 @@ use crate::config::VaultRead;
 pub enum Capability {
     /// To read.
     Read,
-    /// To write, where the path makes its answer from what is sent.
+    /// To write, if the answer of the path depends on the data that is sent.
     Update,
 }
 
 impl Capability {
-    /// As a policy calls it.
+    /// The word in a policy.
     pub fn word(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -25,31 +25,31 @@ impl Capability {
     }
 }
 
-/// How much depends on a right.
+/// How necessary a right is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// The read fails without it.
     Necessary,
-    /// One of two paths: which of them is asked for depends on the engine of the mount.
+    /// One of two paths is needed: the engine of the mount decides which.
     EitherOf,
-    /// A SOPS file that an age key may open instead.
+    /// For a SOPS file that an age key may open instead.
     BesideAge,
-    /// A sidecar reads the whole secret at each refresh without it.
+    /// Without it a sidecar reads the whole secret at each refresh.
     Helpful,
 }
 
 /// One path of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathRight {
-    /// As a policy names it.
+    /// The path in the form of a policy.
     pub path: String,
-    /// What must be allowed there.
+    /// The capability that is needed there.
     pub capability: Capability,
-    /// How much depends on it.
+    /// How necessary it is.
     pub need: Need,
 }
 
-/// The rights of one read; `follows` says whether a sidecar asks for its version again and again.
+/// The rights of one read; `follows` says whether a sidecar checks its version again and again.
 pub fn of_read(read: &VaultRead, follows: bool) -> Result<Vec<PathRight>, Failure> {
     let path = DataPath::parse(&read.path).map_err(|fault| {
         let setup = Setup::Path(fault);
@@ -97,8 +97,8 @@ pub fn of_read(read: &VaultRead, follows: bool) -> Result<Vec<PathRight>, Failur
     }
 }
 
-/// What a path without `data` becomes where its first part is a mount of KV version 2: the paths of
-/// the secret and of its metadata. Only the server knows whether it is.
+/// For a path without `data`: the paths of the secret and of its metadata, if its first part is a
+/// mount of KV version 2. Only the server knows whether it is.
 pub fn versioned(path: &str) -> Option<(String, String)> {
     let (mount, key) = path.split_once('/')?;
     Some((
@@ -107,7 +107,7 @@ pub fn versioned(path: &str) -> Option<(String, String)> {
     ))
 }
 
-/// Whether a policy would take it for more than one path.
+/// Whether a policy would match more than one path with it.
 fn is_pattern(path: &str) -> bool {
     path.ends_with('*') || path.split('/').any(|part| part == "+")
 }

@@ -1,12 +1,11 @@
-//! CA files of Vault servers, looked at before anything is asked.
+//! Checks the CA files of Vault servers before any request.
 
 use crate::base::failure::Class;
 use crate::config::problem::Problem;
 use crate::config::{Config, VaultServer};
 use crate::net::check_ca_file;
 
-/// What is wrong with the CA files of these servers, where one is used: nothing would ever be read
-/// with such a file.
+/// The problems of CA files of servers that are used: with such a file every read fails.
 pub fn check_roots(config: &Config) -> Vec<Problem> {
     let servers = config.vaults.values();
     let over_tls = servers.filter(|server| server.address.starts_with("https:"));

@@ -1,24 +1,24 @@
-//! How long something lives, as a server writes it, kept within what any clock can count.
+//! Lifetimes as a server writes them, limited to what any clock can count.
 
 use crate::base::material::Node;
 
-/// Ten years: what is to last longer outlives us.
+/// Ten years: a longer lifetime never ends while this process runs.
 pub const LONGEST: u64 = 10 * 365 * 86_400;
 
-/// The seconds that a number tells: none for less than none, and never more than the longest.
+/// The seconds in a number: zero if it is negative, and never more than the longest.
 pub(super) fn seconds(number: &str) -> Option<u64> {
     let seconds: f64 = number.trim().parse().ok()?;
-    // Such a number has no fraction that matters, and is exact as a float.
+    // Such a number has no relevant fraction, and is exact as a float.
     Some(seconds.clamp(0.0, LONGEST as f64) as u64)
 }
 
-/// The seconds that an entry of an answer tells.
+/// The seconds in an entry of an answer.
 pub(super) fn seconds_in(tree: &Node, name: &str) -> Option<u64> {
     let leaf = tree.entry(name).and_then(Node::leaf)?;
     leaf.expose_str().and_then(seconds)
 }
 
-/// How long the credentials of a static role last: their engine changes them at a time of its own,
+/// How long the credentials of a static role are valid: the engine changes them at its own time,
 /// without a lease.
 pub(super) fn until_rotation(data: &Node) -> Option<u64> {
     let marks = [

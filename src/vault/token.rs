@@ -1,4 +1,4 @@
-//! Credentials that can be sent, and a Vault token with what is known of its life.
+//! Credentials that can be sent, and a Vault token with its lifetime.
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -9,13 +9,13 @@ use super::error::Cause;
 use super::span::seconds_in;
 use crate::base::material::{Node, SecretBytes};
 
-/// A token, JWT or id of one line of printable ASCII. As a header it cannot become two headers; its
-/// bytes are wiped with its last owner.
+/// A token, JWT or id: one line of printable ASCII, so a header cannot become two headers. Its
+/// bytes are wiped with the last owner.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Credential(HeaderValue);
 
 impl Credential {
-    /// Trims and checks.
+    /// Trims and checks the bytes.
     pub(super) fn parse(bytes: &SecretBytes) -> Result<Self, &'static str> {
         Self::with_prefix("", bytes)
     }
@@ -44,31 +44,31 @@ impl Credential {
         self.0.clone()
     }
 
-    /// For bodies of logins, and to find it in texts that must not show it.
+    /// For bodies of logins, and for removing it from texts.
     pub(super) fn expose_str(&self) -> &str {
         self.0.to_str().expect("checked to be printable ASCII")
     }
 }
 
-/// A token as a login or a file gave it.
+/// A token from a login or a file.
 pub(super) struct Token {
     pub(super) credential: Credential,
-    /// How long it lives, where the login said so.
+    /// How long it is valid, if the login said so.
     pub(super) life: Option<TokenLife>,
-    /// Whether it may be revoked when we end: it is ours alone, and of a kind that can be.
+    /// Whether we may revoke it at the end: it belongs to us alone, and its kind can be revoked.
     pub(super) revocable: bool,
-    /// Counts the tokens of a session.
+    /// Number of the token in its session.
     pub(super) generation: u64,
 }
 
-/// How long a token lives, as its login said.
+/// How long a token is valid, from the login's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TokenLife {
     /// When the login was sent.
     pub(super) since: Instant,
-    /// From then on.
+    /// The time from then on.
     pub(super) span: Duration,
-    /// Whether it can be prolonged.
+    /// Whether it can be renewed.
     pub(super) renewable: bool,
 }
 
@@ -85,7 +85,7 @@ impl Token {
             .is_some_and(|kind| *kind == Node::text("batch"));
         Ok(Self {
             credential: Credential::parse(token).map_err(|_| no_token())?,
-            // No duration, and one of zero, mean a token without an end.
+            // No duration, or a duration of zero, means a token without an end.
             life: span.filter(|span| !span.is_zero()).map(|span| TokenLife {
                 since,
                 span,
@@ -96,7 +96,7 @@ impl Token {
         })
     }
 
-    /// A token that somebody else obtained, renews and ends.
+    /// A token that somebody else obtained, renews and revokes.
     pub(super) fn borrowed(credential: Credential, generation: u64) -> Self {
         Self {
             credential,
@@ -106,7 +106,7 @@ impl Token {
         }
     }
 
-    /// The same token with a new life.
+    /// The same token with a new lifetime.
     pub(super) fn prolonged(&self, life: TokenLife) -> Self {
         Self {
             credential: self.credential.clone(),
@@ -116,7 +116,7 @@ impl Token {
         }
     }
 
-    /// Whether it has ended by the clock.
+    /// Whether its time is over.
     pub(super) fn is_spent(&self, now: Instant) -> bool {
         self.life.is_some_and(|TokenLife { since, span, .. }| {
             now.saturating_duration_since(since) >= span

@@ -1,8 +1,8 @@
-//! A token that lives as long as its session stays: renewed in time, replaced when it must be,
-//! asked for again when it was refused.
+//! Keeps the token of a session that stays: it is renewed in time, replaced if necessary, and
+//! requested again after a refusal.
 //!
-//! Invariant: whatever fails, no path leads to a request without a wait before it, and one identity
-//! logs in once a second at most.
+//! Invariant: after any failure there is a wait before the next request, and one identity logs in
+//! at most once a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,24 +21,24 @@ use crate::base::renewal::{RenewalSchedule, RenewalTurn, backoff};
 use crate::net::Call;
 use crate::process::time_limit::chance;
 
-/// Waits between failed logins: the first, and the longest where the server says no.
+/// Waits between failed logins: the first, and the longest if the server refuses.
 const LOGINS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// The longest where the server may be well again at any moment: a pod that waits is ready a minute
-/// after that.
+/// The longest wait if the server may recover at any moment: a waiting pod is then ready within a
+/// minute.
 const TROUBLE: Duration = Duration::from_secs(40);
 
-/// What is to be done about a token, and when.
+/// The next step for a token, and its time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task {
     pub(super) at: Instant,
     pub(super) step: KeeperStep,
 }
 
-/// The kinds of it.
+/// Kinds of steps.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum KeeperStep {
-    /// The token is ours and ends.
+    /// The token is ours and has an end.
     Keep {
         turn: RenewalTurn,
         schedule: RenewalSchedule,
@@ -46,12 +46,12 @@ pub(super) enum KeeperStep {
     },
     /// The last login failed.
     LogIn,
-    /// Its time is over and nothing depends on it: the next who needs one logs in.
+    /// The token's time is over and nothing depends on it: the next read logs in.
     Outdated,
 }
 
 impl Task {
-    /// What a new token needs.
+    /// The next step for a new token.
     pub(super) fn of(token: &Token) -> Option<Self> {
         let TokenLife {
             since,
@@ -77,7 +77,7 @@ impl Task {
 }
 
 impl TokenState {
-    /// Whether a token is still valid, but so near its end that its next user takes a new one.
+    /// Whether a token is still valid, but so near its end that the next read gets a new one.
     pub(super) fn is_outdated(&self, token: &Token) -> bool {
         let outdated = matches!(
             self.task,
@@ -131,7 +131,7 @@ impl SharedLogin {
             }
             KeeperStep::Keep { .. } | KeeperStep::LogIn => {
                 let mut state = self.state.lock().await;
-                // Its own timetable is what this is.
+                // This attempt follows the schedule, so the last failure does not block it.
                 state.failed = None;
                 if let Err(RequestEnd::Login(cause) | RequestEnd::Read(cause)) =
                     self.log_in(&mut state, Instant::now()).await
@@ -152,8 +152,7 @@ impl SharedLogin {
         }
     }
 
-    /// Asks for more time. The lock is not held meanwhile: readers go on with the token that is
-    /// there.
+    /// Renews the token. The lock is not held meanwhile: reads continue with the present token.
     async fn renew(&self, mut schedule: RenewalSchedule, errors: u32) {
         let Some(token) = self.state.lock().await.token.clone() else {
             return;
@@ -201,8 +200,8 @@ impl SharedLogin {
         });
     }
 
-    /// A login failed: when this identity asks again, and not before the server wants to be asked,
-    /// within our own bound.
+    /// A login failed: plans the next attempt, not before the server's requested wait, within our
+    /// limit.
     pub(super) fn plan_a_login(&self, state: &mut TokenState, cause: &Cause) {
         if !self.link.stays() {
             return;
@@ -221,8 +220,8 @@ impl SharedLogin {
         self.stirred.notify_one();
     }
 
-    /// A file with our credential changed. What failed is tried at once; what works is replaced
-    /// unless data ends with it.
+    /// A file with our credential changed. If the last login failed, a new attempt follows at once;
+    /// a working token is replaced unless data ends with it.
     pub(super) async fn credential_changed(&self, leased: bool) {
         let mut state = self.state.lock().await;
         if let Err(cause) = self.who(&mut state).take_up(&self.link).await {
@@ -236,7 +235,7 @@ impl SharedLogin {
             .as_ref()
             .is_some_and(|token| token.life.is_none() && !token.revocable);
         if borrowed {
-            // Read again by whoever needs it next.
+            // The next read that needs the token reads the file again.
             state.token = None;
             return;
         }
@@ -250,8 +249,7 @@ impl SharedLogin {
             {
                 tracing::warn!("the changed credential gave no vault token: {cause}");
                 if alive {
-                    // A file that is not right must not cost the token that is: it is kept as
-                    // before.
+                    // An unusable file must not cost us a working token: the token is kept.
                     (state.task, state.failures) = (rhythm, 0);
                 }
             }
@@ -259,12 +257,13 @@ impl SharedLogin {
         }
     }
 
-    /// Gives back the tokens that were replaced while they were valid. Warns and never fails.
+    /// Gives back replaced tokens that are still valid. Warns and never fails.
     pub(super) async fn give_back_replaced(&self) {
         let Ok(revoke) = Call::of(&RevokeTokenSelfRequest {}) else {
             return;
         };
-        // Each is known until it is given back: whoever cuts us off gives back the others.
+        // Each token stays listed until it is given back: if this is interrupted, the end of the
+        // session gives back the rest.
         loop {
             let Some(token) = self.state.lock().await.replaced.last().cloned() else {
                 return;
@@ -284,7 +283,7 @@ impl SharedLogin {
     }
 }
 
-/// The life that an answer to a renewal tells.
+/// The lifetime in the answer to a renewal.
 fn life_of(auth: &Node, since: Instant) -> Option<TokenLife> {
     let seconds = seconds_in(auth, "lease_duration").filter(|&seconds| seconds > 0)?;
     Some(TokenLife {

@@ -1,5 +1,5 @@
-//! Which version of a KV v2 secret is the newest, told by its metadata alone: far less than a full
-//! read, and no value.
+//! Finds the newest version of a KV v2 secret by its metadata alone: this is far less than a full
+//! read, and contains no value.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -19,30 +19,31 @@ use crate::base::lock::locked;
 use crate::base::material::Node;
 use crate::net::Call;
 
-/// However long a token lives, rights may have been given meanwhile.
+/// How long a refusal is remembered: rights may be given meanwhile, also to a token that lives
+/// long.
 const BELIEVED: Duration = Duration::from_secs(3600);
 
-/// The newest version of a secret, as its metadata tells it.
+/// The newest version of a secret, from its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewestVersion {
     /// Counted from 1.
     pub number: String,
-    /// When it was made.
+    /// When it was created.
     pub made: String,
 }
 
-/// One version of a secret that its metadata still knows.
+/// One version in the metadata of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Counted from 1.
     pub number: u64,
-    /// When it was made.
+    /// When it was created.
     pub made: String,
-    /// What became of it.
+    /// Its state.
     pub state: VersionState,
 }
 
-/// What became of a version.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionState {
     /// It can be read.
@@ -54,7 +55,7 @@ pub enum VersionState {
 }
 
 impl VersionState {
-    /// As Vault calls it.
+    /// The word that Vault uses.
     pub fn word(self) -> &'static str {
         match self {
             Self::Readable => "readable",
@@ -64,7 +65,7 @@ impl VersionState {
     }
 }
 
-/// The metadata that we may not read: not asked for again with the same token.
+/// Metadata that we may not read: it is not requested again with the same token.
 #[derive(Default)]
 pub(super) struct Refused(Mutex<HashMap<String, (u64, Instant)>>);
 
@@ -80,8 +81,7 @@ impl Refused {
     }
 }
 
-/// The version that a full read would give; nothing where that cannot be told from the metadata
-/// alone.
+/// The version that a full read would give; nothing if the metadata alone cannot tell.
 pub(super) async fn version(
     access: &SharedLogin,
     mounts: &Mounts,
@@ -110,7 +110,7 @@ pub(super) async fn version(
     }
 }
 
-/// Where the metadata of a secret lies; nothing for what is no secret of KV v2.
+/// The path of a secret's metadata; nothing for a path that is not in KV v2.
 async fn metadata_path(
     access: &SharedLogin,
     mounts: &Mounts,
@@ -123,8 +123,7 @@ async fn metadata_path(
     Ok(at.map(|at| format!("{}/metadata/{}", at.mount, at.key)))
 }
 
-/// All versions that a secret's metadata knows, the newest first; nothing for what is no secret of
-/// KV v2.
+/// All versions in a secret's metadata, the newest first; nothing for a path that is not in KV v2.
 pub(super) async fn versions(
     access: &SharedLogin,
     mounts: &Mounts,
@@ -148,7 +147,7 @@ pub(super) async fn versions(
 fn known(number: &str, version: &Node) -> Option<Known> {
     let text = |name| version.entry(name).and_then(Node::leaf);
     let made = text("created_time")?;
-    // `delete_version_after` says beforehand when it will be.
+    // `delete_version_after` sets this time in advance.
     let goes: Option<Timestamp> = text("deletion_time")
         .as_ref()
         .and_then(|time| time.expose_str()?.parse().ok());

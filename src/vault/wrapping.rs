@@ -1,5 +1,5 @@
-//! A secret id that arrives wrapped: looked at before it is used, because a token of somebody
-//! else's making would make us log in as what they chose.
+//! A secret id that arrives wrapped. Its token is checked before use: with a token that somebody
+//! else made, we would log in with an identity of their choice.
 
 use vaultrs::api::sys::requests::UnwrapRequest;
 
@@ -13,15 +13,15 @@ use crate::base::material::Node;
 use crate::base::redact::without_secrets;
 use crate::net::Call;
 
-/// Unwraps the secret id of an approle mount. The wrapping token works once.
+/// Unwraps the secret id of an approle mount. The wrapping token works only once.
 pub(super) async fn secret_id(
     link: &ServerLink,
     wrapping: Credential,
     mount: &str,
 ) -> Result<Credential, Cause> {
     let token = Token::borrowed(wrapping, 0);
-    // The token goes as the header: the types of `vaultrs` would put it into a body that nobody
-    // wipes.
+    // The token is sent as the header: the types of `vaultrs` would put it into a body that is not
+    // wiped.
     let lookup = Call::of(&Own::write("sys/wrapping/lookup", b""))?;
     let seen = ask(link, &lookup, &token).await?;
     let path = match seen.data.entry("creation_path") {
@@ -44,7 +44,7 @@ pub(super) async fn secret_id(
     secret_id.ok_or_else(|| Cause::not_vault("a wrapped answer without secret_id"))
 }
 
-/// Says of a wrapping token that is refused what that means.
+/// Sends a request; if the wrapping token is refused, the error says what that means.
 async fn ask(link: &ServerLink, call: &Call, token: &Token) -> Result<Reply, Cause> {
     let answer = link.persist(call, token).await;
     match answer {
@@ -53,7 +53,7 @@ async fn ask(link: &ServerLink, call: &Call, token: &Token) -> Result<Reply, Cau
     }
 }
 
-/// Whether a path is one that makes secret ids of this mount.
+/// Whether a path creates secret ids of this mount.
 fn makes_secret_ids(path: &str, mount: &str) -> bool {
     path.strip_prefix(&format!("auth/{mount}/role/"))
         .and_then(|rest| rest.strip_suffix("/secret-id"))

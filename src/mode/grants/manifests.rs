@@ -1,5 +1,5 @@
 //! Rights in a cluster as manifests: a ServiceAccount, one Role for each namespace, a ClusterRole
-//! for what is cluster-wide, and their bindings.
+//! for cluster-wide rights, and their bindings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -19,7 +19,7 @@ pub struct Terms {
     pub audience: String,
     /// Lifetime of the tokens that Vault gives.
     pub ttl: Duration,
-    /// Name of the policy, and of the role where the method's configuration names none.
+    /// Name of the policy; also of the role if the method's configuration names none.
     pub name: Option<String>,
     /// Leaves out the optional rights.
     pub necessary: bool,

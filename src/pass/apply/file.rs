@@ -172,7 +172,7 @@ fn kept_owner(access: &FileAccess, StandingFile { stat, .. }: &StandingFile) -> 
     access
 }
 
-/// Puts a folder of files in place by one switch of `..data`.
+/// Writes a folder of files, which becomes visible by one switch of `..data`.
 pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), Failure> {
     let end = world.time_limit.of_disk();
     let turn = CallTurn::alone(&set.dir, end)

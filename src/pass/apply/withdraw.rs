@@ -99,7 +99,7 @@ fn all(
     }
 }
 
-/// A folder that is not there holds nothing to remove.
+/// A missing folder holds nothing to remove.
 fn found(
     path: &Path,
     access: &FileAccess,

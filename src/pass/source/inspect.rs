@@ -39,7 +39,7 @@ pub struct Inspected {
     pub clear_secrets: Vec<String>,
     /// Number of leaves that no checksum protects.
     pub unverified: usize,
-    /// What is wrong with the source.
+    /// Everything that is wrong with the source.
     pub failures: Vec<Failure>,
 }
 

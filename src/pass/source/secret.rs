@@ -1,5 +1,5 @@
-//! A Kubernetes Secret as a source, of any type: whoever configures it needs `get` on it by name,
-//! and RBAC decides that.
+//! A Kubernetes Secret of any type as a source. RBAC decides who may use it: the configuration's
+//! account needs `get` on it by name.
 
 use crate::base::failure::Failure;
 use crate::base::material::{Material, Node};
@@ -7,7 +7,7 @@ use crate::config::{self, SecretRef};
 use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;
 
-/// Reads one Secret; its keys are the fields, its values stay bytes even where they are no text.
+/// Reads one Secret; its keys are the fields, its values stay bytes even if they are not text.
 pub async fn fetch(at: &SecretRef, world: &World) -> Result<Material, Failure> {
     let cluster = world.kubernetes().await?;
     let at = config::resolve(at, &cluster.namespace);

@@ -1,5 +1,5 @@
-//! How long to wait before a call is tried again: full jitter, or what the server asks for, within
-//! bounds. Pure but for the dice.
+//! The wait before a call is tried again: full jitter, or the wait that the server asks for, within
+//! bounds. Pure except for randomness.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::chance;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What a server may make us wait within one call.
+/// The shortest and the longest wait that a server may ask for within one call.
 const ASKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// More is never meant.
+/// A longer wait is never meant.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A wrong day of the week does not make a date useless.
+/// Accepts a date with a wrong day of the week.
 static DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// The wait after the given number of tries.
@@ -26,22 +26,22 @@ pub(crate) fn pause(tries: u32, asked: Option<Duration>) -> Duration {
     asked.unwrap_or_else(|| backoff(tries, chance()))
 }
 
-/// Between half of it and all of it, so that many do not come back at once.
+/// Between half of the pause and the whole pause, so that many callers do not come back at once.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2).mul_f64(chance())
 }
 
-/// A random part of a bound that doubles with each try.
+/// A random part of a maximum that doubles with each try.
 fn backoff(tries: u32, fraction: f64) -> Duration {
     let doublings = tries.saturating_sub(1).min(16);
     (FIRST * (1 << doublings)).min(LONGEST).mul_f64(fraction)
 }
 
-/// `Retry-After` in seconds or as a date, from a second to a day; nothing when it is neither.
+/// `Retry-After` in seconds or as a date, between a second and a day; nothing if it is neither.
 pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a u64 holds still mean: long.
+        // A number that is too long for a u64 still means a long wait.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         let at = DATE.parse_timestamp(value).ok()?;

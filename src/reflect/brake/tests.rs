@@ -256,8 +256,8 @@ fn row_95_a_namespace_stops_the_others_once_and_not_minute_by_minute() {
     let mut brake = brake();
     let mut at = 0;
     let mut waited = Vec::new();
-    // For two hours a tenant lets four of its sources vanish again and again, and another one
-    // withdraws a copy each minute.
+    // For two hours the sources of one tenant vanish again and again, four at a time, and another
+    // tenant withdraws one copy each minute.
     for minute in 0..120 {
         vanish_in(&mut brake, "tenant", &OWN, at);
         add(&mut brake, "x", minute..minute + 1, at);

@@ -40,19 +40,19 @@ impl Index {
         }
     }
 
-    /// A list of a kind begins; what it does not show, and what is not written meanwhile, is gone
-    /// at its end.
+    /// A list of a kind begins. Objects that it does not show, and that are not written meanwhile,
+    /// are gone at its end.
     pub fn list_begins(&mut self, kind: CopiedKind) {
         self.objects_mut(kind).generation += 1;
     }
 
-    /// One object of a list. It is believed even where it is older than what we know: a restored
-    /// store goes back.
+    /// One object of a list. It is accepted even if it is older than the known version: the store
+    /// may have been restored to an earlier state.
     pub fn listed(&mut self, kind: CopiedKind, metadata: Metadata) {
         self.object(kind, metadata, true);
     }
 
-    /// The list of a kind is complete; `within` is which namespaces it was of, and `all` whether
+    /// The list of a kind is complete. `within`: whether a namespace was listed; `all`: whether
     /// every list of this kind is complete by now.
     pub fn list_ends(&mut self, kind: CopiedKind, within: &dyn Fn(&str) -> bool, all: bool) {
         for place in self.objects(kind).unseen(within) {

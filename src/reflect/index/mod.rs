@@ -1,4 +1,4 @@
-//! What is known of the cluster for copies, and what each place needs.
+//! The known facts of the cluster that copies depend on, and what each place needs.
 //!
 //! [`events`] feeds the index, [`decide`] answers for one place, [`results`] takes the result of a
 //! job. An event only puts places into the [`queue`]. Each place is decided when its turn comes,
@@ -83,7 +83,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What was learned by reading a source, without its values.
+/// The result of reading a source, without its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// The version that was read.
@@ -209,7 +209,7 @@ pub enum NoticeText {
     Refused(ObjectPlace, CopyRefusal),
 }
 
-/// What is known of a namespace.
+/// Known facts of a namespace.
 #[derive(Debug, Clone)]
 struct Namespace {
     labels: Option<Labels>,

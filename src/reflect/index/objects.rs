@@ -1,4 +1,4 @@
-//! What is known of one kind of object: sources, and the objects in the places of copies.
+//! Known facts of one kind of object: sources, and the objects in the places of copies.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -84,7 +84,7 @@ pub(super) struct Objects {
     /// Number of our copies of each source.
     given: HashMap<ObjectPlace, usize>,
     mirrors: usize,
-    /// What the patterns of a namespace's sources cost.
+    /// Cost of the patterns of all sources in a namespace.
     costs: HashMap<Arc<str>, Cost>,
 }
 

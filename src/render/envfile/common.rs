@@ -1,9 +1,9 @@
-//! What of a `.env` text all readers that we name take alike: `sh`, docker compose, `node
-//! --env-file` and python-dotenv.
+//! The part of the `.env` syntax that all named readers read in the same way: `sh`, docker compose,
+//! `node --env-file` and python-dotenv.
 //!
-//! A line of others need not mean the same to each of them. It must only end at the same place, and
-//! do no more than set a variable, so that each reader gets to ours (their rules were tried on the
-//! programs themselves, `tests/it/render/edits.rs`).
+//! A line of other owners need not mean the same for each of them. It only has to end at the same
+//! place and do no more than set a variable, so that each reader reaches our lines. The rules were
+//! tested with the programs themselves (`tests/it/render/edits.rs`).
 
 use super::super::dotenv::is_bare;
 use super::super::names::is_variable;
@@ -12,42 +12,42 @@ use crate::format::LineProblem;
 use crate::format::dotenv::first_substitution;
 use crate::format::dotenv::statement::{Assignment, Raw, Statement, StatementKind};
 
-/// Why readers would not get past a statement.
+/// Why some reader does not get past a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// See [`LineProblem`].
     #[error("{0}")]
     Broken(LineProblem),
-    /// node before 22 takes it and the next line for one name.
+    /// node before 22 reads this line and the next as one name.
     #[error(
         "holds only blanks, or has blanks before its comment: node takes the next line for a part \
          of it"
     )]
     Indent,
-    /// node from 22 on takes the next line for the value.
+    /// node from 22 on reads the next line as the value.
     #[error("has blanks and no value behind its `=`: node takes the next line for the value")]
     Empty,
-    /// sh runs it, or takes the lines that follow for a part of it.
+    /// sh runs the line, or reads the following lines as a part of it.
     #[error("holds signs that sh does not take for a part of the value: put it in quotes")]
     Shell,
-    /// sh and compose fail at it.
+    /// sh and compose fail here.
     #[error("holds a `$` that sh or docker compose cannot replace")]
     Substitution,
-    /// node ends the value there, or not at its end.
+    /// node ends the value at the escape, or does not end it at its real end.
     #[error("holds a `\\` before a quote, which node takes differently")]
     Escape,
-    /// python-dotenv begins another line there.
+    /// python-dotenv starts a new line here.
     #[error("holds a carriage return in the middle")]
     Return,
-    /// dash ends there.
+    /// dash stops here.
     #[error("exports more than one plain name, where dash ends")]
     Export,
-    /// It sets a variable of ours in passing.
+    /// The line also sets one of our variables.
     #[error("sets a variable of ours where only sh sees it")]
     Ours,
 }
 
-/// Words at which a shell does something else than run a program.
+/// Words for which a shell does something other than run a program.
 const SHELL_WORDS: [&str; 39] = [
     ".", "alias", "break", "builtin", "case", "cd", "command", "continue", "declare", "do", "done",
     "elif", "else", "esac", "eval", "exec", "exit", "export", "fi", "for", "function", "if",
@@ -55,7 +55,7 @@ const SHELL_WORDS: [&str; 39] = [
     "trap", "unset", "until", "while", "{", "}", "!",
 ];
 
-/// What keeps some reader from getting past a statement of others; `ours` says which names are.
+/// Why some reader does not get past a statement of other owners; `ours` says which names are ours.
 pub(super) fn obstacle(statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
     match &statement.kind {
         StatementKind::Blank if statement.indent.contains(|c| c != ' ' && c != '\r') => {
@@ -69,21 +69,21 @@ pub(super) fn obstacle(statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) -
     }
 }
 
-/// Lines of spaces alone, which node before 22 takes for a part of the next name: a harm where that
-/// name is ours.
+/// Lines that contain only spaces: node before 22 reads them as a part of the next name, which does
+/// harm if that name is ours.
 #[derive(Default)]
 pub(super) struct Joined {
-    /// The first line of spaces whose next name is still to come.
+    /// The first line of spaces whose next name has not come yet.
     open: Option<usize>,
-    /// The first that met a name of ours.
+    /// The first line of spaces before a name of ours.
     met: Option<usize>,
 }
 
 impl Joined {
-    /// Takes in the next statement; `ours` says which names are.
+    /// Takes in the next statement; `ours` says which names are ours.
     pub(super) fn next(&mut self, statement: &Statement<'_>, ours: &dyn Fn(&str) -> bool) {
         match &statement.kind {
-            // node skips the spaces that a file begins with.
+            // node skips the spaces at the beginning of a file.
             StatementKind::Blank if statement.indent.contains(' ') && statement.place.start > 0 => {
                 self.open = self.open.or(Some(statement.line));
             }
@@ -96,13 +96,13 @@ impl Joined {
         }
     }
 
-    /// The first line that does harm; `adds` says that a variable of ours is put at the end.
+    /// The first line that does harm; `adds`: a variable of ours is added at the end.
     pub(super) fn end(self, adds: bool) -> Option<usize> {
         self.met.or(self.open.filter(|_| adds))
     }
 }
 
-/// A carriage return is the end of a line to python-dotenv, and nothing to the others.
+/// A carriage return ends a line for python-dotenv, and for none of the others.
 fn breaks_a_line(line: &str) -> bool {
     line.strip_suffix('\r').unwrap_or(line).contains('\r')
 }
@@ -119,29 +119,29 @@ fn foreign(assignment: &Assignment<'_>, ours: &dyn Fn(&str) -> bool) -> Option<O
     if tail.split('\n').any(breaks_a_line) {
         return Some(Obstacle::Return);
     }
-    // `NAME = value` is a program with arguments to sh.
+    // For sh, `NAME = value` is a program with arguments.
     if !(before.is_empty() && behind.is_empty()) && SHELL_WORDS.contains(name) {
         return Some(Obstacle::Shell);
     }
     let blanks = matches!(value, Raw::Bare(value) if value.contains([' ', '\t']));
-    // dash ends at a name that it cannot export, and to it each word is one.
+    // dash stops at a name that it cannot export, and treats each word as a name.
     if export.is_some() && (!is_variable(name) || before.len() + behind.len() > 0 || blanks) {
         return Some(Obstacle::Export);
     }
     match value {
-        // A comment to sh and node, and a value like any other to compose.
+        // A comment for sh and node, but an ordinary value for compose.
         Raw::Bare(value) if value.starts_with('#') && !behind.is_empty() => substitutions(value),
         Raw::Bare("") if !behind.trim_end_matches('\r').is_empty() => Some(Obstacle::Empty),
         Raw::Bare(value) => bare(value, tail, ours),
         Raw::Single(_) | Raw::Double(_) if comment_sticks(tail) => Some(Obstacle::Shell),
-        // node up to 20.12 takes the closing quote for an escaped one.
+        // node up to 20.12 reads the closing quote as an escaped quote.
         Raw::Single(inner) | Raw::Double(inner) if inner.ends_with('\\') => Some(Obstacle::Escape),
         Raw::Single(_) => None,
         Raw::Double(inner) => double(inner),
     }
 }
 
-/// To sh a `#` right behind a quote is a part of the value.
+/// For sh, a `#` directly after a quote belongs to the value.
 fn comment_sticks(tail: &str) -> bool {
     tail.starts_with('#')
 }
@@ -156,8 +156,8 @@ fn double(inner: &str) -> Option<Obstacle> {
     substitutions(inner)
 }
 
-/// A `$` with a plain name, or with one in braces and perhaps a plain default, is replaced by all
-/// or none; what else follows one may be an error.
+/// All readers replace a `$` with a plain name, or with a name in braces and perhaps a plain
+/// default, or none does. Anything else after a `$` may be an error.
 fn substitutions(text: &str) -> Option<Obstacle> {
     let mut rest = text;
     while let Some(at) = first_substitution(rest.as_bytes()) {
@@ -190,13 +190,13 @@ fn substitutions(text: &str) -> Option<Obstacle> {
     None
 }
 
-/// A value without quotes: to sh the signs have meanings, and all behind a blank, `;` or `&` is
-/// another command.
+/// A value without quotes: for sh its characters have meanings, and the text after a blank, `;` or
+/// `&` is another command.
 fn bare(value: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle> {
     if breaks_a_line(value) {
         return Some(Obstacle::Return);
     }
-    // Behind a tab the comment is a part of the value to compose, so that this concerns it too.
+    // For compose, a comment after a tab belongs to the value, so its text is checked too.
     let seen = value.find("\t#").map_or(value, |at| &value[..at]);
     if let Some(obstacle) = substitutions(value) {
         return Some(obstacle);
@@ -214,12 +214,12 @@ fn bare(value: &str, tail: &str, ours: &dyn Fn(&str) -> bool) -> Option<Obstacle
             return Some(Obstacle::Shell);
         }
         let (name, _) = word.split_once('=')?;
-        // bash adds to a variable by `+=`.
+        // bash appends to a variable with `+=`.
         ours(name.strip_suffix('+').unwrap_or(name)).then_some(Obstacle::Ours)
     })
 }
 
-/// What all readers take a variable of ours for; nothing where some take it for something else.
+/// The value of our variable, if all readers read the same; otherwise nothing.
 pub(super) fn value(statement: &Statement<'_>, assignment: &Assignment<'_>) -> Option<SecretBytes> {
     let Assignment {
         export,
@@ -233,7 +233,7 @@ pub(super) fn value(statement: &Statement<'_>, assignment: &Assignment<'_>) -> O
     let begins =
         spaces(statement.indent) && spaces(export.unwrap_or_default()) && *gaps == ("", "");
     let comment = tail.trim_start_matches(' ');
-    // A carriage return at the end is a part of the value to sh.
+    // For sh, a carriage return at the end belongs to the value.
     let ends = comment.is_empty() || (comment.starts_with('#') && tail.starts_with(' '));
     let inner = match value {
         Raw::Bare(inner) => Some(*inner).filter(|inner| inner.bytes().all(is_bare)),

@@ -1,14 +1,13 @@
-//! Editing a `.env` file that belongs to others too: only managed variables change, every other
-//! line stays.
+//! Edits a `.env` file that also belongs to others: only managed variables change, every other line
+//! stays.
 //!
-//! - A variable that stands twice is read by its last place, so that is the one that is compared
-//!   and changed.
-//! - A value that is right already keeps its bytes, however it is quoted; right means that all
-//!   readers that we name take it for that ([`common`]). One that they take differently is written
-//!   again.
-//! - `export` and a comment behind a value stay. What is missing is added at the end, in order;
-//!   only then does a missing last newline get one.
-//! - A file in which some line keeps a reader from getting to our variables is not edited at all
+//! - If a variable occurs more than once, the last line counts, so that line is compared and
+//!   changed.
+//! - A correct value keeps its bytes, with whatever quotes. Correct means that all named readers
+//!   read it as the same value ([`common`]). A value that they read differently is written again.
+//! - `export` and a comment after a value stay. Missing variables are added at the end, in order;
+//!   only then does a missing last newline get added.
+//! - If some line prevents a reader from reaching our variables, the file is not edited at all
 //!   ([`EditFlaw`]).
 
 mod common;
@@ -24,21 +23,21 @@ use crate::format::dotenv::statement::{
 };
 pub use common::Obstacle;
 
-/// What readers find for a variable.
+/// The value that readers find for a variable.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     /// It is not set.
     Nothing,
-    /// It is set to something that readers take differently.
+    /// It is set to something that readers read differently.
     Unclear,
-    /// All of them take it for this.
+    /// All readers find this value.
     Value(SecretBytes),
 }
 
 /// Why a file cannot be edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EditFlaw {
-    /// It holds a NUL byte or is no UTF-8.
+    /// It contains a NUL byte or is not UTF-8.
     #[error("it is not a text in UTF-8")]
     NotText,
     /// It begins with a byte order mark.
@@ -49,9 +48,9 @@ pub enum EditFlaw {
     /// Some reader does not get past a line.
     #[error("line {line} {obstacle}")]
     Line {
-        /// From 1.
+        /// Number of the line, from 1.
         line: usize,
-        /// What is in the way there.
+        /// Why a reader stops there.
         obstacle: Obstacle,
     },
 }
@@ -59,14 +58,14 @@ pub enum EditFlaw {
 /// A file that can be edited.
 pub struct EnvFile<'t> {
     text: &'t str,
-    /// The last statement of each variable of ours.
+    /// The last statement of each of our variables.
     ours: BTreeMap<&'t str, Statement<'t>>,
-    /// Those that stand more than once.
+    /// Our variables that occur more than once.
     repeated: BTreeSet<&'t str>,
 }
 
 impl<'t> EnvFile<'t> {
-    /// Reads a file in which these lines are ours.
+    /// Reads a file in which the variables of these lines are ours.
     pub fn read(text: &'t [u8], lines: &[EnvLine]) -> Result<Self, EditFlaw> {
         let text = std::str::from_utf8(text).map_err(|_| EditFlaw::NotText)?;
         if text.contains('\0') {
@@ -96,12 +95,12 @@ impl<'t> EnvFile<'t> {
                 }
             }
         }
-        // What we are about to write again does no harm.
+        // A line that we are about to write again does no harm.
         let met = |statement: &Statement<'_>| {
             let obstacle = common::obstacle(statement, &ours)?;
             Some((statement.line, obstacle))
         };
-        // Unless it takes lines of others with it.
+        // Unless it also contains lines of others.
         let torn = file
             .ours
             .values()
@@ -125,7 +124,7 @@ impl<'t> EnvFile<'t> {
         }
     }
 
-    /// What readers find for a variable of ours.
+    /// The value that readers find for one of our variables.
     pub fn find(&self, name: &str) -> Found {
         let Some(statement) = self.ours.get(name) else {
             return Found::Nothing;
@@ -155,7 +154,7 @@ impl<'t> EnvFile<'t> {
         }
         changes.sort_by_key(|(statement, _)| statement.place.start);
         let added: usize = lines.iter().map(|line| line.line.len() + 16).sum();
-        // Sized once: a buffer that grows leaves copies behind.
+        // Allocated once: a buffer that grows leaves copies behind.
         let mut out = Zeroizing::new(Vec::with_capacity(self.text.len() + added));
         let mut at = 0;
         for (statement, line) in changes {
@@ -169,7 +168,7 @@ impl<'t> EnvFile<'t> {
     }
 }
 
-/// The variable that a statement sets, rightly or not.
+/// The variable that a statement sets, even if the statement is not valid for all readers.
 fn name<'t>(statement: &Statement<'t>) -> Option<&'t str> {
     match &statement.kind {
         StatementKind::Assignment(assignment) => Some(assignment.name),
@@ -178,7 +177,7 @@ fn name<'t>(statement: &Statement<'t>) -> Option<&'t str> {
     }
 }
 
-/// One of our statements as all readers take it: without blanks around `=`, and with its comment.
+/// Writes one of our statements for all readers: without blanks around `=`, and with its comment.
 fn rewrite(out: &mut Vec<u8>, statement: &Statement<'_>, line: &EnvLine) {
     if statement.indent.bytes().all(|byte| byte == b' ') {
         out.extend_from_slice(statement.indent.as_bytes());
@@ -197,7 +196,7 @@ fn rewrite(out: &mut Vec<u8>, statement: &Statement<'_>, line: &EnvLine) {
     }
 }
 
-/// The comment behind a value, and the blanks before it as they may stay.
+/// The comment after a value, and the blanks before it.
 fn comment<'t>(assignment: &Assignment<'t>) -> Option<(&'t str, &'t str)> {
     let Assignment {
         gaps,

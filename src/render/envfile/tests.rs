@@ -1,4 +1,4 @@
-//! What readers find in a `.env` text, and that an edit touches nothing else.
+//! The values that readers find in a `.env` text, and that an edit changes nothing else.
 
 use super::*;
 use crate::format::LineProblem;
@@ -26,16 +26,16 @@ fn a_value_is_known_where_all_readers_take_it_alike() {
         ("A=\"two\nlines\"\nC=2\n", Some("two\nlines")),
         ("A=1\nA=2\n", Some("2")),
         ("A=\n", Some("")),
-        // sh takes it for a program, or the carriage return for a part of the value.
+        // sh reads it as a program, or the carriage return as a part of the value.
         ("A = 1\n", None),
         ("A=1\r\n", None),
         ("A=a b\n", None),
-        // node ends a bare value at any `#`, compose only behind a space.
+        // node ends a bare value at any `#`, compose only after a space.
         ("A=a#b\n", None),
         ("A=a\t# b\n", None),
         ("A= # only a comment\n", None),
         ("A='x'# b\n", None),
-        // node before 22 takes the tab for a part of the name.
+        // node before 22 reads the tab as a part of the name.
         ("\tA=1\n", None),
         ("export\tA=1\n", None),
         // Every escape is read differently.

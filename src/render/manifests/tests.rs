@@ -1,4 +1,4 @@
-//! Manifests, row by row.
+//! Manifests: one case per row.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ fn set(name: Option<&str>, namespaces: &[&str], files: &[&str]) -> ManifestSet {
     }
 }
 
-/// What each file of a configuration comes to: its Secrets, or why not.
+/// The result for each file of a configuration: its Secrets, or its failure.
 fn told(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
     let read = |(file, text): &(&str, &str)| {
         let source = Source::SealedManifests {
@@ -213,7 +213,7 @@ fn one_secret_is_described_once() {
     );
 }
 
-/// One that writes a Secret of our own namespace.
+/// A delivery that writes a Secret in our own namespace.
 fn delivery(name: &str) -> Delivery {
     let target = SecretTarget {
         at: SecretRef {

@@ -12,7 +12,7 @@ use crate::base::artifact::secret::{TLS, fit};
 use crate::base::failure::Class;
 use crate::render::testing::{fields, list, text};
 
-/// root → between → leaf, all good from 2020 to 2030.
+/// root → between → leaf, all valid from 2020 to 2030.
 struct Authority {
     root: String,
     between: String,
@@ -82,7 +82,7 @@ fn written(fields: &Fields<'_>, key: &str) -> Option<String> {
     Some(bytes.expose_str().expect("text").to_owned())
 }
 
-/// Line ends and wrapping of two writers of PEM may differ; the certificates may not.
+/// Two PEM writers may use other line ends and line lengths, but the certificates must be equal.
 fn same(one: &str, two: &str) -> bool {
     let ders = |pem: &str| -> Vec<_> {
         CertificateDer::pem_slice_iter(pem.as_bytes())

@@ -6,7 +6,7 @@ use crate::template::tree::Loop;
 use crate::template::value::Value;
 use crate::template::{Problem, TemplateError};
 
-/// The values of a loop's names in one round.
+/// The values of a loop's variables in one round.
 type Round<'a> = Result<Vec<Value<'a>>, Problem>;
 
 impl<'a> Machine<'a> {
@@ -54,8 +54,8 @@ impl<'a> Machine<'a> {
         Ok(self.context.is_true(&holds))
     }
 
-    /// For each round of Jinja's `for` the values of so many names: elements of a list or keys of a
-    /// mapping, taken apart for several names.
+    /// For each round of Jinja's `for`, the values of its variables: elements of a list or keys of
+    /// a mapping. With several names, each element is split.
     fn elements(&self, items: Value<'a>, names: usize) -> Result<Vec<Round<'a>>, Problem> {
         let items: Vec<Value<'a>> = match self.context.spread(items)? {
             Value::List(items) => items.to_vec(),
@@ -84,7 +84,7 @@ impl<'a> Machine<'a> {
         Ok(items.into_iter().map(apart).collect())
     }
 
-    /// The same for Go's `range`: the value, and for two names its index or key before it.
+    /// The same for Go's `range`: the value, and with two names its index or key before it.
     fn pairs(&self, items: Value<'a>, names: usize) -> Result<Vec<Round<'a>>, Problem> {
         let pair = |key: Value<'a>, value: &Value<'a>| match names {
             2 => Ok(vec![key, value.clone()]),
@@ -106,7 +106,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// What `loop` is in one round.
+/// The variable `loop` in one round.
 fn round<'a>(index: usize, count: usize) -> Value<'a> {
     let entries = [
         ("index", Value::count(index + 1)),

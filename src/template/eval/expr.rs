@@ -1,5 +1,5 @@
-//! Expressions. Jinja is strict: what is not there is an error, unless the template provides for it
-//! with `default` or `is defined`.
+//! Expressions. Jinja is strict: a missing value is an error, unless the template handles it with
+//! `default` or `is defined`.
 
 use super::Machine;
 use crate::template::context::Language;
@@ -8,7 +8,7 @@ use crate::template::tree::{Expr, Kind};
 use crate::template::value::{Text, Value};
 use crate::template::{Problem, TemplateError};
 
-/// The name under which a template of Jinja has all fields: `fields["tls.crt"]`.
+/// The name of all fields in a Jinja template: `fields["tls.crt"]`.
 pub(in crate::template) const FIELDS: &str = "fields";
 
 type Made<'a> = Result<Value<'a>, TemplateError>;
@@ -28,12 +28,12 @@ impl<'a> Machine<'a> {
         exprs.iter().map(|expr| self.value(expr)).collect()
     }
 
-    /// The same, where nothing will do.
+    /// The same, but a missing value is allowed.
     fn optional(&self, expr: &'a Expr) -> Made<'a> {
         self.command(expr, None)
     }
 
-    /// The same with what a pipeline hands over.
+    /// The same, with the value that a pipeline passes on.
     fn command(&self, expr: &'a Expr, piped: Option<Value<'a>>) -> Made<'a> {
         if expr.counts {
             self.context.meter.step().map_err(expr.at.at())?;
@@ -94,7 +94,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Each name that is passed on the way costs a byte.
+    /// Each variable that the search passes costs one byte.
     fn name(&self, name: &'a str) -> Result<Value<'a>, Problem> {
         let mut locals = self.locals.iter().rev();
         let found = locals.find(|(own, _)| *own == name);
@@ -147,7 +147,7 @@ impl<'a> Machine<'a> {
         Ok(piped.unwrap_or(last))
     }
 
-    /// The input is made before the others, and comes last.
+    /// The input is evaluated before the other arguments, and is the last argument.
     fn arguments(
         &self,
         input: Option<Value<'a>>,

@@ -1,4 +1,4 @@
-//! Truth, and one of several values.
+//! Truth, and choosing between values.
 
 use super::{Call, Made};
 use crate::template::value::Value;
@@ -7,7 +7,7 @@ pub(super) fn not<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     Ok(Value::Bool(!call.holds(call.input())))
 }
 
-/// For what is not there; `boolean` for what is not true, too.
+/// Replaces a missing value; with `boolean` also a value that is not true.
 pub(super) fn default<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let [fallback, boolean, given] = call.exactly()?;
     let absent = matches!(given, Value::Missing(_));
@@ -15,7 +15,7 @@ pub(super) fn default<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     Ok(if replaced { fallback } else { given }.clone())
 }
 
-/// For what is not true.
+/// Replaces a value that is not true.
 pub(super) fn default_of_go<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     match call.given {
         [_, given, ..] if call.holds(given) => Ok(given.clone()),

@@ -6,7 +6,7 @@ use super::{Call, Made};
 use crate::template::Problem;
 use crate::template::value::Value;
 
-/// Text equals text and numbers equal numbers; `"80"` is not `80`.
+/// Text is equal to text and a number to a number; `"80"` is not equal to `80`.
 pub(super) fn equal<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let [one, two] = call.exactly()?;
     Ok(Value::Bool(same(call, one, two)?))
@@ -17,7 +17,7 @@ pub(super) fn unequal<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     Ok(Value::Bool(!same(call, one, two)?))
 }
 
-/// What is inside of others is paid for here: a list may hold itself many times.
+/// Inner values are charged here: a list may contain itself many times.
 fn same<'a>(call: &Call<'_, 'a>, one: &Value<'a>, two: &Value<'a>) -> Result<bool, Problem> {
     if let Value::List(_) | Value::Map(_) = one {
         call.context.meter.bytes(one.weight())?;
@@ -58,7 +58,7 @@ fn same<'a>(call: &Call<'_, 'a>, one: &Value<'a>, two: &Value<'a>) -> Result<boo
     }
 }
 
-/// Go compares single values of one kind.
+/// Go compares only single values of one kind.
 fn same_of_one_kind<'a>(
     call: &Call<'_, 'a>,
     one: &Value<'a>,
@@ -121,7 +121,7 @@ fn order(call: &Call<'_, '_>) -> Result<Ordering, Problem> {
     Err(unfit(call, one, two, "compares two texts or two numbers"))
 }
 
-/// In Go: which of both is not there, or what they should be.
+/// For Go: which of the two values is missing, or what they must be.
 fn unfit(call: &Call<'_, '_>, one: &Value<'_>, two: &Value<'_>, why: &'static str) -> Problem {
     one.absence().unwrap_or_else(|| call.unfit_in_go(two, why))
 }

@@ -1,4 +1,4 @@
-//! Reading what is encoded, and writing YAML.
+//! Decoding, and writing YAML.
 
 use zeroize::Zeroizing;
 
@@ -38,7 +38,7 @@ pub(super) fn hex_digits<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     Ok(Value::made(bytes))
 }
 
-/// What the text of one JSON value stands for.
+/// The value of a JSON text.
 pub(super) fn json<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let text = SecretBytes::from(call.text(call.input())?);
     match document::parse(text, DocumentFormat::Json).as_deref() {
@@ -60,7 +60,7 @@ fn pay(call: &Call<'_, '_>, node: &Node) -> Result<(), Problem> {
     }
 }
 
-/// As a YAML file of ours holds it, without the last line break: `indent` puts it where it belongs.
+/// In the YAML style of our own files, without the last line break, so that `indent` can follow.
 pub(super) fn to_yaml<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let made = yaml::documents(&[to_node(call, call.input())?], false);
     let made = made.map_err(|_| unwritable(call.input()))?;
@@ -72,7 +72,7 @@ fn unwritable(value: &Value<'_>) -> Problem {
     value.is_not("`toYaml`", "what YAML has a spelling for")
 }
 
-/// Each value costs a step and its bytes: a list may hold itself many times.
+/// Each value costs a step and its bytes: a list may contain itself many times.
 fn to_node(call: &Call<'_, '_>, value: &Value<'_>) -> Result<Node, Problem> {
     call.context.meter.step()?;
     let copy = |value: &Value<'_>| {

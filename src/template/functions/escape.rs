@@ -1,4 +1,4 @@
-//! How Go writes texts: `%q`, JSON, HTML, URL.
+//! The ways in which Go writes texts: `%q`, JSON, HTML, URL.
 
 use crate::base::coding::percent;
 use crate::template::Problem;
@@ -26,7 +26,7 @@ pub(super) fn quoted(text: &str, into: &mut Buffer) -> Result<(), Problem> {
     into.push(b"\"")
 }
 
-/// What both Go and JSON write with a backslash and one letter.
+/// Characters that both Go and JSON write as a backslash and one letter.
 fn short(c: char) -> Option<&'static [u8]> {
     Some(match c {
         '"' => b"\\\"",
@@ -40,8 +40,8 @@ fn short(c: char) -> Option<&'static [u8]> {
     })
 }
 
-/// Rust and Go call the same categories printable; behind another character Rust lets combining
-/// marks be, as Go does.
+/// Rust and Go treat the same categories as printable; after another character Rust, like Go,
+/// leaves combining marks unchanged.
 fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return c == ' ' || c.is_ascii_graphic();
@@ -51,7 +51,7 @@ fn is_printable(c: char) -> bool {
     pair.escape_debug().eq(pair.chars())
 }
 
-/// A JSON text as Go writes it; `html` escapes what could end a script.
+/// A JSON text in Go's form; `html` also escapes characters that could end a script.
 pub(super) fn json(text: &str, html: bool, into: &mut Buffer) -> Result<(), Problem> {
     into.push(b"\"")?;
     for c in text.chars() {
@@ -89,7 +89,7 @@ pub(super) fn html(text: &[u8], into: &mut Buffer) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Percent-encoding, with a space written as it is where it goes: `+` in Go's `url.QueryEscape`.
+/// Percent-encoding. `space` is the text for a space: `+` in Go's `url.QueryEscape`.
 pub(super) fn percent(text: &[u8], space: &[u8], into: &mut Buffer) -> Result<(), Problem> {
     text.iter()
         .try_for_each(|byte| match percent::escaped(*byte) {

@@ -1,4 +1,4 @@
-//! JSON: compact as a field of ours carries it, or as Go's encoder writes it.
+//! JSON: compact as in our own fields, or in the form of Go's encoder.
 
 use super::{Call, Made, escape};
 use crate::base::coding::number::is_json;
@@ -7,14 +7,14 @@ use crate::format::json::write::quote;
 use crate::template::Problem;
 use crate::template::value::{Buffer, Value};
 
-/// How it is written.
+/// The form of the JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
     /// On one line.
     Compact,
-    /// As Go does, on one line; `<`, `>` and `&` escaped.
+    /// In Go's form on one line; `<`, `>` and `&` escaped.
     HtmlSafe,
-    /// As Go does, on one line.
+    /// In Go's form on one line.
     Raw,
     /// With two spaces for each level; escaped as [`Style::HtmlSafe`].
     Pretty,

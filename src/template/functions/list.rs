@@ -1,10 +1,10 @@
-//! Lists, and what has parts.
+//! Lists, and other values with parts.
 
 use super::{Call, Made};
 use crate::template::Problem;
 use crate::template::value::Value;
 
-/// Of one text: each is a text of its own.
+/// The most parts of one text: each part becomes a separate text.
 const MOST_PARTS: usize = 100_000;
 
 pub(super) fn is_defined<'a>(call: &Call<'_, 'a>) -> Made<'a> {
@@ -38,7 +38,7 @@ fn end<'a>(call: &Call<'_, 'a>, item: Option<&Value<'a>>) -> Made<'a> {
     }
 }
 
-/// How many elements, entries, characters, or bytes of what is no text.
+/// Number of elements, entries or characters; of bytes if the value is no UTF-8 text.
 pub(super) fn length<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let value = call.input();
     Ok(Value::count(match value {
@@ -54,7 +54,7 @@ pub(super) fn length<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     }))
 }
 
-/// As Go counts: text in bytes.
+/// The length in Go: a text is counted in bytes.
 pub(super) fn len<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let value = call.input();
     Ok(Value::count(match value {
@@ -95,7 +95,7 @@ pub(super) fn index<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     }
 }
 
-/// In Go, a single value is as good as a list of one.
+/// In Go, a single value counts as a list with one element.
 pub(super) fn join<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let separator = match call.argument(0) {
         Some(separator) if call.is_go() => call.bytes(separator)?,
@@ -118,7 +118,8 @@ pub(super) fn join<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     })
 }
 
-/// At a separator; in Jinja at white space without one, in Go at each character with an empty one.
+/// Splits a text at a separator. Without one, Jinja splits at white space; with an empty one, Go
+/// splits at each character.
 pub(super) fn split<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let separator = call.argument(0).map(|value| call.text(value)).transpose()?;
     let text = call.text(call.input())?;

@@ -1,6 +1,6 @@
-//! What templates may call: operators, tests and filters of Jinja, functions of Go and of sprig.
-//! One row each, and what means the same in both languages is one function. Nothing in it reads a
-//! file, a clock, the environment or the network.
+//! The functions of templates: operators, tests and filters of Jinja, functions of Go and of sprig.
+//! Each has one row in a table; if the meaning is the same in both languages, they share one Rust
+//! function. No function reads a file, a clock, the environment or the network.
 
 use super::Problem;
 use super::context::{Context, Language};
@@ -19,23 +19,23 @@ mod text;
 
 pub(super) use table::{FILTERS, FUNCTIONS, TESTS, operators};
 
-/// One row.
+/// One row of a table.
 pub(super) struct Function {
     pub name: &'static str,
-    /// The names of its arguments, where the language has any.
+    /// The names of its arguments, if the language has them.
     pub parameters: &'static [&'static str],
-    /// How many arguments it must be given.
+    /// The smallest number of arguments.
     pub least: usize,
-    /// How many it can be given.
+    /// The largest number of arguments.
     most: usize,
-    /// Whether its input may be nothing.
+    /// Whether its input may be missing.
     pub takes_nothing: bool,
-    /// Whether all data come as one mapping, each of them looked at.
+    /// Whether all data are passed as one mapping, after each value was checked.
     pub takes_mapping: bool,
     run: Run,
 }
 
-/// What comes of a call.
+/// The result of a call.
 type Made<'a> = Result<Value<'a>, Problem>;
 
 type Run = for<'a> fn(&Call<'_, 'a>) -> Made<'a>;
@@ -47,12 +47,12 @@ impl std::fmt::Debug for Function {
 }
 
 impl Function {
-    /// The row of this name.
+    /// The row with this name.
     pub(super) fn named(table: &'static [Self], name: &str) -> Option<&'static Self> {
         table.iter().find(|function| function.name == name)
     }
 
-    /// That these are not its arguments, in Jinja.
+    /// The error for wrong arguments in Jinja.
     pub(super) fn takes_others(&self) -> Problem {
         let Self {
             name,
@@ -72,7 +72,7 @@ impl Function {
         }
     }
 
-    /// Calls it with its arguments, of which the last is what it works on.
+    /// Calls the function; its last argument is the input.
     pub(super) fn call<'a>(&'static self, context: &Context<'a>, given: &[Value<'a>]) -> Made<'a> {
         let call = Call {
             context,
@@ -105,7 +105,8 @@ impl<'v, 'a> Call<'v, 'a> {
         }
     }
 
-    /// That a value is not what the function takes: Jinja tells what it is, Go whether it is there.
+    /// The error for a value that the function does not accept: Jinja names the kind of the value,
+    /// Go says whether it is missing.
     fn unfit(&self, value: &Value<'_>, jinja: &str, go: &'static str) -> Problem {
         match self.context.language {
             Language::Jinja => value.is_not(&format!("`{}`", self.function.name), jinja),
@@ -117,18 +118,18 @@ impl<'v, 'a> Call<'v, 'a> {
         value.absence().unwrap_or_else(|| self.wrong(why))
     }
 
-    /// All arguments, whose number the row gives.
+    /// All arguments; the row guarantees their number.
     fn exactly<const N: usize>(&self) -> Result<&'v [Value<'a>; N], Problem> {
         let given = self.given.try_into();
         given.map_err(|_| self.wrong("has the wrong number of arguments"))
     }
 
-    /// What it works on.
+    /// The input, which is the last argument.
     fn input(&self) -> &'v Value<'a> {
         self.given.last().unwrap_or(&Value::Null)
     }
 
-    /// One of the arguments; in Jinja it may have been left out.
+    /// One of the arguments; nothing if it was left out, which only Jinja allows.
     fn argument(&self, index: usize) -> Option<&'v Value<'a>> {
         let given = self.given.get(index);
         given.filter(|value| self.is_go() || !matches!(value, Value::Missing(_)))
@@ -142,7 +143,7 @@ impl<'v, 'a> Call<'v, 'a> {
         self.context.is_true(value)
     }
 
-    /// Jinja takes what it can print for text, Go takes texts.
+    /// The bytes of a text. Jinja accepts every printable value as text, Go only texts.
     fn bytes(&self, value: &'v Value<'a>) -> Result<&'v [u8], Problem> {
         let fits = !self.is_go() || matches!(value, Value::Text(_));
         let bytes = value.bytes().filter(|_| fits);
@@ -155,7 +156,7 @@ impl<'v, 'a> Call<'v, 'a> {
         text.map_err(|_| self.unfit(value, "text", why))
     }
 
-    /// What is printed of a single value; in Jinja it is UTF-8.
+    /// The printed form of a single value; in Jinja it must be UTF-8.
     fn plain(&self, value: &'v Value<'a>) -> Result<&'v [u8], Problem> {
         match self.context.language {
             Language::Jinja => self.text(value).map(str::as_bytes),
@@ -186,7 +187,7 @@ impl<'v, 'a> Call<'v, 'a> {
         count.map_err(|_| self.wrong("takes a number that is not negative here"))
     }
 
-    /// A new text.
+    /// Makes a text.
     fn make(&self, fill: impl FnOnce(&mut Buffer) -> Result<(), Problem>) -> Made<'a> {
         let mut buffer = match self.context.language {
             Language::Jinja => Buffer::large(),

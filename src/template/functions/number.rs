@@ -50,7 +50,8 @@ pub(super) fn int<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     }
 }
 
-/// As Go's with its error thrown away: what is no number is 0, what is too large is the largest.
+/// Like Go's `Atoi` without its error: text that is no number gives 0, a number that is too large
+/// gives the largest.
 pub(super) fn atoi<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let text = call.text(call.input())?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);

@@ -1,4 +1,4 @@
-//! Printing as Go does: all arguments, each by the same rule.
+//! Printing in Go's way: all arguments, each by the same rule.
 
 use super::{Call, Made, escape};
 use crate::template::Problem;
@@ -12,7 +12,7 @@ pub(super) fn println<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     call.make(|out| print_all(call, true, out))
 }
 
-/// Go's `Sprint` puts spaces between two that are no texts, `Sprintln` between all.
+/// Go's `Sprint` adds a space between two arguments if neither is a text, `Sprintln` between all.
 fn print_all(call: &Call<'_, '_>, line: bool, out: &mut Buffer) -> Result<(), Problem> {
     let mut before: Option<&Value<'_>> = None;
     for value in call.given {
@@ -42,7 +42,7 @@ fn escaped<'a>(
     call.make(|out| escape(printed.bytes().unwrap_or_default(), out))
 }
 
-/// With spaces between.
+/// Prints values with spaces between them.
 fn each<'v, 'a>(
     call: &Call<'v, 'a>,
     write: impl Fn(&'v Value<'a>, &mut Buffer) -> Result<(), Problem>,

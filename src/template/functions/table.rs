@@ -1,4 +1,4 @@
-//! The rows.
+//! The tables of functions.
 
 use super::choose::{coalesce, default, default_of_go, fail, not, ternary};
 use super::compare::{equal, equal_to_any, greater, greater_or_equal, is_in, less, less_or_equal};
@@ -24,7 +24,7 @@ const fn row(
     }
 }
 
-/// A filter of Jinja. The evaluator fills the places of all parameters, and adds the input.
+/// A filter of Jinja. The evaluator passes a value for each parameter, and then the input.
 const fn filter(
     name: &'static str,
     parameters: &'static [&'static str],
@@ -37,7 +37,7 @@ const fn filter(
     }
 }
 
-/// One that looks at what may not be there.
+/// The same function, but its input may be missing.
 const fn of_nothing(function: Function) -> Function {
     Function {
         takes_nothing: true,
@@ -102,7 +102,7 @@ pub(in crate::template) mod operators {
     pub(in crate::template) static REMAINDER: Function = binary("%", number::remainder);
 }
 
-/// A function of Go, of so many arguments.
+/// A function of Go with this number of arguments.
 const fn exactly(name: &'static str, count: usize, run: Run) -> Function {
     row(name, &[], count, count, run)
 }
@@ -111,9 +111,9 @@ const fn at_least(name: &'static str, least: usize, run: Run) -> Function {
     row(name, &[], least, usize::MAX, run)
 }
 
-/// `and` and `or` are not here: they do not make all their arguments.
+/// `and` and `or` are not in this table, because they do not evaluate all their arguments.
 pub(in crate::template) static FUNCTIONS: &[Function] = &[
-    // Go's own.
+    // Functions of Go.
     exactly("not", 1, not),
     at_least("eq", 2, equal_to_any),
     exactly("ne", 2, unequal_of_one_kind),
@@ -128,7 +128,7 @@ pub(in crate::template) static FUNCTIONS: &[Function] = &[
     at_least("printf", 1, print::printf),
     at_least("html", 0, print::html),
     at_least("urlquery", 0, print::urlquery),
-    // sprig's: defaults and choices.
+    // Functions of sprig: defaults and choices.
     at_least("default", 1, default_of_go),
     exactly("empty", 1, not),
     at_least("coalesce", 0, coalesce),

@@ -1,4 +1,4 @@
-//! From text to text.
+//! Functions from text to text.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(super) fn trim_all<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     ))
 }
 
-/// The part and the text around it. In Jinja this is a test, and not called by its name.
+/// The part and the whole text. In Jinja this is an operator, so its arguments have no names.
 fn part_and_text<'v>(call: &Call<'v, '_>) -> Result<(&'v str, &'v str), Problem> {
     let [part, text] = call.exactly()?;
     if !call.is_go() {
@@ -72,7 +72,7 @@ pub(super) fn upper_as_go<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     cased(call, char::to_uppercase)
 }
 
-/// Letter for letter.
+/// Changes each letter separately.
 fn cased<'a, I>(call: &Call<'_, 'a>, change: fn(char) -> I) -> Made<'a>
 where
     I: ExactSizeIterator<Item = char>,
@@ -82,8 +82,8 @@ where
         for c in text.chars() {
             let mut changed = change(c);
             match (changed.len(), changed.next()) {
-                // The only one of those with two letters that is met in real texts: Go has no
-                // capital for it.
+                // The only character with two capital letters that is common in real texts: Go has
+                // no capital for it.
                 _ if c == 'ß' => out.char(c)?,
                 (1, Some(single)) => out.char(single)?,
                 _ => return Err(call.wrong("met a letter that has no single counterpart")),
@@ -93,7 +93,7 @@ where
     })
 }
 
-/// In Go, an empty text stands before each character and at the end.
+/// In Go, an empty text is found before each character and at the end.
 pub(super) fn replace<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let [old, new, text] = call.exactly()?;
     let (old, new) = (call.text(old)?, call.text(new)?);
@@ -134,7 +134,7 @@ pub(super) fn repeat<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     call.make(|out| out.repeat(text, times))
 }
 
-/// A negative length counts from the end, if the text is longer.
+/// A negative length keeps the end of the text, if the text is longer.
 pub(super) fn trunc<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let [length, text] = call.exactly()?;
     let (length, text) = (call.integer(length)?, call.bytes(text)?);
@@ -146,7 +146,8 @@ pub(super) fn trunc<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     }))
 }
 
-/// Upstream takes each byte for a character, and so spoils what is not ASCII.
+/// Removes white space. Upstream treats each byte as a character and so breaks text that is not
+/// ASCII.
 pub(super) fn nospace<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let text = call.text(call.input())?;
     if !text.is_ascii() {
@@ -156,12 +157,12 @@ pub(super) fn nospace<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     call.make(|out| kept.try_for_each(|c| out.char(c)))
 }
 
-/// Every line.
+/// Indents every line.
 pub(super) fn indent<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     call.make(|out| indent_all(call, out))
 }
 
-/// The same on a new line.
+/// Indents every line, after a line break.
 pub(super) fn nindent<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     call.make(|out| {
         out.push(b"\n")?;
@@ -182,7 +183,7 @@ fn indent_all(call: &Call<'_, '_>, out: &mut Buffer) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Every line but the first, unless told; empty lines stay empty, unless told.
+/// Indents every line but the first and the empty ones; parameters include them too.
 pub(super) fn indent_rest<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     const MOST: usize = 64;
     let width = match call.argument(0) {
@@ -211,7 +212,7 @@ pub(super) fn indent_rest<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     })
 }
 
-/// One word for any shell.
+/// Quotes a text as one word for any shell.
 pub(super) fn quote_for_shell<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let text = call.text(call.input())?;
     if text.contains('\0') {
@@ -232,7 +233,7 @@ pub(super) fn quote_for_shell<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     })
 }
 
-/// Everything but the unreserved characters of RFC 3986: right in each part of a URL.
+/// Encodes everything except the unreserved characters of RFC 3986: correct in each part of a URL.
 pub(super) fn urlencode<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let text = call.text(call.input())?;
     call.make(|out| escape::percent(text.as_bytes(), b"%20", out))
@@ -256,7 +257,7 @@ pub(super) fn sha512sum<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     hash(call, &SHA512)
 }
 
-/// As secret as what it is made of: whoever sees the digest of a weak secret can try all likely
+/// A digest is as secret as its input: whoever sees the digest of a weak secret can try all likely
 /// values.
 fn hash<'a>(call: &Call<'_, 'a>, algorithm: &'static Algorithm) -> Made<'a> {
     let hash = digest::digest(algorithm, call.bytes(call.input())?);

@@ -1,4 +1,4 @@
-//! Templates to tokens, with Go's rules for trimming and for where a word may end.
+//! Splits templates into tokens, with Go's rules for trimming and for the end of a word.
 
 use super::{Problem, TemplateError, error};
 
@@ -27,11 +27,11 @@ pub(super) enum Kind {
     Word(String),
     /// `.name`
     Field(String),
-    /// `$name`; `$` has none.
+    /// `$name`; `$` alone has an empty name.
     Variable(String),
     /// `.`
     Dot,
-    /// `"…"` or a raw one.
+    /// `"…"` or a raw string.
     String(Vec<u8>),
     /// A number.
     Int(i64),
@@ -51,7 +51,7 @@ pub(super) enum Kind {
 
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// All tokens of a template, at most as many as are left of those that several share.
+/// All tokens of a template. `left` is how many more tokens all templates of the file may have.
 pub(super) fn tokens(text: &str, left: &mut usize) -> Result<Vec<Token>, TemplateError> {
     let mut lexer = Lexer {
         rest: text,
@@ -86,7 +86,7 @@ impl<'a> Lexer<'a, '_> {
         Ok(())
     }
 
-    /// Takes so many bytes and counts their lines.
+    /// Takes this many bytes and counts their lines.
     fn skip(&mut self, bytes: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
         let lines = taken.bytes().filter(|byte| *byte == b'\n').count();
@@ -139,7 +139,7 @@ impl<'a> Lexer<'a, '_> {
         Ok(())
     }
 
-    /// Takes `}}`, and with the marker the white space behind it.
+    /// Takes `}}`, and with the trim marker also the white space after it.
     fn close(&mut self) -> bool {
         if let Some(length) = closing_with_marker(self.rest) {
             self.skip(length);
@@ -184,7 +184,7 @@ impl<'a> Lexer<'a, '_> {
         }
     }
 
-    /// The token in front and its length.
+    /// The next token and its length.
     fn token(&self, first: char) -> Result<(Kind, usize), TemplateError> {
         Ok(match first {
             ' ' | '\t' | '\r' | '\n' => (Kind::Space, self.space()),
@@ -221,10 +221,11 @@ impl<'a> Lexer<'a, '_> {
         })
     }
 
-    /// White space, without the one that belongs to a closing marker.
+    /// The length of the white space, without the blank that belongs to a closing marker.
     fn space(&self) -> usize {
         let length = self.rest.len() - self.rest.trim_start_matches(SPACE).len();
-        // All four are one byte, so the last one begins one byte before the end.
+        // All four white-space characters have one byte, so the last one begins one byte before the
+        // end.
         let last = length.saturating_sub(1);
         if last > 0 && closing_with_marker(&self.rest[last..]).is_some() {
             last
@@ -233,7 +234,7 @@ impl<'a> Lexer<'a, '_> {
         }
     }
 
-    /// A name behind so many bytes; what follows must be able to end it.
+    /// A name after this many bytes; the next character must be allowed to end it.
     fn name(&self, skip: usize) -> Result<(String, usize), TemplateError> {
         let rest = &self.rest[skip..];
         let length = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
@@ -301,18 +302,18 @@ impl<'a> Lexer<'a, '_> {
     }
 }
 
-/// Keys of Secrets are ASCII, so names are.
+/// Keys of Secrets are ASCII, so only ASCII is allowed in names.
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether what follows `{{` trims the text before it.
+/// Whether the marker after `{{` trims the text before it.
 fn trims_left(rest: &str) -> bool {
     rest.strip_prefix('-')
         .is_some_and(|rest| rest.starts_with(SPACE))
 }
 
-/// The length of ` -}}` in front.
+/// The length of a ` -}}` at the beginning.
 fn closing_with_marker(rest: &str) -> Option<usize> {
     rest.strip_prefix(SPACE)?.starts_with("-}}").then_some(4)
 }

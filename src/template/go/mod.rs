@@ -1,10 +1,10 @@
 //! Go's `text/template` with the functions of sprig, as far as SealedSecrets use them:
-//! `spec.template.data`. Here it is read; what it means is the machine's.
+//! `spec.template.data`. This module parses; the common machine evaluates.
 //!
-//! Whatever is not supported is refused by its name when the manifest is read, before anything is
-//! opened. Two things differ from upstream on purpose: a field that is not there is an error
-//! (upstream writes `<no value>` into the Secret), and so is a function that fails (upstream's
-//! `b64dec` writes its error message there).
+//! Unsupported parts are refused by name when the manifest is read, before anything is opened. Two
+//! differences from upstream are intended: a missing field is an error (upstream writes `<no
+//! value>` into the Secret), and so is a failing function (upstream's `b64dec` writes its error
+//! message there).
 
 mod lex;
 mod parse;
@@ -29,13 +29,13 @@ pub struct Template {
 }
 
 impl Template {
-    /// Parses a template; functions and actions that are not supported are refused here. `left` is
-    /// how many of [`MOST_PARTS`] it may have.
+    /// Parses a template and refuses unsupported functions and actions. `left` is how many of
+    /// [`MOST_PARTS`] it may have.
     pub fn parse(text: &str, left: &mut usize) -> Result<Self, TemplateError> {
         parse::parse(text, left).map(|body| Self { body })
     }
 
-    /// The text for these values.
+    /// Renders the template with these values.
     pub fn render(
         &self,
         data: &BTreeMap<String, SecretBytes>,

@@ -1,4 +1,4 @@
-//! Tokens to a tree.
+//! Parses tokens to a tree.
 
 use std::vec::IntoIter;
 
@@ -8,7 +8,7 @@ use super::{Place, Problem, TemplateError, error};
 
 mod operand;
 
-/// How deep blocks and parentheses may stand in each other.
+/// The deepest nesting of blocks and parentheses.
 const MAX_DEPTH: u32 = 32;
 
 /// Parses a whole template.
@@ -32,18 +32,18 @@ pub(super) fn parse(text: &str, left: &mut usize) -> Result<Vec<Stmt>, TemplateE
 
 struct Parser {
     tokens: IntoIter<Token>,
-    /// Those that are declared at this place.
+    /// Variables that are declared at this place.
     variables: Vec<String>,
     line: u32,
     depth: u32,
 }
 
-/// What ended a list of items.
+/// The token that ended a list of items.
 #[derive(Debug, PartialEq, Eq)]
 enum Stop {
     Text,
     End,
-    /// Only the word was taken: an `if` or `with` may follow it.
+    /// Only the word `else` was taken: an `if` or `with` may follow it.
     Else,
 }
 
@@ -60,7 +60,7 @@ struct Pipeline {
     value: Expr,
 }
 
-/// What closes a pipeline.
+/// The token that ends a pipeline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
     Close,
@@ -72,7 +72,7 @@ impl Parser {
         error(self.line, Problem::Misuse(what))
     }
 
-    /// An expression that ends here; a command counts.
+    /// An expression that ends here; `counts`: it is a command and costs a step.
     fn expr(&self, counts: bool, kind: tree::Kind) -> Expr {
         let at = self.place();
         Expr { at, counts, kind }
@@ -114,7 +114,7 @@ impl Parser {
         done
     }
 
-    /// Items up to the end of the text, or to the `end` or `else` of the block around them.
+    /// Items until the end of the text, or until the `end` or `else` of the surrounding block.
     fn items(&mut self) -> Result<(Vec<Stmt>, Stop), TemplateError> {
         let mut items = Vec::new();
         loop {
@@ -161,7 +161,7 @@ impl Parser {
         }
     }
 
-    /// A block from its word on, through its `end`.
+    /// A block, from its keyword to its `end`.
     fn block(&mut self, kind: BlockKind) -> Result<Stmt, TemplateError> {
         let known = self.variables.len();
         let block = self.deeper(|parser| {
@@ -180,7 +180,7 @@ impl Parser {
         block
     }
 
-    /// What follows `else`: `else if` is a block of its own that shares the `end`.
+    /// The part after `else`: `else if` is a nested block that shares the `end`.
     fn otherwise(&mut self, kind: BlockKind) -> Result<Vec<Stmt>, TemplateError> {
         self.skip_space();
         let chained = match (kind, self.peek()) {
@@ -223,7 +223,7 @@ impl Parser {
             1 => commands.remove(0),
             _ => self.expr(false, tree::Kind::Pipeline(commands)),
         };
-        // A declared variable is known from here on, and not in its own value.
+        // A declared variable is known from here on, but not in its own value.
         if !names.assigns {
             self.variables.extend(names.list.iter().cloned());
         }
@@ -274,7 +274,7 @@ impl Parser {
     }
 }
 
-/// A block as statements: what its pipeline declares is known up to its end.
+/// A block as statements: the variables of its pipeline are known until its end.
 fn lowered(kind: BlockKind, pipeline: Pipeline, yes: Vec<Stmt>, no: Vec<Stmt>) -> Stmt {
     let Pipeline { names, value } = pipeline;
     if kind == BlockKind::Range {

@@ -1,5 +1,5 @@
-//! The rows of `tests/vectors/sealed/gotemplate.json`: what Go rendered, and what is refused.
-//! `tests/cluster/sealed.rs` asks Go again.
+//! The rows of `tests/vectors/sealed/gotemplate.json`: Go's results, and what is refused.
+//! `tests/cluster/sealed.rs` runs Go again.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ fn what_is_not_understood_is_refused_by_name() {
 
 #[test]
 fn row_185_the_templates_of_a_file_share_a_number_of_parts() {
-    // Each action is three parts.
+    // Each action has three parts.
     let third = "{{.a}}".repeat(MOST_PARTS / 10);
     let mut left = MOST_PARTS;
     for _ in 0..3 {
@@ -136,7 +136,7 @@ fn row_185_bombs_end_soon() {
         "{{ splitList \"\" .a }}",
         "{{ $x := 1 }}{{ range splitList \"\" (repeat 45000 \"a\") }}{{ $x = list $x }}{{ end }}",
     ] {
-        // What bounds the time is counted, not measured.
+        // The limit on time counts steps, so the test needs no clock.
         let error = render(text, &data).expect_err("a bomb");
         let bounded = matches!(error.problem, Problem::Excess(_) | Problem::TooLong);
         assert!(bounded, "{error}");

@@ -1,5 +1,5 @@
-//! What blows before minijinja's parser sees a template: it builds `a ~ a ~ …` and `elif` chains as
-//! deep as they are long.
+//! Limits that are checked before minijinja's parser sees a template: for `a ~ a ~ …` and `elif`
+//! chains it builds trees that are as deep as the chain is long.
 
 use minijinja::machinery::{Token, tokenize};
 
@@ -8,9 +8,9 @@ use super::{Place, Problem, TemplateError};
 
 /// Bytes of a template's text.
 const MOST_BYTES: usize = 256 * 1024;
-/// Words and signs between one `{{` or `{%` and its end.
+/// The most words and signs between one `{{` or `{%` and its end.
 const MOST_TOKENS_IN_A_BLOCK: usize = 400;
-/// In the whole template: each may be one level of nesting.
+/// The most `elif` in the whole template: each may be one level of nesting.
 const MOST_ELIFS: usize = 100;
 
 pub(super) fn check(text: &str) -> Result<(), TemplateError> {

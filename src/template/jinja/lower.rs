@@ -1,4 +1,4 @@
-//! Expressions from minijinja's tree to ours, with note of the names they read.
+//! Converts expressions from minijinja's tree to ours, and notes the names that they read.
 
 use minijinja::machinery::{Span, ast};
 use minijinja::value::ValueKind;
@@ -49,7 +49,7 @@ impl Reader {
                 };
                 operated(operator, vec![self.expr(&unary.expr)?])
             }
-            // The parser's own place of an operation is the word before it.
+            // The parser gives the word before an operation as its place.
             ast::Expr::BinOp(binary) => {
                 let operator = operator(binary.op, expr.span())?;
                 let sides = vec![self.expr(&binary.left)?, self.expr(&binary.right)?];
@@ -193,7 +193,7 @@ impl Reader {
         }
     }
 
-    /// The operand was a plain name or a path from one: its absence is provided for.
+    /// The operand was a name or a path from a name: it may be missing.
     fn allow_absent(&mut self, before: usize, operand: &Expr) {
         if matches!(
             operand.kind,

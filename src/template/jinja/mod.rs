@@ -1,14 +1,14 @@
-//! Templates: text with `{{ fields }}`, `{% if %}`, `{% for %}` and `{% set %}`, in the spelling of
-//! Jinja.
+//! Templates: text with `{{ fields }}`, `{% if %}`, `{% for %}` and `{% set %}`, in Jinja's syntax.
 //!
-//! minijinja parses; our machine evaluates. Its engine keeps every intermediate value in shared
-//! strings that nobody wipes, puts values into some error texts (`int`, unknown keys) and lets `~`
-//! double a string without end; its parser sees only the template's text, which is no secret. So
-//! here every intermediate value is wiped, and work is metered.
+//! minijinja parses; our machine evaluates. The engine of minijinja is not used: it keeps every
+//! intermediate value in shared strings that nobody wipes, puts values into some error texts
+//! (`int`, unknown keys), and lets `~` double a string without limit. Its parser sees only the
+//! template's text, which is not secret. In our machine every intermediate value is wiped, and work
+//! is limited.
 //!
-//! Absent on purpose: functions, methods, includes, macros, anything that reads a file, a variable
-//! of the environment, a clock or the network. Values never reach an error: errors hold names,
-//! positions and kinds only.
+//! Absent on purpose: functions, methods, includes, macros, and access to files, environment
+//! variables, clocks or the network. Values never reach an error: errors hold only names, positions
+//! and kinds.
 
 mod fuses;
 mod lower;
@@ -25,19 +25,19 @@ use crate::base::material::{Node, SecretBytes};
 
 pub(crate) use super::TemplateError;
 
-/// What a template may read, in order.
+/// The fields that a template may read, in order.
 pub(crate) trait Fields {
     /// All fields by name: the value of each, or why it may not be printed.
     fn all(&self) -> Vec<(&str, Result<&Node, Failure>)>;
-    /// The one of this name.
+    /// The field with this name.
     fn field(&self, name: &str) -> Option<Result<&Node, Failure>>;
 }
 
-/// A parsed template: everything in it is known to be supported.
+/// A parsed template; every part of it is supported.
 #[derive(Debug)]
 pub(crate) struct Template {
     body: Vec<tree::Stmt>,
-    /// Names it reads that are neither its own variables nor loop variables.
+    /// Names that it reads, without its own variables and loop variables.
     pub(crate) uses: Vec<Use>,
 }
 
@@ -46,12 +46,12 @@ pub(crate) struct Template {
 pub(crate) struct Use {
     pub name: String,
     pub at: Place,
-    /// Whether the template says what happens without it.
+    /// Whether the template handles its absence.
     pub optional: bool,
 }
 
 impl Use {
-    /// That it is in no source.
+    /// The error for a name that no source has.
     pub(crate) fn unknown(&self, known: &str) -> TemplateError {
         self.at.at()(Problem::Undefined {
             name: self.name.clone(),

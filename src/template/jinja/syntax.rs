@@ -1,6 +1,6 @@
-//! From minijinja's syntax tree to ours, which holds only what the evaluator can do: everything
-//! else is refused here, by name and place, so that `keyferry check` finds it without any value.
-//! This file and `lower` alone know minijinja's tree.
+//! Converts minijinja's syntax tree to ours, which contains only what the evaluator supports:
+//! everything else is refused here, by name and place, so that `keyferry check` finds it without
+//! any value. Only this file and `lower` know minijinja's tree.
 
 use minijinja::machinery::{Span, ast};
 use minijinja::syntax::SyntaxConfig;
@@ -8,7 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use super::super::tree::{Loop, Names, Stmt};
 use super::{Place, Problem, TemplateError, Use};
 
-/// Nothing is trimmed: a template file is delivered to the byte.
+/// Nothing is trimmed: a template file is delivered byte by byte.
 pub(super) fn config() -> SyntaxConfig {
     SyntaxConfig::builder()
         .keep_trailing_newline(true)
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<(Vec<Stmt>, Vec<Use>), TemplateError> 
     Ok((body, uses))
 }
 
-/// The parser saw the template's text and no value, so its words may be shown.
+/// The parser saw the template's text and no value, so its message may be shown.
 pub(super) fn syntax_error(error: &minijinja::Error) -> TemplateError {
     let line = error.line().and_then(|line| u32::try_from(line).ok());
     let detail = error.detail().unwrap_or("unexpected end").to_owned();
@@ -40,11 +40,11 @@ pub(super) fn position(span: Span) -> Place {
     Place::of_column(u32::from(span.start_line), u32::from(span.start_col) + 1)
 }
 
-/// Turns minijinja's tree into ours; its half for expressions is in `lower`.
+/// Converts minijinja's tree to ours; the part for expressions is in `lower`.
 #[derive(Default)]
 pub(super) struct Reader {
     pub uses: Vec<Use>,
-    /// Names that the template itself gives a value.
+    /// Variables that the template sets.
     own: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use crate::base::failure::{Class, Fault};
 mod errors;
 mod limits;
 
-/// Fields of which text may not be empty, as the configuration demands it by default.
+/// Fields whose text may not be empty, which is the default of the configuration.
 struct Sample(Vec<(&'static str, Node)>);
 
 impl Fields for Sample {
@@ -276,7 +276,7 @@ fn names_that_a_template_reads_are_known_without_values() {
     );
 }
 
-/// minijinja's own engine prints the same, where both can do it.
+/// minijinja's own engine prints the same, if both support it.
 #[test]
 fn the_engine_whose_parser_we_use_prints_the_same() {
     let mut engine = minijinja::Environment::new();
@@ -311,7 +311,7 @@ fn the_engine_whose_parser_we_use_prints_the_same() {
         let ours = Template::parse(template).and_then(|template| template.render(&ours));
         match (theirs, ours) {
             (Ok(theirs), Ok(ours)) => {
-                // It spells truth values as Python does.
+                // minijinja prints truth values as Python does.
                 let theirs = theirs.replace("True", "true").replace("False", "false");
                 assert_eq!(ours.expose_str(), Some(theirs.as_str()), "{template}")
             }

@@ -1,4 +1,4 @@
-//! How long data is good without reading it again, and what is to be done before it is not.
+//! How long data is valid without another read, and what must be done before its end.
 
 use std::time::Duration;
 
@@ -12,54 +12,54 @@ use crate::config::VaultRead;
 use crate::process::time_limit::chance;
 use crate::vault::{LONGEST, Renewal};
 
-/// Waits between tries to replace what still holds.
+/// Waits between attempts to replace data that is still valid: the first, and the longest.
 const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// Between two requests for one lease, however short it is.
+/// The shortest time between two requests for one lease.
 const SHORTEST: Duration = Duration::from_millis(300);
 
-/// So often a role whose time is over is read each second: engines look at their roles every few
-/// seconds.
+/// A role whose time is over is read this many times, once a second, before the waits become
+/// longer: engines check their roles every few seconds.
 const LATE: u32 = 10;
 
-/// How long data is good without reading it again.
+/// How long data is valid without another read.
 #[derive(Debug, Clone)]
 pub(super) enum Freshness {
-    /// Until it ends; renewed or replaced before.
+    /// Until it ends; it is renewed or replaced before.
     Ends(Ends),
     /// Until its version changes.
     Version {
         /// When it was read in full.
         read_at: Instant,
     },
-    /// Until its source changes it, at a time that it tells.
+    /// Until its source changes it, at a known time.
     Rotates {
-        /// When it is to be read again.
+        /// When it must be read again.
         at: Instant,
-        /// How often it was read since that time and had not changed.
+        /// How often it was read since that time without a change.
         late: u32,
     },
 }
 
-/// The life of data that ends.
+/// The lifetime of data that ends.
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
     /// The lease to renew; a certificate has none.
     pub(super) lease: Option<Lease>,
-    /// The token it ends with.
+    /// The token that it ends with.
     pub(super) token: Option<u64>,
-    /// The token with which other data was asked for in vain.
+    /// The token with which the last attempt to replace it failed.
     tried: u64,
     pub(super) end: Instant,
     schedule: RenewalSchedule,
     turn: RenewalTurn,
-    /// When its turn comes.
+    /// When the next renewal or replacement is due.
     pub(super) at: Instant,
     errors: u32,
 }
 
 impl Freshness {
-    /// The life of what was read now; `before` is that of the same data when it was read before.
+    /// The lifetime of data that was just read; `before` is the lifetime from its last read.
     pub(super) fn of(
         material: &Material,
         read: &VaultRead,
@@ -68,7 +68,7 @@ impl Freshness {
         before: Option<&Self>,
     ) -> Option<Self> {
         if let Some(lease) = &material.lease {
-            // Zero is said of what does not end by itself, such as a token without a limit.
+            // Zero means data without an end of its lease, such as a token without a limit.
             let span = match lease.seconds {
                 0 => Duration::from_secs(LONGEST),
                 seconds => Duration::from_secs(seconds),
@@ -107,7 +107,7 @@ impl Freshness {
 impl Ends {
     fn new(span: Duration, lease: Option<Lease>, token: Option<u64>, since: Instant) -> Self {
         let schedule = RenewalSchedule::new(span, chance());
-        // What has no `/` is the accessor of a token: its lease is not ours to renew.
+        // An id without `/` is the accessor of a token: we may not renew its lease.
         let renewable = lease
             .as_ref()
             .is_some_and(|lease| lease.renewable && lease.id.contains('/'));
@@ -133,13 +133,12 @@ impl Ends {
         (self.turn, self.at) = (turn, Instant::now() + wait.max(SHORTEST));
     }
 
-    /// Whether it ends with a token that was replaced by this one, with which it is to be replaced
-    /// too.
+    /// Whether its token was replaced by this one, so that the data must be replaced too.
     pub(super) fn is_orphaned(&self, token: u64) -> bool {
         self.token.is_some_and(|own| own.max(self.tried) < token)
     }
 
-    /// The lease that is to be renewed now, where it is not the data that is to be replaced.
+    /// The lease to renew now; nothing if the data must be replaced instead.
     pub(super) fn to_renew(&self, token: u64) -> Option<&str> {
         let renews = self.turn == RenewalTurn::Renew && !self.is_orphaned(token);
         self.lease
@@ -148,8 +147,8 @@ impl Ends {
             .map(|lease| lease.id.as_str())
     }
 
-    /// Takes in what came of asking for more time since then; says whether other data must be had
-    /// now.
+    /// Takes in the result of a renewal that began at `since`; says whether the data must be
+    /// replaced now.
     pub(super) fn renewed(&mut self, renewal: Renewal, since: Instant, path: &str) -> bool {
         match renewal {
             Renewal::Granted { span, renewable } => {
@@ -184,13 +183,13 @@ impl Ends {
         false
     }
 
-    /// No other data could be had, and this is still good: when that is tried again, with the token
-    /// that is there now.
+    /// The data could not be replaced and is still valid: plans the next attempt. `token` is the
+    /// present token.
     pub(super) fn not_replaced(&mut self, token: u64, path: &str, failure: &Failure) {
         self.errors += 1;
         self.turn = RenewalTurn::Replace;
         self.at = Instant::now() + backoff(TRIES.0, TRIES.1, self.errors, chance());
-        // The new token is asked again at its own time, not at once.
+        // The new token is tried again at the planned time, not at once.
         self.tried = token;
         let reason = &failure.what;
         match self.errors {
@@ -204,8 +203,8 @@ impl Ends {
     }
 }
 
-/// Whether two answers for a static role hold the same credentials: only the time that is left runs
-/// down.
+/// Whether two answers for a static role contain the same credentials: only the remaining time may
+/// differ.
 pub(super) fn same_role(one: &Material, other: &Material) -> bool {
     fn lasting(material: &Material) -> Vec<&(String, Node)> {
         let entries = material
@@ -225,7 +224,7 @@ pub(super) fn same_role(one: &Material, other: &Material) -> bool {
     one.rotates_in.is_some() && other.rotates_in.is_some() && lasting(one) == lasting(other)
 }
 
-/// How long the certificate in an answer of a PKI engine is still good.
+/// How long the certificate in an answer of a PKI engine is still valid.
 fn certificate_left(material: &Material) -> Option<Duration> {
     let certificate = |document: &Node| document.entry("certificate").and_then(Node::leaf);
     let pem = material.documents.iter().find_map(certificate)?;
@@ -294,7 +293,8 @@ mod tests {
         assert!(!same_role(&role("a", 9), &role("b", 9)));
         let since = Instant::now();
         let mut before = None;
-        // What the role tells at each read; seconds until the next one, at least and at most.
+        // Each row: the remaining time in an answer; seconds until the next read, at least and at
+        // most.
         let rows = [(60, 60, 62), (0, 0, 2), (0, 0, 2), (5, 5, 7)];
         for (ttl, least, most) in rows {
             let life = Freshness::rotates(ttl, since, before.as_ref());

@@ -19,7 +19,7 @@ fn judged(status: u16, body: &str) -> Result<Reply, Cause> {
     judge(&answer, &[TOKEN])
 }
 
-/// Class, whether it may pass, whether it is a definitive absence, and words of the text.
+/// Class, whether the failure may pass, whether it is a definitive absence, and words of the text.
 type Meaning = (&'static str, bool, bool, &'static str);
 
 fn check(status: u16, body: &str, want: Meaning) {

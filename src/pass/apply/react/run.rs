@@ -74,7 +74,7 @@ pub(super) async fn run(
     ))
 }
 
-/// What is killed when a program ends.
+/// The processes that are killed when a program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillScope {
     /// Only the program.

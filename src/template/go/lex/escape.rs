@@ -1,8 +1,8 @@
-//! Backslashes in texts, as Go reads them.
+//! Escapes in texts, in Go's syntax.
 
 use crate::base::coding::hex;
 
-/// Reads what follows a backslash; gives what follows that.
+/// Reads an escape after its backslash; gives the rest of the text.
 pub(super) fn escape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
     let first = text.chars().next()?;
     let simple = match first {

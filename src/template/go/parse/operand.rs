@@ -6,7 +6,7 @@ use super::super::lex::Kind;
 use super::super::{Problem, TemplateError, error};
 use super::{Parser, Until};
 
-/// What a command begins with, or an argument.
+/// The beginning of a command, or an argument.
 enum Operand {
     /// `quote`
     Function(&'static Function),
@@ -19,7 +19,7 @@ enum Operand {
 }
 
 impl Parser {
-    /// A command; `piped` when one before gives it something.
+    /// A command; `piped`: it gets the value of the command before.
     pub(super) fn command(&mut self, piped: bool) -> Result<Expr, TemplateError> {
         let mut operands = Vec::new();
         loop {
@@ -31,7 +31,7 @@ impl Parser {
             match self.peek() {
                 Some(Kind::Space) => {}
                 Some(Kind::Pipe) => {
-                    // As in Go, nothing need follow it.
+                    // As in Go, nothing has to follow it.
                     self.next();
                     break;
                 }
@@ -78,7 +78,7 @@ impl Parser {
                 Operand::Value(value) if is_constant(&value) => {
                     return Err(self.syntax("a field follows something that has none"));
                 }
-                // No value of a value has fields, so a third is never reached.
+                // The evaluator fails at the second field already, so a third one is dropped.
                 Operand::Value(value) if is_deep(&value) => Operand::Value(value),
                 Operand::Value(value) => {
                     let kind = tree::Kind::Member(Box::new(value), name);
@@ -167,7 +167,7 @@ fn is_deep(expr: &Expr) -> bool {
     matches!(&expr.kind, tree::Kind::Member(of, _) if matches!(of.kind, tree::Kind::Member(..)))
 }
 
-/// What has no fields and stands only at the beginning of a pipeline.
+/// Whether it has no fields and may stand only at the beginning of a pipeline.
 fn is_constant(expr: &Expr) -> bool {
     match expr.kind {
         tree::Kind::Dot

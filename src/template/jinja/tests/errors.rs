@@ -1,4 +1,4 @@
-//! What an error of a template says.
+//! The messages of template errors.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! Bombs and other things that a template may not do.
+//! Templates that would need too much time or memory, and other forbidden ones.
 
 use super::*;
 
-/// On a small stack, as a worker thread has it, and at once.
+/// On a small stack, like that of a worker thread, and without delay.
 #[test]
 fn bombs_blow_a_fuse() {
     let double = "{% set a = a ~ a %}".repeat(40);
