@@ -5,7 +5,7 @@
 //! A writer takes a seat, then a processor for the work of one write, then the store's turn; the
 //! seat is free when the watchers of the object have been told. Facts of Kubernetes: 600 seats in
 //! all of which a service account's level has 100 of 245 shares, and nine tenths of these may be
-//! lent to others; from ten watchers on, each ten hold a seat for 5 ms; history is kept for five
+//! lent to others; from ten watchers on, each ten hold a seat for 5 ms; history is kept for ten
 //! minutes.
 
 use std::cmp::Reverse;

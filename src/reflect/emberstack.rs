@@ -1,7 +1,7 @@
 //! The annotations of emberstack's reflector: there are eight, read as release 10 reads them.
 //!
 //! Annotations that exist only in unmerged changes of emberstack's reflector are ignored on
-//! purpose. The intended differences (docs/REFLECTOR.md lists all of them) are in the actions, not
+//! purpose. The intended differences (docs/reflect.md lists all of them) are in the actions, not
 //! in the reading; the one exception is how a pattern matches.
 
 use super::marks;

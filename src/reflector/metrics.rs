@@ -39,7 +39,7 @@ const METRICS: &[Metric<Read>] = &[
     ),
     gauge(
         "keyferry_reflector_copies",
-        "Copies and filled mirrors that are there.",
+        "Copies that are there; mirrors that somebody else made are not counted.",
         |state| single(size(state.counts.copies)),
     ),
     gauge(

@@ -1,8 +1,8 @@
 //! `NAME=value` lines that `sh`, docker compose and `node --env-file` read as the same bytes. Any
 //! other value is refused.
 //!
-//! Each of the three has its own quoting; only this much is common to them (`tests/it/render.rs`
-//! asks the real readers):
+//! Each of the three has its own quoting; only this much is common to them (the real readers
+//! are asked in `tests/it/render/readers.rs`):
 //! - bare: letters, digits and a few signs, nothing else;
 //! - `'…'`: everything but `'` and a carriage return (node drops it), and not `\` at the end:
 //!   after an odd number of them compose reads the closing quote as an escaped one, node 20.12
