@@ -1,4 +1,4 @@
-//! Numbers: what JSON calls one, and the three spellings of Go, which the checksum of SOPS covers.
+//! Numbers: JSON's definition, and the three spellings of Go, which the checksum of SOPS covers.
 
 /// Without an exponent, as short as it is exact: what SOPS encrypts and what its checksum covers.
 pub(crate) fn decimal(number: f64) -> String {
@@ -38,7 +38,7 @@ pub(crate) fn in_json(number: f64) -> String {
     }
 }
 
-/// What has no digits, as YAML spells it.
+/// Numbers without digits, as YAML spells them.
 const SPECIAL: [(f64, &str); 3] = [
     (f64::INFINITY, ".inf"),
     (f64::NEG_INFINITY, "-.inf"),
@@ -70,7 +70,7 @@ fn special(number: f64) -> Option<&'static str> {
     }
 }
 
-/// Shortest digits and exponent of a number that has them.
+/// Shortest digits and exponent of a number; `None` for zero, infinities and NaN.
 fn scientific(number: f64) -> Option<(String, i32)> {
     if !number.is_finite() || number == 0.0 {
         return None;

@@ -43,7 +43,7 @@ pub enum FileFormat {
         /// Numbers and truth values become text.
         as_strings: bool,
     },
-    /// YAML, the same.
+    /// One YAML mapping of the fields, or the whole document.
     Yaml,
     /// `name=value` of Java.
     Properties,
@@ -62,7 +62,7 @@ pub enum FileFormat {
 }
 
 impl Checker<'_> {
-    /// What a format takes is taken from what was written; what is left is of no use.
+    /// Takes the keys that the format uses out of `raw`; keys that are left have no effect.
     pub(super) fn file_format(
         &mut self,
         raw: &mut RawFile,

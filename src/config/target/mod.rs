@@ -58,7 +58,7 @@ impl Target {
         }
     }
 
-    /// The Secret that it is, if it is one.
+    /// The Secret, if the target is one.
     pub fn secret(&self) -> Option<SecretRef> {
         match self {
             Self::Secret(secret) => Some(secret.at.clone()),

@@ -1,4 +1,4 @@
-//! All that is wrong is told in one run, and nothing that only follows from it.
+//! All problems are reported in one run, without those that only follow from another.
 
 use super::load_files;
 
