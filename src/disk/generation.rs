@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// What kubelet, and [`super::set`], switch.
+/// The link that kubelet and [`super::set`] switch.
 const LINK: &str = "..data";
 
 /// How often a switch may come in between: no volume changes that often, and what is read then is
@@ -15,11 +15,12 @@ const TRIES: u32 = 20;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Generation(BTreeMap<PathBuf, Option<Link>>);
 
-/// One link: its inode and when it was made, because it may lead to an old place again.
+/// One link: its target, its inode and when it was made, because it may lead to an old target
+/// again.
 type Link = (PathBuf, u64, (i64, i64));
 
 impl Generation {
-    /// As it is now. A folder without the link is one that nobody switches.
+    /// The current generation. Nobody switches a folder without the link.
     pub fn of<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Self {
         let folders = paths.into_iter().flat_map(|path| {
             // A path may name the folder itself.

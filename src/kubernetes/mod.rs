@@ -1,5 +1,5 @@
-//! The connection to a cluster: found once, without retries of its own, each call bounded by the
-//! deadline.
+//! The connection to a cluster: found once, without the client's own retries, each call bounded by
+//! the deadline.
 //!
 //! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`]
 //! reads its refusals, [`secret`], [`account`] and [`sealing`] are the kinds of object that we
@@ -58,9 +58,9 @@ pub struct Kubernetes {
     pub namespace: String,
     /// How long waiting may take.
     pub time_limit: TimeLimit,
-    /// One for each request under way: a thousand targets are not a thousand connections.
+    /// One permit for each request under way: a thousand targets are not a thousand connections.
     turns: Arc<Semaphore>,
-    /// Where set, nothing is written unless it is open.
+    /// Where set, writes are sent only while the fence is open.
     fence: Option<lease::Fence>,
 }
 
@@ -68,7 +68,7 @@ pub struct Kubernetes {
 const TURNS: usize = 32;
 
 impl Kubernetes {
-    /// The same cluster with another end of all waiting.
+    /// The same cluster with another time limit.
     pub(crate) fn until(&self, time_limit: impl Into<TimeLimit>) -> Self {
         Self {
             client: self.client.clone(),
@@ -80,7 +80,7 @@ impl Kubernetes {
         }
     }
 
-    /// The same cluster, in which nothing is written unless the fence is open.
+    /// The same cluster, in which writes are sent only while the fence is open.
     pub(crate) fn fenced(&self, fence: &lease::Fence) -> Self {
         Self {
             fence: Some(fence.clone()),

@@ -1,5 +1,5 @@
-//! The pod that we run in, and the Job that made it, if there are any: what is told of us to people
-//! is told at them.
+//! Our pod, and the Job that made it, if they exist: messages about keyferry itself are written at
+//! them.
 
 /// Our pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
