@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// The link that kubelet and [`super::set`] switch.
 const LINK: &str = "..data";
 
-/// How often a switch may come in between: no volume changes that often, and what is read then is
-/// told by its user.
+/// How many reads are tried while a volume switches. No volume changes that often; the last read is
+/// returned in any case, and its caller judges it.
 const TRIES: u32 = 20;
 
 /// Where `..data` of the folders around some files led at one moment.
@@ -39,7 +39,7 @@ impl Generation {
     }
 }
 
-/// Reads until no switch came in between: all is of one generation.
+/// Reads until no switch came in between, so that everything is of one generation.
 pub fn of_one_generation<T>(paths: &[&Path], mut read: impl FnMut() -> T) -> T {
     for _ in 1..TRIES {
         let before = Generation::of(paths.iter().copied());

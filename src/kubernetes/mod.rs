@@ -5,11 +5,11 @@
 //! reads its refusals, [`secret`], [`account`] and [`sealing`] are the kinds of object that we
 //! know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no list of whole objects but two by label, of sealing keys and of what
-//! `prune` may delete, so that a Role limited to names is enough for all else; what is listed and
-//! watched beside them is metadata ([`list`]), and only where a configuration has copies; and the
-//! typed client of `kube` is not used for Secrets, because its types print values and its parser
-//! logs the bodies that it cannot read.
+//! Architecture invariant: whole objects are listed only for sealing keys, by label. All other
+//! lists and watches are of metadata ([`list`], [`marked`]), and only where a configuration has
+//! copies or prunes; so a Role limited to names is enough for all else. The typed client of `kube`
+//! is not used for Secrets, because its types print values and its parser logs the bodies that it
+//! cannot read.
 
 use std::sync::Arc;
 
