@@ -46,7 +46,7 @@ pub struct Desired {
 pub struct Wanted {
     /// Its name.
     pub delivery: String,
-    /// What must exist, or why that is not known.
+    /// The artifacts that must exist, or why they are not known.
     pub artifacts: Result<Vec<Artifact>, Failure>,
 }
 
@@ -115,7 +115,7 @@ impl Artifact {
 pub struct FileArtifact {
     /// Absolute, or relative to the working folder; already joined with the configuration's folder.
     pub path: PathBuf,
-    /// What it holds.
+    /// Its content.
     pub body: FileBody,
     /// How a plan reads its variables.
     pub variables: Variables,
@@ -123,7 +123,7 @@ pub struct FileArtifact {
     pub access: FileAccess,
 }
 
-/// What a file must hold.
+/// The content that a file must have.
 #[derive(Debug)]
 pub enum FileBody {
     /// These bytes and no others.
@@ -256,7 +256,7 @@ pub struct SecretArtifact {
     pub annotations: BTreeMap<String, String>,
     /// Whether it is to be immutable.
     pub immutable: bool,
-    /// What may be done about an object that stands in the way.
+    /// What the target allows when an object stands in the way.
     pub conflict: Conflict,
 }
 
@@ -292,7 +292,7 @@ pub enum Origin {
 /// A Secret that we made and that nothing asks for any more, exactly as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// What it came from.
+    /// Manifests, or `reflect` beside a Secret.
     pub of: Origin,
     /// Where.
     pub at: ObjectName,

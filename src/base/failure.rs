@@ -85,7 +85,7 @@ impl fmt::Display for Class {
 /// One failure as a person meets it: what and where, why, and the next move. Never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What decides retry and exit code.
+    /// Decides retry and exit code.
     pub class: Class,
     /// Object and step, lower case, no period.
     pub what: String,
@@ -183,9 +183,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What an error of any module tells beside its text.
+/// Facts that an error of any module tells beside its text.
 pub trait Fault: std::error::Error {
-    /// What decides retry and exit code.
+    /// Decides retry and exit code.
     fn class(&self) -> Class;
     /// The next move, where there is one.
     fn hint(&self) -> Option<String>;

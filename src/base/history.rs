@@ -21,7 +21,7 @@ pub struct Journal {
     /// The state that the delivery is held at, until somebody releases it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Hold>,
-    /// What was delivered, the newest first.
+    /// Earlier deliveries, the newest first.
     #[serde(default)]
     pub entries: Vec<HistoryEntry>,
 }
@@ -89,14 +89,14 @@ impl Journal {
         earlier.iter().find(|entry| entry.sources != now.sources)
     }
 
-    /// What was delivered at a time.
+    /// The delivery that was current at a time.
     pub fn at(&self, time: Timestamp) -> Option<&HistoryEntry> {
         self.entries.iter().find(|entry| entry.at <= time)
     }
 }
 
 impl HistoryEntry {
-    /// What is delivered now, and the names that change with it.
+    /// An entry for the current delivery, with the names whose values change.
     pub fn new(
         at: Timestamp,
         by: String,

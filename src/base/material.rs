@@ -31,7 +31,7 @@ impl SecretBytes {
         &self.0
     }
 
-    /// The bytes as text, or nothing when they are not UTF-8.
+    /// The bytes as text; `None` when they are not UTF-8.
     pub fn expose_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
@@ -209,7 +209,7 @@ impl Node {
 pub struct Material {
     /// Usually one; a YAML file may hold several.
     pub documents: Vec<Node>,
-    /// What the source calls this state of the data (`7` in KV v2), for the report.
+    /// Name that the source gives this state of the data (`7` in KV v2), for the report.
     pub version: Option<String>,
     /// When that version was made, where the source tells: after a deletion, versions count from 1
     /// again.

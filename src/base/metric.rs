@@ -1,4 +1,4 @@
-//! Numbers with names, as `/metrics` and a collector are told of them.
+//! Numbers with names, for `/metrics` and for a collector.
 
 /// Whether a number only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// A count of what is in memory as a number.
+/// A size in memory as a number.
 pub fn size(count: usize) -> f64 {
     u64::try_from(count).map_or(f64::MAX, float)
 }

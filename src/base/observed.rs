@@ -23,7 +23,7 @@ pub struct Seen {
 pub struct FilePlace {
     /// Device and inode of the deepest folder that exists, then of each folder that holds it.
     pub folders: Vec<(u64, u64)>,
-    /// The names beneath it: of the file, or of what is still to be made.
+    /// The names beneath it: of the file, or of folders that do not exist yet.
     pub rest: Vec<OsString>,
 }
 
@@ -79,7 +79,7 @@ pub enum Observed {
         /// Whether the Secret is in its list.
         linked: bool,
     },
-    /// Something that is not ours to change: what it is.
+    /// Something that is not ours to change, in a word.
     Foreign(String),
     /// It could not be seen.
     Unknown(Failure),
@@ -119,7 +119,7 @@ pub struct FileState {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// What a killed run left beside it.
+    /// Leftovers of a killed run beside it.
     pub damage: Option<String>,
 }
 
@@ -141,7 +141,8 @@ pub struct Basis {
     pub uid: String,
     /// Its `resourceVersion`.
     pub version: String,
-    /// What its `managedFields` must become before it is written over, where it is not ours yet.
+    /// The value that its `managedFields` must get before we write over it; `None` where it is
+    /// ours.
     pub managers: Option<Box<Value>>,
 }
 

@@ -19,7 +19,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 }
 
 /// A cell of a Markdown table, as code: there nothing is markup, a link or the name of a person.
-/// What would end the code or the cell is replaced.
+/// Characters that would end the code or the cell are replaced.
 pub fn code(text: &str) -> String {
     match text.trim() {
         "" => String::new(),

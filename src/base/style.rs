@@ -4,7 +4,7 @@
 /// Whether a text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
-    /// As it is.
+    /// Without colours.
     #[default]
     Plain,
     /// With the escapes of a terminal.

@@ -32,7 +32,7 @@ pub(crate) fn parse(manner: &Common) -> Parsed {
         Err(error) => error,
     };
     if !error.use_stderr() {
-        // Whoever closed the pipe has read enough.
+        // A reader that closed the pipe has read enough.
         let _ = error.print();
         return Parsed::Shown;
     }

@@ -80,7 +80,7 @@ pub struct Delivery {
     pub to: Vec<Target>,
     /// How many entries its journal keeps; `None` where it has no journal.
     pub history: Option<usize>,
-    /// What a sidecar does after a change.
+    /// Reactions of a sidecar to a change.
     pub on_change: Vec<Reaction>,
     /// What a sidecar does when its data ages or a source fails.
     pub staleness: Staleness,

@@ -41,7 +41,7 @@ impl Draft {
         self.problems.list.extend(new);
     }
 
-    /// The configuration, if nothing is wrong with it.
+    /// The configuration, or its problems.
     pub fn whole(self) -> Result<Config, Problems> {
         match self.problems.list.is_empty() {
             true => Ok(self.config),
@@ -223,7 +223,7 @@ fn location(name: &str, text: &str, at: usize) -> Location {
     }
 }
 
-/// What could be read of one file.
+/// The parts of one file that could be read.
 struct Read {
     raw: Option<RawConfig>,
     problems: Vec<Problem>,

@@ -11,7 +11,7 @@ use super::written::{Entry, Flaw, Kind, Place, Shape, What, Written};
 /// Most flaws of one file that are reported.
 const MOST: usize = 20;
 
-/// What could be read of a document.
+/// The parts of a document that could be read.
 pub(super) struct Mended {
     /// The configuration, with holes filled by any value; `None` where there were too many flaws.
     pub(super) raw: Option<RawConfig>,

@@ -79,7 +79,7 @@ use vault::RawVault;
 pub struct Location {
     /// The file as it was named on the command line.
     pub file: String,
-    /// From 1; 0 stands for the file as a whole.
+    /// From 1; 0 stands for the whole file.
     pub line: u32,
     /// From 1.
     pub column: u32,

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: file, line and column, the line itself, and the next move.
+//! Problems of a configuration: file, line and column, the line itself, and the next move.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::base::plain;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
+    /// Where it is.
     pub at: Location,
     /// What is wrong, lower case, no period.
     pub what: String,
@@ -86,7 +86,7 @@ pub struct Excerpt {
     pub length: usize,
 }
 
-/// What stands at a place, in at most so many columns.
+/// The excerpt for a place, in at most this many columns.
 pub fn excerpt(text: &str, at: &Location, columns: usize) -> Option<Excerpt> {
     let masked = Masked::new(text);
     let span = masked.span(span(text, at)?);

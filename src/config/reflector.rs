@@ -103,7 +103,7 @@ fn both() -> Vec<Dialect> {
 /// Copies by annotation.
 #[derive(Debug, Clone)]
 pub struct Reflector {
-    /// What is copied where.
+    /// The rules: what is copied, and to which namespaces.
     pub rules: Rules,
     /// Labels of a source that its copies get.
     pub labels: Vec<Glob>,

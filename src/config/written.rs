@@ -64,7 +64,7 @@ pub(super) struct Flaw {
     pub(super) kind: Kind,
 }
 
-/// What a flaw is about.
+/// The kind of a flaw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// An unknown key, and the key that was probably meant.

@@ -62,11 +62,11 @@ pub enum SinkError {
     /// The system refused or failed.
     #[error("cannot {step} {path}: {}", io::Error::from(*errno))]
     System {
-        /// What was tried.
+        /// The step that failed.
         step: &'static str,
         /// Where.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         errno: Errno,
     },
 }

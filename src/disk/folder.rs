@@ -208,7 +208,7 @@ pub(super) fn lives_in_memory(fd: impl AsFd, path: &Path) -> Result<bool, SinkEr
     Ok(MEMORY.contains(&u64::try_from(stat.f_type).unwrap_or(0)))
 }
 
-/// What a file's type is called.
+/// The name of a file's type, for messages.
 pub(super) fn kind(stat: &Stat) -> &'static str {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => "a regular file",

@@ -11,7 +11,7 @@ const LINK: &str = "..data";
 /// returned in any case, and its caller judges it.
 const TRIES: u32 = 20;
 
-/// Where `..data` of the folders around some files led at one moment.
+/// The targets of `..data` in the folders around some files, at one moment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Generation(BTreeMap<PathBuf, Option<Link>>);
 

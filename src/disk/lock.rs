@@ -36,7 +36,7 @@ pub struct Lock {
     _file: OwnedFd,
 }
 
-/// What came of one try.
+/// The result of one try.
 enum Tried<T> {
     Locked(T),
     /// Another run is at work.

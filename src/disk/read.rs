@@ -75,7 +75,7 @@ pub enum DiskError {
         what: String,
         /// Where.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         errno: Errno,
     },
 }

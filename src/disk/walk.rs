@@ -25,7 +25,7 @@ use super::SinkError;
 use super::folder::{expose, kind, lives_in_memory, trusted};
 use crate::base::artifact::FileAccess;
 
-/// As many as the kernel follows.
+/// Most links on one way: the same number as in the kernel.
 const MOST_LINKS: usize = 40;
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -81,7 +81,7 @@ pub(super) fn open_folder(
 const RESOLVE: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_MAGICLINKS);
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH;
 
-/// Where the walk starts, and what is left of the path from there.
+/// The start of the walk, and the rest of the path from there.
 fn beginning(path: &Path, root: Option<&Path>) -> Result<(PathBuf, PathBuf), SinkError> {
     let Some(root) = root else {
         let start = if path.is_absolute() { "/" } else { "." };

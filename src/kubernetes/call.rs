@@ -33,7 +33,7 @@ pub(super) const LONGEST_ANSWER: usize = 4 << 20;
 /// Everyone who is logged in may ask here.
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
-/// What is to be done with an object.
+/// What to do with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Read it.
@@ -69,7 +69,7 @@ impl fmt::Display for Verb {
     }
 }
 
-/// What a call sends.
+/// The body of a request.
 pub(crate) struct Body {
     content_type: &'static str,
     bytes: Bytes,
@@ -125,7 +125,7 @@ pub(crate) struct ApiCall<'a> {
     pub(crate) subject: Subject,
     /// The query, without the question mark.
     pub(crate) query: String,
-    /// What is sent.
+    /// The body.
     pub(crate) body: Body,
     /// Values that no message may repeat.
     pub(crate) values: Vec<&'a SecretBytes>,

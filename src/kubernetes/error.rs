@@ -1,5 +1,4 @@
-//! What can go wrong with a cluster, named by object, verb and next move. No variant carries a
-//! value.
+//! Errors of a cluster, named by object, verb and next move. No variant carries a value.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use super::subject::{FieldOwners, ObjectKind, Subject};
 use crate::base::failure::{Class, Failure, Fault};
 use crate::reflect::signature::MarkKeyError;
 
-/// Why a cluster was not found, or did not do what it was asked.
+/// Why we did not find a cluster, or why it did not do what we asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither a pod nor a kubeconfig.
@@ -26,7 +25,7 @@ pub enum Error {
     Exhausted {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The error of the system.
         why: String,
     },
     /// We could not get our credentials.
@@ -41,15 +40,15 @@ pub enum Error {
     /// The server did not accept our credentials.
     #[error("{verb} {subject}: the API server does not know our credentials (401)")]
     Unauthenticated {
-        /// What was asked for.
+        /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
     },
     /// RBAC refuses.
     #[error("{user} may not {verb} {subject}")]
     Forbidden {
-        /// What was asked for.
+        /// The object.
         subject: Subject,
         /// As RBAC calls it: creating by an apply needs `create` although the request is a PATCH.
         verb: String,
@@ -74,7 +73,7 @@ pub enum Error {
     Owned {
         /// The object.
         subject: Subject,
-        /// Who owns what.
+        /// The fields and their owners.
         claims: FieldOwners,
     },
     /// Somebody else wrote between our look and our write. Callers look again.
@@ -88,7 +87,7 @@ pub enum Error {
     Rejected {
         /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
         /// Its words, without values.
         why: String,
@@ -98,7 +97,7 @@ pub enum Error {
     Unavailable {
         /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
         /// What happened.
         why: String,
@@ -112,7 +111,7 @@ pub enum Error {
     Strange {
         /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
         /// What was odd.
         why: String,
@@ -136,7 +135,7 @@ pub enum Error {
     /// A namespace or name that would lead elsewhere in a path.
     #[error("not a name of a Kubernetes object: {0:?}")]
     BadName(String),
-    /// What was stored is not what was sent.
+    /// The stored object differs from the one that was sent.
     #[error("{subject}: the cluster stored something else than was sent, in {}", .what.join(", "))]
     Altered {
         /// The object.

@@ -22,7 +22,7 @@ pub(crate) struct Notice<'a> {
     pub(crate) at: ObjectName,
     /// Its uid, where it is known: other objects may have had the same name.
     pub(crate) uid: Option<&'a str>,
-    /// What tells this Event from others of the same object, as a part of its name.
+    /// A part of the Event's name that tells it from others of the same object.
     pub(crate) topic: &'a str,
     /// Whether there is nothing to worry about.
     pub(crate) normal: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Notice<'a> {
     pub(crate) since: &'a str,
 }
 
-/// The reason of an Event that tells of a failure: one word that begins with a capital letter.
+/// The reason of an Event about a failure: one word that begins with a capital letter.
 pub(crate) fn reason_of(class: Class) -> String {
     let mut chars = class.word().chars();
     let first = chars.next().map(|c| c.to_ascii_uppercase());

@@ -112,7 +112,7 @@ fn keys(entry: &Map<String, Value>, path: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Removes keys below a path, and the path itself when nothing is left of it.
+/// Removes keys below a path, and the path itself when it is empty then.
 fn remove(fields: &mut Value, path: &[&str], keys: &BTreeSet<String>) {
     let Some(fields) = fields.as_object_mut() else {
         return;

@@ -109,7 +109,7 @@ impl StoredLease {
 }
 
 impl Kubernetes {
-    /// Reads a Lease; nothing when it is not there.
+    /// Reads a Lease; `None` when it is absent.
     pub(crate) async fn lease(&self, at: &ObjectName) -> Result<Option<StoredLease>, Error> {
         let call = ApiCall::get(ObjectKind::Lease, at);
         match self.call(&call).await {

@@ -33,7 +33,7 @@ struct StatusCause {
     field: String,
 }
 
-/// What a refused call means. `asked` is the header `Retry-After`.
+/// The error for a refused call. `asked` is the header `Retry-After`.
 pub(super) fn refusal(
     call: &ApiCall<'_>,
     code: u16,

@@ -20,7 +20,7 @@ pub(crate) struct Traced {
     pub(crate) uid: String,
     /// Its `resourceVersion`.
     pub(crate) version: String,
-    /// Whose it is.
+    /// Its owner.
     pub(crate) owner: Owner,
     /// The delivery or manifest that it came from.
     pub(crate) delivery: Option<String>,

@@ -55,7 +55,7 @@ pub(crate) struct Put<'a> {
 }
 
 impl Put<'_> {
-    /// As a server-side apply.
+    /// The server-side apply.
     pub(super) fn call(&self) -> ApiCall<'_> {
         let force = if self.force { "&force=true" } else { "" };
         let binary = self.binary.into_iter().flat_map(BTreeMap::values);
@@ -132,7 +132,7 @@ fn section(body: &mut Vec<u8>, name: &str, values: &Data, plain: bool) {
     body.push(b'}');
 }
 
-/// A JSON Patch of exactly what was seen, with its `managedFields` as they are to be.
+/// A JSON Patch on exactly the object that was seen, with its new `managedFields`.
 pub(super) fn amend(
     kind: ObjectKind,
     at: &ObjectName,

@@ -64,7 +64,7 @@ pub struct Provenance {
 /// One source in one state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceVersion {
-    /// What was read: `vault kv/data/app`.
+    /// The source as it was read: `vault kv/data/app`.
     pub source: String,
     /// Version that the source gives the state that was read; `None` where it gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

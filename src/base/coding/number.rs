@@ -1,6 +1,7 @@
 //! Numbers: JSON's definition, and the three spellings of Go, which the checksum of SOPS covers.
 
-/// Without an exponent, as short as it is exact: what SOPS encrypts and what its checksum covers.
+/// Without an exponent, with the fewest exact digits: SOPS encrypts this spelling, and its checksum
+/// covers it.
 pub(crate) fn decimal(number: f64) -> String {
     match special(number) {
         Some(word) => word.to_owned(),
@@ -49,7 +50,7 @@ fn same(one: f64, other: f64) -> bool {
     one == other || (one.is_nan() && other.is_nan())
 }
 
-/// The number that a spelling of ours stands for, where it is no integer of 64 bits.
+/// The number of a spelling from this module; `None` for an integer of 64 bits.
 pub(crate) fn float(text: &str) -> Option<f64> {
     if let Some((special, _)) = SPECIAL.iter().find(|(_, word)| *word == text) {
         return Some(*special);

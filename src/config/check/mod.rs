@@ -21,7 +21,7 @@ use crate::base::failure::Class;
 
 pub use merge::merge;
 
-/// What the files seen so far declare, before it is merged.
+/// Declarations of the files read so far, before they are merged.
 #[derive(Debug, Default)]
 pub struct Parts {
     /// Places where a problem may only follow from another problem.

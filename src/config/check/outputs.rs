@@ -7,7 +7,7 @@ use super::super::target::normal;
 use super::super::{Delivery, FileFormat, SecretRef, Target};
 use crate::base::overlap::{Claim, Met, Overlaps};
 
-/// What one target occupies.
+/// The place that a target occupies.
 struct Place<'a> {
     target: &'a Target,
     /// Path of the file or folder, in one spelling.

@@ -1,4 +1,4 @@
-//! What is shown of a configuration line, and what is not.
+//! Which parts of a configuration line are shown, and which are hidden.
 
 use std::collections::BTreeSet;
 

@@ -84,7 +84,7 @@ pub enum Encoding {
 /// One source of a delivery and what is taken from it.
 #[derive(Debug, Clone)]
 pub struct From {
-    /// What is read.
+    /// The source.
     pub source: Source,
     /// Put before each field's name.
     pub prefix: String,

@@ -53,7 +53,7 @@ pub struct RawFile {
 pub struct FileTarget {
     /// Path, joined with the configuration's folder.
     pub path: PathBuf,
-    /// What is written.
+    /// Format of the content.
     pub format: FileFormat,
     /// Modes and owner.
     pub access: FileAccess,

@@ -1,4 +1,4 @@
-//! What is written into a file.
+//! Formats of written files.
 
 use std::mem::take;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub enum RawFileFormat {
     Template,
 }
 
-/// What is written into a file.
+/// The format of a written file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileFormat {
     /// `NAME=value`, read alike by sh, docker compose and node.

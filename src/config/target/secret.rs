@@ -72,7 +72,7 @@ pub struct SecretTarget {
     pub annotations: BTreeMap<String, String>,
     /// Whether it is to be immutable.
     pub immutable: bool,
-    /// What may be done about an object in the way.
+    /// What it allows when an object stands in the way.
     pub conflict: Conflict,
     /// ServiceAccounts in the same namespace that are to pull with it.
     pub service_accounts: Vec<String>,

@@ -25,7 +25,7 @@ use crate::base::artifact::FileAccess;
 /// The link that is switched.
 const DATA: &str = "..data";
 
-/// Where a visible name leads.
+/// The target of a visible name.
 fn link_target(name: &str) -> String {
     format!("{DATA}/{name}")
 }

@@ -50,7 +50,7 @@ fn sealed_size(payload: usize) -> usize {
     NONCE + payload + (payload / CHUNK + 1) * TAG
 }
 
-/// What a header tells without a key.
+/// Facts that a header tells without a key.
 #[derive(Debug)]
 pub(super) struct Survey {
     pub(super) recipients: Vec<AgeRecipient>,

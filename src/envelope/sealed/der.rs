@@ -116,7 +116,7 @@ pub(super) fn modulus_and_exponent(info: &[u8]) -> Option<(&[u8], &[u8])> {
     (*unused == 0).then_some((modulus, exponent))
 }
 
-/// What a PKCS#8 document holds.
+/// The content of a PKCS#8 document.
 pub(super) enum Pkcs8 {
     /// An RSA key, with the bits of its modulus.
     Rsa(usize),

@@ -47,7 +47,7 @@ pub enum UnsealError {
         /// Why.
         cause: TemplateError,
     },
-    /// A Secret that was sealed as a whole opened, but what it holds is no Secret.
+    /// A Secret that was sealed as a whole opened, but its content is no Secret.
     #[error("{object}: what is sealed inside is no Secret: {cause}")]
     Inside {
         /// The SealedSecret, as messages name it.

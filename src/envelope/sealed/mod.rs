@@ -42,7 +42,7 @@ pub struct SealedSecret {
     pub version: Option<String>,
     /// Where its values may be opened.
     pub scope: SealScope,
-    /// What is encrypted.
+    /// The encrypted values.
     pub sealed: Sealed,
     /// The Secret around the values.
     pub template: SecretTemplate,
@@ -69,7 +69,7 @@ impl fmt::Display for SealScope {
     }
 }
 
-/// What is encrypted.
+/// The encrypted values.
 #[derive(Debug)]
 pub enum Sealed {
     /// Each value by itself, `spec.encryptedData`.

@@ -20,7 +20,7 @@ pub enum SopsError {
     /// The top of a document is no mapping, or a binary file has no `data`.
     #[error("sops: it is not laid out as SOPS lays out {0}")]
     Layout(&'static str),
-    /// A field of the metadata is absent or not what it should be.
+    /// A field of the metadata is absent or wrong.
     #[error("sops: the metadata field `{0}` is absent or malformed")]
     Metadata(&'static str),
     /// More than one rule says what is encrypted.
@@ -47,7 +47,7 @@ pub enum SopsError {
         identities_word(*.tried)
     )]
     NoMatch {
-        /// As the file names them.
+        /// The recipients, as the file names them.
         recipients: String,
         /// How many identities there were.
         tried: usize,

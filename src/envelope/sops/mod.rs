@@ -34,7 +34,7 @@ pub use transit::{NeededTransit, Share, Transit, TransitKey};
 use metadata::SopsMetadata;
 use value::Cipher;
 
-/// What is accepted beyond the safe default.
+/// Content that is accepted beyond the safe default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SopsPolicy {
     /// Accept clear values of a file whose checksum covers encrypted values only.
@@ -164,8 +164,8 @@ impl Locked {
         Ok(keys::transit(&self.metadata()?))
     }
 
-    /// What it needs of Vault where these identities do not open it; nothing where Vault cannot
-    /// help.
+    /// What Vault must decrypt where these identities do not open the file; `None` where Vault
+    /// cannot help.
     pub fn missing(&self, keys: &[Identity]) -> Result<Option<NeededTransit>, SopsError> {
         Ok(keys::missing(&self.metadata()?, keys))
     }

@@ -64,7 +64,7 @@ fn translated(pattern: &str) -> String {
     out
 }
 
-/// What stands behind a backslash.
+/// Translates the escape behind a backslash.
 fn escape<'a>(rest: &'a str, in_class: bool, out: &mut String) -> &'a str {
     let Some(character) = rest.chars().next() else {
         out.push('\\');

@@ -65,14 +65,14 @@ impl TransitKey {
     }
 }
 
-/// What Vault gave for one key group.
+/// The secret that Vault decrypted for one key group.
 #[derive(Debug)]
 pub struct Share {
     /// Which group, by its place in the file.
     pub group: usize,
     /// The data key where there is one group, else a share of it.
     pub secret: SecretBytes,
-    /// What decrypted it, as reports name it.
+    /// The key that decrypted it, as reports name it.
     pub by: String,
 }
 

@@ -168,8 +168,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Names of sections that repeat, each with a counter from 0: they become lists, and the counter
-    /// gives the index of each section.
+    /// Names of sections that repeat, each with a counter from 0: they become lists, and the
+    /// counter gives the index of each section.
     fn repeated(&self, entries: &[(String, Node)]) -> HashMap<String, usize> {
         let mut counts = HashMap::new();
         if self.sections && self.place.is_empty() {

@@ -24,7 +24,7 @@ pub struct Statement<'t> {
     pub kind: StatementKind<'t>,
 }
 
-/// What a statement is.
+/// The kind of a statement.
 #[derive(Debug)]
 pub enum StatementKind<'t> {
     /// Nothing but blanks.
@@ -49,7 +49,7 @@ pub struct Assignment<'t> {
     pub gaps: (&'t str, &'t str),
     /// The value as it is written.
     pub value: Raw<'t>,
-    /// What follows the value on its line: blanks, and perhaps a comment.
+    /// The rest of its line: blanks, and perhaps a comment.
     pub tail: &'t str,
     /// The value with its quotes, and what follows it.
     pub written: &'t str,

@@ -148,8 +148,8 @@ impl Writer {
     }
 }
 
-/// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: what is not printable in YAML
-/// is escaped too.
+/// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: characters that are not
+/// printable in YAML are escaped too.
 pub(crate) fn quote(text: &str, out: &mut Wiped) {
     out.text("\"");
     for character in text.chars() {

@@ -1,5 +1,4 @@
-//! Where the cluster is looked for, and what is said when it is not found. No server: nothing is
-//! asked here.
+//! Where we look for the cluster, and the errors when we do not find it. No server is asked here.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

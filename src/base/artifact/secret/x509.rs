@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// What a certificate says about itself.
+/// Facts that a certificate states about itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     pub issuer: Vec<u8>,
