@@ -95,7 +95,7 @@ pub struct Failure {
     pub absent: bool,
     /// Whether its text names the source that could not be read: an error about a key does not.
     pub names_source: bool,
-    /// How long the server that failed wants to be left alone, in seconds; 0 where it said nothing.
+    /// How long the server that failed asks us to wait, in seconds; 0 where it said nothing.
     /// The caller that waits sets an upper bound. A small type, because failures are passed on
     /// often.
     pub wait_s: u32,
@@ -145,7 +145,7 @@ impl Failure {
         self
     }
 
-    /// How long the server that failed wants to be left alone.
+    /// How long the server that failed asks us to wait.
     pub fn asked(&self) -> Option<Duration> {
         (self.wait_s > 0).then(|| Duration::from_secs(self.wait_s.into()))
     }
@@ -197,7 +197,7 @@ pub trait Fault: std::error::Error {
     fn names_source(&self) -> bool {
         false
     }
-    /// How long the server wants to be left alone.
+    /// How long the server asks us to wait.
     fn wait(&self) -> Option<Duration> {
         None
     }

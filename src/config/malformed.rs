@@ -5,7 +5,7 @@ use granit_parser::ErrorKind;
 use super::written::{Flaw, Place};
 use crate::format::yaml::{What, YamlError};
 
-/// Why nothing can be read.
+/// Why the text cannot be read.
 pub(super) fn flaw(error: YamlError, text: &str) -> Flaw {
     let YamlError { at, what } = error;
     let (what, hint) = match what {

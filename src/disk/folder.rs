@@ -159,7 +159,7 @@ impl Folder {
         fsync(fd).map_err(|errno| self.failed("flush", name, errno))
     }
 
-    /// Gives an open file or folder of this one its owner, then its mode.
+    /// Sets the owner of an open file or folder in this folder, then its mode.
     pub(super) fn expose(
         &self,
         fd: impl AsFd,

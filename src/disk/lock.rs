@@ -39,7 +39,7 @@ pub struct Lock {
 /// The result of one try.
 enum Tried<T> {
     Locked(T),
-    /// Another run is at work.
+    /// Another run holds the lock.
     Held,
     /// No lock is possible here: the volume is full, read-only or without locks, or the file
     /// belongs to a stranger.
@@ -149,7 +149,7 @@ mod tests {
             folder.expect("opened").expect("there")
         };
         let (one, other) = (open(), open());
-        // A reader's lock on the folder, and what a killed run left, are nothing to us.
+        // A reader's lock on the folder and leftovers of a killed run do not matter.
         let reader = fs::File::open(dir.path()).expect("opened");
         flock(reader.as_fd(), FlockOperation::NonBlockingLockExclusive).expect("locked");
         fs::write(dir.path().join(LOCK), "").expect("left");

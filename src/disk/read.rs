@@ -34,7 +34,7 @@ pub enum DiskError {
         /// Where.
         path: PathBuf,
     },
-    /// A folder, a pipe, a device: reading it could wait for ever.
+    /// A folder, a pipe or a device: a read could wait for ever.
     #[error("{what} {path} is {kind}, not a regular file")]
     NotRegular {
         /// What the file is for.

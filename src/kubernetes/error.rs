@@ -143,7 +143,7 @@ pub enum Error {
         /// The keys and fields that differ.
         what: Vec<String>,
     },
-    /// A signal came while it was to be made again, and it stands.
+    /// A signal came while the object was being made again; the old object exists.
     #[error("{0} was not made again: stopped by a signal")]
     Stopped(Subject),
     /// The object was deleted and could not be made again.

@@ -75,7 +75,7 @@ impl Pages {
         &self.version
     }
 
-    /// The next page; nothing after the last.
+    /// The next page; `None` after the last.
     pub(crate) async fn next<T: DeserializeOwned>(
         &mut self,
         cluster: &Kubernetes,

@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
-/// The same for all values of an object.
+/// All values of an object, decoded while they are parsed.
 pub(super) fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Data, D::Error> {
     let all: Option<BTreeMap<String, Base64>> = Option::deserialize(from)?;
     let all = all.unwrap_or_default().into_iter();

@@ -107,7 +107,7 @@ pub fn check_keys<'k>(keys: impl IntoIterator<Item = &'k str>) -> Result<(), Unf
     }
 }
 
-/// Refuses reserved types, illegal keys, and data that is too large.
+/// Refuses reserved types and illegal keys, whatever the type's own rule.
 pub fn check_form(kind: &str, data: &Data) -> Result<(), Unfit> {
     if is_reserved(kind) {
         return Err(Unfit::Reserved(kind.to_owned()));

@@ -47,7 +47,7 @@ pub enum SealedError {
         /// The object.
         object: String,
     },
-    /// Nothing to open and nothing to make.
+    /// Without `spec` there is nothing to open.
     #[error("{object} has no `spec`")]
     NoSpec {
         /// The object.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::base::failure::{Class, Fault};
 
-/// A folder with what a test lays in it.
+/// A folder for the files of a test.
 struct Place(TempDir);
 
 impl Place {
@@ -24,7 +24,7 @@ impl Place {
         path
     }
 
-    /// Nothing anywhere.
+    /// Surroundings without any cluster.
     fn nowhere(&self) -> Surroundings {
         Surroundings {
             kubeconfig: Vec::new(),
