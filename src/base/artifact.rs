@@ -15,14 +15,14 @@ pub use owner::{ConfigurationName, Owner, Provenance, SourceVersion, is_provenan
 /// Key of the label that marks what we made.
 pub const MARK: &str = "app.kubernetes.io/managed-by";
 
-/// Its value, and our name as a field manager: what we applied and no longer apply goes away, what
-/// others set stays.
+/// Value of [`MARK`], and our name as a field manager: fields that we no longer apply are removed,
+/// fields of others stay.
 pub const OWNER: &str = "keyferry";
 
 /// Key of the label that names the configuration: a part of the mark.
 pub const CONFIGURATION: &str = "keyferry.io/configuration";
 
-/// Key of the annotation that names the delivery, or the manifest, which a Secret is of.
+/// Key of the annotation that names the delivery or the manifest of a Secret.
 pub const DELIVERY: &str = "keyferry.io/delivery";
 
 /// Key of the annotation that lists the sources of a Secret and their versions.
@@ -31,7 +31,7 @@ pub const SOURCES: &str = "keyferry.io/sources";
 /// Key of the annotation that holds the journal of a delivery.
 pub const HISTORY: &str = "keyferry.io/history";
 
-/// Key of the label that names the set of manifests which a Secret came from.
+/// Key of the label that names the set of manifests of a Secret.
 pub const MANIFESTS_MARK: &str = "keyferry.io/manifests";
 
 /// Everything a configuration promises, one entry per delivery.
@@ -46,7 +46,7 @@ pub struct Desired {
 pub struct Wanted {
     /// Its name.
     pub delivery: String,
-    /// What must exist, or why that is not known.
+    /// The artifacts that must exist, or why they are not known.
     pub artifacts: Result<Vec<Artifact>, Failure>,
 }
 
@@ -61,7 +61,8 @@ pub enum Artifact {
     Secret(SecretArtifact),
     /// A ServiceAccount that pulls with a Secret.
     PullSecret(PullSecretLink),
-    /// A Secret that was ours to make and is asked for no more: the one thing that must not exist.
+    /// A Secret that we made and that nothing asks for any more: the only artifact that must not
+    /// exist.
     Leftover(Leftover),
 }
 
@@ -89,8 +90,8 @@ impl Artifact {
         }
     }
 
-    /// Wipes the values and keeps what can be shown. A call of the disk that hangs keeps what it
-    /// writes.
+    /// Wipes the values and keeps what can be shown. A disk call that hangs keeps the values that
+    /// it writes.
     pub fn forget_values(&mut self) {
         match self {
             Self::File(file) => match Arc::get_mut(file).map(|file| &mut file.body) {
@@ -114,21 +115,21 @@ impl Artifact {
 pub struct FileArtifact {
     /// Absolute, or relative to the working folder; already joined with the configuration's folder.
     pub path: PathBuf,
-    /// What it holds.
+    /// Its content.
     pub body: FileBody,
-    /// What its variables can be read by, for a plan.
+    /// How a plan reads its variables.
     pub variables: Variables,
-    /// How it is exposed.
+    /// Mode, owner and demands on the place.
     pub access: FileAccess,
 }
 
-/// What a file must hold.
+/// The content that a file must have.
 #[derive(Debug)]
 pub enum FileBody {
     /// These bytes and no others.
     Whole(SecretBytes),
-    /// These variables; every other byte of an existing `.env` file stays. The text is `NAME=…`
-    /// ready to be written.
+    /// These variables, as lines `NAME=…` that are ready to be written; every other byte of an
+    /// existing `.env` file stays.
     Lines(Vec<EnvLine>),
 }
 
@@ -165,7 +166,7 @@ pub struct FileSetArtifact {
     pub dir: PathBuf,
     /// Name to content; names are plain file names.
     pub files: BTreeMap<String, SecretBytes>,
-    /// How the files are exposed.
+    /// Mode and owner of the files, and demands on the place.
     pub access: FileAccess,
 }
 
@@ -189,12 +190,12 @@ pub struct FileAccess {
     /// Whether the content may be written in place where a rename is impossible (a bind-mounted
     /// file).
     pub in_place: bool,
-    /// Whether a file that stands keeps its mode: it is edited, and none is configured.
+    /// Whether an existing file keeps its mode: it is edited, and no mode is configured.
     pub keep_mode: bool,
 }
 
 impl FileAccess {
-    /// What holds unless configured: its owner may read it, and nothing is demanded of the place.
+    /// The default: only the owner may read, and nothing is demanded of the place.
     pub const PRIVATE: Self = Self {
         mode: 0o400,
         dir_mode: 0o700,
@@ -228,7 +229,7 @@ pub fn is_object_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// Whether it takes this as the name of a namespace: one such label.
+/// Whether Kubernetes takes this as the name of a namespace: one label of a DNS name.
 pub fn is_namespace_name(text: &str) -> bool {
     text.len() <= 63 && is_label(text)
 }
@@ -247,7 +248,7 @@ pub struct SecretArtifact {
     pub kind: String,
     /// Key to decoded value.
     pub data: BTreeMap<String, SecretBytes>,
-    /// Whose it is and what it is made of.
+    /// Its owner and its sources.
     pub provenance: Arc<Provenance>,
     /// Labels beside the owner mark.
     pub labels: BTreeMap<String, String>,
@@ -255,7 +256,7 @@ pub struct SecretArtifact {
     pub annotations: BTreeMap<String, String>,
     /// Whether it is to be immutable.
     pub immutable: bool,
-    /// What may be done about an object that stands in the way.
+    /// What the target allows when an object stands in the way.
     pub conflict: Conflict,
 }
 
@@ -279,7 +280,7 @@ pub struct PullSecretLink {
     pub secret: String,
 }
 
-/// What a Secret came from that is asked for no more.
+/// Origin of a Secret that nothing asks for any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// Manifests.
@@ -288,10 +289,10 @@ pub enum Origin {
     Copies,
 }
 
-/// A Secret that was made once and is asked for no more, exactly as it was seen.
+/// A Secret that we made and that nothing asks for any more, exactly as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// What it came from.
+    /// Manifests, or `reflect` beside a Secret.
     pub of: Origin,
     /// Where.
     pub at: ObjectName,
@@ -302,7 +303,7 @@ pub struct Leftover {
 }
 
 impl SecretArtifact {
-    /// Whether an object of this owner may be changed into it.
+    /// Whether this Secret may replace an object of this owner.
     pub fn may_replace(&self, owner: &Owner) -> bool {
         owner.is(&self.provenance.configuration) || self.conflict.adopt
     }

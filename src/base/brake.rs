@@ -1,12 +1,12 @@
 //! The brake on deletions: one mistake (a list that came back short, a folder that lost its files)
-//! must not take everything with it.
+//! must not delete everything.
 
-/// How much may go in one pass without asking.
+/// How many objects may be deleted in one pass without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// So many always.
+    /// This many in any case.
     pub least: usize,
-    /// Or so many of a hundred.
+    /// Or this percentage.
     pub percent: usize,
 }
 
@@ -20,7 +20,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How many of so many may go.
+    /// How many of `of` objects may be deleted.
     pub fn most(&self, of: usize) -> usize {
         self.least.max(of * self.percent / 100)
     }

@@ -1,5 +1,5 @@
-//! What is counted of the whole process: requests, logins, renewals, bytes held. Only numbers, so
-//! that anybody may count and read.
+//! Counters of the whole process: requests, logins, renewals, bytes held. They hold only numbers,
+//! so any module may count and read.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -12,44 +12,44 @@ use crate::base::lock::locked;
 pub struct Tally(AtomicU64);
 
 impl Tally {
-    /// Nothing was counted yet. A counter stands where it counts, or here where several count.
+    /// A counter at zero. It is declared where it counts, or here where several modules count.
     pub(crate) const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// One more.
+    /// Adds one.
     pub fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many.
+    /// The sum so far.
     pub fn total(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// How much there is now.
+/// A number that grows and shrinks.
 #[derive(Debug)]
 pub struct Level(AtomicUsize);
 
 impl Level {
-    /// So much more.
+    /// Adds to the number.
     pub fn grow(&self, by: usize) {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// So much less.
+    /// Subtracts from the number.
     pub fn shrink(&self, by: usize) {
         self.0.fetch_sub(by, Ordering::Relaxed);
     }
 
-    /// How much.
+    /// The current number.
     pub fn now(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Yes or no, by name.
+/// A yes or no for each name.
 #[derive(Debug)]
 pub struct Marks(Mutex<BTreeMap<String, bool>>);
 
@@ -58,7 +58,7 @@ impl Marks {
         locked(&self.0)
     }
 
-    /// This is how it is now.
+    /// Sets the mark of a name.
     pub fn set(&self, name: &str, yes: bool) {
         let mut marks = self.marks();
         match marks.get_mut(name) {
@@ -67,12 +67,12 @@ impl Marks {
         }
     }
 
-    /// There is no such thing any more.
+    /// Removes the mark of a name.
     pub fn forget(&self, name: &str) {
         self.marks().remove(name);
     }
 
-    /// Name and mark.
+    /// Names and their marks.
     pub fn each(&self) -> Vec<(String, bool)> {
         let marks = self.marks();
         marks
@@ -112,8 +112,8 @@ impl Requests {
     }
 }
 
-/// One request to the API server under way. It is counted at its end, whatever that is: also when
-/// nobody waits for it any more.
+/// One request to the API server that is under way. It is counted when it ends in any way, also
+/// when nobody waits for it any more.
 #[derive(Debug)]
 pub struct ApiRequest {
     verb: &'static str,
@@ -122,7 +122,7 @@ pub struct ApiRequest {
 }
 
 impl ApiRequest {
-    /// It is sent now.
+    /// A request that is sent now.
     pub fn new(verb: &'static str) -> Self {
         Self {
             verb,
@@ -131,12 +131,12 @@ impl ApiRequest {
         }
     }
 
-    /// It has an answer with this code.
+    /// Notes the code of the answer.
     pub fn answered(&self, code: u16) {
         self.code.store(code, Ordering::Relaxed);
     }
 
-    /// It ended; whether the answer is good.
+    /// Ends the request; `well` says whether the answer is good.
     pub fn ended(mut self, well: bool) {
         self.well = well;
     }
@@ -151,9 +151,9 @@ impl Drop for ApiRequest {
     }
 }
 
-/// Requests to Vault, whatever came of them.
+/// Requests to Vault, with any result.
 pub static VAULT_REQUESTS: Tally = Tally::new();
-/// Whether the last request met a server that does its work, by its name in the configuration.
+/// Whether the last request found a working server, by the server's name in the configuration.
 pub static VAULT_UP: Marks = Marks(Mutex::new(BTreeMap::new()));
 /// Whether the last login was granted, by the server's name.
 pub static VAULT_LOGGED_IN: Marks = Marks(Mutex::new(BTreeMap::new()));
@@ -163,7 +163,7 @@ pub static VAULT_ERRORS: Tally = Tally::new();
 pub static VAULT_LOGINS: Tally = Tally::new();
 /// Renewals of tokens and leases that were granted.
 pub static VAULT_RENEWALS: Tally = Tally::new();
-/// Requests to the API server, whatever came of them.
+/// Requests to the API server, with any result.
 pub static KUBERNETES_REQUESTS: Requests = Requests::new();
 /// Requests to the API server that got no good answer.
 pub static KUBERNETES_ERRORS: Tally = Tally::new();
@@ -172,7 +172,7 @@ pub static KUBERNETES_ERRORS: Tally = Tally::new();
 mod tests {
     use super::*;
 
-    /// Under a verb of its own, because other tests count as well.
+    /// Uses a verb that no other test counts.
     #[test]
     fn a_request_is_counted_once_with_its_code_also_when_it_is_given_up() {
         let request = ApiRequest::new("test");

@@ -1,24 +1,24 @@
-//! What came of a pass, and what it means to the caller: classes, exit codes, failures.
+//! Failures, and what they mean to the caller: classes and exit codes.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why something failed. It alone decides retry, exit code and metric label; the lowest code of a
-/// pass wins.
+/// Why something failed. Only the class decides retry, exit code and metric label; the lowest code
+/// of a pass wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// The command line is wrong.
     Usage,
-    /// The configuration is wrong: found before any I/O to a provider, but for what only a source
-    /// can show (a field that comes twice, a version of KV v1).
+    /// The configuration is wrong. This is found before any I/O to a provider, except what only a
+    /// source can show (a field that comes twice, a version of KV v1).
     Configuration,
     /// Login refused, or policy or RBAC refuses.
     Denied,
     /// A source or field is absent, deleted, destroyed or empty.
     Missing,
-    /// None of the keys at hand opens it.
+    /// None of the keys at hand opens an input.
     Undecryptable,
-    /// Its integrity check failed, or it is malformed.
+    /// An input whose integrity check failed, or that is malformed.
     Corrupt,
     /// A foreign object, a safety rule, a size; or the API server rejects it.
     Refused,
@@ -31,7 +31,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// Each of them.
+    /// All classes.
     pub const ALL: [Self; 10] = [
         Self::Usage,
         Self::Configuration,
@@ -85,7 +85,7 @@ impl fmt::Display for Class {
 /// One failure as a person meets it: what and where, why, and the next move. Never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What decides retry and exit code.
+    /// Decides retry and exit code.
     pub class: Class,
     /// Object and step, lower case, no period.
     pub what: String,
@@ -93,12 +93,13 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether this is a definitive absence: the only failure that `optional: true` forgives.
     pub absent: bool,
-    /// Whether its text names the source that could not be read: trouble with a key does not.
+    /// Whether its text names the source that could not be read: an error about a key does not.
     pub names_source: bool,
-    /// How long the server that failed wants to be left alone, in its own words: whoever waits sets
-    /// the bound. Seconds, 0 where it said nothing: a failure is handed on often, and small.
+    /// How long the server that failed asks us to wait, in seconds; 0 where it said nothing.
+    /// The caller that waits sets an upper bound. A small type, because failures are passed on
+    /// often.
     pub wait_s: u32,
-    /// Another one of the same thing, no worse: the second source of a delivery that cannot be
+    /// Another failure of the same object, no worse: the second source of a delivery that cannot be
     /// read.
     pub next: Option<Box<Self>>,
 }
@@ -117,7 +118,7 @@ impl Failure {
         }
     }
 
-    /// Several of one thing as one: the worst first.
+    /// Several failures of one object as one: the worst first.
     pub fn joined(mut all: Vec<Self>) -> Option<Self> {
         all.sort_by_key(|failure| failure.class);
         let mut joined = None;
@@ -128,7 +129,7 @@ impl Failure {
         joined
     }
 
-    /// Each of them alone.
+    /// Each failure alone.
     pub fn each(&self) -> impl Iterator<Item = Self> {
         let all = std::iter::successors(Some(self), |failure| failure.next.as_deref());
         all.map(|failure| Self {
@@ -144,7 +145,7 @@ impl Failure {
         self
     }
 
-    /// How long the server that failed wants to be left alone.
+    /// How long the server that failed asks us to wait.
     pub fn asked(&self) -> Option<Duration> {
         (self.wait_s > 0).then(|| Duration::from_secs(self.wait_s.into()))
     }
@@ -157,8 +158,8 @@ impl Failure {
     }
 }
 
-/// The class of a file of the configuration that cannot be read: a mistake, unless the system had
-/// no descriptor or no memory left for it, which no other configuration would mend.
+/// The class of an error in reading a file of the configuration: a mistake, unless the system had
+/// no descriptor or no memory left, which no other configuration would change.
 pub fn class_of_reading(error: &std::io::Error) -> Class {
     const NO_MEMORY: i32 = 12;
     const TOO_MANY_OF_THE_SYSTEM: i32 = 23;
@@ -169,7 +170,7 @@ pub fn class_of_reading(error: &std::io::Error) -> Class {
     }
 }
 
-/// More than a `u32` holds means as long.
+/// Whole seconds, at most what a `u32` holds.
 fn seconds(wait: Duration) -> u32 {
     wait.as_secs().try_into().unwrap_or(u32::MAX)
 }
@@ -182,9 +183,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What an error of any module tells beside its text.
+/// Facts that an error of any module tells beside its text.
 pub trait Fault: std::error::Error {
-    /// What decides retry and exit code.
+    /// Decides retry and exit code.
     fn class(&self) -> Class;
     /// The next move, where there is one.
     fn hint(&self) -> Option<String>;
@@ -196,7 +197,7 @@ pub trait Fault: std::error::Error {
     fn names_source(&self) -> bool {
         false
     }
-    /// How long the server wants to be left alone.
+    /// How long the server asks us to wait.
     fn wait(&self) -> Option<Duration> {
         None
     }

@@ -1,10 +1,10 @@
-//! Texts in lines that people read without turning their head.
+//! Folds texts into lines of a limited width.
 
 /// The most columns of a line.
 pub const COLUMNS: usize = 100;
 
-/// Adds words to a line that begins at column `indent` and is under way, and begins others there.
-/// Only a word that is wider alone makes a line wider.
+/// Adds words to a line that has begun at column `indent`, and begins more lines there. Only a
+/// single word that is too wide makes a line wider.
 pub fn fold<'t>(out: &mut String, indent: usize, words: impl Iterator<Item = &'t str>) {
     let mut column = indent;
     for (number, word) in words.enumerate() {

@@ -1,5 +1,5 @@
-//! What a delivery carried and when, and whether it is held at an earlier state: names, versions
-//! and times, never a value.
+//! The journal of a delivery: what it carried and when, and whether it is held at an earlier state.
+//! Names, versions and times, never a value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::artifact::SourceVersion;
 
-/// The longest text of a journal: what an annotation may take of an object.
+/// Longest text of a journal, in bytes: its annotation shares the limit of its object.
 const LONGEST: usize = 8 << 10;
 
 /// Changed names that an entry lists; the others are counted.
@@ -18,10 +18,10 @@ const NAMES: usize = 20;
 /// The journal of one delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
-    /// The state that it stays at, until somebody releases it.
+    /// The state that the delivery is held at, until somebody releases it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Hold>,
-    /// What was delivered, the newest first.
+    /// Earlier deliveries, the newest first.
     #[serde(default)]
     pub entries: Vec<HistoryEntry>,
 }
@@ -33,8 +33,8 @@ pub struct Hold {
     pub since: Timestamp,
     /// The pod or machine from which somebody asked for it.
     pub by: String,
-    /// The version or the commit at which each source is read. A source without one is read as it
-    /// is now.
+    /// The version or commit of each source. A source that is not listed is read in its current
+    /// state.
     pub sources: BTreeMap<String, String>,
 }
 
@@ -47,10 +47,10 @@ pub struct HistoryEntry {
     pub by: String,
     /// The sources, in the versions that were read.
     pub sources: Vec<SourceVersion>,
-    /// The first names whose values changed; none where the history began with what was there.
+    /// The first names whose values changed; empty where the history began with existing data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
-    /// How many more there were.
+    /// How many more names changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: usize,
 }
@@ -61,12 +61,12 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Journal {
-    /// Reads the text of one; nothing where it is none.
+    /// Reads a journal; `None` where the text is none.
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// As it is kept: the oldest entries go where it would be too long.
+    /// The text that is kept: the oldest entries are dropped where it would be too long.
     pub fn text(&self) -> String {
         let mut short = self.clone();
         loop {
@@ -77,26 +77,26 @@ impl Journal {
         }
     }
 
-    /// Adds what was delivered now; `keep` entries stay.
+    /// Adds a delivery; `keep` entries stay.
     pub fn add(&mut self, entry: HistoryEntry, keep: usize) {
         self.entries.insert(0, entry);
         self.entries.truncate(keep);
     }
 
-    /// The newest entry whose sources stood otherwise than what is delivered now.
+    /// The newest earlier entry whose sources differ from the current ones.
     pub fn previous(&self) -> Option<&HistoryEntry> {
         let (now, earlier) = self.entries.split_first()?;
         earlier.iter().find(|entry| entry.sources != now.sources)
     }
 
-    /// What was delivered at a time.
+    /// The delivery that was current at a time.
     pub fn at(&self, time: Timestamp) -> Option<&HistoryEntry> {
         self.entries.iter().find(|entry| entry.at <= time)
     }
 }
 
 impl HistoryEntry {
-    /// What is delivered now, and the names that change with it.
+    /// An entry for the current delivery, with the names whose values change.
     pub fn new(
         at: Timestamp,
         by: String,
@@ -129,7 +129,7 @@ impl fmt::Display for Hold {
     }
 }
 
-/// A commit, as short as people write it; a number as it is.
+/// Shortens a commit as people do; a number stays unchanged.
 fn shortened(version: &str) -> &str {
     let is_commit = version.len() == 40 && version.bytes().all(|byte| byte.is_ascii_hexdigit());
     match is_commit {

@@ -1,7 +1,7 @@
-//! What a source gave: a tree whose leaves are secret, and how long it is good for.
+//! Data of a source: a tree whose leaves are secret, and how long the data is valid.
 //!
 //! Invariant: a value enters a [`SecretBytes`] as soon as it is decoded and leaves it only through
-//! [`SecretBytes::expose`], so a review can grep for the one door. There is no `Display`, no
+//! [`SecretBytes::expose`], so a review can search for this name. There is no `Display`, no
 //! `Serialize` and no `Clone` here, and `Debug` shows neither a value nor its length.
 
 use std::fmt;
@@ -26,17 +26,17 @@ pub const SECRET_VARIABLES: [&str; 6] = [
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// The bytes themselves. The only door.
+    /// The bytes themselves. Reviews search for this name.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes as text, or nothing when they are not UTF-8.
+    /// The bytes as text; `None` when they are not UTF-8.
     pub fn expose_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// A second owner of the same bytes. Named, so that each copy is a decision.
+    /// A copy. `Clone` is absent, so that each copy is a decision.
     pub fn duplicate(&self) -> Self {
         Self::from(self.0.to_vec())
     }
@@ -133,7 +133,7 @@ pub enum Node {
     /// A number in its own spelling: `2^53 + 1` stays exact. Infinities and NaN are spelt as in
     /// YAML.
     Number(SecretBytes),
-    /// A point in time as RFC 3339 spells it, where it was no text: only YAML can tell it from one.
+    /// A point in time as RFC 3339 spells it. Only YAML has times that are no text.
     Time(SecretBytes),
     /// Text, or bytes that are not UTF-8.
     Text(SecretBytes),
@@ -159,7 +159,7 @@ impl Node {
         Self::Text(text.into())
     }
 
-    /// One entry of a mapping; nothing of what is none.
+    /// One entry of a mapping; `None` where the node is no mapping, or has no such entry.
     pub fn entry(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Map(entries) => {
@@ -175,7 +175,7 @@ impl Node {
         }
     }
 
-    /// A second owner of the whole tree. Named, so that each copy is a decision.
+    /// A copy of the whole tree. `Clone` is absent, so that each copy is a decision.
     pub fn duplicate(&self) -> Self {
         match self {
             Self::Null => Self::Null,
@@ -193,7 +193,7 @@ impl Node {
         }
     }
 
-    /// The bytes of a leaf as a field carries them; nothing for `null`, lists and mappings.
+    /// The bytes of a leaf as a field carries them; `None` for `null`, lists and mappings.
     pub fn leaf(&self) -> Option<SecretBytes> {
         match self {
             Self::Bool(true) => Some(SecretBytes::from("true")),
@@ -204,23 +204,23 @@ impl Node {
     }
 }
 
-/// What one source gave in one pass.
+/// Data that one source gave in one pass.
 #[derive(Debug)]
 pub struct Material {
     /// Usually one; a YAML file may hold several.
     pub documents: Vec<Node>,
-    /// What the source calls this state of the data (`7` in KV v2), for the report.
+    /// Name that the source gives this state of the data (`7` in KV v2), for the report.
     pub version: Option<String>,
-    /// When that state was made, where the source tells: what was deleted and made again counts
-    /// from 1 again.
+    /// When that version was made, where the source tells: after a deletion, versions count from 1
+    /// again.
     pub made: Option<String>,
     /// Leaves that nothing protects from change.
     pub unverified: Unverified,
-    /// Seconds until the source changes it by itself, where it tells: a static role in Vault.
+    /// Seconds until the source itself changes the data, as for a static role in Vault.
     pub rotates_in: Option<u64>,
-    /// Whether a key `<<` means what it means in YAML: its value belongs to the mapping around it.
+    /// Whether a key `<<` is YAML's merge key: its value belongs to the mapping around it.
     pub merge_keys: bool,
-    /// Set when the data ends with a lease: then the token that fetched it must live on.
+    /// The lease with which the data ends: the token that fetched the data must then stay valid.
     pub lease: Option<Lease>,
 }
 
@@ -230,7 +230,7 @@ impl Material {
         Self::of_documents(vec![document])
     }
 
-    /// The same of several documents, or none.
+    /// Like [`Self::of`], for any number of documents.
     pub fn of_documents(documents: Vec<Node>) -> Self {
         Self {
             documents,
@@ -244,20 +244,19 @@ impl Material {
     }
 }
 
-/// Leaves of a document that anybody could have changed. Whoever uses one of them refuses it
-/// instead.
+/// Leaves of a document that anybody could have changed. A caller that needs such a leaf refuses
+/// it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unverified(Vec<Vec<String>>);
 
 impl Unverified {
-    /// These leaves: keys and indexes from the top; of several documents the first is the
-    /// document's number.
+    /// These leaves: keys and indexes from the top; of several documents, the document's number
+    /// first.
     pub fn at(places: Vec<Vec<String>>) -> Self {
         Self(places)
     }
 
-    /// Refuses what lies at this place when one of them is it or lies below it; the empty place is
-    /// everything.
+    /// Refuses a place that is one of these leaves or holds one; the empty place holds everything.
     pub fn check(&self, place: &[&str]) -> Result<(), UnverifiedError> {
         let below = |leaf: &&Vec<String>| {
             leaf.len() >= place.len() && leaf.iter().zip(place).all(|(step, of)| step == of)
@@ -299,7 +298,7 @@ impl Fault for UnverifiedError {
 pub struct Lease {
     /// The provider's name of the lease.
     pub id: String,
-    /// Seconds from the answer on.
+    /// Validity in seconds, from the answer on.
     pub seconds: u64,
     /// Whether the provider lets it be prolonged.
     pub renewable: bool,

@@ -1,4 +1,4 @@
-//! Numbers with names, as `/metrics` and a collector are told of them.
+//! Numbers with names, for `/metrics` and for a collector.
 
 /// Whether a number only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,30 +9,30 @@ pub enum MetricKind {
     Gauge,
 }
 
-/// A metric that is promised, and how its values are read: there is none without.
+/// A documented metric, with the way to read its values.
 #[derive(Debug)]
 pub struct Metric<Read> {
     /// Its name.
     pub name: &'static str,
     /// Whether it only grows.
     pub kind: MetricKind,
-    /// What it says.
+    /// What the number means.
     pub meaning: &'static str,
     /// How its values are read.
     pub read: Read,
 }
 
-/// One number, and what it is of.
+/// The labels of a number, and the number.
 pub type Value = (Vec<(&'static str, String)>, f64);
 
-/// A metric as it is now.
+/// A metric with its current values.
 #[derive(Debug)]
 pub struct Figure {
     /// Its name.
     pub name: &'static str,
     /// Whether it only grows.
     pub kind: MetricKind,
-    /// What it says.
+    /// What the number means.
     pub meaning: &'static str,
     /// Its numbers.
     pub values: Vec<Value>,
@@ -59,7 +59,7 @@ pub const fn gauge<Read>(name: &'static str, meaning: &'static str, read: Read) 
 }
 
 impl<Read> Metric<Read> {
-    /// It as it is now.
+    /// The metric with its current values.
     pub fn figure(&self, values: impl FnOnce(&Read) -> Vec<Value>) -> Figure {
         Figure {
             name: self.name,
@@ -70,7 +70,7 @@ impl<Read> Metric<Read> {
     }
 }
 
-/// A number of the whole.
+/// One number without labels.
 pub fn single(value: f64) -> Vec<Value> {
     vec![(Vec::new(), value)]
 }
@@ -89,7 +89,7 @@ pub fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// A count of what is in memory as a number.
+/// A size in memory as a number.
 pub fn size(count: usize) -> f64 {
     u64::try_from(count).map_or(f64::MAX, float)
 }

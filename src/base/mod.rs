@@ -1,5 +1,5 @@
-//! Plain types that every module may use: secrets, what must be and what is, failures, counters. No
-//! input and no output.
+//! Plain types that every module may use: secrets, desired and observed state, failures, counters.
+//! No input and no output.
 
 pub(crate) mod address;
 pub mod artifact;

@@ -9,26 +9,25 @@ use crate::base::artifact::{Leftover, Origin, Owner};
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
 
-/// What a look at one artifact's place gave.
+/// What was observed at one artifact's place.
 #[derive(Debug)]
 pub struct Seen {
     /// What stands there.
     pub state: Observed,
-    /// Where that is, for files and folders of files; nothing when not even its folder can be
-    /// looked at.
+    /// The place, for files and folders of files; `None` when not even its folder can be looked at.
     pub place: Option<FilePlace>,
 }
 
-/// Where a file or folder is, however its path is spelt: two paths through a link are one place.
+/// The place of a file or folder, whatever its path: two paths through a link are one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePlace {
     /// Device and inode of the deepest folder that exists, then of each folder that holds it.
     pub folders: Vec<(u64, u64)>,
-    /// The names beneath it: of the file, or of what is still to be made.
+    /// The names beneath it: of the file, or of folders that do not exist yet.
     pub rest: Vec<OsString>,
 }
 
-/// A place by which others are looked up.
+/// A place as a key to look up others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Spot {
     /// Device and inode of the deepest folder that exists.
@@ -80,39 +79,39 @@ pub enum Observed {
         /// Whether the Secret is in its list.
         linked: bool,
     },
-    /// Something that is not ours to change: what it is.
+    /// Something that is not ours to change, in a word.
     Foreign(String),
     /// It could not be seen.
     Unknown(Failure),
 }
 
-/// What stands with the mark of one set of manifests, or of the copies of one delivery.
+/// Secrets with the mark of one set of manifests, or of the copies of one delivery.
 #[derive(Debug)]
 pub struct Marked {
     /// Which of the two.
     pub of: Origin,
     /// Name of the set, or of the delivery.
     pub name: String,
-    /// All of it, or why that is not known.
+    /// All these Secrets, or why they are not known.
     pub found: Result<Vec<Leftover>, Failure>,
 }
 
-/// What a signature says of its object.
+/// Result of checking the signature of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verdict {
-    /// We made it what it says it is.
+    /// The signature is ours and fits the object.
     Signed,
-    /// There is none, or it is of an object that stood in the same place before.
+    /// There is no signature, or it is of an object that stood in the same place before.
     #[default]
     Unsigned,
-    /// No key that we know made it.
+    /// No key that we know made the signature.
     Unknown,
 }
 
 /// A regular file as it stands.
 #[derive(Debug)]
 pub struct FileState {
-    /// Its bytes, or nothing where they need not be known: another size is another content.
+    /// Its bytes; `None` where the size alone shows another content.
     pub bytes: Option<SecretBytes>,
     /// Permission bits.
     pub mode: u32,
@@ -120,7 +119,7 @@ pub struct FileState {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// What a killed run left beside it.
+    /// Leftovers of a killed run beside it.
     pub damage: Option<String>,
 }
 
@@ -129,25 +128,26 @@ pub struct FileState {
 pub struct FileSetState {
     /// What readers find behind the visible names.
     pub files: BTreeMap<String, FileState>,
-    /// Why it must be laid again although the contents are equal: leftovers of a killed run, a
+    /// Why it must be written again although the contents are equal: leftovers of a killed run, a
     /// missing link.
     pub damage: Option<String>,
 }
 
-/// An object of the cluster that something was decided on, exactly as it was seen: what is written
-/// names it, and the server refuses that for any other.
+/// The object of the cluster that a decision was based on, exactly as it was seen. A write names
+/// it, and the server refuses that write on any other object or version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Basis {
     /// Its `uid`.
     pub uid: String,
     /// Its `resourceVersion`.
     pub version: String,
-    /// What its `managedFields` must become before it is written over, where it is not ours yet.
+    /// The value that its `managedFields` must get before we write over it; `None` where it is
+    /// ours.
     pub managers: Option<Box<Value>>,
 }
 
-/// A Secret as it stands, as far as it concerns us: what we applied before and what we are to
-/// apply. What only others own in it is no difference, stays where it is, and is left out here.
+/// The parts of a Secret that concern us: what we applied before, and what we want to apply. Parts
+/// that only others own are no difference; they stay, and are left out here.
 #[derive(Debug)]
 pub struct SecretState {
     /// The object itself.
@@ -162,15 +162,14 @@ pub struct SecretState {
     pub annotations: BTreeMap<String, String>,
     /// Whether it is immutable.
     pub immutable: bool,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
-    /// Whether its mark carries our name, and its annotations the delivery and the sources that are
-    /// ours.
+    /// Whether its mark carries our name, and its annotations our delivery and our sources.
     pub is_told: bool,
     /// Keys that are neither ours nor wanted: they stay.
     pub others: Vec<String>,
     /// When the server made it.
     pub created: String,
-    /// What its signature says, where it is to be a signed copy.
+    /// Result of checking its signature, where it should be a signed copy.
     pub verdict: Option<Verdict>,
 }

@@ -1,25 +1,25 @@
-//! Which of many places are one, or lie in one another: found by looking up what holds a place,
-//! never by comparing pairs.
+//! Finds places that are equal or lie in one another, by looking up what holds each place, never by
+//! comparing pairs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// What somebody takes for itself.
+/// A place, or variables in it, that one target takes.
 pub struct Claim<'a, K> {
     /// The place.
     pub at: K,
     /// All places that hold it.
     pub above: Vec<K>,
-    /// Nothing for the whole place with all that is in it; else only these variables.
+    /// `None`: the whole place with everything in it; else only these variables.
     pub variables: Option<Vec<&'a str>>,
 }
 
-/// Whom a claim meets.
+/// The other claim that a claim overlaps.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Met {
     /// The number of the other.
     pub number: usize,
-    /// The variable that both have, where both have only variables of one place.
+    /// The variable that both claim, where both claim only variables of one place.
     pub variable: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl<K> Default for Overlaps<K> {
     }
 }
 
-/// Who takes one place, or something of it.
+/// The claims on one place, or on a part of it.
 #[derive(Default)]
 struct Taken {
     whole: Few,
@@ -60,7 +60,7 @@ impl<K: Hash + Eq + Clone> Overlaps<K> {
         }
     }
 
-    /// The first other claim that this one meets; its own number is passed over if it was entered.
+    /// The first other claim that overlaps this one; its own number is skipped if it was entered.
     pub fn first(&self, number: usize, claim: &Claim<'_, K>) -> Option<Met> {
         let above = claim.above.iter().filter_map(|place| self.0.get(place));
         let above = above.flat_map(|taken| [&taken.whole, &taken.editors]);
@@ -88,19 +88,19 @@ impl<K: Hash + Eq + Clone> Overlaps<K> {
 }
 
 impl Taken {
-    /// The first other editor that has one of these variables, and which.
+    /// The first other editor of one of these variables, and the variable.
     fn sharing(&self, number: usize, variables: &[&str]) -> Option<(usize, String)> {
         let shared = variables.iter().filter_map(|name| {
             let other = self.variables.get(*name)?.other(number)?;
             Some((other, name))
         });
-        // Of several variables of one editor, the one that comes first.
+        // The editor that comes first, and the first variable shared with it.
         let (other, name) = shared.min_by_key(|(other, _)| *other)?;
         Some((other, (*name).to_owned()))
     }
 }
 
-/// The first two of many numbers: enough to know the first other than one of them.
+/// The first two of many numbers: enough to know the first that differs from a given number.
 #[derive(Default)]
 struct Few([Option<usize>; 2]);
 
@@ -124,18 +124,18 @@ impl Few {
 pub struct Unions(Vec<usize>);
 
 impl Unions {
-    /// So many numbers, each alone.
+    /// This many numbers, each alone.
     pub fn of(count: usize) -> Self {
         Self((0..count).collect())
     }
 
-    /// These two belong together.
+    /// Joins the groups of two numbers.
     pub fn unite(&mut self, one: usize, other: usize) {
         let (one, other) = (self.first(one), self.first(other));
         self.0[one.max(other)] = one.min(other);
     }
 
-    /// The lowest number of those that one belongs to.
+    /// The lowest number in the group of this number.
     pub fn first(&mut self, mut number: usize) -> usize {
         while self.0[number] != number {
             self.0[number] = self.0[self.0[number]];
@@ -144,7 +144,7 @@ impl Unions {
         number
     }
 
-    /// All of them, by their lowest numbers.
+    /// All groups, by their lowest numbers.
     pub fn groups(mut self) -> Vec<Vec<usize>> {
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for number in 0..self.0.len() {
@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    /// For each claim the number of whom it meets first, and the variable.
+    /// For each claim the number of the first claim that it overlaps, and the variable.
     fn met(claims: &[(&str, Option<&[&str]>)]) -> Vec<Option<(usize, Option<String>)>> {
         let claims = claims.iter().map(|(path, names)| claim(path, *names));
         let claims: Vec<_> = claims.collect();

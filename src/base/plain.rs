@@ -1,15 +1,14 @@
-//! What comes from outside, shown: names, keys, paths, labels and messages, without anything that a
+//! Text from outside, shown: names, keys, paths, labels and messages, without characters that a
 //! terminal, a log, a page or a reader's eye would obey.
 //!
-//! Who composes a line shows it with [`line()`], who has several with [`lines`], and a cell of
-//! Markdown is [`code`]. What is read by programs (JSON, metrics) is escaped by its own format
-//! instead.
+//! One line is shown with [`line()`], several with [`lines`], a cell of Markdown with [`code`].
+//! Output for programs (JSON, metrics) is escaped by its own format instead.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// One line: nothing in it begins another, moves the cursor or turns the direction of the text.
-/// What would is written as in JSON (`\n`, `\u202e`), so that a line of JSON stays one.
+/// One line: nothing in it begins a new line, moves the cursor or turns the direction of the text.
+/// Such characters are written as in JSON (`\n`, `\u202e`), so that a line of JSON stays one.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
@@ -20,7 +19,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 }
 
 /// A cell of a Markdown table, as code: there nothing is markup, a link or the name of a person.
-/// What would end the code or the cell is replaced.
+/// Characters that would end the code or the cell are replaced.
 pub fn code(text: &str) -> String {
     match text.trim() {
         "" => String::new(),
@@ -28,8 +27,8 @@ pub fn code(text: &str) -> String {
     }
 }
 
-/// A line of our log, written by a library that escapes what it is given but for breaks and
-/// directions. `coloured` leaves its own colours.
+/// A line of our log. The log library escapes everything but breaks and directions. `coloured`
+/// keeps the library's own colours.
 pub fn of_log(text: &str, coloured: bool) -> Cow<'_, str> {
     let body = text.strip_suffix('\n').unwrap_or(text);
     match escaped(body, |c| coloured && c == '\x1b') {
@@ -60,7 +59,7 @@ pub fn quoted(text: &str) -> String {
     format!("`{}`", name(text))
 }
 
-/// Several names between backticks, comma between, the first few of many.
+/// Several names between backticks, separated by commas; of many, the first few.
 pub fn names<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     const MOST: usize = 20;
     let names: Vec<&str> = names.into_iter().collect();

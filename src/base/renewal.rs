@@ -1,21 +1,22 @@
-//! When what ends is renewed and when it is replaced: pure, so that a table shows the schedule.
+//! When a token or lease is renewed and when it is replaced: pure, so that a table shows the
+//! schedule.
 //!
-//! Two thirds of what is left pass before a renewal, and nothing is left to the last moment: a part
-//! of the span, with chance in it so that many sidecars do not come at once, is kept for replacing.
-//! A grant that shrinks shows that its maximum is near.
+//! A renewal comes after two thirds of the remaining time. A part of the span is kept for
+//! replacing, so that nothing is left to the last moment; its length is partly random, so that many
+//! sidecars do not come at once. A grant that shrinks shows that its maximum is near.
 
 use std::time::Duration;
 
-/// What is to be done when the time comes.
+/// What to do when the time comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RenewalTurn {
     /// Ask for more time.
     Renew,
-    /// Get another one before this one ends.
+    /// Get a new token or lease before this one ends.
     Replace,
 }
 
-/// The rhythm of one thing that ends.
+/// The schedule of one token or lease.
 #[derive(Debug, Clone, Copy)]
 pub struct RenewalSchedule {
     span: Duration,
@@ -26,21 +27,21 @@ pub struct RenewalSchedule {
 const ERRORS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 
 impl RenewalSchedule {
-    /// For a span as it was granted; `chance` is from 0 up to 1.
+    /// For a granted span; `chance` is from 0 to 1.
     pub fn new(span: Duration, chance: f64) -> Self {
         let grace = span.mul_f64(0.1 + 0.1 * chance.clamp(0.0, 1.0));
         Self { span, grace }
     }
 
-    /// After a renewal. The grace follows a span only upwards, so that a maximum that comes near is
-    /// seen.
+    /// After a renewal. The grace only grows with a span, so that a maximum that comes near is
+    /// noticed.
     pub fn granted(&mut self, span: Duration, chance: f64) {
         if span > self.span {
             *self = Self::new(span, chance);
         }
     }
 
-    /// What comes next, and in how long.
+    /// The next step, and the wait before it.
     pub fn next(&self, left: Duration, renewable: bool) -> (RenewalTurn, Duration) {
         let spare = left.saturating_sub(self.grace);
         let wait = left * 2 / 3 + self.grace / 3;
@@ -51,7 +52,7 @@ impl RenewalSchedule {
         }
     }
 
-    /// What comes after that many errors in a row. A short span cannot wait as long as a long one.
+    /// The next step after this many errors in a row. A short span allows only short waits.
     pub fn after_error(&self, left: Duration, errors: u32, chance: f64) -> (RenewalTurn, Duration) {
         let spare = left.saturating_sub(self.grace);
         let wait = backoff(ERRORS.0, ERRORS.1, errors, chance).min(self.span / 8);
@@ -63,7 +64,7 @@ impl RenewalSchedule {
     }
 }
 
-/// Doubles with each error up to a bound, give or take a half.
+/// Doubles with each error up to a bound, plus or minus a half.
 pub fn backoff(first: Duration, longest: Duration, errors: u32, chance: f64) -> Duration {
     let doublings = errors.saturating_sub(1).min(16);
     first

@@ -1,10 +1,10 @@
-//! The form and the colour of answers. Only words of ours are coloured: names are escaped before,
-//! so no colour comes from them.
+//! Format and colour of output. Only our own words are coloured: names are escaped before, so no
+//! colour comes from them.
 
 /// Whether a text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
-    /// As it is.
+    /// Without colours.
     #[default]
     Plain,
     /// With the escapes of a terminal.
@@ -20,18 +20,18 @@ pub enum Format {
     Json,
 }
 
-/// What a colour says.
+/// The meaning of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// It failed, or something goes.
+    /// A failure, or a deletion.
     Bad,
-    /// Something is new.
+    /// A thing that is new.
     New,
-    /// Something changes.
+    /// A thing that changes.
     Changed,
     /// The next move.
     Next,
-    /// Nothing to look at.
+    /// Nothing that needs attention.
     Quiet,
 }
 

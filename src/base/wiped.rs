@@ -1,5 +1,5 @@
-//! A buffer for text that holds values: when it grows, the outgrown copy is wiped, and so is the
-//! rest when it is dropped.
+//! A buffer for text that holds values: the old copy is wiped when the buffer grows, and the rest
+//! when it is dropped.
 
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use crate::base::material::SecretBytes;
 pub(crate) struct Wiped(Zeroizing<Vec<u8>>);
 
 impl Wiped {
-    /// For so many bytes; more can follow.
+    /// Room for this many bytes; more can follow.
     pub(crate) fn of(size: usize) -> Self {
         Self(Zeroizing::new(Vec::with_capacity(size)))
     }

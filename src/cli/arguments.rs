@@ -110,7 +110,7 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// What is logged.
+    /// The filter of the log.
     pub(crate) fn filter(&self) -> &str {
         match (self.quiet, self.verbose) {
             (true, _) => "error",
@@ -120,12 +120,12 @@ impl Common {
         }
     }
 
-    /// How standard output is written.
+    /// The style of standard output.
     pub(crate) fn output_style(&self) -> Style {
         self.color.style(std::io::stdout().is_terminal())
     }
 
-    /// How standard error is written.
+    /// The style of standard error.
     pub(crate) fn error_style(&self) -> Style {
         match self.log_format {
             LogFormat::Text => self.color.style(std::io::stderr().is_terminal()),

@@ -1,4 +1,5 @@
-//! The end of a run: on standard error, for Kubernetes, and the exit code.
+//! The end of a run: the last line on standard error, the message for Kubernetes, and the exit
+//! code.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,7 +13,7 @@ use keyferry::pass::outcome::Failed;
 use keyferry::process::progress::after_waiting;
 use keyferry::process::stderr;
 
-/// Tells how it ended, on standard error and for Kubernetes; gives the exit code.
+/// Reports the end of the run, on standard error and for Kubernetes; returns the exit code.
 pub(crate) fn finish(ended: &Ended, common: &Common) -> ExitCode {
     if let (Ended::Failed(failed), LogFormat::Json) = (ended, common.log_format) {
         failed.others.iter().for_each(Failed::log);
@@ -22,7 +23,7 @@ pub(crate) fn finish(ended: &Ended, common: &Common) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What is written on standard error at the end, and the exit code. One line of it is for
+/// The text for standard error at the end, and the exit code. One line of the text is for
 /// Kubernetes.
 pub(crate) fn last_words(ended: &Ended, common: &Common) -> (String, u8) {
     let (line, code) = match ended {
@@ -70,8 +71,8 @@ fn json_line(ended: &Ended, line: &str, code: u8) -> String {
     document.to_string()
 }
 
-/// Written only where the file is there already: Kubernetes mounts it. It says too what standard
-/// error did not take.
+/// Writes only to an existing file: Kubernetes mounts it. The line also counts the messages that
+/// standard error did not take.
 fn remember(line: &str, file: &Path) {
     let line = &match stderr::dropped() {
         0 => line.to_owned(),

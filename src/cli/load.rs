@@ -1,4 +1,4 @@
-//! The configuration as it is loaded: its files, the environment, and how its mistakes are shown.
+//! Loads the configuration: its files, the environment, and how its mistakes are shown.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,22 +16,22 @@ use keyferry::process::hardening;
 use super::arguments::Place;
 use super::told;
 
-/// The configuration, and every file and folder that was looked at for it. The files of a folder
-/// are one configuration: none of them from before a switch of its volume, another from after it.
+/// The configuration, and every file and folder that was read for it. All files of a folder come
+/// from one state of its volume, never from before and after a switch.
 pub(super) fn loaded(place: &Place) -> Loaded {
     loaded_for(place, Machine::This)
 }
 
-/// Where a configuration is to run.
+/// The machine on which a configuration will run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Machine {
-    /// Here: what it names must be here.
+    /// This machine: what the configuration names must exist here.
     This,
-    /// Elsewhere: its certificates and targets are not looked at.
+    /// Another machine: certificates and targets are not looked at.
     Another,
 }
 
-/// The same, for a configuration that may run elsewhere.
+/// Like [`loaded`], for a configuration that may run on another machine.
 pub(super) fn loaded_for(place: &Place, machine: Machine) -> Loaded {
     if place.strict {
         keyferry::disk::be_strict();
@@ -101,7 +101,7 @@ fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
     Ok(Some(entries))
 }
 
-/// All that is wrong with a configuration, in the order of its files.
+/// All problems of a configuration, in the order of its files.
 pub(super) fn invalid(problems: &Problems) -> Ended {
     let failures: Vec<Failed> = problems.failures().into_iter().map(Failed::whole).collect();
     let first = || Failed::whole(problems.failure());
@@ -119,7 +119,7 @@ pub(super) fn warn_of_secrets() {
     }
 }
 
-/// A variable of the environment, where it is text.
+/// An environment variable; `None` where it is no text.
 pub(super) fn env_text(name: &str) -> Option<String> {
     std::env::var_os(name).and_then(|value| value.into_string().ok())
 }

@@ -22,7 +22,7 @@ pub(super) fn print(text: &str) -> Ended {
     }
 }
 
-/// What was asked for, or why there is nothing to print.
+/// Prints the text, or reports why there is none.
 pub(super) fn printed(text: Result<String, Failure>) -> Ended {
     match text {
         Ok(text) => print(&text),
@@ -37,7 +37,7 @@ pub(super) fn then(printed: Ended, ended: Ended) -> Ended {
     }
 }
 
-/// Whether both streams end before the same eyes.
+/// Whether both streams end at a terminal.
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }

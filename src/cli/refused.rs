@@ -1,5 +1,5 @@
-//! A command line that is refused ends as every failure does: one last line, its class, the next
-//! step, the exit code.
+//! A refused command line ends as every failure does: one last line, its class, the next step, the
+//! exit code.
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,9 +9,9 @@ use clap::{CommandFactory, FromArgMatches, ValueEnum};
 use super::arguments::{Cli, Color, Common, LogFormat};
 use keyferry::base::failure::{Class, Failure};
 
-/// What became of a command line.
+/// The result of reading a command line.
 pub(crate) enum Parsed {
-    /// It can be done.
+    /// A command to run.
     Command(Cli),
     /// It asked for a text, which was printed.
     Shown,
@@ -32,7 +32,7 @@ pub(crate) fn parse(manner: &Common) -> Parsed {
         Err(error) => error,
     };
     if !error.use_stderr() {
-        // Whoever closed the pipe has read enough.
+        // A reader that closed the pipe has read enough.
         let _ = error.print();
         return Parsed::Shown;
     }
@@ -56,8 +56,7 @@ fn is_without_command(error: &clap::Error) -> bool {
     .contains(&error.kind())
 }
 
-/// The flags that decide how a refusal is told, of a command line that may not be readable as a
-/// whole.
+/// The flags that decide how a refusal is shown. The command line as a whole may not be readable.
 pub(crate) fn manner() -> Common {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let flag = |name: &str, variable: &str| {
@@ -78,8 +77,8 @@ pub(crate) fn manner() -> Common {
     }
 }
 
-/// What a flag says, written as two arguments or as one. Behind `--` stands the command line of
-/// another program.
+/// The value of a flag, written as two arguments or as one. Arguments behind `--` belong to another
+/// program.
 fn last_value(arguments: &[OsString], name: &str) -> Option<OsString> {
     let ours: Vec<&OsStr> = arguments
         .iter()
@@ -96,7 +95,7 @@ fn last_value(arguments: &[OsString], name: &str) -> Option<OsString> {
     values.next_back()
 }
 
-/// The command of a command line, empty where it has none.
+/// The command of a command line; empty where it has none.
 fn command(arguments: &[OsString]) -> &str {
     let all = Cli::command();
     let mut words = arguments.iter().filter_map(|word| word.to_str());
@@ -104,7 +103,7 @@ fn command(arguments: &[OsString]) -> &str {
     command.unwrap_or_default()
 }
 
-/// Clap's own first sentence, which may name what is missing on lines of their own; its tip is the
+/// The first sentence of Clap, which may list missing arguments on further lines; Clap's tip is the
 /// next step.
 fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
     let command = command(arguments);
@@ -147,7 +146,7 @@ fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
     Failure::new(Class::Usage, what.trim_start_matches("error: ")).hint(tip.unwrap_or_else(hint))
 }
 
-/// The subcommands of a command, as they are typed.
+/// The subcommands of a command, as users type them.
 fn words_of(command: &str) -> String {
     let all = Cli::command();
     let found = all.find_subcommand(command);

@@ -11,13 +11,13 @@ use keyferry::process::stderr;
 use super::arguments::Common;
 use super::last::{finish, last_words};
 
-/// So many pairs of descriptors do two event loops and their signals need.
+/// Pairs of descriptors that two event loops and their signals need.
 const LOOPS: usize = 5;
 
-/// How long the last line may take where nothing may be waited for any more.
+/// How long the last line may take when nothing else may be waited for.
 const LAST_WORD: Duration = Duration::from_millis(150);
 
-/// Runs a mode. Where its end does not come in time after a signal, it is ended: with the same last
+/// Runs a mode. If it does not end in time after a signal, the process exits with the same last
 /// line and exit code.
 #[expect(
     clippy::exit,
@@ -46,7 +46,7 @@ pub(super) fn to_its_end<T>(common: &Common, future: impl Future<Output = T>) ->
     result
 }
 
-/// The library of the event loops ends in a defect where it finds the last descriptors gone.
+/// Tests for free descriptors first: the library of the event loops panics without them.
 pub(super) fn ask_for_descriptors(common: &Common) {
     let enough: std::io::Result<Vec<_>> = (0..LOOPS).map(|_| UnixStream::pair()).collect();
     if let Err(error) = enough {

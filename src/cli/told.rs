@@ -19,7 +19,7 @@ pub(super) fn remember(texts: BTreeMap<String, String>) {
     *locked(&TEXTS) = texts;
 }
 
-/// All that failed, the worst last; mistakes of one class in the order of the files.
+/// All failures, the worst last; mistakes of one class in the order of the files.
 pub(super) fn all(failed: &Failed, style: Style) -> String {
     let worst = Failed {
         others: Vec::new(),
@@ -52,8 +52,8 @@ fn block(failed: &Failed, style: Style) -> String {
     text
 }
 
-/// The place of the configuration that a message is about: the one with which it begins, else the
-/// last that it names.
+/// The place in the configuration that a message is about: the place at its beginning, else the
+/// last place that it names.
 fn place(what: &str) -> Option<(String, Location)> {
     let texts = locked(&TEXTS);
     let mut places: Vec<(usize, &String, Location)> = Vec::new();
@@ -94,7 +94,8 @@ fn shown(text: &str, at: &Location, style: Style) -> String {
     )
 }
 
-/// A label and a text, in lines that are not wide. Only what has no blank in it may be wider.
+/// A label and a text, in lines of limited width. Only a word without a blank may make a line
+/// wider.
 fn labelled(label: &str, tone: Tone, text: &str, style: Style) -> String {
     let mut out = style.paint(tone, label) + " ";
     fold(&mut out, label.len() + 1, plain::line(text).split(' '));

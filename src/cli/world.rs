@@ -1,4 +1,4 @@
-//! What a command sees of the outside, and the configuration before it.
+//! The world outside of a command, and the configuration before it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use keyferry::vault::Runner;
 use super::arguments::Place;
 use super::load::{env_text, invalid, loaded, warn_of_secrets};
 
-/// How long one step of a sidecar may take; a step that fails is made again later.
+/// How long one step of a sidecar may take; a step that fails is tried again later.
 pub(super) const STEP: Duration = Duration::from_secs(20);
 
 /// The outside of one pass.
@@ -18,7 +18,7 @@ pub(super) fn world(config: &Config, place: &Place, deadline: Duration) -> World
     in_actions(World::new(config, place.root.clone(), deadline))
 }
 
-/// Only here is the environment asked who a GitHub Actions job is.
+/// The only place that asks the environment about a GitHub Actions job.
 pub(super) fn in_actions(world: World) -> World {
     match Runner::of(
         env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
@@ -29,7 +29,7 @@ pub(super) fn in_actions(world: World) -> World {
     }
 }
 
-/// Loads the configuration first; what is wrong with it is shown line by line.
+/// Loads the configuration first; its problems are shown line by line.
 pub(super) fn with_config(place: &Place, mode: impl FnOnce(Config) -> Ended) -> Ended {
     warn_of_secrets();
     match loaded(place).config {

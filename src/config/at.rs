@@ -23,7 +23,7 @@ pub struct At<T> {
 }
 
 impl<T> At<T> {
-    /// Something else at the same place.
+    /// Another value at the same place.
     pub(super) fn with<U>(&self, value: U) -> At<U> {
         At {
             value,
@@ -79,7 +79,8 @@ pub struct Shown(pub String);
 #[serde(transparent)]
 pub struct Hidden(pub String);
 
-/// The word of the schema that says which of the two a text is. It is for us, and is not printed.
+/// Keyword of the schema that tells whether a text is shown or hidden. It is for our code only, and
+/// is not printed.
 pub(super) const SHOWN: &str = "x-shown";
 
 macro_rules! text {
@@ -108,7 +109,7 @@ macro_rules! text {
 text!(Shown, true);
 text!(Hidden, false);
 
-/// What a schema says of keys of which there is exactly one.
+/// Schema of a mapping that has exactly one of these keys.
 pub(super) fn exactly_one(keys: &[&str]) -> serde_json::Value {
     let each = keys
         .iter()
@@ -116,7 +117,7 @@ pub(super) fn exactly_one(keys: &[&str]) -> serde_json::Value {
     each.collect()
 }
 
-/// What a switch says by default that is on by default.
+/// Default of a switch that is on by default.
 pub(super) fn yes() -> bool {
     true
 }

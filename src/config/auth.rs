@@ -1,4 +1,4 @@
-//! Logins to Vault: how a token is had.
+//! Logins to Vault: how keyferry gets a token.
 
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,7 @@ pub struct RawToken {
     pub file: At<Shown>,
 }
 
-/// How a Vault token is had.
+/// How keyferry gets a Vault token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VaultAuth {
     /// A ServiceAccount token, checked by Vault at the API server.
@@ -91,7 +91,7 @@ pub enum VaultAuth {
         mount: String,
         /// The role to log in to.
         role: String,
-        /// Re-read at each login.
+        /// File with the token, read at each login.
         token_file: PathBuf,
     },
     /// Any JWT.
@@ -114,9 +114,9 @@ pub enum VaultAuth {
         /// Whether the file holds a wrapping token.
         wrapped: bool,
     },
-    /// A token somebody else obtained and renews.
+    /// A token that another program obtains and renews.
     Token {
-        /// Re-read at each pass; an agent's sink.
+        /// File with the token, such as an agent's sink; read at each pass.
         file: PathBuf,
     },
 }
@@ -134,7 +134,7 @@ pub enum JwtSource {
 }
 
 impl VaultAuth {
-    /// The mount of its method, where it has one.
+    /// Mount of the auth method; `None` where the login has none.
     pub fn mount(&self) -> Option<&str> {
         match self {
             Self::Kubernetes { mount, .. }
@@ -144,7 +144,7 @@ impl VaultAuth {
         }
     }
 
-    /// The role that it names, where it names one.
+    /// Role of the login; `None` where the login has none.
     pub fn role(&self) -> Option<&str> {
         match self {
             Self::Kubernetes { role, .. } | Self::Jwt { role, .. } => Some(role),
@@ -152,7 +152,7 @@ impl VaultAuth {
         }
     }
 
-    /// The same in another role, where it names one.
+    /// The same login in another role; `None` where the login has no role.
     pub fn in_role(mut self, name: &str) -> Option<Self> {
         match &mut self {
             Self::Kubernetes { role, .. } | Self::Jwt { role, .. } => name.clone_into(role),
@@ -161,7 +161,7 @@ impl VaultAuth {
         Some(self)
     }
 
-    /// The files that show who we are.
+    /// The files that hold our credentials.
     pub fn files(&self) -> Vec<&Path> {
         match self {
             Self::Kubernetes { token_file, .. } => vec![token_file],

@@ -1,4 +1,4 @@
-//! One promise: these fields, rendered so, to these targets.
+//! A delivery: which fields go to which targets, and in which form.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,14 +61,14 @@ pub struct RawDelivery {
     pub windows: Vec<At<RawWindow>>,
 }
 
-/// One promise: these fields, rendered so, to these targets.
+/// A delivery: which fields go to which targets, and in which form.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
-    /// Unique.
+    /// Name of the delivery, unique.
     pub name: String,
-    /// Merged in order.
+    /// Sources, merged in order.
     pub from: Vec<From>,
-    /// Computed after the merge, in order.
+    /// Fields that are computed after the merge, in order.
     pub fields: Vec<ComputedField>,
     /// Fields that must be there and not be empty.
     pub require: Vec<FieldName>,
@@ -76,13 +76,13 @@ pub struct Delivery {
     pub deliver: Vec<FieldName>,
     /// Whether empty values may be delivered.
     pub allow_empty: bool,
-    /// Where it goes; only `exec` may do without.
+    /// Targets; only a delivery for `exec` may have none.
     pub to: Vec<Target>,
-    /// How many entries its journal keeps; nothing where it has none.
+    /// How many entries its journal keeps; `None` where it has no journal.
     pub history: Option<usize>,
-    /// What a sidecar does after a change.
+    /// Reactions of a sidecar to a change.
     pub on_change: Vec<Reaction>,
-    /// What a sidecar does about its age.
+    /// What a sidecar does when its data ages or a source fails.
     pub staleness: Staleness,
     /// Where it was written.
     pub at: Location,
@@ -137,7 +137,7 @@ impl Checker<'_> {
         let sources = from.len();
         let from = self.each(from, Self::from);
         if from.len() < sources {
-            // Its fields are unknown now.
+            // The fields are unknown now, so other problems may follow.
             self.broken.push(at.clone());
         }
         Delivery {

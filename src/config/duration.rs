@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::at::{At, Shown};
 use super::check::Checker;
 
-/// Reads one. How one is written is for the caller to say.
+/// Reads a duration. The hint how to write one is the caller's.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration");
     let mut total: u64 = 0;
@@ -38,7 +38,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(total))
 }
 
-/// A year is longer than anything that is meant.
+/// Longest duration: nobody means more than a year.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 impl Checker<'_> {

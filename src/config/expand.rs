@@ -3,7 +3,7 @@
 /// Why a text could not be expanded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpandError {
-    /// The variable is not there.
+    /// The variable is not set.
     #[error("environment variable `{0}` is not set")]
     Unset(String),
     /// The variable's name says that it holds a secret.

@@ -61,11 +61,11 @@ impl<'de> Deserialize<'de> for RawField {
 /// A field made from others by a template.
 #[derive(Debug, Clone)]
 pub struct ComputedField {
-    /// Its name.
+    /// Name of the field.
     pub name: String,
     /// The template's text.
     pub template: String,
-    /// Whether what it gives is base64 of the bytes that are meant.
+    /// Whether the template gives base64 of the value instead of the value.
     pub base64: bool,
     /// Where the template was written.
     pub at: Location,

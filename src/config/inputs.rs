@@ -1,12 +1,13 @@
-//! The files that keyferry reads. None of them may be a target: what opened it would be overwritten
-//! by what it opened.
+//! The files that keyferry reads. None of them may be a target: a run would overwrite its own
+//! input.
 
 use std::path::Path;
 
 use super::Config;
 
 impl Config {
-    /// Every file that is read, beside the configuration itself and its templates, and what it is.
+    /// Every file that is read, with a word for its kind, except the configuration and its
+    /// templates.
     pub fn inputs(&self) -> Vec<(&Path, &'static str)> {
         let mut all: Vec<(&Path, &'static str)> = Vec::new();
         for server in self.vaults.values() {

@@ -36,7 +36,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// What of them is read in Vault, and where that was written.
+    /// The keys that are read from Vault, and where each was written.
     pub fn in_vault(&self) -> impl Iterator<Item = (&VaultRead, Option<&Location>)> {
         let age = self.age.iter().map(|one| (one.key.vault(), &one.at));
         let sealed = self.sealed.iter().map(|one| (one.key.vault(), &one.at));
@@ -45,10 +45,10 @@ impl Keys {
     }
 }
 
-/// What `keys` has a list of.
+/// The lists in `keys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// age identities; SOPS files have their own.
+    /// age identities, for age and SOPS files.
     Age,
     /// Private keys of the sealed-secrets controller.
     Sealed,
@@ -59,12 +59,12 @@ pub enum KeyKind {
 pub struct Named<K> {
     /// Where it comes from.
     pub key: K,
-    /// Where it was written; nothing where SOPS_AGE_KEY_FILE names it.
+    /// Where it was written; `None` where SOPS_AGE_KEY_FILE names it.
     pub at: Option<Location>,
 }
 
 impl Checker<'_> {
-    /// Adds what can be used.
+    /// Adds the usable keys.
     pub(super) fn keys(&mut self, written: RawKeys, keys: &mut Keys) {
         let RawKeys {
             age,
@@ -86,7 +86,7 @@ impl Checker<'_> {
             .extend(recipients.map(|recipient| self.recipient(recipient)));
     }
 
-    /// The public half of a key, or a name of one.
+    /// A recipient: the public half of a key, or the name of a key.
     fn recipient(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the recipient");
         if is_private_key(&text) {
@@ -160,7 +160,7 @@ pub enum AgeKey {
     },
     /// One key of a Kubernetes Secret.
     Secret {
-        /// The Secret; without a namespace our own.
+        /// The Secret; in our own namespace where none is written.
         at: SecretRef,
         /// The key.
         key: String,
@@ -175,7 +175,7 @@ impl AgeKey {
         }
     }
 
-    /// The files that it is read from.
+    /// The files that the key is read from.
     pub fn files(&self) -> Vec<&Path> {
         match self {
             Self::File { file, passphrase } => {
@@ -236,7 +236,7 @@ impl Checker<'_> {
         }
     }
 
-    /// `path#field`, and the server beside it.
+    /// Reads `path#field` and the server beside it.
     fn vault_field(
         &mut self,
         written: Option<At<Shown>>,
@@ -319,7 +319,7 @@ impl SealedKey {
         }
     }
 
-    /// The file that it is read from.
+    /// The file that the keys are read from.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(file) => Some(file),

@@ -16,15 +16,15 @@ use crate::base::failure::{Class, class_of_reading};
 
 /// A configuration as far as it can be understood, and all that is wrong with it.
 pub struct Draft {
-    /// It is meant as long as nothing is wrong.
+    /// Usable only if there is no problem.
     pub config: Config,
     problems: Problems,
     broken: Vec<Location>,
 }
 
 impl Draft {
-    /// Whether a mistake was told of at this place or right below it: what is missing here may only
-    /// follow from that.
+    /// Whether a problem was reported at this place or right below it: a part that is missing here
+    /// may only follow from that problem.
     pub fn is_broken(&self, at: &Location) -> bool {
         self.broken.contains(at)
     }
@@ -34,14 +34,14 @@ impl Draft {
         &self.problems.texts
     }
 
-    /// Adds what else is wrong, but for what only follows from a mistake that is told.
+    /// Adds problems, except those that only follow from a reported problem.
     pub fn add(&mut self, found: Vec<Problem>) {
         let new = found.into_iter();
         let new = new.filter(|problem| !self.broken.contains(&problem.at));
         self.problems.list.extend(new);
     }
 
-    /// The configuration, if nothing is wrong with it.
+    /// The configuration, or its problems.
     pub fn whole(self) -> Result<Config, Problems> {
         match self.problems.list.is_empty() {
             true => Ok(self.config),
@@ -55,7 +55,7 @@ pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems
     draft(paths, outside).whole()
 }
 
-/// The same, for whoever can tell more of what is wrong.
+/// Like [`load`], for callers that can find more problems.
 pub fn draft(paths: &[PathBuf], outside: &Outside<'_>) -> Draft {
     let mut found = Problems {
         list: Vec::new(),
@@ -73,7 +73,7 @@ pub fn draft(paths: &[PathBuf], outside: &Outside<'_>) -> Draft {
                 let pasted = pasted(&name, &text);
                 found.list.extend(pasted.iter().cloned());
                 let read = read(&name, &text);
-                // A secret where a mapping is meant is one mistake, not two.
+                // A secret in place of a mapping is one problem, not two.
                 let is_new = |flaw: &Problem| pasted.iter().all(|p| p.at.line != flaw.at.line);
                 found.list.extend(read.problems.into_iter().filter(is_new));
                 parts.broken.extend(read.broken);
@@ -200,7 +200,7 @@ fn whole(name: &str) -> Location {
 
 const BY_FILE: &str = "a token is given by file, never in the configuration";
 
-/// Tokens and private keys that stand in a configuration themselves.
+/// Problems of tokens and private keys that stand in the configuration itself.
 fn pasted(name: &str, text: &str) -> Vec<Problem> {
     let problem = |at| Problem {
         at: location(name, text, at),
@@ -223,17 +223,17 @@ fn location(name: &str, text: &str, at: usize) -> Location {
     }
 }
 
-/// What could be read of one file.
+/// The parts of one file that could be read.
 struct Read {
     raw: Option<RawConfig>,
     problems: Vec<Problem>,
-    /// Where what is wrong may only follow from these problems.
+    /// Places where other problems may only follow from these problems.
     broken: Vec<Location>,
-    /// What is missing in the whole may stand here.
+    /// Whether a key at the top could not be read: a part that seems to be missing may stand there.
     lost: bool,
 }
 
-/// Parses one file into the shape as written; all that is wrong with it.
+/// Parses one file into the written shape, and returns all its problems.
 pub fn parse(name: &str, text: &str) -> (Option<RawConfig>, Vec<Problem>) {
     let read = read(name, text);
     (read.raw, read.problems)
@@ -266,7 +266,7 @@ fn read(name: &str, text: &str) -> Read {
     }
 }
 
-/// What is wrong with a manifest of Kubernetes in the place of a configuration.
+/// The flaw of a Kubernetes manifest that was given as a configuration.
 fn manifest(written: &Written) -> Option<Flaw> {
     let What::Map(entries) = &written.what else {
         return None;
@@ -312,8 +312,8 @@ fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
     }
 }
 
-/// Whether what is wrong is a hidden value of a key that says who we are: a password that looks
-/// like any word.
+/// Whether the problem is at a hidden value of a key for our identity: a password may look like any
+/// word.
 fn is_of_identity(text: &str, at: &Location) -> bool {
     let Some(span) = span(text, at) else {
         return false;
@@ -336,7 +336,7 @@ fn is_of_identity(text: &str, at: &Location) -> bool {
     identities.contains(&word) && Masked::new(text).hides(span.start)
 }
 
-/// The configuration that is this text, for tests of what works by one.
+/// Parses a configuration, for tests of modules that need one.
 #[cfg(test)]
 pub(crate) fn of_text(text: &str) -> Config {
     let outside = Outside {

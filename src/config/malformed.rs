@@ -5,7 +5,7 @@ use granit_parser::ErrorKind;
 use super::written::{Flaw, Place};
 use crate::format::yaml::{What, YamlError};
 
-/// Why nothing can be read.
+/// Why the text cannot be read.
 pub(super) fn flaw(error: YamlError, text: &str) -> Flaw {
     let YamlError { at, what } = error;
     let (what, hint) = match what {
@@ -54,7 +54,7 @@ const INDENT: &str = "indent the keys of one mapping alike, and write `: ` behin
 const QUOTES: &str = "put quotes around text with `: ` or ` #`, or with `{`, `[`, `*` or `&` \
      at its beginning";
 
-/// What is wrong, nothing where the parser's own words serve; and what to do.
+/// What is wrong (`None` where the parser's own words serve), and what to do.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "an enum of a library, which grows"
@@ -123,7 +123,7 @@ fn meaning(kind: &ErrorKind) -> (&'static str, &'static str) {
     }
 }
 
-/// The tab that is meant: the parser tells where the text before it begins.
+/// The place of the tab: the parser tells only where the text before the tab begins.
 fn tab(text: &str, from: Place) -> Place {
     let lines = text
         .lines()
@@ -137,7 +137,8 @@ fn tab(text: &str, from: Place) -> Place {
     indented.into_iter().next().unwrap_or(from)
 }
 
-/// The first quote after a character that opens a text: the parser tells where it gave up.
+/// The first quote at or after a character that opens a text: the parser tells only where it gave
+/// up.
 fn open_quote(text: &str, after: usize) -> Option<Place> {
     let (mut line, mut column) = (1, 1);
     let mut before = ' ';

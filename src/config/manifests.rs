@@ -1,5 +1,5 @@
-//! Encrypted Kubernetes manifests, applied as what they say they are: which files, and which
-//! namespaces they may name.
+//! Encrypted Kubernetes manifests, applied as the Secrets that they describe: which files, and
+//! which namespaces they may name.
 
 use std::path::{Path, PathBuf};
 
@@ -44,17 +44,17 @@ pub struct RawManifests {
     pub allow_unauthenticated: bool,
 }
 
-/// Encrypted manifests of one kind. Namespaces come from here only: what the files say beside
-/// values is not protected.
+/// Encrypted manifests of one kind. Only the configuration allows namespaces: nothing protects the
+/// parts of the files beside the values.
 #[derive(Debug)]
 pub struct ManifestSet {
-    /// What marks the objects, where `prune` is to know them again.
+    /// Mark of the objects, by which `prune` finds them.
     pub name: Option<String>,
     /// One source per file that the pattern finds, in order of names; at least one.
     pub files: Vec<Source>,
     /// Namespaces that manifests may name; empty: only our own.
     pub namespaces: Vec<String>,
-    /// Delete what carries the name and is no longer described.
+    /// Whether to delete Secrets that carry the name and that no manifest describes any more.
     pub prune: bool,
     /// What may be done about an object in the way.
     pub conflict: Conflict,
@@ -63,7 +63,7 @@ pub struct ManifestSet {
 }
 
 impl ManifestSet {
-    /// How reports call one of its files; the folder is in every failure.
+    /// Name of one of its files in reports, without the folder: every failure tells the folder.
     pub fn label(&self, file: &Source) -> String {
         let file = file.to_string();
         let file = file.rsplit('/').next().unwrap_or_default();
@@ -73,13 +73,13 @@ impl ManifestSet {
         }
     }
 
-    /// The name whose objects are pruned, where they are.
+    /// The name whose objects are pruned; `None` without `prune`.
     pub fn pruned(&self) -> Option<&str> {
         self.name.as_deref().filter(|_| self.prune)
     }
 }
 
-/// What Kubernetes takes as the value of a label.
+/// Longest value of a label in Kubernetes.
 const LONGEST_LABEL: usize = 63;
 
 impl Checker<'_> {
@@ -161,8 +161,8 @@ impl Checker<'_> {
         Some(name)
     }
 
-    /// The files of a pattern; `*` may stand in the last part only, so that what is read can be
-    /// seen from the folder.
+    /// The files of a pattern. `*` may stand in the last part only, so that the folder shows which
+    /// files are read.
     fn found(&mut self, written: &At<Shown>) -> Vec<PathBuf> {
         let path = self.path(written);
         let at = self.at(written);
@@ -195,8 +195,8 @@ impl Checker<'_> {
         files.unwrap_or_default()
     }
 
-    /// The files of a folder whose names are of a pattern; nothing when it cannot be listed, which
-    /// is a problem.
+    /// The files of a folder whose names match a pattern; `None` after a problem, when the folder
+    /// cannot be listed.
     fn matching(&mut self, folder: &Path, pattern: &str, at: &Location) -> Option<Vec<PathBuf>> {
         // A configuration that is named without its folder lies in the working folder.
         let listed = match folder.as_os_str().is_empty() {

@@ -1,7 +1,7 @@
-//! What of a configuration may be shown: keys, and values of keys that never hold a secret. A
-//! pasted token or password is hidden.
+//! Which parts of a configuration may be shown: keys, and values of keys that never hold a secret.
+//! A pasted token or password is hidden.
 //!
-//! It works on the text as it is written, because it must also work on a text that does not parse.
+//! The mask works on the written text, because a text that does not parse must be masked too.
 
 mod keys;
 mod scan;
@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::base::redact::form::{is_random, is_token, runs};
 
-/// What stands for hidden text. Always the same: its length tells nothing.
+/// Stands for hidden text. It is always the same, so that its length tells nothing.
 pub const HIDDEN: &str = "********";
 
 /// One line of a message without what looks like a secret.
@@ -21,7 +21,7 @@ pub fn message(text: &str) -> String {
 /// A text whose secrets are hidden. Lines stay lines, so that numbers of lines stay true.
 #[derive(Debug)]
 pub struct Masked {
-    /// Fit to be shown.
+    /// The text that may be shown.
     pub text: String,
     hidden: Vec<Range<usize>>,
 }
@@ -57,7 +57,7 @@ impl Masked {
         self.hidden.iter().any(|range| range.contains(&original))
     }
 
-    /// Where a range of the original text is in the masked one.
+    /// The range in the masked text for a range of the original text.
     pub fn span(&self, original: Range<usize>) -> Range<usize> {
         let start = self.place(original.start);
         let end = match self.hides(original.start) {
@@ -124,7 +124,7 @@ fn lines_of(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     parts
 }
 
-/// PEM blocks; one without its end goes on to the end of the text.
+/// PEM blocks; a block without an END line goes on to the end of the text.
 fn blocks(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -139,7 +139,7 @@ fn blocks(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Words that look like secrets, and what stands between `://` and `@`.
+/// Words that look like secrets, and logins between `://` and `@`.
 fn words(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = runs(text)
         .filter(|&(_, run)| is_token(run) || is_random(run))

@@ -1,5 +1,5 @@
-//! All flaws of a file at once: what was probably meant takes the place of what is wrong, or a
-//! hole that stands for anything, and the whole is read again.
+//! Finds all flaws of a file in one run. Each flaw is replaced by what was probably meant, or by a
+//! hole that fits any type, and the file is read again.
 
 use serde::Deserialize;
 
@@ -8,18 +8,18 @@ use super::read::Reader;
 use super::reference::explain;
 use super::written::{Entry, Flaw, Kind, Place, Shape, What, Written};
 
-/// So many flaws of one file are told; who has more mends these first.
+/// Most flaws of one file that are reported.
 const MOST: usize = 20;
 
-/// What could be read of a document.
+/// The parts of a document that could be read.
 pub(super) struct Mended {
-    /// The whole, holes filled with anything; nothing where the flaws were too many.
+    /// The configuration, with holes filled by any value; `None` where there were too many flaws.
     pub(super) raw: Option<RawConfig>,
     /// What is wrong.
     pub(super) flaws: Vec<Flaw>,
-    /// Around the holes: what is wrong here may only follow from a flaw.
+    /// Places around the holes, where other problems may only follow from a flaw.
     pub(super) around: Vec<Place>,
-    /// A key at the top is among the holes: what is missing in the whole may have stood there.
+    /// Whether a hole is a key at the top: a part that seems to be missing may stand there.
     pub(super) top: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn read(mut written: Written, flaws: Vec<Flaw>) -> Mended {
             Err(flaw) => flaw,
         };
         let at = flaw.at.unwrap_or(written.at);
-        // What was taken for something else and is not that either is no second flaw.
+        // A value that was mended by a guess and still does not fit is no second flaw.
         let again = seen.contains(&at) && !matches!(flaw.kind, Kind::Key(_) | Kind::Missing(_));
         let way = way(&written, at, flaw.kind);
         match mend(&mut written, &flaw, at, again) {
@@ -68,7 +68,7 @@ pub(super) fn read(mut written: Written, flaws: Vec<Flaw>) -> Mended {
     mended
 }
 
-/// Whether a key is missing that an unknown key beside it was probably meant to be.
+/// Whether the missing key probably stands there under an unknown name.
 fn is_under_another_name(flaw: &Flaw, at: Place, unknown: &[(Place, String)]) -> bool {
     let Kind::Missing(key) = flaw.kind else {
         return false;
@@ -84,15 +84,15 @@ fn is_under_another_name(flaw: &Flaw, at: Place, unknown: &[(Place, String)]) ->
 
 /// How a flaw was mended.
 enum Done {
-    /// By what was probably meant.
+    /// What was probably meant replaced the flaw.
     Meant,
-    /// By a hole.
+    /// A hole replaced the flaw.
     Hole,
-    /// Not at all.
+    /// The flaw was not mended.
     Nothing,
 }
 
-/// Mends a flaw wherever it stands: an alias brings the same node to several places.
+/// Mends a flaw everywhere: an alias brings the same node to several places.
 fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Done {
     let mut done = Done::Nothing;
     each(written, &mut |node| {
@@ -114,8 +114,8 @@ fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Done {
     done
 }
 
-/// Does something with each node, from the outermost; not with those inside of one where it is
-/// done.
+/// Calls `act` on each node, from the outermost, but not on nodes inside a node for which `act`
+/// returned true.
 fn each(node: &mut Written, act: &mut dyn FnMut(&mut Written) -> bool) {
     if act(node) {
         return;
@@ -130,7 +130,7 @@ fn each(node: &mut Written, act: &mut dyn FnMut(&mut Written) -> bool) {
     }
 }
 
-/// Gives the key at a place the name that was meant, or takes it out.
+/// Renames the key at a place to `meant`, or removes it where nothing was meant.
 fn rename(node: &mut Written, at: Place, meant: Option<&'static str>) -> Done {
     let What::Map(entries) = &mut node.what else {
         return Done::Nothing;
@@ -185,7 +185,7 @@ fn put(node: &mut Written, word: &str) -> Done {
     Done::Meant
 }
 
-/// What other readers of YAML take for true or false, and what stands in quotes.
+/// Mends a truth value that stands in quotes, or that only other readers of YAML know (`yes`).
 fn truth(node: &mut Written) -> Done {
     let text = match &node.what {
         What::Scalar { text, .. } => text.to_lowercase(),
@@ -198,7 +198,7 @@ fn truth(node: &mut Written) -> Done {
     }
 }
 
-/// One value in the place of a list is a list of one.
+/// Makes a single value a list of one item.
 fn wrap(node: &mut Written) -> Done {
     if matches!(node.what, What::List(_) | What::Hole) || node.is_null() {
         return hole(node);
@@ -223,7 +223,7 @@ fn way(written: &Written, at: Place, kind: Kind) -> Way {
     find(written, at, is_key).unwrap_or_default()
 }
 
-/// A mapping and its first key may have one place.
+/// A mapping and its first key may have the same place; `is_key` tells which is meant.
 fn find(node: &Written, at: Place, is_key: bool) -> Option<Way> {
     let here = || Way {
         around: vec![at],
@@ -255,7 +255,7 @@ fn find(node: &Written, at: Place, is_key: bool) -> Option<Way> {
     }
 }
 
-/// Says where to read what can stand there.
+/// Adds to the hint the command that explains what can stand at the place.
 fn with_reference(mut flaw: Flaw, way: &Way) -> Flaw {
     if matches!(
         flaw.kind,

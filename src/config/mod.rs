@@ -1,9 +1,9 @@
 //! The checked declaration. If a [`Config`] exists it is valid: no other module validates again.
 //!
-//! One file a concept: the shape as written (`Raw…`; serde and JSON Schema come from it), what is
-//! meant, and the methods of [`check::Checker`] that turn one into the other and name file, line
-//! and column of what is wrong. [`check`] holds what only the whole can show, [`load`] reads and
-//! merges files.
+//! Each concept has one file: the written shape (`Raw…`; serde and the JSON Schema use it), the
+//! checked type, and the methods of [`check::Checker`] that turn the one into the other and report
+//! problems with file, line and column. [`check`] also holds the checks of the whole configuration;
+//! [`load`] reads and merges files.
 
 mod at;
 mod auth;
@@ -74,12 +74,12 @@ use reflector::RawReflector;
 use sidecar::RawSidecar;
 use vault::RawVault;
 
-/// Where in the configuration something was said.
+/// A place in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Location {
     /// The file as it was named on the command line.
     pub file: String,
-    /// From 1; 0 stands for the file as a whole.
+    /// From 1; 0 stands for the whole file.
     pub line: u32,
     /// From 1.
     pub column: u32,
@@ -129,29 +129,29 @@ pub struct RawConfig {
     pub manifests: Vec<At<RawManifests>>,
 }
 
-/// Everything that was declared.
+/// The whole configuration, checked.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// Its name; there is one where Secrets or copies are written.
+    /// Name of the configuration; required where it writes Secrets or copies.
     pub name: Option<ConfigurationName>,
     /// Vault or OpenBao servers by name; a single one is called `default`.
     pub vaults: BTreeMap<String, VaultServer>,
     /// Keys that open encrypted files.
     pub keys: Keys,
-    /// How a sidecar stays.
+    /// Settings of the sidecar.
     pub sidecar: Sidecar,
-    /// In the order of the files.
+    /// Deliveries, in the order of the files.
     pub deliveries: Vec<Delivery>,
-    /// Copies by annotation, where wanted.
+    /// Copies by annotation; `None` where not configured.
     pub reflector: Option<Reflector>,
-    /// The Secret whose keys sign the copies of deliveries, where they are signed.
+    /// The Secret whose keys sign the copies of deliveries; `None`: they are not signed.
     pub mark_key: Option<SecretRef>,
-    /// Encrypted manifests, applied as what they say they are.
+    /// Encrypted manifests, applied as the Secrets that they describe.
     pub manifests: Vec<ManifestSet>,
 }
 
 impl Config {
-    /// Its name, for what is written with it.
+    /// The name, or a failure where the configuration has none.
     pub fn name(&self) -> Result<&ConfigurationName, Failure> {
         let unnamed = || {
             Failure::new(Class::Configuration, "the configuration has no name")
@@ -160,12 +160,13 @@ impl Config {
         self.name.as_ref().ok_or_else(unnamed)
     }
 
-    /// Where a target of a delivery was written: as plans name it, or else its delivery.
+    /// Where a target was written. `target` is its name in plans; without a match, the place of the
+    /// delivery.
     pub fn place(&self, delivery: &str, target: Option<&str>) -> Option<&Location> {
         let delivery = self.deliveries.iter().find(|one| one.name == delivery)?;
         let called = |one: &&Target| {
             let own = one.to_string();
-            // A Secret without a namespace is called by ours in a plan.
+            // A plan names a Secret without a namespace by our own namespace.
             let short = own.strip_prefix("secret ").map(|name| format!("/{name}"));
             target.is_some_and(|target| {
                 target == own || short.is_some_and(|short| target.ends_with(&short))
@@ -175,7 +176,7 @@ impl Config {
         Some(target.map_or(&delivery.at, Target::place))
     }
 
-    /// Every source, and whose it is: of a delivery or of a set of manifests.
+    /// Every source, with the delivery or the set of manifests that reads it.
     pub fn sources(&self) -> impl Iterator<Item = (String, &Source)> {
         let deliveries = self.deliveries.iter().flat_map(|delivery| {
             let sources = delivery.from.iter().map(|from| &from.source);

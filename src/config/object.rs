@@ -20,7 +20,7 @@ pub struct RawSecretRef {
 /// A Secret in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretRef {
-    /// Without one: the namespace of the pod or of the kubeconfig's context.
+    /// `None`: the namespace of the pod or of the kubeconfig's context.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
@@ -61,7 +61,7 @@ impl Checker<'_> {
         self.object(namespace, &name, "the Secret's name")
     }
 
-    /// An object of a namespace, or of our own.
+    /// An object in the given namespace, or in our own.
     pub(super) fn object(
         &mut self,
         namespace: Option<At<Shown>>,
@@ -74,7 +74,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The same of one that has a usual name.
+    /// Like `object`, with a default name.
     pub(super) fn object_or(
         &mut self,
         usual: &str,
@@ -102,7 +102,7 @@ impl Checker<'_> {
         text
     }
 
-    /// The same of a namespace, which has no dots.
+    /// A name that Kubernetes accepts for a namespace, which has no dots.
     pub(super) fn namespace(&mut self, written: &At<Shown>) -> String {
         let text = self.name(written, "the namespace");
         if !is_namespace_name(&text) && !text.is_empty() {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: file, line and column, the line itself, and the next move.
+//! Problems of a configuration: file, line and column, the line itself, and the next move.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,18 +11,18 @@ use crate::base::plain;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
+    /// Where it is.
     pub at: Location,
-    /// What, lower case, no period.
+    /// What is wrong, lower case, no period.
     pub what: String,
     /// The next move.
     pub hint: Option<String>,
-    /// Almost always usage; refused where a safety rule forbids what was meant.
+    /// Almost always `Configuration`; `Refused` where a safety rule forbids what was meant.
     pub class: Class,
 }
 
-/// All that is wrong, with the text of the files for the snippets. A configuration should hold no
-/// secret, and somebody pastes one all the same: what is shown of it goes through [`mask`].
+/// All problems, with the text of the files for the excerpts. A configuration should hold no
+/// secret, but people paste secrets into it: every part that is shown goes through [`mask`].
 #[derive(Debug)]
 pub struct Problems {
     /// In the order they were found.
@@ -32,14 +32,14 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// The first of those that decide the class.
+    /// The first problem of the worst class.
     pub fn failure(&self) -> Failure {
         let invalid = || Failure::new(Class::Configuration, "the configuration is not valid");
         let worst = self.list.iter().min_by_key(|problem| problem.class);
         worst.map_or_else(invalid, Problem::failure)
     }
 
-    /// As failures, in the order of the files.
+    /// All problems as failures, in the order of the files.
     pub fn failures(&self) -> Vec<Failure> {
         let mut sorted: Vec<&Problem> = self.list.iter().collect();
         sorted.sort_by_key(|problem| (&problem.at.file, problem.at.line, problem.at.column));
@@ -48,7 +48,7 @@ impl Problems {
 }
 
 impl Problem {
-    /// A mistake in what was written.
+    /// A mistake in the configuration.
     pub fn new(at: Location, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             at,
@@ -58,7 +58,7 @@ impl Problem {
         }
     }
 
-    /// The same as one failure, place first.
+    /// The problem as a failure whose text begins with the place.
     pub fn failure(&self) -> Failure {
         let what = format!("{}: {}", self.at, mask::message(&self.what));
         Failure {
@@ -75,7 +75,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// The line of a place as it may be shown, and where in it the place is.
+/// The line of a place, masked, and where the place is in that line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Excerpt {
     /// The line, cut around the place where it is long.
@@ -86,7 +86,7 @@ pub struct Excerpt {
     pub length: usize,
 }
 
-/// What stands at a place, in at most so many columns.
+/// The excerpt for a place, in at most this many columns.
 pub fn excerpt(text: &str, at: &Location, columns: usize) -> Option<Excerpt> {
     let masked = Masked::new(text);
     let span = masked.span(span(text, at)?);
@@ -152,7 +152,7 @@ pub(super) fn span(text: &str, at: &Location) -> Option<std::ops::Range<usize>> 
     Some(start..(start + length.max(1)).min(text.len()))
 }
 
-/// The one of `known` that was probably meant.
+/// The word of `known` that was probably meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()

@@ -1,4 +1,4 @@
-//! Processes of this machine or pod: whose end is ours, and who gets a signal.
+//! Processes of this machine or pod: those that get a signal, and the one that keyferry ends with.
 
 use std::path::PathBuf;
 
@@ -20,12 +20,12 @@ pub struct RawEndWith {
     pub pid_file: Option<At<Shown>>,
 }
 
-/// Who gets a signal.
+/// Processes, by name or by a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Process {
     /// All processes of a program's name.
     Named(String),
-    /// The one whose id is in a file.
+    /// The process whose id is in a file.
     PidFile(PathBuf),
 }
 

@@ -1,4 +1,4 @@
-//! What follows a change: a signal, a command, a restart, a call.
+//! Reactions to a change: a signal, a command, a restart, a call.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,28 +26,28 @@ pub struct RawReaction {
     pub webhook: Option<RawWebhook>,
 }
 
-/// What follows a change.
+/// A reaction to a change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reaction {
     /// Send a signal.
     Signal {
-        /// To whom.
+        /// The processes that get the signal.
         to: Process,
-        /// Which.
+        /// The signal.
         signal: SignalName,
     },
     /// Run a command.
     Run {
         /// Program and arguments.
         command: Vec<String>,
-        /// When it is killed.
+        /// Time after which the command is killed.
         timeout: Duration,
     },
     /// Restart a workload.
     Restart {
         /// Its kind.
         kind: Workload,
-        /// Its name; without a namespace our own.
+        /// Its name; in our own namespace where none is written.
         at: SecretRef,
         /// How long its pods may take to be new and available (default: not waited for).
         wait: Option<Duration>,
@@ -56,7 +56,7 @@ pub enum Reaction {
     Webhook {
         /// Its address.
         url: String,
-        /// The only roots that are trusted.
+        /// The only trusted roots; `None`: the system's.
         ca_file: Option<PathBuf>,
         /// The key that signs the call.
         key_file: Option<PathBuf>,
@@ -64,7 +64,7 @@ pub enum Reaction {
 }
 
 impl Reaction {
-    /// Each word that there is.
+    /// The words for all reactions.
     pub const WORDS: [&'static str; 4] = ["signal", "run", "restart", "webhook"];
 
     /// The word for it in logs and metrics.
@@ -79,7 +79,7 @@ impl Reaction {
 }
 
 impl Reaction {
-    /// The files that it reads, and what each is.
+    /// The files that the reaction reads, and what each is.
     pub fn files(&self) -> Vec<(&Path, &'static str)> {
         match self {
             Self::Webhook {
@@ -106,7 +106,7 @@ impl std::fmt::Display for Reaction {
                     }
                 }
             }
-            // Arguments may be long, and are the configuration's own affair.
+            // Arguments may be long, so only the program is named.
             Self::Run { command, .. } => {
                 write!(f, "run {}", command.first().map_or("", String::as_str))
             }

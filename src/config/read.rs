@@ -1,8 +1,8 @@
 //! Reads the written tree into the shapes of the configuration: strict about types, and each error
 //! with its place.
 //!
-//! A reader of our own rather than the YAML library's, whose code is made again for each shape:
-//! that was an eighth of the binary.
+//! This replaces the YAML library's reader, whose code is generated for each shape: that code was
+//! an eighth of the binary.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -18,8 +18,8 @@ mod unfit;
 /// The name under which [`super::at::At`] asks for line, column and value.
 pub(super) const AT: &str = "$at";
 
-/// The text of what cannot be read: no variable is called so, and whoever fills it in tells of
-/// nothing more at this place.
+/// Text of a value that cannot be read. It is no valid variable, so filling it in fails, and no
+/// second problem is reported at this place.
 const HOLE: &str = "${";
 
 /// One node, to be read as some type.
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         self.flaw(Shape::Other, expected, "write one key and its value")
     }
 
-    /// Gives an error that knows no place this one.
+    /// Adds this place to an error without a place.
     fn here<T>(&self, read: Result<T, Flaw>) -> Result<T, Flaw> {
         read.map_err(|flaw| Flaw {
             at: flaw.at.or(Some(self.0.at)),
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         self.here(visitor.visit_seq(Items(items.iter())))
     }
 
-    /// A mapping; of a hole, one with all these keys.
+    /// A mapping; for a hole, a mapping with all these keys.
     fn map<V: Visitor<'a>>(
         &self,
         visitor: V,
@@ -245,7 +245,7 @@ impl<'a> SeqAccess<'a> for Items<'a> {
             .transpose()
     }
 
-    /// A list of one takes the room of one.
+    /// The exact size, so that a list of one item allocates room for one.
     fn size_hint(&self) -> Option<usize> {
         Some(self.0.len())
     }
@@ -326,7 +326,7 @@ impl<'a> SeqAccess<'a> for Placed<'a> {
     }
 }
 
-/// One of several words, with what belongs to it.
+/// One of several words, with its content.
 struct Choice<'a> {
     word: &'a str,
     node: &'a Written,

@@ -1,5 +1,5 @@
-//! What may be written where, from the same types as the JSON Schema: for a terminal, and for the
-//! page in `docs`.
+//! Explains which keys and values are allowed, from the same types as the JSON Schema: for a
+//! terminal, and for the page in `docs`.
 
 use std::fmt::Write;
 
@@ -18,14 +18,14 @@ pub struct NoKey {
     pub hint: String,
 }
 
-/// What may stand at a path such as `deliveries.to.file`; at an empty one the whole.
+/// Explains what may stand at a path such as `deliveries.to.file`; an empty path is the whole.
 pub fn explain(path: &str) -> Result<String, NoKey> {
     let schema = schema();
     let definitions = &schema["$defs"];
     let mut at = &schema;
     let mut walked: Vec<&str> = Vec::new();
     for key in path.split(['.', '[', ']']).filter(|key| !key.is_empty()) {
-        // A place in a list says nothing of what stands there.
+        // The index in a list does not matter.
         if key.parse::<usize>().is_ok() {
             continue;
         }
@@ -35,13 +35,13 @@ pub fn explain(path: &str) -> Result<String, NoKey> {
     Ok(page(&walked.join("."), at, definitions))
 }
 
-/// The schema of a key, or the keys that there are.
+/// The schema of a key; the error lists the keys that exist.
 fn step<'a>(at: &'a Value, key: &str, definitions: &'a Value) -> Result<&'a Value, Vec<String>> {
     let inner = resolved(at, definitions);
     if let Some(found) = inner["properties"].get(key) {
         return Ok(found);
     }
-    // The names of a mapping are free: what stands below one is meant.
+    // The names in this mapping are free: a path goes on below any name.
     if let Some(of_each) = inner
         .get("additionalProperties")
         .filter(|one| one.is_object())
@@ -71,7 +71,7 @@ fn no_key(walked: &[&str], key: &str, known: &[String]) -> NoKey {
     }
 }
 
-/// What a schema says in the end: behind references, lists and what may be left out.
+/// The schema behind references, lists and optional values.
 fn resolved<'a>(schema: &'a Value, definitions: &'a Value) -> &'a Value {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap_or_default();
@@ -156,7 +156,7 @@ fn words(schema: &Value) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// A text whose first line is under way, and its end.
+/// Ends a line that has begun with a text, folded.
 fn folded(out: &mut String, indent: usize, text: &str) {
     fold(out, indent, text.split_whitespace());
     while out.ends_with(' ') {
@@ -232,7 +232,7 @@ fn link(name: &str) -> String {
     format!("[{name}](#{})", name.to_ascii_lowercase())
 }
 
-/// What stands there, in a word or two.
+/// The type of a value, in a word or two.
 fn kind(schema: &Value, named: &dyn Fn(&str) -> String) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         return named(name.rsplit('/').next().unwrap_or_default());

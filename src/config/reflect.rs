@@ -42,11 +42,11 @@ pub struct RawReflect {
 /// Copies of one Secret in other namespaces.
 #[derive(Debug, Clone)]
 pub struct Reflect {
-    /// Which namespaces, by name.
+    /// Namespaces, by name.
     pub namespaces: Vec<Glob>,
-    /// And by label, where said.
+    /// Namespaces, by label; `None`: whatever their labels.
     pub selector: Option<Selector>,
-    /// Name of the copies, where it is not that of the Secret.
+    /// Name of the copies; `None`: that of the Secret.
     pub rename: Option<String>,
     /// The only keys that are copied; all where it is empty.
     pub pick: Vec<String>,
@@ -54,12 +54,12 @@ pub struct Reflect {
     pub labels: BTreeMap<String, String>,
     /// Whether the Secret itself is written too.
     pub home: bool,
-    /// Whether copies that are declared no more are deleted.
+    /// Whether copies that are no longer declared are deleted.
     pub prune: bool,
 }
 
 impl Reflect {
-    /// The namespaces, where no cluster is needed to know them.
+    /// The namespaces; `None` where only the cluster can tell them.
     pub fn named(&self) -> Option<Vec<&str>> {
         let plain = |glob: &Glob| !glob.as_str().contains(['*', '?']);
         let named = self.selector.is_none() && self.namespaces.iter().all(plain);
@@ -164,7 +164,7 @@ pub struct RawMarkKey {
 /// The name of the Secret with the keys of the marks.
 const MARK_KEY: &str = "keyferry-marks";
 
-/// Where the keys of the marks are, where nothing else is configured.
+/// Default Secret with the keys of the marks.
 pub(super) fn usual_mark_key() -> SecretRef {
     SecretRef {
         namespace: None,
@@ -180,7 +180,7 @@ impl Checker<'_> {
     }
 }
 
-/// What would delete copies and could not tell them from what somebody else made to look like them.
+/// Problems of deliveries that delete copies but cannot tell them from forged ones.
 pub(super) fn unsigned<'a>(
     deliveries: &'a [Delivery],
     mark_key: Option<&SecretRef>,

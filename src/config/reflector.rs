@@ -103,7 +103,7 @@ fn both() -> Vec<Dialect> {
 /// Copies by annotation.
 #[derive(Debug, Clone)]
 pub struct Reflector {
-    /// What is copied where.
+    /// The rules: what is copied, and to which namespaces.
     pub rules: Rules,
     /// Labels of a source that its copies get.
     pub labels: Vec<Glob>,
@@ -123,10 +123,11 @@ pub struct Reflector {
 /// may be missed.
 pub const SILENCE: Duration = Duration::from_secs(150);
 
-/// Shorter is a busy loop of lists, and longer is what liveness calls stuck.
+/// Bounds of the silence: a shorter one lists in a busy loop, and a longer one fails the liveness
+/// probe.
 const SILENCES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
-/// Where nobody's copies belong unless somebody says so.
+/// Namespaces without copies, unless the configuration says otherwise.
 const SYSTEM: &str = "kube-*";
 
 /// The name of the Lease by default.
@@ -135,7 +136,7 @@ const LEASE: &str = "keyferry-reflector";
 /// Writes under way at once by default; more would only wait in the API server.
 const PARALLEL: usize = 16;
 
-/// How long it must be quiet before deletions are judged.
+/// How long no change may come before deletions are decided.
 const SETTLE: Duration = Duration::from_millis(300);
 
 impl Checker<'_> {
@@ -194,7 +195,7 @@ impl Checker<'_> {
             }),
             silence: silence.map_or(SILENCE, |silence| self.silence(&silence)),
             lease: self.lease(lease),
-            // Of all files together: see where they are merged.
+            // `check::merge` replaces it: all files share one key.
             mark_key: usual_mark_key(),
         }
     }

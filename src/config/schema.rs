@@ -1,4 +1,4 @@
-//! The JSON Schema of a configuration. The doc comments of what is written are its descriptions.
+//! The JSON Schema of a configuration. The doc comments of the `Raw…` types are its descriptions.
 
 use schemars::Schema;
 use schemars::transform::{RecursiveTransform, Transform as _};

@@ -1,4 +1,4 @@
-//! How a sidecar stays: what all deliveries share.
+//! Settings of a sidecar, which all deliveries share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,22 +39,22 @@ pub struct RawSidecar {
     pub windows: Vec<At<RawWindow>>,
 }
 
-/// What all deliveries share.
+/// Settings that all deliveries share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sidecar {
-    /// How often (default: [`REFRESH`]).
+    /// How often sources that cannot be watched are read (default: [`REFRESH`]).
     pub refresh: Option<Duration>,
-    /// Where owed reactions are remembered for deliveries without file targets.
+    /// Folder for notes of due reactions, for deliveries without file targets.
     pub state: Option<PathBuf>,
-    /// The process whose end is ours.
+    /// The process that keyferry ends with.
     pub end_with: Option<Process>,
     /// An OpenTelemetry collector.
     pub otlp: Option<Collector>,
     /// Whether Events of the cluster tell of failures.
     pub events: bool,
-    /// Whether people are shown a page.
+    /// Whether the listener shows a status page.
     pub status_page: bool,
-    /// When changes may be made; at any time where it is empty.
+    /// When changes may be made; empty: at any time.
     pub windows: Vec<Window>,
 }
 
@@ -98,7 +98,7 @@ impl Checker<'_> {
     }
 }
 
-/// A collector's address, `http://…` or `https://…` without a final slash, by what is spoken there.
+/// A collector's address, `http://…` or `https://…` without a final slash, by protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Collector {
     /// gRPC.
@@ -119,7 +119,7 @@ impl Checker<'_> {
     }
 }
 
-/// gRPC has no port of its own that could be left out.
+/// A gRPC address must name its port: gRPC has no default.
 fn collector(text: &str) -> Option<Collector> {
     let uri: Option<http::Uri> = text.parse().ok();
     let uri = uri.filter(is_bare)?;

@@ -1,4 +1,4 @@
-//! What is done about the age of what was delivered, and about sources that fail.
+//! Rules for the age of delivered data, and for sources that fail.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use super::check::Checker;
 use super::window::Window;
 use super::{FileFormat, Location, Target};
 
-/// What one delivery says about its age.
+/// The rules of one delivery.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Staleness {
-    /// How often its sources are read, where it differs from the others.
+    /// How often its sources are read; `None`: as `sidecar.refresh` says.
     pub refresh: Option<Duration>,
-    /// Older than this it is not ready.
+    /// Age from which the delivery is not ready.
     pub max_age: Option<Duration>,
-    /// When changes may be made, where it differs from the others.
+    /// When changes may be made; empty: as `sidecar.windows` says.
     pub windows: Vec<Window>,
     /// When a source or field is absent.
     pub on_missing: OnFailure,
@@ -25,7 +25,7 @@ pub struct Staleness {
     pub on_denied: OnFailure,
     /// When a provider cannot be reached.
     pub on_unavailable: OnFailure,
-    /// Whether targets that an earlier run left count as delivered while a provider is down.
+    /// Whether targets of an earlier run count as delivered while a provider is down.
     pub accept_cached: bool,
 }
 
@@ -67,8 +67,8 @@ impl Checker<'_> {
         written.value
     }
 
-    /// What was only edited cannot be removed or recognised as a whole; what is in a cluster has no
-    /// age that we could know.
+    /// An edited file cannot be removed or recognised as a whole; the age of an object in a cluster
+    /// is unknown to us.
     pub(super) fn staleness_suits(&mut self, at: &Location, rules: &Staleness, to: &[Target]) {
         let edits = |target: &Target| {
             matches!(

@@ -39,15 +39,15 @@ pub struct VaultServer {
     pub name: String,
     /// `https://host:port`, without a path and without a final slash.
     pub address: String,
-    /// Sent with each request.
+    /// Namespace on the server, sent with each request.
     pub namespace: Option<String>,
-    /// Only these roots are trusted where set; else the system's.
+    /// The only trusted roots; `None`: the system's.
     pub ca_file: Option<PathBuf>,
     /// The name the certificate must carry, where it is not the host of the address.
     pub server_name: Option<String>,
     /// Whether `http://` may leave this machine.
     pub allow_plaintext: bool,
-    /// How a token is had.
+    /// How keyferry gets a token.
     pub auth: VaultAuth,
     /// Where it was written.
     pub at: Location,
@@ -60,7 +60,7 @@ pub struct VaultServer {
 }
 
 impl VaultServer {
-    /// The same wherever it was written.
+    /// The server without the places where it was written.
     #[must_use]
     pub fn anywhere(&self) -> Self {
         Self {
@@ -74,8 +74,8 @@ impl VaultServer {
 }
 
 impl Config {
-    /// The server that is meant where another text names an address: the one of this address, else
-    /// the one that sources use when they name none, or the only one.
+    /// The server for an address in another text: the one of this address, else the one that
+    /// sources use when they name none, or the only one.
     pub fn vault_of(&self, address: &str) -> Option<&VaultServer> {
         let mut same = self.vaults.values().filter(|one| one.address == address);
         let only = || match self.vaults.len() {

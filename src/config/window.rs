@@ -18,9 +18,9 @@ pub struct Window {
     pub days: Vec<Weekday>,
     /// Minute of the day in which it opens.
     pub from: u16,
-    /// Minute in which it shuts, up to [`DAY`]; not after `from`, it is one of the next day.
+    /// Minute in which it shuts, up to [`DAY`]; one that is not after `from` is on the next day.
     pub to: u16,
-    /// Whose clocks.
+    /// Time zone of the hours.
     pub zone: TimeZone,
 }
 
@@ -30,7 +30,7 @@ pub const DAY: u16 = 24 * 60;
 /// Every window opens within a week; two days more are for zones and changes of the clock.
 const AHEAD: i64 = 9;
 
-/// When changes may be made again; nothing while they may be, or where nothing is said about it.
+/// When changes may be made again; `None` while they are allowed, or without windows.
 pub fn opens(windows: &[Window], now: Timestamp) -> Option<Timestamp> {
     let mut first: Option<Timestamp> = None;
     for window in windows {
@@ -53,8 +53,8 @@ pub fn opens(windows: &[Window], now: Timestamp) -> Option<Timestamp> {
 }
 
 impl Window {
-    /// From when to when it is open if it opens on that day, as clocks show it. What a jump of the
-    /// clock leaves out comes as much later as the clock jumped, so no window is lost.
+    /// From when to when the window is open if it opens on that day. A time that a jump of the
+    /// clock leaves out comes later by the length of the jump, so no window is lost.
     fn on(&self, day: Date) -> Option<(Timestamp, Timestamp)> {
         if !self.days.is_empty() && !self.days.contains(&day.weekday()) {
             return None;

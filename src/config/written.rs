@@ -1,5 +1,5 @@
-//! A configuration file as a tree of what stands where. What a scalar means is decided by who reads
-//! it ([`super::read`]).
+//! A configuration file as a tree of nodes with their places. The reader ([`super::read`]) decides
+//! what a scalar means.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,14 +29,14 @@ pub(super) fn location(at: Place, file: &str) -> Location {
 pub(super) struct Written {
     /// Where it begins.
     pub(super) at: Place,
-    /// What stands there.
+    /// Its content.
     pub(super) what: What,
 }
 
-/// What can stand somewhere.
+/// The content of a node.
 #[derive(Debug, Clone)]
 pub(super) enum What {
-    /// A word, number or text. Only a plain one, without quotes, can mean something else than text.
+    /// A word, number or text. Only a scalar without quotes can mean something else than text.
     Scalar {
         /// As written, escapes resolved.
         text: String,
@@ -47,39 +47,39 @@ pub(super) enum What {
     List(Vec<Written>),
     /// `key: value`, in the order of the file.
     Map(Vec<Entry>),
-    /// What is missing or cannot be read: it stands for whatever is asked for ([`super::mend`]).
+    /// A value that is missing or cannot be read. It fits any type ([`super::mend`]).
     Hole,
 }
 
 /// Why a text is no configuration, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Flaw {
-    /// Where; nothing when it is about the whole.
+    /// The place; `None` when the flaw is in the whole file.
     pub(super) at: Option<Place>,
     /// What is wrong.
     pub(super) what: String,
     /// What to do.
     pub(super) hint: String,
-    /// What is wrong, for whoever looks for the next flaw.
+    /// Kind of the flaw, for the search for the next flaw.
     pub(super) kind: Kind,
 }
 
-/// What a flaw is about.
+/// The kind of a flaw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A key that nobody knows, and the one that was probably meant.
+    /// An unknown key, and the key that was probably meant.
     Key(Option<&'static str>),
-    /// This key is not there.
+    /// A missing key.
     Missing(&'static str),
-    /// One of a few words is expected, and this one was probably meant.
+    /// A word of a fixed list is expected; the word that was probably meant.
     Word(Option<&'static str>),
-    /// Something else than what stands there is expected.
+    /// A value of another shape is expected.
     Shape(Shape),
-    /// What stands there.
+    /// Any other flaw.
     Other,
 }
 
-/// What is expected at a place.
+/// The shape that is expected at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// `true` or `false`.
@@ -99,7 +99,7 @@ impl Flaw {
         }
     }
 
-    /// At a place.
+    /// A flaw of kind `Other` at a place.
     pub(super) fn new(at: Place, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             at: Some(at),
@@ -120,8 +120,8 @@ impl Written {
     }
 }
 
-/// The one document of a text, an empty mapping when there is none; and what is wrong with it
-/// beside. An error where nothing can be read.
+/// The one document of a text (an empty mapping when there is none), and its flaws. An error where
+/// nothing can be read.
 pub(super) fn document(text: &str) -> Result<(Written, Vec<Flaw>), Flaw> {
     let mut reading = Reading { flaws: Vec::new() };
     let documents = yaml::read(text, &mut reading);
@@ -134,7 +134,7 @@ pub(super) fn document(text: &str) -> Result<(Written, Vec<Flaw>), Flaw> {
     Ok((document.unwrap_or_else(empty), reading.flaws))
 }
 
-/// What is wrong, and leaves the rest readable.
+/// Collects flaws that leave the rest readable.
 struct Reading {
     flaws: Vec<Flaw>,
 }
@@ -179,7 +179,7 @@ impl Tree for Reading {
         }
     }
 
-    /// Of a key that stands twice the first counts.
+    /// Of two equal keys the first counts, and the second is a flaw.
     fn unique(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
         let mut places: HashMap<String, Place> = HashMap::new();
         let mut unique = Vec::with_capacity(entries.len());

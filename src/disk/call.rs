@@ -1,9 +1,9 @@
 //! Blocking calls of the disk, each on a thread beside the one that answers probes and renews
 //! leases.
 //!
-//! A file system that hangs keeps the calls that ask it and no others: a few calls at a time go to
-//! one place, whoever waits for one gives up in time, and a call that is slow is not counted among
-//! those that may run at once.
+//! A file system that hangs blocks only the calls that use it: a few calls at a time go to one
+//! place, a caller stops waiting in time, and a slow call does not count among the calls that may
+//! run at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,30 +18,30 @@ use tracing::dispatcher::{get_default, with_default};
 
 use crate::base::lock::locked;
 
-/// Calls that run at once, so that thousands of targets do not make hundreds of threads; and as
-/// many at one place: a disk flushes several files in hardly more time than one.
+/// Calls that run at once, so that thousands of targets do not make hundreds of threads. The same
+/// number at one place: a disk flushes several files in hardly more time than one.
 const AT_ONCE: u32 = 8;
-/// Longer than a disk that works needs for one call.
+/// A disk that works needs less time for one call.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// How long one of many may take before a runtime is there.
+/// How long one of many calls may take before the runtime exists.
 const PROMPT: Duration = Duration::from_millis(500);
 
 static ROOM: Semaphore = Semaphore::const_new(AT_ONCE as usize);
-/// Every place that was ever asked: as many as the configuration has.
+/// Every place that was ever used: never more than the configuration has.
 static PLACES: Mutex<BTreeMap<PathBuf, Arc<Semaphore>>> = Mutex::new(BTreeMap::new());
 
 /// A place did not answer in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hangs(pub PathBuf);
 
-/// Whether somebody still waits for a call. What nobody waits for any more must not write: it was
-/// decided too long ago.
+/// Whether somebody still waits for a call. A call that nobody waits for must not write: its write
+/// was decided too long ago.
 #[derive(Debug, Clone, Default)]
 pub struct Caller(Arc<AtomicBool>);
 
 impl Caller {
-    /// Whether the call is still of use.
+    /// Whether somebody still waits.
     pub fn waits(&self) -> bool {
         !self.0.load(Ordering::Acquire)
     }
@@ -63,7 +63,8 @@ pub struct CallTurn {
 }
 
 impl CallTurn {
-    /// Waits until no other call is at this place; none comes until this is dropped.
+    /// Waits until no other call is at this place; no other call begins there until this is
+    /// dropped.
     pub async fn alone(place: &Path, end: Instant) -> Result<Self, Hangs> {
         Self::of(place, AT_ONCE, end).await
     }
@@ -79,12 +80,13 @@ impl CallTurn {
         let turns = Arc::clone(locked(&PLACES).entry(place.clone()).or_insert_with(all));
         match timeout_at(end, turns.acquire_many_owned(share)).await {
             Ok(Ok(held)) => Ok(Self { place, _held: held }),
-            // It is never closed.
+            // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(Hangs(place)),
         }
     }
 
-    /// Calls, and gives the turn back. A call that does not answer keeps its turn until it does.
+    /// Makes the call, then gives the turn back. A call that does not answer keeps its turn until
+    /// it does.
     pub async fn call<T: Send + 'static>(
         self,
         end: Instant,
@@ -113,10 +115,10 @@ pub async fn call_at<T: Send + 'static>(
     turn.call(end, call).await.map(|(given, _)| given)
 }
 
-/// Runs what may block on a thread of its own, however long that takes.
+/// Runs a blocking call on a separate thread, however long it takes.
 pub async fn aside<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let room = ROOM.acquire().await;
-    // What it logs belongs to who asked.
+    // Log lines of the call belong to its caller.
     let (span, log) = (Span::current(), get_default(Clone::clone));
     let call = move || with_default(&log, || span.in_scope(call));
     let mut running = tokio::task::spawn_blocking(call);
@@ -130,13 +132,13 @@ pub async fn aside<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static)
     match done {
         Ok(given) => given,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // Only a runtime that ends takes a call back, and then nobody waits.
+        // Only a runtime that ends cancels a call, and then nobody waits.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// Asks one after another on a thread of its own, before there is a runtime. Who does not answer in
-/// time is left behind, and has nothing for an answer.
+/// Makes calls one after another on a separate thread, before there is a runtime. A call that does
+/// not answer in time is left behind, and its answer is `None`.
 pub fn promptly<A, T>(asked: Vec<A>, ask: fn(&A) -> T) -> Vec<Option<T>>
 where
     A: Send + Sync + 'static,
@@ -155,7 +157,7 @@ where
                 let answer = ask(one);
                 let mut given = locked(answers);
                 if given.len() != next {
-                    // This one was left behind.
+                    // This thread was left behind.
                     return;
                 }
                 given.push(Some(answer));
@@ -163,7 +165,7 @@ where
             }
             ended.notify_one();
         });
-        // Only the end is told: thousands that answer would wake us as often.
+        // Only the end is signalled: thousands of answers would wake us as often.
         let mut before = given.len();
         loop {
             let waited = ended.wait_timeout(given, PROMPT);

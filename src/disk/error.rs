@@ -22,7 +22,7 @@ pub enum SinkError {
         /// What it is.
         what: String,
     },
-    /// Memory was demanded, and this is a disk.
+    /// The target must be in memory, and this folder is on a disk.
     #[error("{0} is not on a memory file system")]
     NotInMemory(PathBuf),
     /// The file is a mount point, or lies on another file system than its folder.
@@ -39,10 +39,10 @@ pub enum SinkError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Larger than anything that is edited.
+    /// The file is too large to be edited.
     #[error("{0} is larger than 16 MiB")]
     TooLarge(PathBuf),
-    /// Its text is such that a change of one line could change others.
+    /// A change of one line of its text could change other lines.
     #[error("{path} cannot be edited: {what}")]
     Unfit {
         /// Where.
@@ -50,7 +50,7 @@ pub enum SinkError {
         /// What is wrong with it.
         what: String,
     },
-    /// Somebody who may write there too was at work at the same moment.
+    /// Somebody else who may write there made a change at the same moment.
     #[error("{0} was replaced by somebody else while it was written")]
     Replaced(PathBuf),
     /// Another run holds the folder.
@@ -62,11 +62,11 @@ pub enum SinkError {
     /// The system refused or failed.
     #[error("cannot {step} {path}: {}", io::Error::from(*errno))]
     System {
-        /// What was tried.
+        /// The step that failed.
         step: &'static str,
         /// Where.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         errno: Errno,
     },
 }

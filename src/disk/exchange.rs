@@ -1,9 +1,9 @@
-//! Changing a file that others save too, without losing what they save meanwhile.
+//! Changes a file that others save too, without losing what they save meanwhile.
 //!
-//! The new file and the old one change places in one step. What comes out is compared with what the
-//! change was made from: if it is something else, it was saved in between, and goes back. An editor
-//! that writes into the file instead of replacing it may still be at it, so what came out is looked
-//! at once more after a moment.
+//! The new file and the old file change places in one step. Then the old content is compared with
+//! the content that the change was made from: if they differ, somebody saved in between, and the
+//! old file goes back. An editor that writes into the file instead of replacing it may still be
+//! writing, so the old file is compared once more after a moment.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,12 +19,12 @@ use super::names::Temporary;
 use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 
-/// An editor that has begun to write into a file has ended by then.
+/// An editor that has begun to write into a file has finished by then.
 pub const QUIET: Duration = Duration::from_millis(20);
-/// How often somebody may save while a save of his is put back.
+/// How often somebody may save while an earlier saved file is put back.
 const TRIES: usize = 100;
 
-/// One file, whatever its name is.
+/// Device and inode of a file.
 type Identity = (u64, u64);
 
 fn identity(stat: &Stat) -> Identity {
@@ -32,7 +32,7 @@ fn identity(stat: &Stat) -> Identity {
 }
 
 impl StandingFile {
-    /// Whether it was changed a moment ago, so that it may be half written.
+    /// Whether the file was changed a moment ago, so that it may be half written.
     pub fn is_fresh(&self) -> bool {
         let seconds = u64::try_from(self.stat.st_mtime).unwrap_or(0);
         let nanos = u32::try_from(self.stat.st_mtime_nsec).unwrap_or(0);
@@ -43,7 +43,7 @@ impl StandingFile {
 }
 
 impl Folder {
-    /// Makes a file where none stands; says whether that was still so.
+    /// Adds a file where none exists; says whether none existed.
     pub fn add(
         &self,
         name: &str,
@@ -68,8 +68,8 @@ impl Folder {
         self.done(&temporary, name, added)
     }
 
-    /// Replaces a file that was seen to hold a text; says whether it still did. If not, what stands
-    /// there stays.
+    /// Replaces a file that was seen to hold a text; says whether it still held that text. If not,
+    /// the current file stays.
     pub fn replace_seen(
         &self,
         name: &str,
@@ -99,7 +99,8 @@ impl Folder {
         self.done(&temporary, name, replaced)
     }
 
-    /// Where two files cannot change places, all that can be done is to look just before.
+    /// Where two files cannot change places, a look right before the rename is all that can be
+    /// done.
     fn rename_seen(
         &self,
         temporary: &str,
@@ -119,8 +120,8 @@ impl Folder {
         Ok(same)
     }
 
-    /// Puts back what came out. Whatever was saved over ours meanwhile is newer still, and is what
-    /// stays in the end; under the temporary name is then what may go.
+    /// Puts the old file back. A file that was saved over ours meanwhile is newer, and stays in the
+    /// end; the file under the temporary name may then be removed.
     fn put_back(
         &self,
         temporary: &str,
@@ -131,12 +132,12 @@ impl Folder {
         for _ in 0..TRIES {
             match renameat_with(self, temporary, self, name, RenameFlags::EXCHANGE) {
                 Ok(()) => {}
-                // It was removed: then what was saved before that need not come back.
+                // The file was removed, so the version saved before that need not come back.
                 Err(Errno::NOENT) => return Ok(()),
                 Err(errno) => return Err(self.failed("replace", name, errno)),
             }
             let came = self.inode(temporary)?;
-            // Ours may have been written into, which makes it somebody's.
+            // Somebody may have written into our file: then it is theirs.
             if came == stands && (came != made || self.holds(temporary, body)?) {
                 return Ok(());
             }
@@ -162,7 +163,7 @@ impl Folder {
         Ok(held.as_ref() == Some(body))
     }
 
-    /// What is left under the temporary name goes, unless it may be what somebody saved.
+    /// Removes the file under the temporary name, unless somebody may have saved it.
     fn done(
         &self,
         temporary: &str,
@@ -178,7 +179,7 @@ impl Folder {
     }
 }
 
-/// Whether a file system, or an old kernel, does not know this kind of renaming.
+/// Whether a file system or an old kernel does not know this kind of rename.
 fn is_unknown(errno: Errno) -> bool {
     matches!(errno, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
 }

@@ -16,26 +16,26 @@ use super::{SinkError, Unswept};
 use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 
-/// Nothing that is edited is larger.
+/// The largest file that can be edited, in bytes.
 pub const LARGEST: usize = 16 << 20;
 
 /// A file as it stands.
 pub struct StandingFile {
-    /// Open for reading; nothing where we may replace it but not read it.
+    /// Open for reading; `None` where we may replace the file but not read it.
     pub(super) fd: Option<OwnedFd>,
     /// Its size, mode, owner.
     pub stat: Stat,
 }
 
 impl Folder {
-    /// The regular file at a name; nothing when nothing is there. Anything else, and anything of
-    /// strangers, is foreign.
+    /// The regular file of this name; `None` when nothing is there. Any other kind, and any file of
+    /// a stranger, is foreign.
     pub fn file(&self, name: &str, access: &FileAccess) -> Result<Option<StandingFile>, SinkError> {
         if !is_file_name(name) {
             return Err(SinkError::UnsafeName(name.to_owned()));
         }
-        // Looked at before it is opened: the opening alone wakes whoever waits at a pipe or a
-        // device.
+        // Looked at before it is opened: opening alone would wake a process that waits at a pipe or
+        // a device.
         let Some(stat) = self.stat(name)? else {
             return Ok(None);
         };
@@ -92,8 +92,7 @@ impl Folder {
                 return Err(self.explained(name, error));
             }
         };
-        // Whoever may write to this folder too could have put a file of his own under the temporary
-        // name.
+        // Another user of this folder could have put a file under the temporary name.
         let there = self.stat(name)?;
         if there.is_none_or(|there| (there.st_dev, there.st_ino) != (made.st_dev, made.st_ino)) {
             return Err(SinkError::Replaced(self.at(name)));
@@ -101,8 +100,8 @@ impl Folder {
         self.settle()
     }
 
-    /// A file that is mounted by itself is replaced by nothing, and its folder often cannot be
-    /// written at all.
+    /// Explains an error at a mount point: it cannot be replaced, and its folder often cannot be
+    /// written.
     pub(super) fn explained(&self, name: &str, error: SinkError) -> SinkError {
         let SinkError::System { errno, .. } = &error else {
             return error;
@@ -119,7 +118,7 @@ impl Folder {
         }
     }
 
-    /// Whether a name is a mount point of its own.
+    /// Whether a name is a mount point.
     pub fn is_mounted(&self, name: &str) -> bool {
         let seen = statx(
             self,
@@ -147,9 +146,9 @@ impl Folder {
         fstat(&fd).map_err(|errno| self.failed("look at", name, errno))
     }
 
-    /// Gives a file whose content is right its mode and owner, each in one step; whether that was
-    /// possible. Where both differ there is no such step: between the two it could be open to the
-    /// wrong ones, so it must be replaced.
+    /// Sets mode and owner of a file whose content is right, each in one step; says whether that
+    /// was possible. Where both differ there is no such step, and between the two the wrong users
+    /// could read the file, so it must be replaced.
     pub fn mend(
         &self,
         name: &str,
@@ -172,7 +171,7 @@ impl Folder {
         };
         match done {
             Ok(()) => self.flush(fd, name).map(|()| true),
-            // It belongs to root, and we are somebody else who may replace it.
+            // The file belongs to root, and we are another user who may replace it.
             Err(Errno::PERM) => Ok(false),
             Err(errno) => Err(self.failed(step, name, errno)),
         }
@@ -188,7 +187,8 @@ impl Folder {
         Ok(false)
     }
 
-    /// Removes what killed runs left. Only under a lock: another run's file would be in use.
+    /// Removes files that killed runs left. Only under a lock: another run may be using such a
+    /// file.
     pub fn sweep(
         &self,
         _lock: &Lock,
@@ -213,7 +213,7 @@ impl Folder {
 }
 
 impl StandingFile {
-    /// Its bytes; nothing when there are more than `cap`, or when it may not be read.
+    /// Its bytes; `None` when there are more than `cap`, or when the file may not be read.
     fn read(
         &self,
         folder: &Folder,
@@ -224,8 +224,7 @@ impl StandingFile {
         let Some(fd) = self.fd.as_ref().filter(|_| size <= cap) else {
             return Ok(None);
         };
-        // One byte more, so that growth is seen without a buffer that moves and leaves copies
-        // behind.
+        // One byte more, so that growth is noticed: a buffer that moves would leave copies behind.
         let mut bytes = Zeroizing::new(vec![0; size + 1]);
         let mut filled = 0;
         while filled <= size {
@@ -243,7 +242,7 @@ impl StandingFile {
         Ok(None)
     }
 
-    /// Its bytes when there are exactly so many: another size is another content, and is not even
+    /// Its bytes when there are exactly this many. Another size is another content, which is not
     /// read.
     pub fn read_sized(
         &self,
@@ -257,7 +256,7 @@ impl StandingFile {
         self.read(folder, name, size)
     }
 
-    /// Its bytes, where there are not too many of them to be compared variable by variable.
+    /// Its bytes, unless there are too many to be compared variable by variable.
     pub fn parsable(&self, folder: &Folder, name: &str) -> Result<Option<SecretBytes>, SinkError> {
         self.read(folder, name, LARGEST)
     }

@@ -34,8 +34,8 @@ impl AsFd for Folder {
 }
 
 impl Folder {
-    /// Opens a folder; nothing when it is still to be made. With `root` everything must lie beneath
-    /// it.
+    /// Opens a folder; `None` when it does not exist yet. With `root`, everything must lie beneath
+    /// the root.
     pub fn find(
         path: &Path,
         root: Option<&Path>,
@@ -48,8 +48,8 @@ impl Folder {
         }
     }
 
-    /// Opens a folder, and makes it where `access` allows that. What was made for it goes again if
-    /// nothing comes to lie there.
+    /// Opens a folder, and makes it where `access` allows that. New folders are removed again if
+    /// nothing is written into them.
     pub fn find_or_make(
         path: &Path,
         root: Option<&Path>,
@@ -76,7 +76,8 @@ impl Folder {
         }
     }
 
-    /// The path of something in this folder, for messages; of the folder itself without a name.
+    /// The path of an entry of this folder, for messages; without a name, that of the folder
+    /// itself.
     pub fn at(&self, name: impl AsRef<Path>) -> PathBuf {
         let name = name.as_ref();
         if name.as_os_str().is_empty() {
@@ -102,7 +103,7 @@ impl Folder {
         }
     }
 
-    /// What stands at a name; nothing when nothing does. Links are not followed.
+    /// The state of an entry; `None` when it does not exist. Links are not followed.
     pub fn stat(&self, name: impl AsRef<OsStr>) -> Result<Option<Stat>, SinkError> {
         let name = Path::new(name.as_ref());
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -112,7 +113,7 @@ impl Folder {
         }
     }
 
-    /// The names in this folder that are text; ours always are.
+    /// The names in this folder that are text; our names always are.
     pub fn names(&self) -> Result<Vec<String>, SinkError> {
         let failed = |errno| self.failed("list", "", errno);
         let mut names = Vec::new();
@@ -126,7 +127,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// Removes a name that is no folder; one that is gone already is as well.
+    /// Removes an entry that is no folder; no error when it is already gone.
     pub fn remove(&self, name: &str) -> Result<(), SinkError> {
         match unlinkat(self, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -134,7 +135,7 @@ impl Folder {
         }
     }
 
-    /// Whether it lives in memory, where nothing outlasts the machine.
+    /// Whether the folder lives in memory, where nothing survives a restart of the machine.
     pub fn in_memory(&self) -> Result<bool, SinkError> {
         if let Some(known) = self.in_memory.get() {
             return Ok(*known);
@@ -148,8 +149,8 @@ impl Folder {
         self.flush(self.as_fd(), "")
     }
 
-    /// Waits until an open file is on disk; in memory there is nothing to wait for, so not
-    /// even the call is made.
+    /// Waits until an open file is on disk. In memory there is nothing to wait for, so not even the
+    /// call is made.
     pub(super) fn flush(&self, fd: impl AsFd, name: &str) -> Result<(), SinkError> {
         if self.in_memory()? {
             return Ok(());
@@ -158,7 +159,7 @@ impl Folder {
         fsync(fd).map_err(|errno| self.failed("flush", name, errno))
     }
 
-    /// Gives an open file or folder of this one its owner, then its mode.
+    /// Sets the owner of an open file or folder in this folder, then its mode.
     pub(super) fn expose(
         &self,
         fd: impl AsFd,
@@ -170,7 +171,7 @@ impl Folder {
     }
 }
 
-/// Gives an open file or folder its owner, then its mode: never readable by somebody it is not for.
+/// Sets the owner of an open file or folder, then its mode: the wrong users can never read it.
 pub(super) fn expose(
     fd: impl AsFd,
     path: &Path,
@@ -207,7 +208,7 @@ pub(super) fn lives_in_memory(fd: impl AsFd, path: &Path) -> Result<bool, SinkEr
     Ok(MEMORY.contains(&u64::try_from(stat.f_type).unwrap_or(0)))
 }
 
-/// What a file's type is called.
+/// The name of a file's type, for messages.
 pub(super) fn kind(stat: &Stat) -> &'static str {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => "a regular file",
@@ -220,12 +221,12 @@ pub(super) fn kind(stat: &Stat) -> &'static str {
     }
 }
 
-/// Whether an owner is one whose doing we trust: root or ourselves.
+/// Whether we trust this owner: root or ourselves.
 pub(super) fn trusted(uid: u32) -> bool {
     uid == 0 || uid == geteuid().as_raw()
 }
 
-/// Whether something may be ours: of an owner we trust, or of the one it is to have.
+/// Whether something may be ours: it has an owner that we trust, or its configured owner.
 pub(super) fn owned(stat: &Stat, access: &FileAccess) -> bool {
     trusted(stat.st_uid) || access.uid == Some(stat.st_uid)
 }

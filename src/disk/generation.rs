@@ -4,22 +4,23 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// What kubelet, and [`super::set`], switch.
+/// The link that kubelet and [`super::set`] switch.
 const LINK: &str = "..data";
 
-/// How often a switch may come in between: no volume changes that often, and what is read then is
-/// told by its user.
+/// How many reads are tried while a volume switches. No volume changes that often; the last read is
+/// returned in any case, and its caller judges it.
 const TRIES: u32 = 20;
 
-/// Where `..data` of the folders around some files led at one moment.
+/// The targets of `..data` in the folders around some files, at one moment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Generation(BTreeMap<PathBuf, Option<Link>>);
 
-/// One link: its inode and when it was made, because it may lead to an old place again.
+/// One link: its target, its inode and when it was made, because it may lead to an old target
+/// again.
 type Link = (PathBuf, u64, (i64, i64));
 
 impl Generation {
-    /// As it is now. A folder without the link is one that nobody switches.
+    /// The current generation. Nobody switches a folder without the link.
     pub fn of<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Self {
         let folders = paths.into_iter().flat_map(|path| {
             // A path may name the folder itself.
@@ -38,7 +39,7 @@ impl Generation {
     }
 }
 
-/// Reads until no switch came in between: all is of one generation.
+/// Reads until no switch came in between, so that everything is of one generation.
 pub fn of_one_generation<T>(paths: &[&Path], mut read: impl FnMut() -> T) -> T {
     for _ in 1..TRIES {
         let before = Generation::of(paths.iter().copied());

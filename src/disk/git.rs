@@ -11,7 +11,7 @@ use super::{DOCUMENT_LIMIT, Hangs, call_at};
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{SECRET_VARIABLES, SecretBytes};
 
-/// Commits of one file that are looked through.
+/// Most commits of one file that are looked through.
 pub const COMMITS: usize = 200;
 
 /// Why an earlier state was not read.
@@ -20,10 +20,10 @@ pub enum GitError {
     /// There is no program of this name.
     #[error("{} is read from a commit, and there is no `git` program", .0.display())]
     NoProgram(PathBuf),
-    /// It was found and did not run.
+    /// The program was found but did not run.
     #[error("`git` cannot be run: {0}")]
     NotRun(String),
-    /// It refused; its own words.
+    /// The program refused; its own words.
     #[error("{} cannot be read from Git: {said}", path.display())]
     Refused {
         /// The file.
@@ -31,10 +31,10 @@ pub enum GitError {
         /// The first line of what it said.
         said: String,
     },
-    /// It has more than a document may have.
+    /// The file has more bytes than a document may have.
     #[error("{} is larger than {} MiB in Git", .0.display(), DOCUMENT_LIMIT >> 20)]
     TooLarge(PathBuf),
-    /// It did not end.
+    /// The program did not end in time.
     #[error("`git` did not answer in {}", .0.display())]
     Hangs(PathBuf),
 }
@@ -135,7 +135,7 @@ fn run(file: &Path, arguments: &[String]) -> Result<SecretBytes, GitError> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // A hook of Git would tell it of another repository.
+    // Inside a hook of Git, these variables would name another repository.
     let repository = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"];
     for name in SECRET_VARIABLES.iter().chain(&repository) {
         command.env_remove(name);
@@ -156,7 +156,7 @@ fn run(file: &Path, arguments: &[String]) -> Result<SecretBytes, GitError> {
     }
     let mut said = String::new();
     if let Some(errors) = running.stderr.take() {
-        // What is no text says nothing.
+        // Output that is no text is ignored.
         let _ = errors.take(4096).read_to_string(&mut said);
     }
     let status = running.wait().map_err(not_run)?;

@@ -1,5 +1,5 @@
-//! Writing into a file that is mounted by itself, where it was asked for: readers may see half of
-//! it, and there is no other way.
+//! Writes into a file that is a mount point, where configured: readers may see half of the file,
+//! and there is no other way.
 
 use rustix::fs::{
     FallocateFlags, Mode, OFlags, fallocate, fchmod, fstat, fsync, ftruncate, openat,
@@ -13,9 +13,9 @@ use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 
 impl Folder {
-    /// Replaces the content of a file that stands; its mode and owner first, so that the new bytes
-    /// are never open to more than they are for, and room for them first, so that a full disk
-    /// leaves the old ones.
+    /// Replaces the content of an existing file. Mode and owner are set first, so that the new
+    /// bytes are never open to the wrong users; space is reserved first, so that a full disk leaves
+    /// the old bytes.
     pub fn overwrite(
         &self,
         name: &str,
@@ -28,7 +28,7 @@ impl Folder {
             OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = match openat(self, name, flags, Mode::empty()) {
             Ok(fd) => fd,
-            // The usual mode does not let even its owner write.
+            // The default mode does not let even the owner write.
             Err(Errno::ACCESS) if standing.fd.is_some() => {
                 if let Some(reading) = &standing.fd {
                     fchmod(reading, Mode::RUSR | Mode::WUSR)
@@ -48,7 +48,7 @@ impl Folder {
         }
         let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
         if size > 0 {
-            // Not every file system can promise room, so that other errors say nothing.
+            // Not every file system can reserve space, so other errors mean nothing.
             let room = fallocate(&fd, FallocateFlags::KEEP_SIZE, 0, size);
             if let Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) = room {
                 return Err(self.failed("write", name, errno));

@@ -1,8 +1,8 @@
-//! Two runs in one folder follow each other.
+//! Two runs write to one folder one after the other.
 //!
-//! What is locked is a file of ours that nobody else can open, there only as long as it is held.
-//! The folder itself would do for two runs, but everybody who may read a folder may lock it too,
-//! and would stop all writing. The threads of one run hold one lock together.
+//! The lock is on a file of ours that nobody else can open; the file exists only while the lock is
+//! held. A lock on the folder itself would be enough for two runs, but everybody who may read a
+//! folder may lock it, and would stop all writing. The threads of one run share one lock.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,10 +17,10 @@ use super::folder::{Folder, trusted};
 use super::names::LOCK;
 use crate::base::lock::locked;
 
-/// How long another run may hold a folder: a signal must not wait longer for us.
+/// How long we wait for another run: a signal must not wait longer for us.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// How long threads may join in a lock: then another run has its turn.
+/// How long threads of this run may join a lock: then another run has its turn.
 const SHARED: Duration = Duration::from_millis(200);
 
 /// Between two tries.
@@ -29,26 +29,26 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The locks of this run, by device and inode of their folder.
 static HELD: Mutex<BTreeMap<(u64, u64), Weak<Lock>>> = Mutex::new(BTreeMap::new());
 
-/// A folder that no other run writes to, until the last of us drops this.
+/// A folder that no other run writes to, until the last thread of ours drops this.
 pub struct Lock {
     folder: OwnedFd,
     since: Instant,
     _file: OwnedFd,
 }
 
-/// What came of one try.
+/// The result of one try.
 enum Tried<T> {
     Locked(T),
-    /// Another run is at work.
+    /// Another run holds the lock.
     Held,
-    /// There is no lock to be had here: the volume is full, read-only or knows no locks, or the
-    /// file is a stranger's.
+    /// No lock is possible here: the volume is full, read-only or without locks, or the file
+    /// belongs to a stranger.
     Impossible,
 }
 
 impl Folder {
-    /// Keeps other runs of keyferry out. Nothing where there are no locks: two runs at once are
-    /// still each whole, and only one that swept without a lock could take the other's file away.
+    /// Keeps other runs of keyferry out. `None` where locks are impossible: two runs at once still
+    /// write whole files, and only a sweep without a lock could remove the other run's file.
     pub fn lock(&self) -> Result<Option<Arc<Lock>>, SinkError> {
         let failed = |errno| self.failed("look at", "", errno);
         let stat = fstat(self).map_err(failed)?;
@@ -63,7 +63,8 @@ impl Folder {
         }
     }
 
-    /// Joins in a lock of this run, or locks. No other folder waits meanwhile: this one may hang.
+    /// Joins a lock of this run, or takes one. Other folders do not wait meanwhile: this one may
+    /// hang.
     fn join(&self, place: (u64, u64)) -> Tried<Arc<Lock>> {
         let ours = locked(&HELD).get(&place).and_then(Weak::upgrade);
         if let Some(lock) = ours {
@@ -112,8 +113,8 @@ impl Folder {
             Err(Errno::WOULDBLOCK | Errno::INTR) => return Tried::Held,
             Err(_) => return Tried::Impossible,
         }
-        // Whoever held it before has removed it, perhaps between our two calls: then it is no lock
-        // any more.
+        // The last holder has removed the file, perhaps between our two calls: then our lock counts
+        // no more.
         match self.stat(LOCK) {
             Ok(Some(there)) if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino) => {
                 Tried::Locked(file)
@@ -126,7 +127,7 @@ impl Folder {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // One that stays is taken over by the next run, so that a failure here says nothing.
+        // The next run takes over a file that stays, so a failure here does not matter.
         let _ = unlinkat(&self.folder, LOCK, AtFlags::empty());
     }
 }
@@ -148,7 +149,7 @@ mod tests {
             folder.expect("opened").expect("there")
         };
         let (one, other) = (open(), open());
-        // A reader's lock on the folder, and what a killed run left, are nothing to us.
+        // A reader's lock on the folder and leftovers of a killed run do not matter.
         let reader = fs::File::open(dir.path()).expect("opened");
         flock(reader.as_fd(), FlockOperation::NonBlockingLockExclusive).expect("locked");
         fs::write(dir.path().join(LOCK), "").expect("left");

@@ -1,5 +1,5 @@
-//! Names that are ours beyond doubt, so that what a killed run left can be told from what belongs
-//! to others.
+//! Names that are certainly ours, so that leftovers of a killed run can be told from files of
+//! others.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -14,14 +14,14 @@ use crate::base::lock::locked;
 const FILE: (&str, &str) = (".keyferry-", ".tmp");
 /// A link that is being made in a set: `..keyferry-<hex>.tmp`.
 const LINK: (&str, &str) = ("..keyferry-", ".tmp");
-/// The files of a set as one pass laid them: `..keyferry-<hex>`.
+/// The files of a set, as one pass wrote them: `..keyferry-<hex>`.
 const GENERATION: (&str, &str) = ("..keyferry-", "");
 
-/// What keeps two runs apart, while one writes.
+/// The file whose lock keeps two runs apart while one writes.
 pub(super) const LOCK: &str = ".keyferry.lock";
 
-/// The name of a file that is being written by this process, until it is dropped. Such a file is
-/// no litter, whatever it looks like.
+/// The name of a file that this process is writing, until dropped. Such a file never counts as
+/// litter.
 pub(super) struct Temporary(String);
 
 static WRITING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -84,7 +84,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
         && name != LOCK
 }
 
-/// Whether a path is a visible name of a set, which leads through `..data`.
+/// Whether a path is a visible name of a set: a link that leads through `..data`.
 pub fn leads_into_set(path: &Path) -> bool {
     std::fs::read_link(path).is_ok_and(|target| target.starts_with("..data"))
 }

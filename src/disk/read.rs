@@ -18,9 +18,9 @@ use crate::base::failure::{Class, Fault};
 use crate::base::lock::locked;
 use crate::base::material::SecretBytes;
 
-/// No token, key or identity file is larger.
+/// Largest token, key or identity file.
 const LIMIT: u64 = 1 << 20;
-/// No encrypted document is larger: 16 MiB of plaintext, in base64, with its frame.
+/// Largest encrypted document: 16 MiB of plaintext, in base64, with its frame.
 pub(super) const DOCUMENT_LIMIT: u64 = 24 << 20;
 
 /// Why a small file was not read.
@@ -34,7 +34,7 @@ pub enum DiskError {
         /// Where.
         path: PathBuf,
     },
-    /// A folder, a pipe, a device: reading it could wait for ever.
+    /// A folder, a pipe or a device: a read could wait for ever.
     #[error("{what} {path} is {kind}, not a regular file")]
     NotRegular {
         /// What the file is for.
@@ -44,7 +44,7 @@ pub enum DiskError {
         /// What it is.
         kind: &'static str,
     },
-    /// Others may read it, and that is refused.
+    /// Users other than the owner may read it, and that is refused.
     #[error("{what} {path} is readable by others than its owner")]
     Open {
         /// What the file is for.
@@ -52,7 +52,7 @@ pub enum DiskError {
         /// Where.
         path: PathBuf,
     },
-    /// Larger than anything it could rightly hold.
+    /// The file is larger than its limit.
     #[error("{what} {path} is larger than {} MiB", limit >> 20)]
     TooLarge {
         /// The most it may hold.
@@ -75,7 +75,7 @@ pub enum DiskError {
         what: String,
         /// Where.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         errno: Errno,
     },
 }
@@ -140,15 +140,15 @@ pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     Ok(bytes)
 }
 
-/// The same for what a login needs. Its group may read it: `fsGroup` gives a pod its token in no
-/// other way.
+/// Like [`read_small`], for credentials of a login. The group may read the file: `fsGroup` gives a
+/// pod its token in no other way.
 pub fn read_credential(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
     judge(path, what, mode, Mode::ROTH)?;
     Ok(bytes)
 }
 
-/// Reads by one of these functions, on a thread of its own.
+/// Reads with one of these functions, on a separate thread.
 pub async fn read_by(
     read: fn(&Path, &str) -> Result<SecretBytes, DiskError>,
     path: &Path,
@@ -159,13 +159,13 @@ pub async fn read_by(
     call_at(path, end, move |_| read(&file, what)).await?
 }
 
-/// Files that were warned of: a file that is read again and again is told once.
+/// Files that caused a warning: a file that is read again and again causes only one.
 static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Whether such a file is refused.
+/// Whether key and token files that others may read are refused.
 static STRICT: AtomicBool = AtomicBool::new(false);
 
-/// From now on a key or token file that others may read is refused. For the whole process, and
+/// From now on, key and token files that others may read are refused: in the whole process, and
 /// never undone.
 pub fn be_strict() {
     STRICT.store(true, Ordering::Relaxed);
@@ -197,7 +197,7 @@ fn close_it(path: &Path) -> String {
     format!("`chmod 600 {path}`; in a pod, `fsGroup` and `defaultMode: 0440`")
 }
 
-/// The same for a file that is no secret: who may read it does not matter.
+/// Like [`read_small`], for a file that is no secret: who may read it does not matter.
 pub fn read_public(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     read(path, what, LIMIT).map(|(bytes, _)| bytes)
 }
@@ -248,7 +248,7 @@ fn read(path: &Path, what: &str, limit: u64) -> Result<(SecretBytes, Mode), Disk
     ))
 }
 
-/// All bytes; nothing when the file grew beyond the cap while it was read.
+/// All bytes; `None` when the file grew beyond the limit while it was read.
 fn read_all(file: &OwnedFd, size: u64, limit: u64) -> Result<Option<SecretBytes>, Errno> {
     // One byte more than expected, so that the end is seen without a second buffer: a buffer that
     // grows leaves unwiped copies behind.

@@ -1,8 +1,8 @@
 //! Configuration and template files: text of a bounded size, read in a bounded time.
 //!
-//! A pipe is read too, because a shell gives one for `--config <(…)`; it has to end in time.
-//! Anything else that is no regular file is refused: a device or a pipe that nobody writes would
-//! keep a run for ever.
+//! A pipe is read too, because a shell gives one for `--config <(…)`, but it must end in time. Any
+//! other file that is not regular is refused: a device would keep a run for ever, as would a pipe
+//! that nobody writes.
 
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::{Errno, read};
 
-/// No configuration and no template is larger.
+/// Largest configuration or template.
 const LIMIT: usize = 4 << 20;
 /// How long the writer of a pipe may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,8 +62,8 @@ fn pipe(file: &OwnedFd, end: Instant, time_limit: Duration) -> Result<Vec<u8>> {
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
-        // Until it is empty, not only once: a writer that ended before we opened it shows only as
-        // the end behind its text.
+        // Reads until the pipe is empty, not only once: a writer that ended before we opened the
+        // pipe shows only as the end behind its text.
         loop {
             match step(file, &mut bytes) {
                 Ok(0) => return Ok(bytes),
@@ -83,7 +83,7 @@ fn endless(time_limit: Duration) -> Error {
     Error::other(format!("it is a pipe that did not end within {seconds} s"))
 }
 
-/// Reads some more; says how much it was.
+/// Reads one more piece; returns its length.
 fn step(file: &OwnedFd, bytes: &mut Vec<u8>) -> Result<usize> {
     let mut piece = [0; 1 << 14];
     loop {

@@ -1,8 +1,8 @@
-//! What killed runs left beside targets. A folder with thousands of targets is listed once for all
-//! of them.
+//! Files that killed runs left beside targets. A folder with thousands of targets is listed once
+//! for all of them.
 //!
-//! A list stays good for a while: nobody leaves anything but a run that was killed, and the next
-//! list finds that too.
+//! A list stays valid for a while: only a killed run leaves such files, and the next list finds
+//! them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use super::folder::Folder;
 use super::names::is_temporary_file;
 use crate::base::lock::locked;
 
-/// How long a list is good.
+/// How long a list is valid.
 const GOOD: Duration = Duration::from_secs(10);
 
 /// Names of temporary files by device and inode of their folder.

@@ -25,7 +25,7 @@ use super::SinkError;
 use super::folder::{expose, kind, lives_in_memory, trusted};
 use crate::base::artifact::FileAccess;
 
-/// As many as the kernel follows.
+/// Most links on one way: the same number as in the kernel.
 const MOST_LINKS: usize = 40;
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -46,8 +46,8 @@ pub(super) fn open_folder(
         Some(root) => Some(openat(CWD, root, PLACE, Mode::empty()).map_err(failed)?),
         None => None,
     };
-    // Nearly always one call; the walk is for links, for what must be made, for kernels and
-    // sandboxes without this call.
+    // One call is nearly always enough; the walk is for links, for folders that must be made, and
+    // for kernels and sandboxes without this call.
     let found = match &place {
         Some(place) => openat2(place, &inner, FOLDER, Mode::empty(), RESOLVE | BENEATH),
         None => openat2(CWD, start.join(&inner), FOLDER, Mode::empty(), RESOLVE),
@@ -81,7 +81,7 @@ pub(super) fn open_folder(
 const RESOLVE: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_MAGICLINKS);
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH;
 
-/// Where the walk starts, and what is left of the path from there.
+/// The start of the walk, and the rest of the path from there.
 fn beginning(path: &Path, root: Option<&Path>) -> Result<(PathBuf, PathBuf), SinkError> {
     let Some(root) = root else {
         let start = if path.is_absolute() { "/" } else { "." };
@@ -149,8 +149,8 @@ fn system(step: &'static str, path: &Path, errno: Errno) -> SinkError {
     }
 }
 
-/// Folders that were made on the way, each by its name in its holder. They go again when this is
-/// dropped, the last one first: one in which something lies by then stays by itself.
+/// Folders that were made on the way, each by its name in its parent. They are removed again when
+/// this is dropped, the last one first; a folder with content stays.
 #[derive(Default)]
 pub(super) struct MadeFolders(Vec<(OwnedFd, OsString)>);
 
@@ -194,7 +194,7 @@ impl Walk<'_> {
         Ok((folder, self.made))
     }
 
-    /// Makes the folder that is missing, or tells that it is.
+    /// Makes the missing folder, or reports that it is missing.
     fn make(&mut self, name: OsString, path: PathBuf) -> Result<(), SinkError> {
         if self.access.require_tmpfs && !lives_in_memory(&self.at, &self.seen)? {
             return Err(SinkError::NotInMemory(path));
@@ -207,8 +207,7 @@ impl Walk<'_> {
         match mkdirat(&self.at, &*name, Mode::RWXU) {
             Ok(()) => self.made.0.push((holder, name.clone())),
             Err(Errno::EXIST) => {
-                // Somebody was faster: what is there now is judged like anything else, but not for
-                // ever.
+                // Somebody was faster: the new entry is judged like any other, but not endlessly.
                 self.count(&path)?;
                 self.left.push(name);
                 return Ok(());
@@ -232,7 +231,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Puts where a link leads before what is left, if the link is trusted.
+    /// Puts the target of a link before the rest of the path, if the link is trusted.
     fn follow(&mut self, name: &OsStr, path: PathBuf) -> Result<(), SinkError> {
         let looked = |errno| system("look at", &path, errno);
         let stat = statat(&self.at, name, AtFlags::SYMLINK_NOFOLLOW).map_err(looked)?;

@@ -1,9 +1,8 @@
-//! The recipients that files may be encrypted to, as the configuration lists them: who else could
-//! read a file.
+//! Checks that files are encrypted only to the recipients that the configuration lists.
 //!
-//! What a file says of its recipients is protected by nothing, and age names most of them not at
-//! all. So this finds mistakes, not attackers: a recipient of a colleague who left, a file that was
-//! made before the list.
+//! Nothing protects the recipients that a file names, and age does not name most of them. So this
+//! check finds mistakes, not attackers: a colleague who left and is still a recipient, a file that
+//! is older than the list.
 
 use std::borrow::Cow;
 
@@ -13,11 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::{age, sops};
 use crate::base::failure::{Class, Fault};
 
-/// The list. An empty one allows everybody.
+/// The listed recipients. An empty list allows everybody.
 #[derive(Debug, Clone, Copy)]
 pub struct RecipientPolicy<'a>(pub &'a [String]);
 
-/// Somebody else can read it.
+/// A recipient that is not listed can read the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is encrypted to {}, not among keys.recipients", .others.join(", "))]
 pub struct OutsidePolicy {
@@ -40,7 +39,7 @@ impl Fault for OutsidePolicy {
 }
 
 impl RecipientPolicy<'_> {
-    /// Whether the list names this recipient, fingerprint or key.
+    /// Whether the list allows this recipient, fingerprint or key.
     pub fn names(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|listed| is_same(listed, name))
     }
@@ -54,8 +53,8 @@ impl RecipientPolicy<'_> {
         }))
     }
 
-    /// SSH keys are known by their short hash; of the others only the number is, so there must not
-    /// be more than are listed.
+    /// An SSH key is known by its short hash. Other recipients can only be counted, so a file must
+    /// not have more of them than the list.
     pub fn of_age(&self, recipients: &[age::AgeRecipient]) -> Result<(), OutsidePolicy> {
         if self.0.is_empty() {
             return Ok(());
@@ -81,8 +80,8 @@ impl RecipientPolicy<'_> {
         refuse(others.into_iter())
     }
 
-    /// Sealing keys are restricted only where the list holds fingerprints: a value names no key, so
-    /// it is known once it opened.
+    /// Sealing keys are restricted only where the list holds fingerprints. A value names no key, so
+    /// its key is known only after the value was opened.
     pub fn of_sealing_keys(&self, fingerprints: &[String]) -> Result<(), OutsidePolicy> {
         if !self.0.iter().any(|listed| listed.starts_with("SHA256:")) {
             return Ok(());
@@ -92,7 +91,7 @@ impl RecipientPolicy<'_> {
     }
 }
 
-/// A recipient for a line of text: those of RSA and hybrid keys fill a screen.
+/// A recipient, shortened for a message: an RSA or hybrid recipient fills a screen.
 pub fn shortened(recipient: &str) -> Cow<'_, str> {
     const LONGEST: usize = 100;
     const HEAD: usize = 48;
@@ -126,7 +125,7 @@ fn refuse(others: impl Iterator<Item = String>) -> Result<(), OutsidePolicy> {
     Err(OutsidePolicy { others })
 }
 
-/// Comments after an SSH key mean nothing, nor do case and blanks in a PGP fingerprint.
+/// Ignores the comment after an SSH key, and case and blanks in a PGP fingerprint.
 fn is_same(listed: &str, name: &str) -> bool {
     if listed.starts_with("ssh-") {
         return listed

@@ -1,5 +1,5 @@
-//! Documents: what lies inside an opened age file, was one field of something else, or describes
-//! objects of Kubernetes.
+//! Documents: the content of an opened age file, a field of another document, or a description of
+//! Kubernetes objects.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::syntax::SyntaxError;
 use super::{dotenv, ini, json, yaml};
 use crate::base::material::{Node, SecretBytes};
 
-/// The one field of a file that is no document.
+/// Name of the only field of a file that is no document.
 pub const RAW_FIELD: &str = "content";
 
 /// Format of a decrypted file.
@@ -32,7 +32,7 @@ pub enum DocumentFormat {
 }
 
 impl DocumentFormat {
-    /// As the configuration writes it.
+    /// The word in the configuration.
     pub fn word(self) -> &'static str {
         match self {
             Self::Dotenv => "dotenv",
@@ -43,7 +43,7 @@ impl DocumentFormat {
         }
     }
 
-    /// What the name of a file tells: `x.env.age` holds what `x.env` holds.
+    /// The format that the name of a file tells: `x.env.age` holds what `x.env` holds.
     pub(crate) fn of(path: &Path) -> Self {
         let name = path
             .file_name()
@@ -77,12 +77,12 @@ pub fn parse(bytes: SecretBytes, format: DocumentFormat) -> Result<Vec<Node>, Sy
     })
 }
 
-/// Reads what describes objects of Kubernetes: documents of YAML, or JSON objects in a row. Empty
+/// Reads a description of Kubernetes objects: documents of YAML, or JSON objects in a row. Empty
 /// documents are left out.
 pub fn objects(bytes: &[u8]) -> Result<Vec<Node>, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
     let yaml = || yaml::documents(text, ScalarDialect::Kubernetes);
-    // Several JSON objects in a row are no YAML, and a flow mapping of YAML is no JSON.
+    // JSON objects in a row are no YAML, and a flow mapping of YAML is no JSON.
     let begins = text.trim_start_matches('\u{feff}').trim_start();
     let is_json = begins.starts_with('{');
     let mut documents = match is_json {
@@ -107,8 +107,8 @@ fn sections(sections: Vec<ini::Section>) -> Node {
     joined(nodes)
 }
 
-/// Sections of one name become a list, as the peers of WireGuard are one: in place of the first of
-/// them, in their order.
+/// Sections of one name become a list, such as the peers of WireGuard. The list takes the place of
+/// the first of them and keeps their order.
 pub(crate) fn joined(sections: impl Iterator<Item = (String, Node)>) -> Node {
     let mut all: Vec<(String, Vec<Node>)> = Vec::new();
     let mut known = HashMap::new();
@@ -187,7 +187,7 @@ mod tests {
         );
     }
 
-    /// Twice over names that were looked for one by one would not end.
+    /// A search through all names for each name would not end.
     #[test]
     fn row_185_a_file_holds_many_values_and_no_more() {
         type Line = fn(usize) -> String;

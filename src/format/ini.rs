@@ -1,8 +1,9 @@
 //! INI files as Go's `ini.v1` reads them, which SOPS uses: sections of `name = value`, all values
 //! text.
 //!
-//! Its rules are many and odd (a `#` or `;` inside a value ends it, three kinds of quotes, `\`
-//! joins lines); they are kept, because a SOPS checksum covers what they give.
+//! Its rules are many and odd (a `#` or `;` inside a value ends it, there are three kinds of
+//! quotes, `\` joins lines). We keep them all, because a SOPS checksum covers the values that they
+//! give.
 
 use std::collections::HashSet;
 
@@ -167,7 +168,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Without a pair of quotes around it, if they are the only ones.
+/// Removes a pair of quotes around the text, if the text has no other quotes of this kind.
 fn unquoted(text: &str) -> &str {
     for quote in ['\'', '"'] {
         let inner = text

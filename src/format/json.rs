@@ -1,8 +1,8 @@
-//! JSON into a tree: RFC 8259 and nothing beside it, order and spelling of numbers kept, duplicate
-//! keys refused.
+//! Reads JSON into a tree: RFC 8259 and nothing beside it. Keeps the order and the spelling of
+//! numbers, and refuses duplicate keys.
 //!
-//! Own code, because the usual parsers keep the last of two equal keys, or a number's value instead
-//! of its spelling.
+//! The usual parsers are not used: they keep the last of two equal keys, or the value of a number
+//! instead of its spelling.
 
 pub(crate) mod write;
 
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
         Ok(Node::Number(SecretBytes::from(spelling)))
     }
 
-    /// SOPS knows 64-bit integers and doubles.
+    /// The spelling of SOPS, which knows 64-bit integers and doubles.
     fn normalised(&self, text: &str) -> Result<String, SyntaxError> {
         if let Ok(integer) = text.parse::<i64>() {
             return Ok(integer.to_string());
@@ -244,8 +244,8 @@ impl<'a> Reader<'a> {
     }
 
     fn rest(&self) -> &'a str {
-        // `at` may stand inside a character while an escaped string is copied; nothing else asks
-        // then.
+        // `at` may stand inside a character while an escaped string is copied; nothing else calls
+        // this then.
         self.text.get(self.at..).unwrap_or_default()
     }
 

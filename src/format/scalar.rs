@@ -1,16 +1,16 @@
-//! What a YAML scalar is: by the core schema for plain documents, by the rules of Go's YAML for
-//! SOPS files and for objects of Kubernetes.
+//! The type of a YAML scalar: by the core schema for plain documents, by the rules of Go's YAML for
+//! SOPS files and Kubernetes objects.
 //!
-//! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). A plain document keeps a
-//! spelling that JSON does not know as text, byte for byte; a SOPS file must be read as SOPS read
-//! it, or its checksum is another.
+//! The two differ in old spellings (`010`, `0x1F`, `1_000`, dates). In a plain document, a spelling
+//! that JSON does not know stays text, byte for byte; a SOPS file must be read as SOPS does, or its
+//! checksum differs.
 
 use crate::base::coding::{base64, number};
 use crate::base::material::{Node, SecretBytes};
 
 use super::time::Time;
 
-/// Whose rules hold.
+/// The rules for scalars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScalarDialect {
     /// YAML 1.2, merge keys applied, spellings kept.
@@ -22,10 +22,10 @@ pub(crate) enum ScalarDialect {
     Kubernetes,
 }
 
-/// A tag that says what a scalar is.
+/// A tag that tells the type of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tag {
-    /// None was written, and it is unquoted.
+    /// No tag was written, and the scalar is unquoted.
     None,
     /// Quoted, `!!str`, `!`, or a tag that we do not know.
     Text,
@@ -38,7 +38,7 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    /// By the part after `tag:yaml.org,2002:`.
+    /// The tag with this part after `tag:yaml.org,2002:`.
     pub(crate) fn of(suffix: &str) -> Self {
         match suffix {
             "null" => Self::Null,
@@ -52,7 +52,7 @@ impl Tag {
     }
 }
 
-/// The node of a scalar, or nothing when it is not what its tag says.
+/// The node of a scalar; `None` when the scalar does not fit its tag.
 pub(crate) fn node(dialect: ScalarDialect, tag: Tag, text: &str) -> Option<Node> {
     match tag {
         Tag::Text => return Some(Node::text(text)),
@@ -70,20 +70,21 @@ pub(crate) fn node(dialect: ScalarDialect, tag: Tag, text: &str) -> Option<Node>
         | (Tag::Bool, Node::Bool(_))
         | (Tag::Int | Tag::Float, Node::Number(_))
         | (Tag::Timestamp, Node::Text(_) | Node::Time(_)) => true,
-        // Another spelling of a number, or one that is none: left to who reads it.
+        // A spelling that JSON does not know, or no number at all: the reader of the document
+        // decides.
         (Tag::Int | Tag::Float, Node::Text(_)) => dialect == ScalarDialect::Core,
         _ => false,
     };
     fits.then_some(resolved)
 }
 
-/// Line breaks are allowed inside.
+/// Base64, with line breaks allowed inside.
 fn binary(text: &str) -> Option<Node> {
     let bytes = base64::decode_spaced(text.as_bytes())?;
     Some(Node::Text(SecretBytes::from(bytes)))
 }
 
-/// Whether an unquoted scalar says that nothing is there.
+/// Whether an unquoted scalar means `null`.
 pub(crate) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
@@ -109,7 +110,7 @@ fn kubernetes(text: &str, tag: Tag) -> Option<Node> {
     }
 }
 
-/// Nothing when SOPS would refuse the number.
+/// `None` when SOPS would refuse the number.
 fn go(text: &str, tag: Tag) -> Option<Node> {
     let node = match text {
         _ if is_null(text) => Node::Null,
@@ -135,7 +136,7 @@ fn go_number(text: &str, tag: Tag) -> Option<Node> {
     }
     let plain = text.replace('_', "");
     if let Some(integer) = integer(&plain) {
-        // SOPS has no way with numbers of 64 bits without a sign.
+        // SOPS cannot handle unsigned numbers of 64 bits.
         let fits = i64::try_from(integer).is_ok();
         return match tag {
             Tag::Float => Some(float(integer as f64)),

@@ -1,14 +1,13 @@
-//! What can be wrong with the text of a document, whatever it is written in: a place and a word,
-//! never a value.
+//! Problems in the text of a document, in any language: a place and a word, never a value.
 
 use crate::base::failure::{Class, Fault};
 
-/// Nesting that no honest document has, and that a few walks over the tree can still take on any
-/// stack.
+/// Most levels of nesting: no honest document has more, and recursive walks over such a tree fit
+/// any stack.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// Values of one file, lists and mappings among them. Each costs far more memory than its text;
-/// what anybody delivers has a few.
+/// Most values of one file, lists and mappings included. Each costs far more memory than its text;
+/// delivered files have only a few.
 pub(crate) const MOST_VALUES: usize = 128 * 1024;
 
 /// Why a text is not the document it should be.
@@ -17,7 +16,7 @@ pub enum SyntaxError {
     /// Not UTF-8.
     #[error("it is not UTF-8 text")]
     NotText,
-    /// Something else is expected at a place.
+    /// Another text is expected at a place.
     #[error("{language} is malformed at line {line} column {column}")]
     Malformed {
         /// YAML, JSON, …
@@ -33,19 +32,19 @@ pub enum SyntaxError {
         /// The name, escaped.
         key: String,
     },
-    /// A mapping's key is a list or a mapping, or (in SOPS) no text.
+    /// The key of a mapping is a list or a mapping, or (in SOPS) no text.
     #[error("a key at line {line} is not text")]
     Key {
         /// From 1.
         line: usize,
     },
-    /// A scalar is not what its tag says.
+    /// A scalar does not fit its tag.
     #[error("a value at line {line} is not what its tag says, or a number too large")]
     Scalar {
         /// From 1.
         line: usize,
     },
-    /// A merge key stands for something else than mappings.
+    /// The value of a merge key is no mapping and no list of mappings.
     #[error("a merge key `<<` at line {line} is not a mapping")]
     Merge {
         /// From 1.
@@ -59,10 +58,10 @@ pub enum SyntaxError {
         /// What is wrong with it.
         problem: LineProblem,
     },
-    /// Nested beyond reason.
+    /// Nested deeper than `MAX_DEPTH`.
     #[error("it is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// More values than anybody delivers.
+    /// More values than `MOST_VALUES`.
     #[error("it holds more than {MOST_VALUES} values")]
     TooMany,
     /// Aliases that unfold into far more than the file.
@@ -70,16 +69,16 @@ pub enum SyntaxError {
     Unfolds,
 }
 
-/// What is wrong with a line.
+/// The problem of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LineProblem {
-    /// No `=`.
+    /// The line has no `=`.
     #[error("has no `=`")]
     NoValue,
-    /// Not a variable's name.
+    /// The name is no variable's name.
     #[error("has no valid name before its `=`")]
     Name,
-    /// Stands twice.
+    /// The name stands twice.
     #[error("sets a name that was set before")]
     Duplicate,
     /// A quote is not closed.
@@ -97,7 +96,7 @@ pub enum LineProblem {
     /// A comment instead of a value.
     #[error("has a comment instead of a value, which docker compose takes for the value")]
     Comment,
-    /// A number of an octal escape.
+    /// An octal escape.
     #[error("has a `\\0`, which readers take differently")]
     Octal,
     /// A `$` that other readers would replace.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-/// A point in time in the offset in which it was written. A valid date; not necessarily in our era
-/// of leap seconds.
+/// A point in time with the offset in which it was written. The date is valid; leap seconds are
+/// refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Time {
     year: u16,
@@ -27,7 +27,7 @@ impl Time {
         (strict && two_digits).then_some(time)
     }
 
-    /// The forms that Go's YAML takes as a timestamp when they stand unquoted.
+    /// The forms that Go's YAML takes for a timestamp when they stand unquoted.
     pub(crate) fn yaml(text: &str) -> Option<Self> {
         if text.bytes().take_while(u8::is_ascii_digit).count() != 4 {
             return None;
@@ -62,7 +62,7 @@ impl Time {
         input.0.is_empty().then_some(time)
     }
 
-    /// RFC 3339 with as many digits of the second as there are: what a checksum covers.
+    /// RFC 3339 with all digits of the second, which a checksum covers.
     pub(crate) fn precise(&self) -> String {
         let mut text = self.local();
         if self.nanoseconds > 0 {
@@ -72,7 +72,7 @@ impl Time {
         text + &self.zone()
     }
 
-    /// RFC 3339 in whole seconds: what binds a checksum to its time.
+    /// RFC 3339 in whole seconds, which binds a checksum to its time.
     pub(crate) fn seconds(&self) -> String {
         self.local() + &self.zone()
     }
@@ -142,7 +142,7 @@ impl Input<'_> {
         })
     }
 
-    /// Digits after a point; what is finer than a nanosecond is dropped.
+    /// Digits after a point; digits finer than a nanosecond are dropped.
     fn fraction(&mut self) -> Option<u32> {
         let digits = match self.0 {
             [b'.' | b',', rest @ ..] => {

@@ -1,5 +1,5 @@
-//! The reader of YAML: events of `granit-parser` become a tree. Anchors and merge keys are
-//! unfolded, and bombs bounded, for every kind of tree alike.
+//! The reader of YAML: makes a tree of the events of `granit-parser`. It unfolds anchors and merge
+//! keys, and bounds bombs, for every kind of tree alike.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -14,10 +14,10 @@ pub(crate) mod write;
 
 pub(crate) use values::documents;
 
-/// Nodes that aliases may add to a file. Honest files share some settings; bombs double at each
-/// level.
+/// Most nodes that aliases may add to a file. Honest files share some settings; bombs double at
+/// each level.
 const MAX_UNFOLDED_NODES: usize = 50_000;
-/// Bytes of text that aliases may add.
+/// Most bytes of text that aliases may add.
 const MAX_UNFOLDED_BYTES: usize = 8 * 1024 * 1024;
 
 /// A line and a column, both from 1.
@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-/// What is made of a document.
+/// The kind of tree that is made of a document.
 pub(crate) trait Tree {
     type Node;
     type Error: From<YamlError>;
@@ -56,11 +56,11 @@ pub(crate) trait Tree {
         entries: Vec<Entry<Self::Node>>,
     ) -> Result<Vec<Entry<Self::Node>>, Self::Error>;
     fn map(&mut self, entries: Vec<Entry<Self::Node>>, at: Place) -> Self::Node;
-    /// A key as the value of its anchor.
+    /// The node of a key that has an anchor.
     fn named(&mut self, key: &str, at: Place) -> Self::Node;
-    /// What an alias in the place of a key stands for.
+    /// The text of an alias that stands as a key.
     fn text_of(node: &Self::Node) -> Option<Cow<'_, str>>;
-    /// What a merge key brings, from this place.
+    /// Takes a node apart for a merge key at this place.
     fn open(node: Self::Node, at: Place) -> Opened<Self::Node>;
     fn copy(node: &Self::Node) -> Self::Node;
     fn weigh(node: &Self::Node) -> Weight;
@@ -72,11 +72,11 @@ pub(crate) struct Scalar<'a> {
     pub(crate) text: Cow<'a, str>,
     pub(crate) style: ScalarStyle,
     pub(crate) tag: Option<&'a granit_parser::Tag>,
-    /// Its lines in the file, where they may hold what ends a line for Go alone.
+    /// The lines of the file that hold it, if they may hold a separator of lines of Go.
     source: Option<&'a str>,
 }
 
-/// What stands before a `:`.
+/// The key of a mapping.
 pub(crate) enum Key {
     Name(String),
     /// `<<`
@@ -99,7 +99,7 @@ pub(crate) enum Opened<N> {
     Map(Vec<Entry<N>>),
 }
 
-/// How much a node is.
+/// The size of a node.
 #[derive(Clone, Copy)]
 pub(crate) struct Weight {
     nodes: usize,
@@ -123,7 +123,7 @@ impl Weight {
         }
     }
 
-    /// A list or mapping of these.
+    /// The size of a list or mapping of these.
     pub(crate) fn around(inner: impl Iterator<Item = Self>) -> Self {
         inner.fold(Self::scalar(0), |all, one| Self {
             nodes: all.nodes + one.nodes,
@@ -142,16 +142,16 @@ pub(crate) struct YamlError {
 
 #[derive(Debug)]
 pub(crate) enum What {
-    /// The parser stopped. Before this character all was well.
+    /// The parser stopped. The text is well formed up to this character.
     Malformed {
         error: Box<ScanError>,
         well_until: usize,
     },
-    /// A key is a list or a mapping, or none that the dialect knows.
+    /// A key is a list or a mapping, or a type that the dialect does not allow.
     Key,
-    /// A scalar is not what its tag says.
+    /// A scalar does not fit its tag.
     Scalar,
-    /// A merge key stands for something else than mappings.
+    /// The value of a merge key is no mapping and no list of mappings.
     Merge,
     /// An alias stands inside the node that it names.
     InsideItself,
@@ -229,21 +229,21 @@ pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T:
             Event::MappingStart(_, anchor, _) => builder.begin(anchor, at, Content::map())?,
             Event::SequenceEnd | Event::MappingEnd => builder.end()?,
             Event::Alias(anchor) => builder.alias(anchor, at)?,
-            // What stands around nodes, and what our options leave out.
+            // Events around nodes, and events that our options leave out.
             _ => {}
         }
     }
     Ok(builder.documents)
 }
 
-/// How an event is written, from the start of its first line on.
+/// The text of an event, from the start of its first line on.
 fn source(text: &str, span: granit_parser::Span) -> Option<&str> {
     let range = span.byte_range()?;
     let line = text.get(..range.start)?.rfind('\n').map_or(0, |at| at + 1);
     text.get(line..range.end)
 }
 
-/// A list or mapping that is not at its end.
+/// A list or mapping whose end is not reached yet.
 struct Open<N> {
     /// The anchor that names it, or 0.
     anchor: usize,
@@ -255,7 +255,7 @@ enum Content<N> {
     List(Vec<N>),
     Map {
         entries: Vec<Entry<N>>,
-        /// What `<<` brings, applied after the mapping's own keys.
+        /// The values of `<<`, applied after the mapping's own keys.
         merged: Vec<(N, Place)>,
         /// The key that waits for its value.
         key: Option<(Key, Place)>,
@@ -286,7 +286,7 @@ struct Builder<'t, T: Tree> {
 }
 
 impl<T: Tree> Builder<'_, T> {
-    /// The place of the key that is awaited, in a mapping between its entries.
+    /// The slot for the next key, where a mapping is between two entries.
     fn awaited(&mut self) -> Option<&mut Option<(Key, Place)>> {
         match self.open.last_mut().map(|open| &mut open.content) {
             Some(Content::Map { key, .. }) if key.is_none() => Some(key),
@@ -356,7 +356,7 @@ impl<T: Tree> Builder<'_, T> {
         self.place(node, anchor, at)
     }
 
-    /// A finished node goes where it belongs.
+    /// Puts a finished node into the list or mapping around it.
     fn place(&mut self, node: T::Node, anchor: usize, at: Place) -> Result<(), T::Error> {
         if anchor != 0 {
             self.unfold(&node, 0, at)?;
@@ -405,7 +405,7 @@ impl<T: Tree> Builder<'_, T> {
         self.place(node, 0, at)
     }
 
-    /// Adds a copy's size to what aliases unfolded into.
+    /// Adds the size of a copy to the sum of all unfolded aliases.
     fn unfold(&mut self, node: &T::Node, depth: usize, at: Place) -> Result<(), T::Error> {
         let weight = T::weigh(node);
         if depth + weight.depth > MAX_DEPTH {
@@ -421,7 +421,7 @@ impl<T: Tree> Builder<'_, T> {
     }
 }
 
-/// Keys that the mapping has not itself; of several sources the first wins.
+/// Adds the keys that the mapping lacks; of several sources the first wins.
 fn merge<T: Tree>(
     entries: &mut Vec<Entry<T::Node>>,
     own: &mut HashSet<String>,

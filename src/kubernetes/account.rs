@@ -1,7 +1,7 @@
 //! A ServiceAccount's `imagePullSecrets`.
 //!
-//! The server treats this list as one value (`listType=atomic`): an apply, and a merge patch too,
-//! would replace what others put there. So it is a JSON Patch that appends one name, on exactly the
+//! The server treats this list as one value (`listType=atomic`): an apply or a merge patch would
+//! replace the names of others. So we send a JSON Patch that appends one name, on exactly the
 //! version that was read.
 
 use serde::Deserialize;

@@ -1,8 +1,8 @@
 //! One call to the API server: built by hand, tried again where that can help, never beyond the
 //! deadline.
 //!
-//! A write that is tried again is safe: each carries the version of the object it was decided on,
-//! so a first try that did arrive makes the second one fail with a conflict, and the caller looks
+//! It is safe to try a write again: each write carries the version of the object that it was
+//! decided on. If the first try did arrive, the second fails with a conflict, and the caller looks
 //! again.
 
 use std::fmt;
@@ -23,28 +23,28 @@ use crate::base::counters;
 use crate::base::material::SecretBytes;
 use crate::process::time_limit::retry;
 
-/// One try. A healthy server answers in milliseconds; a webhook may take up to 30 s, and then it is
-/// tried again.
+/// Longest time for one try. A healthy server answers in milliseconds; a webhook may take up to 30
+/// s, and then the call is tried again.
 const ONE_TRY: Duration = Duration::from_secs(30);
 
 /// An object is at most 1.5 MiB in the store; base64 and managed fields make it larger on the wire.
 pub(super) const LONGEST_ANSWER: usize = 4 << 20;
 
-/// Open to everyone who is logged in.
+/// Everyone who is logged in may ask here.
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
-/// What is to be done with an object.
+/// What to do with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Read it.
     Get,
-    /// Read its names and marks, and nothing of what it holds.
+    /// Read its metadata, and nothing else.
     GetMetadata,
     /// Read all with a label.
     List,
-    /// Read names and marks of all, and nothing of what they hold.
+    /// Read the metadata of all, and nothing else.
     ListMetadata,
-    /// Follow the same.
+    /// Follow changes of the same metadata.
     Watch,
     /// Change or, by an apply, make it.
     Patch,
@@ -69,7 +69,7 @@ impl fmt::Display for Verb {
     }
 }
 
-/// What a call sends.
+/// The body of a request.
 pub(crate) struct Body {
     content_type: &'static str,
     bytes: Bytes,
@@ -123,11 +123,11 @@ pub(crate) struct ApiCall<'a> {
     pub(crate) verb: Verb,
     /// With what.
     pub(crate) subject: Subject,
-    /// Without the question mark.
+    /// The query, without the question mark.
     pub(crate) query: String,
-    /// What is sent.
+    /// The body.
     pub(crate) body: Body,
-    /// What no message may repeat.
+    /// Values that no message may repeat.
     pub(crate) values: Vec<&'a SecretBytes>,
 }
 
@@ -170,7 +170,7 @@ impl<'a> ApiCall<'a> {
         let (of_all, is_list) = match self.verb {
             Verb::ListMetadata | Verb::Watch => (namespace.is_empty(), true),
             Verb::List => (false, true),
-            // What it asks about stands in its body.
+            // The object that it asks about stands in its body.
             Verb::Review => (true, true),
             Verb::Get | Verb::GetMetadata | Verb::Patch | Verb::Delete => (false, false),
         };
@@ -203,7 +203,7 @@ impl<'a> ApiCall<'a> {
 }
 
 impl Verb {
-    /// As a metric calls it, and RBAC: an apply is a `patch`, also where it creates, which its code
+    /// The verb in metrics and RBAC: an apply is a `patch` even where it creates, which the code
     /// 201 shows.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -216,7 +216,7 @@ impl Verb {
         }
     }
 
-    /// What is to be answered: where it is metadata, no values leave the server.
+    /// The form of the answer: where it is metadata, no values leave the server.
     fn accepts(self, kind: ObjectKind) -> &'static str {
         match self {
             Self::ListMetadata => {
@@ -251,7 +251,7 @@ fn request(
 }
 
 impl Kubernetes {
-    /// Makes a call, again and again where that can help, and gives the body of the answer.
+    /// Makes a call, with more tries where they can help, and returns the body of the answer.
     pub(crate) async fn call(&self, call: &ApiCall<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
         let deadline = self.time_limit.deadline();
         let mut tries = 0;
@@ -273,7 +273,7 @@ impl Kubernetes {
                 return Err(error);
             };
             let pause = retry::pause(tries, wait);
-            // What the deadline cut off says less than what failed before it.
+            // A failure that the deadline cut off says less than the failure before it.
             let cut_off = Instant::now() >= deadline;
             let why = last.take().filter(|_| cut_off).unwrap_or(why);
             if Instant::now() + pause >= deadline {
@@ -285,8 +285,8 @@ impl Kubernetes {
                     tries,
                 });
             }
-            // Who stays tells of a failure once for all its tries, and of one that passed not at
-            // all.
+            // A process that stays reports a failure once for all its tries, and a failure that
+            // passed not at all.
             if tries.is_power_of_two() && !self.time_limit.stays() {
                 let wait_ms = pause.as_millis();
                 tracing::warn!(%verb, object = %subject, tries, wait_ms, why, "kubernetes did not \
@@ -297,7 +297,7 @@ impl Kubernetes {
         }
     }
 
-    /// Whether it would write and may not.
+    /// Whether the call would write while the fence is closed.
     fn is_fenced(&self, verb: Verb) -> bool {
         match verb {
             Verb::Patch | Verb::Delete => self.fence.as_ref().is_some_and(|fence| !fence.is_open()),
@@ -316,7 +316,7 @@ impl Kubernetes {
         deadline: Instant,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let request = call.request()?;
-        // Closed by nobody; without a turn, it would only be one more at once.
+        // Nobody closes the semaphore; without a permit, the call would only be one more at once.
         let _turn = self.turns.acquire().await;
         if self.is_fenced(call.verb) {
             return Err(Error::Fenced(call.subject.clone()));
@@ -361,7 +361,7 @@ pub(super) fn asked_wait(answer: &Response<kube::client::Body>) -> Option<Durati
     retry::retry_after(value, jiff::Timestamp::now())
 }
 
-/// No request is sent without credentials; all else that keeps it from being sent may pass.
+/// Without credentials no request can be sent; any other reason for not sending may pass.
 pub(super) fn sending(call: &ApiCall<'_>, server: &str, error: kube::Error) -> Error {
     if let kube::Error::Auth(error) = &error {
         return Error::Credentials(super::connect::credentials(error));
@@ -383,7 +383,7 @@ pub(super) fn sending(call: &ApiCall<'_>, server: &str, error: kube::Error) -> E
     }
 }
 
-/// The last cause says it all; those above only name the layers of the client.
+/// The last cause says everything; the causes above it only name the layers of the client.
 pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

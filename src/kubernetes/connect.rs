@@ -33,9 +33,8 @@ const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// After so long without a word, then so often and so many times, the kernel asks whether the other
-/// machine is still there: one that vanished is noticed within a minute, and what forwards
-/// connections in between does not forget them.
+/// Keepalive of connections: idle time, then interval and number of probes. A machine that vanished
+/// is noticed within a minute, and routers in between do not forget the connection.
 const PROBES: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// The least time for finding out where the cluster is and who we are.
@@ -62,7 +61,7 @@ pub async fn connect_with(
     Ok(open(surroundings, time_limit.into()).await?)
 }
 
-/// What tells where the cluster is. Read once, so that the search itself can be tested.
+/// The surroundings that tell where the cluster is. Read once, so that the search can be tested.
 pub(super) struct Surroundings {
     /// `KUBECONFIG`, split; empty when it is not set.
     pub(super) kubeconfig: Vec<PathBuf>,
@@ -97,8 +96,8 @@ impl Surroundings {
     }
 }
 
-/// Everything of the client that may block: files are read and, if a kubeconfig says so, a program
-/// is run.
+/// The parts of the client whose preparation may block: files are read and, if a kubeconfig says
+/// so, a program is run.
 struct Parts {
     namespace: String,
     server: String,
@@ -112,18 +111,17 @@ pub(super) async fn open(
     surroundings: Surroundings,
     time_limit: TimeLimit,
 ) -> Result<Kubernetes, Error> {
-    // Who comes second finds a provider installed, which is just as good.
+    // If another caller was faster, its provider is installed, which is just as good.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let (send, parts) = oneshot::channel();
-    // A thread that nobody waits for: a credential program that hangs must not hold us beyond the
+    // Nobody waits for this thread: a credential program that hangs must not hold us beyond the
     // deadline.
     let work = move || drop(send.send(find(&surroundings).and_then(|config| prepare(&config))));
     let thread = std::thread::Builder::new()
         .name("kubeconfig".into())
         .spawn(work);
     thread.map_err(|error| Error::Credentials(error.to_string()))?;
-    // Work on this machine: it gets its time even where others used up all that was given for
-    // waiting.
+    // This work is local: it gets its time even where other steps used up all the time for waiting.
     let end = time_limit.deadline().max(Instant::now() + LOCAL);
     let parts = match timeout_at(end, parts).await {
         Ok(Ok(parts)) => parts?,
@@ -194,8 +192,8 @@ fn in_pod(
     };
     let mut config = Config::new(url);
     config.default_namespace = namespace;
-    // The file is read by the verifier, which also notices when it changes; an empty list keeps the
-    // system's roots unread.
+    // The verifier reads the file, and notices when it changes; an empty list keeps the system's
+    // roots unread.
     config.root_cert = Some(Vec::new());
     config.root_cert_file = Some(pod.join("ca.crt"));
     config.auth_info.token_file = Some(pod.join("token").display().to_string());
@@ -231,7 +229,7 @@ fn prepare(config: &Config) -> Result<Parts, Error> {
     })
 }
 
-/// Where a server is, without the user and password that its address may hold.
+/// The address of a server, without the user and password that it may hold.
 fn named(address: &http::Uri) -> String {
     let scheme = address.scheme_str().unwrap_or_default();
     let host = address.host().unwrap_or_default();
@@ -269,8 +267,8 @@ fn assemble(parts: Parts, time_limit: TimeLimit) -> Kubernetes {
     }
 }
 
-/// A credential program's output may hold the credential, and its command line as the library tells
-/// it holds environment variables, so only how it ended is told.
+/// The output of a credential program may hold the credential, and its command line, as the library
+/// reports it, holds environment variables. So only the way it ended is told.
 pub(super) fn credentials(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { out, .. } => {

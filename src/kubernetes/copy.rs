@@ -79,7 +79,7 @@ impl Whole {
         }
     }
 
-    /// Labels and annotations. Read only when they are needed: one of them may hold a whole object.
+    /// Labels and annotations. Parsed only when needed: one of them may hold a whole object.
     pub(crate) fn words(&self) -> [BTreeMap<String, String>; 2] {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -131,7 +131,7 @@ impl From<place::CopiedKind> for ObjectKind {
 }
 
 impl Kubernetes {
-    /// Reads an object; nothing when it is definitely not there.
+    /// Reads an object; `None` when it is definitely absent.
     pub(crate) async fn whole(
         &self,
         kind: place::CopiedKind,
@@ -145,15 +145,15 @@ impl Kubernetes {
         }
     }
 
-    /// Writes a copy and gives what was stored.
+    /// Writes a copy and returns the stored object.
     pub(crate) async fn send(&self, put: &Put<'_>) -> Result<Whole, Error> {
         let call = put.call();
         let answer = self.call(&call).await?;
         read(&call, put.kind, answer)
     }
 
-    /// Removes keys that do not belong, and other writers' names from those that do: after this, a
-    /// stranger at the data shows.
+    /// Removes keys that do not belong, and other managers' names from keys that do: from then on,
+    /// a foreign manager of the data is noticed.
     pub(crate) async fn clear(
         &self,
         kind: place::CopiedKind,

@@ -1,5 +1,4 @@
-//! What can go wrong with a cluster, named by object, verb and next move. No variant carries a
-//! value.
+//! Errors of a cluster, named by object, verb and next move. No variant carries a value.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use super::subject::{FieldOwners, ObjectKind, Subject};
 use crate::base::failure::{Class, Failure, Fault};
 use crate::reflect::signature::MarkKeyError;
 
-/// Why a cluster was not found, or did not do what it was asked.
+/// Why we did not find a cluster, or why it did not do what we asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither a pod nor a kubeconfig.
@@ -16,7 +15,7 @@ pub enum Error {
     /// A kubeconfig that cannot be used.
     #[error("kubeconfig {file}: {why}")]
     Kubeconfig {
-        /// Which.
+        /// The file.
         file: String,
         /// What is wrong with it.
         why: String,
@@ -24,49 +23,49 @@ pub enum Error {
     /// There was no descriptor or no memory left to read where the cluster is.
     #[error("{file} cannot be read now: {why}")]
     Exhausted {
-        /// Which file.
+        /// The file.
         file: String,
-        /// What the system said.
+        /// The error of the system.
         why: String,
     },
-    /// Our credentials could not be had.
+    /// We could not get our credentials.
     #[error("no credentials for the Kubernetes API: {0}")]
     Credentials(String),
-    /// They took too long.
+    /// Getting our credentials took too long.
     #[error(
         "no credentials for the Kubernetes API: reading them, or the program that gives them, did \
          not end in time"
     )]
     LateCredentials,
-    /// They were not accepted.
+    /// The server did not accept our credentials.
     #[error("{verb} {subject}: the API server does not know our credentials (401)")]
     Unauthenticated {
-        /// What was asked for.
+        /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
     },
     /// RBAC refuses.
     #[error("{user} may not {verb} {subject}")]
     Forbidden {
-        /// What was asked for.
+        /// The object.
         subject: Subject,
         /// As RBAC calls it: creating by an apply needs `create` although the request is a PATCH.
         verb: String,
-        /// As whom, as far as the server says.
+        /// The user, as far as the server tells.
         user: String,
     },
     /// A definitive 404.
     #[error("{0} does not exist")]
     Absent(Subject),
-    /// The ServiceAccount that is to pull with a Secret. No source, so not an absence that may be
-    /// forgiven.
+    /// The ServiceAccount that should pull with a Secret is absent. It is no source, so this
+    /// absence is never forgiven.
     #[error("{0}, which is to pull with a secret, does not exist")]
     NoAccount(Subject),
     /// The namespace of a target does not exist.
     #[error("{0} cannot be made: its namespace does not exist")]
     NoNamespace(Subject),
-    /// The namespace of a target is on its way out.
+    /// The namespace of a target is being deleted.
     #[error("{0} cannot be made: its namespace is being deleted")]
     NamespaceEnding(Subject),
     /// Other field managers own what we would change.
@@ -74,13 +73,13 @@ pub enum Error {
     Owned {
         /// The object.
         subject: Subject,
-        /// Who owns what.
+        /// The fields and their owners.
         claims: FieldOwners,
     },
     /// Somebody else wrote between our look and our write. Callers look again.
     #[error("{0} was changed by someone else at the same moment")]
     Raced(Subject),
-    /// This replica does not hold the Lease any more.
+    /// This replica no longer holds the Lease.
     #[error("{0} is not written: another replica may lead by now")]
     Fenced(Subject),
     /// The server, a webhook or a policy says no.
@@ -88,21 +87,21 @@ pub enum Error {
     Rejected {
         /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
         /// Its words, without values.
         why: String,
     },
-    /// No answer, or one that says: later.
+    /// No answer, or an answer that asks to try later.
     #[error("{verb} {subject}: {why}{}", tried(*.tries))]
     Unavailable {
         /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
         /// What happened.
         why: String,
-        /// What the server wants us to wait.
+        /// How long the server asks us to wait.
         wait: Option<Duration>,
         /// How often it was tried.
         tries: u32,
@@ -112,7 +111,7 @@ pub enum Error {
     Strange {
         /// The object.
         subject: Subject,
-        /// What was to be done.
+        /// The verb.
         verb: String,
         /// What was odd.
         why: String,
@@ -122,10 +121,10 @@ pub enum Error {
     BeingDeleted {
         /// The object.
         subject: Subject,
-        /// What must be done first, by others.
+        /// Finalizers of others, which must be removed first.
         finalizers: Vec<String>,
     },
-    /// A Secret that is to hold keys of the marks, and does not.
+    /// A Secret that should hold keys of the marks, but does not.
     #[error("{subject} cannot hold the keys of the marks: {why}")]
     UnfitKeys {
         /// The Secret.
@@ -136,18 +135,18 @@ pub enum Error {
     /// A namespace or name that would lead elsewhere in a path.
     #[error("not a name of a Kubernetes object: {0:?}")]
     BadName(String),
-    /// What was stored is not what was sent.
+    /// The stored object differs from the one that was sent.
     #[error("{subject}: the cluster stored something else than was sent, in {}", .what.join(", "))]
     Altered {
         /// The object.
         subject: Subject,
-        /// Keys and fields.
+        /// The keys and fields that differ.
         what: Vec<String>,
     },
-    /// A signal came while it was to be made again, and it stands.
+    /// A signal came while the object was being made again; the old object exists.
     #[error("{0} was not made again: stopped by a signal")]
     Stopped(Subject),
-    /// It was deleted and could not be made again.
+    /// The object was deleted and could not be made again.
     #[error(
         "{subject} was deleted to be made again, which failed; {}",
         if *.restored { "it was put back as it was" } else { "it could not be put back" }
@@ -155,7 +154,7 @@ pub enum Error {
     NotRecreated {
         /// The object.
         subject: Subject,
-        /// Whether it is as before.
+        /// Whether the old object was put back.
         restored: bool,
         /// Why.
         #[source]
@@ -312,7 +311,7 @@ impl Fault for Error {
 }
 
 impl Error {
-    /// The failure of somebody who only reads: `get` is all that is missing.
+    /// The failure of a caller that only reads: the hint asks for `get` alone.
     pub fn of_reading(self) -> Failure {
         let hint = if let Self::Forbidden { subject, verb, .. } = &self
             && *verb == "get"
@@ -327,8 +326,8 @@ impl Error {
     }
 }
 
-/// The rule that is missing, ready to be pasted below `rules:`. It names all verbs of the use, so
-/// that one reading is enough.
+/// The missing rule, ready to be pasted below `rules:`. It names all verbs that this use needs, so
+/// that one change of the Role is enough.
 fn rule(subject: &Subject, verb: &str) -> String {
     let (role, place) = role(subject);
     if subject.kind == ObjectKind::MarkedSecrets {
@@ -350,7 +349,7 @@ fn rule(subject: &Subject, verb: &str) -> String {
         verbs.push(verb);
     }
     if subject.at.name.is_empty() {
-        // Nothing that has no name can be granted by name.
+        // A right on an object without a name cannot be granted by name.
         return format!(
             "add `{verb}`: a {role}{place} needs {{apiGroups: [\"{}\"], resources: [{}], verbs: \
              [list, watch]}}",
@@ -373,7 +372,7 @@ fn granted(subject: &Subject, verb: &str, verbs: &[&str]) -> String {
     )
 }
 
-/// What grants a right on all of a namespace, or of all namespaces.
+/// The kind of role that grants a right on all of a namespace, or of all namespaces.
 fn role(subject: &Subject) -> (&'static str, String) {
     match subject.at.namespace.as_str() {
         "" => ("ClusterRole", String::new()),

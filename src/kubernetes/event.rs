@@ -1,5 +1,5 @@
-//! An Event: what people are told at an object, with `kubectl get events`. One per object and
-//! topic; it counts.
+//! Events: messages for people at an object, shown by `kubectl get events`. One Event per object
+//! and topic, with a count.
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ use crate::base::artifact::ObjectName;
 use crate::base::failure::Class;
 use crate::base::plain;
 
-/// Something to tell.
+/// A message for people.
 pub(crate) struct Notice<'a> {
     /// Group and version of the object, as in its manifest.
     pub(crate) version: &'a str,
@@ -20,33 +20,33 @@ pub(crate) struct Notice<'a> {
     pub(crate) kind: &'a str,
     /// The object.
     pub(crate) at: ObjectName,
-    /// Which of its namesakes, where it is known.
+    /// Its uid, where it is known: other objects may have had the same name.
     pub(crate) uid: Option<&'a str>,
-    /// What tells this Event from others of the same object, as a part of its name.
+    /// A part of the Event's name that tells it from others of the same object.
     pub(crate) topic: &'a str,
-    /// Nothing to worry about.
+    /// Whether there is nothing to worry about.
     pub(crate) normal: bool,
-    /// One word.
+    /// The reason, in one word.
     pub(crate) reason: &'a str,
     /// What happened; never a value.
     pub(crate) message: &'a str,
-    /// How often it was told.
+    /// How often it happened.
     pub(crate) count: u64,
-    /// When it was told first.
+    /// When it happened first.
     pub(crate) since: &'a str,
 }
 
-/// The reason of an Event that tells of a failure: one word that begins with a capital letter.
+/// The reason of an Event about a failure: one word that begins with a capital letter.
 pub(crate) fn reason_of(class: Class) -> String {
     let mut chars = class.word().chars();
     let first = chars.next().map(|c| c.to_ascii_uppercase());
     first.into_iter().chain(chars).collect()
 }
 
-/// The API server's limit is 1024.
+/// Longest message; the API server's limit is 1024.
 const LONGEST: usize = 1000;
 
-/// Of an object's name in the name of its Event, which may have 253 characters in all.
+/// Longest part of an object's name in the name of its Event, which may have 253 characters in all.
 const LONGEST_NAME: usize = 160;
 
 impl Notice<'_> {
@@ -58,7 +58,7 @@ impl Notice<'_> {
 }
 
 impl Kubernetes {
-    /// Tells it, or tells it again.
+    /// Writes the Event, or writes it again with a new count.
     pub(crate) async fn tell(&self, notice: &Notice<'_>) -> Result<(), Error> {
         let now = format!("{:.0}", jiff::Timestamp::now());
         let message = plain::line(notice.message);

@@ -34,7 +34,7 @@ const LABELS: &[&str] = &["f:metadata", "f:labels"];
 const ANNOTATIONS: &[&str] = &["f:metadata", "f:annotations"];
 
 impl Managed {
-    /// What we applied last.
+    /// The fields that we applied last.
     pub(crate) fn applied(&self) -> SecretFields {
         let ours = self.0.iter().find(|entry| {
             text(entry, "manager") == MANAGER
@@ -51,10 +51,10 @@ impl Managed {
         }
     }
 
-    /// The entries after an adoption, or nothing when no entry changes: who once wrote these fields
-    /// with a plain update, by `kubectl create` for one, owns them no more. Without that, equal
-    /// values would be owned by both, and the first rotation would fail. Managers that apply are
-    /// left alone: they are alive and would take the fields back.
+    /// The entries after an adoption; `None` when no entry changes. A manager that once wrote these
+    /// fields with a plain update, such as `kubectl create`, no longer owns them: otherwise both
+    /// would own equal values, and the first rotation would fail. Managers that apply are left
+    /// alone: they are active and would take the fields back.
     pub(crate) fn without(&self, taken: &SecretFields) -> Option<Value> {
         let mut entries = self.0.clone();
         for entry in entries
@@ -82,7 +82,7 @@ impl Managed {
                 .is_some_and(|fields| *fields != json!({}))
         });
         if entries.is_empty() {
-            // On an object that nobody manages, the first apply meets an invented manager who owns
+            // On an object without managers, the first apply meets an invented manager that owns
             // everything.
             return Some(json!([{
                 "manager": MANAGER, "operation": "Update", "apiVersion": "v1",
@@ -112,7 +112,7 @@ fn keys(entry: &Map<String, Value>, path: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Removes keys below a path, and the path itself when nothing is left of it.
+/// Removes keys below a path, and the path itself when it is empty then.
 fn remove(fields: &mut Value, path: &[&str], keys: &BTreeSet<String>) {
     let Some(fields) = fields.as_object_mut() else {
         return;

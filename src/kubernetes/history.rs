@@ -1,5 +1,5 @@
-//! The journal of a delivery, as an annotation of its Secret. It has a field manager of its own, so
-//! that an apply of the Secret leaves it alone.
+//! The journal of a delivery, as an annotation of its Secret. It has a separate field manager, so
+//! that an apply of the Secret does not change it.
 
 use serde_json::json;
 
@@ -12,8 +12,7 @@ use crate::base::artifact::{HISTORY, ObjectName};
 use crate::base::observed::Basis;
 
 impl Kubernetes {
-    /// The Secret as it was seen, and the journal on it where there is one; nothing when there is
-    /// no Secret.
+    /// The Secret as it was seen, with its journal if it has one; `None` when there is no Secret.
     pub(crate) async fn journal(
         &self,
         at: &ObjectName,

@@ -11,8 +11,8 @@ use crate::base::address::is_loopback;
 use crate::base::failure::{Class, class_of_reading};
 use crate::base::material::SECRET_VARIABLES;
 
-/// The connection that some files, merged in order, tell of. Files of a list that do not exist are
-/// passed over, as everywhere; that none exists is an error, because then the list itself is wrong.
+/// The connection that some files describe, merged in order. Missing files of a list are skipped,
+/// as in other clients. If all are missing, that is an error: the list itself is wrong.
 pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
     let shown: Vec<String> = files
         .iter()
@@ -39,8 +39,8 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
         });
     }
     let merged = merged.ok_or_else(|| wrong("it does not exist".into()))?;
-    // Of the current context only; `Config` itself would also take `HTTPS_PROXY`, which we do not
-    // follow unasked.
+    // The proxy of the current context only: `Config` itself would also take `HTTPS_PROXY`, which
+    // we do not use unasked.
     let has_proxy = has_proxy(&merged);
     let mut config = Config::try_from(merged).map_err(|error| failed(&error))?;
     keep_secrets(&mut config.auth_info);
@@ -64,8 +64,8 @@ pub(super) fn load(files: &[PathBuf]) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// The program that gives credentials is none of ours: it gets its own environment, and what the
-/// kubeconfig itself sets, but no secret of ours.
+/// The program that gives credentials is not ours: it gets its usual environment and the variables
+/// of the kubeconfig, but none of our secrets.
 fn keep_secrets(user: &mut AuthInfo) {
     if let Some(program) = &mut user.exec {
         let set: Vec<&String> = program.env.iter().flatten().filter_map(name_of).collect();
@@ -97,7 +97,7 @@ fn has_proxy(merged: &Kubeconfig) -> bool {
     proxy.is_some_and(|url| !url.is_empty())
 }
 
-/// What the system said, where it had nothing left to read a file with.
+/// The system's message, where it had nothing left to read a file with.
 fn exhausted(error: &KubeconfigError) -> Option<String> {
     let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
         error.source()

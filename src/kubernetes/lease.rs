@@ -1,5 +1,5 @@
-//! A Lease: who of several replicas works, and a fence that keeps one that was paused from writing
-//! after it lost it.
+//! A Lease decides which of several replicas works; a fence keeps a replica that was paused from
+//! writing after it lost the Lease.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -22,12 +22,12 @@ use crate::base::lock::locked;
 pub(crate) struct Fence(Arc<Mutex<Option<Instant>>>);
 
 impl Fence {
-    /// It may until then; with nothing, it may not.
+    /// Allows writes until this time; `None` forbids them.
     pub(crate) fn set(&self, until: Option<Instant>) {
         *locked(&self.0) = until;
     }
 
-    /// Whether it may now.
+    /// Whether writes are allowed now.
     pub(crate) fn is_open(&self) -> bool {
         let until = *locked(&self.0);
         until.is_some_and(|until| Instant::now() < until)
@@ -60,24 +60,24 @@ struct Spec {
     renew_time: Option<String>,
 }
 
-/// What is claimed.
+/// A claim of a Lease.
 pub(crate) struct LeaseClaim<'a> {
     /// The Lease.
     pub(crate) at: &'a ObjectName,
-    /// Who claims it; nobody gives it back.
+    /// Who claims it; an empty name gives the Lease back.
     pub(crate) holder: &'a str,
-    /// How long others wait for the next sign of us.
+    /// How long others wait for our next renewal.
     pub(crate) seconds: u64,
 }
 
 impl StoredLease {
-    /// Who holds it; nobody when it was given back.
+    /// The holder; `None` when the Lease was given back.
     pub(crate) fn holder(&self) -> Option<&str> {
         let holder = self.spec.holder_identity.as_deref();
         holder.filter(|holder| !holder.is_empty())
     }
 
-    /// It changes with every sign of the holder.
+    /// Its `resourceVersion`, which changes with every renewal.
     pub(crate) fn version(&self) -> &str {
         &self.metadata.resource_version
     }
@@ -109,7 +109,7 @@ impl StoredLease {
 }
 
 impl Kubernetes {
-    /// Reads a Lease; nothing when it is not there.
+    /// Reads a Lease; `None` when it is absent.
     pub(crate) async fn lease(&self, at: &ObjectName) -> Result<Option<StoredLease>, Error> {
         let call = ApiCall::get(ObjectKind::Lease, at);
         match self.call(&call).await {
@@ -119,7 +119,7 @@ impl Kubernetes {
         }
     }
 
-    /// Claims a Lease that stands as `seen`, or that does not exist; anything else is a race that
+    /// Claims a Lease that is still as `seen`, or that does not exist; anything else is a race that
     /// somebody else won.
     pub(crate) async fn claim(
         &self,
@@ -169,7 +169,7 @@ impl Kubernetes {
         self.call(&call).await.map(drop)
     }
 
-    /// Takes an annotation away, if it still says the same.
+    /// Removes an annotation, if its value is still the same.
     pub(crate) async fn take_note(
         &self,
         at: &ObjectName,

@@ -26,7 +26,7 @@ const PAGE: usize = 250;
 #[serde(bound = "T: DeserializeOwned")]
 pub(crate) struct Page<T> {
     metadata: Continued,
-    /// The server writes null where there is none.
+    /// `null` where there are none.
     #[serde(default = "Option::default")]
     items: Option<Vec<Item<T>>>,
 }
@@ -54,8 +54,8 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// From the first page on; without a namespace, of all of them.
-    /// With a name, of that object alone.
+    /// Begins at the first page. Without a namespace: all namespaces. With a name: that object
+    /// alone.
     pub(crate) fn of(kind: ObjectKind, namespace: Option<&str>, only: Option<&str>) -> Self {
         Self {
             at: ObjectName {
@@ -75,7 +75,7 @@ impl Pages {
         &self.version
     }
 
-    /// The next page; nothing after the last.
+    /// The next page; `None` after the last.
     pub(crate) async fn next<T: DeserializeOwned>(
         &mut self,
         cluster: &Kubernetes,
@@ -114,7 +114,7 @@ impl Pages {
     }
 }
 
-/// A right that is granted by name is enough for this.
+/// Selects one object by name, so that a right that is granted by name is enough.
 fn selecting(only: Option<&str>) -> String {
     only.map(|name| format!("&fieldSelector=metadata.name%3D{}", percent::encode(name)))
         .unwrap_or_default()
@@ -124,14 +124,14 @@ fn strange(call: &ApiCall<'_>) -> Error {
     call.strange("it is not a list")
 }
 
-/// One thing that happened.
+/// One change.
 #[derive(Debug)]
 pub(crate) enum ObjectChange<T> {
     /// Made or changed.
     Is(T),
     /// Gone.
     Gone(T),
-    /// Nothing, up to this version.
+    /// No change, up to this version.
     Bookmark(T),
     /// The server cannot go on from where we are.
     Lost(u16),
@@ -159,7 +159,7 @@ pub(crate) struct Watch {
     subject: super::Subject,
 }
 
-/// The server ends a watch by itself after this time, so that connections move to where there is
+/// Time after which the server itself ends a watch, so that connections move to where there is
 /// room.
 const WATCH: Duration = Duration::from_secs(600);
 
@@ -217,8 +217,8 @@ impl Kubernetes {
 }
 
 impl Watch {
-    /// The next change; nothing when the server ended the watch in good order. Silence for too long
-    /// is a dead connection: a server that lives sends a bookmark about every minute.
+    /// The next change; `None` when the server ended the watch in good order. Silence for too long
+    /// means a dead connection: a live server sends a bookmark about every minute.
     pub(crate) async fn next<T: DeserializeOwned>(
         &mut self,
         silence: Duration,

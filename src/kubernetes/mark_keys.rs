@@ -1,8 +1,8 @@
 //! The Secret with the keys of the marks: read by name, made where there is none, and never
 //! changed.
 //!
-//! It carries no mark of ours: nothing that may be written or deleted because of a mark is ever
-//! this Secret.
+//! It carries no mark of ours, so nothing that is written or deleted because of a mark is ever this
+//! Secret.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::reflect::place::{self, ObjectPlace};
 use crate::reflect::signature::{KEY_SIZE, Keys, MarkKeyError};
 
 impl Kubernetes {
-    /// The keys; nothing when their Secret is not there.
+    /// The keys; `None` when their Secret is absent.
     pub(crate) async fn mark_keys(&self, at: &ObjectName) -> Result<Option<Keys>, Error> {
         let place = ObjectPlace::new(at.namespace.as_str(), at.name.as_str());
         let Some(whole) = self.whole(place::CopiedKind::Secret, &place).await? else {
@@ -30,7 +30,7 @@ impl Kubernetes {
         keys.map(Some).map_err(|why| unfit(at, why))
     }
 
-    /// The keys, or a new one where there is none.
+    /// The keys; makes a new key where there is none.
     pub(crate) async fn mark_keys_or_new(&self, at: &ObjectName) -> Result<Keys, Error> {
         if let Some(keys) = self.mark_keys(at).await? {
             return Ok(keys);
@@ -40,7 +40,7 @@ impl Kubernetes {
         self.keep_mark_keys(at, BTreeMap::from([(name, key)])).await
     }
 
-    /// The keys, or one that no signature is of, and that is kept nowhere: a plan writes nothing.
+    /// The keys; where there are none, a new key that is stored nowhere: a plan writes nothing.
     pub(crate) async fn mark_keys_to_plan(&self, at: &ObjectName) -> Result<Keys, Error> {
         if let Some(keys) = self.mark_keys(at).await? {
             return Ok(keys);
@@ -49,8 +49,8 @@ impl Kubernetes {
         Keys::read(place, [new_key()?]).map_err(|why| unfit(at, why))
     }
 
-    /// Makes the Secret with these keys, and gives those that it then holds: somebody else may be
-    /// quicker.
+    /// Makes the Secret with these keys, and returns the keys that it then holds: somebody else may
+    /// be faster.
     pub(crate) async fn keep_mark_keys(
         &self,
         at: &ObjectName,

@@ -59,9 +59,9 @@ impl Object {
 }
 
 impl Kubernetes {
-    /// All that stand in a namespace with the mark of the configuration and that of the set, both
-    /// applied by us: a copy of such an object carries the labels too, and is not ours. What is
-    /// being deleted is left out.
+    /// All Secrets of a namespace with the mark of the configuration and that of the set, if we
+    /// applied both: a copy of such a Secret carries the labels too, and is not ours. Secrets that
+    /// are being deleted are left out.
     pub(crate) async fn marked_secrets(
         &self,
         namespace: &str,
@@ -74,9 +74,8 @@ impl Kubernetes {
         Ok(found.filter_map(described).collect())
     }
 
-    /// All declared copies of a configuration in all namespaces, each with what it says of its
-    /// origin: signed by us, and all marks applied by us. What only looks like one is not among
-    /// them.
+    /// All declared copies of a configuration in all namespaces, each with its declared origin. We
+    /// signed each and applied all its marks; objects that only look like copies are left out.
     pub(crate) async fn declared_copies(
         &self,
         name: &ConfigurationName,
@@ -114,7 +113,7 @@ impl Kubernetes {
     }
 }
 
-/// What only this configuration wrote.
+/// Selector of the objects that only this configuration wrote.
 fn of(name: &ConfigurationName) -> String {
     format!("{MARK}={MANAGER},{CONFIGURATION}={name}")
 }
@@ -139,7 +138,7 @@ fn declared(object: Object, keys: &Keys) -> Option<(String, Leftover)> {
     ours.then_some((from, leftover))
 }
 
-/// What we applied to it, and what it is; nothing where it is on its way out.
+/// The fields that we applied to it, and its identity; `None` while it is being deleted.
 fn leftover(metadata: StoredMetadata<Notes>, of: Origin) -> Option<(SecretFields, Leftover)> {
     let StoredMetadata {
         name,

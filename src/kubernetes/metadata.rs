@@ -11,7 +11,7 @@ use super::call::ApiCall;
 use super::error::Error;
 use crate::base::observed::Basis;
 
-/// Its metadata. Which annotations are kept is said by `A`: what others annotate may hold values.
+/// The metadata of an object. `A` says which annotations are kept: those of others may hold values.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", bound = "A: Deserialize<'de> + Default")]
 pub(super) struct StoredMetadata<A> {
@@ -56,7 +56,7 @@ struct Object<A> {
 }
 
 impl Kubernetes {
-    /// The metadata of an object, read without what it holds.
+    /// The metadata of an object, read without its content.
     pub(super) async fn metadata<A: DeserializeOwned + Default>(
         &self,
         call: &ApiCall<'_>,

@@ -1,15 +1,15 @@
-//! The connection to a cluster: found once, without retries of its own, each call bounded by the
-//! deadline.
+//! The connection to a cluster: found once, without the client's own retries, each call bounded by
+//! the deadline.
 //!
 //! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`]
 //! reads its refusals, [`secret`], [`account`] and [`sealing`] are the kinds of object that we
 //! know, as bytes on the wire and no more.
 //!
-//! Architecture invariant: no list of whole objects but two by label, of sealing keys and of what
-//! `prune` may delete, so that a Role limited to names is enough for all else; what is listed and
-//! watched beside them is metadata ([`list`]), and only where a configuration has copies; and the
-//! typed client of `kube` is not used for Secrets, because its types print values and its parser
-//! logs the bodies that it cannot read.
+//! Architecture invariant: whole objects are listed only for sealing keys, by label. All other
+//! lists and watches are of metadata ([`list`], [`marked`]), and only where a configuration has
+//! copies or prunes; so a Role limited to names is enough for all else. The typed client of `kube`
+//! is not used for Secrets, because its types print values and its parser logs the bodies that it
+//! cannot read.
 
 use std::sync::Arc;
 
@@ -58,9 +58,9 @@ pub struct Kubernetes {
     pub namespace: String,
     /// How long waiting may take.
     pub time_limit: TimeLimit,
-    /// One for each request under way: a thousand targets are not a thousand connections.
+    /// One permit for each request under way: a thousand targets are not a thousand connections.
     turns: Arc<Semaphore>,
-    /// Where set, nothing is written unless it is open.
+    /// Where set, writes are sent only while the fence is open.
     fence: Option<lease::Fence>,
 }
 
@@ -68,7 +68,7 @@ pub struct Kubernetes {
 const TURNS: usize = 32;
 
 impl Kubernetes {
-    /// The same cluster with another end of all waiting.
+    /// The same cluster with another time limit.
     pub(crate) fn until(&self, time_limit: impl Into<TimeLimit>) -> Self {
         Self {
             client: self.client.clone(),
@@ -80,7 +80,7 @@ impl Kubernetes {
         }
     }
 
-    /// The same cluster, in which nothing is written unless the fence is open.
+    /// The same cluster, in which writes are sent only while the fence is open.
     pub(crate) fn fenced(&self, fence: &lease::Fence) -> Self {
         Self {
             fence: Some(fence.clone()),

@@ -1,5 +1,5 @@
-//! The pod that we run in, and the Job that made it, if there are any: what is told of us to people
-//! is told at them.
+//! Our pod, and the Job that made it, if they exist: messages about keyferry itself are written at
+//! them.
 
 /// Our pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// As the downward API says it, else by the name of the machine, which a pod without
-    /// `hostNetwork` gives us.
+    /// Our pod, by the downward API, else by the name of the machine, which is the pod's name
+    /// without `hostNetwork`.
     pub fn of_this_process() -> Option<Self> {
         Self::of(&variable, host_name)
     }
@@ -63,7 +63,7 @@ pub struct OwnJob {
 }
 
 impl OwnJob {
-    /// As the downward API says it, of the labels that the Job's controller puts on its pods.
+    /// Our Job, by the downward API: it reads labels that the Job's controller puts on its pods.
     pub fn of_this_process() -> Option<Self> {
         Self::of(&variable)
     }

@@ -19,8 +19,8 @@ struct Answer {
 }
 
 impl Kubernetes {
-    /// Whether we may do this to that object; without a namespace in the whole cluster, without a
-    /// name to all.
+    /// Whether we may do this to the object; without a namespace, in the whole cluster; without a
+    /// name, to all objects.
     pub(crate) async fn may(&self, verb: &str, subject: &Subject) -> Result<bool, Error> {
         let Subject { kind, at } = subject;
         let resource = json!({

@@ -17,7 +17,7 @@ struct SecretList {
 }
 
 impl Kubernetes {
-    /// Reads a SealedSecret as it is; nothing when it is definitely not there.
+    /// Reads a SealedSecret; `None` when it is definitely absent.
     pub(crate) async fn sealed_secret(
         &self,
         at: &ObjectName,

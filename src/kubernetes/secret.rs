@@ -2,12 +2,12 @@
 //! checked before it is sent.
 //!
 //! The mark: an object is keyferry's if it carries the label `app.kubernetes.io/managed-by:
-//! keyferry`, and of a configuration if the label `keyferry.io/configuration` names that. The
-//! first is the standard label for this, so people find our Secrets with
-//! `kubectl get secrets -l app.kubernetes.io/managed-by=keyferry`, it says nothing about a value,
-//! and no tool prunes by it. A copy of an object carries the labels too, and is still safe from
-//! us: its fields belong to the copier, so a differing value is a conflict and not an overwrite.
-//! No label that Argo CD tracks by is ever set.
+//! keyferry`, and belongs to the configuration that the label `keyferry.io/configuration` names.
+//! The first label is the standard one, so people find our Secrets with `kubectl get secrets -l
+//! app.kubernetes.io/managed-by=keyferry`; it says nothing about a value, and no tool prunes by it.
+//! A copy of an object carries the labels too, and is still safe from us: its fields belong to the
+//! copier, so a differing value is a conflict and not an overwrite. We never set a label that Argo
+//! CD tracks by.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
-/// The same for all values of an object.
+/// All values of an object, decoded while they are parsed.
 pub(super) fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Data, D::Error> {
     let all: Option<BTreeMap<String, Base64>> = Option::deserialize(from)?;
     let all = all.unwrap_or_default().into_iter();
@@ -77,7 +77,7 @@ pub(super) fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Data, D::Erro
 }
 
 impl Stored {
-    /// Whose it is.
+    /// Its owner.
     pub(crate) fn owner(&self) -> Owner {
         Owner::of(&self.labels(), is_copy(self.annotations()))
     }
@@ -112,7 +112,7 @@ impl Stored {
         (self.uid(), self.version()) == (&seen.uid, &seen.version)
     }
 
-    /// What holds it, when it is being deleted.
+    /// Its finalizers, when it is being deleted.
     pub(crate) fn deleting(&self) -> Option<&[String]> {
         self.metadata
             .deletion_timestamp
@@ -129,7 +129,7 @@ impl Stored {
             .collect()
     }
 
-    /// Who owns what.
+    /// The owners of its fields.
     fn managed(&self) -> Managed {
         Managed::from(self.metadata.managed_fields.clone())
     }
@@ -139,8 +139,8 @@ impl Stored {
         self.data
     }
 
-    /// The part that concerns us: what we applied and what we are to apply. A key, label or
-    /// annotation that only others own stays where it is and is no difference.
+    /// The part that concerns us: what we applied and what we want to apply. A key, label or
+    /// annotation that only others own stays, and is no difference.
     pub(crate) fn seen(self, wanted: &SecretArtifact) -> SecretState {
         let owner = self.owner();
         let others = self.keys_of_others(wanted);
@@ -152,7 +152,7 @@ impl Stored {
         let managed = self.managed();
         let managers = match owner {
             Owner::Stranger => managed.without(&taken(wanted)).map(Box::new),
-            // All that keyferry applied has one manager, whichever configuration it was.
+            // All that keyferry applied has one manager, whatever the configuration.
             Owner::Unnamed | Owner::Configuration(_) | Owner::Reflector => None,
         };
         let SecretFields {
@@ -191,8 +191,7 @@ impl Stored {
         }
     }
 
-    /// The same object as one to be made, for putting it back; its marks are among its labels and
-    /// annotations.
+    /// The same object, to be made again; its marks are among its labels and annotations.
     pub(crate) fn again(&self, at: &ObjectName) -> Put<'_> {
         Put {
             kind: place::CopiedKind::Secret,
@@ -209,7 +208,7 @@ impl Stored {
     }
 }
 
-/// What is wanted, with our mark and its provenance.
+/// The wanted Secret, with our mark and its provenance.
 pub(crate) fn marked<'a>(wanted: &'a SecretArtifact, basis: Option<&'a Basis>) -> Put<'a> {
     let SecretArtifact {
         at,
@@ -238,7 +237,7 @@ pub(crate) fn marked<'a>(wanted: &'a SecretArtifact, basis: Option<&'a Basis>) -
     }
 }
 
-/// All that an apply would own.
+/// All fields that an apply would own.
 fn taken(wanted: &SecretArtifact) -> SecretFields {
     let marks = [MARK.to_owned(), CONFIGURATION.to_owned()];
     SecretFields {
@@ -248,7 +247,7 @@ fn taken(wanted: &SecretArtifact) -> SecretFields {
     }
 }
 
-/// Whether it is decided by [`Owner`] and [`Provenance`], and not by what a target says.
+/// Whether [`Owner`] and [`Provenance`] decide this key, and not the target.
 ///
 /// [`Provenance`]: crate::base::artifact::Provenance
 fn is_mark(key: &str) -> bool {
@@ -266,7 +265,7 @@ fn concerning(
 }
 
 impl Kubernetes {
-    /// Reads a Secret; nothing when it is definitely not there.
+    /// Reads a Secret; `None` when it is definitely absent.
     pub(crate) async fn secret(&self, at: &ObjectName) -> Result<Option<Stored>, Error> {
         let call = ApiCall::get(ObjectKind::Secret, at);
         match self.call(&call).await {
@@ -276,8 +275,8 @@ impl Kubernetes {
         }
     }
 
-    /// The part of a Secret that concerns us; nothing when it is definitely not there. One that is
-    /// being deleted is an error.
+    /// The part of a Secret that concerns us; `None` when the Secret is definitely absent. A Secret
+    /// that is being deleted is an error.
     pub(crate) async fn stands(
         &self,
         wanted: &SecretArtifact,
@@ -297,14 +296,14 @@ impl Kubernetes {
         }
     }
 
-    /// Writes a Secret and gives what was stored.
+    /// Writes a Secret and returns the stored object.
     pub(crate) async fn put(&self, put: &Put<'_>) -> Result<Stored, Error> {
         let call = put.call();
         let answer = self.call(&call).await?;
         call.read(&answer, "a Secret")
     }
 
-    /// Makes an object without our mark ready to be applied, and gives it as it is then: see
+    /// Prepares an object without our mark for an apply, and returns its new state: see
     /// [`Managed::without`].
     pub(crate) async fn disown(&self, at: &ObjectName, seen: &Basis) -> Result<Basis, Error> {
         if seen.managers.is_none() {

@@ -33,14 +33,14 @@ struct StatusCause {
     field: String,
 }
 
-/// What a refused call means. `asked` is the header `Retry-After`.
+/// The error for a refused call. `asked` is the header `Retry-After`.
 pub(super) fn refusal(
     call: &ApiCall<'_>,
     code: u16,
     body: &[u8],
     asked: Option<Duration>,
 ) -> Error {
-    // What is no Status is a text of a proxy or of the flow control; its code says enough.
+    // A body that is no Status comes from a proxy or from the flow control; its code says enough.
     let status: Status = serde_json::from_slice(body).unwrap_or_default();
     let subject = call.subject.clone();
     let verb = call.verb.to_string();
@@ -105,7 +105,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(inner).filter(|inner| inner.len() <= 253 && !inner.contains(char::is_whitespace))
 }
 
-/// Owned fields are told apart from a race, after which one only has to look again.
+/// Tells owned fields from a race: after a race, the caller only has to look again.
 fn conflict(call: &ApiCall<'_>, status: Status) -> Error {
     let causes = status.details.causes.into_iter();
     let claims: Vec<FieldOwner> = causes

@@ -14,30 +14,30 @@ pub enum ObjectKind {
     ConfigMap,
     /// A namespace.
     Namespace,
-    /// What people are told of an object.
+    /// An Event: a message for people at an object.
     Event,
-    /// Who of several replicas works.
+    /// A Lease: which of several replicas works.
     Lease,
     /// A ServiceAccount.
     ServiceAccount,
     /// A SealedSecret.
     SealedSecret,
-    /// All Secrets of a namespace with a label, which stands in the name's place.
+    /// All Secrets of a namespace with a label, which takes the place of the name.
     LabelledSecrets,
-    /// What makes pods.
+    /// A workload, which makes pods.
     Workload(Workload),
-    /// The same, without their values.
+    /// Like `LabelledSecrets`, but their metadata only.
     MarkedSecrets,
 }
 
-/// What is to be known of a kind.
+/// Facts about a kind.
 struct Facts {
-    /// As messages name it.
+    /// The name in messages.
     word: &'static str,
     /// Where its group begins in a path.
     root: &'static str,
     resource: &'static str,
-    /// What its usual use needs.
+    /// The verbs that its usual use needs.
     verbs: &'static [&'static str],
 }
 
@@ -103,18 +103,19 @@ impl ObjectKind {
         self.facts().root
     }
 
-    /// Its group as a Role names it; the oldest one has none.
+    /// Its group as a Role names it; that of the core group is empty.
     pub(crate) fn group(self) -> &'static str {
         let path = self.root().strip_prefix("/apis/").unwrap_or_default();
         path.split('/').next().unwrap_or_default()
     }
 
-    /// Whether these are all of a namespace with a label, which stands in the name's place.
+    /// Whether it stands for all Secrets of a namespace with a label, which takes the place of the
+    /// name.
     pub(crate) fn has_label(self) -> bool {
         matches!(self, Self::LabelledSecrets | Self::MarkedSecrets)
     }
 
-    /// How the answer is asked for.
+    /// The value of the header `Accept`.
     pub(super) fn accept(self) -> &'static str {
         match self == Self::MarkedSecrets {
             true => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",

@@ -1,4 +1,4 @@
-//! What a Secret says of itself, read without its values.
+//! What the metadata of a Secret tells about it, read without its values.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::base::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sou
 use crate::reflect::marks::{DECLARED, is_copy};
 use crate::reflect::metadata::Notes;
 
-/// A Secret's marks and annotations of ours.
+/// Our marks and annotations of a Secret.
 #[derive(Debug)]
 pub(crate) struct Traced {
     /// Where.
@@ -20,19 +20,19 @@ pub(crate) struct Traced {
     pub(crate) uid: String,
     /// Its `resourceVersion`.
     pub(crate) version: String,
-    /// Whose it is.
+    /// Its owner.
     pub(crate) owner: Owner,
-    /// The delivery or manifest that it is of.
+    /// The delivery or manifest that it came from.
     pub(crate) delivery: Option<String>,
-    /// What it is made of; nothing where it does not say so.
+    /// The sources that it is made of; `None` where it does not name them.
     pub(crate) sources: Option<Vec<SourceVersion>>,
-    /// Of what it is a declared copy.
+    /// The origin of a declared copy.
     pub(crate) declared_of: Option<String>,
     /// When keyferry last wrote it, as the API server noted it.
     pub(crate) written: Option<String>,
     /// Everyone who owns fields of it, each once.
     pub(crate) managers: Vec<String>,
-    /// What the reflector reads.
+    /// The annotations that the reflector reads.
     pub(crate) notes: Notes,
 }
 

@@ -1,9 +1,8 @@
-//! Restarting what makes pods: an annotation on the pod template that names what the new pods run
-//! with.
+//! Restarts workloads: an annotation on the pod template names what the new pods run with.
 //!
-//! The value is the versions of what changed, not a time and not a hash: whoever restarts for the
-//! same change writes the same value, which is then no change, and nothing of a secret can be read
-//! from it.
+//! The value is the versions of what changed, not a time and not a hash: two processes that restart
+//! for the same change write the same value, which is then no change, and nobody can learn about a
+//! secret from it.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -70,7 +69,7 @@ impl Stored {
 }
 
 impl Kubernetes {
-    /// Writes the annotation; says whether it was another one before.
+    /// Writes the annotation; says whether its value changed.
     pub(crate) async fn restart(
         &self,
         kind: Workload,

@@ -1,5 +1,5 @@
-//! The one way to write Secrets and ConfigMaps, of deliveries and of the reflector: applied whole
-//! under our name, amended, deleted; always bound to the object that this was decided on.
+//! The only way to write Secrets and ConfigMaps, for deliveries and the reflector: applied whole
+//! under our name, amended, deleted. Each write is bound to the object that it was decided on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,25 +20,25 @@ use crate::base::coding::base64;
 use crate::base::observed::Basis;
 use crate::reflect::place;
 
-/// A version that no object ever had: the store counts from 2. An apply that names it can create
-/// and cannot change: the server compares versions only with an object that is there. So what
-/// appears between our look and our write is never touched, with `patch` and `create` on one name
-/// as the only rights.
+/// A version that no object ever had: the store counts from 2. An apply with this version can
+/// create an object but not change one, because the server compares versions only with an existing
+/// object. So an object that appears between our look and our write is never changed, and `patch`
+/// and `create` on one name are the only rights needed.
 pub(super) const NEVER: &str = "1";
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A Secret or ConfigMap as it is to be.
+/// A Secret or ConfigMap as it should be.
 pub(crate) struct Put<'a> {
     /// Which of the two.
     pub(crate) kind: place::CopiedKind,
     /// Where.
     pub(crate) at: ObjectName,
-    /// A Secret's type; nothing where that stays as it is.
+    /// A Secret's type; `None` where the type stays.
     pub(crate) of_type: Option<&'a str>,
-    /// All of its labels, with our mark if it gets that.
+    /// All of its labels, with our mark if it gets one.
     pub(crate) labels: BTreeMap<String, String>,
     /// All of its annotations.
     pub(crate) annotations: BTreeMap<String, String>,
@@ -48,14 +48,14 @@ pub(crate) struct Put<'a> {
     pub(crate) data: &'a Data,
     /// A ConfigMap's binary data.
     pub(crate) binary: Option<&'a Data>,
-    /// What it was decided on; nothing where there is to be none yet.
+    /// The object that it was decided on; `None` where there should be none yet.
     pub(crate) basis: Option<&'a Basis>,
     /// Whether fields of other managers are taken.
     pub(crate) force: bool,
 }
 
 impl Put<'_> {
-    /// As a server-side apply.
+    /// The server-side apply.
     pub(super) fn call(&self) -> ApiCall<'_> {
         let force = if self.force { "&force=true" } else { "" };
         let binary = self.binary.into_iter().flat_map(BTreeMap::values);
@@ -132,7 +132,7 @@ fn section(body: &mut Vec<u8>, name: &str, values: &Data, plain: bool) {
     body.push(b'}');
 }
 
-/// A JSON Patch of exactly what was seen, with its `managedFields` as they are to be.
+/// A JSON Patch on exactly the object that was seen, with its new `managedFields`.
 pub(super) fn amend(
     kind: ObjectKind,
     at: &ObjectName,
@@ -155,8 +155,8 @@ pub(super) fn amend(
 }
 
 impl Kubernetes {
-    /// Deletes exactly one object, where a version is given only in that; that it is gone already
-    /// is fine.
+    /// Deletes exactly one object; with a version, only in that version. An object that is already
+    /// gone is no error.
     pub(crate) async fn delete(
         &self,
         kind: impl Into<ObjectKind>,

@@ -1,5 +1,5 @@
-//! Whose a Secret is, and what it was made of, as its labels and annotations say it: names and
-//! versions, never a value and never a digest of one.
+//! Owner and sources of a Secret, as its labels and annotations tell them: names and versions,
+//! never a value and never a digest of a value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{CONFIGURATION, DELIVERY, HISTORY, MARK, OWNER, SOURCES};
 
-/// The name of a configuration: what it wrote is known by it. A label carries it, so it has the
-/// form of one.
+/// The name of a configuration, by which its objects are known. A label carries the name, so it has
+/// the form of a label's value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConfigurationName(String);
 
 impl ConfigurationName {
-    /// What Kubernetes takes as the value of a label.
+    /// Longest value of a label in Kubernetes.
     const LONGEST: usize = 63;
 
     /// A name of lower case letters, digits, `-` and `.`, which begins and ends with a letter or a
@@ -29,7 +29,7 @@ impl ConfigurationName {
         is_name.then(|| Self(text.to_owned()))
     }
 
-    /// The name that a text comes nearest to, where it has a letter or a digit at all.
+    /// The valid name nearest to a text; `None` where the text has no letter and no digit.
     pub fn near(text: &str) -> Option<Self> {
         let text = text.to_lowercase();
         let text = text.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
@@ -37,7 +37,7 @@ impl ConfigurationName {
         Self::parse(text.trim_matches(['-', '.']))
     }
 
-    /// The text of it.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,20 +52,21 @@ impl std::fmt::Display for ConfigurationName {
 /// Where the values of a Secret come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
-    /// Whose it is.
+    /// The configuration that owns it.
     pub configuration: ConfigurationName,
     /// The delivery, or the manifest.
     pub delivery: String,
-    /// In the order of the configuration; none where every field is computed from nothing.
+    /// Sources in the order of the configuration; empty where every field is computed without a
+    /// source.
     pub sources: Vec<SourceVersion>,
 }
 
 /// One source in one state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceVersion {
-    /// What was read: `vault kv/data/app`.
+    /// The source as it was read: `vault kv/data/app`.
     pub source: String,
-    /// What the source calls the state that was read, where it has a word for it.
+    /// Version that the source gives the state that was read; `None` where it gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Whether the configuration demands this version and no later one.
@@ -79,19 +80,20 @@ impl fmt::Display for SourceVersion {
         match (&self.version, self.pinned) {
             (None, _) => f.write_str(", no version"),
             (Some(version), true) => write!(f, ", version {version}"),
-            // Equal values of a later version write nothing, so nothing says that there is none.
+            // A later version with equal values writes nothing, so the current version may be
+            // later.
             (Some(version), false) => write!(f, ", at or after version {version}"),
         }
     }
 }
 
 impl Provenance {
-    /// The label that it is written as.
+    /// The label that carries it.
     pub fn label(&self) -> (String, String) {
         (CONFIGURATION.to_owned(), self.configuration.to_string())
     }
 
-    /// The annotations that it is written as.
+    /// The annotations that carry it.
     pub fn annotations(&self) -> [(String, String); 2] {
         let sources = serde_json::json!(self.sources).to_string();
         [
@@ -100,8 +102,8 @@ impl Provenance {
         ]
     }
 
-    /// Whether an object with these annotations says the same, in whatever versions: a new version
-    /// of a source whose values are the old ones is no reason to write.
+    /// Whether an object with these annotations tells the same sources, in any versions: a new
+    /// version with the old values is no reason to write.
     pub fn is_told_by(&self, annotations: &BTreeMap<String, String>) -> bool {
         let told = told_sources(annotations);
         let kind = |source: &SourceVersion| (source.source.clone(), source.pinned);
@@ -110,22 +112,24 @@ impl Provenance {
     }
 }
 
-/// The sources that an object says to be made of; nothing where it does not say so in our words.
+/// The sources in an object's annotations; `None` where the annotation is absent or not in our
+/// form.
 pub fn told_sources(annotations: &BTreeMap<String, String>) -> Option<Vec<SourceVersion>> {
     serde_json::from_str(annotations.get(SOURCES)?).ok()
 }
 
-/// Whether this is a label or an annotation of which only we decide.
+/// Whether only keyferry sets this label or annotation.
 pub fn is_provenance(key: &str) -> bool {
     [CONFIGURATION, DELIVERY, SOURCES, HISTORY].contains(&key)
 }
 
-/// Whose an object is, as its marks say.
+/// The owner of an object, by its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// It has no mark of ours.
     Stranger,
-    /// Our mark of a time when it carried no name: whoever describes the object takes it over.
+    /// Our mark from a time when it carried no name: the configuration that describes the object
+    /// takes it over.
     Unnamed,
     /// A configuration.
     Configuration(String),
@@ -134,7 +138,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// As an object's labels say it, and whether it has the annotations of a copy that the
+    /// Reads the labels of an object. `is_copy`: it has the annotations of a copy that the
     /// reflector made.
     pub fn of(labels: &BTreeMap<String, String>, is_copy: bool) -> Self {
         if labels.get(MARK).map(String::as_str) != Some(OWNER) {

@@ -1,5 +1,5 @@
-//! What a Kubernetes Secret may be and hold. A type that has rules of its own is a row of
-//! [`TYPES`], and nothing else.
+//! Rules for the type and the data of a Kubernetes Secret. A type with special rules needs only a
+//! row in [`TYPES`].
 
 use std::collections::BTreeMap;
 
@@ -25,17 +25,17 @@ pub type Data = BTreeMap<String, SecretBytes>;
 /// The type of a Secret that names none.
 pub const OPAQUE: &str = "Opaque";
 
-/// Of a Secret that ServiceAccounts pull images with.
+/// Type of a Secret that ServiceAccounts pull images with.
 pub const PULL: &str = "kubernetes.io/dockerconfigjson";
 
-/// Of a Secret that servers of TLS use.
+/// Type of a Secret with a certificate and key for TLS.
 pub const TLS: &str = "kubernetes.io/tls";
 
 /// The only key of a [`PULL`] Secret.
 pub const PULL_KEY: &str = ".dockerconfigjson";
 
-/// What must be true of the data of a type. It may put right what has one right form, and tells
-/// when the Secret ends.
+/// Rule for the data of a type. It corrects data that has one right form, and tells when the Secret
+/// expires.
 type Rule = fn(&mut Data, Timestamp) -> Result<Option<Timestamp>, Unfit>;
 
 /// Types that a configuration names in short, and their rules.
@@ -80,8 +80,8 @@ pub fn known_type(text: &str) -> Option<&'static str> {
     known.map(|(_, name, _)| *name)
 }
 
-/// Whether a type carries rights of its own, so that none of it is ever written: Kubernetes fills
-/// or believes the first two, and a Helm release is Helm's own memory.
+/// Whether a type carries special rights, so that it is never written: Kubernetes fills or believes
+/// the first two, and a Helm release is Helm's own state.
 pub fn is_reserved(kind: &str) -> bool {
     matches!(
         kind,
@@ -89,7 +89,7 @@ pub fn is_reserved(kind: &str) -> bool {
     ) || kind.starts_with("helm.sh/")
 }
 
-/// Whether the API server takes it as a key of a Secret.
+/// Whether the API server accepts this as a key of a Secret.
 fn is_key(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     (1..=253).contains(&name.len())
@@ -107,7 +107,7 @@ pub fn check_keys<'k>(keys: impl IntoIterator<Item = &'k str>) -> Result<(), Unf
     }
 }
 
-/// Refuses what no Secret can be, whatever its data.
+/// Refuses reserved types and illegal keys, whatever the type's own rule.
 pub fn check_form(kind: &str, data: &Data) -> Result<(), Unfit> {
     if is_reserved(kind) {
         return Err(Unfit::Reserved(kind.to_owned()));
@@ -115,8 +115,8 @@ pub fn check_form(kind: &str, data: &Data) -> Result<(), Unfit> {
     check_keys(data.keys().map(String::as_str))
 }
 
-/// Makes data fit its type, or says why it cannot be. What has one right form, such as the order of
-/// a chain, is put right.
+/// Makes data fit its type, or says why it does not fit. Data that has one right form, such as the
+/// order of a chain, is corrected.
 pub fn fit(at: &ObjectName, kind: &str, data: &mut Data, now: Timestamp) -> Result<(), Unfit> {
     check_form(kind, data)?;
     if let Some((_, _, rule)) = TYPES.iter().find(|(_, name, _)| *name == kind)
@@ -142,7 +142,7 @@ fn present<'d>(data: &'d Data, key: &'static str) -> Result<&'d SecretBytes, Unf
     })
 }
 
-/// Any PEM block that OpenSSH may take; which kinds it takes is its own affair.
+/// Any PEM block that OpenSSH may accept; only OpenSSH decides which kinds it accepts.
 fn is_private_key(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| {
         let text = text.trim();
@@ -150,8 +150,8 @@ fn is_private_key(text: &[u8]) -> bool {
     })
 }
 
-/// PEM that lacks the last newline breaks what is joined to it, and OpenSSH does not read it at
-/// all.
+/// Adds a missing last newline: without it, PEM breaks the text that is joined to it, and OpenSSH
+/// does not read the key.
 fn end_line(data: &mut Data, key: &str) {
     if let Some(text) = data.get_mut(key)
         && !text.expose().ends_with(b"\n")
@@ -180,7 +180,7 @@ pub enum Unfit {
     Missing {
         /// The key.
         key: &'static str,
-        /// What there is.
+        /// The keys that exist.
         there: String,
     },
     /// No key for SSH.
@@ -189,9 +189,9 @@ pub enum Unfit {
     /// No logins for registries.
     #[error("`{PULL_KEY}` is no docker configuration (line {line}, column {column})")]
     NoLogin {
-        /// Where it goes wrong.
+        /// Line of the error.
         line: usize,
-        /// Where it goes wrong.
+        /// Column of the error.
         column: usize,
     },
     /// No certificate in this field.
@@ -200,16 +200,16 @@ pub enum Unfit {
     /// No key for TLS.
     #[error("there is no private key in PEM that TLS can use")]
     NoKey,
-    /// The key is another's.
+    /// The key belongs to none of the certificates.
     #[error("the private key belongs to none of the certificates")]
     Mismatch,
     /// Certificates that have nothing to do with the first.
     #[error("{0} of the certificates do not belong to the chain of the first")]
     Stray(usize),
-    /// Too late.
+    /// A certificate that has expired: its place in the chain, and when it ended.
     #[error("certificate {0} of the chain expired at {1}")]
     Expired(usize, Timestamp),
-    /// Too early.
+    /// A certificate that is not valid yet: its place in the chain, and when it begins.
     #[error("certificate {0} of the chain is not valid before {1}")]
     NotYet(usize, Timestamp),
 }

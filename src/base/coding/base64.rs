@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-/// As Go's decoder: the last bits are not looked at.
+/// Like Go's decoder, which ignores the last bits.
 const GO: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -22,7 +22,7 @@ pub(crate) fn encode(bytes: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(String::from_utf8(bytes).expect("base64 is ASCII"))
 }
 
-/// The same behind what `out` holds, which is sized by its owner.
+/// Like [`encode`], appended to `out`, whose owner chose its size.
 pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     let from = out.len();
     out.resize(from + bytes.len().div_ceil(3) * 4, 0);
@@ -36,7 +36,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     decode_by(&STANDARD, text)
 }
 
-/// The same, with white space anywhere.
+/// Like [`decode`], with white space anywhere.
 pub(crate) fn decode_spaced(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     decode(&without(text, |byte| byte.is_ascii_whitespace()))
 }
@@ -57,7 +57,7 @@ fn without(text: &[u8], skipped: impl Fn(u8) -> bool) -> Zeroizing<Vec<u8>> {
 }
 
 fn decode_by(engine: &GeneralPurpose, text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    // The estimate is enough for all, so the vector never moves and leaves no copy behind.
+    // The estimate is large enough, so the vector never moves and leaves no copy behind.
     let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
     let length = engine.decode_slice(text, &mut bytes).ok()?;
     bytes.truncate(length);

@@ -1,6 +1,7 @@
-//! Numbers: what JSON calls one, and the three spellings of Go, which the checksum of SOPS covers.
+//! Numbers: JSON's definition, and the three spellings of Go, which the checksum of SOPS covers.
 
-/// Without an exponent, as short as it is exact: what SOPS encrypts and what its checksum covers.
+/// Without an exponent, with the fewest exact digits: SOPS encrypts this spelling, and its checksum
+/// covers it.
 pub(crate) fn decimal(number: f64) -> String {
     match special(number) {
         Some(word) => word.to_owned(),
@@ -38,7 +39,7 @@ pub(crate) fn in_json(number: f64) -> String {
     }
 }
 
-/// What has no digits, as YAML spells it.
+/// Numbers without digits, as YAML spells them.
 const SPECIAL: [(f64, &str); 3] = [
     (f64::INFINITY, ".inf"),
     (f64::NEG_INFINITY, "-.inf"),
@@ -49,7 +50,7 @@ fn same(one: f64, other: f64) -> bool {
     one == other || (one.is_nan() && other.is_nan())
 }
 
-/// The number that a spelling of ours stands for, where it is no integer of 64 bits.
+/// The number of a spelling from this module; `None` for an integer of 64 bits.
 pub(crate) fn float(text: &str) -> Option<f64> {
     if let Some((special, _)) = SPECIAL.iter().find(|(_, word)| *word == text) {
         return Some(*special);
@@ -70,7 +71,7 @@ fn special(number: f64) -> Option<&'static str> {
     }
 }
 
-/// Shortest digits and exponent of a number that has them.
+/// Shortest digits and exponent of a number; `None` for zero, infinities and NaN.
 fn scientific(number: f64) -> Option<(String, i32)> {
     if !number.is_finite() || number == 0.0 {
         return None;

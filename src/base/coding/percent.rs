@@ -13,7 +13,7 @@ pub(crate) fn escaped(byte: u8) -> ([u8; 3], usize) {
     }
 }
 
-/// Text as one value of a query. For what is no secret.
+/// A text as one value of a query. Not for secrets: the result is not wiped.
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,6 +1,6 @@
-//! Forms that only secrets have: how tokens begin, and words that look as if chance had made them.
+//! Forms that only secrets have: beginnings of tokens, and words that look random.
 
-/// How tokens and keys begin, and how long each is at least.
+/// Beginnings of tokens and keys, and the least length of each.
 const SHAPES: &[(&str, usize)] = &[
     ("hvs.", 20),
     ("hvb.", 20),
@@ -53,19 +53,19 @@ pub(crate) fn is_private_key(text: &str) -> bool {
     pem || text.starts_with("AGE-SECRET-KEY-")
 }
 
-/// Runs of signs that tokens are made of.
+/// Runs of characters that tokens are made of.
 pub(crate) fn runs(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     text.split(|c: char| !is_opaque(c)).map(move |run| {
         let here = at;
-        // Whatever ended the run is one sign, of one byte or more.
+        // One character ended the run; it may have several bytes.
         at = here + run.len();
         at += text[at..].chars().next().map_or(0, char::len_utf8);
         (here, run)
     })
 }
 
-/// Whether tokens are made of this sign.
+/// Whether tokens are made of this character.
 pub(crate) fn is_opaque(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | '~')
 }
@@ -76,8 +76,7 @@ fn is_mixed(run: &str) -> bool {
     any(u8::is_ascii_digit) && any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase)
 }
 
-/// Whether a long run looks as if chance had made it: names change between letters and digits
-/// seldom.
+/// Whether a long run looks random: names seldom change between letters and digits.
 pub(crate) fn is_random(run: &str) -> bool {
     let bytes = run.as_bytes();
     if bytes.len() < 16 || !bytes.iter().any(u8::is_ascii_digit) {

@@ -1,5 +1,5 @@
-//! Texts of a server that may quote what it was sent: the refusals of an API server, of its
-//! webhooks and policies.
+//! Texts of a server that may quote the request: the refusals of an API server, of its webhooks and
+//! policies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -11,8 +11,8 @@ use crate::base::material::SecretBytes;
 /// Shorter runs of a value are words that any text may hold by chance.
 const RUN: usize = 4;
 
-/// Where an admission plug-in's own words begin; what stands before is names that the cluster's
-/// administrator gave.
+/// Words behind which an admission plug-in's own text begins; before them stand names that the
+/// cluster's administrator chose.
 const OWN_WORDS: [&str; 2] = ["denied the request", "denied request"];
 
 /// One printable line of `text`. If it repeats any part of a value, in whatever coding, its reason

@@ -1,4 +1,4 @@
-//! What a secret looks like, and texts of others made fit to be shown.
+//! Forms of secrets, and texts of others made safe to show.
 
 pub(crate) mod form;
 mod known;
@@ -14,7 +14,7 @@ fn one_line(text: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The beginning of a line: a longer one says nothing more to a person.
+/// The beginning of a line: the rest says nothing more to a person.
 fn cut(line: String) -> String {
     const LIMIT: usize = 300;
     match line.char_indices().nth(LIMIT) {

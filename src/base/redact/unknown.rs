@@ -1,4 +1,4 @@
-//! Texts of a server that does not quote what it was sent, but may name tokens of its own.
+//! Texts of a server that does not quote the request, but may name its own tokens.
 
 use super::form::{is_opaque, is_token};
 use super::{cut, one_line};

@@ -1,4 +1,4 @@
-//! `exec`: the program in our place, or as our child.
+//! `exec`: runs the program in our place, or as our child.
 
 use std::ffi::OsStr;
 
@@ -68,8 +68,7 @@ impl Exec {
     }
 }
 
-/// Whether there is a program at all is asked before any login, where no delivered `PATH` can say
-/// otherwise.
+/// Looks for the program before any login, where no delivered `PATH` can change the result.
 fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option<u64>) -> Ended {
     if arguments.github_env {
         return for_github(common, config, arguments);
@@ -96,7 +95,7 @@ fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option
     }
 }
 
-/// Whether there is a step at all is asked before any login too.
+/// Looks for the step of GitHub Actions before any login, too.
 fn for_github(common: &Common, config: Config, arguments: &Exec) -> Ended {
     let step = match GithubStep::open(|name| std::env::var_os(name), arguments.github_output) {
         Ok(step) => step,
@@ -127,6 +126,6 @@ fn watched(
     };
     let delivery = arguments.delivery.as_deref();
     ask_for_descriptors(common);
-    // Its signals are the program's, so nobody guards our own end.
+    // Signals are for the program, so nothing guards our own end.
     to_its_end(common, watch::run(config, world, delivery, &program))
 }

@@ -1,4 +1,4 @@
-//! `grants`: each configuration is loaded on its own, and what they need is printed or applied.
+//! `grants`: loads each configuration by itself, and prints or applies the rights that they need.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -153,7 +153,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
         name,
         necessary: granted.necessary,
     };
-    // Who writes needs the server's certificate; who prints needs nothing of the pods.
+    // Writing needs the server's certificate; printing needs nothing of the pods.
     let machine = match writes {
         true => Machine::This,
         false => Machine::Another,
@@ -188,7 +188,7 @@ fn vault(common: &Common, arguments: GrantsVault) -> Ended {
     }
 }
 
-/// Each path is a configuration of its own here; without any, it is the usual one.
+/// Each path is a separate configuration here; without any path, the default one is loaded.
 fn load(granted: Granted, machine: Machine) -> Result<Vec<grants::GrantedConfig>, Box<Ended>> {
     let Granted {
         paths: Paths { config },

@@ -68,7 +68,7 @@ pub(super) struct Back {
 }
 
 impl Back {
-    /// What is asked for; nothing in a usual run.
+    /// The request; `None` in a usual run.
     pub(super) fn request(&self) -> Option<RollbackRequest> {
         let to = match (&self.to, &self.rev, self.release) {
             (Some(to), _, _) => to.clone(),

@@ -1,4 +1,4 @@
-//! `install`: copies this program to where another container finds it.
+//! `install`: copies this program into a folder where another container finds it.
 
 use std::path::PathBuf;
 

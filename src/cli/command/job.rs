@@ -1,4 +1,4 @@
-//! `job`: one pass, after the way back to an earlier state where one is asked for.
+//! `job`: one pass, at an earlier state where a flag asks for that.
 
 use std::io::IsTerminal;
 
@@ -74,7 +74,7 @@ pub(super) fn one_pass(
     mode: Mode,
 ) -> Ended {
     let table = std::io::stdout().is_terminal() && !common.quiet;
-    // Who sees the table needs no log of the same.
+    // A user who sees the table needs no log of the same.
     let logs = !(table && is_terminal() && common.log_format == LogFormat::Text);
     let now = jiff::Timestamp::now();
     let (ended, outcome) = block_on(common, async {
@@ -86,7 +86,7 @@ pub(super) fn one_pass(
     if let Some(outcome) = outcome
         && table
     {
-        // What was delivered is, whoever does not read of it.
+        // The delivery is done, even if nobody reads the table.
         drop(print(&outcome.table(common.output_style())));
     }
     ended

@@ -24,7 +24,7 @@ impl Man {
     }
 }
 
-/// The page of the whole, then the options of each command: one page holds all.
+/// The main page, then the options of each command: one page holds all.
 fn man_page() -> std::io::Result<String> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;

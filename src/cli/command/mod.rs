@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Man(man::Man),
 }
 
-/// Runs one; `core_limit` is what a program that takes our place gets back.
+/// Runs a command. `core_limit` is the limit that a program in our place gets back.
 pub(crate) fn run(common: &Common, command: Command, core_limit: Option<u64>) -> Ended {
     match command {
         Command::Job(command) => command.run(common),

@@ -1,4 +1,4 @@
-//! `ready`: whether a running sidecar has delivered all.
+//! `ready`: whether a running sidecar has delivered everything.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! `sidecar`: stays.
+//! `sidecar`: stays and keeps deliveries fresh.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What all files declare together, and what only the whole can show.
+//! Merges what all files declare, and finds the problems that no single file shows.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::super::vault::DEFAULT_SERVER;
 use super::super::{Config, Delivery, Keys, Location, Reflector, VaultServer};
 use super::{Parts, name, outputs};
 
-/// Merges what all files declare and checks what only the whole can show.
+/// Merges what all files declare and adds the problems that no single file shows.
 pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let Parts {
         broken: _,
@@ -26,7 +26,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let mut servers: BTreeMap<String, VaultServer> = BTreeMap::new();
     for server in vaults {
         if let Some(first) = servers.get(&server.name) {
-            // Files that each say all that they need are used together.
+            // Files may declare the same server, each in full, and are then used together.
             if first.anywhere() == server.anywhere() {
                 continue;
             }
@@ -73,7 +73,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     }
 }
 
-/// No two of a kind have one name.
+/// Adds a problem for each name that two items of a kind share.
 fn distinct<'a>(
     kind: &str,
     all: impl Iterator<Item = (&'a str, &'a Location)>,
@@ -87,7 +87,7 @@ fn distinct<'a>(
     }
 }
 
-/// The only one that the files declare, where they declare one.
+/// The declaration that may stand only once in all files; `None` where no file has it.
 fn once<T>(
     all: Vec<(Location, T)>,
     what: &str,
@@ -100,7 +100,7 @@ fn once<T>(
     all.into_iter().next().map(|(_, only)| only)
 }
 
-/// Every server that something reads from, and where that was written.
+/// Every server that something reads from, and where the read was written.
 fn mentioned<'a>(
     deliveries: &'a [Delivery],
     keys: &'a Keys,
@@ -131,7 +131,7 @@ fn unknown_server(server: &str, at: &Location, servers: &BTreeMap<String, VaultS
     Problem::new(at.clone(), what, hint)
 }
 
-/// What to do about two of one name.
+/// Hint for two items with one name.
 const RENAME: &str = "rename one";
 
 fn twice(what: &str, first: &Location, second: &Location, remedy: &str) -> Problem {

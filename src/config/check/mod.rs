@@ -1,4 +1,4 @@
-//! From the shape as written to the checked types; every problem is located, and all of them are
+//! Turns the written shape into the checked types. Every problem has a location, and all are
 //! reported at once.
 
 mod merge;
@@ -21,17 +21,17 @@ use crate::base::failure::Class;
 
 pub use merge::merge;
 
-/// What the files seen so far declare, before it is merged.
+/// Declarations of the files read so far, before they are merged.
 #[derive(Debug, Default)]
 pub struct Parts {
-    /// Where a problem may only follow from another.
+    /// Places where a problem may only follow from another problem.
     pub broken: Vec<Location>,
-    /// Something at the top could not be read: what is missing in the whole may have stood there.
+    /// Whether a key at the top could not be read: a part that seems to be missing may stand there.
     pub lost: bool,
-    /// What each file calls the configuration; nothing where that is no name.
+    /// Name of the configuration in each file; `None` where the written text is no valid name.
     names: Vec<(Location, Option<ConfigurationName>)>,
     vaults: Vec<VaultServer>,
-    /// Servers that were declared, but not rightly: naming them is no second mistake.
+    /// Servers whose declaration has a problem: a source that names one is no second problem.
     broken_vaults: Vec<String>,
     keys: Keys,
     sidecars: Vec<(Location, Sidecar)>,
@@ -93,17 +93,17 @@ pub fn check(
     checker.problems
 }
 
-/// One file's checks: it collects problems and gives what can still be given.
+/// Checks one file: collects problems and returns all that is still usable.
 pub(super) struct Checker<'a> {
     pub(super) file: &'a str,
     pub(super) base: &'a Path,
     pub(super) outside: &'a Outside<'a>,
     pub(super) problems: Vec<Problem>,
-    /// Where a problem may only follow from another.
+    /// Places where a problem may only follow from another problem.
     pub(super) broken: Vec<Location>,
 }
 
-/// What has a place in a file.
+/// A part of the configuration that has a place in a file.
 pub(super) trait Placed {
     /// The place.
     fn place(&self, file: &str) -> Location;
@@ -130,7 +130,7 @@ impl Checker<'_> {
         written.place(self.file)
     }
 
-    /// A mistake of the user's, at what was written or at its place.
+    /// Adds a problem at a written value or at a location.
     pub(super) fn problem(
         &mut self,
         at: &impl Placed,
@@ -156,8 +156,8 @@ impl Checker<'_> {
         }
     }
 
-    /// A text with its variables filled in. After a problem it is one that nothing else is, and
-    /// nothing more is said of it.
+    /// A text with its variables filled in. After a problem the result is a unique text, and no
+    /// second problem is reported at this place.
     pub(super) fn text(&mut self, written: &At<impl Deref<Target = str>>) -> String {
         match expand(&written.value, self.outside.env) {
             Ok(text) => text,
@@ -188,7 +188,7 @@ impl Checker<'_> {
         text
     }
 
-    /// What a text means; where it means nothing, `what` says what it is not.
+    /// The meaning of a text. Without one, `what` completes the message, as in `no duration`.
     pub(super) fn read<T>(
         &mut self,
         written: &At<Shown>,
@@ -204,7 +204,7 @@ impl Checker<'_> {
         found
     }
 
-    /// A number that is in bounds, or is said not to be.
+    /// A number within bounds; adds a problem where it is outside.
     pub(super) fn bounded(
         &mut self,
         written: &At<u64>,
@@ -219,7 +219,7 @@ impl Checker<'_> {
         usize::try_from(number).unwrap_or(usize::MAX)
     }
 
-    /// What can be used of a list.
+    /// The usable items of a list.
     pub(super) fn each<R, T>(
         &mut self,
         written: Vec<R>,
@@ -254,14 +254,14 @@ impl Checker<'_> {
         self.base.join(text)
     }
 
-    /// What means nothing where something else was not written.
+    /// Adds a problem for a key that has no effect without another key.
     pub(super) fn useless(&mut self, at: &impl Placed, what: &str, beside: &str) {
         let what = format!("`{what}` is of use only beside {beside}");
         self.problem(at, what, "remove it");
     }
 
-    /// The only one of several alternatives that was written. Each has its key, and what was
-    /// written there, as far as it can be used.
+    /// The only alternative that was written. Each alternative has its key and its written value,
+    /// as far as the value is usable.
     pub(super) fn only<T, const N: usize>(
         &mut self,
         at: &Location,

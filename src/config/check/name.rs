@@ -1,5 +1,5 @@
-//! The name of the configuration: one, however many files make it, and there where something in a
-//! cluster is written.
+//! The name of the configuration: one name for all its files, required where the configuration
+//! writes to a cluster.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::Checker;
 use crate::base::artifact::ConfigurationName;
 
 impl Checker<'_> {
-    /// Nothing after a problem.
+    /// `None` after a problem.
     pub(super) fn configuration_name(&mut self, written: &At<Shown>) -> Option<ConfigurationName> {
         let before = self.problems.len();
         let text = self.name(written, "the configuration's name");
@@ -28,7 +28,7 @@ impl Checker<'_> {
     }
 }
 
-/// The first thing that needs a name, and a word of it that may serve as one.
+/// The first part that needs a name, and a word of that part that may serve as the name.
 pub(super) fn needed<'a>(
     deliveries: &'a [Delivery],
     manifests: &'a [ManifestSet],
@@ -46,7 +46,7 @@ pub(super) fn needed<'a>(
     secrets.next().or_else(|| sets.next()).or(reflector)
 }
 
-/// The one name that all files give; those without one follow the others.
+/// The name that all files agree on. A file without a name takes that of the others.
 pub(super) fn merge(
     names: Vec<(Location, Option<ConfigurationName>)>,
     needed: Option<(&Location, Option<&str>)>,
@@ -84,7 +84,7 @@ fn missing(at: &Location, word: Option<&str>) -> Problem {
     )
 }
 
-/// Names of files and folders that say nothing about what is in them.
+/// Names of files and folders that say nothing about their content.
 const COMMON: [&str; 7] = [
     "keyferry",
     "config",
@@ -95,7 +95,7 @@ const COMMON: [&str; 7] = [
     "secrets",
 ];
 
-/// A name from the file, from the folders that it lies in, or from what needs it.
+/// Proposes a name: from the file, from its folders, or from the part that needs a name.
 fn proposed(file: &str, word: Option<&str>) -> String {
     let path = Path::new(file);
     let stem = path.file_stem().into_iter();

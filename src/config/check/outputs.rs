@@ -1,4 +1,4 @@
-//! No two targets share a place: last-wins would be decided by chance.
+//! No two targets share a place: chance would decide which of them is written last.
 
 use std::path::{Path, PathBuf};
 
@@ -7,23 +7,23 @@ use super::super::target::normal;
 use super::super::{Delivery, FileFormat, SecretRef, Target};
 use crate::base::overlap::{Claim, Met, Overlaps};
 
-/// What one target occupies.
+/// The place that a target occupies.
 struct Place<'a> {
     target: &'a Target,
-    /// Of a file or folder, in one spelling.
+    /// Path of the file or folder, in one spelling.
     path: PathBuf,
-    /// The variables of its that are known by now, where it only changes its own.
+    /// For a target that changes only its own variables: those that are known so far.
     edits: Option<Vec<&'a str>>,
 }
 
-/// By what places are looked up.
+/// The key by which places are looked up.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key<'a> {
     Path(&'a Path),
     Secret(&'a SecretRef),
 }
 
-/// Adds a problem for each target that meets one before it.
+/// Adds a problem for each target that overlaps an earlier target.
 pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
     let places: Vec<Place<'_>> = deliveries
         .iter()
@@ -46,8 +46,8 @@ pub(super) fn check(deliveries: &[Delivery], problems: &mut Vec<Problem>) {
     }
 }
 
-/// Two editors may share a `.env` file: each owns its own variables. All else may not overlap. What
-/// only sources, links and the cluster tell is found by `plan`.
+/// Two editors may share a `.env` file: each owns its own variables. Other targets may not overlap.
+/// `plan` finds overlaps that only sources, links or the cluster show.
 fn claim<'a>(place: &'a Place<'a>) -> Claim<'a, Key<'a>> {
     match place.target {
         Target::File(_) | Target::Files(_) => Claim {
@@ -79,7 +79,7 @@ fn place<'a>(delivery: &'a Delivery, target: &'a Target) -> Place<'a> {
     }
 }
 
-/// Names of fields that need no source to be known, as far as they are delivered.
+/// Names of delivered fields that are known without a source.
 fn computed(delivery: &Delivery) -> Vec<&str> {
     let names = delivery.fields.iter().map(|field| field.name.as_str());
     let all = delivery.deliver.is_empty();
@@ -87,7 +87,7 @@ fn computed(delivery: &Delivery) -> Vec<&str> {
     names.filter(delivered).collect()
 }
 
-/// What a place and one before it share.
+/// Describes what a place shares with an earlier place.
 fn in_common(earlier: &Place<'_>, place: &Place<'_>, met: &Met) -> String {
     let shown = |path: &Path| format!("`{}`", path.display());
     match (earlier.target, place.target, &met.variable) {

@@ -1,5 +1,5 @@
-//! Which keys have values that may be shown: each says so in the shape of the configuration, by its
-//! type.
+//! Which keys have values that may be shown: the type of each key in the shape of the configuration
+//! says so.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -23,7 +23,7 @@ pub(super) struct Keys {
     shown: BTreeSet<String>,
     hidden: BTreeSet<String>,
     closed: BTreeSet<String>,
-    /// Texts that do not say whether they may be shown.
+    /// Keys of texts whose type does not say whether they may be shown.
     pub(super) wordless: BTreeSet<String>,
 }
 
@@ -33,7 +33,7 @@ impl Keys {
         self.shown.contains(key) && !self.hidden.contains(key)
     }
 
-    /// Whether the keys beneath this one are names of the user's, which say nothing of their
+    /// Whether the keys beneath this key are the user's own names, which say nothing about their
     /// values.
     pub(super) fn closes(&self, key: &str) -> bool {
         self.closed.contains(key)
@@ -80,7 +80,7 @@ impl Keys {
     }
 }
 
-/// Whether it is a mapping with keys of ours.
+/// Whether the schema is a mapping with keys of ours.
 fn is_ours(of: &Value, all: &Value) -> bool {
     let name = of["$ref"].as_str();
     let of = name.and_then(|name| all.pointer(name.trim_start_matches('#')));

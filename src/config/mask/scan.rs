@@ -1,12 +1,12 @@
-//! Which scalars of a text that is more or less YAML may be shown: it is walked over, and the key
-//! of each value remembered.
+//! Which scalars of a text may be shown. The text need not be valid YAML: a scanner walks over it
+//! and remembers the key of each value.
 
 use std::ops::Range;
 
 use super::keys::KEYS;
 
-/// Values of keys that are not known to be harmless. In computed fields what is between braces
-/// stays, but for quoted text.
+/// Values of keys that are not known to be harmless. In computed fields, text between braces may be
+/// shown, except quoted text.
 pub(super) fn closed_scalars(text: &str) -> Vec<Range<usize>> {
     let mut scanner = Scanner {
         text,
@@ -22,7 +22,7 @@ pub(super) fn closed_scalars(text: &str) -> Vec<Range<usize>> {
     scanner.hidden
 }
 
-/// Walks over a text that is more or less YAML, and remembers the key of each value.
+/// Walks over a text that may be invalid YAML, and remembers the key of each value.
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
@@ -30,7 +30,7 @@ struct Scanner<'a> {
     depth: usize,
     /// Whether values of the last key may be shown.
     shows: bool,
-    /// Depth and column of a key that we are beneath and that [closes](super::keys::Keys::closes).
+    /// Depth and column of the key around us that [closes](super::keys::Keys::closes).
     closed: Option<(usize, usize)>,
     hidden: Vec<Range<usize>>,
 }
@@ -128,8 +128,8 @@ fn plain_end(text: &str, in_flow: bool) -> usize {
     text.len()
 }
 
-/// What of a template's text stands outside `{{ }}` and `{% %}`, or is quoted text in them. Quotes
-/// around all of it stay.
+/// The parts of a template outside `{{ }}` and `{% %}`, and quoted text inside. Quotes around the
+/// whole template are not included.
 fn outside_braces(written: &str) -> Vec<Range<usize>> {
     let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
     let closes = written.len() > 1 && quote.is_some_and(|quote| written.ends_with(quote));

@@ -1,4 +1,4 @@
-//! What is shown of a configuration line, and what is not.
+//! Which parts of a configuration line are shown, and which are hidden.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn row_07_values_of_unknown_keys_and_tokens_are_hidden() {
             "address: 'https://user:hunter2@v:8200'",
             "address: 'https://********@v:8200'",
         ),
-        // Values of keys that are nobody's business, words or not.
+        // Values of keys that are not known to be harmless, words or not.
         ("auth: hunter2", "auth: ********"),
         (
             "auth: {token: \"correct horse, battery\"}",

@@ -1,4 +1,4 @@
-//! What is read, and how what does not fit is told, with its place.
+//! What the reader accepts, and which errors it gives for the rest, with their places.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is said of what does not fit, and what was probably meant.
+//! Errors for keys and values that do not fit, with hints at what was probably meant.
 
 use std::fmt;
 
@@ -64,8 +64,8 @@ impl de::Error for Flaw {
     }
 }
 
-/// Keys that are known elsewhere: the key, a key that is known where it was written wrongly, and
-/// where it belongs.
+/// Keys that belong elsewhere: the key, another key that is known where it was wrongly written, and
+/// the right place.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
         "serviceAccounts",
@@ -107,7 +107,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("to", "deliveries", "in an entry of `deliveries:`"),
 ];
 
-/// What other programs and people call our keys.
+/// Names that other programs and people use for our keys.
 const OUR_WORDS: &[(&str, &str)] = &[
     ("owner", "uid"),
     ("user", "uid"),

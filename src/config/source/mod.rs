@@ -1,4 +1,4 @@
-//! What a delivery is made of: sources and what is taken from them.
+//! Sources of a delivery, and which values are taken from them.
 
 mod vault;
 
@@ -84,11 +84,11 @@ pub enum Encoding {
 /// One source of a delivery and what is taken from it.
 #[derive(Debug, Clone)]
 pub struct From {
-    /// What is read.
+    /// The source.
     pub source: Source,
     /// Put before each field's name.
     pub prefix: String,
-    /// Only these, in this order; dotted paths and list indexes reach inside.
+    /// Only these fields, in this order; dotted paths and list indexes reach inside.
     pub pick: Vec<String>,
     /// Old name to new, after `pick`, before `prefix`.
     pub rename: Vec<(String, String)>,
@@ -96,7 +96,7 @@ pub struct From {
     pub overrides: bool,
     /// Whether it may be absent.
     pub optional: bool,
-    /// What becomes of its values on the way, where that is configured.
+    /// Conversion of the values, where one is configured.
     pub encoding: Option<Encoding>,
     /// Joins the names of nested values, where set.
     pub flatten: Option<String>,
@@ -200,7 +200,7 @@ impl Checker<'_> {
     }
 }
 
-/// What is read.
+/// A source that is read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// A path in Vault.
@@ -209,26 +209,25 @@ pub enum Source {
     Age {
         /// The file.
         file: PathBuf,
-        /// What is inside.
+        /// Format of the plaintext.
         format: DocumentFormat,
     },
     /// A SOPS file.
     Sops {
         /// The file.
         file: PathBuf,
-        /// What is inside.
+        /// Format of the plaintext.
         format: DocumentFormat,
         /// Whether values outside its checksum are accepted.
         allow_unauthenticated: bool,
-        /// The commit of its Git repository that it is read from; nothing for the file as it lies
-        /// there.
+        /// The commit of its Git repository from which the file is read; `None`: the file on disk.
         commit: Option<String>,
     },
     /// A file with SealedSecrets: the data of one of them.
     Sealed {
         /// The file.
         file: PathBuf,
-        /// Which, where the file holds several.
+        /// Name of the SealedSecret, where the file holds several.
         object: Option<String>,
     },
     /// A SealedSecret object of the cluster: its data.
@@ -243,7 +242,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// One name for all spellings that may turn out to be the same source.
+    /// The same value for all spellings that may be the same source.
     pub fn whatever_its_spelling(&self) -> Self {
         let Some(read) = self.vault() else {
             return self.clone();
@@ -267,7 +266,7 @@ impl Source {
         }
     }
 
-    /// What it is, and its name as it was written.
+    /// Kind of the source, and its name as written.
     pub fn name(&self) -> (&'static str, String) {
         match self {
             Self::Vault(read) => ("vault", read.path.clone()),
@@ -281,7 +280,7 @@ impl Source {
         }
     }
 
-    /// The Vault read that it is, where it is one.
+    /// The read, if the source is in Vault.
     pub fn vault(&self) -> Option<&VaultRead> {
         match self {
             Self::Vault(read) => Some(read),
@@ -294,7 +293,7 @@ impl Source {
         }
     }
 
-    /// Whose keys open it, where it is encrypted.
+    /// The kind of keys that open it; `None` where it is not encrypted.
     pub fn opened_by(&self) -> Option<KeyKind> {
         match self {
             Self::Age { .. } | Self::Sops { .. } => Some(KeyKind::Age),
@@ -305,7 +304,7 @@ impl Source {
         }
     }
 
-    /// The Secret of the cluster that it is, where it is one.
+    /// The Secret, if the source is one of the cluster.
     pub fn secret(&self) -> Option<&SecretRef> {
         match self {
             Self::Secret(at) => Some(at),
@@ -318,14 +317,14 @@ impl Source {
         }
     }
 
-    /// The same text wherever the configuration lies: see [`Source::name_beside`].
+    /// A text that does not depend on where the configuration lies: see [`Source::name_beside`].
     pub fn beside(&self, folder: &Path) -> String {
         let (kind, name) = self.name_beside(folder);
         format!("{kind} {name}")
     }
 
-    /// What it is, and its name: files as they are written in a configuration of this folder, and
-    /// the server where it is named.
+    /// Kind and name of the source. A file is named relative to this folder; a server other than
+    /// the default is named too.
     pub fn name_beside(&self, folder: &Path) -> (&'static str, String) {
         let (kind, name) = self.name();
         let near = |file: &Path| {
@@ -352,12 +351,12 @@ impl std::fmt::Display for Source {
 }
 
 impl From {
-    /// Its source as a journal and a Secret's annotations name it.
+    /// Name of the source in a journal and in a Secret's annotations.
     pub fn name(&self) -> String {
         self.source.beside(self.at.folder())
     }
 
-    /// Its source at the state that a hold demands. What names a version of its own keeps that.
+    /// The source at the state that a hold demands. A source with a configured version keeps it.
     pub fn held_at(&self, hold: &Hold) -> Source {
         let mut source = self.source.clone();
         let version = hold.sources.get(&self.name());

@@ -20,12 +20,12 @@ pub struct VaultRead {
     /// As written, without `/v1/` and outer slashes: `kv/data/a/b` and `kv/a/b` both name KV
     /// secrets.
     pub path: String,
-    /// Asked for as it is written, because its `/v1/` was written out. A path with `data` in it is
-    /// asked for so anyway.
+    /// Whether the path is requested exactly as written, because its `/v1/` was written out. A path
+    /// with `data` in it is requested so anyway.
     pub exact: bool,
     /// A version of a KV v2 secret.
     pub version: Option<u64>,
-    /// A JSON object to send: then it is a write that answers data (PKI).
+    /// JSON object to send: the request is then a write whose answer holds the data (PKI).
     pub write: Option<String>,
 }
 

@@ -51,9 +51,9 @@ pub struct RawFile {
 /// One file.
 #[derive(Debug, Clone)]
 pub struct FileTarget {
-    /// Joined with the configuration's folder.
+    /// Path, joined with the configuration's folder.
     pub path: PathBuf,
-    /// What is written.
+    /// Format of the content.
     pub format: FileFormat,
     /// Modes and owner.
     pub access: FileAccess,
@@ -115,7 +115,7 @@ pub struct RawFiles {
 /// A folder with one file per field.
 #[derive(Debug, Clone)]
 pub struct FileSetTarget {
-    /// Joined with the configuration's folder.
+    /// Path, joined with the configuration's folder.
     pub dir: PathBuf,
     /// Modes and owner.
     pub access: FileAccess,
@@ -155,7 +155,7 @@ impl Checker<'_> {
         }))
     }
 
-    /// A path that is written to; with `--root` it must lie beneath.
+    /// Path of a target; with `--root`, it must lie in that folder.
     pub(in crate::config) fn target_path(&mut self, written: &At<Shown>) -> PathBuf {
         let path = self.path(written);
         if let Some(root) = self.outside.root
@@ -189,13 +189,13 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a path lies beneath a root, both as they are spelt from the same folder.
+/// Whether a path lies beneath a root, judged by spelling: links are not followed.
 fn is_beneath(path: &Path, root: Root<'_>) -> bool {
     let whole = |path: &Path| normal(&root.here.join(path));
     whole(path).starts_with(whole(root.path))
 }
 
-/// A path without `.` and, as far as names go, without `..`.
+/// A path without `.`, and without `..` behind a name.
 pub(in crate::config) fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {

@@ -1,4 +1,4 @@
-//! What is written into a file.
+//! Formats of written files.
 
 use std::mem::take;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub enum RawFileFormat {
     Template,
 }
 
-/// What is written into a file.
+/// The format of a written file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileFormat {
     /// `NAME=value`, read alike by sh, docker compose and node.
@@ -43,7 +43,7 @@ pub enum FileFormat {
         /// Numbers and truth values become text.
         as_strings: bool,
     },
-    /// YAML, the same.
+    /// One YAML mapping of the fields, or the whole document.
     Yaml,
     /// `name=value` of Java.
     Properties,
@@ -62,7 +62,7 @@ pub enum FileFormat {
 }
 
 impl Checker<'_> {
-    /// What a format takes is taken from what was written; what is left is of no use.
+    /// Takes the keys that the format uses out of `raw`; keys that are left have no effect.
     pub(super) fn file_format(
         &mut self,
         raw: &mut RawFile,

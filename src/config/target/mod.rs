@@ -1,4 +1,4 @@
-//! Where a delivery goes: files, folders, Kubernetes Secrets.
+//! Targets of a delivery: files, folders, Kubernetes Secrets.
 
 mod file;
 mod format;
@@ -37,7 +37,7 @@ pub struct RawTarget {
     pub service_accounts: Vec<At<Shown>>,
 }
 
-/// Where a delivery goes.
+/// A target of a delivery.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// One file.
@@ -58,7 +58,7 @@ impl Target {
         }
     }
 
-    /// The Secret that it is, if it is one.
+    /// The Secret, if the target is one.
     pub fn secret(&self) -> Option<SecretRef> {
         match self {
             Self::Secret(secret) => Some(secret.at.clone()),

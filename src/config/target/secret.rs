@@ -62,7 +62,7 @@ pub struct RawRegistry {
 /// A Kubernetes Secret.
 #[derive(Debug, Clone)]
 pub struct SecretTarget {
-    /// Where; without a namespace our own.
+    /// Its name; in our own namespace where none is written.
     pub at: SecretRef,
     /// Its type and how fields become its keys.
     pub kind: SecretKind,
@@ -72,7 +72,7 @@ pub struct SecretTarget {
     pub annotations: BTreeMap<String, String>,
     /// Whether it is to be immutable.
     pub immutable: bool,
-    /// What may be done about an object in the way.
+    /// What it allows when an object stands in the way.
     pub conflict: Conflict,
     /// ServiceAccounts in the same namespace that are to pull with it.
     pub service_accounts: Vec<String>,
@@ -89,8 +89,8 @@ pub enum SecretKind {
     Fields(String),
     /// `.dockerconfigjson`, from one or several registries, or ready-made.
     DockerConfigJson {
-        /// How fields are grouped into registries; empty: `server`, `username`, `password`, `email`
-        /// of one.
+        /// How fields are grouped into registries; empty: the fields `server`, `username`,
+        /// `password` and `email` of one registry.
         registries: Vec<Registry>,
     },
     /// `tls.crt` and `tls.key`; `ca.crt` where there is one.
@@ -162,7 +162,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Labels and annotations by which we know whose a Secret is are ours to set.
+    /// Refuses labels and annotations that mark the owner of a Secret: only keyferry sets them.
     pub(in crate::config) fn no_marks(
         &mut self,
         at: &Location,
@@ -240,7 +240,7 @@ impl Checker<'_> {
     }
 }
 
-/// What `kubectl create secret` and people call them.
+/// Names that `kubectl create secret` and people use for our types.
 const OTHER_NAMES: [(&str, &str); 4] = [
     ("docker-registry", "dockerconfigjson"),
     ("dockercfg", "dockerconfigjson"),

@@ -1,4 +1,4 @@
-//! What the schema says of alternatives, and what is said where none of them stands.
+//! The schema of alternatives, and the error where none of them is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! All that is wrong is told in one run, and nothing that only follows from it.
+//! All problems are reported in one run, without those that only follow from another.
 
 use super::load_files;
 
@@ -29,7 +29,7 @@ fn row_01_what_cannot_be_read_hides_nothing_else() {
             "3:9: `collector:4317` is no address of a collector",
         ],
     );
-    // A type, a word, a key, a missing key, and what is understood and wrong all the same.
+    // A type, a word, a key, a missing key, and a value that is read but wrong.
     tells(
         "vault: {address: 'v:8200'}
 deliveries:
@@ -121,7 +121,7 @@ fn what_was_meant_is_looked_at_too() {
 #[test]
 fn what_only_follows_is_not_told() {
     for (text, expected) in [
-        // What is lost at the top may have been the server, the name or the key.
+        // A key that is lost at the top may have been the server, the name or the key.
         (
             "vaultServer: {}\ndeliveries: [{name: a, from: [{vault: kv/a}], to: [{secret: {name: s}}]}]\n",
             "1:1: unknown key `vaultServer`",

@@ -9,7 +9,7 @@ use super::super::{Config, Source};
 use super::line;
 use crate::format::document::DocumentFormat;
 
-/// What a configuration comes to beside a folder `c/s` with these files.
+/// The result of loading a configuration beside a folder `c/s` with these files.
 fn loaded(set: &str, files: &[&str]) -> Result<Config, String> {
     loaded_from("c/k.yaml", "c/s", set, files)
 }

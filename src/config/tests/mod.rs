@@ -1,4 +1,4 @@
-//! The configuration by example: what is accepted, and what is said about what is not.
+//! The configuration by example: what is accepted, and which errors the rest gives.
 
 mod alternatives;
 mod at_once;

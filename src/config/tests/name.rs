@@ -6,7 +6,7 @@ use super::{line, load_files};
 const FILE: &str = "deliveries: [{name: a, fields: {A: b}, to: [{file: {path: a.env}}]}]\n";
 const SECRET: &str = "deliveries: [{name: a, fields: {A: b}, to: [{secret: {name: s}}]}]\n";
 
-/// The name that these files come to, or what is wrong with them.
+/// The name that these files give, or the problem.
 fn named(files: &[(&str, &str)]) -> Result<Option<String>, String> {
     match load_files(files, None) {
         Ok(config) => Ok(config.name.map(|name| name.to_string())),

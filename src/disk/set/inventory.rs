@@ -1,4 +1,4 @@
-//! What of ours is in a folder, and what stands in our way.
+//! Which entries of a folder are ours, and which stand in our way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::disk::SinkError;
 use crate::disk::folder::{Folder, kind, owned};
 use crate::disk::names::{is_file_name, is_generation, is_temporary_link};
 
-/// What of ours is in a folder.
+/// Our entries in a folder.
 #[derive(Default)]
 pub(super) struct Inventory {
     /// The generation that `..data` names.
@@ -24,8 +24,7 @@ pub(super) struct Inventory {
     pub(super) links: BTreeSet<String>,
 }
 
-/// Whether each of these can be the name of a file in a set; asked before a folder is made for
-/// them.
+/// Checks that each name can be a file in a set, before a folder is made for the files.
 pub fn check_names(wanted: &BTreeMap<String, SecretBytes>) -> Result<(), SinkError> {
     match wanted.keys().find(|name| !is_file_name(name)) {
         Some(name) => Err(SinkError::UnsafeName(name.clone())),
@@ -33,8 +32,8 @@ pub fn check_names(wanted: &BTreeMap<String, SecretBytes>) -> Result<(), SinkErr
     }
 }
 
-/// Looks through a folder; whatever of others is in the way is a refusal, before anything is
-/// touched.
+/// Looks through a folder. An entry of others that is in the way is an error, before anything is
+/// changed.
 pub(super) fn inventory(
     folder: &Folder,
     wanted: &BTreeMap<String, SecretBytes>,

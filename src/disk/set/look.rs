@@ -1,4 +1,4 @@
-//! A set as readers see it, and what is wrong with it besides its contents.
+//! A set as readers see it, and its defects beside wrong contents.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::base::observed::{FileSetState, FileState};
 use crate::disk::SinkError;
 use crate::disk::folder::{Folder, owned};
 
-/// What stands in a folder; nothing when no set was ever laid there.
+/// The set in a folder; `None` when no set was ever written there.
 pub fn look(
     folder: &Folder,
     wanted: &BTreeMap<String, SecretBytes>,

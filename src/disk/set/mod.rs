@@ -6,9 +6,9 @@
 //! dir/..keyferry-<hex>/name          the files
 //! ```
 //!
-//! A run that was killed at any point leaves either the old or the new set visible; what else it
-//! left is named as damage by [`look()`] and healed by [`write()`]. Names that are neither wanted
-//! nor ours are nobody's business here.
+//! A run that was killed at any point leaves either the old or the new set visible. Its other
+//! leftovers are reported as damage by [`look()`] and removed by [`write()`]. Names that are
+//! neither wanted nor ours are ignored.
 
 mod inventory;
 mod look;
@@ -25,14 +25,13 @@ use crate::base::artifact::FileAccess;
 /// The link that is switched.
 const DATA: &str = "..data";
 
-/// Where a visible name leads.
+/// The target of a visible name.
 fn link_target(name: &str) -> String {
     format!("{DATA}/{name}")
 }
 
-/// The mode of the folder behind `..data`: whoever may read the files may enter it, because an
-/// existing folder around it (a pod's volume, say) is the one that has the configured mode or
-/// another.
+/// The mode of the folder behind `..data`: users who may read the files may enter it. The outer
+/// folder decides who gets there, and an existing one (a pod's volume, say) keeps its mode.
 fn inner_mode(access: &FileAccess) -> u32 {
     let readers = access.mode & 0o444;
     access.dir_mode | readers | readers >> 2

@@ -1,6 +1,6 @@
-//! Old generations, kept for a moment: a reader that had followed `..data` when it was switched
-//! still finds what it was led to. Without this a stable name can be missing for an instant, which
-//! is what kubelet's readers see.
+//! Old generations, kept for a moment: a reader that followed `..data` right before the switch
+//! still finds its files. Without this, a name can be missing for an instant, as kubelet's readers
+//! see.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::base::lock::locked;
 use crate::disk::CallTurn;
 use crate::disk::folder::Folder;
 
-/// Longer than a running reader is between two of its steps.
+/// A running reader needs less time between two of its steps.
 const GRACE: Duration = Duration::from_millis(50);
-/// Longer than a disk that works needs to remove them.
+/// A disk that works needs less time to remove them.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Old generations that are about to go.
@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Retired(Mutex<JoinSet<()>>);
 
 impl Retired {
-    /// Removes what nothing leads to any more, after a moment. Until then nobody else looks at its
-    /// folder.
+    /// Removes generations that no link leads to any more, after a moment. Until then nobody else
+    /// looks at their folder.
     pub fn keep(&self, turn: CallTurn, folder: Folder, generations: Vec<String>) {
         let mut going = locked(&self.0);
         while going.try_join_next().is_some() {}
@@ -36,8 +36,8 @@ impl Retired {
             let removed = turn.call(Instant::now() + PATIENCE, move |_| {
                 for generation in generations {
                     if let Err(error) = remove(&folder, &generation) {
-                        // The set itself is delivered; the next pass finds this as damage and tries
-                        // again.
+                        // The set itself is delivered; the next pass finds the old files as damage
+                        // and tries again.
                         tracing::warn!(%error, "old files were not removed");
                     }
                 }

@@ -1,11 +1,11 @@
-//! Laying a set again and switching to it.
+//! Writes a set again and switches to it.
 //!
-//! In this order, so that a name is missing for nobody who should find it: the files, links to
-//! names that are new, the switch, links to names that went, and, a little later
-//! ([`super::Retired`]), the old files.
+//! The order keeps each name visible that should be: the files, links for new names, the switch,
+//! removal of links for old names and, a little later ([`super::Retired`]), removal of the old
+//! files.
 //!
-//! On disk each file is flushed, then their folder, before the switch, and the folder around it
-//! after the switch: after a power cut `..data` names a whole set. In memory nothing is flushed.
+//! On disk, each file and then their folder are flushed before the switch, and the outer folder
+//! after the switch: after a power cut, `..data` names a whole set. In memory nothing is flushed.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,7 @@ use crate::disk::SinkError;
 use crate::disk::folder::Folder;
 use crate::disk::names::{generation, temporary_link};
 
-/// Lays the whole set again and switches to it. What it gives back are the generations before, for
-/// [`super::Retired`].
+/// Writes the whole set and switches to it. Returns the older generations, for [`super::Retired`].
 pub fn write(
     folder: &Folder,
     files: &BTreeMap<String, SecretBytes>,
@@ -38,7 +37,7 @@ pub fn write(
         .and_then(|()| link_new(folder, files, &before, &mut new_links))
         .and_then(|()| switch(folder, &generation));
     if let Err(error) = switched {
-        // The old set is still the visible one, so what was begun can go.
+        // The old set is still visible, so the new links can be removed.
         for link in new_links {
             let _ = folder.remove(link);
         }
@@ -57,8 +56,8 @@ pub fn write(
     Ok(before.others.into_iter().chain(before.current).collect())
 }
 
-/// Removes a whole set: its names first, so that none leads nowhere for longer than that takes.
-/// Says whether one was there.
+/// Removes a whole set: its names first, so that no link leads nowhere for long. Says whether a set
+/// was there.
 pub fn remove_all(folder: &Folder, access: &FileAccess) -> Result<bool, SinkError> {
     let _lock = folder.lock()?;
     let before = inventory(folder, &BTreeMap::new(), access)?;

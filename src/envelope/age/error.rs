@@ -1,4 +1,5 @@
-//! Why an age file does not open, or a key file gives no identities: never with a word of either.
+//! Why an age file does not open, or why a key file gives no identities. No error quotes either
+//! file.
 
 use crate::base::failure::{Class, Fault};
 
@@ -9,7 +10,7 @@ use super::passphrase::MAX_LOG_N;
 /// What is wrong with an age file or with the keys for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgeError {
-    /// Neither the binary nor the armored form begins here.
+    /// The file begins neither as the binary nor as the armored form.
     #[error("not an age file")]
     NotAge,
     /// The text around the file is damaged.
@@ -18,19 +19,19 @@ pub enum AgeError {
     /// The header cannot be read.
     #[error("age: the header is malformed")]
     MalformedHeader,
-    /// Beyond any honest header.
+    /// The header exceeds `MAX_HEADER` or `MAX_STANZAS`.
     #[error(
         "age: the header is larger than {} KiB or has more than {MAX_STANZAS} recipients",
         MAX_HEADER / 1024
     )]
     HeaderTooLarge,
-    /// Beyond what is held in memory.
+    /// The payload is larger than the limit of what is held in memory.
     #[error("age: the file is larger than {} MiB", .limit / (1024 * 1024))]
     TooLarge {
-        /// What a payload may measure.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// A key fitted, and the header was changed after it was written.
+    /// A key fitted, but the header was changed after age wrote it.
     #[error("age: the header was changed: its authentication failed")]
     HeaderMac,
     /// A chunk is damaged, missing or superfluous.
@@ -50,23 +51,24 @@ pub enum AgeError {
     /// A passphrase is needed and none was configured.
     #[error("age: it is encrypted with a passphrase, and none was configured")]
     PassphraseNotOffered,
-    /// A passphrase with a price that an attacker may have set.
+    /// The passphrase asks for more scrypt work than `MAX_LOG_N`: an attacker may have set the
+    /// price.
     #[error(
         "age: its passphrase asks for 2^{log_n} rounds of scrypt; at most 2^{MAX_LOG_N} are done"
     )]
     TooMuchWork {
-        /// What the file asks for.
+        /// Base-2 logarithm of the rounds that the file asks for.
         log_n: u8,
     },
-    /// A line of a key file is not what it should be.
+    /// A line of a key file is no identity.
     #[error("line {line} of the key file {problem}")]
     Line {
-        /// From 1.
+        /// Number of the line, from 1.
         line: usize,
-        /// What it is instead.
+        /// What the line holds instead.
         problem: IdentityProblem,
     },
-    /// A key file as a whole is not what it should be.
+    /// A key file as a whole is no list of identities.
     #[error("the key file {0}")]
     KeyFile(IdentityProblem),
 }
@@ -74,7 +76,7 @@ pub enum AgeError {
 /// What a key file or a line of it is instead of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityProblem {
-    /// Nothing that we know.
+    /// A text of no known kind.
     #[error("is not an age identity")]
     Junk,
     /// Right beginning, wrong checksum or length.
@@ -86,25 +88,25 @@ pub enum IdentityProblem {
     /// A plugin's handle.
     #[error("is a plugin identity; keyferry runs no programs to open a file")]
     Plugin,
-    /// There is no identity in it.
+    /// No identity in the file.
     #[error("holds no identity")]
     Empty,
     /// The identity file is itself an age file.
     #[error("is itself encrypted with age")]
     EncryptedIdentities,
-    /// A key that needs a passphrase of its own.
+    /// An SSH key that is encrypted with a passphrase.
     #[error("is an SSH key protected by a passphrase")]
     EncryptedSsh,
-    /// PKCS#1, PKCS#8, PuTTY.
+    /// An SSH key as PKCS#1, PKCS#8 or in PuTTY's format.
     #[error("is a private key, but not in OpenSSH's own format")]
     ForeignSsh,
-    /// An OpenSSH key that is cut or bent.
+    /// An OpenSSH key that is cut off or damaged.
     #[error("is a damaged OpenSSH key")]
     DamagedSsh,
-    /// ECDSA, DSA, hardware keys.
+    /// An SSH key of another type: ECDSA, DSA, a hardware key.
     #[error("is an SSH key of a type age does not use; it uses ssh-ed25519 and ssh-rsa")]
     SshType,
-    /// Too small, too large or inconsistent.
+    /// An RSA key that is too small, too large or inconsistent.
     #[error("is an RSA key that cannot be used: 2048 to 8192 bits are")]
     SshRsa,
     /// Not text.
@@ -113,7 +115,7 @@ pub enum IdentityProblem {
 }
 
 impl AgeError {
-    /// Whether it says that the file was changed, which only its key can tell.
+    /// Whether the error says that the file was changed: only a key of the file can tell that.
     pub fn says_changed(&self) -> bool {
         match self {
             Self::HeaderMac | Self::MalformedPayload => true,

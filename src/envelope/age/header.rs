@@ -1,8 +1,7 @@
-//! What can be known of an age file before any key is tried: its size, its recipients, whether it
-//! is too much.
+//! What an age file tells before any key is tried: its recipients, and whether it exceeds a limit.
 //!
-//! The limits stand here because the parser behind them keeps what it is given: a header without an
-//! end would be read to the end of the file, again from its start at each line.
+//! The limits are checked here because the `age` crate has none: it reads a header that does not
+//! end up to the end of the file, and again from the start at each line.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,11 +11,11 @@ use super::{AgeError, AgeRecipient};
 
 /// Far above honest use: an RSA-4096 stanza has 0.7 KiB, a hybrid one 1.6 KiB.
 pub(super) const MAX_HEADER: usize = 64 * 1024;
-/// As many recipients as a file may have.
+/// Most recipients of one file.
 pub(super) const MAX_STANZAS: usize = 64;
 
-/// Stanzas for nobody, which some tools add so that readers keep passing over what they do not
-/// know.
+/// Kind of stanzas that are for no recipient. Some tools add them so that readers keep skipping
+/// kinds that they do not know.
 pub(super) const GREASE: &str = "grease";
 
 const MAGIC: &[u8] = b"age-encryption.org/";
@@ -46,12 +45,12 @@ pub(super) fn without_armor(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>,
     Ok(Cow::Owned(binary))
 }
 
-/// A payload of this size as it lies in a file.
+/// Size of a payload of this many bytes once it is encrypted.
 fn sealed_size(payload: usize) -> usize {
     NONCE + payload + (payload / CHUNK + 1) * TAG
 }
 
-/// What a header tells without a key.
+/// Facts that a header tells without a key.
 #[derive(Debug)]
 pub(super) struct Survey {
     pub(super) recipients: Vec<AgeRecipient>,
@@ -60,7 +59,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Whether only a passphrase opens it.
+    /// Whether only a passphrase opens the file.
     pub(super) fn wants_passphrase(&self) -> bool {
         self.recipients.iter().any(|one| one.kind == "scrypt")
     }
@@ -81,8 +80,8 @@ impl Survey {
 
 /// Looks through a header without understanding its stanzas.
 ///
-/// The shape of a stanza is checked too, because the parser behind still takes files of the time
-/// before the standard, whose bodies may lack their last line.
+/// The shape of a stanza is checked too: the `age` crate still accepts files from before the
+/// standard, in which a body may lack its last line.
 pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
     if !binary.starts_with(MAGIC) {
         return Err(AgeError::MalformedHeader);
@@ -122,7 +121,7 @@ pub(super) fn survey(binary: &[u8], limit: usize) -> Result<Survey, AgeError> {
     })
 }
 
-/// The first word of a stanza and, for SSH keys, the second: age names no others.
+/// The kind of a stanza and, for an SSH key, its short hash: age names no other keys.
 fn recipient(stanza: &[u8]) -> AgeRecipient {
     let mut words = stanza.split(|byte| byte.is_ascii_whitespace()).peekable();
     if words.peek().is_some_and(|kind| kind.ends_with(b"-grease")) {
@@ -140,7 +139,7 @@ fn recipient(stanza: &[u8]) -> AgeRecipient {
     }
 }
 
-/// It may be anything, so only a plain and short word is repeated in a message.
+/// The word may hold anything, so a message repeats only a plain and short word.
 fn plain(word: &[u8]) -> Option<String> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./+".contains(byte);
     let fits = (1..=32).contains(&word.len()) && word.iter().all(is_plain);

@@ -1,10 +1,10 @@
 //! Hybrid post-quantum identities (`AGE-SECRET-KEY-PQ-1…`): ML-KEM-768 and X25519 joined as X-Wing,
 //! inside HPKE.
 //!
-//! The `age` crate has no such identity, and the crates `hpke` and `x-wing` of these days cannot
-//! stand beside its `ml-kem`; what is missing between them is this file. Rules: age's
-//! `mlkem768x25519` stanza, X-Wing (draft-connolly-cfrg-xwing-kem), HPKE base mode of RFC 9180 with
-//! KEM 0x647a, HKDF-SHA256, ChaCha20Poly1305.
+//! The `age` crate has no such identity, and the current crates `hpke` and `x-wing` cannot be used
+//! beside its `ml-kem`, so this file holds the missing parts. Rules: age's `mlkem768x25519` stanza,
+//! X-Wing (draft-connolly-cfrg-xwing-kem), HPKE base mode of RFC 9180 with KEM 0x647a, HKDF-SHA256,
+//! ChaCha20Poly1305.
 
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
@@ -23,7 +23,7 @@ use sha3::{Digest, Sha3_256, Shake256};
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-/// How such an identity begins.
+/// Beginning of a hybrid identity.
 pub(super) const PREFIX: &str = "AGE-SECRET-KEY-PQ-1";
 
 const TAG: &str = "mlkem768x25519";
@@ -43,7 +43,7 @@ pub(super) struct HybridKey {
 }
 
 impl HybridKey {
-    /// Nothing when the text is damaged.
+    /// `None` when the text is damaged.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let seed: Zeroizing<Vec<u8>> = bech32_decode(
             text,
@@ -91,7 +91,7 @@ impl HybridKey {
         bech32_encode(Hrp::parse_unchecked("age1pq"), &public)
     }
 
-    /// Nothing when the stanza is of another kind or for another key.
+    /// `None` when the stanza is of another kind or for another key.
     pub(super) fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
         if stanza.tag != TAG {
             return None;
@@ -108,7 +108,7 @@ impl HybridKey {
         })))
     }
 
-    /// X-Wing's decapsulation; nothing when the curve's point is of small order.
+    /// X-Wing's decapsulation; `None` when the curve's point is of small order.
     fn decapsulate(&self, encapsulated: &[u8; ENCAPSULATED]) -> Option<Zeroizing<[u8; 32]>> {
         let (lattice_part, curve_part) = encapsulated.split_at(KEM_CIPHERTEXT);
         let ciphertext = lattice_part.try_into().ok()?;
@@ -130,7 +130,7 @@ impl HybridKey {
     }
 }
 
-/// The stanza's one argument, and a body of the only possible length.
+/// The argument of a stanza; `None` unless it is the only one and the body has the right length.
 fn encapsulated(stanza: &Stanza) -> Option<[u8; ENCAPSULATED]> {
     let [argument] = stanza.args.as_slice() else {
         return None;

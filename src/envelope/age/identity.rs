@@ -1,7 +1,7 @@
-//! Identities: the keys of one's own, from age's key files, OpenSSH key files and passphrases.
+//! Identities: private keys from age's key files, OpenSSH key files and passphrases.
 //!
-//! Key files are read line by line by ourselves. The `age` crate refuses a whole file for one
-//! trailing blank or one key of another kind, and a person with a bad file needs the line's number
+//! We read key files line by line ourselves: the `age` crate refuses a whole file for one trailing
+//! blank or one key of another kind, and a person with a bad file needs the number of the line
 //! (never its content).
 
 use std::fmt;
@@ -50,18 +50,17 @@ impl Identity {
         }
     }
 
-    /// The public half as one writes it into `.sops.yaml` or after `age -r`: what reports show.
+    /// The public half, as `.sops.yaml` and `age -r` take it. Reports show it.
     pub fn recipient(&self) -> &str {
         &self.recipient
     }
 
-    /// Whether it is a passphrase.
+    /// Whether the identity is a passphrase.
     pub fn is_passphrase(&self) -> bool {
         matches!(self.secret, Secret::Passphrase(_))
     }
 
-    /// The file key, if one of the stanzas is for this identity; an error if one of them is, and is
-    /// broken.
+    /// The file key, if one of the stanzas is for this identity; an error if that stanza is broken.
     pub(super) fn unwrap_stanzas(
         &self,
         stanzas: &[Stanza],
@@ -101,7 +100,7 @@ pub fn identities(file: &SecretBytes) -> Result<Vec<Identity>, AgeError> {
     Ok(found)
 }
 
-/// The same of a file that `age -p` encrypted; one that is not encrypted is read as it is.
+/// All identities of a key file that `age -p` encrypted. A file that is not encrypted is read too.
 pub fn encrypted_identities(
     file: &SecretBytes,
     passphrase: Identity,
@@ -120,7 +119,7 @@ fn is_encrypted(file: &SecretBytes) -> bool {
         || text.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
 }
 
-/// Keys are words; a `#` ends its line, blanks around and between keys mean nothing.
+/// Each word is a key; `#` begins a comment; blanks around and between keys mean nothing.
 fn lines(text: &str) -> Result<Vec<Identity>, AgeError> {
     let mut found = Vec::new();
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {

@@ -1,11 +1,11 @@
 //! Opens age files (binary or armored) with the identities at hand.
 //!
-//! The `age` crate parses, checks the header and decrypts the payload; the limits before it, the
-//! identities it lacks (SSH keys without the `rsa` crate, hybrid post-quantum keys) and all words
-//! for a person are ours.
+//! The `age` crate parses, checks the header and decrypts the payload. Our own code has the limits
+//! before that, the identities that the crate lacks (SSH keys without the `rsa` crate, hybrid
+//! post-quantum keys) and all messages.
 //!
-//! Architecture invariant: no program is ever run for a key, so plugin identities are refused, and
-//! not one byte of a payload leaves before its last chunk was authentic.
+//! Architecture invariant: no program is ever run for a key, so plugin identities are refused; and
+//! no byte of a payload is returned before its last chunk was verified.
 
 mod error;
 mod header;
@@ -30,20 +30,19 @@ pub use error::{AgeError, IdentityProblem};
 pub use identity::{Identity, encrypted_identities, identities};
 pub(in crate::envelope) use ssh_ed25519::short_hash;
 
-/// What a payload may measure unless the caller says otherwise.
+/// Largest payload in bytes, where the caller sets no other limit.
 pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 
 /// The payload of an age file and the key that opened it.
 #[derive(Debug)]
 pub struct OpenedAge {
-    /// All of it, and all of it authentic.
+    /// The whole payload, authenticated.
     pub plaintext: SecretBytes,
     /// The recipient of the identity that opened it.
     pub by: String,
 }
 
-/// Someone an age file is encrypted to, as far as the file tells: keys of age's own are anonymous
-/// in it.
+/// A recipient of an age file, as far as the file tells: it does not name age's own keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgeRecipient {
     /// `X25519`, `mlkem768x25519`, `ssh-ed25519`, `ssh-rsa`, `scrypt` (a passphrase) or something
@@ -54,7 +53,7 @@ pub struct AgeRecipient {
 }
 
 impl AgeRecipient {
-    /// Whether an identity for it can be used here.
+    /// Whether we support identities of this kind.
     pub fn is_supported(&self) -> bool {
         matches!(
             self.kind.as_str(),
@@ -78,7 +77,7 @@ pub fn open(bytes: &[u8], keys: &[Identity]) -> Result<OpenedAge, AgeError> {
     open_up_to(MAX_PAYLOAD, bytes, keys)
 }
 
-/// The same with another limit on the payload.
+/// Like [`open`], with another limit on the payload.
 pub fn open_up_to(limit: usize, bytes: &[u8], keys: &[Identity]) -> Result<OpenedAge, AgeError> {
     let binary = header::without_armor(bytes, limit)?;
     let survey = header::survey(&binary, limit)?;
@@ -107,7 +106,7 @@ pub fn open_up_to(limit: usize, bytes: &[u8], keys: &[Identity]) -> Result<Opene
     })
 }
 
-/// All identities as one, so that the one that fitted can be told.
+/// All identities as one, which remembers the identity that fitted.
 struct Ring<'a> {
     keys: &'a [Identity],
     opened: Cell<Option<usize>>,
@@ -137,8 +136,7 @@ impl ::age::Identity for Ring<'_> {
     }
 }
 
-/// Our words for what the `age` crate says: its own texts are made for a terminal in the user's
-/// language.
+/// Our error for an error of the `age` crate, whose texts are translated into the user's language.
 fn refusal(error: DecryptError, survey: &header::Survey, keys: &[Identity]) -> AgeError {
     match error {
         DecryptError::NoMatchingKeys
@@ -150,7 +148,7 @@ fn refusal(error: DecryptError, survey: &header::Survey, keys: &[Identity]) -> A
         DecryptError::InvalidMac => AgeError::HeaderMac,
         DecryptError::ExcessiveWork { required, .. } => AgeError::TooMuchWork { log_n: required },
         DecryptError::Io(_) => AgeError::MalformedPayload,
-        // The enum may grow: whatever comes is met before the payload.
+        // The enum may grow. Every variant is an error of the header: the payload is not read yet.
         DecryptError::InvalidHeader | DecryptError::UnknownFormat | _ => AgeError::MalformedHeader,
     }
 }

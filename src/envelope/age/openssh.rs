@@ -95,7 +95,7 @@ fn rsa(fields: &mut Fields<'_>, public: &[u8]) -> Result<PrivateKey, IdentityPro
         p: fields.string()?,
         q: fields.string()?,
     };
-    // aws-lc refuses the rest; this bound keeps an absurd file from costing time first.
+    // aws-lc refuses all other wrong sizes; this bound saves the time that huge numbers would cost.
     if numbers.n.len() > 1025
         || numbers.d.len() > 1025
         || numbers.p.len() > 1025

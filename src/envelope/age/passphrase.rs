@@ -1,8 +1,8 @@
 //! The `scrypt` stanza: a file encrypted with a passphrase.
 //!
-//! Own code beside the `age` crate's, because that measures the machine's speed first (a tenth of a
-//! second and more) and derives its limit from the result: here the limit is a constant, and the
-//! same everywhere.
+//! The `age` crate's code is not used: it measures the speed of the machine first (a tenth of a
+//! second or more) and derives its limit from the result. Here the limit is a constant, the same on
+//! every machine.
 
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
@@ -13,14 +13,14 @@ use zeroize::Zeroizing;
 
 use crate::base::material::SecretBytes;
 
-/// Work that a file may ask for: 2^18 rounds are 256 MiB and about a second, what `age -p` itself
-/// writes.
+/// The most work that a file may ask for: 2^18 rounds take 256 MiB and about a second. `age -p`
+/// writes this value.
 pub(super) const MAX_LOG_N: u8 = 18;
 
 const LABEL: &[u8] = b"age-encryption.org/v1/scrypt";
 const SALT: usize = 16;
 
-/// Nothing when the stanza is of another kind or the passphrase is wrong.
+/// `None` when the stanza is of another kind or the passphrase is wrong.
 pub(super) fn unwrap_stanza(
     passphrase: &SecretBytes,
     stanza: &Stanza,

@@ -1,7 +1,7 @@
 //! `ssh-ed25519` recipients: the signing key becomes an X25519 key, tweaked by the key as SSH
 //! writes it.
 //!
-//! The rule is age's own (`agessh`, label below); it gives a key of use to nothing but age.
+//! The rule is age's own (`agessh`, label below); no other program uses the key that results.
 
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
@@ -38,7 +38,7 @@ impl Ed25519Key {
         format!("{TAG} {}", STANDARD.encode(&self.wire))
     }
 
-    /// Nothing when the stanza is of another kind or for another key.
+    /// `None` when the stanza is of another kind or for another key.
     pub(super) fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
         if stanza.tag != TAG {
             return None;

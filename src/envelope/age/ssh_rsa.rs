@@ -1,7 +1,7 @@
 //! `ssh-rsa` recipients: RSA-OAEP with SHA-256, in constant time, by aws-lc.
 //!
-//! Not the `rsa` crate: its timing leak (RUSTSEC-2023-0071) has no fix. aws-lc takes PKCS#8 only,
-//! and OpenSSH keeps fewer numbers than that holds, so the two missing ones are computed here.
+//! The `rsa` crate is not used: its timing leak (RUSTSEC-2023-0071) has no fix. aws-lc takes PKCS#8
+//! only, which holds two numbers that OpenSSH does not keep, so they are computed here.
 
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
@@ -32,7 +32,7 @@ pub(super) struct Numbers<'a> {
 }
 
 impl RsaKey {
-    /// Nothing when aws-lc finds the numbers inconsistent, too small or too large.
+    /// `None` when aws-lc finds the numbers inconsistent, too small or too large.
     pub(super) fn new(numbers: &Numbers<'_>, wire: &[u8]) -> Option<Self> {
         let pkcs8 = pkcs8(numbers)?;
         let private = PrivateDecryptingKey::from_pkcs8(&pkcs8).ok()?;
@@ -47,7 +47,7 @@ impl RsaKey {
         format!("{TAG} {}", STANDARD.encode(&self.wire))
     }
 
-    /// Nothing when the stanza is of another kind or for another key.
+    /// `None` when the stanza is of another kind or for another key.
     pub(super) fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
         if stanza.tag != TAG {
             return None;
@@ -128,7 +128,7 @@ fn integer(out: &mut Vec<u8>, number: &[u8]) {
     out.extend_from_slice(&tagged(0x02, &content));
 }
 
-/// `number mod (prime - 1)`, bit by bit and without a branch on either: they are the secret.
+/// `number mod (prime - 1)`, bit by bit and without a branch on the two numbers, which are secret.
 fn modulo_predecessor(number: &[u8], prime: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     // Primes are odd, so the predecessor differs in the last bit only.
     let (last, rest) = prime.split_last().filter(|(last, _)| **last & 1 == 1)?;

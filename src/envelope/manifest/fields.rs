@@ -1,4 +1,4 @@
-//! Reading a tree by names and types: what is wrong is told by its path, never by its content.
+//! Reading a tree by names and types. Errors tell the path of a wrong field, never its content.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fmt;
 use crate::base::material::{Node, SecretBytes};
 use crate::base::plain;
 
-/// What a place had to hold.
+/// What a field must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// Text.
     Text,
-    /// Text, and a number or truth value was written without quotes.
+    /// Text, where a number or truth value stands without quotes.
     QuotedText,
     /// `true` or `false`.
     Bool,
@@ -25,7 +25,7 @@ pub(crate) enum Expected {
     SealedBase64,
 }
 
-/// A place that holds something else than it must.
+/// A field that does not hold what it must.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShapeError {
     path: String,
@@ -33,7 +33,7 @@ pub struct ShapeError {
 }
 
 impl ShapeError {
-    /// At this path something else was expected.
+    /// The field at this path does not hold what is expected.
     pub(crate) fn new(path: impl Into<String>, expected: Expected) -> Self {
         Self {
             path: path.into(),
@@ -90,19 +90,19 @@ impl MappingEntries {
         }
     }
 
-    /// Takes one entry out; `null` is as good as absent.
+    /// Takes one entry out; `null` counts as absent.
     pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
         let at = self.entries.iter().position(|(name, _)| name == key)?;
         Some(self.entries.swap_remove(at).1).filter(|node| *node != Node::Null)
     }
 
-    /// A mapping under this one; absent is empty.
+    /// The mapping under this key; an absent one is empty.
     pub(crate) fn fields(&mut self, key: &str) -> Result<Self, ShapeError> {
         let path = self.path_of(key);
         Self::of(path, self.take(key).unwrap_or(Node::Null))
     }
 
-    /// A clear text under this mapping.
+    /// The text under this key, which is no secret.
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, ShapeError> {
         let path = self.path_of(key);
         self.take(key)
@@ -110,7 +110,7 @@ impl MappingEntries {
             .transpose()
     }
 
-    /// A truth value under this mapping.
+    /// The truth value under this key.
     pub(crate) fn bool(&mut self, key: &str) -> Result<Option<bool>, ShapeError> {
         match self.take(key) {
             None => Ok(None),

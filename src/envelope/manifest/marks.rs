@@ -1,17 +1,17 @@
-//! Labels and annotations that mean something to other tools. Some say whose an object is: a Secret
-//! of ours that carried one could be pruned or rewritten by its owner. Others make a controller act
-//! on an object.
+//! Labels and annotations that mean something to other tools. Some name the owner of an object:
+//! that owner could prune or rewrite a Secret of ours that carries them. Others make a controller
+//! act on the object.
 
 use std::collections::BTreeMap;
 
-/// Labels and annotations of one name.
+/// Labels and annotations, by their whole name.
 const MARKS: [&str; 21] = [
     // Argo CD: what its applications track, by annotation or by one of its two labels.
     "argocd.argoproj.io/tracking-id",
     "argocd.argoproj.io/installation-id",
     "argocd.argoproj.io/instance",
     "app.kubernetes.io/instance",
-    // Whoever manages it says so here; on what we write it is us.
+    // The tool that manages an object sets this label; on our objects that is keyferry.
     "app.kubernetes.io/managed-by",
     // kubectl and kubecfg keep a whole copy of the object, values included; an ApplySet prunes its
     // members.
@@ -20,11 +20,11 @@ const MARKS: [&str; 21] = [
     "applyset.kubernetes.io/part-of",
     // kpt and cli-utils.
     "config.k8s.io/owning-inventory",
-    // The sealed-secrets controller takes over, or patches, a Secret that says so.
+    // The sealed-secrets controller takes over, or patches, a Secret with these annotations.
     "sealedsecrets.bitnami.com/managed",
     "sealedsecrets.bitnami.com/patch",
     "sealedsecrets.bitnami.com/skip-set-owner-references",
-    // Our own: what we delete by comes from our configuration only.
+    // Our own: we delete by these marks, so only our configuration may set them.
     crate::base::artifact::MANIFESTS_MARK,
     crate::base::artifact::CONFIGURATION,
     crate::base::artifact::DELIVERY,
@@ -37,7 +37,7 @@ const MARKS: [&str; 21] = [
     "kapp.k14s.io/association",
 ];
 
-/// All names with one of these in front.
+/// Prefixes of labels and annotations.
 const FAMILIES: [&str; 5] = [
     "meta.helm.sh/",
     "helm.sh/",
@@ -47,8 +47,8 @@ const FAMILIES: [&str; 5] = [
     "objectset.rio.cattle.io/",
 ];
 
-/// Domains of controllers that act on an object by what it says: a sealing key, a repository of
-/// Argo CD, a credential of Jenkins, a request of another replicator.
+/// Domains of controllers that act on a labelled or annotated object: a sealing key, a repository
+/// of Argo CD, a credential of Jenkins, a request of another replicator.
 const ACTING: [&str; 12] = [
     "keyferry.io",
     "emberstack.com",
@@ -67,11 +67,11 @@ const ACTING: [&str; 12] = [
 /// Domains of Kubernetes itself.
 const KUBERNETES: [&str; 2] = ["kubernetes.io", "k8s.io"];
 
-/// The one family of Kubernetes that only describes.
+/// The only domain of Kubernetes whose labels just describe.
 const DESCRIBING: &str = "app.kubernetes.io";
 
-/// Whether a copy must never carry this, whatever the configuration lets through: it says whose the
-/// object is, or makes a controller act on it.
+/// Whether a copy must never carry this label or annotation, even if the configuration allows it:
+/// it names the owner of the object, or makes a controller act on the object.
 pub(crate) fn stays_behind(name: &str, value: &str) -> bool {
     let domain = name.split_once('/').map_or("", |(domain, _)| domain);
     let below = |of: &str| {

@@ -1,8 +1,8 @@
 //! Kubernetes Secrets as documents: what a decrypted manifest says, in one shape for SOPS files and
 //! SealedSecrets.
 //!
-//! Pure. Labels and annotations that would make another tool the owner of what we create are left
-//! out here, and nowhere else ([`marks`]); what no Secret can be is refused here.
+//! Pure. Only here ([`marks`]) are labels and annotations removed that would make another tool the
+//! owner of our Secret; and here a Secret that Kubernetes would not accept is refused.
 
 use std::collections::BTreeMap;
 
@@ -29,23 +29,23 @@ const LISTS: [&[u8]; 3] = [b"List", b"SecretList", b"SealedSecretList"];
 /// A Secret as a manifest describes it, ready to be applied.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// As written; without one it is ours to choose.
+    /// As the manifest says; without one, we choose.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
-    /// Its `type`, `Opaque` where none is written.
+    /// Type of the Secret; `Opaque` where the manifest names none.
     pub kind: String,
     /// Key to decoded value.
     pub data: BTreeMap<String, SecretBytes>,
-    /// Without those that make another tool its owner.
+    /// Labels, without those that make another tool the owner.
     pub labels: BTreeMap<String, String>,
-    /// Without those that make another tool its owner.
+    /// Annotations, without those that make another tool the owner.
     pub annotations: BTreeMap<String, String>,
     /// Whether it is immutable.
     pub immutable: bool,
 }
 
-/// Why a document is no Secret of ours to apply: names and paths only, never a value.
+/// Why a document cannot be applied as a Secret: names and paths only, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// A field has another type than Kubernetes gives it.
@@ -53,7 +53,7 @@ pub enum ManifestError {
     Shape {
         /// Which object, as far as it is known.
         object: String,
-        /// Where and what.
+        /// Which field, and what it must hold.
         shape: ShapeError,
     },
     /// Not a Secret.
@@ -62,7 +62,7 @@ pub enum ManifestError {
         /// `apiVersion` and `kind` as written.
         object: String,
     },
-    /// No legal name, so it can be no object.
+    /// The name or namespace is not legal.
     #[error("{object}: `{field}` is no Kubernetes name")]
     Name {
         /// Which object.
@@ -119,7 +119,7 @@ fn from_object(node: Node) -> Result<Manifest, ManifestError> {
 }
 
 impl Manifest {
-    /// The Secret as the document that describes it, for the way on to [`from_secret_document`].
+    /// The Secret as a document that [`from_secret_document`] can read.
     pub fn into_document(self) -> Node {
         let Self {
             namespace,
@@ -156,8 +156,8 @@ impl Manifest {
     }
 }
 
-/// The objects of a document: itself, or the items of a list of them. A document that holds
-/// nothing, such as one behind a last `---`, is none; SOPS makes an empty mapping of it.
+/// The objects of a document: the document itself, or the items of a list. A document without
+/// content, such as the one behind a last `---`, has none; SOPS makes it an empty mapping.
 pub(crate) fn objects(document: Node) -> Result<Vec<Node>, ManifestError> {
     let holds_nothing = match &document {
         Node::Null => true,

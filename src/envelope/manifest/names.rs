@@ -13,7 +13,7 @@ pub(crate) fn object(what: &str, namespace: Option<&str>, name: Option<&str>) ->
     }
 }
 
-/// Names become parts of addresses at the API server, so nothing but a legal name gets there.
+/// Refuses names that are not legal: names become parts of a path at the API server.
 pub(crate) fn check(
     object: &str,
     namespace: Option<&str>,

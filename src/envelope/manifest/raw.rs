@@ -8,8 +8,7 @@ use crate::base::artifact::secret;
 use crate::base::coding::base64;
 use crate::base::material::{Node, SecretBytes};
 
-/// A Secret exactly as a document says it: for those that look at marks which [`Manifest`] leaves
-/// out.
+/// A Secret exactly as a document describes it, with the marks that [`Manifest`] leaves out.
 pub(crate) struct RawSecret {
     /// As written.
     pub(crate) namespace: Option<String>,
@@ -19,16 +18,16 @@ pub(crate) struct RawSecret {
     pub(crate) kind: Option<String>,
     /// `data` decoded, `stringData` over it.
     pub(crate) data: BTreeMap<String, SecretBytes>,
-    /// All of them.
+    /// All labels.
     pub(crate) labels: BTreeMap<String, String>,
-    /// All of them.
+    /// All annotations.
     pub(crate) annotations: BTreeMap<String, String>,
     /// As written.
     pub(crate) immutable: bool,
 }
 
 impl RawSecret {
-    /// Reads one object; a document of another kind is refused by its name.
+    /// Reads one object. A document that is no Secret is refused; the error names its kind.
     pub(crate) fn read(node: Node) -> Result<Self, ManifestError> {
         let shape = |shape| ManifestError::Shape {
             object: "document".to_owned(),

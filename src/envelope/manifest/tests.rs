@@ -1,4 +1,4 @@
-//! What documents become, and what is refused by which words.
+//! The result of documents, and the words in which others are refused.
 
 use super::{Manifest, from_secret_document};
 use crate::base::failure::{Class, Failure, Fault as _};

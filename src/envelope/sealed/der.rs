@@ -1,4 +1,4 @@
-//! The little DER and PEM that private keys need: no copy of a key stays behind.
+//! The parts of DER and PEM that private keys need. No unwiped copy of a key is left in memory.
 
 use zeroize::Zeroizing;
 
@@ -6,9 +6,9 @@ use crate::base::coding::base64;
 
 /// One block between its BEGIN and END lines.
 pub(super) struct Pem {
-    /// What it says it is, `RSA PRIVATE KEY`.
+    /// The label of its BEGIN line, such as `RSA PRIVATE KEY`.
     pub(super) label: String,
-    /// The bytes, or nothing when they are no base64 or the block does not end.
+    /// The bytes; `None` when the text is no base64 or the block does not end.
     pub(super) der: Option<Zeroizing<Vec<u8>>>,
     /// Whether the bytes are encrypted with a passphrase (`Proc-Type: 4,ENCRYPTED`).
     pub(super) encrypted: bool,
@@ -18,12 +18,12 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
-/// Whether some line begins a PEM block. In YAML such a line stands indented under its key.
+/// Whether a line begins a PEM block. In a YAML file such a line is indented, and does not count.
 pub(super) fn is_pem(text: &str) -> bool {
     text.lines().any(|line| line.starts_with(BEGIN))
 }
 
-/// All blocks of a text; what stands around them does not matter.
+/// All blocks of a text. Text around them is ignored.
 pub(super) fn pem_blocks(text: &str) -> Vec<Pem> {
     let mut blocks = Vec::new();
     let mut lines = text.lines().map(str::trim);
@@ -34,7 +34,8 @@ pub(super) fn pem_blocks(text: &str) -> Vec<Pem> {
         else {
             continue;
         };
-        // As large as all base64 that can follow, so it never moves and leaves no copy.
+        // Large enough for all base64 that can follow, so the buffer never moves and leaves no
+        // copy.
         let mut body = Zeroizing::new(String::with_capacity(text.len()));
         let mut encrypted = label.starts_with("ENCRYPTED");
         let mut ended = false;
@@ -102,8 +103,8 @@ fn header(tag: u8, length: usize) -> Vec<u8> {
     header
 }
 
-/// Modulus and exponent out of a `SubjectPublicKeyInfo`, as DER writes them: with a zero in front
-/// of a high bit.
+/// Modulus and exponent of a `SubjectPublicKeyInfo`, as DER writes them: a zero byte precedes a set
+/// high bit.
 pub(super) fn modulus_and_exponent(info: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut info, _) = element(info, SEQUENCE)?;
     (_, info) = element(info, SEQUENCE)?;
@@ -115,15 +116,15 @@ pub(super) fn modulus_and_exponent(info: &[u8]) -> Option<(&[u8], &[u8])> {
     (*unused == 0).then_some((modulus, exponent))
 }
 
-/// What a PKCS#8 document holds.
+/// The content of a PKCS#8 document.
 pub(super) enum Pkcs8 {
-    /// An RSA key with a modulus of so many bits.
+    /// An RSA key, with the bits of its modulus.
     Rsa(usize),
     /// A key of another kind.
     Other,
 }
 
-/// Looks into a PKCS#8 document as far as is needed to tell what is wrong with it.
+/// Reads only the parts of a PKCS#8 document that tell why it is no usable key.
 pub(super) fn look_into(pkcs8: &[u8]) -> Option<Pkcs8> {
     let (info, _) = element(pkcs8, SEQUENCE)?;
     let (_, info) = element(info, INTEGER)?;

@@ -1,4 +1,4 @@
-//! Why a SealedSecret does not open: in words that do not tell which step it was.
+//! Why a SealedSecret does not open. The words do not tell which step failed.
 
 use super::SealScope;
 use crate::base::failure::{Class, Fault};
@@ -9,7 +9,7 @@ use crate::template::go::TemplateError;
 /// Why a SealedSecret does not open. Nothing of it is delivered then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {
-    /// The label needs a namespace.
+    /// The encryption label needs a namespace, and none is known.
     #[error("sealed secret {name} names no namespace, and its scope is {scope}")]
     NoNamespace {
         /// Its name.
@@ -17,45 +17,45 @@ pub enum UnsealError {
         /// Its scope.
         scope: SealScope,
     },
-    /// No key, a wrong label, or damage: not told apart.
+    /// No key fits, the label is wrong, or the value is damaged: the error does not say which.
     #[error("{object}: no key opens {} (scope {scope})", which(.item))]
     NotOpened {
-        /// Which.
+        /// The SealedSecret, as messages name it.
         object: String,
-        /// Which of its values; nothing for the whole.
+        /// The key of the value; `None` for a Secret that was sealed as a whole.
         item: Option<String>,
         /// Its scope.
         scope: SealScope,
         /// Fingerprints of the keys that were tried.
         tried: Vec<String>,
     },
-    /// Cut or no SealedSecret's value at all; seen without any key.
+    /// The value is cut off, or is no sealed value: this shows without any key.
     #[error("{object}: {} is too short, or its inner length is wrong", which(.item))]
     TooShort {
-        /// Which.
+        /// The SealedSecret, as messages name it.
         object: String,
-        /// Which of its values; nothing for the whole.
+        /// The key of the value; `None` for a Secret that was sealed as a whole.
         item: Option<String>,
     },
-    /// A key of the template cannot be made.
+    /// A key of the template cannot be computed.
     #[error("{object}: template of `{item}`: {cause}")]
     Template {
-        /// Which.
+        /// The SealedSecret, as messages name it.
         object: String,
         /// Which key.
         item: String,
         /// Why.
         cause: TemplateError,
     },
-    /// The whole Secret opened and is none.
+    /// A Secret that was sealed as a whole opened, but its content is no Secret.
     #[error("{object}: what is sealed inside is no Secret: {cause}")]
     Inside {
-        /// Which.
+        /// The SealedSecret, as messages name it.
         object: String,
         /// Why.
         cause: InsideError,
     },
-    /// The Secret is none that is ever written.
+    /// The opened Secret is one that we never write.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }
@@ -63,10 +63,10 @@ pub enum UnsealError {
 /// What is wrong with a Secret that was sealed as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InsideError {
-    /// Not one document.
+    /// The text cannot be parsed.
     #[error(transparent)]
     Document(#[from] SyntaxError),
-    /// Not one document.
+    /// The text is not exactly one document.
     #[error("there is not exactly one document")]
     Number,
     /// Not a Secret.
@@ -132,7 +132,7 @@ fn place(object: &str) -> String {
     }
 }
 
-/// A list that fits a line.
+/// The fingerprints, shortened to fit one line.
 fn shortened(fingerprints: &[String]) -> String {
     const SHOWN: usize = 6;
     let mut text = fingerprints

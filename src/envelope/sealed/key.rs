@@ -1,14 +1,14 @@
 //! Private keys of the sealed-secrets controller, from whatever people keep as their backup.
 //!
-//! Read are: a PEM file (PKCS#1 as the controller writes it, or PKCS#8), and the manifest that
-//! `kubectl get secret -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml` prints: a List of
-//! Secrets with `tls.key`, or single ones. As in the controller only a key labelled `active` is
-//! used; one that is `compromised` is passed over and named. Secrets without that label are used
-//! too: the controller before 0.9 set none, and whoever names a file means it.
+//! Two forms are read: a PEM file (PKCS#1 as the controller writes it, or PKCS#8), and the manifest
+//! that `kubectl get secret -l sealedsecrets.bitnami.com/sealed-secrets-key -o yaml` prints: a List
+//! of Secrets with `tls.key`, or single Secrets. Like the controller, we use only keys labelled
+//! `active`; a key that is `compromised` is skipped and named. Secrets without that label are used
+//! too: the controller before 0.9 set none, and a person who names a file means it.
 //!
-//! A key is known by the fingerprint of its public half, as upstream computes it: OpenSSH's
-//! `SHA256:…` of the RSA key. It can be had from the certificate that everybody knows: `openssl
-//! x509 -pubkey -noout | ssh-keygen -i -m PKCS8 -f /dev/stdin | ssh-keygen -lf -`.
+//! A key is identified by the fingerprint of its public half, as upstream computes it: OpenSSH's
+//! `SHA256:…` of the RSA key. The public certificate gives the same fingerprint: `openssl x509
+//! -pubkey -noout | ssh-keygen -i -m PKCS8 -f /dev/stdin | ssh-keygen -lf -`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,11 +31,11 @@ mod tests;
 
 pub use error::{KeyProblem, SealingKeyError};
 
-/// Says in a Secret's labels that it holds a key of the controller, and whether the key is still
+/// Label of a Secret that holds a key of the controller. Its value says whether the key is still
 /// good.
 pub const KEY_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key";
 
-/// Smaller ones can be broken; the crypto library reads no larger ones.
+/// Bits of a usable key: smaller ones can be broken, and the crypto library reads no larger ones.
 const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// One private key.
@@ -51,7 +51,7 @@ impl fmt::Debug for SealingKey {
 }
 
 impl SealingKey {
-    /// The public half's `SHA256:…`.
+    /// Fingerprint of the public half, `SHA256:…`.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -87,8 +87,8 @@ fn fingerprint(key: &PrivateDecryptingKey) -> Option<String> {
     ))
 }
 
-/// All keys at hand. Remembers which one opened something last: what was sealed together opens with
-/// the same.
+/// All keys at hand. Remembers the key that opened a value last: values that were sealed together
+/// open with the same key.
 #[derive(Debug, Default)]
 pub struct Keyring {
     keys: Vec<SealingKey>,
@@ -97,7 +97,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Adds the keys of a file, of a Vault field, of anything that holds PEM or a manifest.
+    /// Adds the keys of a file, a Vault field or anything else that holds PEM or a manifest.
     /// `origin` names it in messages.
     pub fn add(&mut self, origin: &str, bytes: &SecretBytes) -> Result<(), SealingKeyError> {
         if let Some(text) = bytes.expose_str().filter(|text| der::is_pem(text)) {
@@ -134,8 +134,8 @@ impl Keyring {
         }
     }
 
-    /// Adds the key of one Secret of the controller, unless its label says that it is no longer
-    /// good.
+    /// Adds the key of one Secret of the controller, unless the label says that the key is no
+    /// longer good.
     pub fn add_secret(
         &mut self,
         origin: &str,
@@ -200,7 +200,7 @@ impl Keyring {
         self.keys.iter().map(SealingKey::fingerprint).collect()
     }
 
-    /// Secrets whose key is there and not used, because their label says so.
+    /// Secrets whose key is not used, because of their label.
     pub fn passed_over(&self) -> &[String] {
         &self.passed_over
     }
@@ -220,7 +220,7 @@ impl Keyring {
             .chain(others)
     }
 
-    /// This one opened something.
+    /// Remembers the key that opened a value last.
     pub(super) fn remember(&self, at: usize) {
         self.latest.store(at, Ordering::Relaxed);
     }

@@ -2,12 +2,12 @@
 //! controller.
 //!
 //! Each value is `u16 length || RSA-OAEP-SHA256(session key, label) || AES-256-GCM(value)`, and the
-//! label is the scope: `ns/name`, `ns` or nothing. So a value that was moved to where it was not
-//! sealed for does not open, and the scope is read from the object's own annotations only, never
-//! from its template, which anybody can edit (CVE-2026-22728).
+//! label is the scope: `ns/name`, `ns` or nothing. A value that was moved out of its scope
+//! therefore does not open. The scope is read from the object's own annotations only, never from
+//! its template, which anybody can edit (CVE-2026-22728).
 //!
-//! Architecture invariant: bytes and keys in, a [`Manifest`] out. Which step of opening failed is
-//! not told: not in words, and not by which key it was.
+//! Architecture invariant: bytes and keys in, a [`Manifest`] out. No error tells which step of
+//! opening failed, or with which key.
 
 mod der;
 mod error;
@@ -30,19 +30,19 @@ use crate::base::material::SecretBytes;
 use crate::envelope::manifest::{Manifest, ManifestError, RawSecret, names};
 use crate::format::document;
 
-/// One SealedSecret, well formed and still closed.
+/// One SealedSecret, well formed and still encrypted.
 #[derive(Debug)]
 pub struct SealedSecret {
-    /// As written. Without one it is that of whoever applies it; only the widest scope opens
-    /// without knowing it.
+    /// As written. `None` means the namespace of the client that applies it; only the widest scope
+    /// opens without a known namespace.
     pub namespace: Option<String>,
-    /// Its name, and that of the Secret.
+    /// Name of the SealedSecret and of its Secret.
     pub name: String,
     /// Its `resourceVersion`, where a cluster keeps it.
     pub version: Option<String>,
     /// Where its values may be opened.
     pub scope: SealScope,
-    /// What is encrypted.
+    /// The encrypted values.
     pub sealed: Sealed,
     /// The Secret around the values.
     pub template: SecretTemplate,
@@ -69,7 +69,7 @@ impl fmt::Display for SealScope {
     }
 }
 
-/// What is encrypted.
+/// The encrypted values.
 #[derive(Debug)]
 pub enum Sealed {
     /// Each value by itself, `spec.encryptedData`.
@@ -78,7 +78,7 @@ pub enum Sealed {
     Whole(Vec<u8>),
 }
 
-/// What `spec.template` says.
+/// The `spec.template`.
 #[derive(Debug, Default)]
 pub struct SecretTemplate {
     /// Labels of the Secret.
@@ -108,7 +108,7 @@ impl SealedSecret {
         names::object("sealed secret", self.namespace.as_deref(), Some(&self.name))
     }
 
-    /// `namespace/name`, as far as it says.
+    /// `namespace/name`, or the name alone where no namespace is written.
     pub fn path(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("{namespace}/{}", self.name),
@@ -116,7 +116,7 @@ impl SealedSecret {
         }
     }
 
-    /// What its values were sealed for.
+    /// The encryption label that its values were sealed with.
     fn label(&self) -> Result<Vec<u8>, UnsealError> {
         let namespace = match (self.scope, &self.namespace) {
             (SealScope::Cluster, _) => return Ok(Vec::new()),
@@ -136,7 +136,7 @@ impl SealedSecret {
     }
 }
 
-/// Opens all of a SealedSecret, or nothing.
+/// Opens all values of a SealedSecret, or fails.
 pub fn unseal(sealed: &SealedSecret, keys: &Keyring) -> Result<Unsealed, UnsealError> {
     match &sealed.sealed {
         Sealed::Values(values) => of_values(sealed, values, keys),
@@ -164,7 +164,7 @@ fn of_values(
     let mut data: BTreeMap<String, SecretBytes> = names
         .zip(opened.into_iter().map(|(value, _)| value))
         .collect();
-    // All templates see the opened values only, in whatever order they stand.
+    // Every template sees the opened values only, so the order of the templates does not matter.
     let mut made = Vec::new();
     for (key, template) in &sealed.template.data {
         let value = template
@@ -199,8 +199,8 @@ fn of_values(
     })
 }
 
-/// As upstream: the Secret inside is whole, and only its name and namespace are those outside, for
-/// which it was sealed.
+/// As upstream: the Secret inside is taken whole. Only name and namespace come from the
+/// SealedSecret, because the value was sealed for them.
 fn of_whole(sealed: &SealedSecret, blob: &[u8], keys: &Keyring) -> Result<Unsealed, UnsealError> {
     let label = sealed.label()?;
     let opened = open::open_all(&[blob], &label, keys).map_err(|failed| match failed {

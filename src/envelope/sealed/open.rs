@@ -1,8 +1,7 @@
 //! The cryptography of one value, and of many at once.
 //!
-//! RSA is that of aws-lc: in constant time and with blinding. What fails after the padding fails in
-//! the same words, and nothing here answers to the network, so there is no one to ask it ten
-//! thousand times.
+//! RSA comes from aws-lc: constant time, with blinding. Every failure after the padding has the
+//! same words. Nothing here answers to the network, so nobody can ask ten thousand times.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -17,26 +16,26 @@ use crate::base::material::SecretBytes;
 /// AES-256.
 const SESSION_KEY: usize = 32;
 
-/// What GCM appends.
+/// Bytes that GCM appends.
 const TAG: usize = 16;
 
-/// The session key is used once, so upstream counts nothing.
+/// All zeros, as upstream has it: each session key is used once.
 const NONCE: [u8; 12] = [0; 12];
 
-/// Values beneath this number are opened one after the other: a thread costs more than it saves.
+/// Fewer values are opened one after the other: a thread would cost more than it saves.
 const PARALLEL_FROM: usize = 4;
 
-/// Why not all opened, and the first of which it is true.
+/// Why a value did not open, and the index of the first such value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpenFailure {
-    /// Its lengths contradict each other.
+    /// The lengths in the value contradict each other.
     TooShort(usize),
     /// No key opens it.
     NotOpened(usize),
 }
 
-/// Opens all, each with the key that does, or names the first that does not open. With each value:
-/// which key it was.
+/// Opens all values, each with the key that fits, and returns the index of that key with each
+/// value. The error names the first value that does not open.
 pub(super) fn open_all(
     blobs: &[&[u8]],
     label: &[u8],
@@ -49,8 +48,8 @@ pub(super) fn open_all(
     let Some((first, others)) = parts.split_first() else {
         return Ok(Vec::new());
     };
-    // The first one alone finds the key that most likely opens all: no thread tries a hundred keys
-    // for nothing.
+    // The first value alone finds the key that most likely opens all, so that no thread tries a
+    // hundred keys in vain.
     let mut opened = vec![open(first, label, keys).ok_or(OpenFailure::NotOpened(0))?];
     opened.extend(open_others(others, label, keys).map_err(|at| OpenFailure::NotOpened(at + 1))?);
     Ok(opened)
@@ -74,8 +73,8 @@ fn open_others(
         let mut mine = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            // Those before the first failure are still opened, so that the one that is named is
-            // always the same.
+            // Values before the first failure are still opened, so that the error always names the
+            // same value.
             let Some(part) = parts
                 .get(at)
                 .filter(|_| at < failed.load(Ordering::Relaxed))
@@ -114,7 +113,7 @@ fn open_others(
     }
 }
 
-/// Tries all keys, the one that opened something last before the others.
+/// Tries all keys, beginning with the key that opened a value last.
 fn open(parts: &Parts<'_>, label: &[u8], keys: &Keyring) -> Option<(SecretBytes, usize)> {
     let (at, value) = keys
         .in_order()
@@ -156,7 +155,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// The length in front is whatever an attacker wrote.
+    /// An attacker may have written the length in front.
     fn of(blob: &'a [u8]) -> Option<Self> {
         let (length, rest) = blob.split_first_chunk::<2>()?;
         let length = usize::from(u16::from_be_bytes(*length));

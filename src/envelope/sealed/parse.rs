@@ -1,5 +1,5 @@
-//! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about all that decides
-//! what is opened.
+//! SealedSecret manifests: YAML or JSON bytes to [`SealedSecret`], strict about every field that
+//! decides what is opened.
 
 use super::{SealScope, Sealed, SealedSecret, SecretTemplate};
 use crate::base::artifact::secret;
@@ -33,30 +33,30 @@ pub enum SealedError {
     /// A field has another type than it must.
     #[error("{object}: {shape}")]
     Shape {
-        /// Which, as far as it is known.
+        /// The object, as far as it is known.
         object: String,
-        /// Where and what.
+        /// Which field, and what it must hold.
         shape: ShapeError,
     },
-    /// An illegal name or key, or a list that is none.
+    /// An illegal name or key, or a malformed list.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// Both ways of sealing at once.
     #[error("{object} has both `encryptedData` and the deprecated `data`")]
     Both {
-        /// Which.
+        /// The object.
         object: String,
     },
-    /// Nothing to open and nothing to make.
+    /// Without `spec` there is nothing to open.
     #[error("{object} has no `spec`")]
     NoSpec {
-        /// Which.
+        /// The object.
         object: String,
     },
     /// A template that cannot be used.
     #[error("{object}: template of `{item}`: {cause}")]
     Template {
-        /// Which.
+        /// The object.
         object: String,
         /// Which key.
         item: String,
@@ -105,7 +105,7 @@ pub fn from_document(node: Node) -> Result<Vec<SealedSecret>, SealedError> {
     all_of(node, &mut { MOST_PARTS })
 }
 
-/// The same, for a file whose templates may have so many more parts.
+/// Like [`from_document`]; `left` is how many more parts the templates of the file may have.
 fn all_of(node: Node, left: &mut usize) -> Result<Vec<SealedSecret>, SealedError> {
     let objects = manifest::objects(node)?.into_iter();
     objects.map(|object| from_object(object, left)).collect()
@@ -129,7 +129,7 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
         .map_err(unnamed)?
         .filter(|text| !text.is_empty());
     let name = metadata.text("name").map_err(unnamed)?;
-    // Nothing that is opened depends on it, so it is read as far as it is text.
+    // No opened value depends on the version, so a version that is no text is ignored.
     let version = match metadata.take("resourceVersion") {
         Some(Node::Text(version)) => version.expose_str().map(str::to_owned),
         Some(_) | None => None,
@@ -168,8 +168,7 @@ impl Reader {
         }
     }
 
-    /// From the object's own annotations: those of the template are not bound to the ciphertext by
-    /// anything.
+    /// Reads the object's own annotations: nothing binds those of the template to the ciphertext.
     fn scope(&self, metadata: &mut MappingEntries) -> Result<SealScope, SealedError> {
         let annotations = metadata
             .texts("annotations")
@@ -220,8 +219,8 @@ impl Reader {
         let shape = |shape| self.shape(shape);
         let mut template = spec.fields("template").map_err(shape)?;
         let mut metadata = template.fields("metadata").map_err(shape)?;
-        // Name and namespace in it decide nothing, as in the controller: those of the object do,
-        // and the values are bound to them.
+        // As in the controller, name and namespace in the template are ignored: the values are
+        // bound to those of the object.
         let mut data = Vec::new();
         for (key, text) in template.texts("data").map_err(shape)? {
             self.check_key(&key)?;

@@ -1,5 +1,5 @@
-//! What the real kubeseal sealed opens; what was moved, edited or damaged does not, and nothing of
-//! it is told.
+//! Secrets that the real kubeseal sealed open. Moved, edited or damaged ones do not open, and no
+//! error tells their content.
 
 use std::collections::BTreeMap;
 

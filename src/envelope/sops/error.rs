@@ -14,13 +14,13 @@ pub enum SopsError {
     /// No metadata, so nothing says that it is encrypted.
     #[error("not a SOPS file: it has no `sops` metadata")]
     NotSops,
-    /// Not the text it should be.
+    /// The text is not in its format.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// The top of a document is no mapping, or a binary file has no `data`.
     #[error("sops: it is not laid out as SOPS lays out {0}")]
     Layout(&'static str),
-    /// A field of the metadata is absent or not what it should be.
+    /// A field of the metadata is absent or wrong.
     #[error("sops: the metadata field `{0}` is absent or malformed")]
     Metadata(&'static str),
     /// More than one rule says what is encrypted.
@@ -29,13 +29,13 @@ pub enum SopsError {
     /// A pattern that cannot be compiled in bounds.
     #[error("sops: the pattern in `{0}` is not understood")]
     Pattern(&'static str),
-    /// Beyond any honest file.
+    /// More recipients or more bytes of keys than the limits allow.
     #[error(
         "sops: it has more than {MAX_RECIPIENTS} recipients, or more than {} KiB of keys",
         MAX_KEY_BYTES / 1024
     )]
     TooManyKeys,
-    /// None of its keys is an age key, and Vault was of no help.
+    /// The file has no age key, and Vault could not help.
     #[error("sops: no age key group usable: it needs {needs}")]
     ForeignKeys {
         /// The kinds of keys that it names.
@@ -47,7 +47,7 @@ pub enum SopsError {
         identities_word(*.tried)
     )]
     NoMatch {
-        /// As the file names them.
+        /// The recipients, as the file names them.
         recipients: String,
         /// How many identities there were.
         tried: usize,
@@ -58,14 +58,14 @@ pub enum SopsError {
          {threshold}"
     )]
     Threshold {
-        /// How many opened.
+        /// How many groups opened.
         opened: usize,
-        /// How many there are.
+        /// How many groups the file has.
         groups: usize,
-        /// How many it takes.
+        /// How many groups must open.
         threshold: usize,
     },
-    /// The data key's own file is damaged.
+    /// The age file that holds the data key is damaged.
     #[error("sops: its encrypted data key is damaged")]
     Key(#[source] AgeError),
     /// A data key or share of another length, or shares that do not fit together.
@@ -77,13 +77,13 @@ pub enum SopsError {
         /// Keys from the top, never a value.
         path: String,
     },
-    /// An encrypted value is damaged, or stands where another one stood.
+    /// An encrypted value is damaged, or was moved from another place.
     #[error("sops: the value at `{path}` was changed: its authentication failed")]
     Value {
         /// Keys from the top, never a value.
         path: String,
     },
-    /// Opened, and not what its type says.
+    /// The value opened, but does not have the form of its type.
     #[error("sops: the value at `{path}` is not of the type it names")]
     Type {
         /// Keys from the top, never a value.
@@ -92,10 +92,10 @@ pub enum SopsError {
     /// The checksum is absent.
     #[error("sops: it has no checksum (`mac`)")]
     NoMac,
-    /// The checksum is damaged or another.
+    /// The checksum is damaged or differs.
     #[error("sops: its checksum (`mac`) does not fit: it was changed after it was encrypted")]
     Mac,
-    /// So many clear values outside the checksum that they cannot be told apart.
+    /// More clear values outside the checksum than can be listed one by one.
     #[error(
         "sops: more than {MAX_CLEAR} values are not covered by the checksum (`mac_only_encrypted`)"
     )]
@@ -112,7 +112,7 @@ pub enum SopsError {
 }
 
 impl SopsError {
-    /// Whether the keys at hand did not give the data key: others may.
+    /// Whether the given keys did not yield the data key: other keys may.
     pub fn lacks_a_key(&self) -> bool {
         matches!(
             self,
@@ -120,7 +120,7 @@ impl SopsError {
         )
     }
 
-    /// Whether it says that the file was changed, which only its key can tell.
+    /// Whether the error says that the file was changed: only a key of the file can tell that.
     pub fn says_changed(&self) -> bool {
         match self {
             Self::Key(_)

@@ -7,7 +7,7 @@ use crate::base::material::Node;
 
 use super::SopsError;
 
-/// Steps of one name; the deepest field of the metadata takes five.
+/// Most steps of one name; the deepest field of the metadata takes five.
 const MAX_STEPS: usize = 16;
 
 /// The tree of flat names.
@@ -48,7 +48,7 @@ fn steps(name: &str) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-/// Up to the next step, and from there.
+/// Splits a text before its next step.
 fn split(text: &str) -> (&str, &str) {
     let at = ["__map_", "__list_"]
         .iter()
@@ -77,7 +77,7 @@ impl Branch {
         branch.leaf.replace(node).is_none().then_some(())
     }
 
-    /// Nothing when it is two things at once, or a list with holes.
+    /// `None` when the branch is of two kinds at once, or a list with gaps.
     fn node(self) -> Option<Node> {
         if let Some(leaf) = self.leaf {
             return self.below.is_empty().then_some(leaf);

@@ -10,21 +10,21 @@ use super::shamir;
 use super::transit::{NeededTransit, Share, TRANSIT, Transit};
 use super::{SopsError, SopsRecipient};
 
-/// Recipients of one file. Each costs a try with each identity.
+/// Most recipients of one file: each is tried with each identity.
 pub(super) const MAX_RECIPIENTS: usize = 256;
-/// What their encrypted keys may measure together.
+/// Most bytes of all encrypted keys of one file.
 pub(super) const MAX_KEY_BYTES: usize = 512 * 1024;
 /// A share is a byte longer than the key.
 const MAX_SHARE: usize = 64;
 
-/// What opens the leaves of a file.
+/// The key that decrypts the values of a file.
 pub struct DataKey {
     pub(super) key: Zeroizing<[u8; 32]>,
     /// The recipients of the identities that opened it.
     pub(super) by: Vec<String>,
 }
 
-/// Wins the data key with these identities, and with what Vault gave where they open nothing.
+/// Decrypts the data key with these identities; Vault's shares serve groups that no identity opens.
 pub(super) fn data_key(
     metadata: &SopsMetadata<'_>,
     keys: &[Identity],
@@ -57,7 +57,7 @@ pub(super) fn data_key(
     })
 }
 
-/// What it takes of Vault where these identities do not open the file; nothing where Vault cannot
+/// What Vault must decrypt where these identities do not open the file; `None` where Vault cannot
 /// help.
 pub(super) fn missing(metadata: &SopsMetadata<'_>, keys: &[Identity]) -> Option<NeededTransit> {
     let mut tries = Tries::default();
@@ -88,12 +88,12 @@ pub(super) fn transit(metadata: &SopsMetadata<'_>) -> Transit {
 struct Tries {
     shares: Vec<Zeroizing<Vec<u8>>>,
     by: Vec<String>,
-    /// The first entry that was neither ours nor another's.
+    /// The error of the first entry that is damaged.
     damaged: Option<AgeError>,
 }
 
 impl Tries {
-    /// The first entry that opens is the group's; whether there is one.
+    /// Takes the first entry that opens; says whether one did.
     fn group(&mut self, group: &KeyGroup<'_>, keys: &[Identity]) -> bool {
         for entry in &group.age {
             match age::open_up_to(MAX_SHARE, entry.encrypted, keys) {

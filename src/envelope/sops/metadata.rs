@@ -9,8 +9,8 @@ use super::transit::{TRANSIT, TransitKey};
 use super::value::{Cipher, LeafKind};
 use super::{AGE, SopsError, SopsRecipient};
 
-/// Lists of keys that cannot be used here, what they are called, and the fields that name one of
-/// them.
+/// Keys that cannot be used here: the list in the metadata, the name for people, and the fields
+/// that name one key.
 const FOREIGN: [(&str, &str, &[&str]); 5] = [
     ("pgp", "PGP", &["fp"]),
     ("kms", "AWS KMS", &["arn"]),
@@ -18,7 +18,7 @@ const FOREIGN: [(&str, &str, &[&str]); 5] = [
     ("azure_kv", "Azure Key Vault", &["vault_url", "name"]),
     ("hckms", "Huawei Cloud KMS", &["key_id"]),
 ];
-/// What is kept of the name of a recipient: those of hybrid keys have two thousand characters.
+/// Longest name of a recipient that is kept; a hybrid recipient has two thousand characters.
 const MAX_NAME: usize = 4096;
 
 /// One way to the data key, or to a share of it.
@@ -37,7 +37,7 @@ impl KeyGroup<'_> {
 
 /// The data key for one recipient.
 pub(super) struct KeyEntry<'a> {
-    /// As the file says; covered by nothing.
+    /// As the file says; the checksum does not cover it.
     pub(super) recipient: String,
     /// An armored age file.
     pub(super) encrypted: &'a [u8],
@@ -45,13 +45,13 @@ pub(super) struct KeyEntry<'a> {
 
 pub(super) struct SopsMetadata<'a> {
     pub(super) groups: Vec<KeyGroup<'a>>,
-    /// How many groups it takes when there are several.
+    /// How many groups must open, where there are several.
     pub(super) threshold: usize,
     pub(super) rule: EncryptionRule,
     /// Whether the checksum covers encrypted values only.
     pub(super) mac_only_encrypted: bool,
     mac: &'a [u8],
-    /// What binds the checksum to its time.
+    /// The additional data of the encrypted checksum.
     pub(super) last_modified: String,
 }
 
@@ -63,7 +63,7 @@ impl<'a> SopsMetadata<'a> {
         let last_modified = word(node, "lastmodified")?
             .and_then(Time::rfc3339)
             .ok_or(SopsError::Metadata("lastmodified"))?;
-        // Files of rops have none, and nothing here depends on it.
+        // rops writes no version, and nothing here depends on it.
         if word(node, "version")?.is_some_and(|version| !is_version(version)) {
             return Err(SopsError::Metadata("version"));
         }
@@ -145,7 +145,7 @@ pub(super) fn word<'a>(node: &'a Node, name: &'static str) -> Result<Option<&'a 
     }
 }
 
-/// Formats without types spell it.
+/// Formats without types write truth values as text.
 fn truth(node: &Node, name: &'static str) -> Result<bool, SopsError> {
     match node.entry(name) {
         None | Some(Node::Null) => Ok(false),
@@ -233,7 +233,7 @@ fn entry(node: &Node) -> Result<KeyEntry<'_>, SopsError> {
     })
 }
 
-/// A name as it may stand in a message: anybody can have written it.
+/// A name, made safe for a message: anybody may have written it.
 pub(super) fn shown(name: &str) -> String {
     name.chars()
         .take(MAX_NAME)

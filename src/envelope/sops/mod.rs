@@ -1,13 +1,13 @@
 //! Opens SOPS files with age identities and what Vault decrypted: bytes and keys in, trees of
 //! secret leaves out.
 //!
-//! `stores` reads the five formats and takes the metadata out, `metadata` reads that, `keys` and
-//! `shamir` win the data key, `rules` says which leaves are encrypted, `value` opens one leaf and
-//! `walk` all of them under one checksum.
+//! `stores` reads the five formats and takes the metadata out, `metadata` reads the metadata,
+//! `keys` and `shamir` decrypt the data key, `rules` says which leaves are encrypted, `value` opens
+//! one leaf and `walk` all of them under one checksum.
 //!
-//! Architecture invariant: no document leaves before the checksum over all of them was right. The
-//! checksum covers values, not the keys of clear values: whoever reads a target out of clear parts
-//! must not trust them.
+//! Architecture invariant: no document is returned before the checksum over all of them was right.
+//! The checksum covers values, not the keys of clear values: code that reads a target out of clear
+//! parts must not trust them.
 
 mod error;
 mod flat;
@@ -34,10 +34,10 @@ pub use transit::{NeededTransit, Share, Transit, TransitKey};
 use metadata::SopsMetadata;
 use value::Cipher;
 
-/// What is accepted beyond the safe default.
+/// Content that is accepted beyond the safe default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SopsPolicy {
-    /// Clear values of a file whose checksum covers encrypted ones only.
+    /// Accept clear values of a file whose checksum covers encrypted values only.
     pub allow_unauthenticated: bool,
 }
 
@@ -50,28 +50,29 @@ pub struct OpenedSops {
     pub by: Vec<String>,
     /// Everyone it is encrypted to, as the file says.
     pub recipients: Vec<SopsRecipient>,
-    /// When it was last changed by sops; its checksum is bound to that.
+    /// When sops last changed the file; the checksum is bound to this time.
     pub last_modified: String,
     /// Leaves that are not encrypted, the first [`MAX_CLEAR`] of them.
     pub clear: Vec<ClearLeaf>,
-    /// Whether the checksum leaves them out (`mac_only_encrypted`): then anybody can change them.
+    /// Whether the checksum does not cover clear leaves (`mac_only_encrypted`): then anybody can
+    /// change them.
     pub clear_is_unverified: bool,
 }
 
-/// Somebody a file is encrypted to, as the file says: nothing protects that from change.
+/// A recipient of a file, as the file says: nothing protects that from change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SopsRecipient {
     /// `age`, or another kind of key as a person calls it.
     pub kind: &'static str,
-    /// The public key, fingerprint or name of it.
+    /// The public key, its fingerprint or its name.
     pub name: String,
 }
 
 impl SopsRecipient {
-    /// Whether a key of this kind can be used here: keys of age's plugins cannot, because no
-    /// program is run for one.
+    /// Whether we support keys of this kind. Keys of age's plugins are not supported: no program is
+    /// run for a key.
     pub fn is_supported(&self) -> bool {
-        // Bech32 has no `1` behind its prefix, so another one ends the name of a plugin.
+        // The data part of Bech32 has no `1`, so a second `1` ends the name of a plugin.
         let of_plugin = self
             .name
             .strip_prefix("age1")
@@ -84,23 +85,23 @@ impl SopsRecipient {
     }
 }
 
-/// What the usual kind is called.
+/// Kind of age keys.
 const AGE: &str = "age";
 
 /// A leaf that is not encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClearLeaf {
-    /// Keys and indexes from the top; of several documents the first is the document's number.
+    /// Keys and indexes from the top; of several documents, the document's number first.
     pub steps: Vec<String>,
     /// Whether its name or form is that of a secret.
     pub looks_secret: bool,
 }
 
-/// Clear leaves that are told one by one.
+/// Most clear leaves that are listed one by one.
 pub const MAX_CLEAR: usize = 10_000;
 
-/// Opens a file with these identities and checks its checksum. Every value in it is authentic, or
-/// allowed not to be.
+/// Opens a file with these identities and verifies its checksum. Every value is authentic, unless
+/// the policy allows otherwise.
 pub fn open(
     bytes: &[u8],
     format: DocumentFormat,
@@ -124,7 +125,7 @@ pub fn recipients(bytes: &[u8], format: DocumentFormat) -> Result<Vec<SopsRecipi
     Ok(metadata::recipients(&metadata::groups(&file.metadata)?))
 }
 
-/// The same where the caller itself refuses each clear leaf that nothing protects.
+/// Like [`open`], but the caller must refuse each clear leaf that nothing protects.
 pub fn open_in_part(
     bytes: &[u8],
     format: DocumentFormat,
@@ -136,7 +137,7 @@ pub fn open_in_part(
     file.open(key, policy)
 }
 
-/// A file that was read, and is not opened yet.
+/// A file that was read and is not opened yet.
 pub struct Locked {
     file: stores::File,
     format: DocumentFormat,
@@ -153,7 +154,7 @@ impl Locked {
         SopsMetadata::read(&self.file.metadata)
     }
 
-    /// When it was last changed by sops, as it says itself.
+    /// When sops last changed the file, as the file says.
     pub fn last_modified(&self) -> Result<String, SopsError> {
         Ok(self.metadata()?.last_modified)
     }
@@ -163,19 +164,19 @@ impl Locked {
         Ok(keys::transit(&self.metadata()?))
     }
 
-    /// What it needs of Vault where these identities do not open it; nothing where Vault cannot
-    /// help.
+    /// What Vault must decrypt where these identities do not open the file; `None` where Vault
+    /// cannot help.
     pub fn missing(&self, keys: &[Identity]) -> Result<Option<NeededTransit>, SopsError> {
         Ok(keys::missing(&self.metadata()?, keys))
     }
 
-    /// Its data key, won with these identities, and with what Vault gave for groups that they do
-    /// not open.
+    /// The data key, decrypted with these identities, and with Vault's shares for groups that they
+    /// do not open.
     pub fn key(&self, keys: &[Identity], given: &[Share]) -> Result<DataKey, SopsError> {
         keys::data_key(&self.metadata()?, keys, given)
     }
 
-    /// Opens it. The caller itself refuses each clear leaf that nothing protects.
+    /// Opens the file. The caller must refuse each clear leaf that nothing protects.
     pub fn open(self, data_key: DataKey, policy: SopsPolicy) -> Result<OpenedSops, SopsError> {
         let Self { file, format } = self;
         let stores::File {
@@ -192,7 +193,7 @@ impl Locked {
         let mut clear = walk.take_clear();
         walk.verify(&mac)?;
         if format == DocumentFormat::Raw {
-            // Its one value has another name from here on.
+            // The only value gets our name for raw content.
             for step in clear.iter_mut().filter_map(|leaf| leaf.steps.first_mut()) {
                 *step = document::RAW_FIELD.to_owned();
             }

@@ -3,11 +3,11 @@
 
 use regex::{Regex, RegexBuilder};
 
-/// No honest pattern is longer, and compiling one costs.
+/// No honest pattern is longer, and compiling costs time and memory.
 const MAX_PATTERN: usize = 4 * 1024;
 const MAX_COMPILED: usize = 1024 * 1024;
 
-/// Nothing when it is no pattern, or one that takes too much.
+/// `None` when the text is no pattern, or a pattern beyond the limits.
 pub(super) fn compile(pattern: &str) -> Option<Regex> {
     if pattern.len() > MAX_PATTERN {
         return None;
@@ -64,7 +64,7 @@ fn translated(pattern: &str) -> String {
     out
 }
 
-/// What stands behind a backslash.
+/// Translates the escape behind a backslash.
 fn escape<'a>(rest: &'a str, in_class: bool, out: &mut String) -> &'a str {
     let Some(character) = rest.chars().next() else {
         out.push('\\');

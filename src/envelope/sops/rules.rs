@@ -1,4 +1,4 @@
-//! Which values are encrypted: at most one of six options says it, and every key on the way to a
+//! Which values are encrypted: at most one of six options decides, and every key on the path to a
 //! value counts.
 
 use regex::Regex;
@@ -9,18 +9,18 @@ use super::SopsError;
 use super::metadata::word;
 use super::pattern;
 
-/// What holds where no option is set.
+/// The suffix of clear keys where no option is set.
 const DEFAULT_SUFFIX: &str = "_unencrypted";
 
 #[derive(Debug)]
 pub(super) enum EncryptionRule {
-    /// Clear are the values below a matching key.
+    /// Values below a matching key are clear.
     Clear(Match),
-    /// Encrypted are the values below a matching key.
+    /// Values below a matching key are encrypted.
     Encrypted(Match),
-    /// Comments say it. Which comment belongs to which value only SOPS knows, so a value that opens
-    /// is an encrypted one. What does not open is clear: the checksum tells it from an encrypted
-    /// one that was damaged.
+    /// Comments decide. Only SOPS knows which comment belongs to which value, so a value that opens
+    /// counts as encrypted. A value that does not open counts as clear: the checksum tells it from
+    /// an encrypted value that was damaged.
     Comments,
 }
 
@@ -61,7 +61,7 @@ impl EncryptionRule {
         })
     }
 
-    /// Whether a key decides over all below it.
+    /// Whether a key decides for all values below it.
     pub(super) fn matches(&self, key: &str) -> bool {
         match self {
             Self::Clear(rule) | Self::Encrypted(rule) => match rule {
@@ -72,8 +72,8 @@ impl EncryptionRule {
         }
     }
 
-    /// Whether a value is encrypted, when some key on the way matched or none did; nothing where
-    /// only opening it tells.
+    /// Whether a value is encrypted; `matched` says whether some key on its path matched. `None`
+    /// where only opening the value tells.
     pub(super) fn encrypts(&self, matched: bool) -> Option<bool> {
         match self {
             Self::Clear(_) => Some(!matched),

@@ -4,7 +4,7 @@
 
 use zeroize::Zeroizing;
 
-/// The secret of these shares, or nothing when they cannot belong together.
+/// The secret of these shares; `None` when they cannot belong together.
 pub(super) fn combine(shares: &[Zeroizing<Vec<u8>>]) -> Option<Zeroizing<Vec<u8>>> {
     let first = shares.first().filter(|share| share.len() >= 2)?;
     let length = first.len() - 1;
@@ -42,7 +42,7 @@ fn weight(coordinates: &[u8], index: usize) -> u8 {
         })
 }
 
-/// Russian peasants, with masks where others branch.
+/// Russian peasant multiplication, with masks instead of branches.
 fn multiply(mut a: u8, mut b: u8) -> u8 {
     let mut product = 0;
     for _ in 0..8 {

@@ -14,7 +14,7 @@ use super::flat;
 
 /// The name of the metadata in formats that nest.
 const METADATA: &str = "sops";
-/// What its names begin with in `.env` files.
+/// Prefix of the metadata's names in `.env` files.
 const METADATA_PREFIX: &str = "sops_";
 
 /// A file, still encrypted.
@@ -38,7 +38,7 @@ pub(super) fn read(bytes: &[u8], format: DocumentFormat) -> Result<File, SopsErr
             nested(vec![document], "JSON", number::in_json)
         }
         DocumentFormat::Raw => {
-            // A plain file of any kind stands here more often than a damaged one of ours.
+            // A file that sops did not write is more common here than a damaged SOPS file.
             let document = json::document(text, ScalarDialect::Sops).map_err(|error| {
                 match matches!(error, SyntaxError::Malformed { .. }) {
                     true => SopsError::NotSops,
@@ -72,7 +72,7 @@ pub(super) fn finish(documents: Vec<Node>, format: DocumentFormat) -> Result<Vec
     }
 }
 
-/// Every document has the metadata; that of the first one counts.
+/// Every document has metadata; that of the first document counts.
 fn nested(
     mut documents: Vec<Node>,
     language: &'static str,
@@ -137,7 +137,7 @@ fn dotenv(text: &str) -> Result<File, SopsError> {
     })
 }
 
-/// Sections may come twice here; they become lists when the checksum was taken.
+/// A section may repeat here; repeated sections become lists after the checksum was computed.
 fn sections(text: &str) -> Result<File, SopsError> {
     let mut documents = Vec::new();
     let mut metadata = None;

@@ -1,12 +1,12 @@
 //! Clear values that should perhaps not be clear: by the name of their key, or by a form that only
 //! secrets have.
 //!
-//! A hint for a person, so it may be wrong: nothing is refused for it.
+//! This is a hint for a person and may be wrong: nothing is refused because of it.
 
 use crate::base::material::Node;
 use crate::base::redact::form::{is_private_key, is_token};
 
-/// Names whose last word says it.
+/// Last words of names that mean a secret.
 const LAST_WORDS: &[&str] = &[
     "password",
     "passwd",
@@ -23,7 +23,7 @@ const LAST_WORDS: &[&str] = &[
     "auth",
     "dsn",
 ];
-/// What makes a key no secret.
+/// Words that mean no secret when they stand before the last word.
 const HARMLESS: &[&str] = &["public", "pub", "primary", "foreign", "sort", "partition"];
 /// Whether a clear leaf under this key looks like a secret.
 pub(super) fn looks_secret(key: &str, leaf: &Node) -> bool {
@@ -47,8 +47,8 @@ fn is_named_so(key: &str) -> bool {
     LAST_WORDS.contains(&last.as_str()) && !harmless
 }
 
-/// `dbPassword`, `DB_PASSWORD` and `db-password` have the same two words. What marks a value as
-/// clear is none of them.
+/// `dbPassword`, `DB_PASSWORD` and `db-password` have the same two words. The suffix `_unencrypted`
+/// is not among the words.
 fn words(key: &str) -> Vec<String> {
     let key = key.strip_suffix("_unencrypted").unwrap_or(key);
     let mut words: Vec<String> = Vec::new();

@@ -6,23 +6,24 @@ use crate::base::material::{Node, SecretBytes};
 use super::SopsError;
 use super::metadata::{shown, word};
 
-/// What keys of this kind are called.
+/// Name of this kind of key.
 pub(super) const TRANSIT: &str = "Vault transit";
 
-/// The fields that name one of them.
+/// The fields that name such a key.
 pub(super) const FIELDS: [&str; 3] = ["vault_address", "engine_path", "key_name"];
 
-/// Where other things than secrets engines are.
+/// Paths that hold no secrets engine.
 const BUILTIN: [&str; 4] = ["sys", "auth", "identity", "cubbyhole"];
 
 /// The data key, or a share of it, as a key of a transit engine encrypted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitKey {
-    /// Where sops asked, fit to be shown: a token is never sent there because a file says so.
+    /// The server that sops asked, fit to be shown. We never send a token to an address from a
+    /// file.
     pub address: String,
     engine: String,
     name: String,
-    /// What is to be decrypted.
+    /// The ciphertext of the key.
     pub encrypted: String,
 }
 
@@ -46,7 +47,8 @@ impl TransitKey {
         shown(&parts.join("/"))
     }
 
-    /// The path that decrypts, if it can be nothing else: the file may want another one written to.
+    /// The path that decrypts. Any other path is refused: the file may try to make us write
+    /// elsewhere.
     pub fn path(&self) -> Result<String, SopsError> {
         let is_plain = |part: &str| {
             let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -63,18 +65,18 @@ impl TransitKey {
     }
 }
 
-/// What Vault gave for one key group.
+/// The secret that Vault decrypted for one key group.
 #[derive(Debug)]
 pub struct Share {
     /// Which group, by its place in the file.
     pub group: usize,
     /// The data key where there is one group, else a share of it.
     pub secret: SecretBytes,
-    /// What decrypted it, as reports name it.
+    /// The key that decrypted it, as reports name it.
     pub by: String,
 }
 
-/// What a file needs of Vault to open, beside age identities.
+/// What Vault must decrypt to open a file, beside age identities.
 #[derive(Debug)]
 pub struct NeededTransit {
     /// How many more groups must open.

@@ -1,9 +1,9 @@
 //! One encrypted value: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`, three fields of Base64 and a
 //! type.
 //!
-//! Its place is its additional data, so a value that was moved does not open. The type is covered
-//! by nothing: another type gives another spelling or none, and then the checksum of the whole file
-//! is another.
+//! The place of a value is its additional data, so a value that was moved does not open. Nothing
+//! protects the type itself: another type gives another spelling or none, and then the checksum of
+//! the whole file differs.
 
 use aes_gcm::aead::generic_array::GenericArray;
 use aes_gcm::aead::{AeadInPlace, KeyInit};
@@ -29,7 +29,7 @@ pub(super) fn is_sealed(text: &[u8]) -> bool {
 /// SOPS uses nonces of 32 bytes, where 12 are usual.
 type Gcm = AesGcm<Aes256, U32>;
 
-/// What a value is, beside its bytes.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeafKind {
     Text,
@@ -40,7 +40,7 @@ pub(super) enum LeafKind {
     Comment,
 }
 
-/// Why a value does not open; who knows its place makes an error of it.
+/// Why a value does not open. The caller, which knows the place, makes an error of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ValueFlaw {
     Form,
@@ -48,7 +48,7 @@ pub(super) enum ValueFlaw {
     Type,
 }
 
-/// The data key, made ready once.
+/// The cipher of the data key, prepared once.
 pub(super) struct Cipher(Gcm);
 
 impl Cipher {
@@ -67,7 +67,7 @@ impl Cipher {
         let mut tag = [0; 16];
         fixed(parts.iv, &mut iv).ok_or(ValueFlaw::Form)?;
         fixed(parts.tag, &mut tag).ok_or(ValueFlaw::Form)?;
-        // Sized by the longest that can come, so that no unwiped copy is left behind.
+        // Sized for the longest result, so that no unwiped copy is left behind.
         let mut data = Zeroizing::new(Vec::with_capacity(parts.data.len() / 4 * 3 + 3));
         STANDARD
             .decode_vec(parts.data, &mut data)
@@ -84,9 +84,9 @@ impl Cipher {
     }
 }
 
-/// Exactly as many bytes as fit.
+/// Decodes exactly `N` bytes.
 fn fixed<const N: usize>(text: &[u8], into: &mut [u8; N]) -> Option<()> {
-    // Room for a group more than fits: the decoder wants it for a text of any length that can pass.
+    // The decoder wants room for one group more than fits.
     let mut room = [0; 48];
     let decoded = STANDARD.decode_slice(text, &mut room).ok()?;
     (decoded == N).then(|| into.copy_from_slice(&room[..N]))
@@ -149,8 +149,8 @@ pub(super) fn typed(
             if number.is_finite() {
                 return Some((Node::Number(spell(number).into()), Some(decimal)));
             }
-            // A number that is too large is no infinity. No other format than YAML has a spelling
-            // for one.
+            // A number that is too large is not read as infinity. Only YAML has a spelling for
+            // infinity.
             let named = text
                 .bytes()
                 .any(|byte| byte.is_ascii_alphabetic() && byte | 32 != b'e');

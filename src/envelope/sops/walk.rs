@@ -1,8 +1,8 @@
 //! All values of a file, opened where they stand, and the checksum over them.
 //!
-//! A value's place is made of the keys on the way to it; list indexes add nothing to it. The
-//! checksum runs over the opened values in the order of the file, without keys and without
-//! separators: that is SOPS' design, not ours.
+//! The place of a value consists of the keys on its path; list indexes are left out. The checksum
+//! covers the opened values in the order of the file, without keys and without separators: this is
+//! SOPS' design, not ours.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use super::suspect::looks_secret;
 use super::value::{self, Cipher, LeafKind, ValueFlaw};
 use super::{ClearLeaf, MAX_CLEAR, SopsError, SopsPolicy};
 
-/// What a path may measure in a message.
+/// Longest path in a message.
 const MAX_SHOWN: usize = 200;
 
 pub(super) struct Walk<'a> {
@@ -31,10 +31,10 @@ pub(super) struct Walk<'a> {
     /// Keys from the top, each with a colon behind it.
     place: String,
     checksum: digest::Context,
-    /// What is wrong with the first value that may be a damaged one, or a clear one that only looks
+    /// The error of the first value that may be damaged, or may be a clear value that only looks
     /// encrypted.
     doubt: Option<SopsError>,
-    /// Their steps stand from the leaf up until the walk is over.
+    /// During the walk, the steps of each leaf are in reverse order.
     clear: Vec<ClearLeaf>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let mut checksum = digest::Context::new(&digest::SHA512);
         if metadata.mac_only_encrypted {
-            // Sets such checksums apart from those over everything.
+            // Makes this checksum differ from a checksum over all values.
             checksum.update(digest::digest(&digest::SHA256, b"sops").as_ref());
         }
         Self {
@@ -92,15 +92,15 @@ impl<'a> Walk<'a> {
         std::mem::take(&mut self.clear)
     }
 
-    /// All that was found since then lies below this step.
+    /// Adds this step to every clear leaf from index `since` on.
     fn below(&mut self, since: usize, step: impl Fn() -> String) {
         for leaf in self.clear.iter_mut().skip(since) {
             leaf.steps.push(step());
         }
     }
 
-    /// Compares the checksum with that of the file. Ours could be used to guess short values, so it
-    /// is never shown.
+    /// Compares the checksum with that of the file. Ours is never shown: it could serve to guess
+    /// short values.
     pub(super) fn verify(self, expected: &SecretBytes) -> Result<(), SopsError> {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let mut text = Zeroizing::new(Vec::with_capacity(128));
@@ -112,10 +112,10 @@ impl<'a> Walk<'a> {
         equal.map_err(|_| self.doubt.unwrap_or(SopsError::Mac))
     }
 
-    /// Parsers bound the depth.
+    /// The recursion is bounded: parsers limit the depth.
     fn node(&mut self, node: &mut Node, matched: bool) -> Result<Outcome, SopsError> {
         match node {
-            // SOPS neither encrypts nor covers it.
+            // SOPS neither encrypts `null` nor covers it with the checksum.
             Node::Null => Ok(Outcome::Kept),
             Node::List(items) => self.list(items, matched).map(|()| Outcome::Kept),
             Node::Map(entries) => self.map(entries, matched).map(|()| Outcome::Kept),
@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
             Node::Text(text) => {
                 let text = text.expose();
                 let encrypts = self.metadata.rule.encrypts(matched);
-                // An empty value is encrypted into itself.
+                // SOPS leaves an empty value empty when it encrypts.
                 if encrypts == Some(true) && text.is_empty() {
                     return Ok(Outcome::Kept);
                 }
@@ -168,7 +168,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Sections that stand more than once, and 0: they will be a list, and each has an index in it.
+    /// Names of sections that repeat, each with a counter from 0: they become lists, and the
+    /// counter gives the index of each section.
     fn repeated(&self, entries: &[(String, Node)]) -> HashMap<String, usize> {
         let mut counts = HashMap::new();
         if self.sections && self.place.is_empty() {
@@ -231,7 +232,7 @@ impl<'a> Walk<'a> {
         if self.clear.len() == MAX_CLEAR {
             let refused = self.metadata.mac_only_encrypted && !self.policy.allow_unauthenticated;
             return match refused {
-                // Each must be known, or one of them could be delivered.
+                // All clear values must be known: one that is not could be delivered.
                 true => Err(SopsError::TooManyClear),
                 false => Ok(()),
             };

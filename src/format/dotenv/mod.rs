@@ -1,9 +1,9 @@
-//! `.env` files as `docker compose` reads them, minus what would make the value depend on who reads
-//! it.
+//! `.env` files as `docker compose` reads them, without values that depend on who reads them.
 //!
 //! Compose replaces `$NAME` in bare and double-quoted values by another variable; node and systemd
-//! do not, and what `${NAME}` would be there depends on the machine. Such a value is refused by its
-//! line, not guessed; and so is one whose end or whose comment readers see at different places.
+//! do not, and the value of `${NAME}` depends on the machine. Such a value is refused by its line
+//! and not guessed. A value is refused too if readers see its end or its comment at different
+//! places.
 
 pub mod statement;
 
@@ -14,7 +14,7 @@ use crate::base::material::{Node, SecretBytes};
 use super::syntax::{LineProblem, MOST_VALUES, SyntaxError};
 use statement::{Assignment, Raw, StatementKind, statements};
 
-/// The variables in their order.
+/// The variables in the order of the file.
 pub(super) fn variables(text: &str) -> Result<Node, SyntaxError> {
     let mut entries: Vec<(String, Node)> = Vec::new();
     let mut names = std::collections::HashSet::new();
@@ -43,12 +43,12 @@ pub(super) fn variables(text: &str) -> Result<Node, SyntaxError> {
     Ok(Node::Map(entries))
 }
 
-/// What compose takes a value for.
+/// The value as compose reads it.
 fn value(assignment: &Assignment<'_>) -> Result<SecretBytes, LineProblem> {
     match assignment.value {
         Raw::Single(inner) => Ok(SecretBytes::from(inner)),
         Raw::Double(inner) => double_quoted(inner),
-        // To compose it is the value, to all others a comment.
+        // Compose reads a value here, all others a comment.
         Raw::Bare(value) if value.starts_with('#') && !assignment.gaps.1.is_empty() => {
             Err(LineProblem::Comment)
         }
@@ -59,10 +59,10 @@ fn value(assignment: &Assignment<'_>) -> Result<SecretBytes, LineProblem> {
     }
 }
 
-/// The escapes first, then `$`, as compose does it: `\$` becomes `$$`, and that `$`.
+/// Resolves the escapes first, then `$`, as compose does: `\$` becomes `$$`, and `$$` becomes `$`.
 fn double_quoted(inner: &str) -> Result<SecretBytes, LineProblem> {
     let mut unescaped = Zeroizing::new(Vec::with_capacity(inner.len()));
-    // Where a `$$` begins that was written as `\$`.
+    // The places of each `$$` that was written as `\$`.
     let mut escaped = Vec::new();
     let mut rest = inner.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -98,13 +98,12 @@ fn double_quoted(inner: &str) -> Result<SecretBytes, LineProblem> {
     without_dollars(&unescaped, &escaped)
 }
 
-/// The text with each `$$` that was written as `\$` made one `$`.
+/// Replaces each `$$` that was written as `\$` by one `$`.
 fn without_dollars(text: &[u8], escaped: &[usize]) -> Result<SecretBytes, LineProblem> {
     let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut at = 0;
     while let Some(found) = first_substitution(&text[at..]) {
-        // Escapes that came before and were no substitution would be out of step: then `$$` is not
-        // ours.
+        // A place that is not in the list is no escape of ours, so a reader would replace it.
         if escaped.binary_search(&(at + found)).is_err() {
             return Err(LineProblem::Substitution);
         }

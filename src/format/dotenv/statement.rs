@@ -1,8 +1,8 @@
-//! The statements of a `.env` text, line by line: what docker compose takes apart, with the place
-//! of each part kept.
+//! The statements of a `.env` text, line by line: split as docker compose does, with the place of
+//! each part.
 //!
-//! This is the one place that knows where a value begins and ends. Who wants to know what it means
-//! asks [`super::variables`]; who wants to change it, `render::envfile`.
+//! Only this file knows where a value begins and ends. [`super::variables`] knows what a value
+//! means, and `render::envfile` changes values.
 
 use std::ops::Range;
 
@@ -14,17 +14,17 @@ pub const MARK: char = '\u{feff}';
 /// A line, or the lines that a quoted value takes up.
 #[derive(Debug)]
 pub struct Statement<'t> {
-    /// From 1.
+    /// Number of its first line, from 1.
     pub line: usize,
-    /// All of it, without the newline that ends it.
+    /// The whole statement, without the newline that ends it.
     pub place: Range<usize>,
     /// The blanks before it.
     pub indent: &'t str,
-    /// What it is.
+    /// The kind of statement.
     pub kind: StatementKind<'t>,
 }
 
-/// What a statement is.
+/// The kind of a statement.
 #[derive(Debug)]
 pub enum StatementKind<'t> {
     /// Nothing but blanks.
@@ -33,8 +33,8 @@ pub enum StatementKind<'t> {
     Comment(&'t str),
     /// A variable.
     Assignment(Assignment<'t>),
-    /// None of these, or one that readers do not take alike; what can be told of the variable is
-    /// its name.
+    /// Another text, or a text that readers understand in different ways; with the name of the
+    /// variable, as far as it is known.
     Broken(LineProblem, Option<&'t str>),
 }
 
@@ -49,7 +49,7 @@ pub struct Assignment<'t> {
     pub gaps: (&'t str, &'t str),
     /// The value as it is written.
     pub value: Raw<'t>,
-    /// What follows the value on its line: blanks, and perhaps a comment.
+    /// The rest of its line: blanks, and perhaps a comment.
     pub tail: &'t str,
     /// The value with its quotes, and what follows it.
     pub written: &'t str,
@@ -74,7 +74,7 @@ pub fn statements(text: &str) -> Statements<'_> {
     Statements { text, at, line: 1 }
 }
 
-// How many statements this thread has taken apart, for tests of what that costs.
+// How many statements this thread has split, for tests of the cost.
 #[cfg(test)]
 std::thread_local! {
     pub(crate) static TAKEN_APART: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
@@ -163,8 +163,7 @@ fn assignment(text: &str) -> (StatementKind<'_>, usize) {
     }
 }
 
-/// A value and its length with its quotes; or what is wrong with it, and how much of the text it
-/// takes up.
+/// A value and its length with quotes; or its problem, and the length of the text that it takes up.
 fn value(text: &str) -> Result<(Raw<'_>, usize), (LineProblem, usize)> {
     let line = text.split('\n').next().unwrap_or_default();
     let quote = match text.as_bytes().first() {
@@ -185,7 +184,7 @@ fn value(text: &str) -> Result<(Raw<'_>, usize), (LineProblem, usize)> {
         return Err((LineProblem::AfterQuote, close + 1 + rest.len()));
     }
     match quote {
-        // Compose takes the next quote for the closing one, all others this.
+        // Compose takes the next quote for the closing one, all other readers take this one.
         b'\'' if text[1..].find('\'') != Some(close - 1) => {
             Err((LineProblem::Escaped, close + 1 + rest.len()))
         }
@@ -194,8 +193,8 @@ fn value(text: &str) -> Result<(Raw<'_>, usize), (LineProblem, usize)> {
     }
 }
 
-/// Where a quoted value ends, as compose looks for it: a backslash takes the next sign with it, in
-/// either kind of quotes.
+/// Where a quoted value ends for compose: a backslash takes the next character with it, in both
+/// kinds of quotes.
 fn closing(text: &str, quote: u8) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 1;
@@ -213,7 +212,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(legal)
 }
 
-/// What compose skips around `=`.
+/// Characters that compose skips around `=`.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\x0b' | '\x0c' | '\r' | '\u{85}' | '\u{a0}')
 }

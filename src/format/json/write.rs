@@ -10,7 +10,7 @@ use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
 use crate::base::wiped::Wiped;
 
-/// One line without spaces: a nested value as a field carries it.
+/// One line without spaces, for a nested value in a field.
 pub(crate) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
         out: Wiped::default(),
@@ -22,7 +22,7 @@ pub(crate) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
     Ok(writer.out.into_secret())
 }
 
-/// Whole documents: one as it is, several as a list.
+/// Whole documents: one document as it stands, several as a list.
 pub(crate) fn documents(documents: &[Node], as_strings: bool) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer::indented(as_strings);
     match documents {
@@ -84,7 +84,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A number or truth value, quoted where all values become text.
+    /// A number or truth value; in quotes where all values become text.
     fn plain(&mut self, text: &str) {
         if self.as_strings {
             quote(text, &mut self.out);
@@ -148,8 +148,8 @@ impl Writer {
     }
 }
 
-/// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: what is not printable in YAML
-/// is escaped too.
+/// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: characters that are not
+/// printable in YAML are escaped too.
 pub(crate) fn quote(text: &str, out: &mut Wiped) {
     out.text("\"");
     let mut rest = text;
@@ -186,7 +186,7 @@ fn may_need_escape(byte: u8) -> bool {
     !(0x20..0x7f).contains(&byte) || matches!(byte, b'"' | b'\\')
 }
 
-/// `\uXXXX`, two of them beyond the first 65,536 characters.
+/// `\uXXXX`; two of them for a character beyond the first 65,536.
 pub(crate) fn escape(character: char, out: &mut Wiped) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         out.text("\\u");

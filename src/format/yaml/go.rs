@@ -1,8 +1,8 @@
-//! U+2028 and U+2029 as Go's YAML has them: they end a line, as in YAML 1.1, so what indents the
-//! next is no part of the text.
+//! U+2028 and U+2029 as in Go's YAML: they end a line, as in YAML 1.1, so the indentation of the
+//! next line is no part of the text.
 //!
-//! SOPS writes such a character as it is and indents behind it, in single quotes and in literal
-//! blocks. For YAML 1.2 and our parser it is a character like others.
+//! SOPS writes such a character unchanged and indents the text behind it, in single quotes and in
+//! literal blocks. In YAML 1.2 and for our parser it is a character like others.
 
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ fn dedented(text: &str, style: ScalarStyle, source: &str) -> String {
     }
 }
 
-/// Blanks around such an end are layout.
+/// Blanks around such a line end are layout, and are removed.
 fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at_start = false;
@@ -52,7 +52,7 @@ fn folded(text: &str) -> String {
     out
 }
 
-/// As many spaces behind such an end as the block is indented by.
+/// Removes as many spaces behind such a line end as the block is indented by.
 fn block(text: &str, indent: usize) -> String {
     let mut out = String::with_capacity(text.len());
     let mut left = 0;
@@ -70,7 +70,7 @@ fn block(text: &str, indent: usize) -> String {
     out
 }
 
-/// What stands before the first line of a block that is not empty.
+/// The indentation of the first line of a block that is not empty.
 fn indent(text: &str, source: &str) -> usize {
     let Some(first) = text.lines().find(|line| !line.is_empty()) else {
         return 0;

@@ -1,4 +1,5 @@
-//! YAML into values: scalars by the rules of a dialect, a key that stands twice refused.
+//! YAML into values: the dialect gives the rules for scalars, and a key that stands twice is
+//! refused.
 
 use std::borrow::Cow;
 

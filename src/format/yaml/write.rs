@@ -1,13 +1,13 @@
-//! YAML that 1.1 and 1.2 readers take alike: block style, every text double-quoted, numbers as they
-//! are spelt.
+//! Writes YAML that readers of 1.1 and 1.2 read alike: block style, every text double-quoted,
+//! numbers in their own spelling.
 
 use crate::base::material::{Node, SecretBytes};
 use crate::base::wiped::Wiped;
 
 use crate::format::json::write::{JsonError, JsonProblem, quote};
 
-/// Whole documents, each behind its `---` where there are several. `merge_keys` says whether `<<`
-/// is one of YAML's.
+/// Whole documents, each behind `---` where there are several. `merge_keys`: whether `<<` is YAML's
+/// merge key.
 pub(crate) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
         out: Wiped::default(),
@@ -28,7 +28,7 @@ pub(crate) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBy
     Ok(writer.out.into_secret())
 }
 
-/// One mapping of fields, each with what it says of keys `<<` inside of it.
+/// One mapping of fields, each with a flag for `<<` inside the field: whether it is a merge key.
 pub(crate) fn object<'a>(
     fields: impl Iterator<Item = ((&'a str, &'a Node), bool)>,
 ) -> Result<SecretBytes, JsonError> {
@@ -37,7 +37,7 @@ pub(crate) fn object<'a>(
         merge_keys: false,
     };
     for ((name, node), merge_keys) in fields {
-        // A field is no part of its source's mapping any more, so its own name is only a name.
+        // A field is no longer part of its source's mapping, so its name is never a merge key.
         writer.merge_keys = false;
         writer.key(name, node, 0);
         writer.merge_keys = merge_keys;
@@ -97,8 +97,8 @@ impl Writer {
         self.out.text(":");
     }
 
-    /// What follows `key:` or `-`: a scalar on the same line, all else on lines of its own, one
-    /// step in.
+    /// The text behind `key:` or `-`: a scalar on the same line, all else on more lines, one step
+    /// in.
     fn value(&mut self, inner: &Node, depth: usize) -> Result<(), JsonError> {
         let nested = match inner {
             Node::Map(entries) => !entries.is_empty(),
@@ -121,7 +121,8 @@ impl Writer {
     }
 }
 
-/// A mapping, or a list of them; with anything else behind `<<` no reader takes the document.
+/// Whether the value is a mapping, or a list of mappings: with any other value behind `<<`, readers
+/// refuse the document.
 fn can_be_merged(value: &Node) -> bool {
     match value {
         Node::Map(_) => true,
@@ -155,7 +156,8 @@ fn scalar(node: &Node, out: &mut Wiped) -> Result<(), JsonError> {
     Ok(())
 }
 
-/// RFC 3339 is made of these, and none of it means structure: no blank follows its colons.
+/// RFC 3339 needs only these characters, and none of them means structure: no blank follows its
+/// colons.
 fn is_plain_time(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte);
     text.starts_with(|first: char| first.is_ascii_digit())
@@ -163,8 +165,8 @@ fn is_plain_time(text: &str) -> bool {
         && text.bytes().all(plain)
 }
 
-/// A number of YAML has more spellings than one of JSON (`0o17`, `.inf`); none holds a character
-/// that means structure.
+/// YAML has more spellings of numbers than JSON (`0o17`, `.inf`); none holds a character that means
+/// structure.
 fn is_plain_number(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
         && text
@@ -173,7 +175,7 @@ fn is_plain_number(text: &str) -> bool {
         && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Plain where no reader can take it for anything but text.
+/// Writes a key without quotes where every reader takes it for text.
 fn key(name: &str, out: &mut Wiped) {
     const WORDS: [&str; 10] = [
         "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan",

@@ -1,5 +1,4 @@
-//! Where the cluster is looked for, and what is said when it is not found. No server: nothing is
-//! asked here.
+//! Where we look for the cluster, and the errors when we do not find it. No server is asked here.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +9,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::base::failure::{Class, Fault};
 
-/// A folder with what a test lays in it.
+/// A folder for the files of a test.
 struct Place(TempDir);
 
 impl Place {
@@ -25,7 +24,7 @@ impl Place {
         path
     }
 
-    /// Nothing anywhere.
+    /// Surroundings without any cluster.
     fn nowhere(&self) -> Surroundings {
         Surroundings {
             kubeconfig: Vec::new(),

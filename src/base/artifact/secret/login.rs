@@ -1,6 +1,6 @@
 //! Logins for registries, as a `.dockerconfigjson` has them.
 //!
-//! What is not wiped: serde_json's own copy of an `auth` that is spelt with escapes.
+//! Not wiped: serde_json's own copy of an `auth` that is spelt with escapes.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::Unfit;
 use crate::base::coding::base64;
 use crate::base::material::SecretBytes;
 
-/// Whether a client would find a login for each registry, and there is one.
+/// Checks that there is a registry, and that a client finds a login for each.
 pub(super) fn check(document: &SecretBytes) -> Result<(), Unfit> {
     let read = serde_json::from_slice::<Document>(document.expose());
     read.map(|_| ()).map_err(|error| Unfit::NoLogin {
@@ -21,7 +21,7 @@ pub(super) fn check(document: &SecretBytes) -> Result<(), Unfit> {
     })
 }
 
-/// The shape every client reads. Nothing of it is kept.
+/// The shape that every client reads. It is only checked, and not kept.
 #[derive(Deserialize)]
 struct Document {
     #[serde(rename = "auths", deserialize_with = "auths")]

@@ -1,8 +1,8 @@
-//! A TLS Secret: the key is that of the certificate, the chain is whole and in order, and it has
-//! not expired.
+//! Checks a TLS Secret: the key fits the certificate, the chain is whole and in order, and no
+//! certificate has expired.
 //!
-//! What is not wiped: the base64 lines of the key inside rustls-pki-types' reader. Its DER is, and
-//! so is aws-lc's key.
+//! Not wiped: the base64 lines of the key inside rustls-pki-types' reader. The key's DER and
+//! aws-lc's key are wiped.
 
 use jiff::{SignedDuration, Timestamp};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -17,7 +17,7 @@ use crate::base::coding::base64;
 use crate::base::material::SecretBytes;
 use crate::base::wiped::Wiped;
 
-/// A clock that is this much behind the issuer's is forgiven.
+/// Our clock may be this much behind the issuer's.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Checks key and chain, and tells when the first certificate ends. A chain is written again only
@@ -26,7 +26,7 @@ pub(super) fn put_right(data: &mut Data, now: Timestamp) -> Result<Timestamp, Un
     let certificates = links("tls.crt", present(data, "tls.crt")?.expose())?;
     let chain = Chain::ordered(certificates, present(data, "tls.key")?.expose())?;
     chain.check_dates(now)?;
-    // Who issues certificates without an authority of his own leaves it empty.
+    // An issuer without its own authority leaves `ca.crt` empty.
     if let Some(ca) = data.get("ca.crt").filter(|ca| !ca.is_empty()) {
         links("ca.crt", ca.expose())?;
         end_line(data, "ca.crt");
@@ -46,13 +46,13 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Whether it issued itself.
+    /// Whether the certificate issued itself.
     pub(crate) fn is_root(&self) -> bool {
         self.facts.is_self_issued()
     }
 }
 
-/// The certificates of a text, which this field or key holds.
+/// The certificates in a text; `field` names the field or key in errors.
 pub(crate) fn links(field: &'static str, pem: &[u8]) -> Result<Vec<Certificate>, Unfit> {
     let mut links = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem) {
@@ -73,7 +73,7 @@ pub fn validity(pem: &[u8]) -> Option<(Timestamp, Timestamp)> {
     Some((facts.not_before, facts.not_after))
 }
 
-/// From the key's own certificate upwards.
+/// Certificates from the key's own upwards.
 struct Chain {
     links: Vec<Certificate>,
     reordered: bool,
@@ -123,7 +123,7 @@ impl Chain {
                 not_after,
                 ..
             } = link.facts;
-            // A root in the chain is for show: who trusts it has his own.
+            // A root in the chain is useless: a client that trusts the root has its own copy.
             if index > 0 && link.facts.is_self_issued() {
                 continue;
             }

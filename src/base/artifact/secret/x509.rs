@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// What a certificate says about itself.
+/// Facts that a certificate states about itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     pub issuer: Vec<u8>,
@@ -27,8 +27,8 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// `[0]`, the version.
 const VERSION: u8 = 0xa0;
 
-/// RFC 5280, 4.1: version, serial number, algorithm, issuer, validity, subject. Nothing for what is
-/// no certificate.
+/// RFC 5280, 4.1: version, serial number, algorithm, issuer, validity, subject. `None` when the
+/// bytes are no certificate.
 pub(super) fn read(der: &[u8]) -> Option<Facts> {
     let mut outer = Reader(Reader(der).expect(SEQUENCE)?);
     let mut body = Reader(outer.expect(SEQUENCE)?);

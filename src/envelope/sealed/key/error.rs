@@ -1,4 +1,4 @@
-//! What is wrong with a key file, told by what the file is.
+//! Why a file holds no sealing key, and what it is instead.
 
 use crate::base::failure::{Class, Fault};
 use crate::envelope::manifest::ManifestError;
@@ -39,25 +39,25 @@ pub enum KeyProblem {
     /// The public half.
     #[error("holds a certificate, and no private key")]
     Certificate,
-    /// Needs a passphrase.
+    /// Encrypted with a passphrase.
     #[error("holds a private key that is encrypted with a passphrase")]
     Encrypted,
-    /// EC, DSA, SSH.
+    /// Another kind of key: EC, DSA, SSH.
     #[error("holds a private key that is not RSA, or not in PKCS#1 or PKCS#8")]
     NotRsa,
-    /// Cut or bent.
+    /// Cut off or damaged.
     #[error("holds a damaged private key")]
     Damaged,
-    /// Too small or too large.
+    /// Too small or too large: the bits of the modulus.
     #[error("holds an RSA key of {0} bits: 2048 to 8192 are used")]
     Bits(usize),
-    /// No `tls.key`.
+    /// A Secret without `tls.key`.
     #[error("has no `tls.key`")]
     NoTlsKey,
-    /// Nothing at all.
+    /// No key at all.
     #[error("holds no sealing key")]
     Empty,
-    /// All are retired.
+    /// All keys are retired.
     #[error("holds no active sealing key: {} is marked otherwise", .0.join(", "))]
     Retired(Vec<String>),
 }
