@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use keyferry::config::environment::{Outside, Root};
 use keyferry::config::load::draft;
-use keyferry::config::outside::{Outside, Root};
 use keyferry::config::problem::Problems;
 use keyferry::disk::of_one_generation;
 use keyferry::mode::Ended;
@@ -14,7 +14,7 @@ use keyferry::pass::outcome::Failed;
 use keyferry::process::hardening;
 
 use super::arguments::Place;
-use super::told;
+use super::errors;
 
 /// The configuration, and every file and folder that was read for it. All files of a folder come
 /// from one state of its volume, never from before and after a switch.
@@ -75,7 +75,7 @@ fn load_once(place: &Place, paths: &[PathBuf], machine: Machine) -> Loaded {
     }
     draft.add(more);
     let config = draft.whole();
-    told::remember(texts.take());
+    errors::remember(texts.take());
     let mut files = seen.take();
     files.sort();
     files.dedup();

@@ -2,15 +2,15 @@
 
 mod arguments;
 mod command;
-mod last;
+mod errors;
+mod last_line;
 mod load;
 mod print;
 mod refused;
 mod runtime;
-mod told;
 mod world;
 
 pub(crate) use arguments::{Cli, Common, LogFormat};
 pub(crate) use command::run;
-pub(crate) use last::finish;
+pub(crate) use last_line::finish;
 pub(crate) use refused::{Parsed, manner, parse};

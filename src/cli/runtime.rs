@@ -9,7 +9,7 @@ use keyferry::pass::outcome::Failed;
 use keyferry::process::stderr;
 
 use super::arguments::Common;
-use super::last::{finish, last_words};
+use super::last_line::{finish, last_words};
 
 /// Pairs of descriptors that two event loops and their signals need.
 const LOOPS: usize = 5;

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Location;
-use super::at::{At, Shown, exactly_one};
 use super::check::Checker;
+use super::located::{At, Shown, exactly_one};
 
 /// Exactly one way to log in.
 #[derive(Debug, Deserialize, JsonSchema)]

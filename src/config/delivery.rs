@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Location;
-use super::at::{At, Ordered, Shown};
 use super::check::Checker;
 use super::field::{ComputedField, FieldName, RawField};
+use super::located::{At, Ordered, Shown};
 use super::reaction::{RawReaction, Reaction};
 use super::source::{From, RawFrom};
 use super::staleness::{OnFailure, Staleness};

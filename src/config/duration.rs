@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::at::{At, Shown};
 use super::check::Checker;
+use super::located::{At, Shown};
 
 /// Reads a duration. The hint how to write one is the caller's.
 pub fn duration(text: &str) -> Result<Duration, String> {

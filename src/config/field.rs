@@ -8,8 +8,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::Location;
-use super::at::{At, Hidden, Shown};
 use super::check::Checker;
+use super::located::{At, Hidden, Shown};
 
 /// A computed field: its template, or a mapping with it.
 #[derive(Debug, JsonSchema)]

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RawConfig;
+use super::all_flaws::{self, Mended};
 use super::check::{self, Parts};
+use super::environment::Outside;
 use super::mask::{self, Masked};
-use super::mend::{self, Mended};
-use super::outside::Outside;
 use super::problem::{Problem, Problems, span};
-use super::written::{self, Flaw, Kind, Place, What, Written};
+use super::tree::{self, Flaw, Kind, Place, What, Written};
 use super::{AgeKey, Config, Location, Named};
 use crate::base::failure::{Class, class_of_reading};
 
@@ -246,11 +246,11 @@ fn read(name: &str, text: &str) -> Read {
         around: Vec::new(),
         top: true,
     };
-    let mended = match written::document(text) {
+    let mended = match tree::document(text) {
         Err(flaw) => nothing(flaw),
         Ok((written, flaws)) => match manifest(&written) {
             Some(flaw) => nothing(flaw),
-            None => mend::read(written, flaws),
+            None => all_flaws::read(written, flaws),
         },
     };
     let flaws = mended.flaws.into_iter();
@@ -261,7 +261,7 @@ fn read(name: &str, text: &str) -> Read {
         broken: mended
             .around
             .into_iter()
-            .map(|at| written::location(at, name))
+            .map(|at| tree::location(at, name))
             .collect(),
     }
 }
@@ -296,7 +296,7 @@ fn manifest(written: &Written) -> Option<Flaw> {
 
 fn problem(name: &str, text: &str, flaw: Flaw) -> Problem {
     let at = flaw.at.unwrap_or(Place { line: 1, column: 1 });
-    let at = written::location(at, name);
+    let at = tree::location(at, name);
     let hint = match matches!(flaw.kind, Kind::Shape(_)) && is_of_identity(text, &at) {
         true => {
             let shape = flaw.hint.split(';').next().unwrap_or_default();

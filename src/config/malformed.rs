@@ -2,7 +2,7 @@
 
 use granit_parser::ErrorKind;
 
-use super::written::{Flaw, Place};
+use super::tree::{Flaw, Place};
 use crate::format::yaml::{What, YamlError};
 
 /// Why the text cannot be read.

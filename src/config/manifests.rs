@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown, exactly_one};
 use super::check::Checker;
+use super::located::{At, Shown, exactly_one};
 use super::{Location, Source};
 use crate::base::artifact::Conflict;
 use crate::format::document::DocumentFormat;

@@ -3,8 +3,8 @@
 //!
 //! The mask works on the written text, because a text that does not parse must be masked too.
 
-mod keys;
 mod scan;
+mod shown_keys;
 
 use std::ops::Range;
 

@@ -5,22 +5,22 @@
 //! problems with file, line and column. [`check`] also holds the checks of the whole configuration;
 //! [`load`] reads and merges files.
 
-mod at;
+mod all_flaws;
 mod auth;
 pub mod check;
+mod decryption_keys;
 mod delivery;
 pub mod duration;
+pub mod environment;
 pub mod expand;
 mod field;
 mod inputs;
-mod keys;
 pub mod load;
+mod located;
 mod malformed;
 mod manifests;
 pub mod mask;
-mod mend;
 mod object;
-pub mod outside;
 pub mod problem;
 mod process;
 mod reaction;
@@ -35,17 +35,17 @@ mod staleness;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod vault;
 pub mod window;
-mod written;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use auth::{JwtSource, VaultAuth};
+pub use decryption_keys::{AgeKey, KeyKind, Keys, Named, SealedKey};
 pub use delivery::Delivery;
 pub use field::{ComputedField, FieldName};
-pub use keys::{AgeKey, KeyKind, Keys, Named, SealedKey};
 pub use manifests::ManifestSet;
 pub use object::{SecretRef, resolve};
 pub use process::Process;
@@ -65,9 +65,9 @@ use serde::Deserialize;
 
 use crate::base::artifact::ConfigurationName;
 use crate::base::failure::{Class, Failure};
-use at::{At, Shown};
+use decryption_keys::RawKeys;
 use delivery::RawDelivery;
-use keys::RawKeys;
+use located::{At, Shown};
 use manifests::RawManifests;
 use reflect::RawMarkKey;
 use reflector::RawReflector;

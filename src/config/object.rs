@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown};
 use super::check::Checker;
+use super::located::{At, Shown};
 use crate::base::artifact::{ObjectName, is_namespace_name, is_object_name};
 
 /// A Kubernetes Secret: a name, or name and namespace.

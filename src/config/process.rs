@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Location;
-use super::at::{At, Shown};
 use super::check::Checker;
+use super::located::{At, Shown};
 
 /// A process of this machine or pod: exactly one of the two. keyferry waits for it to start.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Hidden, Shown};
 use super::check::Checker;
+use super::located::{At, Hidden, Shown};
 use super::process::Process;
 use super::{Location, SecretRef};
 use crate::base::address::is_private;

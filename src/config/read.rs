@@ -11,11 +11,11 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::written::{Entry, Flaw, Shape, What, Written};
+use super::tree::{Entry, Flaw, Shape, What, Written};
 
 mod unfit;
 
-/// The name under which [`super::at::At`] asks for line, column and value.
+/// The name under which [`super::located::At`] asks for line, column and value.
 pub(super) const AT: &str = "$at";
 
 /// Text of a value that cannot be read. It is no valid variable, so filling it in fails, and no

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::problem::nearest;
 use super::schema::schema;
-use crate::base::fold::fold;
+use crate::base::line_fold::fold;
 
 /// Why a path leads nowhere, and what could be meant.
 #[derive(Debug, PartialEq, Eq)]
@@ -272,7 +272,7 @@ fn kind(schema: &Value, named: &dyn Fn(&str) -> String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::fold::COLUMNS;
+    use crate::base::line_fold::COLUMNS;
 
     #[test]
     fn a_path_leads_to_what_may_be_written_there() {

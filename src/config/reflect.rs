@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown};
 use super::check::Checker;
+use super::located::{At, Shown};
 use super::problem::Problem;
 use super::target::RawSecret;
 use super::{Delivery, SecretRef, Target};
@@ -32,7 +32,7 @@ pub struct RawReflect {
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// `false`: the copies are all there is, and nothing is written at the Secret's own place.
-    #[serde(default = "super::at::yes")]
+    #[serde(default = "super::located::yes")]
     pub home: bool,
     /// Delete copies that this delivery made and declares no more.
     #[serde(default)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown};
 use super::check::Checker;
+use super::located::{At, Shown};
 use super::reflect::usual_mark_key;
 use super::{Location, SecretRef};
 use crate::base::brake::Limits;
@@ -28,12 +28,12 @@ pub struct RawReflector {
     #[serde(default)]
     pub strict: bool,
     /// Objects may ask to be filled from a source that allows it.
-    #[serde(default = "super::at::yes")]
+    #[serde(default = "super::located::yes")]
     pub pull: bool,
     /// Put right what others change in a copy; `true` unless `strict`.
     pub repair: Option<bool>,
     /// Take over copies that the original controllers made.
-    #[serde(default = "super::at::yes")]
+    #[serde(default = "super::located::yes")]
     pub adopt: bool,
     /// Namespaces whose objects may offer copies. Its `namespaces` is required; `["*"]` is
     /// everyone.

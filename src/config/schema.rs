@@ -4,7 +4,7 @@ use schemars::Schema;
 use schemars::transform::{RecursiveTransform, Transform as _};
 
 use super::RawConfig;
-use super::at::SHOWN;
+use super::located::SHOWN;
 
 /// The JSON Schema of a configuration, as it is printed.
 pub fn schema() -> serde_json::Value {

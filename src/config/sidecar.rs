@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown};
 use super::check::Checker;
+use super::located::{At, Shown};
 use super::process::{Process, RawEndWith};
 use super::window::{RawWindow, Window};
 use crate::base::address::is_bare;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::At;
 use super::check::Checker;
+use super::located::At;
 use super::window::Window;
 use super::{FileFormat, Location, Target};
 

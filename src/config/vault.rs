@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown};
 use super::auth::{RawAuth, VaultAuth};
 use super::check::Checker;
+use super::located::{At, Shown};
 use super::{Config, Location};
 use crate::base::address::{is_bare, is_private};
 use crate::base::failure::Class;

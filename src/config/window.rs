@@ -8,8 +8,8 @@ use jiff::tz::{Offset, TimeZone};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown};
 use super::check::Checker;
+use super::located::{At, Shown};
 
 /// Hours of some days of the week, in a zone.
 #[derive(Debug, Clone, PartialEq, Eq)]

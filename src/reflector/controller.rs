@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::events::Teller;
-use super::keys;
 use super::leader::Candidate;
 use super::liveness::Liveness;
+use super::mark_keys;
 use super::status::Named;
 use super::watch::{Follow, KindView, Versioned};
 use super::worker::{Done, Worker, WriteTrouble};
@@ -82,9 +82,9 @@ async fn lead(
     orders: (mpsc::Receiver<Order>, String),
 ) {
     let at = resolve(&config.mark_key, &cluster.namespace);
-    let keys = Arc::new(keys::obtain(cluster, &at, liveness).await);
+    let keys = Arc::new(mark_keys::obtain(cluster, &at, liveness).await);
     tokio::select! {
-        () = keys::changed(cluster, &at, &keys) => {}
+        () = mark_keys::changed(cluster, &at, &keys) => {}
         () = drive(config, cluster, liveness, &keys, orders) => {}
     }
 }

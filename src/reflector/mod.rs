@@ -13,9 +13,9 @@
 mod controller;
 mod digest;
 mod events;
-mod keys;
 mod leader;
 mod liveness;
+mod mark_keys;
 mod metrics;
 mod preview;
 mod source_cache;

@@ -10,7 +10,6 @@
 //! Invariants: a delivery is rendered whole or not at all, and one that fails leaves the others
 //! alone; nothing here puts a value into an error; every buffer that held one is wiped.
 
-mod check;
 mod docker;
 mod dotenv;
 pub mod envfile;
@@ -24,6 +23,7 @@ mod properties;
 pub mod provenance;
 mod secret;
 mod select;
+mod template_check;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls;
@@ -40,9 +40,9 @@ use crate::base::plain;
 use crate::config::{Config, Delivery, Target};
 use crate::render::fetched::Fetched;
 
-pub use check::check_templates;
 use field::Fields;
 pub use manifests::wanted as described;
+pub use template_check::check_templates;
 
 /// The wanted state, delivery by delivery, then manifest by manifest; a delivery with a failed
 /// input fails as a whole. `own_namespace` is the namespace of the pod or of the kubeconfig's

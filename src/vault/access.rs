@@ -15,9 +15,9 @@ use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfReque
 use super::actions::Runner;
 use super::auth::{Unwrapped, VaultIdentity, describe};
 use super::client::ServerLink;
-use super::envelope::Reply;
 use super::error::{Cause, RequestEnd};
 use super::reasons::{Ban, ServerRefusal, Setup};
+use super::response::Reply;
 use super::token::Token;
 use super::token_keeper::Task;
 use crate::base::counters;

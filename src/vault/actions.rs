@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 
 use super::document;
-use super::envelope::asked;
 use super::error::Cause;
 use super::reasons::{Outage, Setup};
+use super::response::asked;
 use super::token::Credential;
 use crate::base::coding::percent;
 use crate::base::material::{Node, SecretBytes};

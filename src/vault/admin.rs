@@ -9,10 +9,10 @@ use vaultrs::api::sys::requests::{CreatePolicyRequest, ReadPolicyRequest};
 
 use super::Session;
 use super::endpoint::Own;
-use super::envelope::Reply;
 use super::error::{Cause, RequestEnd};
 use super::kv::refused;
 use super::reasons::{Absence, ServerRefusal};
+use super::response::Reply;
 use crate::base::failure::Failure;
 use crate::base::material::Node;
 use crate::config::VaultRead;

@@ -4,8 +4,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-use super::envelope::{self, Reply};
 use super::error::Cause;
+use super::response::{self, Reply};
 use super::retry::Pace;
 use super::token::Token;
 use crate::base::counters;
@@ -141,7 +141,7 @@ impl ServerLink {
             Ok(answer) => {
                 let status = answer.status.as_u16();
                 tracing::debug!(method = %call.method, path, status, took_ms, "vault answered");
-                envelope::judge(&answer, secrets)
+                response::judge(&answer, secrets)
             }
             Err(cause) => {
                 tracing::debug!(

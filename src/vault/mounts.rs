@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::access::SharedLogin;
 use super::endpoint::Own;
-use super::envelope::Reply;
 use super::error::{Cause, RequestEnd};
 use super::path::DataPath;
 use super::reasons::{Absence, ServerRefusal};
+use super::response::Reply;
 use crate::base::lock::locked;
 use crate::base::material::Node;
 use crate::net::Call;

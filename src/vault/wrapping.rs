@@ -5,9 +5,9 @@ use vaultrs::api::sys::requests::UnwrapRequest;
 
 use super::client::ServerLink;
 use super::endpoint::Own;
-use super::envelope::Reply;
 use super::error::Cause;
 use super::reasons::ServerRefusal;
+use super::response::Reply;
 use super::token::{Credential, Token};
 use crate::base::material::Node;
 use crate::base::redact::without_secrets;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyferry::base::failure::Class;
+use keyferry::config::environment::Outside;
 use keyferry::config::load::load;
-use keyferry::config::outside::Outside;
 use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use keyferry::config::environment::Outside;
 use keyferry::config::load::load;
-use keyferry::config::outside::Outside;
 use keyferry::sidecar::metrics::names;
 use rustix::process::Signal;
 

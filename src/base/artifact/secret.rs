@@ -12,7 +12,7 @@ use crate::base::material::SecretBytes;
 use crate::base::plain;
 use crate::base::wiped::Wiped;
 
-mod login;
+mod docker_config;
 mod tls;
 mod x509;
 
@@ -42,7 +42,7 @@ type Rule = fn(&mut Data, Timestamp) -> Result<Option<Timestamp>, Unfit>;
 const TYPES: [(&str, &str, Rule); 5] = [
     (OPAQUE, OPAQUE, |_, _| Ok(None)),
     ("dockerconfigjson", PULL, |data, _| {
-        login::check(present(data, PULL_KEY)?).map(|()| None)
+        docker_config::check(present(data, PULL_KEY)?).map(|()| None)
     }),
     ("tls", TLS, |data, now| tls::put_right(data, now).map(Some)),
     ("basic-auth", "kubernetes.io/basic-auth", |data, _| {

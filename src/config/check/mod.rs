@@ -8,9 +8,9 @@ mod outputs;
 use std::ops::{Deref, RangeInclusive};
 use std::path::{Path, PathBuf};
 
-use super::at::{At, Shown};
+use super::environment::Outside;
 use super::expand::{ExpandError, expand};
-use super::outside::Outside;
+use super::located::{At, Shown};
 use super::problem::Problem;
 use super::vault::DEFAULT_SERVER;
 use super::{

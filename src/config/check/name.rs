@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::super::at::{At, Shown};
+use super::super::located::{At, Shown};
 use super::super::problem::Problem;
 use super::super::{Delivery, Location, ManifestSet, Target};
 use super::Checker;

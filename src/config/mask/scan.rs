@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::keys::KEYS;
+use super::shown_keys::KEYS;
 
 /// Values of keys that are not known to be harmless. In computed fields, text between braces may be
 /// shown, except quoted text.
@@ -30,7 +30,7 @@ struct Scanner<'a> {
     depth: usize,
     /// Whether values of the last key may be shown.
     shows: bool,
-    /// Depth and column of the key around us that [closes](super::keys::Keys::closes).
+    /// Depth and column of the key around us that [closes](super::shown_keys::Keys::closes).
     closed: Option<(usize, usize)>,
     hidden: Vec<Range<usize>>,
 }

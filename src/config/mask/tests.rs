@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::keys::KEYS;
+use super::shown_keys::KEYS;
 use super::*;
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::super::written::document;
+use super::super::tree::document;
 use super::*;
 
 #[derive(Debug, Default, PartialEq, Deserialize)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Ordered, Shown, exactly_one};
 use super::check::Checker;
+use super::located::{At, Ordered, Shown, exactly_one};
 use super::object::RawSecretRef;
 use super::vault::DEFAULT_SERVER;
 use super::{KeyKind, Location, SecretRef};

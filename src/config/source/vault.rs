@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
-use super::super::at::{At, Shown};
 use super::super::check::Checker;
+use super::super::located::{At, Shown};
 use super::super::vault::DEFAULT_SERVER;
 use super::Source;
 

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Location;
-use super::super::at::{At, Shown};
 use super::super::check::Checker;
-use super::super::outside::Root;
+use super::super::environment::Root;
+use super::super::located::{At, Shown};
 use super::Target;
 use super::format::{FileFormat, RawFileFormat};
 use crate::base::artifact::FileAccess;

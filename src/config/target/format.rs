@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Location;
-use super::super::at::{At, Shown};
 use super::super::check::Checker;
+use super::super::located::{At, Shown};
 use super::file::RawFile;
 use crate::base::failure::class_of_reading;
 

@@ -7,8 +7,8 @@ mod secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown, exactly_one};
 use super::check::Checker;
+use super::located::{At, Shown, exactly_one};
 use super::reflect::RawReflect;
 use super::{Location, SecretRef};
 use file::{RawFile, RawFiles};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::at::{At, Hidden, Shown};
 use super::super::check::Checker;
+use super::super::located::{At, Hidden, Shown};
 use super::super::problem::nearest;
 use super::super::{Location, Reflect, SecretRef};
 use super::Target;

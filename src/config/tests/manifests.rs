@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::super::environment::Outside;
 use super::super::load::load;
-use super::super::outside::Outside;
 use super::super::{Config, Source};
 use super::line;
 use crate::format::document::DocumentFormat;

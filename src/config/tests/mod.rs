@@ -9,8 +9,8 @@ mod windows;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::environment::{Outside, Root};
 use super::load::load;
-use super::outside::{Outside, Root};
 use super::problem::Problems;
 use super::{
     AgeKey, ComputedField, Config, Encoding, FileFormat, JwtSource, SecretKind, Source, Target,

@@ -16,7 +16,7 @@ use crate::format::document;
 use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
-use super::{keys, opened};
+use super::{decryption_keys, opened};
 
 /// Reads and opens one age file.
 pub async fn fetch(
@@ -31,7 +31,9 @@ pub async fn fetch(
         file,
         RecipientPolicy(&configured.recipients).of_age(&recipients),
     );
-    let identities = world.identities(keys::age(configured, world)).await?;
+    let identities = world
+        .identities(decryption_keys::age(configured, world))
+        .await?;
     let path = file.to_owned();
     let (documents, by, version) = opened(move || {
         let version = version_of(bytes.expose());

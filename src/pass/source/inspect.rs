@@ -18,7 +18,7 @@ use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
 use super::age::within;
-use super::{keys, sealed};
+use super::{decryption_keys, sealed};
 
 /// The result for one encrypted source.
 #[derive(Debug)]
@@ -116,13 +116,17 @@ async fn at_hand(config: &Config, world: &World, all: &[Inspected]) -> AtHand {
     let mut at_hand = AtHand::default();
     let used = |kind| all.iter().any(|one| one.source.opened_by() == Some(kind));
     if used(KeyKind::Age)
-        && let Ok(identities) = world.identities(keys::age(&config.keys, world)).await
+        && let Ok(identities) = world
+            .identities(decryption_keys::age(&config.keys, world))
+            .await
     {
         let recipients = identities.iter().map(|key| key.recipient().to_owned());
         at_hand.age = recipients.collect();
     }
     if used(KeyKind::Sealed)
-        && let Ok(keyring) = world.keyring(keys::sealed(&config.keys, world)).await
+        && let Ok(keyring) = world
+            .keyring(decryption_keys::sealed(&config.keys, world))
+            .await
     {
         at_hand.sealing = keyring
             .fingerprints()
@@ -249,7 +253,9 @@ impl Inspected {
         let outside = listed.of_age(&recipients);
         self.failures
             .extend(outside.err().map(|error| within(file, error)));
-        let identities = world.identities(keys::age(&config.keys, world)).await?;
+        let identities = world
+            .identities(decryption_keys::age(&config.keys, world))
+            .await?;
         let opened = age::open(bytes.expose(), &identities).map_err(|error| {
             if error.says_changed() {
                 self.integrity = Integrity::Bad;

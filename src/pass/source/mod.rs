@@ -2,8 +2,8 @@
 //! [`Material`] or a failure.
 
 pub mod age;
+pub mod decryption_keys;
 pub mod inspect;
-pub mod keys;
 pub mod sealed;
 pub mod secret;
 pub mod sops;

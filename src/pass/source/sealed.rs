@@ -14,7 +14,7 @@ use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;
 
 use super::age::{version_of, within};
-use super::{keys, opened};
+use super::{decryption_keys, opened};
 
 /// Reads a file and opens one of its SealedSecrets: the fields of the Secret.
 pub async fn fetch(
@@ -141,7 +141,9 @@ pub(super) async fn open(
             .ok()
             .map(|cluster| cluster.namespace.clone());
     }
-    let keys: Arc<Keyring> = world.keyring(keys::sealed(configured, world)).await?;
+    let keys: Arc<Keyring> = world
+        .keyring(decryption_keys::sealed(configured, world))
+        .await?;
     let object = sealed.object();
     let opened = opened(move || Ok(sealed::unseal(&sealed, &keys)?)).await?;
     for key in &opened.opened_by {

@@ -15,7 +15,7 @@ use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
 use super::age::{warn_outside, within};
-use super::{keys, opened, transit};
+use super::{decryption_keys, opened, transit};
 
 /// Reads and opens one SOPS file, from disk or from a commit.
 pub async fn fetch(
@@ -92,14 +92,18 @@ pub(super) async fn open(
     let no_age = config.keys.age.is_empty();
     let identities: Arc<[Identity]> = match no_age {
         true => Arc::from([]),
-        false => world.identities(keys::age(&config.keys, world)).await?,
+        false => {
+            world
+                .identities(decryption_keys::age(&config.keys, world))
+                .await?
+        }
     };
     let ours = Arc::clone(&identities);
     let tried = opened(move || Ok(by_age(bytes.expose(), format, &ours, policy)));
     let (locked, error, missing) = match tried.await? {
         Ok(ByAge::Opened(opened)) => return Ok(opened),
         Ok(ByAge::Locked(locked, error, missing)) => (locked, error, missing),
-        Err(error) if no_age && error.lacks_a_key() => return Err(keys::no_age().into()),
+        Err(error) if no_age && error.lacks_a_key() => return Err(decryption_keys::no_age().into()),
         Err(error) => return Err(Unopened::of(file, error)),
     };
     let shares = transit::shares(&missing, error, config, world).await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::arguments::{Common, LogFormat};
-use super::told;
+use super::errors;
 use keyferry::base::plain;
 use keyferry::mode::Ended;
 use keyferry::pass::outcome::Failed;
@@ -41,10 +41,10 @@ pub(crate) fn last_words(ended: &Ended, common: &Common) -> (String, u8) {
     let well = code == 0 || code == 10;
     let text = match (common.log_format, ended) {
         (LogFormat::Json, _) => plain::line(&json_line(ended, &line, code)).into_owned() + "\n",
-        (LogFormat::Text, Ended::Failed(failed)) => told::all(failed, common.error_style()),
+        (LogFormat::Text, Ended::Failed(failed)) => errors::all(failed, common.error_style()),
         (LogFormat::Text, _) if well && common.quiet => String::new(),
         (LogFormat::Text, _) if well => line.into_owned() + "\n",
-        (LogFormat::Text, _) => told::error(&line, common.error_style()),
+        (LogFormat::Text, _) => errors::error(&line, common.error_style()),
     };
     (text, code)
 }

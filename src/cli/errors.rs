@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use keyferry::base::fold::{COLUMNS, fold};
+use keyferry::base::line_fold::{COLUMNS, fold};
 use keyferry::base::lock::locked;
 use keyferry::base::plain;
 use keyferry::base::style::{Style, Tone};

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::super::RawConfig;
-use super::super::at::SHOWN;
+use super::super::located::SHOWN;
 
 /// All keys of a configuration.
 pub(super) static KEYS: LazyLock<Keys> = LazyLock::new(|| {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::at::{At, Shown, exactly_one};
 use super::check::Checker;
+use super::located::{At, Shown, exactly_one};
 use super::{Location, SecretRef, VaultRead};
 use crate::base::redact::form::is_private_key;
 

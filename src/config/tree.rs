@@ -47,7 +47,7 @@ pub(super) enum What {
     List(Vec<Written>),
     /// `key: value`, in the order of the file.
     Map(Vec<Entry>),
-    /// A value that is missing or cannot be read. It fits any type ([`super::mend`]).
+    /// A value that is missing or cannot be read. It fits any type ([`super::all_flaws`]).
     Hole,
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::RawConfig;
 use super::read::Reader;
 use super::reference::explain;
-use super::written::{Entry, Flaw, Kind, Place, Shape, What, Written};
+use super::tree::{Entry, Flaw, Kind, Place, Shape, What, Written};
 
 /// Most flaws of one file that are reported.
 const MOST: usize = 20;
