@@ -36,7 +36,8 @@ pub struct RawManifests {
     /// Delete and create again where type or immutability forbid an update.
     #[serde(default)]
     pub recreate: bool,
-    /// Take fields that another field manager owns.
+    /// Take fields that another field manager owns, and give up keys of others where the Secret is
+    /// made again.
     #[serde(default)]
     pub force: bool,
     /// sops: accept values that its checksum does not protect.

@@ -36,13 +36,14 @@ pub struct RawSecret {
     /// Make it immutable; then a change needs `recreate`.
     #[serde(default)]
     pub immutable: bool,
-    /// Take over a Secret that carries no owner mark.
+    /// Take over a Secret that carries no owner mark, or that of another configuration.
     #[serde(default)]
     pub adopt: bool,
     /// Delete and create again where type or immutability forbid an update.
     #[serde(default)]
     pub recreate: bool,
-    /// Take fields that another field manager owns.
+    /// Take fields that another field manager owns, and give up keys of others where the Secret is
+    /// made again.
     #[serde(default)]
     pub force: bool,
 }
