@@ -66,7 +66,7 @@ pub(super) fn rendered(
     world: &World,
 ) -> Result<Environment, Failure> {
     let environment = render::environment(delivery, fetched)?;
-    for session in source::leases(delivery, fetched, world) {
+    for session in source::vault::leases(delivery, fetched, world) {
         session.outlive();
     }
     Ok(environment)

@@ -378,7 +378,7 @@ async fn way(
     if !owed.is_empty() {
         (before.note)(owed.clone()).await;
     }
-    let leases = source::leases(delivery, &fetched, world);
+    let leases = source::vault::leases(delivery, &fetched, world);
     let results = match &plan.steps {
         Ok(steps) if pass.writes && !steps.is_empty() => {
             // This comes before the write: an interrupted write may have delivered the data.

@@ -8,6 +8,7 @@ pub mod sealed;
 pub mod secret;
 pub mod sops;
 pub mod transit;
+pub mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use crate::pass::world::World;
 use crate::process::memory;
 use crate::process::progress::waiting;
 use crate::render::fetched::Fetched;
-use crate::vault::Session;
 
 /// The reads of one pass. The first delivery that needs a source reads it, and all others get the
 /// same result. The result is dropped after the last delivery got it.
@@ -114,19 +114,9 @@ pub async fn fetch_all(config: &Config, world: &World) -> Fetched {
     Reads::new(config, world).these(sources.collect()).await
 }
 
-/// The sessions whose tokens the leases of this delivery depend on, once for each lease.
-pub fn leases<'w>(delivery: &Delivery, fetched: &Fetched, world: &'w World) -> Vec<&'w Session> {
-    let leased = delivery.from.iter().filter_map(|from| {
-        let read = from.source.vault()?;
-        let material = fetched.get_in_part(&from.source).ok()?;
-        material.lease.as_ref().and(world.vault(&read.server).ok())
-    });
-    leased.collect()
-}
-
 async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Material>, Failure> {
     let waited = async {
-        let source = &named(source, world).await?;
+        let source = &vault::named(source, world).await?;
         let fetched = async {
             if let (Source::Vault(read), Some(lease_cache)) = (source, &world.lease_cache) {
                 return lease_cache.fetch(world.vault(&read.server)?, read).await;
@@ -138,19 +128,6 @@ async fn fetch(source: &Source, config: &Config, world: &World) -> Result<Arc<Ma
         world.source(source.clone(), fetched).await
     };
     waiting(awaited(source), world.time_limit.deadline(), waited).await
-}
-
-/// The source with the one real name for all spellings of its path.
-async fn named(source: &Source, world: &World) -> Result<Source, Failure> {
-    let Source::Vault(read) = source else {
-        return Ok(source.clone());
-    };
-    let session = world.vault(&read.server)?;
-    let read = match &world.lease_cache {
-        Some(lease_cache) => lease_cache.named(session, read).await,
-        None => session.resolve(read).await,
-    };
-    Ok(Source::Vault(read?))
 }
 
 /// Opens and parses on another thread, so that the main thread can answer, renew and end.
@@ -183,7 +160,7 @@ fn read<'a>(
     world: &'a World,
 ) -> BoxFuture<'a, Result<Material, Failure>> {
     match source {
-        Source::Vault(read) => async { world.vault(&read.server)?.read(read).await }.boxed(),
+        Source::Vault(read) => vault::fetch(read, world).boxed(),
         Source::Age { file, format } => age::fetch(file, *format, &config.keys, world).boxed(),
         Source::Sops {
             file,
