@@ -1,7 +1,6 @@
 //! A configuration file as a tree of nodes with their places. The reader ([`super::read`]) decides
 //! what a scalar means.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::ScalarStyle;
@@ -220,9 +219,9 @@ impl Tree for Reading {
         }
     }
 
-    fn text_of(node: &Written) -> Option<Cow<'_, str>> {
+    fn text_of(node: &Written) -> Option<&str> {
         match &node.what {
-            What::Scalar { text, .. } => Some(Cow::Borrowed(text)),
+            What::Scalar { text, .. } => Some(text),
             What::List(_) | What::Map(_) | What::Hole => None,
         }
     }

@@ -59,7 +59,7 @@ pub(crate) trait Tree {
     /// The node of a key that has an anchor.
     fn named(&mut self, key: &str, at: Place) -> Self::Node;
     /// The text of an alias that stands as a key.
-    fn text_of(node: &Self::Node) -> Option<Cow<'_, str>>;
+    fn text_of(node: &Self::Node) -> Option<&str>;
     /// Takes a node apart for a merge key at this place.
     fn open(node: Self::Node, at: Place) -> Opened<Self::Node>;
     fn copy(node: &Self::Node) -> Self::Node;
@@ -166,19 +166,16 @@ impl YamlError {
         Self { at, what }
     }
 
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "an enum of a library, which grows"
-    )]
     fn of(error: ScanError, well_until: usize) -> Self {
-        let what = match error.kind() {
-            ErrorKind::RecursionLimitExceeded => What::TooDeep,
-            _ => What::Malformed {
-                error: Box::new(error.clone()),
+        let at = Place::of(*error.marker());
+        let what = match matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            true => What::TooDeep,
+            false => What::Malformed {
+                error: Box::new(error),
                 well_until,
             },
         };
-        Self::new(Place::of(*error.marker()), what)
+        Self::new(at, what)
     }
 }
 
@@ -398,7 +395,7 @@ impl<T: Tree> Builder<'_, T> {
             let Some(text) = T::text_of(&node) else {
                 return Err(YamlError::new(at, What::Key).into());
             };
-            *awaited = Some((Key::Name(text.into_owned()), at));
+            *awaited = Some((Key::Name(text.to_owned()), at));
             return Ok(());
         }
         self.unfold(&node, self.open.len(), at)?;

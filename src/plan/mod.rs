@@ -58,7 +58,7 @@ pub struct Step {
     /// The object of the cluster that this was decided on; nothing where there is none.
     pub basis: Option<Basis>,
     /// Its keys, and what becomes of each: [`Step::keys`] gives them.
-    pub keys: StepKeys,
+    keys: StepKeys,
     /// What else the action does to what stands: replaces a file, takes a Secret over, keeps the
     /// keys of others in it.
     pub notes: Vec<String>,
@@ -66,7 +66,7 @@ pub struct Step {
 
 /// What becomes of the keys of a step.
 #[derive(Debug)]
-pub enum StepKeys {
+enum StepKeys {
     /// All of them are new. They are read from the artifact only when somebody asks for them.
     New,
     /// These change, or stay.
@@ -82,11 +82,16 @@ impl Step {
         }
     }
 
+    /// The keys that do not stay the same.
+    pub fn changes(&self) -> Vec<KeyChange> {
+        let mut changes = self.keys().into_owned();
+        changes.retain(|key| key.change != Change::Same);
+        changes
+    }
+
     /// The names of the keys that do not stay the same.
-    pub fn changed_keys(&self) -> Vec<String> {
-        let keys = self.keys();
-        let changed = keys.iter().filter(|key| key.change != Change::Same);
-        changed.map(|key| key.key.clone()).collect()
+    pub fn changed_keys(&self) -> impl Iterator<Item = String> {
+        self.changes().into_iter().map(|key| key.key)
     }
 
     /// A reason, and what else the action does.

@@ -55,7 +55,7 @@ fn text(plan: &Plan, style: Style) -> String {
                         why(step)
                     };
                     line(&mut out, style, step.action.word(), &target(step), &why);
-                    for key in step.keys().iter().filter(|key| key.change != Change::Same) {
+                    for key in &step.changes() {
                         let shown = style.paint(tone_of(key.change), &plain::line(&key_line(key)));
                         let _ = writeln!(out, "             {shown}");
                     }
@@ -262,9 +262,7 @@ fn markdown(plan: &Plan) -> String {
             Err(failure) => row(&mut out, delivery, "", "fail", &[], &reason_of(failure)),
             Ok(steps) => {
                 for step in steps {
-                    let all = step.keys();
-                    let changed = all.iter().filter(|key| key.change != Change::Same);
-                    let keys: Vec<String> = changed.map(key_line).collect();
+                    let keys: Vec<String> = step.changes().iter().map(key_line).collect();
                     let (target, word) = (target(step), step.action.word());
                     row(&mut out, delivery, &target, word, &keys, &why(step));
                 }

@@ -4,8 +4,7 @@
 use super::{Change, KeyChange};
 use crate::base::artifact::Variables;
 use crate::base::material::{Node, SecretBytes};
-use crate::format::document;
-use crate::format::document::DocumentFormat;
+use crate::format::document::{self, DocumentFormat};
 
 type Read = Vec<(String, Node)>;
 

@@ -24,8 +24,7 @@ mod walk;
 
 use crate::base::material::Node;
 use crate::envelope::age::Identity;
-use crate::format::document;
-use crate::format::document::DocumentFormat;
+use crate::format::document::{self, DocumentFormat};
 
 pub use error::SopsError;
 pub use keys::DataKey;

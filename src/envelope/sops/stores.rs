@@ -3,8 +3,7 @@
 
 use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
-use crate::format::document::DocumentFormat;
-use crate::format::document::{self, RAW_FIELD};
+use crate::format::document::{self, DocumentFormat, RAW_FIELD};
 use crate::format::scalar::ScalarDialect;
 use crate::format::{LineProblem, MOST_VALUES, duplicate};
 use crate::format::{SyntaxError, ini, json, yaml};

@@ -73,9 +73,9 @@ impl Tree for Values {
         Node::text(key)
     }
 
-    fn text_of(node: &Node) -> Option<Cow<'_, str>> {
+    fn text_of(node: &Node) -> Option<&str> {
         match node {
-            Node::Text(text) => text.expose_str().map(Cow::Borrowed),
+            Node::Text(text) => text.expose_str(),
             Node::Null
             | Node::Bool(_)
             | Node::Number(_)

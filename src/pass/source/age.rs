@@ -12,8 +12,7 @@ use crate::config::Keys;
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
 use crate::envelope::policy::{OutsidePolicy, RecipientPolicy, shortened};
-use crate::format::document;
-use crate::format::document::DocumentFormat;
+use crate::format::document::{self, DocumentFormat};
 use crate::pass::world::World;
 
 use super::{decryption_keys, opened};

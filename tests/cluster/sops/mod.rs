@@ -14,8 +14,7 @@ use std::process::Command;
 use keyferry::base::material::{Node, SecretBytes};
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::sops::{self, OpenedSops, SopsError, SopsPolicy};
-use keyferry::format::document;
-use keyferry::format::document::DocumentFormat;
+use keyferry::format::document::{self, DocumentFormat};
 use serde_json::Value;
 
 use crate::support::process::Scratch;

@@ -6,8 +6,7 @@ use std::process::Command;
 
 use keyferry::base::material::SecretBytes;
 use keyferry::envelope::sops::SopsError;
-use keyferry::format::document;
-use keyferry::format::document::DocumentFormat;
+use keyferry::format::document::{self, DocumentFormat};
 
 use super::{Desk, generate, values};
 use crate::support::random::Random;

@@ -7,8 +7,7 @@ use std::path::Path;
 use keyferry::base::material::{Node, SecretBytes};
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::sops::{self, SopsError, SopsPolicy};
-use keyferry::format::document;
-use keyferry::format::document::DocumentFormat;
+use keyferry::format::document::{self, DocumentFormat};
 
 use super::vector;
 

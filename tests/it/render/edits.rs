@@ -6,8 +6,7 @@ use std::path::Path;
 
 use keyferry::base::artifact::EnvLine;
 use keyferry::base::material::{Node, SecretBytes};
-use keyferry::format::document;
-use keyferry::format::document::DocumentFormat;
+use keyferry::format::document::{self, DocumentFormat};
 use keyferry::render::envfile::EnvFile;
 use proptest::prelude::*;
 
