@@ -24,7 +24,9 @@ fn main() -> ExitCode {
     let Cli { common, command } = match parse(&manner) {
         Parsed::Command(cli) => cli,
         Parsed::Shown => return ExitCode::SUCCESS,
-        Parsed::Refused(failure) => return finish(&Ended::Failed(Failed::whole(failure)), &manner),
+        Parsed::Refused(failure) => {
+            return finish(&Ended::Failed(Failed::of_the_run(failure)), &manner);
+        }
     };
     let coloured = common.error_style() == Style::Coloured;
     let json = common.log_format == LogFormat::Json;
@@ -63,5 +65,7 @@ fn is_secret_given() -> bool {
 }
 
 fn refuse(what: &str, hint: &str) -> Ended {
-    Ended::Failed(Failed::whole(Failure::new(Class::Usage, what).hint(hint)))
+    Ended::Failed(Failed::of_the_run(
+        Failure::new(Class::Usage, what).hint(hint),
+    ))
 }

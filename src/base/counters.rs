@@ -68,12 +68,12 @@ impl Marks {
     }
 
     /// Removes the mark of a name.
-    pub fn forget(&self, name: &str) {
+    pub fn remove(&self, name: &str) {
         self.marks().remove(name);
     }
 
     /// Names and their marks.
-    pub fn each(&self) -> Vec<(String, bool)> {
+    pub fn list(&self) -> Vec<(String, bool)> {
         let marks = self.marks();
         marks
             .iter()
@@ -103,7 +103,7 @@ impl Requests {
     }
 
     /// Verb, code and how many; a request without an answer has code 0.
-    pub fn each(&self) -> Vec<(&'static str, u16, u64)> {
+    pub fn list(&self) -> Vec<(&'static str, u16, u64)> {
         let counts = self.counts();
         let counts = counts.iter();
         counts
@@ -183,7 +183,7 @@ mod tests {
         let refused = ApiRequest::new("test");
         refused.answered(403);
         refused.ended(false);
-        let counts = KUBERNETES_REQUESTS.each().into_iter();
+        let counts = KUBERNETES_REQUESTS.list().into_iter();
         let counts: Vec<_> = counts.filter(|(verb, ..)| *verb == "test").collect();
         assert_eq!(counts, [("test", 0, 1), ("test", 201, 1), ("test", 403, 1)]);
         assert!(KUBERNETES_ERRORS.total() >= errors + 2);

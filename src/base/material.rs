@@ -226,7 +226,7 @@ pub struct Material {
 
 impl Material {
     /// Data without version or lease.
-    pub fn of(document: Node) -> Self {
+    pub fn unversioned(document: Node) -> Self {
         Self::of_documents(vec![document])
     }
 
@@ -252,7 +252,7 @@ pub struct Unverified(Vec<Vec<String>>);
 impl Unverified {
     /// These leaves: keys and indexes from the top; of several documents, the document's number
     /// first.
-    pub fn at(places: Vec<Vec<String>>) -> Self {
+    pub fn leaves(places: Vec<Vec<String>>) -> Self {
         Self(places)
     }
 

@@ -125,7 +125,7 @@ pub struct Unions(Vec<usize>);
 
 impl Unions {
     /// This many numbers, each alone.
-    pub fn of(count: usize) -> Self {
+    pub fn new(count: usize) -> Self {
         Self((0..count).collect())
     }
 
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn numbers_are_united_through_others() {
-        let mut unions = Unions::of(6);
+        let mut unions = Unions::new(6);
         for (one, other) in [(4, 2), (5, 3), (2, 3)] {
             unions.unite(one, other);
         }

@@ -12,7 +12,7 @@ pub(crate) struct Wiped(Zeroizing<Vec<u8>>);
 
 impl Wiped {
     /// Room for this many bytes; more can follow.
-    pub(crate) fn of(size: usize) -> Self {
+    pub(crate) fn with_capacity(size: usize) -> Self {
         Self(Zeroizing::new(Vec::with_capacity(size)))
     }
 

@@ -74,7 +74,7 @@ fn load_once(place: &Place, paths: &[PathBuf], machine: Machine) -> Loaded {
         more.extend(keyferry::pass::observe::overwritten(&draft.config, &seen));
     }
     draft.add(more);
-    let config = draft.whole();
+    let config = draft.finish();
     errors::remember(texts.take());
     let mut files = seen.take();
     files.sort();
@@ -103,8 +103,12 @@ fn list(path: &Path) -> std::io::Result<Option<Vec<PathBuf>>> {
 
 /// All problems of a configuration, in the order of its files.
 pub(super) fn invalid(problems: &Problems) -> Ended {
-    let failures: Vec<Failed> = problems.failures().into_iter().map(Failed::whole).collect();
-    let first = || Failed::whole(problems.failure());
+    let failures: Vec<Failed> = problems
+        .failures()
+        .into_iter()
+        .map(Failed::of_the_run)
+        .collect();
+    let first = || Failed::of_the_run(problems.failure());
     Ended::Failed(Failed::worst(&failures).unwrap_or_else(first))
 }
 

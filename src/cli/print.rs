@@ -12,7 +12,7 @@ pub(super) fn print(text: &str) -> Ended {
     match written {
         Ok(()) => Ended::Well(String::new()),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ended::Well(String::new()),
-        Err(error) => Ended::Failed(Failed::whole(
+        Err(error) => Ended::Failed(Failed::of_the_run(
             Failure::new(
                 Class::Sink,
                 format!("cannot write to standard output: {error}"),
@@ -26,7 +26,7 @@ pub(super) fn print(text: &str) -> Ended {
 pub(super) fn printed(text: Result<String, Failure>) -> Ended {
     match text {
         Ok(text) => print(&text),
-        Err(failure) => Ended::Failed(Failed::whole(failure)),
+        Err(failure) => Ended::Failed(Failed::of_the_run(failure)),
     }
 }
 

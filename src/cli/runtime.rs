@@ -66,6 +66,6 @@ fn without_loop(common: &Common, error: &std::io::Error) -> ! {
         format!("an event loop cannot be made: {error}"),
     );
     let failure = failure.hint("allow more open files: `ulimit -n`");
-    finish(&Ended::Failed(Failed::whole(failure)), common);
+    finish(&Ended::Failed(Failed::of_the_run(failure)), common);
     std::process::exit(Class::Unavailable.exit_code().into())
 }

@@ -20,7 +20,7 @@ pub(super) fn world(config: &Config, place: &Place, deadline: Duration) -> World
 
 /// The only place that asks the environment about a GitHub Actions job.
 pub(super) fn in_actions(world: World) -> World {
-    match Runner::of(
+    match Runner::from_variables(
         env_text("ACTIONS_ID_TOKEN_REQUEST_URL"),
         env_text("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     ) {

@@ -95,12 +95,12 @@ enum Done {
 /// Mends a flaw everywhere: an alias brings the same node to several places.
 fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Done {
     let mut done = Done::Nothing;
-    each(written, &mut |node| {
+    visit(written, &mut |node| {
         let one = match flaw.kind {
             Kind::Key(meant) => rename(node, at, meant),
             Kind::Missing(key) => add(node, at, key),
             Kind::Word(_) | Kind::Shape(_) | Kind::Other if node.at != at => Done::Nothing,
-            Kind::Word(Some(meant)) if !again => put(node, meant),
+            Kind::Word(Some(meant)) if !again => replace(node, meant),
             Kind::Shape(Shape::Truth) if !again => truth(node),
             Kind::Shape(Shape::List) if !again => wrap(node),
             Kind::Word(_) | Kind::Shape(_) | Kind::Other => hole(node),
@@ -116,16 +116,16 @@ fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Done {
 
 /// Calls `act` on each node, from the outermost, but not on nodes inside a node for which `act`
 /// returned true.
-fn each(node: &mut Written, act: &mut dyn FnMut(&mut Written) -> bool) {
+fn visit(node: &mut Written, act: &mut dyn FnMut(&mut Written) -> bool) {
     if act(node) {
         return;
     }
     match &mut node.what {
         What::Scalar { .. } | What::Hole => {}
-        What::List(items) => items.iter_mut().for_each(|item| each(item, act)),
+        What::List(items) => items.iter_mut().for_each(|item| visit(item, act)),
         What::Map(entries) => {
             let values = entries.iter_mut().map(|entry| &mut entry.value);
-            values.for_each(|value| each(value, act));
+            values.for_each(|value| visit(value, act));
         }
     }
 }
@@ -177,7 +177,7 @@ fn hole(node: &mut Written) -> Done {
     Done::Hole
 }
 
-fn put(node: &mut Written, word: &str) -> Done {
+fn replace(node: &mut Written, word: &str) -> Done {
     node.what = What::Scalar {
         text: word.to_owned(),
         plain: true,
@@ -192,8 +192,8 @@ fn truth(node: &mut Written) -> Done {
         What::List(_) | What::Map(_) | What::Hole => return hole(node),
     };
     match text.as_str() {
-        "true" | "yes" | "on" | "y" => put(node, "true"),
-        "false" | "no" | "off" | "n" => put(node, "false"),
+        "true" | "yes" | "on" | "y" => replace(node, "true"),
+        "false" | "no" | "off" | "n" => replace(node, "false"),
         _ => hole(node),
     }
 }

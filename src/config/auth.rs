@@ -188,7 +188,7 @@ const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 impl Checker<'_> {
     pub(super) fn auth(&mut self, written: At<RawAuth>) -> Option<VaultAuth> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawAuth {
             kubernetes,
             jwt,

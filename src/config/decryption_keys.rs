@@ -72,12 +72,12 @@ impl Checker<'_> {
             recipients,
         } = written;
         for key in age {
-            let at = Some(self.at(&key));
+            let at = Some(self.location(&key));
             keys.age
                 .extend(self.age_key(key).map(|key| Named { key, at }));
         }
         for key in sealed {
-            let at = Some(self.at(&key));
+            let at = Some(self.location(&key));
             keys.sealed
                 .extend(self.sealed_key(key).map(|key| Named { key, at }));
         }
@@ -193,7 +193,7 @@ impl AgeKey {
 
 impl Checker<'_> {
     fn age_key(&mut self, written: At<RawAgeKey>) -> Option<AgeKey> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawAgeKey {
             file,
             ssh,
@@ -334,7 +334,7 @@ const CONTROLLER_LABEL: &str = "sealedsecrets.bitnami.com/sealed-secrets-key=act
 
 impl Checker<'_> {
     fn sealed_key(&mut self, written: At<RawSealedKey>) -> Option<SealedKey> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawSealedKey {
             file,
             secret,
@@ -350,7 +350,7 @@ impl Checker<'_> {
     }
 
     fn sealed_key_secret(&mut self, written: At<RawSealedKeySecret>) -> SealedKey {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawSealedKeySecret {
             namespace,
             selector,

@@ -90,7 +90,7 @@ pub struct Delivery {
 
 impl Checker<'_> {
     pub(super) fn delivery(&mut self, written: At<RawDelivery>) -> Delivery {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawDelivery {
             name,
             from,
@@ -122,7 +122,7 @@ impl Checker<'_> {
             .map(|(name, field)| self.computed(name, field))
             .collect();
         let has_targets = !to.is_empty();
-        let to = self.each(to, Self::target);
+        let to = self.check_items(to, Self::target);
         let staleness = Staleness {
             refresh: refresh.and_then(|text| self.duration(&text)),
             max_age: max_age.and_then(|text| self.duration(&text)),
@@ -130,12 +130,12 @@ impl Checker<'_> {
             on_denied: self.on_failure("onDenied", false, on_denied),
             on_unavailable: self.on_failure("onUnavailable", false, on_unavailable),
             accept_cached,
-            windows: self.each(windows, Self::window),
+            windows: self.check_items(windows, Self::window),
         };
         self.staleness_suits(&at, &staleness, &to);
         let history = history.map(|written| self.history(&written, has_targets));
         let sources = from.len();
-        let from = self.each(from, Self::from);
+        let from = self.check_items(from, Self::from);
         if from.len() < sources {
             // The fields are unknown now, so other problems may follow.
             self.broken.push(at.clone());
@@ -148,7 +148,7 @@ impl Checker<'_> {
             allow_empty,
             to,
             history,
-            on_change: self.each(on_change, Self::reaction),
+            on_change: self.check_items(on_change, Self::reaction),
             staleness,
             name,
             at,

@@ -80,7 +80,7 @@ impl Checker<'_> {
             }
         };
         ComputedField {
-            at: self.at(&template),
+            at: self.location(&template),
             template: self.text(&template),
             base64: matches!(encoding, Some(RawFieldEncoding::Base64)),
             name,
@@ -101,7 +101,7 @@ impl Checker<'_> {
     pub(super) fn field_names(&mut self, written: &[At<Shown>]) -> Vec<FieldName> {
         let field = |written: &At<Shown>| FieldName {
             name: self.name(written, "this field"),
-            at: self.at(written),
+            at: self.location(written),
         };
         written.iter().map(field).collect()
     }

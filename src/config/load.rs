@@ -42,7 +42,7 @@ impl Draft {
     }
 
     /// The configuration, or its problems.
-    pub fn whole(self) -> Result<Config, Problems> {
+    pub fn finish(self) -> Result<Config, Problems> {
         match self.problems.list.is_empty() {
             true => Ok(self.config),
             false => Err(self.problems),
@@ -52,7 +52,7 @@ impl Draft {
 
 /// Loads files and folders (their `*.yaml` and `*.yml`), all merged into one configuration.
 pub fn load(paths: &[PathBuf], outside: &Outside<'_>) -> Result<Config, Problems> {
-    draft(paths, outside).whole()
+    draft(paths, outside).finish()
 }
 
 /// Like [`load`], for callers that can find more problems.
@@ -158,7 +158,7 @@ fn unreadable(name: &str, error: &io::Error) -> Problem {
         ),
     };
     Problem {
-        at: whole(name),
+        at: whole_file(name),
         what,
         hint: Some(hint.to_owned()),
         class,
@@ -167,7 +167,7 @@ fn unreadable(name: &str, error: &io::Error) -> Problem {
 
 fn without_files(name: &str) -> Problem {
     Problem {
-        at: whole(name),
+        at: whole_file(name),
         what: "this folder holds no *.yaml file".to_owned(),
         hint: Some(
             "put a configuration such as keyferry.yaml into it, or name another place with \
@@ -180,7 +180,7 @@ fn without_files(name: &str) -> Problem {
 
 fn without_delivery(name: &str) -> Problem {
     Problem {
-        at: whole(name),
+        at: whole_file(name),
         what: "no delivery is declared".to_owned(),
         hint: Some(
             "add `deliveries: [{name: …, from: […], to: […]}]`; `keyferry new` prints a \
@@ -191,7 +191,7 @@ fn without_delivery(name: &str) -> Problem {
     }
 }
 
-fn whole(name: &str) -> Location {
+fn whole_file(name: &str) -> Location {
     Location {
         file: name.to_owned(),
         ..Location::default()

@@ -85,7 +85,7 @@ const LONGEST_LABEL: usize = 63;
 
 impl Checker<'_> {
     pub(super) fn manifests(&mut self, written: At<RawManifests>) -> Option<ManifestSet> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawManifests {
             name,
             sops,
@@ -112,7 +112,7 @@ impl Checker<'_> {
         let files = self.found(&pattern).into_iter().map(|file| {
             if is_sops {
                 Source::Sops {
-                    format: DocumentFormat::of(&file),
+                    format: DocumentFormat::from_file_name(&file),
                     file,
                     allow_unauthenticated,
                     commit: None,
@@ -166,7 +166,7 @@ impl Checker<'_> {
     /// files are read.
     fn found(&mut self, written: &At<Shown>) -> Vec<PathBuf> {
         let path = self.path(written);
-        let at = self.at(written);
+        let at = self.location(written);
         let name = path
             .file_name()
             .unwrap_or_default()

@@ -31,7 +31,7 @@ pub enum Process {
 
 impl Checker<'_> {
     pub(super) fn end_with(&mut self, written: At<RawEndWith>) -> Option<Process> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawEndWith { process, pid_file } = written.value;
         self.process(&at, "`endWith`", process, pid_file)
     }

@@ -127,7 +127,7 @@ impl std::fmt::Display for Reaction {
 
 impl Checker<'_> {
     pub(super) fn reaction(&mut self, written: At<RawReaction>) -> Option<Reaction> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawReaction {
             signal,
             run,

@@ -74,7 +74,7 @@ impl Checker<'_> {
         written: At<RawReflect>,
         secret: Option<&At<RawSecret>>,
     ) -> Option<Reflect> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawReflect {
             namespaces,
             selector,

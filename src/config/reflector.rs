@@ -142,7 +142,7 @@ const SETTLE: Duration = Duration::from_millis(300);
 impl Checker<'_> {
     /// Copies by annotation.
     pub(super) fn reflector(&mut self, written: At<RawReflector>) -> Reflector {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawReflector {
             dialects,
             strict,

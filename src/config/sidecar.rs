@@ -93,7 +93,7 @@ impl Checker<'_> {
             otlp: otlp.and_then(|address| self.collector(&address)),
             events: events.unwrap_or(true),
             status_page: status_page.unwrap_or(true),
-            windows: self.each(windows, Self::window),
+            windows: self.check_items(windows, Self::window),
         }
     }
 }

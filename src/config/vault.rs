@@ -89,7 +89,7 @@ impl Config {
 
 impl Checker<'_> {
     pub(super) fn server(&mut self, name: &str, written: At<RawVault>) -> Option<VaultServer> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawVault {
             address,
             namespace,
@@ -99,14 +99,14 @@ impl Checker<'_> {
             auth,
         } = written.value;
         let address = match &address {
-            Some(address) => (self.text(address), self.at(address)),
+            Some(address) => (self.text(address), self.location(address)),
             None => (
                 self.first_set(&["VAULT_ADDR", "BAO_ADDR"])
                     .unwrap_or_default(),
                 at.clone(),
             ),
         };
-        let (address_at, auth_at) = (address.1.clone(), self.at(&auth));
+        let (address_at, auth_at) = (address.1.clone(), self.location(&auth));
         let address = self.address(address.0, address.1, allow_plaintext);
         let namespace = match namespace {
             Some(namespace) => Some(self.name(&namespace, "the namespace")),
@@ -114,7 +114,7 @@ impl Checker<'_> {
         };
         let ca_at = ca_file
             .as_ref()
-            .map_or_else(|| at.clone(), |file| self.at(file));
+            .map_or_else(|| at.clone(), |file| self.location(file));
         let ca_file = match ca_file {
             Some(file) => Some(self.path(&file)),
             None => self

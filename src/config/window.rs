@@ -145,7 +145,7 @@ pub enum RawDay {
 
 impl Checker<'_> {
     pub(super) fn window(&mut self, written: At<RawWindow>) -> Option<Window> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawWindow {
             days,
             from,

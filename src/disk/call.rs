@@ -66,15 +66,15 @@ impl CallTurn {
     /// Waits until no other call is at this place; no other call begins there until this is
     /// dropped.
     pub async fn alone(place: &Path, end: Instant) -> Result<Self, Hangs> {
-        Self::of(place, AT_ONCE, end).await
+        Self::wait(place, AT_ONCE, end).await
     }
 
     /// Waits until only a few other calls are at this place.
-    pub async fn beside(place: &Path, end: Instant) -> Result<Self, Hangs> {
-        Self::of(place, 1, end).await
+    pub async fn shared(place: &Path, end: Instant) -> Result<Self, Hangs> {
+        Self::wait(place, 1, end).await
     }
 
-    async fn of(place: &Path, share: u32, end: Instant) -> Result<Self, Hangs> {
+    async fn wait(place: &Path, share: u32, end: Instant) -> Result<Self, Hangs> {
         let place = place.to_owned();
         let all = || Arc::new(Semaphore::new(AT_ONCE as usize));
         let turns = Arc::clone(locked(&PLACES).entry(place.clone()).or_insert_with(all));
@@ -111,7 +111,7 @@ pub async fn call_at<T: Send + 'static>(
     end: Instant,
     call: impl FnOnce(&Caller) -> T + Send + 'static,
 ) -> Result<T, Hangs> {
-    let turn = CallTurn::beside(place, end).await?;
+    let turn = CallTurn::shared(place, end).await?;
     turn.call(end, call).await.map(|(given, _)| given)
 }
 

@@ -143,13 +143,13 @@ impl Folder {
             }
             (stands, out) = (out, came);
         }
-        Err(SinkError::Replaced(self.at(name)))
+        Err(SinkError::Replaced(self.path_of(name)))
     }
 
     fn inode(&self, name: &str) -> Result<Identity, SinkError> {
         match self.stat(name)? {
             Some(stat) => Ok(identity(&stat)),
-            None => Err(SinkError::Replaced(self.at(name))),
+            None => Err(SinkError::Replaced(self.path_of(name))),
         }
     }
 
@@ -174,7 +174,7 @@ impl Folder {
             let _ = unlinkat(self, temporary, AtFlags::empty());
         }
         let done = done.map_err(|error| self.explained(name, error))?;
-        self.settle()?;
+        self.sync()?;
         Ok(done)
     }
 }

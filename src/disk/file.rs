@@ -39,23 +39,23 @@ impl Folder {
         let Some(stat) = self.stat(name)? else {
             return Ok(None);
         };
-        self.judge(name, &stat, access)?;
+        self.check_access(name, &stat, access)?;
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = match openat(self, name, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::ACCESS | Errno::PERM) => return Ok(Some(StandingFile { fd: None, stat })),
-            Err(Errno::LOOP) => return Err(SinkError::Replaced(self.at(name))),
+            Err(Errno::LOOP) => return Err(SinkError::Replaced(self.path_of(name))),
             Err(errno) => return Err(self.failed("open", name, errno)),
         };
         let stat = fstat(&fd).map_err(|errno| self.failed("look at", name, errno))?;
-        self.judge(name, &stat, access)?;
+        self.check_access(name, &stat, access)?;
         let fd = Some(fd);
         Ok(Some(StandingFile { fd, stat }))
     }
 
-    fn judge(&self, name: &str, stat: &Stat, access: &FileAccess) -> Result<(), SinkError> {
+    fn check_access(&self, name: &str, stat: &Stat, access: &FileAccess) -> Result<(), SinkError> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.foreign(name, format!("it is {}", kind(stat))));
         }
@@ -95,9 +95,9 @@ impl Folder {
         // Another user of this folder could have put a file under the temporary name.
         let there = self.stat(name)?;
         if there.is_none_or(|there| (there.st_dev, there.st_ino) != (made.st_dev, made.st_ino)) {
-            return Err(SinkError::Replaced(self.at(name)));
+            return Err(SinkError::Replaced(self.path_of(name)));
         }
-        self.settle()
+        self.sync()
     }
 
     /// Explains an error at a mount point: it cannot be replaced, and its folder often cannot be
@@ -112,7 +112,7 @@ impl Folder {
             _ => false,
         };
         if mounted {
-            SinkError::Mounted(self.at(name))
+            SinkError::Mounted(self.path_of(name))
         } else {
             error
         }
@@ -179,7 +179,7 @@ impl Folder {
 
     /// Whether a killed run left a file here.
     pub fn is_littered(&self, access: &FileAccess, unswept: &Unswept) -> Result<bool, SinkError> {
-        for name in unswept.of(self)?.iter() {
+        for name in unswept.names_in(self)?.iter() {
             if self.is_litter(name, access)? {
                 return Ok(true);
             }
@@ -195,7 +195,7 @@ impl Folder {
         access: &FileAccess,
         unswept: &Unswept,
     ) -> Result<(), SinkError> {
-        for name in unswept.of(self)?.iter() {
+        for name in unswept.names_in(self)?.iter() {
             if self.is_litter(name, access)? {
                 self.remove(name)?;
             }
@@ -267,7 +267,7 @@ impl StandingFile {
             return Err(folder.failed("open", name, Errno::ACCESS));
         }
         let text = self.read(folder, name, LARGEST)?;
-        text.ok_or_else(|| SinkError::TooLarge(folder.at(name)))
+        text.ok_or_else(|| SinkError::TooLarge(folder.path_of(name)))
     }
 }
 

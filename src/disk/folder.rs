@@ -78,7 +78,7 @@ impl Folder {
 
     /// The path of an entry of this folder, for messages; without a name, that of the folder
     /// itself.
-    pub fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub fn path_of(&self, name: impl AsRef<Path>) -> PathBuf {
         let name = name.as_ref();
         if name.as_os_str().is_empty() {
             return self.path.clone();
@@ -90,7 +90,7 @@ impl Folder {
     pub fn failed(&self, step: &'static str, name: impl AsRef<Path>, errno: Errno) -> SinkError {
         SinkError::System {
             step,
-            path: self.at(name),
+            path: self.path_of(name),
             errno,
         }
     }
@@ -98,7 +98,7 @@ impl Folder {
     /// Something in this folder that is not ours to change.
     pub(super) fn foreign(&self, name: impl AsRef<Path>, what: impl Into<String>) -> SinkError {
         SinkError::Foreign {
-            path: self.at(name),
+            path: self.path_of(name),
             what: what.into(),
         }
     }
@@ -145,7 +145,7 @@ impl Folder {
     }
 
     /// Waits until the folder's names are on disk.
-    pub fn settle(&self) -> Result<(), SinkError> {
+    pub fn sync(&self) -> Result<(), SinkError> {
         self.flush(self.as_fd(), "")
     }
 
@@ -167,7 +167,7 @@ impl Folder {
         mode: u32,
         access: &FileAccess,
     ) -> Result<(), SinkError> {
-        expose(fd, &self.at(name), mode, access)
+        expose(fd, &self.path_of(name), mode, access)
     }
 }
 

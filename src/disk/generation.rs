@@ -21,7 +21,7 @@ type Link = (PathBuf, u64, (i64, i64));
 
 impl Generation {
     /// The current generation. Nobody switches a folder without the link.
-    pub fn of<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Self {
+    pub fn current<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Self {
         let folders = paths.into_iter().flat_map(|path| {
             // A path may name the folder itself.
             [Some(path), path.parent()].into_iter().flatten()
@@ -42,9 +42,9 @@ impl Generation {
 /// Reads until no switch came in between, so that everything is of one generation.
 pub fn of_one_generation<T>(paths: &[&Path], mut read: impl FnMut() -> T) -> T {
     for _ in 1..TRIES {
-        let before = Generation::of(paths.iter().copied());
+        let before = Generation::current(paths.iter().copied());
         let all = read();
-        if Generation::of(paths.iter().copied()) == before {
+        if Generation::current(paths.iter().copied()) == before {
             return all;
         }
     }

@@ -80,7 +80,7 @@ impl From<Hangs> for GitError {
 /// The commits that changed a file, the newest first.
 pub async fn commits(file: &Path, end: Instant) -> Result<Vec<String>, GitError> {
     let count = format!("-n{COMMITS}");
-    let arguments = ["log", &count, "--format=%H", "--", &beside(file)].map(str::to_owned);
+    let arguments = ["log", &count, "--format=%H", "--", &name_in_folder(file)].map(str::to_owned);
     let said = git(file, arguments.to_vec(), end).await?;
     let lines = said.expose_str().unwrap_or_default().lines();
     Ok(lines.map(str::to_owned).collect())
@@ -108,13 +108,13 @@ pub async fn read(file: &Path, commit: &str, end: Instant) -> Result<SecretBytes
             said: format!("`{}` is no commit", commit.escape_debug()),
         });
     }
-    let object = format!("{commit}:{}", beside(file));
+    let object = format!("{commit}:{}", name_in_folder(file));
     let arguments = ["cat-file", "blob", &object].map(str::to_owned);
     git(file, arguments.to_vec(), end).await
 }
 
 /// The file as Git names it from within its folder.
-fn beside(file: &Path) -> String {
+fn name_in_folder(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default();
     format!("./{}", name.to_string_lossy())
 }

@@ -41,10 +41,10 @@ impl Folder {
         let there = fstat(&fd).map_err(failed("look at"))?;
         let seen = &standing.stat;
         if (there.st_dev, there.st_ino) != (seen.st_dev, seen.st_ino) {
-            return Err(SinkError::Replaced(self.at(name)));
+            return Err(SinkError::Replaced(self.path_of(name)));
         }
-        if access.require_tmpfs && !lives_in_memory(&fd, &self.at(name))? {
-            return Err(SinkError::NotInMemory(self.at(name)));
+        if access.require_tmpfs && !lives_in_memory(&fd, &self.path_of(name))? {
+            return Err(SinkError::NotInMemory(self.path_of(name)));
         }
         let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
         if size > 0 {

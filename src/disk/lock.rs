@@ -58,7 +58,7 @@ impl Folder {
                 Tried::Locked(lock) => return Ok(Some(lock)),
                 Tried::Impossible => return Ok(None),
                 Tried::Held if Instant::now() < end => std::thread::sleep(PAUSE),
-                Tried::Held => return Err(SinkError::Busy(self.at(""))),
+                Tried::Held => return Err(SinkError::Busy(self.path_of(""))),
             }
         }
     }

@@ -136,7 +136,7 @@ impl Fault for DiskError {
 /// projected volumes consist of them. Warns, or refuses, when more than the owner may read it.
 pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
-    judge(path, what, mode, Mode::RGRP | Mode::ROTH)?;
+    check_mode(path, what, mode, Mode::RGRP | Mode::ROTH)?;
     Ok(bytes)
 }
 
@@ -144,7 +144,7 @@ pub fn read_small(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
 /// pod its token in no other way.
 pub fn read_credential(path: &Path, what: &str) -> Result<SecretBytes, DiskError> {
     let (bytes, mode) = read(path, what, LIMIT)?;
-    judge(path, what, mode, Mode::ROTH)?;
+    check_mode(path, what, mode, Mode::ROTH)?;
     Ok(bytes)
 }
 
@@ -171,7 +171,7 @@ pub fn be_strict() {
     STRICT.store(true, Ordering::Relaxed);
 }
 
-fn judge(path: &Path, what: &str, mode: Mode, open: Mode) -> Result<(), DiskError> {
+fn check_mode(path: &Path, what: &str, mode: Mode, open: Mode) -> Result<(), DiskError> {
     if !mode.intersects(open) {
         return Ok(());
     }

@@ -30,7 +30,7 @@ struct Listed {
 
 impl Unswept {
     /// The names in this folder that a killed run may have left; some may be gone by now.
-    pub(super) fn of(&self, folder: &Folder) -> Result<Arc<[String]>, SinkError> {
+    pub(super) fn names_in(&self, folder: &Folder) -> Result<Arc<[String]>, SinkError> {
         let stat = fstat(folder).map_err(|errno| folder.failed("look at", "", errno))?;
         let folders = &mut locked(&self.0);
         let place = (stat.st_dev, stat.st_ino);
@@ -72,13 +72,18 @@ mod tests {
         let left = ".keyferry-0123456789abcdef.tmp";
         std::fs::write(here.path().join(left), "x").expect("write");
         let unswept = Unswept::default();
-        let first = unswept.of(&open(here.path())).expect("listed");
+        let first = unswept.names_in(&open(here.path())).expect("listed");
         assert_eq!(*first, [left.to_owned()]);
         for _ in 0..3 {
-            let again = unswept.of(&open(here.path())).expect("listed");
+            let again = unswept.names_in(&open(here.path())).expect("listed");
             assert!(Arc::ptr_eq(&first, &again), "it was listed again");
         }
-        assert!(unswept.of(&open(other.path())).expect("listed").is_empty());
+        assert!(
+            unswept
+                .names_in(&open(other.path()))
+                .expect("listed")
+                .is_empty()
+        );
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl DocumentFormat {
     }
 
     /// The format that the name of a file tells: `x.env.age` holds what `x.env` holds.
-    pub(crate) fn of(path: &Path) -> Self {
+    pub(crate) fn from_file_name(path: &Path) -> Self {
         let name = path
             .file_name()
             .unwrap_or_default()

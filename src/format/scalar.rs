@@ -39,7 +39,7 @@ pub(crate) enum Tag {
 
 impl Tag {
     /// The tag with this part after `tag:yaml.org,2002:`.
-    pub(crate) fn of(suffix: &str) -> Self {
+    pub(crate) fn from_suffix(suffix: &str) -> Self {
         match suffix {
             "null" => Self::Null,
             "bool" => Self::Bool,

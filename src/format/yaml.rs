@@ -29,7 +29,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn of(marker: Marker) -> Self {
+    fn from_marker(marker: Marker) -> Self {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self {
             line: number(marker.line()),
@@ -166,8 +166,8 @@ impl YamlError {
         Self { at, what }
     }
 
-    fn of(error: ScanError, well_until: usize) -> Self {
-        let at = Place::of(*error.marker());
+    fn from_scan(error: ScanError, well_until: usize) -> Self {
+        let at = Place::from_marker(*error.marker());
         let what = match matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
             true => What::TooDeep,
             false => What::Malformed {
@@ -203,9 +203,9 @@ pub(crate) fn read<T: Tree>(text: &str, tree: &mut T) -> Result<Vec<T::Node>, T:
     let separates = go::may_separate(text);
     let mut well_until = 0;
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| YamlError::of(error, well_until))?;
+        let (event, span) = event.map_err(|error| YamlError::from_scan(error, well_until))?;
         well_until = span.end.index();
-        let at = Place::of(span.start);
+        let at = Place::from_marker(span.start);
         match event {
             Event::DocumentStart(..) => {
                 if !builder.tree.begins(at, builder.documents.len()) {

@@ -58,16 +58,20 @@ impl Whole {
         match kind {
             place::CopiedKind::Secret => {
                 let wire: Wire<Base64> = serde_json::from_slice(&answer).ok()?;
-                Some(Self::of(wire, |Base64(value)| value, answer))
+                Some(Self::from_wire(wire, |Base64(value)| value, answer))
             }
             place::CopiedKind::ConfigMap => {
                 let wire: Wire<Plain> = serde_json::from_slice(&answer).ok()?;
-                Some(Self::of(wire, plain, answer))
+                Some(Self::from_wire(wire, plain, answer))
             }
         }
     }
 
-    fn of<T>(wire: Wire<T>, value: fn(T) -> SecretBytes, answer: Zeroizing<Vec<u8>>) -> Self {
+    fn from_wire<T>(
+        wire: Wire<T>,
+        value: fn(T) -> SecretBytes,
+        answer: Zeroizing<Vec<u8>>,
+    ) -> Self {
         let data = wire.data.unwrap_or_default().into_iter();
         Self {
             metadata: wire.metadata,
@@ -132,7 +136,7 @@ impl From<place::CopiedKind> for ObjectKind {
 
 impl Kubernetes {
     /// Reads an object; `None` when it is definitely absent.
-    pub(crate) async fn whole(
+    pub(crate) async fn read_whole(
         &self,
         kind: place::CopiedKind,
         at: &ObjectPlace,

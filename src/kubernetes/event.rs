@@ -59,7 +59,7 @@ impl Notice<'_> {
 
 impl Kubernetes {
     /// Writes the Event, or writes it again with a new count.
-    pub(crate) async fn tell(&self, notice: &Notice<'_>) -> Result<(), Error> {
+    pub(crate) async fn write_event(&self, notice: &Notice<'_>) -> Result<(), Error> {
         let now = format!("{:.0}", jiff::Timestamp::now());
         let message = plain::line(notice.message);
         let fits = message.char_indices();

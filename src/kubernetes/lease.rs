@@ -88,7 +88,7 @@ impl StoredLease {
     }
 
     /// An annotation.
-    pub(crate) fn note(&self, key: &str) -> Option<&str> {
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.metadata
             .annotations
             .as_ref()?

@@ -56,7 +56,11 @@ pub(crate) struct Pages {
 impl Pages {
     /// Begins at the first page. Without a namespace: all namespaces. With a name: that object
     /// alone.
-    pub(crate) fn of(kind: ObjectKind, namespace: Option<&str>, only: Option<&str>) -> Self {
+    pub(crate) fn from_first(
+        kind: ObjectKind,
+        namespace: Option<&str>,
+        only: Option<&str>,
+    ) -> Self {
         Self {
             at: ObjectName {
                 namespace: namespace.unwrap_or_default().to_owned(),
@@ -172,7 +176,7 @@ impl Kubernetes {
         only: Option<&str>,
         version: &str,
     ) -> Result<Watch, Error> {
-        let at = Pages::of(kind, namespace, only).at;
+        let at = Pages::from_first(kind, namespace, only).at;
         let call = ApiCall {
             query: format!(
                 "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}{}",

@@ -20,7 +20,7 @@ impl Kubernetes {
     /// The keys; `None` when their Secret is absent.
     pub(crate) async fn mark_keys(&self, at: &ObjectName) -> Result<Option<Keys>, Error> {
         let place = ObjectPlace::new(at.namespace.as_str(), at.name.as_str());
-        let Some(whole) = self.whole(place::CopiedKind::Secret, &place).await? else {
+        let Some(whole) = self.read_whole(place::CopiedKind::Secret, &place).await? else {
             return Ok(None);
         };
         let keys = match whole.metadata.notes.is_empty() {

@@ -68,7 +68,7 @@ impl Kubernetes {
         name: &ConfigurationName,
         set: &str,
     ) -> Result<Vec<Leftover>, Error> {
-        let selector = format!("{},{MANIFESTS_MARK}={set}", of(name));
+        let selector = format!("{},{MANIFESTS_MARK}={set}", selector(name));
         let found = self.marked(namespace, &selector).await?;
         let found = found.into_iter();
         Ok(found.filter_map(described).collect())
@@ -81,7 +81,7 @@ impl Kubernetes {
         name: &ConfigurationName,
         keys: &Keys,
     ) -> Result<Vec<(String, Leftover)>, Error> {
-        let found = self.marked("", &of(name)).await?;
+        let found = self.marked("", &selector(name)).await?;
         let found = found.into_iter();
         Ok(found.filter_map(|object| declared(object, keys)).collect())
     }
@@ -114,7 +114,7 @@ impl Kubernetes {
 }
 
 /// Selector of the objects that only this configuration wrote.
-fn of(name: &ConfigurationName) -> String {
+fn selector(name: &ConfigurationName) -> String {
     format!("{MARK}={MANAGER},{CONFIGURATION}={name}")
 }
 

@@ -16,10 +16,10 @@ impl Pod {
     /// Our pod, by the downward API, else by the name of the machine, which is the pod's name
     /// without `hostNetwork`.
     pub fn of_this_process() -> Option<Self> {
-        Self::of(&variable, host_name)
+        Self::from_environment(&variable, host_name)
     }
 
-    fn of(
+    fn from_environment(
         env: &dyn Fn(&str) -> Option<String>,
         host: impl FnOnce() -> Option<String>,
     ) -> Option<Self> {
@@ -65,10 +65,10 @@ pub struct OwnJob {
 impl OwnJob {
     /// Our Job, by the downward API: it reads labels that the Job's controller puts on its pods.
     pub fn of_this_process() -> Option<Self> {
-        Self::of(&variable)
+        Self::from_environment(&variable)
     }
 
-    fn of(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+    fn from_environment(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let text = |name| env(name).filter(|value| !value.is_empty());
         Some(Self {
             namespace: text("POD_NAMESPACE"),
@@ -122,7 +122,7 @@ mod tests {
                 let found = env.iter().find(|(known, _)| *known == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
-            let pod = Pod::of(&find, || Some("host-0\n".to_owned()));
+            let pod = Pod::from_environment(&find, || Some("host-0\n".to_owned()));
             let is = pod.map(|pod| {
                 let or_empty = Option::unwrap_or_default;
                 [or_empty(pod.namespace), pod.name, or_empty(pod.uid)]

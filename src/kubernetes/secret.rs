@@ -79,7 +79,7 @@ pub(super) fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Data, D::Erro
 impl Stored {
     /// Its owner.
     pub(crate) fn owner(&self) -> Owner {
-        Owner::of(&self.labels(), is_copy(self.annotations()))
+        Owner::from_labels(&self.labels(), is_copy(self.annotations()))
     }
 
     fn annotations(&self) -> impl Iterator<Item = &str> {
@@ -141,7 +141,7 @@ impl Stored {
 
     /// The part that concerns us: what we applied and what we want to apply. A key, label or
     /// annotation that only others own stays, and is no difference.
-    pub(crate) fn seen(self, wanted: &SecretArtifact) -> SecretState {
+    pub(crate) fn into_state(self, wanted: &SecretArtifact) -> SecretState {
         let owner = self.owner();
         let others = self.keys_of_others(wanted);
         let is_told = {
@@ -292,12 +292,12 @@ impl Kubernetes {
                 },
                 finalizers: finalizers.to_vec(),
             }),
-            None => Ok(Some(stored.seen(wanted))),
+            None => Ok(Some(stored.into_state(wanted))),
         }
     }
 
     /// Writes a Secret and returns the stored object.
-    pub(crate) async fn put(&self, put: &Put<'_>) -> Result<Stored, Error> {
+    pub(crate) async fn write_secret(&self, put: &Put<'_>) -> Result<Stored, Error> {
         let call = put.call();
         let answer = self.call(&call).await?;
         call.read(&answer, "a Secret")

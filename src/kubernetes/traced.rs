@@ -40,12 +40,12 @@ impl Kubernetes {
     /// Reads what a Secret says of itself.
     pub(crate) async fn traced(&self, at: &ObjectName) -> Result<Traced, Error> {
         let call = ApiCall::new(Verb::GetMetadata, ObjectKind::Secret, at);
-        Ok(Traced::of(at, self.metadata(&call).await?))
+        Ok(Traced::from_metadata(at, self.metadata(&call).await?))
     }
 }
 
 impl Traced {
-    fn of(at: &ObjectName, metadata: StoredMetadata<All>) -> Self {
+    fn from_metadata(at: &ObjectName, metadata: StoredMetadata<All>) -> Self {
         let StoredMetadata {
             uid,
             resource_version: version,
@@ -75,13 +75,13 @@ impl Traced {
             at: at.clone(),
             uid,
             version,
-            owner: Owner::of(&labels, is_copy(annotations.keys().map(String::as_str))),
+            owner: Owner::from_labels(&labels, is_copy(annotations.keys().map(String::as_str))),
             delivery: annotations.get(DELIVERY).cloned(),
             sources: told_sources(&annotations),
             declared_of: annotations.get(DECLARED).cloned(),
             written,
             managers,
-            notes: Notes::of(annotations),
+            notes: Notes::from_pairs(annotations),
         }
     }
 }

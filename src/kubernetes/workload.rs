@@ -42,7 +42,7 @@ impl Stored {
     }
 
     /// Whether all of its pods are new and available.
-    fn settled(&self, kind: Workload) -> bool {
+    fn is_rolled_out(&self, kind: Workload) -> bool {
         let number = |name: &str| self.status[name].as_u64().unwrap_or_default();
         let wanted = self.spec["replicas"].as_u64().unwrap_or(1);
         let (wanted, new, available) = match kind {
@@ -90,7 +90,7 @@ impl Kubernetes {
     }
 
     /// Waits until all pods are new and available; says whether they were in time.
-    pub(crate) async fn settled(
+    pub(crate) async fn wait_for_rollout(
         &self,
         kind: Workload,
         at: &ObjectName,
@@ -98,7 +98,7 @@ impl Kubernetes {
     ) -> Result<bool, Error> {
         let end = Instant::now() + limit;
         loop {
-            if self.workload(kind, at).await?.settled(kind) {
+            if self.workload(kind, at).await?.is_rolled_out(kind) {
                 return Ok(true);
             }
             if Instant::now() + GLANCE >= end {
@@ -184,7 +184,7 @@ mod tests {
         for (kind, object, want) in rows {
             let shown = object.to_string();
             let stored: Stored = serde_json::from_value(object).expect("a workload");
-            assert_eq!(stored.settled(kind), want, "{shown}");
+            assert_eq!(stored.is_rolled_out(kind), want, "{shown}");
         }
     }
 }

@@ -61,17 +61,17 @@ pub async fn ask(config: &Config, world: &World, mode: Mode) -> AccessReport {
     let files = grants::transit(config).await;
     for server in config.vaults.keys() {
         let asked = of_vault(config, &files, world, server, mode).await;
-        access.take(asked);
+        access.add(asked);
     }
     let asked = of_cluster(config, world, mode).await;
-    access.take(asked);
+    access.add(asked);
     access.missing.sort();
     access.missing.dedup();
     access
 }
 
 /// After a refusal, logs all missing rights at once. A pass without a refusal asks nothing.
-pub async fn tell(config: &Config, world: &World, mode: Mode) {
+pub async fn log_missing_rights(config: &Config, world: &World, mode: Mode) {
     let asked = tokio::time::timeout(AFTER_REFUSAL, ask(config, world, mode)).await;
     for missing in asked.iter().flat_map(AccessReport::necessary) {
         tracing::error!(
@@ -84,7 +84,7 @@ pub async fn tell(config: &Config, world: &World, mode: Mode) {
 }
 
 impl AccessReport {
-    fn take(&mut self, asked: Result<(usize, Vec<MissingRight>), Failure>) {
+    fn add(&mut self, asked: Result<(usize, Vec<MissingRight>), Failure>) {
         match asked {
             Ok((asked, missing)) => {
                 self.asked += asked;
@@ -148,7 +148,7 @@ async fn of_vault(
     let session = world.vault(server)?;
     // Vault does not tell what is mounted to a token without rights beneath the mount: then either
     // path will do.
-    let _ = server::settle(&mut rights, session).await;
+    let _ = server::choose_engines(&mut rights, session).await;
     let paths: Vec<&str> = rights.keys().map(|(path, _)| path.as_str()).collect();
     let held = session.capabilities(&paths).await?;
     let may = |path: &str, capability: Capability| {

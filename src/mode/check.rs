@@ -71,7 +71,7 @@ pub async fn run(
             report.access = Some(access::ask(&config, world, mode).await);
         }
         let failures = report.access.iter().flat_map(refused).collect();
-        let ended = look(config, world, depth, now, &mut report).await;
+        let ended = check_targets(config, world, depth, now, &mut report).await;
         worse(failures, ended)
     });
     match done.await {
@@ -83,14 +83,14 @@ pub async fn run(
 /// The failures for missing rights and for providers that could not be asked.
 fn refused(access: &AccessReport) -> Vec<Failed> {
     let failures = access.failures.iter().cloned();
-    let mut all: Vec<Failed> = failures.map(Failed::whole).collect();
+    let mut all: Vec<Failed> = failures.map(Failed::of_the_run).collect();
     let missing = access.necessary().count();
     if missing > 0 {
         let what = format!("{} missing", counted(missing, "right is", "rights are"));
         let failure = Failure::new(Class::Denied, what).hint(
             "`keyferry grants kubernetes` and `keyferry grants vault` print what grants them",
         );
-        all.push(Failed::whole(failure));
+        all.push(Failed::of_the_run(failure));
     }
     all
 }
@@ -106,7 +106,7 @@ fn worse(mut failures: Vec<Failed>, ended: Ended) -> Ended {
     Failed::worst(&failures).map_or(ended, Ended::Failed)
 }
 
-async fn look(
+async fn check_targets(
     mut config: Config,
     world: &World,
     depth: Depth,
@@ -214,7 +214,7 @@ fn failures_of(sources: &[Inspected]) -> Vec<Failed> {
         for failure in &source.failures {
             all.push(Failed {
                 delivery: source.deliveries.first().cloned(),
-                ..Failed::whole(failure.clone())
+                ..Failed::of_the_run(failure.clone())
             });
         }
     }
@@ -242,7 +242,8 @@ fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<F
         .filter_map(|(delivery, wanted)| Some((delivery, wanted.artifacts.err()?)))
         .flat_map(|(delivery, failure)| {
             let each: Vec<Failure> = failure.each().collect();
-            each.into_iter().map(|one| Failed::of(&delivery.name, one))
+            each.into_iter()
+                .map(|one| Failed::in_delivery(&delivery.name, one))
         })
         .collect();
     // The namespaces of a manifest can depend on our own namespace, which only the cluster knows.
@@ -253,7 +254,7 @@ fn unrendered(config: &Config, fetched: &Fetched, now: jiff::Timestamp) -> Vec<F
         if let (Ok(_), Err(failure)) = (fetched.get_in_part(file), wanted.artifacts)
             && failure != offline
         {
-            all.push(Failed::of(&wanted.delivery, failure));
+            all.push(Failed::in_delivery(&wanted.delivery, failure));
         }
     }
     all

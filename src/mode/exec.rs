@@ -27,7 +27,7 @@ pub async fn environment(
     // handler gets the kernel's default in the new program.
     drop(signal(SignalKind::pipe()));
     let chosen = chosen(&config, name).map(|delivery| delivery.name.clone());
-    let chosen = chosen.map_err(|failure| Ended::Failed(Failed::whole(failure)))?;
+    let chosen = chosen.map_err(|failure| Ended::Failed(Failed::of_the_run(failure)))?;
     // The sources of other deliveries are not read.
     config.deliveries.retain(|delivery| delivery.name == chosen);
     config.manifests.clear();
@@ -43,7 +43,7 @@ pub async fn environment(
                 || Ok(Vec::new()),
                 |delivery| rendered(delivery, &fetched, &world),
             );
-            environment.map_err(|failure| Ended::Failed(Failed::of(&chosen, failure)))
+            environment.map_err(|failure| Ended::Failed(Failed::in_delivery(&chosen, failure)))
         }
     };
     world.close().await;

@@ -70,7 +70,7 @@ impl GithubStep {
                 let names = environment.iter().map(|(name, _)| name.as_str());
                 Ended::Well(format!("for the next steps: {}", plain::names(names)))
             }
-            Err(failure) => Ended::Failed(Failed::whole(failure)),
+            Err(failure) => Ended::Failed(Failed::of_the_run(failure)),
         }
     }
 

@@ -33,7 +33,7 @@ pub async fn run(
 ) -> (Ended, String) {
     let chosen = match rollback::chosen(config, names) {
         Ok(chosen) => chosen,
-        Err(failure) => return (Ended::Failed(Failed::whole(failure)), String::new()),
+        Err(failure) => return (Ended::Failed(Failed::of_the_run(failure)), String::new()),
     };
     let told = until_stopped(world.looking(), async |world| {
         let (mut all, mut failures) = (Vec::new(), Vec::new());
@@ -44,7 +44,7 @@ pub async fn run(
                     journal: journal.unwrap_or_default(),
                     versions: versions(delivery, world).await,
                 }),
-                Err(failure) => failures.push(Failed::of(&delivery.name, failure)),
+                Err(failure) => failures.push(Failed::in_delivery(&delivery.name, failure)),
             }
         }
         (all, failures)

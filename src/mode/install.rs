@@ -17,19 +17,19 @@ const NAME: &str = "keyferry";
 /// program, never a part.
 pub fn run(folder: &Path) -> Ended {
     let target = folder.join(NAME);
-    match put(folder, &target) {
+    match copy_binary(folder, &target) {
         Ok(bytes) => Ended::Well(format!("installed {} ({bytes} bytes)", target.display())),
         Err(error) => {
             let what = format!("cannot install {}: {error}", target.display());
             let hint = "name a folder that this user may write and programs may be started from, \
                 such as a volume that the containers share";
             let failure = Failure::new(Class::Sink, what).hint(hint);
-            Ended::Failed(Failed::whole(failure))
+            Ended::Failed(Failed::of_the_run(failure))
         }
     }
 }
 
-fn put(folder: &Path, target: &Path) -> io::Result<u64> {
+fn copy_binary(folder: &Path, target: &Path) -> io::Result<u64> {
     let mut own = File::open("/proc/self/exe")?;
     let partial = folder.join(format!(".{NAME}.{}", std::process::id()));
     // In a container all our processes have the same id: a killed one may have left this file.

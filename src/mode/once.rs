@@ -32,12 +32,12 @@ pub async fn run(
     logs: bool,
     now: jiff::Timestamp,
 ) -> (Ended, Option<Outcome>) {
-    let telemetry = Telemetry::begin(config);
+    let telemetry = Telemetry::start(config);
     let passed = |applied: &Applied| {
         if let Some(telemetry) = &telemetry {
             telemetry.passed(applied);
         }
-        Outcome::of(applied, config)
+        Outcome::from_applied(applied, config)
     };
     remind(config);
     let stopped = stopped();
@@ -61,7 +61,7 @@ pub async fn run(
             outcome.log_changes();
         }
         if outcome.was_refused() {
-            access::tell(config, &world, mode).await;
+            access::log_missing_rights(config, &world, mode).await;
         }
     }
     let worst = done
@@ -85,7 +85,7 @@ pub async fn run(
         }
     };
     if let Some(telemetry) = telemetry {
-        telemetry.tell(&ended).await;
+        telemetry.send(&ended).await;
     }
     (ended, outcome)
 }
@@ -117,7 +117,7 @@ async fn tell_at_job(job: &OwnJob, worst: &Failed, world: &World) {
         Ok::<(), Failure>(
             cluster
                 .until(Instant::now() + TELLING)
-                .tell(&notice)
+                .write_event(&notice)
                 .await?,
         )
     };

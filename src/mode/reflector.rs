@@ -18,7 +18,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// Keeps copies up to date for ever; without a reflector in the configuration, it only waits.
 pub async fn keep(config: Option<&Reflector>, world: &World, liveness: &Liveness) {
     let Some(config) = config else {
-        liveness.forget();
+        liveness.forget_watches();
         return std::future::pending().await;
     };
     let cluster = cluster(world).await;

@@ -104,7 +104,7 @@ pub async fn prepare(
             if let Some(hold) = holds.get(&delivery.name)
                 && let Err(failure) = history::hold(delivery, hold.clone(), world).await
             {
-                failures.push(Failed::of(&delivery.name, failure));
+                failures.push(Failed::in_delivery(&delivery.name, failure));
             }
         }
         match Failed::worst_placed(&failures, config) {
@@ -116,13 +116,13 @@ pub async fn prepare(
 }
 
 async fn found(config: &Config, world: &World, request: &RollbackRequest) -> Result<Holds, Ended> {
-    let whole = |failure| Ended::Failed(Failed::whole(failure));
+    let whole = |failure| Ended::Failed(Failed::of_the_run(failure));
     let chosen = chosen(config, &request.deliveries).map_err(whole)?;
     let (mut holds, mut failures) = (Holds::new(), Vec::new());
     for delivery in chosen {
-        match one(delivery, &request.to, world).await {
+        match roll_back(delivery, &request.to, world).await {
             Ok(hold) => drop(holds.insert(delivery.name.clone(), hold)),
-            Err(failure) => failures.push(Failed::of(&delivery.name, failure)),
+            Err(failure) => failures.push(Failed::in_delivery(&delivery.name, failure)),
         }
     }
     match Failed::worst_placed(&failures, config) {
@@ -168,7 +168,7 @@ pub(super) fn chosen<'c>(
     named.collect()
 }
 
-async fn one(delivery: &Delivery, to: &To, world: &World) -> Result<Option<Hold>, Failure> {
+async fn roll_back(delivery: &Delivery, to: &To, world: &World) -> Result<Option<Hold>, Failure> {
     let sources = match to {
         To::Newest => return Ok(None),
         To::Previous => {

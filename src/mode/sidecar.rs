@@ -56,7 +56,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     let stop = stopped();
     let listener = match settings.listen.bind() {
         Ok(listener) => listener,
-        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+        Err(failure) => return Ended::Failed(Failed::of_the_run(failure)),
     };
     let names = std::mem::take(&mut settings.names);
     let health = Arc::new(Health::default());
@@ -79,7 +79,7 @@ pub async fn run(mut settings: Settings, first: Config, files: Vec<PathBuf>) -> 
     let shutdown = Arc::clone(&stay.world.shutdown);
     let ended = async {
         stop.await;
-        shutdown.settle().await;
+        shutdown.stop_steps().await;
     };
     tokio::select! {
         biased;
@@ -129,15 +129,15 @@ impl Stay {
             if let Some(lease_cache) = &self.world.lease_cache {
                 lease_cache.retain(&sources);
             }
-            health.take(&config);
-            reactor.take(&config, self.world.root.as_deref()).await;
+            health.use_configuration(&config);
+            reactor.load(&config, self.world.root.as_deref()).await;
             let reflector = config.reflector.clone();
             let liveness = health.state().reflector.clone();
             let events = config.sidecar.events;
             let collector = config.sidecar.otlp.clone();
             if collector.is_some() {
                 // The first pass may be over before the collector's task starts.
-                otlp::begin(health);
+                otlp::start(health);
             }
             self.collector.clone_from(&collector);
             let end_with = config.sidecar.end_with.clone();
@@ -150,7 +150,7 @@ impl Stay {
                     health,
                     reactor,
                     event_log,
-                    waits: in_use.beside(),
+                    waits: in_use.for_another_group(),
                 };
                 let groups: Vec<Group<'_>> = groups
                     .iter()
@@ -175,7 +175,7 @@ impl Stay {
                         None => std::future::pending().await,
                     }
                     tracing::info!("the process to end with is gone");
-                    world.shutdown.settle().await;
+                    world.shutdown.stop_steps().await;
                 };
                 tokio::select! {
                     new = reloaded => new,

@@ -22,11 +22,11 @@ pub(super) struct Telemetry<'c> {
 
 impl<'c> Telemetry<'c> {
     /// Starts to keep the log, if a collector is configured.
-    pub(super) fn begin(config: &'c Config) -> Option<Self> {
+    pub(super) fn start(config: &'c Config) -> Option<Self> {
         let collector = config.sidecar.otlp.as_ref()?;
         let health = Health::default();
-        otlp::begin(&health);
-        health.take(config);
+        otlp::start(&health);
+        health.use_configuration(config);
         Some(Self {
             config,
             collector,
@@ -40,19 +40,19 @@ impl<'c> Telemetry<'c> {
         let plans = applied.plan.deliveries.iter();
         let told = plans.zip(&applied.results);
         let told: Vec<PassReport> = told
-            .map(|(plan, results)| PassReport::of(plan, results))
+            .map(|(plan, results)| PassReport::from_results(plan, results))
             .collect();
         let worst = told.iter().filter_map(PassReport::class).min();
         for told in told {
             // News are only for modes that keep running.
-            drop(self.health.tell(told));
+            drop(self.health.record(told));
         }
         self.health
-            .passed(|| Span::of(self.config, self.begun, worst));
+            .passed(|| Span::ending_now(self.config, self.begun, worst));
     }
 
     /// Sends everything, and how the run ends.
-    pub(super) async fn tell(self, ended: &Ended) {
+    pub(super) async fn send(self, ended: &Ended) {
         match ended {
             Ended::Failed(failed) => {
                 std::iter::once(failed)

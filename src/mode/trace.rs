@@ -25,7 +25,7 @@ pub async fn secret(name: &str, deadline: Duration, format: Format) -> (Ended, S
     let time_limit = TimeLimit::Until(Instant::now() + deadline);
     match traced(name, time_limit).await {
         Ok(traced) => (Ended::Well(String::new()), show(&traced, format)),
-        Err(failure) => (Ended::Failed(Failed::whole(failure)), String::new()),
+        Err(failure) => (Ended::Failed(Failed::of_the_run(failure)), String::new()),
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
             ("reflector.v1.k8s.emberstack.com/reflected-version", "41"),
         ];
         let copy = Traced {
-            notes: Notes::of(notes),
+            notes: Notes::from_pairs(notes),
             ..traced(Owner::Reflector)
         };
         for (traced, want) in [

@@ -98,7 +98,7 @@ pub async fn run(
 ) -> Ended {
     let name = match chosen(config, delivery) {
         Ok(delivery) => delivery.name.clone(),
-        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+        Err(failure) => return Ended::Failed(Failed::of_the_run(failure)),
     };
     let health = Arc::new(Health::default());
     let (reactor, event_log) = (Reactor::new(Arc::clone(&health)), EventLog::default());
@@ -123,7 +123,7 @@ pub async fn run(
         }
     };
     let ended = tokio::select! {
-        ended = kept(&batch, &name, program) => ended,
+        ended = keep_running(&batch, &name, program) => ended,
         () = bury() => Ended::Program(0),
         () = never => Ended::Program(0),
     };
@@ -132,11 +132,11 @@ pub async fn run(
 }
 
 /// Fetches, starts the program, and does the same again at each change.
-async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> Ended {
+async fn keep_running(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> Ended {
     let mut signals = signals();
     let mut files = file_watch::WatchedFiles::new(files(batch.group)).await;
     let first = async {
-        let followed = Followed::of(batch.group.deliveries.iter(), batch.world).await;
+        let followed = Followed::start(batch.group.deliveries.iter(), batch.world).await;
         let environment = first(batch, program.deadline, &mut files, &followed).await?;
         Ok::<_, Failure>((followed, environment))
     };
@@ -148,11 +148,11 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> En
     };
     let (followed, mut current) = match first {
         Ok(first) => first,
-        Err(failure) => return Ended::Failed(Failed::of(name, failure)),
+        Err(failure) => return Ended::Failed(Failed::in_delivery(name, failure)),
     };
     let mut running = match start(program, &current) {
         Ok(running) => running,
-        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+        Err(failure) => return Ended::Failed(Failed::of_the_run(failure)),
     };
     let (mut errors, mut asked) = (0, None);
     let mut trouble = Trouble::default();
@@ -164,14 +164,14 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> En
             let _ = files.changed().await;
             environment(batch).await
         };
-        let fresh = match beside(&mut running, &mut signals, fresh).await {
+        let fresh = match while_running(&mut running, &mut signals, fresh).await {
             Ok(fresh) => fresh,
             Err(status) => return Ended::Program(code(status)),
         };
         match fresh {
             Ok(fresh) => {
                 (errors, asked) = (0, None);
-                trouble.take(Vec::new(), Timestamp::now(), Instant::now());
+                trouble.add_pass(Vec::new(), Timestamp::now(), Instant::now());
                 if fresh != current && batch.holds(name) {
                     if !std::mem::replace(&mut waits, true) {
                         let opens = batch.waits.opens(name).map(tracing::field::display);
@@ -194,7 +194,7 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> En
                         }
                         running = match start(program, &current) {
                             Ok(running) => running,
-                            Err(failure) => return Ended::Failed(Failed::whole(failure)),
+                            Err(failure) => return Ended::Failed(Failed::of_the_run(failure)),
                         };
                     }
                 }
@@ -202,8 +202,8 @@ async fn kept(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_>) -> En
             Err(failure) => {
                 errors += 1;
                 asked = failure.asked();
-                let failed = vec![Failed::of(name, failure)];
-                let news = trouble.take(failed, Timestamp::now(), Instant::now());
+                let failed = vec![Failed::in_delivery(name, failure)];
+                let news = trouble.add_pass(failed, Timestamp::now(), Instant::now());
                 for Failed { failure, .. } in &news.fresh {
                     tracing::error!(
                         delivery = name, class = %failure.class, reason = %failure.what,
@@ -245,7 +245,7 @@ async fn first(
 
 /// Does some work while the program runs, and passes signals on meanwhile, however long the work
 /// takes. Gives the program's exit status, if the program ended.
-async fn beside<T>(
+async fn while_running<T>(
     running: &mut RunningProgram,
     signals: &mut mpsc::Receiver<Signal>,
     work: impl Future<Output = T>,
@@ -272,7 +272,7 @@ async fn last(signals: &mut mpsc::Receiver<Signal>) -> Signal {
 }
 
 async fn environment(batch: &Batch<'_>) -> Result<Environment, Failure> {
-    batch.waits.begin(batch.world);
+    batch.waits.begin_pass(batch.world);
     let world = batch.world.for_a_pass();
     let fetched = source::fetch_all(batch.group, &world).await;
     let [delivery] = batch.group.deliveries.as_slice() else {
@@ -290,7 +290,7 @@ fn start(
 ) -> Result<RunningProgram, Failure> {
     let program = Program::find_with(watched.command, environment, watched.path)?;
     let pid = program.start(environment, watched.core_limit)?;
-    Ok(RunningProgram::of(pid, KillScope::Itself))
+    Ok(RunningProgram::from_child(pid, KillScope::Itself))
 }
 
 /// Ends the program: SIGTERM, then SIGKILL. Returns a signal that came meanwhile and asks us to

@@ -69,7 +69,7 @@ impl Trust {
         let builder = builder().map_err(|error| failed(error.to_string(), DEFECT))?;
         let builder = match &self.ca_file {
             Some(file) => {
-                let Roots { store, expired } = Roots::of(file)?;
+                let Roots { store, expired } = Roots::from_file(file)?;
                 if expired {
                     return Err(NetError::Untrusted {
                         address: address.to_owned(),
@@ -194,7 +194,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// Whether a file holds roots that a client can use.
 pub(crate) fn check_ca_file(file: &Path) -> Result<(), NetError> {
-    Roots::of(file).map(|_| ())
+    Roots::from_file(file).map(|_| ())
 }
 
 /// The roots of a PEM file.
@@ -205,7 +205,7 @@ struct Roots {
 }
 
 impl Roots {
-    fn of(file: &Path) -> Result<Self, NetError> {
+    fn from_file(file: &Path) -> Result<Self, NetError> {
         let unusable = |why: &str| NetError::Roots {
             why: format!("CA file {} {why}", file.display()),
         };

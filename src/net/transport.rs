@@ -162,7 +162,7 @@ impl Transport {
             })
         });
         if answer.as_ref().is_err_and(NetError::is_of_the_connection) {
-            self.forget().await;
+            self.drop_connections().await;
         }
         answer
     }
@@ -262,7 +262,7 @@ impl Transport {
     }
 
     /// After this the next request makes new connections and reads the CA file again.
-    async fn forget(&self) {
+    async fn drop_connections(&self) {
         *self.client.lock().await = None;
     }
 

@@ -218,14 +218,14 @@ fn stands(folder: &Folder, name: &str) -> Result<Journal, Failure> {
         return Ok(Journal::default());
     };
     let text = standing.text(folder, name)?;
-    let path = folder.at(name).display().to_string();
+    let path = folder.path_of(name).display().to_string();
     parsed(text.expose_str().unwrap_or_default(), &path)
 }
 
 fn edit_now(folder: &Path, name: &str, root: Option<&Path>, edit: Edit) -> Result<(), Failure> {
     let folder = Folder::find_or_make(folder, root, &ACCESS)?;
     if matches!(edit, Edit::Hold(Some(_))) && folder.in_memory()? {
-        let path = folder.at("").display().to_string();
+        let path = folder.path_of("").display().to_string();
         let what = format!("{path} lies in memory, where a hold would not last");
         let hint = "write the version into the configuration: `version: 3` beside `vault:`";
         return Err(Failure::new(Class::Refused, what).hint(hint));

@@ -29,7 +29,7 @@ pub struct Failed {
 
 impl Failed {
     /// A failure that belongs to no delivery.
-    pub fn whole(failure: Failure) -> Self {
+    pub fn of_the_run(failure: Failure) -> Self {
         Self {
             delivery: None,
             target: None,
@@ -39,10 +39,10 @@ impl Failed {
     }
 
     /// A failure of one delivery.
-    pub fn of(delivery: &str, failure: Failure) -> Self {
+    pub fn in_delivery(delivery: &str, failure: Failure) -> Self {
         Self {
             delivery: Some(delivery.to_owned()),
-            ..Self::whole(failure)
+            ..Self::of_the_run(failure)
         }
     }
 
@@ -181,7 +181,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Reads the results of a plan.
-    pub fn of(applied: &Applied, config: &Config) -> Self {
+    pub fn from_applied(applied: &Applied, config: &Config) -> Self {
         let mut outcome = Self {
             failures: Vec::new(),
             created: 0,
@@ -208,7 +208,7 @@ impl Outcome {
                                     .failures
                                     .extend(failure.each().map(|failure| Failed {
                                         target: Some(target.clone()),
-                                        ..Failed::of(&delivery.delivery, failure)
+                                        ..Failed::in_delivery(&delivery.delivery, failure)
                                     }));
                             }
                         }
@@ -268,7 +268,7 @@ impl Outcome {
         if targets.is_empty() {
             self.row_of_failure(delivery, "", failure);
         }
-        let failed = |failure| Failed::of(delivery, failure);
+        let failed = |failure| Failed::in_delivery(delivery, failure);
         self.failures.extend(failure.each().map(failed));
     }
 
@@ -349,11 +349,13 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
     for delivery in &plan.deliveries {
         let name = &delivery.delivery;
         match &delivery.steps {
-            Err(failure) => failures.extend(failure.each().map(|one| Failed::of(name, one))),
+            Err(failure) => {
+                failures.extend(failure.each().map(|one| Failed::in_delivery(name, one)))
+            }
             Ok(steps) => failures.extend(steps.iter().filter_map(|step| {
                 Some(Failed {
                     target: Some(step.artifact.to_string()),
-                    ..Failed::of(name, step.action.refusal()?.clone())
+                    ..Failed::in_delivery(name, step.action.refusal()?.clone())
                 })
             })),
         }
@@ -362,7 +364,7 @@ pub fn foreseen(plan: &Plan) -> Vec<Failed> {
         Ok(foresight) => foresight.failures.as_slice(),
         Err(failure) => std::slice::from_ref(failure),
     });
-    failures.extend(reflector.map(|failure| Failed::of("reflector", failure.clone())));
+    failures.extend(reflector.map(|failure| Failed::in_delivery("reflector", failure.clone())));
     failures
 }
 
@@ -373,7 +375,7 @@ pub fn counted(count: usize, one: &str, several: &str) -> String {
 
 /// A defect of ours, as a failure.
 pub fn defect() -> Failed {
-    Failed::whole(
+    Failed::of_the_run(
         Failure::new(Class::Bug, "keyferry met a defect of its own")
             .hint("the log line before this one says where; please report it"),
     )

@@ -91,7 +91,7 @@ impl<'a> Pass<'a> {
             false => own_namespace(self.world).await,
         };
         // The rendered values are as large as the fetched ones, or a little larger.
-        let wanted = match memory::take(fetched.weight()) {
+        let wanted = match memory::reserve(fetched.weight()) {
             Ok(_taken) => render::wanted(self.config, delivery, fetched, &namespace, self.now),
             Err(full) => refused(delivery, full),
         };
@@ -141,7 +141,7 @@ impl<'a> Pass<'a> {
             match history::read(delivery, self.world).await {
                 Ok(journal) => {
                     let hold = journal.as_ref().and_then(|journal| journal.held.as_ref());
-                    let fetched = self.reads.of(delivery, hold).await;
+                    let fetched = self.reads.read_sources(delivery, hold).await;
                     let wanted = self.wanted(delivery, &fetched).await;
                     (Had { fetched, journal }, wanted)
                 }
@@ -218,7 +218,7 @@ pub async fn plan(config: &Config, world: &World, now: Timestamp) -> Plan {
 async fn grouped<T>(pass: &Pass<'_>, each: impl AsyncFn(&[usize]) -> Vec<T>) -> Vec<T> {
     let groups = observe::together(&pass.config.deliveries).await;
     let made = groups.iter().map(async |group| {
-        let _turn = pass.world.turns.take().await;
+        let _turn = pass.world.turns.wait_for_turn().await;
         let made = Box::pin(each(group)).await;
         group.iter().copied().zip(made)
     });
@@ -239,7 +239,7 @@ async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
     if !copies && !config.manifests.iter().any(prunes) {
         return Vec::new();
     }
-    let Some(kept) = prune::kept(plans) else {
+    let Some(kept) = prune::wanted_secrets(plans) else {
         match world.time_limit.stays() {
             // The unreadable source is reported once; this message follows from it at each pass.
             true => tracing::debug!("nothing is pruned in this pass: not everything could be read"),
@@ -374,7 +374,7 @@ async fn way(
     {
         plan.steps = Err(failure);
     }
-    let owed = plan::owed(delivery, &plan, &fetched);
+    let owed = plan::reactions(delivery, &plan, &fetched);
     if !owed.is_empty() {
         (before.note)(owed.clone()).await;
     }

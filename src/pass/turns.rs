@@ -67,7 +67,7 @@ impl Default for Turns {
 
 impl Turns {
     /// Waits for a turn, first come, first served.
-    pub async fn take(&self) -> Turn<'_> {
+    pub async fn wait_for_turn(&self) -> Turn<'_> {
         let mut asked = std::pin::pin!(self.free.acquire());
         loop {
             if let Ok(permit) = timeout(self.stuck, &mut asked).await {
@@ -124,7 +124,7 @@ mod tests {
         };
         let (running, most) = (Cell::new(0), Cell::new(0));
         let one = async |_| {
-            let _turn = turns.take().await;
+            let _turn = turns.wait_for_turn().await;
             running.set(running.get() + 1);
             most.set(most.get().max(running.get()));
             for _ in 0..3 {
@@ -140,7 +140,7 @@ mod tests {
     async fn row_186_what_hangs_holds_up_no_other() {
         let turns = Turns::default();
         let hang = async |_| {
-            let _turn = turns.take().await;
+            let _turn = turns.wait_for_turn().await;
             std::future::pending::<()>().await;
         };
         {
@@ -148,7 +148,7 @@ mod tests {
             tokio::select! {
                 biased;
                 _ = hanging => panic!("it hangs"),
-                turn = turns.take() => drop(turn),
+                turn = turns.wait_for_turn() => drop(turn),
             }
         }
         // The hanging ones have ended, and the turns that were added for them are removed.

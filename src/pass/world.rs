@@ -157,14 +157,14 @@ impl World {
     pub fn for_a_pass(&self) -> Self {
         Self {
             once: Arc::default(),
-            ..self.beside()
+            ..self.for_another_part()
         }
     }
 
     /// The same world for another part of the same pass, with the same time limit: all parts share
     /// what one of them read.
     #[must_use]
-    pub fn beside(&self) -> Self {
+    pub fn for_another_part(&self) -> Self {
         Self {
             root: self.root.clone(),
             time_limit: self.time_limit,
@@ -292,7 +292,7 @@ impl World {
     pub async fn close(self) {
         let end = Instant::now() + shutdown::LIMIT;
         // If this hangs, the next run finds leftovers and cleans up.
-        let _ = tokio::time::timeout_at(end, self.retired.settle()).await;
+        let _ = tokio::time::timeout_at(end, self.retired.wait_until_gone()).await;
         let last = self
             .vaults
             .into_iter()

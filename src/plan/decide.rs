@@ -26,7 +26,7 @@ pub(super) fn added(artifact: &Artifact) -> Vec<KeyChange> {
                 lines.map(|line| key((&line.name, &line.value))).collect()
             }
             FileBody::Whole(bytes) => variables::added(file.variables, bytes)
-                .unwrap_or_else(|| vec![whole(bytes, Change::Added)]),
+                .unwrap_or_else(|| vec![whole_file(bytes, Change::Added)]),
         },
         Artifact::FileSet(set) => set.files.iter().map(key).collect(),
         Artifact::Secret(secret) => secret.data.iter().map(key).collect(),
@@ -42,7 +42,7 @@ fn key(name: &str, size: usize, change: Change) -> KeyChange {
     }
 }
 
-fn whole(bytes: &SecretBytes, change: Change) -> KeyChange {
+fn whole_file(bytes: &SecretBytes, change: Change) -> KeyChange {
     key("content", bytes.len(), change)
 }
 
@@ -53,10 +53,10 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
     };
     let keys = match &file.body {
         FileBody::Whole(bytes) if state.bytes.as_ref() == Some(bytes) => {
-            vec![whole(bytes, Change::Same)]
+            vec![whole_file(bytes, Change::Same)]
         }
         FileBody::Whole(bytes) => variables::compared(file.variables, bytes, state.bytes.as_ref())
-            .unwrap_or_else(|| vec![whole(bytes, Change::Changed)]),
+            .unwrap_or_else(|| vec![whole_file(bytes, Change::Changed)]),
         FileBody::Lines(lines) => {
             let Some(old) = &state.bytes else {
                 return (Action::Refuse(too_large(file)), Vec::new());
@@ -112,7 +112,7 @@ fn exposed(access: &FileAccess, state: &FileState) -> bool {
 }
 
 /// What a change does to a file that stands, besides its variables.
-pub(super) fn notes(file: &FileArtifact, state: &FileState) -> Vec<String> {
+pub(super) fn changes_beside_variables(file: &FileArtifact, state: &FileState) -> Vec<String> {
     let FileArtifact { body, access, .. } = file;
     let mut notes = Vec::new();
     if matches!(body, FileBody::Whole(bytes) if state.bytes.as_ref() != Some(bytes)) {

@@ -191,13 +191,13 @@ pub fn judge_all(wanted: &Wanted, seen: &mut [Seen], keys: &Keys) {
     let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
     for (artifact, seen) in artifacts.iter().zip(seen) {
         if let (Artifact::Secret(secret), Observed::Secret(state)) = (artifact, &mut seen.state) {
-            judge(secret, state, keys);
+            check_signature(secret, state, keys);
         }
     }
 }
 
 /// Checks the signature of an existing object, if a copy is wanted there.
-pub fn judge(wanted: &SecretArtifact, state: &mut SecretState, keys: &Keys) {
+pub fn check_signature(wanted: &SecretArtifact, state: &mut SecretState, keys: &Keys) {
     let Some(statement) = statement(wanted) else {
         return;
     };

@@ -25,7 +25,7 @@ use crate::reflect::preview::{Foreseen, Foresight};
 
 pub use claims::Claims;
 pub use links::{needed, unlinked};
-pub use owed::{Owed, ReactionNotice, owed};
+pub use owed::{Owed, ReactionNotice, reactions};
 pub use show::{PlanFormat, show};
 
 /// Everything one pass will do.
@@ -360,7 +360,9 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
         Observed::PullSecret { linked: false } => (Action::Update(Reason::NotLinked), Vec::new()),
     };
     let notes = match (&artifact, &observed) {
-        (Artifact::File(file), Observed::File(state)) => decide::notes(file, state),
+        (Artifact::File(file), Observed::File(state)) => {
+            decide::changes_beside_variables(file, state)
+        }
         (Artifact::Secret(secret), Observed::Secret(state)) if action.is_change() => {
             decide::secret_notes(secret, state, &action)
         }

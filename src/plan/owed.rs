@@ -55,7 +55,7 @@ impl ReactionNotice {
 }
 
 /// The reactions that a delivery owes once the steps of its plan are done.
-pub fn owed(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<Owed> {
+pub fn reactions(delivery: &Delivery, plan: &DeliveryPlan, fetched: &Fetched) -> Vec<Owed> {
     let changed: Vec<&Step> = plan
         .steps
         .iter()
@@ -190,7 +190,7 @@ mod tests {
                 held: None,
                 steps: Ok(actions.into_iter().map(step).collect()),
             };
-            let owed = owed(&delivery, &plan, &Fetched::default());
+            let owed = reactions(&delivery, &plan, &Fetched::default());
             assert_eq!(owed.len(), want, "{shown}");
             assert!(owed.iter().all(|owed| owed.keys == ["new"]), "{shown}");
         }

@@ -30,7 +30,7 @@ pub fn why(artifact: &Artifact) -> &'static str {
 const SHOWN: usize = 10;
 
 /// All Secrets that must exist; nothing if a part of them is unknown.
-pub fn kept(plans: &[DeliveryPlan]) -> Option<BTreeSet<ObjectName>> {
+pub fn wanted_secrets(plans: &[DeliveryPlan]) -> Option<BTreeSet<ObjectName>> {
     let mut kept = BTreeSet::new();
     for plan in plans {
         let steps = plan.steps.as_ref().ok()?;

@@ -30,7 +30,7 @@ pub(super) fn compared(
     let (old, new_read) = (read(format, old?)?, read(format, new)?);
     let gone = old
         .iter()
-        .filter(|(name, _)| at(&new_read, name).is_none())
+        .filter(|(name, _)| find(&new_read, name).is_none())
         .map(|(name, _)| KeyChange {
             key: name.clone(),
             size: None,
@@ -41,7 +41,7 @@ pub(super) fn compared(
         .map(|(name, value)| KeyChange {
             key: name.clone(),
             size: size(value),
-            change: match at(&old, name) {
+            change: match find(&old, name) {
                 None => Change::Added,
                 Some(there) if there == value => Change::Same,
                 Some(_) => Change::Changed,
@@ -60,7 +60,7 @@ pub(super) fn compared(
     Some(keys)
 }
 
-fn at<'r>(read: &'r Read, name: &str) -> Option<&'r Node> {
+fn find<'r>(read: &'r Read, name: &str) -> Option<&'r Node> {
     let found = read.iter().find(|(key, _)| key == name);
     found.map(|(_, value)| value)
 }
@@ -98,7 +98,7 @@ fn properties(text: &str) -> Option<Read> {
         let (name, value) = line.split_once('=')?;
         let name = name.trim_end();
         let unreadable = name.contains(['\\', ':', ' ', '\t']) || line.ends_with('\\');
-        if unreadable || at(&read, name).is_some() {
+        if unreadable || find(&read, name).is_some() {
             return None;
         }
         read.push((name.to_owned(), Node::text(value.trim_start())));

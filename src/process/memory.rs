@@ -81,7 +81,7 @@ impl Drop for TakenMemory {
 }
 
 /// Takes memory for a value that is about to be made.
-pub fn take(bytes: usize) -> Result<TakenMemory, Full> {
+pub fn reserve(bytes: usize) -> Result<TakenMemory, Full> {
     let mut taken = TakenMemory::default();
     taken.grow(bytes)?;
     Ok(taken)
@@ -99,7 +99,7 @@ pub fn check() -> Result<(), Full> {
     };
     let (held, limit) = (counters::HELD.now() as u64, *limit);
     let kept = match stat {
-        Some(stat) => kept(stat),
+        Some(stat) => file_bytes(stat),
         None => 0,
     };
     match held > room(limit, kept) {
@@ -128,7 +128,7 @@ fn room(limit: u64, kept: u64) -> u64 {
 static WRITTEN: AtomicU64 = AtomicU64::new(STEP);
 
 /// Bytes in memory file systems that are charged to us.
-fn kept(stat: &Path) -> u64 {
+fn file_bytes(stat: &Path) -> u64 {
     static KEPT: AtomicU64 = AtomicU64::new(0);
     if WRITTEN.load(Ordering::Relaxed) >= STEP {
         WRITTEN.store(0, Ordering::Relaxed);

@@ -78,7 +78,7 @@ impl State {
 
 impl Wait {
     /// The waits, and why they are not over yet.
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         match &self.cause {
             Some(cause) => format!("{} ({cause})", self.what),
             None => self.what.clone(),
@@ -141,7 +141,7 @@ impl Drop for UnderWay {
         let (Some(wait), ending) = (state.waits.remove(&self.0), state.ending) else {
             return;
         };
-        let (what, since) = (wait.told(), wait.since);
+        let (what, since) = (wait.describe(), wait.since);
         let known = wait.cause.is_some();
         if ending.is_some_and(|ending| known || ending.max(since).elapsed() >= AT_ONCE) {
             state.waited.push(what);
@@ -167,7 +167,7 @@ pub fn ending() {
 /// that still last.
 pub fn after_waiting(line: &str) -> String {
     let state = state();
-    let under_way: Vec<String> = state.waits.values().map(Wait::told).collect();
+    let under_way: Vec<String> = state.waits.values().map(Wait::describe).collect();
     let waited = state.waited.iter().chain(&under_way);
     let all: BTreeSet<&str> = waited.map(String::as_str).collect();
     match all.is_empty() {

@@ -82,7 +82,7 @@ pub fn add(record: Record) {
 }
 
 /// Takes all records that wait.
-pub fn take() -> Vec<Record> {
+pub fn take_all() -> Vec<Record> {
     let mut waiting = locked(&WAITING);
     let taken = waiting.as_mut().map(std::mem::take).unwrap_or_default();
     taken.into()
@@ -90,7 +90,7 @@ pub fn take() -> Vec<Record> {
 
 /// Puts records back that the collector did not take, before the newer ones.
 pub fn give_back(records: Vec<Record>) {
-    let newer = take();
+    let newer = take_all();
     records.into_iter().chain(newer).for_each(add);
 }
 
@@ -117,17 +117,17 @@ mod tests {
     fn the_newest_records_wait_in_their_order() {
         let numbered = |number: usize| Record::new(Level::INFO, &number.to_string());
         add(numbered(0));
-        assert!(take().is_empty(), "without a collector nothing waits");
+        assert!(take_all().is_empty(), "without a collector nothing waits");
         keep();
         (1..=MOST).map(numbered).for_each(add);
-        let taken = take();
+        let taken = take_all();
         assert_eq!(taken.len(), MOST);
         add(numbered(MOST + 1));
         give_back(taken);
-        let taken = take();
+        let taken = take_all();
         assert_eq!(taken.len(), MOST);
         let ends = [&taken[0].message, &taken[MOST - 1].message];
         assert_eq!(ends, ["2", &(MOST + 1).to_string()]);
-        assert!(take().is_empty());
+        assert!(take_all().is_empty());
     }
 }

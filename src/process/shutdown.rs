@@ -101,7 +101,7 @@ impl Shutdown {
     }
 
     /// Asks for the end and waits until no step runs, at most for the allowed time.
-    pub async fn settle(&self) {
+    pub async fn stop_steps(&self) {
         self.ask();
         tokio::select! {
             () = self.idle() => {}

@@ -229,8 +229,8 @@ impl Brake {
         if self.due().is_none_or(|due| due > now) {
             return judged;
         }
-        self.forget(now);
-        let gone = self.gone(census, now);
+        self.forget_old(now);
+        let gone = self.vanished_sources(census, now);
         if gone.mass(None).is_some() {
             for namespace in gone.vanished.keys() {
                 self.stops.entry(Arc::clone(namespace)).or_insert(now);
@@ -269,12 +269,12 @@ impl Brake {
             }
         }
         for source in going {
-            judged.go.extend(self.take(&source));
+            judged.go.extend(self.take_waiting(&source));
         }
         judged
     }
 
-    fn take(&mut self, source: &Source) -> Vec<(CopiedKind, ObjectPlace)> {
+    fn take_waiting(&mut self, source: &Source) -> Vec<(CopiedKind, ObjectPlace)> {
         let kind = source.0;
         let waiting = self.sources.get_mut(source).map(|pending| {
             (pending.hold, pending.released) = (None, false);
@@ -289,7 +289,7 @@ impl Brake {
     }
 
     /// Sources that vanished within the last minute.
-    fn gone(&self, census: &dyn Census, now: Duration) -> Gone {
+    fn vanished_sources(&self, census: &dyn Census, now: Duration) -> Gone {
         let mut gone = Gone {
             vanished: BTreeMap::new(),
             most: 0,
@@ -313,7 +313,7 @@ impl Brake {
     }
 
     /// Forgets deletions and vanished sources that are older than a minute.
-    fn forget(&mut self, now: Duration) {
+    fn forget_old(&mut self, now: Duration) {
         for pending in self.sources.values_mut() {
             while pending.done.front().is_some_and(|&at| at + WINDOW <= now) {
                 pending.done.pop_front();

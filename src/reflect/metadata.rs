@@ -120,7 +120,9 @@ impl Notes {
     }
 
     /// Keeps the pairs that we know.
-    pub fn of<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
         let pairs = pairs.into_iter();
         let pairs = pairs.filter(|(key, _)| means_something(key.as_ref()));
         Self(

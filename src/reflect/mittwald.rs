@@ -149,7 +149,7 @@ mod tests {
 
     fn notes(pairs: &[(&str, &str)]) -> Notes {
         let pairs = pairs.iter();
-        Notes::of(pairs.map(|(key, value)| (format!("{PREFIX}{key}"), *value)))
+        Notes::from_pairs(pairs.map(|(key, value)| (format!("{PREFIX}{key}"), *value)))
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
             let notes = notes(&pairs);
             assert_eq!(read(&notes), Ask::Offer, "{pairs:?}");
             let mut read = Offer::default();
-            offer(&notes, &mut Budget::beside(Cost::default()), &mut read);
+            offer(&notes, &mut Budget::after(Cost::default()), &mut read);
             let offer = read;
             let target = Target {
                 name: namespace,
@@ -274,7 +274,7 @@ mod tests {
             &["k", "l"],
             true,
         );
-        let Ask::Copy(ours) = read(&Notes::of(own)) else {
+        let Ask::Copy(ours) = read(&Notes::from_pairs(own)) else {
             panic!("a copy")
         };
         assert_eq!(ours.source, Some(ObjectPlace::new("a", "x")));

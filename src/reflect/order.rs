@@ -35,7 +35,7 @@ impl Order {
         }
     }
 
-    fn note(&self) -> String {
+    fn to_annotation(&self) -> String {
         match self {
             Self::Release((kind, place), count) => format!("{RELEASE}={kind}/{place}:{count}"),
             Self::ReleaseAll(count) => format!("{RELEASE}=all:{count}"),
@@ -57,7 +57,7 @@ impl Order {
         let ObjectName { namespace, name } = lease;
         format!(
             "kubectl annotate lease -n {namespace} {name} {}",
-            self.note()
+            self.to_annotation()
         )
     }
 }

@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, syntax: Syntax, matching: Matching) -> Result<PatternList, PatternError> {
-        PatternList::parse(text, syntax, matching, &mut Budget::beside(Cost::default()))
+        PatternList::parse(text, syntax, matching, &mut Budget::after(Cost::default()))
     }
 
     fn list(text: &str, syntax: Syntax, matching: Matching) -> PatternList {
@@ -312,7 +312,7 @@ mod tests {
         let small: Vec<String> = (0..40).map(|n| format!("team-{n}-[0-9]+")).collect();
         for (text, fits) in [(many, false), (names, true), (small, true)] {
             let text = text.join(",");
-            let mut budget = Budget::beside(Cost::default());
+            let mut budget = Budget::after(Cost::default());
             let read = PatternList::parse(&text, Syntax::DotNet, Matching::Whole, &mut budget);
             assert_eq!(read.is_ok(), fits, "{text:.20}: {read:?}");
             let spent = budget.spent();

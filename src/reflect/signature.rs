@@ -117,7 +117,7 @@ impl Keys {
     }
 
     /// The Secret that holds the keys.
-    pub fn at(&self) -> &ObjectPlace {
+    pub fn place(&self) -> &ObjectPlace {
         &self.at
     }
 

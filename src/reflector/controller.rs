@@ -59,7 +59,7 @@ pub async fn run(
         loop {
             let lease = candidate.win().await;
             let (orders, given) = mpsc::channel(1);
-            let reserved = lease.note(RESERVED).unwrap_or_default().to_owned();
+            let reserved = lease.annotation(RESERVED).unwrap_or_default().to_owned();
             tokio::select! {
                 () = candidate.hold(lease, orders) => {}
                 () = lead(config, &cluster, liveness, (given, reserved)) => {}
@@ -126,10 +126,10 @@ async fn drive(
                 }
             }
         }
-        desk.tell();
+        desk.pass_on_notices();
         let wake = desk.start + due.unwrap_or(Duration::from_secs(3600));
         tokio::select! {
-            Some(done) = jobs.next(), if !jobs.is_empty() => desk.settle(done),
+            Some(done) = jobs.next(), if !jobs.is_empty() => desk.finish_job(done),
             Some(()) = letters.next(), if !letters.is_empty() => {}
             Some(signal) = signals.recv() => desk.see(signal),
             Some(order) = orders.recv() => desk.obey(&order),
@@ -167,14 +167,14 @@ fn follow(
     let mut watches = JoinSet::new();
     if config.rules.namespaces.is_none() {
         let follow = Follow::new(cluster, kubernetes::ObjectKind::Namespace, None, None);
-        let follow = follow.with(liveness, &Arc::default(), config.silence);
+        let follow = follow.sharing(liveness, &Arc::default(), config.silence);
         watches.spawn(forward(follow, Signal::Namespaces, signals.clone()));
     }
     for kind in CopiedKind::ALL {
         let lists = Arc::new(Mutex::new(()));
         for scope in scopes(config) {
             let follow = Follow::new(cluster, kind.into(), scope.as_deref(), None);
-            let follow = follow.with(liveness, &lists, config.silence);
+            let follow = follow.sharing(liveness, &lists, config.silence);
             let signal = move |seen| Signal::Objects(kind, scope.clone(), seen);
             watches.spawn(forward(follow, signal, signals.clone()));
         }
@@ -290,7 +290,7 @@ impl Desk {
         }
     }
 
-    fn settle(&mut self, done: Done) {
+    fn finish_job(&mut self, done: Done) {
         let now = self.now();
         let index = &mut self.index;
         let (job, how) = match done {
@@ -355,15 +355,15 @@ impl Desk {
     }
 
     /// Passes on the messages for people.
-    fn tell(&mut self) {
+    fn pass_on_notices(&mut self) {
         for told in self.index.news() {
-            self.teller.take(told, &self.lease, Instant::now());
+            self.teller.add_notice(told, &self.lease, Instant::now());
         }
     }
 
     fn count(&mut self) {
         let index = &mut self.index;
-        index.forget(self.start.elapsed());
+        index.forget_old(self.start.elapsed());
         let wishes = index.wishes();
         if self.wishes.replace(wishes) != Some(wishes) {
             self.liveness.count(|counts| counts.wanted = index.wanted());
@@ -374,7 +374,7 @@ impl Desk {
             counts.held = index.held();
         });
         self.liveness.refusals(index.refusals());
-        self.liveness.named(Named::of(index));
+        self.liveness.named(Named::from_index(index));
         self.liveness
             .ready(CopiedKind::ALL.into_iter().all(|kind| index.knows(kind)));
     }

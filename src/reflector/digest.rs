@@ -27,7 +27,7 @@ pub(super) struct Digested<'a> {
 impl Hashing {
     /// The number of an object. Equal objects have equal numbers; different objects have different
     /// ones, with a chance of error of 1 in 2⁶⁴.
-    pub(super) fn of(&self, held: &Digested<'_>) -> Digest {
+    pub(super) fn digest(&self, held: &Digested<'_>) -> Digest {
         let mut hasher = self.0.build_hasher();
         held.kind.hash(&mut hasher);
         let sections = [

@@ -65,7 +65,7 @@ pub(super) struct Letter {
 
 impl Teller {
     /// Takes in messages, and logs them.
-    pub(super) fn take(&mut self, told: IndexNotice, lease: &ObjectName, now: Instant) {
+    pub(super) fn add_notice(&mut self, told: IndexNotice, lease: &ObjectName, now: Instant) {
         let IndexNotice { kind, at, what } = told;
         match what {
             NoticeText::Remark(what) => {
@@ -221,7 +221,7 @@ impl Letter {
             count: self.count,
             since: &self.since,
         };
-        if let Err(error) = cluster.tell(&notice).await {
+        if let Err(error) = cluster.write_event(&notice).await {
             tracing::debug!(at = %self.at, %error, "an Event was not written");
         }
     }
@@ -253,9 +253,9 @@ mod tests {
         let later = start + GATHER;
         let mut teller = Teller::default();
         for number in 0..2050 {
-            teller.take(told("evil", format!("m{number}")), &lease, start);
+            teller.add_notice(told("evil", format!("m{number}")), &lease, start);
         }
-        teller.take(told("good", "x".to_owned()), &lease, start);
+        teller.add_notice(told("good", "x".to_owned()), &lease, start);
         let first = teller.letters(later);
         assert_eq!(first.len(), TURN);
         assert!(first.iter().any(|letter| &*letter.at.namespace == "good"));
@@ -264,7 +264,7 @@ mod tests {
             all += sent;
         }
         assert_eq!(all, MOST_OF_ONE + 1);
-        teller.take(told("evil", "next".to_owned()), &lease, later);
+        teller.add_notice(told("evil", "next".to_owned()), &lease, later);
         assert_eq!(teller.letters(later + GATHER).len(), 1);
     }
 }

@@ -152,7 +152,7 @@ impl Candidate {
         loop {
             let mut pause = RENEWAL;
             for key in Order::KEYS {
-                if let Some(text) = lease.note(key) {
+                if let Some(text) = lease.annotation(key) {
                     self.pass_on(key, text, &orders).await;
                 }
             }

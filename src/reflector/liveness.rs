@@ -127,7 +127,7 @@ impl Liveness {
     }
 
     /// There are no watches any more.
-    pub fn forget(&self) {
+    pub fn forget_watches(&self) {
         *self.state() = WatchState::default();
     }
 

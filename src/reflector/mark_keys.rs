@@ -34,7 +34,7 @@ pub(super) async fn obtain(cluster: &Kubernetes, at: &ObjectName, liveness: &Liv
                 return keys;
             }
             Err(error) => {
-                told = tell(at, &error, told);
+                told = log_new_failure(at, &error, told);
                 liveness.waits(told.clone(), false);
                 errors += 1;
                 sleep(backoff(PAUSES.0, PAUSES.1, errors, chance())).await;
@@ -67,7 +67,7 @@ pub(super) async fn changed(cluster: &Kubernetes, at: &ObjectName, known: &Keys)
                     again");
                 return;
             }
-            Err(error) => told = tell(at, &error, told),
+            Err(error) => told = log_new_failure(at, &error, told),
         }
     }
 }
@@ -76,7 +76,7 @@ fn patient(cluster: &Kubernetes) -> Kubernetes {
     cluster.until(Instant::now() + PATIENCE)
 }
 
-fn tell(at: &ObjectName, error: &Error, told: String) -> String {
+fn log_new_failure(at: &ObjectName, error: &Error, told: String) -> String {
     let reason = error.to_string();
     if told != reason {
         tracing::error!(secret = %at, reason, "the keys of the marks cannot be had");

@@ -30,7 +30,7 @@ pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresig
     let mut failures = Vec::new();
     match cluster.lease(&lease).await {
         Ok(found) => {
-            let reserved = found.as_ref().and_then(|found| found.note(RESERVED));
+            let reserved = found.as_ref().and_then(|found| found.annotation(RESERVED));
             forecast.index.recall(reserved.unwrap_or_default());
         }
         Err(error) => failures.push(error.into()),
@@ -40,9 +40,9 @@ pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresig
     let mut looks = FuturesUnordered::new();
     loop {
         while looks.len() < config.parallel
-            && let Some(job) = forecast.look()
+            && let Some(job) = forecast.next_read()
         {
-            looks.push(look(&worker, job));
+            looks.push(read_object(&worker, job));
         }
         match looks.next().await {
             Some((job, seen)) => {
@@ -68,7 +68,7 @@ async fn list(
 ) -> Result<(), Error> {
     if config.rules.namespaces.is_none() {
         forecast.index.namespaces_begin();
-        let mut pages = Pages::of(kubernetes::ObjectKind::Namespace, None, None);
+        let mut pages = Pages::from_first(kubernetes::ObjectKind::Namespace, None, None);
         while let Some(part) = pages.next::<NamespaceMetadata>(cluster).await? {
             for namespace in part {
                 forecast.index.apply(Event::Namespace(namespace));
@@ -79,7 +79,7 @@ async fn list(
     for kind in CopiedKind::ALL {
         forecast.index.list_begins(kind);
         for scope in scopes(config) {
-            let mut pages = Pages::of(kind.into(), scope.as_deref(), None);
+            let mut pages = Pages::from_first(kind.into(), scope.as_deref(), None);
             while let Some(part) = pages.next(cluster).await? {
                 for object in part {
                     forecast.listed(kind, object);
@@ -101,7 +101,7 @@ enum Seen {
     Basis(Outlook),
 }
 
-async fn look(worker: &Worker, job: CopyJob) -> (CopyJob, Result<Option<Seen>, Error>) {
+async fn read_object(worker: &Worker, job: CopyJob) -> (CopyJob, Result<Option<Seen>, Error>) {
     let seen = match &job {
         CopyJob::Read { kind, source } => {
             let found = worker.read(*kind, source).await;

@@ -59,7 +59,7 @@ impl SourceCache {
     }
 
     /// Replaces a source that was read again.
-    pub(super) fn put(
+    pub(super) fn replace(
         &self,
         kind: CopiedKind,
         place: &ObjectPlace,

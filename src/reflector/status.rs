@@ -73,7 +73,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    pub(super) fn of(index: &Index) -> Self {
+    pub(super) fn from_index(index: &Index) -> Self {
         let sources = index.first_sources(NAMED).into_iter();
         let refused = index.first_refused(NAMED).into_iter();
         Self {

@@ -113,7 +113,7 @@ impl<T> Follow<T> {
 
     /// Reports the state of this watch, reads its list only while no other watch with the same lock
     /// does, and drops a connection that was silent for this time.
-    pub(super) fn with(
+    pub(super) fn sharing(
         self,
         liveness: &Liveness,
         lists: &Arc<Mutex<()>>,
@@ -178,16 +178,17 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
 
     async fn list(&self, name: &str, to: &mpsc::Sender<KindView<T>>) -> Result<String, End> {
         let _alone = self.lists.lock().await;
-        tell(to, KindView::Begins).await?;
-        let mut pages = Pages::of(self.kind, self.namespace.as_deref(), self.only.as_deref());
+        send(to, KindView::Begins).await?;
+        let mut pages =
+            Pages::from_first(self.kind, self.namespace.as_deref(), self.only.as_deref());
         while let Some(part) = pages
             .next(&self.cluster.until(Instant::now() + PATIENCE))
             .await?
         {
             self.liveness.heard(name);
-            tell(to, KindView::Part(part)).await?;
+            send(to, KindView::Part(part)).await?;
         }
-        tell(to, KindView::Ends).await?;
+        send(to, KindView::Ends).await?;
         self.liveness.listed(name);
         Ok(pages.version().to_owned())
     }
@@ -214,13 +215,13 @@ impl<T: DeserializeOwned + Versioned> Follow<T> {
                 };
                 version = at.to_string();
                 if let Some(seen) = seen {
-                    tell(to, seen).await?;
+                    send(to, seen).await?;
                 }
             }
         }
     }
 }
 
-async fn tell<T>(to: &mpsc::Sender<KindView<T>>, seen: KindView<T>) -> Result<(), End> {
+async fn send<T>(to: &mpsc::Sender<KindView<T>>, seen: KindView<T>) -> Result<(), End> {
     to.send(seen).await.map_err(|_| End::Deaf)
 }

@@ -168,7 +168,7 @@ impl Worker {
         place: &ObjectPlace,
     ) -> Result<Option<Arc<CachedSource>>, Error> {
         let cached = self.fetch(kind, place).await?;
-        self.source_cache.put(kind, place, cached.clone());
+        self.source_cache.replace(kind, place, cached.clone());
         Ok(cached)
     }
 
@@ -177,11 +177,11 @@ impl Worker {
         kind: CopiedKind,
         place: &ObjectPlace,
     ) -> Result<Option<Arc<CachedSource>>, Error> {
-        let Some(whole) = self.cluster().whole(kind, place).await? else {
+        let Some(whole) = self.cluster().read_whole(kind, place).await? else {
             return Ok(None);
         };
         let words = self.words(&whole);
-        let digest = self.hashing.of(&Digested {
+        let digest = self.hashing.digest(&Digested {
             kind: &whole.kind,
             of: &whole,
             words: &words,
@@ -229,7 +229,7 @@ impl Worker {
         let Some(cached) = self.source(kind, source).await? else {
             return Ok(None);
         };
-        let Some(copy) = self.cluster().whole(kind, place).await? else {
+        let Some(copy) = self.cluster().read_whole(kind, place).await? else {
             return Ok(None);
         };
         let digest = self.digest_of_copy(&copy, &cached);
@@ -242,7 +242,7 @@ impl Worker {
         let Some(cached) = self.source(write.kind, &write.source).await? else {
             return Ok(None);
         };
-        let Some(copy) = self.cluster().whole(write.kind, &write.place).await? else {
+        let Some(copy) = self.cluster().read_whole(write.kind, &write.place).await? else {
             return Ok(None);
         };
         let same = self.digest_of_copy(&copy, &cached) == cached.digest;
@@ -265,7 +265,7 @@ impl Worker {
             annotations.retain(|key, _| words[1].contains_key(key));
             [labels, annotations]
         };
-        self.hashing.of(&Digested {
+        self.hashing.digest(&Digested {
             kind: if copy.metadata.marked {
                 &copy.kind
             } else {

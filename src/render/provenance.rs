@@ -43,7 +43,7 @@ pub fn sources(delivery: &Delivery, fetched: &Fetched) -> Vec<SourceVersion> {
 fn version(source: &Source, written: &Location, fetched: &Fetched) -> SourceVersion {
     let material = fetched.get_in_part(source).ok();
     SourceVersion {
-        source: source.beside(written.folder()),
+        source: source.text_beside(written.folder()),
         version: material.and_then(|material| material.version.clone()),
         pinned: source.vault().is_some_and(|read| read.version.is_some()),
     }

@@ -39,7 +39,7 @@ pub(super) fn artifacts(
     };
     let at = resolve(at, own_namespace);
     let (name, mut data) = match kind {
-        SecretKind::Fields(name) => (name.as_str(), all(fields)?),
+        SecretKind::Fields(name) => (name.as_str(), all_fields(fields)?),
         SecretKind::DockerConfigJson { registries } => {
             let document = docker::build(fields, registries)?;
             (
@@ -72,7 +72,7 @@ pub(super) fn artifacts(
     Ok(artifacts)
 }
 
-fn all(fields: &Fields<'_>) -> Result<Data, Failure> {
+fn all_fields(fields: &Fields<'_>) -> Result<Data, Failure> {
     let leaves = fields.leaves()?;
     let keys = leaves.into_iter();
     Ok(keys

@@ -35,7 +35,7 @@ pub(super) fn select<'a>(
         // Everything is taken, so one check is enough.
         unverified.check(&[])?;
         for (name, node) in top_level(documents)? {
-            take(from, &[name.as_str()], node, false, &mut taken)?;
+            collect(from, &[name.as_str()], node, false, &mut taken)?;
         }
     }
     for path in &from.pick {
@@ -52,8 +52,8 @@ pub(super) fn select<'a>(
         };
         unverified.check(&steps)?;
         match from.flatten {
-            Some(_) => take(from, &steps, node, true, &mut taken)?,
-            None => take(from, &[path], node, true, &mut taken)?,
+            Some(_) => collect(from, &steps, node, true, &mut taken)?,
+            None => collect(from, &[path], node, true, &mut taken)?,
         }
     }
     if from.encoding == Some(Encoding::Base64) {
@@ -96,7 +96,7 @@ fn top_level(documents: &[Node]) -> Result<&[(String, Node)], MergeError> {
     }
 }
 
-fn take<'a>(
+fn collect<'a>(
     from: &From,
     steps: &[&str],
     node: &'a Node,

@@ -99,7 +99,9 @@ pub(crate) fn computed(name: &str, template: &str, line: u32) -> ComputedField {
 }
 
 pub(crate) fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N]) -> Fetched {
-    Fetched::from_parts(answers.map(|(path, answer)| (source(path), answer.map(Material::of))))
+    Fetched::from_parts(
+        answers.map(|(path, answer)| (source(path), answer.map(Material::unversioned))),
+    )
 }
 
 /// Fields in the form of a merge's result.

@@ -88,14 +88,14 @@ impl Batch<'_> {
     /// for.
     pub(super) async fn pass(&self, world: World) -> Result<(), Option<Duration>> {
         let begun = Timestamp::now();
-        self.waits.begin(self.world);
+        self.waits.begin_pass(self.world);
         let before = Before {
-            note: &|owed| self.reactor.note(owed).boxed_local(),
+            note: &|owed| self.reactor.expect(owed).boxed_local(),
             waits: &|name| self.holds(name),
         };
         let (applied, owed) =
             pipeline::run_asking(self.group, &world, Timestamp::now(), &before).await;
-        Outcome::of(&applied, self.group).log_changes();
+        Outcome::from_applied(&applied, self.group).log_changes();
         let (mut worst, mut asked): (Option<Class>, _) = (None, None);
         let both = self.group.deliveries.iter().zip(&applied.plan.deliveries);
         for ((delivery, plan), results) in both.zip(&applied.results) {
@@ -111,27 +111,28 @@ impl Batch<'_> {
             } else if changed(plan, results) {
                 self.reactor.owe(mine);
             } else {
-                self.reactor.forget(&mine).await;
+                self.reactor.cancel(&mine).await;
             }
-            self.tell(Some(delivery), told);
+            self.report(Some(delivery), told);
         }
         let described = applied.plan.deliveries.iter().zip(&applied.results);
         for (plan, results) in described.skip(self.group.deliveries.len()) {
-            let told = self.told(plan, results);
+            let told = self.pass_report(plan, results);
             worst = worst.into_iter().chain(told.class()).min();
             asked = asked.max(told.asked());
-            self.tell(None, told);
+            self.report(None, told);
         }
-        self.health.passed(|| Span::of(self.group, begun, worst));
+        self.health
+            .passed(|| Span::ending_now(self.group, begun, worst));
         match worst {
             None => Ok(()),
             Some(_) => Err(asked),
         }
     }
 
-    fn tell(&self, delivery: Option<&Delivery>, told: PassReport) {
+    fn report(&self, delivery: Option<&Delivery>, told: PassReport) {
         let (name, failure) = (told.delivery.clone(), told.failure().cloned());
-        let news = self.health.tell(told);
+        let news = self.health.record(told);
         self.event_log
             .announce(&name, delivery, &news, failure.as_ref());
     }
@@ -207,7 +208,7 @@ mod tests {
             World::staying(group, None, FIRST),
             Arc::new(Health::default()),
         );
-        health.take(group);
+        health.use_configuration(group);
         let batch = Batch {
             group,
             world: &world,

@@ -34,7 +34,7 @@ pub struct Followed {
 impl Followed {
     /// Follows the objects that these deliveries depend on; nothing if there are none, or no
     /// cluster.
-    pub async fn of<'d>(
+    pub async fn start<'d>(
         deliveries: impl Iterator<Item = &'d Delivery> + Clone,
         world: &World,
     ) -> Self {
@@ -52,7 +52,7 @@ impl Followed {
             let changed = || Arc::clone(&changed);
             if namespaces {
                 let follow = Follow::new(cluster, ObjectKind::Namespace, None, None);
-                watches.spawn(note(follow, of_namespace, changed()));
+                watches.spawn(wake_on_change(follow, of_namespace, changed()));
             }
             for at in secrets {
                 let at = resolve(at, &cluster.namespace);
@@ -62,7 +62,7 @@ impl Followed {
                     Some(&at.namespace),
                     Some(&at.name),
                 );
-                watches.spawn(note(follow, of_secret, changed()));
+                watches.spawn(wake_on_change(follow, of_secret, changed()));
             }
         }
         Self {
@@ -99,7 +99,7 @@ fn of_secret(secret: &Metadata) -> Facts {
 
 /// Follows objects, and wakes the waiting batch when facts change. The first list counts too: it
 /// may be newer than the first pass.
-async fn note<T: DeserializeOwned + Versioned>(
+async fn wake_on_change<T: DeserializeOwned + Versioned>(
     follow: Follow<T>,
     facts: fn(&T) -> Facts,
     changed: Arc<Notify>,

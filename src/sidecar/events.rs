@@ -228,7 +228,7 @@ impl Letter {
         let mut tries = 0;
         loop {
             tries += 1;
-            match cluster.tell(&notice).await {
+            match cluster.write_event(&notice).await {
                 Err(Error::Unavailable { .. }) if tries < TRIES => {
                     tokio::time::sleep(backoff(AGAIN.0, AGAIN.1, tries, chance())).await;
                 }
@@ -263,7 +263,7 @@ mod tests {
 
     fn turned(failure: &Failure) -> FailureLog {
         FailureLog {
-            fresh: vec![Failed::of("app", failure.clone())],
+            fresh: vec![Failed::in_delivery("app", failure.clone())],
             turned: true,
             ..FailureLog::default()
         }
@@ -277,7 +277,7 @@ mod tests {
             ..FailureLog::default()
         };
         let same = || FailureLog {
-            known: vec![Failed::of("app", denied.clone())],
+            known: vec![Failed::in_delivery("app", denied.clone())],
             ..FailureLog::default()
         };
         let (file, secret) = ("file: {path: a.env}", "secret: {name: db, namespace: team}");

@@ -46,7 +46,7 @@ pub struct FailureLog {
 
 impl Trouble {
     /// Takes in the failures of one pass, the deciding one first.
-    pub fn take(&mut self, failures: Vec<Failed>, at: Timestamp, now: Instant) -> FailureLog {
+    pub fn add_pass(&mut self, failures: Vec<Failed>, at: Timestamp, now: Instant) -> FailureLog {
         let mut news = FailureLog::default();
         let Some(first) = failures.first().map(reason) else {
             news.over = self.0.take().map(|lasting| lasting.since);
@@ -97,7 +97,7 @@ mod tests {
     fn failed(target: &str, class: Class, what: &str) -> Failed {
         Failed {
             target: (!target.is_empty()).then(|| target.to_owned()),
-            ..Failed::of("app", Failure::new(class, what))
+            ..Failed::in_delivery("app", Failure::new(class, what))
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
         for (second, failures, want) in rows {
             let at = Timestamp::from_second(second).expect("a time");
             let now = begun + Duration::from_secs(second.unsigned_abs());
-            let news = trouble.take(failures, at, now);
+            let news = trouble.add_pass(failures, at, now);
             let is = (
                 news.fresh.len(),
                 news.known.len(),

@@ -110,9 +110,9 @@ impl<'a> Group<'a> {
             earlier::accept(batch.group, health).await;
         }
         let mut files = WatchedFiles::new(self.files()).await;
-        let followed = Followed::of(self.deliveries(), world).await;
+        let followed = Followed::start(self.deliveries(), world).await;
         let reads = leases::reads(self.deliveries());
-        let mut tokens = Tokens::of(&reads, world);
+        let mut tokens = Tokens::present(&reads, world);
         let mut times: Vec<Timetable> = self
             .batches
             .iter()
@@ -134,7 +134,7 @@ impl<'a> Group<'a> {
                         times[number].passed(result, &self.batches[number]);
                         self.batches[number].tell_next(times[number].next);
                         if !std::mem::replace(&mut settling, true) {
-                            under_way.push(settle(world, &self.batches[0].waits).boxed_local());
+                            under_way.push(return_tokens(world, &self.batches[0].waits).boxed_local());
                         }
                     }
                     Done::Renewal(read, moved) => {
@@ -154,7 +154,7 @@ impl<'a> Group<'a> {
                     self.hurry(&mut times, |_, _| true);
                 }
                 () = tokens.change(world) => {
-                    tokens = Tokens::of(&reads, world);
+                    tokens = Tokens::present(&reads, world);
                     // A failed read may succeed with another token; leases are renewed at their own
                     // time.
                     self.hurry(&mut times, |_, times| times.waits_after_a_failure());
@@ -212,7 +212,7 @@ impl<'a> Group<'a> {
             if times.goes_along(now, batch.interval()) {
                 times.next = None;
                 batch.tell_next(None);
-                let pass = pass.beside();
+                let pass = pass.for_another_part();
                 let passed = async move { Done::Pass(number, batch.pass(pass).await) };
                 under_way.push(passed.boxed_local());
             }
@@ -249,7 +249,7 @@ impl<'a> Group<'a> {
 }
 
 /// Gives back replaced tokens once no delivered data depends on them.
-async fn settle<'a>(world: &World, waits: &WindowHold) -> Done<'a> {
+async fn return_tokens<'a>(world: &World, waits: &WindowHold) -> Done<'a> {
     for (name, session) in world.vaults() {
         let token = session.generation();
         let kept = world

@@ -131,7 +131,7 @@ pub fn alone(config: &Config, name: &str) -> Config {
 
 /// For each delivery the lowest number in its group.
 fn numbered(deliveries: &[Delivery]) -> Vec<usize> {
-    let mut unions = Unions::of(deliveries.len());
+    let mut unions = Unions::new(deliveries.len());
     let mut first: BTreeMap<&Source, usize> = BTreeMap::new();
     for (index, delivery) in deliveries.iter().enumerate() {
         for from in &delivery.from {

@@ -86,7 +86,7 @@ pub struct Span {
 
 impl Span {
     /// A pass over these deliveries that ends now.
-    pub fn of(config: &Config, begun: Timestamp, class: Option<Class>) -> Self {
+    pub fn ending_now(config: &Config, begun: Timestamp, class: Option<Class>) -> Self {
         let names = config.deliveries.iter();
         let names = names.map(|delivery| delivery.name.as_str());
         Self {
@@ -125,15 +125,15 @@ pub struct PassReport {
 
 impl PassReport {
     /// The results of the steps of one plan.
-    pub fn of(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Self {
+    pub fn from_results(plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> Self {
         let name = &plan.delivery;
-        let failed = |failure: &Failure| Failed::of(name, failure.clone());
+        let failed = |failure: &Failure| Failed::in_delivery(name, failure.clone());
         let mut told = Self {
             delivery: name.clone(),
             written: 0,
             failures: plan.steps.as_ref().err().map(failed).into_iter().collect(),
             withdrawn: false,
-            made: MadeSecrets::of(plan),
+            made: MadeSecrets::in_plan(plan),
             lease_end: None,
             waiting: None,
             held: plan.held.clone(),
@@ -169,11 +169,11 @@ impl PassReport {
 
 impl Health {
     /// Takes a configuration: the state of a delivery that still exists is kept.
-    pub fn take(&self, config: &Config) {
+    pub fn use_configuration(&self, config: &Config) {
         let mut state = self.state();
         let mut before = std::mem::take(&mut state.deliveries);
         let deliveries = config.deliveries.iter().map(|delivery| {
-            let route = Route::of(delivery);
+            let route = Route::from_delivery(delivery);
             (delivery.name.clone(), delivery.staleness.clone(), route)
         });
         let manifests = described(config).map(|(name, file)| {
@@ -211,7 +211,7 @@ impl Health {
     }
 
     /// Takes in the result of a pass; gives the news in it.
-    pub fn tell(&self, told: PassReport) -> FailureLog {
+    pub fn record(&self, told: PassReport) -> FailureLog {
         let failure = told.failure().cloned();
         let mut state = self.state();
         let Some(standing) = state.deliveries.get_mut(&told.delivery) else {
@@ -248,7 +248,7 @@ impl Health {
         let fresh = told.waiting.filter(|_| before.is_none());
         let news = FailureLog {
             waits: fresh.map(|(_, opens)| opens),
-            ..standing.trouble.take(told.failures, at, now)
+            ..standing.trouble.add_pass(told.failures, at, now)
         };
         if failure.is_none() {
             state.removals.forget(&told.delivery);
@@ -440,8 +440,8 @@ fn delivery(name: &str, standing: &DeliveryHealth, now: Instant) -> DeliveryStat
 }
 
 fn vaults() -> Vec<VaultStatus> {
-    let logins: BTreeMap<String, bool> = counters::VAULT_LOGGED_IN.each().into_iter().collect();
-    let servers = counters::VAULT_UP.each().into_iter();
+    let logins: BTreeMap<String, bool> = counters::VAULT_LOGGED_IN.list().into_iter().collect();
+    let servers = counters::VAULT_UP.list().into_iter();
     let status = |(server, up): (String, bool)| VaultStatus {
         logged_in: logins.get(&server).copied(),
         server,

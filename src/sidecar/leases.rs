@@ -39,7 +39,7 @@ pub struct Tokens(Vec<(String, u64)>);
 
 impl Tokens {
     /// The present tokens.
-    pub fn of(reads: &BTreeSet<&VaultRead>, world: &World) -> Self {
+    pub fn present(reads: &BTreeSet<&VaultRead>, world: &World) -> Self {
         let servers: BTreeSet<&String> = reads.iter().map(|read| &read.server).collect();
         let generation = |server: &String| {
             let session = world.vault(server).ok()?;

@@ -55,13 +55,13 @@ const METRICS: &[Metric<Read>] = &[
     gauge(
         "keyferry_delivery_ready",
         "Whether the delivery is ready.",
-        |seen| seen.each(|of| Some(truth(of.ready(seen.now).is_ok()))),
+        |seen| seen.for_each_delivery(|of| Some(truth(of.ready(seen.now).is_ok()))),
     ),
     gauge(
         "keyferry_delivery_last_success_timestamp_seconds",
         "When all of the delivery was last in order.",
         |seen| {
-            seen.each(|of| {
+            seen.for_each_delivery(|of| {
                 let second = of.good.map(|good| good.at.as_second());
                 second
                     .and_then(|second| u64::try_from(second).ok())
@@ -72,13 +72,13 @@ const METRICS: &[Metric<Read>] = &[
     gauge(
         "keyferry_delivery_age_seconds",
         "How long ago that was.",
-        |seen| seen.each(|of| of.age(seen.now).map(tenths)),
+        |seen| seen.for_each_delivery(|of| of.age(seen.now).map(tenths)),
     ),
     gauge(
         "keyferry_delivery_lease_remaining_seconds",
         "How long the first of its leases or certificates still holds.",
         |seen| {
-            seen.each(|of| {
+            seen.for_each_delivery(|of| {
                 let end = of.lease_end;
                 end.map(|end| tenths(end.saturating_duration_since(seen.now)))
             })
@@ -87,12 +87,14 @@ const METRICS: &[Metric<Read>] = &[
     counter(
         "keyferry_delivery_changes_total",
         "Targets that were written.",
-        |seen| seen.each(|of| Some(float(of.changes))),
+        |seen| seen.for_each_delivery(|of| Some(float(of.changes))),
     ),
     gauge(
         "keyferry_delivery_waiting_targets",
         "Targets whose change waits for a window.",
-        |seen| seen.each(|of| Some(size(of.waiting.map_or(0, |waiting| waiting.targets)))),
+        |seen| {
+            seen.for_each_delivery(|of| Some(size(of.waiting.map_or(0, |waiting| waiting.targets))))
+        },
     ),
     counter(
         "keyferry_delivery_failures_total",
@@ -141,7 +143,7 @@ const METRICS: &[Metric<Read>] = &[
         "keyferry_vault_up",
         "Whether the last request met a server that does its work.",
         |_| {
-            let servers = counters::VAULT_UP.each().into_iter();
+            let servers = counters::VAULT_UP.list().into_iter();
             servers
                 .map(|(server, up)| (vec![("server", server)], truth(up)))
                 .collect()
@@ -166,7 +168,7 @@ const METRICS: &[Metric<Read>] = &[
         "keyferry_kubernetes_requests_total",
         "Requests to the API server, by verb and code of the answer.",
         |_| {
-            let requests = counters::KUBERNETES_REQUESTS.each().into_iter();
+            let requests = counters::KUBERNETES_REQUESTS.list().into_iter();
             let value = |(verb, code, count): (&'static str, u16, u64)| {
                 let code = match code {
                     0 => "none".to_owned(),
@@ -189,7 +191,7 @@ const METRICS: &[Metric<Read>] = &[
 
 impl Seen<'_> {
     /// One number for each delivery that has it.
-    fn each(&self, read: impl Fn(&DeliveryHealth) -> Option<f64>) -> Vec<Value> {
+    fn for_each_delivery(&self, read: impl Fn(&DeliveryHealth) -> Option<f64>) -> Vec<Value> {
         let deliveries = self.state.deliveries.iter();
         let value = |(name, of): (&String, &DeliveryHealth)| {
             Some((vec![("delivery", name.clone())], read(of)?))
@@ -287,9 +289,9 @@ mod tests {
             waiting: None,
             held: None,
         };
-        health.tell(told(Vec::new()));
-        let denied = Failed::of("a\"b", Failure::new(Class::Denied, "no"));
-        health.tell(told(vec![denied]));
+        health.record(told(Vec::new()));
+        let denied = Failed::in_delivery("a\"b", Failure::new(Class::Denied, "no"));
+        health.record(told(vec![denied]));
         health.reacted("run", true);
         counters::ApiRequest::new("metrics").ended(true);
         counters::VAULT_UP.set("metrics", false);

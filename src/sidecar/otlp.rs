@@ -45,7 +45,7 @@ const OF_LOGS: Signal = (
 );
 
 /// From now on passes and log records are kept for a collector.
-pub fn begin(health: &Health) {
+pub fn start(health: &Health) {
     started();
     health.record_spans();
     records::keep();
@@ -94,7 +94,7 @@ fn not_told(failure: &Failure) {
 }
 
 async fn tell_all(collector: &Collector, health: &Health, limit: Duration) -> Result<(), Failure> {
-    let (spans, records) = (health.take_spans(), records::take());
+    let (spans, records) = (health.take_spans(), records::take_all());
     let mut messages = vec![(OF_METRICS, metrics(figures(health), Timestamp::now()))];
     if !spans.is_empty() {
         messages.push((OF_TRACES, traces(&spans)));
@@ -103,14 +103,14 @@ async fn tell_all(collector: &Collector, health: &Health, limit: Duration) -> Re
     if !records.is_empty() {
         messages.push((OF_LOGS, logs(&records)));
     }
-    let told = tell(collector, &messages, limit).await;
+    let told = send(collector, &messages, limit).await;
     if told.is_err() {
         records::give_back(records);
     }
     told
 }
 
-async fn tell(
+async fn send(
     collector: &Collector,
     messages: &[(Signal, Message)],
     limit: Duration,

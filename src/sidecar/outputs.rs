@@ -20,7 +20,7 @@ pub struct MadeSecrets {
 
 impl MadeSecrets {
     /// The Secrets in a plan; nothing if it has none.
-    pub fn of(plan: &DeliveryPlan) -> Option<Self> {
+    pub fn in_plan(plan: &DeliveryPlan) -> Option<Self> {
         let steps = plan.steps.iter().flatten();
         let secrets = steps.filter_map(|step| match &step.artifact {
             Artifact::Secret(secret) => Some(secret),

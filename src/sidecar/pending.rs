@@ -58,7 +58,7 @@ struct Written {
 impl PendingReactions {
     /// Takes a configuration, and gives the reactions that an earlier process still owed. With
     /// `root`, every file must be beneath it.
-    pub async fn take(&self, config: &Config, root: Option<&Path>) -> Vec<Owed> {
+    pub async fn load(&self, config: &Config, root: Option<&Path>) -> Vec<Owed> {
         let reacts = |delivery: &&Delivery| !delivery.on_change.is_empty();
         let deliveries = config.deliveries.iter().filter(reacts);
         let read = deliveries.map(async |delivery| {
@@ -107,7 +107,7 @@ impl PendingReactions {
     }
 
     /// Stores these reactions as owed.
-    pub async fn note(&self, owed: &[Owed]) {
+    pub async fn store(&self, owed: &[Owed]) {
         let mut touched = BTreeSet::new();
         for one in owed {
             if let Some(page) = self.pages().get_mut(&one.delivery) {
@@ -296,25 +296,25 @@ mod tests {
         let count = || fs::read_dir(folder.path()).expect("it is there").count();
 
         let first = PendingReactions::default();
-        assert_eq!(first.take(&config, None).await, []);
-        first.note(&[owed(&config, 0), owed(&config, 1)]).await;
+        assert_eq!(first.load(&config, None).await, []);
+        first.store(&[owed(&config, 0), owed(&config, 1)]).await;
         assert_eq!(count(), 1);
         drop(first);
 
         let second = PendingReactions::default();
-        let found = second.take(&config, None).await;
+        let found = second.load(&config, None).await;
         let words: Vec<&str> = found.iter().map(|owed| owed.reaction.word()).collect();
         assert_eq!(words, ["run", "signal"]);
         let names = BTreeSet::from(["a/b".to_owned()]);
         second.strike(&names, &found[0].reaction).await;
         assert_eq!(
-            second.take(&config, None).await.len(),
+            second.load(&config, None).await.len(),
             1,
             "a reload keeps what is owed"
         );
         second.strike(&names, &found[1].reaction).await;
         assert_eq!(count(), 0, "nothing owed, no file");
-        assert_eq!(PendingReactions::default().take(&config, None).await, []);
+        assert_eq!(PendingReactions::default().load(&config, None).await, []);
     }
 
     #[tokio::test]
@@ -322,9 +322,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let before = config(folder.path(), "{run: {command: ['true']}}");
         let pending = PendingReactions::default();
-        pending.take(&before, None).await;
-        pending.note(&[owed(&before, 0)]).await;
+        pending.load(&before, None).await;
+        pending.store(&[owed(&before, 0)]).await;
         let after = config(folder.path(), "{signal: {process: app}}");
-        assert_eq!(PendingReactions::default().take(&after, None).await, []);
+        assert_eq!(PendingReactions::default().load(&after, None).await, []);
     }
 }

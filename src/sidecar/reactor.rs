@@ -108,8 +108,8 @@ impl Reactor {
     }
 
     /// Takes a configuration, and the reactions that an earlier process owed.
-    pub async fn take(&self, config: &Config, root: Option<&Path>) {
-        let found = self.pending.take(config, root).await;
+    pub async fn load(&self, config: &Config, root: Option<&Path>) {
+        let found = self.pending.load(config, root).await;
         for owed in &found {
             tracing::info!(
                 delivery = owed.delivery, reaction = %owed.reaction, "still owed from before",
@@ -128,8 +128,8 @@ impl Reactor {
 
     /// Call this before a change: if the process ends between the change and its reaction, the next
     /// process knows the reaction.
-    pub async fn note(&self, owed: Vec<Owed>) {
-        self.pending.note(&owed).await;
+    pub async fn expect(&self, owed: Vec<Owed>) {
+        self.pending.store(&owed).await;
     }
 
     /// Call this after a change.
@@ -143,7 +143,7 @@ impl Reactor {
     }
 
     /// A planned change was not made.
-    pub async fn forget(&self, owed: &[Owed]) {
+    pub async fn cancel(&self, owed: &[Owed]) {
         for one in owed {
             let busy = self.queue().get(&one.reaction).is_some_and(|entry| {
                 entry
@@ -167,7 +167,7 @@ impl Reactor {
         }
         let mut under_way = FuturesUnordered::new();
         loop {
-            for (reaction, due) in self.begin() {
+            for (reaction, due) in self.start_due() {
                 under_way.push(async move {
                     let done = react(&reaction, &due.news, &due.id, world).await;
                     (reaction, due, done)
@@ -178,13 +178,13 @@ impl Reactor {
                 () = sleep_until(next) => {}
                 () = self.stirred.notified() => {}
                 Some((reaction, due, done)) = under_way.next() => {
-                    self.end(&reaction, due, done).await;
+                    self.finish(&reaction, due, done).await;
                 }
             }
         }
     }
 
-    fn begin(&self) -> Vec<(Reaction, Due)> {
+    fn start_due(&self) -> Vec<(Reaction, Due)> {
         let now = Instant::now();
         let mut ready = Vec::new();
         for (reaction, entry) in self.queue().iter_mut() {
@@ -205,16 +205,16 @@ impl Reactor {
             .min()
     }
 
-    async fn end(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) {
+    async fn finish(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) {
         let deliveries = due.news.deliveries.clone();
         self.health.reacted(reaction.word(), done.is_ok());
-        if self.settled(reaction, due, done) {
+        if self.record_end(reaction, due, done) {
             self.pending.strike(&deliveries, reaction).await;
         }
     }
 
     /// Takes in the end of a reaction; says whether nothing of it is owed any more.
-    fn settled(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) -> bool {
+    fn record_end(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) -> bool {
         let mut queue = self.queue();
         let entry = queue.entry(reaction.clone()).or_default();
         entry.running = false;

@@ -119,10 +119,10 @@ struct Answer {
 
 impl Answer {
     fn text(status: &'static str, body: impl Into<String>) -> Self {
-        Self::of(status, "text/plain; charset=utf-8", body.into())
+        Self::new(status, "text/plain; charset=utf-8", body.into())
     }
 
-    fn of(status: &'static str, kind: &'static str, body: String) -> Self {
+    fn new(status: &'static str, kind: &'static str, body: String) -> Self {
         Self {
             status,
             kind,
@@ -200,11 +200,11 @@ fn read(path: &str, health: &Health) -> Answer {
         },
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
-            Answer::of(WELL, kind, metrics::text(health))
+            Answer::new(WELL, kind, metrics::text(health))
         }
         "/status" => {
             let status = serde_json::json!(health.status());
-            Answer::of(WELL, "application/json", format!("{status}\n"))
+            Answer::new(WELL, "application/json", format!("{status}\n"))
         }
         "/" if health.has_page() => {
             let page = page::page(&health.status());
@@ -212,7 +212,7 @@ fn read(path: &str, health: &Health) -> Answer {
                 "content-security-policy: {}\r\nreferrer-policy: no-referrer\r\n",
                 page::policy()
             );
-            let answer = Answer::of(WELL, "text/html; charset=utf-8", page);
+            let answer = Answer::new(WELL, "text/html; charset=utf-8", page);
             Answer { more, ..answer }
         }
         _ => {
@@ -270,7 +270,7 @@ mod tests {
             ("sidecar: {statusPage: true}\n", "200"),
             ("sidecar: {statusPage: false}\n", "404"),
         ] {
-            health.take(&of_text(&format!("{sidecar}{deliveries}")));
+            health.use_configuration(&of_text(&format!("{sidecar}{deliveries}")));
             for request in ["GET / HTTP/1.1", "GET /?x HTTP/1.1", "HEAD / HTTP/1.1"] {
                 let answer = respond(request, &health, &names);
                 assert!(answer.status.starts_with(want), "{sidecar}{request}");

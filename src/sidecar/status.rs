@@ -260,7 +260,7 @@ pub struct Route {
 
 impl Route {
     /// The sources and targets in the configuration.
-    pub fn of(delivery: &Delivery) -> Self {
+    pub fn from_delivery(delivery: &Delivery) -> Self {
         let from = delivery.from.iter();
         Self {
             sources: from.map(|from| RouteEnd::of_source(&from.source)).collect(),
@@ -294,7 +294,7 @@ mod tests {
             a.env}}\n  - {files: {dir: parts}}\n  - {secret: {name: a, namespace: n}, reflect: \
             {namespaces: ['team-*', b]}}\n  - {secret: {name: b}, reflect: {selector: x=y, home: \
             false, rename: c}}\n";
-        let route = Route::of(&of_text(text).deliveries[0]);
+        let route = Route::from_delivery(&of_text(text).deliveries[0]);
         let shown = |places: &[RouteEnd]| {
             let places: Vec<String> = places.iter().map(ToString::to_string).collect();
             places.join("; ")

@@ -35,7 +35,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn of(read: &VaultRead, world: &World) -> Option<Self> {
+    fn for_read(read: &VaultRead, world: &World) -> Option<Self> {
         let (mark, end, token) = world.lease_cache.as_ref()?.ending(read)?;
         Some(Self { mark, end, token })
     }
@@ -44,7 +44,7 @@ impl Ending {
 impl WindowHold {
     /// The same for another group, or for this group in another configuration.
     #[must_use]
-    pub fn beside(&self) -> Self {
+    pub fn for_another_group(&self) -> Self {
         Self {
             opens: Mutex::default(),
             delivered: Arc::clone(&self.delivered),
@@ -52,7 +52,7 @@ impl WindowHold {
     }
 
     /// A pass begins: no change waits any more.
-    pub fn begin(&self, world: &World) {
+    pub fn begin_pass(&self, world: &World) {
         self.renewed(world);
         locked(&self.opens).clear();
     }
@@ -60,7 +60,9 @@ impl WindowHold {
     /// Call this before the cache is asked for data: renewed data ends later now.
     pub fn renewed(&self, world: &World) {
         for ((_, read), ending) in locked(&self.delivered).iter_mut() {
-            if let Some(now) = Ending::of(read, world).filter(|now| now.mark.ptr_eq(&ending.mark)) {
+            if let Some(now) =
+                Ending::for_read(read, world).filter(|now| now.mark.ptr_eq(&ending.mark))
+            {
                 *ending = now;
             }
         }
@@ -76,7 +78,7 @@ impl WindowHold {
         let mut delivered = locked(&self.delivered);
         delivered.retain(|(of, _), _| of != delivery);
         for read in reads {
-            if let Some(ending) = Ending::of(read, world) {
+            if let Some(ending) = Ending::for_read(read, world) {
                 let at = (delivery.to_owned(), read.clone());
                 delivered.insert(at, ending);
             }
@@ -94,7 +96,7 @@ impl WindowHold {
     }
 
     /// When the first data of a delivery ends.
-    pub fn end(&self, delivery: &str) -> Option<Instant> {
+    pub fn first_end(&self, delivery: &str) -> Option<Instant> {
         let delivered = locked(&self.delivered);
         let own = delivered.iter().filter(|((of, _), _)| of == delivery);
         own.map(|(_, ending)| ending.end).min()
@@ -114,7 +116,7 @@ impl WindowHold {
                 let session = world.vault(&read.server);
                 session.is_ok_and(|session| session.generation() > token)
             });
-            !Ending::of(read, world).is_some_and(same) && (orphaned || ending.end <= at)
+            !Ending::for_read(read, world).is_some_and(same) && (orphaned || ending.end <= at)
         });
         if !ends {
             locked(&self.opens).insert(delivery.to_owned(), opens);
@@ -184,10 +186,10 @@ mod tests {
             assert_eq!(waits.hold("app", at, &world), want, "{delivered:?} {opens}");
             assert_eq!(waits.opens("app"), want.then_some(at));
             assert_eq!(waits.left().is_some(), want);
-            waits.begin(&world);
+            waits.begin_pass(&world);
             assert_eq!(waits.left(), None);
             // Another configuration is taken.
-            assert_eq!(waits.beside().hold("app", at, &world), want);
+            assert_eq!(waits.for_another_group().hold("app", at, &world), want);
         }
     }
 }

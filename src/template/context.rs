@@ -33,7 +33,7 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn of(language: Language, data: &'a dyn Data) -> Self {
+    pub(super) fn new(language: Language, data: &'a dyn Data) -> Self {
         Self {
             language,
             data,
@@ -46,7 +46,7 @@ impl<'a> Context<'a> {
     }
 
     /// The names of all data, for messages.
-    pub(super) fn known(&self) -> String {
+    pub(super) fn names(&self) -> String {
         plain::names(self.data.all().into_iter().map(|(name, _)| name))
     }
 

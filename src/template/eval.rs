@@ -19,7 +19,7 @@ pub(super) fn render<'a>(
     data: &'a dyn Data,
 ) -> Result<SecretBytes, TemplateError> {
     let mut machine = Machine {
-        context: Context::of(language, data),
+        context: Context::new(language, data),
         locals: Vec::new(),
         dot: Value::All,
         out: Buffer::small(),
@@ -65,7 +65,7 @@ impl<'a> Machine<'a> {
                         (false, _) => self.body(no)?,
                     }
                 }
-                Stmt::For(each) => self.each(each)?,
+                Stmt::For(each) => self.repeat(each)?,
             }
         }
         Ok(())

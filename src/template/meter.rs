@@ -20,10 +20,10 @@ pub(super) struct Meter {
 impl Meter {
     /// The whole budget of one template.
     pub(super) fn full() -> Self {
-        Self::of(STEPS, BYTES)
+        Self::with_limits(STEPS, BYTES)
     }
 
-    fn of(steps: u32, bytes: usize) -> Self {
+    fn with_limits(steps: u32, bytes: usize) -> Self {
         Self {
             steps: Cell::new(steps),
             bytes: Cell::new(bytes),
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_is_left_can_be_spent_to_the_last() {
-        let meter = Meter::of(2, 10);
+        let meter = Meter::with_limits(2, 10);
         let steps: Vec<_> = (0..3).map(|_| meter.step().is_ok()).collect();
         assert_eq!(steps, [true, true, false]);
         // A refused request costs nothing.

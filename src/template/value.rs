@@ -116,26 +116,29 @@ impl<'a> Value<'a> {
 
     /// A node of the data.
     pub(super) fn of_node(node: &'a Node) -> Self {
-        Self::of(node, &|text| Text::Given(text.expose()))
+        Self::from_node(node, &|text| Text::Given(text.expose()))
     }
 
     /// The same for a node that lives only during this call.
     pub(super) fn of_made(node: &Node) -> Self {
-        Self::of(node, &|text| Text::made(text.duplicate()))
+        Self::from_node(node, &|text| Text::made(text.duplicate()))
     }
 
-    fn of<'n>(node: &'n Node, text: &impl Fn(&'n SecretBytes) -> Text<'a>) -> Self {
+    fn from_node<'n>(node: &'n Node, text: &impl Fn(&'n SecretBytes) -> Text<'a>) -> Self {
         match node {
             Node::Null => Self::Null,
             Node::Bool(value) => Self::Bool(*value),
             Node::Number(number) => Self::Number(text(number)),
             Node::Time(bytes) | Node::Text(bytes) => Self::Text(text(bytes)),
-            Node::List(items) => {
-                Self::list(items.iter().map(|item| Self::of(item, text)).collect())
-            }
+            Node::List(items) => Self::list(
+                items
+                    .iter()
+                    .map(|item| Self::from_node(item, text))
+                    .collect(),
+            ),
             Node::Map(entries) => {
                 let entries = entries.iter();
-                let entries = entries.map(|(key, node)| (key.clone(), Self::of(node, text)));
+                let entries = entries.map(|(key, node)| (key.clone(), Self::from_node(node, text)));
                 Self::map(entries.collect())
             }
         }

@@ -146,7 +146,7 @@ impl SharedLogin {
         if state.lookup_forbidden || state.proved.is_some_and(|at| at >= asked) {
             return Ok(None);
         }
-        let lookup = Call::of(&LookupTokenSelfRequest {})?;
+        let lookup = Call::from_endpoint(&LookupTokenSelfRequest {})?;
         match self.link.persist(&lookup, refused).await {
             Ok(_) => {
                 state.proved = Some(Instant::now());
@@ -167,7 +167,7 @@ impl SharedLogin {
     /// A new token was refused too: if it may not look itself up, the token before was probably as
     /// good.
     async fn learn_lookup(&self, fresh: &Token, before: &Arc<Token>) {
-        let Ok(lookup) = Call::of(&LookupTokenSelfRequest {}) else {
+        let Ok(lookup) = Call::from_endpoint(&LookupTokenSelfRequest {}) else {
             return;
         };
         let looked = self.link.persist(&lookup, fresh).await;
@@ -196,7 +196,7 @@ impl SharedLogin {
         match self.who(state).token(&self.link, generation).await {
             Ok(fresh) => {
                 self.link.logged_in(true);
-                Ok(self.take(state, fresh))
+                Ok(self.store_token(state, fresh))
             }
             Err(cause) => {
                 self.link.logged_in(false);
@@ -233,7 +233,7 @@ impl SharedLogin {
         Ok(())
     }
 
-    fn take(&self, state: &mut TokenState, fresh: Token) -> Arc<Token> {
+    fn store_token(&self, state: &mut TokenState, fresh: Token) -> Arc<Token> {
         let fresh = Arc::new(fresh);
         let before = state.token.replace(fresh.clone());
         let now = Instant::now();
@@ -244,7 +244,7 @@ impl SharedLogin {
         state.failed = None;
         counters::VAULT_LOGINS.count();
         if self.link.stays() {
-            state.task = Task::of(&fresh);
+            state.task = Task::for_new_token(&fresh);
             self.generations.send_replace(state.generation);
             self.stirred.notify_one();
         }
@@ -253,7 +253,7 @@ impl SharedLogin {
 
     /// Revokes our tokens, unless delivered data depends on them (`outlive`). Warns and never
     /// fails.
-    pub(super) async fn end(self, outlive: bool) {
+    pub(super) async fn revoke_tokens(self, outlive: bool) {
         let TokenState {
             token, replaced, ..
         } = self.state.into_inner();
@@ -269,7 +269,7 @@ impl SharedLogin {
             );
             return;
         }
-        let Ok(revoke) = Call::of(&RevokeTokenSelfRequest {}) else {
+        let Ok(revoke) = Call::from_endpoint(&RevokeTokenSelfRequest {}) else {
             return;
         };
         let farewell = match self.link.stays() {

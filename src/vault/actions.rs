@@ -33,7 +33,7 @@ impl fmt::Debug for Runner {
 
 impl Runner {
     /// The runner of a job; nothing unless both variables are set.
-    pub fn of(url: Option<String>, token: Option<String>) -> Option<Self> {
+    pub fn from_variables(url: Option<String>, token: Option<String>) -> Option<Self> {
         let (url, token) = url.zip(token)?;
         Some(Self {
             url,

@@ -43,10 +43,12 @@ pub enum RoleField {
 impl Session {
     /// The text of a policy, if it exists.
     pub async fn policy(&self, name: &str) -> Result<Option<String>, Failure> {
-        let call = Call::of(&ReadPolicyRequest {
+        let call = Call::from_endpoint(&ReadPolicyRequest {
             name: name.to_owned(),
         });
-        let reply = self.look(&format!("sys/policy/{name}"), call).await?;
+        let reply = self
+            .read_if_present(&format!("sys/policy/{name}"), call)
+            .await?;
         Ok(reply.and_then(|reply| {
             let text = reply.data.entry("policy").or(reply.data.entry("rules"));
             text.and_then(text_of)
@@ -55,7 +57,7 @@ impl Session {
 
     /// Creates or replaces a policy.
     pub async fn write_policy(&self, name: &str, policy: &str) -> Result<(), Failure> {
-        let call = Call::of(&CreatePolicyRequest {
+        let call = Call::from_endpoint(&CreatePolicyRequest {
             name: name.to_owned(),
             policy: policy.to_owned(),
         });
@@ -64,8 +66,8 @@ impl Session {
 
     /// The present values of the fields in `wanted`; nothing if the role does not exist.
     pub async fn role(&self, wanted: &Role) -> Result<Option<Role>, Failure> {
-        let call = Call::of(&Own::read(&wanted.path));
-        let Some(reply) = self.look(&wanted.path, call).await? else {
+        let call = Call::from_endpoint(&Own::read(&wanted.path));
+        let Some(reply) = self.read_if_present(&wanted.path, call).await? else {
             return Ok(None);
         };
         let fields = wanted.fields.iter().filter_map(|(name, like)| {
@@ -90,11 +92,11 @@ impl Session {
     ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
         const ASK: &str = "sys/capabilities-self";
         let body = json!({"paths": paths}).to_string();
-        let call = Call::of(&Own::write(ASK, body.as_bytes()));
+        let call = Call::from_endpoint(&Own::write(ASK, body.as_bytes()));
         let reply = self
             .ask(call)
             .await
-            .map_err(|stop| self.at(ASK, stop, true))?;
+            .map_err(|stop| self.failure_at(ASK, stop, true))?;
         let held = paths.iter().map(|path| {
             let held = reply.data.entry(path).and_then(texts_of);
             ((*path).to_owned(), held.unwrap_or_default())
@@ -119,17 +121,22 @@ impl Session {
         }
     }
 
-    async fn look(&self, path: &str, call: Result<Call, Cause>) -> Result<Option<Reply>, Failure> {
+    async fn read_if_present(
+        &self,
+        path: &str,
+        call: Result<Call, Cause>,
+    ) -> Result<Option<Reply>, Failure> {
         match self.ask(call).await {
             Ok(reply) => Ok(Some(reply)),
             Err(RequestEnd::Read(Cause::Absence(Absence::Nothing))) => Ok(None),
-            Err(stop) => Err(self.at(path, stop, false)),
+            Err(stop) => Err(self.failure_at(path, stop, false)),
         }
     }
 
     async fn change(&self, path: &str, call: Result<Call, Cause>) -> Result<(), Failure> {
         let done = self.ask(call).await;
-        done.map(drop).map_err(|stop| self.at(path, stop, true))
+        done.map(drop)
+            .map_err(|stop| self.failure_at(path, stop, true))
     }
 
     async fn ask(&self, call: Result<Call, Cause>) -> Result<Reply, RequestEnd> {
@@ -138,7 +145,7 @@ impl Session {
     }
 
     /// A failure at a path, with the missing capability if there is one.
-    fn at(&self, path: &str, stop: RequestEnd, writes: bool) -> Failure {
+    fn failure_at(&self, path: &str, stop: RequestEnd, writes: bool) -> Failure {
         let read = VaultRead {
             write: writes.then(String::new),
             ..self.reading(path)
@@ -156,8 +163,10 @@ impl Session {
 impl Role {
     fn call(&self) -> Result<Call, Cause> {
         match self.of_kubernetes() {
-            Some(request) => Call::of(&request),
-            None => Call::of(&Own::write(&self.path, self.json().to_string().as_bytes())),
+            Some(request) => Call::from_endpoint(&request),
+            None => {
+                Call::from_endpoint(&Own::write(&self.path, self.json().to_string().as_bytes()))
+            }
         }
     }
 

@@ -163,7 +163,7 @@ impl VaultIdentity<'_> {
         let Some(mount) = self.auth.mount() else {
             return Ok(());
         };
-        let empty = Call::of(&Own::write(&format!("auth/{mount}/login"), b"{}"))?;
+        let empty = Call::from_endpoint(&Own::write(&format!("auth/{mount}/login"), b"{}"))?;
         match link.once(&empty, None, &[]).await {
             Err(cause) if is_bare(&cause) => Err(ServerRefusal::NoAuthMount {
                 mount: mount.to_owned(),
@@ -260,7 +260,7 @@ fn with_jwt(mount: &str, role: &str, jwt: Credential) -> Result<Proof, Cause> {
         role,
         jwt: jwt.expose_str(),
     };
-    let call = Call::of(&Own::login(mount, &body))?;
+    let call = Call::from_endpoint(&Own::login(mount, &body))?;
     Ok(Proof::Login(call, vec![jwt]))
 }
 
@@ -269,7 +269,7 @@ fn with_app_role(mount: &str, role_id: Credential, secret_id: Credential) -> Res
         role_id: role_id.expose_str(),
         secret_id: secret_id.expose_str(),
     };
-    let call = Call::of(&Own::login(mount, &body))?;
+    let call = Call::from_endpoint(&Own::login(mount, &body))?;
     Ok(Proof::Login(call, vec![role_id, secret_id]))
 }
 

@@ -63,7 +63,7 @@ impl LeaseCache {
             .or_default()
             .clone();
         let _asking = asking.lock().await;
-        let Some(kept) = self.kept().get(name).cloned() else {
+        let Some(kept) = self.lock().get(name).cloned() else {
             return self.read(session, name).await;
         };
         match kept.life {
@@ -95,7 +95,7 @@ impl LeaseCache {
     /// ends, and the token that it ends with.
     pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
         let name = self.name(read);
-        let kept = self.kept();
+        let kept = self.lock();
         let Kept { material, life } = kept.get(&name)?;
         let (end, token) = match life {
             Freshness::Ends(Ends { end, token, .. }) => (*end, *token),
@@ -108,13 +108,13 @@ impl LeaseCache {
     /// Identifies the kept data: equal as long as the data is the same.
     pub fn version_of(&self, read: &VaultRead) -> Option<usize> {
         let name = self.name(read);
-        let kept = self.kept();
+        let kept = self.lock();
         Some(Arc::as_ptr(&kept.get(&name)?.material).addr())
     }
 
     /// Whether data here ends with a token of this server that is older than `older_than`.
     pub fn depends_on(&self, server: &str, older_than: u64) -> bool {
-        self.kept().iter().any(|(read, kept)| {
+        self.lock().iter().any(|(read, kept)| {
             let token = match &kept.life {
                 Freshness::Ends(ends) => ends.token,
                 Freshness::Version { .. } | Freshness::Rotates { .. } => None,
@@ -129,11 +129,11 @@ impl LeaseCache {
         let mut names = locked(&self.names);
         names.retain(|read, _| written.contains(&read));
         let is_source = |name: &VaultRead| names.values().any(|known| known == name);
-        self.kept().retain(|name, _| is_source(name));
+        self.lock().retain(|name, _| is_source(name));
         locked(&self.asking).retain(|name, _| is_source(name));
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<VaultRead, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<VaultRead, Kept>> {
         locked(&self.kept)
     }
 
@@ -143,7 +143,7 @@ impl LeaseCache {
 
     fn life(&self, read: &VaultRead) -> Option<Freshness> {
         let name = self.name(read);
-        Some(self.kept().get(&name)?.life.clone())
+        Some(self.lock().get(&name)?.life.clone())
     }
 
     async fn read(&self, session: &Session, name: &VaultRead) -> Result<Arc<Material>, Failure> {
@@ -155,10 +155,10 @@ impl LeaseCache {
                 return Err(failure);
             }
         };
-        let mut kept = self.kept();
+        let mut kept = self.lock();
         let before = kept.remove(name);
         let life = before.as_ref().map(|kept| &kept.life);
-        let life = Freshness::of(&material, name, since, session.generation(), life);
+        let life = Freshness::after_read(&material, name, since, session.generation(), life);
         let material = match before {
             Some(before) if same_role(&before.material, &material) => before.material,
             Some(_) | None => Arc::new(material),
@@ -175,7 +175,7 @@ impl LeaseCache {
         if matches!(self.life(name), Some(Freshness::Ends(_))) {
             return;
         }
-        self.kept().remove(name);
+        self.lock().remove(name);
         // When the secret comes back, it may be in another mount.
         locked(&self.names).retain(|_, known| known != name);
     }
@@ -207,7 +207,7 @@ impl LeaseCache {
                     ends.not_replaced(session.generation(), &name.path, &failure);
                 }
                 Err(failure) => {
-                    self.kept().remove(name);
+                    self.lock().remove(name);
                     return Err(failure);
                 }
             }
@@ -217,7 +217,7 @@ impl LeaseCache {
             material: Arc::clone(&material),
             life,
         };
-        self.kept().insert(name.clone(), kept);
+        self.lock().insert(name.clone(), kept);
         Ok(material)
     }
 }

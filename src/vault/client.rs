@@ -141,7 +141,7 @@ impl ServerLink {
             Ok(answer) => {
                 let status = answer.status.as_u16();
                 tracing::debug!(method = %call.method, path, status, took_ms, "vault answered");
-                response::judge(&answer, secrets)
+                response::interpret(&answer, secrets)
             }
             Err(cause) => {
                 tracing::debug!(
@@ -166,7 +166,7 @@ impl ServerLink {
 
 impl Drop for ServerLink {
     fn drop(&mut self) {
-        counters::VAULT_UP.forget(&self.server);
-        counters::VAULT_LOGGED_IN.forget(&self.server);
+        counters::VAULT_UP.remove(&self.server);
+        counters::VAULT_LOGGED_IN.remove(&self.server);
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         while self.another(b'{', b'}')? {
             let name = self.text()?;
             let name = name.expose_str().ok_or_else(malformed)?.to_owned();
-            if !self.take(b':') {
+            if !self.skip_byte(b':') {
                 return Err(malformed());
             }
             entries.push((name, self.value(depth)?));
@@ -75,13 +75,13 @@ impl<'a> Reader<'a> {
 
     /// Skips the text before the next item, or the end.
     fn another(&mut self, open: u8, close: u8) -> Result<bool, Cause> {
-        if self.take(open) {
-            return Ok(!self.take(close));
+        if self.skip_byte(open) {
+            return Ok(!self.skip_byte(close));
         }
-        if self.take(b',') {
+        if self.skip_byte(b',') {
             return Ok(true);
         }
-        if self.take(close) {
+        if self.skip_byte(close) {
             return Ok(false);
         }
         Err(malformed())
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         self.rest.bytes().next()
     }
 
-    fn take(&mut self, byte: u8) -> bool {
+    fn skip_byte(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         if is_next {
             self.rest = &self.rest[1..];

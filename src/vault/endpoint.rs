@@ -19,7 +19,7 @@ const ANYWHERE: &str = "http://vault/";
 
 impl Call {
     /// The request of an endpoint, with its body in memory that is wiped.
-    pub(super) fn of(endpoint: &impl Endpoint) -> Result<Self, Cause> {
+    pub(super) fn from_endpoint(endpoint: &impl Endpoint) -> Result<Self, Cause> {
         let unusable = || NetError::Address {
             address: endpoint.path().trim().to_owned(),
             why: "it is no path",
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn check(endpoint: &impl Endpoint, want: &str) {
-        let call = Call::of(endpoint).expect("a request");
+        let call = Call::from_endpoint(endpoint).expect("a request");
         let body = String::from_utf8_lossy(&call.body);
         assert_eq!(format!("{} {} {body}", call.method, call.target), want);
     }

@@ -26,7 +26,7 @@ pub(super) enum VaultError {
         path: String,
         source: Cause,
     },
-    #[error("vault `{server}`: cannot log in{}", with(identity.as_deref()))]
+    #[error("vault `{server}`: cannot log in{}", with_identity(identity.as_deref()))]
     Login {
         server: String,
         /// Role and mount, or the file of a token; nothing if the source names it.
@@ -35,7 +35,7 @@ pub(super) enum VaultError {
     },
 }
 
-fn with(identity: Option<&str>) -> String {
+fn with_identity(identity: Option<&str>) -> String {
     identity.map_or_else(String::new, |identity| format!(" with {identity}"))
 }
 

@@ -110,7 +110,7 @@ pub(super) async fn write(
     {
         return Err(Setup::Write.into());
     }
-    let call = Call::of(&Own::write(path.as_str(), body.as_bytes()))?;
+    let call = Call::from_endpoint(&Own::write(path.as_str(), body.as_bytes()))?;
     let reply = access.ask(&call).await.map_err(|stop| match stop {
         RequestEnd::Read(Cause::Refusal(ServerRefusal::Forbidden { .. })) => {
             let place = Place {
@@ -126,7 +126,7 @@ pub(super) async fn write(
 
 fn of_secret(at: &KvPath, version: Option<u64>) -> Result<Call, Cause> {
     let KvPath { mount, key } = at.clone();
-    Call::of(&ReadSecretRequest {
+    Call::from_endpoint(&ReadSecretRequest {
         mount,
         path: key,
         version,
@@ -141,9 +141,9 @@ fn of_path(mount: Option<Mount>, path: &DataPath) -> Result<Call, Cause> {
         }) => {
             let key = path.beneath(&mount).ok_or(Misuse::MountOnly)?.to_owned();
             let mount = mount.trim_end_matches('/').to_owned();
-            Call::of(&GetSecretRequest { mount, path: key })
+            Call::from_endpoint(&GetSecretRequest { mount, path: key })
         }
-        Some(_) | None => Call::of(&Own::read(path.as_str())),
+        Some(_) | None => Call::from_endpoint(&Own::read(path.as_str())),
     }
 }
 
@@ -221,7 +221,7 @@ fn versioned(reply: Reply, wanted: Option<u64>) -> Result<Material, Cause> {
     Ok(Material {
         version,
         made,
-        ..Material::of(data.ok_or(Absence::NoData)?.1)
+        ..Material::unversioned(data.ok_or(Absence::NoData)?.1)
     })
 }
 
@@ -239,11 +239,11 @@ fn any(reply: Reply) -> Result<Material, Cause> {
             // A duration without a lease comes from KV v1, whose fields can have any meaning.
             rotates_in: until_rotation(&data).filter(|_| lease.is_none() && lease_seconds == 0),
             lease,
-            ..Material::of(data)
+            ..Material::unversioned(data)
         }),
         (Node::Null, auth @ Node::Map(_)) => Ok(Material {
             lease: Some(lease_of_token(&auth)),
-            ..Material::of(auth)
+            ..Material::unversioned(auth)
         }),
         _ => Err(Absence::NoData.into()),
     }

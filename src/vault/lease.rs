@@ -54,7 +54,7 @@ impl Session {
     async fn ask_for_more(&self, id: &str) -> Result<Renewal, RequestEnd> {
         let access = self.access.as_ref().map_err(Cause::clone)?;
         let body = Zeroizing::new(serde_json::json!({"lease_id": id}).to_string());
-        let call = Call::of(&Own::write("sys/leases/renew", body.as_bytes()))?;
+        let call = Call::from_endpoint(&Own::write("sys/leases/renew", body.as_bytes()))?;
         let token = access.token().await?;
         // Not through `ask`: a refusal here is about the lease, and no reason for another token.
         let reply = access.link.once(&call, Some(&token), &[]).await?;

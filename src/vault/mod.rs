@@ -353,7 +353,7 @@ impl Session {
     /// fails.
     pub async fn close(self) {
         if let Ok(access) = self.access {
-            access.end(self.leases.into_inner() > 0).await;
+            access.revoke_tokens(self.leases.into_inner() > 0).await;
         }
     }
 }

@@ -68,7 +68,7 @@ impl Mounts {
         path: &DataPath,
     ) -> Result<Option<Mount>, RequestEnd> {
         let asked = Instant::now();
-        let known = self.known(path.first_part());
+        let known = self.slot(path.first_part());
         let mut known = known.lock().await;
         let holds = |mount: &&Mount| path.beneath(&mount.path).is_some();
         if let Some(mount) = known.mounts.iter().find(holds) {
@@ -79,7 +79,7 @@ impl Mounts {
         {
             return Err(stop.clone());
         }
-        let question = Call::of(&Own::mount_of(path.as_str()))?;
+        let question = Call::from_endpoint(&Own::mount_of(path.as_str()))?;
         match access.ask(&question).await {
             Ok(reply) => {
                 let mount = mount_in(&reply, path)?;
@@ -108,7 +108,7 @@ impl Mounts {
         }
     }
 
-    fn known(&self, first_part: &str) -> Arc<Known> {
+    fn slot(&self, first_part: &str) -> Arc<Known> {
         let mut mounts = locked(&self.0);
         mounts.entry(first_part.to_owned()).or_default().clone()
     }

@@ -56,14 +56,14 @@ struct Wire<'a> {
 }
 
 /// The meaning of an answer. `secrets` are those that we sent: a server may echo them.
-pub(super) fn judge(answer: &Answer, secrets: &[&str]) -> Result<Reply, Cause> {
+pub(super) fn interpret(answer: &Answer, secrets: &[&str]) -> Result<Reply, Cause> {
     let status = answer.status;
     let wire = parse(&answer.body);
     if status == StatusCode::NO_CONTENT {
-        return Reply::of(Wire::nothing(), secrets);
+        return Reply::from_wire(Wire::nothing(), secrets);
     }
     match wire {
-        Ok(wire) if status == StatusCode::OK => Reply::of(wire, secrets),
+        Ok(wire) if status == StatusCode::OK => Reply::from_wire(wire, secrets),
         Ok(wire) => Err(refusal(status, answer, &wire, secrets)),
         Err(what) if status.is_server_error() => Err(server(answer, what.to_owned())),
         Err(_) if status == StatusCode::TOO_MANY_REQUESTS => Err(busy(answer)),
@@ -109,7 +109,7 @@ impl Wire<'_> {
 }
 
 impl Reply {
-    fn of(wire: Wire<'_>, secrets: &[&str]) -> Result<Self, Cause> {
+    fn from_wire(wire: Wire<'_>, secrets: &[&str]) -> Result<Self, Cause> {
         let Wire {
             request_id: _,
             lease_id,

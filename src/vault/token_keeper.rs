@@ -52,7 +52,7 @@ pub(super) enum KeeperStep {
 
 impl Task {
     /// The next step for a new token.
-    pub(super) fn of(token: &Token) -> Option<Self> {
+    pub(super) fn for_new_token(token: &Token) -> Option<Self> {
         let TokenLife {
             since,
             span,
@@ -158,7 +158,7 @@ impl SharedLogin {
             return;
         };
         let since = Instant::now();
-        let answer = match Call::of(&Own::write("auth/token/renew-self", b"{}")) {
+        let answer = match Call::from_endpoint(&Own::write("auth/token/renew-self", b"{}")) {
             Ok(call) => self.link.once(&call, Some(&token), &[]).await,
             Err(cause) => Err(cause),
         };
@@ -259,7 +259,7 @@ impl SharedLogin {
 
     /// Gives back replaced tokens that are still valid. Warns and never fails.
     pub(super) async fn give_back_replaced(&self) {
-        let Ok(revoke) = Call::of(&RevokeTokenSelfRequest {}) else {
+        let Ok(revoke) = Call::from_endpoint(&RevokeTokenSelfRequest {}) else {
             return;
         };
         // Each token stays listed until it is given back: if this is interrupted, the end of the

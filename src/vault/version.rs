@@ -95,7 +95,10 @@ pub(super) async fn version(
     if refused.holds(&metadata, token()) {
         return Ok(None);
     }
-    match access.ask(&Call::of(&Own::read(&metadata))?).await {
+    match access
+        .ask(&Call::from_endpoint(&Own::read(&metadata))?)
+        .await
+    {
         Ok(reply) => Ok(living_version(&reply.data)),
         Err(RequestEnd::Read(Cause::Refusal(ServerRefusal::Forbidden { .. }))) => {
             tracing::info!(
@@ -132,19 +135,21 @@ pub(super) async fn versions(
     let Some(metadata) = metadata_path(access, mounts, path).await? else {
         return Ok(None);
     };
-    let reply = access.ask(&Call::of(&Own::read(&metadata))?).await?;
+    let reply = access
+        .ask(&Call::from_endpoint(&Own::read(&metadata))?)
+        .await?;
     let Some(Node::Map(versions)) = reply.data.entry("versions") else {
         return Ok(None);
     };
     let mut all: Vec<Known> = versions
         .iter()
-        .filter_map(|(number, version)| known(number, version))
+        .filter_map(|(number, version)| known_version(number, version))
         .collect();
     all.sort_by_key(|version| std::cmp::Reverse(version.number));
     Ok(Some(all))
 }
 
-fn known(number: &str, version: &Node) -> Option<Known> {
+fn known_version(number: &str, version: &Node) -> Option<Known> {
     let text = |name| version.entry(name).and_then(Node::leaf);
     let made = text("created_time")?;
     // `delete_version_after` sets this time in advance.

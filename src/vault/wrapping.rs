@@ -22,7 +22,7 @@ pub(super) async fn secret_id(
     let token = Token::borrowed(wrapping, 0);
     // The token is sent as the header: the types of `vaultrs` would put it into a body that is not
     // wiped.
-    let lookup = Call::of(&Own::write("sys/wrapping/lookup", b""))?;
+    let lookup = Call::from_endpoint(&Own::write("sys/wrapping/lookup", b""))?;
     let seen = ask(link, &lookup, &token).await?;
     let path = match seen.data.entry("creation_path") {
         Some(Node::Text(path)) => path.expose_str().unwrap_or_default(),
@@ -35,7 +35,7 @@ pub(super) async fn secret_id(
         };
         return Err(refusal.into());
     }
-    let unwrap = Call::of(&UnwrapRequest { token: None })?;
+    let unwrap = Call::from_endpoint(&UnwrapRequest { token: None })?;
     let unwrapped = ask(link, &unwrap, &token).await?;
     let secret_id = match unwrapped.data.entry("secret_id") {
         Some(Node::Text(secret_id)) => Credential::parse(secret_id).ok(),

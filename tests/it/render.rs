@@ -19,7 +19,7 @@ use keyferry::render::fetched::Fetched;
 fn fetched<const N: usize>(answers: [(&str, Result<Node, Failure>); N]) -> Fetched {
     let answers = answers.into_iter();
     Fetched::from_parts(
-        answers.map(|(path, answer)| (vault(path).source, answer.map(Material::of))),
+        answers.map(|(path, answer)| (vault(path).source, answer.map(Material::unversioned))),
     )
 }
 
@@ -85,7 +85,7 @@ fn a_failed_input_fails_its_delivery_and_no_other() {
     for delivery in &mut deliveries {
         delivery.to = vec![
             file("x", FileFormat::Yaml),
-            secret("s", SecretKind::of("Opaque")),
+            secret("s", SecretKind::from_type("Opaque")),
         ];
     }
     let made = desired_of(&config(deliveries), &answers);
@@ -109,7 +109,7 @@ fn row_2_and_4_a_target_that_cannot_be_made_is_named_and_takes_its_delivery_alon
             "file `out/.env` (keyferry.yaml:9:9): field `a b` is no name of a variable",
         ),
         (
-            secret("s", SecretKind::of("Opaque")),
+            secret("s", SecretKind::from_type("Opaque")),
             "secret `s` (keyferry.yaml:9:9): these names cannot be keys of a Secret: `../x`, `a b`",
         ),
         (
@@ -152,7 +152,7 @@ fn an_empty_answer_blanks_nothing() {
         let files = formats().map(|format| file("x", format));
         let others = [
             build::files("x"),
-            secret("s", SecretKind::of("Opaque")),
+            secret("s", SecretKind::from_type("Opaque")),
             secret("s", SecretKind::Tls),
         ];
         for target in files.into_iter().chain(others) {

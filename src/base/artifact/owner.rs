@@ -140,7 +140,7 @@ pub enum Owner {
 impl Owner {
     /// Reads the labels of an object. `is_copy`: it has the annotations of a copy that the
     /// reflector made.
-    pub fn of(labels: &BTreeMap<String, String>, is_copy: bool) -> Self {
+    pub fn from_labels(labels: &BTreeMap<String, String>, is_copy: bool) -> Self {
         if labels.get(MARK).map(String::as_str) != Some(OWNER) {
             return Self::Stranger;
         }
@@ -207,7 +207,7 @@ mod tests {
                 false,
             ),
         ] {
-            let found = Owner::of(&labels, is_copy);
+            let found = Owner::from_labels(&labels, is_copy);
             assert_eq!(found.is(&name), is, "{found:?}");
             assert_eq!(found, owner);
         }

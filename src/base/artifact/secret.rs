@@ -156,7 +156,7 @@ fn end_line(data: &mut Data, key: &str) {
     if let Some(text) = data.get_mut(key)
         && !text.expose().ends_with(b"\n")
     {
-        let mut out = Wiped::of(text.len() + 1);
+        let mut out = Wiped::with_capacity(text.len() + 1);
         out.push(text.expose());
         out.text("\n");
         *text = out.into_secret();

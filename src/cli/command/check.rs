@@ -53,7 +53,7 @@ impl Check {
             };
             let now = jiff::Timestamp::now();
             let world = world(&config, &self.place, Duration::from_secs(120));
-            let mode = || self.mode.unwrap_or_else(|| Mode::of(&config));
+            let mode = || self.mode.unwrap_or_else(|| Mode::from_config(&config));
             let wanted = check::CheckRequest {
                 depth,
                 access: self.access.then(mode),

@@ -79,7 +79,7 @@ fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option
     let by_path = named.is_some_and(|program| is_path(program));
     let program = match (found, arguments.watch) {
         (Err(failure), watch) if by_path || !watch => {
-            return Ended::Failed(Failed::whole(failure));
+            return Ended::Failed(Failed::of_the_run(failure));
         }
         (Ok(program), false) => program,
         (Ok(_) | Err(_), _) => return watched(common, &config, arguments, &path, core_limit),
@@ -90,7 +90,7 @@ fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option
         Err(ended) => ended,
         Ok(environment) => {
             let failure = program.replace_us(&environment, core_limit);
-            Ended::Failed(Failed::whole(failure))
+            Ended::Failed(Failed::of_the_run(failure))
         }
     }
 }
@@ -99,7 +99,7 @@ fn execute(common: &Common, config: Config, arguments: &Exec, core_limit: Option
 fn for_github(common: &Common, config: Config, arguments: &Exec) -> Ended {
     let step = match GithubStep::open(|name| std::env::var_os(name), arguments.github_output) {
         Ok(step) => step,
-        Err(failure) => return Ended::Failed(Failed::whole(failure)),
+        Err(failure) => return Ended::Failed(Failed::of_the_run(failure)),
     };
     let world = world(&config, &arguments.place, arguments.limit.deadline);
     let delivery = arguments.delivery.as_deref();

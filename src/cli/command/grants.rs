@@ -216,5 +216,5 @@ fn load(granted: Granted, machine: Machine) -> Result<Vec<grants::GrantedConfig>
         }
     }
     let all = grants::GrantedConfig::pair(configs, &service_account, mode);
-    all.map_err(|failure| Box::new(Ended::Failed(Failed::whole(failure))))
+    all.map_err(|failure| Box::new(Ended::Failed(Failed::of_the_run(failure))))
 }

@@ -17,9 +17,10 @@ impl Man {
     pub(super) fn run(self) -> Ended {
         match man_page() {
             Ok(page) => print(&page),
-            Err(error) => {
-                Ended::Failed(Failed::whole(Failure::new(Class::Sink, error.to_string())))
-            }
+            Err(error) => Ended::Failed(Failed::of_the_run(Failure::new(
+                Class::Sink,
+                error.to_string(),
+            ))),
         }
     }
 }

@@ -27,7 +27,7 @@ impl New {
     pub(super) fn run(self) -> Ended {
         match self.kind.map_or_else(ask, Ok) {
             Ok(kind) => print(kind.text()),
-            Err(failure) => Ended::Failed(Failed::whole(failure)),
+            Err(failure) => Ended::Failed(Failed::of_the_run(failure)),
         }
     }
 }

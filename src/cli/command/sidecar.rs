@@ -63,7 +63,7 @@ impl Sidecar {
             Err(problems) => return invalid(&problems),
         };
         if let Err(failure) = sidecar::has_work(&first) {
-            return Ended::Failed(Failed::whole(failure));
+            return Ended::Failed(Failed::of_the_run(failure));
         }
         let (again, root) = (place.clone(), place.root.clone());
         let settings = Settings {

@@ -67,9 +67,9 @@ pub fn check(
         mark_key,
         manifests,
     } = raw;
-    let name = name.map(|name| (checker.at(&name), checker.configuration_name(&name)));
+    let name = name.map(|name| (checker.location(&name), checker.configuration_name(&name)));
     parts.names.extend(name);
-    let sidecar = sidecar.map(|written| (checker.at(&written), checker.sidecar(written)));
+    let sidecar = sidecar.map(|written| (checker.location(&written), checker.sidecar(written)));
     parts.sidecars.extend(sidecar);
     let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
     for (name, vault) in default.into_iter().chain(vaults) {
@@ -82,9 +82,10 @@ pub fn check(
     for delivery in deliveries {
         parts.deliveries.push(checker.delivery(delivery));
     }
-    let reflector = reflector.map(|written| (checker.at(&written), checker.reflector(written)));
+    let reflector =
+        reflector.map(|written| (checker.location(&written), checker.reflector(written)));
     parts.reflectors.extend(reflector);
-    let mark_key = mark_key.map(|written| (checker.at(&written), checker.mark_key(written)));
+    let mark_key = mark_key.map(|written| (checker.location(&written), checker.mark_key(written)));
     parts.mark_keys.extend(mark_key);
     for set in manifests {
         parts.manifests.extend(checker.manifests(set));
@@ -126,7 +127,7 @@ impl Placed for Location {
 }
 
 impl Checker<'_> {
-    pub(super) fn at<T>(&self, written: &At<T>) -> Location {
+    pub(super) fn location<T>(&self, written: &At<T>) -> Location {
         written.place(self.file)
     }
 
@@ -162,7 +163,7 @@ impl Checker<'_> {
         match expand(&written.value, self.outside.env) {
             Ok(text) => text,
             Err(error) => {
-                let at = self.at(written);
+                let at = self.location(written);
                 let hint = match &error {
                     ExpandError::Secret(_) => {
                         "put the secret into a file or into Vault, and name that"
@@ -220,7 +221,7 @@ impl Checker<'_> {
     }
 
     /// The usable items of a list.
-    pub(super) fn each<R, T>(
+    pub(super) fn check_items<R, T>(
         &mut self,
         written: Vec<R>,
         one: fn(&mut Self, R) -> Option<T>,

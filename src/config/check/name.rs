@@ -16,7 +16,7 @@ impl Checker<'_> {
         let text = self.name(written, "the configuration's name");
         let name = ConfigurationName::parse(&text);
         if name.is_none() && self.problems.len() == before {
-            let at = self.at(written);
+            let at = self.location(written);
             let what = format!("`{text}` cannot be the name of a configuration");
             let hint = match ConfigurationName::near(&text) {
                 Some(near) => format!("write `name: {near}`"),

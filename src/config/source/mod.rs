@@ -106,7 +106,7 @@ pub struct From {
 
 impl Checker<'_> {
     pub(super) fn from(&mut self, written: At<RawFrom>) -> Option<From> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawFrom {
             vault,
             server,
@@ -142,7 +142,7 @@ impl Checker<'_> {
             self.useless(&at, "allowUnauthenticated", "`sops`");
         }
         let said = format.map(|written| written.value);
-        let format_of = |path: &Path| said.unwrap_or_else(|| DocumentFormat::of(path));
+        let format_of = |path: &Path| said.unwrap_or_else(|| DocumentFormat::from_file_name(path));
         let sops = sops.map(|file| {
             let file = self.path(&file);
             Some(Source::Sops {
@@ -318,7 +318,7 @@ impl Source {
     }
 
     /// A text that does not depend on where the configuration lies: see [`Source::name_beside`].
-    pub fn beside(&self, folder: &Path) -> String {
+    pub fn text_beside(&self, folder: &Path) -> String {
         let (kind, name) = self.name_beside(folder);
         format!("{kind} {name}")
     }
@@ -353,7 +353,7 @@ impl std::fmt::Display for Source {
 impl From {
     /// Name of the source in a journal and in a Secret's annotations.
     pub fn name(&self) -> String {
-        self.source.beside(self.at.folder())
+        self.source.text_beside(self.at.folder())
     }
 
     /// The source at the state that a hold demands. A source with a configured version keeps it.

@@ -116,7 +116,7 @@ impl<'de> Deserialize<'de> for RawVersion {
 
 impl Checker<'_> {
     pub(super) fn version(&mut self, written: At<RawVersion>) -> Option<u64> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let hint = "name one that is there, or leave `version` out for the newest";
         let version = match &written.value {
             RawVersion::Number(version) => *version,

@@ -63,7 +63,7 @@ pub struct FileTarget {
 
 impl Checker<'_> {
     pub(super) fn file(&mut self, written: At<RawFile>) -> Option<Target> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let mut raw = written.value;
         let Some(place) = raw.path.take() else {
             self.problem(&at, "`path` is missing here", "add `path: …`");
@@ -125,7 +125,7 @@ pub struct FileSetTarget {
 
 impl Checker<'_> {
     pub(super) fn files(&mut self, written: At<RawFiles>) -> Option<Target> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawFiles {
             dir,
             mode,

@@ -80,7 +80,7 @@ impl std::fmt::Display for Target {
 
 impl Checker<'_> {
     pub(super) fn target(&mut self, written: At<RawTarget>) -> Option<Target> {
-        let at = self.at(&written);
+        let at = self.location(&written);
         let RawTarget {
             file,
             files,

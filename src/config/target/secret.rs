@@ -100,7 +100,7 @@ pub enum SecretKind {
 
 impl SecretKind {
     /// Fields are keys of a Secret of a type.
-    pub fn of(name: &str) -> Self {
+    pub fn from_type(name: &str) -> Self {
         Self::Fields(name.to_owned())
     }
 }
@@ -123,7 +123,7 @@ impl Checker<'_> {
         service_accounts: Vec<String>,
         reflect: Option<Reflect>,
     ) -> Target {
-        let location = self.at(&written);
+        let location = self.location(&written);
         let RawSecret {
             name,
             namespace,
@@ -181,7 +181,7 @@ impl Checker<'_> {
         written: Option<&At<Shown>>,
         registries: Vec<At<RawRegistry>>,
     ) -> SecretKind {
-        let registries_at = registries.first().map(|first| self.at(first));
+        let registries_at = registries.first().map(|first| self.location(first));
         let registries = registries.into_iter();
         let registries = registries.map(|registry| self.registry(registry.value));
         let registries = registries.collect();
@@ -192,7 +192,7 @@ impl Checker<'_> {
         let kind = match secret::known_type(&text) {
             Some(secret::PULL) => return SecretKind::DockerConfigJson { registries },
             Some(secret::TLS) => SecretKind::Tls,
-            known => SecretKind::of(known.unwrap_or(&text)),
+            known => SecretKind::from_type(known.unwrap_or(&text)),
         };
         if let Some(at) = registries_at {
             self.problem(

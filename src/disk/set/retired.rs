@@ -47,7 +47,7 @@ impl Retired {
     }
 
     /// Waits until all of them are gone.
-    pub async fn settle(&self) {
+    pub async fn wait_until_gone(&self) {
         let mut going = std::mem::take(&mut *locked(&self.0));
         while going.join_next().await.is_some() {}
     }

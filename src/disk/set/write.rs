@@ -51,7 +51,7 @@ pub fn write(
     {
         folder.remove(stale)?;
     }
-    folder.settle()?;
+    folder.sync()?;
     drop(lock);
     Ok(before.others.into_iter().chain(before.current).collect())
 }
@@ -71,7 +71,7 @@ pub fn remove_all(folder: &Folder, access: &FileAccess) -> Result<bool, SinkErro
     for generation in before.others.into_iter().chain(before.current) {
         remove(folder, &generation)?;
     }
-    folder.settle()?;
+    folder.sync()?;
     Ok(there)
 }
 
@@ -88,7 +88,7 @@ fn lay(
         inner.create(name, body, access)?;
     }
     inner.expose(&inner, "", inner_mode(access), access)?;
-    inner.settle()
+    inner.sync()
 }
 
 fn link_new<'a>(
@@ -100,7 +100,7 @@ fn link_new<'a>(
     for name in files.keys().filter(|name| !before.links.contains(*name)) {
         match symlinkat(link_target(name), folder, name.as_str()) {
             Ok(()) => made.push(name),
-            Err(Errno::EXIST) => return Err(SinkError::Replaced(folder.at(name))),
+            Err(Errno::EXIST) => return Err(SinkError::Replaced(folder.path_of(name))),
             Err(errno) => return Err(folder.failed("link", name, errno)),
         }
     }

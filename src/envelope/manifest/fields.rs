@@ -76,7 +76,7 @@ pub(crate) struct MappingEntries {
 
 impl MappingEntries {
     /// The entries of a mapping; `null` has none, as in Kubernetes.
-    pub(crate) fn of(path: impl Into<String>, node: Node) -> Result<Self, ShapeError> {
+    pub(crate) fn from_node(path: impl Into<String>, node: Node) -> Result<Self, ShapeError> {
         let path = path.into();
         match node {
             Node::Map(entries) => Ok(Self { path, entries }),
@@ -91,7 +91,7 @@ impl MappingEntries {
     }
 
     /// Takes one entry out; `null` counts as absent.
-    pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
+    pub(crate) fn remove(&mut self, key: &str) -> Option<Node> {
         let at = self.entries.iter().position(|(name, _)| name == key)?;
         Some(self.entries.swap_remove(at).1).filter(|node| *node != Node::Null)
     }
@@ -99,20 +99,20 @@ impl MappingEntries {
     /// The mapping under this key; an absent one is empty.
     pub(crate) fn fields(&mut self, key: &str) -> Result<Self, ShapeError> {
         let path = self.path_of(key);
-        Self::of(path, self.take(key).unwrap_or(Node::Null))
+        Self::from_node(path, self.remove(key).unwrap_or(Node::Null))
     }
 
     /// The text under this key, which is no secret.
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, ShapeError> {
         let path = self.path_of(key);
-        self.take(key)
+        self.remove(key)
             .map(|node| clear_text(path, node))
             .transpose()
     }
 
     /// The truth value under this key.
     pub(crate) fn bool(&mut self, key: &str) -> Result<Option<bool>, ShapeError> {
-        match self.take(key) {
+        match self.remove(key) {
             None => Ok(None),
             Some(Node::Bool(value)) => Ok(Some(value)),
             Some(_) => Err(ShapeError::new(self.path_of(key), Expected::Bool)),

@@ -203,7 +203,7 @@ pub(crate) struct ApiKind {
 }
 
 impl ApiKind {
-    pub(crate) fn take(top: &mut MappingEntries) -> Result<Self, ShapeError> {
+    pub(crate) fn remove_from(top: &mut MappingEntries) -> Result<Self, ShapeError> {
         Ok(Self {
             version: top.text("apiVersion")?.unwrap_or_default(),
             kind: top.text("kind")?.unwrap_or_default(),

@@ -33,8 +33,8 @@ impl RawSecret {
             object: "document".to_owned(),
             shape,
         };
-        let mut top = MappingEntries::of("", node).map_err(shape)?;
-        let kind = ApiKind::take(&mut top).map_err(shape)?;
+        let mut top = MappingEntries::from_node("", node).map_err(shape)?;
+        let kind = ApiKind::remove_from(&mut top).map_err(shape)?;
         if kind.version != "v1" || kind.kind != "Secret" {
             return Err(ManifestError::Kind {
                 object: kind.to_string(),

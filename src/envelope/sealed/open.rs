@@ -43,7 +43,7 @@ pub(super) fn open_all(
 ) -> Result<Vec<(SecretBytes, usize)>, OpenFailure> {
     let mut parts = Vec::with_capacity(blobs.len());
     for (at, blob) in blobs.iter().enumerate() {
-        parts.push(Parts::of(blob).ok_or(OpenFailure::TooShort(at))?);
+        parts.push(Parts::split(blob).ok_or(OpenFailure::TooShort(at))?);
     }
     let Some((first, others)) = parts.split_first() else {
         return Ok(Vec::new());
@@ -156,7 +156,7 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// An attacker may have written the length in front.
-    fn of(blob: &'a [u8]) -> Option<Self> {
+    fn split(blob: &'a [u8]) -> Option<Self> {
         let (length, rest) = blob.split_first_chunk::<2>()?;
         let length = usize::from(u16::from_be_bytes(*length));
         let (session_key, value) = rest.split_at_checked(length)?;

@@ -116,8 +116,8 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
         object: "document".to_owned(),
         shape,
     };
-    let mut top = MappingEntries::of("", node).map_err(unnamed)?;
-    let kind = ApiKind::take(&mut top).map_err(unnamed)?;
+    let mut top = MappingEntries::from_node("", node).map_err(unnamed)?;
+    let kind = ApiKind::remove_from(&mut top).map_err(unnamed)?;
     if kind.version != VERSION || kind.kind != KIND {
         return Err(SealedError::Kind {
             object: kind.to_string(),
@@ -130,7 +130,7 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
         .filter(|text| !text.is_empty());
     let name = metadata.text("name").map_err(unnamed)?;
     // No opened value depends on the version, so a version that is no text is ignored.
-    let version = match metadata.take("resourceVersion") {
+    let version = match metadata.remove("resourceVersion") {
         Some(Node::Text(version)) => version.expose_str().map(str::to_owned),
         Some(_) | None => None,
     };
@@ -139,10 +139,10 @@ fn from_object(node: Node, left: &mut usize) -> Result<SealedSecret, SealedError
     names::check(&object, namespace.as_deref(), &name)?;
     let reader = Reader { object };
     let scope = reader.scope(&mut metadata)?;
-    let spec = top.take("spec").ok_or_else(|| SealedError::NoSpec {
+    let spec = top.remove("spec").ok_or_else(|| SealedError::NoSpec {
         object: reader.object.clone(),
     })?;
-    let mut spec = MappingEntries::of("spec", spec).map_err(|shape| reader.shape(shape))?;
+    let mut spec = MappingEntries::from_node("spec", spec).map_err(|shape| reader.shape(shape))?;
     let sealed = reader.sealed(&mut spec)?;
     let template = reader.template(&mut spec, left)?;
     Ok(SealedSecret {
@@ -184,7 +184,7 @@ impl Reader {
     }
 
     fn sealed(&self, spec: &mut MappingEntries) -> Result<Sealed, SealedError> {
-        let whole = spec.take("data");
+        let whole = spec.remove("data");
         let mut values = Vec::new();
         for (key, node) in spec
             .fields("encryptedData")

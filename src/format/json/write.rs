@@ -29,7 +29,7 @@ pub(crate) fn documents(documents: &[Node], as_strings: bool) -> Result<SecretBy
         [document] => writer.node(document)?,
         several => writer.list(several)?,
     }
-    Ok(writer.end())
+    Ok(writer.finish())
 }
 
 /// One object of fields.
@@ -39,7 +39,7 @@ pub(crate) fn object<'a>(
 ) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer::indented(as_strings);
     writer.map(fields)?;
-    Ok(writer.end())
+    Ok(writer.finish())
 }
 
 struct Writer {
@@ -59,7 +59,7 @@ impl Writer {
         }
     }
 
-    fn end(mut self) -> SecretBytes {
+    fn finish(mut self) -> SecretBytes {
         self.out.text("\n");
         self.out.into_secret()
     }

@@ -119,7 +119,7 @@ fn tag(scalar: &Scalar<'_>) -> Tag {
     match scalar.tag {
         None if scalar.style == ScalarStyle::Plain => Tag::None,
         None => Tag::Text,
-        Some(tag) if tag.handle() == "tag:yaml.org,2002:" => Tag::of(tag.suffix()),
+        Some(tag) if tag.handle() == "tag:yaml.org,2002:" => Tag::from_suffix(tag.suffix()),
         Some(_) => Tag::Text,
     }
 }

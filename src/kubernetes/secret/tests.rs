@@ -138,7 +138,7 @@ fn what_only_others_own_is_no_difference() {
     let mut app = wanted("Opaque", &[("user", "u"), ("both", "u")]);
     app.annotations.insert("wanted".into(), "1".into());
     assert_eq!(stored(&object).keys_of_others(&app), ["theirs"]);
-    let seen = stored(&object).seen(&app);
+    let seen = stored(&object).into_state(&app);
     let keys = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>();
     assert_eq!(
         seen.data.keys().collect::<Vec<_>>(),
@@ -166,7 +166,7 @@ fn row_109_an_object_that_says_the_same_of_itself_is_told_and_no_other() {
             "labels": {"app.kubernetes.io/managed-by": "keyferry", "keyferry.io/configuration": configuration},
             "annotations": {"keyferry.io/delivery": delivery, "keyferry.io/sources": sources},
         }});
-        let seen = stored(&object).seen(&app);
+        let seen = stored(&object).into_state(&app);
         assert_eq!(seen.is_told, is_told, "{object}");
         assert!(seen.labels.is_empty() && seen.annotations.is_empty());
     }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::GrantedConfig;
 use super::policy::{OURS, hcl};
-use super::server::{Grant, Terms, grants, settle};
+use super::server::{Grant, Terms, choose_engines, grants};
 use crate::base::failure::{Class, Failure};
 use crate::base::plain;
 use crate::config::{VaultAuth, VaultServer};
@@ -45,13 +45,13 @@ pub async fn apply(
 ) -> (Ended, String) {
     let mut out = String::new();
     let ended = match grants(all, terms).await {
-        Ok(mut grants) => each(&mut grants, caller, consent, time_limit, &mut out).await,
-        Err(failure) => Ended::Failed(Failed::whole(failure)),
+        Ok(mut grants) => apply_each(&mut grants, caller, consent, time_limit, &mut out).await,
+        Err(failure) => Ended::Failed(Failed::of_the_run(failure)),
     };
     (ended, out)
 }
 
-async fn each(
+async fn apply_each(
     grants: &mut [Grant],
     caller: &Granter,
     consent: Consent,
@@ -64,16 +64,16 @@ async fn each(
         let session = match caller.session(&grant.server, time_limit) {
             Ok(session) => session,
             Err(failure) => {
-                failures.push(Failed::whole(failure));
+                failures.push(Failed::of_the_run(failure));
                 continue;
             }
         };
-        match one(grant, &session, consent, out).await {
+        match apply_grant(grant, &session, consent, out).await {
             Ok(done) => {
                 changes += done.changes;
-                failures.extend(done.refused.into_iter().map(Failed::whole));
+                failures.extend(done.refused.into_iter().map(Failed::of_the_run));
             }
-            Err(failure) => failures.push(Failed::whole(failure)),
+            Err(failure) => failures.push(Failed::of_the_run(failure)),
         }
         session.close().await;
     }
@@ -110,13 +110,13 @@ struct Done {
     refused: Vec<Failure>,
 }
 
-async fn one(
+async fn apply_grant(
     grant: &mut Grant,
     session: &Session,
     consent: Consent,
     out: &mut String,
 ) -> Result<Done, Failure> {
-    settle(&mut grant.paths, session).await?;
+    choose_engines(&mut grant.paths, session).await?;
     for remark in &grant.remarks {
         let _ = writeln!(out, "# {}", plain::line(remark));
     }
@@ -125,14 +125,14 @@ async fn one(
     let stored = session.policy(&grant.policy).await?;
     let is_ours = stored.as_deref().is_none_or(is_ours);
     let subject = format!("policy {}", grant.policy);
-    let verdict = Verdict::of(
+    let verdict = Verdict::decide(
         stored.is_some(),
         stored.as_ref() == Some(&wanted),
         is_ours,
         consent,
     );
     let difference = lines(stored.as_deref().unwrap_or_default(), &wanted);
-    done.tell(out, &subject, verdict, &difference);
+    done.add(out, &subject, verdict, &difference);
     if verdict.writes() && !consent.dry_run {
         session.write_policy(&grant.policy, &wanted).await?;
     }
@@ -146,8 +146,8 @@ async fn one(
     };
     let same = stored.as_ref() == Some(role);
     // A foreign role would give the rights of our policy to everybody who may log in to it.
-    let verdict = Verdict::of(stored.is_some(), same, is_ours, consent);
-    done.tell(
+    let verdict = Verdict::decide(stored.is_some(), same, is_ours, consent);
+    done.add(
         out,
         &format!("role {}", role.path),
         verdict,
@@ -188,7 +188,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(exists: bool, same: bool, is_ours: bool, consent: Consent) -> Self {
+    fn decide(exists: bool, same: bool, is_ours: bool, consent: Consent) -> Self {
         match (exists, same, is_ours, consent.adopt) {
             (false, ..) => Self::Create,
             (true, true, ..) => Self::Keep,
@@ -217,7 +217,7 @@ impl Verdict {
 }
 
 impl Done {
-    fn tell(&mut self, out: &mut String, subject: &str, verdict: Verdict, difference: &[String]) {
+    fn add(&mut self, out: &mut String, subject: &str, verdict: Verdict, difference: &[String]) {
         let _ = writeln!(out, "{:<8}{}", verdict.word(), plain::line(subject));
         if verdict != Verdict::Keep {
             for line in difference {
@@ -281,7 +281,7 @@ mod tests {
             ((true, false, false, true), Verdict::Adopt),
         ];
         for ((exists, same, ours, adopt), want) in rows {
-            let seen = Verdict::of(exists, same, ours, consent(adopt));
+            let seen = Verdict::decide(exists, same, ours, consent(adopt));
             assert_eq!(seen, want, "{exists} {same} {ours} {adopt}");
         }
     }

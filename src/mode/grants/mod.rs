@@ -49,7 +49,7 @@ pub enum Mode {
 
 impl Mode {
     /// A sidecar if the configuration has a part that only a sidecar uses.
-    pub fn of(config: &Config) -> Self {
+    pub fn from_config(config: &Config) -> Self {
         let reacts = config
             .deliveries
             .iter()
@@ -153,7 +153,7 @@ impl GrantedConfig {
             Self {
                 path,
                 account,
-                mode: mode.unwrap_or_else(|| Mode::of(&config)),
+                mode: mode.unwrap_or_else(|| Mode::from_config(&config)),
                 config,
             }
         });

@@ -161,7 +161,7 @@ fn reads(config: &Config, follows: bool) -> impl Iterator<Item = (&VaultRead, bo
 }
 
 /// If a path could be one of two, the server decides which: the policy contains only that one.
-pub async fn settle(paths: &mut Paths, session: &Session) -> Result<(), Failure> {
+pub async fn choose_engines(paths: &mut Paths, session: &Session) -> Result<(), Failure> {
     let is_open = |(_, need): &(_, &Need)| **need == Need::EitherOf;
     let open: Vec<String> = paths
         .iter()

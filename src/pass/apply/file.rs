@@ -22,7 +22,7 @@ pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failur
     let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
     let end = world.time_limit.of_disk();
     let turn = match &file.body {
-        FileBody::Whole(_) => CallTurn::beside(parent, end).await,
+        FileBody::Whole(_) => CallTurn::shared(parent, end).await,
         // Several deliveries may change variables of one file.
         FileBody::Lines(_) => CallTurn::alone(parent, end).await,
     };
@@ -52,7 +52,7 @@ fn write_now(
     match body {
         FileBody::Whole(body) => {
             let standing = folder.file(name, access)?;
-            put(&folder, name, body, access, standing.as_ref())?;
+            write_file(&folder, name, body, access, standing.as_ref())?;
         }
         FileBody::Lines(lines) => edit(&folder, name, lines, access)?,
     }
@@ -60,7 +60,7 @@ fn write_now(
 }
 
 /// Gives a file these bytes, mode and owner, and changes only what differs.
-fn put(
+fn write_file(
     folder: &Folder,
     name: &str,
     body: &SecretBytes,
@@ -111,7 +111,7 @@ fn edit(
         }
         std::thread::sleep(QUIET);
     }
-    Err(SinkError::Replaced(folder.at(name)))
+    Err(SinkError::Replaced(folder.path_of(name)))
 }
 
 /// Edits the file if it has not changed since it was read; says whether that was so.
@@ -149,7 +149,7 @@ fn edited(
     lines: &[EnvLine],
     old: &SecretBytes,
 ) -> Result<SecretBytes, SinkError> {
-    let path = folder.at(name);
+    let path = folder.path_of(name);
     let file = EnvFile::read(old.expose(), lines).map_err(|flaw| SinkError::Unfit {
         path: path.clone(),
         what: flaw.to_string(),
@@ -208,7 +208,7 @@ fn tell_once(folder: &Folder) -> Result<(), SinkError> {
     static TOLD: Once = Once::new();
     if !folder.in_memory()? {
         TOLD.call_once(|| {
-            tracing::debug!(path = %folder.at("").display(), "secrets are written to a disk; \
+            tracing::debug!(path = %folder.path_of("").display(), "secrets are written to a disk; \
                 `requireTmpfs: true` refuses that");
         });
     }

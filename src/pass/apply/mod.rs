@@ -68,7 +68,7 @@ pub async fn delivery(
     let order = &FileOrder::default();
     let first = steps.iter().map(|step| async move {
         match plan::needed(steps, step) {
-            None => Some(one(step, order, keys, world).await),
+            None => Some(apply_step(step, order, keys, world).await),
             Some(_) => None,
         }
     });
@@ -81,7 +81,7 @@ pub async fn delivery(
             plan::needed(steps, step).and_then(|at| Some((&steps[at], first[at].as_ref()?)));
         match needed {
             Some((needed, Err(why))) => Err(plan::unlinked(step, needed, why)),
-            Some((_, Ok(()))) | None => one(step, order, keys, world).await,
+            Some((_, Ok(()))) | None => apply_step(step, order, keys, world).await,
         }
     });
     join_all(then).await
@@ -91,7 +91,7 @@ pub async fn delivery(
 /// the same folder with different modes, and the mode of the first one counts.
 type FileOrder = tokio::sync::Mutex<()>;
 
-async fn one(
+async fn apply_step(
     step: &Step,
     order: &FileOrder,
     keys: Option<&Keys>,
@@ -134,7 +134,7 @@ async fn write(
         Artifact::Secret(_) => 4,
         Artifact::PullSecret(_) | Artifact::Leftover(_) => 0,
     };
-    let _taken = memory::take(weight * copies)?;
+    let _taken = memory::reserve(weight * copies)?;
     let done = written(step, order, keys, world).await;
     memory::wrote(weight);
     done

@@ -54,7 +54,7 @@ pub async fn write(
             (Action::Keep | Action::Delete | Action::Wait, _) => return Ok(()),
             (Action::Refuse(failure), _) => return Err(failure.clone()),
             (Action::Create | Action::Update(_), basis) => {
-                put(cluster, wanted, basis.as_ref()).await
+                replace_or_create(cluster, wanted, basis.as_ref()).await
             }
             (Action::Recreate(_), Some(seen))
                 if replaceable.is_some_and(|only| only.uid == seen.uid) =>
@@ -69,7 +69,7 @@ pub async fn write(
         };
         step_aside(round).await;
         round += 1;
-        let stands = look(cluster, wanted, keys).await?;
+        let stands = read_current(cluster, wanted, keys).await?;
         let now = stands.as_ref().map(|stands| stands.basis.clone());
         // The server compares field owners before versions.
         if matches!(raced, Error::Owned { .. }) && now.is_some() && now == basis {
@@ -80,14 +80,14 @@ pub async fn write(
     }
 }
 
-async fn look(
+async fn read_current(
     cluster: &Kubernetes,
     wanted: &SecretArtifact,
     keys: Option<&Keys>,
 ) -> Result<Option<SecretState>, Error> {
     let mut stands = cluster.stands(wanted).await?;
     if let (Some(stands), Some(keys)) = (&mut stands, keys) {
-        declared::judge(wanted, stands, keys);
+        declared::check_signature(wanted, stands, keys);
     }
     Ok(stands)
 }
@@ -128,7 +128,7 @@ pub async fn link(link: &PullSecretLink, world: &World) -> Result<(), Failure> {
 
 /// Replaces the object that the decision was made on, or creates a new one. Any conflict means that
 /// another object is there now.
-async fn put(
+async fn replace_or_create(
     cluster: &Kubernetes,
     wanted: &SecretArtifact,
     basis: Option<&Basis>,
@@ -137,13 +137,18 @@ async fn put(
         Some(seen) => Some(cluster.disown(&wanted.at, seen).await?),
         None => None,
     };
-    verify(cluster.put(&marked(wanted, ready.as_ref())).await?, wanted)
+    verify(
+        cluster
+            .write_secret(&marked(wanted, ready.as_ref()))
+            .await?,
+        wanted,
+    )
 }
 
 /// The stored object must be the one that was sent: if a mutating webhook changed a value, each
 /// pass would write it again.
 fn verify(stored: Stored, wanted: &SecretArtifact) -> Result<(), Error> {
-    let what = differences(&stored.seen(wanted), wanted);
+    let what = differences(&stored.into_state(wanted), wanted);
     if what.is_empty() {
         return Ok(());
     }
@@ -254,7 +259,7 @@ async fn replace(
         Err(error @ Error::BeingDeleted { .. }) => return Err(Replacing::Standing(error)),
         Err(error) => return Err(Replacing::Gone(error)),
     }
-    match put(cluster, wanted, None).await {
+    match replace_or_create(cluster, wanted, None).await {
         Ok(()) => Ok(()),
         // Another object is there already.
         Err(error @ (Error::Raced(_) | Error::Owned { .. })) => Err(Replacing::Standing(error)),
@@ -280,7 +285,7 @@ async fn put_back(cluster: &Kubernetes, old: &Put<'_>, uid: &str) -> Back {
     let cluster = cluster.until(end);
     let mut last = Back::Nothing;
     loop {
-        if let Ok(Ok(_)) = timeout_at(end, cluster.put(old)).await {
+        if let Ok(Ok(_)) = timeout_at(end, cluster.write_secret(old)).await {
             return Back::Restored;
         }
         match timeout_at(end, cluster.secret(&old.at)).await {

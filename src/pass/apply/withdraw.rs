@@ -80,7 +80,7 @@ fn one(
         return Ok(false);
     }
     folder.remove(name)?;
-    folder.settle()?;
+    folder.sync()?;
     Ok(true)
 }
 

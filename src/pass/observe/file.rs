@@ -17,7 +17,7 @@ pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
     let (artifact, root) = (Arc::clone(file), world.root.clone());
     let unswept = Arc::clone(&world.unswept);
     let folder = file.path.parent().unwrap_or(&file.path);
-    seen(folder, world, move || {
+    read_content(folder, world, move || {
         let state = state(&artifact, root.as_deref(), &unswept);
         (state, places::file(&artifact.path))
     })
@@ -27,14 +27,14 @@ pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
 /// Reads the state of a folder of files.
 pub async fn look_set(set: &Arc<FileSetArtifact>, world: &World) -> Seen {
     let (artifact, root) = (Arc::clone(set), world.root.clone());
-    seen(&set.dir, world, move || {
+    read_content(&set.dir, world, move || {
         let state = set_state(&artifact, root.as_deref());
         (state, places::folder(&artifact.dir))
     })
     .await
 }
 
-async fn seen(
+async fn read_content(
     folder: &Path,
     world: &World,
     look: impl FnOnce() -> Looked + Send + 'static,

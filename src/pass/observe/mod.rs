@@ -27,10 +27,10 @@ pub async fn observe(desired: &Desired, world: &World) -> Vec<Vec<Seen>> {
 /// The same for one delivery.
 pub async fn delivery(wanted: &Wanted, world: &World) -> Vec<Seen> {
     let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
-    join_all(artifacts.iter().map(|artifact| one(artifact, world))).await
+    join_all(artifacts.iter().map(|artifact| look_at(artifact, world))).await
 }
 
-async fn one(artifact: &Artifact, world: &World) -> Seen {
+async fn look_at(artifact: &Artifact, world: &World) -> Seen {
     let state = match artifact {
         Artifact::File(file) => return file::look(file, world).await,
         Artifact::FileSet(set) => return file::look_set(set, world).await,

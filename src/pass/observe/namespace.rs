@@ -9,7 +9,7 @@ use crate::reflect::metadata::NamespaceMetadata;
 /// Lists all namespaces.
 pub async fn list(world: &World) -> Result<Vec<NamespaceMetadata>, Failure> {
     let cluster = world.kubernetes().await?;
-    let mut pages = Pages::of(ObjectKind::Namespace, None, None);
+    let mut pages = Pages::from_first(ObjectKind::Namespace, None, None);
     let mut all = Vec::new();
     while let Some(page) = pages.next(cluster).await? {
         all.extend(page);

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Numbers of deliveries, group by group; nearly always one per group.
 pub async fn together(deliveries: &[Delivery]) -> Vec<Vec<usize>> {
-    let mut unions = Unions::of(deliveries.len());
+    let mut unions = Unions::new(deliveries.len());
     if deliveries.len() > 1 {
         unite_places(&places(deliveries).await, &mut unions);
         unite_secrets(deliveries, &mut unions);

@@ -163,7 +163,7 @@ async fn inspect(source: &Source, config: &Config, world: &World) -> Inspected {
         }
         Source::Age { file, format } => found.age(file, *format, config, world).await,
         Source::Sealed { file, object } => {
-            match sealed::one(file, object.as_deref(), world).await {
+            match sealed::read_one(file, object.as_deref(), world).await {
                 Ok(one) => found.sealed(vec![one], Some(file), config, world).await,
                 Err(failure) => Err(failure),
             }

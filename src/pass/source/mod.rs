@@ -46,7 +46,7 @@ impl<'a> Reads<'a> {
 
     /// The content of a delivery's sources, all read at once; at the versions of a hold, if there
     /// is one.
-    pub async fn of(&self, delivery: &Delivery, hold: Option<&Hold>) -> Fetched {
+    pub async fn read_sources(&self, delivery: &Delivery, hold: Option<&Hold>) -> Fetched {
         let Some(hold) = hold else {
             return self.these(of_delivery(delivery)).await;
         };

@@ -31,7 +31,7 @@ pub async fn fetch(
 }
 
 /// Reads a file and chooses one of its SealedSecrets.
-pub(super) async fn one(
+pub(super) async fn read_one(
     file: &Path,
     object: Option<&str>,
     world: &World,
@@ -161,6 +161,6 @@ fn fields(opened: Unsealed, version: Option<String>) -> Material {
     let fields = fields.map(|(key, value)| (key, Node::Text(value)));
     Material {
         version,
-        ..Material::of(Node::Map(fields.collect()))
+        ..Material::unversioned(Node::Map(fields.collect()))
     }
 }

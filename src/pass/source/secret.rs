@@ -25,6 +25,6 @@ pub async fn fetch(at: &SecretRef, world: &World) -> Result<Material, Failure> {
         .collect();
     Ok(Material {
         version: Some(version),
-        ..Material::of(Node::Map(fields))
+        ..Material::unversioned(Node::Map(fields))
     })
 }

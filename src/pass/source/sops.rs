@@ -49,7 +49,7 @@ pub async fn fetch(
     let refused = opened.clear.into_iter().filter(|_| refused);
     Ok(Material {
         version: Some(opened.last_modified),
-        unverified: Unverified::at(refused.map(|leaf| leaf.steps).collect()),
+        unverified: Unverified::leaves(refused.map(|leaf| leaf.steps).collect()),
         merge_keys: format == DocumentFormat::Yaml,
         ..Material::of_documents(opened.documents)
     })
@@ -72,7 +72,7 @@ impl From<Failure> for Unopened {
 }
 
 impl Unopened {
-    fn of(file: &Path, error: SopsError) -> Self {
+    fn from_error(file: &Path, error: SopsError) -> Self {
         Self {
             changed: error.says_changed(),
             failure: within(file, error),
@@ -104,7 +104,7 @@ pub(super) async fn open(
         Ok(ByAge::Opened(opened)) => return Ok(opened),
         Ok(ByAge::Locked(locked, error, missing)) => (locked, error, missing),
         Err(error) if no_age && error.lacks_a_key() => return Err(decryption_keys::no_age().into()),
-        Err(error) => return Err(Unopened::of(file, error)),
+        Err(error) => return Err(Unopened::from_error(file, error)),
     };
     let shares = transit::shares(&missing, error, config, world).await;
     let shares = shares.map_err(|failure| within(file, failure))?;
@@ -112,7 +112,9 @@ pub(super) async fn open(
         let key = locked.key(&identities, &shares);
         Ok(key.and_then(|key| locked.open(key, policy)))
     });
-    by_vault.await?.map_err(|error| Unopened::of(file, error))
+    by_vault
+        .await?
+        .map_err(|error| Unopened::from_error(file, error))
 }
 
 /// The result of the age identities.

@@ -72,7 +72,7 @@ async fn of_group(
                 return Ok(Some(Share { group, secret, by }));
             }
             Err(failure) => {
-                first.get_or_insert(told(failure, key, server));
+                first.get_or_insert(with_address(failure, key, server));
             }
         }
     }
@@ -89,7 +89,7 @@ async fn decrypted(
 }
 
 /// A server that the file does not name may not have its key.
-fn told(failure: Failure, key: &TransitKey, server: &VaultServer) -> Failure {
+fn with_address(failure: Failure, key: &TransitKey, server: &VaultServer) -> Failure {
     if key.address == server.address {
         return failure;
     }

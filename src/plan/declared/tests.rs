@@ -30,7 +30,7 @@ fn config(reflects: Vec<Reflect>) -> Config {
                 namespace: Some("home".to_owned()),
                 name: "app".to_owned(),
             },
-            kind: SecretKind::of("Opaque"),
+            kind: SecretKind::from_type("Opaque"),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             immutable: false,
@@ -97,7 +97,7 @@ fn cluster() -> Result<Vec<NamespaceMetadata>, Failure> {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into_iter()
             .collect(),
-        notes: Notes::of(notes.split_once('=')),
+        notes: Notes::from_pairs(notes.split_once('=')),
         ending,
         ..NamespaceMetadata::default()
     };

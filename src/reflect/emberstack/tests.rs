@@ -8,14 +8,14 @@ use super::*;
 
 fn notes(pairs: &[(&str, &str)]) -> Notes {
     let pairs = pairs.iter();
-    Notes::of(pairs.map(|(key, value)| (format!("{PREFIX}{key}"), *value)))
+    Notes::from_pairs(pairs.map(|(key, value)| (format!("{PREFIX}{key}"), *value)))
 }
 
 fn offered(pairs: &[(&str, &str)], matching: Matching) -> Offer {
     let notes = notes(pairs);
     assert_eq!(read(&notes), Ask::Offer, "{pairs:?}");
     let mut read = Offer::default();
-    let mut budget = Budget::beside(Cost::default());
+    let mut budget = Budget::after(Cost::default());
     offer(&notes, matching, &mut budget, &mut read);
     read
 }
@@ -326,7 +326,7 @@ fn what_is_written_is_read_back() {
         "2026-01-01T00:00:00.0000000Z",
         true,
     );
-    let Ask::Copy(mirror) = read(&Notes::of(own)) else {
+    let Ask::Copy(mirror) = read(&Notes::from_pairs(own)) else {
         panic!("a copy")
     };
     assert_eq!(mirror.source, Some(place.clone()));

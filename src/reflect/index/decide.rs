@@ -61,7 +61,7 @@ impl Index {
             return Decision::Nothing;
         };
         let standing = self.objects(kind).standing(place);
-        if kind == CopiedKind::Secret && place == self.keys.at() {
+        if kind == CopiedKind::Secret && place == self.keys.place() {
             return Decision::Nothing;
         }
         let is_ending = namespace.ending || standing.is_some_and(|standing| standing.ending);
@@ -88,7 +88,7 @@ impl Index {
                 Some(owner) => Decision::Refuse(CopyRefusal::Reserved(owner)),
                 None => Decision::Nothing,
             },
-            (Some(claim), standing) => self.settle(kind, place, &claim, standing),
+            (Some(claim), standing) => self.decide_copy(kind, place, &claim, standing),
         }
     }
 
@@ -147,7 +147,7 @@ impl Index {
         }
     }
 
-    fn settle(
+    fn decide_copy(
         &self,
         kind: CopiedKind,
         place: &ObjectPlace,

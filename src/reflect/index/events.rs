@@ -34,7 +34,7 @@ impl Index {
     pub fn apply(&mut self, event: Event) {
         match event {
             Event::Object(kind, metadata) => self.object(kind, metadata, false),
-            Event::Gone(kind, place) => self.gone(kind, &place),
+            Event::Gone(kind, place) => self.object_gone(kind, &place),
             Event::Namespace(metadata) => self.namespace(metadata),
             Event::NamespaceGone(name) => self.namespace_gone(&name),
         }
@@ -56,7 +56,7 @@ impl Index {
     /// every list of this kind is complete by now.
     pub fn list_ends(&mut self, kind: CopiedKind, within: &dyn Fn(&str) -> bool, all: bool) {
         for place in self.objects(kind).unseen(within) {
-            self.gone(kind, &place);
+            self.object_gone(kind, &place);
         }
         self.objects_mut(kind).listed |= all;
         if self.knows(kind) {
@@ -100,14 +100,14 @@ impl Index {
     }
 
     /// Forgets restorations that are long past.
-    pub fn forget(&mut self, now: Duration) {
-        self.queue.forget(now);
+    pub fn forget_old(&mut self, now: Duration) {
+        self.queue.forget_old(now);
     }
 
     fn object(&mut self, kind: CopiedKind, metadata: Metadata, listed: bool) {
         let place = self.place(&metadata.namespace, &metadata.name);
         // The Secret that holds the keys is never a source or a copy, whatever its annotations say.
-        let holds_keys = kind == CopiedKind::Secret && place == *self.keys.at();
+        let holds_keys = kind == CopiedKind::Secret && place == *self.keys.place();
         let ask = match holds_keys {
             true => Ask::Nothing,
             false => self.ask(&metadata),
@@ -173,7 +173,7 @@ impl Index {
         let costs = CopiedKind::ALL.map(|kind| self.objects(kind).cost(&place.namespace));
         let own = self.objects(kind).sources.get(place);
         let own = own.map_or_else(Cost::default, |own| own.offer.cost);
-        let mut budget = Budget::beside(costs[0].plus(costs[1]).less(own));
+        let mut budget = Budget::after(costs[0].plus(costs[1]).less(own));
         let mut offer = Offer::default();
         for dialect in &self.rules.dialects {
             let (notes, budget) = (&metadata.notes, &mut budget);
@@ -374,7 +374,7 @@ impl Index {
         self.keys.verify(text, &statement, carrier)
     }
 
-    pub(super) fn gone(&mut self, kind: CopiedKind, place: &ObjectPlace) {
+    pub(super) fn object_gone(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         self.drop_source(kind, place);
         let stood = self.objects_mut(kind).remove_standing(place);
         if stood.as_ref().is_some_and(|gone| gone.mirror) {

@@ -62,7 +62,7 @@ impl Forecast {
     /// The next object that must be read before more can be decided: a source, a copy, or an object
     /// that a copy would replace. Nothing: jobs that were given out must be answered first, or
     /// [`Forecast::wait`] must let time pass.
-    pub fn look(&mut self) -> Option<CopyJob> {
+    pub fn next_read(&mut self) -> Option<CopyJob> {
         loop {
             match self.index.next(self.now) {
                 Next::Busy => {}
@@ -76,7 +76,7 @@ impl Forecast {
                     reason,
                     ..
                 }) => {
-                    self.note(kind, &place, Act::Delete(reason));
+                    self.foresee_write(kind, &place, Act::Delete(reason));
                     self.index.deleted(kind, &place);
                     self.index.apply(Event::Gone(kind, place));
                 }
@@ -170,7 +170,7 @@ impl Forecast {
         self.index.wrote(write, &written, self.now);
     }
 
-    fn note(&mut self, kind: CopiedKind, place: &ObjectPlace, act: Act) {
+    fn foresee_write(&mut self, kind: CopiedKind, place: &ObjectPlace, act: Act) {
         let source = self.source(kind, place);
         self.steps.insert((kind, place.clone()), (source, act));
     }
@@ -207,7 +207,7 @@ impl Forecast {
                     continue;
                 }
                 let act = self.left(kind, &place, refusal);
-                self.note(kind, &place, act);
+                self.foresee_write(kind, &place, act);
             }
             let rest = self.index.objects(kind).all_standing();
             let rest = rest.filter(|(place, _)| !self.steps.contains_key(&(kind, place.clone())));
@@ -220,7 +220,7 @@ impl Forecast {
                     true => kept += 1,
                     false => {
                         let act = self.unclaimed(kind, &place);
-                        self.note(kind, &place, act);
+                        self.foresee_write(kind, &place, act);
                     }
                 }
             }

@@ -285,7 +285,7 @@ impl Index {
         self.queue.wake(now);
         for _ in 0..TURN {
             let Some(item) = self.queue.pop() else {
-                return self.judge(now);
+                return self.judge_deletions(now);
             };
             if !self.knows(item.kind) {
                 self.queue.wait_for_list(item);
@@ -384,7 +384,7 @@ impl Index {
     }
 
     /// Judges the deletions, when there is nothing else to do.
-    fn judge(&mut self, now: Duration) -> Next {
+    fn judge_deletions(&mut self, now: Duration) -> Next {
         let judged = self.brake.judge(&Count(&self.kinds), now);
         for held in &judged.held {
             self.hold(held);
@@ -397,7 +397,7 @@ impl Index {
         }
         let write = self.reserved.due(!self.cleared.is_empty(), now);
         if write.is_some_and(|due| due <= now) {
-            let (change, text) = self.reserved.begin();
+            let (change, text) = self.reserved.begin_write();
             return Next::Job(CopyJob::Remember { change, text });
         }
         let due = [self.queue.due(), self.brake.due(), write];
@@ -458,7 +458,7 @@ impl Index {
                 .as_ref()
                 .is_some_and(|content| content.urgent)
         });
-        queue::Lane::of(is_new, pulls)
+        queue::Lane::for_job(is_new, pulls)
     }
 
     fn objects(&self, kind: CopiedKind) -> &Objects {

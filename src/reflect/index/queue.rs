@@ -53,7 +53,7 @@ pub(super) enum Lane {
 impl Lane {
     const COUNT: usize = 5;
 
-    pub(super) fn of(is_new: bool, pulls: bool) -> Self {
+    pub(super) fn for_job(is_new: bool, pulls: bool) -> Self {
         match (is_new, pulls) {
             (true, true) => Self::NewPullSecret,
             (true, false) => Self::New,
@@ -204,7 +204,7 @@ impl Queue {
     }
 
     /// Forgets restorations that are long past.
-    pub(super) fn forget(&mut self, now: Duration) {
+    pub(super) fn forget_old(&mut self, now: Duration) {
         self.restored.retain(|_, (last, _)| *last + CALM > now);
     }
 

@@ -186,13 +186,13 @@ impl Reserved {
     }
 
     /// The notes are being written: gives the number of their state, and the text.
-    pub(super) fn begin(&mut self) -> (u64, String) {
+    pub(super) fn begin_write(&mut self) -> (u64, String) {
         (self.under_way, self.since) = (true, None);
         (self.change, self.text())
     }
 
     /// The attempt to write this state has ended; `good`: with success.
-    pub(super) fn end(&mut self, change: u64, good: bool, now: Duration) {
+    pub(super) fn end_write(&mut self, change: u64, good: bool, now: Duration) {
         self.under_way = false;
         match good {
             true => self.saved = change,
@@ -263,7 +263,7 @@ impl Index {
 
     /// An attempt to write the reserved places has ended; `good`: with success.
     pub fn remembered(&mut self, change: u64, good: bool, now: Duration) {
-        self.reserved.end(change, good, now);
+        self.reserved.end_write(change, good, now);
         if good {
             // Deletions waited for the notes.
             for (kind, place) in self.cleared.keys().cloned().collect::<Vec<_>>() {

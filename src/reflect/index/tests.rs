@@ -230,7 +230,7 @@ fn a_target_may_refuse() {
     );
     let declining = NamespaceMetadata {
         name: "b".to_owned(),
-        notes: Notes::of([(marks::ACCEPT, "false")]),
+        notes: Notes::from_pairs([(marks::ACCEPT, "false")]),
         ..NamespaceMetadata::default()
     };
     model.put_namespace(declining);

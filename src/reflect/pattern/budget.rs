@@ -85,7 +85,7 @@ impl fmt::Display for Limit {
 
 impl Budget {
     /// A budget for an object; `others` is what the other objects of its namespace have spent.
-    pub fn beside(others: Cost) -> Self {
+    pub fn after(others: Cost) -> Self {
         let left = Cost::NAMESPACE.less(others);
         let whose = if Cost::OBJECT.fits(left) {
             Limit::Object
@@ -142,7 +142,7 @@ mod tests {
             (states((16 << 10) - 1), states(1), Ok(())),
             (states(1 << 20), states(0), Ok(())),
         ] {
-            let mut budget = Budget::beside(others);
+            let mut budget = Budget::after(others);
             assert_eq!(budget.spend(spent), expected, "{others:?} {spent:?}");
         }
     }

@@ -33,7 +33,7 @@ impl Worker {
                 Some((uid, version))
             }
         };
-        let stored = match (self.put(write, &cached, basis, ours).await, basis) {
+        let stored = match (self.write_copy(write, &cached, basis, ours).await, basis) {
             (Ok(stored), _) => stored,
             (Err(Error::Raced(_) | Error::Owned { .. }), None) => {
                 return Err(self.who_stands_there(write).await);
@@ -42,17 +42,17 @@ impl Worker {
                 if !self.make_room(write, basis, &cached).await? {
                     return Err(trouble(rejected));
                 }
-                let made = self.put(write, &cached, None, ours).await;
+                let made = self.write_copy(write, &cached, None, ours).await;
                 made.map_err(trouble)?
             }
             (Err(error), _) => return Err(trouble(error)),
         };
-        self.settle(write, &cached, stored, ours).await
+        self.correct_stored(write, &cached, stored, ours).await
     }
 
     /// Fields of others are taken over. Our own copy gets our mark, a signature and the source's
     /// type. A mirror's owner asked for the fields, and the mirror keeps its own type.
-    async fn put(
+    async fn write_copy(
         &self,
         write: &Write,
         cached: &CachedSource,
@@ -133,7 +133,7 @@ impl Worker {
 
     /// Nothing stood there when the write was decided, and now an object does.
     async fn who_stands_there(&self, write: &Write) -> WriteTrouble {
-        match self.cluster().whole(write.kind, &write.place).await {
+        match self.cluster().read_whole(write.kind, &write.place).await {
             Ok(Some(found)) => {
                 let ours =
                     found.metadata.marked && found.metadata.notes.read(marks::SOURCE_UID).is_some();
@@ -157,7 +157,7 @@ impl Worker {
         cached: &CachedSource,
     ) -> Result<bool, WriteTrouble> {
         let cluster = self.cluster();
-        let found = cluster.whole(write.kind, &write.place).await;
+        let found = cluster.read_whole(write.kind, &write.place).await;
         let Some(found) = found.map_err(trouble)? else {
             return Err(WriteTrouble::Raced);
         };
@@ -178,7 +178,7 @@ impl Worker {
 
     /// The stored object must be the one that was sent: keys of others are removed, and a webhook
     /// that changes values is reported.
-    async fn settle(
+    async fn correct_stored(
         &self,
         write: &Write,
         cached: &CachedSource,

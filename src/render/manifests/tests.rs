@@ -33,7 +33,7 @@ fn told(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
         };
         let material = document::objects(text.as_bytes()).map(|documents| Material {
             documents,
-            ..Material::of(crate::base::material::Node::Null)
+            ..Material::unversioned(crate::base::material::Node::Null)
         });
         (source, material.map_err(Failure::from))
     };
@@ -220,7 +220,7 @@ fn delivery(name: &str) -> Delivery {
             namespace: None,
             name: name.to_owned(),
         },
-        kind: SecretKind::of("Opaque"),
+        kind: SecretKind::from_type("Opaque"),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         immutable: false,

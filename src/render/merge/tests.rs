@@ -258,7 +258,7 @@ fn a_leaf_is_delivered_or_refused_by_name() {
 
 #[test]
 fn several_documents_are_picked_by_their_number() {
-    let mut answers = crate::base::material::Material::of(map([("a", text("0"))]));
+    let mut answers = crate::base::material::Material::unversioned(map([("a", text("0"))]));
     answers.documents.push(map([("a", text("1"))]));
     let answers = Fetched::from_parts([(crate::render::testing::source("many"), Ok(answers))]);
     let picked = delivery([picking("many", 2, ["1.a"])]);

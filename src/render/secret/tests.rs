@@ -54,22 +54,22 @@ fn each_kind_has_its_type_and_keys() {
     }];
     for (kind, type_name, keys) in [
         (
-            SecretKind::of("Opaque"),
+            SecretKind::from_type("Opaque"),
             "Opaque",
             "password ssh-privatekey username",
         ),
         (
-            SecretKind::of("x.y/z"),
+            SecretKind::from_type("x.y/z"),
             "x.y/z",
             "password ssh-privatekey username",
         ),
         (
-            SecretKind::of("kubernetes.io/basic-auth"),
+            SecretKind::from_type("kubernetes.io/basic-auth"),
             "kubernetes.io/basic-auth",
             "password ssh-privatekey username",
         ),
         (
-            SecretKind::of("kubernetes.io/ssh-auth"),
+            SecretKind::from_type("kubernetes.io/ssh-auth"),
             "kubernetes.io/ssh-auth",
             "password ssh-privatekey username",
         ),
@@ -96,7 +96,7 @@ fn each_kind_has_its_type_and_keys() {
 #[test]
 fn an_ssh_key_ends_in_a_newline() {
     let secret = only_secret(made(
-        &target(SecretKind::of("kubernetes.io/ssh-auth")),
+        &target(SecretKind::from_type("kubernetes.io/ssh-auth")),
         &fields([("ssh-privatekey", text(KEY))]),
     ));
     assert_eq!(
@@ -107,7 +107,7 @@ fn an_ssh_key_ends_in_a_newline() {
 
 #[test]
 fn the_namespace_is_our_own_unless_said_and_accounts_are_beside_the_secret() {
-    let mut elsewhere = target(SecretKind::of("Opaque"));
+    let mut elsewhere = target(SecretKind::from_type("Opaque"));
     elsewhere.at.namespace = None;
     elsewhere.service_accounts = vec!["default".to_owned()];
     let made = made(&elsewhere, &fields([("a", text("1"))])).expect("made");
@@ -131,7 +131,7 @@ fn the_namespace_is_our_own_unless_said_and_accounts_are_beside_the_secret() {
     assert_eq!(failed.expect_err("refused").class, Class::Unavailable);
     assert!(
         artifacts(
-            &target(SecretKind::of("Opaque")),
+            &target(SecretKind::from_type("Opaque")),
             &fields,
             provenance(),
             &unknown,
@@ -144,7 +144,7 @@ fn the_namespace_is_our_own_unless_said_and_accounts_are_beside_the_secret() {
 #[test]
 fn row_4_illegal_keys_are_listed() {
     let fields = fields([("a b", text("1")), ("ok", text("2")), ("..x", text("3"))]);
-    let failure = made(&target(SecretKind::of("Opaque")), &fields).expect_err("refused");
+    let failure = made(&target(SecretKind::from_type("Opaque")), &fields).expect_err("refused");
     assert_eq!(
         (failure.class, failure.what.as_str()),
         (
@@ -158,23 +158,23 @@ fn row_4_illegal_keys_are_listed() {
 fn what_a_kind_needs_is_there() {
     for (kind, given, class) in [
         (
-            SecretKind::of("kubernetes.io/basic-auth"),
+            SecretKind::from_type("kubernetes.io/basic-auth"),
             fields([("username", text("u"))]),
             Class::Missing,
         ),
         (
-            SecretKind::of("kubernetes.io/ssh-auth"),
+            SecretKind::from_type("kubernetes.io/ssh-auth"),
             fields([("a", text("u"))]),
             Class::Missing,
         ),
         (
-            SecretKind::of("kubernetes.io/ssh-auth"),
+            SecretKind::from_type("kubernetes.io/ssh-auth"),
             fields([("ssh-privatekey", text("CANARY"))]),
             Class::Corrupt,
         ),
-        (SecretKind::of("Opaque"), fields([]), Class::Missing),
+        (SecretKind::from_type("Opaque"), fields([]), Class::Missing),
         (
-            SecretKind::of("Opaque"),
+            SecretKind::from_type("Opaque"),
             fields([("a", list([text("CANARY")]))]),
             Class::Refused,
         ),

@@ -19,11 +19,11 @@ impl Batch<'_> {
         results: &[Result<(), Failure>],
         world: &World,
     ) -> PassReport {
-        let mut told = self.told(plan, results);
+        let mut told = self.pass_report(plan, results);
         if told.failures.is_empty() && told.waiting.is_none() {
             self.delivered(delivery);
         }
-        told.lease_end = self.waits.end(&delivery.name);
+        told.lease_end = self.waits.first_end(&delivery.name);
         let gone = plan.steps.as_ref().is_err_and(|failure| failure.absent);
         let removes = gone && delivery.staleness.on_missing == OnFailure::Delete;
         if removes && self.holds(&delivery.name) {
@@ -48,7 +48,8 @@ impl Batch<'_> {
         if !standing.is_empty()
             && let Err(held) = self.health.may_remove(&delivery.name, world.allow_deletes)
         {
-            told.failures.insert(0, Failed::of(&delivery.name, held));
+            told.failures
+                .insert(0, Failed::in_delivery(&delivery.name, held));
             return;
         }
         told.withdrawn = true;
@@ -67,13 +68,17 @@ impl Batch<'_> {
     }
 
     /// The results of the steps of one plan, and the changes that wait for a window.
-    pub(super) fn told(&self, plan: &DeliveryPlan, results: &[Result<(), Failure>]) -> PassReport {
+    pub(super) fn pass_report(
+        &self,
+        plan: &DeliveryPlan,
+        results: &[Result<(), Failure>],
+    ) -> PassReport {
         let steps = plan.steps.iter().flatten();
         let waiting = steps.filter(|step| step.action == Action::Wait).count();
         let opens = self.waits.opens(&plan.delivery).filter(|_| waiting > 0);
         PassReport {
             waiting: opens.map(|opens| (waiting, opens)),
-            ..PassReport::of(plan, results)
+            ..PassReport::from_results(plan, results)
         }
     }
 
@@ -93,7 +98,7 @@ impl Batch<'_> {
 fn unremoved(delivery: &Delivery, target: &Target, failure: Failure) -> Failed {
     Failed {
         target: Some(target.to_string()),
-        ..Failed::of(&delivery.name, failure)
+        ..Failed::in_delivery(&delivery.name, failure)
     }
 }
 

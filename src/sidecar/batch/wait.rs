@@ -21,7 +21,7 @@ pub(super) enum Wake {
 impl Batch<'_> {
     pub(super) async fn wait(&self, next: Instant, files: &mut WatchedFiles, well: bool) -> Wake {
         let reads = self.vault_reads();
-        let tokens = Tokens::of(&reads, self.world);
+        let tokens = Tokens::present(&reads, self.world);
         let now = Instant::now();
         let lease = reads
             .iter()

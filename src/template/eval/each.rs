@@ -10,7 +10,7 @@ use crate::template::{Problem, TemplateError};
 type Round<'a> = Result<Vec<Value<'a>>, Problem>;
 
 impl<'a> Machine<'a> {
-    pub(super) fn each(&mut self, each: &'a Loop) -> Result<(), TemplateError> {
+    pub(super) fn repeat(&mut self, each: &'a Loop) -> Result<(), TemplateError> {
         let at = each.items.at;
         let items = self.value(&each.items)?;
         let all = match self.context.language {

@@ -18,7 +18,7 @@ impl<'a> Machine<'a> {
         match (self.context.language, self.optional(expr)?) {
             (Language::Jinja, Value::Missing(name)) => Err(expr.at.at()(Problem::Undefined {
                 name: name.unwrap_or("this").to_owned(),
-                known: self.context.known(),
+                known: self.context.names(),
             })),
             (Language::Jinja | Language::Go, value) => Ok(value),
         }

@@ -43,7 +43,7 @@ fn escaped<'a>(
 }
 
 /// Prints values with spaces between them.
-fn each<'v, 'a>(
+fn print_values<'v, 'a>(
     call: &Call<'v, 'a>,
     write: impl Fn(&'v Value<'a>, &mut Buffer) -> Result<(), Problem>,
 ) -> Made<'a> {
@@ -59,15 +59,15 @@ fn each<'v, 'a>(
 }
 
 pub(super) fn cat<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    each(call, |value, out| out.push(call.plain(value)?))
+    print_values(call, |value, out| out.push(call.plain(value)?))
 }
 
 pub(super) fn squote<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    each(call, |value, out| between(call, b"'", value, out))
+    print_values(call, |value, out| between(call, b"'", value, out))
 }
 
 pub(super) fn quote<'a>(call: &Call<'_, 'a>) -> Made<'a> {
-    each(call, |value, out| {
+    print_values(call, |value, out| {
         if let Value::Text(_) = value {
             return escape::quoted(call.text(value)?, out);
         }

@@ -76,7 +76,7 @@ impl Reader {
                 });
             }
             ast::Stmt::ForLoop(each) if !each.recursive => {
-                return Ok(Stmt::For(Box::new(self.each(each)?)));
+                return Ok(Stmt::For(Box::new(self.read_loop(each)?)));
             }
             ast::Stmt::ForLoop(one) => ("a recursive loop", one.span()),
             ast::Stmt::Template(one) => ("a template", one.span()),
@@ -89,7 +89,7 @@ impl Reader {
         unsupported(word, span)
     }
 
-    fn each(&mut self, each: &ast::ForLoop<'_>) -> Result<Loop, TemplateError> {
+    fn read_loop(&mut self, each: &ast::ForLoop<'_>) -> Result<Loop, TemplateError> {
         self.own.push("loop".to_owned());
         Ok(Loop {
             names: self.targets(&each.target)?,

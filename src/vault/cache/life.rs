@@ -60,7 +60,7 @@ pub(super) struct Ends {
 
 impl Freshness {
     /// The lifetime of data that was just read; `before` is the lifetime from its last read.
-    pub(super) fn of(
+    pub(super) fn after_read(
         material: &Material,
         read: &VaultRead,
         since: Instant,
@@ -121,7 +121,7 @@ impl Ends {
             at: since,
             errors: 0,
         };
-        ends.take(schedule.next(ends.left(), renewable));
+        ends.add(schedule.next(ends.left(), renewable));
         ends
     }
 
@@ -129,7 +129,7 @@ impl Ends {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    fn take(&mut self, (turn, wait): (RenewalTurn, Duration)) {
+    fn add(&mut self, (turn, wait): (RenewalTurn, Duration)) {
         (self.turn, self.at) = (turn, Instant::now() + wait.max(SHORTEST));
     }
 
@@ -156,7 +156,7 @@ impl Ends {
                 self.end = since + span;
                 self.errors = 0;
                 self.schedule.granted(span, chance());
-                self.take(self.schedule.next(self.left(), renewable));
+                self.add(self.schedule.next(self.left(), renewable));
             }
             Renewal::Later(failure) => {
                 self.errors += 1;
@@ -165,14 +165,14 @@ impl Ends {
                     1 => tracing::warn!(path, reason, "lease not renewed yet"),
                     _ => tracing::debug!(path, reason, "lease still not renewed"),
                 }
-                self.take(
+                self.add(
                     self.schedule
                         .after_error(self.left(), self.errors, chance()),
                 );
             }
             Renewal::Refused(failure) => {
                 tracing::info!(path, reason = %failure.what, "lease will be replaced");
-                self.take(self.schedule.next(self.left(), false));
+                self.add(self.schedule.next(self.left(), false));
             }
             Renewal::Gone(failure) => {
                 tracing::warn!(path, reason = %failure.what, "leased data is replaced at once");
@@ -281,7 +281,7 @@ mod tests {
     fn row_151_a_role_is_read_after_its_time_and_then_each_second_before_ever_more_seldom() {
         let role = |password: &str, ttl: u64| Material {
             rotates_in: Some(ttl),
-            ..Material::of(Node::Map(vec![
+            ..Material::unversioned(Node::Map(vec![
                 ("password".to_owned(), Node::text(password)),
                 (
                     "ttl".to_owned(),

@@ -16,7 +16,7 @@ fn judged(status: u16, body: &str) -> Result<Reply, Cause> {
         retry_after: Some("7".to_owned()),
         body: Zeroizing::new(body.as_bytes().to_vec()),
     };
-    judge(&answer, &[TOKEN])
+    interpret(&answer, &[TOKEN])
 }
 
 /// Class, whether the failure may pass, whether it is a definitive absence, and words of the text.

@@ -124,7 +124,7 @@ fn a_github_job_logs_in_with_the_jwt_of_its_runner() {
     let server = server(&bao.addr(), issuer.auth(source));
     let result = watched(&[&jwt, VALUE, "c4nary-runner-token"], async {
         let url = format!("{}/?api-version=2.0", runner.url());
-        let runner = Runner::of(Some(url), Some("c4nary-runner-token".to_owned()));
+        let runner = Runner::from_variables(Some(url), Some("c4nary-runner-token".to_owned()));
         let session = session(&server, SOON).with_runner(runner.expect("both").into());
         let result = session.read(&path("kv/data/actions")).await;
         session.close().await;

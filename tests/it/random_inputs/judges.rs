@@ -407,7 +407,7 @@ fn patterns(input: &[u8]) -> bool {
     };
     let syntax = [Syntax::DotNet, Syntax::Go][usize::from(number & 1)];
     let matching = [Matching::Whole, Matching::LeftmostFirst][usize::from(number >> 1 & 1)];
-    let Ok(list) = PatternList::parse(text, syntax, matching, &mut Budget::beside(Cost::default()))
+    let Ok(list) = PatternList::parse(text, syntax, matching, &mut Budget::after(Cost::default()))
     else {
         return false;
     };

@@ -71,7 +71,7 @@ fn fields(value: &str) -> Node {
 }
 
 fn fetched(tree: Node) -> Fetched {
-    Fetched::from_parts([(vault("kv/a").source, Ok(Material::of(tree)))])
+    Fetched::from_parts([(vault("kv/a").source, Ok(Material::unversioned(tree)))])
 }
 
 #[test]
@@ -151,15 +151,15 @@ fn refusing() -> Vec<(Target, Node)> {
         ),
         (files("x"), field("../x", canary())),
         (
-            secret("s", SecretKind::of("Opaque")),
+            secret("s", SecretKind::from_type("Opaque")),
             field("a b", canary()),
         ),
         (
-            secret("s", SecretKind::of("Opaque")),
+            secret("s", SecretKind::from_type("Opaque")),
             field("A", Node::text(CANARY.repeat(100_000))),
         ),
         (
-            secret("s", SecretKind::of("helm.sh/release.v1")),
+            secret("s", SecretKind::from_type("helm.sh/release.v1")),
             field("A", canary()),
         ),
         (secret("s", docker(vec![])), field("A", canary())),
@@ -189,11 +189,11 @@ fn refusing() -> Vec<(Target, Node)> {
             pair(pem("CERTIFICATE"), pem("PRIVATE KEY")),
         ),
         (
-            secret("s", SecretKind::of("kubernetes.io/basic-auth")),
+            secret("s", SecretKind::from_type("kubernetes.io/basic-auth")),
             field("username", canary()),
         ),
         (
-            secret("s", SecretKind::of("kubernetes.io/ssh-auth")),
+            secret("s", SecretKind::from_type("kubernetes.io/ssh-auth")),
             field("ssh-privatekey", canary()),
         ),
     ]

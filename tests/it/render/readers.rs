@@ -23,7 +23,10 @@ fn rendered(fields: &[(String, Node)], format: FileFormat) -> Option<SecretBytes
         .map(|(name, node)| (name.clone(), node.duplicate()))
         .collect();
     let source = vault("kv/a");
-    let fetched = Fetched::from_parts([(source.source.clone(), Ok(Material::of(Node::Map(tree))))]);
+    let fetched = Fetched::from_parts([(
+        source.source.clone(),
+        Ok(Material::unversioned(Node::Map(tree))),
+    )]);
     let mut one = delivery("d", [source]);
     one.allow_empty = true;
     one.to = vec![file("x", format)];

@@ -24,7 +24,7 @@ pub(super) async fn restart(
         tracing::info!(workload = %at, "already restarted for this change");
     }
     if let Some(limit) = wait
-        && !cluster.settled(kind, &at, limit).await?
+        && !cluster.wait_for_rollout(kind, &at, limit).await?
     {
         let seconds = limit.as_secs();
         return Err(Failure::new(

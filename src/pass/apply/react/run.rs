@@ -94,12 +94,12 @@ fn started(mut command: Command) -> std::io::Result<RunningProgram> {
     let id = command.spawn()?.id();
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| std::io::Error::other("it has no process id"))?;
-    Ok(RunningProgram::of(pid, KillScope::Group))
+    Ok(RunningProgram::from_child(pid, KillScope::Group))
 }
 
 impl RunningProgram {
     /// A child of ours.
-    pub fn of(pid: Pid, scope: KillScope) -> Self {
+    pub fn from_child(pid: Pid, scope: KillScope) -> Self {
         Self {
             pid,
             scope,

@@ -29,7 +29,7 @@ fn forecast(model: &Model, rules: Rules) -> Foresight {
         forecast.index.list_ends(kind, &|_| true, true);
     }
     loop {
-        match forecast.look() {
+        match forecast.next_read() {
             Some(CopyJob::Read { kind, source }) => {
                 let content = content(&model.objects[&source]);
                 forecast.index.read(kind, &source, content);

@@ -231,7 +231,7 @@ impl Model {
             creation_timestamp: created(object.uid).to_string(),
             ending: false,
             marked: object.marked,
-            notes: Notes::of(&object.notes),
+            notes: Notes::from_pairs(&object.notes),
             owners: guard(object.writer),
         }
     }

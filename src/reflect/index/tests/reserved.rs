@@ -19,19 +19,19 @@ fn row_85_what_is_written_down_is_read_again() {
         reserved.reserve(SECRET, &place(at), &owner.into());
     }
     reserved.reserve(SECRET, &place("c/db"), &"d".into());
-    let (change, text) = reserved.begin();
+    let (change, text) = reserved.begin_write();
     assert_eq!(text, "secret/a/db=a,b;secret/d/db=c;secret/c/x.y=b;");
     assert!(!reserved.has_saved(change));
-    reserved.end(change, true, Duration::ZERO);
+    reserved.end_write(change, true, Duration::ZERO);
     assert!(reserved.has_saved(change));
     let mut again = Reserved::default();
     again.read(&format!("{text}nonsense;pod/a/b=c"), &mut |name| {
         name.into()
     });
-    assert_eq!(again.begin().1, text);
+    assert_eq!(again.begin_write().1, text);
     assert_eq!(owner(&again, "c/db").as_deref(), Some("d"));
     again.free_namespace(&"b".into());
-    assert_eq!(again.begin().1, "secret/a/db=a;secret/d/db=c;");
+    assert_eq!(again.begin_write().1, "secret/a/db=a;secret/d/db=c;");
     assert!(again.has_any(SECRET, &place("a/db")));
     assert!(!again.has_any(SECRET, &place("c/x.y")));
 }
@@ -46,7 +46,7 @@ fn row_85_who_has_many_places_pushes_out_nobody_elses() {
         reserved.reserve(SECRET, &ObjectPlace::new("tenant", name), &tenant);
     }
     assert_eq!(owner(&reserved, "b/db").as_deref(), Some("platform"));
-    let (_, text) = reserved.begin();
+    let (_, text) = reserved.begin_write();
     assert!(
         (150 << 10..=192 << 10).contains(&text.len()),
         "{}",
@@ -63,8 +63,8 @@ fn what_nothing_waits_for_is_written_together_a_while_later() {
     assert_eq!(reserved.due(false, now(1)), Some(now(6)));
     assert_eq!(reserved.due(false, now(4)), Some(now(6)), "since then");
     assert_eq!(reserved.due(true, now(4)), Some(now(1)), "a deletion waits");
-    let (change, _) = reserved.begin();
+    let (change, _) = reserved.begin_write();
     assert_eq!(reserved.due(true, now(5)), None, "it is under way");
-    reserved.end(change, false, now(5));
+    reserved.end_write(change, false, now(5));
     assert_eq!(reserved.due(true, now(6)), Some(now(10)), "after a failure");
 }
