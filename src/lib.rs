@@ -20,6 +20,7 @@
 
 pub mod base;
 pub mod config;
+pub mod copy_rules;
 pub mod disk;
 pub mod envelope;
 pub mod format;
@@ -29,7 +30,6 @@ pub mod net;
 pub mod pass;
 pub mod plan;
 pub mod process;
-pub mod reflect;
 pub mod reflector;
 pub mod render;
 pub mod sidecar;

@@ -3,9 +3,9 @@
 
 pub(crate) mod address;
 pub mod artifact;
-pub mod brake;
 pub(crate) mod coding;
 pub mod counters;
+pub mod deletion_brake;
 pub mod failure;
 pub mod history;
 pub mod line_fold;
@@ -14,7 +14,7 @@ pub mod material;
 pub mod metric;
 pub mod observed;
 pub mod overlap;
-pub mod plain;
+pub mod printable;
 pub(crate) mod redact;
 pub mod renewal;
 pub mod style;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use keyferry::base::line_fold::{COLUMNS, fold};
 use keyferry::base::lock::locked;
-use keyferry::base::plain;
+use keyferry::base::printable;
 use keyferry::base::style::{Style, Tone};
 use keyferry::config::Location;
 use keyferry::config::problem::excerpt;
@@ -98,7 +98,7 @@ fn shown(text: &str, at: &Location, style: Style) -> String {
 /// wider.
 fn labelled(label: &str, tone: Tone, text: &str, style: Style) -> String {
     let mut out = style.paint(tone, label) + " ";
-    fold(&mut out, label.len() + 1, plain::line(text).split(' '));
+    fold(&mut out, label.len() + 1, printable::line(text).split(' '));
     out.push('\n');
     out
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::arguments::{Common, LogFormat};
 use super::errors;
-use keyferry::base::plain;
+use keyferry::base::printable;
 use keyferry::mode::Ended;
 use keyferry::pass::outcome::Failed;
 use keyferry::process::progress::after_waiting;
@@ -36,11 +36,11 @@ pub(crate) fn last_words(ended: &Ended, common: &Common) -> (String, u8) {
     if line.is_empty() {
         return (line, code);
     }
-    let line = plain::line(&line);
+    let line = printable::line(&line);
     remember(&line, &common.termination_log);
     let well = code == 0 || code == 10;
     let text = match (common.log_format, ended) {
-        (LogFormat::Json, _) => plain::line(&json_line(ended, &line, code)).into_owned() + "\n",
+        (LogFormat::Json, _) => printable::line(&json_line(ended, &line, code)).into_owned() + "\n",
         (LogFormat::Text, Ended::Failed(failed)) => errors::all(failed, common.error_style()),
         (LogFormat::Text, _) if well && common.quiet => String::new(),
         (LogFormat::Text, _) if well => line.into_owned() + "\n",

@@ -6,11 +6,11 @@ mod errors;
 mod last_line;
 mod load;
 mod print;
-mod refused;
+mod refused_arguments;
 mod runtime;
-mod world;
+mod setup;
 
 pub(crate) use arguments::{Cli, Common, LogFormat};
 pub(crate) use command::run;
 pub(crate) use last_line::finish;
-pub(crate) use refused::{Parsed, manner, parse};
+pub(crate) use refused_arguments::{Parsed, manner, parse};

@@ -10,8 +10,8 @@ use super::check::Checker;
 use super::located::{At, Shown, exactly_one};
 use super::{Location, Source};
 use crate::base::artifact::Conflict;
+use crate::copy_rules::glob::matches;
 use crate::format::document::DocumentFormat;
-use crate::reflect::glob::matches;
 
 /// Exactly one kind of encrypted manifests, applied in the namespaces that are allowed.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use std::fmt;
 use super::Location;
 use super::mask::{self, Masked};
 use crate::base::failure::{Class, Failure};
-use crate::base::plain;
+use crate::base::printable;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub fn excerpt(text: &str, at: &Location, columns: usize) -> Option<Excerpt> {
     // A tab is shown, and takes one column as any other character.
     let plain = |text: &str| -> Vec<char> {
         let text = text.replace('\t', "→");
-        plain::line(&text).chars().collect()
+        printable::line(&text).chars().collect()
     };
     let line = plain(shown[start..end].trim_end());
     let before = plain(&shown[start..span.start]).len();

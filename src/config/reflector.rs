@@ -6,14 +6,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::Checker;
+use super::declared_copies::usual_mark_key;
 use super::located::{At, Shown};
-use super::reflect::usual_mark_key;
 use super::{Location, SecretRef};
-use crate::base::brake::Limits;
-use crate::reflect::glob::{Ceiling, Glob};
-use crate::reflect::index::Rules;
-use crate::reflect::offer::Dialect;
-use crate::reflect::pattern::Matching;
+use crate::base::deletion_brake::Limits;
+use crate::copy_rules::annotations::Dialect;
+use crate::copy_rules::glob::{Ceiling, Glob};
+use crate::copy_rules::index::Rules;
+use crate::copy_rules::pattern::Matching;
 
 /// Copies by annotation: `keyferry sidecar` as a Deployment, in place of emberstack's reflector or
 /// mittwald's replicator.

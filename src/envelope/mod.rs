@@ -2,7 +2,7 @@
 //! clock.
 
 pub mod age;
+pub mod allowed_recipients;
 pub mod manifest;
-pub mod policy;
 pub mod sealed;
 pub mod sops;

@@ -17,8 +17,8 @@ use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::Data;
 use crate::base::material::SecretBytes;
 use crate::base::observed::Basis;
-use crate::reflect::metadata::Metadata;
-use crate::reflect::place::{self, ObjectPlace};
+use crate::copy_rules::metadata::Metadata;
+use crate::copy_rules::place::{self, ObjectPlace};
 
 /// An object with everything that a copy takes over.
 pub(crate) struct Whole {

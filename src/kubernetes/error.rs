@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::subject::{FieldOwners, ObjectKind, Subject};
 use crate::base::failure::{Class, Failure, Fault};
-use crate::reflect::signature::MarkKeyError;
+use crate::copy_rules::signature::MarkKeyError;
 
 /// Why we did not find a cluster, or why it did not do what we asked.
 #[derive(Debug, thiserror::Error)]

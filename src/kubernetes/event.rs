@@ -10,7 +10,7 @@ use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::Class;
-use crate::base::plain;
+use crate::base::printable;
 
 /// A message for people.
 pub(crate) struct Notice<'a> {
@@ -61,7 +61,7 @@ impl Kubernetes {
     /// Writes the Event, or writes it again with a new count.
     pub(crate) async fn write_event(&self, notice: &Notice<'_>) -> Result<(), Error> {
         let now = format!("{:.0}", jiff::Timestamp::now());
-        let message = plain::line(notice.message);
+        let message = printable::line(notice.message);
         let fits = message.char_indices();
         let fits = fits.take_while(|(at, c)| at + c.len_utf8() <= LONGEST);
         let message: String = fits.map(|(_, c)| c).collect();

@@ -13,8 +13,8 @@ use super::write::Put;
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::OPAQUE;
 use crate::base::material::SecretBytes;
-use crate::reflect::place::{self, ObjectPlace};
-use crate::reflect::signature::{KEY_SIZE, Keys, MarkKeyError};
+use crate::copy_rules::place::{self, ObjectPlace};
+use crate::copy_rules::signature::{KEY_SIZE, Keys, MarkKeyError};
 
 impl Kubernetes {
     /// The keys; `None` when their Secret is absent.

@@ -29,7 +29,7 @@ mod kubeconfig;
 pub(crate) mod lease;
 pub(crate) mod list;
 mod mark_keys;
-mod marked;
+mod marked_secrets;
 mod metadata;
 pub mod pod;
 mod review;

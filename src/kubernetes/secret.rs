@@ -26,8 +26,8 @@ use crate::base::artifact::{CONFIGURATION, ObjectName, Owner, SecretArtifact, is
 use crate::base::coding::base64;
 use crate::base::material::SecretBytes;
 use crate::base::observed::{Basis, SecretState};
-use crate::reflect::marks::is_copy;
-use crate::reflect::place;
+use crate::copy_rules::marks::is_copy;
+use crate::copy_rules::place;
 
 #[cfg(test)]
 mod tests;

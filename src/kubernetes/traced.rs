@@ -8,8 +8,8 @@ use super::metadata::{All, StoredMetadata};
 use super::subject::ObjectKind;
 use super::{Kubernetes, MANAGER};
 use crate::base::artifact::{DELIVERY, ObjectName, Owner, SourceVersion, told_sources};
-use crate::reflect::marks::{DECLARED, is_copy};
-use crate::reflect::metadata::Notes;
+use crate::copy_rules::marks::{DECLARED, is_copy};
+use crate::copy_rules::metadata::Notes;
 
 /// Our marks and annotations of a Secret.
 #[derive(Debug)]

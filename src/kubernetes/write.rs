@@ -18,7 +18,7 @@ use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::Data;
 use crate::base::coding::base64;
 use crate::base::observed::Basis;
-use crate::reflect::place;
+use crate::copy_rules::place;
 
 /// A version that no object ever had: the store counts from 2. An apply with this version can
 /// create an object but not change one, because the server compares versions only with an existing

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::grants::cluster;
 use super::grants::rights::Asked;
 use super::grants::transit::OfFiles;
-use super::grants::{self, Mode, server};
+use super::grants::{self, Mode, vault};
 use crate::base::failure::Failure;
 use crate::config::Config;
 use crate::pass::world::World;
@@ -141,14 +141,14 @@ async fn of_vault(
     server: &str,
     mode: Mode,
 ) -> Result<(usize, Vec<MissingRight>), Failure> {
-    let mut rights = server::rights(config, files, server, mode)?;
+    let mut rights = vault::rights(config, files, server, mode)?;
     if rights.is_empty() {
         return Ok((0, Vec::new()));
     }
     let session = world.vault(server)?;
     // Vault does not tell what is mounted to a token without rights beneath the mount: then either
     // path will do.
-    let _ = server::choose_engines(&mut rights, session).await;
+    let _ = vault::choose_engines(&mut rights, session).await;
     let paths: Vec<&str> = rights.keys().map(|(path, _)| path.as_str()).collect();
     let held = session.capabilities(&paths).await?;
     let may = |path: &str, capability: Capability| {

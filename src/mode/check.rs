@@ -8,7 +8,7 @@ use super::grants::Mode;
 use super::once::verdict;
 use super::{Ended, until_stopped};
 use crate::base::failure::{Class, Failure};
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::style::Format;
 use crate::config::expand::holds_secret;
 use crate::config::{ComputedField, Config, Delivery, Target};
@@ -193,7 +193,7 @@ fn warn_of_clear(config: &Config) {
                 "{}: `{}` in `fields` looks like a password in clear: put it into Vault or an \
                  encrypted file, and replace it",
                 field.at,
-                plain::name(&field.name)
+                printable::name(&field.name)
             );
         }
     }

@@ -12,7 +12,7 @@ use rustix::fs::{Stat, fstat};
 use super::Ended;
 use super::program::Environment;
 use crate::base::failure::{Class, Failure};
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::wiped::Wiped;
 use crate::pass::outcome::Failed;
 use crate::process::time_limit::any_number;
@@ -68,7 +68,7 @@ impl GithubStep {
         match self.given(environment) {
             Ok(()) => {
                 let names = environment.iter().map(|(name, _)| name.as_str());
-                Ended::Well(format!("for the next steps: {}", plain::names(names)))
+                Ended::Well(format!("for the next steps: {}", printable::names(names)))
             }
             Err(failure) => Ended::Failed(Failed::of_the_run(failure)),
         }
@@ -110,7 +110,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 
 /// Refuses what the runner would not accept, before anything is written.
 fn checked<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Failure> {
-    let quoted = plain::quoted(name);
+    let quoted = printable::quoted(name);
     let of_the_runner = ["GITHUB_", "RUNNER_"];
     // The runner always drops this name without a failure.
     if name.eq_ignore_ascii_case("NODE_OPTIONS")

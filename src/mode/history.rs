@@ -9,7 +9,7 @@ use super::{Ended, rollback, until_stopped};
 use crate::base::artifact::SourceVersion;
 use crate::base::failure::{Class, Failure};
 use crate::base::history::{HistoryEntry, Journal};
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::style::Format;
 use crate::config::{Config, Delivery};
 use crate::pass::history;
@@ -96,7 +96,7 @@ fn text(told: &Told<'_>) -> String {
     let target = delivery.to.first().map(ToString::to_string);
     let mut out = String::new();
     let mut line = |text: &str| {
-        let _ = writeln!(out, "{}", plain::line(text.trim_end()));
+        let _ = writeln!(out, "{}", printable::line(text.trim_end()));
     };
     line(&format!(
         "{}: {}",

@@ -11,6 +11,7 @@ use super::{Ended, access, stopped, until_stopped};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
+use crate::copy_rules::planned_copies::Foresight;
 use crate::kubernetes::event::{Notice, reason_of};
 use crate::kubernetes::pod::OwnJob;
 use crate::pass::apply::Applied;
@@ -19,7 +20,6 @@ use crate::pass::pipeline;
 use crate::pass::world::World;
 use crate::plan::Plan;
 use crate::process::shutdown;
-use crate::reflect::preview::Foresight;
 use crate::reflector;
 
 /// Makes one pass. After a signal no new step begins, and running writes get a moment to end;

@@ -10,14 +10,14 @@ use tokio::time::Instant;
 use super::Ended;
 use crate::base::artifact::{ObjectName, Owner};
 use crate::base::failure::Failure;
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::style::Format;
+use crate::copy_rules::annotations::{Ask, Mirror};
+use crate::copy_rules::{emberstack, mittwald};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::traced::Traced;
 use crate::pass::outcome::Failed;
 use crate::process::time_limit::TimeLimit;
-use crate::reflect::offer::{Ask, Mirror};
-use crate::reflect::{emberstack, mittwald};
 
 /// Looks at one Secret (`NAMESPACE/NAME`, or a name in our own namespace), and shows where it comes
 /// from.
@@ -52,7 +52,7 @@ fn text(traced: &Traced) -> String {
     let mut out = format!("secret {}\n", traced.at);
     // Others can write annotations too.
     let mut line = |what: &str, text: &str| {
-        let _ = writeln!(out, "  {what:<15}{}", plain::line(text));
+        let _ = writeln!(out, "  {what:<15}{}", printable::line(text));
     };
     match &traced.owner {
         Owner::Configuration(name) => line("configuration", name),
@@ -145,7 +145,7 @@ fn copy_of(traced: &Traced) -> Option<Mirror> {
 mod tests {
     use super::*;
     use crate::base::artifact::SourceVersion;
-    use crate::reflect::metadata::Notes;
+    use crate::copy_rules::metadata::Notes;
 
     fn traced(owner: Owner) -> Traced {
         Traced {

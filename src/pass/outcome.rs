@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use crate::base::failure::{Class, Failure};
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::style::{Style, Tone};
 use crate::config::Config;
 use crate::pass::apply::Applied;
@@ -335,7 +335,7 @@ impl Outcome {
                 "updated" => style.paint(Tone::Changed, &padded),
                 _ => padded,
             };
-            let (place, why) = (plain::line(&place), plain::line(why));
+            let (place, why) = (printable::line(&place), printable::line(why));
             let line = format!("{place}{word}  {why}");
             let _ = writeln!(out, "{}", line.trim_end());
         }

@@ -16,17 +16,17 @@ use crate::base::failure::Failure;
 use crate::base::history::{Hold, Journal};
 use crate::base::material::Material;
 use crate::config::{Config, Delivery, From, ManifestSet, Target, resolve};
+use crate::copy_rules::metadata::NamespaceMetadata;
+use crate::copy_rules::signature::Keys;
 use crate::pass::apply::{self, Applied};
 use crate::pass::history;
 use crate::pass::observe;
 use crate::pass::source::{self, Reads};
 use crate::pass::world::World;
-use crate::plan::declared;
+use crate::plan::declared_copies;
 use crate::plan::{self, Claims, DeliveryPlan, Owed, Plan, prune};
 use crate::process::memory;
 use crate::process::shutdown;
-use crate::reflect::metadata::NamespaceMetadata;
-use crate::reflect::signature::Keys;
 use crate::render;
 use crate::render::fetched::Fetched;
 
@@ -99,14 +99,14 @@ impl<'a> Pass<'a> {
             Err(full) if wanted.artifacts.is_ok() => refused(delivery, full),
             Ok(()) | Err(_) => wanted,
         };
-        let wanted = match declared::needs_namespaces(delivery) {
-            false => declared::expand(delivery, wanted, &Ok(Vec::new())),
+        let wanted = match declared_copies::needs_namespaces(delivery) {
+            false => declared_copies::expand(delivery, wanted, &Ok(Vec::new())),
             true => {
                 let list = || observe::namespace::list(self.world);
-                declared::expand(delivery, wanted, self.namespaces.get_or_init(list).await)
+                declared_copies::expand(delivery, wanted, self.namespaces.get_or_init(list).await)
             }
         };
-        match declared::has_copies(delivery) {
+        match declared_copies::has_copies(delivery) {
             true => self.signed(wanted).await,
             false => wanted,
         }
@@ -115,7 +115,9 @@ impl<'a> Pass<'a> {
     async fn signed(&self, mut wanted: Wanted) -> Wanted {
         match self.keys().await {
             // Not the time when the pass began: it may have waited for the sources.
-            Ok(Some(keys)) => declared::sign(&mut wanted, keys, Timestamp::now().as_second()),
+            Ok(Some(keys)) => {
+                declared_copies::sign(&mut wanted, keys, Timestamp::now().as_second())
+            }
             Ok(None) => {}
             Err(failure) => wanted.artifacts = wanted.artifacts.and(Err(failure.clone())),
         }
@@ -167,7 +169,7 @@ impl<'a> Pass<'a> {
         let mut observed = observe::observe(&desired, self.world).await;
         if let Some(keys) = self.known_keys() {
             for (wanted, seen) in desired.deliveries.iter().zip(&mut observed) {
-                declared::judge_all(wanted, seen, keys);
+                declared_copies::judge_all(wanted, seen, keys);
             }
         }
         plan::group(desired, observed, &self.claims).deliveries
@@ -235,7 +237,7 @@ async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
     let copies = config
         .deliveries
         .iter()
-        .any(|delivery| !declared::pruned(delivery, "").is_empty());
+        .any(|delivery| !declared_copies::pruned(delivery, "").is_empty());
     if !copies && !config.manifests.iter().any(prunes) {
         return Vec::new();
     }
@@ -256,7 +258,7 @@ async fn pruned(pass: &Pass<'_>, plans: &[DeliveryPlan]) -> Vec<DeliveryPlan> {
         true => pass.keys().await,
         false => &Ok(None),
     };
-    let marked = observe::marked::look(config, &namespace, keys, world).await;
+    let marked = observe::marked_secrets::look(config, &namespace, keys, world).await;
     prune::plan(&kept, marked, world.allow_deletes)
 }
 

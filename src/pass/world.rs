@@ -22,7 +22,7 @@ use crate::disk::set::Retired;
 use crate::envelope::age::Identity;
 use crate::envelope::sealed::Keyring;
 use crate::kubernetes::{self, Kubernetes};
-use crate::pass::turns::Turns;
+use crate::pass::concurrency::Turns;
 use crate::process::progress::waiting;
 use crate::process::shutdown::{self, Shutdown};
 use crate::process::time_limit::TimeLimit;

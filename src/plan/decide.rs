@@ -11,7 +11,7 @@ use crate::base::artifact::{
 use crate::base::failure::{Class, Failure};
 use crate::base::material::SecretBytes;
 use crate::base::observed::{FileSetState, FileState, SecretState, Verdict};
-use crate::reflect::signature::SIGNATURE;
+use crate::copy_rules::signature::SIGNATURE;
 use crate::render::envfile::{EditFlaw, EnvFile, Found};
 
 type Decision = (Action, Vec<KeyChange>);

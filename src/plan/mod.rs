@@ -5,12 +5,12 @@
 //! inside its artifacts.
 
 mod claims;
-mod copies;
 mod decide;
-pub mod declared;
+pub mod declared_copies;
 mod links;
-mod owed;
 pub mod prune;
+mod reactions;
+mod reflector_report;
 mod show;
 mod variables;
 
@@ -21,11 +21,11 @@ use std::fmt;
 use crate::base::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
 use crate::base::failure::{Class, Failure};
 use crate::base::observed::{Basis, Observed, SecretState, Seen};
-use crate::reflect::preview::{Foreseen, Foresight};
+use crate::copy_rules::planned_copies::{Foreseen, Foresight};
 
 pub use claims::Claims;
 pub use links::{needed, unlinked};
-pub use owed::{Owed, ReactionNotice, reactions};
+pub use reactions::{Owed, ReactionNotice, reactions};
 pub use show::{PlanFormat, show};
 
 /// Everything one pass will do.

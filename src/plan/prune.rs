@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{Action, DeliveryPlan, Step, StepKeys};
 use crate::base::artifact::{Artifact, Leftover, ObjectName, Origin};
-use crate::base::brake::Limits;
+use crate::base::deletion_brake::Limits;
 use crate::base::failure::{Class, Failure};
 use crate::base::observed::Marked;
 

@@ -5,12 +5,12 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::copies;
 use super::prune;
+use super::reflector_report;
 use super::{Action, Change, DeliveryPlan, KeyChange, Plan, Step};
 use crate::base::artifact::{Artifact, Provenance};
 use crate::base::failure::Failure;
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::style::{Style, Tone};
 
 /// How a plan is shown.
@@ -43,7 +43,7 @@ fn text(plan: &Plan, style: Style) -> String {
     {
         let held = held.as_ref().map(|held| format!(" ({held})"));
         let title = format!("{delivery}{}", held.unwrap_or_default());
-        let _ = writeln!(out, "{}", plain::line(&title));
+        let _ = writeln!(out, "{}", printable::line(&title));
         match steps {
             Err(failure) => line(&mut out, style, "fail", "", failure.class.word()),
             Ok(steps) => {
@@ -56,7 +56,8 @@ fn text(plan: &Plan, style: Style) -> String {
                     };
                     line(&mut out, style, step.action.word(), &target(step), &why);
                     for key in &step.changes() {
-                        let shown = style.paint(tone_of(key.change), &plain::line(&key_line(key)));
+                        let shown =
+                            style.paint(tone_of(key.change), &printable::line(&key_line(key)));
                         let _ = writeln!(out, "             {shown}");
                     }
                 }
@@ -64,7 +65,7 @@ fn text(plan: &Plan, style: Style) -> String {
         }
     }
     if let Some(foreseen) = &plan.reflector {
-        copies::text(&mut out, style, foreseen);
+        reflector_report::text(&mut out, style, foreseen);
     }
     let (changes, failures) = count(plan);
     let verdict = match (changes, failures) {
@@ -101,7 +102,7 @@ pub(super) fn line(out: &mut String, style: Style, word: &str, place: &str, why:
     };
     let word = style.paint(tone, &format!("{word:<9}"));
     let rest = format!("{place}{separator}{why}");
-    let _ = writeln!(out, "  {word}{}", plain::line(&rest));
+    let _ = writeln!(out, "  {word}{}", printable::line(&rest));
 }
 
 fn tone_of(change: Change) -> Tone {
@@ -173,7 +174,7 @@ fn document(plan: &Plan) -> Value {
     let deliveries: Vec<Value> = plan.deliveries.iter().map(delivery_document).collect();
     let mut document = json!({"changes": plan.has_changes(), "deliveries": deliveries});
     if let Some(foreseen) = &plan.reflector {
-        document["reflector"] = copies::document(foreseen);
+        document["reflector"] = reflector_report::document(foreseen);
     }
     document
 }
@@ -270,16 +271,23 @@ fn markdown(plan: &Plan) -> String {
         }
     }
     match &plan.reflector {
-        Some(Err(failure)) => row(&mut out, copies::NAME, "", "fail", &[], &reason_of(failure)),
+        Some(Err(failure)) => row(
+            &mut out,
+            reflector_report::NAME,
+            "",
+            "fail",
+            &[],
+            &reason_of(failure),
+        ),
         Some(Ok(foresight)) => {
             for step in &foresight.steps {
                 let place = format!("{} {}", step.kind, step.place);
-                let (word, why) = (step.act.word(), copies::why(step));
-                row(&mut out, copies::NAME, &place, word, &[], &why);
+                let (word, why) = (step.act.word(), reflector_report::why(step));
+                row(&mut out, reflector_report::NAME, &place, word, &[], &why);
             }
             for (kind, at, what) in &foresight.remarks {
                 let place = format!("{kind} {at}");
-                row(&mut out, copies::NAME, &place, "note", &[], what);
+                row(&mut out, reflector_report::NAME, &place, "note", &[], what);
             }
         }
         None => {}
@@ -289,8 +297,12 @@ fn markdown(plan: &Plan) -> String {
 
 /// One row. `action` is one of our words; every other text may contain names from outside.
 fn row(out: &mut String, delivery: &str, target: &str, action: &str, keys: &[String], why: &str) {
-    let keys: Vec<String> = keys.iter().map(|key| plain::code(key)).collect();
-    let (delivery, target, why) = (plain::code(delivery), plain::code(target), plain::code(why));
+    let keys: Vec<String> = keys.iter().map(|key| printable::code(key)).collect();
+    let (delivery, target, why) = (
+        printable::code(delivery),
+        printable::code(target),
+        printable::code(why),
+    );
     let keys = keys.join("<br>");
     for cell in [&delivery, &target, action, &keys, &why] {
         let _ = write!(out, "| {cell} ");

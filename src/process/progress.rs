@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::lock::locked;
-use crate::base::plain;
+use crate::base::printable;
 use crate::process::stderr;
 
 /// Shorter waits get no line.
@@ -69,7 +69,7 @@ impl State {
             None => self.erase(),
             Some(line) if line == self.drawn => {}
             Some(line) => {
-                stderr::write(format!("{ERASE}{}", plain::line(&line)).as_bytes());
+                stderr::write(format!("{ERASE}{}", printable::line(&line)).as_bytes());
                 self.drawn = line;
             }
         }
@@ -216,7 +216,7 @@ impl Write for Log {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         erase();
         let text = String::from_utf8_lossy(line);
-        stderr::write(plain::of_log(&text, self.coloured).as_bytes());
+        stderr::write(printable::of_log(&text, self.coloured).as_bytes());
         Ok(line.len())
     }
 

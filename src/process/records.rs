@@ -12,7 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use crate::base::lock::locked;
-use crate::base::plain;
+use crate::base::printable;
 
 /// How many records wait while a collector is unreachable; the newest are kept.
 const MOST: usize = 1024;
@@ -39,7 +39,7 @@ impl Record {
         Self {
             at: Timestamp::now(),
             level,
-            message: plain::line(message).into_owned(),
+            message: printable::line(message).into_owned(),
             attributes: Vec::new(),
         }
     }
@@ -47,7 +47,7 @@ impl Record {
     /// The same with one more attribute, if there is a value.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
-        let value = value.map(|value| (name, plain::line(value).into_owned()));
+        let value = value.map(|value| (name, printable::line(value).into_owned()));
         self.attributes.extend(value);
         self
     }
@@ -55,7 +55,7 @@ impl Record {
 
 impl Visit for Record {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let value = plain::line(value).into_owned();
+        let value = printable::line(value).into_owned();
         match field.name() {
             "message" => self.message = value,
             name => self.attributes.push((name, value)),

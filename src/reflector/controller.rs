@@ -20,14 +20,14 @@ use super::watch::{Follow, KindView, Versioned};
 use super::worker::{Done, Worker, WriteTrouble};
 use crate::base::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
+use crate::copy_rules::index::{CopyJob, Event, Index, Next};
+use crate::copy_rules::lease_orders::Order;
+use crate::copy_rules::marks::RESERVED;
+use crate::copy_rules::metadata::{Metadata, NamespaceMetadata};
+use crate::copy_rules::place::{CopiedKind, ObjectPlace};
+use crate::copy_rules::reason::CopyRefusal;
+use crate::copy_rules::signature::Keys;
 use crate::kubernetes::{self, Kubernetes};
-use crate::reflect::index::{CopyJob, Event, Index, Next};
-use crate::reflect::marks::RESERVED;
-use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::order::Order;
-use crate::reflect::place::{CopiedKind, ObjectPlace};
-use crate::reflect::reason::CopyRefusal;
-use crate::reflect::signature::Keys;
 
 /// Capacity for parts of lists and single changes; each is small, and a full channel only slows the
 /// watches.

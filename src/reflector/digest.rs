@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use crate::base::material::SecretBytes;
+use crate::copy_rules::index::Digest;
 use crate::kubernetes::copy::Whole;
-use crate::reflect::index::Digest;
 
 /// The key.
 #[derive(Default)]

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::artifact::ObjectName;
+use crate::copy_rules::index::{IndexNotice, NoticeText};
+use crate::copy_rules::place::{CopiedKind, ObjectPlace};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::event::Notice;
-use crate::reflect::index::{IndexNotice, NoticeText};
-use crate::reflect::place::{CopiedKind, ObjectPlace};
 
 /// How long more of the same is collected, so that one Event reports all of it.
 const GATHER: Duration = Duration::from_secs(1);
@@ -230,7 +230,7 @@ impl Letter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reflect::reason::CopyRefusal;
+    use crate::copy_rules::reason::CopyRefusal;
 
     fn told(namespace: &str, name: String) -> IndexNotice {
         let at = ObjectPlace::new(namespace, name);

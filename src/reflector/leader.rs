@@ -14,10 +14,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::liveness::Liveness;
 use crate::base::artifact::ObjectName;
+use crate::copy_rules::lease_orders::Order;
 use crate::kubernetes::lease::{Fence, LeaseClaim, StoredLease};
 use crate::kubernetes::pod::host_name;
 use crate::kubernetes::{Error, Kubernetes};
-use crate::reflect::order::Order;
 
 /// How long others wait for our next renewal.
 const HOLD: Duration = Duration::from_secs(15);

@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep};
 use super::liveness::Liveness;
 use crate::base::artifact::ObjectName;
 use crate::base::renewal::backoff;
+use crate::copy_rules::signature::Keys;
 use crate::kubernetes::{Error, Kubernetes};
 use crate::process::time_limit::chance;
-use crate::reflect::signature::Keys;
 
 /// Time between two looks, so a rotation is seen this soon.
 const LOOK: Duration = Duration::from_secs(10);

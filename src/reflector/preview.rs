@@ -13,13 +13,13 @@ use super::controller::scopes;
 use super::worker::Worker;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Reflector, resolve};
+use crate::copy_rules::index::{Content, CopyJob, Digest, Event, Forecast};
+use crate::copy_rules::marks::RESERVED;
+use crate::copy_rules::metadata::{Metadata, NamespaceMetadata};
+use crate::copy_rules::place::{CopiedKind, ResourceVersion};
+use crate::copy_rules::planned_copies::{Foresight, Outlook};
 use crate::kubernetes::list::Pages;
 use crate::kubernetes::{self, Error, Kubernetes};
-use crate::reflect::index::{Content, CopyJob, Digest, Event, Forecast};
-use crate::reflect::marks::RESERVED;
-use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::place::{CopiedKind, ResourceVersion};
-use crate::reflect::preview::{Foresight, Outlook};
 
 /// Reads the whole cluster, or the namespaces that the configuration names.
 pub async fn foresee(config: &Reflector, cluster: &Kubernetes) -> Result<Foresight, Failure> {

@@ -9,9 +9,9 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::base::lock::locked;
+use crate::copy_rules::index::Digest;
+use crate::copy_rules::place::{CopiedKind, ObjectPlace};
 use crate::kubernetes::copy::Whole;
-use crate::reflect::index::Digest;
-use crate::reflect::place::{CopiedKind, ObjectPlace};
 
 /// A source that nobody used for this long is dropped.
 const SHELF_LIFE: Duration = Duration::from_secs(3);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::liveness::{Counts, Liveness};
-use crate::reflect::index::Index;
+use crate::copy_rules::index::Index;
 
 /// How many sources and refused places are named: a cluster may have thousands.
 const NAMED: usize = 50;

@@ -13,11 +13,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep};
 
 use super::liveness::Liveness;
+use crate::copy_rules::metadata::{Metadata, NamespaceMetadata};
+use crate::copy_rules::place::ResourceVersion;
 use crate::kubernetes::list::{ObjectChange, Pages};
 use crate::kubernetes::{self, Error, Kubernetes};
 use crate::process::time_limit::retry;
-use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::place::ResourceVersion;
 
 /// Time limit for one page, or for opening a watch.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -16,17 +16,17 @@ use super::source_cache::{CachedSource, SourceCache};
 use crate::base::artifact::ObjectName;
 use crate::base::artifact::secret::is_reserved;
 use crate::config::{Reflector, resolve};
+use crate::copy_rules::glob::Glob;
+use crate::copy_rules::index::{Content, CopyJob, Digest, Write, Written};
+use crate::copy_rules::marks::RESERVED;
+use crate::copy_rules::metadata::{Guard, Metadata};
+use crate::copy_rules::mittwald;
+use crate::copy_rules::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
+use crate::copy_rules::planned_copies::Outlook;
+use crate::copy_rules::signature::Keys;
 use crate::envelope::manifest::marks;
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::{Error, Kubernetes};
-use crate::reflect::glob::Glob;
-use crate::reflect::index::{Content, CopyJob, Digest, Write, Written};
-use crate::reflect::marks::RESERVED;
-use crate::reflect::metadata::{Guard, Metadata};
-use crate::reflect::mittwald;
-use crate::reflect::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
-use crate::reflect::preview::Outlook;
-use crate::reflect::signature::Keys;
 
 /// Time for all attempts of one request: longer than a webhook may take, and short enough that a
 /// failing request does not delay others.

@@ -8,7 +8,7 @@ use crate::base::artifact::secret::PULL_KEY;
 use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::wiped::Wiped;
 use crate::config::Registry;
 
@@ -139,13 +139,13 @@ pub(super) enum DockerError {
     Field(#[from] FieldError),
     #[error(transparent)]
     Json(#[from] JsonError),
-    #[error("field {} is not UTF-8 text", plain::quoted(.0))]
+    #[error("field {} is not UTF-8 text", printable::quoted(.0))]
     NotText(String),
-    #[error("registry {} is there twice", plain::quoted(.0))]
+    #[error("registry {} is there twice", printable::quoted(.0))]
     Twice(String),
     #[error("the registry's address is empty or holds white space")]
     Server,
-    #[error("field {} holds `:`, which ends a user name in `auth`", plain::quoted(.0))]
+    #[error("field {} holds `:`, which ends a user name in `auth`", printable::quoted(.0))]
     Colon(String),
 }
 

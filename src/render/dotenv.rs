@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::base::artifact::EnvLine;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::SecretBytes;
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::wiped::Wiped;
 
 use super::names::is_variable;
@@ -88,9 +88,9 @@ pub(super) fn is_bare(byte: u8) -> bool {
 /// Why a field gives no line.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum DotenvError {
-    #[error("field {} is no name of a variable", plain::quoted(.0))]
+    #[error("field {} is no name of a variable", printable::quoted(.0))]
     Name(String),
-    #[error("field {}: {problem}", plain::quoted(name))]
+    #[error("field {}: {problem}", printable::quoted(name))]
     Value { name: String, problem: ValueProblem },
 }
 

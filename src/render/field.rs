@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Node, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::Location;
 use crate::template::jinja;
 
@@ -118,7 +118,7 @@ impl Fields<'_> {
     }
 
     pub(super) fn names(&self) -> String {
-        plain::names(self.list.iter().map(|field| field.name.as_str()))
+        printable::names(self.list.iter().map(|field| field.name.as_str()))
     }
 }
 
@@ -166,14 +166,19 @@ pub(super) struct Whence {
 
 impl std::fmt::Display for Whence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "field {} of {}", plain::quoted(&self.field), self.origin)
+        write!(
+            f,
+            "field {} of {}",
+            printable::quoted(&self.field),
+            self.origin
+        )
     }
 }
 
 /// Why a field cannot be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum FieldError {
-    #[error("field {} is in none of the sources", plain::quoted(field))]
+    #[error("field {} is in none of the sources", printable::quoted(field))]
     Absent { field: String, there: String },
     #[error("{0} is null")]
     Null(Whence),

@@ -9,7 +9,7 @@ use crate::base::artifact::{
 };
 use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Material, Node, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::{FileFormat, FileSetTarget, FileTarget};
 
 use super::Inputs;
@@ -128,7 +128,7 @@ pub(super) fn set(target: &FileSetTarget, inputs: &Inputs<'_>) -> Result<Artifac
     let mut files = BTreeMap::new();
     for (name, bytes) in inputs.fields()?.leaves()? {
         if !is_file_name(name) {
-            return Err(FilesError::Unsafe(plain::names([name])).into());
+            return Err(FilesError::Unsafe(printable::names([name])).into());
         }
         files.insert(name.to_owned(), SecretBytes::from(bytes));
     }

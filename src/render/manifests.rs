@@ -16,7 +16,7 @@ use crate::base::artifact::{
     Artifact, MANIFESTS_MARK, ObjectName, Provenance, SecretArtifact, Wanted,
 };
 use crate::base::failure::{Class, Failure, Fault};
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::{Config, Location, ManifestSet, Source, Target, resolve};
 use crate::envelope::manifest::{Manifest, from_secret_document};
 use crate::render::fetched::Fetched;
@@ -135,7 +135,7 @@ fn places(config: &Config, own: Own<'_>) -> BTreeMap<ObjectName, BTreeSet<String
     for delivery in &config.deliveries {
         for target in &delivery.to {
             if let Target::Secret(secret) = target {
-                let who = format!("delivery {}", plain::quoted(&delivery.name));
+                let who = format!("delivery {}", printable::quoted(&delivery.name));
                 places
                     .entry(resolve(&secret.at, own))
                     .or_default()

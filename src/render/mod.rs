@@ -10,6 +10,7 @@
 //! Invariants: a delivery is rendered whole or not at all, and one that fails leaves the others
 //! alone; nothing here puts a value into an error; every buffer that held one is wiped.
 
+mod delivery_fields;
 mod docker;
 mod dotenv;
 pub mod envfile;
@@ -17,7 +18,6 @@ pub mod fetched;
 mod field;
 mod files;
 mod manifests;
-mod merge;
 mod names;
 mod properties;
 pub mod provenance;
@@ -36,7 +36,7 @@ use thiserror::Error;
 use crate::base::artifact::{Artifact, Desired, Wanted};
 use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Material, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::{Config, Delivery, Target};
 use crate::render::fetched::Fetched;
 
@@ -90,7 +90,7 @@ pub fn environment(
     delivery: &Delivery,
     fetched: &Fetched,
 ) -> Result<Vec<(String, SecretBytes)>, Failure> {
-    let fields = merge::fields(delivery, fetched)?;
+    let fields = delivery_fields::fields(delivery, fetched)?;
     let mut variables = Vec::new();
     for (name, value) in fields.leaves()? {
         if !names::is_variable(name) {
@@ -147,7 +147,7 @@ struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     fn fields(&self) -> Result<&Fields<'a>, Failure> {
         self.fields
-            .get_or_init(|| merge::fields(self.delivery, self.fetched))
+            .get_or_init(|| delivery_fields::fields(self.delivery, self.fetched))
             .as_ref()
             .map_err(Failure::clone)
     }
@@ -155,7 +155,7 @@ impl<'a> Inputs<'a> {
     /// The data of the only source, if its documents are delivered unchanged.
     fn documents(&self) -> Result<Option<&'a Material>, Failure> {
         self.documents
-            .get_or_init(|| merge::whole_documents(self.delivery, self.fetched))
+            .get_or_init(|| delivery_fields::whole_documents(self.delivery, self.fetched))
             .clone()
     }
 
@@ -168,15 +168,15 @@ impl<'a> Inputs<'a> {
         }
         match target {
             Target::File(file) => {
-                let path = plain::quoted(&file.path.display().to_string());
+                let path = printable::quoted(&file.path.display().to_string());
                 within(format!("file {path} ({})", file.at), failure)
             }
             Target::Files(set) => {
-                let dir = plain::quoted(&set.dir.display().to_string());
+                let dir = printable::quoted(&set.dir.display().to_string());
                 within(format!("files {dir} ({})", set.at), failure)
             }
             Target::Secret(secret) => {
-                let name = plain::quoted(&secret.at.name);
+                let name = printable::quoted(&secret.at.name);
                 within(format!("secret {name} ({})", secret.location), failure)
             }
         }
@@ -193,9 +193,9 @@ fn within(place: impl std::fmt::Display, failure: impl Into<Failure>) -> Failure
 /// Why fields cannot become variables of a process.
 #[derive(Debug, PartialEq, Eq, Error)]
 enum EnvironmentError {
-    #[error("field {} is no name of a variable", plain::quoted(.0))]
+    #[error("field {} is no name of a variable", printable::quoted(.0))]
     Name(String),
-    #[error("field {} holds a NUL byte, which no environment can carry", plain::quoted(.0))]
+    #[error("field {} holds a NUL byte, which no environment can carry", printable::quoted(.0))]
     Nul(String),
 }
 

@@ -4,8 +4,8 @@ use crate::base::failure::Failure;
 use crate::base::material::{Material, Node};
 use crate::config::{Encoding, From};
 
+use super::delivery_fields::{MergeError, decoded};
 use super::field::HeldValue;
-use super::merge::{MergeError, decoded};
 use crate::format::json::write as json;
 
 /// A node, its name so far, and whether `pick` asked for it.

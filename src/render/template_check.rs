@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::failure::Fault;
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::problem::Problem;
 use crate::config::{
     ComputedField, Config, Delivery, FieldName, FileFormat, From, Location, Target,
@@ -44,7 +44,7 @@ fn check_delivery(
     } in &delivery.fields
     {
         for error in errors(template, known.as_deref()) {
-            let label = format!("template of field {}", plain::quoted(name));
+            let label = format!("template of field {}", printable::quoted(name));
             let place = texts
                 .get(&at.file)
                 .and_then(|text| inside(text, at, &error));
@@ -78,7 +78,7 @@ fn check_delivery(
                     line,
                     column,
                 };
-                let label = format!("delivery {}", plain::quoted(&delivery.name));
+                let label = format!("delivery {}", printable::quoted(&delivery.name));
                 problems.push(problem(&error, place, &label));
             }
         }
@@ -107,7 +107,7 @@ fn unfound(delivery: &Delivery, known: &[String]) -> Vec<Problem> {
         for FieldName { name, at } in names.iter().filter(|field| !known.contains(&field.name)) {
             let error = FieldError::Absent {
                 field: name.clone(),
-                there: plain::names(known.iter().map(String::as_str)),
+                there: printable::names(known.iter().map(String::as_str)),
             };
             problems.push(Problem {
                 at: at.clone(),
@@ -179,7 +179,7 @@ fn errors(text: &str, known: Option<&[String]>) -> Vec<TemplateError> {
     let Some(known) = known else {
         return Vec::new();
     };
-    let names = plain::names(known.iter().map(String::as_str));
+    let names = printable::names(known.iter().map(String::as_str));
     template
         .uses
         .iter()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::listen::Listen;
 use super::status::{DeliveryStatus, Status, span};
 use crate::base::failure::{Class, Failure};
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::style::Format;
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const LARGEST: u64 = 4 << 20;
 pub fn ready(address: Listen) -> Result<String, Failure> {
     let (status, body) = get(address, "/readyz")?;
     // Any program may listen at this address, so its answer is not trusted.
-    let body = plain::lines(&body).into_owned();
+    let body = printable::lines(&body).into_owned();
     if status == 200 {
         return Ok(body);
     }
@@ -75,19 +75,19 @@ fn table(status: &Status) -> String {
             .zip(widths)
             .map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
-        let _ = writeln!(out, "{}", plain::line(line.trim_end()));
+        let _ = writeln!(out, "{}", printable::line(line.trim_end()));
     }
     for delivery in &status.deliveries {
         route(&mut out, delivery);
     }
     if let Some(reflector) = &status.reflector {
-        let _ = writeln!(out, "{}", plain::line(&reflector.text));
+        let _ = writeln!(out, "{}", printable::line(&reflector.text));
     }
     if let Some(why) = &status.configuration {
         let _ = writeln!(
             out,
             "the configuration on disk is refused, the old one is in use: {}",
-            plain::line(why)
+            printable::line(why)
         );
     }
     out
@@ -107,7 +107,7 @@ fn route(out: &mut String, delivery: &DeliveryStatus) {
     let to = or(to, ", ", "not read yet");
     let from = or(from, "; ", "the configuration alone");
     let line = format!("{}: {to} from {from}", delivery.name);
-    let _ = writeln!(out, "{}", plain::line(&line));
+    let _ = writeln!(out, "{}", printable::line(&line));
 }
 
 fn get(address: Listen, path: &str) -> Result<(u16, String), Failure> {

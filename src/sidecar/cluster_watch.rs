@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::config::{Delivery, SecretRef, resolve};
+use crate::copy_rules::metadata::{Metadata, NamespaceMetadata};
+use crate::copy_rules::place::ResourceVersion;
+use crate::copy_rules::selector::Labels;
 use crate::kubernetes::ObjectKind;
 use crate::pass::world::World;
-use crate::plan::declared;
-use crate::reflect::metadata::{Metadata, NamespaceMetadata};
-use crate::reflect::place::ResourceVersion;
-use crate::reflect::selector::Labels;
+use crate::plan::declared_copies;
 use crate::reflector::{Follow, KindView, Versioned};
 
 /// How long more changes are collected: setting up a cluster makes many namespaces at once.
@@ -45,7 +45,7 @@ impl Followed {
             sources.filter_map(|from| from.source.secret()).collect();
         secrets.sort();
         secrets.dedup();
-        let namespaces = deliveries.clone().any(declared::needs_namespaces);
+        let namespaces = deliveries.clone().any(declared_copies::needs_namespaces);
         if (namespaces || !secrets.is_empty())
             && let Ok(cluster) = world.kubernetes().await
         {

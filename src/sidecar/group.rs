@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::batch::Batch;
 use super::cluster_watch::Followed;
-use super::earlier;
+use super::earlier_targets;
 use super::file_watch::WatchedFiles;
 use super::groups::files;
 use super::leases::{self, Tokens};
@@ -107,7 +107,7 @@ impl<'a> Group<'a> {
         };
         let world: &World = world;
         for batch in &self.batches {
-            earlier::accept(batch.group, health).await;
+            earlier_targets::accept(batch.group, health).await;
         }
         let mut files = WatchedFiles::new(self.files()).await;
         let followed = Followed::start(self.deliveries(), world).await;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::overlap::Unions;
 use crate::config::{Config, Delivery, KeyKind, Source, Target};
 use crate::pass::observe::together;
-use crate::plan::declared::pruned;
+use crate::plan::declared_copies::pruned;
 
 /// Splits a configuration into groups that share sources, directly or through others, in the order
 /// of their first deliveries. Each group is split into batches: deliveries that may have the same

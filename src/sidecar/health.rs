@@ -15,7 +15,7 @@ use super::status::{DeliveryStatus, FailureStatus, Route, RouteEnd, Status, Vaul
 use crate::base::counters;
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::{Config, OnFailure, Reaction, Source, Staleness};
 use crate::pass::outcome::Failed;
 use crate::plan::DeliveryPlan;
@@ -349,17 +349,17 @@ impl Health {
                     format!("{name}: not ready: {why}")
                 }
             };
-            text.push_str(&plain::line(&line));
+            text.push_str(&printable::line(&line));
             text.push('\n');
         }
         if let Some((ready, line)) = state.reflector.readiness() {
             all &= ready;
-            text.push_str(&plain::line(line.trim_end()));
+            text.push_str(&printable::line(line.trim_end()));
             text.push('\n');
         }
         if let Some(why) = &state.stale {
             let line = format!("configuration: the old one is in use: {why}");
-            text.push_str(&plain::line(&line));
+            text.push_str(&printable::line(&line));
             text.push('\n');
         }
         (all, text)

@@ -15,7 +15,7 @@ pub mod batch;
 pub mod client;
 pub mod cluster_watch;
 pub mod delivery_health;
-mod earlier;
+mod earlier_targets;
 pub mod events;
 pub mod failure_log;
 pub mod file_watch;

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::status::{DeliveryStatus, RouteEnd, Status, StatusLine, VaultStatus, span};
 use crate::base::coding::base64;
-use crate::base::plain;
+use crate::base::printable;
 use crate::reflector::ReflectorStatus;
 
 const STYLE: &str = include_str!("page/style.css");
@@ -367,7 +367,7 @@ impl fmt::Display for Text<'_> {
             Some((at, _)) => Cow::Owned(format!("{}…", &self.0[..at])),
             None => Cow::Borrowed(self.0),
         };
-        for c in plain::line(&text).chars() {
+        for c in printable::line(&text).chars() {
             match c {
                 '&' => f.write_str("&amp;")?,
                 '<' => f.write_str("&lt;")?,

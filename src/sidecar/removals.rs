@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::base::brake::Limits;
+use crate::base::deletion_brake::Limits;
 use crate::base::failure::{Class, Failure};
 
 /// Removals within this time are counted together. It is longer than two usual refreshes, in which

@@ -5,7 +5,7 @@ use super::Problem;
 use super::meter::Meter;
 use super::value::{Text, Value};
 use crate::base::failure::Failure;
-use crate::base::plain;
+use crate::base::printable;
 
 /// The language whose rules apply where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl<'a> Context<'a> {
 
     /// The names of all data, for messages.
     pub(super) fn names(&self) -> String {
-        plain::names(self.data.all().into_iter().map(|(name, _)| name))
+        printable::names(self.data.all().into_iter().map(|(name, _)| name))
     }
 
     /// The value with this name; if it is missing, the error uses the name as written in the

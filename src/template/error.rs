@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::failure::{Class, Failure, Fault};
-use crate::base::plain;
+use crate::base::printable;
 
 /// Line and, in Jinja, column of a template, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub enum Problem {
         hint: String,
     },
     /// A name that no field has.
-    #[error("{} is not defined", plain::quoted(name))]
+    #[error("{} is not defined", printable::quoted(name))]
     Undefined {
         /// The name.
         name: String,

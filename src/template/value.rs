@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Problem;
 use crate::base::material::{Node, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::wiped::Wiped;
 
 /// A value. It has no `Debug`, which would print secrets.
@@ -225,7 +225,7 @@ impl<'a> Value<'a> {
     /// The error for a missing value in Go; nothing if there is a value.
     pub(super) fn absence(&self) -> Option<Problem> {
         let what = match self {
-            Self::Missing(Some(name)) => format!("value {}", plain::quoted(name)),
+            Self::Missing(Some(name)) => format!("value {}", printable::quoted(name)),
             // A computed name may contain a secret, so it is not shown.
             Self::Missing(None) => "value of the name that is computed here".to_owned(),
             Self::Null => "value: it is `nil`".to_owned(),

@@ -12,11 +12,11 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfRequest};
 
-use super::actions::Runner;
 use super::auth::{Unwrapped, VaultIdentity, describe};
 use super::client::ServerLink;
 use super::error::{Cause, RequestEnd};
-use super::reasons::{Ban, ServerRefusal, Setup};
+use super::failure_reasons::{Ban, ServerRefusal, Setup};
+use super::github_actions::Runner;
 use super::response::Reply;
 use super::token::Token;
 use super::token_keeper::Task;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::actions::Runner;
 use super::client::ServerLink;
 use super::endpoint::{AppRoleBody, JwtBody, Own};
 use super::error::Cause;
+use super::failure_reasons::{Ban, ServerRefusal, Setup};
+use super::github_actions::Runner;
 use super::path::DataPath;
-use super::reasons::{Ban, ServerRefusal, Setup};
 use super::token::{Credential, Token};
 use super::wrapping;
 use crate::base::material::{Node, SecretBytes};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::reasons::{Absence, Misuse, Outage, OverLimit, ServerRefusal, Setup};
+use super::failure_reasons::{Absence, Misuse, Outage, OverLimit, ServerRefusal, Setup};
 use crate::base::failure::{Class, Fault};
 use crate::disk::DiskError;
 use crate::net::NetError;

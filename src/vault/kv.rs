@@ -12,11 +12,11 @@ use vaultrs::api::kv2::requests::ReadSecretRequest;
 use super::access::SharedLogin;
 use super::endpoint::Own;
 use super::error::{Cause, RequestEnd};
+use super::failure_reasons::{Absence, Misuse, ServerRefusal, Setup};
+use super::lifetime::{seconds_in, until_rotation};
 use super::mounts::{Engine, Mount, Mounts};
 use super::path::{DataPath, KvPath};
-use super::reasons::{Absence, Misuse, ServerRefusal, Setup};
 use super::response::{Reply, version_state};
-use super::span::{seconds_in, until_rotation};
 use crate::base::material::{Lease, Material, Node};
 use crate::net::Call;
 

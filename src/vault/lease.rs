@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Session;
 use super::endpoint::Own;
 use super::error::{Cause, RequestEnd};
-use super::reasons::Absence;
+use super::failure_reasons::Absence;
 use crate::base::counters;
 use crate::base::failure::Failure;
 use crate::net::Call;

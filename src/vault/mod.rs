@@ -10,24 +10,24 @@
 //! and one identity has one token.
 
 mod access;
-mod actions;
 pub mod admin;
 mod auth;
+mod ca_files;
 pub mod cache;
 mod client;
-mod document;
 mod endpoint;
 mod error;
+mod failure_reasons;
+mod github_actions;
+mod json;
 mod kv;
 mod lease;
+mod lifetime;
 mod mounts;
 mod path;
-mod reasons;
 mod response;
 mod retry;
 pub mod rights;
-mod roots;
-mod span;
 mod token;
 mod token_keeper;
 mod version;
@@ -36,19 +36,19 @@ mod wrapping;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use actions::Runner;
+pub use ca_files::check_roots;
+pub use github_actions::Runner;
 pub use lease::Renewal;
-pub use roots::check_roots;
-pub use span::LONGEST;
+pub use lifetime::LONGEST;
 pub use version::{Known, NewestVersion, VersionState};
 
 use self::access::SharedLogin;
 use self::client::ServerLink;
 use self::error::{Cause, RequestEnd, VaultError};
+use self::failure_reasons::{OverLimit, ServerRefusal, Setup};
 use self::kv::Question;
 use self::mounts::Mounts;
 use self::path::DataPath;
-use self::reasons::{OverLimit, ServerRefusal, Setup};
 use self::version::Refused;
 use crate::base::coding::base64;
 use crate::base::failure::{Class, Failure};

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::document;
 use super::error::Cause;
-use super::reasons::{Absence, Ban, Misuse, Outage, ServerRefusal};
-use super::span::seconds;
+use super::failure_reasons::{Absence, Ban, Misuse, Outage, ServerRefusal};
+use super::json;
+use super::lifetime::seconds;
 use crate::base::material::{Lease, Node};
 use crate::base::redact::without_secrets;
 use crate::net::Answer;
@@ -122,7 +122,7 @@ impl Reply {
         } = wire;
         // Data and auth are one level deep in the answer.
         let tree =
-            |json: Option<&RawValue>| json.map_or(Ok(Node::Null), |json| document::node(json, 1));
+            |json: Option<&RawValue>| json.map_or(Ok(Node::Null), |json| json::node(json, 1));
         let unclear = || Cause::not_vault("no JSON of its form");
         let lease_seconds = match lease_duration {
             Some(number) => seconds(number.get()).ok_or_else(unclear)?,
@@ -195,7 +195,7 @@ fn server(answer: &Answer, text: String) -> Cause {
 /// A list of texts for people.
 fn texts(json: Option<&RawValue>) -> Result<Vec<String>, Cause> {
     let unclear = || Cause::not_vault("texts of another form");
-    match json.map_or(Ok(Node::Null), |json| document::node(json, 1))? {
+    match json.map_or(Ok(Node::Null), |json| json::node(json, 1))? {
         Node::Null => Ok(Vec::new()),
         Node::List(items) => {
             let texts = items.iter().map(|item| {
@@ -233,7 +233,7 @@ pub(super) fn asked(answer: &Answer) -> Option<Duration> {
 
 /// The kind of absence behind a 404; nothing if the 404 means something else.
 fn not_found(wire: &Wire<'_>, errors: &str) -> Option<Cause> {
-    let data = wire.data.and_then(|data| document::node(data, 1).ok());
+    let data = wire.data.and_then(|data| json::node(data, 1).ok());
     if let Some(state) = data.as_ref().and_then(version_state) {
         return Some(state);
     }

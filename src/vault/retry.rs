@@ -70,7 +70,7 @@ impl Pace {
 mod tests {
     use std::time::Duration;
 
-    use super::super::reasons::Outage;
+    use super::super::failure_reasons::Outage;
     use super::*;
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! The paths of Vault that a read needs in a policy. The rule is beside `kv`, which makes the
 //! requests.
 
+use super::failure_reasons::Setup;
 use super::path::DataPath;
-use super::reasons::Setup;
 use crate::base::failure::{Class, Failure};
 use crate::config::VaultRead;
 

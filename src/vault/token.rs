@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::error::Cause;
-use super::span::seconds_in;
+use super::lifetime::seconds_in;
 use crate::base::material::{Node, SecretBytes};
 
 /// A token, JWT or id: one line of printable ASCII, so a header cannot become two headers. Its

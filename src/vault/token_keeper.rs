@@ -13,7 +13,7 @@ use vaultrs::api::token::requests::RevokeTokenSelfRequest;
 use super::access::{SharedLogin, TokenState};
 use super::endpoint::Own;
 use super::error::{Cause, RequestEnd};
-use super::span::seconds_in;
+use super::lifetime::seconds_in;
 use super::token::{Token, TokenLife};
 use crate::base::counters;
 use crate::base::material::Node;

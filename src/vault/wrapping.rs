@@ -6,7 +6,7 @@ use vaultrs::api::sys::requests::UnwrapRequest;
 use super::client::ServerLink;
 use super::endpoint::Own;
 use super::error::Cause;
-use super::reasons::ServerRefusal;
+use super::failure_reasons::ServerRefusal;
 use super::response::Reply;
 use super::token::{Credential, Token};
 use crate::base::material::Node;

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::ObjectName;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::SecretBytes;
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::wiped::Wiped;
 
 mod docker_config;
@@ -103,7 +103,7 @@ pub fn check_keys<'k>(keys: impl IntoIterator<Item = &'k str>) -> Result<(), Unf
     let illegal: Vec<&str> = keys.into_iter().filter(|key| !is_key(key)).collect();
     match illegal.is_empty() {
         true => Ok(()),
-        false => Err(Unfit::Keys(plain::names(illegal))),
+        false => Err(Unfit::Keys(printable::names(illegal))),
     }
 }
 
@@ -138,7 +138,7 @@ pub fn fit(at: &ObjectName, kind: &str, data: &mut Data, now: Timestamp) -> Resu
 fn present<'d>(data: &'d Data, key: &'static str) -> Result<&'d SecretBytes, Unfit> {
     data.get(key).ok_or_else(|| Unfit::Missing {
         key,
-        there: plain::names(data.keys().map(String::as_str)),
+        there: printable::names(data.keys().map(String::as_str)),
     })
 }
 
@@ -167,7 +167,7 @@ fn end_line(data: &mut Data, key: &str) {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unfit {
     /// A type that is never written.
-    #[error("a Secret of type {} is never written", plain::name(.0))]
+    #[error("a Secret of type {} is never written", printable::name(.0))]
     Reserved(String),
     /// Names that are no keys.
     #[error("these names cannot be keys of a Secret: {0}")]

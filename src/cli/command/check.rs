@@ -12,7 +12,7 @@ use keyferry::mode::grants::Mode;
 use crate::cli::arguments::{Common, Place};
 use crate::cli::print::{print, then};
 use crate::cli::runtime::block_on;
-use crate::cli::world::{with_config, world};
+use crate::cli::setup::{with_config, world};
 
 /// Check configuration and templates without any network
 ///

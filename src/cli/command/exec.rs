@@ -14,7 +14,7 @@ use keyferry::pass::world::World;
 
 use crate::cli::arguments::{Common, Deadline, Place};
 use crate::cli::runtime::{ask_for_descriptors, block_on, to_its_end};
-use crate::cli::world::{STEP, in_actions, with_config, world};
+use crate::cli::setup::{STEP, in_actions, with_config, world};
 
 /// Fetch, then become CMD with the fields of one delivery in its environment
 ///

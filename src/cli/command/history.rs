@@ -9,7 +9,7 @@ use keyferry::mode::{Ended, history};
 use crate::cli::arguments::{Common, Deadline, Place};
 use crate::cli::print::{print, then};
 use crate::cli::runtime::block_on;
-use crate::cli::world::{with_config, world};
+use crate::cli::setup::{with_config, world};
 
 /// Show what deliveries with `history` carried, when, and where from: names and versions, never
 /// values

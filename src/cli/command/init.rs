@@ -11,7 +11,7 @@ use keyferry::plan::PlanFormat;
 use super::job::one_pass;
 use super::plan::show_plan;
 use crate::cli::arguments::{Common, Deadline, Place};
-use crate::cli::world::{with_config, world};
+use crate::cli::setup::{with_config, world};
 
 /// One pass before a pod starts: as job, but waits for its token file
 ///

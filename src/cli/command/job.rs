@@ -15,7 +15,7 @@ use super::plan::show_plan;
 use crate::cli::arguments::{Common, Deadline, LogFormat, Place};
 use crate::cli::print::{is_terminal, print};
 use crate::cli::runtime::block_on;
-use crate::cli::world::{with_config, world};
+use crate::cli::setup::{with_config, world};
 
 /// One pass: fetch, render, write what differs, exit
 ///

@@ -12,7 +12,7 @@ use keyferry::plan::{PlanFormat, show};
 use crate::cli::arguments::{Common, Deadline, Place};
 use crate::cli::print::{is_terminal, print, then};
 use crate::cli::runtime::block_on;
-use crate::cli::world::{with_config, world};
+use crate::cli::setup::{with_config, world};
 
 /// Show what a pass would change and why: names, keys, sizes, never values
 ///

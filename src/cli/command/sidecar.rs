@@ -14,7 +14,7 @@ use super::ready::Address;
 use crate::cli::arguments::{Common, Place};
 use crate::cli::load::{invalid, loaded, warn_of_secrets};
 use crate::cli::runtime::block_on;
-use crate::cli::world::{STEP, in_actions};
+use crate::cli::setup::{STEP, in_actions};
 
 /// Stay: deliver, keep fresh, react to changes, say how it is
 ///

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::declared_copies;
 use super::super::problem::{Problem, nearest};
-use super::super::reflect;
 use super::super::vault::DEFAULT_SERVER;
 use super::super::{Config, Delivery, Keys, Location, Reflector, VaultServer};
 use super::{Parts, name, outputs};
@@ -48,7 +48,7 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let reflector_at = reflectors.first().map(|(at, _)| at.clone());
     let reflector = once(reflectors, "`reflector`", "make one of them", problems);
     let mark_key = once(mark_keys, "the section `markKey`", RENAME, problems);
-    let unsigned = reflect::unsigned(&deliveries, mark_key.as_ref());
+    let unsigned = declared_copies::unsigned(&deliveries, mark_key.as_ref());
     problems.extend(unsigned.filter(|_| !lost));
     let named = manifests
         .iter()
@@ -58,7 +58,9 @@ pub fn merge(parts: Parts, problems: &mut Vec<Problem>) -> Config {
     let needed = name::needed(&deliveries, &manifests, reflector_at.as_ref());
     let name = name::merge(called, needed.filter(|_| !lost), problems);
     let reflector = reflector.map(|reflector| Reflector {
-        mark_key: mark_key.clone().unwrap_or_else(reflect::usual_mark_key),
+        mark_key: mark_key
+            .clone()
+            .unwrap_or_else(declared_copies::usual_mark_key),
         ..reflector
     });
     Config {

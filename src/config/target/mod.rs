@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::Checker;
+use super::declared_copies::RawReflect;
 use super::located::{At, Shown, exactly_one};
-use super::reflect::RawReflect;
 use super::{Location, SecretRef};
 use file::{RawFile, RawFiles};
 

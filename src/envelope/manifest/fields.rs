@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::base::material::{Node, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 
 /// What a field must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl fmt::Display for ShapeError {
         };
         match self.path.as_str() {
             "" => write!(f, "it is no {what}"),
-            path => write!(f, "`{}` is no {what}", plain::name(path)),
+            path => write!(f, "`{}` is no {what}", printable::name(path)),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::base::artifact::secret::Unfit;
 use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 
 pub(crate) mod fields;
 pub(crate) mod marks;
@@ -215,12 +215,12 @@ impl std::fmt::Display for ApiKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.version.as_str(), self.kind.as_str()) {
             (_, "") => f.write_str("a document without `kind`"),
-            ("", kind) => write!(f, "a document of kind `{}`", plain::name(kind)),
+            ("", kind) => write!(f, "a document of kind `{}`", printable::name(kind)),
             (version, kind) => write!(
                 f,
                 "a document of kind `{} {}`",
-                plain::name(version),
-                plain::name(kind)
+                printable::name(version),
+                printable::name(kind)
             ),
         }
     }

@@ -2,13 +2,13 @@
 
 use super::ManifestError;
 use crate::base::artifact::{is_namespace_name, is_object_name};
-use crate::base::plain;
+use crate::base::printable;
 
 /// How messages name an object.
 pub(crate) fn object(what: &str, namespace: Option<&str>, name: Option<&str>) -> String {
-    let name = name.map_or_else(|| "without a name".to_owned(), plain::name);
+    let name = name.map_or_else(|| "without a name".to_owned(), printable::name);
     match namespace {
-        Some(namespace) => format!("{what} {}/{name}", plain::name(namespace)),
+        Some(namespace) => format!("{what} {}/{name}", printable::name(namespace)),
         None => format!("{what} {name}"),
     }
 }

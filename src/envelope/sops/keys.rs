@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::envelope::age::{self, AgeError, Identity};
-use crate::envelope::policy::shortened;
+use crate::envelope::allowed_recipients::shortened;
 
 use super::metadata::{KeyGroup, SopsMetadata};
 use super::shamir;

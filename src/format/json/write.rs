@@ -230,7 +230,10 @@ impl JsonError {
         if self.path.is_empty() {
             return String::new();
         }
-        format!("at {}: ", crate::base::plain::quoted(&self.path.join(".")))
+        format!(
+            "at {}: ",
+            crate::base::printable::quoted(&self.path.join("."))
+        )
     }
 }
 

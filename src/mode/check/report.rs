@@ -6,9 +6,9 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::base::failure::Failure;
-use crate::base::plain;
+use crate::base::printable;
 use crate::base::style::Format;
-use crate::envelope::policy::shortened;
+use crate::envelope::allowed_recipients::shortened;
 use crate::mode::access::{AccessReport, MissingRight};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
@@ -139,7 +139,7 @@ impl Report {
 
 /// Writes one line, whatever characters the names in it contain.
 fn line(out: &mut String, text: &str) {
-    let _ = writeln!(out, "{}", plain::line(text));
+    let _ = writeln!(out, "{}", printable::line(text));
 }
 
 fn access_text(access: &AccessReport, out: &mut String) {

@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use super::GrantedConfig;
 use super::policy::{OURS, hcl};
-use super::server::{Grant, Terms, choose_engines, grants};
+use super::vault::{Grant, Terms, choose_engines, grants};
 use crate::base::failure::{Class, Failure};
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::{VaultAuth, VaultServer};
 use crate::mode::Ended;
 use crate::pass::outcome::Failed;
@@ -118,7 +118,7 @@ async fn apply_grant(
 ) -> Result<Done, Failure> {
     choose_engines(&mut grant.paths, session).await?;
     for remark in &grant.remarks {
-        let _ = writeln!(out, "# {}", plain::line(remark));
+        let _ = writeln!(out, "# {}", printable::line(remark));
     }
     let mut done = Done::default();
     let wanted = hcl(grant);
@@ -218,10 +218,10 @@ impl Verdict {
 
 impl Done {
     fn add(&mut self, out: &mut String, subject: &str, verdict: Verdict, difference: &[String]) {
-        let _ = writeln!(out, "{:<8}{}", verdict.word(), plain::line(subject));
+        let _ = writeln!(out, "{:<8}{}", verdict.word(), printable::line(subject));
         if verdict != Verdict::Keep {
             for line in difference {
-                let _ = writeln!(out, "        {}", plain::line(line));
+                let _ = writeln!(out, "        {}", printable::line(line));
             }
         }
         self.changes += usize::from(verdict.writes());

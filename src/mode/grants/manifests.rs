@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::Account;
 use super::rights::{RbacRule, Rights};
-use crate::base::plain;
+use crate::base::printable;
 
 /// How the manifests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Document {
     }
 
     fn line(mut self, text: &str) -> Self {
-        let _ = writeln!(self.0, "{}", plain::line(text));
+        let _ = writeln!(self.0, "{}", printable::line(text));
         self
     }
 

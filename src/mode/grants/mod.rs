@@ -11,12 +11,12 @@
 
 pub mod apply;
 pub mod cluster;
-mod described;
+mod manifest_secrets;
 mod manifests;
 mod policy;
 pub mod rights;
-pub mod server;
 pub mod transit;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::failure::{Class, Failure};
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::Config;
 use crate::process::time_limit::TimeLimit;
 use cluster::Described;
@@ -34,7 +34,7 @@ use transit::OfFiles;
 
 pub use manifests::ManifestStyle;
 pub use policy::GrantFormat;
-pub use server::Terms;
+pub use vault::Terms;
 
 /// How a configuration is run, as far as its rights depend on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -163,7 +163,7 @@ impl GrantedConfig {
     fn head(&self) -> String {
         format!(
             "# {}: `keyferry {}` as {} (--mode, --service-account)\n",
-            plain::line(&self.path),
+            printable::line(&self.path),
             self.mode.word(),
             self.account
         )
@@ -175,7 +175,7 @@ const READING: Duration = Duration::from_secs(20);
 
 /// The Secrets that the files of a configuration's manifests describe.
 pub(super) async fn described(config: &Config) -> Result<Vec<Vec<Described>>, Failure> {
-    described::all(config, TimeLimit::Until(Instant::now() + READING)).await
+    manifest_secrets::all(config, TimeLimit::Until(Instant::now() + READING)).await
 }
 
 /// The rights in Vault's transit engine that the SOPS files of a configuration need.
@@ -195,7 +195,7 @@ pub async fn kubernetes(all: &[GrantedConfig], style: ManifestStyle) -> Result<S
         accounts.entry(&one.account).or_default().unite(rights);
     }
     for wide in accounts.values().flat_map(|rights| &rights.wide) {
-        let _ = writeln!(out, "# wide: {}", plain::line(wide));
+        let _ = writeln!(out, "# wide: {}", printable::line(wide));
     }
     let documents = accounts
         .iter()
@@ -211,7 +211,7 @@ pub async fn vault(
     terms: &Terms,
     format: GrantFormat,
 ) -> Result<String, Failure> {
-    let grants = server::grants(all, terms).await?;
+    let grants = vault::grants(all, terms).await?;
     let mut head = String::new();
     for one in all {
         head.push_str(&one.head());
@@ -219,7 +219,7 @@ pub async fn vault(
     let _ = writeln!(
         head,
         "# tokens for audience `{}`, valid for {} (--audience, --ttl)",
-        plain::line(&terms.audience),
+        printable::line(&terms.audience),
         terms.ttl()
     );
     Ok(policy::show(&grants, format, &head))

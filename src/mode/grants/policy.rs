@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::server::Grant;
-use crate::base::plain;
+use super::vault::Grant;
+use crate::base::printable;
 use crate::vault::rights::Need;
 
 /// How grants of Vault are shown.
@@ -36,7 +36,7 @@ pub(super) fn show(grants: &[Grant], format: GrantFormat, head: &str) -> String 
 /// The text of a policy. Equal grants give equal text.
 pub(super) fn hcl(grant: &Grant) -> String {
     let accounts: Vec<String> = grant.accounts.iter().map(ToString::to_string).collect();
-    let mut out = format!("{OURS} {}\n", plain::line(&accounts.join(", ")));
+    let mut out = format!("{OURS} {}\n", printable::line(&accounts.join(", ")));
     for ((path, capability), need) in &grant.paths {
         match need {
             Need::Necessary => {}
@@ -73,9 +73,9 @@ fn commands(grants: &[Grant], head: &str) -> String {
             Some(namespace) => format!(" -namespace={}", quoted(namespace)),
             None => String::new(),
         };
-        let _ = writeln!(out, "\n# at {}", plain::line(&grant.server.address));
+        let _ = writeln!(out, "\n# at {}", printable::line(&grant.server.address));
         for remark in &grant.remarks {
-            let _ = writeln!(out, "# {}", plain::line(remark));
+            let _ = writeln!(out, "# {}", printable::line(remark));
         }
         let _ = write!(
             out,

@@ -9,11 +9,11 @@ use futures_util::future::join_all;
 
 use crate::base::artifact::Artifact;
 use crate::base::failure::{Class, Failure};
+use crate::copy_rules::signature::Keys;
 use crate::pass::world::World;
 use crate::plan::{self, Action, DeliveryPlan, Plan, Step};
 use crate::process::memory;
 use crate::process::shutdown::{self, RunningStep};
-use crate::reflect::signature::Keys;
 
 /// The plan, and the result of each step.
 #[derive(Debug)]

@@ -12,15 +12,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::base::artifact::{Leftover, PullSecretLink, SecretArtifact};
 use crate::base::failure::Failure;
 use crate::base::observed::{Basis, SecretState};
+use crate::copy_rules::signature::Keys;
 use crate::kubernetes::secret::{Stored, marked};
 use crate::kubernetes::write::Put;
 use crate::kubernetes::{Error, Kubernetes, ObjectKind, Subject};
 use crate::pass::world::World;
-use crate::plan::declared;
+use crate::plan::declared_copies;
 use crate::plan::{self, Action};
 use crate::process::shutdown::Shutdown;
 use crate::process::time_limit::retry::pause;
-use crate::reflect::signature::Keys;
 
 /// How often a write is tried. Before each further attempt the object is read again.
 const ROUNDS: u32 = 8;
@@ -87,7 +87,7 @@ async fn read_current(
 ) -> Result<Option<SecretState>, Error> {
     let mut stands = cluster.stands(wanted).await?;
     if let (Some(stands), Some(keys)) = (&mut stands, keys) {
-        declared::check_signature(wanted, stands, keys);
+        declared_copies::check_signature(wanted, stands, keys);
     }
     Ok(stands)
 }

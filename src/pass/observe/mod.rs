@@ -2,7 +2,7 @@
 
 pub mod file;
 mod inputs;
-pub mod marked;
+pub mod marked_secrets;
 pub mod namespace;
 mod place;
 pub mod secret;

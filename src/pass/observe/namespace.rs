@@ -1,10 +1,10 @@
 //! The existing namespaces: names and labels, for copies that go to all matching namespaces.
 
 use crate::base::failure::Failure;
+use crate::copy_rules::metadata::NamespaceMetadata;
 use crate::kubernetes::ObjectKind;
 use crate::kubernetes::list::Pages;
 use crate::pass::world::World;
-use crate::reflect::metadata::NamespaceMetadata;
 
 /// Lists all namespaces.
 pub async fn list(world: &World) -> Result<Vec<NamespaceMetadata>, Failure> {

@@ -11,7 +11,7 @@ use crate::base::failure::Failure;
 use crate::config::{Config, KeyKind, Source};
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
-use crate::envelope::policy::RecipientPolicy;
+use crate::envelope::allowed_recipients::RecipientPolicy;
 use crate::envelope::sealed::SealedSecret;
 use crate::envelope::sops;
 use crate::format::document::DocumentFormat;

@@ -8,7 +8,7 @@ use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Material, Node};
 use crate::config::{self, Keys, SecretRef};
 use crate::disk::{read_by, read_document};
-use crate::envelope::policy::RecipientPolicy;
+use crate::envelope::allowed_recipients::RecipientPolicy;
 use crate::envelope::sealed::{self, Keyring, SealScope, SealedSecret, Unsealed};
 use crate::kubernetes::{Error, ObjectKind, Subject};
 use crate::pass::world::World;

@@ -9,7 +9,7 @@ use crate::base::material::{Material, SecretBytes, Unverified};
 use crate::config::Config;
 use crate::disk::{git, read_by, read_document};
 use crate::envelope::age::Identity;
-use crate::envelope::policy::{RecipientPolicy, shortened};
+use crate::envelope::allowed_recipients::{RecipientPolicy, shortened};
 use crate::envelope::sops::{Locked, NeededTransit, OpenedSops, SopsError, SopsPolicy};
 use crate::format::document::DocumentFormat;
 use crate::pass::world::World;

@@ -10,15 +10,15 @@ use super::super::source_cache::CachedSource;
 use super::{Worker, WriteTrouble, keeps_its_keys, trouble};
 use crate::base::artifact::{MARK, OWNER};
 use crate::base::observed::Basis;
+use crate::copy_rules::annotations::Dialect;
+use crate::copy_rules::index::{How, Write, Written};
+use crate::copy_rules::metadata::Guard;
+use crate::copy_rules::place::{CopiedKind, ResourceVersion, Uid};
+use crate::copy_rules::signature::{Bound, CopyOrigin, SIGNATURE, SignedStatement};
+use crate::copy_rules::{emberstack, marks, mittwald};
 use crate::kubernetes::Error;
 use crate::kubernetes::copy::Whole;
 use crate::kubernetes::write::Put;
-use crate::reflect::index::{How, Write, Written};
-use crate::reflect::metadata::Guard;
-use crate::reflect::offer::Dialect;
-use crate::reflect::place::{CopiedKind, ResourceVersion, Uid};
-use crate::reflect::signature::{Bound, CopyOrigin, SIGNATURE, SignedStatement};
-use crate::reflect::{emberstack, marks, mittwald};
 
 /// How long finalizers may delay the deletion of a copy that is to be created again.
 const RELEASE: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use super::super::functions::{FILTERS, Function, TESTS, operators};
 use super::super::tree::{Expr, Kind};
 use super::syntax::{Reader, position, unsupported};
 use super::{FIELDS, Place, Problem, TemplateError, Use};
-use crate::base::plain;
+use crate::base::printable;
 
 impl Reader {
     fn boxed(&mut self, expr: &ast::Expr<'_>) -> Result<Box<Expr>, TemplateError> {
@@ -108,7 +108,7 @@ impl Reader {
         let Some(known) = Function::named(FILTERS, filter.name) else {
             let names: Vec<&str> = FILTERS.iter().map(|filter| filter.name).collect();
             return Err(at.at()(Problem::Mistake {
-                what: format!("there is no filter {}", plain::quoted(filter.name)),
+                what: format!("there is no filter {}", printable::quoted(filter.name)),
                 hint: format!("filters are {}", names.join(", ")),
             }));
         };
@@ -143,10 +143,10 @@ impl Reader {
     fn test(&mut self, test: &ast::Test<'_>, at: Place) -> Result<Kind, TemplateError> {
         let Some(known) = Function::named(TESTS, test.name) else {
             return Err(at.at()(Problem::Mistake {
-                what: format!("there is no test {}", plain::quoted(test.name)),
+                what: format!("there is no test {}", printable::quoted(test.name)),
                 hint: format!(
                     "tests are {}",
-                    plain::names(TESTS.iter().map(|test| test.name))
+                    printable::names(TESTS.iter().map(|test| test.name))
                 ),
             }));
         };
@@ -163,7 +163,10 @@ impl Reader {
         }
         if arguments.len() != test.args.len() || arguments.len() != known.least {
             return Err(at.at()(Problem::Mistake {
-                what: format!("{} does not take these arguments", plain::quoted(test.name)),
+                what: format!(
+                    "{} does not take these arguments",
+                    printable::quoted(test.name)
+                ),
                 hint: "`is startingwith …` takes one text, `is defined` nothing".to_owned(),
             }));
         }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use keyferry::base::artifact::{Artifact, Conflict, Owner, SecretArtifact, Wanted};
 use keyferry::base::failure::Class;
+use keyferry::copy_rules::marks::DECLARED;
+use keyferry::copy_rules::place::ObjectPlace;
+use keyferry::copy_rules::signature::Keys;
 use keyferry::pass::apply;
-use keyferry::plan::declared::sign;
+use keyferry::plan::declared_copies::sign;
 use keyferry::plan::{Action, Reason};
-use keyferry::reflect::marks::DECLARED;
-use keyferry::reflect::place::ObjectPlace;
-use keyferry::reflect::signature::Keys;
 use serde_json::json;
 
 use super::secrets::apply_as;

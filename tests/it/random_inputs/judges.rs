@@ -9,12 +9,12 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 
 use keyferry::base::material::{Node, SecretBytes};
+use keyferry::copy_rules::pattern::budget::{Budget, Cost};
+use keyferry::copy_rules::pattern::{Matching, PatternList, Syntax};
 use keyferry::envelope::age::{self, Identity};
 use keyferry::envelope::sealed::{self, Keyring, SealScope, Sealed, SealedSecret, SecretTemplate};
 use keyferry::envelope::sops::{self, SopsPolicy};
 use keyferry::format::document::{self, DocumentFormat};
-use keyferry::reflect::pattern::budget::{Budget, Cost};
-use keyferry::reflect::pattern::{Matching, PatternList, Syntax};
 use keyferry::template::go::{MOST_PARTS, Template};
 
 /// A parser under test.

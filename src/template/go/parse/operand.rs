@@ -143,7 +143,7 @@ impl Parser {
             word => match Function::named(FUNCTIONS, word) {
                 Some(function) => return Ok(Operand::Function(function)),
                 None => {
-                    let what = format!("the function `{}`", crate::base::plain::name(word));
+                    let what = format!("the function `{}`", crate::base::printable::name(word));
                     return Err(error(self.line, Problem::Unsupported(what)));
                 }
             },

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::super::annotations::{Dialect, Offer};
 use super::super::metadata::{Fingerprint, Guard};
-use super::super::offer::{Dialect, Offer};
 use super::super::pattern::budget::Cost;
 use super::super::place::{ObjectPlace, ResourceVersion, Uid};
 use super::super::reason::CopyRefusal;

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::base::coding::base64;
 use crate::base::failure::{Class, Failure, Fault};
 use crate::base::material::{Material, Node, SecretBytes};
-use crate::base::plain;
+use crate::base::printable;
 use crate::config::{Delivery, FieldName, From, Source};
 use crate::render::fetched::Fetched;
 
@@ -132,7 +132,7 @@ pub(super) fn fields<'a>(
             })
             .map_err(|failure| {
                 within(
-                    format!("field {} of {origin}", plain::quoted(&computed.name)),
+                    format!("field {} of {origin}", printable::quoted(&computed.name)),
                     failure,
                 )
             })?;
@@ -259,17 +259,17 @@ pub(super) fn origin(from: &From) -> FieldOrigin {
 /// A source for messages: its kind, and its name on one line, whatever characters it contains.
 fn source_label(source: &Source) -> String {
     let (kind, name) = source.name();
-    format!("{kind} {}", plain::quoted(&name))
+    format!("{kind} {}", printable::quoted(&name))
 }
 
 /// Why the sources of a delivery give no fields.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum MergeError {
-    #[error("field {} is not there", plain::quoted(path))]
+    #[error("field {} is not there", printable::quoted(path))]
     NotThere { path: String, there: Vec<String> },
     #[error(
         "field {} comes from {first} and again from {second}",
-        plain::quoted(field)
+        printable::quoted(field)
     )]
     Twice {
         field: String,
@@ -280,9 +280,9 @@ pub(super) enum MergeError {
     NotFields(&'static str),
     #[error("it holds {0} documents, not one mapping of fields")]
     SeveralDocuments(usize),
-    #[error("field {} is not base64: it is {is}", plain::quoted(field))]
+    #[error("field {} is not base64: it is {is}", printable::quoted(field))]
     NotBase64 { field: String, is: &'static str },
-    #[error("field {} cannot become JSON: {problem}", plain::quoted(field))]
+    #[error("field {} cannot become JSON: {problem}", printable::quoted(field))]
     NotJson { field: String, problem: JsonError },
 }
 
@@ -300,7 +300,10 @@ impl Fault for MergeError {
         Some(match self {
             Self::NotThere { there, .. } if there.is_empty() => "it has no field at all".to_owned(),
             Self::NotThere { there, .. } => {
-                format!("it has {}", plain::names(there.iter().map(String::as_str)))
+                format!(
+                    "it has {}",
+                    printable::names(there.iter().map(String::as_str))
+                )
             }
             Self::Twice { first, second, .. } if first == second => {
                 "let `rename` give each its own name".to_owned()

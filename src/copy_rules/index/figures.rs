@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::brake::{Census, Source};
+use super::super::deletion_brake::{Census, Source};
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::super::reason::CopyRefusal;
 use super::Index;

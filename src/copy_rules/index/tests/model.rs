@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::super::super::annotations::Dialect;
 use super::super::super::glob::{Ceiling, Glob};
+use super::super::super::lease_orders::Order;
 use super::super::super::metadata::{Guard, Metadata, NamespaceMetadata, Notes};
-use super::super::super::offer::Dialect;
-use super::super::super::order::Order;
 use super::super::super::pattern::Matching;
 use super::super::super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use super::super::super::reason::CopyRefusal;
 use super::super::super::signature::{Bound, CopyOrigin, Keys, SIGNATURE, SignedStatement};
 use super::super::super::{emberstack, marks, mittwald};
 use super::super::*;
-use crate::base::brake::Limits;
+use crate::base::deletion_brake::Limits;
 
 pub(super) const SECRET: CopiedKind = CopiedKind::Secret;
 

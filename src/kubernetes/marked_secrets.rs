@@ -14,10 +14,10 @@ use crate::base::artifact::{
     CONFIGURATION, ConfigurationName, Leftover, MANIFESTS_MARK, ObjectName, Origin,
 };
 use crate::base::coding::percent;
-use crate::reflect::marks::DECLARED;
-use crate::reflect::metadata::Notes;
-use crate::reflect::place::{self, Uid};
-use crate::reflect::signature::{self, Carrier, Keys, SIGNATURE, SignedStatement, Verdict};
+use crate::copy_rules::marks::DECLARED;
+use crate::copy_rules::metadata::Notes;
+use crate::copy_rules::place::{self, Uid};
+use crate::copy_rules::signature::{self, Carrier, Keys, SIGNATURE, SignedStatement, Verdict};
 
 /// Objects of one answer: their managed fields may take some KiB each.
 const PAGE: usize = 250;

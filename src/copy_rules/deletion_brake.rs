@@ -16,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::order::Order;
+use super::lease_orders::Order;
 use super::place::{CopiedKind, ObjectPlace};
-use crate::base::brake::Limits;
+use crate::base::deletion_brake::Limits;
 
 /// Deletions are judged together with those that were done within this time before.
 const WINDOW: Duration = Duration::from_secs(60);

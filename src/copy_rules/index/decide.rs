@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use super::super::annotations::Dialect;
 use super::super::metadata::Guard;
-use super::super::offer::Dialect;
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::super::reason::{CopyReason, CopyRefusal, Farewell};
 use super::super::scope::Target;
 use super::super::signature::Verdict;
 use super::objects::{CopyObject, Source};
 use super::{Content, Digest, How, Index, Item, Write};
-use crate::reflect::index::queue::Lane;
+use crate::copy_rules::index::queue::Lane;
 
 /// The decision for one place.
 #[derive(Debug, PartialEq, Eq)]

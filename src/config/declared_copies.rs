@@ -10,8 +10,8 @@ use super::located::{At, Shown};
 use super::problem::Problem;
 use super::target::RawSecret;
 use super::{Delivery, SecretRef, Target};
-use crate::reflect::glob::Glob;
-use crate::reflect::selector::Selector;
+use crate::copy_rules::glob::Glob;
+use crate::copy_rules::selector::Selector;
 
 /// Copies of a Secret in other namespaces.
 #[derive(Debug, Deserialize, JsonSchema)]

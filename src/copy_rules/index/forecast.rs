@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::super::metadata::Metadata;
 use super::super::place::{CopiedKind, ObjectPlace, ResourceVersion};
-use super::super::preview::{Act, Foreseen, Foresight, Outlook};
+use super::super::planned_copies::{Act, Foreseen, Foresight, Outlook};
 use super::super::reason::CopyRefusal;
 use super::super::signature::Keys;
 use super::decide::Decision;

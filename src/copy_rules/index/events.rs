@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::annotations::{Ask, Dialect, Mirror, Offer};
 use super::super::marks;
 use super::super::metadata::{Metadata, NamespaceMetadata};
-use super::super::offer::{Ask, Dialect, Mirror, Offer};
 use super::super::pattern::budget::{Budget, Cost};
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::super::reason::CopyRefusal;

@@ -7,9 +7,9 @@ use crate::base::artifact::{ConfigurationName, Leftover, Origin};
 use crate::base::failure::Failure;
 use crate::base::observed::Marked;
 use crate::config::{Config, Delivery, ManifestSet};
+use crate::copy_rules::signature::Keys;
 use crate::pass::world::World;
-use crate::plan::declared;
-use crate::reflect::signature::Keys;
+use crate::plan::declared_copies;
 
 /// Looks in every namespace of every set that is pruned, and once for all copies. If a list fails,
 /// everything that it would have shown is unknown.
@@ -44,7 +44,7 @@ async fn copies(
     keys: &Result<Option<Keys>, Failure>,
     world: &World,
 ) -> Vec<Marked> {
-    let prunes = |delivery: &&Delivery| !declared::pruned(delivery, "").is_empty();
+    let prunes = |delivery: &&Delivery| !declared_copies::pruned(delivery, "").is_empty();
     let deliveries: Vec<&Delivery> = config.deliveries.iter().filter(prunes).collect();
     if deliveries.is_empty() {
         return Vec::new();
@@ -62,7 +62,7 @@ async fn copies(
     let list = list.await;
     let of = |delivery: &Delivery| {
         let (namespace, all) = list.as_ref().map_err(Failure::clone)?;
-        let mine = declared::pruned(delivery, namespace);
+        let mine = declared_copies::pruned(delivery, namespace);
         let found = all.iter().filter(|(from, _)| mine.contains(from));
         Ok(found.map(|(_, leftover)| leftover.clone()).collect())
     };

@@ -12,10 +12,10 @@ use crate::base::failure::{Class, Failure};
 use crate::base::material::SecretBytes;
 use crate::base::observed::{Observed, SecretState, Seen};
 use crate::config::{Delivery, Reflect, SecretTarget, Target, resolve};
-use crate::reflect::marks;
-use crate::reflect::metadata::NamespaceMetadata;
-use crate::reflect::place::{CopiedKind, Uid};
-use crate::reflect::signature::{Bound, Carrier, CopyOrigin, Keys, SIGNATURE, SignedStatement};
+use crate::copy_rules::marks;
+use crate::copy_rules::metadata::NamespaceMetadata;
+use crate::copy_rules::place::{CopiedKind, Uid};
+use crate::copy_rules::signature::{Bound, Carrier, CopyOrigin, Keys, SIGNATURE, SignedStatement};
 
 /// Whether a delivery needs the list of all namespaces.
 pub fn needs_namespaces(delivery: &Delivery) -> bool {

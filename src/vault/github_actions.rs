@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 
-use super::document;
 use super::error::Cause;
-use super::reasons::{Outage, Setup};
+use super::failure_reasons::{Outage, Setup};
+use super::json;
 use super::response::asked;
 use super::token::Credential;
 use crate::base::coding::percent;
@@ -82,7 +82,7 @@ impl Runner {
 fn token_in(answer: &Answer) -> Result<Credential, Cause> {
     let unclear = || Cause::not_vault("of the runner's token service");
     let json = serde_json::from_slice(&answer.body).map_err(|_| unclear())?;
-    match document::node(json, 0)?.entry("value") {
+    match json::node(json, 0)?.entry("value") {
         Some(Node::Text(jwt)) => Credential::parse(jwt).map_err(|_| unclear()),
         _ => Err(unclear()),
     }

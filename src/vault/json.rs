@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::error::Cause;
-use super::reasons::OverLimit;
+use super::failure_reasons::OverLimit;
 use crate::base::coding::hex;
 use crate::base::material::{Node, SecretBytes};
 
@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::super::reasons::Outage;
+    use super::super::failure_reasons::Outage;
     use super::*;
 
     fn parse(json: &str) -> Result<Node, Cause> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::super::preview::{Act, Foresight, Outlook};
+use super::super::super::planned_copies::{Act, Foresight, Outlook};
 use super::laws::{act, perform};
 use super::model::{GIVES, Model, SECRET, content, digest, place, rules};
 use crate::base::artifact::ObjectName;
-use crate::reflect::index::{CopyJob, Event, Forecast, How, Rules};
-use crate::reflect::place::CopiedKind;
-use crate::reflect::reason::CopyRefusal;
+use crate::copy_rules::index::{CopyJob, Event, Forecast, How, Rules};
+use crate::copy_rules::place::CopiedKind;
+use crate::copy_rules::reason::CopyRefusal;
 
 /// What a new process would do in this cluster.
 fn forecast(model: &Model, rules: Rules) -> Foresight {
@@ -141,7 +141,7 @@ fn each_thing_that_would_happen_is_said_with_its_reason() {
         !again
             .steps
             .iter()
-            .any(super::super::super::preview::Foreseen::is_change)
+            .any(super::super::super::planned_copies::Foreseen::is_change)
     );
     assert_eq!(again.kept, 2);
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::brake::{Mass, Source};
-use super::order::Order;
+use super::deletion_brake::{Mass, Source};
+use super::lease_orders::Order;
 use super::place::{CopiedKind, ObjectPlace};
 use super::signature::SIGNATURE;
 

@@ -14,18 +14,18 @@
 //! could change an object without our mark, a deletion that does not pass the [`brake`], and a
 //! copy that gets another source without an [`order`].
 
-pub mod brake;
+pub mod annotations;
+pub mod deletion_brake;
 pub mod emberstack;
 pub mod glob;
 pub mod index;
+pub mod lease_orders;
 pub mod marks;
 pub mod metadata;
 pub mod mittwald;
-pub mod offer;
-pub mod order;
 pub mod pattern;
 pub mod place;
-pub mod preview;
+pub mod planned_copies;
 pub mod reason;
 pub mod scope;
 pub mod selector;

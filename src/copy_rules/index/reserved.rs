@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::brake::Source;
+use super::super::deletion_brake::Source;
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::Index;
 use super::objects::CopyObject;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::show::{failure_document, line};
 use crate::base::failure::Failure;
 use crate::base::style::Style;
-use crate::reflect::place::ObjectPlace;
-use crate::reflect::preview::{Foreseen, Foresight};
+use crate::copy_rules::place::ObjectPlace;
+use crate::copy_rules::planned_copies::{Foreseen, Foresight};
 
 /// Its name in lists beside deliveries.
 pub(super) const NAME: &str = "reflector";

@@ -1,6 +1,6 @@
 //! Messages for people: each refusal when it is new, and each rival once.
 
-use super::super::brake::HeldCopies;
+use super::super::deletion_brake::HeldCopies;
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::super::reason::{Braked, CopyRefusal};
 use super::{Index, IndexNotice, NoticeText};

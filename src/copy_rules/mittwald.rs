@@ -4,9 +4,9 @@
 //! Roles, RoleBindings and ServiceAccounts are not handled here. A list of names is anchored as a
 //! whole: `a|b` means `a` or `b`.
 
+use super::annotations::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::marks;
 use super::metadata::Notes;
-use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::pattern::budget::Budget;
 use super::pattern::{Matching, Syntax};
 use super::place::{ObjectPlace, ResourceVersion, Uid};

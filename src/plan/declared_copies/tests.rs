@@ -3,9 +3,9 @@ use crate::base::artifact::Desired;
 use crate::base::artifact::MARK;
 use crate::config::Config;
 use crate::config::{Location, SecretKind, SecretRef};
-use crate::reflect::glob::Glob;
-use crate::reflect::metadata::Notes;
-use crate::reflect::selector::Selector;
+use crate::copy_rules::glob::Glob;
+use crate::copy_rules::metadata::Notes;
+use crate::copy_rules::selector::Selector;
 use crate::render::testing::provenance;
 
 fn reflect(namespaces: &str, selector: &str) -> Reflect {

@@ -4,9 +4,9 @@
 //! purpose. The intended differences (docs/reflect.md lists all of them) are in the actions, not
 //! in the reading; the one exception is how a pattern matches.
 
+use super::annotations::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::marks;
 use super::metadata::Notes;
-use super::offer::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::pattern::budget::Budget;
 use super::pattern::{Matching, Syntax};
 use super::place::{ObjectPlace, ResourceVersion, Uid};
