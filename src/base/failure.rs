@@ -1,86 +1,9 @@
-//! Failures, and what they mean to the caller: classes and exit codes.
+//! Failures: what failed, why, and what to do next. [`exit_code`](super::exit_code) has their classes.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why something failed. Only the class decides retry, exit code and metric label; the lowest code
-/// of a pass wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// The command line is wrong.
-    Usage,
-    /// The configuration is wrong. This is found before any I/O to a provider, except what only a
-    /// source can show (a field that comes twice, a version of KV v1).
-    Configuration,
-    /// Login refused, or policy or RBAC refuses.
-    Denied,
-    /// A source or field is absent, deleted, destroyed or empty.
-    Missing,
-    /// None of the keys at hand opens an input.
-    Undecryptable,
-    /// An input whose integrity check failed, or that is malformed.
-    Corrupt,
-    /// A foreign object, a safety rule, a size; or the API server rejects it.
-    Refused,
-    /// Provider or API server unreachable, sealed, overloaded; or the deadline is spent.
-    Unavailable,
-    /// A file could not be written.
-    Sink,
-    /// A defect of ours.
-    Bug,
-}
-
-impl Class {
-    /// All classes.
-    pub const ALL: [Self; 10] = [
-        Self::Usage,
-        Self::Configuration,
-        Self::Denied,
-        Self::Missing,
-        Self::Undecryptable,
-        Self::Corrupt,
-        Self::Refused,
-        Self::Unavailable,
-        Self::Sink,
-        Self::Bug,
-    ];
-
-    /// The process exit code of this class.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Usage | Self::Configuration => 2,
-            Self::Denied => 3,
-            Self::Missing => 4,
-            Self::Undecryptable | Self::Corrupt => 5,
-            Self::Refused => 6,
-            Self::Unavailable => 7,
-            Self::Sink => 8,
-            Self::Bug => 70,
-        }
-    }
-
-    /// The word for this class in logs, reports and the termination log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Usage => "usage",
-            Self::Configuration => "configuration",
-            Self::Denied => "denied",
-            Self::Missing => "missing",
-            Self::Undecryptable => "undecryptable",
-            Self::Corrupt => "corrupt",
-            Self::Refused => "refused",
-            Self::Unavailable => "unavailable",
-            Self::Sink => "sink",
-            Self::Bug => "bug",
-        }
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
+pub use super::exit_code::{Class, FailureRule};
 
 /// One failure as a person meets it: what and where, why, and the next move. Never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]

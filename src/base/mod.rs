@@ -6,6 +6,7 @@ pub mod artifact;
 pub(crate) mod coding;
 pub mod counters;
 pub mod deletion_brake;
+pub mod exit_code;
 pub mod failure;
 pub mod history;
 pub mod line_fold;

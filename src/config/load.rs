@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RawConfig;
-use super::all_flaws::{self, Mended};
 use super::check::{self, Parts};
 use super::environment::Outside;
 use super::mask::{self, Masked};
+use super::problem::find_all::{self, Mended};
 use super::problem::{Problem, Problems, span};
 use super::tree::{self, Flaw, Kind, Place, What, Written};
 use super::{AgeKey, Config, Location, Named};
@@ -250,7 +250,7 @@ fn read(name: &str, text: &str) -> Read {
         Err(flaw) => nothing(flaw),
         Ok((written, flaws)) => match manifest(&written) {
             Some(flaw) => nothing(flaw),
-            None => all_flaws::read(written, flaws),
+            None => find_all::read(written, flaws),
         },
     };
     let flaws = mended.flaws.into_iter();

@@ -5,7 +5,6 @@
 //! problems with file, line and column. [`check`] also holds the checks of the whole configuration;
 //! [`load`] reads and merges files.
 
-mod all_flaws;
 mod auth;
 pub mod check;
 mod declared_copies;
@@ -18,7 +17,6 @@ mod field;
 mod inputs;
 pub mod load;
 mod located;
-mod malformed;
 mod manifests;
 pub mod mask;
 mod object;
@@ -53,7 +51,7 @@ pub use process::Process;
 pub use reaction::{Reaction, SignalName, Workload};
 pub use reflector::{Reflector, SILENCE};
 pub use sidecar::{Collector, REFRESH, Sidecar};
-pub use source::{Encoding, From, Source, VaultRead};
+pub use source::{EarlierVersions, Encoding, From, Source, VaultRead};
 pub use staleness::{OnFailure, Staleness};
 pub use target::{
     FileFormat, FileSetTarget, FileTarget, Registry, SecretKind, SecretTarget, Target,

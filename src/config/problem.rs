@@ -1,5 +1,9 @@
 //! Problems of a configuration: file, line and column, the line itself, and the next move.
 
+pub(super) mod find_all;
+pub(super) mod malformed;
+mod unfit;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -13,8 +13,6 @@ use serde::forward_to_deserialize_any;
 
 use super::tree::{Entry, Flaw, Shape, What, Written};
 
-mod unfit;
-
 /// The name under which [`super::located::At`] asks for line, column and value.
 pub(super) const AT: &str = "$at";
 

@@ -9,6 +9,7 @@ use super::check::Checker;
 use super::located::At;
 use super::window::Window;
 use super::{FileFormat, Location, Target};
+use crate::base::failure::{Class, FailureRule};
 
 /// The rules of one delivery.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -40,6 +41,18 @@ pub enum OnFailure {
     Unready,
     /// Only `onMissing`: remove the delivered data once the source is definitely gone.
     Delete,
+}
+
+impl Staleness {
+    /// What becomes of delivered data after a failure of this class.
+    pub fn on_failure(&self, class: Class) -> OnFailure {
+        match class.rule() {
+            FailureRule::OnMissing => self.on_missing,
+            FailureRule::OnDenied => self.on_denied,
+            FailureRule::OnUnavailable => self.on_unavailable,
+            FailureRule::Keep => OnFailure::Keep,
+        }
+    }
 }
 
 impl Checker<'_> {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use granit_parser::ScalarStyle;
 
-use super::{Location, malformed};
+use super::Location;
+use super::problem::malformed;
 use crate::format::scalar::is_null;
 use crate::format::yaml::{self, Key, Opened, Scalar, Tree, Weight, YamlError};
 
@@ -46,7 +47,7 @@ pub(super) enum What {
     List(Vec<Written>),
     /// `key: value`, in the order of the file.
     Map(Vec<Entry>),
-    /// A value that is missing or cannot be read. It fits any type ([`super::all_flaws`]).
+    /// A value that is missing or cannot be read. It fits any type ([`super::problem::find_all`]).
     Hole,
 }
 

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::{Ended, until_stopped};
 use crate::base::failure::{Class, Failure};
 use crate::base::history::{HistoryEntry, Hold, Journal};
-use crate::config::{Config, Delivery, From, Source};
+use crate::config::{Config, Delivery, EarlierVersions, From};
 use crate::disk::git::{self, COMMITS};
 use crate::envelope::sops::Locked;
 use crate::pass::history;
@@ -243,31 +243,26 @@ fn stays(name: &str) {
 }
 
 async fn pin(from: &From, version: &str, world: &World) -> Result<Option<String>, Failure> {
-    Ok(match &from.source {
-        Source::Vault(read) if read.version.is_none() => {
-            version.parse::<u64>().ok().map(|number| number.to_string())
+    match from.source.versions() {
+        None => Ok(None),
+        Some(EarlierVersions::Numbers) => {
+            Ok(version.parse::<u64>().ok().map(|number| number.to_string()))
         }
-        Source::Sops { file, format, .. } => {
+        Some(EarlierVersions::Commits(file, format)) => {
             let end = world.time_limit.of_disk();
             for commit in git::commits(file, end).await? {
                 let Ok(bytes) = git::read(file, &commit, end).await else {
                     continue;
                 };
-                let locked = Locked::read(bytes.expose(), *format);
+                let locked = Locked::read(bytes.expose(), format);
                 let modified = locked.and_then(|locked| locked.last_modified());
                 if modified.is_ok_and(|modified| modified == version) {
                     return Ok(Some(commit));
                 }
             }
-            return Err(uncommitted(file, version));
+            Err(uncommitted(file, version))
         }
-        Source::Vault(_)
-        | Source::Age { .. }
-        | Source::Sealed { .. }
-        | Source::SealedObject(_)
-        | Source::SealedManifests { .. }
-        | Source::Secret(_) => None,
-    })
+    }
 }
 
 fn uncommitted(file: &Path, version: &str) -> Failure {
@@ -304,7 +299,7 @@ fn of_vault(delivery: &Delivery, version: u64) -> Result<Pin, Failure> {
 async fn of_commit(delivery: &Delivery, name: &str, world: &World) -> Result<Vec<Pin>, Failure> {
     let mut pins = Vec::new();
     for from in &delivery.from {
-        if let Source::Sops { file, .. } = &from.source {
+        if let Some(EarlierVersions::Commits(file, _)) = from.source.versions() {
             let end = world.time_limit.of_disk();
             pins.push((from.name(), git::commit(file, name, end).await?));
         }

@@ -12,7 +12,7 @@ use crate::base::failure::{Class, Failure};
 use crate::base::material::SecretBytes;
 use crate::base::observed::{FileSetState, FileState, SecretState, Verdict};
 use crate::copy_rules::signature::SIGNATURE;
-use crate::render::envfile::{EditFlaw, EnvFile, Found};
+use crate::render::formats::shared_dotenv::{EditFlaw, EnvFile, Found};
 
 type Decision = (Action, Vec<KeyChange>);
 

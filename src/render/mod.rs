@@ -12,14 +12,11 @@
 
 mod delivery_fields;
 mod docker;
-mod dotenv;
-pub mod envfile;
 pub mod fetched;
 mod field;
-mod files;
+pub mod formats;
 mod manifests;
 mod names;
-mod properties;
 pub mod provenance;
 mod secret;
 mod select;
@@ -123,8 +120,8 @@ fn artifacts(
     let mut artifacts = Vec::new();
     for target in &delivery.to {
         let made = match target {
-            Target::File(file) => files::file(file, &inputs).map(|file| vec![file]),
-            Target::Files(set) => files::set(set, &inputs).map(|set| vec![set]),
+            Target::File(file) => formats::file(file, &inputs).map(|file| vec![file]),
+            Target::Files(set) => formats::set(set, &inputs).map(|set| vec![set]),
             Target::Secret(secret) => inputs.fields().and_then(|fields| {
                 let provenance = provenance::of_delivery(config, delivery, fetched)?;
                 secret::artifacts(secret, fields, provenance, own_namespace, now)

@@ -103,7 +103,7 @@ impl DeliveryHealth {
             if self.withdrawn {
                 return Err(format!("removed: {}", because(failure)));
             }
-            if self.rule(failure.class) != OnFailure::Keep {
+            if self.rules.on_failure(failure.class) != OnFailure::Keep {
                 return Err(because(failure));
             }
         }
@@ -114,24 +114,6 @@ impl DeliveryHealth {
                 most.as_secs()
             )),
             Some(_) | None => Ok(()),
-        }
-    }
-
-    /// The rule for a failure of this class.
-    pub fn rule(&self, class: Class) -> OnFailure {
-        match class {
-            Class::Missing => self.rules.on_missing,
-            Class::Denied => self.rules.on_denied,
-            Class::Unavailable => self.rules.on_unavailable,
-            // The mistake is on our side, and no server decided it: the delivered data is as good
-            // as before.
-            Class::Usage
-            | Class::Configuration
-            | Class::Undecryptable
-            | Class::Corrupt
-            | Class::Refused
-            | Class::Sink
-            | Class::Bug => OnFailure::Keep,
         }
     }
 }

@@ -241,6 +241,15 @@ pub enum Source {
     Secret(SecretRef),
 }
 
+/// The earlier versions of a source.
+#[derive(Debug, Clone, Copy)]
+pub enum EarlierVersions<'a> {
+    /// Vault numbers and keeps them.
+    Numbers,
+    /// A Git repository keeps this file.
+    Commits(&'a Path, DocumentFormat),
+}
+
 impl Source {
     /// The same value for all spellings that may be the same source.
     pub fn whatever_its_spelling(&self) -> Self {
@@ -282,15 +291,10 @@ impl Source {
 
     /// The read, if the source is in Vault.
     pub fn vault(&self) -> Option<&VaultRead> {
-        match self {
-            Self::Vault(read) => Some(read),
-            Self::Age { .. }
-            | Self::Sops { .. }
-            | Self::Sealed { .. }
-            | Self::SealedObject(_)
-            | Self::SealedManifests { .. }
-            | Self::Secret(_) => None,
-        }
+        let Self::Vault(read) = self else {
+            return None;
+        };
+        Some(read)
     }
 
     /// The kind of keys that open it; `None` where it is not encrypted.
@@ -306,14 +310,22 @@ impl Source {
 
     /// The Secret, if the source is one of the cluster.
     pub fn secret(&self) -> Option<&SecretRef> {
+        let Self::Secret(at) = self else {
+            return None;
+        };
+        Some(at)
+    }
+
+    /// Which of its earlier versions can be read; `None`: only what it is now.
+    pub fn versions(&self) -> Option<EarlierVersions<'_>> {
         match self {
-            Self::Secret(at) => Some(at),
-            Self::Vault(_)
-            | Self::Age { .. }
-            | Self::Sops { .. }
+            Self::Vault(read) => (read.version.is_none()).then_some(EarlierVersions::Numbers),
+            Self::Sops { file, format, .. } => Some(EarlierVersions::Commits(file, *format)),
+            Self::Age { .. }
             | Self::Sealed { .. }
+            | Self::SealedObject(_)
             | Self::SealedManifests { .. }
-            | Self::SealedObject(_) => None,
+            | Self::Secret(_) => None,
         }
     }
 

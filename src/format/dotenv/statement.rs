@@ -2,7 +2,7 @@
 //! each part.
 //!
 //! Only this file knows where a value begins and ends. [`super::variables`] knows what a value
-//! means, and `render::envfile` changes values.
+//! means, and `render::formats::shared_dotenv` changes values.
 
 use std::ops::Range;
 

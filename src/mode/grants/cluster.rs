@@ -59,26 +59,15 @@ struct Found<'a> {
 impl Found<'_> {
     fn delivery(&mut self, delivery: &Delivery) {
         for from in &delivery.from {
-            match &from.source {
-                Source::Secret(at) => {
-                    self.named(ObjectKind::Secret, at, &["get"], None);
-                    if self.mode == Mode::Sidecar {
-                        self.named(ObjectKind::Secret, at, &["list", "watch"], Some(SEEN_LATER));
-                    }
+            if let Some(at) = from.source.secret() {
+                self.named(ObjectKind::Secret, at, &["get"], None);
+                if self.mode == Mode::Sidecar {
+                    self.named(ObjectKind::Secret, at, &["list", "watch"], Some(SEEN_LATER));
                 }
-                Source::SealedObject(at) => {
-                    self.named(
-                        ObjectKind::SealedSecret,
-                        at,
-                        ObjectKind::SealedSecret.verbs(),
-                        None,
-                    );
-                }
-                Source::Vault(_)
-                | Source::Age { .. }
-                | Source::Sops { .. }
-                | Source::Sealed { .. }
-                | Source::SealedManifests { .. } => {}
+            }
+            if let Source::SealedObject(at) = &from.source {
+                let kind = ObjectKind::SealedSecret;
+                self.named(kind, at, kind.verbs(), None);
             }
         }
         let stays = self.mode == Mode::Sidecar;

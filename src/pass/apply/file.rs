@@ -9,7 +9,7 @@ use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
 use crate::disk::{CallTurn, Caller, Folder, QUIET, SinkError, StandingFile, Unswept, place, set};
 use crate::pass::world::World;
-use crate::render::envfile::EnvFile;
+use crate::render::formats::shared_dotenv::EnvFile;
 
 /// How often an edit is tried.
 const TRIES: u32 = 50;

@@ -97,7 +97,9 @@ pub async fn inspect_all(config: &Config, world: &World) -> (AtHand, Vec<Inspect
     }
     let mut all = Vec::new();
     for (source, mut readers) in readers {
-        let mut inspected = inspect(source, config, world).await;
+        let mut inspected = Inspected::new(source);
+        let done = super::inspect(source, &mut inspected, config, world).await;
+        inspected.failures.extend(done.err());
         let from = config.deliveries.iter().flat_map(|delivery| &delivery.from);
         let forgiving = from.filter(|from| from.optional && from.source == *source);
         let optional = forgiving.count() == readers.len();
@@ -137,53 +139,22 @@ async fn at_hand(config: &Config, world: &World, all: &[Inspected]) -> AtHand {
     at_hand
 }
 
-async fn inspect(source: &Source, config: &Config, world: &World) -> Inspected {
-    let mut found = Inspected {
-        source: source.clone(),
-        deliveries: Vec::new(),
-        format: String::new(),
-        recipients: Vec::new(),
-        opened_by: Vec::new(),
-        integrity: Integrity::Unknown,
-        clear_secrets: Vec::new(),
-        unverified: 0,
-        failures: Vec::new(),
-    };
-    let done = match source {
-        Source::Sops {
-            file,
-            format,
-            allow_unauthenticated,
-            commit: _,
-        } => {
-            let policy = sops::SopsPolicy {
-                allow_unauthenticated: *allow_unauthenticated,
-            };
-            found.sops(file, *format, policy, config, world).await
-        }
-        Source::Age { file, format } => found.age(file, *format, config, world).await,
-        Source::Sealed { file, object } => {
-            match sealed::read_one(file, object.as_deref(), world).await {
-                Ok(one) => found.sealed(vec![one], Some(file), config, world).await,
-                Err(failure) => Err(failure),
-            }
-        }
-        Source::SealedManifests { file } => match sealed::read(file, world).await {
-            Ok((all, _)) => found.sealed(all, Some(file), config, world).await,
-            Err(failure) => Err(failure),
-        },
-        Source::SealedObject(at) => match sealed::of_cluster(at, world).await {
-            Ok(one) => found.sealed(vec![one], None, config, world).await,
-            Err(failure) => Err(failure),
-        },
-        Source::Vault(_) | Source::Secret(_) => Ok(()),
-    };
-    found.failures.extend(done.err());
-    found
-}
-
 impl Inspected {
-    async fn sops(
+    fn new(source: &Source) -> Self {
+        Self {
+            source: source.clone(),
+            deliveries: Vec::new(),
+            format: String::new(),
+            recipients: Vec::new(),
+            opened_by: Vec::new(),
+            integrity: Integrity::Unknown,
+            clear_secrets: Vec::new(),
+            unverified: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    pub(super) async fn sops(
         &mut self,
         file: &Path,
         format: DocumentFormat,
@@ -227,7 +198,7 @@ impl Inspected {
         Ok(())
     }
 
-    async fn age(
+    pub(super) async fn age(
         &mut self,
         file: &Path,
         format: DocumentFormat,
@@ -272,7 +243,7 @@ impl Inspected {
     }
 
     /// An encrypted value names no key, so only the keys that opened it are known.
-    async fn sealed(
+    pub(super) async fn sealed(
         &mut self,
         all: Vec<SealedSecret>,
         file: Option<&Path>,

@@ -17,6 +17,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::Semaphore;
 
+use inspect::Inspected;
+
 use crate::base::failure::Failure;
 use crate::base::history::Hold;
 use crate::base::material::Material;
@@ -142,14 +144,10 @@ async fn opened<T: Send + 'static>(
 
 /// The message that a terminal shows while we wait for a source.
 fn awaited(source: &Source) -> String {
-    match source {
-        Source::Vault(read) => format!("vault `{}`", read.server),
-        Source::Age { file, .. }
-        | Source::Sops { file, .. }
-        | Source::Sealed { file, .. }
-        | Source::SealedManifests { file } => format!("what opens {}", file.display()),
-        Source::SealedObject(at) => format!("SealedSecret {at}"),
-        Source::Secret(at) => format!("secret {at}"),
+    match (source.vault(), source.file()) {
+        (Some(read), _) => format!("vault `{}`", read.server),
+        (None, Some(file)) => format!("what opens {}", file.display()),
+        (None, None) => source.to_string(),
     }
 }
 
@@ -179,6 +177,42 @@ fn read<'a>(
         Source::SealedObject(at) => sealed::object(at, &config.keys, world).boxed(),
         Source::SealedManifests { file } => sealed::manifests(file, &config.keys, world).boxed(),
         Source::Secret(at) => secret::fetch(at, world).boxed(),
+    }
+}
+
+/// Describes an encrypted source as far as possible, and says why it does not open.
+async fn inspect(
+    source: &Source,
+    found: &mut Inspected,
+    config: &Config,
+    world: &World,
+) -> Result<(), Failure> {
+    match source {
+        Source::Sops {
+            file,
+            format,
+            allow_unauthenticated,
+            commit: _,
+        } => {
+            let policy = SopsPolicy {
+                allow_unauthenticated: *allow_unauthenticated,
+            };
+            found.sops(file, *format, policy, config, world).await
+        }
+        Source::Age { file, format } => found.age(file, *format, config, world).await,
+        Source::Sealed { file, object } => {
+            let one = sealed::read_one(file, object.as_deref(), world).await?;
+            found.sealed(vec![one], Some(file), config, world).await
+        }
+        Source::SealedManifests { file } => {
+            let (all, _) = sealed::read(file, world).await?;
+            found.sealed(all, Some(file), config, world).await
+        }
+        Source::SealedObject(at) => {
+            let one = sealed::of_cluster(at, world).await?;
+            found.sealed(vec![one], None, config, world).await
+        }
+        Source::Vault(_) | Source::Secret(_) => Ok(()),
     }
 }
 

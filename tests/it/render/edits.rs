@@ -7,7 +7,7 @@ use std::path::Path;
 use keyferry::base::artifact::EnvLine;
 use keyferry::base::material::{Node, SecretBytes};
 use keyferry::format::document::{self, DocumentFormat};
-use keyferry::render::envfile::EnvFile;
+use keyferry::render::formats::shared_dotenv::EnvFile;
 use proptest::prelude::*;
 
 use super::readers::{Read, by_node, by_python, by_shell, node, shells, tried_by_go};

@@ -3,8 +3,8 @@
 use crate::base::material::SecretBytes;
 use crate::base::wiped::Wiped;
 
-use super::field::{FieldError, Fields};
 use crate::format::json::write::escape;
+use crate::render::field::{FieldError, Fields};
 
 /// One line per field.
 pub(super) fn render(fields: &Fields<'_>) -> Result<SecretBytes, FieldError> {

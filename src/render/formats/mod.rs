@@ -1,5 +1,9 @@
 //! One file, or a folder of files: fields or whole documents in the format of the target.
 
+mod dotenv;
+mod properties;
+pub mod shared_dotenv;
+
 use std::collections::BTreeMap;
 
 use thiserror::Error;
@@ -12,13 +16,11 @@ use crate::base::material::{Material, Node, SecretBytes};
 use crate::base::printable;
 use crate::config::{FileFormat, FileSetTarget, FileTarget};
 
-use super::Inputs;
-use super::dotenv;
-use super::field::{FieldError, Fields};
-use super::names::is_file_name;
-use super::properties;
 use crate::format::json::write as json;
 use crate::format::yaml::write as yaml;
+use crate::render::Inputs;
+use crate::render::field::{FieldError, Fields};
+use crate::render::names::is_file_name;
 use crate::template::jinja::Template;
 
 pub(super) fn file(target: &FileTarget, inputs: &Inputs<'_>) -> Result<Artifact, Failure> {

@@ -22,7 +22,7 @@ use crate::base::material::SecretBytes;
 use crate::base::printable;
 use crate::base::wiped::Wiped;
 
-use super::names::is_variable;
+use crate::render::names::is_variable;
 
 /// One line for one variable.
 pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {

@@ -2,11 +2,11 @@
 
 use granit_parser::ErrorKind;
 
-use super::tree::{Flaw, Place};
+use crate::config::tree::{Flaw, Place};
 use crate::format::yaml::{What, YamlError};
 
 /// Why the text cannot be read.
-pub(super) fn flaw(error: YamlError, text: &str) -> Flaw {
+pub(in crate::config) fn flaw(error: YamlError, text: &str) -> Flaw {
     let YamlError { at, what } = error;
     let (what, hint) = match what {
         What::Malformed { error, well_until } => {

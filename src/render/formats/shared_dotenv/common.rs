@@ -6,11 +6,11 @@
 //! tested with the programs themselves (`tests/it/render/edits.rs`).
 
 use super::super::dotenv::is_bare;
-use super::super::names::is_variable;
 use crate::base::material::SecretBytes;
 use crate::format::LineProblem;
 use crate::format::dotenv::first_substitution;
 use crate::format::dotenv::statement::{Assignment, Raw, Statement, StatementKind};
+use crate::render::names::is_variable;
 
 /// Why some reader does not get past a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

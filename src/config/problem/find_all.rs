@@ -3,28 +3,28 @@
 
 use serde::Deserialize;
 
-use super::RawConfig;
-use super::read::Reader;
-use super::reference::explain;
-use super::tree::{Entry, Flaw, Kind, Place, Shape, What, Written};
+use crate::config::RawConfig;
+use crate::config::read::Reader;
+use crate::config::reference::explain;
+use crate::config::tree::{Entry, Flaw, Kind, Place, Shape, What, Written};
 
 /// Most flaws of one file that are reported.
 const MOST: usize = 20;
 
 /// The parts of a document that could be read.
-pub(super) struct Mended {
+pub(in crate::config) struct Mended {
     /// The configuration, with holes filled by any value; `None` where there were too many flaws.
-    pub(super) raw: Option<RawConfig>,
+    pub(in crate::config) raw: Option<RawConfig>,
     /// What is wrong.
-    pub(super) flaws: Vec<Flaw>,
+    pub(in crate::config) flaws: Vec<Flaw>,
     /// Places around the holes, where other problems may only follow from a flaw.
-    pub(super) around: Vec<Place>,
+    pub(in crate::config) around: Vec<Place>,
     /// Whether a hole is a key at the top: a part that seems to be missing may stand there.
-    pub(super) top: bool,
+    pub(in crate::config) top: bool,
 }
 
 /// Reads a document that has some flaws already.
-pub(super) fn read(mut written: Written, flaws: Vec<Flaw>) -> Mended {
+pub(in crate::config) fn read(mut written: Written, flaws: Vec<Flaw>) -> Mended {
     let mut mended = Mended {
         raw: None,
         flaws,
