@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+use super::derived_schema::schema;
 use super::problem::nearest;
-use super::schema::schema;
 use crate::base::line_fold::fold;
 
 /// Why a path leads nowhere, and what could be meant.

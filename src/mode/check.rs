@@ -3,9 +3,9 @@
 
 mod report;
 
-use super::access::{self, AccessReport};
 use super::grants::Mode;
-use super::once::verdict;
+use super::missing_rights::{self, AccessReport};
+use super::one_pass::verdict;
 use super::{Ended, until_stopped};
 use crate::base::failure::{Class, Failure};
 use crate::base::printable;
@@ -20,7 +20,7 @@ use crate::pass::world::World;
 use crate::plan::{Action, Change, DeliveryPlan, Plan};
 use crate::render;
 use crate::render::fetched::Fetched;
-use crate::sidecar::pending::PendingReactions;
+use crate::sidecar::pending_reactions::PendingReactions;
 
 use report::{Difference, Report};
 
@@ -68,7 +68,7 @@ pub async fn run(
     // Keys may have come from Vault: the token for them is given back.
     let done = until_stopped(world.looking(), async |world| {
         if let Some(mode) = access {
-            report.access = Some(access::ask(&config, world, mode).await);
+            report.access = Some(missing_rights::ask(&config, world, mode).await);
         }
         let failures = report.access.iter().flat_map(refused).collect();
         let ended = check_targets(config, world, depth, now, &mut report).await;

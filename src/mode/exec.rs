@@ -6,7 +6,7 @@ use std::pin::pin;
 use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::program::Environment;
+use super::child_program::Environment;
 use super::{Ended, stopped};
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Delivery};

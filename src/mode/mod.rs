@@ -1,15 +1,16 @@
 //! When to make a pass, and what to do with its result. Each mode is a thin user of
 //! [`crate::pass::pipeline`].
 
-pub mod access;
 pub mod check;
+pub mod child_program;
 pub mod exec;
-pub mod github;
+pub mod exec_github;
+pub mod exec_watch;
 pub mod grants;
 pub mod history;
 pub mod install;
-pub mod once;
-pub mod program;
+pub mod missing_rights;
+pub mod one_pass;
 mod reaper;
 pub mod reflector;
 pub mod rollback;
@@ -17,7 +18,6 @@ pub mod sidecar;
 mod signals;
 mod telemetry;
 pub mod trace;
-pub mod watch;
 
 use self::signals::stopped;
 pub use self::signals::{Stop, guard};

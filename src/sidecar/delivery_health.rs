@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::failure_log::Trouble;
-use super::outputs::MadeSecrets;
+use super::made_secrets::MadeSecrets;
 use super::status::{Route, WaitingStatus};
 use crate::base::failure::{Class, Failure};
 use crate::config::{OnFailure, Staleness};

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::delivery_health::{DeliveryHealth, Good, Waiting};
 use super::failure_log::FailureLog;
-use super::outputs::MadeSecrets;
+use super::made_secrets::MadeSecrets;
 use super::removals::Removals;
 use super::status::{DeliveryStatus, FailureStatus, Route, RouteEnd, Status, VaultStatus};
 use crate::base::counters;

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::health::Health;
-use super::pending::PendingReactions;
+use super::pending_reactions::PendingReactions;
 use crate::base::failure::Failure;
 use crate::base::lock::locked;
 use crate::base::renewal::backoff;

@@ -5,10 +5,10 @@ use std::ffi::OsStr;
 use clap::Args;
 
 use keyferry::config::Config;
-use keyferry::mode::github::GithubStep;
-use keyferry::mode::program::{Program, is_path};
-use keyferry::mode::watch::{OnChange, WatchedProgram};
-use keyferry::mode::{Ended, exec, watch};
+use keyferry::mode::child_program::{Program, is_path};
+use keyferry::mode::exec_github::GithubStep;
+use keyferry::mode::exec_watch::{OnChange, WatchedProgram};
+use keyferry::mode::{Ended, exec, exec_watch};
 use keyferry::pass::outcome::Failed;
 use keyferry::pass::world::World;
 
@@ -127,5 +127,5 @@ fn watched(
     let delivery = arguments.delivery.as_deref();
     ask_for_descriptors(common);
     // Signals are for the program, so nothing guards our own end.
-    to_its_end(common, watch::run(config, world, delivery, &program))
+    to_its_end(common, exec_watch::run(config, world, delivery, &program))
 }

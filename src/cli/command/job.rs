@@ -6,7 +6,7 @@ use clap::Args;
 
 use keyferry::config::Config;
 use keyferry::mode::grants::Mode;
-use keyferry::mode::{Ended, once, rollback};
+use keyferry::mode::{Ended, one_pass, rollback};
 use keyferry::pass::world::World;
 use keyferry::plan::PlanFormat;
 
@@ -79,7 +79,7 @@ pub(super) fn one_pass(
     let now = jiff::Timestamp::now();
     let (ended, outcome) = block_on(common, async {
         match ready.await {
-            Ok(world) => once::run(config, world, mode, logs, now).await,
+            Ok(world) => one_pass::run(config, world, mode, logs, now).await,
             Err(ended) => (ended, None),
         }
     });

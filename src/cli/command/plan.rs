@@ -5,7 +5,7 @@ use std::future::ready;
 use clap::Args;
 
 use keyferry::config::Config;
-use keyferry::mode::{Ended, once};
+use keyferry::mode::{Ended, one_pass};
 use keyferry::pass::world::World;
 use keyferry::plan::{PlanFormat, show};
 
@@ -53,7 +53,7 @@ pub(super) fn show_plan(
     let now = jiff::Timestamp::now();
     let (ended, plan) = block_on(common, async {
         match ready.await {
-            Ok(world) => once::plan(config, world, reflector, now).await,
+            Ok(world) => one_pass::plan(config, world, reflector, now).await,
             Err(ended) => (ended, None),
         }
     });

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use keyferry::config::schema::schema;
+use keyferry::config::derived_schema::schema;
 use keyferry::mode::Ended;
 
 use crate::cli::print::print;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::load_files;
-use crate::config::schema::schema;
+use crate::config::derived_schema::schema;
 
 #[test]
 fn the_schema_knows_the_alternatives_that_are_asked_for() {

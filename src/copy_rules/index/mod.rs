@@ -8,14 +8,14 @@
 //! Nothing is decided before everything was listed once: until then an unlisted source looks like a
 //! deleted one.
 
+mod counts;
 mod decide;
 mod events;
-mod figures;
 mod forecast;
-mod news;
+mod notices;
 mod objects;
 mod queue;
-mod reserved;
+mod reserved_places;
 mod results;
 #[cfg(test)]
 mod tests;
@@ -37,11 +37,11 @@ use super::scope::Target;
 use super::selector::Labels;
 use super::signature::Keys;
 use crate::base::deletion_brake::Limits;
+use counts::Count;
 use decide::Decision;
-use figures::Count;
 use objects::Objects;
 use queue::{Item, Queue};
-use reserved::Reserved;
+use reserved_places::Reserved;
 
 pub use events::Event;
 pub use forecast::Forecast;

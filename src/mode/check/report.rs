@@ -9,7 +9,7 @@ use crate::base::failure::Failure;
 use crate::base::printable;
 use crate::base::style::Format;
 use crate::envelope::allowed_recipients::shortened;
-use crate::mode::access::{AccessReport, MissingRight};
+use crate::mode::missing_rights::{AccessReport, MissingRight};
 use crate::pass::outcome::{Failed, counted};
 use crate::pass::source::inspect::{AtHand, Inspected, Recipient};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::place::ObjectPlace;
-use super::super::reserved::Reserved;
+use super::super::reserved_places::Reserved;
 use super::model::{SECRET, place};
 
 fn owner(reserved: &Reserved, at: &str) -> Option<String> {

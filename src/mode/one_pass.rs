@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::grants::Mode;
 use super::telemetry::Telemetry;
-use super::{Ended, access, stopped, until_stopped};
+use super::{Ended, missing_rights, stopped, until_stopped};
 use crate::base::artifact::ObjectName;
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, Reflector};
@@ -61,7 +61,7 @@ pub async fn run(
             outcome.log_changes();
         }
         if outcome.was_refused() {
-            access::log_missing_rights(config, &world, mode).await;
+            missing_rights::log_missing_rights(config, &world, mode).await;
         }
     }
     let worst = done

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Stat, fstat};
 
 use super::Ended;
-use super::program::Environment;
+use super::child_program::Environment;
 use crate::base::failure::{Class, Failure};
 use crate::base::printable;
 use crate::base::wiped::Wiped;

@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Ended;
+use super::child_program::{Environment, Program};
 use super::exec::{chosen, rendered};
-use super::program::{Environment, Program};
 use super::reaper::bury;
 use super::sidecar::tend;
 use super::signals::heard;
