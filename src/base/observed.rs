@@ -11,7 +11,7 @@ use crate::base::material::SecretBytes;
 
 /// What was observed at one artifact's place.
 #[derive(Debug)]
-pub struct Seen {
+pub struct SeenArtifact {
     /// What stands there.
     pub state: Observed,
     /// The place, for files and folders of files; `None` when not even its folder can be looked at.

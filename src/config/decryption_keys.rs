@@ -28,9 +28,9 @@ pub struct RawKeys {
 #[derive(Debug, Default, Clone)]
 pub struct Keys {
     /// age identities.
-    pub age: Vec<Named<AgeKey>>,
+    pub age: Vec<LocatedKey<AgeKey>>,
     /// Private keys of the sealed-secrets controller.
-    pub sealed: Vec<Named<SealedKey>>,
+    pub sealed: Vec<LocatedKey<SealedKey>>,
     /// The only recipients that files may be encrypted to; empty: any.
     pub recipients: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub enum KeyKind {
 
 /// A key and where it is named.
 #[derive(Debug, Clone)]
-pub struct Named<K> {
+pub struct LocatedKey<K> {
     /// Where it comes from.
     pub key: K,
     /// Where it was written; `None` where SOPS_AGE_KEY_FILE names it.
@@ -74,12 +74,12 @@ impl Checker<'_> {
         for key in age {
             let at = Some(self.location(&key));
             keys.age
-                .extend(self.age_key(key).map(|key| Named { key, at }));
+                .extend(self.age_key(key).map(|key| LocatedKey { key, at }));
         }
         for key in sealed {
             let at = Some(self.location(&key));
             keys.sealed
-                .extend(self.sealed_key(key).map(|key| Named { key, at }));
+                .extend(self.sealed_key(key).map(|key| LocatedKey { key, at }));
         }
         let recipients = recipients.iter();
         keys.recipients

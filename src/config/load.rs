@@ -11,7 +11,7 @@ use super::mask::{self, Masked};
 use super::problem::find_all::{self, Mended};
 use super::problem::{Problem, Problems, span};
 use super::tree::{self, Flaw, Kind, Place, What, Written};
-use super::{AgeKey, Config, Location, Named};
+use super::{AgeKey, Config, LocatedKey, Location};
 use crate::base::failure::{Class, class_of_reading};
 
 /// A configuration as far as it can be understood, and all that is wrong with it.
@@ -98,7 +98,7 @@ pub fn draft(paths: &[PathBuf], outside: &Outside<'_>) -> Draft {
     draft.add(of_all);
     let config = &mut draft.config;
     if let Some(file) = (outside.env)("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
-        config.keys.age.push(Named {
+        config.keys.age.push(LocatedKey {
             key: AgeKey::File {
                 file: file.into(),
                 passphrase: None,

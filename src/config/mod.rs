@@ -42,7 +42,7 @@ use std::path::Path;
 
 pub use auth::{JwtSource, VaultAuth};
 pub use declared_copies::Reflect;
-pub use decryption_keys::{AgeKey, KeyKind, Keys, Named, SealedKey};
+pub use decryption_keys::{AgeKey, KeyKind, Keys, LocatedKey, SealedKey};
 pub use delivery::Delivery;
 pub use field::{ComputedField, FieldName};
 pub use manifests::ManifestSet;

@@ -85,7 +85,7 @@ pub struct Mass {
 
 /// The result of judging.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Judged {
+pub struct BrakeVerdict {
     /// These may go.
     pub go: Vec<(CopiedKind, ObjectPlace)>,
     /// These wait for a person.
@@ -106,7 +106,7 @@ pub struct HeldCopies {
 }
 
 /// Numbers of what exists now.
-pub trait Census {
+pub trait CopyCounts {
     /// Copies of a source that are there now.
     fn copies(&self, source: &Source) -> usize;
 
@@ -224,8 +224,8 @@ impl Brake {
     }
 
     /// Judges the deletions that are due.
-    pub fn judge(&mut self, census: &dyn Census, now: Duration) -> Judged {
-        let mut judged = Judged::default();
+    pub fn judge(&mut self, census: &dyn CopyCounts, now: Duration) -> BrakeVerdict {
+        let mut judged = BrakeVerdict::default();
         if self.due().is_none_or(|due| due > now) {
             return judged;
         }
@@ -289,8 +289,8 @@ impl Brake {
     }
 
     /// Sources that vanished within the last minute.
-    fn vanished_sources(&self, census: &dyn Census, now: Duration) -> Gone {
-        let mut gone = Gone {
+    fn vanished_sources(&self, census: &dyn CopyCounts, now: Duration) -> VanishedSources {
+        let mut gone = VanishedSources {
             vanished: BTreeMap::new(),
             most: 0,
             first: now,
@@ -329,7 +329,7 @@ impl Brake {
 }
 
 /// Sources that vanished within a minute.
-struct Gone {
+struct VanishedSources {
     /// By namespace: how many, and whether this namespace has stopped the others before.
     vanished: BTreeMap<Arc<str>, (usize, bool)>,
     most: usize,
@@ -337,7 +337,7 @@ struct Gone {
     first: Duration,
 }
 
-impl Gone {
+impl VanishedSources {
     /// Whether they are too many for the copies of a source in this namespace, and when to judge
     /// again.
     fn mass(&self, namespace: Option<&Arc<str>>) -> Option<(Mass, Duration)> {

@@ -43,7 +43,7 @@ pub struct Metadata {
     pub notes: Notes,
     /// The owners of its data.
     #[serde(rename = "managedFields")]
-    pub owners: Guard,
+    pub owners: DataOwners,
 }
 
 /// Facts of one namespace.
@@ -174,12 +174,12 @@ impl<'de> Deserialize<'de> for Notes {
 /// so the order does not matter. Two equal numbers mean that nobody else has written to `data`.
 /// Names are part of the number, values never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Guard(u64);
+pub struct DataOwners(u64);
 
 /// The fields that hold data.
 const SECTIONS: [&str; 2] = ["data", "binaryData"];
 
-impl Guard {
+impl DataOwners {
     /// The number when we alone have applied exactly these keys. Each pair is `data` or
     /// `binaryData`, and the key.
     pub fn ours<'k>(keys: impl IntoIterator<Item = (&'k str, &'k str)>) -> Self {
@@ -196,21 +196,21 @@ fn share(manager: &str, operation: &str, subresource: &str, section: &str, key: 
     hasher.finish()
 }
 
-impl<'de> Deserialize<'de> for Guard {
+impl<'de> Deserialize<'de> for DataOwners {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
-            type Value = Guard;
+            type Value = DataOwners;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("managed fields")
             }
 
-            fn visit_unit<E>(self) -> Result<Guard, E> {
-                Ok(Guard::default())
+            fn visit_unit<E>(self) -> Result<DataOwners, E> {
+                Ok(DataOwners::default())
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Guard, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<DataOwners, A::Error> {
                 let mut sum = 0_u64;
                 while let Some(entry) = entries.next_element::<Entry>()? {
                     let Entry {
@@ -224,7 +224,7 @@ impl<'de> Deserialize<'de> for Guard {
                         sum = sum.wrapping_add(share);
                     }
                 }
-                Ok(Guard(sum))
+                Ok(DataOwners(sum))
             }
         }
         from.deserialize_any(Entries)
@@ -292,7 +292,10 @@ mod tests {
         let metadata: Metadata = serde_json::from_str(text).expect("metadata");
         assert!(metadata.marked && !metadata.ending);
         assert_eq!(metadata.notes.read(marks::ACCEPT), Some("false"));
-        assert_eq!(metadata.owners, Guard::ours([("data", "a"), ("data", "b")]));
+        assert_eq!(
+            metadata.owners,
+            DataOwners::ours([("data", "a"), ("data", "b")])
+        );
         assert!(!format!("{metadata:?}").contains("c4nary"));
     }
 
@@ -323,11 +326,11 @@ mod tests {
     /// Every way in which somebody else can touch a copy's data changes the number.
     #[test]
     fn a_stranger_at_the_data_shows() {
-        let guard = |entries: &str| -> Guard {
+        let guard = |entries: &str| -> DataOwners {
             serde_json::from_str(entries).unwrap_or_else(|error| panic!("{entries}: {error}"))
         };
         let ours = r#"{"manager":"keyferry","operation":"Apply","fieldsV1":{"f:data":{"f:a":{},"f:b":{}}}}"#;
-        let expected = Guard::ours([("data", "b"), ("data", "a")]);
+        let expected = DataOwners::ours([("data", "b"), ("data", "a")]);
         for (entries, same) in [
             (format!("[{ours}]"), true),
             (format!(r#"[{{"manager":"kubectl","operation":"Update","fieldsV1":{{"f:metadata":{{}}}}}},{ours}]"#), true),

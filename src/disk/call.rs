@@ -33,14 +33,14 @@ static PLACES: Mutex<BTreeMap<PathBuf, Arc<Semaphore>>> = Mutex::new(BTreeMap::n
 
 /// A place did not answer in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hangs(pub PathBuf);
+pub struct NoAnswer(pub PathBuf);
 
 /// Whether somebody still waits for a call. A call that nobody waits for must not write: its write
 /// was decided too long ago.
 #[derive(Debug, Clone, Default)]
-pub struct Caller(Arc<AtomicBool>);
+pub struct WaitingCaller(Arc<AtomicBool>);
 
-impl Caller {
+impl WaitingCaller {
     /// Whether somebody still waits.
     pub fn waits(&self) -> bool {
         !self.0.load(Ordering::Acquire)
@@ -48,9 +48,9 @@ impl Caller {
 }
 
 /// Sets the mark when the caller goes away.
-struct Leaving(Caller);
+struct CallerGuard(WaitingCaller);
 
-impl Drop for Leaving {
+impl Drop for CallerGuard {
     fn drop(&mut self) {
         self.0.0.store(true, Ordering::Release);
     }
@@ -65,23 +65,23 @@ pub struct CallTurn {
 impl CallTurn {
     /// Waits until no other call is at this place; no other call begins there until this is
     /// dropped.
-    pub async fn alone(place: &Path, end: Instant) -> Result<Self, Hangs> {
+    pub async fn alone(place: &Path, end: Instant) -> Result<Self, NoAnswer> {
         Self::wait(place, AT_ONCE, end).await
     }
 
     /// Waits until only a few other calls are at this place.
-    pub async fn shared(place: &Path, end: Instant) -> Result<Self, Hangs> {
+    pub async fn shared(place: &Path, end: Instant) -> Result<Self, NoAnswer> {
         Self::wait(place, 1, end).await
     }
 
-    async fn wait(place: &Path, share: u32, end: Instant) -> Result<Self, Hangs> {
+    async fn wait(place: &Path, share: u32, end: Instant) -> Result<Self, NoAnswer> {
         let place = place.to_owned();
         let all = || Arc::new(Semaphore::new(AT_ONCE as usize));
         let turns = Arc::clone(locked(&PLACES).entry(place.clone()).or_insert_with(all));
         match timeout_at(end, turns.acquire_many_owned(share)).await {
             Ok(Ok(held)) => Ok(Self { place, _held: held }),
             // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(Hangs(place)),
+            Ok(Err(_)) | Err(_) => Err(NoAnswer(place)),
         }
     }
 
@@ -90,18 +90,18 @@ impl CallTurn {
     pub async fn call<T: Send + 'static>(
         self,
         end: Instant,
-        call: impl FnOnce(&Caller) -> T + Send + 'static,
-    ) -> Result<(T, Self), Hangs> {
+        call: impl FnOnce(&WaitingCaller) -> T + Send + 'static,
+    ) -> Result<(T, Self), NoAnswer> {
         let place = self.place.clone();
-        let caller = Caller::default();
-        let leaving = Leaving(caller.clone());
+        let caller = WaitingCaller::default();
+        let leaving = CallerGuard(caller.clone());
         let done = aside(move || {
             let given = call(&caller);
             (given, self)
         });
         let done = timeout_at(end, done).await;
         drop(leaving);
-        done.map_err(|_| Hangs(place))
+        done.map_err(|_| NoAnswer(place))
     }
 }
 
@@ -109,8 +109,8 @@ impl CallTurn {
 pub async fn call_at<T: Send + 'static>(
     place: &Path,
     end: Instant,
-    call: impl FnOnce(&Caller) -> T + Send + 'static,
-) -> Result<T, Hangs> {
+    call: impl FnOnce(&WaitingCaller) -> T + Send + 'static,
+) -> Result<T, NoAnswer> {
     let turn = CallTurn::shared(place, end).await?;
     turn.call(end, call).await.map(|(given, _)| given)
 }
@@ -226,12 +226,12 @@ mod tests {
                 let _ = hold.recv();
                 let _ = left.send(caller.waits());
             });
-            assert_eq!(call.await, Err(Hangs(hung.to_owned())));
+            assert_eq!(call.await, Err(NoAnswer(hung.to_owned())));
         }
         let beyond = call_at(hung, soon(), |_| -> () {
             unreachable!("those before have not ended")
         });
-        assert_eq!(beyond.await, Err(Hangs(hung.to_owned())));
+        assert_eq!(beyond.await, Err(NoAnswer(hung.to_owned())));
         for number in 0..2 * AT_ONCE {
             let place = PathBuf::from(format!("/well/for/a/test/{number}"));
             assert_eq!(call_at(&place, later(), move |_| number).await, Ok(number));
@@ -253,7 +253,7 @@ mod tests {
         let place = Path::new("/alone/for/a/test");
         let alone = CallTurn::alone(place, later()).await.expect("free");
         let other = call_at(place, soon(), |_| ()).await;
-        assert_eq!(other, Err(Hangs(place.to_owned())));
+        assert_eq!(other, Err(NoAnswer(place.to_owned())));
         drop(alone);
         assert_eq!(call_at(place, later(), |_| ()).await, Ok(()));
     }

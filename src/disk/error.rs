@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::Hangs;
+use super::NoAnswer;
 use crate::base::failure::{Class, Fault};
 
 /// What went wrong at a target.
@@ -58,7 +58,7 @@ pub enum SinkError {
     Busy(PathBuf),
     /// The file system does not answer.
     #[error("{0} does not answer")]
-    Hangs(PathBuf),
+    NoAnswer(PathBuf),
     /// The system refused or failed.
     #[error("cannot {step} {path}: {}", io::Error::from(*errno))]
     System {
@@ -71,9 +71,9 @@ pub enum SinkError {
     },
 }
 
-impl From<Hangs> for SinkError {
-    fn from(Hangs(place): Hangs) -> Self {
-        Self::Hangs(place)
+impl From<NoAnswer> for SinkError {
+    fn from(NoAnswer(place): NoAnswer) -> Self {
+        Self::NoAnswer(place)
     }
 }
 
@@ -89,7 +89,9 @@ impl Fault for SinkError {
             | Self::Replaced(_) => Class::Refused,
             Self::Mounted(_) => Class::Configuration,
             Self::System { errno, .. } if *errno == Errno::NAMETOOLONG => Class::Configuration,
-            Self::NoFolder(_) | Self::Busy(_) | Self::Hangs(_) | Self::System { .. } => Class::Sink,
+            Self::NoFolder(_) | Self::Busy(_) | Self::NoAnswer(_) | Self::System { .. } => {
+                Class::Sink
+            }
         }
     }
 
@@ -118,7 +120,7 @@ impl Fault for SinkError {
                 "let nobody else write to that folder, or give this target another place"
             }
             Self::Busy(_) => "wait for the other run, or look which process holds it",
-            Self::Hangs(_) => "look after the volume there; what was there before is untouched",
+            Self::NoAnswer(_) => "look after the volume there; what was there before is untouched",
             Self::System { errno, .. } => match *errno {
                 Errno::NOSPC | Errno::DQUOT => "make room; what was there before is untouched",
                 Errno::ROFS => "mount it writable",

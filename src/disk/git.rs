@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tokio::time::Instant;
 
-use super::{DOCUMENT_LIMIT, Hangs, call_at};
+use super::{DOCUMENT_LIMIT, NoAnswer, call_at};
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{SECRET_VARIABLES, SecretBytes};
 
@@ -36,7 +36,7 @@ pub enum GitError {
     TooLarge(PathBuf),
     /// The program did not end in time.
     #[error("`git` did not answer in {}", .0.display())]
-    Hangs(PathBuf),
+    NoAnswer(PathBuf),
 }
 
 impl Fault for GitError {
@@ -44,7 +44,7 @@ impl Fault for GitError {
         match self {
             Self::NoProgram(_) | Self::NotRun(_) | Self::TooLarge(_) => Class::Configuration,
             Self::Refused { .. } => Class::Missing,
-            Self::Hangs(_) => Class::Unavailable,
+            Self::NoAnswer(_) => Class::Unavailable,
         }
     }
 
@@ -58,22 +58,24 @@ impl Fault for GitError {
                  (`git fetch --unshallow`)"
             }
             Self::TooLarge(_) => "name a smaller file",
-            Self::Hangs(_) => "look after the volume there",
+            Self::NoAnswer(_) => "look after the volume there",
         };
         Some(hint.to_owned())
     }
 
     fn names_source(&self) -> bool {
         match self {
-            Self::NoProgram(_) | Self::Refused { .. } | Self::TooLarge(_) | Self::Hangs(_) => true,
+            Self::NoProgram(_) | Self::Refused { .. } | Self::TooLarge(_) | Self::NoAnswer(_) => {
+                true
+            }
             Self::NotRun(_) => false,
         }
     }
 }
 
-impl From<Hangs> for GitError {
-    fn from(Hangs(path): Hangs) -> Self {
-        Self::Hangs(path)
+impl From<NoAnswer> for GitError {
+    fn from(NoAnswer(path): NoAnswer) -> Self {
+        Self::NoAnswer(path)
     }
 }
 

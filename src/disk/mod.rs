@@ -17,7 +17,7 @@ mod shared_edit;
 mod text;
 mod walk;
 
-pub use call::{CallTurn, Caller, Hangs, aside, call_at, promptly};
+pub use call::{CallTurn, NoAnswer, WaitingCaller, aside, call_at, promptly};
 pub use error::SinkError;
 pub use file::{LARGEST, StandingFile};
 pub use folder::Folder;

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{Hangs, call_at};
+use super::{NoAnswer, call_at};
 use crate::base::failure::{Class, Fault};
 use crate::base::lock::locked;
 use crate::base::material::SecretBytes;
@@ -64,7 +64,7 @@ pub enum DiskError {
     },
     /// The file system does not answer.
     #[error("{} cannot be read: it does not answer", path.display())]
-    Hangs {
+    NoAnswer {
         /// Where.
         path: PathBuf,
     },
@@ -80,9 +80,9 @@ pub enum DiskError {
     },
 }
 
-impl From<Hangs> for DiskError {
-    fn from(Hangs(path): Hangs) -> Self {
-        Self::Hangs { path }
+impl From<NoAnswer> for DiskError {
+    fn from(NoAnswer(path): NoAnswer) -> Self {
+        Self::NoAnswer { path }
     }
 }
 
@@ -92,7 +92,7 @@ impl Fault for DiskError {
             Self::Absent { .. } => Class::Missing,
             Self::NotRegular { .. } | Self::TooLarge { .. } => Class::Configuration,
             Self::Open { .. } => Class::Refused,
-            Self::Hangs { .. } => Class::Unavailable,
+            Self::NoAnswer { .. } => Class::Unavailable,
             Self::Failed { errno, .. } => match *errno {
                 Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NAMETOOLONG => {
                     Class::Configuration
@@ -110,7 +110,7 @@ impl Fault for DiskError {
             }
             Self::NotRegular { .. } | Self::TooLarge { .. } => "name the file itself",
             Self::Open { path, .. } => return Some(close_it(path)),
-            Self::Hangs { .. } => "look after the volume there",
+            Self::NoAnswer { .. } => "look after the volume there",
             Self::Failed { .. } => "check owner and mode of the file and of the folders above it",
         };
         Some(hint.to_owned())
@@ -122,7 +122,7 @@ impl Fault for DiskError {
             Self::NotRegular { .. }
             | Self::Open { .. }
             | Self::TooLarge { .. }
-            | Self::Hangs { .. }
+            | Self::NoAnswer { .. }
             | Self::Failed { .. } => false,
         }
     }

@@ -21,7 +21,7 @@ use crate::copy_rules::metadata::Metadata;
 use crate::copy_rules::place::{self, ObjectPlace};
 
 /// An object with everything that a copy takes over.
-pub(crate) struct Whole {
+pub(crate) struct WholeObject {
     /// Its metadata, as a watch shows it.
     pub(crate) metadata: Metadata,
     /// A Secret's type; empty for a ConfigMap.
@@ -52,7 +52,7 @@ struct Wire<T> {
 #[derive(Deserialize)]
 struct Plain(String);
 
-impl Whole {
+impl WholeObject {
     fn read(kind: place::CopiedKind, answer: Zeroizing<Vec<u8>>) -> Option<Self> {
         let plain = |Plain(text): Plain| SecretBytes::from(text);
         match kind {
@@ -140,7 +140,7 @@ impl Kubernetes {
         &self,
         kind: place::CopiedKind,
         at: &ObjectPlace,
-    ) -> Result<Option<Whole>, Error> {
+    ) -> Result<Option<WholeObject>, Error> {
         let call = ApiCall::get(kind.into(), &at.object());
         match self.call(&call).await {
             Ok(answer) => read(&call, kind, answer).map(Some),
@@ -150,7 +150,7 @@ impl Kubernetes {
     }
 
     /// Writes a copy and returns the stored object.
-    pub(crate) async fn send(&self, put: &Put<'_>) -> Result<Whole, Error> {
+    pub(crate) async fn send(&self, put: &Put<'_>) -> Result<WholeObject, Error> {
         let call = put.call();
         let answer = self.call(&call).await?;
         read(&call, put.kind, answer)
@@ -161,9 +161,9 @@ impl Kubernetes {
     pub(crate) async fn clear(
         &self,
         kind: place::CopiedKind,
-        stored: &Whole,
+        stored: &WholeObject,
         extra: &[(&'static str, String)],
-    ) -> Result<Whole, Error> {
+    ) -> Result<WholeObject, Error> {
         let at = ObjectName {
             namespace: stored.metadata.namespace.clone(),
             name: stored.metadata.name.clone(),
@@ -192,6 +192,7 @@ fn read(
     call: &ApiCall<'_>,
     kind: place::CopiedKind,
     answer: Zeroizing<Vec<u8>>,
-) -> Result<Whole, Error> {
-    Whole::read(kind, answer).ok_or_else(|| call.strange(format!("it is not a {}", kind.name())))
+) -> Result<WholeObject, Error> {
+    WholeObject::read(kind, answer)
+        .ok_or_else(|| call.strange(format!("it is not a {}", kind.name())))
 }

@@ -28,7 +28,7 @@ pub(crate) struct Page<T> {
     metadata: Continued,
     /// `null` where there are none.
     #[serde(default = "Option::default")]
-    items: Option<Vec<Item<T>>>,
+    items: Option<Vec<ListItem<T>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -39,7 +39,7 @@ struct Continued {
 }
 
 #[derive(Deserialize)]
-struct Item<T> {
+struct ListItem<T> {
     metadata: T,
 }
 
@@ -271,7 +271,7 @@ impl Watch {
         let line: Line<'_> =
             serde_json::from_slice(line).map_err(|_| strange("a line is no change"))?;
         let object = || {
-            let item: Item<T> = serde_json::from_str(line.object.get())
+            let item: ListItem<T> = serde_json::from_str(line.object.get())
                 .map_err(|_| strange("a change is of no object"))?;
             Ok(item.metadata)
         };

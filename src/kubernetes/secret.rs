@@ -277,7 +277,7 @@ impl Kubernetes {
 
     /// The part of a Secret that concerns us; `None` when the Secret is definitely absent. A Secret
     /// that is being deleted is an error.
-    pub(crate) async fn stands(
+    pub(crate) async fn read_state(
         &self,
         wanted: &SecretArtifact,
     ) -> Result<Option<SecretState>, Error> {

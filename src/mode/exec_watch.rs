@@ -34,7 +34,7 @@ use crate::pass::world::World;
 use crate::sidecar::batch::Batch;
 use crate::sidecar::cluster_watch::Followed;
 use crate::sidecar::events::EventLog;
-use crate::sidecar::failure_log::Trouble;
+use crate::sidecar::failure_log::PresentFailures;
 use crate::sidecar::file_watch;
 use crate::sidecar::groups::{self, files};
 use crate::sidecar::health::Health;
@@ -155,7 +155,7 @@ async fn keep_running(batch: &Batch<'_>, name: &str, program: &WatchedProgram<'_
         Err(failure) => return Ended::Failed(Failed::of_the_run(failure)),
     };
     let (mut errors, mut asked) = (0, None);
-    let mut trouble = Trouble::default();
+    let mut trouble = PresentFailures::default();
     batch.in_place();
     let mut waits = false;
     loop {

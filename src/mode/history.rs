@@ -15,13 +15,13 @@ use crate::config::{Config, Delivery};
 use crate::pass::history;
 use crate::pass::outcome::Failed;
 use crate::pass::world::World;
-use crate::vault::Known;
+use crate::vault::KnownVersion;
 
 /// The history of one delivery.
-struct Told<'c> {
+struct DeliveryHistory<'c> {
     delivery: &'c Delivery,
     journal: Journal,
-    versions: Vec<(String, Result<Vec<Known>, Failure>)>,
+    versions: Vec<(String, Result<Vec<KnownVersion>, Failure>)>,
 }
 
 /// Shows the history of these deliveries; without names, of all deliveries that keep one.
@@ -39,7 +39,7 @@ pub async fn run(
         let (mut all, mut failures) = (Vec::new(), Vec::new());
         for delivery in chosen {
             match history::read(delivery, world).await {
-                Ok(journal) => all.push(Told {
+                Ok(journal) => all.push(DeliveryHistory {
                     delivery,
                     journal: journal.unwrap_or_default(),
                     versions: versions(delivery, world).await,
@@ -71,7 +71,7 @@ pub async fn run(
 async fn versions(
     delivery: &Delivery,
     world: &World,
-) -> Vec<(String, Result<Vec<Known>, Failure>)> {
+) -> Vec<(String, Result<Vec<KnownVersion>, Failure>)> {
     let mut all = Vec::new();
     for from in &delivery.from {
         let Some(read) = from.source.vault().filter(|read| read.write.is_none()) else {
@@ -87,8 +87,8 @@ async fn versions(
     all
 }
 
-fn text(told: &Told<'_>) -> String {
-    let Told {
+fn text(told: &DeliveryHistory<'_>) -> String {
+    let DeliveryHistory {
         delivery,
         journal,
         versions,
@@ -125,7 +125,7 @@ fn text(told: &Told<'_>) -> String {
         line(&format!("  {name} in Vault"));
         match known {
             Ok(known) => {
-                for Known {
+                for KnownVersion {
                     number,
                     made,
                     state,
@@ -159,10 +159,10 @@ fn changed(entry: &HistoryEntry) -> String {
     }
 }
 
-fn document(told: &Told<'_>) -> Value {
+fn document(told: &DeliveryHistory<'_>) -> Value {
     let versions = told.versions.iter().map(|(name, known)| {
         let known = known.as_ref().ok().map(|known| {
-            let one = |one: &Known| {
+            let one = |one: &KnownVersion| {
                 json!({"version": one.number, "made": one.made, "state": one.state.word()})
             };
             known.iter().map(one).collect::<Vec<_>>()

@@ -14,7 +14,7 @@ use crate::base::failure::{Class, Failure};
 use crate::base::history::{HistoryEntry, Hold, Journal};
 use crate::base::material::SecretBytes;
 use crate::config::{Delivery, Target, resolve};
-use crate::disk::{Caller, Folder, SinkError, call_at, place};
+use crate::disk::{Folder, SinkError, WaitingCaller, call_at, place};
 use crate::kubernetes::{Error, pod};
 use crate::pass::world::World;
 use crate::plan::{Action, DeliveryPlan};
@@ -74,7 +74,7 @@ pub async fn read(delivery: &Delivery, world: &World) -> Result<Option<Journal>,
         Place::File { folder, name } => {
             let (at, name) = (folder.clone(), name.clone());
             let root = world.root.clone();
-            let read = move |_: &Caller| read_now(&at, &name, root.as_deref());
+            let read = move |_: &WaitingCaller| read_now(&at, &name, root.as_deref());
             let read = call_at(folder, world.time_limit.of_disk(), read).await;
             read.map_err(SinkError::from)??
         }
@@ -180,7 +180,7 @@ async fn edit(delivery: &Delivery, edit: Edit, world: &World) -> Result<(), Fail
         None => Ok(()),
         Some(Place::File { folder, name }) => {
             let (at, root) = (folder.clone(), world.root.clone());
-            let write = move |_: &Caller| edit_now(&at, &name, root.as_deref(), edit);
+            let write = move |_: &WaitingCaller| edit_now(&at, &name, root.as_deref(), edit);
             let written = call_at(&folder, world.time_limit.of_disk(), write).await;
             written.map_err(SinkError::from)?
         }
@@ -208,12 +208,12 @@ async fn edit_secret(at: &ObjectName, edit: Edit, world: &World) -> Result<(), F
 
 fn read_now(folder: &Path, name: &str, root: Option<&Path>) -> Result<Journal, Failure> {
     match Folder::find(folder, root, &ACCESS)? {
-        Some(folder) => stands(&folder, name),
+        Some(folder) => read_journal(&folder, name),
         None => Ok(Journal::default()),
     }
 }
 
-fn stands(folder: &Folder, name: &str) -> Result<Journal, Failure> {
+fn read_journal(folder: &Folder, name: &str) -> Result<Journal, Failure> {
     let Some(standing) = folder.file(name, &ACCESS)? else {
         return Ok(Journal::default());
     };
@@ -231,7 +231,7 @@ fn edit_now(folder: &Path, name: &str, root: Option<&Path>, edit: Edit) -> Resul
         return Err(Failure::new(Class::Refused, what).hint(hint));
     }
     let _lock = folder.lock()?;
-    let mut journal = stands(&folder, name)?;
+    let mut journal = read_journal(&folder, name)?;
     edit.apply(&mut journal);
     let text = SecretBytes::from(journal.text() + "\n");
     Ok(folder.replace(name, &text, &ACCESS)?)

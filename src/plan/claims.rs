@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use crate::base::artifact::{Artifact, Desired, FileBody, ObjectName, Wanted};
 use crate::base::failure::{Class, Failure};
 use crate::base::lock::locked;
-use crate::base::observed::{FilePlace, Seen, Spot};
+use crate::base::observed::{FilePlace, SeenArtifact, Spot};
 use crate::base::overlap::{self, Met, Overlaps};
 
 /// Numbers of a delivery and of an artifact in it.
@@ -58,7 +58,7 @@ impl Claims {
     pub(super) fn enter(
         &self,
         group: &Desired,
-        observed: &[Vec<Seen>],
+        observed: &[Vec<SeenArtifact>],
     ) -> BTreeMap<Index, Failure> {
         let mut list = locked(&self.0);
         let (indices, mine) = list_of(group, observed);
@@ -133,7 +133,7 @@ impl Claim {
     }
 }
 
-fn list_of(desired: &Desired, observed: &[Vec<Seen>]) -> (Vec<Index>, ClaimList) {
+fn list_of(desired: &Desired, observed: &[Vec<SeenArtifact>]) -> (Vec<Index>, ClaimList) {
     let mut indices = Vec::new();
     let mut list = ClaimList::default();
     for (number, (wanted, seen)) in desired.deliveries.iter().zip(observed).enumerate() {
@@ -145,7 +145,7 @@ fn list_of(desired: &Desired, observed: &[Vec<Seen>]) -> (Vec<Index>, ClaimList)
     (indices, list)
 }
 
-fn claims<'a>(wanted: &'a Wanted, seen: &'a [Seen]) -> impl Iterator<Item = Claim> + 'a {
+fn claims<'a>(wanted: &'a Wanted, seen: &'a [SeenArtifact]) -> impl Iterator<Item = Claim> + 'a {
     let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
     artifacts.iter().zip(seen).map(|(artifact, seen)| Claim {
         delivery: wanted.delivery.clone(),

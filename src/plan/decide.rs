@@ -12,7 +12,7 @@ use crate::base::failure::{Class, Failure};
 use crate::base::material::SecretBytes;
 use crate::base::observed::{FileSetState, FileState, SecretState, Verdict};
 use crate::copy_rules::signature::SIGNATURE;
-use crate::render::formats::shared_dotenv::{EditFlaw, EnvFile, Found};
+use crate::render::formats::shared_dotenv::{EditFlaw, EnvFile, FoundValue};
 
 type Decision = (Action, Vec<KeyChange>);
 
@@ -66,9 +66,9 @@ pub(super) fn file(artifact: &Artifact, state: &FileState) -> Decision {
                 Err(flaw) => return (Action::Refuse(unfit(file, flaw)), Vec::new()),
             };
             let change = |line: &EnvLine| match read.find(&line.name) {
-                Found::Nothing => Change::Added,
-                Found::Value(value) if value == line.value => Change::Same,
-                Found::Value(_) | Found::Unclear => Change::Changed,
+                FoundValue::Nothing => Change::Added,
+                FoundValue::Value(value) if value == line.value => Change::Same,
+                FoundValue::Value(_) | FoundValue::Unclear => Change::Changed,
             };
             let lines = lines.iter();
             lines

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::base::artifact::{Artifact, Conflict, ObjectName, SecretArtifact, Wanted};
 use crate::base::failure::{Class, Failure};
 use crate::base::material::SecretBytes;
-use crate::base::observed::{Observed, SecretState, Seen};
+use crate::base::observed::{Observed, SecretState, SeenArtifact};
 use crate::config::{Delivery, Reflect, SecretTarget, Target, resolve};
 use crate::copy_rules::marks;
 use crate::copy_rules::metadata::NamespaceMetadata;
@@ -187,7 +187,7 @@ pub fn sign(wanted: &mut Wanted, keys: &Keys, now: i64) {
 }
 
 /// Checks the signatures of the existing objects at the places of wanted copies.
-pub fn judge_all(wanted: &Wanted, seen: &mut [Seen], keys: &Keys) {
+pub fn judge_all(wanted: &Wanted, seen: &mut [SeenArtifact], keys: &Keys) {
     let artifacts = wanted.artifacts.as_deref().unwrap_or_default();
     for (artifact, seen) in artifacts.iter().zip(seen) {
         if let (Artifact::Secret(secret), Observed::Secret(state)) = (artifact, &mut seen.state) {

@@ -20,7 +20,7 @@ use std::fmt;
 
 use crate::base::artifact::{Artifact, Desired, Owner, SecretArtifact, Wanted};
 use crate::base::failure::{Class, Failure};
-use crate::base::observed::{Basis, Observed, SecretState, Seen};
+use crate::base::observed::{Basis, Observed, SecretState, SeenArtifact};
 use crate::copy_rules::planned_copies::{Foreseen, Foresight};
 
 pub use claims::Claims;
@@ -298,12 +298,12 @@ impl Action {
 
 /// Decides what each artifact needs, given what stands at its place (one entry per artifact, in
 /// order).
-pub fn plan(desired: Desired, observed: Vec<Vec<Seen>>) -> Plan {
+pub fn plan(desired: Desired, observed: Vec<Vec<SeenArtifact>>) -> Plan {
     group(desired, observed, &Claims::default())
 }
 
 /// The same for a part of the deliveries of a pass.
-pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, claims: &Claims) -> Plan {
+pub fn group(desired: Desired, observed: Vec<Vec<SeenArtifact>>, claims: &Claims) -> Plan {
     let shared = claims.enter(&desired, &observed);
     let deliveries = desired.deliveries.into_iter().zip(observed).enumerate();
     Plan {
@@ -323,7 +323,7 @@ pub fn group(desired: Desired, observed: Vec<Vec<Seen>>, claims: &Claims) -> Pla
 /// The same for one delivery; some artifacts are refused before, by their place in it.
 pub fn delivery(
     wanted: Wanted,
-    observed: Vec<Seen>,
+    observed: Vec<SeenArtifact>,
     refused: &BTreeMap<usize, Failure>,
 ) -> DeliveryPlan {
     let Wanted {

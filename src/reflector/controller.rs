@@ -11,13 +11,13 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::events::Teller;
+use super::events::EventQueue;
 use super::leader::Candidate;
 use super::liveness::Liveness;
 use super::mark_keys;
-use super::status::Named;
+use super::status::NamedObjects;
 use super::watch::{Follow, KindView, Versioned};
-use super::worker::{Done, Worker, WriteTrouble};
+use super::worker::{JobResult, Worker, WriteTrouble};
 use crate::base::artifact::ObjectName;
 use crate::config::{Reflector, resolve};
 use crate::copy_rules::index::{CopyJob, Event, Index, Next};
@@ -103,7 +103,7 @@ async fn drive(
     drop(sender);
     let worker = Worker::new(cluster.until(Instant::now()), config, Arc::clone(keys));
     let lease = resolve(&config.lease, &cluster.namespace);
-    let mut desk = Desk::new(config, liveness.clone(), lease, keys);
+    let mut desk = ControllerState::new(config, liveness.clone(), lease, keys);
     desk.index.recall(&reserved);
     let mut letters = FuturesUnordered::new();
     let mut jobs = FuturesUnordered::new();
@@ -219,18 +219,18 @@ pub(super) fn scopes(config: &Reflector) -> Vec<Option<Arc<str>>> {
 }
 
 /// The index and the tools around it.
-struct Desk {
+struct ControllerState {
     index: Index,
     start: Instant,
     /// Lists that were not complete yet.
     missing: BTreeSet<(CopiedKind, Option<Arc<str>>)>,
     liveness: Liveness,
     wishes: Option<u64>,
-    teller: Teller,
+    teller: EventQueue,
     lease: ObjectName,
 }
 
-impl Desk {
+impl ControllerState {
     fn new(config: &Reflector, liveness: Liveness, lease: ObjectName, keys: &Arc<Keys>) -> Self {
         let scopes = scopes(config);
         let each = |kind: CopiedKind| scopes.iter().map(move |scope| (kind, scope.clone()));
@@ -240,7 +240,7 @@ impl Desk {
             missing: CopiedKind::ALL.into_iter().flat_map(each).collect(),
             liveness,
             wishes: None,
-            teller: Teller::default(),
+            teller: EventQueue::default(),
             lease,
         }
     }
@@ -290,37 +290,37 @@ impl Desk {
         }
     }
 
-    fn finish_job(&mut self, done: Done) {
+    fn finish_job(&mut self, done: JobResult) {
         let now = self.now();
         let index = &mut self.index;
         let (job, how) = match done {
-            Done::Read(kind, place, Ok(Some((metadata, content)))) => {
+            JobResult::Read(kind, place, Ok(Some((metadata, content)))) => {
                 index.apply(Event::Object(kind, metadata));
                 index.read(kind, &place, content);
                 ("read", "ok")
             }
-            Done::Read(kind, place, Ok(None)) => {
+            JobResult::Read(kind, place, Ok(None)) => {
                 index.unread(kind, &place, "it is not there any more", now);
                 ("read", "absent")
             }
-            Done::Read(kind, place, Err(why)) => {
+            JobResult::Read(kind, place, Err(why)) => {
                 index.unread(kind, &place, &why, now);
                 ("read", "failed")
             }
-            Done::Compared(kind, place, Ok(Some((metadata, version, digest)))) => {
+            JobResult::Compared(kind, place, Ok(Some((metadata, version, digest)))) => {
                 index.apply(Event::Object(kind, metadata));
                 index.compared(kind, &place, version, digest, now);
                 ("compare", "ok")
             }
-            Done::Compared(kind, place, Ok(None)) => {
+            JobResult::Compared(kind, place, Ok(None)) => {
                 index.raced(kind, &place, now);
                 ("compare", "absent")
             }
-            Done::Compared(kind, place, Err(why)) => {
+            JobResult::Compared(kind, place, Err(why)) => {
                 index.failed(kind, &place, Some(why), now);
                 ("compare", "failed")
             }
-            Done::Wrote(write, Ok(written)) => {
+            JobResult::Wrote(write, Ok(written)) => {
                 tracing::info!(
                     kind = %write.kind, copy = %write.place, source = %write.source,
                     reason = %write.reason, "written",
@@ -328,26 +328,26 @@ impl Desk {
                 index.wrote(&write, &written, now);
                 ("write", "ok")
             }
-            Done::Wrote(write, Err(trouble)) => (
+            JobResult::Wrote(write, Err(trouble)) => (
                 "write",
                 unwritten(index, write.kind, &write.place, trouble, now),
             ),
-            Done::Remembered(change, Ok(())) => {
+            JobResult::Remembered(change, Ok(())) => {
                 index.remembered(change, true, now);
                 ("remember", "ok")
             }
-            Done::Remembered(change, Err(why)) => {
+            JobResult::Remembered(change, Err(why)) => {
                 tracing::warn!(lease = %self.lease, why, "reserved places are not written down: \
                     nothing is deleted");
                 index.remembered(change, false, now);
                 ("remember", "failed")
             }
-            Done::Deleted(kind, place, Ok(())) => {
+            JobResult::Deleted(kind, place, Ok(())) => {
                 tracing::info!(%kind, copy = %place, "deleted");
                 index.deleted(kind, &place);
                 ("delete", "ok")
             }
-            Done::Deleted(kind, place, Err(trouble)) => {
+            JobResult::Deleted(kind, place, Err(trouble)) => {
                 ("delete", unwritten(index, kind, &place, trouble, now))
             }
         };
@@ -374,7 +374,7 @@ impl Desk {
             counts.held = index.held();
         });
         self.liveness.refusals(index.refusals());
-        self.liveness.named(Named::from_index(index));
+        self.liveness.named(NamedObjects::from_index(index));
         self.liveness
             .ready(CopiedKind::ALL.into_iter().all(|kind| index.knows(kind)));
     }

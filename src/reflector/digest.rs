@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use crate::base::material::SecretBytes;
 use crate::copy_rules::index::Digest;
-use crate::kubernetes::copy::Whole;
+use crate::kubernetes::copy::WholeObject;
 
 /// The key.
 #[derive(Default)]
@@ -17,11 +17,11 @@ pub(super) struct Digested<'a> {
     /// A Secret's type.
     pub(super) kind: &'a str,
     /// The object.
-    pub(super) of: &'a Whole,
+    pub(super) of: &'a WholeObject,
     /// Labels and annotations that are copied.
     pub(super) words: &'a [BTreeMap<String, String>; 2],
     /// If set, only keys that this object has.
-    pub(super) only: Option<&'a Whole>,
+    pub(super) only: Option<&'a WholeObject>,
 }
 
 impl Hashing {
@@ -47,7 +47,7 @@ impl Hashing {
 }
 
 /// Keys of an object that another object does not have.
-pub(super) fn extra(of: &Whole, beside: &Whole) -> Vec<(&'static str, String)> {
+pub(super) fn extra(of: &WholeObject, beside: &WholeObject) -> Vec<(&'static str, String)> {
     let missing = |from: &BTreeMap<String, SecretBytes>, other: &BTreeMap<String, SecretBytes>| {
         let keys = from.keys().filter(|key| !other.contains_key(*key));
         keys.cloned().collect::<Vec<_>>()

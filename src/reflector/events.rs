@@ -37,13 +37,13 @@ type Key = (CopiedKind, ObjectPlace, &'static str);
 
 /// Events to be sent.
 #[derive(Default)]
-pub(super) struct Teller {
-    open: BTreeMap<Key, Topic>,
+pub(super) struct EventQueue {
+    open: BTreeMap<Key, EventTopic>,
     /// How many are remembered, by namespace.
     counts: BTreeMap<Arc<str>, usize>,
 }
 
-struct Topic {
+struct EventTopic {
     places: BTreeSet<ObjectPlace>,
     why: String,
     /// Since when it waits to be sent; nothing after it was sent.
@@ -54,7 +54,7 @@ struct Topic {
 }
 
 /// One Event, ready to be sent.
-pub(super) struct Letter {
+pub(super) struct CopyEvent {
     kind: CopiedKind,
     at: ObjectPlace,
     reason: &'static str,
@@ -63,7 +63,7 @@ pub(super) struct Letter {
     since: String,
 }
 
-impl Teller {
+impl EventQueue {
     /// Takes in messages, and logs them.
     pub(super) fn add_notice(&mut self, told: IndexNotice, lease: &ObjectName, now: Instant) {
         let IndexNotice { kind, at, what } = told;
@@ -91,7 +91,7 @@ impl Teller {
         let namespace = Arc::clone(&key.1.namespace);
         let topic = self.open.entry(key).or_insert_with(|| {
             *self.counts.entry(namespace).or_default() += 1;
-            Topic {
+            EventTopic {
                 places: BTreeSet::new(),
                 why: String::new(),
                 waits: None,
@@ -112,7 +112,7 @@ impl Teller {
             return true;
         }
         let crowded = of_one >= MOST_OF_ONE;
-        let told = |(key, topic): &(&Key, &Topic)| {
+        let told = |(key, topic): &(&Key, &EventTopic)| {
             topic.waits.is_none() && (!crowded || key.1.namespace == *namespace)
         };
         let oldest = self
@@ -136,8 +136,8 @@ impl Teller {
     }
 
     /// Events that are due: one of each namespace before a second one of any.
-    pub(super) fn letters(&mut self, now: Instant) -> Vec<Letter> {
-        let old = |topic: &Topic| topic.waits.is_none() && now - topic.told > FORGET;
+    pub(super) fn letters(&mut self, now: Instant) -> Vec<CopyEvent> {
+        let old = |topic: &EventTopic| topic.waits.is_none() && now - topic.told > FORGET;
         let old: Vec<Key> = self
             .open
             .iter()
@@ -148,9 +148,9 @@ impl Teller {
             self.forget(&key);
         }
         let mut turns: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        let is_due = |topic: &Topic| topic.waits.is_some_and(|since| now - since >= GATHER);
+        let is_due = |topic: &EventTopic| topic.waits.is_some_and(|since| now - since >= GATHER);
         let due = self.open.iter_mut().filter(|(_, topic)| is_due(topic));
-        let mut due: Vec<(usize, Instant, (&Key, &mut Topic))> = due
+        let mut due: Vec<(usize, Instant, (&Key, &mut EventTopic))> = due
             .map(|(key, topic)| {
                 let turn = turns.entry(Arc::clone(&key.1.namespace)).or_default();
                 *turn += 1;
@@ -164,13 +164,13 @@ impl Teller {
     }
 }
 
-impl Topic {
-    fn letter(&mut self, (kind, at, reason): &Key, now: Instant) -> Letter {
+impl EventTopic {
+    fn letter(&mut self, (kind, at, reason): &Key, now: Instant) -> CopyEvent {
         self.waits = None;
         self.told = now;
         self.count += 1;
         let places = std::mem::take(&mut self.places);
-        Letter {
+        CopyEvent {
             kind: *kind,
             at: at.clone(),
             reason,
@@ -198,7 +198,7 @@ fn message(at: &ObjectPlace, places: &BTreeSet<ObjectPlace>, why: &str) -> Strin
     }
 }
 
-impl Letter {
+impl CopyEvent {
     /// Sends the Event. A missing right to write Events stops nothing else.
     pub(super) async fn send(self, cluster: Kubernetes) {
         let topic = format!(
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::copy_rules::reason::CopyRefusal;
 
-    fn told(namespace: &str, name: String) -> IndexNotice {
+    fn notice(namespace: &str, name: String) -> IndexNotice {
         let at = ObjectPlace::new(namespace, name);
         IndexNotice {
             kind: CopiedKind::Secret,
@@ -251,11 +251,11 @@ mod tests {
         };
         let start = Instant::now();
         let later = start + GATHER;
-        let mut teller = Teller::default();
+        let mut teller = EventQueue::default();
         for number in 0..2050 {
-            teller.add_notice(told("evil", format!("m{number}")), &lease, start);
+            teller.add_notice(notice("evil", format!("m{number}")), &lease, start);
         }
-        teller.add_notice(told("good", "x".to_owned()), &lease, start);
+        teller.add_notice(notice("good", "x".to_owned()), &lease, start);
         let first = teller.letters(later);
         assert_eq!(first.len(), TURN);
         assert!(first.iter().any(|letter| &*letter.at.namespace == "good"));
@@ -264,7 +264,7 @@ mod tests {
             all += sent;
         }
         assert_eq!(all, MOST_OF_ONE + 1);
-        teller.add_notice(told("evil", "next".to_owned()), &lease, later);
+        teller.add_notice(notice("evil", "next".to_owned()), &lease, later);
         assert_eq!(teller.letters(later + GATHER).len(), 1);
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::leader::Candidate;
 use super::metrics::ENDS;
-use super::status::Named;
+use super::status::NamedObjects;
 use crate::base::lock::locked;
 
 /// A watch that was silent for this long is stuck: the server sends something about every minute,
@@ -27,7 +27,7 @@ pub(super) struct WatchState {
     pub(super) relists: u64,
     pub(super) done: BTreeMap<(&'static str, &'static str), u64>,
     pub(super) counts: Counts,
-    pub(super) named: Named,
+    pub(super) named: NamedObjects,
     pub(super) refusals: BTreeMap<&'static str, usize>,
     pub(super) leads: bool,
     ready: bool,
@@ -83,7 +83,7 @@ impl Liveness {
         self.state().refusals = counts;
     }
 
-    pub(super) fn named(&self, named: Named) {
+    pub(super) fn named(&self, named: NamedObjects) {
         self.state().named = named;
     }
 

@@ -92,7 +92,7 @@ async fn list(
 }
 
 /// The result of a read.
-enum Seen {
+enum ReadObject {
     /// A source.
     Source(Metadata, Content),
     /// A copy.
@@ -101,11 +101,15 @@ enum Seen {
     Basis(Outlook),
 }
 
-async fn read_object(worker: &Worker, job: CopyJob) -> (CopyJob, Result<Option<Seen>, Error>) {
+async fn read_object(
+    worker: &Worker,
+    job: CopyJob,
+) -> (CopyJob, Result<Option<ReadObject>, Error>) {
     let seen = match &job {
         CopyJob::Read { kind, source } => {
             let found = worker.read(*kind, source).await;
-            found.map(|found| found.map(|(metadata, content)| Seen::Source(metadata, content)))
+            found
+                .map(|found| found.map(|(metadata, content)| ReadObject::Source(metadata, content)))
         }
         CopyJob::Compare {
             kind,
@@ -113,11 +117,13 @@ async fn read_object(worker: &Worker, job: CopyJob) -> (CopyJob, Result<Option<S
             source,
         } => {
             let found = worker.compare(*kind, place, source).await;
-            found.map(|found| found.map(|(metadata, at, holds)| Seen::Copy(metadata, at, holds)))
+            found.map(|found| {
+                found.map(|(metadata, at, holds)| ReadObject::Copy(metadata, at, holds))
+            })
         }
         CopyJob::Write(write) => {
             let found = worker.outlook(write).await;
-            found.map(|found| found.map(Seen::Basis))
+            found.map(|found| found.map(ReadObject::Basis))
         }
         CopyJob::Delete { .. } | CopyJob::Remember { .. } => Ok(None),
     };
@@ -128,21 +134,24 @@ async fn read_object(worker: &Worker, job: CopyJob) -> (CopyJob, Result<Option<S
 fn learn(
     forecast: &mut Forecast,
     job: &CopyJob,
-    seen: Result<Option<Seen>, Error>,
+    seen: Result<Option<ReadObject>, Error>,
 ) -> Option<Failure> {
     let now = forecast.now();
     match (job, seen) {
-        (CopyJob::Read { kind, source }, Ok(Some(Seen::Source(metadata, content)))) => {
+        (CopyJob::Read { kind, source }, Ok(Some(ReadObject::Source(metadata, content)))) => {
             forecast.index.apply(Event::Object(*kind, metadata));
             forecast.index.read(*kind, source, content);
             None
         }
-        (CopyJob::Compare { kind, place, .. }, Ok(Some(Seen::Copy(metadata, version, holds)))) => {
+        (
+            CopyJob::Compare { kind, place, .. },
+            Ok(Some(ReadObject::Copy(metadata, version, holds))),
+        ) => {
             forecast.index.apply(Event::Object(*kind, metadata));
             forecast.index.compared(*kind, place, version, holds, now);
             None
         }
-        (CopyJob::Write(write), Ok(Some(Seen::Basis(outlook)))) => {
+        (CopyJob::Write(write), Ok(Some(ReadObject::Basis(outlook)))) => {
             forecast.looked(write, outlook);
             None
         }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::base::lock::locked;
 use crate::copy_rules::index::Digest;
 use crate::copy_rules::place::{CopiedKind, ObjectPlace};
-use crate::kubernetes::copy::Whole;
+use crate::kubernetes::copy::WholeObject;
 
 /// A source that nobody used for this long is dropped.
 const SHELF_LIFE: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ const MOST: usize = 16;
 /// A source, and the metadata that its copies get.
 pub(super) struct CachedSource {
     /// The object.
-    pub(super) whole: Whole,
+    pub(super) whole: WholeObject,
     /// Labels and annotations that are copied.
     pub(super) words: [BTreeMap<String, String>; 2],
     /// Digest of everything that a copy takes over.

@@ -66,13 +66,13 @@ pub struct RefusedStatus {
 
 /// Sources and places that a status names.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(super) struct NamedObjects {
     source_count: usize,
     sources: Vec<CopiedStatus>,
     refused: Vec<RefusedStatus>,
 }
 
-impl Named {
+impl NamedObjects {
     pub(super) fn from_index(index: &Index) -> Self {
         let sources = index.first_sources(NAMED).into_iter();
         let refused = index.first_refused(NAMED).into_iter();

@@ -19,13 +19,13 @@ use crate::config::{Reflector, resolve};
 use crate::copy_rules::glob::Glob;
 use crate::copy_rules::index::{Content, CopyJob, Digest, Write, Written};
 use crate::copy_rules::marks::RESERVED;
-use crate::copy_rules::metadata::{Guard, Metadata};
+use crate::copy_rules::metadata::{DataOwners, Metadata};
 use crate::copy_rules::mittwald;
 use crate::copy_rules::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use crate::copy_rules::planned_copies::Outlook;
 use crate::copy_rules::signature::Keys;
 use crate::envelope::manifest::marks;
-use crate::kubernetes::copy::Whole;
+use crate::kubernetes::copy::WholeObject;
 use crate::kubernetes::{Error, Kubernetes};
 
 /// Time for all attempts of one request: longer than a webhook may take, and short enough that a
@@ -33,7 +33,7 @@ use crate::kubernetes::{Error, Kubernetes};
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// The result of a job.
-pub(super) enum Done {
+pub(super) enum JobResult {
     /// A source was read.
     Read(
         CopiedKind,
@@ -95,15 +95,15 @@ impl Worker {
     }
 
     /// Does one job.
-    pub(super) async fn perform(&self, job: CopyJob) -> Done {
+    pub(super) async fn perform(&self, job: CopyJob) -> JobResult {
         match job {
             CopyJob::Read { kind, source } => {
                 let found = self.read(kind, &source).await;
-                Done::Read(kind, source, found.map_err(|error| error.to_string()))
+                JobResult::Read(kind, source, found.map_err(|error| error.to_string()))
             }
             CopyJob::Write(write) => {
                 let outcome = self.write(&write).await;
-                Done::Wrote(write, outcome)
+                JobResult::Wrote(write, outcome)
             }
             CopyJob::Compare {
                 kind,
@@ -111,7 +111,7 @@ impl Worker {
                 source,
             } => {
                 let found = self.compare(kind, &place, &source).await;
-                Done::Compared(kind, place, found.map_err(|error| error.to_string()))
+                JobResult::Compared(kind, place, found.map_err(|error| error.to_string()))
             }
             CopyJob::Delete {
                 kind,
@@ -121,12 +121,12 @@ impl Worker {
                 ..
             } => {
                 let gone = self.delete(kind, &place, (uid, version)).await;
-                Done::Deleted(kind, place, gone.map_err(trouble))
+                JobResult::Deleted(kind, place, gone.map_err(trouble))
             }
             CopyJob::Remember { change, text } => {
                 let cluster = self.cluster();
                 let saved = cluster.keep_note(&self.lease, RESERVED, &text).await;
-                Done::Remembered(change, saved.map_err(|error| error.to_string()))
+                JobResult::Remembered(change, saved.map_err(|error| error.to_string()))
             }
         }
     }
@@ -206,7 +206,7 @@ impl Worker {
 
     /// Labels and annotations that the copies of a source get: those that the configuration allows,
     /// and never marks of tools.
-    fn words(&self, whole: &Whole) -> [BTreeMap<String, String>; 2] {
+    fn words(&self, whole: &WholeObject) -> [BTreeMap<String, String>; 2] {
         if self.labels.is_empty() && self.annotations.is_empty() {
             return Default::default();
         }
@@ -255,7 +255,7 @@ impl Worker {
 
     /// Made like the digest of its source, but a mirror keeps its own type, and a mirror of
     /// mittwald's dialect its own keys too.
-    fn digest_of_copy(&self, copy: &Whole, cached: &CachedSource) -> Digest {
+    fn digest_of_copy(&self, copy: &WholeObject, cached: &CachedSource) -> Digest {
         let CachedSource { whole, words, .. } = cached;
         let kept = if words.iter().all(BTreeMap::is_empty) {
             Default::default()
@@ -288,7 +288,7 @@ fn content(cached: &CachedSource) -> Content {
     Content {
         version: whole.metadata.resource_version,
         digest: *digest,
-        guard: Guard::ours(whole.keys()),
+        guard: DataOwners::ours(whole.keys()),
         forbidden: is_reserved(&whole.kind).then(|| whole.kind.clone()),
         urgent: whole.kind.starts_with("kubernetes.io/dockercfg")
             || whole.kind.starts_with("kubernetes.io/dockerconfigjson"),

@@ -106,10 +106,10 @@ impl Batch<'_> {
             let mine: Vec<Owed> = mine.cloned().collect();
             if told.withdrawn {
                 if told.written > 0 {
-                    self.reactor.owe(self.all_owed(delivery));
+                    self.reactor.add(self.all_owed(delivery));
                 }
             } else if changed(plan, results) {
-                self.reactor.owe(mine);
+                self.reactor.add(mine);
             } else {
                 self.reactor.cancel(&mine).await;
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::failure_log::Trouble;
+use super::failure_log::PresentFailures;
 use super::made_secrets::MadeSecrets;
 use super::status::{Route, WaitingStatus};
 use crate::base::failure::{Class, Failure};
@@ -26,7 +26,7 @@ pub struct DeliveryHealth {
     /// Why the last pass failed.
     pub failure: Option<Failure>,
     /// Which of its failures were reported.
-    pub trouble: Trouble,
+    pub trouble: PresentFailures,
     /// Whether it was removed because its source is gone.
     pub withdrawn: bool,
     /// Its Secrets and their sources; nothing if it has no Secrets, or was not read yet.

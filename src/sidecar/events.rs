@@ -34,13 +34,13 @@ const TRIES: u32 = 6;
 #[derive(Default)]
 pub struct EventLog {
     pod: Option<Pod>,
-    letters: Mutex<VecDeque<Letter>>,
+    letters: Mutex<VecDeque<DeliveryEvent>>,
     stirred: Notify,
 }
 
 /// One Event, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Letter {
+struct DeliveryEvent {
     delivery: String,
     about: About,
     reason: String,
@@ -106,14 +106,19 @@ impl EventLog {
         }
     }
 
-    fn warning(&self, name: &str, of: Option<&Delivery>, failure: &Failure) -> Option<Letter> {
+    fn warning(
+        &self,
+        name: &str,
+        of: Option<&Delivery>,
+        failure: &Failure,
+    ) -> Option<DeliveryEvent> {
         let Failure {
             class, what, hint, ..
         } = failure;
         let next = hint.as_deref().map(|hint| format!("; {hint}"));
         let message = format!("{name}: {what}{}", next.unwrap_or_default());
         let letter = self.letter(name, of, reason_of(*class), message)?;
-        Some(Letter {
+        Some(DeliveryEvent {
             normal: false,
             ..letter
         })
@@ -125,13 +130,13 @@ impl EventLog {
         delivery: Option<&Delivery>,
         reason: String,
         message: String,
-    ) -> Option<Letter> {
+    ) -> Option<DeliveryEvent> {
         let secret = |target: &Target| match target {
             Target::Secret(secret) => Some(About::Secret(secret.at.clone())),
             Target::File(_) | Target::Files(_) => None,
         };
         let of_delivery = || delivery?.to.iter().find_map(secret);
-        Some(Letter {
+        Some(DeliveryEvent {
             delivery: name.to_owned(),
             about: self.pod.clone().map(About::Pod).or_else(of_delivery)?,
             reason,
@@ -169,7 +174,7 @@ impl EventLog {
         }
     }
 
-    async fn next(&self) -> Letter {
+    async fn next(&self) -> DeliveryEvent {
         loop {
             let letter = self.letters().pop_front();
             match letter {
@@ -179,7 +184,7 @@ impl EventLog {
         }
     }
 
-    fn letters(&self) -> MutexGuard<'_, VecDeque<Letter>> {
+    fn letters(&self) -> MutexGuard<'_, VecDeque<DeliveryEvent>> {
         locked(&self.letters)
     }
 }
@@ -193,7 +198,7 @@ fn complain(complained: &mut bool, failure: &Failure) {
     }
 }
 
-impl Letter {
+impl DeliveryEvent {
     /// Name of the Event, one per delivery and reason. It is valid for any delivery's name, and the
     /// same in each process.
     fn topic(&self) -> String {

@@ -14,7 +14,7 @@ pub const AGAIN: Duration = Duration::from_secs(3600);
 
 /// The present failures of one delivery, and since when they last.
 #[derive(Debug, Clone, Default)]
-pub struct Trouble(Option<Lasting>);
+pub struct PresentFailures(Option<Lasting>);
 
 #[derive(Debug, Clone)]
 struct Lasting {
@@ -44,7 +44,7 @@ pub struct FailureLog {
     pub waits: Option<Timestamp>,
 }
 
-impl Trouble {
+impl PresentFailures {
     /// Takes in the failures of one pass, the deciding one first.
     pub fn add_pass(&mut self, failures: Vec<Failed>, at: Timestamp, now: Instant) -> FailureLog {
         let mut news = FailureLog::default();
@@ -134,7 +134,7 @@ mod tests {
             (7211, vec![], (0, 0, false, false, true)),
         ];
         let begun = Instant::now();
-        let mut trouble = Trouble::default();
+        let mut trouble = PresentFailures::default();
         for (second, failures, want) in rows {
             let at = Timestamp::from_second(second).expect("a time");
             let now = begun + Duration::from_secs(second.unsigned_abs());

@@ -42,13 +42,13 @@ struct Timetable {
 }
 
 /// A task that ended.
-enum Done<'a> {
+enum EndedTask<'a> {
     Pass(usize, Result<(), Option<Duration>>),
     Renewal(&'a VaultRead, bool),
     Settled,
 }
 
-type UnderWay<'f, 'a> = FuturesUnordered<LocalBoxFuture<'f, Done<'a>>>;
+type UnderWay<'f, 'a> = FuturesUnordered<LocalBoxFuture<'f, EndedTask<'a>>>;
 
 impl Timetable {
     fn new(now: Instant) -> Self {
@@ -130,14 +130,14 @@ impl<'a> Group<'a> {
             let next = pass.into_iter().chain(lease).min();
             tokio::select! {
                 Some(done) = under_way.next() => match done {
-                    Done::Pass(number, result) => {
+                    EndedTask::Pass(number, result) => {
                         times[number].passed(result, &self.batches[number]);
                         self.batches[number].tell_next(times[number].next);
                         if !std::mem::replace(&mut settling, true) {
                             under_way.push(return_tokens(world, &self.batches[0].waits).boxed_local());
                         }
                     }
-                    Done::Renewal(read, moved) => {
+                    EndedTask::Renewal(read, moved) => {
                         renewing.remove(read);
                         if moved {
                             self.hurry(&mut times, |batch, _| {
@@ -145,7 +145,7 @@ impl<'a> Group<'a> {
                             });
                         }
                     }
-                    Done::Settled => settling = false,
+                    EndedTask::Settled => settling = false,
                 },
                 () = wait_until(next) => {}
                 () = files.change() => self.hurry(&mut times, |_, _| true),
@@ -213,7 +213,7 @@ impl<'a> Group<'a> {
                 times.next = None;
                 batch.tell_next(None);
                 let pass = pass.for_another_part();
-                let passed = async move { Done::Pass(number, batch.pass(pass).await) };
+                let passed = async move { EndedTask::Pass(number, batch.pass(pass).await) };
                 under_way.push(passed.boxed_local());
             }
         }
@@ -241,7 +241,7 @@ impl<'a> Group<'a> {
             renewing.insert(read);
             let (read, waits) = (*read, &self.batches[0].waits);
             let renewed =
-                async move { Done::Renewal(read, leases::renew(read, world, waits).await) };
+                async move { EndedTask::Renewal(read, leases::renew(read, world, waits).await) };
             under_way.push(renewed.boxed_local());
         }
         next
@@ -249,7 +249,7 @@ impl<'a> Group<'a> {
 }
 
 /// Gives back replaced tokens once no delivered data depends on them.
-async fn return_tokens<'a>(world: &World, waits: &WindowHold) -> Done<'a> {
+async fn return_tokens<'a>(world: &World, waits: &WindowHold) -> EndedTask<'a> {
     for (name, session) in world.vaults() {
         let token = session.generation();
         let kept = world
@@ -260,7 +260,7 @@ async fn return_tokens<'a>(world: &World, waits: &WindowHold) -> Done<'a> {
             session.give_back_replaced().await;
         }
     }
-    Done::Settled
+    EndedTask::Settled
 }
 
 async fn wait_until(next: Option<Instant>) {

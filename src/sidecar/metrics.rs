@@ -17,13 +17,13 @@ use crate::config::Reaction;
 use crate::process::stderr;
 
 /// The data that metrics read.
-struct Seen<'s> {
+struct MetricData<'s> {
     state: &'s SidecarHealth,
     is_ready: bool,
     now: Instant,
 }
 
-type Read = fn(&Seen<'_>) -> Vec<Value>;
+type Read = fn(&MetricData<'_>) -> Vec<Value>;
 
 /// Every metric except those of a reflector.
 const METRICS: &[Metric<Read>] = &[
@@ -189,7 +189,7 @@ const METRICS: &[Metric<Read>] = &[
     ),
 ];
 
-impl Seen<'_> {
+impl MetricData<'_> {
     /// One number for each delivery that has it.
     fn for_each_delivery(&self, read: impl Fn(&DeliveryHealth) -> Option<f64>) -> Vec<Value> {
         let deliveries = self.state.deliveries.iter();
@@ -209,7 +209,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn figures(health: &Health) -> Vec<Figure> {
     let (is_ready, _) = health.readiness();
     let state = health.state();
-    let seen = &Seen {
+    let seen = &MetricData {
         state: &state,
         is_ready,
         now: Instant::now(),

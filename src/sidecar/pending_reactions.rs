@@ -119,7 +119,7 @@ impl PendingReactions {
     }
 
     /// Removes a reaction that is not owed any more.
-    pub async fn strike(&self, deliveries: &BTreeSet<String>, reaction: &Reaction) {
+    pub async fn remove(&self, deliveries: &BTreeSet<String>, reaction: &Reaction) {
         let struck = |name: &&String| {
             let mut pages = self.pages();
             let page = pages.get_mut(*name);
@@ -306,13 +306,13 @@ mod tests {
         let words: Vec<&str> = found.iter().map(|owed| owed.reaction.word()).collect();
         assert_eq!(words, ["run", "signal"]);
         let names = BTreeSet::from(["a/b".to_owned()]);
-        second.strike(&names, &found[0].reaction).await;
+        second.remove(&names, &found[0].reaction).await;
         assert_eq!(
             second.load(&config, None).await.len(),
             1,
             "a reload keeps what is owed"
         );
-        second.strike(&names, &found[1].reaction).await;
+        second.remove(&names, &found[1].reaction).await;
         assert_eq!(count(), 0, "nothing owed, no file");
         assert_eq!(PendingReactions::default().load(&config, None).await, []);
     }

@@ -43,13 +43,13 @@ pub struct Reactor {
 
 #[derive(Debug, Default)]
 struct Entry {
-    due: Option<Due>,
+    due: Option<DueReaction>,
     begun: Option<Instant>,
     running: bool,
 }
 
 #[derive(Debug, Clone)]
-struct Due {
+struct DueReaction {
     /// Identifies one call through all its attempts; a call with more news gets another id.
     id: String,
     news: ReactionNotice,
@@ -59,9 +59,9 @@ struct Due {
 }
 
 impl Entry {
-    fn owe(&mut self, owed: Owed, now: Instant) {
+    fn add(&mut self, owed: Owed, now: Instant) {
         let begun = self.begun;
-        let due = self.due.get_or_insert_with(|| Due {
+        let due = self.due.get_or_insert_with(|| DueReaction {
             id: String::new(),
             news: ReactionNotice::default(),
             first: now,
@@ -77,7 +77,7 @@ impl Entry {
 
     /// Puts a failed reaction back into the queue, together with newer news; false if it is given
     /// up.
-    fn again(&mut self, mut due: Due, now: Instant) -> bool {
+    fn again(&mut self, mut due: DueReaction, now: Instant) -> bool {
         due.tries += 1;
         if let Some(later) = &mut self.due {
             later.news.deliveries.append(&mut due.news.deliveries);
@@ -123,7 +123,7 @@ impl Reactor {
             all.into_iter().any(|configured| configured == reaction)
         };
         self.queue().retain(|reaction, _| known(reaction));
-        self.owe(found);
+        self.add(found);
     }
 
     /// Call this before a change: if the process ends between the change and its reaction, the next
@@ -133,11 +133,11 @@ impl Reactor {
     }
 
     /// Call this after a change.
-    pub fn owe(&self, owed: Vec<Owed>) {
+    pub fn add(&self, owed: Vec<Owed>) {
         let now = Instant::now();
         for one in owed {
             let mut queue = self.queue();
-            queue.entry(one.reaction.clone()).or_default().owe(one, now);
+            queue.entry(one.reaction.clone()).or_default().add(one, now);
         }
         self.stirred.notify_one();
     }
@@ -153,7 +153,7 @@ impl Reactor {
             });
             if !busy {
                 self.pending
-                    .strike(&[one.delivery.clone()].into(), &one.reaction)
+                    .remove(&[one.delivery.clone()].into(), &one.reaction)
                     .await;
             }
         }
@@ -184,7 +184,7 @@ impl Reactor {
         }
     }
 
-    fn start_due(&self) -> Vec<(Reaction, Due)> {
+    fn start_due(&self) -> Vec<(Reaction, DueReaction)> {
         let now = Instant::now();
         let mut ready = Vec::new();
         for (reaction, entry) in self.queue().iter_mut() {
@@ -205,16 +205,16 @@ impl Reactor {
             .min()
     }
 
-    async fn finish(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) {
+    async fn finish(&self, reaction: &Reaction, due: DueReaction, done: Result<(), Failure>) {
         let deliveries = due.news.deliveries.clone();
         self.health.reacted(reaction.word(), done.is_ok());
         if self.record_end(reaction, due, done) {
-            self.pending.strike(&deliveries, reaction).await;
+            self.pending.remove(&deliveries, reaction).await;
         }
     }
 
     /// Takes in the end of a reaction; says whether nothing of it is owed any more.
-    fn record_end(&self, reaction: &Reaction, due: Due, done: Result<(), Failure>) -> bool {
+    fn record_end(&self, reaction: &Reaction, due: DueReaction, done: Result<(), Failure>) -> bool {
         let mut queue = self.queue();
         let entry = queue.entry(reaction.clone()).or_default();
         entry.running = false;
@@ -269,12 +269,12 @@ mod tests {
         let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);
         let mut entry = Entry::default();
-        entry.owe(owed("a"), start);
-        entry.owe(owed("b"), after(100));
+        entry.add(owed("a"), start);
+        entry.add(owed("b"), after(100));
         let due = entry.due.clone().expect("owed");
         assert_eq!((due.at, due.news.deliveries.len()), (after(250), 2));
         for ms in (200..3000).step_by(100) {
-            entry.owe(owed("c"), after(ms));
+            entry.add(owed("c"), after(ms));
         }
         assert_eq!(
             entry.due.clone().expect("owed").at,
@@ -284,10 +284,10 @@ mod tests {
 
         entry.due = None;
         entry.begun = Some(after(800));
-        entry.owe(owed("a"), after(900));
+        entry.add(owed("a"), after(900));
         assert_eq!(entry.due.clone().expect("owed").at, after(10_800), "spaced");
         entry.due = None;
-        entry.owe(owed("a"), after(20_000));
+        entry.add(owed("a"), after(20_000));
         assert_eq!(
             entry.due.clone().expect("owed").at,
             after(20_150),
@@ -299,7 +299,7 @@ mod tests {
     fn row_62_what_fails_is_tried_again_and_given_up_in_the_end() {
         let now = Instant::now();
         let mut entry = Entry::default();
-        entry.owe(owed("a"), now);
+        entry.add(owed("a"), now);
         let mut tries = 0;
         while let Some(due) = entry.due.take() {
             tries += 1;
@@ -309,9 +309,9 @@ mod tests {
         }
         assert_eq!(tries, TRIES);
 
-        entry.owe(owed("a"), now);
+        entry.add(owed("a"), now);
         let failed = entry.due.take().expect("owed");
-        entry.owe(owed("b"), now);
+        entry.add(owed("b"), now);
         assert!(entry.again(failed, now));
         let due = entry.due.expect("owed");
         assert_eq!(

@@ -17,7 +17,7 @@ use super::token::{Credential, Token};
 use super::wrapping;
 use crate::base::material::{Node, SecretBytes};
 use crate::config::{JwtSource, VaultAuth};
-use crate::disk::{Caller, DiskError, call_at, of_one_generation, read_by, read_credential};
+use crate::disk::{DiskError, WaitingCaller, call_at, of_one_generation, read_by, read_credential};
 use crate::net::Call;
 
 /// Time between two looks for a credential's file: a pod can start before its volume is filled.
@@ -378,7 +378,7 @@ async fn of_files(
         of_file(file, what, time_limit).await?;
     }
     let both = [first, second].map(|(file, what)| (file.to_owned(), what));
-    let call = move |_: &Caller| {
+    let call = move |_: &WaitingCaller| {
         let files = [both[0].0.as_path(), both[1].0.as_path()];
         of_one_generation(&files, || {
             both.each_ref()

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::life::{Ends, Freshness, same_role};
+use self::life::{Freshness, Lifetime, same_role};
 use crate::base::failure::Failure;
 use crate::base::lock::locked;
 use crate::base::material::Material;
@@ -25,7 +25,7 @@ const FULL_READ: Duration = Duration::from_secs(3600);
 /// The kept data, by source.
 #[derive(Debug, Default)]
 pub struct LeaseCache {
-    kept: Mutex<BTreeMap<VaultRead, Kept>>,
+    kept: Mutex<BTreeMap<VaultRead, CachedRead>>,
     /// The one name for all configured spellings of a read.
     names: Mutex<BTreeMap<VaultRead, VaultRead>>,
     /// Locks of running requests: the next caller finds the result of the first.
@@ -34,7 +34,7 @@ pub struct LeaseCache {
 
 /// Data and its lifetime.
 #[derive(Debug, Clone)]
-struct Kept {
+struct CachedRead {
     material: Arc<Material>,
     life: Freshness,
 }
@@ -86,7 +86,7 @@ impl LeaseCache {
     pub fn next(&self, session: &Session, read: &VaultRead, now: Instant) -> Option<Instant> {
         match self.life(read)? {
             Freshness::Ends(ends) if ends.is_orphaned(session.generation()) => Some(now),
-            Freshness::Ends(Ends { at, .. }) | Freshness::Rotates { at, .. } => Some(at),
+            Freshness::Ends(Lifetime { at, .. }) | Freshness::Rotates { at, .. } => Some(at),
             Freshness::Version { .. } => None,
         }
     }
@@ -96,9 +96,9 @@ impl LeaseCache {
     pub fn ending(&self, read: &VaultRead) -> Option<(Weak<Material>, Instant, Option<u64>)> {
         let name = self.name(read);
         let kept = self.lock();
-        let Kept { material, life } = kept.get(&name)?;
+        let CachedRead { material, life } = kept.get(&name)?;
         let (end, token) = match life {
-            Freshness::Ends(Ends { end, token, .. }) => (*end, *token),
+            Freshness::Ends(Lifetime { end, token, .. }) => (*end, *token),
             Freshness::Rotates { at, .. } => (*at, None),
             Freshness::Version { .. } => return None,
         };
@@ -133,7 +133,7 @@ impl LeaseCache {
         locked(&self.asking).retain(|name, _| is_source(name));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<VaultRead, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<VaultRead, CachedRead>> {
         locked(&self.kept)
     }
 
@@ -165,7 +165,7 @@ impl LeaseCache {
         };
         if let Some(life) = life {
             let material = Arc::clone(&material);
-            kept.insert(name.clone(), Kept { material, life });
+            kept.insert(name.clone(), CachedRead { material, life });
         }
         Ok(material)
     }
@@ -186,7 +186,7 @@ impl LeaseCache {
         session: &Session,
         name: &VaultRead,
         material: Arc<Material>,
-        mut ends: Ends,
+        mut ends: Lifetime,
     ) -> Result<Arc<Material>, Failure> {
         let token = session.generation();
         if !ends.is_orphaned(token) && ends.at > Instant::now() {
@@ -213,7 +213,7 @@ impl LeaseCache {
             }
         }
         let life = Freshness::Ends(ends);
-        let kept = Kept {
+        let kept = CachedRead {
             material: Arc::clone(&material),
             life,
         };

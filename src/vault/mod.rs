@@ -40,7 +40,7 @@ pub use ca_files::check_roots;
 pub use github_actions::Runner;
 pub use lease::Renewal;
 pub use lifetime::LONGEST;
-pub use version::{Known, NewestVersion, VersionState};
+pub use version::{KnownVersion, NewestVersion, VersionState};
 
 use self::access::SharedLogin;
 use self::client::ServerLink;
@@ -330,7 +330,7 @@ impl Session {
 
     /// All versions in the metadata of a secret, the newest first; nothing for a path that is not
     /// in KV v2.
-    pub async fn versions(&self, read: &VaultRead) -> Result<Option<Vec<Known>>, Failure> {
+    pub async fn versions(&self, read: &VaultRead) -> Result<Option<Vec<KnownVersion>>, Failure> {
         let asked = async {
             let path = DataPath::parse(&read.path).map_err(Setup::Path)?;
             let access = self.access.as_ref().map_err(Cause::clone)?;

@@ -34,7 +34,7 @@ pub struct NewestVersion {
 
 /// One version in the metadata of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownVersion {
     /// Counted from 1.
     pub number: u64,
     /// When it was created.
@@ -131,7 +131,7 @@ pub(super) async fn versions(
     access: &SharedLogin,
     mounts: &Mounts,
     path: &DataPath,
-) -> Result<Option<Vec<Known>>, RequestEnd> {
+) -> Result<Option<Vec<KnownVersion>>, RequestEnd> {
     let Some(metadata) = metadata_path(access, mounts, path).await? else {
         return Ok(None);
     };
@@ -141,7 +141,7 @@ pub(super) async fn versions(
     let Some(Node::Map(versions)) = reply.data.entry("versions") else {
         return Ok(None);
     };
-    let mut all: Vec<Known> = versions
+    let mut all: Vec<KnownVersion> = versions
         .iter()
         .filter_map(|(number, version)| known_version(number, version))
         .collect();
@@ -149,7 +149,7 @@ pub(super) async fn versions(
     Ok(Some(all))
 }
 
-fn known_version(number: &str, version: &Node) -> Option<Known> {
+fn known_version(number: &str, version: &Node) -> Option<KnownVersion> {
     let text = |name| version.entry(name).and_then(Node::leaf);
     let made = text("created_time")?;
     // `delete_version_after` sets this time in advance.
@@ -161,7 +161,7 @@ fn known_version(number: &str, version: &Node) -> Option<Known> {
         VersionState::Deleted if stands => VersionState::Readable,
         state @ (VersionState::Readable | VersionState::Deleted | VersionState::Destroyed) => state,
     };
-    Some(Known {
+    Some(KnownVersion {
         number: number.parse().ok()?,
         made: made.expose_str()?.to_owned(),
         state,

@@ -46,12 +46,12 @@ pub(in crate::config) fn read(mut written: Written, flaws: Vec<Flaw>) -> Mended 
         let again = seen.contains(&at) && !matches!(flaw.kind, Kind::Key(_) | Kind::Missing(_));
         let way = way(&written, at, flaw.kind);
         match mend(&mut written, &flaw, at, again) {
-            Done::Nothing => {
+            Repair::Nothing => {
                 mended.flaws.push(flaw);
                 break;
             }
-            Done::Meant => {}
-            Done::Hole => {
+            Repair::Meant => {}
+            Repair::Hole => {
                 let below = usize::from(matches!(flaw.kind, Kind::Missing(_)));
                 mended.top |= way.keys.len() + below < 2;
                 mended.around.extend(&way.around);
@@ -83,7 +83,7 @@ fn is_under_another_name(flaw: &Flaw, at: Place, unknown: &[(Place, String)]) ->
 }
 
 /// How a flaw was mended.
-enum Done {
+enum Repair {
     /// What was probably meant replaced the flaw.
     Meant,
     /// A hole replaced the flaw.
@@ -93,19 +93,19 @@ enum Done {
 }
 
 /// Mends a flaw everywhere: an alias brings the same node to several places.
-fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Done {
-    let mut done = Done::Nothing;
+fn mend(written: &mut Written, flaw: &Flaw, at: Place, again: bool) -> Repair {
+    let mut done = Repair::Nothing;
     visit(written, &mut |node| {
         let one = match flaw.kind {
             Kind::Key(meant) => rename(node, at, meant),
             Kind::Missing(key) => add(node, at, key),
-            Kind::Word(_) | Kind::Shape(_) | Kind::Other if node.at != at => Done::Nothing,
+            Kind::Word(_) | Kind::Shape(_) | Kind::Other if node.at != at => Repair::Nothing,
             Kind::Word(Some(meant)) if !again => replace(node, meant),
             Kind::Shape(Shape::Truth) if !again => truth(node),
             Kind::Shape(Shape::List) if !again => wrap(node),
             Kind::Word(_) | Kind::Shape(_) | Kind::Other => hole(node),
         };
-        let mended = !matches!(one, Done::Nothing);
+        let mended = !matches!(one, Repair::Nothing);
         if mended {
             done = one;
         }
@@ -131,28 +131,28 @@ fn visit(node: &mut Written, act: &mut dyn FnMut(&mut Written) -> bool) {
 }
 
 /// Renames the key at a place to `meant`, or removes it where nothing was meant.
-fn rename(node: &mut Written, at: Place, meant: Option<&'static str>) -> Done {
+fn rename(node: &mut Written, at: Place, meant: Option<&'static str>) -> Repair {
     let What::Map(entries) = &mut node.what else {
-        return Done::Nothing;
+        return Repair::Nothing;
     };
     let Some(found) = entries.iter().position(|entry| entry.at == at) else {
-        return Done::Nothing;
+        return Repair::Nothing;
     };
     let free = |meant: &&str| !entries.iter().any(|entry| entry.key == **meant);
     match meant.filter(free) {
         Some(meant) => {
             meant.clone_into(&mut entries[found].key);
-            Done::Meant
+            Repair::Meant
         }
         None => {
             entries.remove(found);
-            Done::Hole
+            Repair::Hole
         }
     }
 }
 
 /// Adds a key that is missing.
-fn add(node: &mut Written, at: Place, key: &str) -> Done {
+fn add(node: &mut Written, at: Place, key: &str) -> Repair {
     match &mut node.what {
         What::Map(entries) if node.at == at && !entries.iter().any(|entry| entry.key == key) => {
             entries.push(Entry {
@@ -163,30 +163,30 @@ fn add(node: &mut Written, at: Place, key: &str) -> Done {
                     what: What::Hole,
                 },
             });
-            Done::Hole
+            Repair::Hole
         }
-        What::Map(_) | What::Scalar { .. } | What::List(_) | What::Hole => Done::Nothing,
+        What::Map(_) | What::Scalar { .. } | What::List(_) | What::Hole => Repair::Nothing,
     }
 }
 
-fn hole(node: &mut Written) -> Done {
+fn hole(node: &mut Written) -> Repair {
     if matches!(node.what, What::Hole) {
-        return Done::Nothing;
+        return Repair::Nothing;
     }
     node.what = What::Hole;
-    Done::Hole
+    Repair::Hole
 }
 
-fn replace(node: &mut Written, word: &str) -> Done {
+fn replace(node: &mut Written, word: &str) -> Repair {
     node.what = What::Scalar {
         text: word.to_owned(),
         plain: true,
     };
-    Done::Meant
+    Repair::Meant
 }
 
 /// Mends a truth value that stands in quotes, or that only other readers of YAML know (`yes`).
-fn truth(node: &mut Written) -> Done {
+fn truth(node: &mut Written) -> Repair {
     let text = match &node.what {
         What::Scalar { text, .. } => text.to_lowercase(),
         What::List(_) | What::Map(_) | What::Hole => return hole(node),
@@ -199,13 +199,13 @@ fn truth(node: &mut Written) -> Done {
 }
 
 /// Makes a single value a list of one item.
-fn wrap(node: &mut Written) -> Done {
+fn wrap(node: &mut Written) -> Repair {
     if matches!(node.what, What::List(_) | What::Hole) || node.is_null() {
         return hole(node);
     }
     let only = node.clone();
     node.what = What::List(vec![only]);
-    Done::Meant
+    Repair::Meant
 }
 
 /// The way from the top to a place.

@@ -3,7 +3,7 @@
 use super::load_files;
 
 /// The places and texts of all that is wrong with a file, in its order.
-fn told(text: &str) -> Vec<String> {
+fn messages(text: &str) -> Vec<String> {
     let problems = load_files(&[("k.yaml", text)], None).expect_err(text);
     let all = problems.failures().into_iter();
     all.map(|one| one.what.trim_start_matches("k.yaml:").to_owned())
@@ -12,7 +12,7 @@ fn told(text: &str) -> Vec<String> {
 
 /// The beginnings of all that is wrong.
 fn tells(text: &str, expected: &[&str]) {
-    let told = told(text);
+    let told = messages(text);
     let same = told.len() == expected.len();
     let fit = told.iter().zip(expected).all(|(is, to)| is.starts_with(to));
     assert!(same && fit, "{text}\nexpected {expected:#?}\ngot {told:#?}");
@@ -199,7 +199,7 @@ fn what_only_follows_is_not_told() {
         ("deliveries: 7\n", "1:13: a list"),
         ("deliveries:\n  - 7\n", "2:5: a mapping"),
     ] {
-        let told = told(text);
+        let told = messages(text);
         let first = told
             .first()
             .is_some_and(|first| first.starts_with(expected));

@@ -6,7 +6,7 @@ struct Of {
     sources: usize,
 }
 
-impl Census for Of {
+impl CopyCounts for Of {
     fn copies(&self, _: &Source) -> usize {
         self.copies
     }
@@ -49,7 +49,7 @@ fn release(brake: &mut Brake, name: &str, count: usize, now: u64) {
 }
 
 fn judged(brake: &mut Brake, (copies, sources): (usize, usize), now: u64) -> String {
-    let Judged { go, held } = brake.judge(&Of { copies, sources }, Duration::from_secs(now));
+    let BrakeVerdict { go, held } = brake.judge(&Of { copies, sources }, Duration::from_secs(now));
     let mut lines = Vec::new();
     for name in ["x", "y", "z", "v0", "v1", "v2", "v3", "v4"] {
         let count = go.iter().filter(|(_, place)| &*place.name == name).count();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::deletion_brake::{Census, Source};
+use super::super::deletion_brake::{CopyCounts, Source};
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::super::reason::CopyRefusal;
 use super::Index;
@@ -12,7 +12,7 @@ use super::objects::Objects;
 /// The numbers that the brake needs.
 pub(super) struct Count<'a>(pub(super) &'a [Objects; 2]);
 
-impl Census for Count<'_> {
+impl CopyCounts for Count<'_> {
     fn copies(&self, (kind, place): &Source) -> usize {
         self.0[*kind as usize].copies_of(place)
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::super::annotations::Dialect;
-use super::super::metadata::Guard;
+use super::super::metadata::DataOwners;
 use super::super::place::{CopiedKind, ObjectPlace};
 use super::super::reason::{CopyReason, CopyRefusal, Farewell};
 use super::super::scope::Target;
 use super::super::signature::Verdict;
 use super::objects::{CopyObject, Source};
-use super::{Content, Digest, How, Index, Item, Write};
-use crate::copy_rules::index::queue::Lane;
+use super::{Content, Digest, How, Index, QueueItem, Write};
+use crate::copy_rules::index::queue::Urgency;
 
 /// The decision for one place.
 #[derive(Debug, PartialEq, Eq)]
@@ -335,7 +335,7 @@ impl Index {
             facts.waiting.push(place);
         }
         self.queue
-            .push(Item::read(kind, source.clone()), Lane::Read);
+            .push(QueueItem::read(kind, source.clone()), Urgency::Read);
     }
 }
 
@@ -360,7 +360,7 @@ fn read<'a>(place: &ObjectPlace, facts: &'a Source) -> Result<&'a Content, Box<D
 
 impl Content {
     /// Whether a copy with these field owners was written by us alone.
-    pub fn is_guarded_by(&self, guard: Guard) -> bool {
+    pub fn is_guarded_by(&self, guard: DataOwners) -> bool {
         self.guard == guard
     }
 }

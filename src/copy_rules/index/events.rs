@@ -12,8 +12,8 @@ use super::super::reason::CopyRefusal;
 use super::super::signature::{Carrier, CopyOrigin, SIGNATURE, SignedStatement, Verdict};
 use super::super::{emberstack, mittwald};
 use super::objects::{CopyObject, Source};
-use super::queue::Lane;
-use super::{Index, IndexNotice, Item, Namespace, NoticeText};
+use super::queue::Urgency;
+use super::{Index, IndexNotice, Namespace, NoticeText, QueueItem};
 
 /// One change.
 #[derive(Debug, Clone)]
@@ -136,11 +136,11 @@ impl Index {
             }
             Ask::Copy(mirror) => {
                 self.drop_source(kind, &place);
-                self.stands(kind, place, &metadata, &mirror, false, listed);
+                self.copy_seen(kind, place, &metadata, &mirror, false, listed);
             }
             Ask::Mirror(mirror) => {
                 self.drop_source(kind, &place);
-                self.stands(kind, place, &metadata, &mirror, true, listed);
+                self.copy_seen(kind, place, &metadata, &mirror, true, listed);
             }
         }
     }
@@ -243,7 +243,8 @@ impl Index {
     /// wants one.
     fn read_if_used(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         if self.objects(kind).followers(place).next().is_some() {
-            self.queue.push(Item::read(kind, place.clone()), Lane::Read);
+            self.queue
+                .push(QueueItem::read(kind, place.clone()), Urgency::Read);
         }
     }
 
@@ -283,7 +284,7 @@ impl Index {
         }
     }
 
-    fn stands(
+    fn copy_seen(
         &mut self,
         kind: CopiedKind,
         place: ObjectPlace,

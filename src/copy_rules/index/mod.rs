@@ -29,7 +29,7 @@ use super::annotations::Dialect;
 use super::deletion_brake::{Brake, Source};
 use super::glob::Ceiling;
 use super::lease_orders::Order;
-use super::metadata::Guard;
+use super::metadata::DataOwners;
 use super::pattern::Matching;
 use super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use super::reason::{CopyReason, CopyRefusal, Farewell};
@@ -40,7 +40,7 @@ use crate::base::deletion_brake::Limits;
 use counts::Count;
 use decide::Decision;
 use objects::Objects;
-use queue::{Item, Queue};
+use queue::{Queue, QueueItem};
 use reserved_places::Reserved;
 
 pub use events::Event;
@@ -91,7 +91,7 @@ pub struct Content {
     /// Digest of everything that a copy takes over.
     pub digest: Digest,
     /// The field owners of a copy that we alone wrote.
-    pub guard: Guard,
+    pub guard: DataOwners,
     /// Its type, if it is a type that is never copied.
     pub forbidden: Option<String>,
     /// Whether pods cannot even start without it.
@@ -303,8 +303,8 @@ impl Index {
         self.namespaces_listed && self.objects(kind).listed
     }
 
-    fn turn(&mut self, item: Item, now: Duration) -> Option<CopyJob> {
-        let Item { kind, place, read } = item.clone();
+    fn turn(&mut self, item: QueueItem, now: Duration) -> Option<CopyJob> {
+        let QueueItem { kind, place, read } = item.clone();
         if read {
             let source = self.objects(kind).sources.get(&place)?;
             if source
@@ -420,7 +420,7 @@ impl Index {
             .as_ref()
             .map(|(kind, place, _)| (*kind, place.clone()));
         let (kind, place, source) = found?;
-        let item = Item::settle(kind, place.clone());
+        let item = QueueItem::settle(kind, place.clone());
         if !self.knows(kind) || self.queue.holds(&item) {
             return None;
         }
@@ -445,10 +445,10 @@ impl Index {
 
     fn dirty(&mut self, kind: CopiedKind, place: ObjectPlace) {
         let urgent = self.urgency(kind, &place);
-        self.queue.push(Item::settle(kind, place), urgent);
+        self.queue.push(QueueItem::settle(kind, place), urgent);
     }
 
-    fn urgency(&self, kind: CopiedKind, place: &ObjectPlace) -> queue::Lane {
+    fn urgency(&self, kind: CopiedKind, place: &ObjectPlace) -> queue::Urgency {
         let is_new = self.objects(kind).standing(place).is_none();
         let objects = self.objects(kind);
         let mut sources = objects.of_name(&place.name);
@@ -458,7 +458,7 @@ impl Index {
                 .as_ref()
                 .is_some_and(|content| content.urgent)
         });
-        queue::Lane::for_job(is_new, pulls)
+        queue::Urgency::for_job(is_new, pulls)
     }
 
     fn objects(&self, kind: CopiedKind) -> &Objects {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::super::annotations::{Dialect, Offer};
-use super::super::metadata::{Fingerprint, Guard};
+use super::super::metadata::{DataOwners, Fingerprint};
 use super::super::pattern::budget::Cost;
 use super::super::place::{ObjectPlace, ResourceVersion, Uid};
 use super::super::reason::CopyRefusal;
@@ -41,9 +41,9 @@ pub(super) struct CopyObject {
     /// Its real content, where we know it.
     pub(super) digest: Option<Digest>,
     /// The owners of its data now.
-    pub(super) guard: Guard,
+    pub(super) guard: DataOwners,
     /// The owners of its data when its content was last known.
-    pub(super) proven: Option<Guard>,
+    pub(super) proven: Option<DataOwners>,
     pub(super) dialect: Dialect,
     /// It belongs to somebody who asks for it to be filled.
     pub(super) mirror: bool,

@@ -11,13 +11,13 @@ use super::super::reason::CopyReason;
 
 /// A place to decide, or a source to read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Item {
+pub(super) struct QueueItem {
     pub(super) kind: CopiedKind,
     pub(super) place: ObjectPlace,
     pub(super) read: bool,
 }
 
-impl Item {
+impl QueueItem {
     pub(super) fn settle(kind: CopiedKind, place: ObjectPlace) -> Self {
         Self {
             kind,
@@ -37,7 +37,7 @@ impl Item {
 
 /// How urgent something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lane {
+pub(super) enum Urgency {
     /// A source that places wait for.
     Read,
     /// A new pull secret: pods cannot start without it.
@@ -50,7 +50,7 @@ pub(super) enum Lane {
     Rest,
 }
 
-impl Lane {
+impl Urgency {
     const COUNT: usize = 5;
 
     pub(super) fn for_job(is_new: bool, pulls: bool) -> Self {
@@ -73,18 +73,18 @@ const CALM: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    lanes: [VecDeque<Item>; Lane::COUNT],
-    waiting: HashMap<Item, Lane>,
-    under_way: HashSet<Item>,
-    again: HashMap<Item, Lane>,
-    later: BinaryHeap<Reverse<(Duration, Item)>>,
-    tries: HashMap<Item, u32>,
-    restored: HashMap<Item, (Duration, u32)>,
-    unlisted: Vec<Item>,
+    lanes: [VecDeque<QueueItem>; Urgency::COUNT],
+    waiting: HashMap<QueueItem, Urgency>,
+    under_way: HashSet<QueueItem>,
+    again: HashMap<QueueItem, Urgency>,
+    later: BinaryHeap<Reverse<(Duration, QueueItem)>>,
+    tries: HashMap<QueueItem, u32>,
+    restored: HashMap<QueueItem, (Duration, u32)>,
+    unlisted: Vec<QueueItem>,
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, item: Item, lane: Lane) {
+    pub(super) fn push(&mut self, item: QueueItem, lane: Urgency) {
         if self.under_way.contains(&item) {
             self.again.insert(item, lane);
             return;
@@ -103,7 +103,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Item> {
+    pub(super) fn pop(&mut self) -> Option<QueueItem> {
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             while let Some(item) = lane.pop_front() {
                 if self
@@ -120,39 +120,39 @@ impl Queue {
     }
 
     /// A job for the item is under way: the item is not given out again before [`Queue::end`].
-    pub(super) fn begin(&mut self, item: Item) {
+    pub(super) fn begin(&mut self, item: QueueItem) {
         self.waiting.remove(&item);
         self.under_way.insert(item);
     }
 
     /// The job is done; changes since its start are decided now.
-    pub(super) fn end(&mut self, item: &Item) {
+    pub(super) fn end(&mut self, item: &QueueItem) {
         self.under_way.remove(item);
         if let Some((item, lane)) = self.again.remove_entry(item) {
             self.push(item, lane);
         }
     }
 
-    pub(super) fn holds(&self, item: &Item) -> bool {
+    pub(super) fn holds(&self, item: &QueueItem) -> bool {
         self.waiting.contains_key(item) || self.under_way.contains(item)
     }
 
-    pub(super) fn wait_for_list(&mut self, item: Item) {
+    pub(super) fn wait_for_list(&mut self, item: QueueItem) {
         self.unlisted.push(item);
     }
 
     pub(super) fn listed(&mut self) {
         for item in std::mem::take(&mut self.unlisted) {
-            self.push(item, Lane::Rest);
+            self.push(item, Urgency::Rest);
         }
     }
 
-    pub(super) fn later(&mut self, item: Item, at: Duration) {
+    pub(super) fn later(&mut self, item: QueueItem, at: Duration) {
         self.later.push(Reverse((at, item)));
     }
 
     /// The job failed: it is tried again after a wait that doubles each time.
-    pub(super) fn failed(&mut self, item: Item, now: Duration) {
+    pub(super) fn failed(&mut self, item: QueueItem, now: Duration) {
         let tries = self.tries.entry(item.clone()).or_default();
         *tries += 1;
         let at = now + wait(&item, *tries);
@@ -160,7 +160,7 @@ impl Queue {
         self.later(item, at);
     }
 
-    pub(super) fn succeeded(&mut self, item: &Item) {
+    pub(super) fn succeeded(&mut self, item: &QueueItem) {
         self.tries.remove(item);
         self.end(item);
     }
@@ -169,7 +169,7 @@ impl Queue {
     pub(super) fn wake(&mut self, now: Duration) {
         while self.due().is_some_and(|due| due <= now) {
             if let Some(Reverse((_, item))) = self.later.pop() {
-                self.push(item, Lane::Rest);
+                self.push(item, Urgency::Rest);
             }
         }
     }
@@ -182,7 +182,7 @@ impl Queue {
     /// somebody undoes them.
     pub(super) fn restrained(
         &self,
-        item: &Item,
+        item: &QueueItem,
         reason: CopyReason,
         now: Duration,
     ) -> Option<Duration> {
@@ -194,7 +194,7 @@ impl Queue {
         (until > now && *last + CALM > now).then_some(until)
     }
 
-    pub(super) fn restored(&mut self, item: &Item, reason: CopyReason, now: Duration) {
+    pub(super) fn restored(&mut self, item: &QueueItem, reason: CopyReason, now: Duration) {
         if !is_restoration(reason) {
             return;
         }
@@ -224,7 +224,7 @@ fn is_restoration(reason: CopyReason) -> bool {
 
 /// A wait that doubles with each try, at least half of the maximum. A hash of the item chooses the
 /// exact length, so that many items do not come back at once.
-fn wait(item: &Item, tries: u32) -> Duration {
+fn wait(item: &QueueItem, tries: u32) -> Duration {
     let most = (FIRST_WAIT * (1 << tries.saturating_sub(1).min(16))).min(LONGEST_WAIT);
     let mut hasher = DefaultHasher::new();
     (item, tries).hash(&mut hasher);
@@ -236,8 +236,8 @@ fn wait(item: &Item, tries: u32) -> Duration {
 mod tests {
     use super::*;
 
-    fn item(name: &str) -> Item {
-        Item::settle(CopiedKind::Secret, ObjectPlace::new("n", name))
+    fn item(name: &str) -> QueueItem {
+        QueueItem::settle(CopiedKind::Secret, ObjectPlace::new("n", name))
     }
 
     fn order(queue: &mut Queue) -> String {
@@ -250,13 +250,13 @@ mod tests {
     fn urgent_things_come_first_and_each_comes_once() {
         let mut queue = Queue::default();
         for (name, lane) in [
-            ("a", Lane::Rest),
-            ("b", Lane::New),
-            ("c", Lane::NewPullSecret),
-            ("a", Lane::Rest),
-            ("d", Lane::Read),
-            ("a", Lane::NewPullSecret),
-            ("b", Lane::Rest),
+            ("a", Urgency::Rest),
+            ("b", Urgency::New),
+            ("c", Urgency::NewPullSecret),
+            ("a", Urgency::Rest),
+            ("d", Urgency::Read),
+            ("a", Urgency::NewPullSecret),
+            ("b", Urgency::Rest),
         ] {
             queue.push(item(name), lane);
         }
@@ -267,7 +267,7 @@ mod tests {
     fn what_is_under_way_comes_again_when_it_is_done() {
         let mut queue = Queue::default();
         queue.begin(item("a"));
-        queue.push(item("a"), Lane::New);
+        queue.push(item("a"), Urgency::New);
         assert_eq!(order(&mut queue), "");
         queue.end(&item("a"));
         assert_eq!(order(&mut queue), "a");

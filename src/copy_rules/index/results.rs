@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::metadata::Guard;
+use super::super::metadata::DataOwners;
 use super::super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use super::super::reason::CopyRefusal;
 use super::super::signature::Verdict;
 use super::objects::CopyObject;
-use super::queue::Lane;
-use super::{Content, Digest, How, Index, Item, Write};
+use super::queue::Urgency;
+use super::{Content, Digest, How, Index, QueueItem, Write};
 
 /// A copy as the API server stored it.
 #[derive(Debug, Clone)]
@@ -22,13 +22,13 @@ pub struct Written {
     /// Digest of its content.
     pub digest: Digest,
     /// The owners of its data.
-    pub guard: Guard,
+    pub guard: DataOwners,
 }
 
 impl Index {
     /// A source was read.
     pub fn read(&mut self, kind: CopiedKind, place: &ObjectPlace, content: Content) {
-        let item = Item::read(kind, place.clone());
+        let item = QueueItem::read(kind, place.clone());
         let Some(source) = self.objects_mut(kind).sources.get_mut(place) else {
             self.queue.succeeded(&item);
             return;
@@ -37,7 +37,7 @@ impl Index {
             // The source has changed since, or our watch is behind: an event will come, and then
             // the source is read again.
             self.queue.succeeded(&item);
-            self.queue.push(item, Lane::Read);
+            self.queue.push(item, Urgency::Read);
             return;
         }
         let waiting = std::mem::take(&mut source.waiting);
@@ -84,7 +84,7 @@ impl Index {
         for place in waiting {
             self.refuse(kind, &place, CopyRefusal::Failed(why.to_owned()));
         }
-        self.queue.failed(Item::read(kind, place.clone()), now);
+        self.queue.failed(QueueItem::read(kind, place.clone()), now);
     }
 
     /// A copy was written.
@@ -99,7 +99,7 @@ impl Index {
             how,
             reason,
         } = write.clone();
-        let item = Item::settle(kind, place.clone());
+        let item = QueueItem::settle(kind, place.clone());
         self.queue.restored(&item, reason, now);
         let mirror = matches!(how, How::Fill(..));
         // The watch may have been faster, and may know a later version by now.
@@ -142,7 +142,7 @@ impl Index {
         found: Digest,
         now: Duration,
     ) {
-        let item = Item::settle(kind, place.clone());
+        let item = QueueItem::settle(kind, place.clone());
         let expected = self.expected(kind, place);
         if let Some(copy) = self.objects_mut(kind).standing_mut(place)
             && copy.version == version
@@ -171,7 +171,7 @@ impl Index {
     pub fn deleted(&mut self, kind: CopiedKind, place: &ObjectPlace) {
         self.objects_mut(kind).remove_standing(place);
         self.objects_mut(kind).refused.remove(place);
-        let item = Item::settle(kind, place.clone());
+        let item = QueueItem::settle(kind, place.clone());
         self.queue.succeeded(&item);
         // Another source may ask for the place.
         self.dirty(kind, place.clone());
@@ -181,7 +181,8 @@ impl Index {
     /// next decision.
     pub fn refused(&mut self, kind: CopiedKind, place: &ObjectPlace, refusal: CopyRefusal) {
         self.refuse(kind, place, refusal);
-        self.queue.succeeded(&Item::settle(kind, place.clone()));
+        self.queue
+            .succeeded(&QueueItem::settle(kind, place.clone()));
     }
 
     /// A job failed in a way that may pass.
@@ -195,11 +196,13 @@ impl Index {
         if let Some(why) = why {
             self.refuse(kind, place, CopyRefusal::Failed(why));
         }
-        self.queue.failed(Item::settle(kind, place.clone()), now);
+        self.queue
+            .failed(QueueItem::settle(kind, place.clone()), now);
     }
 
     /// Somebody else was faster: decide again when the event of their change has come.
     pub fn raced(&mut self, kind: CopiedKind, place: &ObjectPlace, now: Duration) {
-        self.queue.failed(Item::settle(kind, place.clone()), now);
+        self.queue
+            .failed(QueueItem::settle(kind, place.clone()), now);
     }
 }

@@ -105,7 +105,7 @@ impl Granter {
 
 /// The result of one grant.
 #[derive(Default)]
-struct Done {
+struct GrantResult {
     changes: usize,
     refused: Vec<Failure>,
 }
@@ -115,12 +115,12 @@ async fn apply_grant(
     session: &Session,
     consent: Consent,
     out: &mut String,
-) -> Result<Done, Failure> {
+) -> Result<GrantResult, Failure> {
     choose_engines(&mut grant.paths, session).await?;
     for remark in &grant.remarks {
         let _ = writeln!(out, "# {}", printable::line(remark));
     }
-    let mut done = Done::default();
+    let mut done = GrantResult::default();
     let wanted = hcl(grant);
     let stored = session.policy(&grant.policy).await?;
     let is_ours = stored.as_deref().is_none_or(is_ours);
@@ -216,7 +216,7 @@ impl Verdict {
     }
 }
 
-impl Done {
+impl GrantResult {
     fn add(&mut self, out: &mut String, subject: &str, verdict: Verdict, difference: &[String]) {
         let _ = writeln!(out, "{:<8}{}", verdict.word(), printable::line(subject));
         if verdict != Verdict::Keep {

@@ -25,7 +25,7 @@ pub struct Described {
 /// The rights that a configuration needs in this mode. `own` is our own namespace, `described` the
 /// content of each set of manifests.
 pub fn rights(config: &Config, described: &[Vec<Described>], own: &str, mode: Mode) -> Rights {
-    let mut found = Found {
+    let mut found = RightsBuilder {
         own,
         mode,
         rights: Rights::default(),
@@ -50,13 +50,13 @@ pub fn rights(config: &Config, described: &[Vec<Described>], own: &str, mode: Mo
     found.rights
 }
 
-struct Found<'a> {
+struct RightsBuilder<'a> {
     own: &'a str,
     mode: Mode,
     rights: Rights,
 }
 
-impl Found<'_> {
+impl RightsBuilder<'_> {
     fn delivery(&mut self, delivery: &Delivery) {
         for from in &delivery.from {
             if let Some(at) = from.source.secret() {

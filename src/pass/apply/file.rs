@@ -7,7 +7,9 @@ use std::sync::{Arc, Once};
 use crate::base::artifact::{EnvLine, FileAccess, FileArtifact, FileBody, FileSetArtifact};
 use crate::base::failure::Failure;
 use crate::base::material::SecretBytes;
-use crate::disk::{CallTurn, Caller, Folder, QUIET, SinkError, StandingFile, Unswept, place, set};
+use crate::disk::{
+    CallTurn, Folder, QUIET, SinkError, StandingFile, Unswept, WaitingCaller, place, set,
+};
 use crate::pass::world::World;
 use crate::render::formats::shared_dotenv::EnvFile;
 
@@ -19,7 +21,8 @@ pub async fn write(file: &Arc<FileArtifact>, world: &World) -> Result<(), Failur
     let (parent, _) = place(&file.path)?;
     let (artifact, root) = (Arc::clone(file), world.root.clone());
     let unswept = Arc::clone(&world.unswept);
-    let call = move |caller: &Caller| write_now(&artifact, root.as_deref(), &unswept, caller);
+    let call =
+        move |caller: &WaitingCaller| write_now(&artifact, root.as_deref(), &unswept, caller);
     let end = world.time_limit.of_disk();
     let turn = match &file.body {
         FileBody::Whole(_) => CallTurn::shared(parent, end).await,
@@ -35,7 +38,7 @@ fn write_now(
     file: &FileArtifact,
     root: Option<&Path>,
     unswept: &Unswept,
-    caller: &Caller,
+    caller: &WaitingCaller,
 ) -> Result<(), SinkError> {
     let FileArtifact {
         path, body, access, ..
@@ -47,7 +50,7 @@ fn write_now(
         folder.sweep(lock, access, unswept)?;
     }
     if !caller.waits() {
-        return Err(SinkError::Hangs(path.clone()));
+        return Err(SinkError::NoAnswer(path.clone()));
     }
     match body {
         FileBody::Whole(body) => {
@@ -179,7 +182,7 @@ pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), 
         .await
         .map_err(SinkError::from)?;
     let (artifact, root) = (Arc::clone(set), world.root.clone());
-    let call = move |caller: &Caller| write_set_now(&artifact, root.as_deref(), caller);
+    let call = move |caller: &WaitingCaller| write_set_now(&artifact, root.as_deref(), caller);
     let (done, turn) = turn.call(end, call).await.map_err(SinkError::from)?;
     let (folder, before) = done?;
     world.retired.keep(turn, folder, before);
@@ -190,12 +193,12 @@ pub async fn write_set(set: &Arc<FileSetArtifact>, world: &World) -> Result<(), 
 fn write_set_now(
     set: &FileSetArtifact,
     root: Option<&Path>,
-    caller: &Caller,
+    caller: &WaitingCaller,
 ) -> Result<(Folder, Vec<String>), SinkError> {
     let FileSetArtifact { dir, files, access } = set;
     let folder = Folder::find_or_make(dir, root, access)?;
     if !caller.waits() {
-        return Err(SinkError::Hangs(dir.clone()));
+        return Err(SinkError::NoAnswer(dir.clone()));
     }
     let before = set::write(&folder, files, access)?;
     tell_once(&folder)?;

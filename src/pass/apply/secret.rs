@@ -85,7 +85,7 @@ async fn read_current(
     wanted: &SecretArtifact,
     keys: Option<&Keys>,
 ) -> Result<Option<SecretState>, Error> {
-    let mut stands = cluster.stands(wanted).await?;
+    let mut stands = cluster.read_state(wanted).await?;
     if let (Some(stands), Some(keys)) = (&mut stands, keys) {
         declared_copies::check_signature(wanted, stands, keys);
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::base::artifact::FileAccess;
 use crate::base::failure::Failure;
 use crate::config::{self, Config, Target};
-use crate::disk::{Caller, Folder, SinkError, call_at, place, set};
+use crate::disk::{Folder, SinkError, WaitingCaller, call_at, place, set};
 use crate::kubernetes::ObjectKind;
 use crate::pass::world::World;
 
@@ -32,14 +32,14 @@ pub async fn withdraw(
             let (path, access) = (file.path.clone(), file.access.clone());
             let root = world.root.clone();
             let (parent, _) = place(&file.path)?;
-            let call = move |_: &Caller| one(&path, &access, root.as_deref(), what);
+            let call = move |_: &WaitingCaller| one(&path, &access, root.as_deref(), what);
             let done = call_at(parent, world.time_limit.of_disk(), call).await;
             Ok(done.map_err(SinkError::from)??)
         }
         Target::Files(files) => {
             let (dir, access) = (files.dir.clone(), files.access.clone());
             let root = world.root.clone();
-            let call = move |_: &Caller| all(&dir, &access, root.as_deref(), what);
+            let call = move |_: &WaitingCaller| all(&dir, &access, root.as_deref(), what);
             let done = call_at(&files.dir, world.time_limit.of_disk(), call).await;
             Ok(done.map_err(SinkError::from)??)
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::place as places;
 use crate::base::artifact::{FileArtifact, FileBody, FileSetArtifact, Variables};
-use crate::base::observed::{FilePlace, FileState, Observed, Seen};
+use crate::base::observed::{FilePlace, FileState, Observed, SeenArtifact};
 use crate::disk::{Folder, SinkError, Unswept, call_at, place, set};
 use crate::pass::world::World;
 
@@ -13,7 +13,7 @@ use crate::pass::world::World;
 type Looked = (Result<Observed, SinkError>, Option<FilePlace>);
 
 /// Reads the state of one file.
-pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
+pub async fn look(file: &Arc<FileArtifact>, world: &World) -> SeenArtifact {
     let (artifact, root) = (Arc::clone(file), world.root.clone());
     let unswept = Arc::clone(&world.unswept);
     let folder = file.path.parent().unwrap_or(&file.path);
@@ -25,7 +25,7 @@ pub async fn look(file: &Arc<FileArtifact>, world: &World) -> Seen {
 }
 
 /// Reads the state of a folder of files.
-pub async fn look_set(set: &Arc<FileSetArtifact>, world: &World) -> Seen {
+pub async fn look_set(set: &Arc<FileSetArtifact>, world: &World) -> SeenArtifact {
     let (artifact, root) = (Arc::clone(set), world.root.clone());
     read_content(&set.dir, world, move || {
         let state = set_state(&artifact, root.as_deref());
@@ -38,10 +38,10 @@ async fn read_content(
     folder: &Path,
     world: &World,
     look: impl FnOnce() -> Looked + Send + 'static,
-) -> Seen {
+) -> SeenArtifact {
     let looked = call_at(folder, world.time_limit.of_disk(), |_| look()).await;
     let (state, place) = looked.unwrap_or_else(|hangs| (Err(hangs.into()), None));
-    Seen {
+    SeenArtifact {
         state: state.unwrap_or_else(|error| Observed::Unknown(error.into())),
         place,
     }

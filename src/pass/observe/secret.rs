@@ -10,7 +10,7 @@ use crate::pass::world::World;
 /// Fields that others own in it are left out: see [`crate::base::observed::SecretState`].
 pub async fn look(secret: &SecretArtifact, world: &World) -> Result<Observed, Failure> {
     let cluster = world.kubernetes().await?;
-    let stands = cluster.stands(secret).await?;
+    let stands = cluster.read_state(secret).await?;
     Ok(stands.map_or(Observed::Absent, Observed::Secret))
 }
 

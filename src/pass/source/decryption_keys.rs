@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::base::failure::{Class, Failure};
 use crate::base::material::{Node, SecretBytes};
-use crate::config::{self, AgeKey, Keys, Location, Named, SealedKey};
+use crate::config::{self, AgeKey, Keys, LocatedKey, Location, SealedKey};
 use crate::disk::{read_by, read_small};
 use crate::envelope::age::{AgeError, Identity, encrypted_identities, identities};
 use crate::envelope::sealed::Keyring;
@@ -19,7 +19,7 @@ pub async fn age(keys: &Keys, world: &World) -> Result<Vec<Identity>, Failure> {
         return Err(no_age());
     }
     let mut all = Vec::new();
-    for Named { key, at } in &keys.age {
+    for LocatedKey { key, at } in &keys.age {
         let found = load(key, world).await;
         all.extend(found.map_err(|failure| of_key(failure, at.as_ref()))?);
     }
@@ -103,7 +103,7 @@ pub async fn sealed(keys: &Keys, world: &World) -> Result<Keyring, Failure> {
         );
     }
     let mut all = Keyring::default();
-    for Named { key, at } in &keys.sealed {
+    for LocatedKey { key, at } in &keys.sealed {
         let added = add(key, &mut all, world).await;
         added.map_err(|failure| of_key(failure, at.as_ref()))?;
     }

@@ -72,7 +72,7 @@ fn refused(pair: [(Artifact, Option<FilePlace>); 2]) -> Option<String> {
             delivery: name.to_owned(),
             artifacts: Ok(vec![artifact]),
         });
-        observed.push(vec![Seen { state, place }]);
+        observed.push(vec![SeenArtifact { state, place }]);
     }
     let plan = plan(Desired { deliveries }, observed);
     let actions = plan.deliveries.iter().map(|delivery| {
@@ -176,7 +176,7 @@ fn row_03_two_outputs_that_share_something_are_both_refused() {
 fn row_03_one_delivery_cannot_hit_itself_either() {
     let artifacts = vec![whole("a/x"), whole("b/x")];
     let place = place(&[2], &["x"]);
-    let seen = || Seen {
+    let seen = || SeenArtifact {
         state: Observed::Absent,
         place: place.clone(),
     };
@@ -206,7 +206,7 @@ fn row_03_what_comes_apart_and_could_not_be_foreseen_is_refused_the_second_time(
         let group = Desired {
             deliveries: vec![wanted],
         };
-        let seen = Seen {
+        let seen = SeenArtifact {
             state: Observed::Absent,
             place: None,
         };
@@ -227,16 +227,16 @@ fn row_188_many_outputs_are_looked_up_and_not_paired() {
         artifacts: Ok(vec![whole(name)]),
     });
     let mut deliveries: Vec<Wanted> = deliveries.collect();
-    let mut observed: Vec<Vec<Seen>> = names
+    let mut observed: Vec<Vec<SeenArtifact>> = names
         .iter()
         .map(|name| {
-            vec![Seen {
+            vec![SeenArtifact {
                 state: Observed::Absent,
                 place: place(&[7, 2], &[name]),
             }]
         })
         .collect();
-    let refused = |deliveries: Vec<Wanted>, observed: &[Vec<Seen>]| {
+    let refused = |deliveries: Vec<Wanted>, observed: &[Vec<SeenArtifact>]| {
         let group = Desired { deliveries };
         Claims::default().enter(&group, observed).len()
     };
@@ -244,7 +244,7 @@ fn row_188_many_outputs_are_looked_up_and_not_paired() {
         delivery: "all".to_owned(),
         artifacts: Ok(vec![set("folder")]),
     });
-    observed.push(vec![Seen {
+    observed.push(vec![SeenArtifact {
         state: Observed::Absent,
         place: place(&[7, 2], &[]),
     }]);

@@ -12,12 +12,12 @@ use crate::base::artifact::{MARK, OWNER};
 use crate::base::observed::Basis;
 use crate::copy_rules::annotations::Dialect;
 use crate::copy_rules::index::{How, Write, Written};
-use crate::copy_rules::metadata::Guard;
+use crate::copy_rules::metadata::DataOwners;
 use crate::copy_rules::place::{CopiedKind, ResourceVersion, Uid};
 use crate::copy_rules::signature::{Bound, CopyOrigin, SIGNATURE, SignedStatement};
 use crate::copy_rules::{emberstack, marks, mittwald};
 use crate::kubernetes::Error;
-use crate::kubernetes::copy::Whole;
+use crate::kubernetes::copy::WholeObject;
 use crate::kubernetes::write::Put;
 
 /// How long finalizers may delay the deletion of a copy that is to be created again.
@@ -58,7 +58,7 @@ impl Worker {
         cached: &CachedSource,
         basis: Option<(Uid, ResourceVersion)>,
         ours: bool,
-    ) -> Result<Whole, Error> {
+    ) -> Result<WholeObject, Error> {
         let CachedSource { whole, words, .. } = cached;
         let (mut labels, mut annotations) = (words[0].clone(), annotations(write, cached));
         if ours {
@@ -182,7 +182,7 @@ impl Worker {
         &self,
         write: &Write,
         cached: &CachedSource,
-        stored: Whole,
+        stored: WholeObject,
         ours: bool,
     ) -> Result<Written, WriteTrouble> {
         let merged = !ours && keeps_its_keys(&stored.metadata);
@@ -191,7 +191,7 @@ impl Worker {
         } else {
             extra(&stored, &cached.whole)
         };
-        let shared = ours && stored.metadata.owners != Guard::ours(cached.whole.keys());
+        let shared = ours && stored.metadata.owners != DataOwners::ours(cached.whole.keys());
         let stored = if extra.is_empty() && !shared {
             stored
         } else {

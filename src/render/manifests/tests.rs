@@ -26,7 +26,7 @@ fn set(name: Option<&str>, namespaces: &[&str], files: &[&str]) -> ManifestSet {
 }
 
 /// The result for each file of a configuration: its Secrets, or its failure.
-fn told(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
+fn messages(config: &Config, files: &[(&str, &str)], own: Own<'_>) -> Vec<String> {
     let read = |(file, text): &(&str, &str)| {
         let source = Source::SealedManifests {
             file: PathBuf::from("c").join(file),
@@ -95,7 +95,7 @@ fn a_namespace_comes_from_our_list_or_not_at_all() {
     ] {
         let config = of(set(None, allowed, &["a.yaml"]));
         let text = secret(written, "a");
-        assert_eq!(told(&config, &[("a.yaml", &text)], &own), [want]);
+        assert_eq!(messages(&config, &[("a.yaml", &text)], &own), [want]);
     }
 }
 
@@ -109,7 +109,7 @@ fn our_own_namespace_is_asked_for_only_where_it_matters() {
     ] {
         let config = of(set(None, allowed, &["a.yaml"]));
         let text = secret(written, "a");
-        assert_eq!(told(&config, &[("a.yaml", &text)], &unknown), [want]);
+        assert_eq!(messages(&config, &[("a.yaml", &text)], &unknown), [want]);
     }
 }
 
@@ -128,7 +128,7 @@ fn a_file_goes_whole_or_not_at_all_and_stops_no_other() {
         ("5.yaml", "{"),
     ];
     let config = of(set(None, &[], &files.map(|(file, _)| file)));
-    let told = told(&config, &files, &own);
+    let told = messages(&config, &files, &own);
     let want = [
         "own/a own/b",
         "refused: sealed file c/2.yaml: secret else/d: manifests may not go to namespace else",
@@ -174,7 +174,7 @@ fn a_manifest_fits_its_type_as_a_target_does() {
         ("example.org/t", "username: u", "own/a"),
     ] {
         let text = secret("", "a") + &format!("type: {kind}\nstringData: {{{data}}}\n");
-        assert_eq!(told(&config, &[("a.yaml", &text)], &own), [want]);
+        assert_eq!(messages(&config, &[("a.yaml", &text)], &own), [want]);
     }
 }
 
@@ -191,7 +191,7 @@ fn one_secret_is_described_once() {
     ];
     let config = of(set(Some("web"), &[], &files.map(|(file, _)| file)));
     assert_eq!(
-        told(&config, &files, &own),
+        messages(&config, &files, &own),
         [
             "refused: secret own/a is described twice, also by manifests web: 2.yaml",
             "refused: secret own/a is described twice, also by manifests web: 1.yaml",
@@ -200,7 +200,7 @@ fn one_secret_is_described_once() {
     );
     let config = of(set(None, &[], &["1.yaml"]));
     assert_eq!(
-        told(&config, &[("1.yaml", &twice)], &own),
+        messages(&config, &[("1.yaml", &twice)], &own),
         ["refused: secret own/a is described twice in this file"]
     );
     let config = Config {
@@ -208,7 +208,7 @@ fn one_secret_is_described_once() {
         ..of(set(None, &[], &["3.yaml"]))
     };
     assert_eq!(
-        told(&config, &[("3.yaml", &b)], &own),
+        messages(&config, &[("3.yaml", &b)], &own),
         ["refused: secret own/b is described twice, also by delivery `d`"]
     );
 }

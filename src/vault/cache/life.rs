@@ -26,7 +26,7 @@ const LATE: u32 = 10;
 #[derive(Debug, Clone)]
 pub(super) enum Freshness {
     /// Until it ends; it is renewed or replaced before.
-    Ends(Ends),
+    Ends(Lifetime),
     /// Until its version changes.
     Version {
         /// When it was read in full.
@@ -43,7 +43,7 @@ pub(super) enum Freshness {
 
 /// The lifetime of data that ends.
 #[derive(Debug, Clone)]
-pub(super) struct Ends {
+pub(super) struct Lifetime {
     /// The lease to renew; a certificate has none.
     pub(super) lease: Option<Lease>,
     /// The token that it ends with.
@@ -74,11 +74,11 @@ impl Freshness {
                 seconds => Duration::from_secs(seconds),
             };
             let lease = Some(lease.clone());
-            return Some(Self::Ends(Ends::new(span, lease, Some(token), since)));
+            return Some(Self::Ends(Lifetime::new(span, lease, Some(token), since)));
         }
         if read.write.is_some() {
             let span = certificate_left(material)?;
-            return Some(Self::Ends(Ends::new(span, None, None, since)));
+            return Some(Self::Ends(Lifetime::new(span, None, None, since)));
         }
         if let Some(left) = material.rotates_in {
             return Some(Self::rotates(left, since, before));
@@ -104,7 +104,7 @@ impl Freshness {
     }
 }
 
-impl Ends {
+impl Lifetime {
     fn new(span: Duration, lease: Option<Lease>, token: Option<u64>, since: Instant) -> Self {
         let schedule = RenewalSchedule::new(span, chance());
         // An id without `/` is the accessor of a token: we may not renew its lease.
@@ -266,7 +266,7 @@ mod tests {
             ),
         ];
         for (renewal, replaces, holds) in rows {
-            let mut ends = Ends::new(hour, Some(lease.clone()), Some(1), since);
+            let mut ends = Lifetime::new(hour, Some(lease.clone()), Some(1), since);
             let what = format!("{renewal:?}");
             assert_eq!(
                 ends.renewed(renewal, since, "db/creds/x"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::super::annotations::Dialect;
 use super::super::super::glob::{Ceiling, Glob};
 use super::super::super::lease_orders::Order;
-use super::super::super::metadata::{Guard, Metadata, NamespaceMetadata, Notes};
+use super::super::super::metadata::{DataOwners, Metadata, NamespaceMetadata, Notes};
 use super::super::super::pattern::Matching;
 use super::super::super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use super::super::super::reason::CopyRefusal;
@@ -441,9 +441,9 @@ fn version(number: u64) -> ResourceVersion {
     ResourceVersion::parse(&number.to_string())
 }
 
-fn guard(writer: &str) -> Guard {
+fn guard(writer: &str) -> DataOwners {
     if writer == "keyferry" {
-        return Guard::ours([("data", "k")]);
+        return DataOwners::ours([("data", "k")]);
     }
     let entry = format!(
         r#"[{{"manager":"{writer}","operation":"Update","fieldsV1":{{"f:data":{{"f:k":{{}}}}}}}}]"#

@@ -25,7 +25,7 @@ pub use common::Obstacle;
 
 /// The value that readers find for a variable.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundValue {
     /// It is not set.
     Nothing,
     /// It is set to something that readers read differently.
@@ -125,15 +125,15 @@ impl<'t> EnvFile<'t> {
     }
 
     /// The value that readers find for one of our variables.
-    pub fn find(&self, name: &str) -> Found {
+    pub fn find(&self, name: &str) -> FoundValue {
         let Some(statement) = self.ours.get(name) else {
-            return Found::Nothing;
+            return FoundValue::Nothing;
         };
         let value = match &statement.kind {
             StatementKind::Assignment(assignment) => common::value(statement, assignment),
             StatementKind::Blank | StatementKind::Comment(_) | StatementKind::Broken(..) => None,
         };
-        value.map_or(Found::Unclear, Found::Value)
+        value.map_or(FoundValue::Unclear, FoundValue::Value)
     }
 
     /// Variables of ours that are set more than once.
@@ -147,7 +147,7 @@ impl<'t> EnvFile<'t> {
         let mut missing = Vec::new();
         for line in lines {
             match (self.ours.get(line.name.as_str()), self.find(&line.name)) {
-                (_, Found::Value(value)) if value == line.value => {}
+                (_, FoundValue::Value(value)) if value == line.value => {}
                 (Some(statement), _) => changes.push((statement, line)),
                 (None, _) => missing.push(line),
             }

@@ -46,8 +46,8 @@ fn a_value_is_known_where_all_readers_take_it_alike() {
         let lines = ours();
         let file = EnvFile::read(text.as_bytes(), &lines).expect(text);
         let found = match file.find("A") {
-            Found::Value(found) => found.expose_str().map(str::to_owned),
-            Found::Nothing | Found::Unclear => None,
+            FoundValue::Value(found) => found.expose_str().map(str::to_owned),
+            FoundValue::Nothing | FoundValue::Unclear => None,
         };
         assert_eq!(found.as_deref(), value, "{text:?}");
     }
@@ -83,7 +83,11 @@ fn only_managed_keys_change() {
             .edit(&lines);
         assert_eq!(edited.expose_str(), Some(after), "{before:?}");
         let file = EnvFile::read(edited.expose(), &lines).expect(after);
-        assert_eq!(file.find("A"), Found::Value("new".into()), "{before:?}");
+        assert_eq!(
+            file.find("A"),
+            FoundValue::Value("new".into()),
+            "{before:?}"
+        );
         let again = file.edit(&lines);
         assert_eq!(again, edited, "a second edit changes nothing: {before:?}");
     }
@@ -168,7 +172,7 @@ fn row_124_a_file_is_taken_apart_once_however_many_variables_are_ours() {
     assert!(
         lines
             .iter()
-            .all(|line| file.find(&line.name) == Found::Value("old".into()))
+            .all(|line| file.find(&line.name) == FoundValue::Value("old".into()))
     );
     let edited = file.edit(&lines);
     assert_eq!(
@@ -191,7 +195,7 @@ proptest::proptest! {
             let once = file.edit(&lines);
             let again = EnvFile::read(once.expose(), &lines);
             let again = again.map_err(|flaw| proptest::test_runner::TestCaseError::fail(flaw.to_string()))?;
-            proptest::prop_assert_eq!(again.find("A"), Found::Value("new".into()));
+            proptest::prop_assert_eq!(again.find("A"), FoundValue::Value("new".into()));
             proptest::prop_assert_eq!(again.edit(&lines), once, "stable");
         }
     }
