@@ -230,7 +230,7 @@ impl Material {
         Self::of_documents(vec![document])
     }
 
-    /// Like [`Self::of`], for any number of documents.
+    /// Like [`Self::unversioned`], for any number of documents.
     pub fn of_documents(documents: Vec<Node>) -> Self {
         Self {
             documents,

@@ -24,7 +24,7 @@ const RINGS: &[(&str, u8)] = &[
     ("envelope", 1),
     ("template", 1),
     ("config", 1),
-    ("reflect", 1),
+    ("copy_rules", 1),
     ("base", 0),
     ("format", 0),
 ];

@@ -7,7 +7,7 @@
 //!                         └─────► apply          (compared with the server, then written)
 //! ```
 //!
-//! `check --access` asks for the same rights ([`access`](super::access)).
+//! `check --access` asks for the same rights ([`missing_rights`](super::missing_rights)).
 
 pub mod apply;
 pub mod cluster;

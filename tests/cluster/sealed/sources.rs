@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keyferry::config::{Config, Keys, Named, SealedKey};
+use keyferry::config::{Config, Keys, LocatedKey, SealedKey};
 use keyferry::envelope::manifest::from_secret_document;
 use keyferry::pass::source;
 use keyferry::pass::world::World;
@@ -380,7 +380,7 @@ async fn all_secrets_of_a_file_become_the_documents_they_describe() {
         keys: Keys {
             sealed: keys()
                 .iter()
-                .map(|key| Named {
+                .map(|key| LocatedKey {
                     key: SealedKey::File(key.pem_file.clone()),
                     at: None,
                 })
