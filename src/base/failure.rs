@@ -1,4 +1,5 @@
-//! Failures: what failed, why, and what to do next. [`exit_code`](super::exit_code) has their classes.
+//! Failures: what failed, why, and what to do next. Their classes are in
+//! [`exit_code`](super::exit_code).
 
 use std::fmt;
 use std::time::Duration;

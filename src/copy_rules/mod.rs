@@ -11,8 +11,8 @@
 //! content one number that only this process can compute: never a value.
 //!
 //! Absent on purpose: a copy that is a source (so there are no chains and no loops), a rule that
-//! could change an object without our mark, a deletion that does not pass the [`deletion_brake`], and a
-//! copy that gets another source without an [`lease_orders`].
+//! could change an object without our mark, a deletion that does not pass the [`deletion_brake`],
+//! and a copy that gets another source without an order ([`lease_orders`]).
 
 pub mod annotations;
 pub mod deletion_brake;

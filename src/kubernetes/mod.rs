@@ -6,10 +6,10 @@
 //! know, as bytes on the wire and no more.
 //!
 //! Architecture invariant: whole objects are listed only for sealing keys, by label. All other
-//! lists and watches are of metadata ([`list`], [`marked_secrets`]), and only where a configuration has
-//! copies or prunes; so a Role limited to names is enough for all else. The typed client of `kube`
-//! is not used for Secrets, because its types print values and its parser logs the bodies that it
-//! cannot read.
+//! lists and watches are of metadata ([`list`], [`marked_secrets`]), and only where a configuration
+//! has copies or prunes; so a Role limited to names is enough for all else. The typed client of
+//! `kube` is not used for Secrets, because its types print values and its parser logs the bodies
+//! that it cannot read.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The shell around [`crate::copy_rules`]: it watches, reads, writes and reports, and decides nothing.
+//! The shell around [`crate::copy_rules`]: it watches, reads, writes and reports, and decides
+//! nothing.
 //!
 //! ```text
 //! watch ──Signal──► drive: Index ──Job──► work ──► API server

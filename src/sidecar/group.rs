@@ -134,7 +134,8 @@ impl<'a> Group<'a> {
                         times[number].passed(result, &self.batches[number]);
                         self.batches[number].tell_next(times[number].next);
                         if !std::mem::replace(&mut settling, true) {
-                            under_way.push(return_tokens(world, &self.batches[0].waits).boxed_local());
+                            let returned = return_tokens(world, &self.batches[0].waits);
+                            under_way.push(returned.boxed_local());
                         }
                     }
                     EndedTask::Renewal(read, moved) => {
