@@ -9,8 +9,9 @@ use super::check::{self, Parts};
 use super::environment::Outside;
 use super::mask::{self, Masked};
 use super::problem::find_all::{self, Mended};
+use super::problem::flaw::{Flaw, Kind};
 use super::problem::{Problem, Problems, span};
-use super::tree::{self, Flaw, Kind, Place, What, Written};
+use super::tree::{self, Place, What, Written};
 use super::{AgeKey, Config, LocatedKey, Location};
 use crate::base::failure::{Class, class_of_reading};
 

@@ -1,6 +1,7 @@
 //! Problems of a configuration: file, line and column, the line itself, and the next move.
 
 pub(super) mod find_all;
+pub(super) mod flaw;
 pub(super) mod malformed;
 mod unfit;
 

@@ -11,7 +11,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::tree::{Entry, Flaw, Shape, What, Written};
+use super::problem::flaw::{Flaw, Shape};
+use super::tree::{Entry, What, Written};
 
 /// The name under which [`super::located::At`] asks for line, column and value.
 pub(super) const AT: &str = "$at";

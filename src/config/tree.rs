@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use granit_parser::ScalarStyle;
 
 use super::Location;
+use super::problem::flaw::Flaw;
 use super::problem::malformed;
 use crate::format::scalar::is_null;
 use crate::format::yaml::{self, Key, Opened, Scalar, Tree, Weight, YamlError};
@@ -49,65 +50,6 @@ pub(super) enum What {
     Map(Vec<Entry>),
     /// A value that is missing or cannot be read. It fits any type ([`super::problem::find_all`]).
     Hole,
-}
-
-/// Why a text is no configuration, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Flaw {
-    /// The place; `None` when the flaw is in the whole file.
-    pub(super) at: Option<Place>,
-    /// What is wrong.
-    pub(super) what: String,
-    /// What to do.
-    pub(super) hint: String,
-    /// Kind of the flaw, for the search for the next flaw.
-    pub(super) kind: Kind,
-}
-
-/// The kind of a flaw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// An unknown key, and the key that was probably meant.
-    Key(Option<&'static str>),
-    /// A missing key.
-    Missing(&'static str),
-    /// A word of a fixed list is expected; the word that was probably meant.
-    Word(Option<&'static str>),
-    /// A value of another shape is expected.
-    Shape(Shape),
-    /// Any other flaw.
-    Other,
-}
-
-/// The shape that is expected at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// `true` or `false`.
-    Truth,
-    /// `[a, b]`.
-    List,
-    /// Anything else.
-    Other,
-}
-
-impl Flaw {
-    /// Something else is expected at a place.
-    pub(super) fn shape(at: Place, shape: Shape, expected: &str, hint: &str) -> Self {
-        Self {
-            kind: Kind::Shape(shape),
-            ..Self::new(at, format!("{expected} is expected here"), hint)
-        }
-    }
-
-    /// A flaw of kind `Other` at a place.
-    pub(super) fn new(at: Place, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            at: Some(at),
-            what: what.into(),
-            hint: hint.into(),
-            kind: Kind::Other,
-        }
-    }
 }
 
 impl Written {

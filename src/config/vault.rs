@@ -1,5 +1,6 @@
 //! Vault and OpenBao servers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -88,6 +89,16 @@ impl Config {
 }
 
 impl Checker<'_> {
+    /// All servers by name: the one without a name is the one that sources use when they name none.
+    pub(super) fn servers(
+        &self,
+        vault: Option<At<RawVault>>,
+        vaults: BTreeMap<String, At<RawVault>>,
+    ) -> impl Iterator<Item = (String, At<RawVault>)> + use<> {
+        let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
+        default.into_iter().chain(vaults)
+    }
+
     pub(super) fn server(&mut self, name: &str, written: At<RawVault>) -> Option<VaultServer> {
         let at = self.location(&written);
         let RawVault {

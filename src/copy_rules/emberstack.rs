@@ -6,14 +6,11 @@
 
 use super::annotations::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::marks;
-use super::metadata::Notes;
+use super::metadata::{EMBERSTACK, Notes};
 use super::pattern::budget::Budget;
 use super::pattern::{Matching, Syntax};
 use super::place::{ObjectPlace, ResourceVersion, Uid};
 use super::scope::NamespaceScope;
-
-/// Every annotation of this controller begins with this prefix.
-pub const PREFIX: &str = "reflector.v1.k8s.emberstack.com/";
 
 const ALLOWED: &str = "reflector.v1.k8s.emberstack.com/reflection-allowed";
 const ALLOWED_NAMESPACES: &str = "reflector.v1.k8s.emberstack.com/reflection-allowed-namespaces";
@@ -81,7 +78,7 @@ fn flag(notes: &Notes, key: &str) -> bool {
 
 /// Adds to the offer what the annotations of a source allow.
 pub fn offer(notes: &Notes, matching: Matching, budget: &mut Budget, offer: &mut Offer) {
-    let mut reader = Reader::new(notes, PREFIX, budget, offer);
+    let mut reader = Reader::new(notes, EMBERSTACK, budget, offer);
     for key in [ALLOWED, AUTO] {
         doubt(notes, key, &mut reader);
     }
@@ -123,7 +120,7 @@ fn doubt(notes: &Notes, key: &str, reader: &mut Reader<'_>) {
 }
 
 fn short(key: &str) -> &str {
-    key.strip_prefix(PREFIX).unwrap_or(key)
+    key.strip_prefix(EMBERSTACK).unwrap_or(key)
 }
 
 /// Namespaces by names or by labels; without both annotations every namespace.

@@ -15,8 +15,13 @@ use sha2::{Digest as _, Sha256};
 use super::marks;
 use super::place::{ResourceVersion, Uid};
 use super::selector::Labels;
-use super::{emberstack, mittwald};
 use crate::base::artifact::{MARK, OWNER, is_provenance};
+
+/// Every annotation of emberstack's reflector begins with this.
+pub const EMBERSTACK: &str = "reflector.v1.k8s.emberstack.com/";
+
+/// Every annotation of mittwald's replicator begins with this.
+pub const MITTWALD: &str = "replicator.v1.mittwald.de/";
 
 /// Facts of one Secret or ConfigMap.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -134,7 +139,7 @@ impl Notes {
 }
 
 fn means_something(key: &str) -> bool {
-    [emberstack::PREFIX, mittwald::PREFIX, "keyferry.io/"]
+    [EMBERSTACK, MITTWALD, "keyferry.io/"]
         .iter()
         .any(|prefix| key.starts_with(prefix))
         && !is_provenance(key)

@@ -6,14 +6,11 @@
 
 use super::annotations::{Ask, Dialect, Mirror, Offer, Reach, Reader, Way};
 use super::marks;
-use super::metadata::Notes;
+use super::metadata::{MITTWALD, Notes};
 use super::pattern::budget::Budget;
 use super::pattern::{Matching, Syntax};
 use super::place::{ObjectPlace, ResourceVersion, Uid};
 use super::scope::NamespaceScope;
-
-/// Every annotation of this controller begins with this prefix.
-pub const PREFIX: &str = "replicator.v1.mittwald.de/";
 
 const TO: &str = "replicator.v1.mittwald.de/replicate-to";
 const TO_MATCHING: &str = "replicator.v1.mittwald.de/replicate-to-matching";
@@ -68,7 +65,7 @@ pub fn read(notes: &Notes) -> Ask {
 
 /// Adds to the offer what the annotations of a source allow.
 pub fn offer(notes: &Notes, budget: &mut Budget, offer: &mut Offer) {
-    let mut reader = Reader::new(notes, PREFIX, budget, offer);
+    let mut reader = Reader::new(notes, MITTWALD, budget, offer);
     let by_name = list(TO, &mut reader);
     // Without a list, nobody may pull.
     let allowed = notes.read(ALLOWED).is_some_and(is_true);
@@ -118,7 +115,7 @@ fn is_true(value: &str) -> bool {
 }
 
 fn short(key: &str) -> &str {
-    key.strip_prefix(PREFIX).unwrap_or(key)
+    key.strip_prefix(MITTWALD).unwrap_or(key)
 }
 
 /// Annotations of a copy in the form of the original.
@@ -149,7 +146,7 @@ mod tests {
 
     fn notes(pairs: &[(&str, &str)]) -> Notes {
         let pairs = pairs.iter();
-        Notes::from_pairs(pairs.map(|(key, value)| (format!("{PREFIX}{key}"), *value)))
+        Notes::from_pairs(pairs.map(|(key, value)| (format!("{MITTWALD}{key}"), *value)))
     }
 
     #[test]

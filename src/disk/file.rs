@@ -9,7 +9,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::folder::{Folder, give, kind, owned};
+use super::access::{give, kind, owned};
+use super::folder::Folder;
 use super::lock::Lock;
 use super::names::{Temporary, is_file_name};
 use super::{SinkError, Unswept};

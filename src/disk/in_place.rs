@@ -7,8 +7,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::SinkError;
+use super::access::lives_in_memory;
 use super::file::{StandingFile, write_all};
-use super::folder::{Folder, lives_in_memory};
+use super::folder::Folder;
 use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 

@@ -13,7 +13,8 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, 
 use rustix::io::Errno;
 
 use super::SinkError;
-use super::folder::{Folder, trusted};
+use super::access::trusted;
+use super::folder::Folder;
 use super::names::LOCK;
 use crate::base::lock::locked;
 

@@ -1,6 +1,7 @@
 //! Files with care: small ones of other programs are read ([`read_small`]), targets are looked at
 //! and written ([`Folder`], [`set`]) without following what others could have planted.
 
+mod access;
 mod call;
 mod error;
 mod file;

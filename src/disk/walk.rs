@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::SinkError;
-use super::folder::{expose, kind, lives_in_memory, trusted};
+use super::access::{expose, kind, lives_in_memory, trusted};
 use crate::base::artifact::FileAccess;
 
 /// Most links on one way: the same number as in the kernel.

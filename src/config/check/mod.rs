@@ -12,7 +12,6 @@ use super::environment::Outside;
 use super::expand::{ExpandError, expand};
 use super::located::{At, Shown};
 use super::problem::Problem;
-use super::vault::DEFAULT_SERVER;
 use super::{
     Delivery, Keys, Location, ManifestSet, RawConfig, Reflector, SecretRef, Sidecar, VaultServer,
 };
@@ -71,8 +70,7 @@ pub fn check(
     parts.names.extend(name);
     let sidecar = sidecar.map(|written| (checker.location(&written), checker.sidecar(written)));
     parts.sidecars.extend(sidecar);
-    let default = vault.map(|vault| (DEFAULT_SERVER.to_owned(), vault));
-    for (name, vault) in default.into_iter().chain(vaults) {
+    for (name, vault) in checker.servers(vault, vaults) {
         match checker.server(&name, vault) {
             Some(server) => parts.vaults.push(server),
             None => parts.broken_vaults.push(name),

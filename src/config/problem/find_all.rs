@@ -3,10 +3,11 @@
 
 use serde::Deserialize;
 
+use super::flaw::{Flaw, Kind, Shape};
 use crate::config::RawConfig;
 use crate::config::read::Reader;
 use crate::config::reference::explain;
-use crate::config::tree::{Entry, Flaw, Kind, Place, Shape, What, Written};
+use crate::config::tree::{Entry, Place, What, Written};
 
 /// Most flaws of one file that are reported.
 const MOST: usize = 20;

@@ -2,8 +2,8 @@
 
 use granit_parser::ErrorKind;
 
-use crate::config::tree::{Flaw, Place};
-use crate::format::yaml::{What, YamlError};
+use super::flaw::Flaw;
+use crate::format::yaml::{Place, What, YamlError};
 
 /// Why the text cannot be read.
 pub(in crate::config) fn flaw(error: YamlError, text: &str) -> Flaw {

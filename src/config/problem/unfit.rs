@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
+use super::flaw::{Flaw, Kind, Shape};
 use super::nearest;
-use crate::config::tree::{Flaw, Kind, Shape};
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

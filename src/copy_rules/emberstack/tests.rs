@@ -8,7 +8,7 @@ use super::*;
 
 fn notes(pairs: &[(&str, &str)]) -> Notes {
     let pairs = pairs.iter();
-    Notes::from_pairs(pairs.map(|(key, value)| (format!("{PREFIX}{key}"), *value)))
+    Notes::from_pairs(pairs.map(|(key, value)| (format!("{EMBERSTACK}{key}"), *value)))
 }
 
 fn offered(pairs: &[(&str, &str)], matching: Matching) -> Offer {

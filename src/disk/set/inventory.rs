@@ -8,7 +8,8 @@ use super::{DATA, link_target};
 use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 use crate::disk::SinkError;
-use crate::disk::folder::{Folder, kind, owned};
+use crate::disk::access::{kind, owned};
+use crate::disk::folder::Folder;
 use crate::disk::names::{is_file_name, is_generation, is_temporary_link};
 
 /// Our entries in a folder.

@@ -11,7 +11,8 @@ use crate::base::artifact::FileAccess;
 use crate::base::material::SecretBytes;
 use crate::base::observed::{FileSetState, FileState};
 use crate::disk::SinkError;
-use crate::disk::folder::{Folder, owned};
+use crate::disk::access::owned;
+use crate::disk::folder::Folder;
 
 /// The set in a folder; `None` when no set was ever written there.
 pub fn look(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::super::super::emberstack::PREFIX;
+use super::super::super::metadata::EMBERSTACK;
 use super::super::super::place::ObjectPlace;
 use super::model::{GIVES, Model, Object, place, rules};
 
@@ -158,7 +158,7 @@ proptest! {
 }
 
 fn source_of(copy: &Object) -> ObjectPlace {
-    place(&copy.notes[&format!("{PREFIX}reflects")])
+    place(&copy.notes[&format!("{EMBERSTACK}reflects")])
 }
 
 #[test]

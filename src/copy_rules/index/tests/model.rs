@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::super::super::annotations::Dialect;
 use super::super::super::glob::{Ceiling, Glob};
 use super::super::super::lease_orders::Order;
-use super::super::super::metadata::{DataOwners, Metadata, NamespaceMetadata, Notes};
+use super::super::super::metadata::{
+    DataOwners, EMBERSTACK, MITTWALD, Metadata, NamespaceMetadata, Notes,
+};
 use super::super::super::pattern::Matching;
 use super::super::super::place::{CopiedKind, ObjectPlace, ResourceVersion, Uid};
 use super::super::super::reason::CopyRefusal;
@@ -84,8 +86,8 @@ pub(super) fn said(text: &str) -> BTreeMap<String, String> {
         .map(|(key, value)| {
             let prefix = match key {
                 "accept" | "source-uid" => "keyferry.io/",
-                key if key.starts_with("repli") => mittwald::PREFIX,
-                _ => emberstack::PREFIX,
+                key if key.starts_with("repli") => MITTWALD,
+                _ => EMBERSTACK,
             };
             (format!("{prefix}{key}"), value.to_owned())
         })
