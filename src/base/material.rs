@@ -8,6 +8,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::base::wiped::WipedBytes;
+
 use crate::base::counters;
 use crate::base::failure::{Class, Fault};
 
@@ -23,7 +25,7 @@ pub const SECRET_VARIABLES: [&str; 6] = [
 
 /// Owned bytes of a secret, wiped when dropped.
 #[derive(Default)]
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
+pub struct SecretBytes(WipedBytes);
 
 impl SecretBytes {
     /// The bytes themselves. Reviews search for this name.
@@ -60,12 +62,12 @@ impl SecretBytes {
 
 impl From<Vec<u8>> for SecretBytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self::from(Zeroizing::new(bytes))
+        Self::from(WipedBytes::from(bytes))
     }
 }
 
-impl From<Zeroizing<Vec<u8>>> for SecretBytes {
-    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+impl From<WipedBytes> for SecretBytes {
+    fn from(bytes: WipedBytes) -> Self {
         counters::HELD.grow(bytes.len());
         Self(bytes)
     }

@@ -1,53 +1,88 @@
-//! A buffer for text that holds values: the old copy is wiped when the buffer grows, and the rest
-//! when it is dropped.
+//! Bytes that are wiped: the old memory when they grow, and all of it when they are dropped.
 
-use zeroize::Zeroizing;
+use std::ops::{Deref, DerefMut};
+
+use zeroize::{Zeroize, optimization_barrier};
 
 use crate::base::material::SecretBytes;
 
-/// Bytes being written. A plain `Vec` would leave its old allocations behind, unwiped, each time it
-/// grows.
+/// Bytes of a value. They are wiped as one block, where `Zeroizing` wipes byte by byte.
 #[derive(Default)]
-pub(crate) struct Wiped(Zeroizing<Vec<u8>>);
+pub struct WipedBytes(Vec<u8>);
 
-impl Wiped {
-    /// Room for this many bytes; more can follow.
-    pub(crate) fn with_capacity(size: usize) -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(size)))
+impl WipedBytes {
+    /// Room for this many bytes; [`WipedBytes::write`] may add more.
+    pub fn with_capacity(size: usize) -> Self {
+        Self(Vec::with_capacity(size))
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    /// Adds bytes. A plain `Vec` would leave its old memory behind, unwiped, when it grows.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
-            let roomy = needed.max(self.0.capacity() * 2).max(64);
-            let mut larger = Zeroizing::new(Vec::with_capacity(roomy));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
+            let mut larger = Self::with_capacity(needed.max(self.0.capacity() * 2).max(64));
+            larger.0.extend_from_slice(&self.0);
+            *self = larger;
         }
         self.0.extend_from_slice(bytes);
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.push(text.as_bytes());
+        self.write(text.as_bytes());
     }
 
     pub(crate) fn char(&mut self, character: char) {
         self.text(character.encode_utf8(&mut [0; 4]));
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     pub(crate) fn into_secret(self) -> SecretBytes {
-        SecretBytes::from(self.0)
+        SecretBytes::from(self)
     }
 
-    /// What was written, as text.
-    #[cfg(test)]
-    pub(crate) fn into_string(mut self) -> Zeroizing<String> {
-        let bytes = std::mem::take(&mut *self.0);
-        Zeroizing::new(String::from_utf8(bytes).expect("only text was written"))
+    /// Fills all memory with zeros, behind the last byte too.
+    fn fill(&mut self) {
+        self.0.clear();
+        self.0.resize(self.0.capacity(), 0);
+        optimization_barrier(self.0.as_slice());
+    }
+}
+
+impl From<Vec<u8>> for WipedBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for WipedBytes {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for WipedBytes {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl AsRef<[u8]> for WipedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Zeroize for WipedBytes {
+    fn zeroize(&mut self) {
+        self.fill();
+        self.0.clear();
+    }
+}
+
+impl Drop for WipedBytes {
+    fn drop(&mut self) {
+        self.fill();
     }
 }
 
@@ -57,11 +92,20 @@ mod tests {
 
     #[test]
     fn grows_and_keeps_every_byte() {
-        let mut buffer = Wiped::default();
+        let mut buffer = WipedBytes::default();
         for number in 0..1000_u32 {
             buffer.text(&number.to_string());
         }
         let expected: String = (0..1000_u32).map(|number| number.to_string()).collect();
-        assert_eq!(buffer.into_string().as_str(), expected);
+        assert_eq!(buffer.as_slice(), expected.as_bytes());
+    }
+
+    #[test]
+    fn memory_behind_the_last_byte_is_wiped_too() {
+        let mut buffer = WipedBytes::with_capacity(64);
+        buffer.text("a value that was longer before");
+        buffer.truncate(3);
+        buffer.fill();
+        assert_eq!(buffer.as_slice(), [0; 64]);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use crate::base::wiped::WipedBytes;
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags, fchmod, fstat, openat,
     renameat, statx, unlinkat,
 };
 use rustix::io::Errno;
-use zeroize::Zeroizing;
 
 use super::access::{give, kind, owned};
 use super::folder::Folder;
@@ -226,7 +226,7 @@ impl StandingFile {
             return Ok(None);
         };
         // One byte more, so that growth is noticed: a buffer that moves would leave copies behind.
-        let mut bytes = Zeroizing::new(vec![0; size + 1]);
+        let mut bytes = WipedBytes::from(vec![0; size + 1]);
         let mut filled = 0;
         while filled <= size {
             let at = u64::try_from(filled).unwrap_or(u64::MAX);

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::wiped::WipedBytes;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::{NoAnswer, call_at};
 use crate::base::failure::{Class, Fault};
@@ -253,7 +253,7 @@ fn read_all(file: &OwnedFd, size: u64, limit: u64) -> Result<Option<SecretBytes>
     // One byte more than expected, so that the end is seen without a second buffer: a buffer that
     // grows leaves unwiped copies behind.
     let expected = usize::try_from(size).unwrap_or(0);
-    let mut bytes = Zeroizing::new(vec![0; expected + 1]);
+    let mut bytes = WipedBytes::from(vec![0; expected + 1]);
     let mut filled = 0;
     loop {
         match rustix::io::read(file, &mut bytes[filled..]) {
@@ -266,7 +266,7 @@ fn read_all(file: &OwnedFd, size: u64, limit: u64) -> Result<Option<SecretBytes>
             if filled as u64 > limit {
                 return Ok(None);
             }
-            let mut larger = Zeroizing::new(vec![0; filled * 2]);
+            let mut larger = WipedBytes::from(vec![0; filled * 2]);
             larger[..filled].copy_from_slice(&bytes[..filled]);
             bytes = larger;
         }

@@ -8,6 +8,7 @@ pub(crate) mod write;
 
 use crate::base::coding::{hex, number};
 use crate::base::material::{Node, SecretBytes};
+use crate::base::wiped::WipedBytes;
 
 use super::scalar::ScalarDialect;
 use super::syntax::{MAX_DEPTH, MOST_VALUES, SyntaxError, duplicate};
@@ -135,7 +136,7 @@ impl<'a> Reader<'a> {
     fn escaped_string(&mut self, plain: usize) -> Result<SecretBytes, SyntaxError> {
         // No escape is shorter than what it stands for, so the closing quote bounds the size.
         let room = self.closing_quote().ok_or_else(|| self.malformed())?;
-        let mut text = zeroize::Zeroizing::new(Vec::with_capacity(room));
+        let mut text = WipedBytes::with_capacity(room);
         text.extend_from_slice(&self.rest().as_bytes()[..plain]);
         self.at += plain;
         loop {

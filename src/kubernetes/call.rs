@@ -8,12 +8,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::base::wiped::WipedBytes;
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
-use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::subject::{ObjectKind, Subject};
@@ -85,7 +85,7 @@ impl Body {
     }
 
     /// A server-side apply; the bytes are wiped after the last try.
-    pub(crate) fn apply(json: Zeroizing<Vec<u8>>) -> Self {
+    pub(crate) fn apply(json: WipedBytes) -> Self {
         Self {
             content_type: "application/apply-patch+yaml",
             bytes: Bytes::from_owner(json),
@@ -252,7 +252,7 @@ fn request(
 
 impl Kubernetes {
     /// Makes a call, with more tries where they can help, and returns the body of the answer.
-    pub(crate) async fn call(&self, call: &ApiCall<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) async fn call(&self, call: &ApiCall<'_>) -> Result<WipedBytes, Error> {
         let deadline = self.time_limit.deadline();
         let mut tries = 0;
         let mut last = None;
@@ -310,11 +310,7 @@ impl Kubernetes {
         }
     }
 
-    async fn once(
-        &self,
-        call: &ApiCall<'_>,
-        deadline: Instant,
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+    async fn once(&self, call: &ApiCall<'_>, deadline: Instant) -> Result<WipedBytes, Error> {
         let request = call.request()?;
         // Nobody closes the semaphore; without a permit, the call would only be one more at once.
         let _turn = self.turns.acquire().await;
@@ -395,9 +391,9 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
 pub(super) async fn collect(
     call: &ApiCall<'_>,
     mut body: kube::client::Body,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
+) -> Result<WipedBytes, Error> {
     // Grown by hand, so that no outgrown copy of a Secret is left in memory unwiped.
-    let mut whole = Zeroizing::new(Vec::with_capacity(16 << 10));
+    let mut whole = WipedBytes::with_capacity(16 << 10);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Error::Unavailable {
             subject: call.subject.clone(),
@@ -414,7 +410,7 @@ pub(super) async fn collect(
             return Err(call.strange(format!("more than {LONGEST_ANSWER} bytes")));
         }
         if size > whole.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(size * 2));
+            let mut larger = WipedBytes::with_capacity(size * 2);
             larger.extend_from_slice(&whole);
             whole = larger;
         }

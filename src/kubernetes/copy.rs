@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::wiped::WipedBytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::Kubernetes;
 use super::call::ApiCall;
@@ -32,7 +32,7 @@ pub(crate) struct WholeObject {
     pub(crate) binary: Data,
     /// Whether it is immutable.
     pub(crate) immutable: bool,
-    answer: Zeroizing<Vec<u8>>,
+    answer: WipedBytes,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct Wire<T> {
 struct Plain(String);
 
 impl WholeObject {
-    fn read(kind: place::CopiedKind, answer: Zeroizing<Vec<u8>>) -> Option<Self> {
+    fn read(kind: place::CopiedKind, answer: WipedBytes) -> Option<Self> {
         let plain = |Plain(text): Plain| SecretBytes::from(text);
         match kind {
             place::CopiedKind::Secret => {
@@ -67,11 +67,7 @@ impl WholeObject {
         }
     }
 
-    fn from_wire<T>(
-        wire: Wire<T>,
-        value: fn(T) -> SecretBytes,
-        answer: Zeroizing<Vec<u8>>,
-    ) -> Self {
+    fn from_wire<T>(wire: Wire<T>, value: fn(T) -> SecretBytes, answer: WipedBytes) -> Self {
         let data = wire.data.unwrap_or_default().into_iter();
         Self {
             metadata: wire.metadata,
@@ -191,7 +187,7 @@ impl Kubernetes {
 fn read(
     call: &ApiCall<'_>,
     kind: place::CopiedKind,
-    answer: Zeroizing<Vec<u8>>,
+    answer: WipedBytes,
 ) -> Result<WholeObject, Error> {
     WholeObject::read(kind, answer)
         .ok_or_else(|| call.strange(format!("it is not a {}", kind.name())))

@@ -1,8 +1,8 @@
 //! Events: messages for people at an object, shown by `kubectl get events`. One Event per object
 //! and topic, with a count.
 
+use crate::base::wiped::WipedBytes;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
@@ -86,7 +86,7 @@ impl Kubernetes {
         });
         let call = ApiCall {
             query: format!("fieldManager={MANAGER}&force=true"),
-            body: Body::apply(Zeroizing::new(body.to_string().into_bytes())),
+            body: Body::apply(WipedBytes::from(body.to_string().into_bytes())),
             ..ApiCall::new(Verb::Patch, ObjectKind::Event, &event)
         };
         self.call(&call).await.map(drop)

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use crate::base::wiped::WipedBytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
@@ -147,7 +147,7 @@ impl Kubernetes {
         });
         let call = ApiCall {
             query: format!("fieldManager={MANAGER}&force=true"),
-            body: Body::apply(Zeroizing::new(lease.to_string().into_bytes())),
+            body: Body::apply(WipedBytes::from(lease.to_string().into_bytes())),
             ..ApiCall::new(Verb::Patch, ObjectKind::Lease, claim.at)
         };
         let answer = self.call(&call).await?;

@@ -1,7 +1,7 @@
 //! What the sealed-secrets controller keeps in a cluster: its keys, found by their label, and
 //! SealedSecrets.
 
-use zeroize::Zeroizing;
+use crate::base::wiped::WipedBytes;
 
 use super::Kubernetes;
 use super::call::{ApiCall, Verb};
@@ -18,10 +18,7 @@ struct SecretList {
 
 impl Kubernetes {
     /// Reads a SealedSecret; `None` when it is definitely absent.
-    pub(crate) async fn sealed_secret(
-        &self,
-        at: &ObjectName,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    pub(crate) async fn sealed_secret(&self, at: &ObjectName) -> Result<Option<WipedBytes>, Error> {
         match self.call(&ApiCall::get(ObjectKind::SealedSecret, at)).await {
             Ok(answer) => Ok(Some(answer)),
             Err(Error::Absent(_)) => Ok(None),

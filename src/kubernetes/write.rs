@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::base::wiped::WipedBytes;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use zeroize::Zeroizing;
 
 use super::call::{ApiCall, Body, Verb};
 use super::error::Error;
@@ -68,13 +68,13 @@ impl Put<'_> {
     }
 
     /// `data` and never `stringData`: only keys of `data` go away when they are no longer applied.
-    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn encode(&self) -> WipedBytes {
         let head = self.head().to_string();
         let values = self.data.iter().chain(self.binary.into_iter().flatten());
         // Sized at once, so that no outgrown copy is left in memory unwiped; only a ConfigMap's
         // text may need more.
         let size = values.map(|(key, value)| key.len() * 2 + value.len() * 4 / 3 + 16);
-        let mut body = Zeroizing::new(Vec::with_capacity(head.len() + 64 + size.sum::<usize>()));
+        let mut body = WipedBytes::with_capacity(head.len() + 64 + size.sum::<usize>());
         body.extend_from_slice(head.strip_suffix('}').unwrap_or_default().as_bytes());
         let plain = self.kind == place::CopiedKind::ConfigMap;
         section(&mut body, "data", self.data, plain);

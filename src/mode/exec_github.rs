@@ -13,7 +13,7 @@ use super::Ended;
 use super::child_program::Environment;
 use crate::base::failure::{Class, Failure};
 use crate::base::printable;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 use crate::pass::outcome::Failed;
 use crate::process::time_limit::any_number;
 
@@ -126,8 +126,8 @@ fn checked<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Failure> {
 }
 
 /// A command for each line of each value.
-fn masks(values: &[(&str, &str)]) -> Wiped {
-    let mut out = Wiped::default();
+fn masks(values: &[(&str, &str)]) -> WipedBytes {
+    let mut out = WipedBytes::default();
     for (_, value) in values {
         let lines = value.split(['\n', '\r']);
         for line in lines.filter(|line| !line.is_empty()) {
@@ -145,7 +145,7 @@ fn masks(values: &[(&str, &str)]) -> Wiped {
 }
 
 fn append(file: &mut File, values: &[(&str, &str)]) -> io::Result<()> {
-    let mut text = Wiped::default();
+    let mut text = WipedBytes::default();
     if !ends_with_a_line(file)? {
         text.text("\n");
     }
@@ -192,8 +192,8 @@ mod tests {
             ("%0A::warning::", "::add-mask::%250A::warning::\n"),
         ];
         for (value, want) in rows {
-            let masks = masks(&[("name", value)]).into_string();
-            assert_eq!(masks.as_str(), want, "{value:?}");
+            let masks = masks(&[("name", value)]);
+            assert_eq!(masks.as_slice(), want.as_bytes(), "{value:?}");
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::base::wiped::WipedBytes;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -17,7 +18,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::error::NetError;
 use super::error_chain::{deepest, find};
@@ -53,7 +53,7 @@ pub(crate) struct Call {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<String>,
-    pub(crate) body: Zeroizing<Vec<u8>>,
+    pub(crate) body: WipedBytes,
 }
 
 /// The connections to one server.
@@ -347,19 +347,16 @@ async fn sized(
     body: &mut Incoming,
     size: usize,
     held: &mut TakenMemory,
-) -> Result<Zeroizing<Vec<u8>>, NetError> {
+) -> Result<WipedBytes, NetError> {
     held.grow(size)?;
-    let mut whole = Zeroizing::new(Vec::with_capacity(size));
+    let mut whole = WipedBytes::with_capacity(size);
     while let Some(part) = part(body).await? {
         whole.extend_from_slice(&part);
     }
     Ok(whole)
 }
 
-async fn in_parts(
-    body: &mut Incoming,
-    held: &mut TakenMemory,
-) -> Result<Zeroizing<Vec<u8>>, NetError> {
+async fn in_parts(body: &mut Incoming, held: &mut TakenMemory) -> Result<WipedBytes, NetError> {
     let mut parts: Vec<Bytes> = Vec::new();
     let mut size = 0;
     while let Some(part) = part(body).await? {
@@ -371,7 +368,7 @@ async fn in_parts(
         parts.push(part);
     }
     // One copy into a buffer that never grows: growing would leave copies behind that nobody wipes.
-    let mut whole = Zeroizing::new(Vec::with_capacity(size));
+    let mut whole = WipedBytes::with_capacity(size);
     for part in parts {
         whole.extend_from_slice(&part);
     }

@@ -9,7 +9,7 @@ use crate::base::coding::base64;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
 use crate::base::printable;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 use crate::config::Registry;
 
 use super::field::{Field, FieldError, Fields};
@@ -33,9 +33,9 @@ pub(super) fn build(
         return ready_made(fields, field);
     }
     if let Some(field) = fields.named("auths") {
-        let mut out = Wiped::default();
+        let mut out = WipedBytes::default();
         out.text("{\"auths\":");
-        out.push(json::compact(field.value.node())?.expose());
+        out.write(json::compact(field.value.node())?.expose());
         out.text("}");
         return Ok(out.into_secret());
     }
@@ -69,7 +69,7 @@ fn ready_made(fields: &Fields<'_>, field: &Field<'_>) -> Result<SecretBytes, Doc
 }
 
 fn from_logins(fields: &Fields<'_>, registries: &[Registry]) -> Result<SecretBytes, DockerError> {
-    let mut out = Wiped::default();
+    let mut out = WipedBytes::default();
     let mut servers: Vec<&str> = Vec::new();
     out.text("{\"auths\":{");
     for registry in registries {
@@ -101,13 +101,17 @@ fn server<'f>(fields: &'f Fields<'_>, registry: &'f Registry) -> Result<&'f str,
     Ok(server)
 }
 
-fn login(fields: &Fields<'_>, registry: &Registry, out: &mut Wiped) -> Result<(), DockerError> {
+fn login(
+    fields: &Fields<'_>,
+    registry: &Registry,
+    out: &mut WipedBytes,
+) -> Result<(), DockerError> {
     let username = text(fields, &registry.username)?;
     let password = text(fields, &registry.password)?;
     if username.contains(':') {
         return Err(DockerError::Colon(registry.username.clone()));
     }
-    let mut pair = Wiped::default();
+    let mut pair = WipedBytes::default();
     for part in [username, ":", password] {
         pair.text(part);
     }

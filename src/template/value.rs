@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::Problem;
 use crate::base::material::{Node, SecretBytes};
 use crate::base::printable;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 
 /// A value. It has no `Debug`, which would print secrets.
 #[derive(Clone)]
@@ -242,7 +242,7 @@ impl<'a> Value<'a> {
 
 /// A text that grows up to a limit.
 pub(super) struct Buffer {
-    text: Wiped,
+    text: WipedBytes,
     most: usize,
     excess: &'static str,
 }
@@ -251,7 +251,7 @@ impl Buffer {
     /// A limit that fits into a Secret.
     pub(super) fn small() -> Self {
         Self {
-            text: Wiped::default(),
+            text: WipedBytes::default(),
             most: 1024 * 1024,
             excess: "it makes more than 1 MiB",
         }
@@ -260,7 +260,7 @@ impl Buffer {
     /// A larger limit: the text may be cut, counted or hashed later.
     pub(super) fn large() -> Self {
         Self {
-            text: Wiped::default(),
+            text: WipedBytes::default(),
             most: 16 * 1024 * 1024,
             excess: "it makes more than 16 MiB in one text",
         }
@@ -270,7 +270,7 @@ impl Buffer {
         if bytes.len() > self.most - self.text.len() {
             return Err(Problem::Excess(self.excess));
         }
-        self.text.push(bytes);
+        self.text.write(bytes);
         Ok(())
     }
 

@@ -3,13 +3,13 @@
 //! Logins are ours although `vaultrs` has them: its types keep the JWT in a plain `String` and copy
 //! it once more during serialization.
 
+use crate::base::wiped::WipedBytes;
 use bytes::Bytes;
 use http::Uri;
 use rustify::endpoint::Endpoint;
 use rustify::enums::{RequestMethod, RequestType, ResponseType};
 use rustify::errors::ClientError;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::error::Cause;
 use crate::net::{Call, NetError};
@@ -32,7 +32,7 @@ impl Call {
         Ok(Self {
             method: head.method,
             target: target.parse().map_err(|_| unusable())?,
-            body: Bytes::from_owner(Zeroizing::new(body)),
+            body: Bytes::from_owner(WipedBytes::from(body)),
         })
     }
 }
@@ -46,7 +46,7 @@ fn beneath_host(uri: &Uri) -> &str {
 pub(super) struct Own {
     method: RequestMethod,
     path: String,
-    body: Zeroizing<Vec<u8>>,
+    body: WipedBytes,
 }
 
 impl Own {
@@ -55,7 +55,7 @@ impl Own {
         Self {
             method: RequestMethod::GET,
             path: path.to_owned(),
-            body: Zeroizing::default(),
+            body: WipedBytes::default(),
         }
     }
 
@@ -64,7 +64,7 @@ impl Own {
         Self {
             method: RequestMethod::POST,
             path: path.to_owned(),
-            body: Zeroizing::new(body.to_vec()),
+            body: WipedBytes::from(body.to_vec()),
         }
     }
 
@@ -77,7 +77,7 @@ impl Own {
     pub(super) fn login(mount: &str, body: &impl Serialize) -> Self {
         // The buffer has its final size at once: a growing buffer would leave a copy of the
         // credential behind.
-        let mut json = Zeroizing::new(Vec::with_capacity(json_size(body)));
+        let mut json = WipedBytes::with_capacity(json_size(body));
         serde_json::to_writer(&mut *json, body).expect("strings always serialize into memory");
         Self {
             body: json,

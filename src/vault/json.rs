@@ -8,6 +8,8 @@ use std::collections::HashSet;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use crate::base::wiped::WipedBytes;
+
 use super::error::Cause;
 use super::failure_reasons::OverLimit;
 use crate::base::coding::hex;
@@ -141,7 +143,7 @@ fn malformed() -> Cause {
 fn unescape(literal: &str) -> Option<SecretBytes> {
     let mut rest = literal.strip_prefix('"')?.strip_suffix('"')?;
     // No escape is shorter than its character, so this never grows.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(rest.len()));
+    let mut bytes = WipedBytes::with_capacity(rest.len());
     while let Some(at) = rest.find('\\') {
         bytes.extend_from_slice(&rest.as_bytes()[..at]);
         let (c, used) = escape(&rest[at + 1..])?;

@@ -1,9 +1,9 @@
 //! Credentials that can be sent, and a Vault token with its lifetime.
 
+use crate::base::wiped::WipedBytes;
 use bytes::Bytes;
 use http::HeaderValue;
 use tokio::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 use super::error::Cause;
 use super::lifetime::seconds_in;
@@ -33,7 +33,7 @@ impl Credential {
         if !trimmed.iter().all(u8::is_ascii_graphic) {
             return Err("it has a space, a line break or a sign that no credential has");
         }
-        let owned = Zeroizing::new([prefix.as_bytes(), trimmed].concat());
+        let owned = WipedBytes::from([prefix.as_bytes(), trimmed].concat());
         let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(owned))
             .map_err(|_| "it has a sign that no header has")?;
         header.set_sensitive(true);

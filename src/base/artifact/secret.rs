@@ -10,7 +10,7 @@ use super::ObjectName;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::SecretBytes;
 use crate::base::printable;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 
 mod docker_config;
 mod tls;
@@ -156,8 +156,8 @@ fn end_line(data: &mut Data, key: &str) {
     if let Some(text) = data.get_mut(key)
         && !text.expose().ends_with(b"\n")
     {
-        let mut out = Wiped::with_capacity(text.len() + 1);
-        out.push(text.expose());
+        let mut out = WipedBytes::with_capacity(text.len() + 1);
+        out.write(text.expose());
         out.text("\n");
         *text = out.into_secret();
     }

@@ -6,6 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use crate::base::wiped::WipedBytes;
+
 /// Like Go's decoder, which ignores the last bits.
 const GO: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -16,7 +18,7 @@ const GO: GeneralPurpose = GeneralPurpose::new(
 
 /// Standard base64.
 pub(crate) fn encode(bytes: &[u8]) -> Zeroizing<String> {
-    let mut encoded = Zeroizing::new(Vec::with_capacity(bytes.len().div_ceil(3) * 4));
+    let mut encoded = WipedBytes::with_capacity(bytes.len().div_ceil(3) * 4);
     push(&mut encoded, bytes);
     let bytes = std::mem::take(&mut *encoded);
     Zeroizing::new(String::from_utf8(bytes).expect("base64 is ASCII"))
@@ -32,17 +34,17 @@ pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// The bytes that standard base64 stands for.
-pub(crate) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decode(text: &[u8]) -> Option<WipedBytes> {
     decode_by(&STANDARD, text)
 }
 
 /// Like [`decode`], with white space anywhere.
-pub(crate) fn decode_spaced(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decode_spaced(text: &[u8]) -> Option<WipedBytes> {
     decode(&without(text, |byte| byte.is_ascii_whitespace()))
 }
 
 /// The bytes that Go, and with it Kubernetes, reads: line ends are skipped.
-pub(crate) fn decode_as_go(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decode_as_go(text: &[u8]) -> Option<WipedBytes> {
     let is_end = |byte| matches!(byte, b'\r' | b'\n');
     match text.iter().any(|byte| is_end(*byte)) {
         true => decode_by(&GO, &without(text, is_end)),
@@ -50,15 +52,15 @@ pub(crate) fn decode_as_go(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     }
 }
 
-fn without(text: &[u8], skipped: impl Fn(u8) -> bool) -> Zeroizing<Vec<u8>> {
-    let mut kept = Zeroizing::new(Vec::with_capacity(text.len()));
+fn without(text: &[u8], skipped: impl Fn(u8) -> bool) -> WipedBytes {
+    let mut kept = WipedBytes::with_capacity(text.len());
     kept.extend(text.iter().copied().filter(|byte| !skipped(*byte)));
     kept
 }
 
-fn decode_by(engine: &GeneralPurpose, text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn decode_by(engine: &GeneralPurpose, text: &[u8]) -> Option<WipedBytes> {
     // The estimate is large enough, so the vector never moves and leaves no copy behind.
-    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+    let mut bytes = WipedBytes::from(vec![0; base64::decoded_len_estimate(text.len())]);
     let length = engine.decode_slice(text, &mut bytes).ok()?;
     bytes.truncate(length);
     Some(bytes)

@@ -23,6 +23,8 @@ use sha3::{Digest, Sha3_256, Shake256};
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
+use crate::base::wiped::WipedBytes;
+
 /// Beginning of a hybrid identity.
 pub(super) const PREFIX: &str = "AGE-SECRET-KEY-PQ-1";
 
@@ -45,7 +47,7 @@ pub(super) struct HybridKey {
 impl HybridKey {
     /// `None` when the text is damaged.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let seed: Zeroizing<Vec<u8>> = bech32_decode(
+        let seed: WipedBytes = bech32_decode(
             text,
             |_| (),
             |hrp| {
@@ -53,7 +55,7 @@ impl HybridKey {
                     .then_some(())
                     .ok_or(())
             },
-            |_, bytes| Ok(Zeroizing::new(bytes.collect())),
+            |_, bytes| Ok(WipedBytes::from(bytes.collect::<Vec<u8>>())),
         )
         .ok()?;
         (seed.len() == 32).then(|| Self::from_seed(&seed))

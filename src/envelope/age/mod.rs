@@ -19,9 +19,9 @@ mod ssh_rsa;
 use std::cell::Cell;
 use std::io::Read;
 
+use crate::base::wiped::WipedBytes;
 use ::age::DecryptError;
 use age_core::format::{FileKey, Stanza};
-use zeroize::Zeroizing;
 
 use crate::base::material::SecretBytes;
 
@@ -96,7 +96,7 @@ pub fn open_up_to(limit: usize, bytes: &[u8], keys: &[Identity]) -> Result<Opene
         .map_err(|error| refusal(error, &survey, keys))?;
 
     // Sized once: growing would leave unwiped copies of the plaintext behind.
-    let mut plaintext = Zeroizing::new(Vec::with_capacity(survey.payload_bytes));
+    let mut plaintext = WipedBytes::with_capacity(survey.payload_bytes);
     payload
         .read_to_end(&mut plaintext)
         .map_err(|_| AgeError::MalformedPayload)?;

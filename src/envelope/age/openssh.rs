@@ -1,9 +1,9 @@
 //! OpenSSH's private key files (`-----BEGIN OPENSSH PRIVATE KEY-----`), unencrypted: the two kinds
 //! of key age uses.
 
+use crate::base::wiped::WipedBytes;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
 use super::{IdentityProblem, ssh_ed25519, ssh_rsa};
 
@@ -38,7 +38,7 @@ pub(super) fn parse(file: &[u8]) -> Result<PrivateKey, IdentityProblem> {
     private_half(fields.string()?, public)
 }
 
-fn unarmored(text: &str) -> Result<Zeroizing<Vec<u8>>, IdentityProblem> {
+fn unarmored(text: &str) -> Result<WipedBytes, IdentityProblem> {
     let Some(body) = text.strip_prefix(BEGIN) else {
         let encrypted = text.contains("ENCRYPTED");
         return Err(match text.starts_with("-----BEGIN ") {
@@ -48,11 +48,11 @@ fn unarmored(text: &str) -> Result<Zeroizing<Vec<u8>>, IdentityProblem> {
         });
     };
     let body = body.strip_suffix(END).ok_or(IdentityProblem::DamagedSsh)?;
-    let mut joined = Zeroizing::new(Vec::with_capacity(body.len()));
+    let mut joined = WipedBytes::with_capacity(body.len());
     joined.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
     STANDARD
         .decode(&*joined)
-        .map(Zeroizing::new)
+        .map(WipedBytes::from)
         .map_err(|_| IdentityProblem::DamagedSsh)
 }
 

@@ -3,12 +3,12 @@
 //! The `rsa` crate is not used: its timing leak (RUSTSEC-2023-0071) has no fix. aws-lc takes PKCS#8
 //! only, which holds two numbers that OpenSSH does not keep, so they are computed here.
 
+use crate::base::wiped::WipedBytes;
 use ::age::DecryptError;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
 use super::ssh_ed25519::short_hash;
 
@@ -61,7 +61,7 @@ impl RsaKey {
     }
 
     fn unwrap(&self, body: &[u8]) -> Option<FileKey> {
-        let mut out = Zeroizing::new(vec![0; self.private.min_output_size()]);
+        let mut out = WipedBytes::from(vec![0; self.private.min_output_size()]);
         let opened = self
             .private
             .decrypt(&OAEP_SHA256_MGF1SHA256, body, &mut out, Some(LABEL))
@@ -74,10 +74,10 @@ impl RsaKey {
 }
 
 /// PKCS#8 around PKCS#1, as DER.
-fn pkcs8(numbers: &Numbers<'_>) -> Option<Zeroizing<Vec<u8>>> {
+fn pkcs8(numbers: &Numbers<'_>) -> Option<WipedBytes> {
     let d_p = modulo_predecessor(numbers.d, numbers.p)?;
     let d_q = modulo_predecessor(numbers.d, numbers.q)?;
-    let mut pkcs1 = Zeroizing::new(Vec::with_capacity(numbers.n.len() * 5 + 64));
+    let mut pkcs1 = WipedBytes::with_capacity(numbers.n.len() * 5 + 64);
     for number in [
         &[0],
         numbers.n,
@@ -91,7 +91,7 @@ fn pkcs8(numbers: &Numbers<'_>) -> Option<Zeroizing<Vec<u8>>> {
     ] {
         integer(&mut pkcs1, number);
     }
-    let mut body = Zeroizing::new(Vec::with_capacity(pkcs1.len() + 64));
+    let mut body = WipedBytes::with_capacity(pkcs1.len() + 64);
     integer(&mut body, &[0]);
     // SEQUENCE { OBJECT IDENTIFIER rsaEncryption, NULL }
     body.extend_from_slice(b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00");
@@ -100,8 +100,8 @@ fn pkcs8(numbers: &Numbers<'_>) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// A DER element; no key is so long that its length needs more than two bytes.
-fn tagged(tag: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut out = Zeroizing::new(Vec::with_capacity(content.len() + 4));
+fn tagged(tag: u8, content: &[u8]) -> WipedBytes {
+    let mut out = WipedBytes::with_capacity(content.len() + 4);
     let [.., high, low] = content.len().to_be_bytes();
     out.push(tag);
     match (high, low) {
@@ -121,26 +121,26 @@ fn integer(out: &mut Vec<u8>, number: &[u8]) {
     let number = &number[start..];
     let sign = number.first().is_none_or(|byte| *byte >= 0x80);
     let content = if sign {
-        Zeroizing::new([&[0], number].concat())
+        WipedBytes::from([&[0], number].concat())
     } else {
-        Zeroizing::new(number.to_vec())
+        WipedBytes::from(number.to_vec())
     };
     out.extend_from_slice(&tagged(0x02, &content));
 }
 
 /// `number mod (prime - 1)`, bit by bit and without a branch on the two numbers, which are secret.
-fn modulo_predecessor(number: &[u8], prime: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn modulo_predecessor(number: &[u8], prime: &[u8]) -> Option<WipedBytes> {
     // Primes are odd, so the predecessor differs in the last bit only.
     let (last, rest) = prime.split_last().filter(|(last, _)| **last & 1 == 1)?;
-    let mut modulus = Zeroizing::new(vec![0_u8]);
+    let mut modulus = WipedBytes::from(vec![0_u8]);
     modulus.extend_from_slice(rest);
     modulus.push(last & 0xfe);
     if modulus.iter().all(|byte| *byte == 0) {
         return None;
     }
 
-    let mut remainder = Zeroizing::new(vec![0_u8; modulus.len()]);
-    let mut reduced = Zeroizing::new(vec![0_u8; modulus.len()]);
+    let mut remainder = WipedBytes::from(vec![0_u8; modulus.len()]);
+    let mut reduced = WipedBytes::from(vec![0_u8; modulus.len()]);
     for bit in number
         .iter()
         .flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1))

@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::base::wiped::WipedBytes;
+
 use crate::base::coding::base64;
 
 /// One block between its BEGIN and END lines.
@@ -9,7 +11,7 @@ pub(super) struct Pem {
     /// The label of its BEGIN line, such as `RSA PRIVATE KEY`.
     pub(super) label: String,
     /// The bytes; `None` when the text is no base64 or the block does not end.
-    pub(super) der: Option<Zeroizing<Vec<u8>>>,
+    pub(super) der: Option<WipedBytes>,
     /// Whether the bytes are encrypted with a passphrase (`Proc-Type: 4,ENCRYPTED`).
     pub(super) encrypted: bool,
 }
@@ -75,12 +77,12 @@ const RSA_ENCRYPTION: [u8; 15] = [
 ];
 
 /// PKCS#8 around a PKCS#1 key: the only form that the crypto library reads.
-pub(super) fn pkcs8_of_pkcs1(pkcs1: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(super) fn pkcs8_of_pkcs1(pkcs1: &[u8]) -> WipedBytes {
     let inner = header(OCTET_STRING, pkcs1.len());
     let version = [INTEGER, 1, 0];
     let length = version.len() + RSA_ENCRYPTION.len() + inner.len() + pkcs1.len();
     let outer = header(SEQUENCE, length);
-    let mut all = Zeroizing::new(Vec::with_capacity(outer.len() + length));
+    let mut all = WipedBytes::with_capacity(outer.len() + length);
     for part in [&outer, &version[..], &RSA_ENCRYPTION, &inner, pkcs1] {
         all.extend_from_slice(part);
     }

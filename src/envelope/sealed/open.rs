@@ -8,7 +8,8 @@ use std::thread;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rsa::OAEP_SHA256_MGF1SHA256;
-use zeroize::Zeroizing;
+
+use crate::base::wiped::WipedBytes;
 
 use super::key::{Keyring, SealingKey};
 use crate::base::material::SecretBytes;
@@ -127,7 +128,7 @@ fn open_with(key: &SealingKey, parts: &Parts<'_>, label: &[u8]) -> Option<Secret
     if parts.session_key.len() != key.key_size_bytes() {
         return None;
     }
-    let mut room = Zeroizing::new(vec![0; key.min_output_size()]);
+    let mut room = WipedBytes::from(vec![0; key.min_output_size()]);
     let session_key = key
         .decrypt(
             &OAEP_SHA256_MGF1SHA256,
@@ -138,7 +139,7 @@ fn open_with(key: &SealingKey, parts: &Parts<'_>, label: &[u8]) -> Option<Secret
         .ok()
         .filter(|session_key| session_key.len() == SESSION_KEY)?;
     let session_key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, session_key).ok()?);
-    let mut value = Zeroizing::new(parts.value.to_vec());
+    let mut value = WipedBytes::from(parts.value.to_vec());
     let nonce = Nonce::assume_unique_for_key(NONCE);
     let length = session_key
         .open_in_place(nonce, Aad::empty(), &mut value)

@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::base::wiped::WipedBytes;
+
 use crate::envelope::age::{self, AgeError, Identity};
 use crate::envelope::allowed_recipients::shortened;
 
@@ -37,7 +39,7 @@ pub(super) fn data_key(
         }
         if let Some(share) = given.iter().find(|share| share.group == at) {
             let secret = share.secret.expose().to_vec();
-            tries.shares.push(Zeroizing::new(secret));
+            tries.shares.push(WipedBytes::from(secret));
             tries.by.push(share.by.clone());
         }
     }
@@ -86,7 +88,7 @@ pub(super) fn transit(metadata: &SopsMetadata<'_>) -> Transit {
 
 #[derive(Default)]
 struct Tries {
-    shares: Vec<Zeroizing<Vec<u8>>>,
+    shares: Vec<WipedBytes>,
     by: Vec<String>,
     /// The error of the first entry that is damaged.
     damaged: Option<AgeError>,
@@ -99,7 +101,7 @@ impl Tries {
             match age::open_up_to(MAX_SHARE, entry.encrypted, keys) {
                 Ok(opened) => {
                     let share = opened.plaintext.expose().to_vec();
-                    self.shares.push(Zeroizing::new(share));
+                    self.shares.push(WipedBytes::from(share));
                     self.by.push(opened.by);
                     return true;
                 }

@@ -2,10 +2,10 @@
 //! 0x11B, byte by byte, and a share's coordinate behind its bytes. Nothing here branches on a
 //! secret or indexes a table by it.
 
-use zeroize::Zeroizing;
+use crate::base::wiped::WipedBytes;
 
 /// The secret of these shares; `None` when they cannot belong together.
-pub(super) fn combine(shares: &[Zeroizing<Vec<u8>>]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn combine(shares: &[WipedBytes]) -> Option<WipedBytes> {
     let first = shares.first().filter(|share| share.len() >= 2)?;
     let length = first.len() - 1;
     let mut coordinates = Vec::with_capacity(shares.len());
@@ -20,7 +20,7 @@ pub(super) fn combine(shares: &[Zeroizing<Vec<u8>>]) -> Option<Zeroizing<Vec<u8>
     if shares.len() < 2 {
         return None;
     }
-    let mut secret = Zeroizing::new(vec![0; length]);
+    let mut secret = WipedBytes::from(vec![0; length]);
     for (index, share) in shares.iter().enumerate() {
         let weight = weight(&coordinates, index);
         for (sum, byte) in secret.iter_mut().zip(share.iter()) {
@@ -69,13 +69,13 @@ mod tests {
     use super::*;
 
     /// Shares of one polynomial for each byte: `byte + slope·x`.
-    fn shares(secret: &[u8], coordinates: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    fn shares(secret: &[u8], coordinates: &[u8]) -> Vec<WipedBytes> {
         let share = |x: &u8| {
             let bytes = secret
                 .iter()
                 .zip(3u8..)
                 .map(|(byte, slope)| byte ^ multiply(slope, *x));
-            Zeroizing::new(bytes.chain([*x]).collect())
+            WipedBytes::from(bytes.chain([*x]).collect::<Vec<u8>>())
         };
         coordinates.iter().map(share).collect()
     }
@@ -100,15 +100,12 @@ mod tests {
     #[test]
     fn shares_that_cannot_belong_together_give_nothing() {
         for coordinates in [&[][..], &[1], &[4, 4], &[0, 1]] {
-            assert_eq!(
-                combine(&shares(b"secret", coordinates)),
-                None,
-                "{coordinates:?}"
-            );
+            let combined = combine(&shares(b"secret", coordinates));
+            assert!(combined.is_none(), "{coordinates:?}");
         }
         let mut uneven = shares(b"secret", &[1, 2]);
         uneven[0].push(5);
-        assert_eq!(combine(&uneven), None);
-        assert_eq!(combine(&shares(b"", &[1, 2])), None);
+        assert!(combine(&uneven).is_none());
+        assert!(combine(&shares(b"", &[1, 2])).is_none());
     }
 }

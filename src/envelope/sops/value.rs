@@ -5,6 +5,7 @@
 //! protects the type itself: another type gives another spelling or none, and then the checksum of
 //! the whole file differs.
 
+use crate::base::wiped::WipedBytes;
 use aes_gcm::aead::generic_array::GenericArray;
 use aes_gcm::aead::{AeadInPlace, KeyInit};
 use aes_gcm::aes::Aes256;
@@ -12,7 +13,6 @@ use aes_gcm::aes::cipher::consts::U32;
 use aes_gcm::{AesGcm, Nonce, Tag};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
 use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
@@ -68,7 +68,7 @@ impl Cipher {
         fixed(parts.iv, &mut iv).ok_or(ValueFlaw::Form)?;
         fixed(parts.tag, &mut tag).ok_or(ValueFlaw::Form)?;
         // Sized for the longest result, so that no unwiped copy is left behind.
-        let mut data = Zeroizing::new(Vec::with_capacity(parts.data.len() / 4 * 3 + 3));
+        let mut data = WipedBytes::with_capacity(parts.data.len() / 4 * 3 + 3);
         STANDARD
             .decode_vec(parts.data, &mut data)
             .map_err(|_| ValueFlaw::Form)?;
@@ -85,7 +85,7 @@ impl Cipher {
 }
 
 /// Decodes exactly `N` bytes.
-fn fixed<const N: usize>(text: &[u8], into: &mut [u8; N]) -> Option<()> {
+fn fixed<const N: usize>(text: &str, into: &mut [u8; N]) -> Option<()> {
     // The decoder wants room for one group more than fits.
     let mut room = [0; 48];
     let decoded = STANDARD.decode_slice(text, &mut room).ok()?;
@@ -93,28 +93,29 @@ fn fixed<const N: usize>(text: &[u8], into: &mut [u8; N]) -> Option<()> {
 }
 
 struct Parts<'a> {
-    data: &'a [u8],
-    iv: &'a [u8],
-    tag: &'a [u8],
+    data: &'a str,
+    iv: &'a str,
+    tag: &'a str,
     kind: LeafKind,
 }
 
 impl<'a> Parts<'a> {
     fn split(text: &'a [u8]) -> Option<Self> {
-        let inner = text.strip_prefix(PREFIX.as_bytes())?.strip_suffix(b"]")?;
+        let text = std::str::from_utf8(text).ok()?;
+        let inner = text.strip_prefix(PREFIX)?.strip_suffix(']')?;
         // No comma is Base64, so the first one ends a field.
-        let mut fields = inner.split(|byte| *byte == b',');
+        let mut fields = inner.split(',');
         let data = fields.next()?;
-        let iv = fields.next()?.strip_prefix(b"iv:")?;
-        let tag = fields.next()?.strip_prefix(b"tag:")?;
-        let kind = match fields.next()?.strip_prefix(b"type:")? {
+        let iv = fields.next()?.strip_prefix("iv:")?;
+        let tag = fields.next()?.strip_prefix("tag:")?;
+        let kind = match fields.next()?.strip_prefix("type:")? {
             // `bytes` is a type as well, but SOPS writes none and fails on one.
-            b"str" => LeafKind::Text,
-            b"int" => LeafKind::Int,
-            b"float" => LeafKind::Float,
-            b"bool" => LeafKind::Bool,
-            b"time" => LeafKind::Time,
-            b"comment" => LeafKind::Comment,
+            "str" => LeafKind::Text,
+            "int" => LeafKind::Int,
+            "float" => LeafKind::Float,
+            "bool" => LeafKind::Bool,
+            "time" => LeafKind::Time,
+            "comment" => LeafKind::Comment,
             _ => return None,
         };
         let complete = fields.next().is_none() && !data.is_empty();

@@ -10,6 +10,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
+use crate::base::wiped::WipedBytes;
+
 use crate::base::coding::number;
 use crate::base::material::{Node, SecretBytes};
 
@@ -103,7 +105,7 @@ impl<'a> Walk<'a> {
     /// short values.
     pub(super) fn verify(self, expected: &SecretBytes) -> Result<(), SopsError> {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        let mut text = Zeroizing::new(Vec::with_capacity(128));
+        let mut text = WipedBytes::with_capacity(128);
         for byte in self.checksum.finish().as_ref() {
             text.push(DIGITS[usize::from(byte >> 4)]);
             text.push(DIGITS[usize::from(byte & 15)]);

@@ -7,7 +7,7 @@
 
 pub mod statement;
 
-use zeroize::Zeroizing;
+use crate::base::wiped::WipedBytes;
 
 use crate::base::material::{Node, SecretBytes};
 
@@ -61,7 +61,7 @@ fn value(assignment: &Assignment<'_>) -> Result<SecretBytes, LineProblem> {
 
 /// Resolves the escapes first, then `$`, as compose does: `\$` becomes `$$`, and `$$` becomes `$`.
 fn double_quoted(inner: &str) -> Result<SecretBytes, LineProblem> {
-    let mut unescaped = Zeroizing::new(Vec::with_capacity(inner.len()));
+    let mut unescaped = WipedBytes::with_capacity(inner.len());
     // The places of each `$$` that was written as `\$`.
     let mut escaped = Vec::new();
     let mut rest = inner.as_bytes();
@@ -100,7 +100,7 @@ fn double_quoted(inner: &str) -> Result<SecretBytes, LineProblem> {
 
 /// Replaces each `$$` that was written as `\$` by one `$`.
 fn without_dollars(text: &[u8], escaped: &[usize]) -> Result<SecretBytes, LineProblem> {
-    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut out = WipedBytes::with_capacity(text.len());
     let mut at = 0;
     while let Some(found) = first_substitution(&text[at..]) {
         // A place that is not in the list is no escape of ours, so a reader would replace it.

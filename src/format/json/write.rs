@@ -8,12 +8,12 @@ use crate::base::coding::hex;
 use crate::base::coding::number::is_json;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::{Node, SecretBytes};
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 
 /// One line without spaces, for a nested value in a field.
 pub(crate) fn compact(node: &Node) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
-        out: Wiped::default(),
+        out: WipedBytes::default(),
         indented: false,
         as_strings: false,
         depth: 0,
@@ -43,7 +43,7 @@ pub(crate) fn object<'a>(
 }
 
 struct Writer {
-    out: Wiped,
+    out: WipedBytes,
     indented: bool,
     as_strings: bool,
     depth: usize,
@@ -52,7 +52,7 @@ struct Writer {
 impl Writer {
     fn indented(as_strings: bool) -> Self {
         Self {
-            out: Wiped::default(),
+            out: WipedBytes::default(),
             indented: true,
             as_strings,
             depth: 0,
@@ -150,11 +150,14 @@ impl Writer {
 
 /// A double-quoted string that JSON and YAML 1.1 and 1.2 read alike: characters that are not
 /// printable in YAML are escaped too.
-pub(crate) fn quote(text: &str, out: &mut Wiped) {
+pub(crate) fn quote(text: &str, out: &mut WipedBytes) {
     out.text("\"");
     let mut rest = text;
     // Most texts are written in one run.
-    while let Some(at) = rest.bytes().position(may_need_escape) {
+    while let Some(at) = rest
+        .bytes()
+        .position(|byte| MAY_NEED_ESCAPE[usize::from(byte)])
+    {
         out.text(&rest[..at]);
         rest = &rest[at..];
         let Some(character) = rest.chars().next() else {
@@ -182,16 +185,22 @@ pub(crate) fn quote(text: &str, out: &mut Wiped) {
 }
 
 /// Whether a character that begins with this byte may have to be escaped.
-fn may_need_escape(byte: u8) -> bool {
-    !(0x20..0x7f).contains(&byte) || matches!(byte, b'"' | b'\\')
-}
+const MAY_NEED_ESCAPE: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0x20;
+    while byte < 0x7f {
+        table[byte] = !matches!(byte as u8, b'"' | b'\\');
+        byte += 1;
+    }
+    table
+};
 
 /// `\uXXXX`; two of them for a character beyond the first 65,536.
-pub(crate) fn escape(character: char, out: &mut Wiped) {
+pub(crate) fn escape(character: char, out: &mut WipedBytes) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         out.text("\\u");
         for byte in unit.to_be_bytes() {
-            out.push(&hex::pair(byte));
+            out.write(&hex::pair(byte));
         }
     }
 }

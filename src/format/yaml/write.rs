@@ -2,7 +2,7 @@
 //! numbers in their own spelling.
 
 use crate::base::material::{Node, SecretBytes};
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 
 use crate::format::json::write::{JsonError, JsonProblem, quote};
 
@@ -10,7 +10,7 @@ use crate::format::json::write::{JsonError, JsonProblem, quote};
 /// merge key.
 pub(crate) fn documents(documents: &[Node], merge_keys: bool) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
-        out: Wiped::default(),
+        out: WipedBytes::default(),
         merge_keys,
     };
     for (index, document) in documents.iter().enumerate() {
@@ -33,7 +33,7 @@ pub(crate) fn object<'a>(
     fields: impl Iterator<Item = ((&'a str, &'a Node), bool)>,
 ) -> Result<SecretBytes, JsonError> {
     let mut writer = Writer {
-        out: Wiped::default(),
+        out: WipedBytes::default(),
         merge_keys: false,
     };
     for ((name, node), merge_keys) in fields {
@@ -47,7 +47,7 @@ pub(crate) fn object<'a>(
 }
 
 struct Writer {
-    out: Wiped,
+    out: WipedBytes,
     merge_keys: bool,
 }
 
@@ -131,7 +131,7 @@ fn can_be_merged(value: &Node) -> bool {
     }
 }
 
-fn scalar(node: &Node, out: &mut Wiped) -> Result<(), JsonError> {
+fn scalar(node: &Node, out: &mut WipedBytes) -> Result<(), JsonError> {
     match node {
         Node::Null => out.text("null"),
         Node::Bool(true) => out.text("true"),
@@ -176,7 +176,7 @@ fn is_plain_number(text: &str) -> bool {
 }
 
 /// Writes a key without quotes where every reader takes it for text.
-fn key(name: &str, out: &mut Wiped) {
+fn key(name: &str, out: &mut WipedBytes) {
     const WORDS: [&str; 10] = [
         "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan",
     ];
@@ -184,7 +184,7 @@ fn key(name: &str, out: &mut Wiped) {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-        && !WORDS.contains(&name.to_ascii_lowercase().as_str());
+        && !WORDS.iter().any(|word| name.eq_ignore_ascii_case(word));
     if plain {
         out.text(name);
     } else {

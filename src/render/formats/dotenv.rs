@@ -20,7 +20,7 @@ use crate::base::artifact::EnvLine;
 use crate::base::failure::{Class, Fault};
 use crate::base::material::SecretBytes;
 use crate::base::printable;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 
 use crate::render::names::is_variable;
 
@@ -36,7 +36,7 @@ pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
     let text = std::str::from_utf8(value).map_err(|_| refuse(ValueProblem::NotText))?;
     let quote = spelling(text).map_err(refuse)?;
     let parts = [name, "=", quote, text, quote];
-    let mut line = Wiped::with_capacity(parts.map(str::len).iter().sum());
+    let mut line = WipedBytes::with_capacity(parts.map(str::len).iter().sum());
     for part in parts {
         line.text(part);
     }
@@ -49,9 +49,9 @@ pub(super) fn line(name: &str, value: &[u8]) -> Result<EnvLine, DotenvError> {
 
 /// A whole file of lines.
 pub(super) fn body(lines: &[EnvLine]) -> SecretBytes {
-    let mut out = Wiped::with_capacity(lines.iter().map(|line| line.line.len() + 1).sum());
+    let mut out = WipedBytes::with_capacity(lines.iter().map(|line| line.line.len() + 1).sum());
     for line in lines {
-        out.push(line.line.expose());
+        out.write(line.line.expose());
         out.text("\n");
     }
     out.into_secret()

@@ -1,14 +1,14 @@
 //! `name=value` for `java.util.Properties`: ASCII only, all other characters as `\uXXXX`.
 
 use crate::base::material::SecretBytes;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 
 use crate::format::json::write::escape;
 use crate::render::field::{FieldError, Fields};
 
 /// One line per field.
 pub(super) fn render(fields: &Fields<'_>) -> Result<SecretBytes, FieldError> {
-    let mut out = Wiped::default();
+    let mut out = WipedBytes::default();
     for field in fields.some()? {
         let Ok(value) = std::str::from_utf8(fields.leaf(field)?) else {
             return Err(FieldError::NotText(field.whence()));
@@ -29,7 +29,7 @@ enum Part {
 
 /// In a key every blank and separator is escaped; in a value only the first blank, which readers
 /// would skip.
-fn write(text: &str, part: Part, out: &mut Wiped) {
+fn write(text: &str, part: Part, out: &mut WipedBytes) {
     for (index, character) in text.chars().enumerate() {
         match character {
             '\n' => out.text("\\n"),
@@ -69,9 +69,9 @@ mod tests {
             ("\u{c}\u{7f}", "\\u000c\\u007f", "\\u000c\\u007f"),
         ] {
             for (part, expected) in [(Part::Key, key), (Part::Value, value)] {
-                let mut out = Wiped::default();
+                let mut out = WipedBytes::default();
                 write(text, part, &mut out);
-                assert_eq!(out.into_string().as_str(), expected, "{text:?}");
+                assert_eq!(out.as_slice(), expected.as_bytes(), "{text:?}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Decoding, and writing YAML.
 
-use zeroize::Zeroizing;
+use crate::base::wiped::WipedBytes;
 
 use super::{Call, Made};
 use crate::base::coding::{base64, hex};
@@ -30,7 +30,7 @@ pub(super) fn hex_digits<'a>(call: &Call<'_, 'a>) -> Made<'a> {
     let text = call.text(call.input())?;
     let wrong = || call.wrong("was given something else than hexadecimal digits in pairs");
     let mut digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
-    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
+    let mut bytes = WipedBytes::with_capacity(text.len() / 2);
     while let Some(high) = digits.next() {
         let byte = digits.next().and_then(|low| hex::byte(high, low));
         bytes.push(byte.ok_or_else(wrong)?);

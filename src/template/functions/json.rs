@@ -2,7 +2,7 @@
 
 use super::{Call, Made, escape};
 use crate::base::coding::number::is_json;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 use crate::format::json::write::quote;
 use crate::template::Problem;
 use crate::template::value::{Buffer, Value};
@@ -98,7 +98,7 @@ impl<'a> Writer<'_, '_, 'a> {
     fn text(&mut self, text: &str) -> Result<(), Problem> {
         match self.style {
             Style::Compact => {
-                let mut quoted = Wiped::default();
+                let mut quoted = WipedBytes::default();
                 quote(text, &mut quoted);
                 self.out.push(quoted.into_secret().expose())
             }

@@ -1,7 +1,7 @@
 //! The table of answers, row by row.
 
+use crate::base::wiped::WipedBytes;
 use http::StatusCode;
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::base::failure::Failure;
@@ -14,7 +14,7 @@ fn judged(status: u16, body: &str) -> Result<Reply, Cause> {
     let answer = Answer {
         status: StatusCode::from_u16(status).expect("a status"),
         retry_after: Some("7".to_owned()),
-        body: Zeroizing::new(body.as_bytes().to_vec()),
+        body: WipedBytes::from(body.as_bytes().to_vec()),
     };
     interpret(&answer, &[TOKEN])
 }

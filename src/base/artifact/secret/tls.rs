@@ -15,7 +15,7 @@ use super::x509::{self, Facts};
 use super::{Data, Unfit, end_line, present};
 use crate::base::coding::base64;
 use crate::base::material::SecretBytes;
-use crate::base::wiped::Wiped;
+use crate::base::wiped::WipedBytes;
 
 /// Our clock may be this much behind the issuer's.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -140,11 +140,11 @@ impl Chain {
 
 /// Certificates one after the other.
 pub(crate) fn pem<'l>(links: impl IntoIterator<Item = &'l Certificate>) -> SecretBytes {
-    let mut out = Wiped::default();
+    let mut out = WipedBytes::default();
     for link in links {
         out.text("-----BEGIN CERTIFICATE-----\n");
         for line in base64::encode(&link.der).as_bytes().chunks(64) {
-            out.push(line);
+            out.write(line);
             out.text("\n");
         }
         out.text("-----END CERTIFICATE-----\n");

@@ -14,7 +14,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zeroize::Zeroizing;
+use crate::base::wiped::WipedBytes;
 
 use crate::base::artifact::EnvLine;
 use crate::base::material::SecretBytes;
@@ -155,7 +155,7 @@ impl<'t> EnvFile<'t> {
         changes.sort_by_key(|(statement, _)| statement.place.start);
         let added: usize = lines.iter().map(|line| line.line.len() + 16).sum();
         // Allocated once: a buffer that grows leaves copies behind.
-        let mut out = Zeroizing::new(Vec::with_capacity(self.text.len() + added));
+        let mut out = WipedBytes::with_capacity(self.text.len() + added);
         let mut at = 0;
         for (statement, line) in changes {
             out.extend_from_slice(&self.text.as_bytes()[at..statement.place.start]);
