@@ -360,7 +360,7 @@ fn step(artifact: Artifact, observed: Observed) -> Step {
         Observed::PullSecret { linked: false } => (Action::Update(Reason::NotLinked), Vec::new()),
     };
     let notes = match (&artifact, &observed) {
-        (Artifact::File(file), Observed::File(state)) => {
+        (Artifact::File(file), Observed::File(state)) if action.is_change() => {
             decide::changes_beside_variables(file, state)
         }
         (Artifact::Secret(secret), Observed::Secret(state)) if action.is_change() => {

@@ -189,7 +189,7 @@ const MAY_NEED_ESCAPE: [bool; 256] = {
     let mut table = [true; 256];
     let mut byte = 0x20;
     while byte < 0x7f {
-        table[byte] = !matches!(byte as u8, b'"' | b'\\');
+        table[byte] = matches!(byte as u8, b'"' | b'\\');
         byte += 1;
     }
     table
