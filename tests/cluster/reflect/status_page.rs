@@ -29,7 +29,9 @@ fn the_page_shows_sources_copies_refusals_and_who_leads() {
     eventually("all is told", SOON, || {
         told().is_some_and(|told| {
             let reflector = &told["reflector"];
-            reflector["copies"] == 3 && reflector["refusals"]["Foreign"] == 1
+            reflector["ready"] == true
+                && reflector["copies"] == 3
+                && reflector["refusals"]["Foreign"] == 1
         })
     });
     let told = told().expect("it answers");
