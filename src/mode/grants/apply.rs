@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use super::GrantedConfig;
 use super::policy::{OURS, hcl};
-use super::vault::{Grant, Terms, choose_engines, grants};
+use super::vault::{Grant, choose_engines, grants};
+use super::vault_role::Terms;
 use crate::base::failure::{Class, Failure};
 use crate::base::printable;
 use crate::config::{VaultAuth, VaultServer};

@@ -17,6 +17,7 @@ mod policy;
 pub mod rights;
 pub mod transit;
 pub mod vault;
+mod vault_role;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -34,7 +35,7 @@ use transit::OfFiles;
 
 pub use manifests::ManifestStyle;
 pub use policy::GrantFormat;
-pub use vault::Terms;
+pub use vault_role::Terms;
 
 /// How a configuration is run, as far as its rights depend on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -2,35 +2,15 @@
 //! and the accounts that may log in to the role.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::transit::OfFiles;
+use super::vault_role::{Terms, role};
 use super::{Account, GrantedConfig, Mode};
 use crate::base::failure::{Class, Failure};
-use crate::config::{Config, JwtSource, VaultAuth, VaultRead, VaultServer};
+use crate::config::{Config, VaultRead, VaultServer};
 use crate::vault::Session;
-use crate::vault::admin::{Role, RoleField};
+use crate::vault::admin::Role;
 use crate::vault::rights::{Capability, Need, of_read, versioned};
-
-/// Settings of a role that no configuration contains.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// Audience of the ServiceAccounts' tokens.
-    pub audience: String,
-    /// Lifetime of the tokens that Vault gives.
-    pub ttl: Duration,
-    /// Name of the policy; also of the role if the method's configuration names none.
-    pub name: Option<String>,
-    /// Leaves out the optional rights.
-    pub necessary: bool,
-}
-
-impl Terms {
-    /// The lifetime of tokens as people write it.
-    pub fn ttl(&self) -> RoleField {
-        RoleField::Seconds(self.ttl.as_secs())
-    }
-}
 
 /// The rights of one role of one server.
 #[derive(Debug)]
@@ -97,7 +77,14 @@ pub async fn grants(all: &[GrantedConfig], terms: &Terms) -> Result<Vec<Grant>, 
     }
     let mut grants: Vec<Grant> = found.into_values().collect();
     for grant in &mut grants {
-        grant.bind(terms);
+        let Grant {
+            server,
+            policy,
+            accounts,
+            remarks,
+            ..
+        } = grant;
+        grant.role = role(&server.auth, policy, accounts, terms, remarks);
     }
     Ok(grants)
 }
@@ -189,109 +176,4 @@ pub async fn choose_engines(paths: &mut Paths, session: &Session) -> Result<(), 
         }
     }
     Ok(())
-}
-
-impl Grant {
-    /// The role with all accounts.
-    fn bind(&mut self, terms: &Terms) {
-        let list = |texts: &mut dyn Iterator<Item = &str>| {
-            let texts: BTreeSet<String> = texts.map(str::to_owned).collect();
-            RoleField::List(texts.into_iter().collect())
-        };
-        let mut fields = BTreeMap::from([
-            (
-                "token_policies".to_owned(),
-                RoleField::List(vec![self.policy.clone()]),
-            ),
-            ("token_ttl".to_owned(), terms.ttl()),
-        ]);
-        let accounts = &self.accounts;
-        match &self.server.auth {
-            VaultAuth::Kubernetes { .. } => {
-                let names = list(&mut accounts.iter().map(|one| one.name.as_str()));
-                let namespaces = list(&mut accounts.iter().map(|one| one.namespace.as_str()));
-                self.remarks.extend(beyond(accounts));
-                fields.extend([
-                    ("bound_service_account_names".to_owned(), names),
-                    ("bound_service_account_namespaces".to_owned(), namespaces),
-                    (
-                        "audience".to_owned(),
-                        RoleField::Text(terms.audience.clone()),
-                    ),
-                ]);
-            }
-            VaultAuth::Jwt {
-                token: JwtSource::File(_),
-                ..
-            } => {
-                let subject =
-                    |one: &Account| format!("system:serviceaccount:{}:{}", one.namespace, one.name);
-                let subjects = accounts.iter().map(subject).collect();
-                let text = |text: &str| RoleField::Text(text.to_owned());
-                fields.extend([
-                    ("role_type".to_owned(), text("jwt")),
-                    ("user_claim".to_owned(), text("sub")),
-                    (
-                        "bound_audiences".to_owned(),
-                        RoleField::List(vec![terms.audience.clone()]),
-                    ),
-                    (
-                        "bound_claims".to_owned(),
-                        RoleField::Claims(BTreeMap::from([("sub".to_owned(), subjects)])),
-                    ),
-                ]);
-            }
-            VaultAuth::Jwt {
-                mount,
-                role,
-                token: JwtSource::GithubActions { audience },
-            } => {
-                self.remarks.insert(format!(
-                    "which repository may log in stands in no configuration: make the role by \
-                     hand, narrow: vault write auth/{mount}/role/{role} role_type=jwt \
-                     user_claim=sub bound_audiences={audience} \
-                     bound_claims='{{\"repository\":\"OWNER/REPOSITORY\"}}' \
-                     token_policies={} token_ttl={}",
-                    self.policy,
-                    terms.ttl()
-                ));
-                return;
-            }
-            VaultAuth::AppRole { .. } => {
-                self.remarks.insert(format!(
-                    "the AppRole's name stands in no configuration: `{}` is assumed (--name)",
-                    self.policy
-                ));
-            }
-            VaultAuth::Token { .. } => {
-                self.remarks.insert(format!(
-                    "the configuration reads a token that others make: vault token create \
-                     -policy={} -period={}",
-                    self.policy,
-                    terms.ttl()
-                ));
-                return;
-            }
-        }
-        let mount = self.server.auth.mount().unwrap_or_default();
-        self.role = Some(Role {
-            path: format!("auth/{mount}/role/{}", self.policy),
-            fields,
-        });
-    }
-}
-
-/// A remark if the role allows more pairs than were asked for: it allows each of its names in each
-/// of its namespaces.
-fn beyond(accounts: &BTreeSet<Account>) -> Option<String> {
-    let names: BTreeSet<&str> = accounts.iter().map(|one| one.name.as_str()).collect();
-    let namespaces: BTreeSet<&str> = accounts.iter().map(|one| one.namespace.as_str()).collect();
-    let pairs = names.len() * namespaces.len();
-    (pairs > accounts.len()).then(|| {
-        format!(
-            "the role lets in {pairs} service accounts, each of its names in each of its \
-             namespaces, and {} are meant: give each namespace a role of its own",
-            accounts.len()
-        )
-    })
 }
