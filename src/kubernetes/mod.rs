@@ -1,9 +1,9 @@
 //! The connection to a cluster: found once, without the client's own retries, each call bounded by
 //! the deadline.
 //!
-//! [`connect()`] finds the cluster, [`call`] asks it and tries again where that helps, [`status`]
-//! reads its refusals, [`secret`], [`account`] and [`sealing`] are the kinds of object that we
-//! know, as bytes on the wire and no more.
+//! [`connect()`] finds the cluster, [`call`] is a question to it, [`exchange`] asks and tries again
+//! where that helps, [`status`] reads its refusals, [`secret`], [`account`] and [`sealing`] are the
+//! kinds of object that we know, as bytes on the wire and no more.
 //!
 //! Architecture invariant: whole objects are listed only for sealing keys, by label. All other
 //! lists and watches are of metadata ([`list`], [`marked_secrets`]), and only where a configuration
@@ -23,6 +23,7 @@ mod connect;
 pub(crate) mod copy;
 mod error;
 pub(crate) mod event;
+mod exchange;
 pub(crate) mod fields;
 mod history;
 mod kubeconfig;
