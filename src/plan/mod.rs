@@ -11,6 +11,7 @@ mod links;
 pub mod prune;
 mod reactions;
 mod reflector_report;
+mod report_entry;
 mod show;
 mod variables;
 
