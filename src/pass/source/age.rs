@@ -11,7 +11,8 @@ use crate::base::material::Material;
 use crate::config::Keys;
 use crate::disk::{read_by, read_document};
 use crate::envelope::age;
-use crate::envelope::allowed_recipients::{OutsidePolicy, RecipientPolicy, shortened};
+use crate::envelope::allowed_recipients::{OutsidePolicy, RecipientPolicy};
+use crate::envelope::recipient::shortened;
 use crate::format::document::{self, DocumentFormat};
 use crate::pass::world::World;
 
