@@ -16,6 +16,7 @@ pub mod fetched;
 mod field;
 pub mod formats;
 mod manifests;
+mod merge_error;
 mod names;
 pub mod provenance;
 mod secret;
