@@ -24,6 +24,7 @@ pub(crate) mod copy;
 mod error;
 pub(crate) mod event;
 mod exchange;
+pub(crate) mod fence;
 pub(crate) mod fields;
 mod history;
 mod kubeconfig;
@@ -62,7 +63,7 @@ pub struct Kubernetes {
     /// One permit for each request under way: a thousand targets are not a thousand connections.
     turns: Arc<Semaphore>,
     /// Where set, writes are sent only while the fence is open.
-    fence: Option<lease::Fence>,
+    fence: Option<fence::Fence>,
 }
 
 /// Requests under way at once. More would only wait in the server, and each is a connection.
@@ -82,7 +83,7 @@ impl Kubernetes {
     }
 
     /// The same cluster, in which writes are sent only while the fence is open.
-    pub(crate) fn fenced(&self, fence: &lease::Fence) -> Self {
+    pub(crate) fn fenced(&self, fence: &fence::Fence) -> Self {
         Self {
             fence: Some(fence.clone()),
             ..self.until(self.time_limit)

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::artifact::ObjectName;
-use crate::kubernetes::lease::{Fence, LeaseClaim, StoredLease};
+use crate::kubernetes::fence::Fence;
+use crate::kubernetes::lease::{LeaseClaim, StoredLease};
 use crate::kubernetes::pod::host_name;
 use crate::kubernetes::{Error, Kubernetes};
 

@@ -16,7 +16,8 @@ use super::liveness::Liveness;
 use crate::base::artifact::ObjectName;
 use crate::copy_rules::lease_orders::Order;
 use crate::kubernetes::Kubernetes;
-use crate::kubernetes::lease::{Fence, StoredLease};
+use crate::kubernetes::fence::Fence;
+use crate::kubernetes::lease::StoredLease;
 
 /// How long we trust our hold, counted from before the request.
 const BELIEF: Duration = Duration::from_secs(10);
