@@ -16,7 +16,8 @@ use crate::envelope::recipient::shortened;
 use crate::format::document::{self, DocumentFormat};
 use crate::pass::world::World;
 
-use super::{decryption_keys, opened};
+use super::decryption_keys;
+use super::opening::opened;
 
 /// Reads and opens one age file.
 pub async fn fetch(

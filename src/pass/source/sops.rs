@@ -16,7 +16,8 @@ use crate::format::document::DocumentFormat;
 use crate::pass::world::World;
 
 use super::age::{warn_outside, within};
-use super::{decryption_keys, opened, transit};
+use super::opening::opened;
+use super::{decryption_keys, transit};
 
 /// Reads and opens one SOPS file, from disk or from a commit.
 pub async fn fetch(
