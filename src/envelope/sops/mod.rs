@@ -9,6 +9,7 @@
 //! The checksum covers values, not the keys of clear values: code that reads a target out of clear
 //! parts must not trust them.
 
+mod clear;
 mod error;
 mod fields;
 mod flat;
@@ -29,6 +30,7 @@ use crate::base::material::Node;
 use crate::envelope::age::Identity;
 use crate::format::document::{self, DocumentFormat};
 
+pub use clear::{ClearLeaf, SopsPolicy};
 pub use error::SopsError;
 pub use keys::DataKey;
 pub use limits::MAX_CLEAR;
@@ -37,13 +39,6 @@ pub use transit::{NeededTransit, Share, Transit, TransitKey};
 
 use metadata::SopsMetadata;
 use value::Cipher;
-
-/// Content that is accepted beyond the safe default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SopsPolicy {
-    /// Accept clear values of a file whose checksum covers encrypted values only.
-    pub allow_unauthenticated: bool,
-}
 
 /// An opened file.
 #[derive(Debug)]
@@ -61,15 +56,6 @@ pub struct OpenedSops {
     /// Whether the checksum does not cover clear leaves (`mac_only_encrypted`): then anybody can
     /// change them.
     pub clear_is_unverified: bool,
-}
-
-/// A leaf that is not encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClearLeaf {
-    /// Keys and indexes from the top; of several documents, the document's number first.
-    pub steps: Vec<String>,
-    /// Whether its name or form is that of a secret.
-    pub looks_secret: bool,
 }
 
 /// Opens a file with these identities and verifies its checksum. Every value is authentic, unless
