@@ -15,8 +15,8 @@ use crate::render::fetched::Fetched;
 
 use super::field::{Field, FieldError, FieldOrigin, Fields, HeldValue};
 use super::merge_error::MergeError;
+use super::place::within;
 use super::select::{TakenNode, decoded, select};
-use super::within;
 use crate::template::jinja::Template;
 
 /// The data of the only source, if the configuration changes nothing in its documents.
