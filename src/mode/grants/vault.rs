@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::transit::OfFiles;
-use super::{Account, GrantedConfig, Mode};
+use super::granted::{Account, GrantedConfig, Mode};
+use super::transit::{OfFiles, of_files};
 use crate::base::failure::{Class, Failure};
 use crate::config::{Config, JwtSource, VaultAuth, VaultRead, VaultServer};
 use crate::vault::Session;
@@ -57,7 +57,7 @@ pub async fn grants(all: &[GrantedConfig], terms: &Terms) -> Result<Vec<Grant>, 
     let mut found: BTreeMap<Key, Grant> = BTreeMap::new();
     let mut unread = Vec::new();
     for one in all {
-        let files = super::transit(&one.config).await;
+        let files = of_files(&one.config).await;
         unread.extend(files.unread.clone());
         for server in one.config.vaults.values() {
             let rights = rights(&one.config, &files, &server.name, one.mode)?;
